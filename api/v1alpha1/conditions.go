@@ -1,0 +1,160 @@
+package v1alpha1
+
+// Conditions of a MesosFramework.
+const (
+	// ConditionReady sums up: True means that the object does what its spec says.
+	// It is on all three resources.
+	ConditionReady = "Ready"
+	// ConditionSubscribed is True while a leading master streams events to us.
+	ConditionSubscribed = "Subscribed"
+)
+
+// Reasons of a MesosFramework's conditions.
+const (
+	// ReasonSubscribed: the master accepted the subscription.
+	ReasonSubscribed = "Subscribed"
+	// ReasonConnecting: a subscription is being tried; nothing is known to be wrong.
+	ReasonConnecting = "Connecting"
+	// ReasonReconcilingTasks: subscribed; asking the master what became of the tasks we know, before any launch.
+	ReasonReconcilingTasks = "ReconcilingTasks"
+	// ReasonMasterUnreachable: no master answered; the message has each one's error.
+	ReasonMasterUnreachable = "MasterUnreachable"
+	// ReasonNoLeader: masters answer, but none leads yet (503).
+	ReasonNoLeader = "NoLeader"
+	// ReasonTooManyRedirects: masters send us round in circles.
+	ReasonTooManyRedirects = "TooManyRedirects"
+	// ReasonUnauthorized: the master refused the credentials (401 or 403).
+	ReasonUnauthorized = "Unauthorized"
+	// ReasonNotAMesosMaster: what answers does not speak the scheduler API.
+	ReasonNotAMesosMaster = "NotAMesosMaster"
+	// ReasonProtocolError: the stream held something that is not RecordIO or not an event.
+	ReasonProtocolError = "ProtocolError"
+	// ReasonRefused: the master answered ERROR; the message is the master's.
+	ReasonRefused = "Refused"
+	// ReasonFrameworkRemoved: the framework ID was removed (torn down, or its failover timeout passed).
+	ReasonFrameworkRemoved = "FrameworkRemoved"
+	// ReasonFailedOver: another scheduler subscribed with our framework ID.
+	ReasonFailedOver = "FailedOver"
+	// ReasonSecretNotFound: a secret that the spec names does not exist.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretInvalid: a secret lacks a key, or a key's value cannot be used.
+	ReasonSecretInvalid = "SecretInvalid"
+	// ReasonDuplicateFramework: an older MesosFramework has the same masters, name and roles.
+	ReasonDuplicateFramework = "DuplicateFramework"
+	// ReasonInUse: deletion waits for the pools or nodes that still refer to the framework.
+	ReasonInUse = "InUse"
+	// ReasonTearingDown: deletion waits for the master to take TEARDOWN.
+	ReasonTearingDown = "TearingDown"
+)
+
+// Conditions of a MesosNodePool, beside Ready.
+const (
+	// ConditionFrameworkReady is True when the MesosFramework that the pool names exists and is Ready.
+	ConditionFrameworkReady = "FrameworkReady"
+	// ConditionCapacityAvailable is False when Mesos offers nothing that fits a
+	// node that is wanted; the message says what comes nearest.
+	ConditionCapacityAvailable = "CapacityAvailable"
+)
+
+// Reasons of a MesosNodePool's conditions.
+const (
+	// ReasonAllNodesReady: as many nodes are ready as the spec asks for.
+	ReasonAllNodesReady = "AllNodesReady"
+	// ReasonScalingUp: nodes are being created or are on their way.
+	ReasonScalingUp = "ScalingUp"
+	// ReasonScalingDown: nodes are being drained and released.
+	ReasonScalingDown = "ScalingDown"
+	// ReasonPaused: spec.paused is true; nothing is created or removed.
+	ReasonPaused = "Paused"
+	// ReasonDeleting: the pool is being deleted; the message says what it waits for.
+	ReasonDeleting = "Deleting"
+	// ReasonFrameworkNotFound: no MesosFramework has the name in spec.frameworkRef.
+	ReasonFrameworkNotFound = "FrameworkNotFound"
+	// ReasonFrameworkNotReady: the MesosFramework exists and is not Ready.
+	ReasonFrameworkNotReady = "FrameworkNotReady"
+	// ReasonFrameworkReady: the MesosFramework is Ready.
+	ReasonFrameworkReady = "FrameworkReady"
+	// ReasonRoleNotSubscribed: spec.placement.role is not one of the framework's roles.
+	ReasonRoleNotSubscribed = "RoleNotSubscribed"
+	// ReasonCapacityAvailable: no node waits for want of an offer that fits.
+	ReasonCapacityAvailable = "CapacityAvailable"
+	// ReasonNoFittingOffer: there are agents that could hold the node, but what they offer now does not fit.
+	ReasonNoFittingOffer = "NoFittingOffer"
+	// ReasonExceedsLargestAgent: no agent of the cluster could ever hold the node.
+	ReasonExceedsLargestAgent = "ExceedsLargestAgent"
+)
+
+// Conditions of a MesosNode, beside Ready. They become True in this order.
+const (
+	// ConditionLaunched is True when Mesos has taken the task and its executor reports.
+	ConditionLaunched = "Launched"
+	// ConditionRegistered is True when the Node object exists and bears our provider ID.
+	ConditionRegistered = "Registered"
+	// ConditionDrained appears when the node is going: True when no pod is left to evict.
+	ConditionDrained = "Drained"
+)
+
+// Reasons of a MesosNode's conditions.
+const (
+	// ReasonWaitingForFramework: the framework is not ready to launch.
+	ReasonWaitingForFramework = "WaitingForFramework"
+	// ReasonWaitingForOffer: no offer fits yet; the message says what comes nearest.
+	ReasonWaitingForOffer = "WaitingForOffer"
+	// ReasonIntentRecorded: an offer was chosen and the intent written; the launch follows.
+	ReasonIntentRecorded = "IntentRecorded"
+	// ReasonTaskStaging: Mesos took the launch; the agent fetches and starts the executor.
+	ReasonTaskStaging = "TaskStaging"
+	// ReasonTaskStarting: the executor runs and brings up runtime and kubelet.
+	ReasonTaskStarting = "TaskStarting"
+	// ReasonTaskRunning: the executor says that the node is up.
+	ReasonTaskRunning = "TaskRunning"
+	// ReasonTaskUnreachable: the agent is cut off from the master; the task may come back.
+	ReasonTaskUnreachable = "TaskUnreachable"
+	// ReasonTaskEnded: the task ended; the message says how.
+	ReasonTaskEnded = "TaskEnded"
+	// ReasonTaskRejected: Mesos says that the task can never run as asked (TASK_ERROR).
+	ReasonTaskRejected = "TaskRejected"
+	// ReasonBackingOff: the last attempt failed; the next one waits.
+	ReasonBackingOff = "BackingOff"
+	// ReasonArtifactsMissing: neither the pool nor the operator names an artifact that a node needs.
+	ReasonArtifactsMissing = "ArtifactsMissing"
+	// ReasonNodeNotFound: the kubelet has not registered its Node yet.
+	ReasonNodeNotFound = "NodeNotFound"
+	// ReasonNodeRegistered: the Node exists and is ours.
+	ReasonNodeRegistered = "NodeRegistered"
+	// ReasonNodeForeign: a Node of this name exists and is not ours; it is left alone.
+	ReasonNodeForeign = "NodeForeign"
+	// ReasonNodeDeleted: the Node was deleted by someone else while its kubelet runs.
+	ReasonNodeDeleted = "NodeDeleted"
+	// ReasonNodeReady: the Node is Ready.
+	ReasonNodeReady = "NodeReady"
+	// ReasonNodeNotReady: the Node is not Ready; the message is the kubelet's.
+	ReasonNodeNotReady = "NodeNotReady"
+	// ReasonDraining: pods are being evicted; the message counts them, and names those that are held and why.
+	ReasonDraining = "Draining"
+	// ReasonDrained: no pod is left to evict.
+	ReasonDrained = "Drained"
+	// ReasonDrainTimedOut: spec.drain.timeout passed with pods left.
+	ReasonDrainTimedOut = "DrainTimedOut"
+	// ReasonTerminating: the task was told to end; waiting for Mesos to confirm.
+	ReasonTerminating = "Terminating"
+)
+
+// Reasons of events. They use the same words wherever an event tells of a condition.
+const (
+	EventNodeCreated     = "NodeCreated"
+	EventNodeRemoved     = "NodeRemoved"
+	EventLaunched        = "Launched"
+	EventLaunchFailed    = "LaunchFailed"
+	EventRegistered      = "Registered"
+	EventReady           = "Ready"
+	EventDraining        = "Draining"
+	EventEvictionBlocked = "EvictionBlocked"
+	EventReleased        = "Released"
+	EventForceReleased   = "ForceReleased"
+	EventSubscribed      = "Subscribed"
+	EventDisconnected    = "Disconnected"
+	EventTornDown        = "TornDown"
+	EventCSRApproved     = "CertificateApproved"
+	EventCSRDenied       = "CertificateDenied"
+)

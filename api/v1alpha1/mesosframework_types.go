@@ -1,0 +1,180 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// MesosFrameworkSpec says how to register with a Mesos cluster.
+//
+// +kubebuilder:validation:XValidation:rule="self.name == oldSelf.name",message="name cannot be changed after creation: Mesos knows the framework by it; create another MesosFramework instead"
+type MesosFrameworkSpec struct {
+	// Masters are the addresses of the Mesos masters, in any order: host:port, or
+	// http://host:port, or https://host:port. One is enough: masters that do not lead
+	// redirect to the one that does; the others serve when that one is gone.
+	//
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=15
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=260
+	// +kubebuilder:validation:XValidation:rule="self.all(m, m.matches('^(https?://)?([a-zA-Z0-9._-]+|\\\\[[0-9a-fA-F:.]+\\\\]):[0-9]{1,5}$'))",message="each master is host:port, http://host:port or https://host:port, for example leader.mesos:5050"
+	// +listType=set
+	Masters []string `json:"masters"`
+
+	// Name under which the framework appears in Mesos.
+	//
+	// +kubebuilder:default=k8sm
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	Name string `json:"name,omitempty"`
+
+	// User on the agents as which executors run. A kubelet with real containers
+	// needs root.
+	//
+	// +kubebuilder:default=root
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	User string `json:"user,omitempty"`
+
+	// Roles in which resources are asked for. A pool takes the first unless
+	// spec.placement.role names another of them.
+	//
+	// +kubebuilder:default={"k8sm"}
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.all(r, r == '*' || !(r.matches('^[-/.]|/$|//|[[:space:]]|[[:cntrl:]]') || r.contains('*')))",message="a role has no blanks, does not begin with '-', '/' or '.', does not end with '/', and holds no '//' or '*' ('*' alone is the default role)"
+	// +listType=set
+	// +optional
+	Roles []string `json:"roles,omitempty"`
+
+	// FailoverTimeout is how long Mesos keeps the nodes running while no operator is
+	// connected. Mesos kills them all when it has passed, so it is long: a week
+	// unless set.
+	//
+	// +kubebuilder:default="168h"
+	// +kubebuilder:validation:Format=duration
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m')",message="must be at least 1m: Mesos kills every node when the operator is away for longer than this"
+	// +optional
+	FailoverTimeout *metav1.Duration `json:"failoverTimeout,omitempty"`
+
+	// Credentials with which the operator authenticates to the masters. Left out, it
+	// subscribes anonymously.
+	//
+	// +optional
+	Credentials *Credentials `json:"credentials,omitempty"`
+
+	// TLS settings for masters with https:// addresses.
+	//
+	// +optional
+	TLS *MasterTLS `json:"tls,omitempty"`
+}
+
+// Credentials name a secret, and say how what it holds is presented.
+type Credentials struct {
+	// Type of the credentials: Basic takes the secret's keys "principal" and
+	// "secret"; Bearer takes its key "token", and "principal" if it is there.
+	//
+	// +kubebuilder:validation:Enum=Basic;Bearer
+	// +kubebuilder:default=Basic
+	// +optional
+	Type CredentialsType `json:"type,omitempty"`
+
+	// SecretRef names the secret.
+	SecretRef SecretReference `json:"secretRef"`
+}
+
+// CredentialsType is how credentials are presented to a master.
+type CredentialsType string
+
+// The credential types.
+const (
+	// CredentialsBasic is HTTP basic authentication.
+	CredentialsBasic CredentialsType = "Basic"
+	// CredentialsBearer is a token in the Authorization header.
+	CredentialsBearer CredentialsType = "Bearer"
+)
+
+// MasterTLS says whom to trust, and who we are, when masters are reached by https.
+type MasterTLS struct {
+	// SecretRef names a secret with the key "ca.crt" (the authorities that sign the
+	// masters' certificates), and, for mutual TLS, "tls.crt" and "tls.key".
+	SecretRef SecretReference `json:"secretRef"`
+}
+
+// SecretReference names a secret in the operator's own namespace.
+type SecretReference struct {
+	// Name of the secret, in the namespace that the operator runs in.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// MesosFrameworkStatus is what is known of the registration.
+type MesosFrameworkStatus struct {
+	// ObservedGeneration is the generation of the spec that this status speaks of.
+	//
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// FrameworkID that Mesos gave. It is stored before anything is launched, and
+	// every later subscription uses it: it is what ties the nodes to us.
+	//
+	// +optional
+	FrameworkID string `json:"frameworkID,omitempty"`
+
+	// Master is the address of the master that leads, as it told.
+	//
+	// +optional
+	Master string `json:"master,omitempty"`
+
+	// MasterVersion is the Mesos version of the master that leads.
+	//
+	// +optional
+	MasterVersion string `json:"masterVersion,omitempty"`
+
+	// Nodes counts the MesosNodes of this framework.
+	//
+	// +optional
+	Nodes int32 `json:"nodes,omitempty"`
+
+	// Conditions: Subscribed, Ready.
+	//
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// MesosFramework is a registration of this Kubernetes cluster with one Mesos cluster.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=mf,categories=k8sm
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Master",type=string,JSONPath=`.status.master`
+// +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=`.status.nodes`
+// +kubebuilder:printcolumn:name="Framework-ID",type=string,JSONPath=`.status.frameworkID`,priority=1
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.masterVersion`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type MesosFramework struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   MesosFrameworkSpec   `json:"spec"`
+	Status MesosFrameworkStatus `json:"status,omitempty"`
+}
+
+// MesosFrameworkList is a list of MesosFrameworks.
+//
+// +kubebuilder:object:root=true
+type MesosFrameworkList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []MesosFramework `json:"items"`
+}

@@ -1,0 +1,116 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// MesosNodePoolSpec asks for nodes of one kind.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.replicas)",message="replicas is required: how many nodes the pool holds (0 for none)"
+type MesosNodePoolSpec struct {
+	// FrameworkRef names the MesosFramework whose cluster the nodes come from.
+	FrameworkRef FrameworkReference `json:"frameworkRef"`
+
+	// Replicas is how many nodes the pool holds. kubectl scale sets it.
+	//
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10000
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// Template of the nodes. A change applies to nodes that are created after it.
+	Template NodeTemplate `json:"template"`
+
+	// Placement says on which agents nodes may be placed.
+	//
+	// +kubebuilder:default={}
+	// +optional
+	Placement Placement `json:"placement,omitempty"`
+
+	// Drain says how pods leave a node that is going.
+	//
+	// +optional
+	Drain Drain `json:"drain,omitempty"`
+
+	// Paused, when true, stops creation and removal of the pool's nodes. What runs
+	// runs on.
+	//
+	// +optional
+	Paused bool `json:"paused,omitempty"`
+}
+
+// FrameworkReference names a MesosFramework.
+type FrameworkReference struct {
+	// Name of the MesosFramework.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// MesosNodePoolStatus is what has become of the demand.
+type MesosNodePoolStatus struct {
+	// ObservedGeneration is the generation of the spec that this status speaks of.
+	//
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Replicas counts the pool's MesosNodes that are not being deleted.
+	//
+	// +optional
+	Replicas int32 `json:"replicas"`
+
+	// ReadyReplicas counts those whose Node is Ready.
+	//
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas"`
+
+	// TerminatingReplicas counts the MesosNodes that are being drained and released.
+	//
+	// +optional
+	TerminatingReplicas int32 `json:"terminatingReplicas,omitempty"`
+
+	// Selector finds the pool's MesosNodes; the scale subresource gives it on.
+	//
+	// +optional
+	Selector string `json:"selector,omitempty"`
+
+	// Conditions: FrameworkReady, CapacityAvailable, Ready.
+	//
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// MesosNodePool asks for Kubernetes nodes of one kind from a Mesos cluster.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas,selectorpath=.status.selector
+// +kubebuilder:resource:scope=Cluster,shortName=mnp,categories=k8sm
+// +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.spec.replicas`
+// +kubebuilder:printcolumn:name="Current",type=integer,JSONPath=`.status.replicas`
+// +kubebuilder:printcolumn:name="Nodes-Ready",type=integer,JSONPath=`.status.readyReplicas`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Framework",type=string,JSONPath=`.spec.frameworkRef.name`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 57",message="name must be at most 57 characters: nodes are named after the pool"
+type MesosNodePool struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   MesosNodePoolSpec   `json:"spec"`
+	Status MesosNodePoolStatus `json:"status,omitempty"`
+}
+
+// MesosNodePoolList is a list of MesosNodePools.
+//
+// +kubebuilder:object:root=true
+type MesosNodePoolList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []MesosNodePool `json:"items"`
+}

@@ -1,0 +1,37 @@
+package v1alpha1
+
+// Labels and annotations.
+const (
+	// LabelPool is on each MesosNode and each Node: the name of the MesosNodePool.
+	LabelPool = "k8sm.io/pool"
+	// LabelFramework is on each MesosNode and each Node: the name of the MesosFramework.
+	LabelFramework = "k8sm.io/framework"
+	// LabelAgentID is on each Node: the Mesos agent ID under which it was launched.
+	LabelAgentID = "k8sm.io/agent-id"
+	// LabelAgentHostname is on each Node: the agent's host name, made fit for a label.
+	LabelAgentHostname = "k8sm.io/agent-hostname"
+
+	// AnnotationForceRelease, set to "true" on a MesosNode by a person, lets it be
+	// deleted although Mesos has not confirmed that its task ended. The node may
+	// still run somewhere: this is for hosts that are known to be gone.
+	AnnotationForceRelease = "k8sm.io/force-release"
+)
+
+// Finalizers.
+const (
+	// FinalizerRelease keeps a MesosNode until it is drained, its task is known to
+	// have ended, and its Node is deleted.
+	FinalizerRelease = "k8sm.io/release"
+	// FinalizerNodes keeps a MesosNodePool until its last MesosNode is gone.
+	FinalizerNodes = "k8sm.io/nodes"
+	// FinalizerTeardown keeps a MesosFramework until its pools are gone and Mesos
+	// has been told to tear the framework down.
+	FinalizerTeardown = "k8sm.io/teardown"
+)
+
+// BootstrapGroup is the group that the bootstrap tokens of k8sm authenticate as,
+// beside system:bootstrappers. RBAC lets it create certificate signing requests.
+const BootstrapGroup = "system:bootstrappers:k8sm"
+
+// ProviderIDPrefix begins the provider ID of each Node: mesos://<agent ID>/<task ID>.
+const ProviderIDPrefix = "mesos://"

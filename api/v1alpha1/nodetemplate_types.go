@@ -1,0 +1,241 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// NodeTemplate describes the nodes of a pool.
+type NodeTemplate struct {
+	// Metadata that each Node gets.
+	//
+	// +optional
+	Metadata NodeTemplateMetadata `json:"metadata,omitempty"`
+
+	// Spec of each node.
+	Spec NodeTemplateSpec `json:"spec"`
+}
+
+// NodeTemplateMetadata is put on each Node.
+type NodeTemplateMetadata struct {
+	// Labels of each Node. Those under kubernetes.io and k8s.io belong to Kubernetes,
+	// those under k8sm.io to k8sm.
+	//
+	// +kubebuilder:validation:MaxProperties=64
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k.matches('(^|[.])(kubernetes|k8s)[.]io/') || k.startsWith('k8sm.io/')) || k.startsWith('node.kubernetes.io/') || k.startsWith('kubelet.kubernetes.io/'))",message="labels under kubernetes.io, k8s.io and k8sm.io are not yours to set (node.kubernetes.io/ and kubelet.kubernetes.io/ are)"
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// Annotations of each Node.
+	//
+	// +kubebuilder:validation:MaxProperties=64
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// NodeTemplateSpec is what each node of a pool is made of.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.overhead) || (quantity(self.resources.cpu).isGreaterThan(quantity(self.overhead.cpu)) && quantity(self.resources.memory).isGreaterThan(quantity(self.overhead.memory)))",message="resources must be greater than overhead: what is left is what pods can use"
+type NodeTemplateSpec struct {
+	// Resources that each node takes from one Mesos agent. Pods can use these, less
+	// the overhead.
+	Resources NodeResources `json:"resources"`
+
+	// Overhead is the part of the resources that executor, kubelet and container
+	// runtime keep for themselves.
+	//
+	// +kubebuilder:default={cpu: "100m", memory: "256Mi"}
+	// +optional
+	Overhead NodeOverhead `json:"overhead,omitempty"`
+
+	// Taints that each Node registers with.
+	//
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
+	// +optional
+	Taints []corev1.Taint `json:"taints,omitempty"`
+
+	// Runtime says where kubelet, container runtime and images come from. What is
+	// left out, the operator's own --node-runtime file supplies.
+	//
+	// +optional
+	Runtime NodeRuntime `json:"runtime,omitempty"`
+}
+
+// NodeResources are amounts that a Mesos agent must offer in one piece.
+type NodeResources struct {
+	// CPU in cores.
+	//
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('200m')) >= 0 && quantity(string(self)).compareTo(quantity('1024')) <= 0",message="cpu must be between 200m and 1024"
+	CPU resource.Quantity `json:"cpu"`
+
+	// Memory in bytes; Mesos counts in MiB, fractions are rounded up.
+	//
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('512Mi')) >= 0 && quantity(string(self)).compareTo(quantity('64Ti')) <= 0",message="memory must be between 512Mi and 64Ti"
+	Memory resource.Quantity `json:"memory"`
+
+	// EphemeralStorage in bytes; Mesos counts in MiB of the resource "disk". Left
+	// out, no disk is asked for.
+	//
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('0')) > 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0",message="ephemeral-storage must be more than 0 and at most 1Pi"
+	// +optional
+	EphemeralStorage *resource.Quantity `json:"ephemeral-storage,omitempty"`
+}
+
+// NodeOverhead is kept from pods.
+type NodeOverhead struct {
+	// CPU in cores.
+	//
+	// +kubebuilder:default="100m"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('10m')) >= 0",message="overhead.cpu must be at least 10m: Mesos warns of executors with less"
+	// +optional
+	CPU resource.Quantity `json:"cpu,omitempty"`
+
+	// Memory in bytes.
+	//
+	// +kubebuilder:default="256Mi"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Mi')) >= 0",message="overhead.memory must be at least 64Mi: kubelet and runtime live in it"
+	// +optional
+	Memory resource.Quantity `json:"memory,omitempty"`
+}
+
+// NodeRuntime names what is put on an agent to make a node of it.
+type NodeRuntime struct {
+	// Artifacts are fetched by each executor, checked against their digests, and
+	// started. Needed are executor, kubelet, containerd, containerd-shim-runc-v2 and
+	// runc, and the CNI plugins bridge, host-local, loopback and portmap, each as a
+	// file of its own or in an archive.
+	//
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Artifacts []Artifact `json:"artifacts,omitempty"`
+
+	// SandboxImage is the image of the container that holds a pod's namespaces. Left
+	// out, containerd's own default.
+	//
+	// +kubebuilder:validation:MaxLength=512
+	// +optional
+	SandboxImage string `json:"sandboxImage,omitempty"`
+}
+
+// Artifact is one file that a node needs.
+type Artifact struct {
+	// Name of the artifact. A binary is found under this name.
+	//
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// Type: Binary is one executable; Archive is a .tar.gz whose executables are
+	// found by their base names; Image is an OCI archive that is imported into the
+	// container runtime.
+	//
+	// +kubebuilder:validation:Enum=Binary;Archive;Image
+	// +kubebuilder:default=Binary
+	// +optional
+	Type ArtifactType `json:"type,omitempty"`
+
+	// URI as the agent reaches it: http://, https:// or file://.
+	//
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:Pattern=`^(https?://[^/]+/|file:///)\S+$`
+	URI string `json:"uri"`
+
+	// SHA256 digest of the file, in hexadecimal.
+	//
+	// +kubebuilder:validation:Pattern=`^[0-9a-f]{64}$`
+	SHA256 string `json:"sha256"`
+}
+
+// ArtifactType says what is done with an artifact once it is verified.
+type ArtifactType string
+
+// The artifact types.
+const (
+	// ArtifactBinary is one executable.
+	ArtifactBinary ArtifactType = "Binary"
+	// ArtifactArchive is a gzipped tar archive of executables.
+	ArtifactArchive ArtifactType = "Archive"
+	// ArtifactImage is an OCI image archive.
+	ArtifactImage ArtifactType = "Image"
+)
+
+// Placement says on which agents nodes may be placed.
+type Placement struct {
+	// Role whose resources are used: one of the framework's. Left out, its first.
+	//
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	Role string `json:"role,omitempty"`
+
+	// Constraints that an agent must meet, all of them.
+	//
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
+	// +optional
+	Constraints []AgentConstraint `json:"constraints,omitempty"`
+
+	// MaxNodesPerAgent bounds how many nodes of this pool one agent holds.
+	//
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=110
+	// +optional
+	MaxNodesPerAgent int32 `json:"maxNodesPerAgent,omitempty"`
+}
+
+// AgentConstraint is one demand on an agent.
+//
+// +kubebuilder:validation:XValidation:rule="self.operator in ['Exists', 'DoesNotExist'] ? !has(self.values) || size(self.values) == 0 : has(self.values) && size(self.values) > 0",message="In and NotIn need values; Exists and DoesNotExist take none"
+type AgentConstraint struct {
+	// Attribute of the agent, as in its --attributes flag; or @hostname, @region or
+	// @zone for what Mesos itself knows of it.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Attribute string `json:"attribute"`
+
+	// Operator: In, NotIn, Exists or DoesNotExist. NotIn is met by an agent that
+	// lacks the attribute.
+	//
+	// +kubebuilder:validation:Enum=In;NotIn;Exists;DoesNotExist
+	Operator ConstraintOperator `json:"operator"`
+
+	// Values to compare with. A scalar attribute is compared as the shortest decimal
+	// that denotes it (8, 2.5); a ranges attribute meets In when it holds the value.
+	//
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=256
+	// +listType=set
+	// +optional
+	Values []string `json:"values,omitempty"`
+}
+
+// ConstraintOperator relates an agent's attribute to a constraint's values.
+type ConstraintOperator string
+
+// The constraint operators.
+const (
+	// ConstraintIn is met when the attribute has one of the values.
+	ConstraintIn ConstraintOperator = "In"
+	// ConstraintNotIn is met when the attribute has none of the values, or is absent.
+	ConstraintNotIn ConstraintOperator = "NotIn"
+	// ConstraintExists is met when the attribute is there, whatever its value.
+	ConstraintExists ConstraintOperator = "Exists"
+	// ConstraintDoesNotExist is met when the attribute is absent.
+	ConstraintDoesNotExist ConstraintOperator = "DoesNotExist"
+)
+
+// Drain says how pods leave a node that is going.
+type Drain struct {
+	// Timeout after which the node goes although pods are left on it, counted from
+	// the beginning of the drain. Left out, the drain waits for as long as a
+	// PodDisruptionBudget holds it.
+	//
+	// +kubebuilder:validation:Format=duration
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
+	// +optional
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+}
