@@ -1,0 +1,111 @@
+# The front door: `make help`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+TOOLS   := bin/tools
+MODULES := . api test test/kube
+# The modules whose code is ours; test/tools holds only versions.
+IMAGE   ?= k8sm/operator:$(VERSION)
+EXECUTOR_IMAGE ?= k8sm/executor:$(VERSION)
+RUNTIME ?= auto
+
+##@ See it work
+
+.PHONY: demo
+demo: build kube ## The whole story on this machine: an empty Mesos cluster to pods, services, scaling, and gone again
+	@bin/playground demo --runtime=$(RUNTIME)
+
+.PHONY: playground
+playground: build kube ## The same cluster, left running for you to try things on, until Ctrl-C
+	@bin/playground up --runtime=$(RUNTIME)
+
+##@ Develop
+
+.PHONY: build
+build: ## Build operator, executor and playground into bin/
+	@mkdir -p bin
+	@$(GOBUILD) -o bin/operator ./cmd/operator
+	@$(GOBUILD) -o bin/executor ./cmd/executor
+	@cd test && $(GOBUILD) -o ../bin/playground ./cmd/playground
+
+.PHONY: kube
+kube: ## Build the real Kubernetes, etcd, containerd, runc and CNI plugins into bin/kube (once; minutes)
+	@test/kube/build.sh
+
+.PHONY: generate
+generate: $(TOOLS)/controller-gen $(TOOLS)/crd-ref-docs ## Write deepcopy code, CRDs, RBAC and the API reference anew from the types
+	@cd api && ../$(TOOLS)/controller-gen object paths=./...
+	@cd api && ../$(TOOLS)/controller-gen crd paths=./... output:crd:dir=../config/crd/bases
+	@$(TOOLS)/controller-gen rbac:roleName=k8sm-operator paths=./controllers/... output:rbac:dir=config/rbac
+	@$(TOOLS)/crd-ref-docs --log-level=ERROR --source-path=api/v1alpha1 --config=docs/reference/.config.yaml \
+		--renderer=markdown --output-path=docs/reference/api.md
+
+.PHONY: fmt
+fmt: $(TOOLS)/golangci-lint ## Format the code
+	@for m in $(MODULES); do (cd $$m && $(CURDIR)/$(TOOLS)/golangci-lint fmt -c $(CURDIR)/.golangci.yml); done
+
+##@ Check
+
+.PHONY: test
+test: test-unit test-integration test-e2e ## All tests: unit, integration, end to end (in both runtimes where the machine allows)
+
+.PHONY: test-unit
+test-unit: ## Tests that need nothing but Go
+	go test ./... 
+	cd api && go test ./...
+
+.PHONY: test-integration
+test-integration: kube ## The controllers against a real API server and a Mesos cluster in a box
+	cd test && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube go test ./integration/... ./playground/... ./story/... -timeout 20m
+
+.PHONY: test-e2e
+test-e2e: build kube ## The demo's story, asserted
+	cd test && go test ./e2e/... -timeout 40m -v -ginkgo.v
+
+.PHONY: verify
+verify: verify-generate verify-tidy verify-format lint ## What a change must meet besides its tests: generated files, formatting, lint, import direction, tidy modules
+
+.PHONY: verify-generate
+verify-generate: generate
+	@git diff --exit-code -- api config docs/reference || { echo "Generated files differ: run 'make generate' and commit them."; exit 1; }
+
+.PHONY: verify-tidy
+verify-tidy:
+	@for m in $(MODULES) test/tools; do (cd $$m && go mod tidy -diff >/dev/null) || { echo "$$m: go.mod is not tidy: run 'go mod tidy' there."; exit 1; }; done
+
+.PHONY: verify-format
+verify-format: $(TOOLS)/golangci-lint
+	@for m in $(MODULES); do (cd $$m && $(CURDIR)/$(TOOLS)/golangci-lint fmt --diff -c $(CURDIR)/.golangci.yml) || { echo "$$m: not formatted: run 'make fmt'."; exit 1; }; done
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## go vet, staticcheck and the rules of the house, import direction among them
+	@for m in $(MODULES); do (cd $$m && $(CURDIR)/$(TOOLS)/golangci-lint run -c $(CURDIR)/.golangci.yml ./...); done
+
+.PHONY: bench
+bench: kube build ## The figures, one JSON line each
+	@cd test && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube go run ./benchmark
+
+##@ Ship
+
+.PHONY: image
+image: ## Build the container images of operator and executor (needs docker)
+	docker build --target operator --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+	docker build --target executor --build-arg VERSION=$(VERSION) -t $(EXECUTOR_IMAGE) .
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin
+
+$(TOOLS)/%: test/tools/go.mod
+	@echo "Building $* (once) ..."
+	@mkdir -p $(TOOLS)
+	@cd test/tools && go build -o $(CURDIR)/$(TOOLS)/ $$(go list -f '{{.ImportPath}}' tool | grep -E "/$*$$")
+	@touch $@
+
+.PHONY: help
+help:
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-zA-Z0-9_-]+:.*##/ {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
