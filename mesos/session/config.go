@@ -1,0 +1,54 @@
+package session
+
+import (
+	"context"
+	"crypto/tls"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+)
+
+// Store is where the durable records lie. Its methods are called concurrently, and
+// again when they failed; a context ends with the session.
+type Store interface {
+	// StoreFrameworkID keeps the ID that the master gave. Nothing is launched before.
+	StoreFrameworkID(ctx context.Context, id string) error
+	// Prepare writes the intent durably, then makes what the task is launched with. An
+	// error means that nothing is launched: a TASK_DROPPED is then recorded for it, in
+	// case the intent was written, and the demand is tried again later.
+	Prepare(ctx context.Context, in framework.Intent) (framework.Payload, error)
+	// Record keeps a status. It is called at least once for each status, in order for
+	// one task. It returns framework.ErrUnknownTask when no record bears the task.
+	Record(ctx context.Context, st framework.TaskStatus) error
+}
+
+// Config of a session.
+type Config struct {
+	// Masters are host:port, http://host:port or https://host:port, in any order.
+	Masters []string
+	// Framework says as what to register.
+	Framework framework.Info
+	// Authorization is the value of the Authorization header; empty for none.
+	Authorization string
+	// TLS for masters with https:// addresses; nil for the system's authorities.
+	TLS *tls.Config
+	// Tasks that may be alive, from the durable records.
+	Tasks []framework.Task
+	// Store of the durable records.
+	Store Store
+	// Log; the zero value logs nothing.
+	Log logr.Logger
+	// Clock tells the time.
+	Clock func() time.Time
+	// Seed of the jitter in back-offs; 0 takes one from the clock.
+	Seed uint64
+	// Changed is called when State or an explanation changed. It must not block.
+	Changed func()
+	// Metrics to count in; nil counts nowhere.
+	Metrics *Metrics
+}
+
+// State is what is known of the registration.
+type State = framework.State
