@@ -1,0 +1,335 @@
+package executor
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/mesos/mesos-go/api/v1/lib/executor"
+)
+
+// Workload is what the executor's one task does.
+type Workload interface {
+	// Run does the task until it ends by itself or because of Stop, and returns its
+	// terminal state with a message for people. It passes Starting and Running to
+	// report as they come. Run is called at most once.
+	Run(task Task, report func(State, string)) (State, string)
+	// Stop asks Run to end and returns at once. Grace is the time between asking what
+	// runs to end and forcing it to, negative for the workload's own default. Stop may
+	// be called again, then the nearest deadline holds; and before Run has begun.
+	Stop(grace time.Duration)
+}
+
+// Config of a Driver. Workload and Now are needed; zero durations get defaults.
+type Config struct {
+	Identity
+	// Agent to talk to.
+	Agent Endpoint
+	// Checkpoint: the executor outlives its agent and reconnects within
+	// RecoveryTimeout. Without it a lost connection ends the executor.
+	Checkpoint      bool
+	RecoveryTimeout time.Duration
+	// Retry is the time between two attempts to subscribe. An agent that restarts
+	// waits 2 s for its executors by default, so it is well below.
+	Retry time.Duration
+	// Resend is the time after which an update that was not acknowledged is sent again.
+	Resend time.Duration
+	// Settle bounds the wait for the acknowledgement of the terminal update.
+	Settle time.Duration
+	// ShutdownGrace is the time between SHUTDOWN and the agent's own SIGKILL.
+	ShutdownGrace time.Duration
+
+	Workload Workload
+	Now      func() time.Time
+	Log      logr.Logger
+}
+
+// The defaults of Config.
+const (
+	DefaultRetry           = 500 * time.Millisecond
+	DefaultResend          = 5 * time.Second
+	DefaultSettle          = 15 * time.Second
+	DefaultShutdownGrace   = 5 * time.Second
+	DefaultRecoveryTimeout = 15 * time.Minute
+)
+
+// ErrAgentLost is returned by Run when the agent stayed away for too long.
+var ErrAgentLost = errors.New("agent is gone")
+
+// Driver runs one executor from its first SUBSCRIBE until its task has ended.
+type Driver struct {
+	Config
+	core   *Core
+	client *agentClient
+
+	stream     chan streamed
+	calls      chan *executor.Call
+	reports    chan report
+	outcomes   chan report
+	retry      *time.Timer
+	lost       *time.Timer
+	settle     *time.Timer
+	quit       context.CancelFunc
+	subscribed bool
+	launched   bool
+	leaving    bool // nothing but the end of the workload and its report is awaited
+	ended      bool // the workload has returned
+	done       bool
+	failure    error
+}
+
+type report struct {
+	state   State
+	message string
+}
+
+// NewDriver checks the configuration and fills in its defaults.
+func NewDriver(c Config) (*Driver, error) {
+	if c.Workload == nil || c.Now == nil {
+		return nil, errors.New("making executor driver: workload and clock are needed")
+	}
+	setDefault(&c.Retry, DefaultRetry)
+	setDefault(&c.Resend, DefaultResend)
+	setDefault(&c.Settle, DefaultSettle)
+	setDefault(&c.ShutdownGrace, DefaultShutdownGrace)
+	setDefault(&c.RecoveryTimeout, DefaultRecoveryTimeout)
+	return &Driver{
+		Config:   c,
+		core:     NewCore(c.Identity),
+		client:   newClient(c.Agent),
+		stream:   make(chan streamed),
+		calls:    make(chan *executor.Call, 64),
+		reports:  make(chan report),
+		outcomes: make(chan report, 1),
+	}, nil
+}
+
+func setDefault(d *time.Duration, value time.Duration) {
+	if *d <= 0 {
+		*d = value
+	}
+}
+
+// Run subscribes and goes on until the task has ended and the agent knows it, or the
+// agent is lost or refuses the executor. When the context ends, the workload is stopped
+// as by a SHUTDOWN. Run returns after the workload has.
+func (d *Driver) Run(ctx context.Context) error {
+	inner, quit := context.WithCancel(context.WithoutCancel(ctx))
+	d.quit = quit
+	defer quit()
+	d.retry, d.lost, d.settle = stopped(), time.NewTimer(d.RecoveryTimeout), stopped()
+	resend := time.NewTicker(d.Resend / 2)
+	defer resend.Stop()
+	go d.send(inner)
+	go d.subscribe(inner, d.core.Subscribe(d.Now()))
+
+	interrupt := ctx.Done()
+	for !d.done {
+		select {
+		case <-interrupt:
+			interrupt = nil
+			d.leave("the executor was told to end")
+		case s := <-d.stream:
+			d.streamed(s)
+		case r := <-d.reports:
+			d.update(r)
+		case r := <-d.outcomes:
+			d.end(r)
+		case <-d.retry.C:
+			go d.subscribe(inner, d.core.Subscribe(d.Now()))
+		case <-resend.C:
+			d.flush()
+		case <-d.lost.C:
+			d.fail(fmt.Errorf("waiting for the agent for %s: %w", d.RecoveryTimeout, ErrAgentLost))
+		case <-d.settle.C:
+			d.unsettled()
+		}
+	}
+	return d.failure
+}
+
+func stopped() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}
+
+// streamed takes an event of the agent's stream, or the stream's end.
+func (d *Driver) streamed(s streamed) {
+	if s.err != nil {
+		d.disconnected(s.err)
+		return
+	}
+	decision := d.core.Event(s.event)
+	switch {
+	case decision.Subscribed:
+		d.Log.Info("Subscribed with agent")
+		d.subscribed = true
+		d.lost.Stop()
+	case decision.Launch != nil:
+		d.launch(*decision.Launch)
+	case decision.Kill != nil:
+		d.Log.Info("Killing task", "grace", decision.Kill.Grace)
+		d.Workload.Stop(decision.Kill.Grace)
+	case decision.Shutdown:
+		d.leave("the agent shuts the executor down")
+	case decision.Failure != nil:
+		d.fail(decision.Failure)
+	}
+	for _, id := range decision.Refuse {
+		d.Log.Info("Refusing task", "task", id)
+		d.core.Refuse(id, newUUID(), d.Now())
+	}
+	d.flush()
+	d.settled()
+}
+
+func (d *Driver) launch(t Task) {
+	d.Log.Info("Launching task", "task", t.ID)
+	d.launched = true
+	go func() {
+		state, message := d.Workload.Run(t, func(s State, m string) {
+			d.reports <- report{s, m}
+		})
+		d.outcomes <- report{state, message}
+	}()
+}
+
+// disconnected tries again, as long as there is something to come back for.
+func (d *Driver) disconnected(err error) {
+	if d.subscribed {
+		d.Log.Info("Agent disconnected", "reason", err.Error())
+		d.lost.Reset(d.RecoveryTimeout)
+	}
+	wasSubscribed := d.subscribed
+	d.subscribed = false
+	switch {
+	case d.leaving && d.ended:
+		d.done = true
+	case d.leaving:
+	case errors.Is(err, errRefused):
+		d.fail(err)
+	case wasSubscribed && !d.Checkpoint:
+		d.fail(fmt.Errorf("losing the agent without checkpointing: %w", err))
+	default:
+		d.retry.Reset(d.Retry)
+	}
+}
+
+// leave stops the workload; the executor ends after it.
+func (d *Driver) leave(reason string) {
+	d.Log.Info("Leaving", "reason", reason)
+	d.leaving = true
+	if !d.launched {
+		d.done = true
+		return
+	}
+	// Half of the agent's patience for what runs, half for clearing up behind it.
+	d.Workload.Stop(d.ShutdownGrace / 2)
+}
+
+func (d *Driver) fail(err error) {
+	if d.failure == nil {
+		d.failure = err
+	}
+	d.leave(err.Error())
+	if d.ended {
+		d.done = true
+	}
+}
+
+func (d *Driver) update(r report) {
+	d.Log.Info("Reporting task", "state", r.state, "message", r.message)
+	d.core.Update(r.state, r.message, newUUID(), d.Now())
+	d.flush()
+}
+
+// end reports how the workload ended, and waits a while for the agent to take it.
+func (d *Driver) end(r report) {
+	d.ended = true
+	d.update(r)
+	switch {
+	case d.leaving && !d.subscribed:
+		d.done = true
+	case d.leaving:
+		d.settle.Reset(min(d.Settle, d.ShutdownGrace/4))
+	default:
+		d.settle.Reset(d.Settle)
+	}
+}
+
+func (d *Driver) settled() {
+	if d.ended && d.core.Settled() {
+		d.done = true
+	}
+}
+
+// unsettled gives up on the acknowledgement, unless the agent is away and may come
+// back to take it.
+func (d *Driver) unsettled() {
+	if !d.subscribed && !d.leaving {
+		d.settle.Reset(d.Settle)
+		return
+	}
+	d.Log.Info("Leaving without acknowledgement of the last update")
+	d.done = true
+}
+
+// flush sends what is due. While there is no subscription it stays: the next SUBSCRIBE
+// has it all.
+func (d *Driver) flush() {
+	if !d.subscribed {
+		return
+	}
+	for _, call := range d.core.Due(d.Now(), d.Resend) {
+		select {
+		case d.calls <- call:
+		default: // the sender is stuck; it will be due again
+		}
+	}
+}
+
+// send posts calls one after the other, so that updates stay in order.
+func (d *Driver) send(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case call := <-d.calls:
+			if err := d.client.post(ctx, call); err != nil && ctx.Err() == nil {
+				d.Log.Info("Call failed, will be sent again", "type", call.Type.String(), "reason", err.Error())
+			}
+		}
+	}
+}
+
+// subscribe sends the call and passes on all events, then the error that ended the
+// stream.
+func (d *Driver) subscribe(ctx context.Context, call *executor.Call) {
+	emit := func(s streamed) bool {
+		select {
+		case d.stream <- s:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	err := d.client.stream(ctx, call, func(e *executor.Event) bool { return emit(streamed{event: e}) })
+	emit(streamed{err: err})
+}
+
+type streamed struct {
+	event *executor.Event
+	err   error
+}
+
+func newUUID() []byte {
+	uuid := make([]byte, 16)
+	_, _ = rand.Read(uuid) // never fails
+	uuid[6] = uuid[6]&0x0f | 0x40
+	uuid[8] = uuid[8]&0x3f | 0x80
+	return uuid
+}
