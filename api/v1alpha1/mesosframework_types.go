@@ -6,7 +6,9 @@ import (
 
 // MesosFrameworkSpec says how to register with a Mesos cluster.
 //
-// +kubebuilder:validation:XValidation:rule="self.name == oldSelf.name",message="name cannot be changed after creation: Mesos knows the framework by it; create another MesosFramework instead"
+// +kubebuilder:validation:XValidation:rule="self.name == oldSelf.name",fieldPath=.name,message="name cannot be changed: Mesos knows the framework by it; create another MesosFramework instead"
+// +kubebuilder:validation:XValidation:rule="self.user == oldSelf.user",fieldPath=.user,message="user cannot be changed: Mesos keeps the user of the first subscription; create another MesosFramework instead"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.masters.exists(m, m.startsWith('https://'))",fieldPath=.tls,message="tls is for masters with https:// addresses, and none of spec.masters has one"
 type MesosFrameworkSpec struct {
 	// Masters are the addresses of the Mesos masters, in any order: host:port, or
 	// http://host:port, or https://host:port. One is enough: masters that do not lead
@@ -16,7 +18,9 @@ type MesosFrameworkSpec struct {
 	// +kubebuilder:validation:MaxItems=15
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=260
-	// +kubebuilder:validation:XValidation:rule="self.all(m, m.matches('^(https?://)?([a-zA-Z0-9._-]+|\\\\[[0-9a-fA-F:.]+\\\\]):[0-9]{1,5}$'))",message="each master is host:port, http://host:port or https://host:port, for example leader.mesos:5050"
+	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.startsWith('zk://'))",message="zk:// is not served: list the masters themselves, each as host:port; those that do not lead redirect to the one that does"
+	// +kubebuilder:validation:XValidation:rule="self.all(m, m.startsWith('zk://') || m.matches('^(https?://)?([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}$'))",message="each master is host:port, http://host:port or https://host:port, without a path, for example leader.mesos:5050"
+	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.matches(':[0-9]{1,5}$') || (int(m.substring(m.lastIndexOf(':') + 1)) >= 1 && int(m.substring(m.lastIndexOf(':') + 1)) <= 65535))",message="a master's port is between 1 and 65535"
 	// +listType=set
 	Masters []string `json:"masters"`
 
@@ -45,7 +49,7 @@ type MesosFrameworkSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=128
-	// +kubebuilder:validation:XValidation:rule="self.all(r, r == '*' || !(r.matches('^[-/.]|/$|//|[[:space:]]|[[:cntrl:]]') || r.contains('*')))",message="a role has no blanks, does not begin with '-', '/' or '.', does not end with '/', and holds no '//' or '*' ('*' alone is the default role)"
+	// +kubebuilder:validation:XValidation:rule="self.all(r, r == '*' || !r.matches('[*]|[[:space:]]|[[:cntrl:]]|(^|/)($|/|-|[.]{1,2}($|/))'))",message="a role is '*' alone, or names divided by '/', without blanks or '*'; no name is empty, '.' or '..', or begins with '-'"
 	// +listType=set
 	// +optional
 	Roles []string `json:"roles,omitempty"`
@@ -55,7 +59,9 @@ type MesosFrameworkSpec struct {
 	// unless set.
 	//
 	// +kubebuilder:default="168h"
+	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=duration
+	// +kubebuilder:validation:Pattern=`^([0-9]+([.][0-9]+)?(h|m|s|ms))+$`
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m')",message="must be at least 1m: Mesos kills every node when the operator is away for longer than this"
 	// +optional
 	FailoverTimeout *metav1.Duration `json:"failoverTimeout,omitempty"`
@@ -161,6 +167,7 @@ type MesosFrameworkStatus struct {
 // +kubebuilder:printcolumn:name="Framework-ID",type=string,JSONPath=`.status.frameworkID`,priority=1
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.masterVersion`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="name must be at most 63 characters: it is a label of each node"
 type MesosFramework struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

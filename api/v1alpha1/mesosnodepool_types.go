@@ -6,9 +6,11 @@ import (
 
 // MesosNodePoolSpec asks for nodes of one kind.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.replicas)",message="replicas is required: how many nodes the pool holds (0 for none)"
+// +kubebuilder:validation:XValidation:rule="has(self.replicas)",fieldPath=.replicas,reason=FieldValueRequired,message="replicas is required: say how many nodes the pool holds, 0 for none (this version has no autoscaling)"
 type MesosNodePoolSpec struct {
 	// FrameworkRef names the MesosFramework whose cluster the nodes come from.
+	//
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="frameworkRef cannot be changed: the pool's nodes belong to that Mesos cluster; create another MesosNodePool instead"
 	FrameworkRef FrameworkReference `json:"frameworkRef"`
 
 	// Replicas is how many nodes the pool holds. kubectl scale sets it.

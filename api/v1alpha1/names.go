@@ -11,9 +11,10 @@ const (
 	// LabelAgentHostname is on each Node: the agent's host name, made fit for a label.
 	LabelAgentHostname = "k8sm.io/agent-hostname"
 
-	// AnnotationForceRelease, set to "true" on a MesosNode by a person, lets it be
-	// deleted although Mesos has not confirmed that its task ended. The node may
-	// still run somewhere: this is for hosts that are known to be gone.
+	// AnnotationForceRelease, set to "true" by a person, lets a MesosNode be deleted
+	// although Mesos has not confirmed that its task ended, and a MesosFramework
+	// although no master has taken its TEARDOWN. What was launched may still run
+	// somewhere: this is for hosts and Mesos clusters that are known to be gone.
 	AnnotationForceRelease = "k8sm.io/force-release"
 )
 

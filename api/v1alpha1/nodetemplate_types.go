@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"maps"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,25 +20,42 @@ type NodeTemplate struct {
 }
 
 // NodeTemplateMetadata is put on each Node.
+//
+// +kubebuilder:object:generate=false
 type NodeTemplateMetadata struct {
 	// Labels of each Node. Those under kubernetes.io and k8s.io belong to Kubernetes,
 	// those under k8sm.io to k8sm.
 	//
 	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k.matches('(^|[.])(kubernetes|k8s)[.]io/') || k.startsWith('k8sm.io/')) || k.startsWith('node.kubernetes.io/') || k.startsWith('kubelet.kubernetes.io/'))",message="labels under kubernetes.io, k8s.io and k8sm.io are not yours to set (node.kubernetes.io/ and kubelet.kubernetes.io/ are)"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="a label's key is a name of at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/'"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.labelValue().validate(self[k]).hasValue())",message="a label's value is at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
 	// +optional
-	Labels map[string]string `json:"labels,omitempty"`
+	Labels map[string]LabelValue `json:"labels,omitempty"`
 
 	// Annotations of each Node.
 	//
 	// +kubebuilder:validation:MaxProperties=64
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())",message="an annotation's key is a name of at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/'"
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
+// DeepCopyInto copies by hand: the generator does not know the alias LabelValue.
+func (in *NodeTemplateMetadata) DeepCopyInto(out *NodeTemplateMetadata) {
+	out.Labels = maps.Clone(in.Labels)
+	out.Annotations = maps.Clone(in.Annotations)
+}
+
+// LabelValue is the value of a label. It is an alias, so that it has a length in the
+// schema and is a string to every client.
+//
+// +kubebuilder:validation:MaxLength=63
+type LabelValue = string
+
 // NodeTemplateSpec is what each node of a pool is made of.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.overhead) || (quantity(self.resources.cpu).isGreaterThan(quantity(self.overhead.cpu)) && quantity(self.resources.memory).isGreaterThan(quantity(self.overhead.memory)))",message="resources must be greater than overhead: what is left is what pods can use"
+// +kubebuilder:validation:XValidation:rule="!has(self.overhead) || (quantity(string(self.resources.cpu)).isGreaterThan(quantity(string(self.overhead.cpu))) && quantity(string(self.resources.memory)).isGreaterThan(quantity(string(self.overhead.memory))))",message="resources must be greater than overhead: what is left is what pods can use"
 type NodeTemplateSpec struct {
 	// Resources that each node takes from one Mesos agent. Pods can use these, less
 	// the overhead.
@@ -47,20 +66,45 @@ type NodeTemplateSpec struct {
 	//
 	// +kubebuilder:default={cpu: "100m", memory: "256Mi"}
 	// +optional
-	Overhead NodeOverhead `json:"overhead,omitempty"`
+	Overhead NodeOverhead `json:"overhead,omitzero"`
 
 	// Taints that each Node registers with.
 	//
 	// +kubebuilder:validation:MaxItems=32
-	// +listType=atomic
+	// +listType=map
+	// +listMapKey=key
+	// +listMapKey=effect
 	// +optional
-	Taints []corev1.Taint `json:"taints,omitempty"`
+	Taints []Taint `json:"taints,omitempty"`
 
 	// Runtime says where kubelet, container runtime and images come from. What is
 	// left out, the operator's own --node-runtime file supplies.
 	//
 	// +optional
 	Runtime NodeRuntime `json:"runtime,omitempty"`
+}
+
+// Taint keeps pods that do not tolerate it off a node. A taint of a node has a time
+// too; one of a template has none.
+type Taint struct {
+	// Key of the taint.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:XValidation:rule="!format.qualifiedName().validate(self).hasValue()",message="a taint's key is a name of at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/'"
+	Key string `json:"key"`
+
+	// Value of the taint.
+	//
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="!format.labelValue().validate(self).hasValue()",message="a taint's value is at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
+	// +optional
+	Value string `json:"value,omitempty"`
+
+	// Effect on pods that do not tolerate the taint.
+	//
+	// +kubebuilder:validation:Enum=NoSchedule;PreferNoSchedule;NoExecute
+	Effect corev1.TaintEffect `json:"effect"`
 }
 
 // NodeResources are amounts that a Mesos agent must offer in one piece.
@@ -72,13 +116,13 @@ type NodeResources struct {
 
 	// Memory in bytes; Mesos counts in MiB, fractions are rounded up.
 	//
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('512Mi')) >= 0 && quantity(string(self)).compareTo(quantity('64Ti')) <= 0",message="memory must be between 512Mi and 64Ti"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('512Mi')) >= 0 && quantity(string(self)).compareTo(quantity('64Ti')) <= 0",message="memory must be between 512Mi and 64Ti (a number without a unit is bytes)"
 	Memory resource.Quantity `json:"memory"`
 
 	// EphemeralStorage in bytes; Mesos counts in MiB of the resource "disk". Left
 	// out, no disk is asked for.
 	//
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('0')) > 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0",message="ephemeral-storage must be more than 0 and at most 1Pi"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0",message="ephemeral-storage must be between 1Mi and 1Pi (a number without a unit is bytes); leave it out to ask for no disk"
 	// +optional
 	EphemeralStorage *resource.Quantity `json:"ephemeral-storage,omitempty"`
 }
@@ -90,14 +134,14 @@ type NodeOverhead struct {
 	// +kubebuilder:default="100m"
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('10m')) >= 0",message="overhead.cpu must be at least 10m: Mesos warns of executors with less"
 	// +optional
-	CPU resource.Quantity `json:"cpu,omitempty"`
+	CPU resource.Quantity `json:"cpu,omitzero"`
 
 	// Memory in bytes.
 	//
 	// +kubebuilder:default="256Mi"
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Mi')) >= 0",message="overhead.memory must be at least 64Mi: kubelet and runtime live in it"
 	// +optional
-	Memory resource.Quantity `json:"memory,omitempty"`
+	Memory resource.Quantity `json:"memory,omitzero"`
 }
 
 // NodeRuntime names what is put on an agent to make a node of it.
@@ -125,7 +169,8 @@ type NodeRuntime struct {
 type Artifact struct {
 	// Name of the artifact. A binary is found under this name.
 	//
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$')",message="an artifact's name is a file name of lower-case letters, digits, '-', '_' and '.', for example containerd-shim-runc-v2"
 	Name string `json:"name"`
 
 	// Type: Binary is one executable; Archive is a .tar.gz whose executables are
@@ -140,12 +185,13 @@ type Artifact struct {
 	// URI as the agent reaches it: http://, https:// or file://.
 	//
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:Pattern=`^(https?://[^/]+/|file:///)\S+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(https?://[^/[:space:]]+|file://)/[^[:space:]]+$')",message="uri must be http://, https:// or file:// and have a path"
 	URI string `json:"uri"`
 
 	// SHA256 digest of the file, in hexadecimal.
 	//
-	// +kubebuilder:validation:Pattern=`^[0-9a-f]{64}$`
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{64}$')",message="sha256 must be 64 lower-case hexadecimal digits, as sha256sum prints them"
 	SHA256 string `json:"sha256"`
 }
 
@@ -234,8 +280,9 @@ type Drain struct {
 	// the beginning of the drain. Left out, the drain waits for as long as a
 	// PodDisruptionBudget holds it.
 	//
+	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=duration
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
+	// +kubebuilder:validation:Pattern=`^([0-9]+([.][0-9]+)?(h|m|s|ms))+$`
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 }

@@ -1,0 +1,68 @@
+// Package integration tests the API and the controllers against a real
+// kube-apiserver and a Mesos cluster in a box. It knows no kubelet: what an
+// executor would do is done in-process. The end-to-end tests have real nodes.
+package integration
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+var (
+	scheme = runtime.NewScheme()
+	ctx    = context.Background()
+	config *rest.Config
+	// strict is a client that refuses unknown fields, as kubectl does.
+	strict client.Client
+)
+
+func TestIntegration(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "Integration")
+}
+
+var _ = BeforeSuite(func() {
+	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
+	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
+
+	environment := &envtest.Environment{
+		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+		BinaryAssetsDirectory: controlPlane(),
+	}
+	var err error
+	config, err = environment.Start()
+	DeferCleanup(environment.Stop)
+	Expect(err).NotTo(HaveOccurred(), "a control plane is needed: `make kube` builds it")
+
+	plain, err := client.New(config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	strict = client.WithFieldValidation(plain, "Strict")
+})
+
+// controlPlane is the folder in which envtest finds kube-apiserver and etcd:
+// KUBEBUILDER_ASSETS, or a folder of links to the binaries built under bin/kube.
+func controlPlane() string {
+	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
+		return dir
+	}
+	built, err := filepath.Abs(filepath.Join("..", "..", "bin", "kube"))
+	Expect(err).NotTo(HaveOccurred())
+	links := GinkgoT().TempDir()
+	for name, target := range map[string]string{"kube-apiserver": "kube", "kubectl": "kube", "etcd": "etcd"} {
+		Expect(os.Symlink(filepath.Join(built, target), filepath.Join(links, name))).To(Succeed())
+	}
+	return links
+}
