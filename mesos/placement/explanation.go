@@ -1,0 +1,194 @@
+package placement
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Explanation says why no agent took a demand.
+type Explanation struct {
+	// Role in which it was wanted.
+	Role string
+	// Agents that offered something in the role.
+	Agents int
+	// Reasons with the number of agents that each turned away, most first. An agent
+	// counts for the first reason that it has.
+	Reasons []Reason
+	// Nearest is the agent that lacks least, of those that lack resources only.
+	Nearest *NearestMiss
+	// Invalid says that the demand itself makes no sense, and how.
+	Invalid string
+}
+
+// Reason why agents were refused.
+type Reason struct {
+	Count int
+	// What is said of the agents: "lack cpus (most offered 2 on agent-3, wants 4)".
+	What string
+}
+
+// NearestMiss is an agent that would nearly do.
+type NearestMiss struct {
+	AgentID  string
+	Hostname string
+	Lacks    Resources
+}
+
+// String is one line for a person.
+func (e *Explanation) String() string {
+	switch {
+	case e.Invalid != "":
+		return "cannot be placed: " + e.Invalid
+	case e.Agents == 0:
+		return fmt.Sprintf("no agent offers anything in role %s", e.Role)
+	}
+	parts := make([]string, len(e.Reasons))
+	for i, r := range e.Reasons {
+		parts[i] = fmt.Sprintf("%d %s", r.Count, r.What)
+	}
+	s := fmt.Sprintf("0 of %d agents fit: %s", e.Agents, strings.Join(parts, ", "))
+	if e.Nearest != nil {
+		s += fmt.Sprintf("; nearest is %s, which lacks %s", e.Nearest.Hostname, lackText(e.Nearest.Lacks))
+	}
+	return s
+}
+
+// explain asks every agent again, now that the pass is over.
+func (p *pass) explain(c *class, d *Demand) *Explanation {
+	if len(d.Avoid) > 0 {
+		return p.census(c, d.Avoid)
+	}
+	if c.explained == nil {
+		c.explained = p.census(c, nil)
+	}
+	return c.explained
+}
+
+func (p *pass) census(c *class, avoid []string) *Explanation {
+	machines := p.machines[c.like.Role]
+	e := &Explanation{Role: c.like.Role, Agents: len(machines)}
+	switch {
+	case c.err != nil:
+		e.Invalid = c.err.Error()
+		return e
+	case c.want == (amounts{}):
+		e.Invalid = "it asks for no resources"
+		return e
+	}
+	t := tally{c: c, unmet: make([]int, len(c.constraints))}
+	for _, m := range machines {
+		t.add(p, m, avoid)
+	}
+	e.Reasons = t.reasons()
+	if t.nearest != nil {
+		a := t.nearest.offer().Agent
+		e.Nearest = &NearestMiss{AgentID: a.ID, Hostname: a.Hostname, Lacks: t.lacks.resources()}
+	}
+	return e
+}
+
+// tally counts refusals.
+type tally struct {
+	c                   *class
+	unmet               []int // by constraint
+	down, avoided, full int
+	lack                [kinds]int
+	mostFree            [kinds]int64
+	mostOn              [kinds]*machine
+	nearest             *machine
+	lacks               amounts
+	nearestBy           float64
+}
+
+// add finds an agent's first reason.
+func (t *tally) add(p *pass, m *machine, avoid []string) {
+	o := m.offer()
+	v := t.c.judge(p, m)
+	switch {
+	case v != met:
+		t.unmet[v-met-1]++
+	case m.down:
+		t.down++
+	case slices.Contains(avoid, o.Agent.ID):
+		t.avoided++
+	case t.c.like.MaxPerAgent > 0 && t.c.group.count(m) >= t.c.like.MaxPerAgent:
+		t.full++
+	default:
+		t.addLack(m)
+	}
+}
+
+func (t *tally) addLack(m *machine) {
+	var lacks amounts
+	first, miss := kinds, 0.0
+	for k := range kinds {
+		short := t.c.want[k] - m.left.free[k]
+		if short <= 0 {
+			continue
+		}
+		lacks[k] = short
+		miss += float64(short) / float64(t.c.want[k])
+		first = min(first, k)
+	}
+	if first == kinds {
+		return
+	}
+	t.lack[first]++
+	better := t.mostOn[first] == nil || m.left.free[first] > t.mostFree[first] ||
+		(m.left.free[first] == t.mostFree[first] && m.offer().Agent.ID < t.mostOn[first].offer().Agent.ID)
+	if better {
+		t.mostFree[first], t.mostOn[first] = m.left.free[first], m
+	}
+	if t.nearest == nil || miss < t.nearestBy || (miss == t.nearestBy && m.offer().Agent.ID < t.nearest.offer().Agent.ID) {
+		t.nearest, t.nearestBy, t.lacks = m, miss, lacks
+	}
+}
+
+func (t *tally) reasons() []Reason {
+	var rs []Reason
+	put := func(n int, what string) {
+		if n > 0 {
+			rs = append(rs, Reason{Count: n, What: what})
+		}
+	}
+	for k := range kinds {
+		if t.lack[k] > 0 {
+			put(t.lack[k], fmt.Sprintf("lack %s (most offered %s on %s, wants %s)", kindNames[k],
+				amountText(k, t.mostFree[k]), t.mostOn[k].offer().Agent.Hostname, amountText(k, t.c.want[k])))
+		}
+	}
+	for i := range t.unmet {
+		put(t.unmet[i], t.c.constraints[i].unmet())
+	}
+	put(t.full, fmt.Sprintf("hold as many as they may (%d) already", t.c.like.MaxPerAgent))
+	put(t.avoided, "are left out after failures")
+	put(t.down, "are about to go down for maintenance")
+	slices.SortStableFunc(rs, func(a, b Reason) int { return b.Count - a.Count })
+	return rs
+}
+
+func amountText(k kind, n int64) string {
+	switch k {
+	case ports:
+		return strconv.FormatInt(n, 10)
+	case cpus:
+		return strconv.FormatFloat(float64(n)/1000, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(float64(n)/1000, 'f', -1, 64) + " MiB"
+}
+
+func lackText(r Resources) string {
+	a, err := amountsOf(r)
+	if err != nil {
+		return err.Error()
+	}
+	var parts []string
+	for k := range kinds {
+		if a[k] > 0 {
+			parts = append(parts, amountText(k, a[k])+" "+kindNames[k])
+		}
+	}
+	return strings.Join(parts, ", ")
+}

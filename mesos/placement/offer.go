@@ -1,0 +1,127 @@
+package placement
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+)
+
+// Agent is the machine behind an offer.
+type Agent struct {
+	ID       string
+	Hostname string
+	// Address is the agent's IP address; empty when the offer tells none.
+	Address string
+	Region  string
+	Zone    string
+}
+
+// Offer is a Mesos offer, taken apart once so that many passes may read it. It is not
+// changed after ParseOffer.
+type Offer struct {
+	ID    string
+	Agent Agent
+	// Role to which the resources are allocated.
+	Role string
+
+	attributes []attribute
+	profile    profile
+	usable     pool
+	down       window
+}
+
+// window is when an agent is unavailable; zero when no maintenance is planned.
+type window struct {
+	planned bool
+	start   time.Time
+	end     time.Time // zero: never again
+}
+
+// nearAt says that the window has begun, or begins before lead has passed.
+func (w window) nearAt(now time.Time, lead time.Duration) bool {
+	if !w.planned || (!w.end.IsZero() && !w.end.After(now)) {
+		return false
+	}
+	return !w.start.After(now.Add(lead))
+}
+
+// ParseOffer takes an offer apart. It leaves out what may not be used: revocable and
+// shared resources, volumes, disks with a source of their own, resource providers'.
+func ParseOffer(o *mesos.Offer) (*Offer, error) {
+	if o.ID.Value == "" || o.AgentID.Value == "" {
+		return nil, errors.New("the offer lacks its ID or the agent's")
+	}
+	usable, err := newPool(o.Resources)
+	if err != nil {
+		return nil, fmt.Errorf("reading offer %s: %w", o.ID.Value, err)
+	}
+	p := &Offer{
+		ID:         o.ID.Value,
+		Agent:      agentOf(o),
+		Role:       roleOf(o),
+		attributes: parseAttributes(o.Attributes),
+		usable:     usable,
+		down:       windowOf(o.Unavailability),
+	}
+	p.profile = profileOf(p)
+	return p, nil
+}
+
+// Resources that the offer has for use.
+func (o *Offer) Resources() Resources { return o.usable.free.resources() }
+
+// Attributes of the agent as text. Of several with one name, the values are joined.
+func (o *Offer) Attributes() map[string]string {
+	if len(o.attributes) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(o.attributes))
+	for i := range o.attributes {
+		a := &o.attributes[i]
+		if before, ok := m[a.name]; ok {
+			m[a.name] = strings.Join([]string{before, a.text}, ",")
+			continue
+		}
+		m[a.name] = a.text
+	}
+	return m
+}
+
+func agentOf(o *mesos.Offer) Agent {
+	a := Agent{ID: o.AgentID.Value, Hostname: o.Hostname}
+	if o.URL != nil {
+		a.Address = o.URL.Address.GetIP()
+	}
+	if d := o.Domain.GetFaultDomain(); d != nil {
+		a.Region, a.Zone = d.Region.Name, d.Zone.Name
+	}
+	return a
+}
+
+// roleOf tells the role an offer is allocated to. Masters before 1.5 say it only on the
+// resources.
+func roleOf(o *mesos.Offer) string {
+	if r := o.AllocationInfo.GetRole(); r != "" {
+		return r
+	}
+	for i := range o.Resources {
+		if r := o.Resources[i].AllocationInfo.GetRole(); r != "" {
+			return r
+		}
+	}
+	return mesos.DefaultRole
+}
+
+func windowOf(u *mesos.Unavailability) window {
+	if u == nil {
+		return window{}
+	}
+	w := window{planned: true, start: time.Unix(0, u.Start.Nanoseconds)}
+	if u.Duration != nil {
+		w.end = w.start.Add(time.Duration(u.Duration.Nanoseconds))
+	}
+	return w
+}
