@@ -3,13 +3,17 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"k8s.io/client-go/tools/events"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/drain"
 )
 
 // DefaultLaunchTimeout is how long a launched task may take to become a Node.
@@ -20,8 +24,9 @@ const DefaultLaunchTimeout = 15 * time.Minute
 type Options struct {
 	// Client reads from the manager's cache and writes to the API server.
 	Client client.Client
-	// Live reads from the API server. Only the pods of a node that is being drained
-	// are read through it: a cache of all pods would cost more than it saves.
+	// Live reads from the API server: the pods of a node that is being drained, since a
+	// cache of all pods would cost more than it saves, and whether a Node is really
+	// gone, before that has consequences.
 	Live client.Reader
 	// Frameworks finds sessions.
 	Frameworks Frameworks
@@ -47,6 +52,7 @@ type Options struct {
 type Reconciler struct {
 	Options
 
+	drainer drain.Drainer
 	living  []step
 	leaving []step
 }
@@ -66,15 +72,14 @@ func NewReconciler(options Options) *Reconciler {
 	if options.Concurrency == 0 {
 		options.Concurrency = 10
 	}
-	r := &Reconciler{Options: options}
+	r := &Reconciler{Options: options, drainer: drain.Drainer{Pods: options.Live, Evictions: options.Client}}
 	r.living = []step{r.finalize, r.launch, r.register, r.expire, r.sumUp}
-	r.leaving = []step{r.withdraw, r.force, r.cordon, r.drain, r.kill, r.deleteNode, r.revoke, r.release}
+	r.leaving = []step{r.held, r.withdraw, r.force, r.cordon, r.drain, r.kill, r.deleteNode, r.revoke, r.release}
 	return r
 }
 
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes/status,verbs=patch
-// +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes/finalizers,verbs=update
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosframeworks,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list
@@ -83,10 +88,36 @@ func NewReconciler(options Options) *Reconciler {
 
 // Reconcile looks at one node, takes it a step further, and writes down what it saw.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-	return reconcile.Result{}, nil
+	node := &v1alpha1.MesosNode{}
+	if err := r.Client.Get(ctx, req.NamespacedName, node); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	steps := r.living
+	if !node.DeletionTimestamp.IsZero() {
+		steps = r.leaving
+	}
+	p, err := r.observe(ctx, node)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	for _, step := range steps {
+		if err = step(ctx, p); err != nil {
+			break
+		}
+	}
+	return r.finish(ctx, p, err)
 }
 
-// SetupWithManager makes the manager run the Reconciler.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+// finalize sees to it that the node cannot vanish before it is released. Pools create
+// their nodes with the finalizer; a person may not have.
+func (r *Reconciler) finalize(ctx context.Context, p *pass) error {
+	if !controllerutil.AddFinalizer(p.node, v1alpha1.FinalizerRelease) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(p.before, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Patch(ctx, p.node, patch); err != nil {
+		return fmt.Errorf("adding the finalizer: %w", err)
+	}
+	p.before = p.node.DeepCopy()
 	return nil
 }

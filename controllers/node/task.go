@@ -60,14 +60,17 @@ func providerID(node *v1alpha1.MesosNode) string {
 	return ProviderID(node.Status.Task.AgentID, node.Status.Task.ID)
 }
 
-// madeFor tells whether a provider ID is that of any attempt of the node.
-func madeFor(node *v1alpha1.MesosNode, id string) bool {
-	rest, ok := strings.CutPrefix(id, v1alpha1.ProviderIDPrefix)
-	if !ok {
-		return false
+// attemptOf returns which attempt of the node a provider ID denotes, 0 when it was not
+// made for the node.
+func attemptOf(node *v1alpha1.MesosNode, id string) int32 {
+	rest, _ := strings.CutPrefix(id, v1alpha1.ProviderIDPrefix)
+	_, taskID, _ := strings.Cut(rest, "/")
+	attempt, ok := strings.CutPrefix(taskID, taskIDPrefix(node))
+	n, err := strconv.ParseInt(attempt, 10, 32)
+	if !ok || err != nil || !strings.HasPrefix(id, v1alpha1.ProviderIDPrefix) {
+		return 0
 	}
-	_, taskID, ok := strings.Cut(rest, "/")
-	return ok && strings.HasPrefix(taskID, taskIDPrefix(node))
+	return int32(n)
 }
 
 // ended tells whether the task is known to run no more, nor ever to run again.

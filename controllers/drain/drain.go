@@ -1,0 +1,98 @@
+package drain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// evictionTimeout bounds one eviction. An API server that wants it repeated later
+	// says so in a header, and the client would sit that out, with a worker.
+	evictionTimeout = 3 * time.Second
+	// drainTimeout bounds one call of Drain; the next one goes on.
+	drainTimeout = 10 * time.Second
+)
+
+// FieldNodeName is the field by which Pods are found: the API server knows it, and a
+// cache must index it.
+const FieldNodeName = "spec.nodeName"
+
+// Drainer evicts pods.
+type Drainer struct {
+	// Pods lists the pods of a node, by FieldNodeName.
+	Pods client.Reader
+	// Evictions takes evictions.
+	Evictions client.SubResourceClientConstructor
+}
+
+// Drain evicts what can be evicted from the node now, and tells what is left. It waits
+// for no pod. An error means that nothing is known of what is left.
+func (d Drainer) Drain(ctx context.Context, nodeName string, c Circumstances) (Result, error) {
+	var pods corev1.PodList
+	if err := d.Pods.List(ctx, &pods, client.MatchingFields{FieldNodeName: nodeName}); err != nil {
+		return Result{}, fmt.Errorf("listing the pods of node %s: %w", nodeName, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	result := Result{}
+	for _, decision := range Sort(pods.Items, c) {
+		switch decision.Verdict {
+		case Ignore:
+			result.Ignored++
+		case Await:
+			result.Ending = append(result.Ending, name(decision.Pod))
+		case Evict:
+			d.evict(ctx, decision.Pod, &result)
+		}
+	}
+	result.sort()
+	return result, nil
+}
+
+// evict asks for one eviction and files the answer.
+func (d Drainer) evict(ctx context.Context, pod *corev1.Pod, result *Result) {
+	ctx, cancel := context.WithTimeout(ctx, evictionTimeout)
+	defer cancel()
+	eviction := &policyv1.Eviction{
+		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
+		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}},
+	}
+	err := d.Evictions.SubResource("eviction").Create(ctx, pod, eviction)
+	switch {
+	case err == nil:
+		result.Evicted = append(result.Evicted, name(pod))
+	case apierrors.IsNotFound(err):
+		// Gone between list and eviction.
+	case apierrors.IsConflict(err):
+		// Another pod has its name by now: the next list tells.
+		result.Ending = append(result.Ending, name(pod))
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		result.Ending = append(result.Ending, name(pod))
+	default:
+		result.Held = append(result.Held, Held{Pod: name(pod), Why: why(err)})
+	}
+}
+
+// why tells what keeps a pod from being evicted: the PodDisruptionBudget by name where
+// the API server gives it.
+func why(err error) string {
+	if cause, ok := apierrors.StatusCause(err, policyv1.DisruptionBudgetCause); ok {
+		return cause.Message
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "the API server did not take the eviction in time"
+	}
+	return err.Error()
+}
+
+func name(pod *corev1.Pod) string {
+	return pod.Namespace + "/" + pod.Name
+}

@@ -1,0 +1,108 @@
+package drain
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Verdict says what a drain does with a pod.
+type Verdict string
+
+// The verdicts.
+const (
+	// Ignore: the pod does not hold the drain up.
+	Ignore Verdict = "Ignore"
+	// Await: the pod is ending by itself.
+	Await Verdict = "Await"
+	// Evict: the pod is asked to go.
+	Evict Verdict = "Evict"
+)
+
+// stuckAfter is how long past its end a pod may linger on a node whose kubelet is
+// silent, until it is not waited for any more: nobody is there to end it.
+const stuckAfter = time.Minute
+
+// Decision is a verdict on a pod, and its reason.
+type Decision struct {
+	Pod     *corev1.Pod
+	Verdict Verdict
+	Reason  string
+}
+
+// Circumstances are what the filters go by beside the pod.
+type Circumstances struct {
+	Now time.Time
+	// KubeletSilent says that the node's kubelet has not reported lately.
+	KubeletSilent bool
+}
+
+// filter decides on a pod, or leaves it to the next one with an empty verdict.
+type filter func(*corev1.Pod, Circumstances) (Verdict, string)
+
+// filters are asked in this order; the first that decides is heard.
+var filters = []filter{terminal, mirror, daemon, stuck, terminating, evictable}
+
+// Sort decides on each pod.
+func Sort(pods []corev1.Pod, c Circumstances) []Decision {
+	decisions := make([]Decision, 0, len(pods))
+	for i := range pods {
+		decisions = append(decisions, decide(&pods[i], c))
+	}
+	return decisions
+}
+
+func decide(pod *corev1.Pod, c Circumstances) Decision {
+	for _, f := range filters {
+		if verdict, reason := f(pod, c); verdict != "" {
+			return Decision{Pod: pod, Verdict: verdict, Reason: reason}
+		}
+	}
+	return Decision{Pod: pod, Verdict: Evict}
+}
+
+// terminal pods run no more.
+func terminal(pod *corev1.Pod, _ Circumstances) (Verdict, string) {
+	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+		return Ignore, "has ended"
+	}
+	return "", ""
+}
+
+// mirror pods belong to the kubelet, and go with it.
+func mirror(pod *corev1.Pod, _ Circumstances) (Verdict, string) {
+	if _, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]; ok {
+		return Ignore, "is a static pod of the kubelet"
+	}
+	return "", ""
+}
+
+// daemon pods would be made again at once: they serve the node until it goes.
+func daemon(pod *corev1.Pod, _ Circumstances) (Verdict, string) {
+	owner := metav1.GetControllerOf(pod)
+	if owner != nil && owner.Kind == "DaemonSet" {
+		return Ignore, "belongs to a DaemonSet"
+	}
+	return "", ""
+}
+
+// stuck pods should be gone, and the kubelet that would end them is silent.
+func stuck(pod *corev1.Pod, c Circumstances) (Verdict, string) {
+	if c.KubeletSilent && !pod.DeletionTimestamp.IsZero() && c.Now.After(pod.DeletionTimestamp.Add(stuckAfter)) {
+		return Ignore, "should have ended, and its kubelet is silent"
+	}
+	return "", ""
+}
+
+// terminating pods need no second word.
+func terminating(pod *corev1.Pod, _ Circumstances) (Verdict, string) {
+	if !pod.DeletionTimestamp.IsZero() {
+		return Await, "is ending"
+	}
+	return "", ""
+}
+
+func evictable(*corev1.Pod, Circumstances) (Verdict, string) {
+	return Evict, "can be evicted"
+}

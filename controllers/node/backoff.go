@@ -1,0 +1,108 @@
+package node
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/framework"
+)
+
+const (
+	// maxBackoff bounds every wait before another attempt.
+	maxBackoff = 10 * time.Minute
+	// agentBackoff is how long an agent is left out after one failure; it doubles with
+	// each further one in a row.
+	agentBackoff = 30 * time.Second
+	// nodeBackoff is how long the node waits after it failed more than freeFailures
+	// times; it doubles with each further one. Without it a node that can start
+	// nowhere would be tried on every agent of the cluster in a row.
+	nodeBackoff  = 10 * time.Second
+	freeFailures = 2
+	// maxFailures is how many agents status.failures holds.
+	maxFailures = 16
+)
+
+// retry is what follows a task that ended before it became a Node.
+type retry struct {
+	// At is when the next attempt may begin.
+	At time.Time
+	// Failures replace status.failures when it begins.
+	Failures []v1alpha1.AgentFailure
+	// Rejected says that the same again is likely to fail again.
+	Rejected bool
+}
+
+// planRetry decides what follows the end of the current task, before it became a Node.
+// A task that was dropped never started, and blames no agent. One that Mesos calls an
+// error is asked for again only after a long time. All others are held against their
+// agent.
+func planRetry(status v1alpha1.MesosNodeStatus) retry {
+	task := status.Task
+	when := endOf(task)
+	switch {
+	case framework.TaskState(task.State) == framework.TaskError, task.Reason == framework.ReasonCallRefused:
+		return retry{At: when.Add(maxBackoff), Failures: status.Failures, Rejected: true}
+	case task.Reason == framework.ReasonPrepareFailed:
+		return retry{At: when.Add(agentBackoff), Failures: status.Failures}
+	case framework.TaskState(task.State) == framework.TaskDropped:
+		return retry{At: when, Failures: status.Failures}
+	}
+	failures := blame(status.Failures, task, when)
+	return retry{At: when.Add(pause(failures)), Failures: failures}
+}
+
+// endOf is when the task's end was told.
+func endOf(task *v1alpha1.MesosTask) time.Time {
+	if task.UpdateTime != nil {
+		return task.UpdateTime.Time
+	}
+	return task.IntentTime.Time
+}
+
+// blame holds a failure against the task's agent. An agent that was left out and let
+// in again is remembered for another while, so that its next failure counts as the
+// second in a row. When there are too many, the one whose time is nearest up goes.
+func blame(old []v1alpha1.AgentFailure, task *v1alpha1.MesosTask, when time.Time) []v1alpha1.AgentFailure {
+	count := int32(1)
+	var out []v1alpha1.AgentFailure
+	for _, f := range old {
+		switch {
+		case f.AgentID == task.AgentID:
+			count += f.Count
+		case when.Before(f.Until.Add(maxBackoff)):
+			out = append(out, f)
+		}
+	}
+	out = append(out, v1alpha1.AgentFailure{
+		AgentID: task.AgentID,
+		Count:   count,
+		Until:   metav1.NewTime(when.Add(double(agentBackoff, count))),
+		Reason:  cmp.Or(task.Reason, task.State),
+	})
+	slices.SortStableFunc(out, func(a, b v1alpha1.AgentFailure) int { return b.Until.Compare(a.Until.Time) })
+	return out[:min(len(out), maxFailures)]
+}
+
+// pause is how long the node waits whatever the agent: not at all at first.
+func pause(failures []v1alpha1.AgentFailure) time.Duration {
+	var sum int32
+	for _, f := range failures {
+		sum += f.Count
+	}
+	if sum <= freeFailures {
+		return 0
+	}
+	return double(nodeBackoff, sum-freeFailures)
+}
+
+// double is d for the first time and twice as long for each further one, within bounds.
+func double(d time.Duration, times int32) time.Duration {
+	for ; times > 1 && d < maxBackoff; times-- {
+		d *= 2
+	}
+	return min(d, maxBackoff)
+}

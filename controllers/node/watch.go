@@ -1,0 +1,96 @@
+package node
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+// fieldUnsettled indexes the MesosNodes that a change of their framework's session
+// concerns, by the framework's name: a thousand nodes that are up are not looked at
+// because a master failed over.
+const fieldUnsettled = "k8sm.unsettled"
+
+// SetupWithManager makes the manager run the Reconciler.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.MesosNode{}, fieldUnsettled, unsettled); err != nil {
+		return fmt.Errorf("indexing MesosNodes: %w", err)
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("mesosnode").
+		For(&v1alpha1.MesosNode{}).
+		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(namesake), builder.WithPredicates(ofInterest())).
+		WatchesRawSource(source.Channel(r.Changes, handler.EnqueueRequestsFromMapFunc(r.concerned))).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Concurrency}).
+		Complete(r)
+}
+
+// namesake maps a Node to the MesosNode of its name: if there is none, the look at it
+// ends with the first read from the cache.
+func namesake(_ context.Context, object client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: object.GetName()}}}
+}
+
+// ofInterest passes the changes of a Node that a step would see. What else a kubelet
+// reports every few minutes is not among them.
+func ofInterest() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*corev1.Node)
+		after, same := e.ObjectNew.(*corev1.Node)
+		return !ok || !same || changed(before, after)
+	}}
+}
+
+func changed(before, after *corev1.Node) bool {
+	was, is := nodeReady(before), nodeReady(after)
+	return was.Status != is.Status || was.Message != is.Message ||
+		before.Spec.ProviderID != after.Spec.ProviderID ||
+		before.Spec.Unschedulable != after.Spec.Unschedulable ||
+		before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+		!equality.Semantic.DeepEqual(before.Labels, after.Labels) ||
+		!equality.Semantic.DeepEqual(before.Annotations, after.Annotations)
+}
+
+// unsettled gives the framework of a MesosNode that wants something of its session: to
+// be launched, to be given up in time, or to be released.
+func unsettled(object client.Object) []string {
+	node, ok := object.(*v1alpha1.MesosNode)
+	if !ok {
+		return nil
+	}
+	settled := node.Status.ProviderID != "" && node.Status.ProviderID == providerID(node)
+	if settled && node.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	return []string{node.Spec.FrameworkRef.Name}
+}
+
+// concerned maps a MesosFramework to the MesosNodes that wait for its session.
+func (r *Reconciler) concerned(ctx context.Context, framework client.Object) []reconcile.Request {
+	var nodes v1alpha1.MesosNodeList
+	err := r.Client.List(ctx, &nodes, client.MatchingFields{fieldUnsettled: framework.GetName()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Listing MesosNodes of a framework failed", "MesosFramework", framework.GetName())
+		return nil
+	}
+	requests := make([]reconcile.Request, 0, len(nodes.Items))
+	for i := range nodes.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&nodes.Items[i])})
+	}
+	return requests
+}
