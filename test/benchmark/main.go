@@ -1,0 +1,97 @@
+// Command benchmark measures the figures that the project goes by, and prints one
+// JSON line for each: its name, value and unit, the goal, and what was measured beside
+// it in the same run. `make bench` runs it.
+//
+// Machines are shared and noisy: compare figures of one run, not of two. Nothing here
+// passes or fails.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"syscall"
+)
+
+// figure is one line of output.
+type figure struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+	// Goal in words, if there is one.
+	Goal string `json:"goal,omitempty"`
+	// Beside holds what was measured in the same run, to compare with.
+	Beside map[string]float64 `json:"beside,omitempty"`
+	// Note says what a reader of the figure must know.
+	Note string `json:"note,omitempty"`
+}
+
+// measurement makes some figures together, because they share what is dear to set up.
+type measurement struct {
+	figures []string
+	run     func(context.Context, options) ([]figure, error)
+}
+
+// options are what a person may change.
+type options struct {
+	nodes  int
+	rest   int
+	assets string
+}
+
+var measurements = []measurement{
+	{[]string{"plan_5000x10000"}, measurePlan},
+	{[]string{"apply_to_ready_1000_nodes", "operator_rss_1000_nodes", "operator_calls_at_rest_per_minute"}, measureScale},
+	{[]string{"real_node_accept_to_ready"}, measureRealNode},
+}
+
+func main() {
+	var o options
+	only := flag.String("run", "", "measure only the figures whose names match this regular expression")
+	flag.IntVar(&o.nodes, "nodes", 1000, "nodes of the pool in the figures that speak of 1,000")
+	flag.IntVar(&o.rest, "rest", 60, "seconds for which calls at rest are counted")
+	flag.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "folder of kube-apiserver and etcd")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *only, o); err != nil {
+		fmt.Fprintln(os.Stderr, "benchmark:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, only string, o options) error {
+	pattern, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("reading -run: %w", err)
+	}
+	out := json.NewEncoder(os.Stdout)
+	for _, m := range measurements {
+		if !anyMatch(pattern, m.figures) {
+			continue
+		}
+		figures, err := m.run(ctx, o)
+		if err != nil {
+			return fmt.Errorf("measuring %v: %w", m.figures, err)
+		}
+		for _, f := range figures {
+			if err := out.Encode(f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func anyMatch(pattern *regexp.Regexp, names []string) bool {
+	for _, n := range names {
+		if pattern.MatchString(n) {
+			return true
+		}
+	}
+	return false
+}

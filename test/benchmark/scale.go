@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+const (
+	// restAfter is how long a cluster is left alone before it counts as at rest.
+	restAfter = 20 * time.Second
+	// patience bounds each wait.
+	patience = 10 * time.Minute
+)
+
+// measureScale brings up a pool of many nodes without processes, and measures three
+// things of it: the time until all are ready, the operator's memory, and what the
+// operator asks of others when nothing happens. Beside the first, a bare client makes
+// the same writes on the same API server.
+func measureScale(ctx context.Context, o options) ([]figure, error) {
+	c, err := startCluster(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer c.stop()
+
+	before, err := countRequests(ctx, c.config)
+	if err != nil {
+		return nil, err
+	}
+	took, err := c.applyToReady(ctx, o.nodes)
+	if err != nil {
+		return nil, err
+	}
+	after, err := countRequests(ctx, c.config)
+	if err != nil {
+		return nil, err
+	}
+	rss, err := c.operatorRSS()
+	if err != nil {
+		return nil, err
+	}
+	mesosCalls, kubeCalls, err := c.callsAtRest(ctx, time.Duration(o.rest)*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	writes := after.since(before).writes()
+	bare, err := c.bareClient(ctx, o.nodes, writes)
+	if err != nil {
+		return nil, err
+	}
+	return []figure{
+		{
+			Name: "apply_to_ready_1000_nodes", Value: took.Seconds(), Unit: "s", Goal: "at most 3 times the bare client",
+			Beside: map[string]float64{"nodes": float64(o.nodes), "bare_client_s": bare.Seconds(), "ratio": took.Seconds() / bare.Seconds(), "writes_per_node": perNode(writes, o.nodes)},
+			Note:   "kubelets are functions in this process; API server, etcd, master and operator share the machine",
+		},
+		{Name: "operator_rss_1000_nodes", Value: rss, Unit: "MiB", Beside: map[string]float64{"nodes": float64(o.nodes)}},
+		{
+			Name: "operator_calls_at_rest_per_minute", Value: mesosCalls, Unit: "calls to Mesos per minute", Goal: "0; to Kubernetes only leases",
+			Beside: map[string]float64{"to_kubernetes_but_leases": kubeCalls, "observed_s": float64(o.rest)},
+		},
+	}, nil
+}
+
+func perNode(r requests, nodes int) float64 {
+	total := 0
+	for n := range maps.Values(r) {
+		total += n
+	}
+	return float64(total) / float64(nodes)
+}
+
+// applyToReady creates a pool and waits until it says that all its nodes are ready.
+func (c *cluster) applyToReady(ctx context.Context, nodes int) (time.Duration, error) {
+	pool := newPool("bench", nodes)
+	start := time.Now()
+	if err := c.client.Create(ctx, pool); err != nil {
+		return 0, fmt.Errorf("creating the pool: %w", err)
+	}
+	err := waitFor(ctx, 100*time.Millisecond, func() (bool, string, error) {
+		if err := c.client.Get(ctx, client.ObjectKeyFromObject(pool), pool); err != nil {
+			return false, "", err
+		}
+		return int(pool.Status.ReadyReplicas) == nodes, fmt.Sprintf("%d of %d nodes are ready", pool.Status.ReadyReplicas, nodes), nil
+	})
+	return time.Since(start), err
+}
+
+// callsAtRest counts for a while what is asked of Mesos and of the API server, per
+// minute, leases left out. Watches that are renewed by themselves count too.
+func (c *cluster) callsAtRest(ctx context.Context, while time.Duration) (mesos, kube float64, err error) {
+	if err := sleep(ctx, restAfter); err != nil {
+		return 0, 0, err
+	}
+	callsBefore := total(c.master.Calls())
+	before, err := c.operatorRequests(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := sleep(ctx, while); err != nil {
+		return 0, 0, err
+	}
+	after, err := c.operatorRequests(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	perMinute := float64(time.Minute) / float64(while)
+	return float64(total(c.master.Calls())-callsBefore) * perMinute, (after - before) * perMinute, nil
+}
+
+func total(counts map[string]int) int {
+	sum := 0
+	for n := range maps.Values(counts) {
+		sum += n
+	}
+	return sum
+}
+
+func newFramework(master string) *v1alpha1.MesosFramework {
+	return &v1alpha1.MesosFramework{
+		ObjectMeta: metav1.ObjectMeta{Name: "default"},
+		Spec:       v1alpha1.MesosFrameworkSpec{Masters: []string{master}},
+	}
+}
+
+// waitReady waits until the framework may launch.
+func (c *cluster) waitReady(ctx context.Context) error {
+	framework := &v1alpha1.MesosFramework{}
+	return waitFor(ctx, 100*time.Millisecond, func() (bool, string, error) {
+		if err := c.client.Get(ctx, client.ObjectKey{Name: "default"}, framework); err != nil {
+			return false, "", err
+		}
+		ready := apimeta.FindStatusCondition(framework.Status.Conditions, v1alpha1.ConditionReady)
+		if ready == nil {
+			return false, "the framework has no condition Ready", nil
+		}
+		return ready.Status == metav1.ConditionTrue, "framework: " + ready.Reason + ": " + ready.Message, nil
+	})
+}
+
+// waitFor asks until the answer is yes; the last answer goes into the error.
+func waitFor(ctx context.Context, interval time.Duration, ask func() (bool, string, error)) error {
+	deadline := time.Now().Add(patience)
+	for {
+		done, state, err := ask()
+		if err != nil || done {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("gave up after %s: %s", patience, state)
+		}
+		if err := sleep(ctx, interval); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
