@@ -64,6 +64,8 @@ const (
 	ReasonScalingUp = "ScalingUp"
 	// ReasonScalingDown: nodes are being drained and released.
 	ReasonScalingDown = "ScalingDown"
+	// ReasonNodesNotReady: the nodes are there, and some of them are not ready.
+	ReasonNodesNotReady = "NodesNotReady"
 	// ReasonPaused: spec.paused is true; nothing is created or removed.
 	ReasonPaused = "Paused"
 	// ReasonDeleting: the pool is being deleted; the message says what it waits for.

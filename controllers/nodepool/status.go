@@ -1,0 +1,271 @@
+package nodepool
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	k8slabels "k8s.io/apimachinery/pkg/labels"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/placement"
+)
+
+// maxMessage bounds the messages that are gathered from nodes.
+const maxMessage = 1024
+
+// observation is all that a pool's status is computed from.
+type observation struct {
+	pool *v1alpha1.MesosNodePool
+	// framework is the MesosFramework that the pool names, nil when there is none.
+	framework *v1alpha1.MesosFramework
+	nodes     inventory
+	// agents are the largest of the cluster; asked tells whether they are known.
+	agents []Agent
+	asked  bool
+	// now is the time of conditions that change.
+	now metav1.Time
+}
+
+// status computes the whole status. Equal observations give equal statuses.
+func (o observation) status() v1alpha1.MesosNodePoolStatus {
+	status := *o.pool.Status.DeepCopy()
+	status.ObservedGeneration = o.pool.Generation
+	status.Replicas = int32(len(o.nodes.alive))
+	status.ReadyReplicas = int32(o.ready())
+	status.TerminatingReplicas = int32(len(o.nodes.leaving))
+	status.Selector = k8slabels.Set{v1alpha1.LabelPool: o.pool.Name}.String()
+
+	framework := o.frameworkReady()
+	capacity := o.capacityAvailable()
+	for _, c := range []metav1.Condition{framework, capacity, o.readyCondition(framework, capacity)} {
+		c.ObservedGeneration = o.pool.Generation
+		c.LastTransitionTime = o.now
+		meta.SetStatusCondition(&status.Conditions, c)
+	}
+	return status
+}
+
+// frameworkReady tells whether somebody is there to launch nodes.
+func (o observation) frameworkReady() metav1.Condition {
+	no := func(reason, format string, args ...any) metav1.Condition {
+		return metav1.Condition{Type: v1alpha1.ConditionFrameworkReady, Status: metav1.ConditionFalse, Reason: reason, Message: fmt.Sprintf(format, args...)}
+	}
+	name := o.pool.Spec.FrameworkRef.Name
+	if o.framework == nil {
+		return no(v1alpha1.ReasonFrameworkNotFound, "There is no MesosFramework %q.", name)
+	}
+	role := o.pool.Spec.Placement.Role
+	if role != "" && !slices.Contains(o.framework.Spec.Roles, role) {
+		return no(v1alpha1.ReasonRoleNotSubscribed, "spec.placement.role is %q; the roles of MesosFramework %q are %s.",
+			role, name, strings.Join(o.framework.Spec.Roles, ", "))
+	}
+	if !o.framework.DeletionTimestamp.IsZero() {
+		return no(v1alpha1.ReasonFrameworkNotReady, "MesosFramework %q is being deleted.", name)
+	}
+	ready := meta.FindStatusCondition(o.framework.Status.Conditions, v1alpha1.ConditionReady)
+	switch {
+	case ready == nil:
+		return no(v1alpha1.ReasonFrameworkNotReady, "MesosFramework %q is not connected yet.", name)
+	case ready.Status != metav1.ConditionTrue:
+		return no(v1alpha1.ReasonFrameworkNotReady, "MesosFramework %q is not ready (%s): %s", name, ready.Reason, ready.Message)
+	}
+	return metav1.Condition{Type: v1alpha1.ConditionFrameworkReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonFrameworkReady,
+		Message: fmt.Sprintf("MesosFramework %q is ready.", name)}
+}
+
+// barred tells whether creating nodes would be in vain.
+func (o observation) barred() bool {
+	switch o.frameworkReady().Reason {
+	case v1alpha1.ReasonFrameworkNotFound, v1alpha1.ReasonRoleNotSubscribed:
+		return true
+	}
+	return !o.framework.DeletionTimestamp.IsZero()
+}
+
+// capacityAvailable tells whether nodes wait for offers in vain, and whether they could
+// ever be served.
+func (o observation) capacityAvailable() metav1.Condition {
+	c := metav1.Condition{Type: v1alpha1.ConditionCapacityAvailable, Status: metav1.ConditionTrue,
+		Reason: v1alpha1.ReasonCapacityAvailable, Message: "No node waits in vain for an offer."}
+	waiting := o.waiting()
+	if len(waiting) == 0 {
+		return c
+	}
+	c.Status = metav1.ConditionFalse
+	c.Reason = v1alpha1.ReasonNoFittingOffer
+	c.Message = cut(fmt.Sprintf("%s for an offer that fits: %s", counted(len(waiting), "node waits", "nodes wait"), launched(waiting[0]).Message))
+	want := resources(waiting[0])
+	if o.asked && len(o.agents) > 0 && !slices.ContainsFunc(o.agents, func(a Agent) bool { return holds(a.Resources, want) }) {
+		c.Reason = v1alpha1.ReasonExceedsLargestAgent
+		c.Message = cut(fmt.Sprintf("No agent could ever hold a node of %s. %s", amounts(want), largest(o.agents)))
+	}
+	return c
+}
+
+// readyCondition sums up: what is in the way, or how far things are.
+func (o observation) readyCondition(framework, capacity metav1.Condition) metav1.Condition {
+	no := func(reason, message string) metav1.Condition {
+		return metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: reason, Message: cut(message)}
+	}
+	desired, alive, ready, leaving := o.replicas(), len(o.nodes.alive), o.ready(), len(o.nodes.leaving)
+	progress := fmt.Sprintf("%d of %s ready", ready, counted(desired, "node is", "nodes are"))
+	switch {
+	case o.deleting():
+		return no(v1alpha1.ReasonDeleting, fmt.Sprintf("Waiting for %s to be released: %s",
+			counted(alive+leaving+o.nodes.pending, "node", "nodes"), tally(slices.Concat(o.nodes.leaving, o.nodes.alive))))
+	case alive == desired && ready == desired && leaving == 0 && o.nodes.pending == 0:
+		reason := v1alpha1.ReasonAllNodesReady
+		if o.pool.Spec.Paused {
+			reason = v1alpha1.ReasonPaused
+		}
+		return metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: reason, Message: progress + "."}
+	case o.pool.Spec.Paused:
+		return no(v1alpha1.ReasonPaused, progress+", there are "+counted(alive, "node", "nodes")+", and spec.paused is true: none is created or removed.")
+	case alive > desired || alive == desired && ready == desired:
+		return no(v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %d to go: %s", progress, alive-desired+leaving, tally(o.nodes.leaving)))
+	case framework.Status != metav1.ConditionTrue:
+		return no(framework.Reason, progress+". "+framework.Message)
+	case capacity.Status != metav1.ConditionTrue:
+		return no(capacity.Reason, progress+". "+capacity.Message)
+	case alive == desired && o.registered() == desired:
+		return no(v1alpha1.ReasonNodesNotReady, progress+": "+tally(o.unready()))
+	}
+	return no(v1alpha1.ReasonScalingUp, progress+": "+tally(o.unready()))
+}
+
+func (o observation) deleting() bool { return !o.pool.DeletionTimestamp.IsZero() }
+
+func (o observation) replicas() int {
+	if o.pool.Spec.Replicas == nil {
+		return 0
+	}
+	return int(*o.pool.Spec.Replicas)
+}
+
+func (o observation) ready() int {
+	return len(o.nodes.alive) - len(o.unready())
+}
+
+// registered counts the nodes whose Node exists.
+func (o observation) registered() int {
+	n := 0
+	for _, node := range o.nodes.alive {
+		if meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionRegistered) {
+			n++
+		}
+	}
+	return n
+}
+
+// unready are the nodes that stay and are not ready.
+func (o observation) unready() []*v1alpha1.MesosNode {
+	var out []*v1alpha1.MesosNode
+	for _, node := range o.nodes.alive {
+		if !meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionReady) {
+			out = append(out, node)
+		}
+	}
+	return out
+}
+
+// waiting are the nodes, by name, that offers were looked at for and found wanting.
+func (o observation) waiting() []*v1alpha1.MesosNode {
+	var out []*v1alpha1.MesosNode
+	for _, node := range o.nodes.alive {
+		if c := launched(node); c.Status == metav1.ConditionFalse && c.Reason == v1alpha1.ReasonWaitingForOffer {
+			out = append(out, node)
+		}
+	}
+	slices.SortFunc(out, byName)
+	return out
+}
+
+func launched(node *v1alpha1.MesosNode) metav1.Condition {
+	return condition(node, v1alpha1.ConditionLaunched)
+}
+
+func condition(node *v1alpha1.MesosNode, kind string) metav1.Condition {
+	if c := meta.FindStatusCondition(node.Status.Conditions, kind); c != nil {
+		return *c
+	}
+	return metav1.Condition{Type: kind, Reason: "Created"}
+}
+
+// tally counts nodes by the reason that they are not ready for, and quotes the first of
+// the most frequent.
+func tally(nodes []*v1alpha1.MesosNode) string {
+	if len(nodes) == 0 {
+		return "they are being created."
+	}
+	counts := map[string]int{}
+	for _, node := range nodes {
+		counts[standing(node).Reason]++
+	}
+	reasons := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	var parts []string
+	for _, reason := range reasons {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[reason], reason))
+	}
+	out := strings.Join(parts, ", ") + "."
+	for _, node := range slices.SortedFunc(slices.Values(nodes), byName) {
+		if c := standing(node); c.Reason == reasons[0] && c.Message != "" {
+			return out + " " + node.Name + ": " + c.Message
+		}
+	}
+	return out
+}
+
+// standing is why a node is not ready; one that was told to go a moment ago may say still
+// that it is.
+func standing(node *v1alpha1.MesosNode) metav1.Condition {
+	c := condition(node, v1alpha1.ConditionReady)
+	if c.Status == metav1.ConditionTrue {
+		return metav1.Condition{Reason: v1alpha1.ReasonDraining}
+	}
+	return c
+}
+
+func byName(a, b *v1alpha1.MesosNode) int { return cmp.Compare(a.Name, b.Name) }
+
+func holds(have, want placement.Resources) bool {
+	return have.CPUs >= want.CPUs && have.MemMiB >= want.MemMiB && have.DiskMiB >= want.DiskMiB && have.Ports >= want.Ports
+}
+
+func amounts(r placement.Resources) string {
+	out := fmt.Sprintf("%v cpus and %v MiB of memory", r.CPUs, r.MemMiB)
+	if r.DiskMiB > 0 {
+		out = fmt.Sprintf("%v cpus, %v MiB of memory and %v MiB of disk", r.CPUs, r.MemMiB, r.DiskMiB)
+	}
+	return fmt.Sprintf("%s (and %d ports)", out, r.Ports)
+}
+
+// largest tells what the largest agents have: more than one if none exceeds the others
+// in everything.
+func largest(agents []Agent) string {
+	var parts []string
+	for _, a := range agents {
+		parts = append(parts, fmt.Sprintf("%s has %s", a.Hostname, amounts(a.Resources)))
+	}
+	return "The largest: " + strings.Join(parts, "; ") + "."
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func cut(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
+}
