@@ -142,6 +142,32 @@ const (
 	ReasonTerminating = "Terminating"
 )
 
+// Reasons of the condition Approved or Denied on a CertificateSigningRequest.
+const (
+	// ReasonMatchesRecord: the request is what the record of its MesosNode lets expect.
+	ReasonMatchesRecord = "MatchesRecord"
+	// ReasonRequestMalformed: what is to be signed is not a certificate request.
+	ReasonRequestMalformed = "RequestMalformed"
+	// ReasonRecordNotFound: there is no MesosNode of the name that is asked for.
+	ReasonRecordNotFound = "RecordNotFound"
+	// ReasonTokenUnknown: the bootstrap token is not that of the MesosNode's current attempt.
+	ReasonTokenUnknown = "TokenUnknown"
+	// ReasonTokenSpent: the bootstrap token was used for another request before.
+	ReasonTokenSpent = "TokenSpent"
+	// ReasonTokenExpired: the request was made after the bootstrap token's time.
+	ReasonTokenExpired = "TokenExpired"
+	// ReasonTaskNotLive: the MesosNode has no task that may run, or is going before it registered.
+	ReasonTaskNotLive = "TaskNotLive"
+	// ReasonSubjectMismatch: common name or organization are not the node's.
+	ReasonSubjectMismatch = "SubjectMismatch"
+	// ReasonGroupMismatch: the requestor is not in the group system:nodes.
+	ReasonGroupMismatch = "GroupMismatch"
+	// ReasonUsagesMismatch: the usages are not those of the signer's certificates.
+	ReasonUsagesMismatch = "UsagesMismatch"
+	// ReasonAlternativeNamesMismatch: names or addresses are asked for that are not the node's.
+	ReasonAlternativeNamesMismatch = "AlternativeNamesMismatch"
+)
+
 // Reasons of events. They use the same words wherever an event tells of a condition.
 const (
 	EventNodeCreated     = "NodeCreated"

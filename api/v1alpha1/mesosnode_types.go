@@ -107,10 +107,17 @@ type MesosTask struct {
 	Zone string `json:"zone,omitempty"`
 
 	// BootstrapTokenID is the public part of the token with which the kubelet asks
-	// for its first certificate. Empty once the token is revoked.
+	// for its first certificate. Empty once the node runs or the task has ended: the
+	// token is then revoked.
 	//
 	// +optional
 	BootstrapTokenID string `json:"bootstrapTokenID,omitempty"`
+
+	// CertificateRequest names the CertificateSigningRequest that the bootstrap token
+	// was spent on. It is good for no other.
+	//
+	// +optional
+	CertificateRequest string `json:"certificateRequest,omitempty"`
 
 	// State is the last state that Mesos told (TASK_STAGING, TASK_RUNNING, …). Empty
 	// while only the intent is written.
