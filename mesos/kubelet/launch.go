@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // LaunchVersion is the version of the Launch message that this package reads and writes.
@@ -129,6 +130,7 @@ var (
 	nodeNamePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
 	artifactPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$`)
 	digestPattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	stateDirPattern = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
 	tokenPattern    = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
 )
 
@@ -144,11 +146,11 @@ func (l *Launch) Encode() ([]byte, error) {
 // is a token in it.
 func Decode(data []byte) (*Launch, error) {
 	if len(data) == 0 {
-		return nil, errors.New("decoding launch message: the task brings no data")
+		return nil, fmt.Errorf("%w launch message: the task brings no data", ErrInvalid)
 	}
 	var l Launch
 	if err := json.Unmarshal(data, &l); err != nil {
-		return nil, errors.New("decoding launch message: not the JSON of a launch message")
+		return nil, fmt.Errorf("%w launch message: not the JSON of one", ErrInvalid)
 	}
 	if err := l.Validate(); err != nil {
 		return nil, err
@@ -159,14 +161,14 @@ func Decode(data []byte) (*Launch, error) {
 // Validate says all that is wrong with the message, in one error.
 func (l *Launch) Validate() error {
 	if l.Version != LaunchVersion {
-		return fmt.Errorf("validating launch message: version is %d, this executor knows %d: operator and executor artifact must be of one release", l.Version, LaunchVersion)
+		return fmt.Errorf("%w launch message: version is %d, this executor knows %d: operator and executor artifact must be of one release", ErrInvalid, l.Version, LaunchVersion)
 	}
 	var problems []error
 	for _, check := range []func() []error{l.checkIdentity, l.checkResources, l.checkNetwork, l.checkRuntime} {
 		problems = append(problems, check()...)
 	}
 	if len(problems) > 0 {
-		return fmt.Errorf("validating launch message: %w", errors.Join(problems...))
+		return fmt.Errorf("%w launch message: %w", ErrInvalid, errors.Join(problems...))
 	}
 	return nil
 }
@@ -230,8 +232,11 @@ func (l *Launch) checkNetwork() (problems []error) {
 }
 
 func (l *Launch) checkRuntime() (problems []error) {
-	if !path.IsAbs(l.StateDir) || path.Clean(l.StateDir) != l.StateDir || l.StateDir == "/" {
-		problems = append(problems, fmt.Errorf("stateDir %q is not a clean absolute path below /", l.StateDir))
+	if !stateDirPattern.MatchString(l.StateDir) || path.Clean(l.StateDir) != l.StateDir {
+		problems = append(problems, fmt.Errorf("stateDir %q is not a clean absolute path below / of letters, digits, '.', '_' and '-'", l.StateDir))
+	}
+	if strings.ContainsFunc(l.SandboxImage, unicode.IsControl) {
+		problems = append(problems, fmt.Errorf("sandboxImage %q holds control characters", l.SandboxImage))
 	}
 	if l.ContainerRuntime != RuntimeContainerd && l.ContainerRuntime != RuntimeNone {
 		problems = append(problems, fmt.Errorf("containerRuntime %q is neither %q nor %q", l.ContainerRuntime, RuntimeContainerd, RuntimeNone))

@@ -1,0 +1,80 @@
+// Command executor is what a Mesos agent starts for each node: it subscribes with the
+// agent, turns its container into the Kubernetes node that the task's data describes,
+// and takes it down again. It is told nothing by flags: all comes from the agent's
+// environment variables and from the launch message.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/k8sm/k8sm/mesos/executor"
+	"github.com/k8sm/k8sm/mesos/kubelet"
+)
+
+func main() {
+	if err := kubelet.EnterPrivateMounts(); err != nil {
+		fmt.Fprintln(os.Stderr, "executor:", err)
+		os.Exit(1)
+	}
+	// Standard error is the file stderr in the sandbox.
+	log := logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, nil))
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := run(ctx, log); err != nil {
+		log.Error(err, "Failed")
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, log logr.Logger) error {
+	env, err := executor.FromEnvironment()
+	if err != nil {
+		return err
+	}
+	config := env.Config
+	config.Now = time.Now
+	config.Log = log.WithName("mesos")
+	config.Workload = &workload{kubelet.NewNode(kubelet.Options{
+		ContainerID: env.ContainerID,
+		Sandbox:     env.Sandbox,
+		Environ:     os.Environ(),
+		Now:         time.Now,
+		Log:         log.WithName("node"),
+	})}
+	driver, err := executor.NewDriver(config)
+	if err != nil {
+		return err
+	}
+	return driver.Run(ctx)
+}
+
+// workload joins the protocol's task to the node.
+type workload struct {
+	node *kubelet.Node
+}
+
+// Run implements executor.Workload.
+func (w *workload) Run(task executor.Task, report func(executor.State, string)) (executor.State, string) {
+	report(executor.Starting, "")
+	err := w.node.Run(task.Data, func() { report(executor.Running, "") })
+	switch {
+	case err == nil:
+		return executor.Killed, ""
+	case errors.Is(err, kubelet.ErrInvalid):
+		return executor.Error, err.Error()
+	default:
+		return executor.Failed, err.Error()
+	}
+}
+
+// Stop implements executor.Workload.
+func (w *workload) Stop(grace time.Duration) { w.node.Stop(grace) }

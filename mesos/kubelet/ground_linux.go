@@ -1,0 +1,160 @@
+package kubelet
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// ground is what the kernel gives a node: cgroups and mounts. The nil ground is that
+// of a node without real containers, and gives nothing.
+type ground struct {
+	cgroups *cgroups
+	mounts  []mount
+	held    []*hostDir
+}
+
+// survey finds the ground of real containers, and changes nothing.
+func survey(containerID string, p layout) (*ground, error) {
+	c, err := readCgroups(containerID)
+	if err != nil {
+		return nil, err
+	}
+	return &ground{cgroups: c, mounts: p.mounts()}, nil
+}
+
+// note writes down what take will make.
+func (g *ground) note(r *record, containerID string) {
+	if g == nil {
+		return
+	}
+	r.ContainerID = containerID
+	r.Network = networkName(r.NodeName)
+	r.Cgroups, r.Made = g.cgroups.dirs(), g.cgroups.made
+}
+
+// take enters the cgroups and mounts the system paths.
+func (g *ground) take() error {
+	if g == nil {
+		return nil
+	}
+	if err := g.cgroups.enter(); err != nil {
+		return err
+	}
+	held, err := mountAll(g.mounts)
+	g.held = held
+	return err
+}
+
+func (g *ground) cgroupRoot() string {
+	if g == nil {
+		return ""
+	}
+	return g.cgroups.path
+}
+
+// terminate asks containers to end and says how many are there.
+func (g *ground) terminate() int {
+	pids := g.containers()
+	for _, pid := range pids {
+		_ = unix.Kill(pid, unix.SIGTERM)
+	}
+	return len(pids)
+}
+
+// containers are the first processes of those that run.
+func (g *ground) containers() []int {
+	if g == nil {
+		return nil
+	}
+	return containerInits(g.cgroups.dirs())
+}
+
+// clear kills all in the container but this process and its ancestors, and removes
+// what the node has left.
+func (g *ground) clear(r *record, dir string) error {
+	if g == nil {
+		return r.remove(dir, nil)
+	}
+	spared := family()
+	problems := []error{killAll(g.cgroups.dirs(), spared, killWithin), g.cgroups.leave()}
+	for i := len(g.held) - 1; i >= 0; i-- {
+		problems = append(problems, unmountBelow(g.held[i].path))
+	}
+	problems = append(problems, r.remove(dir, spared))
+	for _, h := range g.held {
+		h.release()
+	}
+	return errors.Join(problems...)
+}
+
+// readMachine reads sizes where the kubelet reads them. Dir is on the file system that
+// holds the node's state.
+func readMachine(dir string) (Machine, error) {
+	var memory unix.Sysinfo_t
+	if err := unix.Sysinfo(&memory); err != nil {
+		return Machine{}, fmt.Errorf("reading size of memory: %w", err)
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err != nil {
+		return Machine{}, fmt.Errorf("reading size of disk: %w", err)
+	}
+	return Machine{
+		CPUs:        onlineCPUs(),
+		MemoryBytes: int64(memory.Totalram) * int64(memory.Unit),
+		DiskBytes:   int64(disk.Blocks) * disk.Frsize,
+	}, nil
+}
+
+// onlineCPUs counts those of the machine; the runtime counts those of this process.
+func onlineCPUs() int {
+	data, err := os.ReadFile("/sys/devices/system/cpu/online")
+	if err == nil {
+		if n, err := countList(strings.TrimSpace(string(data))); err == nil && n > 0 {
+			return n
+		}
+	}
+	return runtime.NumCPU()
+}
+
+// countList counts the numbers of a list like 0-3,8,10-11.
+func countList(list string) (int, error) {
+	count := 0
+	for _, part := range strings.Split(list, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		from, err1 := strconv.Atoi(first)
+		to, err2 := strconv.Atoi(last)
+		if err := errors.Join(err1, err2); err != nil || to < from {
+			return 0, fmt.Errorf("reading list %q: malformed", list)
+		}
+		count += to - from + 1
+	}
+	return count, nil
+}
+
+// mayLowerOOMScore says whether this process has CAP_SYS_RESOURCE.
+func mayLowerOOMScore() bool {
+	data, err := os.ReadFile(filepath.Join("/proc/self", "status"))
+	if err != nil {
+		return false
+	}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), "CapEff:"); ok {
+			mask, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
+			return err == nil && mask&(1<<unix.CAP_SYS_RESOURCE) != 0
+		}
+	}
+	return false
+}

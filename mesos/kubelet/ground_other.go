@@ -1,0 +1,33 @@
+//go:build !linux
+
+package kubelet
+
+import (
+	"errors"
+	"os"
+)
+
+// ground is what the kernel gives a node. Only Linux has one for real containers.
+type ground struct{}
+
+var errNotLinux = errors.New("nodes of real containers need Linux")
+
+func survey(string, layout) (*ground, error)        { return nil, errNotLinux }
+func (g *ground) note(*record, string)              {}
+func (g *ground) take() error                       { return nil }
+func (g *ground) cgroupRoot() string                { return "" }
+func (g *ground) terminate() int                    { return 0 }
+func (g *ground) containers() []int                 { return nil }
+func (g *ground) clear(r *record, dir string) error { return r.remove(dir, nil) }
+
+// EnterPrivateMounts does nothing: there is no such thing here.
+func EnterPrivateMounts() error { return nil }
+
+func readMachine(string) (Machine, error) {
+	return Machine{}, errors.New("reading the machine's size: the kubelet runs on Linux only")
+}
+
+func mayLowerOOMScore() bool { return false }
+
+// remove deletes the node's folder; nothing else is made here.
+func (r *record) remove(dir string, _ map[int]bool) error { return os.RemoveAll(dir) }

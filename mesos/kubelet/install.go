@@ -1,0 +1,139 @@
+package kubelet
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// Installed is what Install has put in place.
+type Installed struct {
+	// Images are the files to import, in the order of the artifacts.
+	Images []string
+}
+
+// Install fetches the artifacts and makes their executables found in bin by their
+// names. It fetches nothing that the Mesos fetcher has fetched.
+func Install(ctx context.Context, cache *Cache, artifacts []Artifact, bin string) (Installed, error) {
+	var done Installed
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return done, fmt.Errorf("making folder of executables: %w", err)
+	}
+	for _, a := range artifacts {
+		if a.Name == ArtifactExecutor {
+			continue
+		}
+		file, err := cache.Fetch(ctx, a)
+		if err != nil {
+			return done, err
+		}
+		switch a.Type {
+		case TypeImage:
+			done.Images = append(done.Images, file)
+		case TypeArchive:
+			err = unpack(file, bin)
+		default:
+			err = os.Symlink(file, filepath.Join(bin, a.Name))
+		}
+		if err != nil {
+			return done, fmt.Errorf("installing artifact %q: %w", a.Name, err)
+		}
+	}
+	return done, nil
+}
+
+// Require names all executables that are missing, in one error.
+func Require(bin string, names ...string) error {
+	var missing []string
+	for _, name := range names {
+		if info, err := os.Stat(filepath.Join(bin, name)); err != nil || !info.Mode().IsRegular() {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%w runtime: none of the artifacts brings %s", ErrInvalid, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// unpack puts the files of a .tar.gz into dir under their base names. Entries and
+// links that lead out of the archive are refused, all of it then.
+func unpack(file, dir string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	zipped, err := gzip.NewReader(f)
+	if err != nil {
+		return fmt.Errorf("%w archive, not a .tar.gz: %w", ErrInvalid, err)
+	}
+	links := map[string]string{} // base name → base name
+	for entries := tar.NewReader(zipped); ; {
+		entry, err := entries.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("%w archive: %w", ErrInvalid, err)
+		}
+		if err := unpackEntry(entries, entry, dir, links); err != nil {
+			return err
+		}
+	}
+	for name, target := range links {
+		if name == target {
+			continue
+		}
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("unpacking link: %w", err)
+		}
+	}
+	return nil
+}
+
+func unpackEntry(content io.Reader, entry *tar.Header, dir string, links map[string]string) error {
+	name := path.Clean(entry.Name)
+	if escapes(name) {
+		return fmt.Errorf("%w archive: entry %q leads out of it", ErrInvalid, entry.Name)
+	}
+	base := path.Base(name)
+	switch entry.Typeflag {
+	case tar.TypeReg:
+		return writeNew(filepath.Join(dir, base), content, 0o755)
+	case tar.TypeSymlink, tar.TypeLink:
+		target := entry.Linkname
+		if entry.Typeflag == tar.TypeSymlink && !path.IsAbs(target) {
+			target = path.Join(path.Dir(name), target)
+		}
+		if escapes(path.Clean(target)) {
+			return fmt.Errorf("%w archive: link %q leads out of it, to %q", ErrInvalid, entry.Name, entry.Linkname)
+		}
+		links[base] = path.Base(target)
+	}
+	return nil // folders are not needed, devices not wanted
+}
+
+func escapes(name string) bool {
+	return path.IsAbs(name) || name == ".." || strings.HasPrefix(name, "../")
+}
+
+// writeNew refuses to write over, or through, what is there.
+func writeNew(file string, content io.Reader, mode os.FileMode) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return fmt.Errorf("unpacking file: %w", err)
+	}
+	defer f.Close()
+	if _, err := io.Copy(f, content); err != nil {
+		return fmt.Errorf("unpacking file: %w", err)
+	}
+	return f.Close()
+}

@@ -1,0 +1,85 @@
+package kubelet
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path/filepath"
+)
+
+// layout is where a node keeps what. All of it is in one folder below the state
+// folder, so that one sweep removes it.
+type layout struct {
+	dir  string // <state dir>/<node name>
+	real bool   // real containers: system paths are ours, in a mount namespace
+}
+
+func layoutOf(l *Launch) layout {
+	return layout{
+		dir:  filepath.Join(l.StateDir, l.NodeName),
+		real: l.ContainerRuntime == RuntimeContainerd,
+	}
+}
+
+func (p layout) in(elements ...string) string {
+	return filepath.Join(append([]string{p.dir}, elements...)...)
+}
+
+func (p layout) lock() string            { return p.in(lockFile) }
+func (p layout) record() string          { return p.in(recordFile) }
+func (p layout) bin() string             { return p.in("bin") }
+func (p layout) etc() string             { return p.in("etc") }
+func (p layout) tmp() string             { return p.in("tmp") }
+func (p layout) pki() string             { return p.in("pki") }
+func (p layout) plugins() string         { return p.in("volume-plugins") }
+func (p layout) cniConf() string         { return p.in("cni") }
+func (p layout) containerd() string      { return p.in("containerd") }
+func (p layout) clientCert() string      { return p.in("pki", "kubelet-client-current.pem") }
+func (p layout) kubeletConf() string     { return p.in("etc", "kubelet.json") }
+func (p layout) kubeconfig() string      { return p.in("etc", "kubeconfig") }
+func (p layout) bootstrap() string       { return p.in("etc", "bootstrap-kubeconfig") }
+func (p layout) authority() string       { return p.in("etc", "ca.crt") }
+func (p layout) runtimeConf() string     { return p.in("etc", "containerd.toml") }
+func (p layout) cniTemplate() string     { return p.in("etc", "cni.conflist.template") }
+func (p layout) program(n string) string { return p.in("bin", n) }
+
+// rootDir is the kubelet's.
+func (p layout) rootDir() string {
+	if p.real {
+		return "/var/lib/kubelet"
+	}
+	return p.in("kubelet")
+}
+
+// podLogs is where the kubelet has the pods' logs written.
+func (p layout) podLogs() string {
+	if p.real {
+		return "/var/log/pods"
+	}
+	return p.in("log", "pods")
+}
+
+// mount is a system path that, inside the node's mount namespace, is a folder of the
+// node's own, or in memory where source is empty.
+type mount struct{ source, target string }
+
+// mounts lists the system paths that kubelet, containerd and CNI plugins insist on
+// (device plugins' and shims' sockets, symbolic links to logs, results of CNI plugins),
+// and those that pods of node agents look into.
+func (p layout) mounts() []mount {
+	return []mount{
+		{p.in("kubelet"), "/var/lib/kubelet"},
+		{p.in("cni-state"), "/var/lib/cni"},
+		{p.in("log", "pods"), "/var/log/pods"},
+		{p.in("log", "containers"), "/var/log/containers"},
+		{"", "/run/containerd"},
+	}
+}
+
+const containerdSocket = "/run/containerd/containerd.sock"
+
+// networkName names a node's bridge and CNI network: unique on the agent, and short
+// enough for an interface.
+func networkName(nodeName string) string {
+	sum := sha256.Sum256([]byte(nodeName))
+	return "k8sm-" + hex.EncodeToString(sum[:5])
+}

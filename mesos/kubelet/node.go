@@ -1,0 +1,343 @@
+package kubelet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+)
+
+// Options of a Node.
+type Options struct {
+	// ContainerID is the last part of the Mesos container's cgroup.
+	ContainerID string
+	// Sandbox is where the programs' logs go.
+	Sandbox string
+	// Environ is that of this process, as KEY=value.
+	Environ []string
+	Now     func() time.Time
+	Log     logr.Logger
+}
+
+// Node is one node, from its launch message until nothing is left of it.
+type Node struct {
+	Options
+	patience   patience
+	readyEvery time.Duration
+
+	mu       sync.Mutex
+	asked    bool      // Stop was called
+	deadline time.Time // when containers that still run are killed; zero: not yet known
+	stop     chan struct{}
+
+	launch  *Launch
+	layout  layout
+	ground  *ground
+	record  *record
+	lock    *lock
+	running sync.WaitGroup
+	failed  chan error
+}
+
+// NewNode returns a node that was not launched yet.
+func NewNode(o Options) *Node {
+	return &Node{
+		Options:    o,
+		patience:   defaultPatience,
+		readyEvery: 500 * time.Millisecond,
+		stop:       make(chan struct{}),
+		failed:     make(chan error, 2),
+	}
+}
+
+// Stop has Run end. Containers get SIGTERM at once, and SIGKILL when the grace is over;
+// a negative grace is the launch message's own. Of several calls the one with the
+// nearest deadline holds.
+func (n *Node) Stop(grace time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.setDeadline(grace)
+	if !n.asked {
+		n.asked = true
+		close(n.stop)
+	}
+}
+
+// setDeadline moves the deadline nearer, never away. The caller holds the lock.
+func (n *Node) setDeadline(grace time.Duration) {
+	if grace < 0 {
+		grace = 0
+		if n.launch != nil {
+			grace = time.Duration(n.launch.KillGraceSeconds) * time.Second
+		}
+	}
+	deadline := n.Now().Add(grace)
+	if n.deadline.IsZero() || deadline.Before(n.deadline) {
+		n.deadline = deadline
+	}
+}
+
+// Run makes the node that the launch message describes, calls ready when it is Ready,
+// and returns when it has ended and what it left is removed: nil after Stop, else an
+// error that says why it could not go on. Errors that wrap ErrInvalid would come
+// again anywhere.
+func (n *Node) Run(message []byte, ready func()) error {
+	launch, err := Decode(message)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.launch = launch
+	n.mu.Unlock()
+	n.layout = layoutOf(launch)
+
+	ctx, cancel := n.untilStopped()
+	defer cancel()
+	runtimeCtx, stopRuntime := context.WithCancel(context.Background())
+	defer stopRuntime()
+
+	err = n.bringUp(ctx, runtimeCtx, ready)
+	if err == nil {
+		err = n.wait()
+	}
+	cancel() // the kubelet first, so that it starts nothing again
+	n.mu.Lock()
+	asked := n.asked
+	n.setDeadline(-1)
+	n.mu.Unlock()
+	n.tearDown(stopRuntime)
+	if asked {
+		return nil
+	}
+	return err
+}
+
+func (n *Node) untilStopped() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-n.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+func (n *Node) wait() error {
+	select {
+	case <-n.stop:
+		return nil
+	case err := <-n.failed:
+		return err
+	}
+}
+
+// bringUp is the order in which a node is made.
+func (n *Node) bringUp(ctx, runtimeCtx context.Context, ready func()) error {
+	n.sweepOthers()
+	if err := n.claim(); err != nil {
+		return err
+	}
+	installed, err := n.install(ctx)
+	if err != nil {
+		return err
+	}
+	if err := n.ground.take(); err != nil {
+		return err
+	}
+	if err := n.configure(); err != nil {
+		return err
+	}
+	if n.layout.real {
+		if err := n.startRuntime(ctx, runtimeCtx, installed.Images); err != nil {
+			return err
+		}
+	}
+	return n.startKubelet(ctx, ready)
+}
+
+func (n *Node) sweepOthers() {
+	if _, err := Sweep(n.launch.StateDir, n.Log); err != nil {
+		n.Log.Error(err, "Failed to sweep what dead nodes left")
+	}
+}
+
+// claim makes the node's folder, locks it, and records what will be made outside of it.
+func (n *Node) claim() error {
+	if n.layout.real {
+		g, err := survey(n.ContainerID, n.layout)
+		if err != nil {
+			return err
+		}
+		n.ground = g
+	}
+	if err := os.MkdirAll(n.layout.dir, 0o711); err != nil {
+		return fmt.Errorf("making the node's folder: %w", err)
+	}
+	l, err := tryLock(n.layout.lock())
+	if err != nil {
+		return fmt.Errorf("claiming the node's folder %s: %w", n.layout.dir, err)
+	}
+	n.lock = l
+	n.record = &record{NodeName: n.launch.NodeName}
+	n.ground.note(n.record, n.ContainerID)
+	return n.record.write(n.layout.record())
+}
+
+// install fetches what the node is made of, and says what is missing before anything
+// is started.
+func (n *Node) install(ctx context.Context) (Installed, error) {
+	started := n.Now()
+	installed, err := Install(ctx, NewCache(n.launch.StateDir), n.launch.Artifacts, n.layout.bin())
+	if err != nil {
+		return installed, err
+	}
+	needed := []string{ArtifactKubelet}
+	if n.layout.real {
+		needed = append(needed, "containerd", "containerd-shim-runc-v2", "runc", "bridge", "host-local", "loopback", "portmap")
+		if len(installed.Images) > 0 {
+			needed = append(needed, ArtifactCtr)
+		}
+	}
+	n.Log.Info("Installed artifacts", "took", n.Now().Sub(started))
+	return installed, Require(n.layout.bin(), needed...)
+}
+
+func (n *Node) configure() error {
+	if err := os.MkdirAll(n.layout.in("kubelet"), 0o750); err != nil {
+		return fmt.Errorf("making the kubelet's folder: %w", err)
+	}
+	machine, err := readMachine(n.layout.dir)
+	if err != nil {
+		return err
+	}
+	reservation := Reserve(n.launch, machine)
+	if len(reservation.Exceeds) > 0 {
+		n.Log.Info("Mesos allocated more than the machine has, the node will have less", "resources", reservation.Exceeds)
+	}
+	return writeConfiguration(n.launch, n.layout, reservation, hostFacts{
+		cgroupRoot:       n.ground.cgroupRoot(),
+		restrictOOMScore: !mayLowerOOMScore(),
+		masquerade:       haveMasqueradeTool(),
+	})
+}
+
+// start supervises a program until the context ends; if it can't be kept running, the
+// node has failed.
+func (n *Node) start(ctx context.Context, name string, args ...string) error {
+	log, err := openLog(filepath.Join(n.Sandbox, name+".log"), logLimit)
+	if err != nil {
+		return err
+	}
+	p := &program{
+		name: name, path: n.layout.program(name), args: args,
+		env: environment(n.layout, n.Environ), dir: n.layout.dir, log: log,
+	}
+	n.running.Go(func() {
+		defer log.Close()
+		if err := p.supervise(ctx, n.patience, stopWithin, n.Now, n.Log); err != nil {
+			n.failed <- err
+		}
+	})
+	return nil
+}
+
+const (
+	// stopWithin is how long kubelet and containerd have to end after SIGTERM.
+	stopWithin = 2 * time.Second
+	// runtimeWithin is how long containerd has to answer after its start.
+	runtimeWithin = 60 * time.Second
+	// importWithin is how long one image may take.
+	importWithin = 5 * time.Minute
+)
+
+// startRuntime starts containerd, waits for its socket, and imports the images.
+func (n *Node) startRuntime(ctx, runtimeCtx context.Context, images []string) error {
+	if err := n.start(runtimeCtx, "containerd", "--config="+n.layout.runtimeConf()); err != nil {
+		return err
+	}
+	if err := n.awaitSocket(ctx, containerdSocket); err != nil {
+		return fmt.Errorf("waiting for containerd: %w", err)
+	}
+	for _, image := range images {
+		err := once(ctx, importWithin, environment(n.layout, n.Environ), n.layout.program(ArtifactCtr),
+			"--address="+containerdSocket, "--namespace=k8s.io", "images", "import", image)
+		if err != nil {
+			return fmt.Errorf("importing image %s: %w", filepath.Base(image), err)
+		}
+	}
+	return nil
+}
+
+func (n *Node) awaitSocket(ctx context.Context, socket string) error {
+	ctx, cancel := context.WithTimeout(ctx, runtimeWithin)
+	defer cancel()
+	for {
+		if c, err := net.Dial("unix", socket); err == nil {
+			return c.Close()
+		}
+		select {
+		case err := <-n.failed:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// startKubelet starts the kubelet and watches for the Node to be Ready.
+func (n *Node) startKubelet(ctx context.Context, ready func()) error {
+	if err := n.start(ctx, ArtifactKubelet, kubeletArgs(n.launch, n.layout)...); err != nil {
+		return err
+	}
+	n.running.Go(func() {
+		if awaitReady(ctx, n.launch, n.layout.clientCert(), n.readyEvery) != nil {
+			return
+		}
+		// It has been used up, and the kubelet has its own kubeconfig now.
+		if err := os.Remove(n.layout.bootstrap()); err != nil && !errors.Is(err, os.ErrNotExist) {
+			n.Log.Error(err, "Failed to remove bootstrap credentials")
+		}
+		n.Log.Info("Node is ready", "node", n.launch.NodeName)
+		ready()
+	})
+	return nil
+}
+
+// tearDown ends what runs, kubelet before containers before containerd, and removes
+// what the node leaves.
+func (n *Node) tearDown(stopRuntime context.CancelFunc) {
+	n.Log.Info("Ending node", "node", n.launch.NodeName)
+	if n.ground.terminate() > 0 {
+		n.awaitContainers()
+	}
+	stopRuntime()
+	n.running.Wait()
+	if n.lock == nil {
+		return
+	}
+	if err := n.ground.clear(n.record, n.layout.dir); err != nil {
+		n.Log.Error(err, "Failed to remove all that the node left, the next executor on this agent will try again")
+	}
+	_ = n.lock.file.Close()
+}
+
+func (n *Node) awaitContainers() {
+	for len(n.ground.containers()) > 0 {
+		n.mu.Lock()
+		over := !n.Now().Before(n.deadline)
+		n.mu.Unlock()
+		if over {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}

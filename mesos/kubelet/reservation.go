@@ -1,0 +1,78 @@
+package kubelet
+
+import (
+	"fmt"
+	"math"
+)
+
+// Machine is what the kubelet sees of the agent: all of it.
+type Machine struct {
+	CPUs        int
+	MemoryBytes int64
+	// DiskBytes is the size of the file system that holds the node's state.
+	DiskBytes int64
+}
+
+const mebibyte = 1 << 20
+
+// Reservation is what the kubelet has to keep from pods so that the Node's allocatable
+// is the allocation less the overhead. The kubelet computes
+//
+//	allocatable = machine − SystemReserved − KubeReserved − EvictionHard
+//
+// and lets pods together use allocatable + EvictionHard before the kernel steps in, so
+// the margin in which it evicts is taken out of the overhead, not out of the pods' part.
+type Reservation struct {
+	// System is what Mesos has not allocated to this node, Kube the overhead. Keys
+	// are the resource names cpu, memory and ephemeral-storage.
+	System, Kube map[string]string
+	// EvictionHard are the thresholds below which the kubelet evicts pods.
+	EvictionHard map[string]string
+	// Exceeds names the resources of which Mesos allocated more than the machine has.
+	Exceeds []string
+}
+
+// Reserve computes the reservation. A node that has no real containers has nothing to
+// evict, and gets no thresholds.
+func Reserve(l *Launch, m Machine) Reservation {
+	r := Reservation{System: map[string]string{}, Kube: map[string]string{}, EvictionHard: map[string]string{}}
+	evicts := l.ContainerRuntime == RuntimeContainerd
+
+	systemCPU := r.rest("cpu", int64(m.CPUs)*1000, milli(l.CPUs))
+	r.System["cpu"] = fmt.Sprintf("%dm", systemCPU)
+	r.Kube["cpu"] = fmt.Sprintf("%dm", milli(l.OverheadCPUs))
+
+	allocated, overhead := mebibytes(l.MemMiB), mebibytes(l.OverheadMemMiB)
+	var margin int64
+	if evicts {
+		margin = min(100*mebibyte, overhead/4)
+		r.EvictionHard["memory.available"] = quantity(margin)
+		r.EvictionHard["nodefs.inodesFree"] = "5%"
+	}
+	r.System["memory"] = quantity(r.rest("memory", m.MemoryBytes, allocated))
+	r.Kube["memory"] = quantity(overhead - margin)
+
+	var diskMargin int64
+	if evicts {
+		diskMargin = min(1024*mebibyte, m.DiskBytes/20)
+		r.EvictionHard["nodefs.available"] = quantity(diskMargin)
+		r.EvictionHard["imagefs.available"] = quantity(diskMargin)
+	}
+	if l.DiskMiB > 0 {
+		r.System["ephemeral-storage"] = quantity(r.rest("ephemeral-storage", m.DiskBytes, mebibytes(l.DiskMiB)+diskMargin))
+	}
+	return r
+}
+
+// rest is what remains of the machine, and notes where the allocation is larger.
+func (r *Reservation) rest(name string, machine, allocated int64) int64 {
+	if allocated > machine {
+		r.Exceeds = append(r.Exceeds, name)
+		return 0
+	}
+	return machine - allocated
+}
+
+func milli(cpus float64) int64    { return int64(math.Round(cpus * 1000)) }
+func mebibytes(mib float64) int64 { return int64(math.Round(mib * mebibyte)) }
+func quantity(bytes int64) string { return fmt.Sprintf("%d", bytes) }
