@@ -93,7 +93,7 @@ func dressedNode(object *corev1.Node, node *v1alpha1.MesosNode, fresh bool) *cor
 	if out.Labels == nil {
 		out.Labels = map[string]string{}
 	}
-	maps.Copy(out.Labels, labels(node))
+	maps.Copy(out.Labels, Labels(node))
 	if len(node.Spec.Template.Metadata.Annotations) > 0 && out.Annotations == nil {
 		out.Annotations = map[string]string{}
 	}
@@ -111,8 +111,8 @@ func dressedNode(object *corev1.Node, node *v1alpha1.MesosNode, fresh bool) *cor
 	return out
 }
 
-// labels are what a Node is found and spread by.
-func labels(node *v1alpha1.MesosNode) map[string]string {
+// Labels are what a Node is found and spread by. The node has a task.
+func Labels(node *v1alpha1.MesosNode) map[string]string {
 	out := maps.Clone(node.Spec.Template.Metadata.Labels)
 	if out == nil {
 		out = map[string]string{}
