@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,8 +42,9 @@ type Circumstances struct {
 // filter decides on a pod, or leaves it to the next one with an empty verdict.
 type filter func(*corev1.Pod, Circumstances) (Verdict, string)
 
-// filters are asked in this order; the first that decides is heard.
-var filters = []filter{terminal, mirror, daemon, stuck, terminating, evictable}
+// filters are asked in this order; the first that decides is heard. What none of them
+// speaks for is evicted.
+var filters = []filter{terminal, mirror, daemon, stuck, terminating}
 
 // Sort decides on each pod.
 func Sort(pods []corev1.Pod, c Circumstances) []Decision {
@@ -59,7 +61,7 @@ func decide(pod *corev1.Pod, c Circumstances) Decision {
 			return Decision{Pod: pod, Verdict: verdict, Reason: reason}
 		}
 	}
-	return Decision{Pod: pod, Verdict: Evict}
+	return Decision{Pod: pod, Verdict: Evict, Reason: "can be evicted"}
 }
 
 // terminal pods run no more.
@@ -81,7 +83,7 @@ func mirror(pod *corev1.Pod, _ Circumstances) (Verdict, string) {
 // daemon pods would be made again at once: they serve the node until it goes.
 func daemon(pod *corev1.Pod, _ Circumstances) (Verdict, string) {
 	owner := metav1.GetControllerOf(pod)
-	if owner != nil && owner.Kind == "DaemonSet" {
+	if owner != nil && owner.Kind == "DaemonSet" && strings.HasPrefix(owner.APIVersion, "apps/") {
 		return Ignore, "belongs to a DaemonSet"
 	}
 	return "", ""
@@ -101,8 +103,4 @@ func terminating(pod *corev1.Pod, _ Circumstances) (Verdict, string) {
 		return Await, "is ending"
 	}
 	return "", ""
-}
-
-func evictable(*corev1.Pod, Circumstances) (Verdict, string) {
-	return Evict, "can be evicted"
 }

@@ -37,7 +37,7 @@ func (r *Reconciler) create(ctx context.Context, pool *v1alpha1.MesosNodePool) e
 	r.expectations.create(pool.Name, node.Name, r.Now())
 	if err := r.Client.Create(ctx, node); err != nil {
 		if refused(err) {
-			r.expectations.refused(pool.Name, node.Name)
+			r.expectations.drop(pool.Name, expectation{name: node.Name})
 		}
 		return fmt.Errorf("creating MesosNode %s: %w", node.Name, err)
 	}
@@ -67,14 +67,14 @@ func newNode(pool *v1alpha1.MesosNodePool, name string) *v1alpha1.MesosNode {
 
 // remove deletes one node; its own controller drains and releases it.
 func (r *Reconciler) remove(ctx context.Context, pool *v1alpha1.MesosNodePool, node *v1alpha1.MesosNode) error {
-	r.expectations.remove(pool.Name, node.UID, r.Now())
+	r.expectations.remove(pool.Name, node.Name, node.UID, r.Now())
 	uid := node.UID
 	err := r.Client.Delete(ctx, node.DeepCopy(), client.Preconditions{UID: &uid})
 	if client.IgnoreNotFound(err) == nil {
 		return nil
 	}
 	if refused(err) {
-		r.expectations.kept(pool.Name, node.UID)
+		r.expectations.drop(pool.Name, expectation{name: node.Name, uid: node.UID})
 	}
 	return fmt.Errorf("deleting MesosNode %s: %w", node.Name, err)
 }

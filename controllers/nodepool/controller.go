@@ -146,7 +146,7 @@ func (o observation) again(plan Plan) time.Duration {
 	switch {
 	case plan.Create > batch || len(plan.Delete) > batch:
 		return atOnce
-	case o.nodes.pending > 0:
+	case o.nodes.unseen > 0:
 		return soon
 	case len(o.waiting()) > 0:
 		return later

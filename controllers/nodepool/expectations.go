@@ -1,6 +1,7 @@
 package nodepool
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -9,6 +10,10 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
+
+// patience is how long the cache may take to show what was done, until the API server
+// is asked whether it was.
+const patience = 5 * time.Second
 
 // expectations remember, for each pool, what was done and the cache does not show yet.
 // They are filled before the API server is called, so that a call whose answer was lost
@@ -20,9 +25,16 @@ type expectations struct {
 
 // expected is what the cache has yet to show of one pool.
 type expected struct {
-	uid     types.UID               // of the pool: another one of its name starts anew
-	created map[string]time.Time    // MesosNodes by name, and when they were created
-	deleted map[types.UID]time.Time // MesosNodes that may look alive still, and when they were deleted
+	uid     types.UID                 // of the pool: another one of its name starts anew
+	created map[string]expectation    // by name
+	deleted map[types.UID]expectation // those that may look alive still
+}
+
+// expectation is one thing that was done to one MesosNode.
+type expectation struct {
+	name string
+	uid  types.UID // of a node that was deleted; empty for one that was created
+	at   time.Time
 }
 
 func newExpectations() *expectations {
@@ -36,7 +48,7 @@ func (e *expectations) begin(pool *v1alpha1.MesosNodePool) (known bool) {
 	if x, ok := e.pools[pool.Name]; ok && x.uid == pool.UID {
 		return true
 	}
-	e.pools[pool.Name] = &expected{uid: pool.UID, created: map[string]time.Time{}, deleted: map[types.UID]time.Time{}}
+	e.pools[pool.Name] = &expected{uid: pool.UID, created: map[string]expectation{}, deleted: map[types.UID]expectation{}}
 	return false
 }
 
@@ -48,64 +60,79 @@ func (e *expectations) forget(pool string) {
 }
 
 // create expects a node to appear.
-func (e *expectations) create(pool, node string, now time.Time) {
-	e.with(pool, func(x *expected) { x.created[node] = now })
-}
-
-// refused takes back that a node will appear.
-func (e *expectations) refused(pool, node string) {
-	e.with(pool, func(x *expected) { delete(x.created, node) })
+func (e *expectations) create(pool, name string, now time.Time) {
+	e.with(pool, func(x *expected) { x.created[name] = expectation{name: name, at: now} })
 }
 
 // remove expects a node to go.
-func (e *expectations) remove(pool string, node types.UID, now time.Time) {
-	e.with(pool, func(x *expected) { x.deleted[node] = now })
+func (e *expectations) remove(pool, name string, uid types.UID, now time.Time) {
+	e.with(pool, func(x *expected) { x.deleted[uid] = expectation{name: name, uid: uid, at: now} })
 }
 
-// kept takes back that a node will go.
-func (e *expectations) kept(pool string, node types.UID) {
-	e.with(pool, func(x *expected) { delete(x.deleted, node) })
+// drop takes an expectation back: it has not come true, and will not.
+func (e *expectations) drop(pool string, what expectation) {
+	e.with(pool, func(x *expected) {
+		if what.uid == "" {
+			delete(x.created, what.name)
+			return
+		}
+		delete(x.deleted, what.uid)
+	})
 }
 
 // settle drops what the cache shows by now, and sorts its nodes by what is known beyond
-// it. A deleted node that the cache does not have at all is remembered for a while: it
-// may have to appear before it can go.
+// it. A deleted node that the cache does not have is remembered for a while: it may have
+// to appear before it can go.
 func (e *expectations) settle(pool string, nodes []v1alpha1.MesosNode, now time.Time) (seen inventory) {
 	e.with(pool, func(x *expected) {
+		going := map[types.UID]expectation{}
 		for i := range nodes {
 			node := &nodes[i]
 			delete(x.created, node.Name)
-			if _, deleted := x.deleted[node.UID]; !deleted && node.DeletionTimestamp.IsZero() {
+			deleted, told := x.deleted[node.UID]
+			delete(x.deleted, node.UID)
+			switch {
+			case !node.DeletionTimestamp.IsZero():
+				seen.leaving = append(seen.leaving, node)
+			case told:
+				going[node.UID] = deleted
+				seen.leaving = append(seen.leaving, node)
+			default:
 				seen.alive = append(seen.alive, node)
-				continue
-			}
-			seen.leaving = append(seen.leaving, node)
-			if node.DeletionTimestamp.IsZero() {
-				x.deleted[node.UID] = now
 			}
 		}
-		for uid, when := range x.deleted {
-			if now.Sub(when) > patience {
-				delete(x.deleted, uid)
+		for uid, absent := range x.deleted {
+			if now.Sub(absent.at) <= patience {
+				going[uid] = absent
 			}
 		}
+		x.deleted = going
 		seen.pending = len(x.created)
+		seen.unseen = len(x.created) + len(going)
 	})
 	return seen
 }
 
-// overdue names, in order, the nodes that should have appeared before the given time.
-func (e *expectations) overdue(pool string, before time.Time) []string {
-	var names []string
+// overdue lists, by name, what the cache should have shown by now.
+func (e *expectations) overdue(pool string, now time.Time) []expectation {
+	var late []expectation
+	add := func(what expectation) {
+		if now.Sub(what.at) > patience {
+			late = append(late, what)
+		}
+	}
 	e.with(pool, func(x *expected) {
-		for name, created := range x.created {
-			if created.Before(before) {
-				names = append(names, name)
-			}
+		for _, what := range x.created {
+			add(what)
+		}
+		for _, what := range x.deleted {
+			add(what)
 		}
 	})
-	slices.Sort(names)
-	return names
+	slices.SortFunc(late, func(a, b expectation) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.uid, b.uid))
+	})
+	return late
 }
 
 // with does something about a pool that has begun.
@@ -123,4 +150,6 @@ type inventory struct {
 	alive, leaving []*v1alpha1.MesosNode
 	// pending were created, and cannot be seen yet.
 	pending int
+	// unseen counts what was done and cannot be seen yet: creations and deletions.
+	unseen int
 }

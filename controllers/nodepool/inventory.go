@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,10 +11,6 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
-
-// patience is how long the cache may take to show a node that was created, until the
-// API server is asked whether there is one.
-const patience = 5 * time.Second
 
 // inventory reads the pool's nodes from the cache, and sorts them by what is known
 // beyond it. The nodes are the cache's own: they are not to be changed.
@@ -27,28 +22,11 @@ func (r *Reconciler) inventory(ctx context.Context, pool *v1alpha1.MesosNodePool
 	if err := r.Client.List(ctx, &nodes, client.MatchingFields{fieldPool: pool.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return inventory{}, fmt.Errorf("listing the pool's MesosNodes: %w", err)
 	}
-	nodes.Items = slices.DeleteFunc(nodes.Items, func(n v1alpha1.MesosNode) bool { return !metav1.IsControlledBy(&n, pool) })
-	seen := r.expectations.settle(pool.Name, nodes.Items, r.Now())
-	missed, err := r.missed(ctx, pool)
-	seen.pending -= missed
-	return seen, err
-}
-
-// missed asks the API server for the nodes that should have appeared long since, and
-// counts those that are not there: what was to create them failed, or they have come
-// and gone between two looks of the cache.
-func (r *Reconciler) missed(ctx context.Context, pool *v1alpha1.MesosNodePool) (n int, err error) {
-	for _, name := range r.expectations.overdue(pool.Name, r.Now().Add(-patience)) {
-		err := r.Live.Get(ctx, client.ObjectKey{Name: name}, &v1alpha1.MesosNode{})
-		if client.IgnoreNotFound(err) != nil {
-			return n, fmt.Errorf("looking for MesosNode %s: %w", name, err)
-		}
-		if apierrors.IsNotFound(err) {
-			r.expectations.refused(pool.Name, name)
-			n++
-		}
+	own := slices.DeleteFunc(nodes.Items, func(n v1alpha1.MesosNode) bool { return !metav1.IsControlledBy(&n, pool) })
+	if err := r.verify(ctx, pool.Name); err != nil {
+		return inventory{}, err
 	}
-	return n, nil
+	return r.expectations.settle(pool.Name, own, r.Now()), nil
 }
 
 // remember fills the expectations of a pool that this process has not seen before: the
@@ -71,7 +49,28 @@ func (r *Reconciler) remember(ctx context.Context, pool *v1alpha1.MesosNodePool)
 		}
 		r.expectations.create(pool.Name, node.Name, r.Now())
 		if !node.DeletionTimestamp.IsZero() {
-			r.expectations.remove(pool.Name, node.UID, r.Now())
+			r.expectations.remove(pool.Name, node.Name, node.UID, r.Now())
+		}
+	}
+	return nil
+}
+
+// verify asks the API server about what the cache should have shown long since: a node
+// that was to be created and is not there, or was to be deleted and is. The call that
+// was to do it failed without an answer; or the node has come and gone between two
+// looks of the cache.
+func (r *Reconciler) verify(ctx context.Context, pool string) error {
+	for _, what := range r.expectations.overdue(pool, r.Now()) {
+		node := &metav1.PartialObjectMetadata{}
+		node.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("MesosNode"))
+		err := r.Live.Get(ctx, client.ObjectKey{Name: what.name}, node)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("looking for MesosNode %s: %w", what.name, err)
+		}
+		absent := apierrors.IsNotFound(err)
+		alive := !absent && node.UID == what.uid && node.DeletionTimestamp.IsZero()
+		if what.uid == "" && absent || what.uid != "" && alive {
+			r.expectations.drop(pool, what)
 		}
 	}
 	return nil

@@ -1,0 +1,224 @@
+package drain
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// pod is a pod on node a, changed as the test says.
+func pod(name string, change ...func(*corev1.Pod)) *corev1.Pod {
+	p := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID("uid-" + name)},
+		Spec:       corev1.PodSpec{NodeName: "a"},
+		Status:     corev1.PodStatus{Phase: corev1.PodRunning},
+	}
+	for _, c := range change {
+		c(p)
+	}
+	return p
+}
+
+func phase(phase corev1.PodPhase) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.Status.Phase = phase }
+}
+
+func static(p *corev1.Pod) {
+	p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "hash"}
+}
+
+func owned(apiVersion, kind string) func(*corev1.Pod) {
+	yes := true
+	return func(p *corev1.Pod) {
+		p.OwnerReferences = []metav1.OwnerReference{{APIVersion: apiVersion, Kind: kind, Name: "owner", UID: "owner", Controller: &yes}}
+	}
+}
+
+func ending(since time.Duration) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.DeletionTimestamp = &metav1.Time{Time: noon.Add(-since)}
+		p.Finalizers = []string{"test/finalizer"}
+	}
+}
+
+func on(node string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.Spec.NodeName = node }
+}
+
+func TestEachPodIsDecidedOn(t *testing.T) {
+	for name, test := range map[string]struct {
+		pod    *corev1.Pod
+		silent bool
+		want   Verdict
+	}{
+		"a pod of a Deployment is evicted":                            {pod: pod("p", owned("apps/v1", "ReplicaSet")), want: Evict},
+		"a pod that nobody owns is evicted, and nobody makes another": {pod: pod("p"), want: Evict},
+		"a pod that has succeeded holds nothing up":                   {pod: pod("p", phase(corev1.PodSucceeded)), want: Ignore},
+		"a pod that has failed holds nothing up":                      {pod: pod("p", phase(corev1.PodFailed)), want: Ignore},
+		"a static pod goes with its kubelet":                          {pod: pod("p", static), want: Ignore},
+		"a pod of a DaemonSet stays to the end":                       {pod: pod("p", owned("apps/v1", "DaemonSet")), want: Ignore},
+		"a DaemonSet of another group is an owner like others":        {pod: pod("p", owned("example.com/v1", "DaemonSet")), want: Evict},
+		"a pod that is ending needs time":                             {pod: pod("p", ending(time.Hour)), want: Await},
+		"a pod that should have ended is waited for no more when its kubelet is silent": {
+			pod: pod("p", ending(2*time.Minute)), silent: true, want: Ignore},
+		"a pod is given its time though the kubelet is silent": {pod: pod("p", ending(10*time.Second)), silent: true, want: Await},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Sort([]corev1.Pod{*test.pod}, Circumstances{Now: noon, KubeletSilent: test.silent})
+			if got[0].Verdict != test.want {
+				t.Errorf("got %s (%s), want %s", got[0].Verdict, got[0].Reason, test.want)
+			}
+			if got[0].Reason == "" {
+				t.Error("no reason given")
+			}
+		})
+	}
+}
+
+// budget is what the API server answers when a PodDisruptionBudget forbids an eviction.
+func budget(message string) error {
+	err := apierrors.NewTooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", 0)
+	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: policyv1.DisruptionBudgetCause, Message: message}}
+	return err
+}
+
+func terminatingNamespace() error {
+	err := apierrors.NewForbidden(policyv1.Resource("evictions"), "p", errors.New("namespace is being terminated"))
+	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
+	return err
+}
+
+func TestDrainEvictsOnceAndTellsWhatIsLeft(t *testing.T) {
+	for name, test := range map[string]struct {
+		pods    []client.Object
+		answers map[string]error // to evictions, by pod
+		want    Result
+		message string
+	}{
+		"an empty node is drained": {
+			message: "No pod is left to evict.",
+		},
+		"pods of other nodes are nobody's business": {
+			pods:    []client.Object{pod("elsewhere", on("b"))},
+			message: "No pod is left to evict.",
+		},
+		"what was evicted is waited for": {
+			pods:    []client.Object{pod("y"), pod("x"), pod("z", ending(0)), pod("d", owned("apps/v1", "DaemonSet"))},
+			want:    Result{Evicted: []string{"default/x", "default/y"}, Ending: []string{"default/z"}, Ignored: 1},
+			message: "3 pods left: 3 ending (default/x; default/y; default/z).",
+		},
+		"a pod that a budget protects is held, and the budget is named": {
+			pods:    []client.Object{pod("web")},
+			answers: map[string]error{"web": budget("The disruption budget web needs 2 healthy pods and has 2 currently")},
+			want:    Result{Held: []Held{{Pod: "default/web", Why: "The disruption budget web needs 2 healthy pods and has 2 currently"}}},
+			message: "1 pod left: 1 held (default/web: The disruption budget web needs 2 healthy pods and has 2 currently).",
+		},
+		"one held pod does not keep the others": {
+			pods:    []client.Object{pod("a"), pod("b")},
+			answers: map[string]error{"a": budget("The disruption budget a needs 1 healthy pods and has 1 currently")},
+			want: Result{Evicted: []string{"default/b"},
+				Held: []Held{{Pod: "default/a", Why: "The disruption budget a needs 1 healthy pods and has 1 currently"}}},
+			message: "2 pods left: 1 ending (default/b), 1 held (default/a: The disruption budget a needs 1 healthy pods and has 1 currently).",
+		},
+		"a pod that went between list and eviction is gone": {
+			pods:    []client.Object{pod("p")},
+			answers: map[string]error{"p": apierrors.NewNotFound(corev1.Resource("pods"), "p")},
+			message: "No pod is left to evict.",
+		},
+		"a pod whose namespace is going goes with it": {
+			pods:    []client.Object{pod("p")},
+			answers: map[string]error{"p": terminatingNamespace()},
+			want:    Result{Ending: []string{"default/p"}},
+			message: "1 pod left: 1 ending (default/p).",
+		},
+		"a pod of two budgets cannot be evicted, and the API server's word is passed on": {
+			pods:    []client.Object{pod("p")},
+			answers: map[string]error{"p": apierrors.NewInternalError(errors.New("this pod has more than one PodDisruptionBudget"))},
+			want:    Result{Held: []Held{{Pod: "default/p", Why: "Internal error occurred: this pod has more than one PodDisruptionBudget"}}},
+			message: "1 pod left: 1 held (default/p: Internal error occurred: this pod has more than one PodDisruptionBudget).",
+		},
+		"many pods are counted, a few are named": {
+			pods:    []client.Object{pod("a"), pod("b"), pod("c"), pod("d"), pod("e")},
+			want:    Result{Evicted: []string{"default/a", "default/b", "default/c", "default/d", "default/e"}},
+			message: "5 pods left: 5 ending (default/a; default/b; default/c; and 2 more).",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := cluster(t, test.pods, test.answers)
+			got, err := Drainer{Pods: c, Evictions: c}.Drain(t.Context(), "a", Circumstances{Now: noon})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("result (-want +got):\n%s", diff)
+			}
+			if got.String() != test.message {
+				t.Errorf("message is %q, want %q", got.String(), test.message)
+			}
+		})
+	}
+}
+
+// cluster is an API server that knows the pods and answers evictions as told. An
+// eviction must name the pod's UID.
+func cluster(t *testing.T, pods []client.Object, answers map[string]error) client.WithWatch {
+	t.Helper()
+	return fake.NewClientBuilder().
+		WithObjects(pods...).
+		WithIndex(&corev1.Pod{}, FieldNodeName, func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).
+		WithInterceptorFuncs(interceptor.Funcs{
+			SubResourceCreate: func(_ context.Context, _ client.Client, kind string, object, body client.Object, _ ...client.SubResourceCreateOption) error {
+				eviction, ok := body.(*policyv1.Eviction)
+				if !ok || kind != "eviction" || *eviction.DeleteOptions.Preconditions.UID != object.GetUID() {
+					t.Errorf("got %s %v, want an eviction of this very pod", kind, body)
+				}
+				return answers[object.GetName()]
+			},
+		}).Build()
+}
+
+func TestDrainDoesNotWaitForASlowAPIServer(t *testing.T) {
+	c := fake.NewClientBuilder().
+		WithObjects(pod("p")).
+		WithIndex(&corev1.Pod{}, FieldNodeName, func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).
+		WithInterceptorFuncs(interceptor.Funcs{
+			SubResourceCreate: func(ctx context.Context, _ client.Client, _ string, _, _ client.Object, _ ...client.SubResourceCreateOption) error {
+				if _, ok := ctx.Deadline(); !ok {
+					t.Error("the eviction has no deadline")
+				}
+				return context.DeadlineExceeded
+			},
+		}).Build()
+	got, err := Drainer{Pods: c, Evictions: c}.Drain(t.Context(), "a", Circumstances{Now: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Result{Held: []Held{{Pod: "default/p", Why: "the API server did not take the eviction in time"}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
+	}
+}
+
+func TestDrainSaysThatItKnowsNothing(t *testing.T) {
+	broken := apierrors.NewGenericServerResponse(http.StatusServiceUnavailable, "list", corev1.Resource("pods"), "", "", 0, false)
+	c := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return broken },
+	}).Build()
+	if _, err := (Drainer{Pods: c, Evictions: c}).Drain(t.Context(), "a", Circumstances{Now: noon}); !errors.Is(err, broken) {
+		t.Errorf("got error %v, want %v", err, broken)
+	}
+}
