@@ -1,36 +1,303 @@
 package mesostest
 
-// Agent is a Mesos agent: a machine with resources, and the containers on it.
-type Agent struct{}
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
 
-type executorState struct{}
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+)
+
+// closeTimeout bounds the wait for the containers of an agent that is closed.
+const closeTimeout = 30 * time.Second
+
+// Agent is a Mesos agent: a machine with resources, and the containers on it.
+type Agent struct {
+	master     *Master
+	options    AgentOptions
+	attributes []mesos.Attribute
+	ip         string
+	port       int
+	listener   net.Listener // nil without an executor API
+	server     *http.Server
+	tempDir    string // to be removed, or empty
+
+	registration // what the master knows of it
+	link         link
+
+	// The agent's own.
+	closed     bool
+	frameworks map[string]*agentFramework
+	containers sync.WaitGroup
+	failures   []error // of destroying containers
+}
+
+// AddAgent starts an agent and registers it.
+func (m *Master) AddAgent(o AgentOptions) (*Agent, error) {
+	o = o.withDefaults()
+	total, err := parseResources(o.Resources)
+	if err != nil {
+		return nil, fmt.Errorf("starting agent: %w", err)
+	}
+	attributes, err := parseAttributes(o.Attributes)
+	if err != nil {
+		return nil, fmt.Errorf("starting agent: %w", err)
+	}
+	a := &Agent{
+		master:     m,
+		options:    o,
+		attributes: attributes,
+		frameworks: map[string]*agentFramework{},
+	}
+	if err := a.listen(); err != nil {
+		return nil, fmt.Errorf("starting agent: %w", err)
+	}
+	if err := a.makeWorkDir(); err != nil {
+		a.stopServing()
+		return nil, fmt.Errorf("starting agent: %w", err)
+	}
+	if err := m.register(a, total); err != nil {
+		a.stopServing()
+		a.removeWorkDir()
+		return nil, fmt.Errorf("starting agent: %w", err)
+	}
+	if a.listener != nil {
+		a.server = &http.Server{Handler: http.HandlerFunc(a.serveHTTP), ErrorLog: discardLog}
+		m.goes(func() { _ = a.server.Serve(a.listener) })
+	}
+	return a, nil
+}
+
+// listen opens the executor API, unless all executors are in this process.
+func (a *Agent) listen() (err error) {
+	o := &a.options
+	_, inProcess := o.Launcher.(Func)
+	if inProcess && o.Listener == nil && o.Address == "" {
+		return nil
+	}
+	setDefault(&o.Address, "127.0.0.1:0")
+	var ip string
+	a.listener, ip, a.port, err = listen(o.Listener, o.Address, o.NetNS)
+	setDefault(&o.IP, ip)
+	return err
+}
+
+// makeWorkDir makes the work directory, a temporary one unless it is given.
+// Functions need none.
+func (a *Agent) makeWorkDir() (err error) {
+	if _, inProcess := a.options.Launcher.(Func); inProcess {
+		setDefault(&a.options.WorkDir, filepath.Join(os.TempDir(), "mesostest"))
+		return nil
+	}
+	if a.options.WorkDir == "" {
+		a.options.WorkDir, err = os.MkdirTemp("", "mesostest-")
+		a.tempDir = a.options.WorkDir
+		return err
+	}
+	if a.options.WorkDir, err = filepath.Abs(a.options.WorkDir); err != nil {
+		return err
+	}
+	return os.MkdirAll(a.options.WorkDir, 0o755)
+}
+
+func (a *Agent) removeWorkDir() {
+	if a.tempDir != "" {
+		_ = os.RemoveAll(a.tempDir)
+	}
+}
+
+func (a *Agent) stopServing() {
+	if a.server != nil {
+		stopServer(a.server)
+	}
+	if a.listener != nil {
+		_ = a.listener.Close()
+	}
+}
+
+// setIdentity gives an agent its ID, and names to one that has none.
+func (a *Agent) setIdentity(id string, number int) {
+	a.id = id
+	setDefault(&a.options.Hostname, fmt.Sprintf("agent-%d.example", number+1))
+	if a.options.IP == "" {
+		n := number + 1
+		a.options.IP = fmt.Sprintf("198.%d.%d.%d", 18+n>>16&1, n>>8&255, n&255)
+	}
+	a.ip = a.options.IP
+	setDefault(&a.port, 5051)
+}
 
 // ID that the master gave to the agent.
-func (a *Agent) ID() string { return "" }
+func (a *Agent) ID() string { return a.id }
 
 // Hostname of the agent.
-func (a *Agent) Hostname() string { return "" }
+func (a *Agent) Hostname() string { return a.options.Hostname }
 
 // Addr is host:port of the agent's executor API; empty when it has none.
-func (a *Agent) Addr() string { return "" }
+func (a *Agent) Addr() string {
+	if a.listener == nil {
+		return ""
+	}
+	return net.JoinHostPort(a.ip, strconv.Itoa(a.port))
+}
 
-// Close ends the agent with all its containers, and the master forgets it, as after
-// SIGUSR1: tasks are lost, offers rescinded.
-func (a *Agent) Close() error { return nil }
+// WorkDir is the directory that holds the sandboxes.
+func (a *Agent) WorkDir() string { return a.options.WorkDir }
 
-// Disconnect cuts the agent off from the master: its offers are rescinded at once,
-// and after the master's AgentTimeout it is unreachable. Its containers run on.
-func (a *Agent) Disconnect() {}
+// Containers is the number of containers that run or are being started or ended.
+func (a *Agent) Containers() int {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	n := 0
+	for _, f := range a.frameworks {
+		n += len(f.executors)
+	}
+	return n
+}
 
-// MarkUnreachable is Disconnect with the AgentTimeout already over.
-func (a *Agent) MarkUnreachable() {}
+// Close ends the agent with all its containers, at once, and the master forgets it,
+// as after SIGUSR1: tasks are lost, offers rescinded. It returns when nothing is
+// left, or says what it could not remove.
+func (a *Agent) Close() error {
+	a.master.mu.Lock()
+	if a.closed {
+		a.master.mu.Unlock()
+		return nil
+	}
+	a.closed = true
+	a.master.unregister(a)
+	a.link.down = true
+	for _, f := range a.frameworks {
+		for _, x := range f.executors {
+			x.destroy()
+		}
+	}
+	a.master.mu.Unlock()
 
-// Reconnect ends a Disconnect: the agent registers again, with its tasks.
-func (a *Agent) Reconnect() {}
+	err := a.awaitContainers()
+	a.stopServing()
+	a.removeWorkDir()
+	return err
+}
+
+func (a *Agent) awaitContainers() error {
+	done := make(chan struct{})
+	go func() {
+		a.containers.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeTimeout):
+		return fmt.Errorf("closing agent %s: containers still run after %s", a.options.Hostname, closeTimeout)
+	}
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	return errors.Join(a.failures...)
+}
+
+// url of the agent as offers have it.
+func (a *Agent) url() *mesos.URL {
+	path := "/slave(1)"
+	return &mesos.URL{Scheme: "http", Path: &path, Address: mesos.Address{
+		Hostname: &a.options.Hostname,
+		IP:       &a.ip,
+		Port:     int32(a.port),
+	}}
+}
+
+// info of the agent as executors get it.
+func (a *Agent) info() mesos.AgentInfo {
+	port := int32(a.port)
+	return mesos.AgentInfo{
+		ID:         &mesos.AgentID{Value: a.id},
+		Hostname:   a.options.Hostname,
+		Port:       &port,
+		Resources:  a.total.resources("", false),
+		Attributes: a.attributes,
+		Domain:     a.options.Domain.info(),
+	}
+}
+
+func (d Domain) info() *mesos.DomainInfo {
+	if d.Region == "" {
+		return nil
+	}
+	return &mesos.DomainInfo{FaultDomain: &mesos.DomainInfo_FaultDomain{
+		Region: mesos.DomainInfo_FaultDomain_RegionInfo{Name: d.Region},
+		Zone:   mesos.DomainInfo_FaultDomain_ZoneInfo{Name: d.Zone},
+	}}
+}
+
+// link is the connection between an agent and the master. What passes it runs
+// under the master's lock, in order.
+type link struct {
+	down   bool // what passes is lost
+	paused bool // what passes is held
+	held   []func()
+}
+
+func (l *link) pass(f func()) {
+	switch {
+	case l.down:
+	case l.paused:
+		l.held = append(l.held, f)
+	default:
+		f()
+	}
+}
+
+// deliver hands something from the master to the agent.
+func (a *Agent) deliver(f func()) { a.link.pass(f) }
+
+// report hands something from the agent to the master.
+func (a *Agent) report(f func()) { a.link.pass(f) }
 
 // Pause makes the agent hold back everything that it sends and gets, without the
 // master noticing, until Resume.
-func (a *Agent) Pause() {}
+func (a *Agent) Pause() {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	a.link.paused = true
+}
 
-// Resume ends a Pause.
-func (a *Agent) Resume() {}
+// Resume ends a Pause: what was held passes, in its order.
+func (a *Agent) Resume() {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	held := a.link.held
+	a.link.paused, a.link.held = false, nil
+	for _, f := range held {
+		a.link.pass(f)
+	}
+}
+
+// serveHTTP serves the agent's own API.
+func (a *Agent) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	path := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/slave(1)"), "/")
+	switch path {
+	case "/health":
+	case pathExecutor:
+		a.serveExecutor(w, r)
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
+// executorIDs of the framework on this agent, sorted.
+func (a *Agent) executorIDs(frameworkID string) []mesos.ExecutorID {
+	var ids []mesos.ExecutorID
+	for id := range a.executors[frameworkID] {
+		ids = append(ids, mesos.ExecutorID{Value: id})
+	}
+	slices.SortFunc(ids, func(x, y mesos.ExecutorID) int { return strings.Compare(x.Value, y.Value) })
+	return ids
+}

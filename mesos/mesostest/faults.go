@@ -1,6 +1,9 @@
 package mesostest
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // Faults of a master. The zero value has none. Counters count down as they strike.
 type Faults struct {
@@ -18,9 +21,62 @@ type Faults struct {
 	// DropResponses of the next N scheduler calls other than SUBSCRIBE: they are
 	// executed, then their connection closes without an answer.
 	DropResponses int
-	// Malformed is written, once, into each scheduler's stream in place of its next record.
+	// Malformed is written, once, to a scheduler in place of the next record.
 	Malformed []byte
 	// DropEvents, if not nil, sees each event that is to be sent to a scheduler, by
-	// its type (as "OFFERS"), and says whether it gets lost.
+	// its type (as "OFFERS"), and says whether it gets lost. It must not call the
+	// master.
 	DropEvents func(eventType string) bool
+}
+
+// Inject changes the faults of the master, for all calls and events that follow.
+func (m *Master) Inject(change func(*Faults)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(&m.faults)
+}
+
+func (m *Master) currentFaults() Faults {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.faults
+}
+
+// beforeCall lets the faults strike that come before a call is looked at.
+func (m *Master) beforeCall() {
+	if delay := m.currentFaults().Delay; delay > 0 {
+		select {
+		case <-time.After(delay):
+		case <-m.done:
+		}
+	}
+	if m.strikes(func(f *Faults) *int { return &f.DropRequests }) {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// afterCall lets the faults strike that come after a call was executed.
+func (m *Master) afterCall() {
+	if m.strikes(func(f *Faults) *int { return &f.DropResponses }) {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (m *Master) strikes(counter func(*Faults) *int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	left := counter(&m.faults)
+	if *left <= 0 {
+		return false
+	}
+	*left--
+	return true
+}
+
+func (m *Master) malformedRecord() []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	raw := m.faults.Malformed
+	m.faults.Malformed = nil
+	return raw
 }

@@ -70,9 +70,3 @@ type ProcessLauncher struct {
 // nil is exit 0, any error exit 1. The context ends when the container is destroyed.
 // Command tasks run for ever until they are killed.
 type Func func(ctx context.Context, x *Conn) error
-
-// Launch implements Launcher.
-func (f Func) Launch(_ context.Context, c Container) (Process, error) { return nil, nil }
-
-// Launch implements Launcher.
-func (l ProcessLauncher) Launch(_ context.Context, c Container) (Process, error) { return nil, nil }

@@ -45,6 +45,8 @@ type MasterOptions struct {
 	Observe func(*scheduler.Call)
 	// Log of what the cluster does. The zero value logs nothing.
 	Log logr.Logger
+	// Now is the clock that dates statuses and filters. Default time.Now.
+	Now func() time.Time
 }
 
 // Domain is a fault domain. It is known when it has a region.
@@ -61,6 +63,9 @@ type AgentOptions struct {
 	Address string
 	// Listener to serve on instead of Address; the agent closes it.
 	Listener net.Listener
+	// IP as told to frameworks. Default: the one that the agent listens on, or, for
+	// an agent that does not, one of its own out of 198.18.0.0/15.
+	IP string
 	// NetNS is the path of a network namespace, such as /run/netns/host-1. The agent
 	// listens in it and its containers run in it. Default: that of this process.
 	NetNS string
@@ -98,6 +103,9 @@ func (o MasterOptions) withDefaults() MasterOptions {
 	setDefault(&o.HeartbeatInterval, 15*time.Second)
 	setDefault(&o.UpdateRetryInterval, 10*time.Second)
 	setDefault(&o.AgentTimeout, 75*time.Second)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return o
 }
 

@@ -1,0 +1,285 @@
+package mesostest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+)
+
+// acceptance is an ACCEPT in the works: one agent's offers of one role, and what
+// of them is left.
+type acceptance struct {
+	framework *framework
+	agent     *Agent
+	role      string
+	left      quantities
+}
+
+// accept executes the operations of an ACCEPT on its offers. One invalid offer
+// spoils all: no task is launched, and the valid ones are void, too.
+func (m *Master) accept(f *framework, call *scheduler.Call_Accept) {
+	offers, err := m.findOffers(f, call.OfferIDs)
+	if err != nil {
+		for _, o := range offers {
+			m.recoverOffer(o)
+		}
+		m.dropTasks(f, call.Operations, mesos.REASON_INVALID_OFFERS, "Task launched with invalid offers: "+err.Error())
+		return
+	}
+	if len(offers) == 0 {
+		return
+	}
+	a := &acceptance{framework: f, agent: offers[0].agent, role: offers[0].role, left: quantitiesOf()}
+	for _, o := range offers {
+		m.takeOffer(o)
+		a.left.add(o.resources)
+	}
+	for i := range call.Operations {
+		m.operate(a, &call.Operations[i])
+	}
+	a.agent.free.add(a.left)
+	m.refuse(f, a.agent, a.role, a.left, call.Filters)
+}
+
+// findOffers returns the offers that are there, even with an error.
+func (m *Master) findOffers(f *framework, ids []mesos.OfferID) (offers []*offer, err error) {
+	fail := func(format string, args ...any) {
+		if err == nil {
+			err = fmt.Errorf(format, args...)
+		}
+	}
+	for _, id := range ids {
+		o, ok := f.offers[id.Value]
+		switch {
+		case !ok:
+			fail("Offer %s is no longer valid", id.Value)
+			continue
+		case slices.Contains(offers, o):
+			fail("Duplicate offer %s in offer list", id.Value)
+			continue
+		case len(offers) > 0 && o.agent != offers[0].agent:
+			fail("Aggregated offers must belong to one single agent. Offer %s uses agent %s and agent %s",
+				id.Value, o.agent.id, offers[0].agent.id)
+		case len(offers) > 0 && o.role != offers[0].role:
+			fail("Aggregated offers must be allocated to the same role. Offer %s uses role '%s' but another is using role '%s'",
+				id.Value, o.role, offers[0].role)
+		}
+		offers = append(offers, o)
+	}
+	return offers, err
+}
+
+// tasksOf lists the tasks of an operation.
+func tasksOf(op *mesos.Offer_Operation) []mesos.TaskInfo {
+	switch op.Type {
+	case mesos.Offer_Operation_LAUNCH:
+		if op.Launch != nil {
+			return op.Launch.TaskInfos
+		}
+	case mesos.Offer_Operation_LAUNCH_GROUP:
+		if op.LaunchGroup != nil {
+			return op.LaunchGroup.TaskGroup.Tasks
+		}
+	}
+	return nil
+}
+
+// dropTasks tells that the tasks never started.
+func (m *Master) dropTasks(f *framework, operations []mesos.Offer_Operation, reason mesos.TaskStatus_Reason, message string) {
+	for i := range operations {
+		for _, t := range tasksOf(&operations[i]) {
+			m.tell(f, t.TaskID.Value, &t.AgentID, mesos.TASK_DROPPED, reason, message)
+		}
+	}
+}
+
+// operate executes LAUNCH and LAUNCH_GROUP. Others are taken, and nothing comes of them.
+func (m *Master) operate(a *acceptance, op *mesos.Offer_Operation) {
+	tasks := tasksOf(op)
+	for i := range tasks {
+		fillAllocation(tasks[i].Resources, a.role)
+		if tasks[i].Executor != nil {
+			m.fillExecutor(a, tasks[i].Executor)
+		}
+	}
+	if op.Type == mesos.Offer_Operation_LAUNCH_GROUP && op.LaunchGroup != nil {
+		m.launchGroup(a, op.LaunchGroup)
+		return
+	}
+	for i := range tasks {
+		if err := m.validateTask(a, &tasks[i]); err != nil {
+			m.tell(a.framework, tasks[i].TaskID.Value, &tasks[i].AgentID, mesos.TASK_ERROR, mesos.REASON_TASK_INVALID, err.Error())
+			continue
+		}
+		m.launch(a, tasks[i:i+1], false)
+	}
+}
+
+// launchGroup launches all tasks of a group, or none.
+func (m *Master) launchGroup(a *acceptance, group *mesos.Offer_Operation_LaunchGroup) {
+	m.fillExecutor(a, &group.Executor)
+	tasks := group.TaskGroup.Tasks
+	err := m.validateGroup(a, group)
+	for i := range tasks {
+		if err != nil {
+			m.tell(a.framework, tasks[i].TaskID.Value, &tasks[i].AgentID, mesos.TASK_ERROR, mesos.REASON_TASK_GROUP_INVALID, err.Error())
+			continue
+		}
+		tasks[i].Executor = &group.Executor
+	}
+	if err == nil {
+		m.launch(a, tasks, true)
+	}
+}
+
+func (m *Master) fillExecutor(a *acceptance, x *mesos.ExecutorInfo) {
+	fillAllocation(x.Resources, a.role)
+	if x.FrameworkID == nil {
+		x.FrameworkID = &mesos.FrameworkID{Value: a.framework.id}
+	}
+	if x.Type == mesos.ExecutorInfo_UNKNOWN {
+		x.Type = mesos.ExecutorInfo_CUSTOM
+	}
+	fillCommand(x.Command)
+}
+
+// fillCommand sets the defaults that a master hands on.
+func fillCommand(c *mesos.CommandInfo) {
+	if c == nil {
+		return
+	}
+	if c.Shell == nil {
+		shell := true
+		c.Shell = &shell
+	}
+	if c.Environment != nil {
+		for i := range c.Environment.Variables {
+			if v := &c.Environment.Variables[i]; v.Type == nil {
+				v.Type = mesos.Environment_Variable_VALUE.Enum()
+			}
+		}
+	}
+}
+
+func fillAllocation(resources []mesos.Resource, role string) {
+	for i := range resources {
+		if resources[i].AllocationInfo == nil {
+			resources[i].AllocationInfo = &mesos.Resource_AllocationInfo{Role: &role}
+		}
+	}
+}
+
+// launch hands valid tasks of one executor to the agent.
+func (m *Master) launch(a *acceptance, infos []mesos.TaskInfo, group bool) {
+	f, agent := a.framework, a.agent
+	for _, info := range infos {
+		need := quantitiesOf(info.Resources...)
+		if x := info.Executor; x != nil && agent.executorUsage(f.id, x.ExecutorID.Value) == nil {
+			own := quantitiesOf(x.Resources...)
+			agent.addExecutor(f.id, x, a.role, own)
+			a.left.subtract(own)
+			f.allocate(a.role, own)
+		}
+		a.left.subtract(need)
+		f.allocate(a.role, need)
+		m.addTask(f, agent, info, a.role, need)
+	}
+	framework := f.info
+	agent.deliver(func() { agent.run(framework, infos, group) })
+}
+
+// validateTask checks a task in the order and the words of Mesos.
+func (m *Master) validateTask(a *acceptance, t *mesos.TaskInfo) error {
+	if err := m.validateTaskIdentity(a, t); err != nil {
+		return err
+	}
+	if (t.Command == nil) == (t.Executor == nil) {
+		return errors.New("Task should have at least one (but not both) of CommandInfo or ExecutorInfo present")
+	}
+	required := slices.Clone(t.Resources)
+	if t.Executor != nil {
+		if err := m.validateExecutor(a, t.Executor); err != nil {
+			return err
+		}
+		if a.agent.executorUsage(a.framework.id, t.Executor.ExecutorID.Value) == nil {
+			required = append(required, t.Executor.Resources...)
+		}
+	}
+	return a.validateUsage(required)
+}
+
+func (m *Master) validateTaskIdentity(a *acceptance, t *mesos.TaskInfo) error {
+	if err := validateID(t.TaskID.Value); err != nil {
+		return err
+	}
+	if _, ok := a.framework.tasks[t.TaskID.Value]; ok {
+		return fmt.Errorf("Task has duplicate ID: %s", t.TaskID.Value)
+	}
+	if t.AgentID.Value != a.agent.id {
+		return fmt.Errorf("Task uses invalid agent %s while agent %s is expected", t.AgentID.Value, a.agent.id)
+	}
+	if quantitiesOf(t.Resources...).empty() {
+		return errors.New("Task uses no resources")
+	}
+	return nil
+}
+
+// validateExecutor also wants each ExecutorInfo of one ID to be the same.
+func (m *Master) validateExecutor(a *acceptance, x *mesos.ExecutorInfo) error {
+	if err := validateID(x.ExecutorID.Value); err != nil {
+		return err
+	}
+	if x.FrameworkID.Value != a.framework.id {
+		return fmt.Errorf("ExecutorInfo has an invalid FrameworkID (Actual: %s vs Expected: %s)", x.FrameworkID.Value, a.framework.id)
+	}
+	if x.Type == mesos.ExecutorInfo_CUSTOM && x.Command == nil {
+		return errors.New("'ExecutorInfo.command' must be set for 'CUSTOM' executor")
+	}
+	if known := a.agent.executorUsage(a.framework.id, x.ExecutorID.Value); known != nil && !known.info.Equal(x) {
+		return fmt.Errorf("ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n"+
+			"------------------------------------------------------------\nExisting ExecutorInfo:\n%v\n"+
+			"------------------------------------------------------------\nExecutorInfo:\n%v\n", known.info, x)
+	}
+	return nil
+}
+
+// validateUsage wants resources to be offered, and to the same role.
+func (a *acceptance) validateUsage(required []mesos.Resource) error {
+	fits := a.left.contains(quantitiesOf(required...))
+	for _, r := range required {
+		fits = fits && r.AllocationInfo.GetRole() == a.role
+	}
+	if !fits {
+		return fmt.Errorf("Total resources %s required by task and its executor is more than available %s",
+			describe(required), describe(a.left.resources(a.role, false)))
+	}
+	return nil
+}
+
+func (m *Master) validateGroup(a *acceptance, group *mesos.Offer_Operation_LaunchGroup) error {
+	x := &group.Executor
+	if err := m.validateExecutor(a, x); err != nil {
+		return err
+	}
+	own := quantitiesOf(x.Resources...)
+	for _, name := range []string{"cpus", "mem", "disk"} {
+		if own.scalars[name] == 0 {
+			return fmt.Errorf("Executor '%s' uses no %s", x.ExecutorID.Value, name)
+		}
+	}
+	var required []mesos.Resource
+	if a.agent.executorUsage(a.framework.id, x.ExecutorID.Value) == nil {
+		required = slices.Clone(x.Resources)
+	}
+	for i := range group.TaskGroup.Tasks {
+		t := &group.TaskGroup.Tasks[i]
+		if err := m.validateTaskIdentity(a, t); err != nil {
+			return fmt.Errorf("Task '%s' is invalid: %w", t.TaskID.Value, err)
+		}
+		required = append(required, t.Resources...)
+	}
+	return a.validateUsage(required)
+}

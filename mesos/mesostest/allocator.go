@@ -1,0 +1,178 @@
+package mesostest
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+)
+
+// What an agent must have free to be offered: 0.01 cpus or 32 MB.
+const (
+	minCPUs = 10
+	minMem  = 32_000
+)
+
+// defaultRefuse is how long a declined offer is not made again, unless said otherwise.
+const defaultRefuse = 5 * time.Second
+
+type filterKey struct {
+	agent *Agent
+	role  string
+}
+
+// filter keeps from a framework what it refused, and anything less.
+type filter struct {
+	refused quantities
+	until   time.Time
+}
+
+// claimant is a framework in one of its roles.
+type claimant struct {
+	framework *framework
+	role      string
+}
+
+// allocateForEver runs the allocator, at every interval and when it is asked to.
+func (m *Master) allocateForEver() {
+	ticker := time.NewTicker(m.options.AllocationInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-m.done:
+			return
+		case <-ticker.C:
+		case <-m.allocateNow:
+		}
+		m.mu.Lock()
+		m.allocate()
+		m.mu.Unlock()
+	}
+}
+
+func (m *Master) allocateSoon() {
+	select {
+	case m.allocateNow <- struct{}{}:
+	default:
+	}
+}
+
+// allocate makes offers of all that is free. As in Mesos, all that is free on an
+// agent goes to one framework, to the one with the smallest dominant share that
+// has not refused it; roles first, then frameworks in a role.
+func (m *Master) allocate() {
+	claimants := m.claimants()
+	if len(claimants) == 0 {
+		return
+	}
+	now := m.options.Now()
+	batches := map[*framework][]mesos.Offer{}
+	for _, a := range m.agents {
+		if !a.offerable() {
+			continue
+		}
+		m.sortByShare(claimants)
+		for _, c := range claimants {
+			if c.mayHave(a, now) {
+				o := m.makeOffer(c.framework, a, c.role)
+				batches[c.framework] = append(batches[c.framework], o.message)
+				break
+			}
+		}
+	}
+	for f, offers := range batches {
+		m.send(f, offersEvent(offers))
+	}
+}
+
+func (m *Master) claimants() []claimant {
+	var out []claimant
+	for _, f := range m.frameworks {
+		if f.stream == nil {
+			continue
+		}
+		for _, role := range f.roles() {
+			if !f.suppressed[role] {
+				out = append(out, claimant{f, role})
+			}
+		}
+	}
+	return out
+}
+
+func (m *Master) sortByShare(claimants []claimant) {
+	if len(claimants) == 1 {
+		return
+	}
+	type share struct{ role, framework float64 }
+	shares := make(map[claimant]share, len(claimants))
+	for _, c := range claimants {
+		role := quantitiesOf()
+		for _, f := range m.frameworks {
+			role.add(f.allocated[c.role])
+		}
+		shares[c] = share{m.dominantShare(role), m.dominantShare(c.framework.allocated[c.role])}
+	}
+	slices.SortFunc(claimants, func(a, b claimant) int {
+		x, y := shares[a], shares[b]
+		switch {
+		case x.role != y.role:
+			return compareFloats(x.role, y.role)
+		case a.role != b.role:
+			return strings.Compare(a.role, b.role)
+		case x.framework != y.framework:
+			return compareFloats(x.framework, y.framework)
+		}
+		return strings.Compare(a.framework.id, b.framework.id)
+	})
+}
+
+func compareFloats(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// dominantShare is the largest share of any resource of the cluster.
+func (m *Master) dominantShare(q quantities) float64 {
+	share := 0.0
+	for name, amount := range q.scalars {
+		if total := m.total.scalars[name]; total > 0 {
+			share = max(share, float64(amount)/float64(total))
+		}
+	}
+	return share
+}
+
+// mayHave says whether the agent's free resources may be offered to the claimant:
+// neither refused, nor in a far region, nor wasting GPUs.
+func (c claimant) mayHave(a *Agent, now time.Time) bool {
+	if a.foreign && !c.framework.capable(mesos.FrameworkInfo_Capability_REGION_AWARE) {
+		return false
+	}
+	if a.total.scalars["gpus"] > 0 && !c.framework.capable(mesos.FrameworkInfo_Capability_GPU_RESOURCES) {
+		return false
+	}
+	key := filterKey{a, c.role}
+	filters := c.framework.filters[key]
+	if len(filters) == 0 {
+		return true
+	}
+	filters = slices.DeleteFunc(filters, func(x filter) bool { return !now.Before(x.until) })
+	if len(filters) == 0 {
+		delete(c.framework.filters, key)
+		return true
+	}
+	c.framework.filters[key] = filters
+	return !slices.ContainsFunc(filters, func(x filter) bool { return x.refused.contains(a.free) })
+}
+
+// offerable says whether the agent has anything worth an offer.
+func (a *Agent) offerable() bool {
+	return a.state == agentActive && (a.free.scalars["cpus"] >= minCPUs || a.free.scalars["mem"] >= minMem)
+}

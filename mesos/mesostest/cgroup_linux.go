@@ -1,0 +1,235 @@
+package mesostest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// isolated are the v1 hierarchies in which a Mesos agent with the isolators
+// cgroups/cpu and cgroups/mem makes cgroups; freezer and systemd are the launcher's.
+var isolated = []string{"cpu", "cpuacct", "memory", "freezer", "name=systemd"}
+
+// Shares of a cpu, and what is the least of them and of memory, as in Mesos.
+const (
+	sharesPerCPU = 1024
+	minShares    = 2
+	minMemory    = 32 << 20
+)
+
+// cgroup is a container's: one directory in each isolated hierarchy of cgroup v1,
+// or one on v2. A nil cgroup is none.
+type cgroup struct {
+	paths   []string // to be removed, each with all below it
+	procs   []string // files to write a PID to, in order to enter
+	unified bool
+}
+
+// makeCgroup makes <root>/<container ID>, and sets its limits. An empty root is no
+// cgroup.
+func makeCgroup(root string, c Container) (*cgroup, error) {
+	if root == "" {
+		return nil, nil
+	}
+	if !filepath.IsLocal(root) {
+		return nil, fmt.Errorf("%q is no path below a hierarchy's root", root)
+	}
+	mounts, err := cgroupMounts()
+	if err != nil {
+		return nil, fmt.Errorf("reading mounts: %w", err)
+	}
+	q := quantitiesOf(c.Resources...)
+	shares := max(minShares, q.scalars["cpus"]*sharesPerCPU/1000)
+	memory := max(minMemory, q.scalars["mem"]*(1<<20)/1000)
+	g := &cgroup{}
+	if mounts["memory"] != "" {
+		err = g.makeV1(mounts, filepath.Join(root, c.ID), shares, memory)
+	} else {
+		err = g.makeV2(mounts["unified"], root, c.ID, shares, memory)
+	}
+	if err != nil {
+		return nil, errors.Join(err, g.destroy())
+	}
+	return g, nil
+}
+
+func (g *cgroup) makeV1(mounts map[string]string, name string, shares, memory int64) error {
+	for _, hierarchy := range isolated {
+		mount := mounts[hierarchy]
+		if mount == "" {
+			continue // as on a host without systemd
+		}
+		path := filepath.Join(mount, name)
+		if slices.Contains(g.paths, path) {
+			continue // mounted together, as cpu,cpuacct
+		}
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return err
+		}
+		g.paths = append(g.paths, path)
+		g.procs = append(g.procs, filepath.Join(path, "cgroup.procs"))
+	}
+	return errors.Join(
+		writeControl(filepath.Join(mounts["cpu"], name), "cpu.shares", shares),
+		writeControl(filepath.Join(mounts["memory"], name), "memory.limit_in_bytes", memory))
+}
+
+// makeV2 puts the processes into a child, leaf: on v2 none may be in an inner
+// cgroup, and pods go beside it.
+func (g *cgroup) makeV2(mount, root, id string, shares, memory int64) error {
+	if mount == "" {
+		return errors.New("no cgroups are mounted")
+	}
+	g.unified = true
+	path := mount
+	for _, part := range append(strings.Split(root, "/"), id) {
+		enableControllers(path)
+		path = filepath.Join(path, part)
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return err
+		}
+	}
+	g.paths = []string{path}
+	enableControllers(path)
+	leaf := filepath.Join(path, "leaf")
+	if err := os.MkdirAll(leaf, 0o755); err != nil {
+		return err
+	}
+	g.procs = []string{filepath.Join(leaf, "cgroup.procs")}
+	weight := max(1, min(10000, 1+(shares-2)*9999/262142))
+	return errors.Join(writeControl(path, "cpu.weight", weight), writeControl(path, "memory.max", memory))
+}
+
+// enableControllers lets children of the cgroup use all controllers that it has.
+// What cannot be enabled is missed where it is used.
+func enableControllers(path string) {
+	all, _ := os.ReadFile(filepath.Join(path, "cgroup.controllers"))
+	for _, controller := range strings.Fields(string(all)) {
+		_ = os.WriteFile(filepath.Join(path, "cgroup.subtree_control"), []byte("+"+controller), 0o644)
+	}
+}
+
+func writeControl(path, name string, value int64) error {
+	return os.WriteFile(filepath.Join(path, name), strconv.AppendInt(nil, value, 10), 0o644)
+}
+
+// files to which a process writes its PID to enter.
+func (g *cgroup) files() []string {
+	if g == nil {
+		return nil
+	}
+	return g.procs
+}
+
+// destroy kills everything in the cgroup and below it, and removes it, within a bound.
+func (g *cgroup) destroy() error {
+	if g == nil {
+		return nil
+	}
+	deadline := time.Now().Add(destroyTimeout)
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		left := g.kill()
+		if left == 0 {
+			if err := g.remove(); err == nil || time.Now().After(deadline) {
+				return err
+			}
+		} else if time.Now().After(deadline) {
+			return fmt.Errorf("%d processes in %s do not end", left, g.paths[0])
+		}
+		time.Sleep(pause)
+	}
+}
+
+// kill sends SIGKILL to all that is in the cgroup, and says how many that were.
+func (g *cgroup) kill() int {
+	pids := map[int]bool{}
+	for _, path := range g.paths {
+		if g.unified {
+			_ = os.WriteFile(filepath.Join(path, "cgroup.kill"), []byte("1"), 0o644)
+		}
+		for _, dir := range subtree(path) {
+			for _, pid := range pidsIn(dir) {
+				pids[pid] = true
+			}
+		}
+	}
+	for pid := range pids {
+		_ = unix.Kill(pid, unix.SIGKILL)
+	}
+	return len(pids)
+}
+
+func pidsIn(dir string) []int {
+	raw, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	var pids []int
+	for _, line := range strings.Fields(string(raw)) {
+		if pid, err := strconv.Atoi(line); err == nil && pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func (g *cgroup) remove() error {
+	var errs []error
+	for _, path := range g.paths {
+		dirs := subtree(path)
+		slices.Reverse(dirs)
+		for _, dir := range dirs {
+			if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, fmt.Errorf("removing cgroup: %w", err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// subtree lists a cgroup and all below it, parents first.
+func subtree(path string) []string {
+	var dirs []string
+	_ = filepath.WalkDir(path, func(dir string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			dirs = append(dirs, dir)
+		}
+		return nil // what vanishes meanwhile needs no removing
+	})
+	return dirs
+}
+
+// cgroupMounts finds where each v1 controller, named hierarchy and, as "unified",
+// v2 is mounted.
+func cgroupMounts() (map[string]string, error) {
+	raw, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return nil, err
+	}
+	mounts := map[string]string{}
+	lines := bufio.NewScanner(bytes.NewReader(raw))
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 4 {
+			continue
+		}
+		switch fields[2] {
+		case "cgroup2":
+			mounts["unified"] = fields[1]
+		case "cgroup":
+			for _, option := range strings.Split(fields[3], ",") {
+				if slices.Contains(isolated, option) {
+					mounts[option] = fields[1]
+				}
+			}
+		}
+	}
+	return mounts, nil
+}

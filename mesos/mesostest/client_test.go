@@ -1,0 +1,289 @@
+package mesostest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// object is a JSON object, as it is on the wire.
+type object = map[string]any
+
+// wire makes calls as a client that knows nothing but HTTP and JSON.
+type wire struct {
+	t      testing.TB
+	client *http.Client
+}
+
+func (c wire) post(url string, headers map[string]string, body any) *http.Response {
+	c.t.Helper()
+	raw, ok := body.([]byte)
+	if !ok {
+		var err error
+		if raw, err = json.Marshal(body); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	request, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(raw))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", mediaJSON)
+	request.Header.Set("Accept", mediaJSON)
+	for name, value := range headers {
+		request.Header.Set(name, value)
+	}
+	response, err := c.client.Do(request)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return response
+}
+
+// subscription is a stream of events that is being read.
+type subscription struct {
+	t        testing.TB
+	response *http.Response
+	events   chan object // closed at the end of the stream
+}
+
+func (c wire) subscribe(url string, headers map[string]string, body any) *subscription {
+	c.t.Helper()
+	response := c.post(url, headers, body)
+	s := &subscription{t: c.t, response: response, events: make(chan object, 4096)}
+	if response.StatusCode != http.StatusOK {
+		raw, _ := io.ReadAll(response.Body)
+		c.t.Fatalf("subscribing: %s: %s", response.Status, raw)
+	}
+	go s.read()
+	c.t.Cleanup(s.close)
+	return s
+}
+
+func (s *subscription) close() { s.response.Body.Close() }
+
+func (s *subscription) read() {
+	defer close(s.events)
+	in := bufio.NewReader(s.response.Body)
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		length, err := strconv.Atoi(strings.TrimSpace(line))
+		if err != nil {
+			return
+		}
+		record := make([]byte, length)
+		if _, err := io.ReadFull(in, record); err != nil {
+			return
+		}
+		var event object
+		if json.Unmarshal(record, &event) != nil {
+			return
+		}
+		s.events <- event
+	}
+}
+
+// next waits for the next event of the type, past all others.
+func (s *subscription) next(eventType string) object {
+	s.t.Helper()
+	timeout := time.After(10 * time.Second)
+	for {
+		select {
+		case event, ok := <-s.events:
+			if !ok {
+				s.t.Fatalf("the stream ended while waiting for %s", eventType)
+			}
+			if event["type"] == eventType {
+				return event
+			}
+		case <-timeout:
+			s.t.Fatalf("no %s came", eventType)
+		}
+	}
+}
+
+// scheduler is a framework that a test drives by hand.
+type testScheduler struct {
+	*subscription
+	wire
+	master      *Master
+	frameworkID string
+	streamID    string
+}
+
+func frameworkInfo(role string) object {
+	return object{
+		"user": "root", "name": "test", "roles": []string{role}, "checkpoint": true, "failover_timeout": 3600,
+		"capabilities": []object{{"type": "MULTI_ROLE"}, {"type": "PARTITION_AWARE"}, {"type": "RESERVATION_REFINEMENT"}},
+	}
+}
+
+func subscribeScheduler(t testing.TB, m *Master, info object) *testScheduler {
+	t.Helper()
+	c := wire{t, http.DefaultClient}
+	call := object{"type": "SUBSCRIBE", "subscribe": object{"framework_info": info}}
+	if id, ok := info["id"]; ok {
+		call["framework_id"] = id
+	}
+	s := &testScheduler{wire: c, master: m}
+	s.subscription = c.subscribe(m.URL()+pathScheduler, nil, call)
+	s.streamID = s.response.Header.Get("Mesos-Stream-Id")
+	s.frameworkID = at(s.next("SUBSCRIBED"), "subscribed", "framework_id", "value").(string)
+	return s
+}
+
+// call makes a call, and returns its status.
+func (s *testScheduler) call(callType string, fields object) int {
+	s.wire.t.Helper()
+	body := object{"type": callType, "framework_id": value(s.frameworkID)}
+	for name, field := range fields {
+		body[name] = field
+	}
+	response := s.post(s.master.URL()+pathScheduler, map[string]string{"Mesos-Stream-Id": s.streamID}, body)
+	defer response.Body.Close()
+	_, _ = io.Copy(io.Discard, response.Body)
+	return response.StatusCode
+}
+
+// update waits for the next update and acknowledges it.
+func (s *testScheduler) update() object {
+	s.wire.t.Helper()
+	status := at(s.next("UPDATE"), "update", "status").(object)
+	if uuid, ok := status["uuid"]; ok {
+		s.call("ACKNOWLEDGE", object{"acknowledge": object{
+			"agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": uuid,
+		}})
+	}
+	return status
+}
+
+// updates waits for the states, in order, whatever the task.
+func (s *testScheduler) wantStates(states ...string) object {
+	s.wire.t.Helper()
+	var last object
+	for _, want := range states {
+		last = s.update()
+		if last["state"] != want {
+			s.wire.t.Fatalf("got %v, want %s", last, want)
+		}
+	}
+	return last
+}
+
+func (s *testScheduler) offers() []any {
+	s.wire.t.Helper()
+	return at(s.next("OFFERS"), "offers", "offers").([]any)
+}
+
+// offerOf waits for an offer of the agent.
+func (s *testScheduler) offerOf(a *Agent) any {
+	s.wire.t.Helper()
+	for {
+		for _, o := range s.offers() {
+			if at(o, "agent_id", "value") == a.ID() {
+				return o
+			}
+		}
+	}
+}
+
+func (s *testScheduler) launch(offer any, refuse float64, tasks ...object) {
+	s.wire.t.Helper()
+	s.call("ACCEPT", object{"accept": object{
+		"offer_ids":  []any{at(offer, "id")},
+		"operations": []object{{"type": "LAUNCH", "launch": object{"task_infos": tasks}}},
+		"filters":    object{"refuse_seconds": refuse},
+	}})
+}
+
+func (s *testScheduler) kill(taskID string) {
+	s.call("KILL", object{"kill": object{"task_id": value(taskID)}})
+}
+
+func value(v string) object { return object{"value": v} }
+
+func scalar(name string, v float64) object {
+	return object{"name": name, "type": "SCALAR", "scalar": object{"value": v}}
+}
+
+// commandTask runs a shell command.
+func commandTask(offer any, id, command string) object {
+	return object{
+		"name": id, "task_id": value(id), "agent_id": at(offer, "agent_id"),
+		"resources": []object{scalar("cpus", 0.1), scalar("mem", 32)},
+		"command":   object{"value": command},
+	}
+}
+
+// executorTask runs on an executor of its own.
+func executorTask(offer any, id, command string) object {
+	t := commandTask(offer, id, "")
+	delete(t, "command")
+	t["executor"] = object{
+		"type": "CUSTOM", "executor_id": value(id), "command": object{"value": command},
+		"resources": []object{scalar("cpus", 0.1), scalar("mem", 32)},
+	}
+	return t
+}
+
+// at follows names and indices into decoded JSON.
+func at(v any, path ...any) any {
+	for _, step := range path {
+		switch key := step.(type) {
+		case string:
+			o, _ := v.(object)
+			v = o[key]
+		case int:
+			v = v.([]any)[key]
+		}
+	}
+	return v
+}
+
+func startMaster(t testing.TB, o MasterOptions) *Master {
+	t.Helper()
+	setDefault(&o.AllocationInterval, 10*time.Millisecond)
+	m, err := NewMaster(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+func startAgent(t testing.TB, m *Master, o AgentOptions) *Agent {
+	t.Helper()
+	a, err := m.AddAgent(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			t.Fatal(fmt.Sprint("still not: ", what))
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}

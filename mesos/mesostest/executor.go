@@ -1,0 +1,448 @@
+package mesostest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/executor"
+)
+
+type executorPhase int
+
+const (
+	executorRegistering executorPhase = iota
+	executorRunning
+	executorTerminating
+	executorTerminated
+)
+
+// agentFramework is what an agent has of a framework.
+type agentFramework struct {
+	id          string
+	info        mesos.FrameworkInfo
+	executors   map[string]*executorState
+	tasks       map[string]*agentTask // whose end is not yet acknowledged
+	terminating bool
+}
+
+// executorState is an executor and its container. A command task has one to itself,
+// played by the agent.
+type executorState struct {
+	agent       *Agent
+	framework   *agentFramework
+	info        mesos.ExecutorInfo
+	command     *agentTask // the command task, if it is one
+	containerID string
+	phase       executorPhase
+	stream      *stream
+	queued      [][]*agentTask // launches to hand on: one task, or a group
+	tasks       []*agentTask   // that have not ended
+	process     Process
+	pid         int
+	doomed      bool
+	killed      bool // a command that was told to end
+	cancel      context.CancelFunc
+	timer       *time.Timer // of registration, then of shutdown
+
+	reason  mesos.TaskStatus_Reason // why it ended
+	message string
+}
+
+// agentTask is a task as its agent knows it.
+type agentTask struct {
+	info     mesos.TaskInfo
+	executor *executorState
+	group    bool
+	state    mesos.TaskState
+	pending  []mesos.TaskStatus // unacknowledged; the first one is with the scheduler
+	retry    *time.Timer
+	interval time.Duration
+}
+
+func (t *agentTask) id() string { return t.info.TaskID.Value }
+
+func (t *agentTask) role() string { return roleOf(t.info.Resources) }
+
+func (x *executorState) role() string { return roleOf(x.info.Resources) }
+
+func roleOf(resources []mesos.Resource) string {
+	if len(resources) == 0 {
+		return "*"
+	}
+	return resources[0].AllocationInfo.GetRole()
+}
+
+func (x *executorState) id() string { return x.info.ExecutorID.Value }
+
+func (x *executorState) isCommand() bool { return x.command != nil }
+
+func (x *executorState) containerStatus() *mesos.ContainerStatus {
+	ip := x.agent.ip
+	protocol := mesos.IPv4
+	status := &mesos.ContainerStatus{
+		ContainerID: &mesos.ContainerID{Value: x.containerID},
+		NetworkInfos: []mesos.NetworkInfo{{
+			IPAddresses: []mesos.NetworkInfo_IPAddress{{Protocol: &protocol, IPAddress: &ip}},
+		}},
+	}
+	if x.pid > 0 {
+		pid := uint32(x.pid)
+		status.ExecutorPID = &pid
+	}
+	return status
+}
+
+// run launches tasks of one executor, which is started unless it is there.
+func (a *Agent) run(info mesos.FrameworkInfo, infos []mesos.TaskInfo, group bool) {
+	f, ok := a.frameworks[info.ID.Value]
+	if !ok {
+		f = &agentFramework{
+			id:        info.ID.Value,
+			executors: map[string]*executorState{},
+			tasks:     map[string]*agentTask{},
+		}
+		a.frameworks[f.id] = f
+	}
+	f.info = info
+	var tasks []*agentTask
+	for _, t := range infos {
+		task := &agentTask{info: t, group: group, state: mesos.TASK_STAGING}
+		f.tasks[task.id()] = task
+		tasks = append(tasks, task)
+	}
+	x, ok := f.executors[executorIDOf(&infos[0])]
+	if !ok {
+		x = a.startExecutor(f, tasks)
+	}
+	for _, t := range tasks {
+		t.executor = x
+		x.tasks = append(x.tasks, t)
+	}
+	switch x.phase {
+	case executorRegistering:
+		x.queued = append(x.queued, tasks)
+	case executorRunning:
+		x.hand(tasks)
+	default:
+		for _, t := range tasks {
+			a.endTask(t, mesos.TASK_DROPPED, mesos.REASON_EXECUTOR_TERMINATED, "Executor terminating")
+		}
+	}
+}
+
+// executorIDOf a task: a command task's own ID.
+func executorIDOf(t *mesos.TaskInfo) string {
+	if t.Executor != nil {
+		return t.Executor.ExecutorID.Value
+	}
+	return t.TaskID.Value
+}
+
+// startExecutor starts the container of the tasks' executor.
+func (a *Agent) startExecutor(f *agentFramework, tasks []*agentTask) *executorState {
+	x := &executorState{
+		agent:       a,
+		framework:   f,
+		containerID: newUUID().String(),
+		reason:      mesos.REASON_EXECUTOR_TERMINATED,
+		message:     "Executor terminated",
+	}
+	first := &tasks[0].info
+	if first.Executor != nil {
+		x.info = *first.Executor
+	} else {
+		x.command = tasks[0]
+		x.info = mesos.ExecutorInfo{
+			ExecutorID:  mesos.ExecutorID{Value: first.TaskID.Value},
+			FrameworkID: f.info.ID,
+			Command:     first.Command,
+		}
+	}
+	f.executors[x.id()] = x
+	timeout := a.options.ExecutorRegistrationTimeout
+	x.timer = a.master.after(timeout, func() {
+		if x.phase == executorRegistering {
+			x.fail(mesos.REASON_EXECUTOR_REGISTRATION_TIMEOUT, "Executor did not register within "+mesosDuration(timeout))
+		}
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	x.cancel = cancel
+	c := x.container(tasks)
+	a.containers.Add(1)
+	go func() {
+		defer a.containers.Done()
+		defer cancel()
+		x.runContainer(ctx, a.options.Launcher, c)
+	}()
+	return x
+}
+
+func (x *executorState) container(tasks []*agentTask) Container {
+	resources := slices.Clone(x.info.Resources)
+	for _, t := range tasks {
+		resources = append(resources, t.info.Resources...)
+	}
+	c := Container{
+		ID:        x.containerID,
+		Framework: x.framework.info,
+		Executor:  x.info,
+		Resources: resources,
+		Sandbox:   x.sandbox(),
+		Env:       x.environment(),
+		NetNS:     x.agent.options.NetNS,
+	}
+	if x.info.Command != nil {
+		c.Command = *x.info.Command
+	}
+	if !x.isCommand() {
+		c.Conn = &Conn{executor: x, stream: newStream()}
+	}
+	return c
+}
+
+func (x *executorState) sandbox() string {
+	return filepath.Join(x.agent.options.WorkDir, "slaves", x.agent.id, "frameworks", x.framework.id,
+		"executors", x.id(), "runs", x.containerID)
+}
+
+// runContainer takes the container from its start to its end. It does not hold the lock.
+func (x *executorState) runContainer(ctx context.Context, launcher Launcher, c Container) {
+	process, err := launcher.Launch(ctx, c)
+	if err != nil {
+		x.exited(256, fmt.Errorf("Failed to launch container: %w", err))
+		return
+	}
+	if doomed := x.started(process); doomed {
+		x.agent.failed(process.Destroy())
+	}
+	status := process.Wait()
+	x.agent.failed(process.Destroy()) // whatever else is in the container
+	x.exited(status, nil)
+}
+
+func (a *Agent) failed(err error) {
+	if err == nil {
+		return
+	}
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	a.failures = append(a.failures, err)
+}
+
+func (x *executorState) started(p Process) (doomed bool) {
+	m := x.agent.master
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	x.process, x.pid = p, p.PID()
+	if x.doomed {
+		return true
+	}
+	if x.isCommand() && x.phase == executorRegistering {
+		x.commandStarted()
+	}
+	return false
+}
+
+// destroy ends the container and all in it. The rest follows when it has ended.
+func (x *executorState) destroy() {
+	x.doomed = true
+	x.cancel()
+	if p := x.process; p != nil {
+		x.agent.containers.Add(1)
+		go func() {
+			defer x.agent.containers.Done()
+			x.agent.failed(p.Destroy())
+		}()
+	}
+}
+
+// fail ends the container for a reason that its tasks are told.
+func (x *executorState) fail(reason mesos.TaskStatus_Reason, message string) {
+	x.reason, x.message = reason, message
+	x.phase = executorTerminating
+	x.destroy()
+}
+
+// exited is the end of an executor: its tasks have failed, unless the command of a
+// command task says otherwise.
+func (x *executorState) exited(status int, launchError error) {
+	a := x.agent
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	if launchError != nil && !x.doomed {
+		x.reason, x.message = mesos.REASON_CONTAINER_LAUNCH_FAILED, launchError.Error()
+	}
+	a.master.log.V(1).Info("Executor exited", "executor", x.id(), "status", status)
+	x.phase = executorTerminated
+	x.timer.Stop()
+	if x.stream != nil {
+		x.stream.end()
+	}
+	delete(x.framework.executors, x.id())
+	if !x.isCommand() {
+		a.report(func() { a.master.executorExited(a, x.framework.id, x.id(), status) })
+	} else if launchError == nil && !x.failedBefore() {
+		x.commandExited(status)
+	}
+	for _, t := range slices.Clone(x.tasks) {
+		a.endTask(t, mesos.TASK_FAILED, x.reason, x.message)
+	}
+	a.forget(x.framework)
+}
+
+func (x *executorState) failedBefore() bool { return x.reason != mesos.REASON_EXECUTOR_TERMINATED }
+
+// forget drops a framework of which nothing is left.
+func (a *Agent) forget(f *agentFramework) {
+	if len(f.executors) == 0 && (len(f.tasks) == 0 || f.terminating) {
+		for _, t := range f.tasks {
+			t.stopRetry()
+		}
+		delete(a.frameworks, f.id)
+	}
+}
+
+// hand gives one launch to the executor.
+func (x *executorState) hand(tasks []*agentTask) {
+	if x.stream == nil {
+		x.queued = append(x.queued, tasks) // until it subscribes again
+		return
+	}
+	if !tasks[0].group {
+		x.stream.send(launchEvent(tasks[0].info))
+		return
+	}
+	var infos []mesos.TaskInfo
+	for _, t := range tasks {
+		infos = append(infos, t.info)
+	}
+	x.stream.send(launchGroupEvent(infos))
+}
+
+// subscribed makes s the executor's stream. An executor that is to end gets
+// nothing but SHUTDOWN.
+func (x *executorState) subscribed(s *stream) {
+	if x.stream != nil && x.stream != s {
+		x.stream.end()
+	}
+	x.stream = s
+	if x.phase == executorTerminating {
+		s.send(shutdownEvent)
+		return
+	}
+	if x.phase == executorRegistering {
+		x.phase = executorRunning
+		x.timer.Stop()
+	}
+	s.send(&executor.Event{Type: executor.Event_SUBSCRIBED, Subscribed: &executor.Event_Subscribed{
+		ExecutorInfo:  x.info,
+		FrameworkInfo: x.framework.info,
+		AgentInfo:     x.agent.info(),
+		ContainerID:   &mesos.ContainerID{Value: x.containerID},
+	}})
+	queued := x.queued
+	x.queued = nil
+	for _, tasks := range queued {
+		x.hand(tasks)
+	}
+}
+
+// kill ends a task: by its executor, or here if it was not yet handed over.
+func (a *Agent) kill(frameworkID, taskID string, policy *mesos.KillPolicy) {
+	f, ok := a.frameworks[frameworkID]
+	if !ok {
+		return
+	}
+	t, ok := f.tasks[taskID]
+	if !ok || terminal(t.state) {
+		return
+	}
+	x := t.executor
+	i := slices.IndexFunc(x.queued, func(tasks []*agentTask) bool { return slices.Contains(tasks, t) })
+	switch {
+	case i >= 0:
+		tasks := x.queued[i]
+		x.queued = slices.Delete(x.queued, i, i+1)
+		for _, t := range tasks {
+			a.endTask(t, mesos.TASK_KILLED, mesos.REASON_TASK_KILLED_DURING_LAUNCH, "Killed before delivery to the executor")
+		}
+		if x.phase == executorRegistering && len(x.queued) == 0 {
+			x.shutDown()
+		}
+	case x.isCommand():
+		x.killCommand(policy)
+	case x.stream != nil:
+		x.stream.send(killEvent(taskID, policy))
+	}
+}
+
+// shutDown asks the executor to end, and ends it when its grace is over.
+func (x *executorState) shutDown() {
+	if x.phase >= executorTerminating {
+		return
+	}
+	started := x.process != nil
+	x.phase = executorTerminating
+	x.timer.Stop()
+	switch {
+	case x.isCommand() && !started:
+		x.destroy()
+		return
+	case x.isCommand():
+		x.killed = true
+		x.process.Terminate()
+	case x.stream != nil:
+		x.stream.send(shutdownEvent)
+	}
+	x.timer = x.agent.master.after(x.gracePeriod(), x.destroy)
+}
+
+func (x *executorState) gracePeriod() time.Duration {
+	if d := x.info.ShutdownGracePeriod; d != nil {
+		return time.Duration(d.Nanoseconds)
+	}
+	return x.agent.options.ExecutorShutdownGracePeriod
+}
+
+func (a *Agent) shutdownExecutor(frameworkID, executorID string) {
+	if f, ok := a.frameworks[frameworkID]; ok {
+		if x, ok := f.executors[executorID]; ok {
+			x.shutDown()
+		}
+	}
+}
+
+func (a *Agent) shutdownFramework(frameworkID string) {
+	f, ok := a.frameworks[frameworkID]
+	if !ok {
+		return
+	}
+	f.terminating = true
+	for _, x := range f.executors {
+		x.shutDown()
+	}
+	a.forget(f)
+}
+
+func (a *Agent) messageTo(frameworkID, executorID string, data []byte) {
+	if f, ok := a.frameworks[frameworkID]; ok {
+		if x, ok := f.executors[executorID]; ok && x.stream != nil && x.phase == executorRunning {
+			x.stream.send(executorMessageEvent(data))
+		}
+	}
+}
+
+// makeSandbox makes the directory of a container, and the link to the latest run.
+func makeSandbox(path string) error {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return err
+	}
+	latest := filepath.Join(filepath.Dir(path), "latest")
+	_ = os.Remove(latest)
+	return os.Symlink(path, latest)
+}

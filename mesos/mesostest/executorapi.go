@@ -1,0 +1,160 @@
+package mesostest
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/executor"
+)
+
+// serveExecutor serves the executor API, /api/v1/executor.
+func (a *Agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
+	call := &executor.Call{}
+	if !readCall(w, r, call) {
+		return
+	}
+	if err := validateExecutorCall(call); err != nil {
+		refuse(w, http.StatusBadRequest, "Failed to validate executor::Call: %v", err)
+		return
+	}
+	mediaType, ok := negotiate(w, r)
+	if !ok {
+		return
+	}
+	x, status, err := a.findExecutor(call)
+	if err != nil {
+		refuse(w, status, "%v", err)
+		return
+	}
+	if call.Type == executor.Call_SUBSCRIBE {
+		s := newStream()
+		x.subscribe(call.Subscribe, s)
+		defer x.unsubscribed(s)
+		startStream(w, mediaType, "")
+		s.serve(r.Context(), recordWriter{w: w, mediaType: mediaType}, nil, 0)
+		return
+	}
+	x.execute(call)
+	accepted(w)
+}
+
+func validateExecutorCall(call *executor.Call) error {
+	switch call.Type {
+	case executor.Call_UNKNOWN:
+		return errors.New("Expecting 'type' to be present")
+	case executor.Call_SUBSCRIBE:
+		if call.Subscribe == nil {
+			return errors.New("Expecting 'subscribe' to be present")
+		}
+	case executor.Call_MESSAGE:
+		if call.Message == nil {
+			return errors.New("Expecting 'message' to be present")
+		}
+	case executor.Call_UPDATE:
+		if call.Update == nil {
+			return errors.New("Expecting 'update' to be present")
+		}
+		return validateExecutorUpdate(call)
+	}
+	return nil
+}
+
+func validateExecutorUpdate(call *executor.Call) error {
+	status := &call.Update.Status
+	switch {
+	case status.UUID == nil:
+		return errors.New("Expecting 'uuid' to be present")
+	case len(status.UUID) != len(uuid{}):
+		return errors.New("Not a valid UUID")
+	case status.ExecutorID != nil && status.ExecutorID.Value != call.ExecutorID.Value:
+		return fmt.Errorf("ExecutorID in Call: %s does not match ExecutorID in TaskStatus: %s",
+			call.ExecutorID.Value, status.ExecutorID.Value)
+	case status.Source == nil || *status.Source != mesos.SOURCE_EXECUTOR:
+		return fmt.Errorf("Received Call from executor %s of framework %s with invalid source, expecting 'SOURCE_EXECUTOR'",
+			call.ExecutorID.Value, call.FrameworkID.Value)
+	case status.GetState() == mesos.TASK_STAGING:
+		return fmt.Errorf("Received TASK_STAGING from executor %s of framework %s which is not allowed",
+			call.ExecutorID.Value, call.FrameworkID.Value)
+	}
+	return nil
+}
+
+// findExecutor finds the executor that calls, and whether it may.
+func (a *Agent) findExecutor(call *executor.Call) (x *executorState, status int, err error) {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	f, ok := a.frameworks[call.FrameworkID.Value]
+	if !ok {
+		return nil, http.StatusBadRequest, errors.New("Framework cannot be found")
+	}
+	x, ok = f.executors[call.ExecutorID.Value]
+	if !ok || x.isCommand() {
+		return nil, http.StatusBadRequest, errors.New("Executor cannot be found")
+	}
+	if call.Type != executor.Call_SUBSCRIBE && x.stream == nil {
+		return nil, http.StatusForbidden, errors.New("Executor is not subscribed")
+	}
+	return x, 0, nil
+}
+
+func (x *executorState) subscribe(call *executor.Call_Subscribe, s *stream) {
+	m := x.agent.master
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed || x.agent.closed {
+		s.abort()
+		return
+	}
+	x.subscribed(s)
+	for _, u := range call.UnacknowledgedUpdates {
+		x.updateFrom(s, u.Status)
+	}
+}
+
+// unsubscribed is called when the executor's stream has ended, whoever ended it.
+func (x *executorState) unsubscribed(s *stream) {
+	m := x.agent.master
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.abort()
+	if x.stream == s {
+		x.stream = nil
+	}
+}
+
+func (x *executorState) execute(call *executor.Call) {
+	m := x.agent.master
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch call.Type {
+	case executor.Call_UPDATE:
+		x.updateFrom(x.stream, call.Update.Status)
+	case executor.Call_MESSAGE:
+		x.messageFrom(call.Message.Data)
+	}
+}
+
+// updateFrom takes a status update from the executor. It is acknowledged to it when
+// the agent has it, not when the scheduler has.
+func (x *executorState) updateFrom(s *stream, status mesos.TaskStatus) {
+	if s != nil {
+		s.send(acknowledgedEvent(status.TaskID.Value, status.UUID))
+	}
+	t, ok := x.framework.tasks[status.TaskID.Value]
+	if !ok || t.executor != x {
+		return
+	}
+	status.ContainerStatus = x.containerStatus()
+	x.agent.update(t, status)
+}
+
+func (x *executorState) messageFrom(data []byte) {
+	a, frameworkID := x.agent, x.framework.id
+	a.report(func() {
+		if f, ok := a.master.frameworks[frameworkID]; ok {
+			a.master.send(f, messageEvent(a.id, x.id(), data))
+		}
+	})
+}

@@ -1,0 +1,104 @@
+package mesostest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+)
+
+// fetchAll fetches the URIs of a command into its sandbox, one after the other, as
+// the Mesos fetcher does. Archives are not extracted.
+func fetchAll(ctx context.Context, uris []mesos.CommandInfo_URI, sandbox string) error {
+	for _, uri := range uris {
+		if err := fetch(ctx, uri, sandbox); err != nil {
+			return fmt.Errorf("fetching %s: %w", uri.Value, err)
+		}
+	}
+	return nil
+}
+
+func fetch(ctx context.Context, uri mesos.CommandInfo_URI, sandbox string) error {
+	target, err := fetchTarget(uri, sandbox)
+	if err != nil {
+		return err
+	}
+	source, err := open(ctx, uri.Value)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	mode := os.FileMode(0o644)
+	if uri.GetExecutable() {
+		mode = 0o755
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(target, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, source)
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// fetchTarget is output_file, or the last part of the path, always in the sandbox.
+func fetchTarget(uri mesos.CommandInfo_URI, sandbox string) (string, error) {
+	name := uri.GetOutputFile()
+	if name == "" {
+		location, err := url.Parse(uri.Value)
+		if err != nil {
+			return "", err
+		}
+		name = path.Base(location.Path)
+	}
+	if !filepath.IsLocal(name) || name == "." {
+		return "", fmt.Errorf("%q is no file name in the sandbox", name)
+	}
+	return filepath.Join(sandbox, name), nil
+}
+
+// open opens http, https and file URIs, and absolute paths.
+func open(ctx context.Context, value string) (io.ReadCloser, error) {
+	if strings.HasPrefix(value, "/") {
+		return os.Open(value)
+	}
+	location, err := url.Parse(value)
+	if err != nil {
+		return nil, err
+	}
+	switch location.Scheme {
+	case "file":
+		return os.Open(location.Path)
+	case "http", "https":
+		return openHTTP(ctx, value)
+	}
+	return nil, fmt.Errorf("scheme %q is not supported", location.Scheme)
+}
+
+func openHTTP(ctx context.Context, value string) (io.ReadCloser, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, value, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		response.Body.Close()
+		return nil, fmt.Errorf("unexpected answer %s", response.Status)
+	}
+	return response.Body, nil
+}

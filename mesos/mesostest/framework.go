@@ -1,0 +1,308 @@
+package mesostest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+)
+
+// framework is what the master knows of a framework.
+type framework struct {
+	id          string
+	info        mesos.FrameworkInfo
+	stream      *stream // nil while disconnected
+	suppressed  map[string]bool
+	filters     map[filterKey][]filter
+	offers      map[string]*offer
+	tasks       map[string]*task
+	unreachable map[string]*task
+	finished    []*task
+	allocated   map[string]quantities // by role: used and offered
+	failover    *time.Timer
+
+	registered, reregistered, unregistered time.Time
+}
+
+// maxFinished bounds the finished tasks that a framework is remembered for.
+const maxFinished = 1000
+
+func (f *framework) capable(of mesos.FrameworkInfo_Capability_Type) bool {
+	return slices.ContainsFunc(f.info.Capabilities, func(c mesos.FrameworkInfo_Capability) bool { return c.Type == of })
+}
+
+func (f *framework) roles() []string { return rolesOf(&f.info) }
+
+func rolesOf(info *mesos.FrameworkInfo) []string {
+	for _, c := range info.Capabilities {
+		if c.Type == mesos.FrameworkInfo_Capability_MULTI_ROLE {
+			return info.Roles
+		}
+	}
+	return []string{info.GetRole()}
+}
+
+// send queues an event for the framework; while it is disconnected it is lost.
+func (m *Master) send(f *framework, event *scheduler.Event) {
+	if f.stream == nil {
+		return
+	}
+	if drop := m.faults.DropEvents; drop != nil && drop(event.Type.String()) {
+		return
+	}
+	f.stream.send(event)
+}
+
+// subscribe registers a framework, or its next scheduler. An error is for the
+// framework to read, as an ERROR event.
+func (m *Master) subscribe(call *scheduler.Call_Subscribe, principal string, s *stream) (*framework, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	info := *call.FrameworkInfo
+	if principal != "" {
+		info.Principal = &principal
+	}
+	if err := m.validateFramework(&info, call.SuppressedRoles); err != nil {
+		return nil, err
+	}
+	m.calls[scheduler.Call_SUBSCRIBE.String()]++
+	f, known := m.frameworks[info.GetID().GetValue()]
+	if !known {
+		f = m.addFramework(info)
+	} else if err := f.update(info); err != nil {
+		return nil, err
+	}
+	wasConnected := f.stream != nil
+	m.failOver(f)
+	f.stream = s
+	f.suppressRoles(call.SuppressedRoles)
+	m.log.Info("Subscribed framework", "framework", f.id, "name", info.Name, "known", known)
+	m.send(f, subscribedEvent(f.id, m.options.HeartbeatInterval.Seconds(), m.info()))
+	m.send(f, heartbeatEvent)
+	m.resendUpdates(f)
+	if !wasConnected { // otherwise its offers are only free again at the next pass
+		m.allocateSoon()
+	}
+	return f, nil
+}
+
+func (m *Master) validateFramework(info *mesos.FrameworkInfo, suppressed []string) error {
+	if info.ID != nil && info.ID.Value != "" {
+		if err := validateID(info.ID.Value); err != nil {
+			return err
+		}
+	}
+	if err := validateRoles(info); err != nil {
+		return err
+	}
+	for _, role := range suppressed {
+		if !slices.Contains(rolesOf(info), role) {
+			return fmt.Errorf("Suppressed role '%s' is not contained in the list of roles", role)
+		}
+	}
+	id := info.GetID().GetValue()
+	if slices.ContainsFunc(m.completed, func(f *framework) bool { return f.id == id }) {
+		return errors.New("Framework has been removed")
+	}
+	return nil
+}
+
+func validateRoles(info *mesos.FrameworkInfo) error {
+	multiRole := slices.ContainsFunc(info.Capabilities, func(c mesos.FrameworkInfo_Capability) bool {
+		return c.Type == mesos.FrameworkInfo_Capability_MULTI_ROLE
+	})
+	switch {
+	case multiRole && info.Role != nil:
+		return errors.New("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable")
+	case !multiRole && len(info.Roles) > 0:
+		return errors.New("'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable")
+	}
+	var duplicates []string
+	for i, role := range info.Roles {
+		if slices.Contains(info.Roles[:i], role) && !slices.Contains(duplicates, role) {
+			duplicates = append(duplicates, role)
+		}
+	}
+	if len(duplicates) > 0 {
+		return fmt.Errorf("'FrameworkInfo.roles' contains duplicate items: { %s }", strings.Join(duplicates, ", "))
+	}
+	for _, role := range info.Roles {
+		if err := validateRole(role); err != nil {
+			return fmt.Errorf("'FrameworkInfo.roles' contains invalid role: %w", err)
+		}
+	}
+	if info.Role != nil {
+		if err := validateRole(*info.Role); err != nil {
+			return fmt.Errorf("'FrameworkInfo.role' is not a valid role: %w", err)
+		}
+	}
+	return nil
+}
+
+// addFramework takes any ID that the framework brings, known or not.
+func (m *Master) addFramework(info mesos.FrameworkInfo) *framework {
+	if info.GetID().GetValue() == "" {
+		info.ID = &mesos.FrameworkID{Value: fmt.Sprintf("%s-%04d", m.id, m.nextFramework)}
+		m.nextFramework++
+	}
+	if info.FailoverTimeout == nil {
+		info.FailoverTimeout = new(float64)
+	}
+	if info.Checkpoint == nil {
+		info.Checkpoint = new(bool)
+	}
+	now := m.options.Now()
+	f := &framework{
+		id:           info.ID.Value,
+		info:         info,
+		filters:      map[filterKey][]filter{},
+		offers:       map[string]*offer{},
+		tasks:        map[string]*task{},
+		unreachable:  map[string]*task{},
+		allocated:    map[string]quantities{},
+		registered:   now,
+		reregistered: now,
+	}
+	m.frameworks[f.id] = f
+	return f
+}
+
+// update takes over what a framework may change. User and checkpoint stay as they
+// were, silently.
+func (f *framework) update(info mesos.FrameworkInfo) error {
+	if info.GetPrincipal() != f.info.GetPrincipal() {
+		return errors.New("Changing framework's principal is not allowed.")
+	}
+	info.User, info.Checkpoint = f.info.User, f.info.Checkpoint
+	if info.FailoverTimeout == nil {
+		info.FailoverTimeout = new(float64)
+	}
+	f.info = info
+	return nil
+}
+
+// failOver ends the older scheduler's stream, and makes all its offers void. Those
+// of roles that are no longer the framework's are rescinded first.
+func (m *Master) failOver(f *framework) {
+	if f.failover != nil {
+		f.failover.Stop()
+		f.failover = nil
+	}
+	for _, o := range f.offers {
+		if !slices.Contains(f.roles(), o.role) {
+			m.send(f, rescindEvent(o.id))
+		}
+	}
+	m.recoverOffers(f)
+	if f.stream != nil {
+		m.send(f, errorEvent("Framework failed over"))
+		f.stream.end()
+		f.stream = nil
+		f.reregistered = m.options.Now()
+	}
+}
+
+// disconnected is called when a scheduler's stream has ended, whoever ended it.
+func (m *Master) disconnected(f *framework, s *stream) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.abort()
+	if f.stream != s || m.closed {
+		return // failed over or removed meanwhile
+	}
+	m.log.Info("Lost framework", "framework", f.id)
+	f.stream = nil
+	m.recoverOffers(f)
+	timeout := f.failoverTimeout()
+	if timeout == 0 {
+		m.removeFramework(f)
+		return
+	}
+	f.failover = m.after(timeout, func() {
+		if f.stream == nil && m.frameworks[f.id] == f {
+			m.removeFramework(f)
+		}
+	})
+}
+
+func (f *framework) failoverTimeout() time.Duration {
+	seconds := f.info.GetFailoverTimeout()
+	if math.IsNaN(seconds) || seconds <= 0 {
+		return 0
+	}
+	return time.Duration(min(seconds, math.MaxInt64/2/float64(time.Second)) * float64(time.Second))
+}
+
+// removeFramework ends a framework for good: no update tells its scheduler, its
+// executors get SHUTDOWN, its resources are free at once.
+func (m *Master) removeFramework(f *framework) {
+	m.log.Info("Removed framework", "framework", f.id)
+	if f.failover != nil {
+		f.failover.Stop()
+	}
+	m.recoverOffers(f)
+	for _, t := range f.tasks {
+		t.state = mesos.TASK_KILLED
+		m.removeTask(t)
+	}
+	for _, a := range m.agents {
+		m.recoverExecutors(a, f)
+		a.deliver(func() { a.shutdownFramework(f.id) })
+	}
+	if f.stream != nil {
+		f.stream.end()
+		f.stream = nil
+	}
+	f.unregistered = m.options.Now()
+	delete(m.frameworks, f.id)
+	m.completed = append(m.completed, f)
+}
+
+// updateFramework is stricter than a new SUBSCRIBE.
+func (m *Master) updateFramework(f *framework, call *scheduler.Call_UpdateFramework) error {
+	info := call.FrameworkInfo
+	if info.Principal == nil {
+		info.Principal = f.info.Principal
+	}
+	if err := m.validateFramework(&info, call.SuppressedRoles); err != nil {
+		return fmt.Errorf("Supplied FrameworkInfo is not valid: %w", err)
+	}
+	if err := f.refuseChange(info); err != nil {
+		return fmt.Errorf("FrameworkInfo update is not valid: %w", err)
+	}
+	if err := f.update(info); err != nil {
+		return fmt.Errorf("FrameworkInfo update is not valid: %w", err)
+	}
+	f.suppressRoles(call.SuppressedRoles)
+	for _, o := range f.offers {
+		if !slices.Contains(f.roles(), o.role) {
+			m.rescind(o)
+		}
+	}
+	m.allocateSoon()
+	return nil
+}
+
+func (f *framework) refuseChange(info mesos.FrameworkInfo) error {
+	if info.User != f.info.User {
+		return fmt.Errorf("Updating 'FrameworkInfo.user' is unsupported; attempted to update from '%s' to '%s'",
+			f.info.User, info.User)
+	}
+	if info.GetCheckpoint() != f.info.GetCheckpoint() {
+		return fmt.Errorf("Updating 'FrameworkInfo.checkpoint' is unsupported; attempted to update from '%t' to '%t'",
+			f.info.GetCheckpoint(), info.GetCheckpoint())
+	}
+	return nil
+}
+
+func (f *framework) suppressRoles(roles []string) {
+	f.suppressed = map[string]bool{}
+	for _, role := range roles {
+		f.suppressed[role] = true
+	}
+}

@@ -1,0 +1,161 @@
+package mesostest
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+)
+
+// offer is an offer that a framework holds.
+type offer struct {
+	id        string
+	framework *framework
+	agent     *Agent
+	role      string
+	resources quantities
+	message   mesos.Offer
+	timeout   *time.Timer
+}
+
+// makeOffer gives all that is free on the agent to the framework.
+func (m *Master) makeOffer(f *framework, a *Agent, role string) *offer {
+	o := &offer{
+		id:        fmt.Sprintf("%s-O%d", m.id, m.nextOffer),
+		framework: f,
+		agent:     a,
+		role:      role,
+		resources: a.free,
+	}
+	m.nextOffer++
+	a.free = quantitiesOf()
+	o.message = mesos.Offer{
+		ID:             mesos.OfferID{Value: o.id},
+		FrameworkID:    mesos.FrameworkID{Value: f.id},
+		AgentID:        mesos.AgentID{Value: a.id},
+		Hostname:       a.options.Hostname,
+		URL:            a.url(),
+		Domain:         a.options.Domain.info(),
+		Resources:      o.resources.resources(role, !f.capable(mesos.FrameworkInfo_Capability_RESERVATION_REFINEMENT)),
+		Attributes:     a.attributes,
+		ExecutorIDs:    a.executorIDs(f.id),
+		AllocationInfo: &mesos.Resource_AllocationInfo{Role: &role},
+	}
+	if m.options.OfferTimeout > 0 {
+		o.timeout = m.after(m.options.OfferTimeout, func() {
+			if m.offers[o.id] == o {
+				m.rescind(o)
+			}
+		})
+	}
+	m.offers[o.id], f.offers[o.id], a.offers[o.id] = o, o, o
+	f.allocate(role, o.resources)
+	return o
+}
+
+func (f *framework) allocate(role string, q quantities) {
+	have, ok := f.allocated[role]
+	if !ok {
+		have = quantitiesOf()
+		f.allocated[role] = have
+	}
+	have.add(q)
+}
+
+func (f *framework) deallocate(role string, q quantities) {
+	if have, ok := f.allocated[role]; ok {
+		have.subtract(q)
+	}
+}
+
+// takeOffer makes an offer void. Its resources are the caller's to give on.
+func (m *Master) takeOffer(o *offer) {
+	if o.timeout != nil {
+		o.timeout.Stop()
+	}
+	delete(m.offers, o.id)
+	delete(o.framework.offers, o.id)
+	delete(o.agent.offers, o.id)
+	o.framework.deallocate(o.role, o.resources)
+}
+
+// recoverOffer makes an offer void; its resources are free at the next pass.
+func (m *Master) recoverOffer(o *offer) {
+	m.takeOffer(o)
+	o.agent.free.add(o.resources)
+}
+
+func (m *Master) recoverOffers(f *framework) {
+	for _, o := range f.offers {
+		m.recoverOffer(o)
+	}
+}
+
+// rescind makes an offer void and tells the framework.
+func (m *Master) rescind(o *offer) {
+	m.recoverOffer(o)
+	m.send(o.framework, rescindEvent(o.id))
+}
+
+func (m *Master) decline(f *framework, call *scheduler.Call_Decline) {
+	for _, id := range call.OfferIDs {
+		if o, ok := f.offers[id.Value]; ok {
+			m.recoverOffer(o)
+			m.refuse(f, o.agent, o.role, o.resources, call.Filters)
+		}
+	}
+}
+
+// refuse keeps resources from a framework for the time that its filters say.
+func (m *Master) refuse(f *framework, a *Agent, role string, q quantities, filters *mesos.Filters) {
+	d := refuseDuration(filters)
+	if d <= 0 || q.empty() {
+		return
+	}
+	key := filterKey{a, role}
+	f.filters[key] = append(f.filters[key], filter{refused: q.clone(), until: m.options.Now().Add(d)})
+}
+
+// refuseDuration is 5 s by default, and for nonsense; a year at most.
+func refuseDuration(filters *mesos.Filters) time.Duration {
+	const year = 365 * 24 * time.Hour
+	if filters == nil || filters.RefuseSeconds == nil {
+		return defaultRefuse
+	}
+	seconds := *filters.RefuseSeconds
+	switch {
+	case math.IsNaN(seconds) || seconds < 0:
+		return defaultRefuse
+	case seconds > year.Seconds():
+		return year
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// revive clears the filters of the roles, all if none is named, and allocates at once.
+func (m *Master) revive(f *framework, roles []string) {
+	if len(roles) == 0 {
+		roles = f.roles()
+	}
+	for _, role := range roles {
+		delete(f.suppressed, role)
+	}
+	for key := range f.filters {
+		if slices.Contains(roles, key.role) {
+			delete(f.filters, key)
+		}
+	}
+	m.allocateSoon()
+}
+
+func (m *Master) suppress(f *framework, roles []string) {
+	if len(roles) == 0 {
+		roles = f.roles()
+	}
+	for _, role := range roles {
+		f.suppressed[role] = true
+	}
+}

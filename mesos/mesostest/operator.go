@@ -1,0 +1,113 @@
+package mesostest
+
+import (
+	"fmt"
+	"net/http"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/master"
+)
+
+// serveOperator serves the operator API, /api/v1, and any path below it.
+func (m *Master) serveOperator(w http.ResponseWriter, r *http.Request) {
+	call := &master.Call{}
+	if !readCall(w, r, call) {
+		return
+	}
+	if err := validateOperatorCall(call); err != nil {
+		refuse(w, http.StatusBadRequest, "Failed to validate master::Call: %v", err)
+		return
+	}
+	mediaType, ok := negotiate(w, r)
+	if !ok {
+		return
+	}
+	switch call.Type {
+	case master.Call_TEARDOWN:
+		if m.RemoveFramework(call.Teardown.FrameworkID.Value) != nil {
+			refuse(w, http.StatusBadRequest, "No framework found with specified ID")
+		}
+		return
+	case master.Call_MARK_AGENT_GONE:
+		if !m.MarkAgentGone(call.MarkAgentGone.AgentID.Value) {
+			refuse(w, http.StatusNotFound, "Agent '%s' not found", call.MarkAgentGone.AgentID.Value)
+		}
+		return
+	}
+	response := m.read(call.Type)
+	if response == nil {
+		refuse(w, http.StatusNotImplemented, "%s is not implemented", call.Type)
+		return
+	}
+	body, err := encode(mediaType, response)
+	if err != nil {
+		refuse(w, http.StatusInternalServerError, "%v", err)
+		return
+	}
+	w.Header().Set("Content-Type", mediaType)
+	_, _ = w.Write(body)
+}
+
+func validateOperatorCall(call *master.Call) error {
+	missing := func(field string) error { return fmt.Errorf("Expecting '%s' to be present", field) }
+	switch {
+	case call.Type == master.Call_UNKNOWN:
+		return missing("type")
+	case call.Type == master.Call_TEARDOWN && call.Teardown == nil:
+		return missing("teardown")
+	case call.Type == master.Call_MARK_AGENT_GONE && call.MarkAgentGone == nil:
+		return missing("mark_agent_gone")
+	case call.Type == master.Call_DRAIN_AGENT && call.DrainAgent == nil:
+		return missing("drain_agent")
+	}
+	return nil
+}
+
+// MarkAgentGone is an operator's word that an agent will not come back. It says
+// whether the master knew the agent.
+func (m *Master) MarkAgentGone(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a, ok := m.agentsByID[id]
+	if ok {
+		m.markGone(a)
+	}
+	return ok || m.gone[id]
+}
+
+// read answers the calls that only look.
+func (m *Master) read(call master.Call_Type) *master.Response {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch call {
+	case master.Call_GET_HEALTH:
+		return &master.Response{Type: master.Response_GET_HEALTH, GetHealth: &master.Response_GetHealth{Healthy: true}}
+	case master.Call_GET_VERSION:
+		return &master.Response{Type: master.Response_GET_VERSION, GetVersion: &master.Response_GetVersion{
+			VersionInfo: mesos.VersionInfo{Version: m.options.Version},
+		}}
+	case master.Call_GET_MASTER:
+		since := float64(m.started.UnixNano()) / 1e9
+		return &master.Response{Type: master.Response_GET_MASTER, GetMaster: &master.Response_GetMaster{
+			MasterInfo: m.info(), StartTime: &since, ElectedTime: &since,
+		}}
+	case master.Call_GET_AGENTS:
+		return &master.Response{Type: master.Response_GET_AGENTS, GetAgents: m.readAgents()}
+	case master.Call_GET_FRAMEWORKS:
+		return &master.Response{Type: master.Response_GET_FRAMEWORKS, GetFrameworks: m.readFrameworks()}
+	case master.Call_GET_TASKS:
+		return &master.Response{Type: master.Response_GET_TASKS, GetTasks: m.readTasks()}
+	case master.Call_GET_EXECUTORS:
+		return &master.Response{Type: master.Response_GET_EXECUTORS, GetExecutors: m.readExecutors()}
+	case master.Call_GET_ROLES:
+		return &master.Response{Type: master.Response_GET_ROLES, GetRoles: m.readRoles()}
+	case master.Call_GET_STATE:
+		return &master.Response{Type: master.Response_GET_STATE, GetState: &master.Response_GetState{
+			GetTasks:      m.readTasks(),
+			GetExecutors:  m.readExecutors(),
+			GetFrameworks: m.readFrameworks(),
+			GetAgents:     m.readAgents(),
+		}}
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package mesostest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+)
+
+const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// enter puts the shell that runs it into cgroups, then becomes the command:
+// sh -c enter sh N FILE... COMMAND..., where each file is a cgroup.procs.
+const enter = `n=$1; shift
+while [ "$n" -gt 0 ]; do echo $$ > "$1" || exit 125; shift; n=$((n-1)); done
+exec "$@"`
+
+// Launch implements Launcher.
+func (l ProcessLauncher) Launch(ctx context.Context, c Container) (Process, error) {
+	if err := makeSandbox(c.Sandbox); err != nil {
+		return nil, fmt.Errorf("making sandbox: %w", err)
+	}
+	if err := fetchAll(ctx, c.Command.URIs, c.Sandbox); err != nil {
+		_ = os.WriteFile(filepath.Join(c.Sandbox, "stderr"), []byte(err.Error()+"\n"), 0o644)
+		return nil, fmt.Errorf("Failed to fetch all URIs for container '%s': exited with status 1", c.ID)
+	}
+	group, err := makeCgroup(l.CgroupRoot, c)
+	if err != nil {
+		return nil, fmt.Errorf("making cgroup: %w", err)
+	}
+	p, err := l.start(ctx, c, group)
+	if err != nil {
+		_ = group.destroy()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (l ProcessLauncher) start(ctx context.Context, c Container, group *cgroup) (*osProcess, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	stdout, err := openLog(c.Sandbox, "stdout")
+	if err != nil {
+		return nil, err
+	}
+	defer stdout.Close()
+	stderr, err := openLog(c.Sandbox, "stderr")
+	if err != nil {
+		return nil, err
+	}
+	defer stderr.Close()
+
+	args := append([]string{"-c", enter, "sh", fmt.Sprint(len(group.files()))}, group.files()...)
+	cmd := exec.Command("/bin/sh", append(args, arguments(c.Command)...)...)
+	cmd.Dir = c.Sandbox
+	cmd.Env = l.environment(c)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.SysProcAttr = ownProcessGroup()
+	if err := inNetNS(c.NetNS, cmd.Start); err != nil {
+		return nil, fmt.Errorf("starting command: %w", err)
+	}
+	p := &osProcess{cmd: cmd, group: group, done: make(chan struct{})}
+	go p.reap()
+	return p, nil
+}
+
+func openLog(sandbox, name string) (*os.File, error) {
+	return os.OpenFile(filepath.Join(sandbox, name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+}
+
+// environment has the launcher's PATH first, so that the command's own wins.
+func (l ProcessLauncher) environment(c Container) []string {
+	path := l.Path
+	setDefault(&path, usualPath)
+	return append([]string{"PATH=" + path}, c.Env...)
+}
+
+// arguments of the command. A program that is not there still is a command that
+// runs, and ends with status 1.
+func arguments(c mesos.CommandInfo) []string {
+	if c.Shell == nil || *c.Shell {
+		return []string{"/bin/sh", "-c", c.GetValue()}
+	}
+	if _, err := exec.LookPath(c.GetValue()); err != nil {
+		return []string{"/bin/sh", "-c", `echo "$1" >&2; exit 1`, "sh", err.Error()}
+	}
+	args := []string{c.GetValue()}
+	if len(c.Arguments) > 1 { // the first one is the program's name for itself
+		args = append(args, c.Arguments[1:]...)
+	}
+	return args
+}
+
+// osProcess is a container that is a process and what it started.
+type osProcess struct {
+	cmd    *exec.Cmd
+	group  *cgroup // nil without
+	done   chan struct{}
+	status int
+}
+
+func (p *osProcess) reap() {
+	_ = p.cmd.Wait()
+	p.status = rawStatus(p.cmd.ProcessState)
+	close(p.done)
+}
+
+func (p *osProcess) PID() int { return p.cmd.Process.Pid }
+
+func (p *osProcess) Wait() int {
+	<-p.done
+	return p.status
+}
+
+func (p *osProcess) Terminate() {
+	select {
+	case <-p.done:
+	default:
+		terminateGroup(p.PID())
+	}
+}
+
+// Destroy kills the process group and the cgroup, again and again until both are
+// empty: what runs may still be starting more.
+func (p *osProcess) Destroy() error {
+	killGroup(p.PID())
+	if err := p.group.destroy(); err != nil {
+		return fmt.Errorf("destroying container: %w", err)
+	}
+	select {
+	case <-p.done:
+		return nil
+	case <-time.After(destroyTimeout):
+		return fmt.Errorf("destroying container: process %d does not end", p.PID())
+	}
+}

@@ -1,0 +1,47 @@
+package mesostest
+
+import (
+	"reflect"
+	"strings"
+	"sync"
+)
+
+// protoField is what the protobuf tag of a generated struct's field says.
+type protoField struct {
+	index                    int
+	name                     string
+	key                      string // "name":
+	required, repeated, enum bool
+}
+
+var protoFields sync.Map // reflect.Type → []protoField
+
+func fieldsOf(t reflect.Type) []protoField {
+	if cached, ok := protoFields.Load(t); ok {
+		return cached.([]protoField)
+	}
+	var fields []protoField
+	for i := range t.NumField() {
+		tag, ok := t.Field(i).Tag.Lookup("protobuf")
+		if !ok {
+			continue
+		}
+		f := protoField{index: i}
+		for _, part := range strings.Split(tag, ",") {
+			switch {
+			case part == "req":
+				f.required = true
+			case part == "rep":
+				f.repeated = true
+			case strings.HasPrefix(part, "name="):
+				f.name = strings.TrimPrefix(part, "name=")
+				f.key = `"` + f.name + `":`
+			case strings.HasPrefix(part, "enum="):
+				f.enum = true
+			}
+		}
+		fields = append(fields, f)
+	}
+	protoFields.Store(t, fields)
+	return fields
+}

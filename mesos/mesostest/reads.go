@@ -1,0 +1,242 @@
+package mesostest
+
+import (
+	"encoding/binary"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/master"
+)
+
+// info of the master, as frameworks and operators get it.
+func (m *Master) info() *mesos.MasterInfo {
+	port := uint32(m.port)
+	pid := "master@" + m.Addr()
+	info := &mesos.MasterInfo{
+		ID:       m.id,
+		Port:     &port,
+		PID:      &pid,
+		Hostname: &m.options.Hostname,
+		Version:  &m.options.Version,
+		Address:  &mesos.Address{Hostname: &m.options.Hostname, IP: &m.ip, Port: int32(m.port)},
+		Domain:   m.options.Domain.info(),
+		Capabilities: []mesos.MasterInfo_Capability{
+			{Type: mesos.MasterInfo_Capability_AGENT_UPDATE},
+			{Type: mesos.MasterInfo_Capability_AGENT_DRAINING},
+		},
+	}
+	if ip := net.ParseIP(m.ip).To4(); ip != nil {
+		info.IP = binary.LittleEndian.Uint32(ip)
+	}
+	return info
+}
+
+// agentCapabilities of a 1.11 agent.
+var agentCapabilities = []mesos.AgentInfo_Capability{
+	{Type: mesos.AgentInfo_Capability_MULTI_ROLE},
+	{Type: mesos.AgentInfo_Capability_HIERARCHICAL_ROLE},
+	{Type: mesos.AgentInfo_Capability_RESERVATION_REFINEMENT},
+	{Type: mesos.AgentInfo_Capability_RESOURCE_PROVIDER},
+	{Type: mesos.AgentInfo_Capability_RESIZE_VOLUME},
+	{Type: mesos.AgentInfo_Capability_AGENT_OPERATION_FEEDBACK},
+	{Type: mesos.AgentInfo_Capability_AGENT_DRAINING},
+	{Type: mesos.AgentInfo_Capability_TASK_RESOURCE_LIMITS},
+}
+
+func timeInfo(t time.Time) *mesos.TimeInfo {
+	if t.IsZero() {
+		return nil
+	}
+	return &mesos.TimeInfo{Nanoseconds: t.UnixNano()}
+}
+
+func (m *Master) readAgents() *master.Response_GetAgents {
+	out := &master.Response_GetAgents{Agents: []master.Response_GetAgents_Agent{}, RecoveredAgents: []mesos.AgentInfo{}}
+	for _, a := range m.agents {
+		if a.state == agentUnreachable {
+			continue
+		}
+		pid := "slave(1)@" + net.JoinHostPort(a.ip, strconv.Itoa(a.port))
+		deactivated := false
+		out.Agents = append(out.Agents, master.Response_GetAgents_Agent{
+			AgentInfo:          a.info(),
+			Active:             a.state == agentActive,
+			Deactivated:        &deactivated,
+			Version:            m.options.Version,
+			PID:                &pid,
+			RegisteredTime:     timeInfo(a.registered),
+			ReregisteredTime:   timeInfo(a.reregistered),
+			TotalResources:     a.total.resources("", true),
+			AllocatedResources: byRole(a.used()),
+			OfferedResources:   byRole(a.offered()),
+			Capabilities:       agentCapabilities,
+		})
+	}
+	return out
+}
+
+// used resources of the agent by role: of its tasks and executors.
+func (r *registration) used() map[string]quantities {
+	sums := map[string]quantities{}
+	for t := range r.tasks {
+		if !t.released {
+			addTo(sums, t.role, t.resources)
+		}
+	}
+	for _, executors := range r.executors {
+		for _, x := range executors {
+			addTo(sums, x.role, x.resources)
+		}
+	}
+	return sums
+}
+
+func (r *registration) offered() map[string]quantities {
+	sums := map[string]quantities{}
+	for _, o := range r.offers {
+		addTo(sums, o.role, o.resources)
+	}
+	return sums
+}
+
+func addTo(sums map[string]quantities, role string, q quantities) {
+	if _, ok := sums[role]; !ok {
+		sums[role] = quantitiesOf()
+	}
+	sums[role].add(q)
+}
+
+func byRole(sums map[string]quantities) []mesos.Resource {
+	var out []mesos.Resource
+	for _, role := range slices.Sorted(maps.Keys(sums)) {
+		out = append(out, sums[role].resources(role, true)...)
+	}
+	return out
+}
+
+func (m *Master) sortedFrameworks() []*framework {
+	return slices.SortedFunc(maps.Values(m.frameworks), func(a, b *framework) int { return strings.Compare(a.id, b.id) })
+}
+
+func (m *Master) readFrameworks() *master.Response_GetFrameworks {
+	out := &master.Response_GetFrameworks{
+		Frameworks:          []master.Response_GetFrameworks_Framework{},
+		CompletedFrameworks: []master.Response_GetFrameworks_Framework{},
+	}
+	for _, f := range m.sortedFrameworks() {
+		out.Frameworks = append(out.Frameworks, f.read())
+	}
+	for _, f := range m.completed {
+		out.CompletedFrameworks = append(out.CompletedFrameworks, f.read())
+	}
+	return out
+}
+
+func (f *framework) read() master.Response_GetFrameworks_Framework {
+	offered := map[string]quantities{}
+	var offers []mesos.Offer
+	for _, id := range slices.Sorted(maps.Keys(f.offers)) {
+		o := f.offers[id]
+		offers = append(offers, o.message)
+		addTo(offered, o.role, o.resources)
+	}
+	used := map[string]quantities{}
+	for role, q := range f.allocated {
+		rest := q.clone()
+		rest.subtract(offered[role])
+		used[role] = rest
+	}
+	return master.Response_GetFrameworks_Framework{
+		FrameworkInfo:      f.info,
+		Active:             f.stream != nil,
+		Connected:          f.stream != nil,
+		RegisteredTime:     timeInfo(f.registered),
+		ReregisteredTime:   timeInfo(f.reregistered),
+		UnregisteredTime:   timeInfo(f.unregistered),
+		Offers:             offers,
+		AllocatedResources: byRole(used),
+		OfferedResources:   byRole(offered),
+	}
+}
+
+func (m *Master) readTasks() *master.Response_GetTasks {
+	out := &master.Response_GetTasks{
+		Tasks:            []mesos.Task{},
+		UnreachableTasks: []mesos.Task{},
+		CompletedTasks:   []mesos.Task{},
+	}
+	for _, f := range append(m.sortedFrameworks(), m.completed...) {
+		for _, id := range slices.Sorted(maps.Keys(f.tasks)) {
+			out.Tasks = append(out.Tasks, f.tasks[id].read())
+		}
+		for _, id := range slices.Sorted(maps.Keys(f.unreachable)) {
+			out.UnreachableTasks = append(out.UnreachableTasks, f.unreachable[id].read())
+		}
+		for _, t := range f.finished {
+			out.CompletedTasks = append(out.CompletedTasks, t.read())
+		}
+	}
+	return out
+}
+
+// read is the task without its data, which is not for operators.
+func (t *task) read() mesos.Task {
+	state := t.state
+	return mesos.Task{
+		Name:              t.info.Name,
+		TaskID:            t.info.TaskID,
+		FrameworkID:       mesos.FrameworkID{Value: t.framework.id},
+		ExecutorID:        t.executorID(),
+		AgentID:           mesos.AgentID{Value: t.agent.id},
+		State:             &state,
+		Resources:         t.info.Resources,
+		Statuses:          slices.Clone(t.statuses),
+		StatusUpdateState: &state,
+		StatusUpdateUUID:  t.uuid,
+		Labels:            t.info.Labels,
+		Discovery:         t.info.Discovery,
+		Container:         t.info.Container,
+		KillPolicy:        t.info.KillPolicy,
+	}
+}
+
+func (m *Master) readExecutors() *master.Response_GetExecutors {
+	out := &master.Response_GetExecutors{Executors: []master.Response_GetExecutors_Executor{}}
+	for _, a := range m.agents {
+		for _, frameworkID := range slices.Sorted(maps.Keys(a.executors)) {
+			for _, id := range slices.Sorted(maps.Keys(a.executors[frameworkID])) {
+				out.Executors = append(out.Executors, master.Response_GetExecutors_Executor{
+					ExecutorInfo: *a.executors[frameworkID][id].info,
+					AgentID:      mesos.AgentID{Value: a.id},
+				})
+			}
+		}
+	}
+	return out
+}
+
+func (m *Master) readRoles() *master.Response_GetRoles {
+	sums := map[string]quantities{}
+	frameworks := map[string][]mesos.FrameworkID{}
+	for _, f := range m.sortedFrameworks() {
+		for _, role := range f.roles() {
+			frameworks[role] = append(frameworks[role], mesos.FrameworkID{Value: f.id})
+			addTo(sums, role, f.allocated[role])
+		}
+	}
+	out := &master.Response_GetRoles{Roles: []mesos.Role{}}
+	for _, role := range slices.Sorted(maps.Keys(frameworks)) {
+		out.Roles = append(out.Roles, mesos.Role{
+			Name:       role,
+			Weight:     1,
+			Frameworks: frameworks[role],
+			Resources:  sums[role].resources("", false),
+		})
+	}
+	return out
+}

@@ -1,0 +1,322 @@
+package mesostest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+)
+
+type agentState int
+
+const (
+	agentActive       agentState = iota
+	agentDisconnected            // cut off, not yet judged
+	agentUnreachable
+	agentRemoved
+)
+
+// registration is what the master knows of an agent.
+type registration struct {
+	id               string
+	state            agentState
+	foreign          bool // in another region than the master
+	total            quantities
+	free             quantities // neither used nor offered
+	offers           map[string]*offer
+	tasks            map[*task]struct{}
+	executors        map[string]map[string]*executorUsage // by framework and ID
+	kills            []func()                             // for when it is back
+	lost             *time.Timer
+	unreachableSince *mesos.TimeInfo
+
+	registered, reregistered time.Time
+}
+
+// executorUsage is what an executor takes of its agent.
+type executorUsage struct {
+	info      *mesos.ExecutorInfo
+	role      string
+	resources quantities
+}
+
+func (r *registration) executorUsage(frameworkID, executorID string) *executorUsage {
+	return r.executors[frameworkID][executorID]
+}
+
+func (r *registration) addExecutor(frameworkID string, info *mesos.ExecutorInfo, role string, q quantities) {
+	if r.executors[frameworkID] == nil {
+		r.executors[frameworkID] = map[string]*executorUsage{}
+	}
+	r.executors[frameworkID][info.ExecutorID.Value] = &executorUsage{info: info, role: role, resources: q}
+}
+
+// register makes a new agent known to the master.
+func (m *Master) register(a *Agent, total quantities) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return errors.New("the master is closed")
+	}
+	a.setIdentity(fmt.Sprintf("%s-S%d", m.id, m.nextAgent), m.nextAgent)
+	m.nextAgent++
+	a.total = total
+	a.free = total.clone()
+	a.offers = map[string]*offer{}
+	a.tasks = map[*task]struct{}{}
+	a.executors = map[string]map[string]*executorUsage{}
+	a.registered = m.options.Now()
+	here, there := m.options.Domain, a.options.Domain
+	a.foreign = here.Region != "" && there.Region != "" && here.Region != there.Region
+	m.agents = append(m.agents, a)
+	m.agentsToClose = append(m.agentsToClose, a)
+	m.agentsByID[a.id] = a
+	m.total.add(total)
+	m.log.Info("Registered agent", "agent", a.id, "hostname", a.options.Hostname)
+	m.allocateSoon()
+	return nil
+}
+
+// unregister forgets an agent that says farewell. Even PARTITION_AWARE frameworks
+// are told TASK_LOST.
+func (m *Master) unregister(a *Agent) {
+	if a.state == agentRemoved {
+		return
+	}
+	m.dropAgent(a)
+	m.agents = slices.DeleteFunc(m.agents, func(x *Agent) bool { return x == a })
+	delete(m.agentsByID, a.id)
+	for t := range a.tasks {
+		t.state = mesos.TASK_LOST
+		m.tell(t.framework, t.info.TaskID.Value, &mesos.AgentID{Value: a.id}, mesos.TASK_LOST, mesos.REASON_AGENT_REMOVED,
+			fmt.Sprintf("Agent %s removed: the agent unregistered", a.options.Hostname), t.addExecutorID)
+		m.removeTask(t)
+	}
+	if a.state != agentUnreachable {
+		m.tellFailure(a)
+	}
+	a.state = agentRemoved
+}
+
+// dropAgent takes an agent out of the allocation.
+func (m *Master) dropAgent(a *Agent) {
+	if a.lost != nil {
+		a.lost.Stop()
+	}
+	for _, o := range a.offers {
+		m.rescind(o)
+	}
+	for _, f := range m.frameworks {
+		m.recoverExecutors(a, f)
+		for key := range f.filters {
+			if key.agent == a {
+				delete(f.filters, key)
+			}
+		}
+	}
+	if a.state == agentActive || a.state == agentDisconnected {
+		m.total.subtract(a.total)
+	}
+}
+
+func (m *Master) tellFailure(a *Agent) {
+	for _, f := range m.frameworks {
+		m.send(f, failureEvent(a.id, "", 0))
+	}
+}
+
+func (t *task) addExecutorID(s *mesos.TaskStatus) { s.ExecutorID = t.executorID() }
+
+// recoverExecutors frees what the framework's executors on the agent take.
+func (m *Master) recoverExecutors(a *Agent, f *framework) {
+	for id := range a.executors[f.id] {
+		m.recoverExecutor(a, f, id)
+	}
+}
+
+func (m *Master) recoverExecutor(a *Agent, f *framework, executorID string) {
+	x := a.executorUsage(f.id, executorID)
+	if x == nil {
+		return
+	}
+	f.deallocate(x.role, x.resources)
+	a.free.add(x.resources)
+	delete(a.executors[f.id], executorID)
+	if len(a.executors[f.id]) == 0 {
+		delete(a.executors, f.id)
+	}
+}
+
+// executorExited is what an agent reports of an executor.
+func (m *Master) executorExited(a *Agent, frameworkID, executorID string, status int) {
+	f, ok := m.frameworks[frameworkID]
+	if !ok {
+		return
+	}
+	m.recoverExecutor(a, f, executorID)
+	m.send(f, failureEvent(a.id, executorID, int32(status)))
+}
+
+// Disconnect cuts the agent off from the master: its offers are rescinded at once,
+// and after the master's AgentTimeout it is unreachable. Its containers run on.
+func (a *Agent) Disconnect() {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	a.master.disconnect(a)
+}
+
+func (m *Master) disconnect(a *Agent) {
+	a.link.down = true
+	if a.state != agentActive {
+		return
+	}
+	a.state = agentDisconnected
+	for _, o := range a.offers {
+		m.rescind(o)
+	}
+	a.lost = m.after(m.options.AgentTimeout, func() { m.markUnreachable(a) })
+}
+
+// MarkUnreachable is Disconnect with the AgentTimeout already over.
+func (a *Agent) MarkUnreachable() {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	a.master.disconnect(a)
+	a.master.markUnreachable(a)
+}
+
+func (m *Master) markUnreachable(a *Agent) {
+	if a.state != agentDisconnected {
+		return
+	}
+	m.dropAgent(a)
+	a.state = agentUnreachable
+	a.unreachableSince = &mesos.TimeInfo{Nanoseconds: m.options.Now().UnixNano()}
+	for t := range a.tasks {
+		t.state, t.unreachable = mesos.TASK_UNREACHABLE, a.unreachableSince
+		m.tell(t.framework, t.info.TaskID.Value, &mesos.AgentID{Value: a.id}, mesos.TASK_UNREACHABLE,
+			mesos.REASON_AGENT_REMOVED, "health check timed out", t.addExecutorID,
+			func(s *mesos.TaskStatus) { s.UnreachableTime = a.unreachableSince })
+		m.release(t)
+		delete(t.framework.tasks, t.info.TaskID.Value)
+		delete(a.tasks, t)
+		t.framework.unreachable[t.info.TaskID.Value] = t
+	}
+	m.tellFailure(a)
+}
+
+// Reconnect ends a Disconnect: the agent registers again, with its tasks. Was it
+// marked gone meanwhile, it is shut down with its executors.
+func (a *Agent) Reconnect() {
+	m := a.master
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a.link.down = false
+	a.reregistered = m.options.Now()
+	switch a.state {
+	case agentDisconnected:
+		a.lost.Stop()
+		a.state = agentActive
+		m.deliverKills(a)
+		for id := range a.frameworks {
+			a.resend(id)
+		}
+	case agentUnreachable:
+		m.returned(a)
+	case agentRemoved:
+		for id := range a.frameworks {
+			a.shutdownFramework(id)
+		}
+	}
+}
+
+func (m *Master) deliverKills(a *Agent) {
+	kills := a.kills
+	a.kills = nil
+	for _, kill := range kills {
+		a.deliver(kill)
+	}
+}
+
+// returned takes back an agent that was unreachable. The master tells each task's
+// state, then the agent sends its unacknowledged updates, and again.
+func (m *Master) returned(a *Agent) {
+	a.state, a.unreachableSince = agentActive, nil
+	a.free = a.total.clone()
+	m.total.add(a.total)
+	for id, af := range a.frameworks {
+		f, ok := m.frameworks[id]
+		if !ok {
+			a.shutdownFramework(id)
+			continue
+		}
+		m.takeBack(a, f, af)
+		a.resend(id)
+		a.resend(id)
+	}
+	m.allocateSoon()
+}
+
+func (m *Master) takeBack(a *Agent, f *framework, af *agentFramework) {
+	for _, x := range af.executors {
+		if !x.isCommand() {
+			own := quantitiesOf(x.info.Resources...)
+			a.addExecutor(f.id, &x.info, x.role(), own)
+			a.free.subtract(own)
+			f.allocate(x.role(), own)
+		}
+	}
+	for id, at := range af.tasks {
+		delete(f.unreachable, id)
+		need := quantitiesOf(at.info.Resources...)
+		m.addTask(f, a, at.info, at.role(), need)
+		t := f.tasks[id]
+		f.allocate(t.role, need)
+		a.free.subtract(need)
+		t.state, t.containerStatus = at.state, at.executor.containerStatus()
+		if terminal(at.state) {
+			m.release(t)
+		}
+		m.tell(f, id, &mesos.AgentID{Value: a.id}, at.state, mesos.REASON_AGENT_REREGISTERED,
+			"Unreachable agent re-reregistered", t.addDetails)
+	}
+}
+
+// markGone is an operator's word that the agent will not come back.
+func (m *Master) markGone(a *Agent) {
+	m.gone[a.id] = true
+	m.dropAgent(a)
+	tasks := make([]*task, 0, len(a.tasks))
+	for t := range a.tasks {
+		tasks = append(tasks, t)
+	}
+	for _, f := range m.frameworks {
+		for id, t := range f.unreachable {
+			if t.agent == a {
+				tasks = append(tasks, t)
+				delete(f.unreachable, id)
+			}
+		}
+	}
+	for _, t := range tasks {
+		reason := mesos.REASON_AGENT_REMOVED
+		if t.framework.capable(mesos.FrameworkInfo_Capability_PARTITION_AWARE) {
+			reason = mesos.REASON_AGENT_REMOVED_BY_OPERATOR
+		}
+		t.state = mesos.TASK_GONE_BY_OPERATOR
+		m.tell(t.framework, t.info.TaskID.Value, &mesos.AgentID{Value: a.id}, mesos.TASK_GONE_BY_OPERATOR,
+			reason, "Agent has been marked gone", t.addExecutorID)
+		m.removeTask(t)
+	}
+	if a.state != agentUnreachable {
+		m.tellFailure(a)
+	}
+	m.agents = slices.DeleteFunc(m.agents, func(x *Agent) bool { return x == a })
+	delete(m.agentsByID, a.id)
+	a.state = agentRemoved
+	for id := range a.frameworks {
+		a.deliver(func() { a.shutdownFramework(id) })
+	}
+}

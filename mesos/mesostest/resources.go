@@ -1,0 +1,284 @@
+package mesostest
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+)
+
+// span is an interval of a ranges resource, both ends included.
+type span struct{ begin, end uint64 }
+
+// quantities are amounts of resources by name, as the allocator counts them:
+// scalars in thousandths, as Mesos rounds them, and ranges sorted and disjoint.
+type quantities struct {
+	scalars map[string]int64
+	ranges  map[string][]span
+}
+
+// usualOrder is the order in which resources are listed in offers.
+var usualOrder = []string{"ports", "cpus", "mem", "disk", "gpus"}
+
+// quantitiesOf sums up resources, whatever their roles.
+func quantitiesOf(resources ...mesos.Resource) quantities {
+	q := quantities{scalars: map[string]int64{}, ranges: map[string][]span{}}
+	for _, r := range resources {
+		if r.Scalar != nil {
+			q.scalars[r.Name] += int64(math.Round(r.Scalar.Value * 1000))
+		}
+		if r.Ranges != nil {
+			for _, x := range r.Ranges.Range {
+				q.ranges[r.Name] = addSpan(q.ranges[r.Name], span{x.Begin, x.End})
+			}
+		}
+	}
+	return q
+}
+
+func (q quantities) clone() quantities {
+	c := quantities{scalars: maps.Clone(q.scalars), ranges: map[string][]span{}}
+	if c.scalars == nil {
+		c.scalars = map[string]int64{}
+	}
+	for name, spans := range q.ranges {
+		c.ranges[name] = slices.Clone(spans)
+	}
+	return c
+}
+
+func (q quantities) add(o quantities) {
+	for name, amount := range o.scalars {
+		q.scalars[name] += amount
+	}
+	for name, spans := range o.ranges {
+		for _, s := range spans {
+			q.ranges[name] = addSpan(q.ranges[name], s)
+		}
+	}
+}
+
+// subtract takes o away. What is not there stays not there.
+func (q quantities) subtract(o quantities) {
+	for name, amount := range o.scalars {
+		if q.scalars[name] -= amount; q.scalars[name] <= 0 {
+			delete(q.scalars, name)
+		}
+	}
+	for name, spans := range o.ranges {
+		for _, s := range spans {
+			q.ranges[name] = cutSpan(q.ranges[name], s)
+		}
+		if len(q.ranges[name]) == 0 {
+			delete(q.ranges, name)
+		}
+	}
+}
+
+func (q quantities) contains(o quantities) bool {
+	for name, amount := range o.scalars {
+		if q.scalars[name] < amount {
+			return false
+		}
+	}
+	for name, spans := range o.ranges {
+		for _, s := range spans {
+			covers := func(have span) bool { return have.begin <= s.begin && s.end <= have.end }
+			if !slices.ContainsFunc(q.ranges[name], covers) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (q quantities) empty() bool {
+	return len(q.scalars) == 0 && len(q.ranges) == 0
+}
+
+// names in the usual order, others behind by name.
+func (q quantities) names() []string {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(q.scalars)), maps.Keys(q.ranges))
+	rank := func(name string) int {
+		if i := slices.Index(usualOrder, name); i >= 0 {
+			return i
+		}
+		return len(usualOrder)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if d := rank(a) - rank(b); d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	return names
+}
+
+// resources lists the quantities as messages, allocated to the role if it is not
+// empty. Frameworks without RESERVATION_REFINEMENT read the old field role, too.
+func (q quantities) resources(role string, oldFormat bool) []mesos.Resource {
+	var out []mesos.Resource
+	for _, name := range q.names() {
+		r := mesos.Resource{Name: name}
+		if amount, ok := q.scalars[name]; ok {
+			r.Type = mesos.SCALAR.Enum()
+			r.Scalar = &mesos.Value_Scalar{Value: float64(amount) / 1000}
+		} else {
+			r.Type = mesos.RANGES.Enum()
+			r.Ranges = &mesos.Value_Ranges{}
+			for _, s := range q.ranges[name] {
+				r.Ranges.Range = append(r.Ranges.Range, mesos.Value_Range{Begin: s.begin, End: s.end})
+			}
+		}
+		if role != "" {
+			r.AllocationInfo = &mesos.Resource_AllocationInfo{Role: &role}
+		}
+		if oldFormat {
+			unreserved := "*"
+			r.Role = &unreserved
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// describe writes resources as Mesos does in its messages.
+func describe(resources []mesos.Resource) string {
+	var parts []string
+	for _, r := range resources {
+		name := r.Name
+		if r.AllocationInfo != nil && r.AllocationInfo.Role != nil {
+			name += "(allocated: " + *r.AllocationInfo.Role + ")"
+		}
+		value := ""
+		if r.Scalar != nil {
+			value = strconv.FormatFloat(r.Scalar.Value, 'f', -1, 64)
+		}
+		if r.Ranges != nil {
+			var spans []string
+			for _, x := range r.Ranges.Range {
+				spans = append(spans, fmt.Sprintf("%d-%d", x.Begin, x.End))
+			}
+			value = "[" + strings.Join(spans, ", ") + "]"
+		}
+		parts = append(parts, name+":"+value)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// addSpan unites a span with sorted disjoint ones.
+func addSpan(spans []span, s span) []span {
+	var out []span
+	for _, have := range spans {
+		switch {
+		case have.end+1 < s.begin:
+			out = append(out, have)
+		case s.end+1 < have.begin:
+			out = append(out, s)
+			s = have
+		default:
+			s = span{min(s.begin, have.begin), max(s.end, have.end)}
+		}
+	}
+	return append(out, s)
+}
+
+// cutSpan takes a span out of sorted disjoint ones.
+func cutSpan(spans []span, s span) []span {
+	var out []span
+	for _, have := range spans {
+		if have.end < s.begin || s.end < have.begin {
+			out = append(out, have)
+			continue
+		}
+		if have.begin < s.begin {
+			out = append(out, span{have.begin, s.begin - 1})
+		}
+		if s.end < have.end {
+			out = append(out, span{s.end + 1, have.end})
+		}
+	}
+	return out
+}
+
+// parseResources reads cpus:4;mem:4096;ports:[31000-32000].
+func parseResources(text string) (quantities, error) {
+	var resources []mesos.Resource
+	for _, pair := range splitPairs(text) {
+		r := mesos.Resource{Name: pair.name}
+		value, err := parseValue(pair.value)
+		switch {
+		case err != nil:
+			return quantities{}, fmt.Errorf("parsing resource %q: %w", pair.name, err)
+		case value.Scalar != nil:
+			r.Scalar = value.Scalar
+		case value.Ranges != nil:
+			r.Ranges = value.Ranges
+		default:
+			return quantities{}, fmt.Errorf("parsing resource %q: %q is neither a number nor ranges", pair.name, pair.value)
+		}
+		resources = append(resources, r)
+	}
+	return quantitiesOf(resources...), nil
+}
+
+// parseAttributes reads rack:r1;slots:8;ports_open:[1000-1999].
+func parseAttributes(text string) ([]mesos.Attribute, error) {
+	var out []mesos.Attribute
+	for _, pair := range splitPairs(text) {
+		a, err := parseValue(pair.value)
+		if err != nil {
+			return nil, fmt.Errorf("parsing attribute %q: %w", pair.name, err)
+		}
+		a.Name = pair.name
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+type pair struct{ name, value string }
+
+func splitPairs(text string) []pair {
+	var out []pair
+	for _, part := range strings.Split(text, ";") {
+		if part = strings.TrimSpace(part); part != "" {
+			name, value, _ := strings.Cut(part, ":")
+			out = append(out, pair{strings.TrimSpace(name), strings.TrimSpace(value)})
+		}
+	}
+	return out
+}
+
+// parseValue reads a value, as an attribute without a name.
+func parseValue(text string) (mesos.Attribute, error) {
+	if text == "" {
+		return mesos.Attribute{}, fmt.Errorf("no value")
+	}
+	if strings.HasPrefix(text, "{") {
+		return mesos.Attribute{}, fmt.Errorf("sets are not supported")
+	}
+	if strings.HasPrefix(text, "[") {
+		ranges, err := parseRanges(strings.Trim(text, "[]"))
+		return mesos.Attribute{Type: mesos.RANGES, Ranges: ranges}, err
+	}
+	if number, err := strconv.ParseFloat(text, 64); err == nil {
+		return mesos.Attribute{Type: mesos.SCALAR, Scalar: &mesos.Value_Scalar{Value: number}}, nil
+	}
+	return mesos.Attribute{Type: mesos.TEXT, Text: &mesos.Value_Text{Value: text}}, nil
+}
+
+func parseRanges(text string) (*mesos.Value_Ranges, error) {
+	ranges := &mesos.Value_Ranges{}
+	for _, part := range strings.Split(text, ",") {
+		var x mesos.Value_Range
+		if _, err := fmt.Sscanf(strings.TrimSpace(part), "%d-%d", &x.Begin, &x.End); err != nil || x.End < x.Begin {
+			return nil, fmt.Errorf("%q is not a range", part)
+		}
+		ranges.Range = append(ranges.Range, x)
+	}
+	return ranges, nil
+}

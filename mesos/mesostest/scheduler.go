@@ -1,0 +1,196 @@
+package mesostest
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+)
+
+// serveScheduler serves the scheduler API, /api/v1/scheduler.
+func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principal string) {
+	call := &scheduler.Call{}
+	if !readCall(w, r, call) {
+		return
+	}
+	if err := validateCall(call, principal); err != nil {
+		refuse(w, http.StatusBadRequest, "Failed to validate scheduler::Call: %v", err)
+		return
+	}
+	mediaType, ok := negotiate(w, r)
+	if !ok {
+		return
+	}
+	streamID := r.Header.Get("Mesos-Stream-Id")
+	if call.Type == scheduler.Call_SUBSCRIBE {
+		m.serveSubscribe(w, r, call, mediaType, streamID, principal)
+		return
+	}
+	if status, err := m.admit(call, streamID); err != nil {
+		refuse(w, status, "%v", err)
+		return
+	}
+	if m.options.Observe != nil {
+		m.options.Observe(call)
+	}
+	err := m.execute(call)
+	m.afterCall()
+	switch {
+	case err != nil:
+		refuse(w, http.StatusBadRequest, "%v", err)
+	case call.Type == scheduler.Call_UPDATE_FRAMEWORK:
+		w.WriteHeader(http.StatusOK)
+	default:
+		accepted(w)
+	}
+}
+
+func (m *Master) serveSubscribe(w http.ResponseWriter, r *http.Request, call *scheduler.Call, mediaType, streamID, principal string) {
+	if streamID != "" {
+		refuse(w, http.StatusBadRequest, "Subscribe calls should not include the 'Mesos-Stream-Id' header")
+		return
+	}
+	if m.options.Observe != nil {
+		m.options.Observe(call)
+	}
+	s := newStream()
+	f, err := m.subscribe(call.Subscribe, principal, s)
+	if err != nil {
+		s.send(errorEvent(err.Error()))
+		s.end()
+	} else {
+		defer m.disconnected(f, s)
+	}
+	startStream(w, mediaType, s.id)
+	m.serveStream(r.Context(), w, mediaType, s)
+}
+
+// validateCall is what Mesos checks before it looks for the framework.
+func validateCall(call *scheduler.Call, principal string) error {
+	if call.Type == scheduler.Call_UNKNOWN {
+		return errors.New("Expecting 'type' to be present")
+	}
+	if call.Type == scheduler.Call_SUBSCRIBE {
+		return validateSubscribe(call, principal)
+	}
+	if call.FrameworkID == nil {
+		return errors.New("Expecting 'framework_id' to be present")
+	}
+	field, missing := missingField(call)
+	if missing {
+		return fmt.Errorf("Expecting '%s' to be present", field)
+	}
+	if call.Type == scheduler.Call_UPDATE_FRAMEWORK &&
+		call.UpdateFramework.FrameworkInfo.GetID().GetValue() != call.FrameworkID.Value {
+		return errors.New("'framework_id' differs from 'update_framework.framework_info.id'")
+	}
+	if call.Type == scheduler.Call_ACKNOWLEDGE && len(call.Acknowledge.UUID) != len(uuid{}) {
+		return errors.New("Not a valid UUID")
+	}
+	return nil
+}
+
+func validateSubscribe(call *scheduler.Call, principal string) error {
+	if call.Subscribe == nil || call.Subscribe.FrameworkInfo == nil {
+		return errors.New("Expecting 'subscribe' to be present")
+	}
+	info := call.Subscribe.FrameworkInfo
+	if info.GetID().GetValue() != call.GetFrameworkID().GetValue() {
+		return errors.New("'framework_id' differs from 'subscribe.framework_info.id'")
+	}
+	if info.Principal != nil && principal != "" && *info.Principal != principal {
+		return fmt.Errorf("Authenticated principal '%s' does not match principal '%s' set in `FrameworkInfo`",
+			principal, *info.Principal)
+	}
+	return nil
+}
+
+// missingField looks for the field that belongs to the call's type.
+func missingField(call *scheduler.Call) (name string, missing bool) {
+	switch call.Type {
+	case scheduler.Call_ACCEPT:
+		return "accept", call.Accept == nil
+	case scheduler.Call_DECLINE:
+		return "decline", call.Decline == nil
+	case scheduler.Call_ACCEPT_INVERSE_OFFERS:
+		return "accept_inverse_offers", call.AcceptInverseOffers == nil
+	case scheduler.Call_DECLINE_INVERSE_OFFERS:
+		return "decline_inverse_offers", call.DeclineInverseOffers == nil
+	case scheduler.Call_KILL:
+		return "kill", call.Kill == nil
+	case scheduler.Call_SHUTDOWN:
+		return "shutdown", call.Shutdown == nil
+	case scheduler.Call_ACKNOWLEDGE:
+		return "acknowledge", call.Acknowledge == nil
+	case scheduler.Call_ACKNOWLEDGE_OPERATION_STATUS:
+		return "acknowledge_operation_status", call.AcknowledgeOperationStatus == nil
+	case scheduler.Call_RECONCILE:
+		return "reconcile", call.Reconcile == nil
+	case scheduler.Call_RECONCILE_OPERATIONS:
+		return "reconcile_operations", call.ReconcileOperations == nil
+	case scheduler.Call_MESSAGE:
+		return "message", call.Message == nil
+	case scheduler.Call_REQUEST:
+		return "request", call.Request == nil
+	case scheduler.Call_UPDATE_FRAMEWORK:
+		return "update_framework", call.UpdateFramework == nil
+	}
+	return "", false
+}
+
+// admit says whether the framework may make the call on that stream, and counts it.
+func (m *Master) admit(call *scheduler.Call, streamID string) (status int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f, ok := m.frameworks[call.FrameworkID.Value]
+	switch {
+	case !ok:
+		return http.StatusBadRequest, errors.New("Framework cannot be found")
+	case f.stream == nil:
+		return http.StatusForbidden, errors.New("Framework is not subscribed")
+	case streamID == "":
+		return http.StatusBadRequest, errors.New("All non-subscribe calls should include the 'Mesos-Stream-Id' header")
+	case streamID != f.stream.id:
+		return http.StatusBadRequest, fmt.Errorf(
+			"The stream ID '%s' included in this request didn't match the stream ID currently associated with framework ID %s",
+			streamID, f.id)
+	}
+	m.calls[call.Type.String()]++
+	return 0, nil
+}
+
+// execute does what the call says. Only UPDATE_FRAMEWORK can be refused by now.
+func (m *Master) execute(call *scheduler.Call) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f, ok := m.frameworks[call.FrameworkID.Value]
+	if !ok {
+		return errors.New("Framework cannot be found")
+	}
+	switch call.Type {
+	case scheduler.Call_TEARDOWN:
+		m.removeFramework(f)
+	case scheduler.Call_ACCEPT:
+		m.accept(f, call.Accept)
+	case scheduler.Call_DECLINE:
+		m.decline(f, call.Decline)
+	case scheduler.Call_REVIVE:
+		m.revive(f, call.GetRevive().GetRoles())
+	case scheduler.Call_SUPPRESS:
+		m.suppress(f, call.GetSuppress().GetRoles())
+	case scheduler.Call_KILL:
+		m.kill(f, call.Kill)
+	case scheduler.Call_SHUTDOWN:
+		m.shutdown(f, call.Shutdown)
+	case scheduler.Call_ACKNOWLEDGE:
+		m.acknowledge(f, call.Acknowledge)
+	case scheduler.Call_RECONCILE:
+		m.reconcile(f, call.Reconcile.Tasks)
+	case scheduler.Call_MESSAGE:
+		m.message(f, call.Message)
+	case scheduler.Call_UPDATE_FRAMEWORK:
+		return m.updateFramework(f, call.UpdateFramework)
+	}
+	return nil // others are taken, and nothing comes of them
+}

@@ -1,0 +1,213 @@
+package mesostest
+
+import (
+	"bytes"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+)
+
+// task is what the master knows of a task that has not ended, or whose end has
+// not been acknowledged.
+type task struct {
+	info      mesos.TaskInfo // without its data: that is not for operators to read
+	framework *framework
+	agent     *Agent
+	role      string
+	resources quantities
+	released  bool
+
+	state           mesos.TaskState // of the last update that went to the scheduler
+	uuid            []byte          // of that update
+	statuses        []mesos.TaskStatus
+	containerStatus *mesos.ContainerStatus
+	unreachable     *mesos.TimeInfo
+}
+
+func (m *Master) addTask(f *framework, a *Agent, info mesos.TaskInfo, role string, q quantities) {
+	info.Data = nil
+	t := &task{info: info, framework: f, agent: a, role: role, resources: q, state: mesos.TASK_STAGING}
+	f.tasks[info.TaskID.Value] = t
+	a.tasks[t] = struct{}{}
+}
+
+// release frees the resources of a task, once.
+func (m *Master) release(t *task) {
+	if t.released {
+		return
+	}
+	t.released = true
+	t.framework.deallocate(t.role, t.resources)
+	t.agent.free.add(t.resources)
+}
+
+// removeTask forgets a task, but for the operators to see that there was one.
+func (m *Master) removeTask(t *task) {
+	m.release(t)
+	delete(t.framework.tasks, t.info.TaskID.Value)
+	delete(t.agent.tasks, t)
+	f := t.framework
+	if f.finished = append(f.finished, t); len(f.finished) > maxFinished {
+		f.finished = f.finished[1:]
+	}
+}
+
+func (t *task) executorID() *mesos.ExecutorID {
+	if t.info.Executor == nil {
+		return nil
+	}
+	return &t.info.Executor.ExecutorID
+}
+
+// tell sends an update that the master makes. It has no uuid: nobody acknowledges it.
+// Frameworks that are not PARTITION_AWARE know no other loss than TASK_LOST.
+func (m *Master) tell(f *framework, taskID string, agentID *mesos.AgentID, state mesos.TaskState, reason mesos.TaskStatus_Reason, message string, more ...func(*mesos.TaskStatus)) {
+	if !f.capable(mesos.FrameworkInfo_Capability_PARTITION_AWARE) {
+		state = beforePartitionAware(state)
+	}
+	status := statusOf(taskID, state, mesos.SOURCE_MASTER, &reason, message)
+	status.AgentID = agentID
+	status.Timestamp = m.now()
+	for _, add := range more {
+		add(&status)
+	}
+	m.send(f, updateEvent(status))
+}
+
+func beforePartitionAware(state mesos.TaskState) mesos.TaskState {
+	switch state {
+	case mesos.TASK_DROPPED, mesos.TASK_GONE, mesos.TASK_GONE_BY_OPERATOR, mesos.TASK_UNKNOWN, mesos.TASK_UNREACHABLE:
+		return mesos.TASK_LOST
+	}
+	return state
+}
+
+// updated takes a status update from an agent, which knows of the task's latest
+// state, though it hands on one update at a time.
+func (m *Master) updated(frameworkID string, status mesos.TaskStatus, latest mesos.TaskState) {
+	f, ok := m.frameworks[frameworkID]
+	if !ok {
+		return // the agent is told in its own time
+	}
+	if t, ok := f.tasks[status.TaskID.Value]; ok {
+		t.record(status)
+		if terminal(latest) {
+			m.release(t)
+		}
+	}
+	m.send(f, updateEvent(status))
+}
+
+func (t *task) record(status mesos.TaskStatus) {
+	t.state = *status.State
+	if status.ContainerStatus != nil {
+		t.containerStatus = status.ContainerStatus
+	}
+	if bytes.Equal(t.uuid, status.UUID) && status.UUID != nil {
+		return // sent again
+	}
+	t.uuid = status.UUID
+	status.Data = nil
+	t.statuses = append(t.statuses, status)
+}
+
+// acknowledge hands an acknowledgement on. Once its end is acknowledged the task
+// is unknown to the master.
+func (m *Master) acknowledge(f *framework, call *scheduler.Call_Acknowledge) {
+	a, ok := m.agentsByID[call.AgentID.Value]
+	if !ok || a.state != agentActive {
+		return // the agent will send the update again
+	}
+	taskID := call.TaskID.Value
+	if t, ok := f.tasks[taskID]; ok && terminal(t.state) && bytes.Equal(t.uuid, call.UUID) {
+		m.removeTask(t)
+	}
+	a.deliver(func() { a.acknowledged(f.id, taskID, call.UUID) })
+}
+
+// reconcile answers with the state of the tasks, of all if none is named.
+func (m *Master) reconcile(f *framework, tasks []scheduler.Call_Reconcile_Task) {
+	for _, t := range tasks {
+		m.reconcileOne(f, t.TaskID.Value, t.AgentID)
+	}
+	if len(tasks) == 0 {
+		for _, t := range f.tasks {
+			m.tellLatest(t)
+		}
+	}
+}
+
+func (m *Master) reconcileOne(f *framework, taskID string, agentID *mesos.AgentID) {
+	if t, ok := f.tasks[taskID]; ok {
+		m.tellLatest(t)
+		return
+	}
+	state, message := mesos.TASK_UNKNOWN, "Reconciliation: Task is unknown"
+	var since *mesos.TimeInfo
+	if agentID != nil {
+		a, known := m.agentsByID[agentID.Value]
+		switch {
+		case known && a.state == agentUnreachable:
+			state, message, since = mesos.TASK_UNREACHABLE, "Reconciliation: Task is unreachable", a.unreachableSince
+		case known:
+			state, message = mesos.TASK_GONE, "Reconciliation: Task is unknown to the agent"
+		case m.gone[agentID.Value]:
+			state, message = mesos.TASK_GONE_BY_OPERATOR, "Reconciliation: Task is gone"
+		}
+	}
+	m.tell(f, taskID, agentID, state, mesos.REASON_RECONCILIATION, message, func(s *mesos.TaskStatus) {
+		s.UnreachableTime = since
+	})
+}
+
+func (m *Master) tellLatest(t *task) {
+	m.tell(t.framework, t.info.TaskID.Value, &mesos.AgentID{Value: t.agent.id}, t.state,
+		mesos.REASON_RECONCILIATION, "Reconciliation: Latest task state", t.addDetails)
+}
+
+// addDetails adds what the master knows of the task's container.
+func (t *task) addDetails(s *mesos.TaskStatus) {
+	s.ExecutorID = t.executorID()
+	s.ContainerStatus = t.containerStatus
+}
+
+// kill hands a KILL on, or answers it like a reconciliation if the task is unknown.
+// While the agent is away it is kept.
+func (m *Master) kill(f *framework, call *scheduler.Call_Kill) {
+	t, ok := f.tasks[call.TaskID.Value]
+	if !ok {
+		m.reconcileOne(f, call.TaskID.Value, call.AgentID)
+		return
+	}
+	taskID, policy := call.TaskID.Value, call.KillPolicy
+	kill := func() { t.agent.kill(f.id, taskID, policy) }
+	if t.agent.state != agentActive {
+		t.agent.kills = append(t.agent.kills, kill)
+		return
+	}
+	t.agent.deliver(kill)
+}
+
+func (m *Master) shutdown(f *framework, call *scheduler.Call_Shutdown) {
+	if a, ok := m.agentsByID[call.AgentID.Value]; ok {
+		a.deliver(func() { a.shutdownExecutor(f.id, call.ExecutorID.Value) })
+	}
+}
+
+// message hands data on to an executor. If it is not there, that is all.
+func (m *Master) message(f *framework, call *scheduler.Call_Message) {
+	if a, ok := m.agentsByID[call.AgentID.Value]; ok {
+		a.deliver(func() { a.messageTo(f.id, call.ExecutorID.Value, call.Data) })
+	}
+}
+
+// resendUpdates makes agents send again what the framework has not acknowledged.
+func (m *Master) resendUpdates(f *framework) {
+	agents := map[*Agent]bool{}
+	for _, t := range f.tasks {
+		agents[t.agent] = true
+	}
+	for a := range agents {
+		a.deliver(func() { a.resend(f.id) })
+	}
+}

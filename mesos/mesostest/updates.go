@@ -1,0 +1,103 @@
+package mesostest
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+)
+
+// maxRetryInterval is where the doubling of the interval ends.
+const maxRetryInterval = 10 * time.Minute
+
+// update queues a status update of a task for the scheduler. It is sent when all
+// before it are acknowledged, and again until it is itself.
+func (a *Agent) update(t *agentTask, status mesos.TaskStatus) {
+	f := t.executor.framework
+	if f.terminating || terminal(t.state) || t.has(status.UUID) {
+		return
+	}
+	status.AgentID = &mesos.AgentID{Value: a.id}
+	status.ExecutorID = &mesos.ExecutorID{Value: t.executor.id()}
+	if status.Timestamp == nil {
+		status.Timestamp = a.master.now()
+	}
+	t.state = *status.State
+	if terminal(t.state) {
+		x := t.executor
+		x.tasks = slices.DeleteFunc(x.tasks, func(o *agentTask) bool { return o == t })
+	}
+	t.pending = append(t.pending, status)
+	if len(t.pending) == 1 {
+		t.interval = a.master.options.UpdateRetryInterval
+		a.forward(t)
+	}
+}
+
+func (t *agentTask) has(uuid []byte) bool {
+	return slices.ContainsFunc(t.pending, func(s mesos.TaskStatus) bool { return bytes.Equal(s.UUID, uuid) })
+}
+
+// forward sends the first pending update, and again when the interval has passed.
+func (a *Agent) forward(t *agentTask) {
+	status, latest, frameworkID := t.pending[0], t.state, t.executor.framework.id
+	a.report(func() { a.master.updated(frameworkID, status, latest) })
+	t.stopRetry()
+	t.retry = a.master.after(t.interval, func() {
+		if len(t.pending) > 0 && !a.closed {
+			t.interval = min(2*t.interval, maxRetryInterval)
+			a.forward(t)
+		}
+	})
+}
+
+func (t *agentTask) stopRetry() {
+	if t.retry != nil {
+		t.retry.Stop()
+	}
+}
+
+// acknowledged drops the update that the scheduler has, and sends the next one.
+func (a *Agent) acknowledged(frameworkID, taskID string, uuid []byte) {
+	f, ok := a.frameworks[frameworkID]
+	if !ok {
+		return
+	}
+	t, ok := f.tasks[taskID]
+	if !ok || len(t.pending) == 0 || !bytes.Equal(t.pending[0].UUID, uuid) {
+		return // unknown, or acknowledged before
+	}
+	t.stopRetry()
+	t.pending = t.pending[1:]
+	switch {
+	case len(t.pending) > 0:
+		t.interval = a.master.options.UpdateRetryInterval
+		a.forward(t)
+	case terminal(t.state):
+		delete(f.tasks, taskID)
+		a.forget(f)
+	}
+}
+
+// resend sends what is not acknowledged again at once.
+func (a *Agent) resend(frameworkID string) {
+	f, ok := a.frameworks[frameworkID]
+	if !ok {
+		return
+	}
+	for _, t := range f.tasks {
+		if len(t.pending) > 0 {
+			t.interval = a.master.options.UpdateRetryInterval
+			a.forward(t)
+		}
+	}
+}
+
+// endTask makes the agent's own last update of a task.
+func (a *Agent) endTask(t *agentTask, state mesos.TaskState, reason mesos.TaskStatus_Reason, message string) {
+	status := statusOf(t.id(), state, mesos.SOURCE_AGENT, &reason, message)
+	u := newUUID()
+	status.UUID = u[:]
+	a.update(t, status)
+}
