@@ -1,0 +1,53 @@
+package playground
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"net"
+	"strings"
+
+	"k8s.io/client-go/kubernetes"
+)
+
+// kubeletClient is whom the API server is when it asks a kubelet.
+const kubeletClient = "kube-apiserver-kubelet-client"
+
+//go:embed kubelet-client.yaml
+var kubeletClientManifest string
+
+//go:embed kube-proxy.yaml
+var kubeProxyManifest string
+
+// applyBasics gives the cluster what each cluster has before the first node: the
+// API server's right to ask kubelets, kube-proxy, and routes for pods.
+func (p *Playground) applyBasics(ctx context.Context) error {
+	if _, err := p.Apply(ctx, kubeletClientManifest); err != nil {
+		return fmt.Errorf("letting the API server ask kubelets: %w", err)
+	}
+	if p.Runtime == RuntimeFake {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(strings.TrimPrefix(p.plane.url(), "https://"))
+	if err != nil {
+		return fmt.Errorf("splitting API server's address: %w", err)
+	}
+	manifest := strings.NewReplacer(
+		"$IMAGE", ImageBusybox, "$KUBE", p.kube("kube"), "$HOST", host, "$PORT", port, "$PODS", p.network.pods(),
+	).Replace(kubeProxyManifest)
+	if _, err := p.Apply(ctx, manifest); err != nil {
+		return fmt.Errorf("installing kube-proxy: %w", err)
+	}
+	client, err := kubernetes.NewForConfig(p.Config)
+	if err != nil {
+		return fmt.Errorf("making client: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p.routes = startRoutes(ctx, p.network, client)
+	p.later("stopping routes", func(context.Context) error {
+		cancel()
+		<-p.routes.done
+		return nil
+	})
+	return nil
+}
