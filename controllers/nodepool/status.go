@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -102,7 +103,7 @@ func (o observation) capacityAvailable() metav1.Condition {
 	want := resources(waiting[0])
 	if o.asked && len(o.agents) > 0 && !slices.ContainsFunc(o.agents, func(a Agent) bool { return holds(a.Resources, want) }) {
 		c.Reason = v1alpha1.ReasonExceedsLargestAgent
-		c.Message = cut(fmt.Sprintf("No agent could ever hold a node of %s. %s", amounts(want), largest(o.agents)))
+		c.Message = cut(fmt.Sprintf("No agent could ever hold a node of %s. %s", amounts(want, want), largest(o.agents, want)))
 	}
 	return c
 }
@@ -196,8 +197,7 @@ func condition(node *v1alpha1.MesosNode, kind string) metav1.Condition {
 	return metav1.Condition{Type: kind, Reason: "Created"}
 }
 
-// tally counts nodes by the reason that they are not ready for, and quotes the first of
-// the most frequent.
+// tally counts nodes by the reason that they are not ready for, and quotes one.
 func tally(nodes []*v1alpha1.MesosNode) string {
 	if len(nodes) == 0 {
 		return "they are being created."
@@ -213,13 +213,20 @@ func tally(nodes []*v1alpha1.MesosNode) string {
 	for _, reason := range reasons {
 		parts = append(parts, fmt.Sprintf("%d %s", counts[reason], reason))
 	}
-	out := strings.Join(parts, ", ") + "."
-	for _, node := range slices.SortedFunc(slices.Values(nodes), byName) {
-		if c := standing(node); c.Reason == reasons[0] && c.Message != "" {
-			return out + " " + node.Name + ": " + c.Message
+	return strings.Join(parts, ", ") + "." + quote(nodes, reasons)
+}
+
+// quote is what the first node that says anything says, in the order of the reasons.
+func quote(nodes []*v1alpha1.MesosNode, reasons []string) string {
+	nodes = slices.SortedFunc(slices.Values(nodes), byName)
+	for _, reason := range reasons {
+		for _, node := range nodes {
+			if c := standing(node); c.Reason == reason && c.Message != "" {
+				return " " + node.Name + ": " + c.Message
+			}
 		}
 	}
-	return out
+	return ""
 }
 
 // standing is why a node is not ready; one that was told to go a moment ago may say still
@@ -238,20 +245,22 @@ func holds(have, want placement.Resources) bool {
 	return have.CPUs >= want.CPUs && have.MemMiB >= want.MemMiB && have.DiskMiB >= want.DiskMiB && have.Ports >= want.Ports
 }
 
-func amounts(r placement.Resources) string {
-	out := fmt.Sprintf("%v cpus and %v MiB of memory", r.CPUs, r.MemMiB)
-	if r.DiskMiB > 0 {
-		out = fmt.Sprintf("%v cpus, %v MiB of memory and %v MiB of disk", r.CPUs, r.MemMiB, r.DiskMiB)
+// amounts tells of resources; of disk only if it is asked for.
+func amounts(r placement.Resources, want placement.Resources) string {
+	number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+	out := fmt.Sprintf("%s cpus, %s MiB of memory, ", number(r.CPUs), number(r.MemMiB))
+	if want.DiskMiB > 0 {
+		out += fmt.Sprintf("%s MiB of disk, ", number(r.DiskMiB))
 	}
-	return fmt.Sprintf("%s (and %d ports)", out, r.Ports)
+	return out + fmt.Sprintf("%d ports", r.Ports)
 }
 
 // largest tells what the largest agents have: more than one if none exceeds the others
 // in everything.
-func largest(agents []Agent) string {
+func largest(agents []Agent, want placement.Resources) string {
 	var parts []string
 	for _, a := range agents {
-		parts = append(parts, fmt.Sprintf("%s has %s", a.Hostname, amounts(a.Resources)))
+		parts = append(parts, fmt.Sprintf("%s has %s", a.Hostname, amounts(a.Resources, want)))
 	}
 	return "The largest: " + strings.Join(parts, "; ") + "."
 }
