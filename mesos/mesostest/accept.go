@@ -239,9 +239,11 @@ func (m *Master) validateExecutor(a *acceptance, x *mesos.ExecutorInfo) error {
 		return errors.New("'ExecutorInfo.command' must be set for 'CUSTOM' executor")
 	}
 	if known := a.agent.executorUsage(a.framework.id, x.ExecutorID.Value); known != nil && !known.info.Equal(x) {
-		return fmt.Errorf("ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n"+
-			"------------------------------------------------------------\nExisting ExecutorInfo:\n%v\n"+
-			"------------------------------------------------------------\nExecutorInfo:\n%v\n", known.info, x)
+		const line = "------------------------------------------------------------"
+		was, _ := encodeJSON(known.info)
+		is, _ := encodeJSON(x)
+		return fmt.Errorf("ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n%s\n"+
+			"Existing ExecutorInfo:\n%s\n%s\nExecutorInfo:\n%s\n", line, was, line, is)
 	}
 	return nil
 }

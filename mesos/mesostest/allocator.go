@@ -76,7 +76,7 @@ func (m *Master) allocate() {
 		for _, c := range claimants {
 			if c.mayHave(a, now) {
 				o := m.makeOffer(c.framework, a, c.role)
-				batches[c.framework] = append(batches[c.framework], o.message)
+				batches[c.framework] = append(batches[c.framework], o.forFramework())
 				break
 			}
 		}

@@ -49,7 +49,8 @@ type executorState struct {
 	cancel      context.CancelFunc
 	timer       *time.Timer // of registration, then of shutdown
 
-	reason  mesos.TaskStatus_Reason // why it ended
+	failed  bool // by the agent's doing, for this reason
+	reason  mesos.TaskStatus_Reason
 	message string
 }
 
@@ -263,7 +264,7 @@ func (x *executorState) destroy() {
 
 // fail ends the container for a reason that its tasks are told.
 func (x *executorState) fail(reason mesos.TaskStatus_Reason, message string) {
-	x.reason, x.message = reason, message
+	x.failed, x.reason, x.message = true, reason, message
 	x.phase = executorTerminating
 	x.destroy()
 }
@@ -286,7 +287,7 @@ func (x *executorState) exited(status int, launchError error) {
 	delete(x.framework.executors, x.id())
 	if !x.isCommand() {
 		a.report(func() { a.master.executorExited(a, x.framework.id, x.id(), status) })
-	} else if launchError == nil && !x.failedBefore() {
+	} else if launchError == nil && !x.failed {
 		x.commandExited(status)
 	}
 	for _, t := range slices.Clone(x.tasks) {
@@ -294,8 +295,6 @@ func (x *executorState) exited(status int, launchError error) {
 	}
 	a.forget(x.framework)
 }
-
-func (x *executorState) failedBefore() bool { return x.reason != mesos.REASON_EXECUTOR_TERMINATED }
 
 // forget drops a framework of which nothing is left.
 func (a *Agent) forget(f *agentFramework) {

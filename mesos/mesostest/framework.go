@@ -84,10 +84,10 @@ func (m *Master) subscribe(call *scheduler.Call_Subscribe, principal string, s *
 	m.log.Info("Subscribed framework", "framework", f.id, "name", info.Name, "known", known)
 	m.send(f, subscribedEvent(f.id, m.options.HeartbeatInterval.Seconds(), m.info()))
 	m.send(f, heartbeatEvent)
-	m.resendUpdates(f)
 	if !wasConnected { // otherwise its offers are only free again at the next pass
-		m.allocateSoon()
+		m.allocate()
 	}
+	m.resendUpdates(f)
 	return f, nil
 }
 

@@ -39,7 +39,7 @@ func (m *Master) makeOffer(f *framework, a *Agent, role string) *offer {
 		Hostname:       a.options.Hostname,
 		URL:            a.url(),
 		Domain:         a.options.Domain.info(),
-		Resources:      o.resources.resources(role, !f.capable(mesos.FrameworkInfo_Capability_RESERVATION_REFINEMENT)),
+		Resources:      o.resources.resources(role, false),
 		Attributes:     a.attributes,
 		ExecutorIDs:    a.executorIDs(f.id),
 		AllocationInfo: &mesos.Resource_AllocationInfo{Role: &role},
@@ -54,6 +54,15 @@ func (m *Master) makeOffer(f *framework, a *Agent, role string) *offer {
 	m.offers[o.id], f.offers[o.id], a.offers[o.id] = o, o, o
 	f.allocate(role, o.resources)
 	return o
+}
+
+// forFramework is the offer in the format that its framework reads.
+func (o *offer) forFramework() mesos.Offer {
+	message := o.message
+	if !o.framework.capable(mesos.FrameworkInfo_Capability_RESERVATION_REFINEMENT) {
+		message.Resources = o.resources.resources(o.role, true)
+	}
+	return message
 }
 
 func (f *framework) allocate(role string, q quantities) {

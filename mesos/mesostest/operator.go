@@ -34,6 +34,10 @@ func (m *Master) serveOperator(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	if id, ok := agentToDrain(call); ok && !m.knows(id) {
+		refuse(w, http.StatusBadRequest, "Unknown agent")
+		return
+	}
 	response := m.read(call.Type)
 	if response == nil {
 		refuse(w, http.StatusNotImplemented, "%s is not implemented", call.Type)
@@ -61,6 +65,25 @@ func validateOperatorCall(call *master.Call) error {
 		return missing("drain_agent")
 	}
 	return nil
+}
+
+// agentToDrain is the agent of the calls around draining.
+func agentToDrain(call *master.Call) (id string, ok bool) {
+	switch call.Type {
+	case master.Call_DRAIN_AGENT:
+		return call.DrainAgent.AgentID.Value, true
+	case master.Call_DEACTIVATE_AGENT:
+		return call.GetDeactivateAgent().GetAgentID().Value, true
+	case master.Call_REACTIVATE_AGENT:
+		return call.GetReactivateAgent().GetAgentID().Value, true
+	}
+	return "", false
+}
+
+func (m *Master) knows(agentID string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.agentsByID[agentID] != nil
 }
 
 // MarkAgentGone is an operator's word that an agent will not come back. It says

@@ -40,7 +40,7 @@ func BenchmarkThousandLaunches(b *testing.B) {
 		var mem runtime.MemStats
 		runtime.ReadMemStats(&mem)
 		b.ReportMetric(float64(mem.HeapAlloc)/(1<<20), "heap-MB")
-		b.ReportMetric((cpuTime()-before).Seconds(), "cpu-s")
+		b.ReportMetric((cpuTime() - before).Seconds(), "cpu-s")
 		if err := m.Close(); err != nil {
 			b.Fatal(err)
 		}

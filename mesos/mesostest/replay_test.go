@@ -1,0 +1,379 @@
+package mesostest
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// recorded is how a transcript is replayed.
+type recorded struct {
+	name string
+	// tick is when the real master's allocator first ran, by its offers.
+	tick time.Duration
+	// skip are lines not to replay.
+	skip []int
+	// before says what to do before a line, or to it: deeds that are only noted, and
+	// what the transcript does not tell.
+	before map[int]func(*replay, *line)
+}
+
+// replay is one transcript that is being replayed.
+type replay struct {
+	t          *testing.T
+	recorded   recorded
+	transcript transcript
+	network    *network
+	wire       wire
+	start      time.Time
+	master     *Master
+	launcher   *scriptedLauncher
+	tr         translation
+	responses  map[int]*http.Response
+	streams    map[int]*replayStream
+	executors  map[string]string // executor ID by connection
+}
+
+// replayStream holds back events until the transcript has come to them.
+type replayStream struct {
+	*subscription
+	early []object
+}
+
+func newReplay(t *testing.T, r recorded, tr transcript, dir string) *replay {
+	n := newNetwork()
+	p := &replay{
+		t: t, recorded: r, transcript: tr, network: n, wire: wire{t, n.client()}, start: time.Now(),
+		launcher:  newScriptedLauncher(),
+		tr:        translation{ours: map[string]string{}},
+		responses: map[int]*http.Response{},
+		streams:   map[int]*replayStream{},
+		executors: map[string]string{},
+	}
+	p.sleepUntil(r.tick)
+	var err error
+	p.master, err = NewMaster(MasterOptions{
+		Listener: n.listen("127.0.0.1", 5050),
+		// A little more than Mesos' second, as its timers drift.
+		AllocationInterval: 1000800 * time.Microsecond,
+		Domain:             Domain{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, flags := range tr.agentFlags {
+		p.addAgent(flags, fmt.Sprintf("%s/%d", dir, i+1), fmt.Sprintf("/var/lib/mesos-%d", i+1))
+	}
+	return p
+}
+
+func (p *replay) addAgent(flags []string, dir, theirs string) {
+	o := AgentOptions{
+		Hostname:   flagValue(flags, "hostname"),
+		Listener:   p.network.listen(flagValue(flags, "ip"), 5051),
+		Resources:  flagValue(flags, "resources"),
+		Attributes: flagValue(flags, "attributes"),
+		WorkDir:    dir,
+		Launcher:   p.launcher,
+	}
+	if domain := flagValue(flags, "domain"); domain != "" {
+		var d any
+		_ = json.Unmarshal([]byte(domain), &d)
+		o.Domain.Region, _ = at(d, "fault_domain", "region", "name").(string)
+		o.Domain.Zone, _ = at(d, "fault_domain", "zone", "name").(string)
+		p.master.options.Domain = Domain{"region-a", "zone-1"}
+	}
+	if flagValue(flags, "executor_registration_timeout") == "5secs" {
+		o.ExecutorRegistrationTimeout = 5 * time.Second
+	}
+	if _, err := p.master.AddAgent(o); err != nil {
+		p.t.Fatal(err)
+	}
+	p.tr.ours[theirs] = dir
+}
+
+func (p *replay) sleepUntil(at time.Duration) { time.Sleep(time.Until(p.start.Add(at))) }
+
+func (p *replay) run() {
+	defer p.end()
+	for _, l := range p.transcript.lines {
+		if p.t.Failed() {
+			return
+		}
+		if slices.Contains(p.recorded.skip, l.number) {
+			continue
+		}
+		if prepare, ok := p.recorded.before[l.number]; ok {
+			p.sleepUntil(l.at())
+			prepare(p, &l)
+		}
+		p.play(l)
+	}
+	p.wantNothingElse()
+}
+
+func (p *replay) end() {
+	for _, s := range p.streams {
+		s.close()
+	}
+	for _, r := range p.responses {
+		r.Body.Close()
+	}
+	if err := p.master.Close(); err != nil {
+		p.t.Error(err)
+	}
+}
+
+func (p *replay) errorf(l line, format string, args ...any) {
+	p.t.Helper()
+	p.t.Errorf("%s:%d (t=%d): %s", p.recorded.name, l.number, l.T, fmt.Sprintf(format, args...))
+}
+
+func (p *replay) play(l line) {
+	switch l.Kind {
+	case "request":
+		p.sleepUntil(l.at())
+		p.request(l)
+	case "response":
+		p.response(l)
+	case "event":
+		p.event(l)
+	case "close":
+		p.sleepUntil(l.at())
+		p.close(l)
+	case "environment":
+		p.environment(l)
+	case "note":
+		p.note(l)
+	}
+}
+
+func (p *replay) request(l line) {
+	host := cmp.Or(l.Headers["Host"], "127.0.0.1:5050")
+	var body io.Reader
+	switch b := p.tr.tree(l.Body).(type) {
+	case nil:
+	case string:
+		body = strings.NewReader(b)
+	default:
+		raw, err := json.Marshal(b)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		body = strings.NewReader(string(raw))
+	}
+	request, err := http.NewRequest(l.Method, "http://"+host+l.Path, body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for name, value := range l.Headers {
+		if name != "Host" && name != "Content-Length" {
+			request.Header.Set(name, p.tr.text(value))
+		}
+	}
+	response, err := p.wire.client.Do(request)
+	if err != nil {
+		p.t.Fatalf("%s:%d: %v", p.recorded.name, l.number, err)
+	}
+	p.responses[l.Req] = response
+	if response.StatusCode == http.StatusOK && response.ContentLength < 0 && response.Header.Get("Content-Type") == mediaJSON &&
+		at(l.Body, "type") == "SUBSCRIBE" {
+		s := &subscription{t: p.t, response: response, events: make(chan object, 4096)}
+		go s.read()
+		p.streams[l.Req] = &replayStream{subscription: s}
+		if id := response.Header.Get("Mesos-Stream-Id"); id != "" {
+			p.learnStream(l.Req, id)
+		}
+	}
+}
+
+// learnStream finds the recorded stream ID, which the response tells later.
+func (p *replay) learnStream(req int, id string) {
+	for _, l := range p.transcript.lines {
+		if l.Kind == "response" && l.Req == req {
+			p.tr.ours[l.Headers["Mesos-Stream-Id"]] = id
+		}
+	}
+}
+
+func (p *replay) response(l line) {
+	response, ok := p.responses[l.Req]
+	if !ok {
+		p.errorf(l, "no such request")
+		return
+	}
+	if response.StatusCode != l.Status {
+		p.errorf(l, "got status %d, want %d", response.StatusCode, l.Status)
+	}
+	for _, name := range []string{"Content-Type", "Allow", "Location", "Www-Authenticate"} {
+		want := l.Headers[name]
+		if name == "Www-Authenticate" {
+			want = l.Headers["WWW-Authenticate"]
+		}
+		if got := response.Header.Get(name); got != want {
+			p.errorf(l, "got %s %q, want %q", name, got, want)
+		}
+	}
+	if p.streams[l.Req] != nil {
+		return
+	}
+	raw, err := io.ReadAll(response.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var got any = string(raw)
+	if _, ok := l.Body.(string); !ok && l.Body != nil {
+		if err := json.Unmarshal(raw, &got); err != nil {
+			p.errorf(l, "%v in %s", err, raw)
+			return
+		}
+	}
+	if len(raw) == 0 && (l.Body == nil || response.Request.Method == http.MethodHead) {
+		return
+	}
+	for _, diff := range p.tr.compare("body", l.Body, got) {
+		p.errorf(l, "%s", diff)
+	}
+}
+
+// late is how much our events may be off the recorded ones in time: real processes
+// take theirs.
+const late = 600 * time.Millisecond
+
+// event waits for the event, which others may pass that are not of its kind.
+func (p *replay) event(l line) {
+	s, ok := p.streams[l.Req]
+	if !ok {
+		p.errorf(l, "no such stream")
+		return
+	}
+	kind := kindOf(p.tr, l.Body)
+	got, ok := s.take(kind, time.Until(p.start.Add(l.at()+late)))
+	if !ok {
+		p.errorf(l, "missing %s; early: %v", kind, s.early)
+		return
+	}
+	for _, diff := range p.tr.compare("event", l.Body, got) {
+		p.errorf(l, "%s", diff)
+	}
+	if ahead := l.at() - time.Since(p.start); ahead > late {
+		p.errorf(l, "%s came %s too early", kind, ahead)
+	}
+}
+
+// kindOf tells apart events whose order among each other means nothing.
+func kindOf(tr translation, event any) string {
+	kind, _ := at(event, "type").(string)
+	for _, path := range [][]any{
+		{"update", "status", "task_id", "value"}, {"acknowledged", "task_id", "value"},
+	} {
+		if id, ok := at(event, path...).(string); ok {
+			kind += " " + tr.text(id)
+		}
+	}
+	return kind
+}
+
+func (s *replayStream) take(kind string, patience time.Duration) (object, bool) {
+	for i, event := range s.early {
+		if kindOf(translation{}, event) == kind {
+			s.early = append(s.early[:i:i], s.early[i+1:]...)
+			return event, true
+		}
+	}
+	timeout := time.NewTimer(max(patience, time.Millisecond))
+	defer timeout.Stop()
+	for {
+		select {
+		case event, ok := <-s.events:
+			if !ok {
+				return nil, false
+			}
+			if kindOf(translation{}, event) == kind {
+				return event, true
+			}
+			s.early = append(s.early, event)
+		case <-timeout.C:
+			return nil, false
+		}
+	}
+}
+
+// close is either side's end of a stream.
+func (p *replay) close(l line) {
+	s, ok := p.streams[l.Req]
+	if !ok {
+		return // of a connection without a stream
+	}
+	if l.Body != "end of chunked body" {
+		s.close()
+		delete(p.streams, l.Req)
+		return
+	}
+	for event := range s.events {
+		p.errorf(l, "unexpected before the end: %v", event)
+	}
+}
+
+// wantNothingElse fails for events that were not recorded. Of heartbeats only the
+// first two were.
+func (p *replay) wantNothingElse() {
+	synctest.Wait()
+	for req, s := range p.streams {
+		for len(s.events) > 0 {
+			if event, ok := <-s.events; ok {
+				s.early = append(s.early, event)
+			}
+		}
+		for _, event := range s.early {
+			if event["type"] != "HEARTBEAT" {
+				p.t.Errorf("%s: stream of request %d: unexpected %v", p.recorded.name, req, event)
+			}
+		}
+	}
+}
+
+// environment is the start of an executor, with its variables.
+func (p *replay) environment(l line) {
+	p.sleepUntil(l.at())
+	variables := l.Body.(object)
+	id := variables["MESOS_EXECUTOR_ID"].(string)
+	p.executors[l.Conn] = id
+	process := p.launcher.process(id)
+	if process == nil {
+		p.errorf(l, "executor %s was not started", id)
+		return
+	}
+	got := object{}
+	for _, v := range process.container.Env {
+		name, value, _ := strings.Cut(v, "=")
+		got[name] = value
+	}
+	directory := variables["MESOS_DIRECTORY"].(string)
+	p.tr.ours[path.Base(directory)] = process.container.ID
+	for _, name := range []string{"LC_CTYPE", "PWD", "PATH"} { // of Python, of the shell, of the launcher
+		delete(variables, name)
+	}
+	for _, diff := range p.tr.compare("environment", variables, got) {
+		p.errorf(l, "%s", diff)
+	}
+}
+
+// note is of what was done, or just a remark.
+func (p *replay) note(l line) {
+	text := l.Body.(string)
+	if status, ok := strings.CutPrefix(text, "executor exits with status "); ok {
+		p.sleepUntil(l.at())
+		status, _ := strconv.Atoi(status)
+		p.launcher.process(p.executors[l.Conn]).exit(status << 8)
+	}
+}

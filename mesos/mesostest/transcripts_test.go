@@ -1,0 +1,93 @@
+package mesostest
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+)
+
+// transcripts that are replayed, each with what it needs.
+var transcripts = []recorded{
+	{name: "01-subscribe"},
+	{name: "02-offers", tick: 172 * time.Millisecond},
+	{
+		name: "03-command-task", tick: 116 * time.Millisecond,
+		// Health checks are not done here: their updates are left out, and the kill
+		// that comes of them is made by hand.
+		skip: []int{76, 77, 78, 85, 86, 87, 88, 89, 90},
+		before: map[int]func(*replay, *line){
+			84: func(p *replay, _ *line) { p.later(time.Second, func(a *Agent, f string) { a.kill(f, "t4", nil) }) },
+		},
+	},
+	{
+		name: "04-custom-executor", tick: 72 * time.Millisecond,
+		before: map[int]func(*replay, *line){
+			154: func(_ *replay, l *line) { // what was sent had no disk, says the note before
+				group := at(l.Body, "accept", "operations", 0, "launch_group", "executor").(object)
+				group["resources"] = group["resources"].([]any)[:2]
+			},
+		},
+	},
+	{
+		name: "05-executor-death", tick: 160 * time.Millisecond,
+		before: map[int]func(*replay, *line){
+			27: func(p *replay, _ *line) { p.launcher.process("e1").exit(statusKilled) },
+			76: func(p *replay, _ *line) {
+				p.later(120*time.Millisecond, func(a *Agent, f string) {
+					a.frameworks[f].executors["t7"].fail(mesos.REASON_EXECUTOR_TERMINATED, "Executor terminated")
+				})
+			},
+		},
+	},
+	{name: "06-bad-accepts", tick: 98 * time.Millisecond},
+	{name: "07-reconcile", tick: 85 * time.Millisecond},
+	{
+		name: "08-http-errors",
+		skip: []int{101, 102}, // the web page at /
+		before: map[int]func(*replay, *line){
+			122: func(p *replay, _ *line) { p.hangUp(36, 37) },
+		},
+	},
+	{name: "09-failover", tick: 76 * time.Millisecond},
+	{name: "10-resubscribe", tick: 85 * time.Millisecond},
+	{
+		name: "11-removed", tick: 89 * time.Millisecond,
+		before: map[int]func(*replay, *line){
+			54: func(p *replay, _ *line) { p.hangUp(9) }, // before the ACKNOWLEDGE of the same millisecond
+		},
+	},
+}
+
+// TestReplay plays the clients' side of exchanges with a real Mesos against ours, in
+// virtual time, and compares all answers and events.
+func TestReplay(t *testing.T) {
+	for _, r := range transcripts {
+		t.Run(r.name, func(t *testing.T) {
+			transcript := readTranscript(t, r.name)
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) { newReplay(t, r, transcript, dir).run() })
+		})
+	}
+}
+
+// later does something to each agent and framework behind the schedulers' backs.
+func (p *replay) later(after time.Duration, do func(a *Agent, frameworkID string)) {
+	p.master.after(after, func() {
+		for _, a := range p.master.agents {
+			for id := range a.frameworks {
+				do(a, id)
+			}
+		}
+	})
+}
+
+// hangUp closes streams that the transcript does not tell the end of.
+func (p *replay) hangUp(requests ...int) {
+	for _, req := range requests {
+		p.streams[req].close()
+		delete(p.streams, req)
+	}
+	synctest.Wait()
+}
