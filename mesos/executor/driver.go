@@ -75,6 +75,7 @@ type Driver struct {
 	quit       context.CancelFunc
 	subscribed bool
 	launched   bool
+	taskGrace  time.Duration
 	leaving    bool // nothing but the end of the workload and its report is awaited
 	ended      bool // the workload has returned
 	done       bool
@@ -172,8 +173,7 @@ func (d *Driver) streamed(s streamed) {
 	case decision.Launch != nil:
 		d.launch(*decision.Launch)
 	case decision.Kill != nil:
-		d.Log.Info("Killing task", "grace", decision.Kill.Grace)
-		d.Workload.Stop(decision.Kill.Grace)
+		d.kill(*decision.Kill)
 	case decision.Shutdown:
 		d.leave("the agent shuts the executor down")
 	case decision.Failure != nil:
@@ -189,13 +189,23 @@ func (d *Driver) streamed(s streamed) {
 
 func (d *Driver) launch(t Task) {
 	d.Log.Info("Launching task", "task", t.ID)
-	d.launched = true
+	d.launched, d.taskGrace = true, t.KillGrace
 	go func() {
 		state, message := d.Workload.Run(t, func(s State, m string) {
 			d.reports <- report{s, m}
 		})
 		d.outcomes <- report{state, message}
 	}()
+}
+
+// kill stops the workload with the grace that the call brought, else the task's.
+func (d *Driver) kill(k Kill) {
+	grace := k.Grace
+	if grace < 0 && d.taskGrace > 0 {
+		grace = d.taskGrace
+	}
+	d.Log.Info("Killing task", "grace", grace)
+	d.Workload.Stop(grace)
 }
 
 // disconnected tries again, as long as there is something to come back for.

@@ -208,6 +208,19 @@ func TestTaskFromLaunchToAcknowledgedEnd(t *testing.T) {
 	})
 }
 
+func TestKillWithoutPolicyHasTheTasksGrace(t *testing.T) {
+	a, w := newAgent(t), newWork()
+	start(t, a, w, nil)
+	next(t, "SUBSCRIBE", a.subscribes)
+	a.send(launchEvent("a", ""))
+	next(t, "the task", w.tasks)
+	a.send(killEvent("a", nil))
+	if grace := next(t, "the stop", w.stops); grace != 7*time.Second {
+		t.Errorf("grace is %s", grace)
+	}
+	w.result <- report{Killed, ""}
+}
+
 func TestRestartedAgentIsToldWhatItMissed(t *testing.T) {
 	a, w := newAgent(t), newWork()
 	ended, _ := start(t, a, w, nil)

@@ -75,8 +75,8 @@ func (c *cgroups) enter() error {
 		if h.path == c.path {
 			continue
 		}
-		if err := os.MkdirAll(h.dir(c.path), 0o755); err != nil {
-			return fmt.Errorf("making cgroup: %w", err)
+		if err := makeCgroup(h.dir(c.path)); err != nil {
+			return err
 		}
 		if slices.Contains(strings.Split(h.name, ","), "cpuset") {
 			if err := inheritCPUSet(h, c.path); err != nil {
@@ -88,6 +88,17 @@ func (c *cgroups) enter() error {
 		}
 	}
 	return nil
+}
+
+// makeCgroup tries again when a node that leaves removes the parent at that moment.
+func makeCgroup(dir string) error {
+	var err error
+	for range 10 {
+		if err = os.MkdirAll(dir, 0o755); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("making cgroup: %w", err)
 }
 
 // inheritCPUSet copies cpus and mems down the path: a cpuset without can't hold
@@ -289,8 +300,8 @@ func killAll(dirs []string, spared map[int]bool, within time.Duration) error {
 
 const pollEvery = 20 * time.Millisecond
 
-// removeCgroups removes the cgroups below dirs, and those of dirs that are in made. A
-// cgroup whose last process has just died is busy for a moment.
+// removeCgroups removes the cgroups below dirs, and those that were made, with parents
+// that are empty then. A cgroup whose last process has just died is busy for a moment.
 func removeCgroups(dirs, made []string, within time.Duration) error {
 	var all []string
 	for _, dir := range dirs {
@@ -310,8 +321,14 @@ func removeCgroups(dirs, made []string, within time.Duration) error {
 			}
 		}
 		if len(problems) == 0 || waited >= within {
-			return errors.Join(problems...)
+			break
 		}
 		time.Sleep(pollEvery)
 	}
+	for _, d := range made {
+		for unix.Rmdir(filepath.Dir(d)) == nil { // a hierarchy's root is busy
+			d = filepath.Dir(d)
+		}
+	}
+	return errors.Join(problems...)
 }

@@ -17,8 +17,10 @@ type hostDir struct {
 	file *os.File
 }
 
-// madeByUs marks a folder, for whichever node is the last.
-const madeByUs = "trusted.k8sm.made"
+// madeByNode is a file in a folder that a node made, for whichever node is the last. It
+// also keeps the folder from being removed as empty by others: a mount upon a removed
+// folder is gone, in every namespace.
+const madeByNode = ".made-by-k8sm"
 
 // claimHostDir makes the folder if it is missing, and holds it.
 func claimHostDir(path string) (*hostDir, error) {
@@ -54,8 +56,9 @@ func makeMarked(path string) error {
 	case err != nil:
 		return fmt.Errorf("making %s: %w", path, err)
 	}
-	// A file system without such attributes keeps the folder: it is empty.
-	_ = unix.Setxattr(path, madeByUs, []byte("1"), 0)
+	if err := os.WriteFile(filepath.Join(path, madeByNode), nil, 0o644); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("marking %s: %w", path, err)
+	}
 	return nil
 }
 
@@ -65,7 +68,11 @@ func (h *hostDir) release() {
 	if unix.Flock(int(h.file.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil || !sameFile(h.file, h.path) {
 		return
 	}
-	if n, err := unix.Fgetxattr(int(h.file.Fd()), madeByUs, nil); err == nil && n > 0 {
-		_ = unix.Rmdir(h.path)
+	marker := filepath.Join(h.path, madeByNode)
+	if os.Remove(marker) != nil {
+		return // there before any node
+	}
+	if errors.Is(unix.Rmdir(h.path), unix.ENOTEMPTY) {
+		_ = os.WriteFile(marker, nil, 0o644)
 	}
 }

@@ -40,8 +40,12 @@ func EnterPrivateMounts() error {
 	if err != nil {
 		return fmt.Errorf("reading mount namespace: %w", err)
 	}
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("starting anew: %w", err)
+	}
 	env := append(os.Environ(), namespaceVariable+"="+id)
-	return fmt.Errorf("starting anew: %w", unix.Exec("/proc/self/exe", os.Args, env))
+	return fmt.Errorf("starting anew: %w", unix.Exec(program, os.Args, env))
 }
 
 func inPrivateMounts() bool {

@@ -32,31 +32,29 @@ type Reservation struct {
 	Exceeds []string
 }
 
-// Reserve computes the reservation. A node that has no real containers has nothing to
-// evict, and gets no thresholds.
+// Reserve computes the reservation. A node that has no real containers writes no disk,
+// and gets no thresholds for it.
 func Reserve(l *Launch, m Machine) Reservation {
 	r := Reservation{System: map[string]string{}, Kube: map[string]string{}, EvictionHard: map[string]string{}}
-	evicts := l.ContainerRuntime == RuntimeContainerd
-
 	systemCPU := r.rest("cpu", int64(m.CPUs)*1000, milli(l.CPUs))
 	r.System["cpu"] = fmt.Sprintf("%dm", systemCPU)
 	r.Kube["cpu"] = fmt.Sprintf("%dm", milli(l.OverheadCPUs))
 
 	allocated, overhead := mebibytes(l.MemMiB), mebibytes(l.OverheadMemMiB)
-	var margin int64
-	if evicts {
-		margin = min(100*mebibyte, overhead/4)
-		r.EvictionHard["memory.available"] = quantity(margin)
-		r.EvictionHard["nodefs.inodesFree"] = "5%"
+	margin := min(100*mebibyte, overhead/4)
+	r.EvictionHard["memory.available"] = quantity(margin)
+	if margin == 0 {
+		r.EvictionHard["memory.available"] = "0%" // the kubelet's word for never
 	}
 	r.System["memory"] = quantity(r.rest("memory", m.MemoryBytes, allocated))
 	r.Kube["memory"] = quantity(overhead - margin)
 
 	var diskMargin int64
-	if evicts {
+	if l.ContainerRuntime == RuntimeContainerd {
 		diskMargin = min(1024*mebibyte, m.DiskBytes/20)
 		r.EvictionHard["nodefs.available"] = quantity(diskMargin)
 		r.EvictionHard["imagefs.available"] = quantity(diskMargin)
+		r.EvictionHard["nodefs.inodesFree"] = "5%"
 	}
 	if l.DiskMiB > 0 {
 		r.System["ephemeral-storage"] = quantity(r.rest("ephemeral-storage", m.DiskBytes, mebibytes(l.DiskMiB)+diskMargin))

@@ -1,0 +1,144 @@
+package kubelet
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"text/template"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestKubeletConfiguration(t *testing.T) {
+	l := testLaunch()
+	r := Reservation{System: map[string]string{"cpu": "6"}, Kube: map[string]string{"cpu": "100m"}, EvictionHard: map[string]string{"memory.available": "64Mi"}}
+	got, err := json.MarshalIndent(kubeletConfig(l, layoutOf(l), r, "/mesos/c1"), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("testdata/kubelet.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.TrimSpace(string(want)), string(got)); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+}
+
+func TestContainerdConfiguration(t *testing.T) {
+	l := testLaunch()
+	l.SandboxImage = `example/pause:1"`
+	want, err := os.ReadFile("testdata/containerd.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), containerdConfig(l, layoutOf(l), true)); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+}
+
+func TestNodeWithoutContainersNeedsNothingOfTheHost(t *testing.T) {
+	l := testLaunch()
+	l.ContainerRuntime = RuntimeNone
+	c := kubeletConfig(l, layoutOf(l), Reservation{}, "")
+	if c.CgroupsPerQOS || c.CgroupRoot != "" || c.ContainerRuntimeEndpoint != "" {
+		t.Errorf("configuration asks for cgroups or a runtime: %+v", c)
+	}
+	for _, arg := range kubeletArgs(l, layoutOf(l)) {
+		if _, path, ok := strings.Cut(arg, "=/"); ok && !strings.HasPrefix("/"+path, l.StateDir+"/"+l.NodeName+"/") {
+			t.Errorf("%s is outside of the node's folder", arg)
+		}
+	}
+}
+
+func TestKubeletArguments(t *testing.T) {
+	l := testLaunch()
+	got := strings.Join(kubeletArgs(l, layoutOf(l)), " ")
+	for _, want := range []string{
+		"--hostname-override=general-x7k2p", "--node-ip=10.0.0.2", "--node-labels=a=b,k8sm.io/pool=general",
+		"--bootstrap-kubeconfig=/var/lib/k8sm/general-x7k2p/etc/bootstrap-kubeconfig",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
+		}
+	}
+	if strings.Contains(got, "0123456789abcdef") {
+		t.Error("the token is among the arguments, for all to read")
+	}
+}
+
+func TestNetworkTemplateMakesAConfigurationForEachRange(t *testing.T) {
+	parsed, err := template.New("").Parse(cniTemplate("n1", true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := parsed.Execute(&b, map[string]any{"PodCIDRRanges": []string{"10.244.1.0/24", "fd00::/64"}}); err != nil {
+		t.Fatal(err)
+	}
+	var conf struct {
+		Name    string
+		Plugins []struct {
+			Type, Bridge string
+			IPMasq       bool
+			IPAM         struct{ Ranges [][]struct{ Subnet string } }
+		}
+	}
+	if err := json.Unmarshal([]byte(b.String()), &conf); err != nil {
+		t.Fatalf("%v in %s", err, b.String())
+	}
+	bridge := conf.Plugins[0]
+	if len(bridge.IPAM.Ranges) != 2 || bridge.IPAM.Ranges[1][0].Subnet != "fd00::/64" || !bridge.IPMasq {
+		t.Errorf("bridge is %+v", bridge)
+	}
+	if len(bridge.Bridge) > 15 || bridge.Bridge != conf.Name {
+		t.Errorf("bridge %q of network %q: an interface's name has 15 characters", bridge.Bridge, conf.Name)
+	}
+}
+
+func TestNetworkNamesDiffer(t *testing.T) {
+	if networkName("a") == networkName("b") || networkName("a") != networkName("a") {
+		t.Error("a name must be unique and stable")
+	}
+}
+
+func TestWhatHoldsTheTokenIsForTheOwnersEyes(t *testing.T) {
+	l := testLaunch()
+	l.StateDir = t.TempDir()
+	p := layoutOf(l)
+	if err := writeConfiguration(l, p, Reservation{}, hostFacts{}); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(l.StateDir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, _ := os.ReadFile(path)
+		info, _ := entry.Info()
+		if strings.Contains(string(data), testToken) && info.Mode().Perm() != 0o600 {
+			t.Errorf("%s is %s", path, info.Mode())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, _ := os.ReadFile(p.bootstrap())
+	if !strings.Contains(string(data), testToken) || !strings.Contains(string(data), `"certificate-authority-data": "cGVt"`) {
+		t.Errorf("bootstrap kubeconfig is %s", data)
+	}
+}
+
+func TestProgramsAreNotToldTheExecutorsSecrets(t *testing.T) {
+	l := testLaunch()
+	got := environment(layoutOf(l), []string{
+		"PATH=/usr/bin", "MESOS_EXECUTOR_AUTHENTICATION_TOKEN=jwt", "HTTPS_PROXY=http://proxy:3128", "no_proxy=10.0.0.0/8", "X=y",
+	})
+	want := []string{"HOME=/root", "LANG=C", "HTTPS_PROXY=http://proxy:3128", "no_proxy=10.0.0.0/8",
+		"TMPDIR=/var/lib/k8sm/general-x7k2p/tmp", "PATH=/var/lib/k8sm/general-x7k2p/bin:/usr/bin"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("environment (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,90 @@
+package kubelet
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestReserve(t *testing.T) {
+	machine := Machine{CPUs: 8, MemoryBytes: 32 << 30, DiskBytes: 100 << 30}
+	tests := map[string]struct {
+		change func(*Launch)
+		want   Reservation
+	}{
+		"part of a machine": {
+			func(*Launch) {},
+			Reservation{
+				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "ephemeral-storage": "97710505984"},
+				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
+				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
+			},
+		},
+		"without a share of the disk it is not limited": {
+			func(l *Launch) { l.DiskMiB = 0 },
+			Reservation{
+				System:       map[string]string{"cpu": "6000m", "memory": "32212254720"},
+				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
+				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
+			},
+		},
+		"without real containers there is no disk to run full": {
+			func(l *Launch) { l.ContainerRuntime = RuntimeNone },
+			Reservation{
+				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "ephemeral-storage": "98784247808"},
+				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
+				EvictionHard: map[string]string{"memory.available": "67108864"},
+			},
+		},
+		"more than the machine has": {
+			func(l *Launch) { l.CPUs, l.MemMiB, l.DiskMiB = 16, 64<<10, 200<<10 },
+			Reservation{
+				System:       map[string]string{"cpu": "0m", "memory": "0", "ephemeral-storage": "0"},
+				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
+				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
+				Exceeds:      []string{"cpu", "memory", "ephemeral-storage"},
+			},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := testLaunch()
+			tc.change(l)
+			if diff := cmp.Diff(tc.want, Reserve(l, machine)); diff != "" {
+				t.Errorf("reservation (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The kubelet's own sum must come out at the allocation less the overhead, for any
+// sizes.
+func TestAllocatableIsAllocationLessOverhead(t *testing.T) {
+	machine := Machine{CPUs: 64, MemoryBytes: 512 << 30, DiskBytes: 2 << 40}
+	for _, overhead := range []float64{0, 64, 256, 300.5, 1000} {
+		for _, mem := range []float64{1100, 4096, 100_000.25} {
+			l := testLaunch()
+			l.MemMiB, l.OverheadMemMiB, l.CPUs, l.OverheadCPUs, l.DiskMiB = mem, overhead, 3.7, 0.25, 12345
+			r := Reserve(l, machine)
+			memory := machine.MemoryBytes - number(t, r.System["memory"]) - number(t, r.Kube["memory"]) - number(t, r.EvictionHard["memory.available"])
+			cpu := int64(machine.CPUs)*1000 - number(t, r.System["cpu"]) - number(t, r.Kube["cpu"])
+			disk := machine.DiskBytes - number(t, r.System["ephemeral-storage"]) - number(t, r.EvictionHard["nodefs.available"])
+			got := []int64{cpu, memory, disk}
+			want := []int64{3450, mebibytes(mem) - mebibytes(overhead), 12345 << 20}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("allocatable of %g MiB with %g overhead (-want +got):\n%s", mem, overhead, diff)
+			}
+		}
+	}
+}
+
+func number(t *testing.T, s string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(strings.TrimRight(s, "m%"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
