@@ -82,14 +82,13 @@ func (g *ground) containers() []int {
 // what the node has left.
 func (g *ground) clear(r *record, dir string) error {
 	if g == nil {
-		return r.remove(dir, nil)
+		return r.remove(dir)
 	}
-	spared := family()
-	problems := []error{killAll(g.cgroups.dirs(), spared, killWithin), g.cgroups.leave()}
+	problems := []error{killAll(g.cgroups.dirs(), family(), killWithin), g.cgroups.leave()}
 	for i := len(g.held) - 1; i >= 0; i-- {
 		problems = append(problems, unmountBelow(g.held[i].path))
 	}
-	problems = append(problems, r.remove(dir, spared))
+	problems = append(problems, r.remove(dir))
 	for _, h := range g.held {
 		h.release()
 	}

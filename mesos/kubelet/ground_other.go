@@ -18,7 +18,7 @@ func (g *ground) take() error                       { return nil }
 func (g *ground) cgroupRoot() string                { return "" }
 func (g *ground) terminate() int                    { return 0 }
 func (g *ground) containers() []int                 { return nil }
-func (g *ground) clear(r *record, dir string) error { return r.remove(dir, nil) }
+func (g *ground) clear(r *record, dir string) error { return r.remove(dir) }
 
 // EnterPrivateMounts does nothing: there is no such thing here.
 func EnterPrivateMounts() error { return nil }
@@ -30,4 +30,4 @@ func readMachine(string) (Machine, error) {
 func mayLowerOOMScore() bool { return false }
 
 // remove deletes the node's folder; nothing else is made here.
-func (r *record) remove(dir string, _ map[int]bool) error { return os.RemoveAll(dir) }
+func (r *record) remove(dir string) error { return os.RemoveAll(dir) }

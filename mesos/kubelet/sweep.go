@@ -58,7 +58,7 @@ func sweepNode(dir string) (bool, error) {
 	if r == nil || err != nil {
 		return false, err
 	}
-	if err := r.remove(dir, map[int]bool{}); err != nil {
+	if err := r.remove(dir); err != nil {
 		return false, err
 	}
 	return true, nil

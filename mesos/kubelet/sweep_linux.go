@@ -10,8 +10,8 @@ import (
 // what runs may hold mounts and cgroups; what is mounted must be unmounted before
 // anything is deleted; and as long as something is left, the record stays for the next
 // sweep.
-func (r *record) remove(dir string, spared map[int]bool) error {
-	problems := []error{killAll(r.Cgroups, spared, killWithin)}
+func (r *record) remove(dir string) error {
+	problems := []error{killAll(r.Cgroups, family(), killWithin)}
 	if r.Network != "" {
 		problems = append(problems, removeBridge(r.Network), removeTranslations(r.Network))
 	}
