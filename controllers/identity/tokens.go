@@ -35,22 +35,28 @@ type Tokens struct {
 	Writer client.Writer
 }
 
-// NewTokenID makes up the public part of a token. It is recorded before the token is
-// issued, so that every token that exists can be revoked.
-func NewTokenID() string { return randomText(tokenIDLength) }
+// Token is a bootstrap token: its ID is public, its secret is never written down but
+// in the secret that makes it good.
+type Token struct{ ID, Secret string }
 
-// Issue creates the token whose ID the node's status.task bears, and returns it, as
-// id.secret. It is not kept anywhere else.
-func (t Tokens) Issue(ctx context.Context, node *v1alpha1.MesosNode) (string, error) {
-	task := node.Status.Task
-	if task == nil || task.BootstrapTokenID == "" {
-		return "", fmt.Errorf("issuing a bootstrap token: MesosNode %s has no token ID on record", node.Name)
+// NewToken makes a token up. It is good for nothing before it is issued.
+func NewToken() Token {
+	return Token{ID: randomText(tokenIDLength), Secret: randomText(tokenSecretLength)}
+}
+
+// String is the token as a kubelet presents it.
+func (t Token) String() string { return t.ID + "." + t.Secret }
+
+// Issue makes the token good, for the node whose status.task already bears its ID:
+// every token that exists can be revoked.
+func (t Tokens) Issue(ctx context.Context, node *v1alpha1.MesosNode, token Token) error {
+	if node.Status.Task == nil || node.Status.Task.BootstrapTokenID != token.ID {
+		return fmt.Errorf("issuing a bootstrap token: MesosNode %s does not have its ID on record", node.Name)
 	}
-	secret := randomText(tokenSecretLength)
-	if err := t.Writer.Create(ctx, tokenSecret(node, secret)); err != nil {
-		return "", fmt.Errorf("creating a bootstrap token: %w", err)
+	if err := t.Writer.Create(ctx, tokenSecret(node, token)); err != nil {
+		return fmt.Errorf("creating a bootstrap token: %w", err)
 	}
-	return task.BootstrapTokenID + "." + secret, nil
+	return nil
 }
 
 // Revoke makes the bootstrap token of the node's current attempt useless. It is no
@@ -70,19 +76,19 @@ func (t Tokens) revoke(ctx context.Context, id string) error {
 	return nil
 }
 
-func tokenSecret(node *v1alpha1.MesosNode, secret string) *corev1.Secret {
+func tokenSecret(node *v1alpha1.MesosNode, token Token) *corev1.Secret {
 	task := node.Status.Task
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: tokenNamespace,
-			Name:      secretName(task.BootstrapTokenID),
+			Name:      secretName(token.ID),
 			Labels:    map[string]string{"app.kubernetes.io/managed-by": "k8sm"},
 		},
 		Type: corev1.SecretTypeBootstrapToken,
 		StringData: map[string]string{
 			"description":                    fmt.Sprintf("First certificate of MesosNode %s, task %s.", node.Name, task.ID),
-			"token-id":                       task.BootstrapTokenID,
-			"token-secret":                   secret,
+			"token-id":                       token.ID,
+			"token-secret":                   token.Secret,
 			"expiration":                     tokenExpiry(task).UTC().Format(time.RFC3339),
 			"usage-bootstrap-authentication": "true",
 			"auth-extra-groups":              v1alpha1.BootstrapGroup,

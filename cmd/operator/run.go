@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/k8sm/k8sm/controllers"
+	"github.com/k8sm/k8sm/mesos/session"
+)
+
+// run works until the context ends or the lease is lost.
+func run(ctx context.Context, o options) error {
+	if o.printVersion {
+		_, err := fmt.Println(version)
+		return err
+	}
+	access, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the Kubernetes API: %w", err)
+	}
+	// The client does not limit itself: a pool of a thousand nodes is some thousand
+	// writes at once, and none at rest. The API server's priority and fairness protects
+	// it better than a rate that is guessed here.
+	access.QPS = -1
+	supplies, err := o.supplies(access)
+	if err != nil {
+		return err
+	}
+	mgr, err := ctrl.NewManager(access, o.manager())
+	if err != nil {
+		return fmt.Errorf("making the manager: %w", err)
+	}
+	sessions := session.NewMetrics()
+	if err := metrics.Registry.Register(sessions); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	hostname, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("finding the host name: %w", err)
+	}
+	err = controllers.Setup(mgr, controllers.Options{
+		Namespace: o.namespace,
+		Hostname:  hostname,
+		Supplies:  supplies,
+		Now:       time.Now,
+		Metrics:   sessions,
+	})
+	if err != nil {
+		return err
+	}
+	for name, add := range map[string]func(string, healthz.Checker) error{"healthz": mgr.AddHealthzCheck, "readyz": mgr.AddReadyzCheck} {
+		if err := add("ping", healthz.Ping); err != nil {
+			return fmt.Errorf("adding %s: %w", name, err)
+		}
+	}
+	o.logger.Info("Operator starts", "version", version, "namespace", o.namespace, "apiServer", access.Host, "nodeAPIServer", supplies.APIServer)
+	return mgr.Start(ctx)
+}
+
+// manager is how the manager is made. The lease is released at the end, after the
+// sessions have ended: another operator takes over at once, and finds no rival.
+func (o options) manager() ctrl.Options {
+	return ctrl.Options{
+		Scheme:                        controllers.Scheme(),
+		Cache:                         controllers.Cache(o.namespace),
+		Logger:                        o.logger,
+		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
+		HealthProbeBindAddress:        o.healthAddress,
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              o.leaderElectionID,
+		LeaderElectionNamespace:       o.namespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &o.leaderElectionInterval.lease,
+		RenewDeadline:                 &o.leaderElectionInterval.renew,
+		RetryPeriod:                   &o.leaderElectionInterval.retry,
+	}
+}

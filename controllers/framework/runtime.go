@@ -1,0 +1,102 @@
+package framework
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/node"
+	"github.com/k8sm/k8sm/mesos/kubelet"
+)
+
+// Runtime is what the operator supplies nodes with: the content of its --node-runtime
+// file. A pool's template.spec.runtime overrides it, artifact by artifact.
+type Runtime struct {
+	// ContainerRuntime is containerd (the default), or none when the artifact kubelet
+	// brings its own.
+	ContainerRuntime string `json:"containerRuntime,omitempty"`
+	// SandboxImage holds a pod's namespaces. Empty: containerd's own default.
+	SandboxImage string `json:"sandboxImage,omitempty"`
+	// Artifacts that each node is made of.
+	Artifacts []v1alpha1.Artifact `json:"artifacts,omitempty"`
+}
+
+var _ node.Artifacts = Runtime{}
+
+var digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// ParseRuntime reads a --node-runtime file. Unknown fields are errors.
+func ParseRuntime(data []byte) (Runtime, error) {
+	runtime := Runtime{ContainerRuntime: kubelet.RuntimeContainerd}
+	if err := yaml.UnmarshalStrict(data, &runtime); err != nil {
+		return Runtime{}, fmt.Errorf("parsing the node runtime: %w", err)
+	}
+	var problems []error
+	if runtime.ContainerRuntime != kubelet.RuntimeContainerd && runtime.ContainerRuntime != kubelet.RuntimeNone {
+		problems = append(problems, fmt.Errorf("containerRuntime is %q, not %q or %q", runtime.ContainerRuntime, kubelet.RuntimeContainerd, kubelet.RuntimeNone))
+	}
+	seen := map[string]bool{}
+	for i := range runtime.Artifacts {
+		a := &runtime.Artifacts[i]
+		if a.Type == "" {
+			a.Type = v1alpha1.ArtifactBinary
+		}
+		if a.Name == "" || seen[a.Name] {
+			problems = append(problems, fmt.Errorf("artifacts[%d]: the name %q is empty or there twice", i, a.Name))
+		}
+		seen[a.Name] = true
+		if a.URI == "" || !digest.MatchString(a.SHA256) {
+			problems = append(problems, fmt.Errorf("artifact %q: it needs a uri, and a sha256 of 64 lower-case hexadecimal digits", a.Name))
+		}
+		if !slices.Contains([]v1alpha1.ArtifactType{v1alpha1.ArtifactBinary, v1alpha1.ArtifactArchive, v1alpha1.ArtifactImage}, a.Type) {
+			problems = append(problems, fmt.Errorf("artifact %q: the type %q is none", a.Name, a.Type))
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return Runtime{}, fmt.Errorf("checking the node runtime: %w", err)
+	}
+	return runtime, nil
+}
+
+// Missing names, in order, the artifacts that a node needs and that neither its template
+// nor the operator supplies. What is in an archive only the executor finds out.
+func (r Runtime) Missing(template v1alpha1.NodeRuntime) []string {
+	merged := r.with(template)
+	needed := []string{kubelet.ArtifactExecutor}
+	if !slices.ContainsFunc(merged.Artifacts, func(a v1alpha1.Artifact) bool { return a.Type == v1alpha1.ArtifactArchive }) {
+		needed = append(needed, kubelet.ArtifactKubelet)
+		if merged.ContainerRuntime == kubelet.RuntimeContainerd {
+			needed = append(needed, "containerd", "containerd-shim-runc-v2", "runc", "bridge", "host-local", "loopback", "portmap")
+		}
+	}
+	return slices.DeleteFunc(needed, func(name string) bool { return merged.artifact(name) != nil })
+}
+
+// with is what a template makes of it.
+func (r Runtime) with(template v1alpha1.NodeRuntime) Runtime {
+	out := Runtime{ContainerRuntime: r.ContainerRuntime, SandboxImage: r.SandboxImage, Artifacts: slices.Clone(r.Artifacts)}
+	if template.SandboxImage != "" {
+		out.SandboxImage = template.SandboxImage
+	}
+	for _, a := range template.Artifacts {
+		if known := out.artifact(a.Name); known != nil {
+			*known = a
+		} else {
+			out.Artifacts = append(out.Artifacts, a)
+		}
+	}
+	return out
+}
+
+func (r Runtime) artifact(name string) *v1alpha1.Artifact {
+	for i := range r.Artifacts {
+		if r.Artifacts[i].Name == name {
+			return &r.Artifacts[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+// Package controllers wires the controllers together, and into a manager: who finds
+// sessions where, who issues tokens and who revokes them. Each controller is a folder
+// of its own, knows the others by small interfaces at most, and is told all else here.
+//
+// cmd/operator calls it, and so do tests that have a manager of their own.
+package controllers
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/framework"
+	"github.com/k8sm/k8sm/controllers/identity"
+	"github.com/k8sm/k8sm/controllers/node"
+	"github.com/k8sm/k8sm/controllers/nodepool"
+	"github.com/k8sm/k8sm/mesos/session"
+)
+
+// Options are what the controllers need beside a manager. All but Metrics are needed.
+type Options struct {
+	// Namespace of the operator, in which the secrets are that frameworks name.
+	Namespace string
+	// Hostname of the operator, as shown in Mesos.
+	Hostname string
+	// Supplies are what every node is given.
+	Supplies framework.Supplies
+	// Now is the clock.
+	Now func() time.Time
+	// Metrics that the sessions with Mesos count in.
+	Metrics *session.Metrics
+}
+
+// Scheme knows the types that the controllers read and write.
+func Scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	return scheme
+}
+
+// Cache is how the manager is to cache: no secrets but those in the operator's own
+// namespace, and of all objects only what is looked at. A trimmed object is never
+// updated, only patched.
+func Cache(namespace string) cache.Options {
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}: {Namespaces: map[string]cache.Config{namespace: {}}},
+			&corev1.Node{}:   {Transform: trimNode},
+		},
+	}
+}
+
+// trimNode drops what is large in a Node and of no use here.
+func trimNode(object any) (any, error) {
+	if n, ok := object.(*corev1.Node); ok {
+		n.ManagedFields = nil
+		n.Status.Images = nil
+	}
+	return object, nil
+}
+
+// Setup makes the manager run all controllers.
+func Setup(mgr ctrl.Manager, o Options) error {
+	recorder := mgr.GetEventRecorder("k8sm")
+	sessions := framework.NewSessions()
+	if err := mgr.Add(sessions); err != nil {
+		return fmt.Errorf("adding the sessions: %w", err)
+	}
+	tokens := identity.Tokens{Writer: mgr.GetClient()}
+	controllers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
+		"MesosFramework": framework.NewReconciler(framework.Options{
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
+			Sessions: sessions, Tokens: tokens, Supplies: o.Supplies,
+			Namespace: o.Namespace, Hostname: o.Hostname, Metrics: o.Metrics,
+			Log: mgr.GetLogger().WithName("session"),
+		}),
+		"MesosNodePool": nodepool.NewReconciler(nodepool.Options{
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
+			Agents: sessions,
+		}),
+		"MesosNode": node.NewReconciler(node.Options{
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
+			Frameworks: sessions, Tokens: tokens, Artifacts: o.Supplies.Runtime, Changes: sessions.NodeChanges(),
+		}),
+		"CertificateSigningRequest": identity.NewReconciler(identity.Options{
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
+			Tokens: tokens,
+		}),
+	}
+	for kind, controller := range controllers {
+		if err := controller.SetupWithManager(mgr); err != nil {
+			return fmt.Errorf("setting up the controller of %s: %w", kind, err)
+		}
+	}
+	return nil
+}
