@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 )
+
+// KubectlPath is where kubectl is.
+func (p *Playground) KubectlPath() string { return p.kube("kubectl") }
 
 // Kubectl runs kubectl as the administrator and returns what it prints.
 func (p *Playground) Kubectl(ctx context.Context, args ...string) (string, error) {
@@ -21,7 +23,7 @@ func (p *Playground) Apply(ctx context.Context, manifest string) (string, error)
 
 func (p *Playground) kubectl(ctx context.Context, input string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, p.kube("kubectl"), args...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+p.Kubeconfig, "KUBECACHEDIR="+p.dir.file("tmp", "kubectl"), "HOME="+p.dir.path)
+	cmd.Env = append(environment(), "KUBECONFIG="+p.Kubeconfig, "KUBECACHEDIR="+p.dir.file("tmp", "kubectl"), "HOME="+p.dir.path)
 	cmd.Stdin = strings.NewReader(input)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

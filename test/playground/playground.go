@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -103,6 +105,7 @@ func (p *Playground) StartControlPlane(ctx context.Context) error {
 		return fmt.Errorf("loading kubeconfig: %w", err)
 	}
 	p.Config.QPS, p.Config.Burst = 50, 100
+	p.Config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
 	return p.applyBasics(ctx)
 }
 

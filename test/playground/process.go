@@ -57,7 +57,7 @@ func (d *runDir) spawn(c command) (*process, error) {
 	p.cmd = exec.Command(c.path, c.args...)
 	p.cmd.Dir = d.path
 	p.cmd.Stdout, p.cmd.Stderr = output, output
-	p.cmd.Env = append(append(os.Environ(), "TMPDIR="+d.file("tmp"), "HOME="+d.path), c.env...)
+	p.cmd.Env = append(append(environment(), "TMPDIR="+d.file("tmp"), "HOME="+d.path), c.env...)
 	p.cmd.SysProcAttr = sessionAttributes()
 	started := make(chan error)
 	forks() <- func() { started <- p.cmd.Start() }
@@ -69,6 +69,14 @@ func (d *runDir) spawn(c command) (*process, error) {
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// environment without proxies: all that the parts talk to is on this machine.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(strings.ToUpper(variable), "=")
+		return name == "HTTP_PROXY" || name == "HTTPS_PROXY" || name == "ALL_PROXY" || name == "KUBECONFIG"
+	})
 }
 
 // stop ends the process: SIGTERM, and SIGKILL to its whole session after grace.
