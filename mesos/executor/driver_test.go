@@ -23,7 +23,6 @@ type agent struct {
 	t *testing.T
 
 	mu         sync.Mutex
-	calls      []*executor.Call
 	stream     chan *executor.Event // of the present subscription
 	subscribes chan *executor.Call
 	updates    chan mesos.TaskStatus

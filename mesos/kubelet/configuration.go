@@ -240,7 +240,6 @@ func writeConfiguration(l *Launch, p layout, r Reservation, host hostFacts) erro
 
 // hostFacts are found out on the agent.
 type hostFacts struct {
-	machine Machine
 	// cgroupRoot is the container's cgroup, seen from the root of each hierarchy.
 	cgroupRoot string
 	// restrictOOMScore: this process may not lower the score of others.

@@ -98,9 +98,13 @@ func TestNetworkTemplateMakesAConfigurationForEachRange(t *testing.T) {
 	}
 }
 
-func TestNetworkNamesDiffer(t *testing.T) {
-	if networkName("a") == networkName("b") || networkName("a") != networkName("a") {
-		t.Error("a name must be unique and stable")
+func TestNetworkNamesDifferAndLast(t *testing.T) {
+	// A later release must find the bridge of a node that died under an earlier one.
+	if got := networkName("a"); got != "k8sm-ca978112ca" {
+		t.Errorf("name of a's network is %q", got)
+	}
+	if networkName("a") == networkName("b") {
+		t.Error("two nodes share a network")
 	}
 }
 
