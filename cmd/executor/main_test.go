@@ -1,0 +1,199 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/encoding"
+	"github.com/mesos/mesos-go/api/v1/lib/httpcli"
+	"github.com/mesos/mesos-go/api/v1/lib/httpcli/httpsched"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
+
+	"github.com/k8sm/k8sm/mesos/kubelet"
+	"github.com/k8sm/k8sm/mesos/mesostest"
+)
+
+// TestMain lets the test's own binary be the executor, where an agent starts it.
+func TestMain(m *testing.M) {
+	if os.Getenv("MESOS_EXECUTOR_ID") != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// framework is a scheduler that launches one task on the first offer.
+type framework struct {
+	t      *testing.T
+	id     string
+	caller calls.Caller
+	events encoding.Decoder
+	agent  mesos.AgentID
+}
+
+func newFramework(t *testing.T, master *mesostest.Master) *framework {
+	t.Helper()
+	caller := httpsched.NewCaller(httpcli.New(httpcli.Endpoint(master.URL() + "/api/v1/scheduler")))
+	checkpoint := true
+	response, err := caller.Call(t.Context(), calls.Subscribe(&mesos.FrameworkInfo{
+		User: "root", Name: "test", Roles: []string{"k8sm"}, Checkpoint: &checkpoint,
+		Capabilities: []mesos.FrameworkInfo_Capability{
+			{Type: mesos.FrameworkInfo_Capability_MULTI_ROLE}, {Type: mesos.FrameworkInfo_Capability_PARTITION_AWARE}},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = response.Close() })
+	return &framework{t: t, caller: caller, events: response}
+}
+
+// next returns the next event of the type.
+func (f *framework) next(kind scheduler.Event_Type) *scheduler.Event {
+	f.t.Helper()
+	for {
+		event := &scheduler.Event{}
+		if err := f.events.Decode(event); err != nil {
+			f.t.Fatalf("waiting for %s: %v", kind, err)
+		}
+		if event.Type == scheduler.Event_SUBSCRIBED {
+			f.id = event.Subscribed.FrameworkID.Value
+		}
+		if event.Type == kind {
+			return event
+		}
+	}
+}
+
+func (f *framework) call(c *scheduler.Call) {
+	f.t.Helper()
+	c.FrameworkID = &mesos.FrameworkID{Value: f.id}
+	if _, err := f.caller.Call(f.t.Context(), c); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *framework) launch(data []byte) {
+	f.t.Helper()
+	offer := f.next(scheduler.Event_OFFERS).Offers.Offers[0]
+	f.agent = offer.AgentID
+	shell, command := true, "exec "+os.Args[0]
+	scalar := func(name string, value float64) mesos.Resource {
+		return mesos.Resource{Name: name, Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: value},
+			AllocationInfo: &mesos.Resource_AllocationInfo{Role: new("k8sm")}}
+	}
+	resources := []mesos.Resource{scalar("cpus", 0.5), scalar("mem", 128)}
+	f.call(calls.Accept(calls.OfferOperations{calls.OpLaunch(mesos.TaskInfo{
+		Name: "n1", TaskID: mesos.TaskID{Value: "n1.1"}, AgentID: f.agent, Resources: resources, Data: data,
+		Executor: &mesos.ExecutorInfo{
+			Type: mesos.ExecutorInfo_CUSTOM, ExecutorID: mesos.ExecutorID{Value: "n1.1"}, FrameworkID: &mesos.FrameworkID{Value: f.id},
+			Command: &mesos.CommandInfo{Shell: &shell, Value: &command}, Resources: resources,
+		},
+	})}.WithOffers(offer.ID)))
+}
+
+// status returns the next status of the task, acknowledged.
+func (f *framework) status() mesos.TaskStatus {
+	f.t.Helper()
+	status := f.next(scheduler.Event_UPDATE).Update.Status
+	if len(status.UUID) > 0 {
+		f.call(calls.Acknowledge(status.AgentID.Value, status.TaskID.Value, status.UUID))
+	}
+	return status
+}
+
+// message is a launch message for a node whose kubelet is a script.
+func message(t *testing.T, stateDir, script string) []byte {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "kubelet")
+	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(script))
+	l := kubelet.Launch{
+		Version: kubelet.LaunchVersion, NodeName: "n1", ProviderID: "mesos://S0/n1.1",
+		APIServer: "https://127.0.0.1:1", CAData: []byte("pem"), BootstrapToken: "abcdef.0123456789abcdef",
+		CPUs: 1, MemMiB: 256, OverheadCPUs: 0.1, OverheadMemMiB: 128, Address: "127.0.0.1", KubeletPort: 31000,
+		StateDir: stateDir, ContainerRuntime: kubelet.RuntimeNone,
+		Artifacts: []kubelet.Artifact{{Name: "kubelet", Type: kubelet.TypeBinary, URI: "file://" + program, SHA256: hex.EncodeToString(sum[:])}},
+	}
+	data, err := l.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func cluster(t *testing.T) (*mesostest.Agent, *framework) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("the kubelet runs on Linux only")
+	}
+	master, err := mesostest.NewMaster(mesostest.MasterOptions{AllocationInterval: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = master.Close() })
+	agent, err := master.AddAgent(mesostest.AgentOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return agent, newFramework(t, master)
+}
+
+func awaitNoContainer(t *testing.T, agent *mesostest.Agent) {
+	t.Helper()
+	for range 500 {
+		if agent.Containers() == 0 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Error("the executor is still there: it would keep its agent draining")
+}
+
+func TestExecutorOfARealProcess(t *testing.T) {
+	agent, f := cluster(t)
+	stateDir := filepath.Join(t.TempDir(), "state")
+	f.launch(message(t, stateDir, "#!/bin/sh\ntrap 'exit 0' TERM\ntouch "+stateDir+"/up\nwhile :; do sleep 0.01; done\n"))
+	if s := f.status(); s.GetState() != mesos.TASK_STARTING {
+		t.Fatalf("first status is %s: %s", s.GetState(), s.GetMessage())
+	}
+	for range 500 {
+		if _, err := os.Stat(stateDir + "/up"); err == nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	f.call(calls.Kill("n1.1", f.agent.Value))
+	if s := f.status(); s.GetState() != mesos.TASK_KILLED {
+		t.Errorf("last status is %s: %s", s.GetState(), s.GetMessage())
+	}
+	awaitNoContainer(t, agent)
+	entries, _ := os.ReadDir(stateDir)
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return e.Name() == "cache" || e.Name() == "up" })
+	if len(entries) > 0 {
+		t.Errorf("left: %v", entries)
+	}
+}
+
+func TestTaskThatWouldFailAnywhereIsAnError(t *testing.T) {
+	agent, f := cluster(t)
+	f.launch([]byte(`{"version": 99}`))
+	s := f.status()
+	if s.GetState() == mesos.TASK_STARTING {
+		s = f.status()
+	}
+	if s.GetState() != mesos.TASK_ERROR || !strings.Contains(s.GetMessage(), "version is 99") {
+		t.Errorf("status is %s: %s", s.GetState(), s.GetMessage())
+	}
+	awaitNoContainer(t, agent)
+}
