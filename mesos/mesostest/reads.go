@@ -186,7 +186,7 @@ func (m *Master) readTasks() *master.Response_GetTasks {
 
 // read is the task without its data, which is not for operators.
 func (t *task) read() mesos.Task {
-	state := t.state
+	state, updateState := t.state, t.updateState
 	return mesos.Task{
 		Name:              t.info.Name,
 		TaskID:            t.info.TaskID,
@@ -196,7 +196,7 @@ func (t *task) read() mesos.Task {
 		State:             &state,
 		Resources:         t.info.Resources,
 		Statuses:          slices.Clone(t.statuses),
-		StatusUpdateState: &state,
+		StatusUpdateState: &updateState,
 		StatusUpdateUUID:  t.uuid,
 		Labels:            t.info.Labels,
 		Discovery:         t.info.Discovery,

@@ -63,20 +63,27 @@ func (m *Master) register(a *Agent, total quantities) error {
 	a.setIdentity(fmt.Sprintf("%s-S%d", m.id, m.nextAgent), m.nextAgent)
 	m.nextAgent++
 	a.total = total
-	a.free = total.clone()
+	here, there := m.options.Domain, a.options.Domain
+	a.foreign = here.Region != "" && there.Region != "" && here.Region != there.Region
+	m.agentsToClose = append(m.agentsToClose, a)
+	m.enroll(a)
+	return nil
+}
+
+// enroll takes an agent on that has no tasks.
+func (m *Master) enroll(a *Agent) {
+	a.state = agentActive
+	a.free = a.total.clone()
 	a.offers = map[string]*offer{}
 	a.tasks = map[*task]struct{}{}
 	a.executors = map[string]map[string]*executorUsage{}
+	a.kills = nil
 	a.registered = m.options.Now()
-	here, there := m.options.Domain, a.options.Domain
-	a.foreign = here.Region != "" && there.Region != "" && here.Region != there.Region
 	m.agents = append(m.agents, a)
-	m.agentsToClose = append(m.agentsToClose, a)
 	m.agentsByID[a.id] = a
-	m.total.add(total)
+	m.total.add(a.total)
 	m.log.Info("Registered agent", "agent", a.id, "hostname", a.options.Hostname)
 	m.allocateSoon()
-	return nil
 }
 
 // unregister forgets an agent that says farewell. Even PARTITION_AWARE frameworks
@@ -98,6 +105,18 @@ func (m *Master) unregister(a *Agent) {
 		m.tellFailure(a)
 	}
 	a.state = agentRemoved
+}
+
+// Leave is the agent's farewell, as after SIGUSR1: the master forgets it at once,
+// its executors get SHUTDOWN and their grace.
+func (a *Agent) Leave() {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	a.master.unregister(a)
+	for id := range a.frameworks {
+		a.shutdownFramework(id)
+	}
+	a.link.down = true
 }
 
 // dropAgent takes an agent out of the allocation.
@@ -195,10 +214,12 @@ func (m *Master) markUnreachable(a *Agent) {
 	a.state = agentUnreachable
 	a.unreachableSince = &mesos.TimeInfo{Nanoseconds: m.options.Now().UnixNano()}
 	for t := range a.tasks {
-		t.state, t.unreachable = mesos.TASK_UNREACHABLE, a.unreachableSince
-		m.tell(t.framework, t.info.TaskID.Value, &mesos.AgentID{Value: a.id}, mesos.TASK_UNREACHABLE,
+		t.state = mesos.TASK_UNREACHABLE
+		status := m.tell(t.framework, t.info.TaskID.Value, &mesos.AgentID{Value: a.id}, mesos.TASK_UNREACHABLE,
 			mesos.REASON_AGENT_REMOVED, "health check timed out", t.addExecutorID,
 			func(s *mesos.TaskStatus) { s.UnreachableTime = a.unreachableSince })
+		status.ExecutorID = nil
+		t.statuses = append(t.statuses, status)
 		m.release(t)
 		delete(t.framework.tasks, t.info.TaskID.Value)
 		delete(a.tasks, t)
@@ -207,8 +228,9 @@ func (m *Master) markUnreachable(a *Agent) {
 	m.tellFailure(a)
 }
 
-// Reconnect ends a Disconnect: the agent registers again, with its tasks. Was it
-// marked gone meanwhile, it is shut down with its executors.
+// Reconnect ends a Disconnect: the agent registers again, with its tasks. After
+// Leave it is registered without any, and keeps its ID; was it marked gone, it is
+// shut down with its executors.
 func (a *Agent) Reconnect() {
 	m := a.master
 	m.mu.Lock()
@@ -228,6 +250,9 @@ func (a *Agent) Reconnect() {
 	case agentRemoved:
 		for id := range a.frameworks {
 			a.shutdownFramework(id)
+		}
+		if !m.gone[a.id] && !a.closed {
+			m.enroll(a)
 		}
 	}
 }

@@ -2,11 +2,13 @@ package mesostest
 
 import (
 	"cmp"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +27,8 @@ type recorded struct {
 	// before says what to do before a line, or to it: deeds that are only noted, and
 	// what the transcript does not tell.
 	before map[int]func(*replay, *line)
+	// credentials that the master knows.
+	credentials map[string]string
 }
 
 // replay is one transcript that is being replayed.
@@ -36,6 +40,8 @@ type replay struct {
 	wire       wire
 	start      time.Time
 	master     *Master
+	dir        string
+	agents     map[int]*Agent
 	launcher   *scriptedLauncher
 	tr         translation
 	responses  map[int]*http.Response
@@ -53,6 +59,8 @@ func newReplay(t *testing.T, r recorded, tr transcript, dir string) *replay {
 	n := newNetwork()
 	p := &replay{
 		t: t, recorded: r, transcript: tr, network: n, wire: wire{t, n.client()}, start: time.Now(),
+		dir:       dir,
+		agents:    map[int]*Agent{},
 		launcher:  newScriptedLauncher(),
 		tr:        translation{ours: map[string]string{}},
 		responses: map[int]*http.Response{},
@@ -65,40 +73,41 @@ func newReplay(t *testing.T, r recorded, tr transcript, dir string) *replay {
 		Listener: n.listen("127.0.0.1", 5050),
 		// A little more than Mesos' second, as its timers drift.
 		AllocationInterval: 1000800 * time.Microsecond,
-		Domain:             Domain{},
+		AgentTimeout:       3400 * time.Millisecond, // where it matters, three pings of a second
+		Domain:             domainFlag(tr.masterFlags),
+		Credentials:        r.credentials,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, flags := range tr.agentFlags {
-		p.addAgent(flags, fmt.Sprintf("%s/%d", dir, i+1), fmt.Sprintf("/var/lib/mesos-%d", i+1))
+	for i := range tr.agentFlags {
+		p.addAgent(i)
 	}
 	return p
 }
 
-func (p *replay) addAgent(flags []string, dir, theirs string) {
+// addAgent starts the agent with the flags of that number.
+func (p *replay) addAgent(number int) {
+	flags := p.transcript.agentFlags[number]
+	dir := filepath.Join(p.dir, strconv.Itoa(number))
 	o := AgentOptions{
 		Hostname:   flagValue(flags, "hostname"),
 		Listener:   p.network.listen(flagValue(flags, "ip"), 5051),
 		Resources:  flagValue(flags, "resources"),
 		Attributes: flagValue(flags, "attributes"),
+		Domain:     domainFlag(flags),
 		WorkDir:    dir,
 		Launcher:   p.launcher,
-	}
-	if domain := flagValue(flags, "domain"); domain != "" {
-		var d any
-		_ = json.Unmarshal([]byte(domain), &d)
-		o.Domain.Region, _ = at(d, "fault_domain", "region", "name").(string)
-		o.Domain.Zone, _ = at(d, "fault_domain", "zone", "name").(string)
-		p.master.options.Domain = Domain{"region-a", "zone-1"}
 	}
 	if flagValue(flags, "executor_registration_timeout") == "5secs" {
 		o.ExecutorRegistrationTimeout = 5 * time.Second
 	}
-	if _, err := p.master.AddAgent(o); err != nil {
+	a, err := p.master.AddAgent(o)
+	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.tr.ours[theirs] = dir
+	p.agents[number] = a
+	p.tr.ours[fmt.Sprintf("/var/lib/mesos-%d", number+1)] = dir
 }
 
 func (p *replay) sleepUntil(at time.Duration) { time.Sleep(time.Until(p.start.Add(at))) }
@@ -164,8 +173,14 @@ func (p *replay) request(l line) {
 	case nil:
 	case string:
 		body = strings.NewReader(b)
-	default:
+	case []any:
+		raw, _ := json.Marshal(b)
+		body = strings.NewReader(string(raw))
+	case object:
 		raw, err := json.Marshal(b)
+		if encoded, ok := b["base64"].(string); ok {
+			raw, err = base64.StdEncoding.DecodeString(encoded)
+		}
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -185,8 +200,7 @@ func (p *replay) request(l line) {
 		p.t.Fatalf("%s:%d: %v", p.recorded.name, l.number, err)
 	}
 	p.responses[l.Req] = response
-	if response.StatusCode == http.StatusOK && response.ContentLength < 0 && response.Header.Get("Content-Type") == mediaJSON &&
-		at(l.Body, "type") == "SUBSCRIBE" {
+	if response.StatusCode == http.StatusOK && (response.Header.Get("Mesos-Stream-Id") != "" || l.Path == pathExecutor) {
 		s := &subscription{t: p.t, response: response, events: make(chan object, 4096)}
 		go s.read()
 		p.streams[l.Req] = &replayStream{subscription: s}

@@ -27,7 +27,7 @@ func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principa
 		m.serveSubscribe(w, r, call, mediaType, streamID, principal)
 		return
 	}
-	if status, err := m.admit(call, streamID); err != nil {
+	if status, err := m.admit(call, streamID, principal); err != nil {
 		refuse(w, status, "%v", err)
 		return
 	}
@@ -100,10 +100,13 @@ func validateSubscribe(call *scheduler.Call, principal string) error {
 		return errors.New("'framework_id' differs from 'subscribe.framework_info.id'")
 	}
 	if info.Principal != nil && principal != "" && *info.Principal != principal {
-		return fmt.Errorf("Authenticated principal '%s' does not match principal '%s' set in `FrameworkInfo`",
-			principal, *info.Principal)
+		return wrongPrincipal(principal, *info.Principal)
 	}
 	return nil
+}
+
+func wrongPrincipal(authenticated, set string) error {
+	return fmt.Errorf("Authenticated principal '%s' does not match principal '%s' set in `FrameworkInfo`", authenticated, set)
 }
 
 // missingField looks for the field that belongs to the call's type.
@@ -140,13 +143,15 @@ func missingField(call *scheduler.Call) (name string, missing bool) {
 }
 
 // admit says whether the framework may make the call on that stream, and counts it.
-func (m *Master) admit(call *scheduler.Call, streamID string) (status int, err error) {
+func (m *Master) admit(call *scheduler.Call, streamID, principal string) (status int, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f, ok := m.frameworks[call.FrameworkID.Value]
 	switch {
 	case !ok:
 		return http.StatusBadRequest, errors.New("Framework cannot be found")
+	case principal != "" && principal != f.info.GetPrincipal():
+		return http.StatusBadRequest, wrongPrincipal(principal, f.info.GetPrincipal())
 	case f.stream == nil:
 		return http.StatusForbidden, errors.New("Framework is not subscribed")
 	case streamID == "":

@@ -17,16 +17,16 @@ type task struct {
 	resources quantities
 	released  bool
 
-	state           mesos.TaskState // of the last update that went to the scheduler
+	state           mesos.TaskState // as the scheduler was told
+	updateState     mesos.TaskState // of the agent's last update
 	uuid            []byte          // of that update
 	statuses        []mesos.TaskStatus
 	containerStatus *mesos.ContainerStatus
-	unreachable     *mesos.TimeInfo
 }
 
 func (m *Master) addTask(f *framework, a *Agent, info mesos.TaskInfo, role string, q quantities) {
 	info.Data = nil
-	t := &task{info: info, framework: f, agent: a, role: role, resources: q, state: mesos.TASK_STAGING}
+	t := &task{info: info, framework: f, agent: a, role: role, resources: q, state: mesos.TASK_STAGING, updateState: mesos.TASK_STAGING}
 	f.tasks[info.TaskID.Value] = t
 	a.tasks[t] = struct{}{}
 }
@@ -61,7 +61,7 @@ func (t *task) executorID() *mesos.ExecutorID {
 
 // tell sends an update that the master makes. It has no uuid: nobody acknowledges it.
 // Frameworks that are not PARTITION_AWARE know no other loss than TASK_LOST.
-func (m *Master) tell(f *framework, taskID string, agentID *mesos.AgentID, state mesos.TaskState, reason mesos.TaskStatus_Reason, message string, more ...func(*mesos.TaskStatus)) {
+func (m *Master) tell(f *framework, taskID string, agentID *mesos.AgentID, state mesos.TaskState, reason mesos.TaskStatus_Reason, message string, more ...func(*mesos.TaskStatus)) mesos.TaskStatus {
 	if !f.capable(mesos.FrameworkInfo_Capability_PARTITION_AWARE) {
 		state = beforePartitionAware(state)
 	}
@@ -72,6 +72,7 @@ func (m *Master) tell(f *framework, taskID string, agentID *mesos.AgentID, state
 		add(&status)
 	}
 	m.send(f, updateEvent(status))
+	return status
 }
 
 func beforePartitionAware(state mesos.TaskState) mesos.TaskState {
@@ -99,7 +100,7 @@ func (m *Master) updated(frameworkID string, status mesos.TaskStatus, latest mes
 }
 
 func (t *task) record(status mesos.TaskStatus) {
-	t.state = *status.State
+	t.state, t.updateState = *status.State, *status.State
 	if status.ContainerStatus != nil {
 		t.containerStatus = status.ContainerStatus
 	}

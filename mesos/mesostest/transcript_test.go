@@ -17,9 +17,10 @@ import (
 // says with which flags, each further one is a request, a response, an event, the
 // end of a stream, or a note on what was done.
 type transcript struct {
-	name       string
-	agentFlags [][]string
-	lines      []line
+	name        string
+	masterFlags []string
+	agentFlags  [][]string
+	lines       []line
 }
 
 type line struct {
@@ -50,12 +51,13 @@ func readTranscript(t *testing.T, name string) transcript {
 	for number := 1; in.Scan(); number++ {
 		if number == 1 {
 			var head struct {
-				AgentFlags [][]string `json:"agent_flags"`
+				MasterFlags []string   `json:"master_flags"`
+				AgentFlags  [][]string `json:"agent_flags"`
 			}
 			if err := json.Unmarshal(in.Bytes(), &head); err != nil {
 				t.Fatal(err)
 			}
-			out.agentFlags = head.AgentFlags
+			out.masterFlags, out.agentFlags = head.MasterFlags, head.AgentFlags
 			continue
 		}
 		l := line{number: number}
@@ -75,6 +77,17 @@ func flagValue(flags []string, name string) string {
 		}
 	}
 	return ""
+}
+
+// domainFlag of --domain, which is JSON.
+func domainFlag(flags []string) Domain {
+	var d any
+	if json.Unmarshal([]byte(flagValue(flags, "domain")), &d) != nil {
+		return Domain{}
+	}
+	region, _ := at(d, "fault_domain", "region", "name").(string)
+	zone, _ := at(d, "fault_domain", "zone", "name").(string)
+	return Domain{Region: region, Zone: zone}
 }
 
 // translation maps names that a real cluster gave to those that ours gave in their
@@ -126,12 +139,12 @@ func (tr translation) tree(v any) any {
 // anyTime are fields that differ from run to run. Of them only the presence counts.
 var anyTime = []string{
 	"timestamp", "registered_time", "reregistered_time", "unregistered_time", "nanoseconds",
-	"executor_pid", "build_date", "build_time", "build_user",
+	"executor_pid", "build_date", "build_time", "build_user", "start_time", "elected_time",
 }
 
 // notOurs are fields that a real master has and ours has not: Mesos 1.11's that the
 // messages do not know, and what nobody reads.
-var notOurs = []string{"offer_constraints", "healthy"}
+var notOurs = []string{".offer_constraints", ".healthy", "agent_info.checkpoint"}
 
 // compare says how what came differs from what was recorded, and learns on the way
 // which of our IDs stands for which recorded one.
@@ -179,7 +192,8 @@ func (tr translation) compare(path string, want, got any) []string {
 func (tr translation) compareObjects(path string, want, got object) []string {
 	var diffs []string
 	for name, field := range want {
-		if slices.Contains(notOurs, name) {
+		missing := func(suffix string) bool { return strings.HasSuffix(path+"."+name, suffix) }
+		if slices.ContainsFunc(notOurs, missing) {
 			continue
 		}
 		value, ok := got[name]
@@ -225,10 +239,11 @@ func (tr translation) learnWithin(want, got string) {
 func (tr translation) align(want, got []any) {
 	name := func(v any) string {
 		for _, path := range [][]any{
-			{"hostname"}, {"name"}, {"framework_info", "name"}, {"executor_info", "executor_id", "value"}, {"value"}, {"key"},
+			{"hostname"}, {"agent_info", "hostname"}, {"name"}, {"framework_info", "name"}, {"executor_info", "executor_id", "value"}, {"value"}, {"key"},
 		} {
 			if s, ok := at(v, path...).(string); ok {
-				return tr.text(s)
+				role, _ := at(v, "allocation_info", "role").(string)
+				return tr.text(s) + " " + role
 			}
 		}
 		return ""

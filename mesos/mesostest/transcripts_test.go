@@ -1,6 +1,8 @@
 package mesostest
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,6 +60,36 @@ var transcripts = []recorded{
 			54: func(p *replay, _ *line) { p.hangUp(9) }, // before the ACKNOWLEDGE of the same millisecond
 		},
 	},
+	{
+		name: "12-agent-lost", tick: 95 * time.Millisecond,
+		before: map[int]func(*replay, *line){
+			64: func(p *replay, _ *line) {
+				p.agents[0].Disconnect()
+				p.launcher.process("e1").exit(statusKilled)
+			},
+			94:  func(p *replay, _ *line) { p.agents[0].Reconnect() },
+			108: func(p *replay, _ *line) { p.agents[1].Disconnect() },
+			123: func(p *replay, _ *line) { p.agents[1].Reconnect() },
+			133: func(p *replay, _ *line) { p.agents[2].Leave() },
+			142: func(p *replay, _ *line) { p.agents[2].Reconnect() },
+			147: func(p *replay, _ *line) { p.agents[1].Disconnect() },
+			171: func(p *replay, _ *line) { p.agents[1].Reconnect() },
+		},
+	},
+	{
+		name: "20-authentication", tick: 93 * time.Millisecond,
+		before: map[int]func(*replay, *line){
+			54: func(_ *replay, l *line) { // the offer that was not accepted before is still there
+				id := at(l.Body, "accept", "offer_ids", 0).(object)
+				id["value"] = strings.TrimSuffix(id["value"].(string), "2") + "1"
+			},
+		},
+		credentials: map[string]string{"fw": "fw-secret", "guest": "guest-secret", "ops": "ops-secret"},
+		// There are no ACLs here.
+		skip: slices.Concat(numbers(19, 27), numbers(50, 53), numbers(64, 66), numbers(77, 84), numbers(87, 90), numbers(93, 94)),
+	},
+	{name: "24-region"},
+	{name: "27-protobuf-errors", skip: []int{23, 24}},
 }
 
 // TestReplay plays the clients' side of exchanges with a real Mesos against ours, in
@@ -90,4 +122,13 @@ func (p *replay) hangUp(requests ...int) {
 		delete(p.streams, req)
 	}
 	synctest.Wait()
+}
+
+// numbers from one to another, both included.
+func numbers(from, to int) []int {
+	var out []int
+	for n := from; n <= to; n++ {
+		out = append(out, n)
+	}
+	return out
 }
