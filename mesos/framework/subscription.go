@@ -216,6 +216,10 @@ func (c *Core) Teardown(now time.Time) {
 	if c.tearing || c.phase == ended {
 		return
 	}
+	if c.info.ID == "" {
+		c.end(FrameworkRemoved, "the framework was never registered")
+		return
+	}
 	c.tearing = true
 	c.forgetDemands()
 	if c.phase == up {

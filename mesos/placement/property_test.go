@@ -82,7 +82,7 @@ func ledger(rs []mesos.Resource, into map[string]float64, ports map[uint64]int) 
 
 func TestPlanNeverOvercommits(t *testing.T) {
 	t.Parallel()
-	forSeeds(t, 2000, func(t *testing.T, s scene) {
+	forSeeds(t, 600, func(t *testing.T, s scene) {
 		taken := map[string]map[string]float64{}
 		takenPorts := map[string]map[uint64]int{}
 		for _, m := range placement.Plan(s.in).Matches {
@@ -125,7 +125,7 @@ func TestPlanNeverOvercommits(t *testing.T) {
 
 func TestPlanNeverExceedsMaxPerAgent(t *testing.T) {
 	t.Parallel()
-	forSeeds(t, 2000, func(t *testing.T, s scene) {
+	forSeeds(t, 600, func(t *testing.T, s scene) {
 		count := map[string]int{}
 		for _, m := range placement.Plan(s.in).Matches {
 			d := s.in.Demands[m.Demand]
@@ -140,7 +140,7 @@ func TestPlanNeverExceedsMaxPerAgent(t *testing.T) {
 
 func TestPlanIsDeterministic(t *testing.T) {
 	t.Parallel()
-	forSeeds(t, 500, func(t *testing.T, s scene) {
+	forSeeds(t, 150, func(t *testing.T, s scene) {
 		first := placement.Plan(s.in)
 		r := rand.New(rand.NewPCG(1, 1))
 		for range 3 {
@@ -160,7 +160,7 @@ func TestPlanIsDeterministic(t *testing.T) {
 // asked alone of what is left, it is refused again.
 func TestPlanRefusesOnlyWhatDoesNotFit(t *testing.T) {
 	t.Parallel()
-	forSeeds(t, 500, func(t *testing.T, s scene) {
+	forSeeds(t, 150, func(t *testing.T, s scene) {
 		whole := placement.Plan(s.in)
 		for _, refused := range whole.Refusals {
 			alone := s.in

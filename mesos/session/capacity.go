@@ -1,6 +1,19 @@
 package session
 
-import "github.com/k8sm/k8sm/mesos/placement"
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/mesos/mesos-go/api/v1/lib/master"
+
+	"github.com/k8sm/k8sm/mesos/placement"
+)
 
 // AgentCapacity is what one agent has in all, used or not.
 type AgentCapacity struct {
@@ -13,10 +26,90 @@ type AgentCapacity struct {
 type Capacity struct {
 	// Agents counts the agents that are registered.
 	Agents int
-	// Largest are the agents that no other exceeds in everything, in order of memory,
-	// cpus, host name, descending.
+	// Largest are the agents that no other equals or exceeds in everything, in order of
+	// memory, cpus, disk, host name.
 	Largest []AgentCapacity
 }
 
 // Holds says whether any one agent could hold the resources if it were empty.
-func (c Capacity) Holds(want placement.Resources) bool { return false }
+func (c Capacity) Holds(want placement.Resources) bool {
+	return slices.ContainsFunc(c.Largest, func(a AgentCapacity) bool { return holds(a.Resources, want) })
+}
+
+func holds(a, b placement.Resources) bool {
+	return a.CPUs >= b.CPUs && a.MemMiB >= b.MemMiB && a.DiskMiB >= b.DiskMiB && a.Ports >= b.Ports
+}
+
+// LargestAgent asks the master what the agents of the cluster have in all.
+func (s *Session) LargestAgent(ctx context.Context) (Capacity, error) {
+	leader, err := s.leader()
+	if err != nil {
+		return Capacity{}, err
+	}
+	res, err := s.client.follow(ctx, leader.JoinPath(operatorPath), &master.Call{Type: master.Call_GET_AGENTS})
+	if err != nil {
+		return Capacity{}, fmt.Errorf("asking the master for its agents: %w", err)
+	}
+	defer discard(res)
+	if res.StatusCode != http.StatusOK {
+		return Capacity{}, fmt.Errorf("asking the master for its agents: %w", refusal(res))
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, responseMost))
+	if err != nil {
+		return Capacity{}, fmt.Errorf("reading the master's agents: %w", err)
+	}
+	agents, err := decodeAgents(body)
+	if err != nil {
+		return Capacity{}, err
+	}
+	return capacityOf(agents, s.cfg.Framework.Roles), nil
+}
+
+// leader is the master that we are subscribed to.
+func (s *Session) leader() (*url.URL, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.core.State()
+	if !st.Subscribed || s.current == nil {
+		return nil, errors.New("not subscribed: " + st.Message)
+	}
+	return &url.URL{Scheme: s.current.endpoint.Scheme, Host: s.current.endpoint.Host}, nil
+}
+
+func decodeAgents(body []byte) (agents []master.Response_GetAgents_Agent, err error) {
+	defer func() {
+		if r := recover(); r != nil { // see decodeEvent
+			err = fmt.Errorf("%w: decoding the master's agents: %v", errMalformed, r)
+		}
+	}()
+	var r master.Response
+	if err := r.Unmarshal(body); err != nil {
+		return nil, fmt.Errorf("%w: decoding the master's agents: %w", errMalformed, err)
+	}
+	return r.GetGetAgents().GetAgents(), nil
+}
+
+func capacityOf(agents []master.Response_GetAgents_Agent, roles []string) Capacity {
+	c := Capacity{Agents: len(agents)}
+	all := make([]AgentCapacity, 0, len(agents))
+	for i := range agents {
+		r, err := placement.Usable(agents[i].TotalResources, roles)
+		if err != nil {
+			continue // an agent with nonsense for resources holds nothing
+		}
+		info := &agents[i].AgentInfo
+		all = append(all, AgentCapacity{AgentID: info.GetID().GetValue(), Hostname: info.Hostname, Resources: r})
+	}
+	slices.SortFunc(all, func(a, b AgentCapacity) int {
+		return cmp.Or(
+			cmp.Compare(b.Resources.MemMiB, a.Resources.MemMiB), cmp.Compare(b.Resources.CPUs, a.Resources.CPUs),
+			cmp.Compare(b.Resources.DiskMiB, a.Resources.DiskMiB), cmp.Compare(b.Resources.Ports, a.Resources.Ports),
+			cmp.Compare(a.Hostname, b.Hostname), cmp.Compare(a.AgentID, b.AgentID))
+	})
+	for _, a := range all {
+		if !c.Holds(a.Resources) { // whoever exceeds it came before
+			c.Largest = append(c.Largest, a)
+		}
+	}
+	return c
+}

@@ -44,6 +44,8 @@ type Config struct {
 	Clock func() time.Time
 	// Seed of the jitter in back-offs; 0 takes one from the clock.
 	Seed uint64
+	// Timing of the core; the zero value takes the defaults.
+	Timing framework.Timing
 	// Changed is called when State or an explanation changed. It must not block.
 	Changed func()
 	// Metrics to count in; nil counts nowhere.

@@ -3,38 +3,168 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+	"time"
 
+	"github.com/go-logr/logr"
+
+	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// Session is one framework's conversation with a Mesos cluster.
-type Session struct{}
+// storeMost is how many calls to the store are under way at once.
+const storeMost = 16
+
+// Session is one framework's conversation with a Mesos cluster. Its methods may be
+// called at any time, also before Run, and concurrently.
+type Session struct {
+	cfg     Config
+	log     logr.Logger
+	masters []*url.URL // of the stream that is being opened; the last that answered first
+	client  *client
+	metrics labelled
+	store   workers
+
+	// mu guards the core and all below it. Nothing waits while holding it.
+	mu      sync.Mutex
+	core    *framework.Core
+	counts  framework.Counts // as far as they are in the metrics
+	state   framework.State  // as it was last logged
+	ctx     context.Context  // from Run until its end
+	cancel  context.CancelFunc
+	running bool
+	ended   bool
+	timer   *time.Timer
+	current *stream // nil while there is none
+	last    *stream // opened last, closed or not
+	changed bool    // to be told
+	final   chan struct{}
+	jobs    sync.WaitGroup
+}
 
 // New checks the configuration and makes a session that is not yet running.
-func New(cfg Config) (*Session, error) { return nil, errors.New("not implemented") }
+func New(cfg Config) (*Session, error) {
+	if cfg.Store == nil || cfg.Clock == nil {
+		return nil, errors.New("a session needs a store and a clock")
+	}
+	masters, err := parseMasters(cfg.Masters)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Seed == 0 {
+		cfg.Seed = uint64(cfg.Clock().UnixNano())
+	}
+	core, err := framework.New(framework.Config{Info: cfg.Framework, Tasks: cfg.Tasks, Seed: cfg.Seed, Timing: cfg.Timing})
+	if err != nil {
+		return nil, fmt.Errorf("making the framework's core: %w", err)
+	}
+	s := &Session{
+		cfg: cfg, log: cfg.Log, masters: masters, client: newClient(&cfg), core: core,
+		metrics: cfg.Metrics.of(cfg.Framework.Name), final: make(chan struct{}),
+	}
+	s.store = workers{limit: storeMost, spawn: s.spawn}
+	return s, nil
+}
 
-// Run holds the conversation until the context ends or the session is final.
-func (s *Session) Run(ctx context.Context) error { return nil }
+// Run holds the conversation until the context ends or the session is final, which
+// State tells; it does not tear the framework down. It can be called once.
+func (s *Session) Run(ctx context.Context) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case <-s.final:
+	}
+	s.end()
+	s.jobs.Wait()
+	s.client.http.CloseIdleConnections()
+	s.metrics.forget()
+	return nil
+}
+
+func (s *Session) begin(ctx context.Context) error {
+	s.mu.Lock()
+	if s.ctx != nil {
+		s.mu.Unlock()
+		return errors.New("the session has been run before")
+	}
+	s.ctx, s.cancel = context.WithCancel(ctx)
+	s.running = true
+	s.mu.Unlock()
+	s.tick()
+	return nil
+}
+
+// end stops everything. Jobs that run see their context end.
+func (s *Session) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running, s.ended = false, true
+	s.cancel()
+	s.abandon()
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// spawn starts a goroutine that Run waits for; false once the session is ending.
+func (s *Session) spawn(f func()) bool {
+	if s.ctx == nil || s.ctx.Err() != nil {
+		return false
+	}
+	s.jobs.Add(1)
+	go func() {
+		defer s.jobs.Done()
+		f()
+	}()
+	return true
+}
 
 // State of the registration.
-func (s *Session) State() State { return State{} }
+func (s *Session) State() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.core.State()
+}
 
 // Want asks for a task, or changes what was asked as long as it has no place. Asking
 // again for the same is free.
-func (s *Session) Want(d placement.Demand) {}
+func (s *Session) Want(d placement.Demand) {
+	s.input(func(now time.Time) { s.core.Want(now, d) })
+}
 
 // Forget withdraws a demand. What was launched for it is not killed.
-func (s *Session) Forget(taskID string) {}
+func (s *Session) Forget(taskID string) {
+	s.input(func(now time.Time) { s.core.Forget(now, taskID) })
+}
 
 // Kill has a task killed, again and again until a terminal status is recorded.
-func (s *Session) Kill(taskID, agentID string) {}
+func (s *Session) Kill(taskID, agentID string) {
+	s.input(func(now time.Time) { s.core.Kill(now, taskID, agentID) })
+}
 
 // Explain says why a wanted task has no place yet; waiting is false when the task is
 // not wanted, or has a place.
-func (s *Session) Explain(taskID string) (message string, waiting bool) { return "", false }
+func (s *Session) Explain(taskID string) (message string, waiting bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.core.Explain(taskID)
+}
 
-// LargestAgent asks the master what the agents of the cluster have in all.
-func (s *Session) LargestAgent(ctx context.Context) (Capacity, error) { return Capacity{}, nil }
-
-// Teardown removes the framework from Mesos with all its tasks. It ends the session.
-func (s *Session) Teardown(ctx context.Context) error { return nil }
+// Teardown removes the framework from Mesos with all its tasks, which ends the session.
+// It returns when the master has taken the call, or the context ends; Run must be on.
+func (s *Session) Teardown(ctx context.Context) error {
+	s.input(func(now time.Time) { s.core.Teardown(now) })
+	select {
+	case <-s.final:
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the master to take TEARDOWN (%s): %w", s.State().Message, ctx.Err())
+	}
+	if st := s.State(); st.Reason != framework.FrameworkRemoved {
+		return fmt.Errorf("tearing down: the session ended: %s", st.Message)
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+)
+
+// failure is why there is no stream, in the words of a State.
+type failure struct {
+	reason  string
+	message string
+}
+
+func (f *failure) Error() string { return f.message }
+
+func failuref(reason, format string, args ...any) *failure {
+	return &failure{reason, fmt.Sprintf(format, args...)}
+}
+
+// weight orders reasons by how much they tell, for when masters fail in several ways.
+func (f *failure) weight() int {
+	switch f.reason {
+	case framework.Unauthorized:
+		return 7
+	case framework.Refused:
+		return 6
+	case framework.TooManyRedirects:
+		return 5
+	case framework.ProtocolError:
+		return 4
+	case framework.NotAMesosMaster:
+		return 3
+	case framework.NoLeader:
+		return 2
+	}
+	return 1
+}
+
+// failureOf takes any error for a master that could not be reached, unless it knows
+// better.
+func failureOf(err error) *failure {
+	var f *failure
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.Is(err, errMalformed):
+		return &failure{framework.ProtocolError, err.Error()}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &failure{framework.MasterUnreachable, "the stream broke off: " + err.Error()}
+	case errors.Is(err, io.EOF):
+		return &failure{framework.MasterUnreachable, "the master closed the stream"}
+	}
+	return &failure{framework.MasterUnreachable, err.Error()}
+}
+
+// detailsMost is how much of an error's body is read.
+const detailsMost = 4 << 10
+
+// details is the beginning of a body, on one line.
+func details(res *http.Response) string {
+	b, _ := io.ReadAll(io.LimitReader(res.Body, detailsMost)) // what could be read is all there is to say
+	s := strings.Join(strings.Fields(string(b)), " ")
+	if len(s) > 200 {
+		s = s[:200] + "…"
+	}
+	if s == "" {
+		return http.StatusText(res.StatusCode)
+	}
+	return s
+}
+
+// refusal of a SUBSCRIBE, by status.
+func refusal(res *http.Response) *failure {
+	url, text := res.Request.URL, details(res)
+	switch res.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return failuref(framework.Unauthorized, "%s refuses the credentials: %d %s", url.Host, res.StatusCode, text)
+	case http.StatusServiceUnavailable:
+		return failuref(framework.NoLeader, "%s: %s", url.Host, text)
+	case http.StatusBadRequest:
+		return failuref(framework.Refused, "%s refuses the subscription: %s", url.Host, text)
+	case http.StatusBadGateway, http.StatusGatewayTimeout, http.StatusInternalServerError:
+		return failuref(framework.MasterUnreachable, "%s answers %d %s", url.Host, res.StatusCode, text)
+	}
+	return failuref(framework.NotAMesosMaster, "%s answers %d to %s: %s", url.Host, res.StatusCode, url.Path, text)
+}

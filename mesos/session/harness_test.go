@@ -1,0 +1,259 @@
+package session_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/session"
+)
+
+// patience of a test with things that happen soon.
+const patience = 20 * time.Second
+
+// memory is a store that forgets nothing but what it is told to fail at.
+type memory struct {
+	mu      sync.Mutex
+	id      string
+	intents map[string]framework.Intent
+	states  map[string][]framework.TaskState
+	log     []string // "prepare n1", "record n1 TASK_RUNNING", in order
+
+	failID      int // the next so many calls fail
+	failPrepare func(taskID string) error
+	failRecord  func(framework.TaskStatus) error
+	prepareTime time.Duration
+}
+
+func newMemory() *memory {
+	return &memory{intents: map[string]framework.Intent{}, states: map[string][]framework.TaskState{}}
+}
+
+func (m *memory) StoreFrameworkID(_ context.Context, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failID > 0 {
+		m.failID--
+		return fmt.Errorf("the store is away")
+	}
+	m.id = id
+	return nil
+}
+
+func (m *memory) Prepare(ctx context.Context, in framework.Intent) (framework.Payload, error) {
+	select {
+	case <-time.After(m.prepareTime):
+	case <-ctx.Done():
+		return framework.Payload{}, ctx.Err()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failPrepare != nil {
+		if err := m.failPrepare(in.TaskID); err != nil {
+			return framework.Payload{}, err
+		}
+	}
+	m.intents[in.TaskID] = in
+	m.log = append(m.log, "prepare "+in.TaskID)
+	return framework.Payload{
+		Name: in.TaskID, Data: []byte("secret"), Command: "run", Overhead: placement.Resources{CPUs: 0.1, MemMiB: 32},
+		KillGrace: time.Second, Labels: map[string]string{"pool": "general"},
+	}, nil
+}
+
+func (m *memory) Record(_ context.Context, st framework.TaskStatus) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failRecord != nil {
+		if err := m.failRecord(st); err != nil {
+			return err
+		}
+	}
+	if _, known := m.intents[st.TaskID]; !known {
+		return framework.ErrUnknownTask
+	}
+	m.states[st.TaskID] = append(m.states[st.TaskID], st.State)
+	m.log = append(m.log, fmt.Sprintf("record %s %s", st.TaskID, st.State))
+	return nil
+}
+
+// in counts the tasks whose last state is the one given.
+func (m *memory) in(s framework.TaskState) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for _, states := range m.states {
+		if states[len(states)-1] == s {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *memory) frameworkID() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.id
+}
+
+// tasks are what a restart would restore.
+func (m *memory) tasks() []framework.Task {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []framework.Task
+	for _, id := range slices.Sorted(maps.Keys(m.intents)) {
+		t := framework.Task{ID: id, AgentID: m.intents[id].AgentID, Group: "general"}
+		if states := m.states[id]; len(states) > 0 {
+			t.State = states[len(states)-1]
+		}
+		if !t.State.Terminal() {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// run is a session under way.
+type run struct {
+	*session.Session
+	t       *testing.T
+	changed chan struct{}
+	stop    context.CancelFunc
+	done    chan struct{}
+}
+
+// fast is timing for tests: what is soon is sooner.
+func fast() framework.Timing {
+	return framework.Timing{
+		Subscribe: framework.Backoff{First: 20 * time.Millisecond, Most: 100 * time.Millisecond},
+		Store:     framework.Backoff{First: 20 * time.Millisecond, Most: 100 * time.Millisecond},
+		Retry:     framework.Backoff{First: 20 * time.Millisecond, Most: 100 * time.Millisecond},
+		Gather:    5 * time.Millisecond,
+		Linger:    300 * time.Millisecond,
+		Hold:      500 * time.Millisecond,
+		Reconcile: framework.Backoff{First: 200 * time.Millisecond, Most: time.Second},
+		Kill:      framework.Backoff{First: 200 * time.Millisecond, Most: time.Second},
+	}
+}
+
+func config(store session.Store, masters ...string) session.Config {
+	return session.Config{
+		Masters: masters, Store: store, Clock: time.Now, Seed: 1, Timing: fast(),
+		Framework: framework.Info{Name: "k8sm", User: "root", Roles: []string{"k8sm"}, FailoverTimeout: time.Hour},
+	}
+}
+
+func start(t *testing.T, cfg session.Config) *run {
+	t.Helper()
+	r := &run{t: t, changed: make(chan struct{}, 1), done: make(chan struct{})}
+	cfg.Changed = func() {
+		select {
+		case r.changed <- struct{}{}:
+		default:
+		}
+	}
+	s, err := session.New(cfg)
+	if err != nil {
+		t.Fatalf("making the session: %v", err)
+	}
+	r.Session = s
+	ctx, cancel := context.WithCancel(context.Background())
+	r.stop = cancel
+	go func() {
+		defer close(r.done)
+		if err := s.Run(ctx); err != nil {
+			t.Errorf("running the session: %v", err)
+		}
+	}()
+	t.Cleanup(r.end)
+	return r
+}
+
+// end stops the session and waits until nothing of it is left.
+func (r *run) end() {
+	r.stop()
+	select {
+	case <-r.done:
+	case <-time.After(patience):
+		r.t.Error("the session does not end")
+	}
+}
+
+// eventually waits for something to be so.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if so() {
+			return
+		}
+	}
+	t.Fatalf("after %s it is not so: %s", patience, what)
+}
+
+// awaitState waits for a reason, told by Changed and not by asking again and again.
+func (r *run) awaitState(reason string) session.State {
+	r.t.Helper()
+	deadline := time.After(patience)
+	for {
+		if st := r.State(); st.Reason == reason {
+			return st
+		}
+		select {
+		case <-r.changed:
+		case <-deadline:
+			r.t.Fatalf("the state is %+v, want %s", r.State(), reason)
+		}
+	}
+}
+
+// box is a Mesos cluster with a master and some agents whose executors are obedient.
+func box(t *testing.T, agents int, change ...func(*mesostest.MasterOptions)) *mesostest.Master {
+	t.Helper()
+	o := mesostest.MasterOptions{AllocationInterval: 50 * time.Millisecond, UpdateRetryInterval: 200 * time.Millisecond}
+	for _, f := range change {
+		f(&o)
+	}
+	m, err := mesostest.NewMaster(o)
+	if err != nil {
+		t.Fatalf("starting the master: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Errorf("closing the master: %v", err)
+		}
+	})
+	for range agents {
+		if _, err := m.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), WorkDir: t.TempDir()}); err != nil {
+			t.Fatalf("adding an agent: %v", err)
+		}
+	}
+	return m
+}
+
+func demand(n int) placement.Demand {
+	return placement.Demand{
+		ID: fmt.Sprintf("node-%02d.1", n), Group: "general", Role: "k8sm",
+		Resources: placement.Resources{CPUs: 1, MemMiB: 512, Ports: 2},
+	}
+}
+
+func (r *run) want(n int) {
+	for i := range n {
+		r.Want(demand(i))
+	}
+}
+
+func contains(t *testing.T, s, part string) {
+	t.Helper()
+	if !strings.Contains(s, part) {
+		t.Errorf("%q does not contain %q", s, part)
+	}
+}

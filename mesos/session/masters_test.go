@@ -1,0 +1,261 @@
+package session_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/mesostest"
+)
+
+func serve(t *testing.T, f http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(f)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// answer with a status, a content type and a body.
+func answer(status int, contentType, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// streaming answers SUBSCRIBE as a master does, with these bytes, and then is silent.
+func streaming(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Mesos-Stream-Id") != "" {
+			w.WriteHeader(http.StatusAccepted)
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-protobuf")
+		w.Header().Set("Mesos-Stream-Id", "s1")
+		_, _ = w.Write([]byte(body))
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}
+}
+
+func TestBadMasters(t *testing.T) {
+	t.Parallel()
+	loop := serve(t, nil)
+	loop.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "//"+loop.Listener.Addr().String()+"/master"+r.URL.Path)
+		w.WriteHeader(http.StatusTemporaryRedirect)
+	})
+	for name, tc := range map[string]struct {
+		handler http.HandlerFunc
+		reason  string
+		message string
+	}{
+		"401":                        {answer(401, "text/plain", "401 Unauthorized."), framework.Unauthorized, "refuses the credentials: 401 401 Unauthorized."},
+		"403":                        {answer(403, "text/plain", "no"), framework.Unauthorized, "403 no"},
+		"a web server":               {answer(200, "text/html", "<html>It works!</html>"), framework.NotAMesosMaster, `answers SUBSCRIBE with "text/html"`},
+		"a web server without it":    {answer(404, "text/html", "<h1>404</h1>"), framework.NotAMesosMaster, "answers 404 to /api/v1/scheduler: <h1>404</h1>"},
+		"no such method":             {answer(405, "text/plain", ""), framework.NotAMesosMaster, "405"},
+		"no leader":                  {answer(503, "text/plain", "No leader elected"), framework.NoLeader, "No leader elected"},
+		"a broken proxy":             {answer(502, "text/html", "bad gateway"), framework.MasterUnreachable, "502 bad gateway"},
+		"another principal":          {answer(400, "text/plain", "Authenticated principal 'a' does not match principal 'b'"), framework.Refused, "does not match"},
+		"redirects to itself":        {loop.Config.Handler.ServeHTTP, framework.TooManyRedirects, "redirected in circles"},
+		"redirects to nowhere":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(307) }, framework.NotAMesosMaster, `redirects to ""`},
+		"redirects to another thing": {redirectTo("ftp://example.org/"), framework.NotAMesosMaster, "ftp://"},
+		"no stream ID":               {answer(200, "application/x-protobuf", ""), framework.ProtocolError, "without a Mesos-Stream-Id"},
+		"not RecordIO":               {streaming("<html>"), framework.ProtocolError, `"<html>" where a record's length is due`},
+		"a record without end":       {streaming("99999999999\n"), framework.ProtocolError, "more than 67108864 bytes"},
+		"a length without end":       {streaming(strings.Repeat("0", 100)), framework.ProtocolError, "length is due"},
+		"a negative length":          {streaming("-1\n"), framework.ProtocolError, "length is due"},
+		"not an event":               {streaming("5\nhello"), framework.ProtocolError, "decoding an event"},
+		"a length that overflows":    {streaming("12\n\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x00\x00"), framework.ProtocolError, "decoding an event"},
+		"another event first":        {streaming("2\n\x08\x08"), framework.ProtocolError, "the first event is HEARTBEAT"},
+		"ends at once": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/x-protobuf")
+			w.Header().Set("Mesos-Stream-Id", "s1")
+		}, framework.MasterUnreachable, "closed the stream"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var tries atomic.Int32
+			bad := serve(t, func(w http.ResponseWriter, r *http.Request) { tries.Add(1); tc.handler(w, r) })
+			r := start(t, config(newMemory(), bad.URL))
+			st := r.awaitState(tc.reason)
+			contains(t, st.Message, tc.message)
+			if st.Final || st.Subscribed {
+				t.Errorf("state %+v", st)
+			}
+			eventually(t, "it is tried again", func() bool { return tries.Load() >= 2 })
+		})
+	}
+}
+
+func redirectTo(location string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", location)
+		w.WriteHeader(http.StatusTemporaryRedirect)
+	}
+}
+
+func TestRedirectsInALineAreBounded(t *testing.T) {
+	t.Parallel()
+	next := "http://127.0.0.1:1"
+	for range 8 {
+		next = serve(t, redirectTo(next)).URL
+	}
+	r := start(t, config(newMemory(), next))
+	contains(t, r.awaitState(framework.TooManyRedirects).Message, " → ")
+}
+
+func TestEveryMasterIsTriedAndTheirErrorsTold(t *testing.T) {
+	t.Parallel()
+	noLeader := serve(t, answer(503, "text/plain", "No leader elected"))
+	r := start(t, config(newMemory(), "127.0.0.1:1", noLeader.URL))
+	st := r.awaitState(framework.NoLeader)
+	contains(t, st.Message, "connection refused")
+	contains(t, st.Message, "No leader elected")
+
+	m := box(t, 0)
+	start(t, config(newMemory(), "127.0.0.1:1", noLeader.URL, m.Addr())).awaitState(framework.Subscribed)
+}
+
+func TestSilentMasters(t *testing.T) {
+	t.Parallel()
+	t.Run("heartbeats stop", func(t *testing.T) {
+		t.Parallel()
+		silent := serve(t, streaming(subscribedRecord(t, 20*time.Millisecond)))
+		r := start(t, config(newMemory(), silent.URL))
+		contains(t, r.awaitState(framework.MasterUnreachable).Message, "nothing was heard from the master for 100ms")
+		r.awaitState(framework.Subscribed)
+	})
+	t.Run("nothing answers", func(t *testing.T) {
+		t.Parallel()
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		r := start(t, config(newMemory(), l.Addr().String()))
+		r.end() // although the attempt hangs
+	})
+}
+
+// The way of a redirect: method, body and credentials go along, and calls go where the
+// subscription went.
+func TestRedirectsKeepTheCredentials(t *testing.T) {
+	t.Parallel()
+	m := box(t, 1, func(o *mesostest.MasterOptions) { o.Credentials = map[string]string{"k8sm": "secret"} })
+	other := box(t, 0, func(o *mesostest.MasterOptions) { o.Faults.RedirectTo = m.Addr() })
+	store := newMemory()
+	cfg := config(store, other.Addr())
+	cfg.Framework.Principal = "k8sm"
+	cfg.Authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte("k8sm:secret"))
+	r := start(t, cfg)
+	r.want(1)
+	eventually(t, "the task runs", func() bool { return store.in(framework.TaskRunning) == 1 })
+	if _, err := r.LargestAgent(context.Background()); err != nil {
+		t.Errorf("operator call: %v", err)
+	}
+
+	cfg = config(newMemory(), other.Addr())
+	contains(t, start(t, cfg).awaitState(framework.Unauthorized).Message, m.Addr()+" refuses the credentials")
+}
+
+func TestMasterThatLosesLeadershipIsLeft(t *testing.T) {
+	t.Parallel()
+	m, next := box(t, 1), box(t, 1)
+	store := newMemory()
+	r := start(t, config(store, m.Addr(), next.Addr()))
+	r.awaitState(framework.Subscribed)
+	m.Inject(func(f *mesostest.Faults) { f.RedirectTo = next.Addr() })
+	r.want(1) // REVIVE is answered with 307
+	eventually(t, "the next one is subscribed to", func() bool { return r.State().Master == next.Addr() })
+	eventually(t, "the task runs there", func() bool { return store.in(framework.TaskRunning) == 1 })
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	certs := httptest.NewUnstartedServer(nil)
+	certs.StartTLS()
+	t.Cleanup(certs.Close)
+	pool := x509.NewCertPool()
+	pool.AddCert(certs.Certificate())
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := box(t, 0, func(o *mesostest.MasterOptions) {
+		o.Listener = tls.NewListener(inner, &tls.Config{Certificates: certs.TLS.Certificates})
+	})
+	cfg := config(newMemory(), "https://"+m.Addr())
+	contains(t, start(t, cfg).awaitState(framework.MasterUnreachable).Message, "certificate")
+	cfg = config(newMemory(), "https://"+m.Addr())
+	cfg.TLS = &tls.Config{RootCAs: pool}
+	start(t, cfg).awaitState(framework.Subscribed)
+}
+
+func TestCredentialsDoNotFollowOutOfTLS(t *testing.T) {
+	t.Parallel()
+	var seen atomic.Bool
+	plain := serve(t, func(http.ResponseWriter, *http.Request) { seen.Store(true) })
+	secure := httptest.NewTLSServer(redirectTo(plain.URL + "/api/v1/scheduler"))
+	t.Cleanup(secure.Close)
+	cfg := config(newMemory(), secure.URL)
+	cfg.Authorization = "Bearer token"
+	cfg.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
+	cfg.TLS.RootCAs.AddCert(secure.Certificate())
+	contains(t, start(t, cfg).awaitState(framework.ProtocolError).Message, "without TLS")
+	if seen.Load() {
+		t.Error("the redirect was followed")
+	}
+}
+
+func TestOldStreamIsClosedBeforeTheNewOne(t *testing.T) {
+	t.Parallel()
+	record := subscribedRecord(t, 10*time.Millisecond) // given up after 50 ms, again and again
+	var open, streams atomic.Int32
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Mesos-Stream-Id") != "" {
+			w.WriteHeader(http.StatusAccepted)
+			return
+		}
+		defer open.Add(-1)
+		if n := open.Add(1); n > 1 {
+			t.Errorf("%d streams are open at once", n)
+		}
+		streams.Add(1)
+		streaming(record)(w, r)
+	})
+	// Noticing that a client has closed takes a server a moment.
+	cfg := config(newMemory(), s.URL)
+	cfg.Timing.Subscribe = framework.Backoff{First: 200 * time.Millisecond, Most: 200 * time.Millisecond}
+	start(t, cfg)
+	eventually(t, "several streams came and went", func() bool { return streams.Load() >= 4 })
+}
+
+// subscribedRecord is the first record of a stream.
+func subscribedRecord(t *testing.T, heartbeat time.Duration) string {
+	t.Helper()
+	seconds := heartbeat.Seconds()
+	e := scheduler.Event{Type: scheduler.Event_SUBSCRIBED, Subscribed: &scheduler.Event_Subscribed{
+		FrameworkID: &mesos.FrameworkID{Value: "F1"}, HeartbeatIntervalSeconds: &seconds,
+	}}
+	b, err := e.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d\n%s", len(b), b)
+}

@@ -1,0 +1,141 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+)
+
+// storeTimeout bounds one call to the store.
+const storeTimeout = 30 * time.Second
+
+// input feeds the core, and has done what it then asks for.
+func (s *Session) input(f func(now time.Time)) {
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return
+	}
+	f(s.cfg.Clock())
+	if s.running {
+		s.pump()
+	}
+	changed := s.changed
+	s.changed = false
+	s.mu.Unlock()
+	if changed && s.cfg.Changed != nil {
+		s.cfg.Changed()
+	}
+}
+
+func (s *Session) tick() {
+	s.input(func(now time.Time) { s.core.Tick(now) })
+}
+
+// pump does what the core asks for. Nothing in it waits: what takes time is handed to
+// goroutines, whose answers are inputs.
+func (s *Session) pump() {
+	for s.core.HasReady() {
+		s.obey(s.core.Ready())
+		s.core.Advance()
+	}
+	s.count()
+	s.arm()
+}
+
+func (s *Session) obey(r framework.Ready) {
+	if r.Disconnect {
+		s.abandon()
+	}
+	if r.StoreID != "" {
+		s.store.do(func() { s.storeID(r.StoreID) })
+	}
+	if r.Subscribe != nil {
+		s.open(r.Subscribe)
+	}
+	for _, in := range r.Intents {
+		s.store.do(func() { s.prepare(in) })
+	}
+	for _, st := range r.Statuses {
+		s.store.do(func() { s.record(st) })
+	}
+	if len(r.Calls) > 0 && s.current != nil {
+		s.current.calls.send(r.Calls)
+	}
+	if r.Changed {
+		s.changed = true
+		s.told()
+	}
+}
+
+// told logs the state when it changed, and ends the session when it is final.
+func (s *Session) told() {
+	st := s.core.State()
+	if st == s.state {
+		return
+	}
+	before := s.state
+	s.state = st
+	if st.Reason != before.Reason || st.Master != before.Master {
+		s.log.Info("Framework state changed", "reason", st.Reason, "message", st.Message, "frameworkID", st.FrameworkID, "master", st.Master)
+	}
+	if st.Subscribed && !before.Subscribed {
+		s.metrics.subscription(framework.Subscribed)
+	}
+	if st.Final && !before.Final {
+		s.metrics.subscription(st.Reason)
+		close(s.final)
+		s.running = false
+	}
+}
+
+// arm sets the timer to when the core wants to be woken.
+func (s *Session) arm() {
+	wake := s.core.Wake()
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	if wake.IsZero() || !s.running {
+		return
+	}
+	d := max(wake.Sub(s.cfg.Clock()), 0)
+	if s.timer == nil {
+		s.timer = time.AfterFunc(d, s.tick)
+		return
+	}
+	s.timer.Reset(d)
+}
+
+func (s *Session) storeID(id string) {
+	ctx, cancel := context.WithTimeout(s.ctx, storeTimeout)
+	defer cancel()
+	err := s.cfg.Store.StoreFrameworkID(ctx, id)
+	if err != nil {
+		s.log.Error(err, "Storing the framework ID failed", "frameworkID", id)
+		s.metrics.storeError("frameworkID")
+	}
+	s.input(func(now time.Time) { s.core.IDStored(now, err) })
+}
+
+func (s *Session) prepare(in framework.Intent) {
+	ctx, cancel := context.WithTimeout(s.ctx, storeTimeout)
+	defer cancel()
+	p, err := s.cfg.Store.Prepare(ctx, in)
+	if err != nil {
+		s.log.V(1).Info("Preparing a launch failed", "task", in.TaskID, "agent", in.AgentID, "reason", err.Error())
+		s.metrics.storeError("prepare")
+	}
+	s.input(func(now time.Time) { s.core.Prepared(now, in.TaskID, p, err) })
+}
+
+func (s *Session) record(st framework.TaskStatus) {
+	ctx, cancel := context.WithTimeout(s.ctx, storeTimeout)
+	defer cancel()
+	err := s.cfg.Store.Record(ctx, st)
+	if err != nil {
+		s.log.V(1).Info("Recording a status failed", "task", st.TaskID, "state", string(st.State), "reason", err.Error())
+		s.metrics.storeError("record")
+	}
+	s.input(func(now time.Time) { s.core.Recorded(now, st.TaskID, err) })
+}

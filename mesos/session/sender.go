@@ -1,0 +1,154 @@
+package session
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+)
+
+const (
+	// lanesMost is how many calls are on their way at once.
+	lanesMost = 8
+	// lookAhead is how far the queue is searched for a call that may go.
+	lookAhead = 256
+)
+
+// sender sends the calls of one stream. Calls that concern the same agent keep their
+// order, and RECONCILE and its like keep theirs with all: a RECONCILE that overtook an
+// ACCEPT would be told that the task does not exist.
+type sender struct {
+	stream *stream
+
+	mu     sync.Mutex
+	queue  []*scheduler.Call
+	lanes  map[string]bool // on their way, by agent
+	alone  bool            // a call that goes alone is on its way
+	closed bool
+}
+
+// laneOf is the agent that a call concerns; alone says that it keeps its place among
+// all.
+func laneOf(c *scheduler.Call) (lane string, alone bool) {
+	switch c.Type {
+	case scheduler.Call_ACCEPT:
+		ops := c.Accept.GetOperations()
+		if len(ops) > 0 && len(ops[0].GetLaunch().GetTaskInfos()) > 0 {
+			return ops[0].Launch.TaskInfos[0].AgentID.Value, false
+		}
+	case scheduler.Call_KILL:
+		return c.Kill.GetAgentID().GetValue(), false
+	case scheduler.Call_ACKNOWLEDGE:
+		return c.Acknowledge.AgentID.Value, false
+	}
+	return "", true
+}
+
+// send puts calls in line.
+func (q *sender) send(calls []*scheduler.Call) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.queue = append(q.queue, calls...)
+	q.dispatch()
+}
+
+// dispatch lets go what may go, in order.
+func (q *sender) dispatch() {
+	if q.closed {
+		return
+	}
+	if q.lanes == nil {
+		q.lanes = map[string]bool{}
+	}
+	waiting := map[string]bool{} // lanes of calls that stay behind
+	for i := 0; i < len(q.queue) && i < lookAhead; {
+		if q.alone || len(q.lanes) >= lanesMost {
+			return
+		}
+		lane, alone := laneOf(q.queue[i])
+		switch {
+		case alone && (i > 0 || len(q.lanes) > 0):
+			return
+		case !alone && (q.lanes[lane] || waiting[lane]):
+			waiting[lane] = true
+			i++
+			continue
+		}
+		call := q.queue[i]
+		q.queue = append(q.queue[:i], q.queue[i+1:]...)
+		q.begin(call, lane, alone)
+	}
+}
+
+func (q *sender) begin(call *scheduler.Call, lane string, alone bool) {
+	if alone {
+		q.alone = true
+	} else {
+		q.lanes[lane] = true
+	}
+	spawned := q.stream.s.spawn(func() {
+		q.stream.transmit(call)
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if alone {
+			q.alone = false
+		} else {
+			delete(q.lanes, lane)
+		}
+		q.dispatch()
+	})
+	q.closed = q.closed || !spawned
+}
+
+// transmit sends one call, once. What becomes of it is known by updates, never by
+// sending it again.
+func (st *stream) transmit(call *scheduler.Call) {
+	if st.ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(st.ctx, callTimeout)
+	defer cancel()
+	res, err := st.s.client.post(ctx, st.endpoint, call, st.id)
+	if err != nil {
+		if st.ctx.Err() == nil {
+			st.s.metrics.call(call.Type.String(), "error")
+			st.lost(failuref(framework.MasterUnreachable, "sending %s: %v", call.Type, err))
+		}
+		return
+	}
+	text := ""
+	if res.StatusCode >= http.StatusMultipleChoices {
+		text = details(res)
+	}
+	discard(res)
+	st.s.metrics.call(call.Type.String(), strconv.Itoa(res.StatusCode))
+	st.answered(call, res.StatusCode, text)
+}
+
+// answered judges what the master said to a call. Most refusals mean that the stream
+// is no longer ours.
+func (st *stream) answered(call *scheduler.Call, status int, text string) {
+	switch {
+	case status < http.StatusMultipleChoices:
+		if call.Type == scheduler.Call_TEARDOWN {
+			st.input(func(time.Time) { st.s.core.TornDown() })
+		}
+	case isRedirect(status):
+		st.lost(failuref(framework.NoLeader, "%s no longer leads", st.endpoint.Host))
+	case status == http.StatusUnauthorized:
+		st.lost(failuref(framework.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
+	case status == http.StatusServiceUnavailable:
+		st.lost(failuref(framework.NoLeader, "%s: %s", st.endpoint.Host, text))
+	case status == http.StatusBadRequest && !strings.Contains(text, "stream ID") && !strings.Contains(text, "Framework cannot be found"):
+		st.s.log.Info("Master refuses a call", "call", call.Type.String(), "message", text)
+		st.input(func(now time.Time) { st.s.core.CallRefused(now, call, text) })
+	default:
+		st.lost(failuref(framework.Connecting, "%s no longer knows the stream: %d %s", st.endpoint.Host, status, text))
+	}
+}

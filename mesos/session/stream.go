@@ -1,0 +1,130 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+)
+
+// firstEventTimeout is how long a master that took SUBSCRIBE may be silent.
+const firstEventTimeout = 15 * time.Second
+
+// stream is one subscription, from the attempt to its end.
+type stream struct {
+	s      *Session
+	ctx    context.Context
+	cancel context.CancelFunc
+	// done is closed when nothing of the stream is left but calls on their way.
+	done chan struct{}
+
+	endpoint *url.URL // where calls go
+	id       string
+	calls    sender
+}
+
+// open begins an attempt, once the stream before is closed.
+func (s *Session) open(call *scheduler.Call) {
+	st := &stream{s: s, done: make(chan struct{})}
+	st.ctx, st.cancel = context.WithCancel(s.ctx)
+	st.calls.stream = st
+	before := s.last
+	s.current, s.last = st, st
+	spawned := s.spawn(func() {
+		defer close(st.done)
+		defer st.cancel()
+		if before != nil {
+			<-before.done
+		}
+		st.lost(st.run(call))
+	})
+	if !spawned {
+		st.cancel()
+		close(st.done)
+	}
+}
+
+// run is the life of a stream; its error is why it ended.
+func (st *stream) run(call *scheduler.Call) error {
+	res, err := st.s.subscribe(st.ctx, call)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }() // it is read to its end, or not worth it
+	st.id, st.endpoint = res.Header.Get(streamIDHeader), res.Request.URL
+	if st.id == "" {
+		return failuref(framework.ProtocolError, "%s subscribed us without a %s", st.endpoint.Host, streamIDHeader)
+	}
+	return st.read(res)
+}
+
+// read takes events as they come. A reader that is slow grows the master's memory, so
+// nothing here waits for anything.
+func (st *stream) read(res *http.Response) error {
+	silence := time.AfterFunc(firstEventTimeout, func() {
+		st.lost(failuref(framework.ProtocolError, "%s took the subscription, and said nothing for %s", st.endpoint.Host, firstEventTimeout))
+	})
+	defer silence.Stop()
+	records := newRecordReader(res.Body)
+	for {
+		record, err := records.ReadFrame()
+		if err != nil {
+			return err
+		}
+		e, err := decodeEvent(record)
+		if err != nil {
+			return err
+		}
+		silence.Stop()
+		st.s.metrics.event(e.Type.String())
+		st.input(func(now time.Time) { st.s.core.Step(now, e) })
+	}
+}
+
+// decodeEvent turns a panic into an error: the library's generated code does not check
+// every length that it reads.
+func decodeEvent(record []byte) (e *scheduler.Event, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			e, err = nil, fmt.Errorf("%w: decoding an event: %v", errMalformed, r)
+		}
+	}()
+	e = &scheduler.Event{}
+	if err := e.Unmarshal(record); err != nil {
+		return nil, fmt.Errorf("%w: decoding an event: %w", errMalformed, err)
+	}
+	return e, nil
+}
+
+// input feeds the core, as long as the stream is the current one.
+func (st *stream) input(f func(now time.Time)) {
+	st.s.input(func(now time.Time) {
+		if st.s.current == st {
+			f(now)
+		}
+	})
+}
+
+// lost tells the core that the stream ended, unless it was the core that ended it.
+func (st *stream) lost(err error) {
+	st.input(func(now time.Time) {
+		f := failureOf(err)
+		st.s.log.V(1).Info("Lost the stream", "reason", f.reason, "message", f.message)
+		st.s.metrics.subscription(f.reason)
+		st.s.abandon()
+		st.s.core.Disconnected(now, f.reason, f.message)
+	})
+}
+
+// abandon ends the current stream, and whatever has not been sent on it.
+func (s *Session) abandon() {
+	if s.current != nil {
+		s.current.cancel()
+		s.current = nil
+	}
+}

@@ -1,0 +1,75 @@
+package session
+
+import (
+	"context"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+)
+
+// attemptTimeout bounds what one master and its redirects may take to answer.
+const attemptTimeout = 30 * time.Second
+
+// subscribe asks the masters one after the other, each with its redirects, until one
+// takes the subscription.
+func (s *Session) subscribe(ctx context.Context, call *scheduler.Call) (*http.Response, error) {
+	var worst *failure
+	var messages []string
+	for i, m := range s.masters {
+		res, err := s.subscribeAt(ctx, m, call)
+		if err == nil {
+			s.masters = slices.Concat([]*url.URL{m}, s.masters[:i], s.masters[i+1:])
+			return res, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		f := failureOf(err)
+		if worst == nil || f.weight() > worst.weight() {
+			worst = f
+		}
+		messages = append(messages, f.message)
+	}
+	return nil, &failure{worst.reason, strings.Join(messages, "; ")}
+}
+
+func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *scheduler.Call) (*http.Response, error) {
+	// The context lives as long as the stream; only the attempt is bounded.
+	ctx, cancel := context.WithCancelCause(ctx)
+	slow := time.AfterFunc(attemptTimeout, func() {
+		cancel(failuref(framework.MasterUnreachable, "%s takes longer than %s to answer", master.Host, attemptTimeout))
+	})
+	defer slow.Stop()
+	res, err := s.client.follow(ctx, master.JoinPath(schedulerPath), call)
+	if err == nil {
+		err = subscribed(res)
+		if err == nil {
+			return res, nil
+		}
+		discard(res)
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	cancel(nil)
+	return nil, err
+}
+
+// subscribed says whether an answer is a stream of events.
+func subscribed(res *http.Response) error {
+	if res.StatusCode != http.StatusOK {
+		return refusal(res)
+	}
+	if t, _, err := mime.ParseMediaType(res.Header.Get("Content-Type")); err != nil || t != mediaType {
+		return failuref(framework.NotAMesosMaster, "%s answers SUBSCRIBE with %q, not with a stream of events",
+			res.Request.URL.Host, res.Header.Get("Content-Type"))
+	}
+	return nil
+}
