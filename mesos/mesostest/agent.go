@@ -258,8 +258,15 @@ func (l *link) pass(f func()) {
 // deliver hands something from the master to the agent.
 func (a *Agent) deliver(f func()) { a.link.pass(f) }
 
-// report hands something from the agent to the master.
-func (a *Agent) report(f func()) { a.link.pass(f) }
+// report hands something from the agent to the master, which takes nothing from
+// agents that it has removed.
+func (a *Agent) report(f func()) {
+	a.link.pass(func() {
+		if a.state != agentRemoved {
+			f()
+		}
+	})
+}
 
 // Pause makes the agent hold back everything that it sends and gets, without the
 // master noticing, until Resume.
