@@ -280,16 +280,15 @@ func containerInits(dirs []string) []int {
 	return inits
 }
 
-// killAll kills until the cgroups hold nothing but spared processes, for at most as
-// long as given.
-func killAll(dirs []string, spared map[int]bool, within time.Duration) error {
+// killAll kills until the cgroups hold nothing but spared processes, for a bounded time.
+func killAll(dirs []string, spared map[int]bool) error {
 	for waited := time.Duration(0); ; waited += pollEvery {
 		pids := allProcesses(dirs, spared)
 		if len(pids) == 0 {
 			return nil
 		}
-		if waited >= within {
-			return fmt.Errorf("killing what is left in the container: processes %v are still there after %s", pids, within)
+		if waited >= killWithin {
+			return fmt.Errorf("killing what is left in the container: processes %v are still there after %s", pids, killWithin)
 		}
 		for _, pid := range pids {
 			_ = unix.Kill(pid, unix.SIGKILL)
@@ -298,11 +297,15 @@ func killAll(dirs []string, spared map[int]bool, within time.Duration) error {
 	}
 }
 
-const pollEvery = 20 * time.Millisecond
+const (
+	pollEvery    = 20 * time.Millisecond
+	killWithin   = 10 * time.Second
+	removeWithin = 5 * time.Second
+)
 
 // removeCgroups removes the cgroups below dirs, and those that were made, with parents
 // that are empty then. A cgroup whose last process has just died is busy for a moment.
-func removeCgroups(dirs, made []string, within time.Duration) error {
+func removeCgroups(dirs, made []string) error {
 	var all []string
 	for _, dir := range dirs {
 		for _, d := range descendants(dir) {
@@ -320,7 +323,7 @@ func removeCgroups(dirs, made []string, within time.Duration) error {
 				problems = append(problems, fmt.Errorf("removing cgroup %s: %w", d, err))
 			}
 		}
-		if len(problems) == 0 || waited >= within {
+		if len(problems) == 0 || waited >= removeWithin {
 			break
 		}
 		time.Sleep(pollEvery)

@@ -84,7 +84,7 @@ func (g *ground) clear(r *record, dir string) error {
 	if g == nil {
 		return r.remove(dir)
 	}
-	problems := []error{killAll(g.cgroups.dirs(), family(), killWithin), g.cgroups.leave()}
+	problems := []error{killAll(g.cgroups.dirs(), family()), g.cgroups.leave()}
 	for i := len(g.held) - 1; i >= 0; i-- {
 		problems = append(problems, unmountBelow(g.held[i].path))
 	}

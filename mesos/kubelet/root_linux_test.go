@@ -251,7 +251,7 @@ func container(t *testing.T) (id string, remove func() error) {
 		}
 		must(t, move(dir, os.Getpid()))
 		undo = append(undo, func() error {
-			return errors.Join(move(h.dir(h.path), os.Getpid()), removeCgroups([]string{dir}, []string{dir}, removeWithin))
+			return errors.Join(move(h.dir(h.path), os.Getpid()), removeCgroups([]string{dir}, []string{dir}))
 		})
 	}
 	if len(undo) == 0 {
@@ -295,11 +295,11 @@ func TestContainerIsEnteredAndCleared(t *testing.T) {
 		t.Errorf("containers' first processes (-want +got):\n%s", diff)
 	}
 
-	must(t, killAll(c.dirs(), family(), killWithin))
+	must(t, killAll(c.dirs(), family()))
 	if err := shim.Wait(); err == nil {
 		t.Error("the shim lives")
 	}
-	must(t, c.leave(), removeCgroups(c.dirs(), c.made, removeWithin))
+	must(t, c.leave(), removeCgroups(c.dirs(), c.made))
 	for _, dir := range append(pods, c.made...) {
 		if _, err := os.Stat(dir); !os.IsNotExist(err) {
 			t.Errorf("%s is left", dir)

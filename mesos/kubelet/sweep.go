@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/go-logr/logr"
 )
@@ -63,8 +62,3 @@ func sweepNode(dir string) (bool, error) {
 	}
 	return true, nil
 }
-
-const (
-	killWithin   = 10 * time.Second
-	removeWithin = 5 * time.Second
-)

@@ -11,11 +11,11 @@ import (
 // anything is deleted; and as long as something is left, the record stays for the next
 // sweep.
 func (r *record) remove(dir string) error {
-	problems := []error{killAll(r.Cgroups, family(), killWithin)}
+	problems := []error{killAll(r.Cgroups, family())}
 	if r.Network != "" {
 		problems = append(problems, removeBridge(r.Network), removeTranslations(r.Network))
 	}
-	problems = append(problems, removeCgroups(r.Cgroups, r.Made, removeWithin), unmountBelow(dir))
+	problems = append(problems, removeCgroups(r.Cgroups, r.Made), unmountBelow(dir))
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		problems = append(problems, err)

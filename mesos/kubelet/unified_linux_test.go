@@ -51,9 +51,9 @@ func TestUnifiedContainerKeepsItsProcessesInALeaf(t *testing.T) {
 		t.Errorf("processes of the leaf taken for containers: %v", got)
 	}
 
-	must(t, killAll(c.dirs(), family(), killWithin))
+	must(t, killAll(c.dirs(), family()))
 	if err := beside.Wait(); err == nil {
 		t.Error("what was beside this process lives")
 	}
-	must(t, move(h.dir(h.path), os.Getpid()), removeCgroups([]string{dir}, []string{dir}, removeWithin))
+	must(t, move(h.dir(h.path), os.Getpid()), removeCgroups([]string{dir}, []string{dir}))
 }
