@@ -26,7 +26,7 @@ func (r *Reconciler) expire(_ context.Context, p *pass) error {
 		p.set(v1alpha1.ConditionRegistered, metav1.ConditionFalse, v1alpha1.ReasonNodeNotFound, fmt.Sprintf(
 			"No Node registered within %s of the launch on agent %s: the task is killed and the launch tried again.", r.LaunchTimeout, agent(task)))
 	}
-	p.do(func() { p.session.Kill(task.ID, task.AgentID) })
+	p.do(func(context.Context) { p.session.Kill(task.ID, task.AgentID) })
 	return nil
 }
 

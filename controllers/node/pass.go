@@ -122,8 +122,8 @@ func (p *pass) then(effect func(context.Context) error) {
 }
 
 // do is then, for effects that cannot fail.
-func (p *pass) do(effect func()) {
-	p.then(func(context.Context) error { effect(); return nil })
+func (p *pass) do(effect func(context.Context)) {
+	p.then(func(ctx context.Context) error { effect(ctx); return nil })
 }
 
 // set sets a condition, and tells whether it became True by that.

@@ -114,7 +114,7 @@ func (r *Reconciler) kill(_ context.Context, p *pass) error {
 	}
 	task := p.node.Status.Task
 	if p.session != nil {
-		p.do(func() { p.session.Kill(task.ID, task.AgentID) })
+		p.do(func(context.Context) { p.session.Kill(task.ID, task.AgentID) })
 	}
 	status, reason, message := awaitedEnd(p)
 	p.await(v1alpha1.ConditionLaunched, status, reason, message)
