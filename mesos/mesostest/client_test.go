@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -53,6 +54,7 @@ type subscription struct {
 	t        testing.TB
 	response *http.Response
 	events   chan object // closed at the end of the stream
+	held     []any       // offers that came, and were not yet used
 }
 
 func (c wire) subscribe(url string, headers map[string]string, body any) *subscription {
@@ -103,6 +105,9 @@ func (s *subscription) next(eventType string) object {
 		case event, ok := <-s.events:
 			if !ok {
 				s.t.Fatalf("the stream ended while waiting for %s", eventType)
+			}
+			if offers, ok := at(event, "offers", "offers").([]any); ok {
+				s.held = append(s.held, offers...)
 			}
 			if event["type"] == eventType {
 				return event
@@ -186,16 +191,27 @@ func (s *testScheduler) offers() []any {
 	return at(s.next("OFFERS"), "offers", "offers").([]any)
 }
 
-// offerOf waits for an offer of the agent.
+// offerOf returns an offer of the agent that has a cpu or more.
 func (s *testScheduler) offerOf(a *Agent) any {
 	s.wire.t.Helper()
 	for {
-		for _, o := range s.offers() {
-			if at(o, "agent_id", "value") == a.ID() {
+		for i, o := range s.held {
+			if at(o, "agent_id", "value") == a.ID() && cpusOf(o) >= 1 {
+				s.held = slices.Delete(s.held, i, i+1)
 				return o
 			}
 		}
+		s.next("OFFERS")
 	}
+}
+
+func cpusOf(offer any) float64 {
+	for _, r := range at(offer, "resources").([]any) {
+		if at(r, "name") == "cpus" {
+			return at(r, "scalar", "value").(float64)
+		}
+	}
+	return 0
 }
 
 func (s *testScheduler) launch(offer any, refuse float64, tasks ...object) {
