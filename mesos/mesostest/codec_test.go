@@ -1,0 +1,107 @@
+package mesostest
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+)
+
+func TestDecodeJSON(t *testing.T) {
+	for name, test := range map[string]struct {
+		in  string
+		err string
+	}{
+		"unknown fields and enum values are left out": {in: `{"type":"NO_SUCH","x":1,"framework_id":{"value":"f","y":[]}}`},
+		"null is not set":              {in: `{"type":"REVIVE","framework_id":null}`},
+		"nothing":                      {in: ``, err: "Failed to parse body into JSON: syntax error at line 1 near: "},
+		"half an object":               {in: `{"type":`, err: "Failed to parse body into JSON: syntax error at line 1 near: "},
+		"no object":                    {in: `[1]`, err: "Failed to convert JSON into Call protobuf: Expecting a JSON object"},
+		"more than one":                {in: `{} {}`, err: "Failed to parse body into JSON: Parsed JSON included non-whitespace trailing characters:  {}"},
+		"a required field of a list's": {in: `{"accept":{"offer_ids":[{"value":"o"},{}]}}`, err: "Failed to convert JSON into Call protobuf: Missing required fields: accept.offer_ids[1].value"},
+		"an object for a list":         {in: `{"accept":{"offer_ids":{}}}`, err: "Failed to convert JSON into Call protobuf: Not expecting a JSON object for field 'offer_ids'"},
+		"a number for an enum":         {in: `{"type":1}`, err: "Failed to convert JSON into Call protobuf: Not expecting a JSON number for field 'type'"},
+		"a text for a number":          {in: `{"decline":{"filters":{"refuse_seconds":"1"}}}`, err: "Failed to convert JSON into Call protobuf: Not expecting a JSON string for field 'refuse_seconds'"},
+		"a number beyond all numbers":  {in: `{"decline":{"filters":{"refuse_seconds":1e999}}}`, err: "Failed to convert JSON into Call protobuf: Number of field 'refuse_seconds' is out of range"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := ""
+			if err := decodeJSON([]byte(test.in), &scheduler.Call{}, "Call"); err != nil {
+				got = err.Error()
+			}
+			if diff := cmp.Diff(test.err, got); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestEncodeJSON(t *testing.T) {
+	text := "<\"\\\n€>"
+	running := mesos.TASK_RUNNING
+	timestamp, healthy := 1795442110.968781, false
+	for name, test := range map[string]struct {
+		message any
+		want    string
+	}{
+		"doubles have a point": {
+			&scheduler.Event_Subscribed{FrameworkID: &mesos.FrameworkID{Value: "f"}, HeartbeatIntervalSeconds: new(float64)},
+			`{"framework_id":{"value":"f"},"heartbeat_interval_seconds":0.0}`,
+		},
+		"what is not set is left out, what is set to nothing is not": {
+			&mesos.TaskStatus{TaskID: mesos.TaskID{}, State: &running, Timestamp: &timestamp, UUID: []byte{1, 2}, Healthy: &healthy},
+			`{"task_id":{"value":""},"state":"TASK_RUNNING","timestamp":1795442110.968781,"uuid":"AQI=","healthy":false}`,
+		},
+		"texts are quoted": {
+			&mesos.FrameworkInfo{User: text, Name: "n"},
+			`{"user":"\u003c\"\\\n€\u003e","name":"n"}`,
+		},
+		"64-bit integers are numbers": {
+			&mesos.TimeInfo{Nanoseconds: 1795441842684098048},
+			`{"nanoseconds":1795441842684098048}`,
+		},
+		"maps": {
+			&mesos.TaskInfo{Name: "t", Limits: map[string]mesos.Value_Scalar{"cpus": {Value: 1.5}}},
+			`{"name":"t","task_id":{"value":""},"agent_id":{"value":""},"limits":{"cpus":{"value":1.5}}}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := encodeJSON(test.message)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, string(got)); diff != "" {
+				t.Errorf("JSON (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestJSONThereAndBack(t *testing.T) {
+	want := &mesos.TaskInfo{
+		Name: "t", TaskID: mesos.TaskID{Value: "t"}, AgentID: mesos.AgentID{Value: "a"}, Data: []byte("data"),
+		Resources: quantitiesOf(mustResources(t, "cpus:0.5;mem:1e3;ports:[1-2,5-9]").resources("r", false)...).resources("r", true),
+		Limits:    map[string]mesos.Value_Scalar{"mem": {Value: 64}},
+	}
+	raw, err := encodeJSON(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := &mesos.TaskInfo{}
+	if err := decodeJSON(raw, got, "TaskInfo"); err != nil {
+		t.Fatal(err)
+	}
+	if !want.Equal(got) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func mustResources(t *testing.T, text string) quantities {
+	t.Helper()
+	q, err := parseResources(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}

@@ -1,0 +1,58 @@
+package mesostest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestQuantities(t *testing.T) {
+	for name, test := range map[string]struct {
+		have, take string
+		fits       bool
+		left       string
+	}{
+		"a part":                     {"cpus:4;mem:100", "cpus:1.5;mem:1", true, "cpus:2.5; mem:99"},
+		"all":                        {"cpus:4;ports:[1-9]", "cpus:4;ports:[1-9]", true, ""},
+		"too much":                   {"cpus:4", "cpus:4.001", false, ""},
+		"what is not there":          {"cpus:4", "mem:1", false, "cpus:4"},
+		"ports out of the middle":    {"ports:[1-9]", "ports:[3-4,7-7]", true, "ports:[1-2, 5-6, 8-9]"},
+		"ports across a gap":         {"ports:[1-3,5-9]", "ports:[3-5]", false, "ports:[1-2, 6-9]"},
+		"a thousandth is the finest": {"cpus:0.3", "cpus:0.1", true, "cpus:0.2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			have, take := mustResources(t, test.have), mustResources(t, test.take)
+			if got := have.contains(take); got != test.fits {
+				t.Errorf("contains: got %t, want %t", got, test.fits)
+			}
+			before := describe(have.resources("", false))
+			rest := have.clone()
+			rest.subtract(take)
+			if diff := cmp.Diff(test.left, describe(rest.resources("", false))); diff != "" {
+				t.Errorf("left (-want +got):\n%s", diff)
+			}
+			if test.fits {
+				rest.add(take)
+				if diff := cmp.Diff(before, describe(rest.resources("", false))); diff != "" {
+					t.Errorf("given back (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+func TestMesosDuration(t *testing.T) {
+	for want, d := range map[string]time.Duration{
+		"15mins":  15 * time.Minute,
+		"5secs":   5 * time.Second,
+		"1.5secs": 1500 * time.Millisecond,
+		"1weeks":  7 * 24 * time.Hour,
+		"20ms":    20 * time.Millisecond,
+		"0ns":     0,
+	} {
+		if got := mesosDuration(d); got != want {
+			t.Errorf("%s: got %s, want %s", d, got, want)
+		}
+	}
+}
