@@ -18,7 +18,7 @@ const (
 	// says so in a header, and the client would sit that out, with a worker.
 	evictionTimeout = 3 * time.Second
 	// drainTimeout bounds one call of Drain; the next one goes on.
-	drainTimeout = 10 * time.Second
+	drainTimeout = 5 * time.Second
 )
 
 // FieldNodeName is the field by which Pods are found: the API server knows it, and a
@@ -88,7 +88,7 @@ func why(err error) string {
 		return cause.Message
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "the API server did not take the eviction in time"
+		return "the API server put the eviction off, as it does before it has counted the pods of a new PodDisruptionBudget"
 	}
 	return err.Error()
 }

@@ -207,7 +207,7 @@ func TestDrainDoesNotWaitForASlowAPIServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Result{Held: []Held{{Pod: "default/p", Why: "the API server did not take the eviction in time"}}}
+	want := Result{Held: []Held{{Pod: "default/p", Why: "the API server put the eviction off, as it does before it has counted the pods of a new PodDisruptionBudget"}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}

@@ -3,10 +3,12 @@ package node
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -36,8 +38,14 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.MesosNode{}).
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(namesake), builder.WithPredicates(ofInterest())).
 		WatchesRawSource(source.Channel(r.Changes, handler.EnqueueRequestsFromMapFunc(r.concerned))).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Concurrency}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Concurrency, RateLimiter: patient()}).
 		Complete(r)
+}
+
+// patient comes back to a node that fails after a tenth of a second, and after a minute
+// at the latest however often it has failed.
+func patient() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, time.Minute)
 }
 
 // namesake maps a Node to the MesosNode of its name: if there is none, the look at it

@@ -12,6 +12,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -27,6 +28,9 @@ const (
 	// gather is how long changes of a pool's nodes are gathered before the pool is
 	// looked at: a thousand nodes that come up are not a thousand looks.
 	gather = 200 * time.Millisecond
+	// concurrency is how many pools are looked at side by side: a Mesos master that is
+	// slow to answer holds up its own pools only.
+	concurrency = 4
 )
 
 // SetupWithManager makes the manager run the Reconciler.
@@ -39,6 +43,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.MesosNodePool{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.MesosNode{}, gathered()).
 		Watches(&v1alpha1.MesosFramework{}, handler.EnqueueRequestsFromMapFunc(r.poolsOf), builder.WithPredicates(ofInterest())).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: concurrency,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, time.Minute),
+		}).
 		Complete(r)
 }
 
