@@ -133,7 +133,8 @@ func (s *store) Record(ctx context.Context, status framework.TaskStatus) error {
 		if framework.TaskState(task.State).Terminal() {
 			return afterTheEnd(status)
 		}
-		if status.State.Terminal() {
+		// A node that runs has its certificate.
+		if spent := status.State == framework.TaskRunning && task.CertificateRequest != ""; spent || status.State.Terminal() {
 			if err := s.tokens.Revoke(ctx, n); err != nil {
 				return err
 			}
@@ -166,9 +167,6 @@ func keep(task *v1alpha1.MesosTask, status framework.TaskStatus, now time.Time) 
 	}
 	task.State, task.Reason, task.Message = string(status.State), status.Reason, message
 	task.UpdateTime = &metav1.Time{Time: now}
-	if status.State == framework.TaskRunning && task.CertificateRequest != "" {
-		task.BootstrapTokenID = "" // spent, and revoked by the time
-	}
 }
 
 // write changes the status of the MesosNode that a task is for.
