@@ -1,7 +1,6 @@
 package mesostest
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -91,9 +90,14 @@ func tasksOf(op *mesos.Offer_Operation) []mesos.TaskInfo {
 func (m *Master) dropTasks(f *framework, operations []mesos.Offer_Operation, reason mesos.TaskStatus_Reason, message string) {
 	for i := range operations {
 		for _, t := range tasksOf(&operations[i]) {
-			m.tell(f, t.TaskID.Value, &t.AgentID, mesos.TASK_DROPPED, reason, message)
+			m.tell(f, refusal(&t, mesos.TASK_DROPPED, reason, message))
 		}
 	}
+}
+
+// refusal is a notice about a task that is not launched.
+func refusal(t *mesos.TaskInfo, state mesos.TaskState, reason mesos.TaskStatus_Reason, message string) notice {
+	return notice{taskID: t.TaskID.Value, agentID: &t.AgentID, state: state, reason: reason, message: message}
 }
 
 // operate executes LAUNCH and LAUNCH_GROUP. Others are taken, and nothing comes of them.
@@ -111,7 +115,7 @@ func (m *Master) operate(a *acceptance, op *mesos.Offer_Operation) {
 	}
 	for i := range tasks {
 		if err := m.validateTask(a, &tasks[i]); err != nil {
-			m.tell(a.framework, tasks[i].TaskID.Value, &tasks[i].AgentID, mesos.TASK_ERROR, mesos.REASON_TASK_INVALID, err.Error())
+			m.tell(a.framework, refusal(&tasks[i], mesos.TASK_ERROR, mesos.REASON_TASK_INVALID, err.Error()))
 			continue
 		}
 		m.launch(a, tasks[i:i+1], false)
@@ -125,7 +129,7 @@ func (m *Master) launchGroup(a *acceptance, group *mesos.Offer_Operation_LaunchG
 	err := m.validateGroup(a, group)
 	for i := range tasks {
 		if err != nil {
-			m.tell(a.framework, tasks[i].TaskID.Value, &tasks[i].AgentID, mesos.TASK_ERROR, mesos.REASON_TASK_GROUP_INVALID, err.Error())
+			m.tell(a.framework, refusal(&tasks[i], mesos.TASK_ERROR, mesos.REASON_TASK_GROUP_INVALID, err.Error()))
 			continue
 		}
 		tasks[i].Executor = &group.Executor
@@ -197,7 +201,7 @@ func (m *Master) validateTask(a *acceptance, t *mesos.TaskInfo) error {
 		return err
 	}
 	if (t.Command == nil) == (t.Executor == nil) {
-		return errors.New("Task should have at least one (but not both) of CommandInfo or ExecutorInfo present")
+		return worded("Task should have at least one (but not both) of CommandInfo or ExecutorInfo present")
 	}
 	required := slices.Clone(t.Resources)
 	if t.Executor != nil {
@@ -216,13 +220,13 @@ func (m *Master) validateTaskIdentity(a *acceptance, t *mesos.TaskInfo) error {
 		return err
 	}
 	if _, ok := a.framework.tasks[t.TaskID.Value]; ok {
-		return fmt.Errorf("Task has duplicate ID: %s", t.TaskID.Value)
+		return worded("Task has duplicate ID: %s", t.TaskID.Value)
 	}
 	if t.AgentID.Value != a.agent.id {
-		return fmt.Errorf("Task uses invalid agent %s while agent %s is expected", t.AgentID.Value, a.agent.id)
+		return worded("Task uses invalid agent %s while agent %s is expected", t.AgentID.Value, a.agent.id)
 	}
 	if quantitiesOf(t.Resources...).empty() {
-		return errors.New("Task uses no resources")
+		return worded("Task uses no resources")
 	}
 	return nil
 }
@@ -233,16 +237,16 @@ func (m *Master) validateExecutor(a *acceptance, x *mesos.ExecutorInfo) error {
 		return err
 	}
 	if x.FrameworkID.Value != a.framework.id {
-		return fmt.Errorf("ExecutorInfo has an invalid FrameworkID (Actual: %s vs Expected: %s)", x.FrameworkID.Value, a.framework.id)
+		return worded("ExecutorInfo has an invalid FrameworkID (Actual: %s vs Expected: %s)", x.FrameworkID.Value, a.framework.id)
 	}
 	if x.Type == mesos.ExecutorInfo_CUSTOM && x.Command == nil {
-		return errors.New("'ExecutorInfo.command' must be set for 'CUSTOM' executor")
+		return worded("'ExecutorInfo.command' must be set for 'CUSTOM' executor")
 	}
 	if known := a.agent.executorUsage(a.framework.id, x.ExecutorID.Value); known != nil && !known.info.Equal(x) {
 		const line = "------------------------------------------------------------"
 		was, _ := encodeJSON(known.info)
 		is, _ := encodeJSON(x)
-		return fmt.Errorf("ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n%s\n"+
+		return worded("ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n%s\n"+
 			"Existing ExecutorInfo:\n%s\n%s\nExecutorInfo:\n%s\n", line, was, line, is)
 	}
 	return nil
@@ -255,7 +259,7 @@ func (a *acceptance) validateUsage(required []mesos.Resource) error {
 		fits = fits && r.AllocationInfo.GetRole() == a.role
 	}
 	if !fits {
-		return fmt.Errorf("Total resources %s required by task and its executor is more than available %s",
+		return worded("Total resources %s required by task and its executor is more than available %s",
 			describe(required), describe(a.left.resources(a.role, false)))
 	}
 	return nil
@@ -269,7 +273,7 @@ func (m *Master) validateGroup(a *acceptance, group *mesos.Offer_Operation_Launc
 	own := quantitiesOf(x.Resources...)
 	for _, name := range []string{"cpus", "mem", "disk"} {
 		if own.scalars[name] == 0 {
-			return fmt.Errorf("Executor '%s' uses no %s", x.ExecutorID.Value, name)
+			return worded("Executor '%s' uses no %s", x.ExecutorID.Value, name)
 		}
 	}
 	var required []mesos.Resource
@@ -279,7 +283,7 @@ func (m *Master) validateGroup(a *acceptance, group *mesos.Offer_Operation_Launc
 	for i := range group.TaskGroup.Tasks {
 		t := &group.TaskGroup.Tasks[i]
 		if err := m.validateTaskIdentity(a, t); err != nil {
-			return fmt.Errorf("Task '%s' is invalid: %w", t.TaskID.Value, err)
+			return worded("Task '%s' is invalid: %v", t.TaskID.Value, err)
 		}
 		required = append(required, t.Resources...)
 	}

@@ -1,7 +1,6 @@
 package mesostest
 
 import (
-	"fmt"
 	"mime"
 	"net/http"
 	"strings"
@@ -33,7 +32,7 @@ func decode(mediaType string, data []byte, message protobufMessage, name string)
 		return decodeJSON(data, message, name)
 	}
 	if err := message.Unmarshal(data); err != nil {
-		return fmt.Errorf("Failed to parse body into %s protobuf", name)
+		return worded("Failed to parse body into %s protobuf", name)
 	}
 	return nil
 }

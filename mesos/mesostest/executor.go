@@ -2,7 +2,6 @@ package mesostest
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -215,7 +214,7 @@ func (x *executorState) sandbox() string {
 func (x *executorState) runContainer(ctx context.Context, launcher Launcher, c Container) {
 	process, err := launcher.Launch(ctx, c)
 	if err != nil {
-		x.exited(256, fmt.Errorf("Failed to launch container: %w", err))
+		x.exited(256, worded("Failed to launch container: %v", err))
 		return
 	}
 	if doomed := x.started(process); doomed {

@@ -1,8 +1,6 @@
 package mesostest
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -43,18 +41,18 @@ func (a *Agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
 func validateExecutorCall(call *executor.Call) error {
 	switch call.Type {
 	case executor.Call_UNKNOWN:
-		return errors.New("Expecting 'type' to be present")
+		return worded("Expecting 'type' to be present")
 	case executor.Call_SUBSCRIBE:
 		if call.Subscribe == nil {
-			return errors.New("Expecting 'subscribe' to be present")
+			return worded("Expecting 'subscribe' to be present")
 		}
 	case executor.Call_MESSAGE:
 		if call.Message == nil {
-			return errors.New("Expecting 'message' to be present")
+			return worded("Expecting 'message' to be present")
 		}
 	case executor.Call_UPDATE:
 		if call.Update == nil {
-			return errors.New("Expecting 'update' to be present")
+			return worded("Expecting 'update' to be present")
 		}
 		return validateExecutorUpdate(call)
 	}
@@ -65,17 +63,17 @@ func validateExecutorUpdate(call *executor.Call) error {
 	status := &call.Update.Status
 	switch {
 	case status.UUID == nil:
-		return errors.New("Expecting 'uuid' to be present")
+		return worded("Expecting 'uuid' to be present")
 	case len(status.UUID) != len(uuid{}):
-		return errors.New("Not a valid UUID")
+		return worded("Not a valid UUID")
 	case status.ExecutorID != nil && status.ExecutorID.Value != call.ExecutorID.Value:
-		return fmt.Errorf("ExecutorID in Call: %s does not match ExecutorID in TaskStatus: %s",
+		return worded("ExecutorID in Call: %s does not match ExecutorID in TaskStatus: %s",
 			call.ExecutorID.Value, status.ExecutorID.Value)
 	case status.Source == nil || *status.Source != mesos.SOURCE_EXECUTOR:
-		return fmt.Errorf("Received Call from executor %s of framework %s with invalid source, expecting 'SOURCE_EXECUTOR'",
+		return worded("Received Call from executor %s of framework %s with invalid source, expecting 'SOURCE_EXECUTOR'",
 			call.ExecutorID.Value, call.FrameworkID.Value)
 	case status.GetState() == mesos.TASK_STAGING:
-		return fmt.Errorf("Received TASK_STAGING from executor %s of framework %s which is not allowed",
+		return worded("Received TASK_STAGING from executor %s of framework %s which is not allowed",
 			call.ExecutorID.Value, call.FrameworkID.Value)
 	}
 	return nil
@@ -87,14 +85,14 @@ func (a *Agent) findExecutor(call *executor.Call) (x *executorState, status int,
 	defer a.master.mu.Unlock()
 	f, ok := a.frameworks[call.FrameworkID.Value]
 	if !ok {
-		return nil, http.StatusBadRequest, errors.New("Framework cannot be found")
+		return nil, http.StatusBadRequest, worded("Framework cannot be found")
 	}
 	x, ok = f.executors[call.ExecutorID.Value]
 	if !ok || x.isCommand() {
-		return nil, http.StatusBadRequest, errors.New("Executor cannot be found")
+		return nil, http.StatusBadRequest, worded("Executor cannot be found")
 	}
 	if call.Type != executor.Call_SUBSCRIBE && x.stream == nil {
-		return nil, http.StatusForbidden, errors.New("Executor is not subscribed")
+		return nil, http.StatusForbidden, worded("Executor is not subscribed")
 	}
 	return x, 0, nil
 }

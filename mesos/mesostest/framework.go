@@ -1,7 +1,6 @@
 package mesostest
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -102,12 +101,12 @@ func (m *Master) validateFramework(info *mesos.FrameworkInfo, suppressed []strin
 	}
 	for _, role := range suppressed {
 		if !slices.Contains(rolesOf(info), role) {
-			return fmt.Errorf("Suppressed role '%s' is not contained in the list of roles", role)
+			return worded("Suppressed role '%s' is not contained in the list of roles", role)
 		}
 	}
 	id := info.GetID().GetValue()
 	if slices.ContainsFunc(m.completed, func(f *framework) bool { return f.id == id }) {
-		return errors.New("Framework has been removed")
+		return worded("Framework has been removed")
 	}
 	return nil
 }
@@ -118,9 +117,9 @@ func validateRoles(info *mesos.FrameworkInfo) error {
 	})
 	switch {
 	case multiRole && info.Role != nil:
-		return errors.New("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable")
+		return worded("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable")
 	case !multiRole && len(info.Roles) > 0:
-		return errors.New("'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable")
+		return worded("'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable")
 	}
 	var duplicates []string
 	for i, role := range info.Roles {
@@ -129,16 +128,16 @@ func validateRoles(info *mesos.FrameworkInfo) error {
 		}
 	}
 	if len(duplicates) > 0 {
-		return fmt.Errorf("'FrameworkInfo.roles' contains duplicate items: { %s }", strings.Join(duplicates, ", "))
+		return worded("'FrameworkInfo.roles' contains duplicate items: { %s }", strings.Join(duplicates, ", "))
 	}
 	for _, role := range info.Roles {
 		if err := validateRole(role); err != nil {
-			return fmt.Errorf("'FrameworkInfo.roles' contains invalid role: %w", err)
+			return worded("'FrameworkInfo.roles' contains invalid role: %v", err)
 		}
 	}
 	if info.Role != nil {
 		if err := validateRole(*info.Role); err != nil {
-			return fmt.Errorf("'FrameworkInfo.role' is not a valid role: %w", err)
+			return worded("'FrameworkInfo.role' is not a valid role: %v", err)
 		}
 	}
 	return nil
@@ -176,7 +175,7 @@ func (m *Master) addFramework(info mesos.FrameworkInfo) *framework {
 // were, silently.
 func (f *framework) update(info mesos.FrameworkInfo) error {
 	if info.GetPrincipal() != f.info.GetPrincipal() {
-		return errors.New("Changing framework's principal is not allowed.")
+		return worded("Changing framework's principal is not allowed.")
 	}
 	info.User, info.Checkpoint = f.info.User, f.info.Checkpoint
 	if info.FailoverTimeout == nil {
@@ -270,13 +269,13 @@ func (m *Master) updateFramework(f *framework, call *scheduler.Call_UpdateFramew
 		info.Principal = f.info.Principal
 	}
 	if err := m.validateFramework(&info, call.SuppressedRoles); err != nil {
-		return fmt.Errorf("Supplied FrameworkInfo is not valid: %w", err)
+		return worded("Supplied FrameworkInfo is not valid: %v", err)
 	}
 	if err := f.refuseChange(info); err != nil {
-		return fmt.Errorf("FrameworkInfo update is not valid: %w", err)
+		return worded("FrameworkInfo update is not valid: %v", err)
 	}
 	if err := f.update(info); err != nil {
-		return fmt.Errorf("FrameworkInfo update is not valid: %w", err)
+		return worded("FrameworkInfo update is not valid: %v", err)
 	}
 	f.suppressRoles(call.SuppressedRoles)
 	for _, o := range f.offers {
@@ -290,11 +289,11 @@ func (m *Master) updateFramework(f *framework, call *scheduler.Call_UpdateFramew
 
 func (f *framework) refuseChange(info mesos.FrameworkInfo) error {
 	if info.User != f.info.User {
-		return fmt.Errorf("Updating 'FrameworkInfo.user' is unsupported; attempted to update from '%s' to '%s'",
+		return worded("Updating 'FrameworkInfo.user' is unsupported; attempted to update from '%s' to '%s'",
 			f.info.User, info.User)
 	}
 	if info.GetCheckpoint() != f.info.GetCheckpoint() {
-		return fmt.Errorf("Updating 'FrameworkInfo.checkpoint' is unsupported; attempted to update from '%t' to '%t'",
+		return worded("Updating 'FrameworkInfo.checkpoint' is unsupported; attempted to update from '%t' to '%t'",
 			f.info.GetCheckpoint(), info.GetCheckpoint())
 	}
 	return nil

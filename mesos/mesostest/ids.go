@@ -3,7 +3,6 @@ package mesostest
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"strings"
 )
 
@@ -28,13 +27,13 @@ func validateID(id string) error {
 	invalid := func(c rune) bool { return c == '/' || c == '\\' || c < ' ' || c == 0x7f }
 	switch {
 	case id == "":
-		return fmt.Errorf("ID must not be empty")
+		return worded("ID must not be empty")
 	case len(id) > 255:
-		return fmt.Errorf("ID must not be greater than 255 characters")
+		return worded("ID must not be greater than 255 characters")
 	case id == "." || id == "..":
-		return fmt.Errorf("'%s' is disallowed", id)
+		return worded("'%s' is disallowed", id)
 	case strings.ContainsFunc(id, invalid):
-		return fmt.Errorf("'%s' contains invalid characters", id)
+		return worded("'%s' contains invalid characters", id)
 	}
 	return nil
 }
@@ -45,22 +44,22 @@ func validateRole(role string) error {
 	case role == "*":
 		return nil
 	case role == "":
-		return fmt.Errorf("Empty role name is invalid")
+		return worded("Empty role name is invalid")
 	case strings.HasPrefix(role, "/"):
-		return fmt.Errorf("Role '%s' cannot start with a slash", role)
+		return worded("Role '%s' cannot start with a slash", role)
 	case strings.HasSuffix(role, "/"):
-		return fmt.Errorf("Role '%s' cannot end with a slash", role)
+		return worded("Role '%s' cannot end with a slash", role)
 	case strings.Contains(role, "//"):
-		return fmt.Errorf("Role '%s' cannot contain two adjacent slashes", role)
+		return worded("Role '%s' cannot contain two adjacent slashes", role)
 	}
 	for _, part := range strings.Split(role, "/") {
 		switch {
 		case part == "." || part == "..":
-			return fmt.Errorf("Role '%s' cannot include '%s' as a component", role, part)
+			return worded("Role '%s' cannot include '%s' as a component", role, part)
 		case strings.HasPrefix(part, "-"):
-			return fmt.Errorf("Role component '%s' is invalid because it begins with a dash", part)
+			return worded("Role component '%s' is invalid because it begins with a dash", part)
 		case strings.ContainsAny(part, " \t\n\v\f\r\b\x7f*"):
-			return fmt.Errorf("Role component '%s' is invalid because it contains whitespace, a backspace, a delete or an asterisk", part)
+			return worded("Role component '%s' is invalid because it contains whitespace, a backspace, a delete or an asterisk", part)
 		}
 	}
 	return nil

@@ -18,19 +18,19 @@ import (
 func decodeJSON(data []byte, message any, name string) error {
 	value, err := parseJSON(data)
 	if err != nil {
-		return fmt.Errorf("Failed to parse body into JSON: %w", err)
+		return worded("Failed to parse body into JSON: %v", err)
 	}
 	object, ok := value.(map[string]any)
 	if !ok {
-		return fmt.Errorf("Failed to convert JSON into %s protobuf: Expecting a JSON object", name)
+		return worded("Failed to convert JSON into %s protobuf: Expecting a JSON object", name)
 	}
 	d := &jsonDecoder{}
 	d.message(object, reflect.ValueOf(message).Elem(), "")
 	if d.err == nil && len(d.missing) > 0 {
-		d.err = fmt.Errorf("Missing required fields: %s", strings.Join(d.missing, ", "))
+		d.err = worded("Missing required fields: %s", strings.Join(d.missing, ", "))
 	}
 	if d.err != nil {
-		return fmt.Errorf("Failed to convert JSON into %s protobuf: %w", name, d.err)
+		return worded("Failed to convert JSON into %s protobuf: %v", name, d.err)
 	}
 	return nil
 }
@@ -45,7 +45,7 @@ func parseJSON(data []byte) (any, error) {
 	}
 	rest := data[decoder.InputOffset():]
 	if trimmed := bytes.TrimSpace(rest); len(trimmed) > 0 {
-		return nil, fmt.Errorf("Parsed JSON included non-whitespace trailing characters: %s", rest)
+		return nil, worded("Parsed JSON included non-whitespace trailing characters: %s", rest)
 	}
 	return value, nil
 }

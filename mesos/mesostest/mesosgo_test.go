@@ -27,12 +27,12 @@ func TestMesosGo(t *testing.T) {
 			))
 			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 			defer cancel()
-			runMesosGo(t, ctx, client)
+			runMesosGo(ctx, t, client)
 		})
 	}
 }
 
-func runMesosGo(t *testing.T, ctx context.Context, client calls.Caller) {
+func runMesosGo(ctx context.Context, t *testing.T, client calls.Caller) {
 	t.Helper()
 	timeout := 3600.0
 	info := &mesos.FrameworkInfo{User: "root", Name: "test", FailoverTimeout: &timeout}

@@ -1,7 +1,6 @@
 package mesostest
 
 import (
-	"fmt"
 	"net/http"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -53,7 +52,7 @@ func (m *Master) serveOperator(w http.ResponseWriter, r *http.Request) {
 }
 
 func validateOperatorCall(call *master.Call) error {
-	missing := func(field string) error { return fmt.Errorf("Expecting '%s' to be present", field) }
+	missing := func(field string) error { return worded("Expecting '%s' to be present", field) }
 	switch {
 	case call.Type == master.Call_UNKNOWN:
 		return missing("type")

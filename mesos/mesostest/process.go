@@ -26,7 +26,7 @@ func (l ProcessLauncher) Launch(ctx context.Context, c Container) (Process, erro
 	}
 	if err := fetchAll(ctx, c.Command.URIs, c.Sandbox); err != nil {
 		_ = os.WriteFile(filepath.Join(c.Sandbox, "stderr"), []byte(err.Error()+"\n"), 0o644)
-		return nil, fmt.Errorf("Failed to fetch all URIs for container '%s': exited with status 1", c.ID)
+		return nil, worded("Failed to fetch all URIs for container '%s': exited with status 1", c.ID)
 	}
 	group, err := makeCgroup(l.CgroupRoot, c)
 	if err != nil {

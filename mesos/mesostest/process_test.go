@@ -164,7 +164,7 @@ func TestFetcher(t *testing.T) {
 func TestExecutorProcess(t *testing.T) {
 	m := startMaster(t, MasterOptions{})
 	a := startAgent(t, m, AgentOptions{
-		ExecutorShutdownGracePeriod: 200 * time.Millisecond,
+		ExecutorShutdownGracePeriod: 10 * time.Second,
 		ExecutorRegistrationTimeout: 10 * time.Second,
 	})
 	s := subscribeScheduler(t, m, frameworkInfo("a"))
@@ -184,9 +184,13 @@ func TestExecutorProcess(t *testing.T) {
 			t.Errorf("exited with %v, want 0", got)
 		}
 	})
+	shortGrace := func(task object) object {
+		task["executor"].(object)["shutdown_grace_period"] = object{"nanoseconds": 200 * time.Millisecond}
+		return task
+	}
 	t.Run("is destroyed when its grace is over", func(t *testing.T) {
 		o := s.offerOf(a)
-		s.launch(o, 0, selfTask(t, o, "stubborn", "stubborn"))
+		s.launch(o, 0, shortGrace(selfTask(t, o, "stubborn", "stubborn")))
 		s.wantStates("TASK_RUNNING")
 		s.call("SHUTDOWN", object{"shutdown": object{"executor_id": value("stubborn"), "agent_id": value(a.ID())}})
 		failure := s.next("FAILURE")
@@ -197,7 +201,7 @@ func TestExecutorProcess(t *testing.T) {
 	})
 	t.Run("all are gone after TEARDOWN", func(t *testing.T) {
 		o := s.offerOf(a)
-		s.launch(o, 0, selfTask(t, o, "torn", "stubborn"))
+		s.launch(o, 0, shortGrace(selfTask(t, o, "torn", "stubborn")))
 		s.wantStates("TASK_RUNNING")
 		s.call("TEARDOWN", nil)
 		eventually(t, "no container is left", func() bool { return a.Containers() == 0 })

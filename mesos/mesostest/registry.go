@@ -97,8 +97,8 @@ func (m *Master) unregister(a *Agent) {
 	delete(m.agentsByID, a.id)
 	for t := range a.tasks {
 		t.state = mesos.TASK_LOST
-		m.tell(t.framework, t.info.TaskID.Value, &mesos.AgentID{Value: a.id}, mesos.TASK_LOST, mesos.REASON_AGENT_REMOVED,
-			fmt.Sprintf("Agent %s removed: the agent unregistered", a.options.Hostname), t.addExecutorID)
+		m.tell(t.framework, t.notice(mesos.TASK_LOST, mesos.REASON_AGENT_REMOVED,
+			fmt.Sprintf("Agent %s removed: the agent unregistered", a.options.Hostname)))
 		m.removeTask(t)
 	}
 	if a.state != agentUnreachable {
@@ -145,8 +145,6 @@ func (m *Master) tellFailure(a *Agent) {
 		m.send(f, failureEvent(a.id, "", 0))
 	}
 }
-
-func (t *task) addExecutorID(s *mesos.TaskStatus) { s.ExecutorID = t.executorID() }
 
 // recoverExecutors frees what the framework's executors on the agent take.
 func (m *Master) recoverExecutors(a *Agent, f *framework) {
@@ -215,9 +213,9 @@ func (m *Master) markUnreachable(a *Agent) {
 	a.unreachableSince = &mesos.TimeInfo{Nanoseconds: m.options.Now().UnixNano()}
 	for t := range a.tasks {
 		t.state = mesos.TASK_UNREACHABLE
-		status := m.tell(t.framework, t.info.TaskID.Value, &mesos.AgentID{Value: a.id}, mesos.TASK_UNREACHABLE,
-			mesos.REASON_AGENT_REMOVED, "health check timed out", t.addExecutorID,
-			func(s *mesos.TaskStatus) { s.UnreachableTime = a.unreachableSince })
+		n := t.notice(mesos.TASK_UNREACHABLE, mesos.REASON_AGENT_REMOVED, "health check timed out")
+		n.unreachable = a.unreachableSince
+		status := m.tell(t.framework, n)
 		status.ExecutorID = nil
 		t.statuses = append(t.statuses, status)
 		m.release(t)
@@ -304,8 +302,9 @@ func (m *Master) takeBack(a *Agent, f *framework, af *agentFramework) {
 		if terminal(at.state) {
 			m.release(t)
 		}
-		m.tell(f, id, &mesos.AgentID{Value: a.id}, at.state, mesos.REASON_AGENT_REREGISTERED,
-			"Unreachable agent re-reregistered", t.addDetails)
+		n := t.notice(at.state, mesos.REASON_AGENT_REREGISTERED, "Unreachable agent re-reregistered")
+		n.containerStatus = t.containerStatus
+		m.tell(f, n)
 	}
 }
 
@@ -331,8 +330,7 @@ func (m *Master) markGone(a *Agent) {
 			reason = mesos.REASON_AGENT_REMOVED_BY_OPERATOR
 		}
 		t.state = mesos.TASK_GONE_BY_OPERATOR
-		m.tell(t.framework, t.info.TaskID.Value, &mesos.AgentID{Value: a.id}, mesos.TASK_GONE_BY_OPERATOR,
-			reason, "Agent has been marked gone", t.addExecutorID)
+		m.tell(t.framework, t.notice(mesos.TASK_GONE_BY_OPERATOR, reason, "Agent has been marked gone"))
 		m.removeTask(t)
 	}
 	if a.state != agentUnreachable {

@@ -1,8 +1,6 @@
 package mesostest
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
@@ -69,35 +67,35 @@ func (m *Master) serveSubscribe(w http.ResponseWriter, r *http.Request, call *sc
 // validateCall is what Mesos checks before it looks for the framework.
 func validateCall(call *scheduler.Call, principal string) error {
 	if call.Type == scheduler.Call_UNKNOWN {
-		return errors.New("Expecting 'type' to be present")
+		return worded("Expecting 'type' to be present")
 	}
 	if call.Type == scheduler.Call_SUBSCRIBE {
 		return validateSubscribe(call, principal)
 	}
 	if call.FrameworkID == nil {
-		return errors.New("Expecting 'framework_id' to be present")
+		return worded("Expecting 'framework_id' to be present")
 	}
 	field, missing := missingField(call)
 	if missing {
-		return fmt.Errorf("Expecting '%s' to be present", field)
+		return worded("Expecting '%s' to be present", field)
 	}
 	if call.Type == scheduler.Call_UPDATE_FRAMEWORK &&
 		call.UpdateFramework.FrameworkInfo.GetID().GetValue() != call.FrameworkID.Value {
-		return errors.New("'framework_id' differs from 'update_framework.framework_info.id'")
+		return worded("'framework_id' differs from 'update_framework.framework_info.id'")
 	}
 	if call.Type == scheduler.Call_ACKNOWLEDGE && len(call.Acknowledge.UUID) != len(uuid{}) {
-		return errors.New("Not a valid UUID")
+		return worded("Not a valid UUID")
 	}
 	return nil
 }
 
 func validateSubscribe(call *scheduler.Call, principal string) error {
 	if call.Subscribe == nil || call.Subscribe.FrameworkInfo == nil {
-		return errors.New("Expecting 'subscribe' to be present")
+		return worded("Expecting 'subscribe' to be present")
 	}
 	info := call.Subscribe.FrameworkInfo
 	if info.GetID().GetValue() != call.GetFrameworkID().GetValue() {
-		return errors.New("'framework_id' differs from 'subscribe.framework_info.id'")
+		return worded("'framework_id' differs from 'subscribe.framework_info.id'")
 	}
 	if info.Principal != nil && principal != "" && *info.Principal != principal {
 		return wrongPrincipal(principal, *info.Principal)
@@ -106,7 +104,7 @@ func validateSubscribe(call *scheduler.Call, principal string) error {
 }
 
 func wrongPrincipal(authenticated, set string) error {
-	return fmt.Errorf("Authenticated principal '%s' does not match principal '%s' set in `FrameworkInfo`", authenticated, set)
+	return worded("Authenticated principal '%s' does not match principal '%s' set in `FrameworkInfo`", authenticated, set)
 }
 
 // missingField looks for the field that belongs to the call's type.
@@ -149,15 +147,15 @@ func (m *Master) admit(call *scheduler.Call, streamID, principal string) (status
 	f, ok := m.frameworks[call.FrameworkID.Value]
 	switch {
 	case !ok:
-		return http.StatusBadRequest, errors.New("Framework cannot be found")
+		return http.StatusBadRequest, worded("Framework cannot be found")
 	case principal != "" && principal != f.info.GetPrincipal():
 		return http.StatusBadRequest, wrongPrincipal(principal, f.info.GetPrincipal())
 	case f.stream == nil:
-		return http.StatusForbidden, errors.New("Framework is not subscribed")
+		return http.StatusForbidden, worded("Framework is not subscribed")
 	case streamID == "":
-		return http.StatusBadRequest, errors.New("All non-subscribe calls should include the 'Mesos-Stream-Id' header")
+		return http.StatusBadRequest, worded("All non-subscribe calls should include the 'Mesos-Stream-Id' header")
 	case streamID != f.stream.id:
-		return http.StatusBadRequest, fmt.Errorf(
+		return http.StatusBadRequest, worded(
 			"The stream ID '%s' included in this request didn't match the stream ID currently associated with framework ID %s",
 			streamID, f.id)
 	}
@@ -171,7 +169,7 @@ func (m *Master) execute(call *scheduler.Call) error {
 	defer m.mu.Unlock()
 	f, ok := m.frameworks[call.FrameworkID.Value]
 	if !ok {
-		return errors.New("Framework cannot be found")
+		return worded("Framework cannot be found")
 	}
 	switch call.Type {
 	case scheduler.Call_TEARDOWN:

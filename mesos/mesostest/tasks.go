@@ -59,18 +59,42 @@ func (t *task) executorID() *mesos.ExecutorID {
 	return &t.info.Executor.ExecutorID
 }
 
-// tell sends an update that the master makes. It has no uuid: nobody acknowledges it.
-// Frameworks that are not PARTITION_AWARE know no other loss than TASK_LOST.
-func (m *Master) tell(f *framework, taskID string, agentID *mesos.AgentID, state mesos.TaskState, reason mesos.TaskStatus_Reason, message string, more ...func(*mesos.TaskStatus)) mesos.TaskStatus {
+// notice is an update that the master makes. It has no uuid: nobody acknowledges it.
+type notice struct {
+	taskID          string
+	agentID         *mesos.AgentID
+	state           mesos.TaskState
+	reason          mesos.TaskStatus_Reason
+	message         string
+	executorID      *mesos.ExecutorID
+	containerStatus *mesos.ContainerStatus
+	unreachable     *mesos.TimeInfo
+}
+
+// notice about a task that the master knows.
+func (t *task) notice(state mesos.TaskState, reason mesos.TaskStatus_Reason, message string) notice {
+	return notice{
+		taskID:     t.info.TaskID.Value,
+		agentID:    &mesos.AgentID{Value: t.agent.id},
+		state:      state,
+		reason:     reason,
+		message:    message,
+		executorID: t.executorID(),
+	}
+}
+
+// tell sends a notice. Frameworks that are not PARTITION_AWARE know no other loss
+// than TASK_LOST.
+func (m *Master) tell(f *framework, n notice) mesos.TaskStatus {
 	if !f.capable(mesos.FrameworkInfo_Capability_PARTITION_AWARE) {
-		state = beforePartitionAware(state)
+		n.state = beforePartitionAware(n.state)
 	}
-	status := statusOf(taskID, state, mesos.SOURCE_MASTER, &reason, message)
-	status.AgentID = agentID
+	status := statusOf(n.taskID, n.state, mesos.SOURCE_MASTER, &n.reason, n.message)
+	status.AgentID = n.agentID
+	status.ExecutorID = n.executorID
+	status.ContainerStatus = n.containerStatus
+	status.UnreachableTime = n.unreachable
 	status.Timestamp = m.now()
-	for _, add := range more {
-		add(&status)
-	}
 	m.send(f, updateEvent(status))
 	return status
 }
@@ -143,33 +167,31 @@ func (m *Master) reconcileOne(f *framework, taskID string, agentID *mesos.AgentI
 		m.tellLatest(t)
 		return
 	}
-	state, message := mesos.TASK_UNKNOWN, "Reconciliation: Task is unknown"
-	var since *mesos.TimeInfo
+	n := notice{
+		taskID:  taskID,
+		agentID: agentID,
+		state:   mesos.TASK_UNKNOWN,
+		reason:  mesos.REASON_RECONCILIATION,
+		message: "Reconciliation: Task is unknown",
+	}
 	if agentID != nil {
 		a, known := m.agentsByID[agentID.Value]
 		switch {
 		case known && a.state == agentUnreachable:
-			state, message, since = mesos.TASK_UNREACHABLE, "Reconciliation: Task is unreachable", a.unreachableSince
+			n.state, n.message, n.unreachable = mesos.TASK_UNREACHABLE, "Reconciliation: Task is unreachable", a.unreachableSince
 		case known:
-			state, message = mesos.TASK_GONE, "Reconciliation: Task is unknown to the agent"
+			n.state, n.message = mesos.TASK_GONE, "Reconciliation: Task is unknown to the agent"
 		case m.gone[agentID.Value]:
-			state, message = mesos.TASK_GONE_BY_OPERATOR, "Reconciliation: Task is gone"
+			n.state, n.message = mesos.TASK_GONE_BY_OPERATOR, "Reconciliation: Task is gone"
 		}
 	}
-	m.tell(f, taskID, agentID, state, mesos.REASON_RECONCILIATION, message, func(s *mesos.TaskStatus) {
-		s.UnreachableTime = since
-	})
+	m.tell(f, n)
 }
 
 func (m *Master) tellLatest(t *task) {
-	m.tell(t.framework, t.info.TaskID.Value, &mesos.AgentID{Value: t.agent.id}, t.state,
-		mesos.REASON_RECONCILIATION, "Reconciliation: Latest task state", t.addDetails)
-}
-
-// addDetails adds what the master knows of the task's container.
-func (t *task) addDetails(s *mesos.TaskStatus) {
-	s.ExecutorID = t.executorID()
-	s.ContainerStatus = t.containerStatus
+	n := t.notice(t.state, mesos.REASON_RECONCILIATION, "Reconciliation: Latest task state")
+	n.containerStatus = t.containerStatus
+	m.tell(t.framework, n)
 }
 
 // kill hands a KILL on, or answers it like a reconciliation if the task is unknown.
