@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,8 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,7 +34,6 @@ type cluster struct {
 	client      client.Client
 	master      *mesostest.Master
 	operator    *exec.Cmd
-	metricsAddr string
 	dir         string
 }
 
@@ -63,10 +58,7 @@ func startCluster(ctx context.Context, o options) (*cluster, error) {
 
 // stop ends what was started, in the opposite order.
 func (c *cluster) stop() {
-	if c.operator != nil {
-		_ = c.operator.Process.Signal(syscall.SIGTERM)
-		_ = c.operator.Wait()
-	}
+	c.stopOperator()
 	if c.master != nil {
 		_ = c.master.Close()
 	}
@@ -76,6 +68,15 @@ func (c *cluster) stop() {
 	if c.dir != "" {
 		_ = os.RemoveAll(c.dir)
 	}
+}
+
+func (c *cluster) stopOperator() {
+	if c.operator == nil {
+		return
+	}
+	_ = c.operator.Process.Signal(syscall.SIGTERM)
+	_ = c.operator.Wait()
+	c.operator = nil
 }
 
 func (c *cluster) startAPIServer(_ context.Context, o options) error {
@@ -144,14 +145,11 @@ func (c *cluster) startOperator(context.Context, options) error {
 			return err
 		}
 	}
-	if c.metricsAddr, err = freeAddr(); err != nil {
-		return err
-	}
 	return c.runOperator()
 }
 
 func (c *cluster) runOperator() error {
-	log, err := os.Create(filepath.Join(os.TempDir(), "k8sm-bench-operator.log"))
+	log, err := os.Create(filepath.Join("..", "bin", "benchmark-operator.log"))
 	if err != nil {
 		return err
 	}
@@ -161,7 +159,7 @@ func (c *cluster) runOperator() error {
 		"--node-runtime="+filepath.Join(c.dir, "runtime.yaml"),
 		"--namespace=default",
 		"--leader-elect",
-		"--metrics-bind-address="+c.metricsAddr,
+		"--metrics-bind-address=0",
 		"--health-probe-bind-address=0",
 	)
 	c.operator.Stdout, c.operator.Stderr = log, log
@@ -170,15 +168,6 @@ func (c *cluster) runOperator() error {
 		return fmt.Errorf("starting the operator: %w", err)
 	}
 	return nil
-}
-
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // operatorRSS is the operator's resident memory in MiB.
@@ -194,43 +183,6 @@ func (c *cluster) operatorRSS() (float64, error) {
 		}
 	}
 	return 0, errors.New("reading the operator's memory: no VmRSS")
-}
-
-// operatorRequests is how many requests the operator says that it sent to the API
-// server, those for its lease left out. A request that it holds open (a watch) counts
-// once.
-func (c *cluster) operatorRequests(ctx context.Context) (float64, error) {
-	out, err := getMetrics(ctx, "http://"+c.metricsAddr+"/metrics")
-	if err != nil {
-		return 0, err
-	}
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err := parser.TextToMetricFamilies(bytes.NewReader(out))
-	if err != nil {
-		return 0, fmt.Errorf("reading the operator's metrics: %w", err)
-	}
-	sent := 0.0
-	for _, m := range families["rest_client_requests_total"].GetMetric() {
-		sent += m.GetCounter().GetValue()
-	}
-	leases, err := c.leaseRequests(ctx)
-	return sent - leases, err
-}
-
-// leaseRequests counts what was asked of the API server about leases. Nobody but the
-// operator holds one here, apart from the API server itself.
-func (c *cluster) leaseRequests(ctx context.Context) (float64, error) {
-	counts, err := countRequests(ctx, c.config)
-	if err != nil {
-		return 0, err
-	}
-	leases := 0
-	for k, n := range counts {
-		if k.resource == "leases" && (k.verb == "GET" || k.verb == "PUT") {
-			leases += n
-		}
-	}
-	return float64(leases), nil
 }
 
 // fakeKubelet is an executor that makes a Node without a machine: it says STARTING,

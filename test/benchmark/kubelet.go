@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/executor"
@@ -60,17 +58,4 @@ func register(ctx context.Context, c client.Client, x *mesostest.Conn, task meso
 
 func update(x *mesostest.Conn, task mesos.TaskID, state mesos.TaskState) error {
 	return x.Update(mesos.TaskStatus{TaskID: task, State: &state})
-}
-
-func getMetrics(ctx context.Context, url string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("reading metrics: %w", err)
-	}
-	defer resp.Body.Close()
-	return io.ReadAll(resp.Body)
 }

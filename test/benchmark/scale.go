@@ -95,25 +95,47 @@ func (c *cluster) applyToReady(ctx context.Context, nodes int) (time.Duration, e
 }
 
 // callsAtRest counts for a while what is asked of Mesos and of the API server, per
-// minute, leases left out. Watches that are renewed by themselves count too.
+// minute, leases left out. The API server asks things of itself: what it counts in the
+// same time without the operator, which is stopped for that, is taken off.
 func (c *cluster) callsAtRest(ctx context.Context, while time.Duration) (mesos, kube float64, err error) {
 	if err := sleep(ctx, restAfter); err != nil {
 		return 0, 0, err
 	}
 	callsBefore := total(c.master.Calls())
-	before, err := c.operatorRequests(ctx)
+	with, err := c.requestsWithin(ctx, while)
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := sleep(ctx, while); err != nil {
-		return 0, 0, err
-	}
-	after, err := c.operatorRequests(ctx)
+	calls := total(c.master.Calls()) - callsBefore
+	c.stopOperator()
+	without, err := c.requestsWithin(ctx, while)
 	if err != nil {
 		return 0, 0, err
 	}
 	perMinute := float64(time.Minute) / float64(while)
-	return float64(total(c.master.Calls())-callsBefore) * perMinute, (after - before) * perMinute, nil
+	return float64(calls) * perMinute, float64(with-without) * perMinute, nil
+}
+
+// requestsWithin counts what the API server is asked in a while, leases left out.
+func (c *cluster) requestsWithin(ctx context.Context, while time.Duration) (int, error) {
+	before, err := countRequests(ctx, c.config)
+	if err != nil {
+		return 0, err
+	}
+	if err := sleep(ctx, while); err != nil {
+		return 0, err
+	}
+	after, err := countRequests(ctx, c.config)
+	if err != nil {
+		return 0, err
+	}
+	sum := 0
+	for k, n := range after.since(before) {
+		if k.resource != "leases" {
+			sum += n
+		}
+	}
+	return sum, nil
 }
 
 func total(counts map[string]int) int {

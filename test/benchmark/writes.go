@@ -26,7 +26,7 @@ func countRequests(ctx context.Context, config *rest.Config) (requests, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, config.Host+"/metrics", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(config.Host, "/")+"/metrics", nil)
 	if err != nil {
 		return nil, err
 	}
