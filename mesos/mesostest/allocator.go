@@ -17,11 +17,6 @@ const (
 // defaultRefuse is how long a declined offer is not made again, unless said otherwise.
 const defaultRefuse = 5 * time.Second
 
-type filterKey struct {
-	agent *Agent
-	role  string
-}
-
 // filter keeps from a framework what it refused, and anything less.
 type filter struct {
 	refused quantities
@@ -158,18 +153,12 @@ func (c claimant) mayHave(a *Agent, now time.Time) bool {
 	if a.total.scalars["gpus"] > 0 && !c.framework.capable(mesos.FrameworkInfo_Capability_GPU_RESOURCES) {
 		return false
 	}
-	key := filterKey{a, c.role}
-	filters := c.framework.filters[key]
-	if len(filters) == 0 {
+	filters := c.framework.filters[a]
+	if len(filters[c.role]) == 0 {
 		return true
 	}
-	filters = slices.DeleteFunc(filters, func(x filter) bool { return !now.Before(x.until) })
-	if len(filters) == 0 {
-		delete(c.framework.filters, key)
-		return true
-	}
-	c.framework.filters[key] = filters
-	return !slices.ContainsFunc(filters, func(x filter) bool { return x.refused.contains(a.free) })
+	filters[c.role] = slices.DeleteFunc(filters[c.role], func(x filter) bool { return !now.Before(x.until) })
+	return !slices.ContainsFunc(filters[c.role], func(x filter) bool { return x.refused.contains(a.free) })
 }
 
 // offerable says whether the agent has anything worth an offer.

@@ -17,7 +17,7 @@ type framework struct {
 	info        mesos.FrameworkInfo
 	stream      *stream // nil while disconnected
 	suppressed  map[string]bool
-	filters     map[filterKey][]filter
+	filters     map[*Agent]map[string][]filter // by role
 	offers      map[string]*offer
 	tasks       map[string]*task
 	unreachable map[string]*task
@@ -159,7 +159,7 @@ func (m *Master) addFramework(info mesos.FrameworkInfo) *framework {
 	f := &framework{
 		id:           info.ID.Value,
 		info:         info,
-		filters:      map[filterKey][]filter{},
+		filters:      map[*Agent]map[string][]filter{},
 		offers:       map[string]*offer{},
 		tasks:        map[string]*task{},
 		unreachable:  map[string]*task{},

@@ -3,7 +3,6 @@ package mesostest
 import (
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -124,8 +123,10 @@ func (m *Master) refuse(f *framework, a *Agent, role string, q quantities, filte
 	if d <= 0 || q.empty() {
 		return
 	}
-	key := filterKey{a, role}
-	f.filters[key] = append(f.filters[key], filter{refused: q.clone(), until: m.options.Now().Add(d)})
+	if f.filters[a] == nil {
+		f.filters[a] = map[string][]filter{}
+	}
+	f.filters[a][role] = append(f.filters[a][role], filter{refused: q.clone(), until: m.options.Now().Add(d)})
 }
 
 // refuseDuration is 5 s by default, and for nonsense; a year at most.
@@ -152,9 +153,9 @@ func (m *Master) revive(f *framework, roles []string) {
 	for _, role := range roles {
 		delete(f.suppressed, role)
 	}
-	for key := range f.filters {
-		if slices.Contains(roles, key.role) {
-			delete(f.filters, key)
+	for _, filters := range f.filters {
+		for _, role := range roles {
+			delete(filters, role)
 		}
 	}
 	m.allocateSoon()

@@ -129,11 +129,7 @@ func (m *Master) dropAgent(a *Agent) {
 	}
 	for _, f := range m.frameworks {
 		m.recoverExecutors(a, f)
-		for key := range f.filters {
-			if key.agent == a {
-				delete(f.filters, key)
-			}
-		}
+		delete(f.filters, a)
 	}
 	if a.state == agentActive || a.state == agentDisconnected {
 		m.total.subtract(a.total)

@@ -1,8 +1,11 @@
+//go:build unix
+
 package mesostest
 
 import (
 	"fmt"
 	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -15,10 +18,15 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkThousandLaunches is a thousand agents, each of which gets a task and
-// runs it, with the client's side in JSON included.
-func BenchmarkThousandLaunches(b *testing.B) {
-	const agents = 1000
+// BenchmarkLaunches is that many agents, each of which gets a task and runs it, with
+// the client's side in JSON included.
+func BenchmarkLaunches(b *testing.B) {
+	for _, agents := range []int{1000, 5000} {
+		b.Run(strconv.Itoa(agents), func(b *testing.B) { benchmarkLaunches(b, agents) })
+	}
+}
+
+func benchmarkLaunches(b *testing.B, agents int) {
 	for b.Loop() {
 		before := cpuTime()
 		m := startMaster(b, MasterOptions{AllocationInterval: 50 * time.Millisecond})
