@@ -61,9 +61,12 @@ func (p *Playground) StartOperator(ctx context.Context) error {
 }
 
 func (p *Playground) install(ctx context.Context) error {
-	for _, part := range []string{"crd", "rbac"} {
-		if _, err := p.Kubectl(ctx, "apply", "--server-side", "-k", filepath.Join(p.Root, "config", part)); err != nil {
-			return fmt.Errorf("installing %s: %w", part, err)
+	config := filepath.Join(p.Root, "config")
+	for _, part := range [][]string{
+		{"-f", filepath.Join(config, "manager", "namespace.yaml")}, {"-k", filepath.Join(config, "crd")}, {"-k", filepath.Join(config, "rbac")},
+	} {
+		if _, err := p.Kubectl(ctx, append([]string{"apply", "--server-side"}, part...)...); err != nil {
+			return fmt.Errorf("installing: %w", err)
 		}
 	}
 	_, err := p.Kubectl(ctx, "wait", "--for=condition=Established", "--timeout=30s", "crd",

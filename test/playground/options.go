@@ -31,7 +31,7 @@ type Options struct {
 	// Agents in the Mesos cluster. Default 5.
 	Agents int
 	// AgentResources of each, in Mesos' text form without ports.
-	// Default cpus:2;mem:2048;disk:10000.
+	// Default cpus:2;mem:3072;disk:10000.
 	AgentResources string
 	// Root of the repository: bin/ and config/ are found in it. Default: looked for
 	// upwards from the working directory and from the executable.
@@ -50,7 +50,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("a playground has between 1 and %d agents, not %d", maxAgents, o.Agents)
 	}
 	if o.AgentResources == "" {
-		o.AgentResources = "cpus:2;mem:2048;disk:10000"
+		o.AgentResources = "cpus:2;mem:3072;disk:10000"
 	}
 	if o.Say == nil {
 		o.Say = func(string) {}

@@ -150,7 +150,7 @@ func (s *Story) deleteAll(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("waiting for pool and framework to be gone: %w\n%s", err, s.explain(context.WithoutCancel(ctx)))
 	}
-	if err := s.checkTokens(ctx); err != nil {
+	if err := wait(ctx, s.checkTokens); err != nil {
 		return "", err
 	}
 	return "all nodes drained and released, the framework torn down, no token left", s.awaitReleased(ctx, 0)
