@@ -97,6 +97,7 @@ func New(cfg Config) (*Core, error) {
 	c.demands = newDemands(c.info.Roles)
 	c.offers = newOffers()
 	c.launches = newLaunches()
+	c.room = c.timing.Preparing
 	c.tasks = newTasks()
 	c.tokens = float64(c.timing.Burst)
 	for _, t := range cfg.Tasks {
@@ -104,7 +105,7 @@ func New(cfg Config) (*Core, error) {
 			return nil, err
 		}
 	}
-	c.agenda.set(dutySubscribe, "", time.Time{})
+	c.agenda.set(dutySubscribe, "", time.Unix(0, 0)) // at the first Tick
 	return c, nil
 }
 

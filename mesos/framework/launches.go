@@ -16,6 +16,9 @@ type launches struct {
 	batches map[string]*batch
 	// preparing counts the intents that the caller has not answered.
 	preparing int
+	// room is how many may be prepared at once, as experience teaches.
+	room     int
+	narrowed time.Time
 	// crowded: the last plan left demands aside because too many were being prepared.
 	crowded bool
 	// groups that back off because a payload could not be prepared.
@@ -23,6 +26,9 @@ type launches struct {
 	// occupied counts tasks and intents, by group and agent.
 	occupied map[string]map[string]int
 }
+
+// leastRoom is how many intents are prepared at once however slow that is.
+const leastRoom = 32
 
 // intent is a match that is being recorded and prepared.
 type intent struct {
@@ -107,7 +113,7 @@ func (c *Core) plan(now time.Time) {
 
 // waitingWants are the wants to place, as many as may be prepared.
 func (c *Core) waitingWants(now time.Time) []*want {
-	room := c.timing.Preparing - c.preparing
+	room := c.room - c.preparing
 	c.crowded = false
 	var out []*want
 	for _, w := range c.line {
@@ -247,9 +253,10 @@ func (c *Core) send(now time.Time, b *batch) {
 	}
 	c.counts.Accepted += uint64(len(ids))
 	c.counts.Launched += uint64(len(infos))
+	c.room = min(c.room+len(infos), c.timing.Preparing)
 	refuse := c.timing.Decline
 	if c.crowded {
-		refuse = c.timing.Pass
+		refuse = 0 // there are takers for the rest
 	}
 	c.enqueue(acceptCall(ids, infos, refuse))
 	for _, in := range launched {
@@ -289,6 +296,9 @@ func (c *Core) dissolve(b *batch) {
 // closeBatch is called when offers were held for as long as they may be.
 func (c *Core) closeBatch(now time.Time, id string) {
 	b := c.batches[id]
+	if now.Sub(c.narrowed) >= c.timing.Bound { // batches that are late come in crowds
+		c.room, c.narrowed = max(c.room/2, min(leastRoom, c.timing.Preparing)), now
+	}
 	if !slices.ContainsFunc(b.intents, func(in *intent) bool { return in.ok }) {
 		c.counts.Expired += uint64(len(b.offers))
 	}

@@ -16,6 +16,9 @@ func (c *Core) beginReconciliation(now time.Time) {
 			continue
 		}
 		t.unheard, t.asked = true, 0
+		if t.seen.IsZero() {
+			t.seen = now // its record has just been read
+		}
 		c.unheard++
 		c.ask(now, t.id)
 	}

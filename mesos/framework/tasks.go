@@ -29,6 +29,7 @@ type task struct {
 	group   string
 	counted bool      // in occupied
 	state   TaskState // the last that was recorded
+	seen    time.Time // when the record was last known to be there
 	unheard bool
 	asked   int // times, without an answer
 	killing bool
@@ -121,8 +122,10 @@ func (c *Core) onUpdate(now time.Time, st TaskStatus) {
 	}
 	c.settleOn(t, st.AgentID)
 	c.hear(now, t, st.State)
-	if len(st.UUID) == 0 && st.State == t.state && len(t.statuses) == 0 && !t.orphan {
-		return // nothing new, as reconciliation mostly tells
+	if len(st.UUID) == 0 && st.State == t.state && len(t.statuses) == 0 && !t.orphan && now.Sub(t.seen) < c.timing.Implicit {
+		// Nothing new, as reconciliation mostly tells. Now and then the store is asked
+		// nevertheless, to see that the record is still there.
+		return
 	}
 	c.lineUp(t, st)
 	if t.killing && !st.State.Terminal() && !st.State.doubtful() {
@@ -194,7 +197,7 @@ func (c *Core) Recorded(now time.Time, taskID string, err error) {
 	} else if err != nil {
 		c.unknown(now, t, st.State)
 	} else {
-		t.state, t.orphan = st.State, false
+		t.state, t.seen, t.orphan = st.State, now, false
 		t.over = t.over || st.State.Terminal()
 	}
 	if len(t.statuses) > 0 {

@@ -56,7 +56,8 @@ type Timing struct {
 	// may go at once (1,000).
 	CallsPerSecond float64
 	Burst          int
-	// Preparing bounds the intents that are being prepared at once (256).
+	// Preparing bounds the intents that are being prepared at once (1,000). It is halved
+	// while they are not ready before their offers must go.
 	Preparing int
 }
 
@@ -115,6 +116,6 @@ func (t Timing) withDefaults() Timing {
 	orElse(&t.Lead, time.Hour)
 	orElse(&t.CallsPerSecond, 500)
 	orElse(&t.Burst, 1000)
-	orElse(&t.Preparing, 256)
+	orElse(&t.Preparing, 1000)
 	return t
 }

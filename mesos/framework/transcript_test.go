@@ -83,6 +83,7 @@ type player struct {
 	now  time.Time
 	auto map[string]bool
 	last framework.State
+	sent *scheduler.Call // the last call but acknowledgements
 	log  []string
 }
 
@@ -112,7 +113,7 @@ func (p *player) do(words []string) error {
 		"auto": p.setAuto, "wait": p.wait, "subscribed": p.subscribed, "heartbeat": p.heartbeat, "offers": p.offers, "rescind": p.rescind,
 		"update": p.update, "failure": p.failure, "error": p.masterError, "event": p.event, "want": p.want, "forget": p.forget, "kill": p.kill,
 		"stored": p.stored, "prepared": p.prepared, "recorded": p.recorded, "disconnected": p.disconnected, "explain": p.explain,
-		"teardown": p.teardown, "torndown": p.tornDown, "counts": p.counts, "wake": p.wake,
+		"teardown": p.teardown, "torndown": p.tornDown, "counts": p.counts, "wake": p.wake, "refuse": p.refuse,
 	}
 	f := inputs[words[0]]
 	if f == nil {
@@ -356,6 +357,7 @@ func (p *player) prepared(ids []string, opts map[string]string) error {
 
 var payload = framework.Payload{
 	Name: "node", Data: []byte("secret"), Command: "./executor", Overhead: placement.Resources{CPUs: 0.5, MemMiB: 64}, KillGrace: time.Minute,
+	Labels: map[string]string{"pool": "general", "a": ""},
 }
 
 func (p *player) recorded(ids []string, opts map[string]string) error {
@@ -367,6 +369,12 @@ func (p *player) recorded(ids []string, opts map[string]string) error {
 
 func (p *player) disconnected(words []string, _ map[string]string) error {
 	p.core.Disconnected(p.now, words[0], strings.Join(words[1:], " "))
+	return nil
+}
+
+// refuse answers the last call with 400.
+func (p *player) refuse(words []string, _ map[string]string) error {
+	p.core.CallRefused(p.now, p.sent, strings.Join(words, " "))
 	return nil
 }
 
@@ -409,6 +417,9 @@ func (p *player) drain() {
 		}
 		for _, c := range r.Calls {
 			p.say("%s", callText(c))
+			if c.Type != scheduler.Call_ACKNOWLEDGE {
+				p.sent = c
+			}
 		}
 		if r.Changed {
 			p.sayState()

@@ -1,0 +1,67 @@
+package session_test
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/session"
+)
+
+// BenchmarkLaunch1000 is from the first Want to a thousand tasks running, over real
+// HTTP, with a store that takes 5 ms for each intent.
+func BenchmarkLaunch1000(b *testing.B) {
+	for b.Loop() {
+		launchThousand(b)
+	}
+}
+
+func launchThousand(b *testing.B) {
+	b.Helper()
+	b.StopTimer()
+	m, err := mesostest.NewMaster(mesostest.MasterOptions{AllocationInterval: 200 * time.Millisecond})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for range 100 {
+		o := mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), WorkDir: b.TempDir(), Resources: "cpus:16;mem:65536;disk:1;ports:[31000-32000]"}
+		if _, err := m.AddAgent(o); err != nil {
+			b.Fatal(err)
+		}
+	}
+	store := newMemory()
+	store.prepareTime = 5 * time.Millisecond
+	cfg := config(store, m.Addr())
+	cfg.Timing = framework.Timing{}
+	s, err := session.New(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	b.StartTimer()
+	for i := range 1000 {
+		s.Want(demand(i))
+	}
+	for store.in(framework.TaskRunning) < 1000 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	b.StopTimer()
+	cancel()
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
+	closeAll(b, m)
+	b.StartTimer()
+}
+
+func closeAll(b *testing.B, c io.Closer) {
+	b.Helper()
+	if err := c.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
