@@ -108,6 +108,9 @@ func (m *Master) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		m.serveScheduler(w, r, principal)
 	case path == "/redirect":
 		m.redirect(w, m.Addr(), "")
+	case path == "/version":
+		w.Header().Set("Content-Type", mediaJSON)
+		fmt.Fprintf(w, `{"version":%q}`, m.options.Version)
 	case path == pathOperator || strings.HasPrefix(path, pathOperator+"/"):
 		m.serveOperator(w, r)
 	default:

@@ -123,6 +123,12 @@ func (m *Master) read(call master.Call_Type) *master.Response {
 		return &master.Response{Type: master.Response_GET_EXECUTORS, GetExecutors: m.readExecutors()}
 	case master.Call_GET_ROLES:
 		return &master.Response{Type: master.Response_GET_ROLES, GetRoles: m.readRoles()}
+	case master.Call_GET_OPERATIONS:
+		return &master.Response{Type: master.Response_GET_OPERATIONS, GetOperations: &master.Response_GetOperations{}}
+	case master.Call_GET_QUOTA:
+		return &master.Response{Type: master.Response_GET_QUOTA, GetQuota: &master.Response_GetQuota{}}
+	case master.Call_GET_WEIGHTS:
+		return &master.Response{Type: master.Response_GET_WEIGHTS}
 	case master.Call_GET_STATE:
 		return &master.Response{Type: master.Response_GET_STATE, GetState: &master.Response_GetState{
 			GetTasks:      m.readTasks(),

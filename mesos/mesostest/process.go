@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -102,12 +103,36 @@ type osProcess struct {
 	group  *cgroup // nil without
 	done   chan struct{}
 	status int
+
+	mu     sync.Mutex
+	reaped bool // its number may be another's by now
 }
 
+// reap kills what the process leaves behind before it is reaped itself: later, the
+// group's number may be given to others.
 func (p *osProcess) reap() {
+	exited := awaitExit(p.PID())
+	if exited {
+		p.signal(killGroup)
+	}
 	_ = p.cmd.Wait()
+	if !exited {
+		killGroup(p.PID())
+	}
+	p.mu.Lock()
+	p.reaped = true
+	p.mu.Unlock()
 	p.status = rawStatus(p.cmd.ProcessState)
 	close(p.done)
+}
+
+// signal the process group, unless it is gone.
+func (p *osProcess) signal(send func(pid int)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		send(p.PID())
+	}
 }
 
 func (p *osProcess) PID() int { return p.cmd.Process.Pid }
@@ -117,18 +142,12 @@ func (p *osProcess) Wait() int {
 	return p.status
 }
 
-func (p *osProcess) Terminate() {
-	select {
-	case <-p.done:
-	default:
-		terminateGroup(p.PID())
-	}
-}
+func (p *osProcess) Terminate() { p.signal(terminateGroup) }
 
 // Destroy kills the process group and the cgroup, again and again until both are
 // empty: what runs may still be starting more.
 func (p *osProcess) Destroy() error {
-	killGroup(p.PID())
+	p.signal(killGroup)
 	if err := p.group.destroy(); err != nil {
 		return fmt.Errorf("destroying container: %w", err)
 	}

@@ -9,9 +9,6 @@ import (
 
 func ownProcessGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// A group lives on while any of its processes does, so that its number is not
-// given to others; ESRCH says that it is empty.
-
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
 func terminateGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGTERM) }

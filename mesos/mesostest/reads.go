@@ -235,7 +235,7 @@ func (m *Master) readRoles() *master.Response_GetRoles {
 			Name:       role,
 			Weight:     1,
 			Frameworks: frameworks[role],
-			Resources:  sums[role].resources("", false),
+			Resources:  quantities{scalars: sums[role].scalars}.resources("", false),
 		})
 	}
 	return out

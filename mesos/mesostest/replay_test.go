@@ -24,6 +24,8 @@ type recorded struct {
 	tick time.Duration
 	// skip are lines not to replay.
 	skip []int
+	// skipConn is a connection not to replay.
+	skipConn string
 	// before says what to do before a line, or to it: deeds that are only noted, and
 	// what the transcript does not tell.
 	before map[int]func(*replay, *line)
@@ -118,7 +120,7 @@ func (p *replay) run() {
 		if p.t.Failed() {
 			return
 		}
-		if slices.Contains(p.recorded.skip, l.number) {
+		if slices.Contains(p.recorded.skip, l.number) || l.Conn == p.recorded.skipConn {
 			continue
 		}
 		if prepare, ok := p.recorded.before[l.number]; ok {

@@ -77,6 +77,12 @@ var transcripts = []recorded{
 		},
 	},
 	{
+		name: "19-operator-reads", tick: 100 * time.Millisecond,
+		skipConn: "operator2", // the operator API's stream
+		// Maintenance, logging, the v0 paths, and the agent's own operator API.
+		skip: slices.Concat(numbers(63, 68), numbers(79, 90), numbers(93, 200)),
+	},
+	{
 		name: "20-authentication", tick: 93 * time.Millisecond,
 		before: map[int]func(*replay, *line){
 			54: func(_ *replay, l *line) { // the offer that was not accepted before is still there

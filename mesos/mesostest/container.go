@@ -1,0 +1,172 @@
+package mesostest
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+)
+
+// startExecutor starts the container of the tasks' executor.
+func (a *Agent) startExecutor(f *agentFramework, tasks []*agentTask) *executorState {
+	x := &executorState{
+		agent:       a,
+		framework:   f,
+		containerID: newUUID().String(),
+		reason:      mesos.REASON_EXECUTOR_TERMINATED,
+		message:     "Executor terminated",
+	}
+	first := &tasks[0].info
+	if first.Executor != nil {
+		x.info = *first.Executor
+	} else {
+		x.command = tasks[0]
+		x.info = mesos.ExecutorInfo{
+			ExecutorID:  mesos.ExecutorID{Value: first.TaskID.Value},
+			FrameworkID: f.info.ID,
+			Command:     first.Command,
+		}
+	}
+	f.executors[x.id()] = x
+	timeout := a.options.ExecutorRegistrationTimeout
+	x.timer = a.master.after(timeout, func() {
+		if x.phase == executorRegistering {
+			x.fail(mesos.REASON_EXECUTOR_REGISTRATION_TIMEOUT, "Executor did not register within "+mesosDuration(timeout))
+		}
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	x.cancel = cancel
+	c := x.container(tasks)
+	a.containers.Add(1)
+	go func() {
+		defer a.containers.Done()
+		defer cancel()
+		x.runContainer(ctx, a.options.Launcher, c)
+	}()
+	return x
+}
+
+func (x *executorState) container(tasks []*agentTask) Container {
+	resources := slices.Clone(x.info.Resources)
+	for _, t := range tasks {
+		resources = append(resources, t.info.Resources...)
+	}
+	c := Container{
+		ID:        x.containerID,
+		Framework: x.framework.info,
+		Executor:  x.info,
+		Resources: resources,
+		Sandbox:   x.sandbox(),
+		Env:       x.environment(),
+		NetNS:     x.agent.options.NetNS,
+	}
+	if x.info.Command != nil {
+		c.Command = *x.info.Command
+	}
+	if !x.isCommand() {
+		c.Conn = &Conn{executor: x, stream: newStream()}
+	}
+	return c
+}
+
+func (x *executorState) sandbox() string {
+	return filepath.Join(x.agent.options.WorkDir, "slaves", x.agent.id, "frameworks", x.framework.id,
+		"executors", x.id(), "runs", x.containerID)
+}
+
+// runContainer takes the container from its start to its end. It does not hold the lock.
+func (x *executorState) runContainer(ctx context.Context, launcher Launcher, c Container) {
+	process, err := launcher.Launch(ctx, c)
+	if err != nil {
+		x.exited(256, worded("Failed to launch container: %v", err))
+		return
+	}
+	if doomed := x.started(process); doomed {
+		x.agent.failed(process.Destroy())
+	}
+	status := process.Wait()
+	x.agent.failed(process.Destroy()) // whatever else is in the container
+	x.exited(status, nil)
+}
+
+func (a *Agent) failed(err error) {
+	if err == nil {
+		return
+	}
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	a.failures = append(a.failures, err)
+}
+
+func (x *executorState) started(p Process) (doomed bool) {
+	m := x.agent.master
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	x.process, x.pid = p, p.PID()
+	if x.doomed {
+		return true
+	}
+	if x.isCommand() && x.phase == executorRegistering {
+		x.commandStarted()
+	}
+	return false
+}
+
+// destroy ends the container and all in it. The rest follows when it has ended.
+func (x *executorState) destroy() {
+	x.doomed = true
+	x.cancel()
+	if p := x.process; p != nil {
+		x.agent.containers.Add(1)
+		go func() {
+			defer x.agent.containers.Done()
+			x.agent.failed(p.Destroy())
+		}()
+	}
+}
+
+// fail ends the container for a reason that its tasks are told.
+func (x *executorState) fail(reason mesos.TaskStatus_Reason, message string) {
+	x.failed, x.reason, x.message = true, reason, message
+	x.phase = executorTerminating
+	x.destroy()
+}
+
+// exited is the end of an executor: its tasks have failed, unless the command of a
+// command task says otherwise.
+func (x *executorState) exited(status int, launchError error) {
+	a := x.agent
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	if launchError != nil && !x.doomed {
+		x.reason, x.message = mesos.REASON_CONTAINER_LAUNCH_FAILED, launchError.Error()
+	}
+	a.master.log.V(1).Info("Executor exited", "executor", x.id(), "status", status)
+	x.phase = executorTerminated
+	x.timer.Stop()
+	if x.stream != nil {
+		x.stream.end()
+	}
+	delete(x.framework.executors, x.id())
+	if !x.isCommand() {
+		a.report(func() { a.master.executorExited(a, x.framework.id, x.id(), status) })
+	} else if launchError == nil && !x.failed {
+		x.commandExited(status)
+	}
+	for _, t := range slices.Clone(x.tasks) {
+		a.endTask(t, mesos.TASK_FAILED, x.reason, x.message)
+	}
+	a.forget(x.framework)
+}
+
+// makeSandbox makes the directory of a container, and the link to the latest run.
+func makeSandbox(path string) error {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return err
+	}
+	latest := filepath.Join(filepath.Dir(path), "latest")
+	_ = os.Remove(latest)
+	return os.Symlink(path, latest)
+}
