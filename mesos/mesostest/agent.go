@@ -185,6 +185,9 @@ func (a *Agent) Close() error {
 	err := a.awaitContainers()
 	a.stopServing()
 	a.removeWorkDir()
+	if l, ok := a.options.Launcher.(ProcessLauncher); ok {
+		removeCgroupRoot(l.CgroupRoot)
+	}
 	return err
 }
 

@@ -73,7 +73,7 @@ func (g *cgroup) makeV1(mounts map[string]string, name string, shares, memory in
 		if slices.Contains(g.paths, path) {
 			continue // mounted together, as cpu,cpuacct
 		}
-		if err := os.MkdirAll(path, 0o755); err != nil {
+		if err := makeAll(path); err != nil {
 			return err
 		}
 		g.paths = append(g.paths, path)
@@ -95,7 +95,7 @@ func (g *cgroup) makeV2(mount, root, id string, shares, memory int64) error {
 	for _, part := range append(strings.Split(root, "/"), id) {
 		enableControllers(path)
 		path = filepath.Join(path, part)
-		if err := os.MkdirAll(path, 0o755); err != nil {
+		if err := makeAll(path); err != nil {
 			return err
 		}
 	}
@@ -108,6 +108,30 @@ func (g *cgroup) makeV2(mount, root, id string, shares, memory int64) error {
 	g.procs = []string{filepath.Join(leaf, "cgroup.procs")}
 	weight := max(1, min(10000, 1+(shares-2)*9999/262142))
 	return errors.Join(writeControl(path, "cpu.weight", weight), writeControl(path, "memory.max", memory))
+}
+
+// makeAll makes a directory and its parents, though another agent may be removing
+// its root, which may be a parent, when it is empty.
+func makeAll(path string) (err error) {
+	for range 5 {
+		if err = os.MkdirAll(path, 0o755); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return err
+}
+
+// removeCgroupRoot removes the root from all hierarchies where it is empty.
+func removeCgroupRoot(root string) {
+	mounts, err := cgroupMounts()
+	if err != nil || root == "" || !filepath.IsLocal(root) {
+		return
+	}
+	for _, mount := range mounts {
+		for dir := root; dir != "."; dir = filepath.Dir(dir) {
+			_ = os.Remove(filepath.Join(mount, dir))
+		}
+	}
 }
 
 // enableControllers lets children of the cgroup use all controllers that it has.

@@ -11,6 +11,11 @@
 // What goes wrong in a cluster can be made to go wrong here: see [Faults] and the
 // methods of Master and Agent.
 //
+// Left out are: reservations and volumes, quota and weights, maintenance and
+// draining, offer constraints, inverse offers, health checks, the default executor,
+// ACLs, the event stream of operators, restarts of masters and agents, and the v0
+// API. Calls of that kind are taken, and nothing comes of them.
+//
 // The package knows nothing of k8sm or of Kubernetes. What it answers was checked
 // against exchanges recorded from a real Mesos 1.11.1, which its tests replay.
 // Between master and agent there is no wire: they share one lock in one process,

@@ -59,7 +59,7 @@ type Container struct {
 // Without, it is a process group, and what leaves the group outlives the container.
 type ProcessLauncher struct {
 	// CgroupRoot is the name below each hierarchy's root, for example mesos. Empty:
-	// no cgroups. Needs root and Linux.
+	// no cgroups. Needs root and Linux. It is removed with the agent if it is empty.
 	CgroupRoot string
 	// Path is the PATH that containers get. Default: a system's usual one.
 	Path string

@@ -35,13 +35,6 @@ func cgroupsNamed(t *testing.T, name string) []string {
 func TestCgroups(t *testing.T) {
 	needRoot(t)
 	root := fmt.Sprintf("mesostest-%d", os.Getpid())
-	defer func() {
-		for _, path := range cgroupsNamed(t, root) {
-			if err := os.Remove(path); err != nil {
-				t.Error(err)
-			}
-		}
-	}()
 	m := startMaster(t, MasterOptions{})
 	a := startAgent(t, m, AgentOptions{Launcher: ProcessLauncher{CgroupRoot: root}})
 	s := subscribeScheduler(t, m, frameworkInfo("a"))
@@ -85,6 +78,12 @@ sleep 1000`)
 	eventually(t, "the container is gone", func() bool { return a.Containers() == 0 })
 	if left := cgroupsNamed(t, container); len(left) > 0 {
 		t.Errorf("left: %v with %d processes", left, g.kill())
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	if left := cgroupsNamed(t, root); len(left) > 0 {
+		t.Errorf("left: %v", left)
 	}
 	for _, pid := range pids {
 		if raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && !strings.Contains(string(raw), ") Z ") {
