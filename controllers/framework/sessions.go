@@ -75,7 +75,7 @@ type conversation struct {
 }
 
 // Ready tells whether the session is subscribed and knows what became of its tasks.
-func (c *conversation) Ready() bool { return ready(c.State()) }
+func (c *conversation) Ready() bool { return !c.ended() && ready(c.State()) }
 
 func ready(s session.State) bool { return s.Subscribed && s.Reconciled }
 

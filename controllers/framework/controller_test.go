@@ -1,0 +1,441 @@
+package framework
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/session"
+)
+
+func secret(name string, data map[string]string) *corev1.Secret {
+	out := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "k8sm-system", Name: name}, Data: map[string][]byte{}}
+	for key, value := range data {
+		out.Data[key] = []byte(value)
+	}
+	return out
+}
+
+func withCredentials(kind v1alpha1.CredentialsType) func(*v1alpha1.MesosFramework) {
+	return func(f *v1alpha1.MesosFramework) {
+		f.Spec.Credentials = &v1alpha1.Credentials{Type: kind, SecretRef: v1alpha1.SecretReference{Name: "login"}}
+	}
+}
+
+func TestASessionBeginsWithWhatIsOnRecord(t *testing.T) {
+	f := newFramework("default", withCredentials(v1alpha1.CredentialsBasic))
+	f.Status.FrameworkID = "f-1"
+	task := func(name, framework, state string) *v1alpha1.MesosNode {
+		return newNode(func(n *v1alpha1.MesosNode) {
+			n.Name, n.Spec.FrameworkRef.Name = name, framework
+			n.Status.Task = &v1alpha1.MesosTask{ID: name + ".0f1e2d3c.1", AgentID: "S1", State: state}
+		})
+	}
+	s := begin(t, f, secret("login", map[string]string{"principal": "k8sm", "secret": "s3cret\n"}),
+		newNode(), task("runs", "default", "TASK_RUNNING"), task("intended", "default", ""),
+		task("ended", "default", "TASK_FAILED"), task("cut-off", "default", "TASK_UNREACHABLE"), task("foreign", "other", "TASK_RUNNING"))
+	s.reconciler.Hostname = "operator-0"
+	s.reconcile("default")
+	if len(s.sessions) != 1 {
+		t.Fatalf("%d sessions were made", len(s.sessions))
+	}
+	got := s.sessions[0].config
+	if diff := cmp.Diff(framework.Info{
+		ID: "f-1", Name: "k8sm", User: "root", Principal: "k8sm", Hostname: "operator-0",
+		Roles: []string{"k8sm"}, FailoverTimeout: 168 * time.Hour,
+	}, got.Framework); diff != "" {
+		t.Errorf("framework (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]framework.Task{
+		{ID: "cut-off.0f1e2d3c.1", AgentID: "S1", Group: "general", State: framework.TaskUnreachable},
+		{ID: "intended.0f1e2d3c.1", AgentID: "S1", Group: "general"},
+		{ID: "runs.0f1e2d3c.1", AgentID: "S1", Group: "general", State: framework.TaskRunning},
+	}, got.Tasks); diff != "" {
+		t.Errorf("tasks (-want +got):\n%s", diff)
+	}
+	if want := "Basic " + base64.StdEncoding.EncodeToString([]byte("k8sm:s3cret")); got.Authorization != want {
+		t.Errorf("authorization is %q, want %q", got.Authorization, want)
+	}
+	if n := s.framework("default").Status.Nodes; n != 5 {
+		t.Errorf("%d nodes are counted, want 5", n)
+	}
+}
+
+func TestConditionsTellHowTheSessionFares(t *testing.T) {
+	lost := func(reason, message string) session.State {
+		return session.State{Reason: reason, Message: message}
+	}
+	tests := map[string]struct {
+		state             session.State
+		subscribed, ready string // status, reason and part of the message
+	}{
+		"nothing is known yet": {
+			subscribed: "Unknown Connecting Looking for the leading master.",
+			ready:      "False Connecting Looking for the leading master.",
+		},
+		"all is well": {
+			state:      subscribedState,
+			subscribed: "True Subscribed Subscribed to the master at 10.0.0.1:5050 (Mesos 1.11.1).",
+			ready:      "True Subscribed Subscribed to the master at 10.0.0.1:5050 (Mesos 1.11.1).",
+		},
+		"the master is asked for tasks": {
+			state:      session.State{Subscribed: true, FrameworkID: "f-1", Master: "10.0.0.1:5050", Reason: framework.ReconcilingTasks},
+			subscribed: "True Subscribed Subscribed to the master at 10.0.0.1:5050.",
+			ready:      "False ReconcilingTasks Asking the master",
+		},
+		"no master answers": {
+			state:      lost(framework.MasterUnreachable, "m:5050: connection refused."),
+			subscribed: "False MasterUnreachable m:5050: connection refused.",
+			ready:      "False MasterUnreachable m:5050: connection refused.",
+		},
+		"the master refuses": {
+			state:      lost(framework.Refused, "Role 'x' is not allowed."),
+			subscribed: "False Refused Role 'x' is not allowed. It is tried again when the spec or a secret changes, and every 5m0s.",
+			ready:      "False Refused",
+		},
+		"the framework was removed": {
+			state:      session.State{Reason: framework.FrameworkRemoved, Message: "Framework has been removed.", Final: true},
+			subscribed: "False FrameworkRemoved Framework has been removed. Its nodes are gone from Mesos.",
+			ready:      "False FrameworkRemoved",
+		},
+		"another took over": {
+			state:      session.State{Reason: framework.FailedOver, Message: "Framework failed over.", Final: true},
+			subscribed: "False FailedOver Framework failed over. Another scheduler uses this framework ID",
+			ready:      "False FailedOver",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := begin(t, newFramework("default"))
+			s.reconcile("default")
+			s.sessions[0].becomes(test.state)
+			s.reconcile("default")
+			for kind, want := range map[string]string{v1alpha1.ConditionSubscribed: test.subscribed, v1alpha1.ConditionReady: test.ready} {
+				status, reason, message := s.condition("default", kind)
+				if got := string(status) + " " + reason + " " + message; !strings.HasPrefix(got, want) {
+					t.Errorf("%s is %q, want %q", kind, got, want)
+				}
+			}
+			writes := s.writes
+			s.reconcile("default")
+			if s.writes != writes {
+				t.Error("the status was written again though nothing had changed")
+			}
+		})
+	}
+}
+
+func TestEventsTellOfSubscriptionsWonAndLost(t *testing.T) {
+	s := begin(t, newFramework("default"))
+	s.reconcile("default")
+	s.sessions[0].becomes(subscribedState)
+	s.reconcile("default")
+	s.sessions[0].becomes(session.State{Reason: framework.NoLeader, Message: "No master leads.", FrameworkID: "f-1"})
+	s.reconcile("default")
+	s.reconcile("default")
+	var got []string
+	for len(s.recorder.Events) > 0 {
+		got = append(got, <-s.recorder.Events)
+	}
+	want := []string{
+		"Normal Subscribed Subscribed to the master at 10.0.0.1:5050 (Mesos 1.11.1).",
+		"Warning Disconnected NoLeader: No master leads.",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func TestSecretsThatCannotBeUsed(t *testing.T) {
+	tls := func(f *v1alpha1.MesosFramework) {
+		f.Spec.TLS = &v1alpha1.MasterTLS{SecretRef: v1alpha1.SecretReference{Name: "login"}}
+	}
+	tests := map[string]struct {
+		spec   func(*v1alpha1.MesosFramework)
+		secret map[string]string
+		reason string
+		says   string
+	}{
+		"a secret that does not exist": {
+			spec: withCredentials(v1alpha1.CredentialsBasic), reason: v1alpha1.ReasonSecretNotFound,
+			says: `spec.credentials.secretRef names the secret "login", and there is none in the namespace k8sm-system`,
+		},
+		"no authorities that exist": {
+			spec: tls, reason: v1alpha1.ReasonSecretNotFound, says: `spec.tls.secretRef names the secret "login"`,
+		},
+		"no principal": {
+			spec: withCredentials(v1alpha1.CredentialsBasic), secret: map[string]string{"secret": "x"},
+			reason: v1alpha1.ReasonSecretInvalid, says: `lacks the key "principal"`,
+		},
+		"an empty password": {
+			spec: withCredentials(v1alpha1.CredentialsBasic), secret: map[string]string{"principal": "p", "secret": "\n"},
+			reason: v1alpha1.ReasonSecretInvalid, says: `lacks the key "secret"`,
+		},
+		"a principal that basic authentication cannot carry": {
+			spec: withCredentials(v1alpha1.CredentialsBasic), secret: map[string]string{"principal": "a:b", "secret": "x"},
+			reason: v1alpha1.ReasonSecretInvalid, says: "no ':' in it",
+		},
+		"no token": {
+			spec: withCredentials(v1alpha1.CredentialsBearer), secret: map[string]string{"secret": "x"},
+			reason: v1alpha1.ReasonSecretInvalid, says: `lacks the key "token"`,
+		},
+		"a token that no header can carry": {
+			spec: withCredentials(v1alpha1.CredentialsBearer), secret: map[string]string{"token": "a\nb"},
+			reason: v1alpha1.ReasonSecretInvalid, says: "no HTTP header may have",
+		},
+		"no authorities": {
+			spec: tls, secret: map[string]string{"tls.crt": "x"}, reason: v1alpha1.ReasonSecretInvalid, says: `lacks the key "ca.crt"`,
+		},
+		"authorities that are none": {
+			spec: tls, secret: map[string]string{"ca.crt": "hello"}, reason: v1alpha1.ReasonSecretInvalid, says: "no certificate in PEM",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			objects := []client.Object{newFramework("default", test.spec)}
+			if test.secret != nil {
+				objects = append(objects, secret("login", test.secret))
+			}
+			s := begin(t, objects...)
+			s.reconcile("default")
+			for _, kind := range []string{v1alpha1.ConditionSubscribed, v1alpha1.ConditionReady} {
+				status, reason, message := s.condition("default", kind)
+				if status != metav1.ConditionFalse || reason != test.reason || !strings.Contains(message, test.says) {
+					t.Errorf("%s is %s %s %q, want %s with %q", kind, status, reason, message, test.reason, test.says)
+				}
+			}
+			if len(s.sessions) > 0 {
+				t.Error("a session was made all the same")
+			}
+		})
+	}
+}
+
+func TestASecretThatComesLaterHeals(t *testing.T) {
+	s := begin(t, newFramework("default", withCredentials(v1alpha1.CredentialsBearer)))
+	s.reconcile("default")
+	login := secret("login", map[string]string{"token": "t0ken", "principal": "k8sm"})
+	if err := s.client.Create(context.Background(), login); err != nil {
+		t.Fatal(err)
+	}
+	requests := s.reconciler.holders(context.Background(), login)
+	if len(requests) != 1 || requests[0].Name != "default" {
+		t.Fatalf("the secret concerns %v", requests)
+	}
+	s.reconcile("default")
+	if len(s.sessions) != 1 || s.sessions[0].config.Authorization != "Bearer t0ken" || s.sessions[0].config.Framework.Principal != "k8sm" {
+		t.Errorf("sessions are %+v", s.sessions)
+	}
+}
+
+func TestASessionIsReplacedOnlyAfterItHasEnded(t *testing.T) {
+	s := begin(t, newFramework("default", withCredentials(v1alpha1.CredentialsBearer)), secret("login", map[string]string{"token": "old"}))
+	s.next = &fakeSession{deaf: true, release: make(chan struct{})}
+	s.reconcile("default")
+	first := s.sessions[0]
+	login := secret("login", map[string]string{"token": "new"})
+	if err := s.client.Update(context.Background(), login); err != nil {
+		t.Fatal(err)
+	}
+	s.reconcile("default")
+	if len(s.sessions) != 1 {
+		t.Fatal("a second session began while the first one ran")
+	}
+	close(first.release)
+	s.await("the next session", func() bool { s.reconcile("default"); return len(s.sessions) == 2 })
+	if got := s.sessions[1].config.Authorization; got != "Bearer new" {
+		t.Errorf("it comes with %q", got)
+	}
+	s.reconcile("default")
+	if len(s.sessions) != 2 {
+		t.Error("another session was made though nothing had changed")
+	}
+}
+
+func TestARefusalIsTriedAgainAfterAWhile(t *testing.T) {
+	s := begin(t, newFramework("default"))
+	s.reconcile("default")
+	s.sessions[0].becomes(session.State{Reason: framework.Refused, Message: "No.", Final: true})
+	s.now = noon.Add(time.Minute)
+	if again := s.reconcile("default"); again != 4*time.Minute || len(s.sessions) != 1 {
+		t.Errorf("looked at again after %s, with %d sessions", again, len(s.sessions))
+	}
+	s.now = noon.Add(5 * time.Minute)
+	s.await("another session", func() bool { s.reconcile("default"); return len(s.sessions) == 2 })
+}
+
+func TestWhatIsFinalIsNotTriedAgain(t *testing.T) {
+	for _, reason := range []string{framework.FailedOver, framework.FrameworkRemoved} {
+		s := begin(t, newFramework("default"))
+		s.reconcile("default")
+		s.sessions[0].becomes(session.State{Reason: reason, Message: "Over.", Final: true})
+		s.now = noon.Add(24 * time.Hour)
+		s.reconcile("default")
+		if len(s.sessions) != 1 {
+			t.Errorf("%s: a session began again", reason)
+		}
+	}
+}
+
+func TestTheOlderOfTwoDuplicatesWins(t *testing.T) {
+	later := func(f *v1alpha1.MesosFramework) { f.CreationTimestamp = metav1.NewTime(noon.Add(time.Hour)) }
+	tests := map[string]struct {
+		younger   func(*v1alpha1.MesosFramework)
+		duplicate bool
+	}{
+		"the same":           {duplicate: true, younger: func(*v1alpha1.MesosFramework) {}},
+		"by another scheme":  {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"http://LEADER.mesos:5050"} }},
+		"by one more master": {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"m2:5050", "leader.mesos:5050"} }},
+		"by another user":    {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.User = "nobody" }},
+		"at another cluster": {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"other.mesos:5050"} }},
+		"under another name": {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Name = "k8sm-2" }},
+		"for another role":   {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Roles = []string{"other"} }},
+		"for more roles":     {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Roles = []string{"k8sm", "other"} }},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := begin(t, newFramework("a-younger", later, test.younger), newFramework("b-older"))
+			s.reconcile("b-older")
+			s.reconcile("a-younger")
+			want := 2
+			if test.duplicate {
+				want = 1
+				_, reason, message := s.condition("a-younger", v1alpha1.ConditionReady)
+				if reason != v1alpha1.ReasonDuplicateFramework || !strings.Contains(message, `"b-older"`) {
+					t.Errorf("the younger is %s: %s", reason, message)
+				}
+			}
+			if len(s.sessions) != want {
+				t.Errorf("%d sessions, want %d", len(s.sessions), want)
+			}
+		})
+	}
+}
+
+func deleted(f *v1alpha1.MesosFramework) {
+	f.Finalizers = []string{v1alpha1.FinalizerTeardown}
+	f.DeletionTimestamp = &metav1.Time{Time: noon}
+}
+
+func (s *story) gone(name string) bool {
+	s.t.Helper()
+	err := s.client.Get(context.Background(), client.ObjectKey{Name: name}, &v1alpha1.MesosFramework{})
+	if client.IgnoreNotFound(err) != nil {
+		s.t.Fatal(err)
+	}
+	return apierrors.IsNotFound(err)
+}
+
+func TestDeletionWaitsForPoolsAndNodes(t *testing.T) {
+	pool := &v1alpha1.MesosNodePool{ObjectMeta: metav1.ObjectMeta{Name: "general"}}
+	pool.Spec.FrameworkRef.Name = "default"
+	s := begin(t, newFramework("default", deleted), pool, newNode())
+	s.reconcile("default")
+	_, reason, message := s.condition("default", v1alpha1.ConditionReady)
+	if want := "Deletion waits for MesosNodePool general, MesosNode " + nodeName + ". Delete the pools first."; reason != v1alpha1.ReasonInUse || message != want {
+		t.Errorf("got %s: %s", reason, message)
+	}
+	if len(s.sessions) != 1 {
+		t.Error("there is no session to release the nodes")
+	}
+}
+
+func TestDeletionTearsTheFrameworkDown(t *testing.T) {
+	s := begin(t, newFramework("default", deleted, func(f *v1alpha1.MesosFramework) { f.Status.FrameworkID = "f-1" }))
+	s.reconcile("default")
+	_, reason, message := s.condition("default", v1alpha1.ConditionReady)
+	if reason != v1alpha1.ReasonTearingDown || !strings.Contains(message, "Waiting for a master") || !strings.Contains(message, v1alpha1.AnnotationForceRelease+"=true") {
+		t.Errorf("while there is no master: %s: %s", reason, message)
+	}
+	s.sessions[0].becomes(subscribedState)
+	s.sessions[0].refuses = errors.New("403 Forbidden")
+	if again := s.reconcile("default"); again != teardownRetry {
+		t.Errorf("tried again after %s", again)
+	}
+	if _, _, message = s.condition("default", v1alpha1.ConditionReady); !strings.Contains(message, "403 Forbidden") {
+		t.Errorf("while the master refuses: %s", message)
+	}
+	s.sessions[0].refuses = nil
+	s.reconcile("default")
+	if !s.sessions[0].tornDown || !s.gone("default") {
+		t.Errorf("torn down: %t, gone: %t", s.sessions[0].tornDown, s.gone("default"))
+	}
+	s.await("the end of the session", func() bool { s.reconcile("default"); return s.reconciler.Sessions.find("default") == nil })
+}
+
+func TestDeletionOfAFrameworkThatNeverRegistered(t *testing.T) {
+	s := begin(t, newFramework("default", deleted, withCredentials(v1alpha1.CredentialsBasic)))
+	s.reconcile("default")
+	if !s.gone("default") || len(s.sessions) > 0 {
+		t.Errorf("gone: %t, after %d sessions", s.gone("default"), len(s.sessions))
+	}
+}
+
+func TestDeletionOfAFrameworkThatMesosRemoved(t *testing.T) {
+	s := begin(t, newFramework("default", deleted, func(f *v1alpha1.MesosFramework) { f.Status.FrameworkID = "f-1" }))
+	s.reconcile("default")
+	s.sessions[0].becomes(session.State{Reason: framework.FrameworkRemoved, Final: true, FrameworkID: "f-1"})
+	s.reconcile("default")
+	if !s.gone("default") {
+		t.Error("it waits for what nobody can give")
+	}
+}
+
+func TestDeletionByForce(t *testing.T) {
+	s := begin(t, newNode(), newFramework("default", deleted, func(f *v1alpha1.MesosFramework) {
+		f.Status.FrameworkID = "f-1"
+		f.Annotations = map[string]string{v1alpha1.AnnotationForceRelease: "true"}
+	}))
+	s.reconcile("default")
+	if !s.gone("default") {
+		t.Error("a person's word was not taken")
+	}
+	if told := <-s.recorder.Events; !strings.Contains(told, v1alpha1.EventForceReleased) {
+		t.Errorf("told %q", told)
+	}
+}
+
+func TestADeletionWithSecretsMissingSaysSo(t *testing.T) {
+	s := begin(t, newFramework("default", deleted, withCredentials(v1alpha1.CredentialsBasic),
+		func(f *v1alpha1.MesosFramework) { f.Status.FrameworkID = "f-1" }))
+	s.reconcile("default")
+	_, reason, message := s.condition("default", v1alpha1.ConditionReady)
+	if reason != v1alpha1.ReasonTearingDown || !strings.Contains(message, `the secret "login"`) {
+		t.Errorf("got %s: %s", reason, message)
+	}
+}
+
+func TestAFrameworkThatIsGoneHasNoSession(t *testing.T) {
+	s := begin(t, newFramework("default"))
+	s.reconcile("default")
+	f := s.framework("default")
+	f.Finalizers = nil
+	if err := s.client.Update(context.Background(), f); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.client.Delete(context.Background(), f); err != nil {
+		t.Fatal(err)
+	}
+	s.await("the end of the session", func() bool { s.reconcile("default"); return s.reconciler.Sessions.find("default") == nil })
+}
+
+func TestEnumerate(t *testing.T) {
+	names := []string{"a", "b", "c", "d", "e", "f", "g"}
+	if got := enumerate(names); got != "a, b, c, d, e and 2 more" {
+		t.Errorf("got %q", got)
+	}
+	if got := enumerate(names[:2]); got != "a, b" {
+		t.Errorf("got %q", got)
+	}
+}
