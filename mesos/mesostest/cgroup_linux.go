@@ -121,16 +121,15 @@ func makeAll(path string) (err error) {
 	return err
 }
 
-// removeCgroupRoot removes the root from all hierarchies where it is empty.
+// removeCgroupRoot removes the root from all hierarchies where it is empty; what is
+// above it is others' to remove.
 func removeCgroupRoot(root string) {
 	mounts, err := cgroupMounts()
 	if err != nil || root == "" || !filepath.IsLocal(root) {
 		return
 	}
 	for _, mount := range mounts {
-		for dir := root; dir != "."; dir = filepath.Dir(dir) {
-			_ = os.Remove(filepath.Join(mount, dir))
-		}
+		_ = os.Remove(filepath.Join(mount, root))
 	}
 }
 
