@@ -159,6 +159,7 @@ func (c *Core) Tick(now time.Time) {
 // Wake is when Tick is to be called next; zero for never.
 func (c *Core) Wake() time.Time { return c.agenda.next() }
 
+// attend does one thing that is due.
 func (c *Core) attend(now time.Time, a appointment) {
 	switch a.duty {
 	case dutySubscribe:
@@ -167,8 +168,21 @@ func (c *Core) attend(now time.Time, a appointment) {
 		c.checkSilence(now)
 	case dutyStoreID:
 		c.out.StoreID = c.info.ID
-	case dutyRecord:
-		c.recordNext(c.tasks.known[a.key])
+	case dutyHold, dutyBatch, dutyPlan, dutyRetry:
+		c.attendOffers(now, a)
+	case dutyRecord, dutyPatience, dutyAsk, dutyImplicit, dutyKill:
+		c.attendTasks(now, a)
+	case dutyRevive:
+		c.revive(now, a.key)
+	case dutySuppress:
+		c.suppress(now, a.key)
+	case dutyCalls:
+		// settle does it
+	}
+}
+
+func (c *Core) attendOffers(now time.Time, a appointment) {
+	switch a.duty {
 	case dutyHold:
 		c.declineStale(now)
 	case dutyBatch:
@@ -177,6 +191,13 @@ func (c *Core) attend(now time.Time, a appointment) {
 		c.plan(now)
 	case dutyRetry:
 		c.retry(now, a.key)
+	}
+}
+
+func (c *Core) attendTasks(now time.Time, a appointment) {
+	switch a.duty {
+	case dutyRecord:
+		c.recordNext(c.tasks.known[a.key])
 	case dutyPatience:
 		c.finishReconciliation(now)
 	case dutyAsk:
@@ -185,12 +206,6 @@ func (c *Core) attend(now time.Time, a appointment) {
 		c.reconcileImplicitly(now)
 	case dutyKill:
 		c.sendKill(now, c.tasks.known[a.key])
-	case dutyRevive:
-		c.revive(now, a.key)
-	case dutySuppress:
-		c.suppress(now, a.key)
-	case dutyCalls:
-		// settle does it
 	}
 }
 

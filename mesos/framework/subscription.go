@@ -3,7 +3,6 @@ package framework
 import (
 	"fmt"
 	"math"
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -149,7 +148,10 @@ func masterOf(s *scheduler.Event_Subscribed) (address, version string) {
 	if host == "" {
 		return "", m.GetVersion()
 	}
-	return net.JoinHostPort(host, strconv.Itoa(port)), m.GetVersion()
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]" // IPv6
+	}
+	return host + ":" + strconv.Itoa(port), m.GetVersion()
 }
 
 func (c *Core) silence() time.Duration {

@@ -138,10 +138,11 @@ func (c *Core) onUpdate(now time.Time, st TaskStatus) {
 func (c *Core) lineUp(t *task, st TaskStatus) {
 	for i := range t.statuses {
 		s := &t.statuses[i]
-		if len(st.UUID) > 0 && bytes.Equal(s.UUID, st.UUID) {
+		underWay := i == 0 && t.recording
+		switch {
+		case len(st.UUID) > 0 && bytes.Equal(s.UUID, st.UUID):
 			return // told twice
-		}
-		if len(st.UUID) == 0 && len(s.UUID) == 0 && !(i == 0 && t.recording) && s.Source != SourceK8sm {
+		case len(st.UUID) == 0 && len(s.UUID) == 0 && !underWay && s.Source != SourceK8sm:
 			*s = st // only the last of those that nobody waits for
 			return
 		}

@@ -76,12 +76,6 @@ func (a *amounts) add(b *amounts) {
 	}
 }
 
-func (a *amounts) sub(b *amounts) {
-	for k := range a {
-		a[k] -= b[k]
-	}
-}
-
 // piece is one resource of an offer: an amount with one owner.
 type piece struct {
 	kind     kind

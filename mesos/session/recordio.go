@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 )
 
 // Bounds of a stream of records.
@@ -57,31 +59,44 @@ func (d *recordReader) ReadFrame() ([]byte, error) {
 
 // readLength reads the length of the next record that is not empty.
 func (d *recordReader) readLength() (int64, error) {
-	var n int64
-	for digits := 0; ; digits++ {
-		b, err := d.r.ReadByte()
-		switch {
-		case err != nil && digits > 0 && errors.Is(err, io.EOF):
-			return 0, fmt.Errorf("reading a record's length: %w", io.ErrUnexpectedEOF)
-		case err != nil:
+	for {
+		line, err := d.readDigits()
+		if err != nil {
 			return 0, err
-		case b == '\n' && digits > 0 && n > 0:
-			return n, nil
-		case b == '\n' && digits > 0:
-			digits = -1 // an empty record says nothing
-		case b < '0' || b > '9' || digits >= digitsMost:
-			return 0, fmt.Errorf("%w: %q where a record's length is due", errMalformed, d.context(b))
-		default:
-			n = n*10 + int64(b-'0')
-			if n > recordMost {
-				return 0, fmt.Errorf("%w: a record of more than %d bytes", errMalformed, recordMost)
-			}
+		}
+		n, err := strconv.ParseUint(string(line), 10, 64)
+		switch {
+		case err != nil:
+			return 0, d.noLength(line)
+		case n > recordMost:
+			return 0, fmt.Errorf("%w: a record of %d bytes, more than %d", errMalformed, n, recordMost)
+		case n > 0: // an empty record says nothing
+			return int64(n), nil
 		}
 	}
 }
 
-// context is what stands at a place that makes no sense, for a person.
-func (d *recordReader) context(first byte) []byte {
-	next, _ := d.r.Peek(min(d.r.Buffered(), 40))
-	return append([]byte{first}, next...)
+// readDigits reads up to a newline, and not much further than a number is long.
+func (d *recordReader) readDigits() ([]byte, error) {
+	line := make([]byte, 0, digitsMost)
+	for {
+		b, err := d.r.ReadByte()
+		switch {
+		case errors.Is(err, io.EOF) && len(line) > 0:
+			return nil, fmt.Errorf("reading a record's length: %w", io.ErrUnexpectedEOF)
+		case err != nil:
+			return nil, err
+		case b == '\n':
+			return line, nil
+		case b < '0' || b > '9' || len(line) == digitsMost:
+			return nil, d.noLength(append(line, b))
+		}
+		line = append(line, b)
+	}
+}
+
+// noLength shows what stands where a record's length is due.
+func (d *recordReader) noLength(found []byte) error {
+	next, _ := d.r.Peek(min(d.r.Buffered(), 40)) // what is there is enough
+	return fmt.Errorf("%w: %q where a record's length is due", errMalformed, slices.Concat(found, next))
 }
