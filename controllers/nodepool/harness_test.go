@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ type story struct {
 	// created and deleted are asked before and after a call to the API server.
 	created func(do func() error) error
 	deleted func(do func() error) error
-	names   int
+	names   atomic.Int64
 	last    reconcile.Result
 }
 
@@ -84,7 +85,7 @@ func (s *story) restart() {
 	s.reconciler = NewReconciler(Options{
 		Client: cached, Live: s.live, Agents: s, Recorder: events.NewFakeRecorder(1000), Now: func() time.Time { return s.now },
 	})
-	s.reconciler.suffix = func() string { s.names++; return fmt.Sprintf("%05d", s.names) }
+	s.reconciler.suffix = func() string { return fmt.Sprintf("%05d", s.names.Add(1)) }
 }
 
 func (s *story) LargestAgents(context.Context, string) ([]Agent, error) {
