@@ -42,6 +42,7 @@ var _ = BeforeSuite(func() {
 		ErrorIfCRDPathMissing: true,
 		BinaryAssetsDirectory: controlPlane(),
 	}
+	environment.ControlPlane.GetAPIServer().Configure().Set("enable-bootstrap-token-auth", "true")
 	var err error
 	config, err = environment.Start()
 	DeferCleanup(environment.Stop)
@@ -56,7 +57,9 @@ var _ = BeforeSuite(func() {
 // KUBEBUILDER_ASSETS, or a folder of links to the binaries built under bin/kube.
 func controlPlane() string {
 	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
-		return dir
+		if _, err := os.Stat(filepath.Join(dir, "kube-apiserver")); err == nil {
+			return dir
+		}
 	}
 	built, err := filepath.Abs(filepath.Join("..", "..", "bin", "kube"))
 	Expect(err).NotTo(HaveOccurred())

@@ -1,0 +1,145 @@
+package integration
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/mesostest"
+)
+
+// answering is a server that is no Mesos master.
+func answering(handler http.HandlerFunc) string {
+	server := httptest.NewServer(handler)
+	DeferCleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+func createSecret(name string, data map[string]string) *corev1.Secret {
+	GinkgoHelper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: data}
+	Expect(strict.Create(ctx, secret)).To(Succeed())
+	DeferCleanup(func() { Expect(client.IgnoreNotFound(strict.Delete(ctx, secret))).To(Succeed()) })
+	return secret
+}
+
+var _ = Describe("The operator, given bad input,", Ordered, func() {
+	BeforeAll(startOperator)
+
+	DescribeTable("says of a master that",
+		func(master func() string, begins string, says ...string) {
+			address := master()
+			mf := newFramework("bad-master", address)
+			expectCondition(mf, v1alpha1.ConditionSubscribed, "False "+begins, says...)
+			expectCondition(mf, v1alpha1.ConditionReady, "False "+begins)
+		},
+		Entry("does not answer", func() string { return "127.0.0.1:1" }, "MasterUnreachable", "127.0.0.1:1", "refused"),
+		Entry("is a web server", func() string { return answering(http.NotFound) }, "NotAMesosMaster"),
+		Entry("answers in a language of its own", func() string {
+			return answering(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>Welcome</html>")) })
+		}, "NotAMesosMaster"),
+		Entry("sends what is not RecordIO", func() string {
+			return answering(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", r.Header.Get("Accept"))
+				w.Header().Set("Mesos-Stream-Id", "b3a3a3a3-0000-0000-0000-000000000000")
+				_, _ = w.Write([]byte("this is no length\nand this no event"))
+			})
+		}, "ProtocolError"),
+		Entry("redirects for ever", func() string {
+			var self string
+			self = answering(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Location", "//"+r.Host+"/master/api/v1/scheduler")
+				w.WriteHeader(http.StatusTemporaryRedirect)
+			})
+			return self
+		}, "TooManyRedirects"),
+		Entry("does not lead", func() string {
+			return newMaster(mesostest.MasterOptions{Faults: mesostest.Faults{NoLeader: true}}, 0).Addr()
+		}, "NoLeader"),
+		Entry("answers 401", func() string {
+			return newMaster(mesostest.MasterOptions{Credentials: map[string]string{"k8sm": "s3cret"}}, 0).Addr()
+		}, "Unauthorized", "401"),
+	)
+
+	It("says which secret is missing, then which key, then that it is wrong, and takes it once it is right", func() {
+		master := newMaster(mesostest.MasterOptions{Credentials: map[string]string{"k8sm": "s3cret"}}, 0)
+		mf := newFramework("locked", master.Addr(), edit{"spec credentials", "{secretRef: {name: login}}"})
+		expectCondition(mf, v1alpha1.ConditionReady, "False SecretNotFound", `"login"`, namespace)
+
+		secret := createSecret("login", map[string]string{"principal": "k8sm"})
+		expectCondition(mf, v1alpha1.ConditionReady, "False SecretInvalid", `lacks the key "secret"`)
+
+		secret.StringData = map[string]string{"secret": "wrong"}
+		Expect(strict.Update(ctx, secret)).To(Succeed())
+		expectCondition(mf, v1alpha1.ConditionReady, "False Unauthorized")
+
+		secret.StringData = map[string]string{"secret": "s3cret"}
+		Expect(strict.Update(ctx, secret)).To(Succeed())
+		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
+	})
+
+	It("says which of two frameworks with the same master, name and role counts", func() {
+		master := newMaster(mesostest.MasterOptions{}, 0)
+		first := newFramework("first", master.Addr(), edit{"spec name", "k8sm"})
+		expectCondition(first, v1alpha1.ConditionReady, "True Subscribed")
+		second := newFramework("second", "http://"+master.Addr(), edit{"spec name", "k8sm"})
+		expectCondition(second, v1alpha1.ConditionReady, "False DuplicateFramework", `"first"`)
+		Expect(second.Status.FrameworkID).To(BeEmpty())
+
+		removed(first)
+		expectCondition(second, v1alpha1.ConditionReady, "True Subscribed")
+	})
+
+	It("says that there is no such framework", func() {
+		pool := newPool("lost", "nowhere")
+		expectCondition(pool, v1alpha1.ConditionFrameworkReady, "False FrameworkNotFound", `"nowhere"`)
+		expectCondition(pool, v1alpha1.ConditionReady, "False FrameworkNotFound")
+	})
+
+	It("says what the largest agent has when none could ever hold a node", func() {
+		master := newMaster(mesostest.MasterOptions{}, 2)
+		mf := newFramework("small", master.Addr())
+		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
+		pool := newPool("huge", "small", edit{"spec template spec resources cpu", "64"})
+		expectCondition(pool, v1alpha1.ConditionCapacityAvailable, "False ExceedsLargestAgent", "agent-", "4")
+		removed(pool)
+	})
+
+	It("says that a role is not the framework's", func() {
+		master := newMaster(mesostest.MasterOptions{}, 1)
+		newFramework("roles", master.Addr())
+		pool := newPool("stray", "roles", edit{"spec placement role", "other"})
+		expectCondition(pool, v1alpha1.ConditionReady, "False RoleNotSubscribed", "other")
+	})
+
+	It("lets a pool without nodes go while its framework is unreachable", func() {
+		newFramework("away", "127.0.0.1:1")
+		pool := newPool("waiting", "away")
+		Eventually(func() []v1alpha1.MesosNode { return nodesOf("waiting") }).WithTimeout(minute).ShouldNot(BeEmpty())
+		removed(pool)
+		Expect(nodesOf("waiting")).To(BeEmpty())
+	})
+
+	It("lets a framework that was registered go by force alone while no master takes its teardown", func() {
+		master := newMaster(mesostest.MasterOptions{}, 0)
+		mf := newFramework("held", master.Addr())
+		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
+		master.Inject(func(f *mesostest.Faults) { f.NoLeader = true })
+		master.CloseStreams()
+		expectCondition(mf, v1alpha1.ConditionSubscribed, "False NoLeader")
+		Expect(strict.Delete(ctx, mf)).To(Succeed())
+		expectCondition(mf, v1alpha1.ConditionReady, "False TearingDown", "Waiting for a master", v1alpha1.AnnotationForceRelease+"=true")
+
+		before := client.MergeFrom(mf.DeepCopy())
+		mf.Annotations = map[string]string{v1alpha1.AnnotationForceRelease: "true"}
+		Expect(strict.Patch(ctx, mf, before)).To(Succeed())
+		removed(mf)
+	})
+})

@@ -1,0 +1,148 @@
+package integration
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/executor"
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/mesos/kubelet"
+	"github.com/k8sm/k8sm/mesos/mesostest"
+)
+
+// fakeKubelet is an executor that makes a Node without a machine: it asks for its
+// certificate with the token that it was given, registers its Node, says RUNNING, and
+// ends when it is told to. Nobody signs certificates here, so the Node is made by an
+// administrator.
+func fakeKubelet(ctx context.Context, x *mesostest.Conn) error {
+	for {
+		event, err := x.Next(ctx)
+		if err != nil {
+			return nil // the container was destroyed
+		}
+		for _, task := range mesostest.Launched(event) {
+			if err := bringUp(ctx, x, task); err != nil {
+				failed, message := mesos.TASK_FAILED, err.Error()
+				return x.Update(mesos.TaskStatus{TaskID: task.TaskID, State: &failed, Message: &message})
+			}
+		}
+		switch event.Type {
+		case executor.Event_KILL:
+			killed := mesos.TASK_KILLED
+			return x.Update(mesos.TaskStatus{TaskID: event.Kill.TaskID, State: &killed})
+		case executor.Event_SHUTDOWN:
+			return nil
+		}
+	}
+}
+
+func bringUp(ctx context.Context, x *mesostest.Conn, task mesos.TaskInfo) error {
+	launch, err := kubelet.Decode(task.Data)
+	if err != nil {
+		return err
+	}
+	starting, running := mesos.TASK_STARTING, mesos.TASK_RUNNING
+	if err := x.Update(mesos.TaskStatus{TaskID: task.TaskID, State: &starting}); err != nil {
+		return err
+	}
+	if err := bootstrap(ctx, launch, task.TaskID.Value); err != nil {
+		return err
+	}
+	if err := registerNode(ctx, launch); err != nil {
+		return err
+	}
+	return x.Update(mesos.TaskStatus{TaskID: task.TaskID, State: &running})
+}
+
+// bootstrap asks for a client certificate with the token, and waits for the approval.
+func bootstrap(ctx context.Context, launch *kubelet.Launch, name string) error {
+	c, err := client.New(tokenConfig(launch.BootstrapToken), client.Options{Scheme: scheme})
+	if err != nil {
+		return err
+	}
+	csr, err := certificateRequest(name, launch.NodeName)
+	if err != nil {
+		return err
+	}
+	if err := c.Create(ctx, csr); err != nil {
+		return fmt.Errorf("asking for a certificate: %w", err)
+	}
+	for range 300 {
+		if err := c.Get(ctx, client.ObjectKeyFromObject(csr), csr); err != nil {
+			return err
+		}
+		for _, condition := range csr.Status.Conditions {
+			if condition.Type == certificatesv1.CertificateApproved {
+				return nil
+			}
+			return fmt.Errorf("the request was not approved: %s: %s", condition.Reason, condition.Message)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return errors.New("the request was not looked at")
+}
+
+// tokenConfig is how a bootstrap token comes to the API server.
+func tokenConfig(token string) *rest.Config {
+	out := rest.AnonymousClientConfig(config)
+	out.BearerToken = token
+	return out
+}
+
+func certificateRequest(name, node string) (*certificatesv1.CertificateSigningRequest, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		Subject: pkix.Name{CommonName: "system:node:" + node, Organization: []string{"system:nodes"}},
+	}, key)
+	if err != nil {
+		return nil, err
+	}
+	return &certificatesv1.CertificateSigningRequest{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: certificatesv1.CertificateSigningRequestSpec{
+			Request:    pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}),
+			SignerName: certificatesv1.KubeAPIServerClientKubeletSignerName,
+			Usages:     []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth},
+		},
+	}, nil
+}
+
+func registerNode(ctx context.Context, launch *kubelet.Launch) error {
+	node := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: launch.NodeName, Labels: launch.Labels},
+		Spec:       corev1.NodeSpec{ProviderID: launch.ProviderID},
+	}
+	if err := strict.Create(ctx, node); err != nil {
+		return fmt.Errorf("registering the Node: %w", err)
+	}
+	now := metav1.Now()
+	node.Status.Conditions = []corev1.NodeCondition{{
+		Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady",
+		LastHeartbeatTime: now, LastTransitionTime: now,
+	}}
+	if err := strict.Status().Update(ctx, node); err != nil {
+		return fmt.Errorf("posting the Node's status: %w", err)
+	}
+	return nil
+}
