@@ -156,18 +156,19 @@ func (c *constraint) hasAny(a *attribute) bool {
 	return false
 }
 
-// unmet says of agents what the constraint has against them, after a count.
-func (c *constraint) unmet() string {
+// unmet says of n agents what the constraint has against them.
+func (c *constraint) unmet(n int) string {
+	has := verb(n, "has", "have")
 	list := "[" + strings.Join(c.Values, " ") + "]"
 	switch c.Operator {
 	case In:
-		return fmt.Sprintf("have not %s in %s", c.Attribute, list)
+		return fmt.Sprintf("%s not %s in %s", has, c.Attribute, list)
 	case NotIn:
-		return fmt.Sprintf("have %s in %s", c.Attribute, list)
+		return fmt.Sprintf("%s %s in %s", has, c.Attribute, list)
 	case Exists:
-		return fmt.Sprintf("lack the attribute %s", c.Attribute)
+		return fmt.Sprintf("%s not the attribute %s", has, c.Attribute)
 	case DoesNotExist:
-		return fmt.Sprintf("have the attribute %s", c.Attribute)
+		return fmt.Sprintf("%s the attribute %s", has, c.Attribute)
 	}
 	return fmt.Sprintf("cannot be judged: %q is no operator", string(c.Operator))
 }

@@ -155,18 +155,26 @@ func (t *tally) reasons() []Reason {
 	}
 	for k := range kinds {
 		if t.lack[k] > 0 {
-			put(t.lack[k], fmt.Sprintf("lack %s (most offered %s on %s, wants %s)", kindNames[k],
+			put(t.lack[k], fmt.Sprintf("%s %s (most offered %s on %s, wants %s)", verb(t.lack[k], "lacks", "lack"), kindNames[k],
 				amountText(k, t.mostFree[k]), t.mostOn[k].offer().Agent.Hostname, amountText(k, t.c.want[k])))
 		}
 	}
 	for i := range t.unmet {
-		put(t.unmet[i], t.c.constraints[i].unmet())
+		put(t.unmet[i], t.c.constraints[i].unmet(t.unmet[i]))
 	}
-	put(t.full, fmt.Sprintf("hold as many as they may (%d) already", t.c.like.MaxPerAgent))
-	put(t.avoided, "are left out after failures")
-	put(t.down, "are about to go down for maintenance")
+	put(t.full, fmt.Sprintf("%s as many as allowed (%d) already", verb(t.full, "holds", "hold"), t.c.like.MaxPerAgent))
+	put(t.avoided, verb(t.avoided, "is", "are")+" left out after failures")
+	put(t.down, verb(t.down, "is", "are")+" down for maintenance, or about to be")
 	slices.SortStableFunc(rs, func(a, b Reason) int { return b.Count - a.Count })
 	return rs
+}
+
+// verb agrees with a count.
+func verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 func amountText(k kind, n int64) string {

@@ -283,13 +283,13 @@ func TestExplanationCountsReasons(t *testing.T) {
 				makeOffer(6).has(9, 9999, 9999).zone("eu", "b"), makeOffer(7).has(9, 9999, 9999).zone("eu", "b"), down,
 			},
 			want: "0 of 8 agents fit: 3 lack cpus (most offered 2 on agent-3, wants 4), 2 have not @zone in [b], " +
-				"1 hold as many as they may (1) already, 1 are left out after failures, 1 are about to go down for maintenance; " +
+				"1 holds as many as allowed (1) already, 1 is left out after failures, 1 is down for maintenance, or about to be; " +
 				"nearest is agent-3, which lacks 2 cpus",
 		},
 		"memory has a unit, and the nearest lacks two things": {
 			demand: makeDemand(0),
 			offers: []*offer{makeOffer(1).has(3.5, 2048, 9999), makeOffer(2).has(8, 1024, 9999)},
-			want: "0 of 2 agents fit: 1 lack cpus (most offered 3.5 on agent-1, wants 4), 1 lack mem (most offered 1024 MiB on agent-2, wants 4096 MiB); " +
+			want: "0 of 2 agents fit: 1 lacks cpus (most offered 3.5 on agent-1, wants 4), 1 lacks mem (most offered 1024 MiB on agent-2, wants 4096 MiB); " +
 				"nearest is agent-1, which lacks 0.5 cpus, 2048 MiB mem",
 		},
 		"nonsense is named": {
@@ -317,7 +317,7 @@ func TestExplanationCountsReasons(t *testing.T) {
 func TestExplanationCountsWhatThePassTook(t *testing.T) {
 	t.Parallel()
 	res := placement.Plan(placement.Input{Demands: demands(3), Offers: parseAll(t, makeOffer(1).has(9, 65536, 9999)), Now: noon})
-	want := "0 of 1 agents fit: 1 lack cpus (most offered 1 on agent-1, wants 4); nearest is agent-1, which lacks 3 cpus"
+	want := "0 of 1 agents fit: 1 lacks cpus (most offered 1 on agent-1, wants 4); nearest is agent-1, which lacks 3 cpus"
 	if got := res.Refusals[0].Explanation.String(); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
@@ -357,5 +357,5 @@ func ExamplePlan() {
 		Offers:  []*placement.Offer{parsed},
 	})
 	fmt.Println(res.Refusals[0].Explanation)
-	// Output: 0 of 1 agents fit: 1 lack cpus (most offered 2 on agent-3, wants 4); nearest is agent-3, which lacks 2 cpus
+	// Output: 0 of 1 agents fit: 1 lacks cpus (most offered 2 on agent-3, wants 4); nearest is agent-3, which lacks 2 cpus
 }

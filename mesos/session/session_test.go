@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -359,6 +360,29 @@ func TestLargestAgent(t *testing.T) {
 	if !c.Holds(placement.Resources{CPUs: 60, MemMiB: 1024}) || c.Holds(placement.Resources{CPUs: 60, MemMiB: 8192}) {
 		t.Error("what an agent could hold is misjudged")
 	}
+}
+
+// Not parallel: it counts the goroutines of the process.
+func TestNothingIsLeftBehind(t *testing.T) {
+	before := runtime.NumGoroutine()
+	m, err := mesostest.NewMaster(mesostest.MasterOptions{AllocationInterval: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), WorkDir: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	store := newMemory()
+	r := start(t, config(store, m.Addr()))
+	r.want(2)
+	eventually(t, "2 tasks run", func() bool { return store.in(framework.TaskRunning) == 2 })
+	r.end()
+	r.want(5) // of no use, and no harm
+	r.Kill("x", "")
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
 }
 
 func TestTeardownOfWhatWasNeverRegistered(t *testing.T) {
