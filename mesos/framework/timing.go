@@ -52,8 +52,8 @@ type Timing struct {
 	Retry Backoff
 	// Lead is how long before a maintenance window its agent is no longer used (1 h).
 	Lead time.Duration
-	// CallsPerSecond bounds calls other than ACKNOWLEDGE (500), and Burst is how many
-	// may go at once (1,000).
+	// CallsPerSecond bounds calls other than ACKNOWLEDGE (1,000), and Burst is how many
+	// may go at once (2,000).
 	CallsPerSecond float64
 	Burst          int
 	// Preparing bounds the intents that are being prepared at once (1,000). It is halved
@@ -114,8 +114,8 @@ func (t Timing) withDefaults() Timing {
 	orElse(&t.Kill, Backoff{5 * time.Second, time.Minute})
 	orElse(&t.Retry, Backoff{time.Second, time.Minute})
 	orElse(&t.Lead, time.Hour)
-	orElse(&t.CallsPerSecond, 500)
-	orElse(&t.Burst, 1000)
+	orElse(&t.CallsPerSecond, 1000)
+	orElse(&t.Burst, 2000)
 	orElse(&t.Preparing, 1000)
 	return t
 }

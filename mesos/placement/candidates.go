@@ -4,7 +4,7 @@ package placement
 // spread; then where it is reserved for us; then where least is left over, so that
 // large places stay whole.
 type candidate struct {
-	m       *machine
+	index   int // of the machine, in order of agent IDs; not a pointer, for the garbage collector's sake
 	count   int
 	foreign bool
 	spare   float64
@@ -20,7 +20,7 @@ func (a *candidate) before(b *candidate) bool {
 	if a.spare != b.spare {
 		return a.spare < b.spare
 	}
-	return a.m.order < b.m.order
+	return a.index < b.index
 }
 
 // candidates are a heap, the best first. (Not container/heap: calls through an

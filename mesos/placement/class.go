@@ -11,6 +11,7 @@ type class struct {
 	byHostname  bool      // one of them asks for it
 	verdicts    []verdict // by profile
 	group       *group
+	machines    []machine
 	queue       candidates
 	explained   *Explanation // without anyone avoided
 }
@@ -47,11 +48,11 @@ func (p *pass) newClass(d *Demand) *class {
 	if c.err != nil {
 		return c
 	}
-	machines := p.machines[d.Role]
-	c.queue = make(candidates, 0, len(machines))
-	for _, m := range machines {
-		if !m.down && c.room(m) && c.judge(p, m) == met {
-			c.queue = append(c.queue, c.rank(m))
+	c.machines = p.machines[d.Role]
+	c.queue = make(candidates, 0, len(c.machines))
+	for i := range c.machines {
+		if m := &c.machines[i]; !m.down && c.room(m) && c.judge(p, m) == met {
+			c.queue = append(c.queue, c.rank(i))
 		}
 	}
 	c.queue.order()
@@ -73,18 +74,19 @@ func (c *class) claim(d *Demand) *machine {
 	var found *machine
 	for found == nil && len(c.queue) > 0 {
 		top := &c.queue[0]
+		m := &c.machines[top.index]
 		switch {
-		case slices.Contains(d.Avoid, top.m.offer().Agent.ID):
+		case slices.Contains(d.Avoid, m.offer().Agent.ID):
 			aside = append(aside, c.queue.pop())
-		case !c.room(top.m):
+		case !c.room(m):
 			c.queue.pop()
 		default:
-			if now := c.rank(top.m); now != *top {
+			if now := c.rank(top.index); now != *top {
 				*top = now
 				c.queue.sink(0)
 				continue
 			}
-			found = top.m
+			found = m
 		}
 	}
 	for _, a := range aside {
@@ -94,8 +96,9 @@ func (c *class) claim(d *Demand) *machine {
 }
 
 // rank of an agent for a class.
-func (c *class) rank(m *machine) candidate {
-	r := candidate{m: m, count: c.group.count(m)}
+func (c *class) rank(index int) candidate {
+	m := &c.machines[index]
+	r := candidate{index: index, count: c.group.count(m)}
 	for _, k := range [...]kind{cpus, mem} { // disk and ports are rarely what is scarce
 		if c.want[k] > 0 {
 			r.spare += float64(m.left.free[k]) / float64(c.want[k])

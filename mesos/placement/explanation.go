@@ -78,8 +78,8 @@ func (p *pass) census(c *class, avoid []string) *Explanation {
 		return e
 	}
 	t := tally{c: c, unmet: make([]int, len(c.constraints))}
-	for _, m := range machines {
-		t.add(p, m, avoid)
+	for i := range machines {
+		t.add(p, &machines[i], avoid)
 	}
 	e.Reasons = t.reasons()
 	if t.nearest != nil {

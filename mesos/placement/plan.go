@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -79,9 +80,8 @@ type machine struct {
 	more    []*Offer // of the same agent: few have any
 	left    pool
 	owned   bool  // left is no longer an offer's own
-	order   int   // by agent ID
-	profile int32 // number in the pass
 	down    bool  // or about to go down
+	profile int32 // number in the pass
 	ids     []string
 }
 
@@ -90,53 +90,61 @@ func (m *machine) offer() *Offer { return m.first }
 // pass is the working state of Plan.
 type pass struct {
 	in       Input
-	machines map[string][]*machine // by role
+	machines map[string][]machine // by role, in order of agent IDs
 	classes  map[kin][]*class
 	groups   map[string]*group
 	profiles profiles
 }
 
 func newPass(in Input) *pass {
-	p := &pass{in: in, machines: map[string][]*machine{}, classes: map[kin][]*class{}, groups: map[string]*group{}}
+	p := &pass{in: in, machines: map[string][]machine{}, classes: map[kin][]*class{}, groups: map[string]*group{}}
 	p.profiles.number = map[profile]int32{}
-	type key struct{ agent, role string }
-	seen := make(map[key]*machine, len(in.Offers))
-	all := make([]machine, 0, len(in.Offers)) // never grows: it is pointed into
-	for _, o := range in.Offers {
-		k := key{o.Agent.ID, o.Role}
-		if m := seen[k]; m != nil {
-			m.more = append(m.more, o)
-			continue
-		}
-		all = append(all, machine{first: o, left: o.usable})
-		m := &all[len(all)-1]
-		seen[k] = m
-		p.machines[o.Role] = append(p.machines[o.Role], m)
-	}
-	for _, ms := range p.machines {
-		slices.SortFunc(ms, func(a, b *machine) int { return strings.Compare(a.offer().Agent.ID, b.offer().Agent.ID) })
-		for i, m := range ms {
-			m.order = i
-			m.pool()
-			m.profile = p.profiles.of(m.first)
-			m.down = m.near(in.Now, in.Lead)
-		}
+	offers := slices.Clone(in.Offers)
+	slices.SortFunc(offers, compareOffers)
+	for len(offers) > 0 {
+		n := sameRole(offers)
+		p.machines[offers[0].Role] = p.pool(offers[:n])
+		offers = offers[n:]
 	}
 	return p
 }
 
-// pool makes one of the offers of an agent.
-func (m *machine) pool() {
-	if len(m.more) == 0 {
-		return
+func compareOffers(a, b *Offer) int {
+	return cmp.Or(strings.Compare(a.Role, b.Role), strings.Compare(a.Agent.ID, b.Agent.ID), strings.Compare(a.ID, b.ID))
+}
+
+// sameRole counts the offers that have the first one's role.
+func sameRole(sorted []*Offer) int {
+	n := slices.IndexFunc(sorted, func(o *Offer) bool { return o.Role != sorted[0].Role })
+	if n < 0 {
+		return len(sorted)
 	}
-	all := append(m.more, m.first)
-	slices.SortFunc(all, func(a, b *Offer) int { return strings.Compare(a.ID, b.ID) })
-	m.first, m.more = all[0], all[1:]
-	m.left, m.owned = m.first.usable.clone(), true
-	for _, o := range m.more {
-		m.left.join(&o.usable)
+	return n
+}
+
+// pool makes machines of the offers in one role.
+func (p *pass) pool(sorted []*Offer) []machine {
+	ms := make([]machine, 0, len(sorted))
+	for i, o := range sorted {
+		if i > 0 && sorted[i-1].Agent.ID == o.Agent.ID {
+			ms[len(ms)-1].add(o)
+			continue
+		}
+		ms = append(ms, machine{first: o, left: o.usable, profile: p.profiles.of(o)})
 	}
+	for i := range ms {
+		ms[i].down = ms[i].near(p.in.Now, p.in.Lead)
+	}
+	return ms
+}
+
+// add pools another offer of the agent.
+func (m *machine) add(o *Offer) {
+	m.more = append(m.more, o)
+	if !m.owned {
+		m.left, m.owned = m.left.clone(), true
+	}
+	m.left.join(&o.usable)
 }
 
 // near says that the agent is about to go down, by any of its offers.

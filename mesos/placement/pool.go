@@ -85,6 +85,12 @@ type piece struct {
 	like     *mesos.Resource // whose value does not count
 }
 
+// Types of resources, shared by all that are made here.
+var (
+	scalarType = mesos.SCALAR.Enum()
+	rangesType = mesos.RANGES.Enum()
+)
+
 // pool is resources to take from, the reserved before the others: they are held for us
 // already, and cost nobody else anything.
 type pool struct {
@@ -168,10 +174,10 @@ func (p *pool) take(want amounts) (taken []mesos.Resource, portNumbers []int) {
 		if pc.kind == ports {
 			var got mesos.Ranges
 			got, pc.ports = lowest(pc.ports, n)
-			r.Type, r.Ranges = mesos.RANGES.Enum(), &mesos.Value_Ranges{Range: got}
+			r.Type, r.Ranges = rangesType, &mesos.Value_Ranges{Range: got}
 			portNumbers = appendPorts(portNumbers, got)
 		} else {
-			r.Type, r.Scalar = mesos.SCALAR.Enum(), &mesos.Value_Scalar{Value: float64(n) / 1000}
+			r.Type, r.Scalar = scalarType, &mesos.Value_Scalar{Value: float64(n) / 1000}
 		}
 		taken = merge(taken, r)
 	}
