@@ -53,12 +53,10 @@ var _ = Describe("The operator, given bad input,", Ordered, func() {
 			})
 		}, "ProtocolError"),
 		Entry("redirects for ever", func() string {
-			var self string
-			self = answering(func(w http.ResponseWriter, r *http.Request) {
+			return answering(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Location", "//"+r.Host+"/master/api/v1/scheduler")
 				w.WriteHeader(http.StatusTemporaryRedirect)
 			})
-			return self
 		}, "TooManyRedirects"),
 		Entry("does not lead", func() string {
 			return newMaster(mesostest.MasterOptions{Faults: mesostest.Faults{NoLeader: true}}, 0).Addr()

@@ -23,7 +23,9 @@ import (
 var (
 	scheme = runtime.NewScheme()
 	ctx    = context.Background()
-	config *rest.Config
+	// environment is the control plane, and config an administrator's access to it.
+	environment *envtest.Environment
+	config      *rest.Config
 	// strict is a client that refuses unknown fields, as kubectl does.
 	strict client.Client
 )
@@ -37,7 +39,7 @@ var _ = BeforeSuite(func() {
 	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
 	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
 
-	environment := &envtest.Environment{
+	environment = &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
 		BinaryAssetsDirectory: controlPlane(),

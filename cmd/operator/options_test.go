@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/rest"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/framework"
+)
+
+const digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+func parsed(t *testing.T, arguments ...string) (options, error) {
+	t.Helper()
+	flags := flag.NewFlagSet("operator", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	return parse(flags, arguments)
+}
+
+func TestDefaults(t *testing.T) {
+	t.Setenv("POD_NAMESPACE", "")
+	o, err := parsed(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := o.manager()
+	if o.namespace != "k8sm-system" || !m.LeaderElection || !m.LeaderElectionReleaseOnCancel ||
+		m.LeaderElectionNamespace != "k8sm-system" || m.LeaderElectionID != "k8sm-operator" || *m.LeaseDuration != 15*time.Second {
+		t.Errorf("namespace %q, manager %+v", o.namespace, m)
+	}
+}
+
+func TestTheNamespaceIsThePodsUnlessSaid(t *testing.T) {
+	t.Setenv("POD_NAMESPACE", "from-pod")
+	if o, err := parsed(t); err != nil || o.namespace != "from-pod" {
+		t.Errorf("got %q, %v", o.namespace, err)
+	}
+	for _, name := range []string{"--namespace=said", "--leader-election-namespace=said"} {
+		if o, err := parsed(t, name); err != nil || o.namespace != "said" {
+			t.Errorf("%s: got %q, %v", name, o.namespace, err)
+		}
+	}
+}
+
+func TestACommandLineThatMakesNoSense(t *testing.T) {
+	for argument, want := range map[string]string{
+		"--node-api-server=kubernetes:6443":   "is not an http or https URL",
+		"--node-state-dir=var/lib":            "is not a clean absolute path",
+		"--node-state-dir=/":                  "is not a clean absolute path",
+		"--node-state-dir=/var/../lib":        "is not a clean absolute path",
+		"--cluster-dns=10.0.0.10,dns.example": `"dns.example" is not an IP address`,
+		"--leader-election-lease-duration=5s": "must be greater than",
+		"--no-such-flag":                      "not defined",
+		"stray":                               "unexpected arguments: stray",
+	} {
+		if _, err := parsed(t, argument); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", argument, err, want)
+		}
+	}
+	if _, err := parsed(t, "--help"); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("--help: got %v", err)
+	}
+}
+
+func TestSupplies(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	runtime := write("runtime.yaml", "containerRuntime: none\nartifacts: [{name: executor, uri: 'file:///e', sha256: "+digest+"}]\n")
+	wanted := framework.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{{Name: "executor", Type: "Binary", URI: "file:///e", SHA256: digest}}}
+	tests := map[string]struct {
+		arguments []string
+		access    rest.Config
+		want      framework.Supplies
+		err       string
+	}{
+		"what the operator itself uses": {
+			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("its own")}},
+			want: framework.Supplies{Runtime: framework.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
+				CAData: []byte("its own"), ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm"},
+		},
+		"what a service account's file says": {
+			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAFile: write("sa.crt", "from a file")}},
+			want: framework.Supplies{Runtime: framework.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
+				CAData: []byte("from a file"), ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm"},
+		},
+		"what the command line says": {
+			arguments: []string{"--node-api-server=https://k8s.example:6443", "--node-api-server-ca=" + write("ca.crt", "theirs"),
+				"--node-runtime=" + runtime, "--cluster-dns=10.96.0.10, fd00::a", "--cluster-domain=example.org", "--node-state-dir=/srv/k8sm"},
+			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("its own")}},
+			want: framework.Supplies{Runtime: wanted, APIServer: "https://k8s.example:6443", CAData: []byte("theirs"),
+				ClusterDNS: []string{"10.96.0.10", "fd00::a"}, ClusterDomain: "example.org", StateDir: "/srv/k8sm"},
+		},
+		"a runtime file that is not there": {
+			arguments: []string{"--node-runtime=" + filepath.Join(dir, "none.yaml")}, err: "reading --node-runtime",
+		},
+		"a runtime file with a mistake": {
+			arguments: []string{"--node-runtime=" + write("bad.yaml", "artefacts: []")}, err: `unknown field "artefacts"`,
+		},
+		"an authority that is not there": {
+			arguments: []string{"--node-api-server-ca=" + filepath.Join(dir, "none.crt")}, err: "reading the API server's authority",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			o, err := parsed(t, test.arguments...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := o.supplies(&test.access)
+			if test.err != "" {
+				if err == nil || !strings.Contains(err.Error(), test.err) {
+					t.Errorf("got %v, want %q", err, test.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("supplies (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
