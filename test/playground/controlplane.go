@@ -185,7 +185,7 @@ func (c *controlPlane) startControllerManager(_ context.Context, now time.Time) 
 		"--controllers=*,bootstrap-signer-controller,token-cleaner-controller",
 		"--cluster-signing-cert-file="+c.ca.certFile, "--cluster-signing-key-file="+c.ca.keyFile,
 		"--root-ca-file="+c.ca.certFile, "--service-account-private-key-file="+c.saKey,
-		"--use-service-account-credentials=true",
+		"--use-service-account-credentials=true", "--flex-volume-plugin-dir="+c.dir.file("flex"),
 		"--allocate-node-cidrs=true", "--cluster-cidr="+c.pods, "--service-cluster-ip-range="+c.services,
 		"--leader-elect=false",
 	)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/k8sm/k8sm/mesos/mesostest"
 )
@@ -40,6 +41,8 @@ func (p *Playground) agentOptions(ctx context.Context, number int) (mesostest.Ag
 		Attributes: fmt.Sprintf("rack:r%d", (number-1)/2+1),
 		Domain:     mesostest.Domain{Region: "playground", Zone: fmt.Sprintf("z%d", (number-1)%3+1)},
 		WorkDir:    p.dir.file("agents", name),
+		// Executors end by themselves soon after a playground that was killed.
+		RecoveryTimeout: 30 * time.Second,
 	}
 	if p.Runtime == RuntimeFake {
 		// All agents have this machine's address, so each has ports of its own.
