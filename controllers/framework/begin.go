@@ -41,15 +41,19 @@ func (r *Reconciler) config(ctx context.Context, name string, with access) (sess
 		Authorization: with.authorization,
 		TLS:           with.tls,
 		Tasks:         tasks,
-		Store: &store{
-			framework: name, client: r.Client, live: r.Live,
-			tokens: r.Tokens, supplies: r.Supplies, now: r.Now,
-		},
-		Log:     r.Log.WithValues("MesosFramework", name),
-		Clock:   r.Now,
-		Changed: func() { r.Sessions.poke(name) },
-		Metrics: r.Metrics,
+		Store:         r.store(name),
+		Log:           r.Log.WithValues("MesosFramework", name),
+		Clock:         r.Now,
+		Changed:       func() { r.Sessions.poke(name) },
+		Metrics:       r.Metrics,
 	}, nil
+}
+
+func (r *Reconciler) store(name string) *store {
+	return &store{
+		framework: name, client: r.Client, live: r.Live,
+		tokens: r.Tokens, supplies: r.Supplies, now: r.Now,
+	}
 }
 
 func info(object *v1alpha1.MesosFramework, principal, hostname string) framework.Info {

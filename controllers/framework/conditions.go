@@ -55,7 +55,7 @@ func leader(state session.State) string {
 func remedy(state session.State) string {
 	switch state.Reason {
 	case v1alpha1.ReasonFrameworkRemoved:
-		return " Its nodes are gone from Mesos. Delete this MesosFramework with its pools, and create them again."
+		return " Mesos has killed its nodes, and nothing is done about their records until a person decides: delete this MesosFramework and its pools, then create them again."
 	case v1alpha1.ReasonFailedOver:
 		return " Another scheduler uses this framework ID: see to it that only one does, then restart the operator."
 	case v1alpha1.ReasonRefused:

@@ -106,7 +106,7 @@ func TestConditionsTellHowTheSessionFares(t *testing.T) {
 		},
 		"the framework was removed": {
 			state:      session.State{Reason: framework.FrameworkRemoved, Message: "Framework has been removed.", Final: true},
-			subscribed: "False FrameworkRemoved Framework has been removed. Its nodes are gone from Mesos.",
+			subscribed: "False FrameworkRemoved Framework has been removed. Mesos has killed its nodes",
 			ready:      "False FrameworkRemoved",
 		},
 		"another took over": {
@@ -389,6 +389,31 @@ func TestDeletionOfAFrameworkThatMesosRemoved(t *testing.T) {
 	s.reconcile("default")
 	if !s.gone("default") {
 		t.Error("it waits for what nobody can give")
+	}
+}
+
+func TestTheTasksOfAFrameworkThatMesosRemovedAreBuriedWhenAPersonDeletesIt(t *testing.T) {
+	withTask := newNode(func(n *v1alpha1.MesosNode) {
+		n.Status.Task = &v1alpha1.MesosTask{ID: taskID, AgentID: "S1", State: "TASK_RUNNING"}
+	})
+	registered := func(f *v1alpha1.MesosFramework) { f.Status.FrameworkID = "f-1" }
+	removed := session.State{Reason: framework.FrameworkRemoved, Final: true, FrameworkID: "f-1"}
+	for name, test := range map[string]struct {
+		changes []func(*v1alpha1.MesosFramework)
+		want    string
+	}{
+		"while nobody has decided": {changes: []func(*v1alpha1.MesosFramework){registered}, want: "TASK_RUNNING"},
+		"once it is deleted":       {changes: []func(*v1alpha1.MesosFramework){registered, deleted}, want: "TASK_GONE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := begin(t, newFramework("default", test.changes...), withTask.DeepCopy())
+			s.reconcile("default")
+			s.sessions[0].becomes(removed)
+			s.reconcile("default")
+			if got := s.node().Status.Task.State; got != test.want {
+				t.Errorf("the task is %s, want %s", got, test.want)
+			}
+		})
 	}
 }
 

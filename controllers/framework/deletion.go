@@ -2,6 +2,7 @@ package framework
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/framework"
 )
 
 const (
@@ -49,8 +51,34 @@ func (r *Reconciler) stay(ctx context.Context, p *pass, users []string) error {
 	if err := r.serve(ctx, p); err != nil {
 		return err
 	}
+	if running := r.Sessions.find(p.framework.Name); running != nil && running.State().Reason == v1alpha1.ReasonFrameworkRemoved {
+		if err := r.bury(ctx, p.framework.Name); err != nil {
+			return err
+		}
+	}
 	p.set(conditionOf(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonInUse,
 		fmt.Sprintf("Deletion waits for %s. Delete the pools first.", enumerate(users))))
+	return nil
+}
+
+// bury records the end of all tasks of a framework that Mesos has removed: it has killed
+// them, and tells nobody any more. It is done once a person deletes the framework, so
+// that a removal by mistake costs no record.
+func (r *Reconciler) bury(ctx context.Context, name string) error {
+	tasks, err := r.tasks(ctx, name)
+	if err != nil {
+		return err
+	}
+	records := r.store(name)
+	for _, task := range tasks {
+		err := records.Record(ctx, framework.TaskStatus{
+			TaskID: task.ID, AgentID: task.AgentID, State: framework.TaskGone, Source: framework.SourceK8sm,
+			Message: "Mesos has removed the framework and all its tasks.", Time: r.Now(),
+		})
+		if err != nil && !errors.Is(err, framework.ErrUnknownTask) {
+			return err
+		}
+	}
 	return nil
 }
 

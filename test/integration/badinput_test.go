@@ -140,4 +140,19 @@ var _ = Describe("The operator, given bad input,", Ordered, func() {
 		Expect(strict.Patch(ctx, mf, before)).To(Succeed())
 		removed(mf)
 	})
+
+	It("keeps the records of a framework that Mesos removed until a person deletes it", func() {
+		master := newMaster(mesostest.MasterOptions{}, 3)
+		mf := newFramework("removed", master.Addr())
+		pool := newPool("orphaned", "removed")
+		expectCondition(pool, v1alpha1.ConditionReady, "True AllNodesReady")
+		Expect(master.RemoveFramework(frameworkID(mf))).To(Succeed())
+		expectCondition(mf, v1alpha1.ConditionReady, "False FrameworkRemoved", "until a person decides")
+		Expect(master.Calls()["SUBSCRIBE"]).To(BeNumerically("<=", 2), "there is no loop")
+		Expect(nodesOf("orphaned")).To(HaveLen(3))
+
+		Expect(strict.Delete(ctx, mf)).To(Succeed())
+		removed(pool)
+		removed(mf)
+	})
 })
