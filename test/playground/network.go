@@ -155,21 +155,19 @@ func freeSlot(addresses func() ([]net.Addr, error)) (int, error) {
 
 // ip runs iproute2 commands in a namespace; nil is this machine's own.
 func ip(ctx context.Context, ns *os.File, commands ...string) error {
-	_, err := inside(ctx, ns, strings.Join(commands, "\n")+"\n", "ip", "-batch", "-")
-	return err
+	return inside(ctx, ns, strings.Join(commands, "\n")+"\n", "ip", "-batch", "-")
 }
 
 // forwarding makes a router of a namespace. Reverse path filters stay off: a pod's
 // packets may leave and come back on different ways.
 func forwarding(ctx context.Context, ns *os.File) error {
-	_, err := inside(ctx, ns, "", "sh", "-c",
+	return inside(ctx, ns, "", "sh", "-c",
 		"echo 1 >/proc/sys/net/ipv4/ip_forward && echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter")
-	return err
 }
 
 // inside runs a command in a network namespace. Only the network is switched:
 // `ip netns exec` would hide the cgroup file systems.
-func inside(ctx context.Context, ns *os.File, input string, args ...string) (string, error) {
+func inside(ctx context.Context, ns *os.File, input string, args ...string) error {
 	if ns != nil {
 		args = append([]string{"nsenter", "--net=" + namespacePath(ns)}, args...)
 	}
@@ -177,9 +175,9 @@ func inside(ctx context.Context, ns *os.File, input string, args ...string) (str
 	cmd.Stdin = strings.NewReader(input)
 	output, err := cmd.CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("running %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(output)))
+		return fmt.Errorf("running %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(output)))
 	}
-	return string(output), nil
+	return nil
 }
 
 // primaryAddress is the machine's own first address that others could reach: a

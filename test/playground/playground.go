@@ -35,7 +35,6 @@ type Playground struct {
 	cgroups   cgroups
 	plane     *controlPlane
 	network   *network
-	agents    []*mesostest.Agent
 	routes    *routes
 	operator  *process
 	// keepLogs once something failed, or if the options want it.
