@@ -97,7 +97,7 @@ func New(cfg Config) (*Core, error) {
 	c.demands = newDemands(c.info.Roles)
 	c.offers = newOffers()
 	c.launches = newLaunches()
-	c.room = c.timing.Preparing
+	c.room = min(leastRoom, c.timing.Preparing)
 	c.tasks = newTasks()
 	c.tokens = float64(c.timing.Burst)
 	for _, t := range cfg.Tasks {

@@ -56,8 +56,9 @@ type Timing struct {
 	// may go at once (2,000).
 	CallsPerSecond float64
 	Burst          int
-	// Preparing bounds the intents that are being prepared at once (1,000). It is halved
-	// while they are not ready before their offers must go.
+	// Preparing bounds the intents that are being prepared at once (1,000). It begins
+	// small, grows with each launch, and is halved while intents are not ready before
+	// their offers must go: how fast the store is, only experience tells.
 	Preparing int
 }
 
