@@ -207,6 +207,25 @@ func TestTLS(t *testing.T) {
 	start(t, cfg).awaitState(framework.Subscribed)
 }
 
+// What libprocess serves unless it is told otherwise.
+func TestTLSOfAMasterWithDefaults(t *testing.T) {
+	t.Parallel()
+	old := httptest.NewUnstartedServer(http.NotFoundHandler())
+	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}
+	old.StartTLS()
+	t.Cleanup(old.Close)
+
+	cfg := config(newMemory(), old.URL)
+	contains(t, start(t, cfg).awaitState(framework.MasterUnreachable).Message, "certificate") // of an unknown authority: past the choice of a suite
+	cfg = config(newMemory(), old.URL)
+	cfg.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
+	cfg.TLS.RootCAs.AddCert(old.Certificate())
+	start(t, cfg).awaitState(framework.NotAMesosMaster)
+	if cfg.TLS.CipherSuites != nil {
+		t.Error("the caller's configuration was changed")
+	}
+}
+
 func TestCredentialsDoNotFollowOutOfTLS(t *testing.T) {
 	t.Parallel()
 	var seen atomic.Bool

@@ -13,6 +13,8 @@ import (
 
 	"github.com/mesos/mesos-go/api/v1/lib/encoding"
 	"github.com/mesos/mesos-go/api/v1/lib/encoding/codecs"
+
+	"github.com/k8sm/k8sm/mesos/libprocess"
 )
 
 const (
@@ -55,11 +57,16 @@ func newClient(cfg *Config) *client {
 	}
 }
 
+// tlsOf is what was configured, for masters as they are by default.
 func tlsOf(c *tls.Config) *tls.Config {
-	if c == nil {
-		return nil
+	out := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c != nil {
+		out = c.Clone()
 	}
-	return c.Clone()
+	if len(out.CipherSuites) == 0 {
+		out.CipherSuites = libprocess.CipherSuites()
+	}
+	return out
 }
 
 // post sends one message. The caller closes the answer's body.
