@@ -1,6 +1,16 @@
 package executor
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,7 +76,7 @@ func TestTLSFollowsTheAgentsSettings(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, err := agentTLS(func(name string) string { return tc.env[name] })
+			c, err := agentTLS(from(tc.env))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,4 +85,91 @@ func TestTLSFollowsTheAgentsSettings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What libprocess serves unless it is told otherwise.
+func TestTLSOfAnAgentWithDefaults(t *testing.T) {
+	agent := httptest.NewUnstartedServer(http.NotFoundHandler())
+	agent.TLS = &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}
+	agent.StartTLS()
+	defer agent.Close()
+	c, err := agentTLS(from(map[string]string{"LIBPROCESS_SSL_ENABLED": "true"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := tls.Dial("tcp", agent.Listener.Addr().String(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+}
+
+// pemFiles are a key, its own certificate, and a folder with that beside other things.
+func pemFiles(t *testing.T) (certificate, key, dir string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	server.StartTLS()
+	defer server.Close()
+	keyDER, err := x509.MarshalPKCS8PrivateKey(server.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(t.TempDir(), "authorities")
+	certificate, key = filepath.Join(dir, "0a1b2c3d.0"), filepath.Join(filepath.Dir(dir), "key.pem")
+	certificatePEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
+	err = errors.Join(os.Mkdir(dir, 0o755), os.Mkdir(filepath.Join(dir, "old"), 0o755),
+		os.WriteFile(filepath.Join(dir, "README"), []byte("none"), 0o600),
+		os.WriteFile(certificate, certificatePEM, 0o600), os.WriteFile(key, keyPEM, 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate, key, dir
+}
+
+func TestTLSMaterial(t *testing.T) {
+	certificate, key, dir := pemFiles(t)
+	empty := t.TempDir()
+	tests := map[string]struct {
+		env          map[string]string
+		authorities  bool
+		certificates int
+		err          string
+	}{
+		"nothing but the switch":             {},
+		"an authority":                       {env: map[string]string{"LIBPROCESS_SSL_CA_FILE": certificate}, authorities: true},
+		"an authority under the old name":    {env: map[string]string{"SSL_CA_FILE": certificate}, authorities: true},
+		"authorities in a folder":            {env: map[string]string{"LIBPROCESS_SSL_CA_DIR": dir}, authorities: true},
+		"a certificate":                      {env: map[string]string{"LIBPROCESS_SSL_CERT_FILE": certificate, "LIBPROCESS_SSL_KEY_FILE": key}, certificates: 1},
+		"a certificate under the old names":  {env: map[string]string{"SSL_CERT_FILE": certificate, "SSL_KEY_FILE": key}, certificates: 1},
+		"what OpenSSL means by the old name": {env: map[string]string{"SSL_CERT_FILE": certificate}},
+		"no authority in the file":           {env: map[string]string{"LIBPROCESS_SSL_CA_FILE": key}, err: "no certificate in"},
+		"no authority in the folder":         {env: map[string]string{"LIBPROCESS_SSL_CA_DIR": empty}, err: "no certificate in"},
+		"no such folder":                     {env: map[string]string{"LIBPROCESS_SSL_CA_DIR": dir + "x"}, err: "authorities"},
+		"no such certificate":                {env: map[string]string{"LIBPROCESS_SSL_CERT_FILE": certificate + "x", "LIBPROCESS_SSL_KEY_FILE": key}, err: "certificate to show"},
+		"a certificate that is not the keys": {env: map[string]string{"LIBPROCESS_SSL_CERT_FILE": key, "LIBPROCESS_SSL_KEY_FILE": key}, err: "certificate to show"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			env := map[string]string{"LIBPROCESS_SSL_ENABLED": "true"}
+			maps.Copy(env, tc.env)
+			c, err := agentTLS(from(env))
+			if tc.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tc.err) {
+					t.Errorf("error is %v, want one about %q", err, tc.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (c.RootCAs != nil) != tc.authorities || len(c.Certificates) != tc.certificates {
+				t.Errorf("authorities %v, %d certificates", c.RootCAs, len(c.Certificates))
+			}
+		})
+	}
+}
+
+func from(env map[string]string) func(string) string {
+	return func(name string) string { return env[name] }
 }
