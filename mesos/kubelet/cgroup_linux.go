@@ -68,26 +68,39 @@ func readMounts() ([]mountPoint, error) {
 // enter makes the cgroup in every hierarchy and moves this process into it, so that
 // all that it starts is there too.
 func (c *cgroups) enter() error {
-	if unified(c.hierarchies) {
-		return c.enterUnified()
-	}
 	for _, h := range c.hierarchies {
-		if h.path == c.path {
-			continue
+		enter := c.enterItself
+		if h.name == "" && (unified(c.hierarchies) || hasControllers(h)) {
+			enter = c.enterLeaf
 		}
-		if err := makeCgroup(h.dir(c.path)); err != nil {
-			return err
-		}
-		if slices.Contains(strings.Split(h.name, ","), "cpuset") {
-			if err := inheritCPUSet(h, c.path); err != nil {
-				return err
-			}
-		}
-		if err := move(h.dir(c.path), os.Getpid()); err != nil {
+		if err := enter(h); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// hasControllers says that a hierarchy of version 2 is more than a tree of names. That
+// is asked of each host: where Mesos brings its freezer of version 1 along, version 2
+// has all other controllers nevertheless.
+func hasControllers(h hierarchy) bool {
+	data, err := os.ReadFile(h.dir("cgroup.controllers"))
+	return err == nil && len(bytes.TrimSpace(data)) > 0
+}
+
+func (c *cgroups) enterItself(h hierarchy) error {
+	if h.path == c.path {
+		return nil
+	}
+	if err := makeCgroup(h.dir(c.path)); err != nil {
+		return err
+	}
+	if slices.Contains(strings.Split(h.name, ","), "cpuset") {
+		if err := inheritCPUSet(h, c.path); err != nil {
+			return err
+		}
+	}
+	return move(h.dir(c.path), os.Getpid())
 }
 
 // makeCgroup tries again when a node that leaves removes the parent at that moment.
@@ -128,33 +141,48 @@ func inheritCPUSet(h hierarchy, path string) error {
 	return nil
 }
 
-// enterUnified moves the container's processes into its leaf, and lets its other
-// children, the pods, have controllers.
-func (c *cgroups) enterUnified() error {
-	for _, h := range c.hierarchies {
-		if h.name != "" {
-			continue
+// enterLeaf moves this process and those that are in the container's cgroup into its
+// leaf, and lets its other children, the pods, have controllers. This process may come
+// from elsewhere: where Mesos does not isolate by version 2, it is still with the agent.
+func (c *cgroups) enterLeaf(h hierarchy) error {
+	dir := h.dir(c.path)
+	if err := makeCgroup(filepath.Join(dir, leaf)); err != nil {
+		return err
+	}
+	for _, pid := range append(processes(dir), os.Getpid()) {
+		if err := move(filepath.Join(dir, leaf), pid); err != nil {
+			return err
 		}
-		dir := h.dir(c.path)
-		if err := os.MkdirAll(filepath.Join(dir, leaf), 0o755); err != nil {
-			return fmt.Errorf("making cgroup: %w", err)
-		}
-		for _, pid := range processes(dir) {
-			if err := move(filepath.Join(dir, leaf), pid); err != nil {
-				return err
-			}
-		}
-		available, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
-		if err != nil {
-			return fmt.Errorf("reading controllers: %w", err)
-		}
-		for _, controller := range strings.Fields(string(available)) {
-			if err := os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+controller), 0); err != nil {
-				return fmt.Errorf("enabling controller %s for pods: %w", controller, err)
-			}
+	}
+	handDown(h, filepath.Dir(c.path))
+	available, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	if err != nil {
+		return fmt.Errorf("reading controllers: %w", err)
+	}
+	for _, controller := range strings.Fields(string(available)) {
+		if err := enable(dir, controller); err != nil {
+			return fmt.Errorf("enabling controller %s for pods: %w", controller, err)
 		}
 	}
 	return nil
+}
+
+// handDown lets the children of each cgroup down to path have the hierarchy's
+// controllers. Mesos does so for those that it isolates by, the kubelet wants more. What
+// can't be had the kubelet will miss by name.
+func handDown(h hierarchy, path string) {
+	controllers, _ := os.ReadFile(h.dir("cgroup.controllers"))
+	dir := h.mount
+	for _, name := range append([]string{""}, strings.Split(strings.Trim(path, "/"), "/")...) {
+		dir = filepath.Join(dir, name)
+		for _, controller := range strings.Fields(string(controllers)) {
+			_ = enable(dir, controller)
+		}
+	}
+}
+
+func enable(dir, controller string) error {
+	return os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+controller), 0o644)
 }
 
 func move(dir string, pid int) error {
