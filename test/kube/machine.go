@@ -35,7 +35,7 @@ func (m *machine) MachineInfo(klog.Logger) (*cadvisorapi.MachineInfo, error) {
 	}
 	return &cadvisorapi.MachineInfo{
 		NumCores:       runtime.NumCPU(),
-		MemoryCapacity: uint64(info.Totalram) * uint64(info.Unit),
+		MemoryCapacity: info.Totalram * uint64(info.Unit),
 	}, nil
 }
 

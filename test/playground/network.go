@@ -114,11 +114,19 @@ func (n *network) addHost(ctx context.Context) (*host, error) {
 // remove takes away the cable, and lets go of the namespaces: the kernel removes
 // them, and all that is in them, when their last process has ended.
 func (n *network) remove(ctx context.Context) error {
-	err := ip(ctx, nil, "link delete "+n.cable())
+	err := n.unplug(ctx)
 	for _, h := range n.hosts {
 		err = errors.Join(err, h.ns.Close())
 	}
 	return errors.Join(err, n.router.Close())
+}
+
+// unplug the cable, if it was ever plugged in.
+func (n *network) unplug(ctx context.Context) error {
+	if _, err := net.InterfaceByName(n.cable()); err != nil {
+		return nil
+	}
+	return ip(ctx, nil, "link delete "+n.cable())
 }
 
 // route sends a node's pods to their host.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -73,7 +74,17 @@ func RealContainers() error {
 	case os.Geteuid() != 0:
 		return errors.New("real containers need root")
 	}
-	return nil
+	for _, tool := range []string{"ip", "nsenter", "nft", "busybox"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("real containers need %s, which this machine has not", tool)
+		}
+	}
+	// Root in a container is not always allowed to.
+	ns, err := newNamespace()
+	if err != nil {
+		return fmt.Errorf("real containers need network namespaces: %w", err)
+	}
+	return ns.Close()
 }
 
 func chooseRuntime(wanted Runtime) (Runtime, error) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,12 +46,8 @@ func sweep(dir *runDir) error {
 		return errors.New("its record is not one of a playground")
 	}
 	groups := cgroups{name: runDirPrefix + r.ID}
-	problems := []error{removeContainers(dir.path, groups)}
-	n := network{id: r.ID}
-	if _, err := net.InterfaceByName(n.cable()); err == nil {
-		problems = append(problems, ip(context.Background(), nil, "link delete "+n.cable()))
-	}
-	return errors.Join(append(problems, r.HostPaths.remove(), dir.remove(false))...)
+	network := &network{id: r.ID}
+	return errors.Join(removeContainers(dir.path, groups), network.unplug(context.Background()), r.HostPaths.remove(), dir.remove(false))
 }
 
 // removeContainers ends what runs in the cgroups, and takes away what was mounted
