@@ -99,6 +99,9 @@ func TestPrepareRefuses(t *testing.T) {
 		"what no node could be made of": {
 			node: newNode(), intent: func(i *framework.Intent) { i.Address = "" }, want: "is not an IP address",
 		},
+		"an agent that took its address from /etc/hosts": {
+			node: newNode(), intent: func(i *framework.Intent) { i.Address = "127.0.1.1" }, want: "start the agent with --ip=",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

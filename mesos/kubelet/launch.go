@@ -214,8 +214,8 @@ func (l *Launch) checkResources() (problems []error) {
 }
 
 func (l *Launch) checkNetwork() (problems []error) {
-	if _, err := netip.ParseAddr(l.Address); err != nil {
-		problems = append(problems, fmt.Errorf("address %q is not an IP address", l.Address))
+	if err := checkAddress(l.Address); err != nil {
+		problems = append(problems, err)
 	}
 	if l.KubeletPort < 1 || l.KubeletPort > 65535 {
 		problems = append(problems, fmt.Errorf("kubeletPort %d is not a port", l.KubeletPort))
@@ -229,6 +229,21 @@ func (l *Launch) checkNetwork() (problems []error) {
 		}
 	}
 	return problems
+}
+
+// checkAddress refuses what the kubelet refuses as --node-ip: it would go on without
+// the Node ever having an address. An agent that is not told its address takes the one
+// that its host name resolves to, which is often 127.0.1.1.
+func checkAddress(address string) error {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return fmt.Errorf("address %q is not an IP address", address)
+	}
+	ip = ip.Unmap()
+	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() {
+		return fmt.Errorf("address %s of the agent cannot be reached from other machines, so it cannot be a node's: start the agent with --ip=<an address that can>", address)
+	}
+	return nil
 }
 
 func (l *Launch) checkRuntime() (problems []error) {

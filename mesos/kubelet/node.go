@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -172,6 +173,9 @@ func (n *Node) sweepOthers() {
 // claim makes the node's folder, locks it, and records what will be made outside of it.
 func (n *Node) claim() error {
 	if n.layout.real {
+		if err := ownAddress(n.launch.Address); err != nil {
+			return err
+		}
 		g, err := survey(n.ContainerID, n.layout)
 		if err != nil {
 			return err
@@ -189,6 +193,26 @@ func (n *Node) claim() error {
 	n.record = &record{NodeName: n.launch.NodeName}
 	n.ground.note(n.record, n.ContainerID)
 	return n.record.write(n.layout.record())
+}
+
+// ownAddress fails where the kubelet would not find its address on any interface, and
+// so never register. A stand-in for a kubelet may have any.
+func ownAddress(address string) error {
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return fmt.Errorf("listing own addresses: %w", err)
+	}
+	wanted, seen := net.ParseIP(address), []string{}
+	for _, a := range addresses {
+		if own, ok := a.(*net.IPNet); ok {
+			if own.IP.Equal(wanted) {
+				return nil
+			}
+			seen = append(seen, own.IP.String())
+		}
+	}
+	return fmt.Errorf("the agent's address %s is on no interface of the executor's network namespace, which has [%s]: the agent needs --ip=<one of its own addresses>, and no isolator that gives containers a network of their own",
+		address, strings.Join(seen, ", "))
 }
 
 // install fetches what the node is made of, and says what is missing before anything

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -179,10 +180,6 @@ func TestNodeThatCannotBe(t *testing.T) {
 			change: func(l *Launch) { l.Artifacts[0].URI = "file:///no/such/file" },
 			want:   []string{`artifact "kubelet"`, "/no/such/file"},
 		},
-		"its containers would share a cgroup with strangers": {
-			change: func(l *Launch) { l.ContainerRuntime = RuntimeContainerd },
-			want:   []string{"cgroup", "--isolation=cgroups/cpu,cgroups/mem"},
-		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -301,4 +298,52 @@ func TestCountList(t *testing.T) {
 			t.Errorf("%q counts %d, error %v", list, got, err)
 		}
 	}
+}
+
+func TestContainersDoNotShareACgroupWithStrangers(t *testing.T) {
+	l := testLaunch()
+	l.Address, l.StateDir = ours(t), filepath.Join(t.TempDir(), "state")
+	message, err := l.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = testNode(t).Run(message, func() { t.Error("it is ready") })
+	if err == nil || !strings.Contains(err.Error(), "cgroup") || !strings.Contains(err.Error(), "--isolation=cgroups/cpu,cgroups/mem") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// A kubelet would go on without end, and never have its node registered.
+func TestAddressOfAnotherMachineIsAClearError(t *testing.T) {
+	l := testLaunch()
+	l.Address, l.StateDir = "203.0.113.1", filepath.Join(t.TempDir(), "state")
+	message, err := l.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = testNode(t).Run(message, func() { t.Error("ready") })
+	if err == nil || errors.Is(err, ErrInvalid) {
+		t.Fatalf("error is %v", err)
+	}
+	for _, want := range []string{l.Address, "network namespace", "--ip"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+	}
+}
+
+// ours is an address of this machine that a node could have.
+func ours(t *testing.T) string {
+	t.Helper()
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addresses {
+		if own, ok := a.(*net.IPNet); ok && own.IP.IsGlobalUnicast() {
+			return own.IP.String()
+		}
+	}
+	t.Skip("this machine has no address but loopback")
+	return ""
 }
