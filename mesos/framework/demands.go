@@ -205,12 +205,13 @@ func (c *Core) offered(now time.Time, r *role) {
 	}
 }
 
-// suppress ends offers in a role.
+// suppress gives back what is held for a role, and ends offers in it.
 func (c *Core) suppress(now time.Time, name string) {
 	r := c.roles[name]
 	if r.waiting > 0 || c.phase != up || c.tearing {
 		return
 	}
+	c.decline(c.idle(name), c.timing.Decline)
 	r.suppressed, r.told = true, now
 	c.enqueue(calls.SuppressWith([]string{name}))
 }

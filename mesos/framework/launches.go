@@ -28,11 +28,12 @@ type launches struct {
 }
 
 // leastRoom is how many intents are prepared at once however slow that is.
-const leastRoom = 32
+const leastRoom = 16
 
 // intent is a match that is being recorded and prepared.
 type intent struct {
 	Intent
+	since     time.Time // when the match was made
 	want      *want
 	batch     *batch
 	resources []mesos.Resource
@@ -145,7 +146,7 @@ func (c *Core) intend(now time.Time, w *want, m *placement.Match, batches map[st
 			Region: m.Agent.Region, Zone: m.Agent.Zone, Attributes: m.Offer.Attributes(),
 			Ports: m.Ports, Resources: w.Resources,
 		},
-		want: w, batch: b, resources: m.Resources,
+		since: now, want: w, batch: b, resources: m.Resources,
 	}
 	b.intents = append(b.intents, in)
 	b.open++
@@ -217,6 +218,7 @@ func (c *Core) Prepared(now time.Time, taskID string, p Payload, err error) {
 	default:
 		in.ok = true
 		delete(c.groups, in.want.Group)
+		c.pace(now.Sub(in.since))
 	}
 	if in.batch.open == 0 && !in.batch.void {
 		c.send(now, in.batch)
@@ -225,6 +227,17 @@ func (c *Core) Prepared(now time.Time, taskID string, p Payload, err error) {
 		c.planSoon(now)
 	}
 	c.settle(now)
+}
+
+// pace learns from how long an intent took to be prepared how many may be at once: more
+// while that takes little of the time that offers are held, fewer when it takes much.
+func (c *Core) pace(took time.Duration) {
+	switch {
+	case took < c.timing.Bound/10:
+		c.room = min(c.room+1, c.timing.Preparing)
+	case took > c.timing.Bound/5:
+		c.room = max(c.room-1, min(leastRoom, c.timing.Preparing))
+	}
 }
 
 // abandon ends an intent that is not launched. It may be written durably, so that this
@@ -253,7 +266,6 @@ func (c *Core) send(now time.Time, b *batch) {
 	}
 	c.counts.Accepted += uint64(len(ids))
 	c.counts.Launched += uint64(len(infos))
-	c.room = min(c.room+len(infos), c.timing.Preparing)
 	refuse := c.timing.Decline
 	if c.crowded {
 		refuse = 0 // there are takers for the rest

@@ -67,7 +67,7 @@ func (c *Core) decline(ids []string, refuse time.Duration) {
 // declineStale gives back what was held long enough for nothing. An agent that nothing
 // fits is left alone for long; one that we had no time for is not.
 func (c *Core) declineStale(now time.Time) {
-	var long, short []string
+	var long, short, next []string
 	for len(c.arrivals) > 0 {
 		h := c.arrivals[0]
 		if until := h.since.Add(c.timing.Hold); until.After(now) {
@@ -76,16 +76,33 @@ func (c *Core) declineStale(now time.Time) {
 		}
 		if !h.gone && h.batch == nil {
 			c.release(h)
-			if c.launching() && !c.crowded {
-				long = append(long, h.ID)
-			} else {
+			switch {
+			case !c.launching():
 				short = append(short, h.ID)
+			case c.crowded && c.roles[h.Role].waiting > 0:
+				next = append(next, h.ID) // its turn comes as soon as there is room
+			default:
+				long = append(long, h.ID)
 			}
 		}
 		c.arrivals = c.arrivals[1:]
 	}
 	c.decline(long, c.timing.Decline)
 	c.decline(short, c.timing.Pass)
+	c.decline(next, 0)
+}
+
+// idle are the offers to a role that nothing is placed on. They are struck from the
+// books, to be declined.
+func (c *Core) idle(role string) []string {
+	var ids []string
+	for _, h := range c.arrivals {
+		if !h.gone && h.batch == nil && h.Role == role {
+			c.release(h)
+			ids = append(ids, h.ID)
+		}
+	}
+	return ids
 }
 
 // release strikes an offer from the books.

@@ -57,8 +57,8 @@ type Timing struct {
 	CallsPerSecond float64
 	Burst          int
 	// Preparing bounds the intents that are being prepared at once (1,000). It begins
-	// small, grows with each launch, and is halved while intents are not ready before
-	// their offers must go: how fast the store is, only experience tells.
+	// small, grows while intents are ready soon, shrinks while they are not, and is halved
+	// when their offers must go before: how fast the store is, only experience tells.
 	Preparing int
 }
 
