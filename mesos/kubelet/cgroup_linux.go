@@ -185,6 +185,25 @@ func enable(dir, controller string) error {
 	return os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+controller), 0o644)
 }
 
+// cpuQuota says that the container has a CPU quota that binds those of its children
+// too, as agents with --cgroups_enable_cfs give it. A pod whose limit is above the
+// allocation, which Kubernetes allows, would be refused by version 1: EINVAL. Without
+// quotas for pods their limits do not hold; what holds them all together still does.
+// Version 2 takes any quota and lets the smallest rule.
+func (c *cgroups) cpuQuota() bool {
+	return slices.ContainsFunc(c.hierarchies, func(h hierarchy) bool {
+		if !slices.Contains(strings.Split(h.name, ","), "cpu") {
+			return false
+		}
+		data, err := os.ReadFile(filepath.Join(h.dir(c.path), "cpu.cfs_quota_us"))
+		if err != nil {
+			return false
+		}
+		quota, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
+		return err == nil && quota > 0
+	})
+}
+
 func move(dir string, pid int) error {
 	err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0)
 	if err != nil && !errors.Is(err, unix.ESRCH) {

@@ -65,6 +65,32 @@ func TestEnteringHostsOfOneVersionAndOfBoth(t *testing.T) {
 	}
 }
 
+func TestCPUQuotaOfTheContainer(t *testing.T) {
+	tests := map[string]struct {
+		hierarchy, quota string
+		want             bool
+	}{
+		"an agent with --cgroups_enable_cfs": {"cpu", "150000\n", true},
+		"mounted together with others":       {"cpu,cpuacct", "150000\n", true},
+		"an agent without":                   {"cpu", "-1\n", false},
+		"a hierarchy without quotas":         {"memory", "150000\n", false},
+		"a kernel without quotas":            {"cpu", "", false},
+		"version 2":                          {"", "150000\n", false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := hierarchy{name: tc.hierarchy, mount: t.TempDir(), path: "/mesos/c1"}
+			must(t, os.MkdirAll(h.dir("/mesos/c1"), 0o755))
+			if tc.quota != "" {
+				must(t, os.WriteFile(h.dir("/mesos/c1/cpu.cfs_quota_us"), []byte(tc.quota), 0o644))
+			}
+			if got := (&cgroups{path: "/mesos/c1", hierarchies: []hierarchy{h}}).cpuQuota(); got != tc.want {
+				t.Errorf("quota: %t", got)
+			}
+		})
+	}
+}
+
 func content(file string) string {
 	data, _ := os.ReadFile(file)
 	return strings.TrimSpace(string(data))

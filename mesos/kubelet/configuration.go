@@ -42,6 +42,7 @@ type kubeletConfiguration struct {
 	CgroupDriver           string   `json:"cgroupDriver"`
 	CgroupRoot             string   `json:"cgroupRoot,omitempty"`
 	CgroupsPerQOS          bool     `json:"cgroupsPerQOS"`
+	CPUCFSQuota            bool     `json:"cpuCFSQuota"`
 	EnforceNodeAllocatable []string `json:"enforceNodeAllocatable"`
 	FailCgroupV1           bool     `json:"failCgroupV1"`
 	FailSwapOn             bool     `json:"failSwapOn"`
@@ -72,9 +73,8 @@ type authorization struct {
 	Mode string `json:"mode"`
 }
 
-// kubeletConfig is the kubelet's configuration. cgroupRoot is the container's own
-// cgroup, seen from the root of each hierarchy.
-func kubeletConfig(l *Launch, p layout, r Reservation, cgroupRoot string) kubeletConfiguration {
+// kubeletConfig is the kubelet's configuration.
+func kubeletConfig(l *Launch, p layout, r Reservation, host hostFacts) kubeletConfiguration {
 	c := kubeletConfiguration{
 		APIVersion: "kubelet.config.k8s.io/v1beta1",
 		Kind:       "KubeletConfiguration",
@@ -100,6 +100,7 @@ func kubeletConfig(l *Launch, p layout, r Reservation, cgroupRoot string) kubele
 
 		CgroupDriver:           "cgroupfs",
 		EnforceNodeAllocatable: []string{"none"},
+		CPUCFSQuota:            !host.cpuQuota,
 
 		SystemReserved: r.System,
 		KubeReserved:   r.Kube,
@@ -107,7 +108,7 @@ func kubeletConfig(l *Launch, p layout, r Reservation, cgroupRoot string) kubele
 	}
 	if p.real {
 		c.ContainerRuntimeEndpoint = "unix://" + containerdSocket
-		c.CgroupRoot = cgroupRoot
+		c.CgroupRoot = host.cgroupRoot
 		c.CgroupsPerQOS = true
 		c.EnforceNodeAllocatable = []string{"pods"}
 	}
@@ -230,7 +231,7 @@ func writeConfiguration(l *Launch, p layout, r Reservation, host hostFacts) erro
 		}
 	}
 	return errors.Join(
-		writeJSON(p.kubeletConf(), kubeletConfig(l, p, r, host.cgroupRoot)),
+		writeJSON(p.kubeletConf(), kubeletConfig(l, p, r, host)),
 		writeJSON(p.bootstrap(), bootstrapKubeconfig(l)),
 		writeFile(p.authority(), l.CAData),
 		writeFile(p.runtimeConf(), []byte(containerdConfig(l, p, host.restrictOOMScore))),
@@ -242,6 +243,8 @@ func writeConfiguration(l *Launch, p layout, r Reservation, host hostFacts) erro
 type hostFacts struct {
 	// cgroupRoot is the container's cgroup, seen from the root of each hierarchy.
 	cgroupRoot string
+	// cpuQuota: the container has one that version 1 of cgroup forbids pods to exceed.
+	cpuQuota bool
 	// restrictOOMScore: this process may not lower the score of others.
 	restrictOOMScore bool
 	// masquerade: there is a tool to set up address translation with.

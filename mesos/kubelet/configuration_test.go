@@ -14,7 +14,7 @@ import (
 func TestKubeletConfiguration(t *testing.T) {
 	l := testLaunch()
 	r := Reservation{System: map[string]string{"cpu": "6"}, Kube: map[string]string{"cpu": "100m"}, EvictionHard: map[string]string{"memory.available": "64Mi"}}
-	got, err := json.MarshalIndent(kubeletConfig(l, layoutOf(l), r, "/mesos/c1"), "", "  ")
+	got, err := json.MarshalIndent(kubeletConfig(l, layoutOf(l), r, hostFacts{cgroupRoot: "/mesos/c1"}), "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,6 +24,15 @@ func TestKubeletConfiguration(t *testing.T) {
 	}
 	if diff := cmp.Diff(strings.TrimSpace(string(want)), string(got)); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+}
+
+func TestPodsGetNoQuotaBesideTheContainersOwn(t *testing.T) {
+	l := testLaunch()
+	for _, quota := range []bool{true, false} {
+		if c := kubeletConfig(l, layoutOf(l), Reservation{}, hostFacts{cpuQuota: quota}); c.CPUCFSQuota == quota {
+			t.Errorf("container with quota: %t, pods with quota: %t", quota, c.CPUCFSQuota)
+		}
 	}
 }
 
@@ -42,7 +51,7 @@ func TestContainerdConfiguration(t *testing.T) {
 func TestNodeWithoutContainersNeedsNothingOfTheHost(t *testing.T) {
 	l := testLaunch()
 	l.ContainerRuntime = RuntimeNone
-	c := kubeletConfig(l, layoutOf(l), Reservation{}, "")
+	c := kubeletConfig(l, layoutOf(l), Reservation{}, hostFacts{})
 	if c.CgroupsPerQOS || c.CgroupRoot != "" || c.ContainerRuntimeEndpoint != "" {
 		t.Errorf("configuration asks for cgroups or a runtime: %+v", c)
 	}

@@ -61,6 +61,8 @@ func (g *ground) cgroupRoot() string {
 	return g.cgroups.path
 }
 
+func (g *ground) cpuQuota() bool { return g != nil && g.cgroups.cpuQuota() }
+
 // terminate asks containers to end and says how many are there.
 func (g *ground) terminate() int {
 	pids := g.containers()

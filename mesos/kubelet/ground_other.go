@@ -16,6 +16,7 @@ func survey(string, layout) (*ground, error)        { return nil, errNotLinux }
 func (g *ground) note(*record, string)              {}
 func (g *ground) take() error                       { return nil }
 func (g *ground) cgroupRoot() string                { return "" }
+func (g *ground) cpuQuota() bool                    { return false }
 func (g *ground) terminate() int                    { return 0 }
 func (g *ground) containers() []int                 { return nil }
 func (g *ground) clear(r *record, dir string) error { return r.remove(dir) }

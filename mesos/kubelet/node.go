@@ -248,6 +248,7 @@ func (n *Node) configure() error {
 	}
 	return writeConfiguration(n.launch, n.layout, reservation, hostFacts{
 		cgroupRoot:       n.ground.cgroupRoot(),
+		cpuQuota:         n.ground.cpuQuota(),
 		restrictOOMScore: !mayLowerOOMScore(),
 		masquerade:       haveMasqueradeTool(),
 	})
