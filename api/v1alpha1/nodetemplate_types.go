@@ -182,10 +182,11 @@ type Artifact struct {
 	// +optional
 	Type ArtifactType `json:"type,omitempty"`
 
-	// URI as the agent reaches it: http://, https:// or file://.
+	// URI as the agent reaches it: http://, https:// or file://. Mesos fetches none that
+	// has a quote (') or a backslash in it.
 	//
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(https?://[^/[:space:]]+|file://)/[^[:space:]]+$')",message="uri must be http://, https:// or file:// and have a path"
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^(https?://[^/[:space:]\x27\x5c]+|file://)/[^[:space:]\x27\x5c]+$')`,message="uri must be http://, https:// or file://, have a path, and neither ' nor backslash"
 	URI string `json:"uri"`
 
 	// SHA256 digest of the file, in hexadecimal.

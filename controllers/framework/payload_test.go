@@ -144,6 +144,8 @@ func TestParseRuntime(t *testing.T) {
 		"containerRuntime: docker": `containerRuntime is "docker"`,
 		"artefacts: []":            `unknown field "artefacts"`,
 		"artifacts: [{name: a, uri: 'file:///a', sha256: abc}]":                                       "sha256 of 64",
+		"artifacts: [{name: a, uri: \"file:///it's\", sha256: " + digest1 + "}]":                      "which Mesos does not fetch",
+		"artifacts: [{name: a, uri: 'file:///a\\b', sha256: " + digest1 + "}]":                        "which Mesos does not fetch",
 		"artifacts: [{uri: 'file:///a', sha256: " + digest1 + "}]":                                    `the name "" is empty`,
 		"artifacts: [{name: a, type: Zip, uri: 'file:///a', sha256: " + digest1 + "}]":                `the type "Zip"`,
 		good + "\ncontainerRuntime: [":                                                                "parsing the node runtime",

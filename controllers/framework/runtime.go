@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 
@@ -49,17 +50,26 @@ func ParseRuntime(data []byte) (Runtime, error) {
 			problems = append(problems, fmt.Errorf("artifacts[%d]: the name %q is empty or there twice", i, a.Name))
 		}
 		seen[a.Name] = true
-		if a.URI == "" || !digest.MatchString(a.SHA256) {
-			problems = append(problems, fmt.Errorf("artifact %q: it needs a uri, and a sha256 of 64 lower-case hexadecimal digits", a.Name))
-		}
-		if !slices.Contains([]v1alpha1.ArtifactType{v1alpha1.ArtifactBinary, v1alpha1.ArtifactArchive, v1alpha1.ArtifactImage}, a.Type) {
-			problems = append(problems, fmt.Errorf("artifact %q: the type %q is none", a.Name, a.Type))
-		}
+		problems = append(problems, checkArtifact(a)...)
 	}
 	if err := errors.Join(problems...); err != nil {
 		return Runtime{}, fmt.Errorf("checking the node runtime: %w", err)
 	}
 	return runtime, nil
+}
+
+// checkArtifact says what is wrong with one artifact, its name aside.
+func checkArtifact(a *v1alpha1.Artifact) (problems []error) {
+	if a.URI == "" || !digest.MatchString(a.SHA256) {
+		problems = append(problems, fmt.Errorf("artifact %q: it needs a uri, and a sha256 of 64 lower-case hexadecimal digits", a.Name))
+	}
+	if strings.ContainsAny(a.URI, `'\`) {
+		problems = append(problems, fmt.Errorf("artifact %q: the uri %q has a quote or a backslash, which Mesos does not fetch", a.Name, a.URI))
+	}
+	if !slices.Contains([]v1alpha1.ArtifactType{v1alpha1.ArtifactBinary, v1alpha1.ArtifactArchive, v1alpha1.ArtifactImage}, a.Type) {
+		problems = append(problems, fmt.Errorf("artifact %q: the type %q is none", a.Name, a.Type))
+	}
+	return problems
 }
 
 // Missing names, in order, the artifacts that a node needs and that neither its template
