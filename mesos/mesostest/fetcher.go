@@ -2,12 +2,12 @@ package mesostest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -53,15 +53,15 @@ func fetch(ctx context.Context, uri mesos.CommandInfo_URI, sandbox string) error
 	return err
 }
 
-// fetchTarget is output_file, or the last part of the path, always in the sandbox.
+// fetchTarget is output_file, or what follows the last '/' of the URI as it stands,
+// query and escapes included; always in the sandbox.
 func fetchTarget(uri mesos.CommandInfo_URI, sandbox string) (string, error) {
+	if strings.ContainsAny(uri.Value, "\\'\x00") {
+		return "", errors.New("illegal characters in URI")
+	}
 	name := uri.GetOutputFile()
 	if name == "" {
-		location, err := url.Parse(uri.Value)
-		if err != nil {
-			return "", err
-		}
-		name = path.Base(location.Path)
+		name = uri.Value[strings.LastIndexByte(uri.Value, '/')+1:]
 	}
 	if !filepath.IsLocal(name) || name == "." {
 		return "", fmt.Errorf("%q is no file name in the sandbox", name)

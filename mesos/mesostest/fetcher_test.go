@@ -1,0 +1,40 @@
+package mesostest
+
+import (
+	"strings"
+	"testing"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+)
+
+func TestFetchedFilesAreNamedAsMesosNamesThem(t *testing.T) {
+	output := "bin/kubelet"
+	tests := map[string]struct {
+		uri  mesos.CommandInfo_URI
+		want string // an error when it is not a path
+	}{
+		"a plain file":            {mesos.CommandInfo_URI{Value: "http://files.example/k8sm/executor"}, "/sandbox/executor"},
+		"with a query":            {mesos.CommandInfo_URI{Value: "http://files.example/executor?version=1"}, "/sandbox/executor?version=1"},
+		"with a path in a query":  {mesos.CommandInfo_URI{Value: "http://files.example/get?file=a/b"}, "/sandbox/b"},
+		"with escapes":            {mesos.CommandInfo_URI{Value: "http://files.example/my%20executor"}, "/sandbox/my%20executor"},
+		"a local file":            {mesos.CommandInfo_URI{Value: "file:///opt/executor"}, "/sandbox/executor"},
+		"an absolute path":        {mesos.CommandInfo_URI{Value: "/opt/executor"}, "/sandbox/executor"},
+		"under another name":      {mesos.CommandInfo_URI{Value: "http://files.example/x", OutputFile: &output}, "/sandbox/bin/kubelet"},
+		"no file":                 {mesos.CommandInfo_URI{Value: "http://files.example/"}, "no file name"},
+		"the folder above":        {mesos.CommandInfo_URI{Value: "http://files.example/.."}, "no file name"},
+		"a quote":                 {mesos.CommandInfo_URI{Value: "http://files.example/it's"}, "illegal characters"},
+		"a quote before the name": {mesos.CommandInfo_URI{Value: "http://files.example/it's/x"}, "illegal characters"},
+		"a backslash":             {mesos.CommandInfo_URI{Value: `file:///opt\executor`}, "illegal characters"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := fetchTarget(tc.uri, "/sandbox")
+			if err != nil {
+				got = err.Error()
+			}
+			if got != tc.want && (err == nil || !strings.Contains(got, tc.want)) {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
