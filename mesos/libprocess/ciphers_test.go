@@ -8,7 +8,7 @@ import (
 )
 
 func TestServersOfEveryAgeAreUnderstood(t *testing.T) {
-	tests := map[string]tls.Config{
+	tests := map[string]*tls.Config{
 		"libprocess by default":           {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}},
 		"libprocess with the longer key":  {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_256_CBC_SHA}},
 		"libprocess told of better ones":  {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}},
@@ -17,7 +17,7 @@ func TestServersOfEveryAgeAreUnderstood(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewUnstartedServer(http.NotFoundHandler())
-			server.TLS = &tc
+			server.TLS = tc
 			server.StartTLS()
 			defer server.Close()
 			client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
