@@ -29,14 +29,11 @@ func newMachine(root string) *machine { return &machine{root: root} }
 
 // MachineInfo reports processors and memory as the kernel does.
 func (m *machine) MachineInfo(klog.Logger) (*cadvisorapi.MachineInfo, error) {
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err != nil {
+	memory, err := totalMemory()
+	if err != nil {
 		return nil, fmt.Errorf("asking for the size of memory: %w", err)
 	}
-	return &cadvisorapi.MachineInfo{
-		NumCores:       runtime.NumCPU(),
-		MemoryCapacity: info.Totalram * uint64(info.Unit),
-	}, nil
+	return &cadvisorapi.MachineInfo{NumCores: runtime.NumCPU(), MemoryCapacity: memory}, nil
 }
 
 // VersionInfo names the kernel.

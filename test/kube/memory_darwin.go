@@ -1,0 +1,6 @@
+package main
+
+import "golang.org/x/sys/unix"
+
+// totalMemory of the machine in bytes.
+func totalMemory() (uint64, error) { return unix.SysctlUint64("hw.memsize") }
