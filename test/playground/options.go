@@ -128,7 +128,7 @@ func (o Options) bin(name string) string { return filepath.Join(o.Root, "bin", n
 // kube is the path of one of the real parts.
 func (o Options) kube(name string) string { return filepath.Join(o.Root, "bin", "kube", name) }
 
-// missing binaries are told all at once, with the command that builds them.
+// checkBuilt tells all binaries that are missing, and the command that builds them.
 func (o Options) checkBuilt() error {
 	wanted := []string{
 		o.bin("operator"), o.bin("executor"), o.kube("kube"), o.kube("etcd"), o.kube("kube-apiserver"),

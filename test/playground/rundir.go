@@ -47,7 +47,7 @@ func newRunDir() (*runDir, string, error) {
 			return nil, "", err
 		}
 		dir := &runDir{path: path, lock: lock}
-		for _, sub := range []string{"pki", "logs", "tmp", "state", "agents", "manifests"} {
+		for _, sub := range []string{"pki", "logs", "tmp", "state", "agents"} {
 			if err := os.Mkdir(dir.file(sub), 0o755); err != nil {
 				return nil, "", fmt.Errorf("making run directory: %w", err)
 			}
