@@ -3,6 +3,7 @@ module github.com/k8sm/k8sm/test
 go 1.26.0
 
 require (
+	github.com/google/go-cmp v0.7.0
 	github.com/k8sm/k8sm v0.0.0
 	github.com/k8sm/k8sm/api v0.0.0
 	github.com/mesos/mesos-go v0.0.11
@@ -44,7 +45,6 @@ require (
 	github.com/go-task/slim-sprig/v3 v3.0.0 // indirect
 	github.com/gogo/protobuf v1.3.2 // indirect
 	github.com/google/gnostic-models v0.7.0 // indirect
-	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/google/pprof v0.0.0-20260115054156-294ebfa9ad83 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
