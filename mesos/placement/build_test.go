@@ -67,6 +67,11 @@ func (o *offer) span(name string, lo, hi uint64) *offer {
 	return o
 }
 
+func (o *offer) at(ip string) *offer {
+	o.URL = &mesos.URL{Scheme: "http", Address: mesos.Address{IP: &ip, Port: 5051}}
+	return o
+}
+
 func (o *offer) zone(region, zone string) *offer {
 	o.Domain = &mesos.DomainInfo{FaultDomain: &mesos.DomainInfo_FaultDomain{
 		Region: mesos.DomainInfo_FaultDomain_RegionInfo{Name: region},

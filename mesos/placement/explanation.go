@@ -94,6 +94,7 @@ type tally struct {
 	c                   *class
 	unmet               []int // by constraint
 	down, avoided, full int
+	cutOff              int
 	lack                [kinds]int
 	mostFree            [kinds]int64
 	mostOn              [kinds]*machine
@@ -109,6 +110,8 @@ func (t *tally) add(p *pass, m *machine, avoid []string) {
 	switch {
 	case v != met:
 		t.unmet[v-met-1]++
+	case m.cutOff:
+		t.cutOff++
 	case m.down:
 		t.down++
 	case slices.Contains(avoid, o.Agent.ID):
@@ -164,6 +167,7 @@ func (t *tally) reasons() []Reason {
 	}
 	put(t.full, fmt.Sprintf("%s as many as allowed (%d) already", verb(t.full, "holds", "hold"), t.c.like.MaxPerAgent))
 	put(t.avoided, verb(t.avoided, "is", "are")+" left out after failures")
+	put(t.cutOff, verb(t.cutOff, "has", "have")+" an address that no other machine can reach (set the agents' --ip)")
 	put(t.down, verb(t.down, "is", "are")+" down for maintenance, or about to be")
 	slices.SortStableFunc(rs, func(a, b Reason) int { return b.Count - a.Count })
 	return rs

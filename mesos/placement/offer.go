@@ -3,6 +3,7 @@ package placement
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -17,6 +18,17 @@ type Agent struct {
 	Address string
 	Region  string
 	Zone    string
+}
+
+// ownOnly says that the address is good on the agent itself alone: loopback, link-local,
+// multicast or unspecified. What runs there can be reached by nobody else.
+func (a Agent) ownOnly() bool {
+	ip, err := netip.ParseAddr(a.Address)
+	if err != nil {
+		return false
+	}
+	ip = ip.Unmap()
+	return ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified()
 }
 
 // Offer is a Mesos offer, taken apart once so that many passes may read it. It is not

@@ -81,6 +81,7 @@ type machine struct {
 	left    pool
 	owned   bool  // left is no longer an offer's own
 	down    bool  // or about to go down
+	cutOff  bool  // has an address that is good for itself alone
 	profile int32 // number in the pass
 	ids     []string
 }
@@ -134,6 +135,7 @@ func (p *pass) pool(sorted []*Offer) []machine {
 	}
 	for i := range ms {
 		ms[i].down = ms[i].near(p.in.Now, p.in.Lead)
+		ms[i].cutOff = ms[i].first.Agent.ownOnly()
 	}
 	return ms
 }

@@ -286,6 +286,11 @@ func TestExplanationCountsReasons(t *testing.T) {
 				"1 holds as many as allowed (1) already, 1 is left out after failures, 1 is down for maintenance, or about to be; " +
 				"nearest is agent-3, which lacks 2 cpus",
 		},
+		"an address that nobody can reach": {
+			demand: makeDemand(0),
+			offers: []*offer{makeOffer(1).has(9, 9999, 9999).at("127.0.0.1"), makeOffer(2).has(9, 9999, 9999).at("169.254.3.4")},
+			want:   "0 of 2 agents fit: 2 have an address that no other machine can reach (set the agents' --ip)",
+		},
 		"memory has a unit, and the nearest lacks two things": {
 			demand: makeDemand(0),
 			offers: []*offer{makeOffer(1).has(3.5, 2048, 9999), makeOffer(2).has(8, 1024, 9999)},
