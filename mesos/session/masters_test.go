@@ -265,13 +265,54 @@ func TestOldStreamIsClosedBeforeTheNewOne(t *testing.T) {
 	eventually(t, "several streams came and went", func() bool { return streams.Load() >= 4 })
 }
 
+// When another scheduler takes over, a call may be refused before the ERROR arrives that
+// says why. To subscribe again then would throw the other one out.
+func TestRefusedCallLetsTheStreamSpeakFirst(t *testing.T) {
+	t.Parallel()
+	refused := make(chan struct{}, 100)
+	var streams atomic.Int32
+	first := subscribedRecord(t, time.Minute)
+	last := eventRecord(t, scheduler.Event{Type: scheduler.Event_ERROR, Error: &scheduler.Event_Error{Message: "Framework failed over"}})
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Mesos-Stream-Id") != "" {
+			answer(http.StatusBadRequest, "text/plain", "The stream ID 's1' included in this request didn't match the stream ID currently associated with framework ID 'F1'")(w, r)
+			refused <- struct{}{}
+			return
+		}
+		streams.Add(1)
+		w.Header().Set("Content-Type", "application/x-protobuf")
+		w.Header().Set("Mesos-Stream-Id", "s1")
+		_, _ = w.Write([]byte(first))
+		w.(http.Flusher).Flush()
+		select {
+		case <-refused:
+		case <-r.Context().Done():
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+		_, _ = w.Write([]byte(last))
+	})
+	r := start(t, config(newMemory(), s.URL))
+	r.want(1)
+	if st := r.awaitState(framework.FailedOver); !st.Final {
+		t.Errorf("it goes on: %+v", st)
+	}
+	if n := streams.Load(); n != 1 {
+		t.Errorf("it subscribed %d times", n)
+	}
+}
+
 // subscribedRecord is the first record of a stream.
 func subscribedRecord(t *testing.T, heartbeat time.Duration) string {
 	t.Helper()
 	seconds := heartbeat.Seconds()
-	e := scheduler.Event{Type: scheduler.Event_SUBSCRIBED, Subscribed: &scheduler.Event_Subscribed{
+	return eventRecord(t, scheduler.Event{Type: scheduler.Event_SUBSCRIBED, Subscribed: &scheduler.Event_Subscribed{
 		FrameworkID: &mesos.FrameworkID{Value: "F1"}, HeartbeatIntervalSeconds: &seconds,
-	}}
+	}})
+}
+
+func eventRecord(t *testing.T, e scheduler.Event) string {
+	t.Helper()
 	b, err := e.Marshal()
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,8 @@ const (
 	lanesMost = 8
 	// lookAhead is how far the queue is searched for a call that may go.
 	lookAhead = 256
+	// lastWords is how long a stream that refused a call has to say why it ends.
+	lastWords = time.Second
 )
 
 // sender sends the calls of one stream. Calls that concern the same agent keep their
@@ -118,7 +120,7 @@ func (st *stream) transmit(call *scheduler.Call) {
 	if err != nil {
 		if st.ctx.Err() == nil {
 			st.s.metrics.call(call.Type.String(), "error")
-			st.lost(failuref(framework.MasterUnreachable, "sending %s: %v", call.Type, err))
+			st.doubt(failuref(framework.MasterUnreachable, "sending %s: %v", call.Type, err))
 		}
 		return
 	}
@@ -140,15 +142,30 @@ func (st *stream) answered(call *scheduler.Call, status int, text string) {
 			st.input(func(time.Time) { st.s.core.TornDown() })
 		}
 	case isRedirect(status):
-		st.lost(failuref(framework.NoLeader, "%s no longer leads", st.endpoint.Host))
+		st.doubt(failuref(framework.NoLeader, "%s no longer leads", st.endpoint.Host))
 	case status == http.StatusUnauthorized:
-		st.lost(failuref(framework.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
+		st.doubt(failuref(framework.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
 	case status == http.StatusServiceUnavailable:
-		st.lost(failuref(framework.NoLeader, "%s: %s", st.endpoint.Host, text))
+		st.doubt(failuref(framework.NoLeader, "%s: %s", st.endpoint.Host, text))
 	case status == http.StatusBadRequest && !strings.Contains(text, "stream ID") && !strings.Contains(text, "Framework cannot be found"):
 		st.s.log.Info("Master refuses a call", "call", call.Type.String(), "message", text)
 		st.input(func(now time.Time) { st.s.core.CallRefused(now, call, text) })
 	default:
-		st.lost(failuref(framework.Connecting, "%s no longer knows the stream: %d %s", st.endpoint.Host, status, text))
+		st.doubt(failuref(framework.Connecting, "%s no longer knows the stream: %d %s", st.endpoint.Host, status, text))
 	}
+}
+
+// doubt ends a stream that calls no longer go through on, but lets it speak first: when
+// another scheduler took over, the refusal of a call can come before the ERROR that says
+// so, and to subscribe again would throw the other one out.
+func (st *stream) doubt(err error) {
+	st.calls.close()
+	st.doubted.Do(func() { time.AfterFunc(lastWords, func() { st.lost(err) }) })
+}
+
+// close has nothing more sent.
+func (q *sender) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
@@ -26,6 +27,7 @@ type stream struct {
 	endpoint *url.URL // where calls go
 	id       string
 	calls    sender
+	doubted  sync.Once
 }
 
 // open begins an attempt, once the stream before is closed.
