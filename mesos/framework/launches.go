@@ -93,9 +93,12 @@ func (c *Core) plan(now time.Time) {
 	if !c.launching() {
 		return
 	}
-	wants := c.waitingWants(now)
 	free := c.free()
-	if len(wants) == 0 || len(free) == 0 {
+	if len(free) == 0 {
+		return
+	}
+	wants := c.waitingWants(now)
+	if len(wants) == 0 {
 		return
 	}
 	in := placement.Input{Offers: free, Occupied: c.occupied, Now: now, Lead: c.timing.Lead}
@@ -267,8 +270,8 @@ func (c *Core) send(now time.Time, b *batch) {
 	c.counts.Accepted += uint64(len(ids))
 	c.counts.Launched += uint64(len(infos))
 	refuse := c.timing.Decline
-	if c.crowded {
-		refuse = 0 // there are takers for the rest
+	if c.roles[b.offers[0].Role].waiting > 0 {
+		refuse = 0 // there may be takers for the rest: not all that wait were asked
 	}
 	c.enqueue(acceptCall(ids, infos, refuse))
 	for _, in := range launched {
