@@ -180,10 +180,15 @@ func start(t *testing.T, cfg session.Config) *run {
 // end stops the session and waits until nothing of it is left.
 func (r *run) end() {
 	r.stop()
+	r.awaitEnd()
+}
+
+func (r *run) awaitEnd() {
+	r.t.Helper()
 	select {
 	case <-r.done:
 	case <-time.After(patience):
-		r.t.Error("the session does not end")
+		r.t.Errorf("the session does not end: %+v", r.State())
 	}
 }
 

@@ -115,7 +115,7 @@ func TestNodesAreLaunchedKilledAndTornDown(t *testing.T) {
 	eventually(t, "all containers are gone", func() bool {
 		return !slices.ContainsFunc(m.Agents(), func(a *mesostest.Agent) bool { return a.Containers() > 0 })
 	})
-	<-r.done
+	r.awaitEnd()
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +205,7 @@ func TestSecondSchedulerTakesOver(t *testing.T) {
 	if !st.Final {
 		t.Errorf("the first goes on: %+v", st)
 	}
-	<-first.done
+	first.awaitEnd()
 	time.Sleep(300 * time.Millisecond) // it must not come back
 	if st := second.State(); st.Reason != framework.Subscribed {
 		t.Errorf("the second is %+v", st)
