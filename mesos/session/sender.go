@@ -114,7 +114,11 @@ func (st *stream) transmit(call *scheduler.Call) {
 	if st.ctx.Err() != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(st.ctx, callTimeout)
+	parent := st.ctx
+	if call.Type == scheduler.Call_TEARDOWN {
+		parent = st.s.ctx // the stream ends with it, perhaps before the answer is here
+	}
+	ctx, cancel := context.WithTimeout(parent, callTimeout)
 	defer cancel()
 	res, err := st.s.client.post(ctx, st.endpoint, call, st.id)
 	if err != nil {
@@ -139,7 +143,7 @@ func (st *stream) answered(call *scheduler.Call, status int, text string) {
 	switch {
 	case status < http.StatusMultipleChoices:
 		if call.Type == scheduler.Call_TEARDOWN {
-			st.input(func(time.Time) { st.s.core.TornDown() })
+			st.s.input(func(time.Time) { st.s.core.TornDown() })
 		}
 	case isRedirect(status):
 		st.doubt(failuref(framework.NoLeader, "%s no longer leads", st.endpoint.Host))
