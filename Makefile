@@ -28,8 +28,11 @@ playground: build kube ## The same cluster, left running for you to try things o
 .PHONY: build
 build: ## Build operator, executor and playground into bin/
 	@mkdir -p bin
+	@echo "Building the operator (the first time takes a minute or two) ..."
 	@$(GOBUILD) -o bin/operator ./cmd/operator
+	@echo "Building the executor ..."
 	@$(GOBUILD) -o bin/executor ./cmd/executor
+	@echo "Building the playground ..."
 	@cd test && $(GOBUILD) -o ../bin/playground ./cmd/playground
 
 .PHONY: kube
