@@ -15,6 +15,9 @@ import (
 	"os/signal"
 	"regexp"
 	"syscall"
+
+	"github.com/go-logr/logr"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // figure is one line of output.
@@ -56,6 +59,7 @@ func main() {
 	flag.IntVar(&o.rest, "rest", 60, "seconds for which calls at rest are counted")
 	flag.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "folder of kube-apiserver and etcd")
 	flag.Parse()
+	ctrllog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *only, o); err != nil {
