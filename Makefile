@@ -7,6 +7,9 @@ MAKEFLAGS += --no-print-directory
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 TOOLS   := bin/tools
+REPORTS := bin/reports
+# gotest,NAME: go test, with a report in bin/reports/NAME.json.
+gotest   = $(CURDIR)/$(TOOLS)/gotestsum --format pkgname --hide-summary skipped --jsonfile $(CURDIR)/$(REPORTS)/$(1).json --
 MODULES := . api test test/kube
 # The modules whose code is ours; test/tools holds only versions.
 IMAGE   ?= k8sm/operator:$(VERSION)
@@ -54,20 +57,34 @@ fmt: $(TOOLS)/golangci-lint ## Format the code
 ##@ Check
 
 .PHONY: test
-test: test-unit test-integration test-e2e ## All tests: unit, integration, end to end (in both runtimes where the machine allows)
+test: ## All tests: unit, integration, end to end (in both runtimes where the machine allows), and that the fault matrix holds
+	@rm -rf $(REPORTS)
+	@$(MAKE) test-unit
+	@$(MAKE) test-integration
+	@$(MAKE) test-e2e
+	@$(MAKE) faults
 
 .PHONY: test-unit
-test-unit: ## Tests that need nothing but Go
-	go test ./... 
-	cd api && go test ./...
+test-unit: $(TOOLS)/gotestsum | $(REPORTS) ## Tests that need nothing but Go
+	$(call gotest,unit) ./...
+	cd api && $(call gotest,api) ./...
+	cd test && $(call gotest,tools) ./cmd/... ./playground/... ./story/...
 
 .PHONY: test-integration
-test-integration: kube ## The controllers against a real API server and a Mesos cluster in a box
-	cd test && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube go test ./integration/... ./playground/... ./story/... -timeout 20m
+test-integration: kube $(TOOLS)/gotestsum | $(REPORTS) ## The controllers against a real API server and a Mesos cluster in a box
+	cd test && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube $(call gotest,integration) -count=1 -timeout 20m ./integration/... \
+		-ginkgo.json-report=$(CURDIR)/$(REPORTS)/specs.json
 
 .PHONY: test-e2e
 test-e2e: build kube ## The demo's story, asserted
 	cd test && go test ./e2e/... -timeout 40m -v -ginkgo.v
+
+.PHONY: faults
+faults: ## Check that each row of docs/faults.md has tests, and that they passed
+	@cd test && go run ./cmd/faults ../docs/faults.md ../$(REPORTS)/*.json
+
+$(REPORTS):
+	@mkdir -p $@
 
 .PHONY: verify
 verify: verify-generate verify-tidy verify-format lint ## What a change must meet besides its tests: generated files, formatting, lint, import direction, tidy modules

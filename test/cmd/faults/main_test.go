@@ -1,0 +1,91 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const events = `{"Action":"run","Package":"github.com/k8sm/k8sm/mesos/framework","Test":"TestA"}
+{"Action":"pass","Package":"github.com/k8sm/k8sm/mesos/framework","Test":"TestA/one"}
+{"Action":"pass","Package":"github.com/k8sm/k8sm/mesos/framework","Test":"TestA"}
+{"Action":"fail","Package":"github.com/k8sm/k8sm/mesos/framework","Test":"TestB"}
+{"Action":"skip","Package":"github.com/k8sm/k8sm/mesos/framework","Test":"TestC"}
+{"Action":"pass","Package":"github.com/k8sm/k8sm/mesos/framework"}
+`
+
+const specs = `[{"SuitePath":"/somewhere/test/integration","SpecReports":[
+ {"ContainerHierarchyTexts":["A pool"],"LeafNodeText":"grows","LeafNodeType":"It","State":"passed"},
+ {"ContainerHierarchyTexts":["A pool"],"LeafNodeText":"panics","LeafNodeType":"It","State":"panicked"},
+ {"LeafNodeText":"","LeafNodeType":"BeforeSuite","State":"passed"}]}]`
+
+func TestCheck(t *testing.T) {
+	for name, c := range map[string]struct {
+		matrix string
+		want   []string
+	}{
+		"every row has tests that passed": {
+			matrix: "| # | Fault | Tests |\n|---|---|---|\n| 1 | x | `mesos/framework TestA/one` |\n| 2 | y | `mesos/framework TestA`, `test/integration \"A pool grows\"` |\n",
+		},
+		"a row names no test": {
+			matrix: "| 1 | x | |\n| 2 | y `z` | `mesos/framework TestA` |\n",
+			want:   []string{"row 1 names no test"},
+		},
+		"tests did not pass": {
+			matrix: "| 1 | x | `mesos/framework TestB` `mesos/framework TestC` `mesos/framework TestD` |\n| 2 | y | `test/integration \"A pool panics\"` |\n",
+			want: []string{
+				`row 1: mesos/framework "TestB" failed`,
+				`row 1: mesos/framework "TestC" was skipped`,
+				`row 1: mesos/framework "TestD" was not run`,
+				`row 2: test/integration "A pool panics" failed`,
+			},
+		},
+		"a row is missing, one is double, one is strange": {
+			matrix: "| 1 | x | `mesos/framework TestA` |\n| 1 | x | `mesos/framework TestA` |\n| 3 | x | `mesos/framework TestA` |\n",
+			want:   []string{"row 1 is there twice", "row 3 is none of 1 to 2", "row 2 is missing"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rows, err := parse(c.matrix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, check(rows, reported(t), 2)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestParseRefusesWhatIsNoTest(t *testing.T) {
+	if _, err := parse("| 1 | x | `TestA` |"); err == nil {
+		t.Error("a test without its package is taken")
+	}
+}
+
+func TestReportsMustBeReadable(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "report.json")
+	if err := os.WriteFile(name, []byte("FAIL"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (outcomes{}).add(name); err == nil {
+		t.Error("nonsense is taken for a report")
+	}
+}
+
+func reported(t *testing.T) outcomes {
+	t.Helper()
+	all := outcomes{}
+	for name, data := range map[string]string{"events.json": events, "specs.json": specs} {
+		name = filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(name, []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := all.add(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
