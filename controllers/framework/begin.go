@@ -36,16 +36,15 @@ func (r *Reconciler) config(ctx context.Context, name string, with access) (sess
 		return session.Config{}, err
 	}
 	return session.Config{
-		Masters:       object.Spec.Masters,
-		Framework:     info(object, with.principal, r.Hostname),
-		Authorization: with.authorization,
-		TLS:           with.tls,
-		Tasks:         tasks,
-		Store:         r.store(name),
-		Log:           r.Log.WithValues("MesosFramework", name),
-		Clock:         r.Now,
-		Changed:       func() { r.Sessions.poke(name) },
-		Metrics:       r.Metrics,
+		Masters:   object.Spec.Masters,
+		Framework: info(object, with.principal, r.Hostname),
+		Access:    session.Access{Authorization: with.authorization, TLS: with.tls},
+		Tasks:     tasks,
+		Store:     r.store(name),
+		Log:       r.Log.WithValues("MesosFramework", name),
+		Clock:     r.Now,
+		Changed:   func() { r.Sessions.poke(name) },
+		Metrics:   r.Metrics,
 	}, nil
 }
 

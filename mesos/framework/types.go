@@ -165,6 +165,7 @@ const (
 	ReconcilingTasks  = "ReconcilingTasks"
 	MasterUnreachable = "MasterUnreachable"
 	NoLeader          = "NoLeader"
+	NotLeading        = "NotLeading" // the caller may not subscribe: another of its like leads
 	TooManyRedirects  = "TooManyRedirects"
 	Unauthorized      = "Unauthorized"
 	NotAMesosMaster   = "NotAMesosMaster"

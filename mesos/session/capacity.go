@@ -46,7 +46,7 @@ func (s *Session) LargestAgent(ctx context.Context) (Capacity, error) {
 	if err != nil {
 		return Capacity{}, err
 	}
-	res, err := s.client.follow(ctx, leader.JoinPath(operatorPath), &master.Call{Type: master.Call_GET_AGENTS})
+	res, err := s.client.follow(ctx, leader.JoinPath(operatorPath), &master.Call{Type: master.Call_GET_AGENTS}, nil)
 	if err != nil {
 		return Capacity{}, fmt.Errorf("asking the master for its agents: %w", err)
 	}

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -24,16 +25,30 @@ type Store interface {
 	Record(ctx context.Context, st framework.TaskStatus) error
 }
 
+// Access is what lets a session in.
+type Access struct {
+	// Authorization is the value of the Authorization header; empty for none.
+	Authorization string
+	// TLS for masters with https:// addresses; nil for the system's authorities. It is
+	// not changed, and must not be once it was given.
+	TLS *tls.Config
+}
+
 // Config of a session.
 type Config struct {
 	// Masters are host:port, http://host:port or https://host:port, in any order.
 	Masters []string
 	// Framework says as what to register.
 	Framework framework.Info
-	// Authorization is the value of the Authorization header; empty for none.
-	Authorization string
-	// TLS for masters with https:// addresses; nil for the system's authorities.
-	TLS *tls.Config
+	// Access that the session begins with; SetAccess changes it.
+	Access
+	// MaySubscribe is asked before each SUBSCRIBE, the last time just before it is
+	// written: a scheduler that no longer leads among its like would throw the one that
+	// does out. Its error holds the subscription back, and is tried again with the
+	// back-off. It must heed its context. nil: always.
+	MaySubscribe func(ctx context.Context) error
+	// Dial opens every connection; nil for a net.Dialer, and the environment's proxies.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Tasks that may be alive, from the durable records.
 	Tasks []framework.Task
 	// Store of the durable records.

@@ -80,7 +80,7 @@ func (s *Session) Run(ctx context.Context) error {
 	}
 	s.end()
 	s.jobs.Wait()
-	s.client.http.CloseIdleConnections()
+	s.client.current().http.CloseIdleConnections()
 	s.metrics.forget()
 	return nil
 }
@@ -144,6 +144,11 @@ func (s *Session) Forget(taskID string) {
 // Kill has a task killed, again and again until a terminal status is recorded.
 func (s *Session) Kill(taskID, agentID string) {
 	s.input(func(now time.Time) { s.core.Kill(now, taskID, agentID) })
+}
+
+// SetAccess has new calls and connections use other credentials. The stream lives on.
+func (s *Session) SetAccess(a Access) {
+	s.client.set(a)
 }
 
 // Explain says why a wanted task has no place yet; waiting is false when the task is

@@ -20,6 +20,9 @@ const attemptTimeout = 30 * time.Second
 // subscribe asks the masters one after the other, each with its redirects, until one
 // takes the subscription.
 func (s *Session) subscribe(ctx context.Context, call *scheduler.Call) (*http.Response, error) {
+	if err := s.guard().ask(ctx); err != nil {
+		return nil, err // before a standby knocks at every master
+	}
 	var worst *failure
 	var messages []string
 	for i, m := range s.masters {
@@ -32,6 +35,9 @@ func (s *Session) subscribe(ctx context.Context, call *scheduler.Call) (*http.Re
 			return nil, ctx.Err()
 		}
 		f := failureOf(err)
+		if f.reason == framework.NotLeading {
+			return nil, f
+		}
 		if worst == nil || f.weight() > worst.weight() {
 			worst = f
 		}
@@ -40,6 +46,8 @@ func (s *Session) subscribe(ctx context.Context, call *scheduler.Call) (*http.Re
 	return nil, &failure{worst.reason, strings.Join(messages, "; ")}
 }
 
+func (s *Session) guard() guard { return s.cfg.MaySubscribe }
+
 func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *scheduler.Call) (*http.Response, error) {
 	// The context lives as long as the stream; only the attempt is bounded.
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -47,7 +55,7 @@ func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *schedu
 		cancel(failuref(framework.MasterUnreachable, "%s takes longer than %s to answer", master.Host, attemptTimeout))
 	})
 	defer slow.Stop()
-	res, err := s.client.follow(ctx, master.JoinPath(schedulerPath), call)
+	res, err := s.client.follow(ctx, master.JoinPath(schedulerPath), call, s.guard())
 	if err == nil {
 		err = subscribed(res)
 		if err == nil {

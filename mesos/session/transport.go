@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/mesos/mesos-go/api/v1/lib/encoding"
@@ -34,27 +35,83 @@ var codec = codecs.ByMediaType[codecs.MediaTypeProtobuf]
 // client posts calls. (Not the library's client: it dials IPv4 only, follows redirects
 // by itself and does not tell the statuses of refusals.)
 type client struct {
+	dial dialer
+
+	mu  sync.Mutex
+	now *entrance
+}
+
+// entrance is a way in to masters: connections that were made with one TLS
+// configuration, and what is shown on them.
+type entrance struct {
 	http          *http.Client
 	authorization string
 }
 
 func newClient(cfg *Config) *client {
-	return &client{
-		authorization: cfg.Authorization,
-		http: &http.Client{
-			Transport: &http.Transport{
-				Proxy:                 http.ProxyFromEnvironment,
-				DialContext:           (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
-				TLSClientConfig:       tlsOf(cfg.TLS),
-				TLSHandshakeTimeout:   dialTimeout,
-				ResponseHeaderTimeout: headerTimeout,
-				MaxIdleConnsPerHost:   lanesMost,
-				IdleConnTimeout:       90 * time.Second,
-				DisableCompression:    true, // streams are never compressed
-			},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+	c := &client{dial: cfg.Dial}
+	c.now = c.entrance(cfg.Access)
+	return c
+}
+
+// dialer opens connections.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// in bounds how long it may take.
+func (d dialer) in(timeout time.Duration) dialer {
+	if d == nil {
+		return (&net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}).DialContext
 	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		return d(ctx, network, address)
+	}
+}
+
+func (c *client) entrance(a Access) *entrance {
+	t := &http.Transport{
+		DialContext:           c.dial.in(dialTimeout),
+		TLSClientConfig:       tlsOf(a.TLS),
+		TLSHandshakeTimeout:   dialTimeout,
+		ResponseHeaderTimeout: headerTimeout,
+		MaxIdleConnsPerHost:   lanesMost,
+		IdleConnTimeout:       90 * time.Second,
+		DisableCompression:    true, // streams are never compressed
+	}
+	if c.dial == nil {
+		t.Proxy = http.ProxyFromEnvironment
+	}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &entrance{authorization: a.Authorization, http: &http.Client{Transport: t, CheckRedirect: stay}}
+}
+
+// set has all that follows go another way. What is under way goes on.
+func (c *client) set(a Access) {
+	c.mu.Lock()
+	before := c.now
+	c.now = c.entrance(a)
+	c.mu.Unlock()
+	before.http.CloseIdleConnections() // those in use close when they become idle
+}
+
+func (c *client) current() *entrance {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// do sends a request as it stands, but for the credentials.
+func (c *client) do(req *http.Request) (*http.Response, error) {
+	e := c.current()
+	if e.authorization != "" {
+		req.Header.Set("Authorization", e.authorization)
+	}
+	res, err := e.http.Do(req)
+	if e != c.current() {
+		e.http.CloseIdleConnections() // this one may have come after set
+	}
+	return res, err
 }
 
 // tlsOf is what was configured, for masters as they are by default.
@@ -71,31 +128,27 @@ func tlsOf(c *tls.Config) *tls.Config {
 
 // post sends one message. The caller closes the answer's body.
 func (c *client) post(ctx context.Context, to *url.URL, m encoding.Marshaler, streamID string) (*http.Response, error) {
-	var body bytes.Buffer
-	if err := codec.NewEncoder(encoding.SinkWriter(&body)).Encode(m); err != nil {
-		return nil, fmt.Errorf("encoding a call: %w", err)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), &body)
+	req, err := request(ctx, to, m)
 	if err != nil {
-		return nil, fmt.Errorf("making a request: %w", err)
-	}
-	req.Header.Set("Content-Type", mediaType)
-	req.Header.Set("Accept", mediaType)
-	if c.authorization != "" {
-		req.Header.Set("Authorization", c.authorization)
+		return nil, err
 	}
 	if streamID != "" {
 		req.Header.Set(streamIDHeader, streamID)
 	}
-	return c.http.Do(req)
+	return c.do(req)
 }
 
 // follow posts, and posts again wherever it is redirected to. Method, body and
-// credentials go along.
-func (c *client) follow(ctx context.Context, to *url.URL, m encoding.Marshaler) (*http.Response, error) {
-	it := itinerary{secrets: c.authorization != ""}
+// credentials go along. The guard is asked each time.
+func (c *client) follow(ctx context.Context, to *url.URL, m encoding.Marshaler, g guard) (*http.Response, error) {
+	it := itinerary{secrets: c.current().authorization != ""}
 	for {
-		res, err := c.post(ctx, to, m, "")
+		req, err := request(ctx, to, m)
+		if err != nil {
+			return nil, err
+		}
+		g.stand(req)
+		res, err := c.do(req)
 		if err != nil {
 			return nil, err
 		}
@@ -107,6 +160,20 @@ func (c *client) follow(ctx context.Context, to *url.URL, m encoding.Marshaler) 
 			return nil, err
 		}
 	}
+}
+
+func request(ctx context.Context, to *url.URL, m encoding.Marshaler) (*http.Request, error) {
+	var body bytes.Buffer
+	if err := codec.NewEncoder(encoding.SinkWriter(&body)).Encode(m); err != nil {
+		return nil, fmt.Errorf("encoding a call: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), &body)
+	if err != nil {
+		return nil, fmt.Errorf("making a request: %w", err)
+	}
+	req.Header.Set("Content-Type", mediaType)
+	req.Header.Set("Accept", mediaType)
+	return req, nil
 }
 
 // discard reads a short rest, so that the connection serves again.

@@ -1,0 +1,136 @@
+package session_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/session"
+)
+
+// One who no longer leads must not throw out the one who does: the guard has its last
+// word when the connection is there, and nothing has been written on it.
+func TestNothingSubscribesAgainstTheGuard(t *testing.T) {
+	t.Parallel()
+	for name, refuseFrom := range map[string]int32{"before a master is tried": 1, "while the connection is made": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var subscribes, asked, connections atomic.Int32
+			var leads atomic.Bool
+			m := box(t, 0, func(o *mesostest.MasterOptions) {
+				o.Observe = func(c *scheduler.Call) { subscribes.Add(1) }
+			})
+			cfg := config(newMemory(), m.Addr())
+			cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				connections.Add(1)
+				return (&net.Dialer{}).DialContext(ctx, network, address)
+			}
+			cfg.MaySubscribe = func(context.Context) error {
+				if n := asked.Add(1); leads.Load() || n%refuseFrom != 0 {
+					return nil
+				}
+				return errors.New("operator-1 holds the lease")
+			}
+			r := start(t, cfg)
+			contains(t, r.awaitState(framework.NotLeading).Message, "operator-1 holds the lease")
+			eventually(t, "it is asked again", func() bool { return asked.Load() >= 6 })
+			if n := subscribes.Load(); n != 0 {
+				t.Errorf("%d times subscribed nevertheless", n)
+			}
+			if n := connections.Load(); refuseFrom == 1 && n != 0 {
+				t.Errorf("%d connections were made for nothing", n)
+			}
+			leads.Store(true)
+			r.awaitState(framework.Subscribed)
+		})
+	}
+}
+
+// Credentials are changed under a session that is on: what follows shows the new ones,
+// and the stream is not opened anew.
+func TestCredentialsChangeWhileTheStreamLives(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	shown := map[string][]string{} // Authorization by kind of call
+	var streams atomic.Int32
+	first := subscribedRecord(t, 0)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		kind := "SUBSCRIBE"
+		if r.Header.Get("Mesos-Stream-Id") != "" {
+			kind = "call"
+		} else {
+			streams.Add(1)
+		}
+		mu.Lock()
+		shown[kind] = append(shown[kind], r.Header.Get("Authorization"))
+		mu.Unlock()
+		streaming(first)(w, r)
+	})
+	last := func(kind string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(shown[kind]) == 0 {
+			return ""
+		}
+		return shown[kind][len(shown[kind])-1]
+	}
+	cfg := config(newMemory(), s.URL)
+	cfg.Authorization = "Bearer old"
+	r := start(t, cfg)
+	r.awaitState(framework.Subscribed)
+	r.Kill("a", "A")
+	eventually(t, "calls show the old token", func() bool { return last("call") == "Bearer old" })
+	r.SetAccess(session.Access{Authorization: "Bearer new"})
+	eventually(t, "calls show the new token", func() bool { return last("call") == "Bearer new" })
+	if n := streams.Load(); n != 1 {
+		t.Errorf("%d streams were opened, want 1", n)
+	}
+	s.CloseClientConnections()
+	eventually(t, "the next stream shows the new token", func() bool { return last("SUBSCRIBE") == "Bearer new" })
+}
+
+// A certificate that the master no longer trusts is replaced without a new session.
+func TestCertificatesChangeWhileTheSessionLives(t *testing.T) {
+	t.Parallel()
+	certs := httptest.NewUnstartedServer(nil)
+	certs.StartTLS()
+	t.Cleanup(certs.Close)
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mutual atomic.Bool // whether clients must show a certificate from now on
+	base := &tls.Config{Certificates: certs.TLS.Certificates}
+	m := box(t, 0, func(o *mesostest.MasterOptions) {
+		o.Listener = tls.NewListener(inner, &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			c := base.Clone()
+			if mutual.Load() {
+				c.ClientAuth = tls.RequireAnyClientCert
+			}
+			return c, nil
+		}})
+	})
+	pool := x509.NewCertPool()
+	pool.AddCert(certs.Certificate())
+	cfg := config(newMemory(), "https://"+m.Addr())
+	cfg.TLS = &tls.Config{RootCAs: pool}
+	r := start(t, cfg)
+	r.awaitState(framework.Subscribed)
+	mutual.Store(true)
+	m.CloseStreams()
+	eventually(t, "the master wants a certificate", func() bool { return strings.Contains(r.State().Message, "certificate required") })
+	r.SetAccess(session.Access{TLS: &tls.Config{RootCAs: pool, Certificates: certs.TLS.Certificates}})
+	r.awaitState(framework.Subscribed)
+}
