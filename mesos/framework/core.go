@@ -6,8 +6,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
-
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // Config of a core.
@@ -32,7 +30,7 @@ type Ready struct {
 	StoreID string
 	// Subscribe is to be sent on a new stream, after the old one is closed; nil for
 	// none. Answer with Step for each event, or with Disconnected.
-	Subscribe *scheduler.Call
+	Subscribe *Call
 	// Intents to prepare, in any order and at once. Answer each with Prepared.
 	Intents []Intent
 	// Statuses to record, in any order and at once. Answer each with Recorded. There is
@@ -40,9 +38,10 @@ type Ready struct {
 	Statuses []TaskStatus
 	// Calls to send on the current stream, in this order; those for different agents
 	// may overtake each other, but none overtakes a RECONCILE or is overtaken by it.
-	// Those not sent when the stream ends are dropped.
-	Calls []*scheduler.Call
-	// Changed: State, or what Explain says, is not what it was.
+	// Those not sent when the stream ends are dropped. Answer UPDATE_FRAMEWORK and
+	// TEARDOWN with CallTaken, and what the master turns down with CallRefused.
+	Calls []*Call
+	// Changed: State, or what Explain or Maintenance says, is not what it was.
 	Changed bool
 }
 

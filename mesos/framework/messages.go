@@ -29,7 +29,7 @@ func optional[T comparable](x T) *T {
 	return &x
 }
 
-func (c *Core) subscribeCall(suppressed []string) *scheduler.Call {
+func (c *Core) subscribeCall(suppressed []string) *Call {
 	i := c.info
 	timeout, checkpoint := i.FailoverTimeout.Seconds(), true
 	info := &mesos.FrameworkInfo{
@@ -48,7 +48,7 @@ func (c *Core) subscribeCall(suppressed []string) *scheduler.Call {
 		calls.SubscribeTo(i.ID)(call)
 	}
 	call.Subscribe.SuppressedRoles = suppressed
-	return call
+	return &Call{Call: call}
 }
 
 // taskInfo makes a task with an executor of its own, both with the intent's ID.

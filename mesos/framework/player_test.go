@@ -23,7 +23,7 @@ type player struct {
 	now  time.Time
 	auto map[string]bool
 	last framework.State
-	sent *scheduler.Call // the last call but acknowledgements
+	sent *framework.Call // the last call but acknowledgements
 	log  []string
 }
 
@@ -326,7 +326,7 @@ func (p *player) explain(ids []string, _ map[string]string) error {
 
 func (p *player) teardown([]string, map[string]string) error { p.core.Teardown(p.now); return nil }
 
-func (p *player) tornDown([]string, map[string]string) error { p.core.TornDown(); return nil }
+func (p *player) tornDown([]string, map[string]string) error { p.core.CallTaken(p.now, p.sent); return nil }
 
 func (p *player) counts([]string, map[string]string) error {
 	p.say("%+v", p.core.Counts())

@@ -10,7 +10,7 @@ import (
 // sending is the part of the core that keeps us from being the noisy one: masters do
 // not limit frameworks that speak HTTP.
 type sending struct {
-	queue  []*scheduler.Call
+	queue  []*Call
 	tokens float64
 	filled time.Time
 }
@@ -18,7 +18,7 @@ type sending struct {
 // enqueue puts a call in line.
 func (c *Core) enqueue(call *scheduler.Call) {
 	call.FrameworkID = &mesos.FrameworkID{Value: c.info.ID}
-	c.sending.queue = append(c.sending.queue, call)
+	c.sending.queue = append(c.sending.queue, &Call{Call: call})
 }
 
 // flush lets go as many calls as may go now.
@@ -46,7 +46,7 @@ func (c *Core) acknowledge(st *TaskStatus) {
 	if len(st.UUID) == 0 || c.phase != up {
 		return // without a stream the agent tells us again
 	}
-	c.out.Calls = append(c.out.Calls, &scheduler.Call{
+	c.out.Calls = append(c.out.Calls, &Call{Call: &scheduler.Call{
 		Type:        scheduler.Call_ACKNOWLEDGE,
 		FrameworkID: &mesos.FrameworkID{Value: c.info.ID},
 		Acknowledge: &scheduler.Call_Acknowledge{
@@ -54,7 +54,7 @@ func (c *Core) acknowledge(st *TaskStatus) {
 			TaskID:  mesos.TaskID{Value: st.TaskID},
 			UUID:    st.UUID,
 		},
-	})
+	}})
 }
 
 // dropUnsent drops what has not gone out on a stream that ended. The launches in it
@@ -69,7 +69,7 @@ func (c *Core) dropUnsent() {
 
 // CallRefused says that the master turned one call down as malformed (400), while the
 // stream lives on. What is refused once is refused again: nothing is sent again at once.
-func (c *Core) CallRefused(now time.Time, call *scheduler.Call, message string) {
+func (c *Core) CallRefused(now time.Time, call *Call, message string) {
 	if c.phase == ended {
 		return
 	}
@@ -78,7 +78,7 @@ func (c *Core) CallRefused(now time.Time, call *scheduler.Call, message string) 
 }
 
 // settleLaunches records an end for tasks of whose launch we know that it did not happen.
-func (c *Core) settleLaunches(call *scheduler.Call, s TaskState, reason, message string) {
+func (c *Core) settleLaunches(call *Call, s TaskState, reason, message string) {
 	for i := range call.GetAccept().GetOperations() {
 		infos := call.Accept.Operations[i].GetLaunch().GetTaskInfos()
 		for j := range infos {

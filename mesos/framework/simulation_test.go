@@ -65,8 +65,8 @@ type world struct {
 	storingID bool
 	intents   []framework.Intent
 	statuses  []framework.TaskStatus
-	calls     []*scheduler.Call // sent and not arrived
-	trying    *scheduler.Call
+	calls     []*framework.Call // sent and not arrived
+	trying    *framework.Call
 
 	master masterModel
 	store  storeModel
@@ -239,7 +239,7 @@ func (w *world) pass(d time.Duration) {
 
 // onItsWay says that a call that gives an offer back has been sent.
 func (w *world) onItsWay(id string) bool {
-	return slices.ContainsFunc(w.calls, func(c *scheduler.Call) bool {
+	return slices.ContainsFunc(w.calls, func(c *framework.Call) bool {
 		return slices.ContainsFunc(slices.Concat(c.GetAccept().GetOfferIDs(), c.GetDecline().GetOfferIDs()), func(o mesos.OfferID) bool { return o.Value == id })
 	}) || slices.ContainsFunc(w.master.events, func(e *scheduler.Event) bool {
 		return slices.ContainsFunc(e.GetOffers().GetOffers(), func(o mesos.Offer) bool { return o.ID.Value == id })
@@ -270,7 +270,7 @@ func (w *world) drain() {
 }
 
 // check holds a call against the invariants at the moment it is sent.
-func (w *world) check(c *scheduler.Call) {
+func (w *world) check(c *framework.Call) {
 	switch c.Type {
 	case scheduler.Call_ACCEPT:
 		if w.store.id == "" || !w.core.State().Reconciled {

@@ -230,9 +230,39 @@ func (c *Core) Teardown(now time.Time) {
 	c.settle(now)
 }
 
-// TornDown says that the master took TEARDOWN.
-func (c *Core) TornDown() {
-	if c.phase != ended {
+// CallTaken says that the master took a call of those that take effect before they are
+// answered: TEARDOWN, and UPDATE_FRAMEWORK.
+func (c *Core) CallTaken(now time.Time, call *Call) {
+	if c.phase == ended {
+		return
+	}
+	if call.Type == scheduler.Call_TEARDOWN {
 		c.end(FrameworkRemoved, "the framework was torn down")
 	}
+	c.settle(now)
+}
+
+// Update changes as what we are registered: at once where the master is with us, else
+// with the next SUBSCRIBE. The ID stays.
+func (c *Core) Update(now time.Time, info Info) error {
+	info.ID = c.info.ID
+	if err := info.validate(); err != nil {
+		return err
+	}
+	c.info = info
+	c.settle(now)
+	return nil
+}
+
+// Kept says what the master's own answers show it to keep of an earlier registration;
+// empty for nothing. State tells it on.
+func (c *Core) Kept(what string) {
+	s := c.state
+	s.Kept = what
+	c.setState(s)
+}
+
+// Maintenance is when an agent is to be unavailable, as far as the master has told.
+func (c *Core) Maintenance(agentID string) (Window, bool) {
+	return Window{}, false
 }

@@ -147,7 +147,7 @@ func statusText(st framework.TaskStatus) string {
 	return s
 }
 
-func callText(c *scheduler.Call) string {
+func callText(c *framework.Call) string {
 	words := []string{c.Type.String()}
 	add := func(format string, args ...any) { words = append(words, fmt.Sprintf(format, args...)) }
 	switch c.Type {

@@ -140,6 +140,9 @@ type Info struct {
 	FailoverTimeout time.Duration
 }
 
+// Window is when an agent is unavailable.
+type Window = placement.Window
+
 // State is what is known of the registration.
 type State struct {
 	// Subscribed says that there is a stream, and that the master took us.
@@ -156,6 +159,9 @@ type State struct {
 	Message string
 	// Final says that the session has ended, and nothing but a new one helps.
 	Final bool
+	// Kept is what the master keeps although we said otherwise, for a person: "user
+	// root, not nobody". Empty if nothing is.
+	Kept string
 }
 
 // Reasons of a State.

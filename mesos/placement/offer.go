@@ -42,22 +42,23 @@ type Offer struct {
 	attributes []attribute
 	profile    profile
 	usable     pool
-	down       window
+	down       *Window // nil when no maintenance is planned
 }
 
-// window is when an agent is unavailable; zero when no maintenance is planned.
-type window struct {
-	planned bool
-	start   time.Time
-	end     time.Time // zero: never again
+// Window is when an agent is unavailable.
+type Window struct {
+	Start    time.Time
+	Duration time.Duration // 0: it does not end
+}
+
+// Over says that the window has passed.
+func (w Window) Over(now time.Time) bool {
+	return w.Duration > 0 && !w.Start.Add(w.Duration).After(now)
 }
 
 // nearAt says that the window has begun, or begins before lead has passed.
-func (w window) nearAt(now time.Time, lead time.Duration) bool {
-	if !w.planned || (!w.end.IsZero() && !w.end.After(now)) {
-		return false
-	}
-	return !w.start.After(now.Add(lead))
+func (w *Window) nearAt(now time.Time, lead time.Duration) bool {
+	return w != nil && !w.Over(now) && !w.Start.After(now.Add(lead))
 }
 
 // ParseOffer takes an offer apart. It leaves out what may not be used: revocable and
@@ -76,7 +77,7 @@ func ParseOffer(o *mesos.Offer) (*Offer, error) {
 		Role:       roleOf(o),
 		attributes: parseAttributes(o.Attributes),
 		usable:     usable,
-		down:       windowOf(o.Unavailability),
+		down:       WindowOf(o.Unavailability),
 	}
 	p.profile = profileOf(p)
 	return p, nil
@@ -127,13 +128,14 @@ func roleOf(o *mesos.Offer) string {
 	return mesos.DefaultRole
 }
 
-func windowOf(u *mesos.Unavailability) window {
+// WindowOf reads an unavailability; nil for none.
+func WindowOf(u *mesos.Unavailability) *Window {
 	if u == nil {
-		return window{}
+		return nil
 	}
-	w := window{planned: true, start: time.Unix(0, u.Start.Nanoseconds)}
-	if u.Duration != nil {
-		w.end = w.start.Add(time.Duration(u.Duration.Nanoseconds))
+	w := &Window{Start: time.Unix(0, u.Start.Nanoseconds).UTC()}
+	if d := u.Duration.GetNanoseconds(); d > 0 {
+		w.Duration = time.Duration(d)
 	}
 	return w
 }

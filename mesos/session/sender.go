@@ -29,7 +29,7 @@ type sender struct {
 	stream *stream
 
 	mu     sync.Mutex
-	queue  []*scheduler.Call
+	queue  []*framework.Call
 	lanes  map[string]bool // on their way, by agent
 	alone  bool            // a call that goes alone is on its way
 	closed bool
@@ -37,7 +37,7 @@ type sender struct {
 
 // laneOf is the agent that a call concerns; alone says that it keeps its place among
 // all.
-func laneOf(c *scheduler.Call) (lane string, alone bool) {
+func laneOf(c *framework.Call) (lane string, alone bool) {
 	switch c.Type {
 	case scheduler.Call_ACCEPT:
 		ops := c.Accept.GetOperations()
@@ -53,7 +53,7 @@ func laneOf(c *scheduler.Call) (lane string, alone bool) {
 }
 
 // send puts calls in line.
-func (q *sender) send(calls []*scheduler.Call) {
+func (q *sender) send(calls []*framework.Call) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.queue = append(q.queue, calls...)
@@ -88,7 +88,7 @@ func (q *sender) dispatch() {
 	}
 }
 
-func (q *sender) begin(call *scheduler.Call, lane string, alone bool) {
+func (q *sender) begin(call *framework.Call, lane string, alone bool) {
 	if alone {
 		q.alone = true
 	} else {
@@ -110,7 +110,7 @@ func (q *sender) begin(call *scheduler.Call, lane string, alone bool) {
 
 // transmit sends one call, once. What becomes of it is known by updates, never by
 // sending it again.
-func (st *stream) transmit(call *scheduler.Call) {
+func (st *stream) transmit(call *framework.Call) {
 	if st.ctx.Err() != nil {
 		return
 	}
@@ -139,11 +139,11 @@ func (st *stream) transmit(call *scheduler.Call) {
 
 // answered judges what the master said to a call. Most refusals mean that the stream
 // is no longer ours.
-func (st *stream) answered(call *scheduler.Call, status int, text string) {
+func (st *stream) answered(call *framework.Call, status int, text string) {
 	switch {
 	case status < http.StatusMultipleChoices:
-		if call.Type == scheduler.Call_TEARDOWN {
-			st.s.input(func(time.Time) { st.s.core.TornDown() })
+		if call.Type == scheduler.Call_TEARDOWN || call.Type == scheduler.Call_UPDATE_FRAMEWORK {
+			st.s.input(func(now time.Time) { st.s.core.CallTaken(now, call) })
 		}
 	case isRedirect(status):
 		st.doubt(failuref(framework.NoLeader, "%s no longer leads", st.endpoint.Host))
@@ -151,12 +151,23 @@ func (st *stream) answered(call *scheduler.Call, status int, text string) {
 		st.doubt(failuref(framework.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
 	case status == http.StatusServiceUnavailable:
 		st.doubt(failuref(framework.NoLeader, "%s: %s", st.endpoint.Host, text))
-	case status == http.StatusBadRequest && !strings.Contains(text, "stream ID") && !strings.Contains(text, "Framework cannot be found"):
+	case refusesCall(call, status, text):
 		st.s.log.Info("Master refuses a call", "call", call.Type.String(), "message", text)
 		st.input(func(now time.Time) { st.s.core.CallRefused(now, call, text) })
 	default:
 		st.doubt(failuref(framework.Connecting, "%s no longer knows the stream: %d %s", st.endpoint.Host, status, text))
 	}
+}
+
+// refusesCall says that a call was turned down for what it says: the stream is still ours.
+func refusesCall(call *framework.Call, status int, text string) bool {
+	switch status {
+	case http.StatusBadRequest:
+		return !strings.Contains(text, "stream ID") && !strings.Contains(text, "Framework cannot be found")
+	case http.StatusForbidden: // an ACL; of other calls it says that we are not subscribed
+		return call.Type == scheduler.Call_UPDATE_FRAMEWORK && !strings.Contains(text, "not subscribed")
+	}
+	return false
 }
 
 // doubt ends a stream that calls no longer go through on, but lets it speak first: when

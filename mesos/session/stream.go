@@ -31,7 +31,7 @@ type stream struct {
 }
 
 // open begins an attempt, once the stream before is closed.
-func (s *Session) open(call *scheduler.Call) {
+func (s *Session) open(call *framework.Call) {
 	st := &stream{s: s, done: make(chan struct{})}
 	st.ctx, st.cancel = context.WithCancel(s.ctx)
 	st.calls.stream = st
@@ -52,7 +52,7 @@ func (s *Session) open(call *scheduler.Call) {
 }
 
 // run is the life of a stream; its error is why it ended.
-func (st *stream) run(call *scheduler.Call) error {
+func (st *stream) run(call *framework.Call) error {
 	res, err := st.s.subscribe(st.ctx, call)
 	if err != nil {
 		return err

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
-
 	"github.com/k8sm/k8sm/mesos/framework"
 )
 
@@ -19,7 +17,7 @@ const attemptTimeout = 30 * time.Second
 
 // subscribe asks the masters one after the other, each with its redirects, until one
 // takes the subscription.
-func (s *Session) subscribe(ctx context.Context, call *scheduler.Call) (*http.Response, error) {
+func (s *Session) subscribe(ctx context.Context, call *framework.Call) (*http.Response, error) {
 	if err := s.guard().ask(ctx); err != nil {
 		return nil, err // before a standby knocks at every master
 	}
@@ -48,7 +46,7 @@ func (s *Session) subscribe(ctx context.Context, call *scheduler.Call) (*http.Re
 
 func (s *Session) guard() guard { return s.cfg.MaySubscribe }
 
-func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *scheduler.Call) (*http.Response, error) {
+func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *framework.Call) (*http.Response, error) {
 	// The context lives as long as the stream; only the attempt is bounded.
 	ctx, cancel := context.WithCancelCause(ctx)
 	slow := time.AfterFunc(attemptTimeout, func() {
