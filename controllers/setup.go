@@ -6,6 +6,7 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -25,7 +26,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// Options are what the controllers need beside a manager. All but Metrics are needed.
+// Options are what the controllers need beside a manager. All but Metrics, Dial and
+// MaySubscribe are needed.
 type Options struct {
 	// Namespace of the operator, in which the secrets are that frameworks name.
 	Namespace string
@@ -37,6 +39,11 @@ type Options struct {
 	Now func() time.Time
 	// Metrics that the sessions with Mesos count in.
 	Metrics *session.Metrics
+	// Dial makes a session with Mesos; nil for session.New.
+	Dial func(session.Config) (framework.Session, error)
+	// MaySubscribe is asked before every subscription; an error holds it back, until it
+	// is asked again. Nil allows all.
+	MaySubscribe func(context.Context) error
 }
 
 // Scheme knows the types that the controllers read and write.
@@ -82,6 +89,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 			Sessions: sessions, Tokens: tokens, Supplies: o.Supplies,
 			Namespace: o.Namespace, Hostname: o.Hostname, Metrics: o.Metrics,
+			Dial: o.Dial, MaySubscribe: o.MaySubscribe,
 			Log: mgr.GetLogger().WithName("session"),
 		}),
 		"MesosNodePool": nodepool.NewReconciler(nodepool.Options{

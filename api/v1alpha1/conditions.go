@@ -7,6 +7,9 @@ const (
 	ConditionReady = "Ready"
 	// ConditionSubscribed is True while a leading master streams events to us.
 	ConditionSubscribed = "Subscribed"
+	// ConditionSpecApplied is True when Mesos has the framework as the spec says. It is
+	// False when the master keeps something of an earlier subscription.
+	ConditionSpecApplied = "SpecApplied"
 )
 
 // Reasons of a MesosFramework's conditions.
@@ -39,6 +42,18 @@ const (
 	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonSecretInvalid: a secret lacks a key, or a key's value cannot be used.
 	ReasonSecretInvalid = "SecretInvalid"
+	// ReasonNotLeading: this operator may not lead any more, so it does not subscribe.
+	ReasonNotLeading = "NotLeading"
+	// ReasonFrameworkIDLost: the framework was registered before, and the status does not
+	// say under which ID; the message says what to do.
+	ReasonFrameworkIDLost = "FrameworkIDLost"
+	// ReasonFrameworkIDConflict: spec.frameworkID is not the ID that the nodes run under.
+	ReasonFrameworkIDConflict = "FrameworkIDConflict"
+	// ReasonSpecApplied: Mesos has the framework as the spec says.
+	ReasonSpecApplied = "SpecApplied"
+	// ReasonKeptByMaster: the master keeps something of an earlier subscription; the
+	// message says what.
+	ReasonKeptByMaster = "KeptByMaster"
 	// ReasonDuplicateFramework: an older MesosFramework has the same masters, name and roles.
 	ReasonDuplicateFramework = "DuplicateFramework"
 	// ReasonInUse: deletion waits for the pools or nodes that still refer to the framework.
@@ -132,6 +147,14 @@ const (
 	ReasonNodeReady = "NodeReady"
 	// ReasonNodeNotReady: the Node is not Ready; the message is the kubelet's.
 	ReasonNodeNotReady = "NodeNotReady"
+	// ReasonUnreachable: the agent was cut off for longer than the pool waits; the node
+	// is replaced.
+	ReasonUnreachable = "Unreachable"
+	// ReasonMaintenance: the agent's maintenance begins soon; the node leaves it before.
+	ReasonMaintenance = "Maintenance"
+	// ReasonAgentDraining: Mesos drains the agent, or ends the task for another reason of
+	// its own; the node leaves it.
+	ReasonAgentDraining = "AgentDraining"
 	// ReasonDraining: pods are being evicted; the message counts them, and names those that are held and why.
 	ReasonDraining = "Draining"
 	// ReasonDrained: no pod is left to evict.
@@ -183,6 +206,8 @@ const (
 	EventSubscribed      = "Subscribed"
 	EventDisconnected    = "Disconnected"
 	EventTornDown        = "TornDown"
+	EventRecreated       = "Recreated"
+	EventNodeReplaced    = "NodeReplaced"
 	EventCSRApproved     = "CertificateApproved"
 	EventCSRDenied       = "CertificateDenied"
 )

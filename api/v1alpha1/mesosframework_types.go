@@ -8,19 +8,22 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule="self.name == oldSelf.name",fieldPath=.name,message="name cannot be changed: Mesos knows the framework by it; create another MesosFramework instead"
 // +kubebuilder:validation:XValidation:rule="self.user == oldSelf.user",fieldPath=.user,message="user cannot be changed: Mesos keeps the user of the first subscription; create another MesosFramework instead"
-// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.masters.exists(m, m.startsWith('https://'))",fieldPath=.tls,message="tls is for masters with https:// addresses, and none of spec.masters has one"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.masters.exists(m, m.startsWith('https://') || m.startsWith('zk://'))",fieldPath=.tls,message="tls is for masters with https:// addresses, and none of spec.masters has one"
 type MesosFrameworkSpec struct {
 	// Masters are the addresses of the Mesos masters, in any order: host:port, or
 	// http://host:port, or https://host:port. One is enough: masters that do not lead
-	// redirect to the one that does; the others serve when that one is gone.
+	// redirect to the one that does; the others serve when that one is gone. Or, alone,
+	// the ZooKeeper in which the masters elect their leader:
+	// zk://host:port,host:port/path, or zk://user:password@host:port/path.
 	//
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=15
 	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=260
-	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.startsWith('zk://'))",message="zk:// is not served: list the masters themselves, each as host:port; those that do not lead redirect to the one that does"
+	// +kubebuilder:validation:items:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="size(self) == 1 || !self.exists(m, m.startsWith('zk://'))",message="a zk:// address stands alone: name all servers of that ZooKeeper in it, and no master beside it"
+	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.startsWith('zk://') || m.matches('^zk://([^:@/[:space:]]+:[^@/[:space:]]+@)?([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}(,([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5})*(/[^/,[:space:]]+)+$'))",message="ZooKeeper is zk://host:port,host:port/path, with user:password@ before the first host where it is needed, for example zk://zk1:2181,zk2:2181/mesos"
 	// +kubebuilder:validation:XValidation:rule="self.all(m, m.startsWith('zk://') || m.matches('^(https?://)?([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}$'))",message="each master is host:port, http://host:port or https://host:port, without a path, for example leader.mesos:5050"
-	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.matches(':[0-9]{1,5}$') || (int(m.substring(m.lastIndexOf(':') + 1)) >= 1 && int(m.substring(m.lastIndexOf(':') + 1)) <= 65535))",message="a master's port is between 1 and 65535"
+	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.matches(':(0+|6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})(,|/|$)'))",message="a port is between 1 and 65535"
 	// +listType=set
 	Masters []string `json:"masters"`
 
@@ -54,6 +57,26 @@ type MesosFrameworkSpec struct {
 	// +optional
 	Roles []string `json:"roles,omitempty"`
 
+	// FrameworkID adopts a registration that Mesos has already: after a disaster in which
+	// this cluster lost what status.frameworkID said. It is used for the first
+	// subscription and stored. Left out, Mesos gives an ID. Once nodes run under one ID
+	// no other is taken, and the condition Ready says so.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="self != '.' && self != '..' && !self.matches(r'[/\\\\[:space:][:cntrl:]]')",message="a framework ID is neither '.' nor '..', and has no blanks, slashes or backslashes; Mesos lists those it knows under /frameworks"
+	// +optional
+	FrameworkID string `json:"frameworkID,omitempty"`
+
+	// OnFrameworkRemoved says what follows when Mesos has removed the framework, with all
+	// its tasks: Hold waits for a person. Recreate registers anew under another ID, and
+	// replaces the nodes.
+	//
+	// +kubebuilder:validation:Enum=Hold;Recreate
+	// +kubebuilder:default=Hold
+	// +optional
+	OnFrameworkRemoved FrameworkRemovedPolicy `json:"onFrameworkRemoved,omitempty"`
+
 	// FailoverTimeout is how long Mesos keeps the nodes running while no operator is
 	// connected. Mesos kills them all when it has passed, so it is long: a week
 	// unless set.
@@ -72,11 +95,23 @@ type MesosFrameworkSpec struct {
 	// +optional
 	Credentials *Credentials `json:"credentials,omitempty"`
 
-	// TLS settings for masters with https:// addresses.
+	// TLS settings for masters with https:// addresses. Masters that ZooKeeper names are
+	// then reached by https.
 	//
 	// +optional
 	TLS *MasterTLS `json:"tls,omitempty"`
 }
+
+// FrameworkRemovedPolicy says what follows when Mesos has removed a framework.
+type FrameworkRemovedPolicy string
+
+// The policies.
+const (
+	// FrameworkRemovedHold waits for a person.
+	FrameworkRemovedHold FrameworkRemovedPolicy = "Hold"
+	// FrameworkRemovedRecreate takes a new framework ID and replaces the nodes.
+	FrameworkRemovedRecreate FrameworkRemovedPolicy = "Recreate"
+)
 
 // Credentials name a secret, and say how what it holds is presented.
 type Credentials struct {
@@ -147,7 +182,7 @@ type MesosFrameworkStatus struct {
 	// +optional
 	Nodes int32 `json:"nodes,omitempty"`
 
-	// Conditions: Subscribed, Ready.
+	// Conditions: Subscribed, SpecApplied, Ready.
 	//
 	// +listType=map
 	// +listMapKey=type

@@ -34,11 +34,33 @@ type MesosNodePoolSpec struct {
 	// +optional
 	Drain Drain `json:"drain,omitempty"`
 
+	// Unreachable says what becomes of nodes that Mesos has lost sight of.
+	//
+	// +kubebuilder:default={}
+	// +optional
+	Unreachable Unreachable `json:"unreachable,omitempty"`
+
 	// Paused, when true, stops creation and removal of the pool's nodes. What runs
 	// runs on.
 	//
 	// +optional
 	Paused bool `json:"paused,omitempty"`
+}
+
+// Unreachable says what becomes of nodes whose agent is cut off from the Mesos master.
+type Unreachable struct {
+	// ReplaceAfter is how long to wait for the agent to come back before the node is
+	// replaced; 0s waits for ever. The node that is replaced keeps its Node object until
+	// Mesos confirms that its task has ended; should its agent come back, it is drained
+	// and killed. Mesos itself gives agents 10 minutes to return to a new master.
+	//
+	// +kubebuilder:default="15m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=duration
+	// +kubebuilder:validation:Pattern=`^([0-9]+([.][0-9]+)?(h|m|s|ms))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) == duration('0s') || duration(self) >= duration('1m')",message="must be at least 1m, or 0s to wait for ever: most agents that are cut off come back"
+	// +optional
+	ReplaceAfter *metav1.Duration `json:"replaceAfter,omitempty"`
 }
 
 // FrameworkReference names a MesosFramework.

@@ -11,6 +11,11 @@ const (
 	// LabelAgentHostname is on each Node: the agent's host name, made fit for a label.
 	LabelAgentHostname = "k8sm.io/agent-hostname"
 
+	// AnnotationFrameworkID is on each MesosFramework that was ever registered: the ID
+	// that status.frameworkID has, kept a second time because a status can be lost. While
+	// it is there, no registration is made without an ID.
+	AnnotationFrameworkID = "k8sm.io/framework-id"
+
 	// AnnotationForceRelease, set to "true" by a person, lets a MesosNode be deleted
 	// although Mesos has not confirmed that its task ended, and a MesosFramework
 	// although no master has taken its TEARDOWN. What was launched may still run

@@ -27,7 +27,8 @@ const (
 	conflictRetry = time.Second
 )
 
-// Options are what a Reconciler is made of. All but Dial, Metrics and Log are needed.
+// Options are what a Reconciler is made of. All but Dial, MaySubscribe, Metrics and Log are
+// needed.
 type Options struct {
 	// Client reads from the manager's cache and writes to the API server.
 	Client client.Client
@@ -50,6 +51,9 @@ type Options struct {
 	Hostname string
 	// Dial makes a session: session.New unless set.
 	Dial func(session.Config) (Session, error)
+	// MaySubscribe is asked before every subscription: an error holds it back. Nil allows
+	// all.
+	MaySubscribe func(context.Context) error
 	// Metrics that sessions count in.
 	Metrics *session.Metrics
 	// Log of the sessions.

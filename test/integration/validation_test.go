@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -101,6 +102,11 @@ var _ = Describe("The API server", func() {
 		},
 		Entry("with a plain master", "spec masters", `["10.0.0.1:5050"]`),
 		Entry("with several masters of all forms", "spec masters", `["a:5050", "http://b.example:80", "https://[fd00::1]:443"]`),
+		Entry("with the last port", "spec masters", `["m:65535"]`),
+		Entry("with ZooKeeper", "spec masters", `["zk://a:2181/mesos"]`),
+		Entry("with several ZooKeepers and a login", "spec masters", `["zk://me:s3cret@zk-1.example:2181,[fd00::1]:2181,10.0.0.1:65535/a/b"]`),
+		Entry("with an ID to adopt", "spec frameworkID", "2f6e1c9a-7f0b-4a52-9f53-0c1d2e3f4a5b-0007"),
+		Entry("that is made anew when it is removed", "spec onFrameworkRemoved", "Recreate"),
 		Entry("with the default role", "spec roles", `["*"]`),
 		Entry("with a nested role", "spec roles", `["eng/data.warehouse", "ops"]`),
 		Entry("with basic credentials", "spec credentials", `{secretRef: {name: s}}`),
@@ -108,11 +114,14 @@ var _ = Describe("The API server", func() {
 		Entry("with a failover timeout of several units", "spec failoverTimeout", `"1h30m"`),
 	)
 
-	It("accepts a MesosFramework with TLS for masters by https", func() {
-		_, err := create(frameworkYAML,
-			edit{"spec masters", `["https://m:5050"]`}, edit{"spec tls", `{secretRef: {name: s}}`})
-		Expect(err).NotTo(HaveOccurred())
-	})
+	DescribeTable("accepts a MesosFramework with TLS for masters",
+		func(masters string) {
+			_, err := create(frameworkYAML, edit{"spec masters", masters}, edit{"spec tls", `{secretRef: {name: s}}`})
+			Expect(err).NotTo(HaveOccurred())
+		},
+		Entry("by https", `["https://m:5050"]`),
+		Entry("that ZooKeeper names", `["zk://a:2181/mesos"]`),
+	)
 
 	DescribeTable("refuses a MesosFramework",
 		func(path, value, message string) {
@@ -121,7 +130,15 @@ var _ = Describe("The API server", func() {
 		},
 		Entry("without masters", "spec masters", "", "spec.masters: Required value"),
 		Entry("with an empty list of masters", "spec masters", "[]", "at least 1 items"),
-		Entry("with ZooKeeper", "spec masters", `["zk://a:2181/mesos"]`, "zk:// is not served: list the masters themselves, each as host:port"),
+		Entry("with ZooKeeper and a master beside it", "spec masters", `["zk://a:2181/mesos", "m:5050"]`, "a zk:// address stands alone"),
+		Entry("with ZooKeeper's servers one by one", "spec masters", `["zk://a:2181/mesos", "zk://b:2181/mesos"]`, "a zk:// address stands alone"),
+		Entry("with ZooKeeper without path", "spec masters", `["zk://a:2181"]`, "ZooKeeper is zk://host:port,host:port/path"),
+		Entry("with ZooKeeper with an empty path", "spec masters", `["zk://a:2181/"]`, "ZooKeeper is zk://host:port,host:port/path"),
+		Entry("with ZooKeeper with a path in each server", "spec masters", `["zk://a:2181/mesos,b:2181/mesos"]`, "ZooKeeper is zk://host:port,host:port/path"),
+		Entry("with ZooKeeper without port", "spec masters", `["zk://a,b:2181/mesos"]`, "ZooKeeper is zk://host:port,host:port/path"),
+		Entry("with ZooKeeper with a user without password", "spec masters", `["zk://me@a:2181/mesos"]`, "ZooKeeper is zk://host:port,host:port/path"),
+		Entry("with a port of ZooKeeper out of range", "spec masters", `["zk://a:2181,b:65536/mesos"]`, "port is between 1 and 65535"),
+		Entry("with the port 0", "spec masters", `["m:0"]`, "port is between 1 and 65535"),
 		Entry("with a master without port", "spec masters", `["leader.mesos"]`, "each master is host:port"),
 		Entry("with a master with a path", "spec masters", `["http://m:5050/api/v1/scheduler"]`, "without a path"),
 		Entry("with a master with another scheme", "spec masters", `["ftp://m:5050"]`, "each master is host:port"),
@@ -141,6 +158,13 @@ var _ = Describe("The API server", func() {
 		Entry("with credentials of an unknown type", "spec credentials", `{type: Digest, secretRef: {name: s}}`, `Unsupported value: "Digest"`),
 		Entry("with credentials without secret", "spec credentials", `{type: Basic}`, "spec.credentials.secretRef: Required value"),
 		Entry("with TLS, but no https", "spec tls", `{secretRef: {name: s}}`, "none of spec.masters has one"),
+		Entry("with an empty ID to adopt", "spec frameworkID", `""`, "at least 1 chars"),
+		Entry("with an ID to adopt that has a slash", "spec frameworkID", "a/b", "a framework ID is neither '.' nor '..'"),
+		Entry("with an ID to adopt that has a backslash", "spec frameworkID", `'a\b'`, "a framework ID is neither '.' nor '..'"),
+		Entry("with an ID to adopt that has a blank", "spec frameworkID", `"a b"`, "a framework ID is neither '.' nor '..'"),
+		Entry("with an ID to adopt that goes up", "spec frameworkID", `".."`, "a framework ID is neither '.' nor '..'"),
+		Entry("with an ID to adopt that is too long", "spec frameworkID", strings.Repeat("a", 256), "may not be more than 255"),
+		Entry("with an unknown policy for its removal", "spec onFrameworkRemoved", "Ignore", `Unsupported value: "Ignore"`),
 		Entry("with a misspelt field", "spec master", `"m:5050"`, `unknown field "spec.master"`),
 		Entry("with a name that fits no label", "metadata name", strings.Repeat("a", 64), "at most 63 characters"),
 	)
@@ -150,7 +174,7 @@ var _ = Describe("The API server", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(object.Object["spec"]).To(Equal(map[string]any{
 			"masters": []any{"leader.mesos:5050"}, "name": "k8sm", "user": "root",
-			"roles": []any{"k8sm"}, "failoverTimeout": "168h",
+			"roles": []any{"k8sm"}, "failoverTimeout": "168h", "onFrameworkRemoved": "Hold",
 		}))
 	})
 
@@ -168,6 +192,7 @@ var _ = Describe("The API server", func() {
 		},
 		Entry("its masters", "spec masters", `["m2:5050"]`),
 		Entry("its roles", "spec roles", `["k8sm", "more"]`),
+		Entry("the ID to adopt", "spec frameworkID", "f-2"),
 	)
 })
 
@@ -191,6 +216,8 @@ var _ = Describe("The API server", func() {
 		Entry("with a local artifact", "spec template spec runtime artifacts", `[{name: kubelet, uri: "file:///opt/kubelet", sha256: `+digest+`}]`),
 		Entry("with constraints", "spec placement constraints", `[{attribute: rack, operator: In, values: [r1]}, {attribute: "@zone", operator: Exists}]`),
 		Entry("with a bounded drain", "spec drain timeout", "10m"),
+		Entry("that replaces unreachable nodes soon", "spec unreachable", `{replaceAfter: 1m}`),
+		Entry("that never replaces unreachable nodes", "spec unreachable", `{replaceAfter: 0s}`),
 		Entry("that is paused", "spec paused", "true"),
 	)
 
@@ -243,6 +270,8 @@ var _ = Describe("The API server", func() {
 		Entry("with an unknown operator", "spec placement constraints", `[{attribute: rack, operator: Gt, values: ["1"]}]`, `Unsupported value: "Gt"`),
 		Entry("with no node to an agent", "spec placement maxNodesPerAgent", "0", "greater than or equal to 1"),
 		Entry("with a negative drain", "spec drain timeout", `"-5m"`, "spec.drain.timeout"),
+		Entry("that replaces unreachable nodes at once", "spec unreachable", `{replaceAfter: 10s}`, "must be at least 1m, or 0s to wait for ever"),
+		Entry("that replaces unreachable nodes in the past", "spec unreachable", `{replaceAfter: "-1m"}`, "spec.unreachable.replaceAfter"),
 		Entry("with a name too long for its nodes", "metadata name", strings.Repeat("a", 58), "at most 57 characters"),
 	)
 
@@ -253,6 +282,8 @@ var _ = Describe("The API server", func() {
 		Expect(overhead).To(Equal(map[string]any{"cpu": "100m", "memory": "256Mi"}))
 		perAgent, _, _ := unstructured.NestedInt64(object.Object, "spec", "placement", "maxNodesPerAgent")
 		Expect(perAgent).To(BeEquivalentTo(1))
+		replaceAfter, _, _ := unstructured.NestedString(object.Object, "spec", "unreachable", "replaceAfter")
+		Expect(replaceAfter).To(Equal("15m"))
 	})
 
 	It("fills in the same defaults for a client in Go", func() {
@@ -261,6 +292,7 @@ var _ = Describe("The API server", func() {
 		Expect(strict.Create(ctx, &pool, client.DryRunAll)).To(Succeed())
 		Expect(pool.Spec.Template.Spec.Overhead.Memory.String()).To(Equal("256Mi"))
 		Expect(pool.Spec.Placement.MaxNodesPerAgent).To(BeEquivalentTo(1))
+		Expect(pool.Spec.Unreachable.ReplaceAfter.Duration).To(Equal(15 * time.Minute))
 	})
 
 	It("keeps a MesosNodePool with its framework", func() {
