@@ -34,6 +34,7 @@ type Agent struct {
 	link         link
 
 	// The agent's own.
+	process
 	closed     bool
 	frameworks map[string]*agentFramework
 	containers sync.WaitGroup
@@ -292,6 +293,9 @@ func (a *Agent) Resume() {
 
 // serveHTTP serves the agent's own API.
 func (a *Agent) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.isDown() {
+		panic(http.ErrAbortHandler) // nobody answers
+	}
 	path := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/slave(1)"), "/")
 	switch path {
 	case "/health":
@@ -300,6 +304,12 @@ func (a *Agent) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
+}
+
+func (a *Agent) isDown() bool {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	return a.life == lifeDown
 }
 
 // executorIDs of the framework on this agent, sorted.

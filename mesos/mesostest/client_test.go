@@ -136,7 +136,11 @@ func frameworkInfo(role string) object {
 
 func subscribeScheduler(t testing.TB, m *Master, info object) *testScheduler {
 	t.Helper()
-	c := wire{t, http.DefaultClient}
+	return subscribeThrough(wire{t, http.DefaultClient}, m, info)
+}
+
+func subscribeThrough(c wire, m *Master, info object) *testScheduler {
+	c.t.Helper()
 	call := object{"type": "SUBSCRIBE", "subscribe": object{"framework_info": info}}
 	if id, ok := info["id"]; ok {
 		call["framework_id"] = id

@@ -1,6 +1,7 @@
 package mesostest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -11,29 +12,34 @@ import (
 )
 
 // Conn is the connection of an executor in this process to its agent. It is
-// subscribed from the start: the first event is SUBSCRIBED.
+// subscribed from the start: the first event is SUBSCRIBED. When the agent is killed
+// and started again, Next subscribes anew, with what the agent has not got, and
+// SUBSCRIBED is the next event. Without checkpoint the end of the agent is the end of
+// the Conn.
 type Conn struct {
 	executor *executorState
-	stream   *stream
+	stream   *stream // of the function's own goroutine, once that runs
+
+	// Guarded by the master's lock: what the agent did not acknowledge.
+	tasks   []mesos.TaskInfo
+	updates []executor.Call_Update
 }
 
-func (c *Conn) subscribe() {
-	m := c.executor.agent.master
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	c.executor.subscribed(c.stream)
-}
+func (c *Conn) subscribe() { c.executor.subscribe(&executor.Call_Subscribe{}, c.stream) }
 
 // Next waits for the next event. It fails when the context ends, and with io.EOF
-// when the executor has.
+// when the executor has, or the agent for longer than its RecoveryTimeout.
 func (c *Conn) Next(ctx context.Context) (*executor.Event, error) {
 	for {
 		event, more := c.stream.takeOne()
 		if event != nil {
-			return event.(*executor.Event), nil
+			return c.taken(event.(*executor.Event)), nil
 		}
 		if !more {
-			return nil, io.EOF
+			if err := c.resubscribe(ctx); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		select {
 		case <-ctx.Done():
@@ -43,8 +49,54 @@ func (c *Conn) Next(ctx context.Context) (*executor.Event, error) {
 	}
 }
 
+// taken notes what the event brought or took off.
+func (c *Conn) taken(event *executor.Event) *executor.Event {
+	m := c.executor.agent.master
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c.tasks = append(c.tasks, Launched(event)...)
+	if event.Type == executor.Event_ACKNOWLEDGED {
+		uuid := event.Acknowledged.UUID
+		c.updates = slices.DeleteFunc(c.updates, func(u executor.Call_Update) bool { return bytes.Equal(u.Status.UUID, uuid) })
+	}
+	return event
+}
+
+// resubscribe waits for the agent to be back.
+func (c *Conn) resubscribe(ctx context.Context) error {
+	for {
+		wait, err := c.tryAgain()
+		if err != nil || wait == nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-wait:
+		}
+	}
+}
+
+// tryAgain subscribes if the agent is there, or says for what to wait.
+func (c *Conn) tryAgain() (wait <-chan struct{}, err error) {
+	x := c.executor
+	m := x.agent.master
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case x.phase == executorTerminated || x.orphan || x.abandoned || x.agent.closed || m.closed:
+		return nil, io.EOF
+	case x.agent.life == lifeDown:
+		return x.agent.back, nil
+	}
+	c.stream = newStream()
+	x.subscribeAnew(&executor.Call_Subscribe{UnacknowledgedTasks: c.tasks, UnacknowledgedUpdates: c.updates}, c.stream)
+	return nil, nil
+}
+
 // Update sends a status update. Only TaskID and State are needed: the rest is
-// filled in as an executor library would.
+// filled in as an executor library would. An agent that is away gets it when it is
+// back.
 func (c *Conn) Update(status mesos.TaskStatus) error {
 	if status.State == nil {
 		return errors.New("sending update: no state")
@@ -59,16 +111,30 @@ func (c *Conn) Update(status mesos.TaskStatus) error {
 	m := c.executor.agent.master
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c.executor.updateFrom(c.stream, status)
+	if status.Timestamp == nil {
+		status.Timestamp = m.now()
+	}
+	c.tasks = slices.DeleteFunc(c.tasks, func(t mesos.TaskInfo) bool { return t.TaskID == status.TaskID })
+	c.updates = append(c.updates, executor.Call_Update{Status: status})
+	if c.executor.answers() {
+		c.executor.updateFrom(c.stream, status)
+	}
 	return nil
 }
 
-// Message sends data to the scheduler.
+// answers says whether the agent takes calls other than SUBSCRIBE of the executor.
+func (x *executorState) answers() bool {
+	return !x.orphan && x.phase != executorRegistering && x.agent.life != lifeDown && x.agent.life != lifeRecovering
+}
+
+// Message sends data to the scheduler. An agent that is away never gets it.
 func (c *Conn) Message(data []byte) {
 	m := c.executor.agent.master
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c.executor.messageFrom(data)
+	if c.executor.answers() {
+		c.executor.messageFrom(data)
+	}
 }
 
 // Obedient is a Func that does as it is told: each task is TASK_STARTING and

@@ -15,6 +15,7 @@ func (a *Agent) startExecutor(f *agentFramework, tasks []*agentTask) *executorSt
 		agent:       a,
 		framework:   f,
 		containerID: newUUID().String(),
+		endState:    mesos.TASK_FAILED,
 		reason:      mesos.REASON_EXECUTOR_TERMINATED,
 		message:     "Executor terminated",
 	}
@@ -135,11 +136,24 @@ func (x *executorState) fail(reason mesos.TaskStatus_Reason, message string) {
 }
 
 // exited is the end of an executor: its tasks have failed, unless the command of a
-// command task says otherwise.
+// command task says otherwise. An agent that is down learns of it when it is back.
 func (x *executorState) exited(status int, launchError error) {
 	a := x.agent
 	a.master.mu.Lock()
 	defer a.master.mu.Unlock()
+	switch {
+	case x.orphan:
+		x.phase = executorTerminated
+	case a.life == lifeDown:
+		a.missed = append(a.missed, func() { x.ended(status, launchError) })
+	default:
+		x.ended(status, launchError)
+	}
+}
+
+// ended is what the agent makes of it.
+func (x *executorState) ended(status int, launchError error) {
+	a := x.agent
 	if launchError != nil && !x.doomed {
 		x.reason, x.message = mesos.REASON_CONTAINER_LAUNCH_FAILED, launchError.Error()
 	}
@@ -156,7 +170,7 @@ func (x *executorState) exited(status int, launchError error) {
 		x.commandExited(status)
 	}
 	for _, t := range slices.Clone(x.tasks) {
-		a.endTask(t, mesos.TASK_FAILED, x.reason, x.message)
+		a.endTask(t, x.endState, x.reason, x.message)
 	}
 	a.forget(x.framework)
 }

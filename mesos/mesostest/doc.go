@@ -13,7 +13,7 @@
 //
 // Left out are: reservations and volumes, quota and weights, maintenance and
 // draining, offer constraints, inverse offers, health checks, the default executor,
-// ACLs, the event stream of operators, restarts of masters and agents, and the v0
+// ACLs, the event stream of operators, restarts of masters, and the v0
 // API. Calls of that kind are taken, and nothing comes of them.
 //
 // The package knows nothing of k8sm or of Kubernetes. What it answers was checked

@@ -29,7 +29,7 @@ func (x *executorState) environment() []string {
 	if checkpoint {
 		env = append(env,
 			"MESOS_RECOVERY_TIMEOUT="+mesosDuration(a.options.RecoveryTimeout),
-			"MESOS_SUBSCRIPTION_BACKOFF_MAX=2secs")
+			"MESOS_SUBSCRIPTION_BACKOFF_MAX="+mesosDuration(a.options.ExecutorReregistrationTimeout))
 	}
 	for _, v := range x.info.GetCommand().GetEnvironment().GetVariables() {
 		env = append(env, v.Name+"="+v.GetValue())

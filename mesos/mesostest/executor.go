@@ -42,13 +42,17 @@ type executorState struct {
 	process     Process
 	pid         int
 	doomed      bool
+	orphan      bool // of an agent that was killed, and knows nothing of it
+	abandoned   bool // by an agent that stayed away for too long
+	sentTask    bool // ever
 	killed      bool // a command that was told to end
 	cancel      context.CancelFunc
 	timer       *time.Timer // of registration, then of shutdown
 
-	failed  bool // by the agent's doing, for this reason
-	reason  mesos.TaskStatus_Reason
-	message string
+	failed   bool // by the agent's doing, for this reason
+	endState mesos.TaskState
+	reason   mesos.TaskStatus_Reason
+	message  string
 }
 
 // agentTask is a task as its agent knows it.
@@ -56,7 +60,9 @@ type agentTask struct {
 	info     mesos.TaskInfo
 	executor *executorState
 	group    bool
+	handed   bool // to the executor
 	state    mesos.TaskState
+	received map[string]bool    // uuids of updates
 	pending  []mesos.TaskStatus // unacknowledged; the first one is with the scheduler
 	retry    *time.Timer
 	interval time.Duration
@@ -95,8 +101,8 @@ func (x *executorState) containerStatus() *mesos.ContainerStatus {
 	return status
 }
 
-// run launches tasks of one executor, which is started unless it is there.
-func (a *Agent) run(info mesos.FrameworkInfo, infos []mesos.TaskInfo, group bool) {
+// framework that the agent knows, from now on if not before.
+func (a *Agent) framework(info mesos.FrameworkInfo) *agentFramework {
 	f, ok := a.frameworks[info.ID.Value]
 	if !ok {
 		f = &agentFramework{
@@ -107,6 +113,12 @@ func (a *Agent) run(info mesos.FrameworkInfo, infos []mesos.TaskInfo, group bool
 		a.frameworks[f.id] = f
 	}
 	f.info = info
+	return f
+}
+
+// run launches tasks of one executor, which is started unless it is there.
+func (a *Agent) run(info mesos.FrameworkInfo, infos []mesos.TaskInfo, group bool) {
+	f := a.framework(info)
 	var tasks []*agentTask
 	for _, t := range infos {
 		task := &agentTask{info: t, group: group, state: mesos.TASK_STAGING}
@@ -153,23 +165,24 @@ func (a *Agent) forget(f *agentFramework) {
 
 // hand gives one launch to the executor.
 func (x *executorState) hand(tasks []*agentTask) {
-	if x.stream == nil {
-		x.queued = append(x.queued, tasks) // until it subscribes again
-		return
-	}
-	if !tasks[0].group {
-		x.stream.send(launchEvent(tasks[0].info))
-		return
-	}
+	x.sentTask = true
 	var infos []mesos.TaskInfo
 	for _, t := range tasks {
+		t.handed = true
 		infos = append(infos, t.info)
 	}
-	x.stream.send(launchGroupEvent(infos))
+	switch {
+	case x.stream == nil: // lost; when it subscribes again its tasks are dropped
+	case tasks[0].group:
+		x.stream.send(launchGroupEvent(infos))
+	default:
+		x.stream.send(launchEvent(infos[0]))
+	}
 }
 
 // subscribed makes s the executor's stream. An executor that is to end gets
-// nothing but SHUTDOWN.
+// nothing but SHUTDOWN, and so does one that has never had a task and has none
+// coming, as its agent forgot them.
 func (x *executorState) subscribed(s *stream) {
 	if x.stream != nil && x.stream != s {
 		x.stream.end()
@@ -182,6 +195,10 @@ func (x *executorState) subscribed(s *stream) {
 	if x.phase == executorRegistering {
 		x.phase = executorRunning
 		x.timer.Stop()
+	}
+	if !x.sentTask && len(x.queued) == 0 {
+		x.shutDown()
+		return
 	}
 	s.send(&executor.Event{Type: executor.Event_SUBSCRIBED, Subscribed: &executor.Event_Subscribed{
 		ExecutorInfo:  x.info,

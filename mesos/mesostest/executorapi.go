@@ -26,6 +26,10 @@ func (a *Agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
 		refuse(w, status, "%v", err)
 		return
 	}
+	if call.Type == executor.Call_HEARTBEAT {
+		accepted(w)
+		return
+	}
 	if call.Type == executor.Call_SUBSCRIBE {
 		s := newStream()
 		x.subscribe(call.Subscribe, s)
@@ -83,6 +87,9 @@ func validateExecutorUpdate(call *executor.Call) error {
 func (a *Agent) findExecutor(call *executor.Call) (x *executorState, status int, err error) {
 	a.master.mu.Lock()
 	defer a.master.mu.Unlock()
+	if a.life == lifeRecovering && call.Type != executor.Call_SUBSCRIBE {
+		return nil, http.StatusServiceUnavailable, worded("Agent has not finished recovery")
+	}
 	f, ok := a.frameworks[call.FrameworkID.Value]
 	if !ok {
 		return nil, http.StatusBadRequest, worded("Framework cannot be found")
@@ -91,7 +98,7 @@ func (a *Agent) findExecutor(call *executor.Call) (x *executorState, status int,
 	if !ok || x.isCommand() {
 		return nil, http.StatusBadRequest, worded("Executor cannot be found")
 	}
-	if call.Type != executor.Call_SUBSCRIBE && x.stream == nil {
+	if call.Type != executor.Call_SUBSCRIBE && x.phase == executorRegistering {
 		return nil, http.StatusForbidden, worded("Executor is not subscribed")
 	}
 	return x, 0, nil
@@ -101,14 +108,41 @@ func (x *executorState) subscribe(call *executor.Call_Subscribe, s *stream) {
 	m := x.agent.master
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.closed || x.agent.closed {
+	if m.closed || x.agent.closed || x.agent.life == lifeDown {
 		s.abort()
 		return
 	}
+	x.subscribeAnew(call, s)
+}
+
+// subscribeAnew makes s the executor's stream, for the first or another time.
+func (x *executorState) subscribeAnew(call *executor.Call_Subscribe, s *stream) {
+	lost := x.lostTasks(call)
 	x.subscribed(s)
 	for _, u := range call.UnacknowledgedUpdates {
 		x.updateFrom(s, u.Status)
 	}
+	for _, t := range lost {
+		x.agent.endTask(t, mesos.TASK_DROPPED, mesos.REASON_AGENT_RESTARTED, "Task launched during agent restart")
+	}
+}
+
+// lostTasks were handed to the executor, and never reached it by what it says.
+func (x *executorState) lostTasks(call *executor.Call_Subscribe) []*agentTask {
+	reached := map[string]bool{}
+	for i := range call.UnacknowledgedTasks {
+		reached[call.UnacknowledgedTasks[i].TaskID.Value] = true
+	}
+	for i := range call.UnacknowledgedUpdates {
+		reached[call.UnacknowledgedUpdates[i].Status.TaskID.Value] = true
+	}
+	var lost []*agentTask
+	for _, t := range x.tasks {
+		if t.handed && t.state == mesos.TASK_STAGING && !reached[t.id()] {
+			lost = append(lost, t)
+		}
+	}
+	return lost
 }
 
 // unsubscribed is called when the executor's stream has ended, whoever ended it.

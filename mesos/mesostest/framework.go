@@ -31,8 +31,10 @@ type framework struct {
 // maxFinished bounds the finished tasks that a framework is remembered for.
 const maxFinished = 1000
 
-func (f *framework) capable(of mesos.FrameworkInfo_Capability_Type) bool {
-	return slices.ContainsFunc(f.info.Capabilities, func(c mesos.FrameworkInfo_Capability) bool { return c.Type == of })
+func (f *framework) capable(of mesos.FrameworkInfo_Capability_Type) bool { return capable(&f.info, of) }
+
+func capable(info *mesos.FrameworkInfo, of mesos.FrameworkInfo_Capability_Type) bool {
+	return slices.ContainsFunc(info.Capabilities, func(c mesos.FrameworkInfo_Capability) bool { return c.Type == of })
 }
 
 func (f *framework) roles() []string { return rolesOf(&f.info) }

@@ -87,7 +87,11 @@ type AgentOptions struct {
 	// ExecutorShutdownGracePeriod between SHUTDOWN and the end of the container,
 	// unless the ExecutorInfo has its own. Default 5 s.
 	ExecutorShutdownGracePeriod time.Duration
-	// RecoveryTimeout as told to executors. Default 15 min.
+	// ExecutorReregistrationTimeout that an agent which was started again gives its
+	// executors to subscribe, before it registers with the master. Default 2 s.
+	ExecutorReregistrationTimeout time.Duration
+	// RecoveryTimeout as told to executors: how long they live without their agent.
+	// Default 15 min.
 	RecoveryTimeout time.Duration
 }
 
@@ -113,6 +117,7 @@ func (o AgentOptions) withDefaults() AgentOptions {
 	setDefault(&o.Resources, defaultResources)
 	setDefault(&o.ExecutorRegistrationTimeout, time.Minute)
 	setDefault(&o.ExecutorShutdownGracePeriod, 5*time.Second)
+	setDefault(&o.ExecutorReregistrationTimeout, 2*time.Second)
 	setDefault(&o.RecoveryTimeout, 15*time.Minute)
 	if o.Launcher == nil {
 		o.Launcher = ProcessLauncher{}

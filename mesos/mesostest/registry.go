@@ -1,9 +1,12 @@
 package mesostest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -28,7 +31,6 @@ type registration struct {
 	offers           map[string]*offer
 	tasks            map[*task]struct{}
 	executors        map[string]map[string]*executorUsage // by framework and ID
-	kills            []func()                             // for when it is back
 	lost             *time.Timer
 	unreachableSince *mesos.TimeInfo
 
@@ -77,7 +79,6 @@ func (m *Master) enroll(a *Agent) {
 	a.offers = map[string]*offer{}
 	a.tasks = map[*task]struct{}{}
 	a.executors = map[string]map[string]*executorUsage{}
-	a.kills = nil
 	a.registered = m.options.Now()
 	m.agents = append(m.agents, a)
 	m.agentsByID[a.id] = a
@@ -186,10 +187,28 @@ func (m *Master) disconnect(a *Agent) {
 		return
 	}
 	a.state = agentDisconnected
-	for _, o := range a.offers {
+	for _, o := range valuesByKey(a.offers) {
 		m.rescind(o)
 	}
+	for _, f := range m.sortedFrameworks() {
+		if !f.info.GetCheckpoint() {
+			m.loseTasks(a, f)
+		}
+	}
 	a.lost = m.after(m.options.AgentTimeout, func() { m.markUnreachable(a) })
+}
+
+// loseTasks of a framework without checkpoint on an agent whose connection broke.
+func (m *Master) loseTasks(a *Agent, f *framework) {
+	for _, t := range a.sortedTasks() {
+		if t.framework == f {
+			t.state = mesos.TASK_LOST
+			m.tell(f, t.notice(mesos.TASK_LOST, mesos.REASON_AGENT_DISCONNECTED,
+				fmt.Sprintf("Agent %s disconnected", a.options.Hostname)))
+			m.removeTask(t)
+		}
+	}
+	m.recoverExecutors(a, f)
 }
 
 // MarkUnreachable is Disconnect with the AgentTimeout already over.
@@ -222,23 +241,24 @@ func (m *Master) markUnreachable(a *Agent) {
 	m.tellFailure(a)
 }
 
-// Reconnect ends a Disconnect: the agent registers again, with its tasks. After
+// Reconnect ends a Disconnect, unless the agent is down: the agent registers again, with its tasks. After
 // Leave it is registered without any, and keeps its ID; was it marked gone, it is
 // shut down with its executors.
 func (a *Agent) Reconnect() {
-	m := a.master
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	a.link.down = false
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	if a.life == lifeRunning {
+		a.link.down = false
+		a.master.comeBack(a)
+	}
+}
+
+// comeBack takes an agent back on, as whatever the master has it.
+func (m *Master) comeBack(a *Agent) {
 	a.reregistered = m.options.Now()
 	switch a.state {
 	case agentDisconnected:
-		a.lost.Stop()
-		a.state = agentActive
-		m.deliverKills(a)
-		for id := range a.frameworks {
-			a.resend(id)
-		}
+		m.reregister(a)
 	case agentUnreachable:
 		m.returned(a)
 	case agentRemoved:
@@ -251,12 +271,59 @@ func (a *Agent) Reconnect() {
 	}
 }
 
-func (m *Master) deliverKills(a *Agent) {
-	kills := a.kills
-	a.kills = nil
-	for _, kill := range kills {
-		a.deliver(kill)
+// reregister takes an agent back that was not yet judged. Agent and master tell each
+// other what the other one missed.
+func (m *Master) reregister(a *Agent) {
+	a.lost.Stop()
+	a.state = agentActive
+	for _, t := range a.sortedTasks() {
+		f, id := t.framework, t.info.TaskID.Value
+		here, known := a.task(f.id, id)
+		switch {
+		case !known:
+			a.deliver(func() { a.disown(f.info, id) })
+		case t.killed && !terminal(here.state):
+			a.deliver(func() { a.kill(f.id, id, nil) })
+		}
 	}
+	for _, f := range m.sortedFrameworks() {
+		for _, id := range a.executorIDs(f.id) {
+			if !a.hasExecutor(f.id, id.Value) {
+				m.recoverExecutor(a, f, id.Value)
+			}
+		}
+	}
+	for _, f := range a.sortedFrameworks() {
+		if slices.ContainsFunc(m.completed, func(c *framework) bool { return c.id == f.id }) {
+			a.deliver(func() { a.shutdownFramework(f.id) })
+			continue
+		}
+		a.resend(f.id)
+		a.resend(f.id) // really: once for registering, once for the master's news of the framework
+	}
+}
+
+// sortedTasks that the master has on the agent.
+func (r *registration) sortedTasks() []*task {
+	return slices.SortedFunc(maps.Keys(r.tasks), func(a, b *task) int {
+		return cmp.Or(strings.Compare(a.framework.id, b.framework.id), strings.Compare(a.info.TaskID.Value, b.info.TaskID.Value))
+	})
+}
+
+// task that the agent itself has.
+func (a *Agent) task(frameworkID, id string) (*agentTask, bool) {
+	f, ok := a.frameworks[frameworkID]
+	if !ok {
+		return nil, false
+	}
+	t, ok := f.tasks[id]
+	return t, ok
+}
+
+// hasExecutor says whether the agent itself has the executor.
+func (a *Agent) hasExecutor(frameworkID, id string) bool {
+	f, ok := a.frameworks[frameworkID]
+	return ok && f.executors[id] != nil
 }
 
 // returned takes back an agent that was unreachable. The master tells each task's

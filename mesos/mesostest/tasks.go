@@ -16,6 +16,7 @@ type task struct {
 	role      string
 	resources quantities
 	released  bool
+	killed    bool // the framework wants it killed
 
 	state           mesos.TaskState // as the scheduler was told
 	updateState     mesos.TaskState // of the agent's last update
@@ -195,7 +196,7 @@ func (m *Master) tellLatest(t *task) {
 }
 
 // kill hands a KILL on, or answers it like a reconciliation if the task is unknown.
-// While the agent is away it is kept.
+// If the agent is away it gets it when it registers again, without the policy.
 func (m *Master) kill(f *framework, call *scheduler.Call_Kill) {
 	t, ok := f.tasks[call.TaskID.Value]
 	if !ok {
@@ -203,12 +204,10 @@ func (m *Master) kill(f *framework, call *scheduler.Call_Kill) {
 		return
 	}
 	taskID, policy := call.TaskID.Value, call.KillPolicy
-	kill := func() { t.agent.kill(f.id, taskID, policy) }
-	if t.agent.state != agentActive {
-		t.agent.kills = append(t.agent.kills, kill)
-		return
+	t.killed = true
+	if t.agent.state == agentActive {
+		t.agent.deliver(func() { t.agent.kill(f.id, taskID, policy) })
 	}
-	t.agent.deliver(kill)
 }
 
 func (m *Master) shutdown(f *framework, call *scheduler.Call_Shutdown) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,25 @@ func flagValue(flags []string, name string) string {
 		}
 	}
 	return ""
+}
+
+// durationFlag in seconds, such as 5secs; 0 if there is none.
+func durationFlag(flags []string, name string) time.Duration {
+	seconds, _ := strconv.Atoi(strings.TrimSuffix(flagValue(flags, name), "secs"))
+	return time.Duration(seconds) * time.Second
+}
+
+// agentTimeout by the flags on pings, and the share of a ping that passes before the
+// first one is missed.
+func agentTimeout(flags []string) time.Duration {
+	pings, _ := strconv.Atoi(flagValue(flags, "max_agent_ping_timeouts"))
+	ping := durationFlag(flags, "agent_ping_timeout")
+	return time.Duration(pings)*ping + 2*ping/5
+}
+
+// answers says whether the request got an answer.
+func (tr transcript) answers(request int) bool {
+	return slices.ContainsFunc(tr.lines, func(l line) bool { return l.Kind == "response" && l.Req == request })
 }
 
 // domainFlag of --domain, which is JSON.

@@ -77,6 +77,16 @@ var transcripts = []recorded{
 		},
 	},
 	{
+		name: "13-agent-restart", tick: 348 * time.Millisecond,
+		before: map[int]func(*replay, *line){ // by when the agent hands on updates again
+			28:  func(p *replay, _ *line) { p.agents[0].Restart(2614 * time.Millisecond) },
+			60:  func(p *replay, _ *line) { p.agents[0].Restart(2090 * time.Millisecond) },
+			101: func(p *replay, _ *line) { p.agents[0].Restart(582 * time.Millisecond) },
+			139: func(p *replay, _ *line) { p.agents[0].Restart(14088 * time.Millisecond) },
+			188: func(p *replay, _ *line) { p.agents[0].Restart(3 * time.Second) },
+		},
+	},
+	{
 		name: "19-operator-reads", tick: 100 * time.Millisecond,
 		skipConn: "operator2", // the operator API's stream
 		// Maintenance, logging, the v0 paths, and the agent's own operator API.

@@ -15,11 +15,17 @@ const maxRetryInterval = 10 * time.Minute
 // before it are acknowledged, and again until it is itself.
 func (a *Agent) update(t *agentTask, status mesos.TaskStatus) {
 	f := t.executor.framework
-	if f.terminating || terminal(t.state) || t.has(status.UUID) {
+	if f.terminating || terminal(t.state) || t.received[string(status.UUID)] {
 		return
 	}
+	if t.received == nil {
+		t.received = map[string]bool{}
+	}
+	t.received[string(status.UUID)] = true
 	status.AgentID = &mesos.AgentID{Value: a.id}
-	status.ExecutorID = &mesos.ExecutorID{Value: t.executor.id()}
+	if id := t.executor.id(); id != "" {
+		status.ExecutorID = &mesos.ExecutorID{Value: id}
+	}
 	if status.Timestamp == nil {
 		status.Timestamp = a.master.now()
 	}
@@ -35,12 +41,12 @@ func (a *Agent) update(t *agentTask, status mesos.TaskStatus) {
 	}
 }
 
-func (t *agentTask) has(uuid []byte) bool {
-	return slices.ContainsFunc(t.pending, func(s mesos.TaskStatus) bool { return bytes.Equal(s.UUID, uuid) })
-}
-
-// forward sends the first pending update, and again when the interval has passed.
+// forward sends the first pending update, and again when the interval has passed. An
+// agent that is not registered holds it back: it sends all when it is.
 func (a *Agent) forward(t *agentTask) {
+	if a.life != lifeRunning {
+		return
+	}
 	status, latest, frameworkID := t.pending[0], t.state, t.executor.framework.id
 	a.report(func() { a.master.updated(frameworkID, status, latest) })
 	t.stopRetry()
@@ -86,7 +92,7 @@ func (a *Agent) resend(frameworkID string) {
 	if !ok {
 		return
 	}
-	for _, t := range f.tasks {
+	for _, t := range valuesByKey(f.tasks) {
 		if len(t.pending) > 0 {
 			t.interval = a.master.options.UpdateRetryInterval
 			a.forward(t)
@@ -96,8 +102,21 @@ func (a *Agent) resend(frameworkID string) {
 
 // endTask makes the agent's own last update of a task.
 func (a *Agent) endTask(t *agentTask, state mesos.TaskState, reason mesos.TaskStatus_Reason, message string) {
+	if !capable(&t.executor.framework.info, mesos.FrameworkInfo_Capability_PARTITION_AWARE) {
+		state = beforePartitionAware(state)
+	}
 	status := statusOf(t.id(), state, mesos.SOURCE_AGENT, &reason, message)
 	u := newUUID()
 	status.UUID = u[:]
 	a.update(t, status)
+}
+
+// disown ends a task that the master says is here, and is not: its launch was lost,
+// or the agent forgot it.
+func (a *Agent) disown(info mesos.FrameworkInfo, taskID string) {
+	f := a.framework(info)
+	nobody := &executorState{agent: a, framework: f}
+	t := &agentTask{info: mesos.TaskInfo{TaskID: mesos.TaskID{Value: taskID}}, executor: nobody}
+	f.tasks[taskID] = t
+	a.endTask(t, mesos.TASK_DROPPED, mesos.REASON_RECONCILIATION, "Reconciliation: task unknown to the agent")
 }

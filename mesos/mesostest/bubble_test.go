@@ -1,0 +1,53 @@
+package mesostest
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// bubble is a master, an agent and a scheduler in virtual time.
+type bubble struct {
+	*testing.T
+	network *network
+	master  *Master
+	agent   *Agent
+	*testScheduler
+}
+
+// inBubble runs a test with a cluster in virtual time. The scheduler's framework has
+// the info, the agent the options.
+func inBubble(t *testing.T, info object, o AgentOptions, test func(b *bubble)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bubble{T: t, network: newNetwork()}
+		b.master = startMaster(t, MasterOptions{Listener: b.network.listen("127.0.0.1", 5050), AllocationInterval: time.Second})
+		if o.Launcher == nil {
+			o.Launcher = Func(Obedient)
+		}
+		o.Listener = b.network.listen("127.0.0.11", 5051)
+		b.agent = startAgent(t, b.master, o)
+		b.testScheduler = subscribeThrough(wire{t, b.network.client()}, b.master, info)
+		test(b)
+	})
+}
+
+// quiet fails if anything but offers and heartbeats comes within the time.
+func (b *bubble) quiet(d time.Duration) {
+	b.Helper()
+	timeout := time.After(d)
+	for {
+		select {
+		case event := <-b.events:
+			switch event["type"] {
+			case "OFFERS":
+				b.held = append(b.held, at(event, "offers", "offers").([]any)...)
+			case "HEARTBEAT":
+			default:
+				b.Errorf("unexpected %v", event)
+			}
+		case <-timeout:
+			return
+		}
+	}
+}

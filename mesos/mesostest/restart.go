@@ -1,0 +1,212 @@
+package mesostest
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+)
+
+// registrationDelay is what lies between the end of an agent's recovery and its
+// registration.
+const registrationDelay = 10 * time.Millisecond
+
+// life is what the process of an agent is doing.
+type life int
+
+const (
+	lifeRunning     life = iota
+	lifeDown             // killed
+	lifeRecovering       // its API is back, and it waits for its executors
+	lifeRegistering      // it can be reached, but has not registered yet
+)
+
+// process is the agent's own process, which can be killed and started again.
+type process struct {
+	life    life
+	lives   int              // how often it was started again; older timers mean nothing
+	back    chan struct{}    // closed when it is started again
+	missed  []func()         // ends of executors that it was not there to see
+	orphans []*executorState // of frameworks without checkpoint
+}
+
+// Stop kills the agent's process, as SIGKILL does. Executors of frameworks with
+// checkpoint live on, and have the RecoveryTimeout to subscribe again; of other
+// frameworks the agent will know nothing, and their tasks are lost at once. The
+// master rescinds the agent's offers when the connection breaks, and judges it
+// unreachable if it stays away.
+func (a *Agent) Stop() {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	a.stop()
+}
+
+func (a *Agent) stop() {
+	if a.life == lifeDown || a.closed {
+		return
+	}
+	a.life = lifeDown
+	a.lives++
+	a.back = make(chan struct{})
+	a.link.paused, a.link.held = false, nil
+	a.master.disconnect(a)
+	for _, f := range a.sortedFrameworks() {
+		f.terminating = false
+		for _, x := range f.sortedExecutors() {
+			x.leftAlone()
+		}
+		for _, t := range f.tasks {
+			t.stopRetry()
+		}
+		if !f.info.GetCheckpoint() {
+			delete(a.frameworks, f.id)
+		}
+	}
+	lives := a.lives
+	a.master.after(a.options.RecoveryTimeout, func() { a.givenUp(lives) })
+}
+
+// Start ends a Stop: executors may subscribe at once, and when they have had the
+// ExecutorReregistrationTimeout to do so the agent registers with the master. Start
+// does not wait for that.
+func (a *Agent) Start() {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	a.start()
+}
+
+// Restart is Stop, and Start when down has passed, for which it does not wait.
+func (a *Agent) Restart(down time.Duration) {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	a.stop()
+	lives := a.lives
+	a.master.after(down, func() {
+		if a.lives == lives {
+			a.start()
+		}
+	})
+}
+
+func (a *Agent) start() {
+	if a.life != lifeDown || a.closed {
+		return
+	}
+	a.life = lifeRecovering
+	for _, x := range a.orphans {
+		x.destroy()
+	}
+	missed := a.missed
+	a.orphans, a.missed = nil, nil
+	for _, ended := range missed {
+		ended()
+	}
+	for _, f := range a.sortedFrameworks() {
+		for _, x := range f.sortedExecutors() {
+			if x.isCommand() {
+				x.phase = executorRunning // played by the agent, it is always in time
+			}
+		}
+	}
+	close(a.back)
+	timeout, lives := a.options.ExecutorReregistrationTimeout, a.lives
+	if len(a.frameworks) == 0 {
+		timeout = 0
+	}
+	a.master.after(timeout, func() { a.recovered(lives) })
+}
+
+// recovered is the end of the time that executors have to subscribe again. The agent
+// waits for all of it, though all may be there.
+func (a *Agent) recovered(lives int) {
+	if a.lives != lives || a.life != lifeRecovering {
+		return
+	}
+	for _, f := range a.sortedFrameworks() {
+		for _, x := range f.sortedExecutors() {
+			if x.phase == executorRegistering {
+				x.endState = mesos.TASK_GONE
+				x.fail(mesos.REASON_EXECUTOR_REREGISTRATION_TIMEOUT,
+					"Executor did not reregister within "+mesosDuration(a.options.ExecutorReregistrationTimeout))
+			}
+		}
+	}
+	a.life = lifeRegistering
+	a.link.down = false
+	a.master.after(registrationDelay, func() {
+		if a.lives == lives && a.life == lifeRegistering {
+			a.life = lifeRunning
+			a.master.comeBack(a)
+		}
+	})
+}
+
+// givenUp is the end of the patience of executors that this package plays. Those
+// that are processes have their own.
+func (a *Agent) givenUp(lives int) {
+	if a.lives != lives || a.life != lifeDown {
+		return
+	}
+	for _, f := range a.sortedFrameworks() {
+		for _, x := range f.sortedExecutors() {
+			x.abandoned = true
+			if x.isCommand() {
+				x.failed = true
+				x.destroy()
+			}
+		}
+	}
+	close(a.back)
+	a.back = make(chan struct{})
+}
+
+// leftAlone is the end of the agent's process, as its executor feels it. What the
+// executor was not yet given is forgotten; so is an executor that was still being
+// started, or whose framework has no checkpoint.
+func (x *executorState) leftAlone() {
+	x.timer.Stop()
+	if x.stream != nil {
+		x.stream.abort()
+		x.stream = nil
+	}
+	for _, tasks := range x.queued {
+		for _, t := range tasks {
+			delete(x.framework.tasks, t.id())
+			x.tasks = slices.DeleteFunc(x.tasks, func(o *agentTask) bool { return o == t })
+		}
+	}
+	x.queued = nil
+	checkpoint := x.framework.info.GetCheckpoint()
+	if x.process == nil || !checkpoint {
+		x.orphan = true
+		delete(x.framework.executors, x.id())
+		for _, t := range x.tasks {
+			delete(x.framework.tasks, t.id())
+		}
+		x.agent.orphans = append(x.agent.orphans, x)
+		if x.isCommand() && !checkpoint {
+			x.destroy() // its executor ends itself
+		}
+		return
+	}
+	x.phase = executorRegistering
+}
+
+func (a *Agent) sortedFrameworks() []*agentFramework {
+	return valuesByKey(a.frameworks)
+}
+
+func (f *agentFramework) sortedExecutors() []*executorState {
+	return valuesByKey(f.executors)
+}
+
+// valuesByKey lists a map's values in the order of their keys: what is done to each
+// can be seen from outside.
+func valuesByKey[V any](of map[string]V) []V {
+	out := make([]V, 0, len(of))
+	for _, key := range slices.Sorted(maps.Keys(of)) {
+		out = append(out, of[key])
+	}
+	return out
+}
