@@ -10,16 +10,38 @@ import (
 // messages do not know.
 type Call struct {
 	*scheduler.Call
-	// more is appended to the call's bytes.
-	more []byte
+	// constraints are the OfferConstraints of SUBSCRIBE and UPDATE_FRAMEWORK, encoded.
+	constraints string
 }
 
-// Marshal gives the call in protobuf. What is appended belongs to a message that the call
-// holds already: parsers merge a message that comes twice.
+// Fields of scheduler.Call, and of the messages in it.
+const (
+	subscribeField        = 3
+	updateFrameworkField  = 19
+	offerConstraintsField = 3
+)
+
+// Marshal gives the call in protobuf.
 func (c *Call) Marshal() ([]byte, error) {
-	b, err := c.Call.Marshal()
+	if c.constraints == "" {
+		return c.Call.Marshal()
+	}
+	var body []byte
+	var err error
+	field, rest := uint64(subscribeField), *c.Call
+	if rest.UpdateFramework != nil {
+		field = updateFrameworkField
+		body, err = rest.UpdateFramework.Marshal()
+	} else {
+		body, err = rest.Subscribe.Marshal()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encoding the body of %s: %w", c.Type, err)
+	}
+	rest.Subscribe, rest.UpdateFramework = nil, nil
+	out, err := rest.Marshal()
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", c.Type, err)
 	}
-	return append(b, c.more...), nil
+	return appendField(out, field, string(appendField(body, offerConstraintsField, c.constraints))), nil
 }

@@ -73,6 +73,7 @@ type Core struct {
 	handed *Ready // given to the caller, and not yet advanced
 
 	subscription
+	registration
 	demands
 	offers
 	launches
@@ -93,10 +94,13 @@ func New(cfg Config) (*Core, error) {
 		state:  State{FrameworkID: cfg.Info.ID, Reason: Connecting, Message: "no master has been tried yet"},
 	}
 	c.idStored = c.info.ID != ""
-	c.demands = newDemands(c.info.Roles)
+	c.demands = newDemands()
+	for _, name := range c.info.Roles {
+		c.role(name).member = true
+	}
 	c.offers = newOffers()
 	c.launches = newLaunches()
-	c.room = min(leastRoom, c.timing.Preparing)
+	c.room = c.leastRoom()
 	c.tasks = newTasks()
 	c.tokens = float64(c.timing.Burst)
 	for _, t := range cfg.Tasks {
@@ -234,6 +238,7 @@ func (c *Core) Advance() { c.handed = nil }
 func (c *Core) State() State { return c.state }
 
 func (c *Core) setState(s State) {
+	s.Kept = c.kept()
 	if s != c.state {
 		c.state = s
 		c.out.Changed = true

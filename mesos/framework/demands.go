@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
-
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
@@ -46,21 +44,8 @@ const (
 	burning       // its intent failed, and that is being recorded
 )
 
-// role is what the master was told of a role.
-type role struct {
-	name       string
-	waiting    int
-	suppressed bool
-	told       time.Time // the last REVIVE or SUPPRESS
-	revives    int
-}
-
-func newDemands(roles []string) demands {
-	d := demands{wants: map[string]*want{}, roles: map[string]*role{}, spent: map[string]bool{}}
-	for _, name := range roles {
-		d.roles[name] = &role{name: name}
-	}
-	return d
+func newDemands() demands {
+	return demands{wants: map[string]*want{}, roles: map[string]*role{}, spent: map[string]bool{}}
 }
 
 // Want asks for a task, or changes what was asked as long as it has no place.
@@ -84,10 +69,6 @@ func (c *Core) Want(now time.Time, d placement.Demand) {
 	c.out.Changed = true
 	if err := validateID(d.ID); err != nil {
 		w.invalid, w.text = true, "cannot be launched: "+err.Error()
-		return
-	}
-	if c.roles[d.Role] == nil {
-		w.invalid, w.text = true, fmt.Sprintf("cannot be placed: the framework is not in role %s", d.Role)
 		return
 	}
 	c.await(now, w)
@@ -154,21 +135,26 @@ func (c *Core) spend(id string) {
 // await makes a want wait for a place.
 func (c *Core) await(now time.Time, w *want) {
 	w.place = waiting
-	r := c.roles[w.Role]
+	r := c.role(w.Role)
 	r.waiting++
 	r.revives = 0
+	if !r.member {
+		return
+	}
 	c.agenda.clear(dutySuppress, r.name)
 	c.planSoon(now)
-	if c.launching() {
-		c.agenda.hasten(dutyRevive, r.name, later(now, r.told.Add(c.timing.Breath)))
-	}
+	c.reviveSoon(now, r)
 }
 
 // leaveRole notes that a want no longer waits.
 func (c *Core) leaveRole(now time.Time, name string) {
 	r := c.roles[name]
 	r.waiting--
-	if r.waiting == 0 {
+	switch {
+	case r.waiting > 0:
+	case !r.member:
+		delete(c.roles, name)
+	default:
 		c.agenda.clear(dutyRevive, name)
 		if c.launching() {
 			c.agenda.set(dutySuppress, name, now.Add(c.timing.Linger))
@@ -181,46 +167,13 @@ func (c *Core) launching() bool {
 	return c.phase == up && c.state.Reconciled && c.idStored && !c.tearing
 }
 
-// revive asks for offers, and again later: a lost REVIVE must not wait for ever.
-func (c *Core) revive(now time.Time, name string) {
-	r := c.roles[name]
-	if r.waiting == 0 || !c.launching() {
-		return
-	}
-	r.suppressed, r.told = false, now
-	c.enqueue(calls.ReviveWith([]string{name}))
-	c.agenda.set(dutyRevive, name, now.Add(c.timing.Revive.after(r.revives)))
-	r.revives++
-}
-
-// offered notes that offers came: REVIVE was heard, and what we turn away comes again
-// by itself when its filter ends.
-func (c *Core) offered(now time.Time, r *role) {
-	if r.waiting > 0 && r.revives > 0 {
-		c.agenda.set(dutyRevive, r.name, now.Add(c.timing.Revive.Most))
-	}
-	if r.waiting == 0 && r.suppressed {
-		// SUPPRESS was lost, or these crossed it on the way.
-		c.agenda.hasten(dutySuppress, r.name, later(now, r.told.Add(c.timing.Revive.First)))
-	}
-}
-
-// suppress gives back what is held for a role, and ends offers in it.
-func (c *Core) suppress(now time.Time, name string) {
-	r := c.roles[name]
-	if r.waiting > 0 || c.phase != up || c.tearing {
-		return
-	}
-	c.decline(c.idle(name), c.timing.Decline)
-	r.suppressed, r.told = true, now
-	c.enqueue(calls.SuppressWith([]string{name}))
-}
-
 // Waiting counts the demands that have no place yet.
 func (c *Core) Waiting() int {
 	n := 0
 	for _, r := range c.roles {
-		n += r.waiting
+		if r.member {
+			n += r.waiting
+		}
 	}
 	return n
 }
@@ -232,12 +185,16 @@ func (c *Core) Explain(taskID string) (message string, isWaiting bool) {
 	switch {
 	case w == nil || w.gone || w.place != waiting:
 		return "", false
+	case !w.invalid && !c.roles[w.Role].member:
+		return fmt.Sprintf("cannot be placed: the framework is not in role %s", w.Role), true
 	case c.groups[w.Group] != nil && !w.invalid:
 		return "the launch could not be prepared: " + c.groups[w.Group].message, true
 	case w.text != "":
 		return w.text, true
 	case !c.launching():
 		return "waiting for the framework: " + c.state.Message, true
+	case c.said.constraints != "" && c.roles[w.Role].constraints != "":
+		return fmt.Sprintf("waiting for offers in role %s, from agents that meet the constraints of what is wanted in it", w.Role), true
 	}
 	return fmt.Sprintf("waiting for offers in role %s", w.Role), true
 }
@@ -252,7 +209,5 @@ func later(a, b time.Time) time.Time {
 func sameDemand(a, b *placement.Demand) bool {
 	return a.ID == b.ID && a.Group == b.Group && a.Role == b.Role && a.Resources == b.Resources &&
 		a.MaxPerAgent == b.MaxPerAgent && slices.Equal(a.Avoid, b.Avoid) &&
-		slices.EqualFunc(a.Constraints, b.Constraints, func(a, b placement.Constraint) bool {
-			return a.Attribute == b.Attribute && a.Operator == b.Operator && slices.Equal(a.Values, b.Values)
-		})
+		slices.EqualFunc(a.Constraints, b.Constraints, placement.Constraint.Equal)
 }

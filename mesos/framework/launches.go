@@ -1,8 +1,8 @@
 package framework
 
 import (
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -28,7 +28,7 @@ type launches struct {
 }
 
 // leastRoom is how many intents are prepared at once however slow that is.
-const leastRoom = 16
+func (c *Core) leastRoom() int { return min(16, c.timing.Preparing) }
 
 // intent is a match that is being recorded and prepared.
 type intent struct {
@@ -121,7 +121,7 @@ func (c *Core) waitingWants(now time.Time) []*want {
 	c.crowded = false
 	var out []*want
 	for _, w := range c.line {
-		if w.gone || w.invalid || w.place != waiting {
+		if w.gone || w.invalid || w.place != waiting || !c.roles[w.Role].member {
 			continue
 		}
 		if g := c.groups[w.Group]; g != nil && now.Before(g.until) {
@@ -239,7 +239,7 @@ func (c *Core) pace(took time.Duration) {
 	case took < c.timing.Bound/10:
 		c.room = min(c.room+1, c.timing.Preparing)
 	case took > c.timing.Bound/5:
-		c.room = max(c.room-1, min(leastRoom, c.timing.Preparing))
+		c.room = max(c.room-1, c.leastRoom())
 	}
 }
 
@@ -312,7 +312,7 @@ func (c *Core) dissolve(b *batch) {
 func (c *Core) closeBatch(now time.Time, id string) {
 	b := c.batches[id]
 	if now.Sub(c.narrowed) >= c.timing.Bound { // batches that are late come in crowds
-		c.room, c.narrowed = max(c.room/2, min(leastRoom, c.timing.Preparing)), now
+		c.room, c.narrowed = max(c.room/2, c.leastRoom()), now
 	}
 	if !slices.ContainsFunc(b.intents, func(in *intent) bool { return in.ok }) {
 		c.counts.Expired += uint64(len(b.offers))
@@ -349,14 +349,17 @@ func (c *Core) abandonPrepared(b *batch, message string) {
 	}
 }
 
+func (c *Core) sortedBatches() []*batch {
+	out := make([]*batch, 0, len(c.batches))
+	for _, id := range slices.Sorted(maps.Keys(c.batches)) {
+		out = append(out, c.batches[id])
+	}
+	return out
+}
+
 // voidLaunches is called when the stream ends.
 func (c *Core) voidLaunches() {
-	bs := make([]*batch, 0, len(c.batches))
-	for _, b := range c.batches {
-		bs = append(bs, b)
-	}
-	slices.SortFunc(bs, func(a, b *batch) int { return strings.Compare(a.id, b.id) })
-	for _, b := range bs {
+	for _, b := range c.sortedBatches() {
 		c.dissolve(b)
 		c.abandonPrepared(b, "the master was lost before the launch")
 	}
@@ -384,9 +387,9 @@ func (c *Core) retry(now time.Time, group string) {
 	if g == nil {
 		return
 	}
-	if r := c.roles[g.role]; r.waiting > 0 && c.launching() {
+	if r := c.roles[g.role]; r != nil && r.member && r.waiting > 0 {
 		r.revives = 0
-		c.agenda.hasten(dutyRevive, r.name, later(now, r.told.Add(c.timing.Breath)))
+		c.reviveSoon(now, r)
 	}
 	c.planSoon(now)
 }

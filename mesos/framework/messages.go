@@ -29,7 +29,37 @@ func optional[T comparable](x T) *T {
 	return &x
 }
 
-func (c *Core) subscribeCall(suppressed []string) *Call {
+func (c *Core) subscribeCall() *Call {
+	call := calls.Subscribe(c.frameworkInfo())
+	if c.info.ID != "" {
+		calls.SubscribeTo(c.info.ID)(call)
+	}
+	call.Subscribe.SuppressedRoles = c.suppressedRoles()
+	return &Call{Call: call, constraints: c.said.constraints}
+}
+
+func (c *Core) updateCall(t terms) *Call {
+	return &Call{
+		Call: &scheduler.Call{Type: scheduler.Call_UPDATE_FRAMEWORK, UpdateFramework: &scheduler.Call_UpdateFramework{
+			FrameworkInfo: *c.frameworkInfo(), SuppressedRoles: c.suppressedRoles(),
+		}},
+		constraints: t.constraints,
+	}
+}
+
+// suppressedRoles go with every call that says as what we are registered: what it does
+// not repeat is forgotten.
+func (c *Core) suppressedRoles() []string {
+	var out []string
+	for _, name := range c.info.Roles {
+		if c.roles[name].suppressed {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func (c *Core) frameworkInfo() *mesos.FrameworkInfo {
 	i := c.info
 	timeout, checkpoint := i.FailoverTimeout.Seconds(), true
 	info := &mesos.FrameworkInfo{
@@ -43,12 +73,10 @@ func (c *Core) subscribeCall(suppressed []string) *Call {
 		WebUiURL:        optional(i.WebUIURL),
 		Capabilities:    capabilities,
 	}
-	call := calls.Subscribe(info)
 	if i.ID != "" {
-		calls.SubscribeTo(i.ID)(call)
+		info.ID = &mesos.FrameworkID{Value: i.ID}
 	}
-	call.Subscribe.SuppressedRoles = suppressed
-	return &Call{Call: call}
+	return info
 }
 
 // taskInfo makes a task with an executor of its own, both with the intent's ID.

@@ -39,14 +39,14 @@ func (c *Core) onOffers(now time.Time, os []mesos.Offer) {
 			continue
 		}
 		r := c.roles[o.Role]
-		if r == nil || (r.suppressed && r.waiting == 0) || c.tearing {
+		if r == nil || !r.member || (r.suppressed && r.waiting == 0) || c.tearing {
 			unfit = append(unfit, id)
 		} else {
 			h := &held{Offer: o, since: now}
 			c.held[id] = h
 			c.arrivals = append(c.arrivals, h)
 		}
-		if r != nil {
+		if r != nil && r.member {
 			c.offered(now, r)
 		}
 	}

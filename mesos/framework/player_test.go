@@ -23,7 +23,7 @@ type player struct {
 	now  time.Time
 	auto map[string]bool
 	last framework.State
-	sent *framework.Call // the last call but acknowledgements
+	sent map[scheduler.Call_Type]*framework.Call // the last of its type
 	log  []string
 }
 
@@ -53,7 +53,7 @@ func (p *player) do(words []string) error {
 		"auto": p.setAuto, "wait": p.wait, "subscribed": p.subscribed, "heartbeat": p.heartbeat, "offers": p.offers, "rescind": p.rescind,
 		"update": p.update, "failure": p.failure, "error": p.masterError, "event": p.event, "want": p.want, "forget": p.forget, "kill": p.kill,
 		"stored": p.stored, "prepared": p.prepared, "recorded": p.recorded, "disconnected": p.disconnected, "explain": p.explain,
-		"teardown": p.teardown, "torndown": p.tornDown, "counts": p.counts, "wake": p.wake, "refuse": p.refuse,
+		"teardown": p.teardown, "taken": p.taken, "become": p.become, "kept": p.kept, "counts": p.counts, "wake": p.wake, "refuse": p.refuse,
 	}
 	f := inputs[words[0]]
 	if f == nil {
@@ -67,7 +67,7 @@ func (p *player) do(words []string) error {
 }
 
 func (p *player) create(tasks []string, opts map[string]string) error {
-	p.now, p.auto = epoch, map[string]bool{}
+	p.now, p.auto, p.sent = epoch, map[string]bool{}, map[scheduler.Call_Type]*framework.Call{}
 	cfg := framework.Config{Info: framework.Info{ID: opts["id"], Name: "k8sm", User: "root", Roles: []string{"k8sm"}, FailoverTimeout: 7 * 24 * time.Hour}}
 	if r := opts["roles"]; r != "" {
 		cfg.Info.Roles = strings.Split(r, ",")
@@ -138,6 +138,9 @@ func (p *player) step(e *scheduler.Event) error { p.core.Step(p.now, e); return 
 
 func (p *player) subscribed(_ []string, opts map[string]string) error {
 	s := &scheduler.Event_Subscribed{MasterInfo: &mesos.MasterInfo{Hostname: ptr("master"), Port: ptr(uint32(5050)), Version: ptr("1.11.1")}}
+	if v := opts["version"]; v != "" {
+		s.MasterInfo.Version = &v
+	}
 	if id := opts["id"]; id != "" {
 		s.FrameworkID = &mesos.FrameworkID{Value: id}
 	}
@@ -231,7 +234,8 @@ func (p *player) masterError(words []string, _ map[string]string) error {
 	return p.step(&scheduler.Event{Type: scheduler.Event_ERROR, Error: &scheduler.Event_Error{Message: strings.Join(words, " ")}})
 }
 
-// want reads IDs, and cpus=4 group=general role=k8sm max=1 avoid=S1.
+// want reads IDs, and cpus=4 group=general role=k8sm max=1 avoid=S1
+// with=rack:In:r1,r2;@zone:Exists.
 func (p *player) want(ids []string, opts map[string]string) error {
 	d := placement.Demand{Group: "general", Role: opts["role"], Resources: placement.Resources{CPUs: 4, MemMiB: 4096, Ports: 2}}
 	if g := opts["group"]; g != "" {
@@ -239,6 +243,12 @@ func (p *player) want(ids []string, opts map[string]string) error {
 	}
 	if a := opts["avoid"]; a != "" {
 		d.Avoid = []string{a}
+	}
+	for _, s := range strings.FieldsFunc(opts["with"], func(r rune) bool { return r == ';' }) {
+		parts := append(strings.Split(s, ":"), "")
+		ct := placement.Constraint{Attribute: parts[0], Operator: placement.Operator(parts[1])}
+		ct.Values = strings.FieldsFunc(parts[2], func(r rune) bool { return r == ',' })
+		d.Constraints = append(d.Constraints, ct)
 	}
 	d.MaxPerAgent, _ = strconv.Atoi(opts["max"])
 	if x := opts["cpus"]; x != "" {
@@ -310,9 +320,9 @@ func (p *player) disconnected(words []string, _ map[string]string) error {
 	return nil
 }
 
-// refuse answers the last call with 400.
+// refuse answers the last call of a type with 400.
 func (p *player) refuse(words []string, _ map[string]string) error {
-	p.core.CallRefused(p.now, p.sent, strings.Join(words, " "))
+	p.core.CallRefused(p.now, p.sent[scheduler.Call_Type(scheduler.Call_Type_value[words[0]])], strings.Join(words[1:], " "))
 	return nil
 }
 
@@ -326,7 +336,25 @@ func (p *player) explain(ids []string, _ map[string]string) error {
 
 func (p *player) teardown([]string, map[string]string) error { p.core.Teardown(p.now); return nil }
 
-func (p *player) tornDown([]string, map[string]string) error { p.core.CallTaken(p.now, p.sent); return nil }
+// taken answers the last call of a type.
+func (p *player) taken(words []string, _ map[string]string) error {
+	p.core.CallTaken(p.now, p.sent[scheduler.Call_Type(scheduler.Call_Type_value[words[0]])])
+	return nil
+}
+
+// become changes the registration: roles=a,b hostname=h timeout=1h user=u.
+func (p *player) become(_ []string, opts map[string]string) error {
+	info := framework.Info{Name: "k8sm", User: "root", Hostname: opts["hostname"], Roles: strings.Split(opts["roles"], ","), FailoverTimeout: 7 * 24 * time.Hour}
+	if err := p.core.Update(p.now, info); err != nil {
+		p.say("refused: %v", err)
+	}
+	return nil
+}
+
+func (p *player) kept(words []string, _ map[string]string) error {
+	p.core.Kept(strings.Join(words, " "))
+	return nil
+}
 
 func (p *player) counts([]string, map[string]string) error {
 	p.say("%+v", p.core.Counts())

@@ -100,7 +100,7 @@ func (c *Core) beginLaunching(now time.Time) {
 		switch {
 		case r.waiting == 0 && !r.suppressed:
 			c.agenda.set(dutySuppress, name, now.Add(c.timing.Linger))
-		case r.waiting > 0 && r.suppressed:
+		case r.waiting > 0 && (r.suppressed || r.constraints != c.constraintsOf(r)):
 			c.revive(now, name)
 		case r.waiting > 0:
 			c.agenda.hasten(dutyRevive, name, now.Add(c.timing.Revive.First))

@@ -16,9 +16,11 @@ type sending struct {
 }
 
 // enqueue puts a call in line.
-func (c *Core) enqueue(call *scheduler.Call) {
+func (c *Core) enqueue(call *scheduler.Call) { c.enqueueCall(&Call{Call: call}) }
+
+func (c *Core) enqueueCall(call *Call) {
 	call.FrameworkID = &mesos.FrameworkID{Value: c.info.ID}
-	c.sending.queue = append(c.sending.queue, &Call{Call: call})
+	c.sending.queue = append(c.sending.queue, call)
 }
 
 // flush lets go as many calls as may go now.
@@ -67,11 +69,14 @@ func (c *Core) dropUnsent() {
 	}
 }
 
-// CallRefused says that the master turned one call down as malformed (400), while the
+// CallRefused says that the master turned one call down for what it says, while the
 // stream lives on. What is refused once is refused again: nothing is sent again at once.
 func (c *Core) CallRefused(now time.Time, call *Call, message string) {
 	if c.phase == ended {
 		return
+	}
+	if call == c.update {
+		c.disagreed(now, message)
 	}
 	c.settleLaunches(call, TaskError, ReasonCallRefused, message)
 	c.settle(now)

@@ -47,7 +47,7 @@ func (c *Core) Step(now time.Time, e *scheduler.Event) {
 	case scheduler.Event_FAILURE:
 		c.onFailure(now, e.GetFailure())
 	case scheduler.Event_ERROR:
-		c.onError(e.GetError().GetMessage())
+		c.onError(now, e.GetError().GetMessage())
 	default: // HEARTBEAT, and what we do not know or need
 	}
 	c.settle(now)
@@ -75,23 +75,17 @@ func (c *Core) IDStored(now time.Time, err error) {
 	c.settle(now)
 }
 
+// subscribe asks for a stream. Roles in which nothing is wanted are suppressed; before
+// task reconciliation all, so that no offer waits for it.
 func (c *Core) subscribe() {
 	c.phase = connecting
-	c.out.Subscribe = c.subscribeCall(c.rolesToSuppress())
-}
-
-// rolesToSuppress are those in which nothing is wanted; before task reconciliation all,
-// so that no offer waits for it.
-func (c *Core) rolesToSuppress() []string {
-	var out []string
 	for _, name := range c.info.Roles {
 		r := c.roles[name]
 		r.suppressed = r.waiting == 0 || len(c.tasks.known) > 0
-		if r.suppressed {
-			out = append(out, name)
-		}
+		r.constraints = c.constraintsOf(r)
 	}
-	return out
+	c.said = c.terms()
+	c.out.Subscribe = c.subscribeCall()
 }
 
 func (c *Core) onSubscribed(now time.Time, s *scheduler.Event_Subscribed) {
@@ -123,6 +117,7 @@ func (c *Core) onSubscribed(now time.Time, s *scheduler.Event_Subscribed) {
 	}
 	c.beginReconciliation(now)
 	c.killAgain(now)
+	c.proposeAgain(now)
 }
 
 // heartbeatOf is Mesos' default when the master says nothing or nonsense.
@@ -168,13 +163,17 @@ func (c *Core) checkSilence(now time.Time) {
 
 // onError handles the master's last word. All of them are final: even a refusal of
 // what we are comes as an event on a stream that was accepted.
-func (c *Core) onError(message string) {
+func (c *Core) onError(now time.Time, message string) {
 	reason := Refused
 	switch {
 	case strings.Contains(message, "failed over"):
 		reason, message = FailedOver, message+": another scheduler subscribed with our framework ID"
 	case strings.Contains(message, "has been removed"):
 		reason = FrameworkRemoved
+	case c.phase == connecting && c.said.constraints != "":
+		c.unconstrained = true
+		c.drop(now, Refused, "subscribing again without offer constraints: "+message)
+		return
 	}
 	c.end(reason, message)
 }
@@ -201,7 +200,7 @@ func (c *Core) lose(now time.Time, reason, message string) {
 	if c.phase == up && now.Sub(c.since) >= c.timing.Steady {
 		c.attempts = 0
 	}
-	c.phase = down
+	c.phase, c.update = down, nil
 	c.agenda.clearAll(dutySilence, dutyHold, dutyBatch, dutyPlan, dutyPatience, dutyAsk, dutyImplicit, dutyKill, dutyRevive, dutySuppress, dutyCalls)
 	c.round = nil
 	c.dropUnsent()
@@ -236,33 +235,11 @@ func (c *Core) CallTaken(now time.Time, call *Call) {
 	if c.phase == ended {
 		return
 	}
-	if call.Type == scheduler.Call_TEARDOWN {
+	switch {
+	case call.Type == scheduler.Call_TEARDOWN:
 		c.end(FrameworkRemoved, "the framework was torn down")
+	case call == c.update:
+		c.agreed(now)
 	}
 	c.settle(now)
-}
-
-// Update changes as what we are registered: at once where the master is with us, else
-// with the next SUBSCRIBE. The ID stays.
-func (c *Core) Update(now time.Time, info Info) error {
-	info.ID = c.info.ID
-	if err := info.validate(); err != nil {
-		return err
-	}
-	c.info = info
-	c.settle(now)
-	return nil
-}
-
-// Kept says what the master's own answers show it to keep of an earlier registration;
-// empty for nothing. State tells it on.
-func (c *Core) Kept(what string) {
-	s := c.state
-	s.Kept = what
-	c.setState(s)
-}
-
-// Maintenance is when an agent is to be unavailable, as far as the master has told.
-func (c *Core) Maintenance(agentID string) (Window, bool) {
-	return Window{}, false
 }

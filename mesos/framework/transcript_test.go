@@ -92,9 +92,7 @@ func (p *player) drain() {
 		}
 		for _, c := range r.Calls {
 			p.say("%s", callText(c))
-			if c.Type != scheduler.Call_ACKNOWLEDGE {
-				p.sent = c
-			}
+			p.sent[c.Type] = c
 		}
 		if r.Changed {
 			p.sayState()
@@ -112,7 +110,11 @@ func (p *player) sayState() {
 		return
 	}
 	p.last = s
-	p.say("state %s subscribed=%v reconciled=%v final=%v %q", s.Reason, s.Subscribed, s.Reconciled, s.Final, s.Message)
+	kept := ""
+	if s.Kept != "" {
+		kept = fmt.Sprintf(" kept=%q", s.Kept)
+	}
+	p.say("state %s subscribed=%v reconciled=%v final=%v %q%s", s.Reason, s.Subscribed, s.Reconciled, s.Final, s.Message, kept)
 }
 
 func (p *player) answer(r framework.Ready) {
@@ -153,6 +155,11 @@ func callText(c *framework.Call) string {
 	switch c.Type {
 	case scheduler.Call_SUBSCRIBE:
 		add("id=%s/%s suppressed=%v", c.GetFrameworkID().GetValue(), c.Subscribe.FrameworkInfo.GetID().GetValue(), c.Subscribe.SuppressedRoles)
+		add("%s", constraintsText(c))
+	case scheduler.Call_UPDATE_FRAMEWORK:
+		info := c.UpdateFramework.FrameworkInfo
+		add("id=%s/%s roles=%v hostname=%s suppressed=%v", c.GetFrameworkID().GetValue(), info.GetID().GetValue(), info.Roles, info.GetHostname(), c.UpdateFramework.SuppressedRoles)
+		add("%s", constraintsText(c))
 	case scheduler.Call_ACCEPT:
 		for _, id := range c.Accept.OfferIDs {
 			add("%s", id.Value)
@@ -182,7 +189,7 @@ func callText(c *framework.Call) string {
 			add("%s@%s", rt.TaskID.Value, rt.AgentID.GetValue())
 		}
 	}
-	return strings.Join(words, " ")
+	return strings.TrimRight(strings.Join(words, " "), " ")
 }
 
 func ptr[T any](x T) *T { return &x }

@@ -27,17 +27,13 @@ type kin struct {
 func (p *pass) classOf(d *Demand) *class {
 	k := kin{d.Group, d.Role, d.Resources, d.MaxPerAgent}
 	for _, c := range p.classes[k] {
-		if slices.EqualFunc(c.like.Constraints, d.Constraints, sameConstraint) {
+		if slices.EqualFunc(c.like.Constraints, d.Constraints, Constraint.Equal) {
 			return c
 		}
 	}
 	c := p.newClass(d)
 	p.classes[k] = append(p.classes[k], c)
 	return c
-}
-
-func sameConstraint(a, b Constraint) bool {
-	return a.Attribute == b.Attribute && a.Operator == b.Operator && slices.Equal(a.Values, b.Values)
 }
 
 func (p *pass) newClass(d *Demand) *class {

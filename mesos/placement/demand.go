@@ -1,5 +1,7 @@
 package placement
 
+import "slices"
+
 // Resources of one node, or what is left of an agent: cores, MiB, MiB and a count of
 // ports.
 type Resources struct {
@@ -41,6 +43,11 @@ type Constraint struct {
 	Attribute string
 	Operator  Operator
 	Values    []string
+}
+
+// Equal says that two constraints are the same.
+func (c Constraint) Equal(o Constraint) bool {
+	return c.Attribute == o.Attribute && c.Operator == o.Operator && slices.Equal(c.Values, o.Values)
 }
 
 // Demand asks for one task.
