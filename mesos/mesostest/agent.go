@@ -30,15 +30,17 @@ type Agent struct {
 	server     *http.Server
 	tempDir    string // to be removed, or empty
 
-	registration // what the master knows of it
-	link         link
+	registration   // what the master knows of it
+	administration // what operators decided of it
+	link           link
 
 	// The agent's own.
 	process
-	closed     bool
-	frameworks map[string]*agentFramework
-	containers sync.WaitGroup
-	failures   []error // of destroying containers
+	drainConfig *mesos.DrainConfig // nil unless it drains
+	closed      bool
+	frameworks  map[string]*agentFramework
+	containers  sync.WaitGroup
+	failures    []error // of destroying containers
 }
 
 // AddAgent starts an agent and registers it.

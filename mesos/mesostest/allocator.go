@@ -161,7 +161,10 @@ func (c claimant) mayHave(a *Agent, now time.Time) bool {
 	return !slices.ContainsFunc(filters[c.role], func(x filter) bool { return x.refused.contains(a.free) })
 }
 
+// active agents are those of which there are offers.
+func (a *Agent) active() bool { return a.state == agentActive && !a.deactivated }
+
 // offerable says whether the agent has anything worth an offer.
 func (a *Agent) offerable() bool {
-	return a.state == agentActive && (a.free.scalars["cpus"] >= minCPUs || a.free.scalars["mem"] >= minMem)
+	return a.active() && (a.free.scalars["cpus"] >= minCPUs || a.free.scalars["mem"] >= minMem)
 }

@@ -11,8 +11,7 @@
 // What goes wrong in a cluster can be made to go wrong here: see [Faults] and the
 // methods of Master and Agent.
 //
-// Left out are: reservations and volumes, quota and weights, maintenance and
-// draining, offer constraints, inverse offers, health checks, the default executor,
+// Left out are: reservations and volumes, quota and weights, maintenance, offer constraints, inverse offers, health checks, the default executor,
 // ACLs, the event stream of operators, restarts of masters, and the v0
 // API. Calls of that kind are taken, and nothing comes of them.
 //

@@ -125,6 +125,10 @@ func (a *Agent) run(info mesos.FrameworkInfo, infos []mesos.TaskInfo, group bool
 		f.tasks[task.id()] = task
 		tasks = append(tasks, task)
 	}
+	if a.drainConfig != nil {
+		a.dropAsDraining(f, tasks)
+		return
+	}
 	x, ok := f.executors[executorIDOf(&infos[0])]
 	if !ok {
 		x = a.startExecutor(f, tasks)
@@ -160,6 +164,7 @@ func (a *Agent) forget(f *agentFramework) {
 			t.stopRetry()
 		}
 		delete(a.frameworks, f.id)
+		a.checkDrained()
 	}
 }
 

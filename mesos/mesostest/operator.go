@@ -33,8 +33,7 @@ func (m *Master) serveOperator(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	if id, ok := agentToDrain(call); ok && !m.knows(id) {
-		refuse(w, http.StatusBadRequest, "Unknown agent")
+	if m.administer(w, call) {
 		return
 	}
 	response := m.read(call.Type)
@@ -77,12 +76,6 @@ func agentToDrain(call *master.Call) (id string, ok bool) {
 		return call.GetReactivateAgent().GetAgentID().Value, true
 	}
 	return "", false
-}
-
-func (m *Master) knows(agentID string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.agentsByID[agentID] != nil
 }
 
 // MarkAgentGone is an operator's word that an agent will not come back. It says

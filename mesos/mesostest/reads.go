@@ -62,19 +62,21 @@ func (m *Master) readAgents() *master.Response_GetAgents {
 			continue
 		}
 		pid := "slave(1)@" + net.JoinHostPort(a.ip, strconv.Itoa(a.port))
-		deactivated := false
+		deactivated := a.deactivated
 		out.Agents = append(out.Agents, master.Response_GetAgents_Agent{
-			AgentInfo:          a.info(),
-			Active:             a.state == agentActive,
-			Deactivated:        &deactivated,
-			Version:            m.options.Version,
-			PID:                &pid,
-			RegisteredTime:     timeInfo(a.registered),
-			ReregisteredTime:   timeInfo(a.reregistered),
-			TotalResources:     a.total.resources("", true),
-			AllocatedResources: byRole(a.used()),
-			OfferedResources:   byRole(a.offered()),
-			Capabilities:       agentCapabilities,
+			AgentInfo:               a.info(),
+			Active:                  a.active(),
+			Deactivated:             &deactivated,
+			DrainInfo:               a.draining,
+			EstimatedDrainStartTime: timeInfo(a.drainStarted),
+			Version:                 m.options.Version,
+			PID:                     &pid,
+			RegisteredTime:          timeInfo(a.registered),
+			ReregisteredTime:        timeInfo(a.reregistered),
+			TotalResources:          a.total.resources("", true),
+			AllocatedResources:      byRole(a.used()),
+			OfferedResources:        byRole(a.offered()),
+			Capabilities:            agentCapabilities,
 		})
 	}
 	return out

@@ -93,6 +93,7 @@ func (m *Master) unregister(a *Agent) {
 	if a.state == agentRemoved {
 		return
 	}
+	a.administration = administration{}
 	m.dropAgent(a)
 	m.agents = slices.DeleteFunc(m.agents, func(x *Agent) bool { return x == a })
 	delete(m.agentsByID, a.id)
@@ -301,6 +302,7 @@ func (m *Master) reregister(a *Agent) {
 		a.resend(f.id)
 		a.resend(f.id) // really: once for registering, once for the master's news of the framework
 	}
+	m.redrain(a)
 }
 
 // sortedTasks that the master has on the agent.
@@ -342,6 +344,7 @@ func (m *Master) returned(a *Agent) {
 		a.resend(id)
 		a.resend(id)
 	}
+	m.redrain(a)
 	m.allocateSoon()
 }
 
@@ -374,6 +377,7 @@ func (m *Master) takeBack(a *Agent, f *framework, af *agentFramework) {
 // markGone is an operator's word that the agent will not come back.
 func (m *Master) markGone(a *Agent) {
 	m.gone[a.id] = true
+	a.administration = administration{}
 	m.dropAgent(a)
 	tasks := make([]*task, 0, len(a.tasks))
 	for t := range a.tasks {

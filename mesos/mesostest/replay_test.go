@@ -22,6 +22,8 @@ type recorded struct {
 	name string
 	// tick is when the real master's allocator first ran, by its offers.
 	tick time.Duration
+	// late is how many of the agents are not there from the start.
+	late int
 	// skip are lines not to replay.
 	skip []int
 	// skipConn is a connection not to replay.
@@ -82,7 +84,7 @@ func newReplay(t *testing.T, r recorded, tr transcript, dir string) *replay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range tr.agentFlags {
+	for i := range len(tr.agentFlags) - r.late {
 		p.addAgent(i)
 	}
 	return p

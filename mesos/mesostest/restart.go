@@ -132,6 +132,9 @@ func (a *Agent) recovered(lives int) {
 			}
 		}
 	}
+	if a.drainConfig != nil {
+		a.drain(*a.drainConfig)
+	}
 	a.life = lifeRegistering
 	a.link.down = false
 	a.master.after(registrationDelay, func() {

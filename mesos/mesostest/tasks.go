@@ -51,6 +51,7 @@ func (m *Master) removeTask(t *task) {
 	if f.finished = append(f.finished, t); len(f.finished) > maxFinished {
 		f.finished = f.finished[1:]
 	}
+	m.checkDrained(t.agent)
 }
 
 func (t *task) executorID() *mesos.ExecutorID {

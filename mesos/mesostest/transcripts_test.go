@@ -87,6 +87,13 @@ var transcripts = []recorded{
 		},
 	},
 	{
+		name: "16-drain", tick: 98 * time.Millisecond, late: 1,
+		before: map[int]func(*replay, *line){
+			157: func(p *replay, _ *line) { p.addAgent(2) },
+			164: func(p *replay, _ *line) { p.agents[2].Stop() },
+		},
+	},
+	{
 		name: "19-operator-reads", tick: 100 * time.Millisecond,
 		skipConn: "operator2", // the operator API's stream
 		// Maintenance, logging, the v0 paths, and the agent's own operator API.

@@ -22,6 +22,7 @@ func (a *Agent) update(t *agentTask, status mesos.TaskStatus) {
 		t.received = map[string]bool{}
 	}
 	t.received[string(status.UUID)] = true
+	a.explainAsDraining(f, &status)
 	status.AgentID = &mesos.AgentID{Value: a.id}
 	if id := t.executor.id(); id != "" {
 		status.ExecutorID = &mesos.ExecutorID{Value: id}

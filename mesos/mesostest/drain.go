@@ -1,0 +1,211 @@
+package mesostest
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/master"
+)
+
+// administration of an agent is what an operator decided of it. The master keeps it
+// in its registry, apart from what it sees of the agent itself.
+type administration struct {
+	deactivated  bool
+	draining     *mesos.DrainInfo // nil unless draining or drained
+	drainStarted time.Time
+}
+
+// NoMaxGrace is a Drain that leaves tasks the grace periods that they have.
+const NoMaxGrace time.Duration = -1
+
+// Drain is the operator's DRAIN_AGENT: offers of the agent stop and its tasks are
+// killed, with a grace of maxGrace at most. The agent is drained when their last
+// updates are acknowledged, and then, with markGone, gone. It takes no task before
+// its last executor has ended, even after Reactivate.
+func (a *Agent) Drain(maxGrace time.Duration, markGone bool) {
+	config := mesos.DrainConfig{MarkGone: &markGone}
+	if maxGrace >= 0 {
+		config.MaxGracePeriod = &mesos.DurationInfo{Nanoseconds: maxGrace.Nanoseconds()}
+	}
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	a.master.drain(a, config)
+}
+
+// Deactivate is the operator's DEACTIVATE_AGENT: offers of the agent stop, its tasks
+// run on.
+func (a *Agent) Deactivate() {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	a.master.deactivate(a)
+}
+
+// Reactivate is the operator's REACTIVATE_AGENT: it ends Deactivate, and Drain when
+// the agent is drained. An agent that is neither is an error.
+func (a *Agent) Reactivate() error {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	return a.master.reactivate(a)
+}
+
+// Drained says whether a Drain of the agent has come to its end.
+func (a *Agent) Drained() bool {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	return a.draining != nil && a.draining.State == mesos.DrainState_DRAINED
+}
+
+func (m *Master) drain(a *Agent, config mesos.DrainConfig) {
+	a.draining = &mesos.DrainInfo{State: mesos.DrainState_DRAINING, Config: config}
+	m.deactivate(a)
+	if a.state == agentUnreachable || a.state == agentRemoved {
+		return // told when it returns
+	}
+	a.drainStarted = m.options.Now()
+	a.deliver(func() { a.drain(config) })
+	m.checkDrained(a)
+}
+
+func (m *Master) deactivate(a *Agent) {
+	a.deactivated = true
+	for _, o := range valuesByKey(a.offers) {
+		m.rescind(o)
+	}
+}
+
+func (m *Master) reactivate(a *Agent) error {
+	if !a.deactivated {
+		return worded("Agent is not deactivated")
+	}
+	if a.draining != nil && a.draining.State == mesos.DrainState_DRAINING {
+		return worded("Agent is still in the DRAINING state")
+	}
+	a.administration = administration{}
+	return nil
+}
+
+// checkDrained ends a drain when the agent has no task any more of which the master
+// knows, with or without an executor.
+func (m *Master) checkDrained(a *Agent) {
+	present := a.state == agentActive || a.state == agentDisconnected
+	if !present || a.draining == nil || a.draining.State == mesos.DrainState_DRAINED || len(a.tasks) > 0 {
+		return
+	}
+	if a.draining.Config.GetMarkGone() {
+		m.markGone(a)
+		return
+	}
+	a.draining.State = mesos.DrainState_DRAINED
+}
+
+// redrain tells a draining agent that is back what it may not know, drained or not.
+func (m *Master) redrain(a *Agent) {
+	if a.draining == nil {
+		return
+	}
+	config := a.draining.Config
+	a.deliver(func() { a.drain(config) })
+	m.checkDrained(a)
+}
+
+// drain makes the agent itself kill all tasks and take none. With nothing to drain
+// it is done already.
+func (a *Agent) drain(config mesos.DrainConfig) {
+	if len(a.frameworks) == 0 {
+		return
+	}
+	a.drainConfig = &config
+	for _, f := range a.sortedFrameworks() {
+		for _, x := range f.sortedExecutors() {
+			for _, t := range slices.Clone(x.tasks) {
+				a.kill(f.id, t.id(), capped(&config, t.info.KillPolicy))
+			}
+		}
+	}
+}
+
+// capped is the kill policy to override a task's own with, if it allows more.
+func capped(config *mesos.DrainConfig, own *mesos.KillPolicy) *mesos.KillPolicy {
+	limit := config.MaxGracePeriod
+	if limit == nil {
+		return nil
+	}
+	if grace := own.GetGracePeriod(); grace != nil && grace.Nanoseconds <= limit.Nanoseconds {
+		return nil
+	}
+	return &mesos.KillPolicy{GracePeriod: limit}
+}
+
+// checkDrained ends the agent's own drain when nothing is left on it, be it an executor
+// without tasks.
+func (a *Agent) checkDrained() {
+	if len(a.frameworks) == 0 {
+		a.drainConfig = nil
+	}
+}
+
+// dropAsDraining refuses tasks that came though the agent drains.
+func (a *Agent) dropAsDraining(f *agentFramework, tasks []*agentTask) {
+	first := &tasks[0].info
+	id := executorIDOf(first)
+	refused := &executorState{agent: a, framework: f, info: mesos.ExecutorInfo{ExecutorID: mesos.ExecutorID{Value: id}}}
+	for _, t := range tasks {
+		t.executor = refused
+		a.endTask(t, mesos.TASK_DROPPED, mesos.REASON_AGENT_DRAINING, "Task was received while agent was already draining")
+	}
+	if first.Executor != nil && f.executors[id] == nil {
+		a.report(func() { a.master.executorExited(a, f.id, id, -1) })
+	}
+}
+
+// explainAsDraining says of tasks that are killed that it was the drain, and of those
+// of an agent that is to be gone that they are, too.
+func (a *Agent) explainAsDraining(f *agentFramework, status *mesos.TaskStatus) {
+	if state := status.GetState(); a.drainConfig == nil || state != mesos.TASK_KILLING && state != mesos.TASK_KILLED {
+		return
+	}
+	status.Reason = mesos.REASON_AGENT_DRAINING.Enum()
+	if a.drainConfig.GetMarkGone() && capable(&f.info, mesos.FrameworkInfo_Capability_PARTITION_AWARE) {
+		status.State = mesos.TASK_GONE_BY_OPERATOR.Enum()
+	}
+}
+
+// administer answers operators' calls about one agent, if it is such a call.
+func (m *Master) administer(w http.ResponseWriter, call *master.Call) bool {
+	id, ok := agentToDrain(call)
+	if !ok {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a, known := m.agentsByID[id]
+	if err := m.administerAgent(a, known, call); err != nil {
+		refuse(w, http.StatusBadRequest, "%v", err)
+	}
+	return true
+}
+
+func (m *Master) administerAgent(a *Agent, known bool, call *master.Call) error {
+	switch {
+	case !known && call.Type == master.Call_REACTIVATE_AGENT:
+		return worded("Agent is not deactivated")
+	case !known:
+		return worded("Unknown agent")
+	case call.Type == master.Call_DEACTIVATE_AGENT:
+		m.deactivate(a)
+		return nil
+	case call.Type == master.Call_REACTIVATE_AGENT:
+		return m.reactivate(a)
+	}
+	markGone := call.DrainAgent.GetMarkGone()
+	config := mesos.DrainConfig{MarkGone: &markGone}
+	// It is a google.protobuf.Duration: of {"nanoseconds": n}, which looks like Mesos'
+	// own DurationInfo, nothing is taken, and no grace is left.
+	if d := call.DrainAgent.MaxGracePeriod; d != nil {
+		config.MaxGracePeriod = &mesos.DurationInfo{Nanoseconds: d.Seconds*int64(time.Second) + int64(d.Nanos)}
+	}
+	m.drain(a, config)
+	return nil
+}
