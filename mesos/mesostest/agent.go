@@ -126,9 +126,9 @@ func (a *Agent) stopServing() {
 	}
 }
 
-// setIdentity gives an agent its ID, and names to one that has none.
-func (a *Agent) setIdentity(id string, number int) {
-	a.id = id
+// setIdentity gives an agent its number, and names to one that has none.
+func (a *Agent) setIdentity(number int) {
+	a.number = number
 	setDefault(&a.options.Hostname, fmt.Sprintf("agent-%d.example", number+1))
 	if a.options.IP == "" {
 		n := number + 1
@@ -138,8 +138,12 @@ func (a *Agent) setIdentity(id string, number int) {
 	setDefault(&a.port, 5051)
 }
 
-// ID that the master gave to the agent.
-func (a *Agent) ID() string { return a.id }
+// ID that a master gave to the agent; empty before.
+func (a *Agent) ID() string {
+	a.master.mu.Lock()
+	defer a.master.mu.Unlock()
+	return a.id
+}
 
 // Hostname of the agent.
 func (a *Agent) Hostname() string { return a.options.Hostname }
@@ -262,13 +266,17 @@ func (l *link) pass(f func()) {
 }
 
 // deliver hands something from the master to the agent.
-func (a *Agent) deliver(f func()) { a.link.pass(f) }
+func (a *Agent) deliver(f func()) {
+	if a.state != agentRecovered { // the master has no connection to it
+		a.link.pass(f)
+	}
+}
 
 // report hands something from the agent to the master, which takes nothing from
-// agents that it has removed.
+// agents that are not registered.
 func (a *Agent) report(f func()) {
 	a.link.pass(func() {
-		if a.state != agentRemoved {
+		if a.state != agentRemoved && a.state != agentRecovered {
 			f()
 		}
 	})

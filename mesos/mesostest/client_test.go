@@ -118,7 +118,24 @@ func (s *subscription) next(eventType string) object {
 	}
 }
 
-// scheduler is a framework that a test drives by hand.
+// drain returns what comes within the time.
+func (s *subscription) drain(d time.Duration) []object {
+	var events []object
+	timeout := time.After(d)
+	for {
+		select {
+		case event, ok := <-s.events:
+			if !ok {
+				return events
+			}
+			events = append(events, event)
+		case <-timeout:
+			return events
+		}
+	}
+}
+
+// testScheduler is a framework that a test drives by hand.
 type testScheduler struct {
 	*subscription
 	wire

@@ -9,10 +9,12 @@
 // [ProcessLauncher] runs real processes in sandboxes, cgroups and network
 // namespaces; a [Func] is an executor in this process, cheap enough for thousands.
 // What goes wrong in a cluster can be made to go wrong here: see [Faults] and the
-// methods of Master and Agent.
+// methods of Master and Agent. [NewMasters] starts several masters, of which one leads,
+// dies, and is followed by another.
 //
-// Left out are: reservations and volumes, quota and weights, maintenance, offer constraints, inverse offers, health checks, the default executor,
-// ACLs, the event stream of operators, restarts of masters, and the v0
+// Left out are: reservations and volumes, quota and weights, maintenance, offer
+// constraints, inverse offers, health checks, the default executor, ACLs, the event
+// stream of operators, and the v0
 // API. Calls of that kind are taken, and nothing comes of them.
 //
 // The package knows nothing of k8sm or of Kubernetes. What it answers was checked

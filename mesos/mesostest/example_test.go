@@ -88,6 +88,39 @@ func ExampleFunc() {
 	// Output: agent-1.example
 }
 
+// Three masters, of which the leader dies. Until another one is elected the rest
+// redirect to the dead one.
+func ExampleNewMasters() {
+	masters, err := mesostest.NewMasters(3, mesostest.MasterOptions{})
+	if err != nil {
+		panic(err)
+	}
+	defer masters.Close()
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	ask := func() {
+		all := masters.All()
+		response, err := client.Post(all[2].URL()+"/api/v1", "application/json", nil)
+		if err != nil {
+			panic(err)
+		}
+		defer response.Body.Close()
+		for i, m := range all {
+			if response.Header.Get("Location") == "//"+m.Addr()+"/master/api/v1" {
+				fmt.Println(response.StatusCode, "to master", i)
+			}
+		}
+	}
+	ask()
+	masters.Kill(0)
+	ask()
+	masters.Elect(1)
+	ask()
+	// Output:
+	// 307 to master 0
+	// 307 to master 0
+	// 307 to master 1
+}
+
 // A master that loses the answers to the next two calls, and has no leader after.
 func ExampleMaster_Inject() {
 	master, err := mesostest.NewMaster(mesostest.MasterOptions{})

@@ -24,6 +24,7 @@ type framework struct {
 	finished    []*task
 	allocated   map[string]quantities // by role: used and offered
 	failover    *time.Timer
+	recovered   bool // told of by agents after an election; it has not subscribed since
 
 	registered, reregistered, unregistered time.Time
 }
@@ -53,7 +54,7 @@ func (m *Master) send(f *framework, event *scheduler.Event) {
 	if f.stream == nil {
 		return
 	}
-	if drop := m.faults.DropEvents; drop != nil && drop(event.Type.String()) {
+	if drop := m.leader.faults.DropEvents; drop != nil && drop(event.Type.String()) {
 		return
 	}
 	f.stream.send(event)
@@ -62,7 +63,7 @@ func (m *Master) send(f *framework, event *scheduler.Event) {
 // subscribe registers a framework, or its next scheduler. An error is for the
 // framework to read, as an ERROR event.
 func (m *Master) subscribe(call *scheduler.Call_Subscribe, principal string, s *stream) (*framework, error) {
-	m.mu.Lock()
+	m.lockAsLeader()
 	defer m.mu.Unlock()
 	info := *call.FrameworkInfo
 	if principal != "" {
@@ -80,6 +81,10 @@ func (m *Master) subscribe(call *scheduler.Call_Subscribe, principal string, s *
 	}
 	wasConnected := f.stream != nil
 	m.failOver(f)
+	if f.recovered {
+		f.recovered = false
+		f.registered, f.reregistered = m.options.Now(), m.options.Now()
+	}
 	f.stream = s
 	f.suppressRoles(call.SuppressedRoles)
 	m.log.Info("Subscribed framework", "framework", f.id, "name", info.Name, "known", known)
@@ -106,8 +111,7 @@ func (m *Master) validateFramework(info *mesos.FrameworkInfo, suppressed []strin
 			return worded("Suppressed role '%s' is not contained in the list of roles", role)
 		}
 	}
-	id := info.GetID().GetValue()
-	if slices.ContainsFunc(m.completed, func(f *framework) bool { return f.id == id }) {
+	if m.isCompleted(info.GetID().GetValue()) {
 		return worded("Framework has been removed")
 	}
 	return nil
@@ -145,10 +149,14 @@ func validateRoles(info *mesos.FrameworkInfo) error {
 	return nil
 }
 
+func (m *Master) isCompleted(frameworkID string) bool {
+	return slices.ContainsFunc(m.completed, func(f *framework) bool { return f.id == frameworkID })
+}
+
 // addFramework takes any ID that the framework brings, known or not.
 func (m *Master) addFramework(info mesos.FrameworkInfo) *framework {
 	if info.GetID().GetValue() == "" {
-		info.ID = &mesos.FrameworkID{Value: fmt.Sprintf("%s-%04d", m.id, m.nextFramework)}
+		info.ID = &mesos.FrameworkID{Value: fmt.Sprintf("%s-%04d", m.leader.id, m.nextFramework)}
 		m.nextFramework++
 	}
 	if info.FailoverTimeout == nil {
@@ -190,10 +198,7 @@ func (f *framework) update(info mesos.FrameworkInfo) error {
 // failOver ends the older scheduler's stream, and makes all its offers void. Those
 // of roles that are no longer the framework's are rescinded first.
 func (m *Master) failOver(f *framework) {
-	if f.failover != nil {
-		f.failover.Stop()
-		f.failover = nil
-	}
+	f.stopFailover()
 	for _, o := range f.offers {
 		if !slices.Contains(f.roles(), o.role) {
 			m.send(f, rescindEvent(o.id))
@@ -231,6 +236,13 @@ func (m *Master) disconnected(f *framework, s *stream) {
 	})
 }
 
+func (f *framework) stopFailover() {
+	if f.failover != nil {
+		f.failover.Stop()
+		f.failover = nil
+	}
+}
+
 func (f *framework) failoverTimeout() time.Duration {
 	seconds := f.info.GetFailoverTimeout()
 	if math.IsNaN(seconds) || seconds <= 0 {
@@ -243,9 +255,7 @@ func (f *framework) failoverTimeout() time.Duration {
 // executors get SHUTDOWN, its resources are free at once.
 func (m *Master) removeFramework(f *framework) {
 	m.log.Info("Removed framework", "framework", f.id)
-	if f.failover != nil {
-		f.failover.Stop()
-	}
+	f.stopFailover()
 	m.recoverOffers(f)
 	for _, t := range f.tasks {
 		t.state = mesos.TASK_KILLED

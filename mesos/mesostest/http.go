@@ -107,7 +107,7 @@ func (m *Master) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == pathScheduler:
 		m.serveScheduler(w, r, principal)
 	case path == "/redirect":
-		m.redirect(w, m.Addr(), "")
+		m.redirect(w, m.publicAddr(), "")
 	case path == "/version":
 		w.Header().Set("Content-Type", mediaJSON)
 		fmt.Fprintf(w, `{"version":%q}`, m.options.Version)
@@ -130,15 +130,21 @@ func (m *Master) authenticate(r *http.Request) (principal string, ok bool) {
 
 // leads answers in place of a master that does not lead, or not yet.
 func (m *Master) leads(w http.ResponseWriter, path string) bool {
-	faults := m.currentFaults()
+	m.mu.Lock()
+	faults, presumed, recovering := m.faults, m.presumed, m.recovering
+	m.mu.Unlock()
 	switch {
-	case faults.NoLeader:
+	case faults.NoLeader || presumed == nil:
 		refuse(w, http.StatusServiceUnavailable, "No leader elected")
 	case faults.RedirectTo != "" && path == "/redirect":
 		m.redirect(w, faults.RedirectTo, "")
 	case faults.RedirectTo != "":
 		m.redirect(w, faults.RedirectTo, "/master"+path)
-	case faults.Recovering && path != "/redirect":
+	case presumed != m && path == "/redirect":
+		m.redirect(w, presumed.publicAddr(), "")
+	case presumed != m:
+		m.redirect(w, presumed.publicAddr(), "/master"+path)
+	case (recovering || faults.Recovering) && path != "/redirect":
 		refuse(w, http.StatusServiceUnavailable, "Master has not finished recovery")
 	default:
 		return true

@@ -2,57 +2,53 @@ package mesostest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 )
 
-// Master is a Mesos master with its allocator, and the cluster of its agents.
-//
-// One lock guards it and all its agents. Under it nothing blocks: events are
-// queued, containers are started and destroyed by goroutines that do not hold it.
+// Master is a Mesos master with its allocator. Alone it is its cluster's leader for
+// ever; of [Masters] one may lead, and all share what the cluster is.
 type Master struct {
+	*cluster
 	options  MasterOptions
 	log      logr.Logger
-	id       string
 	ip       string
 	port     int
-	started  time.Time
 	listener net.Listener
 	server   *http.Server
+	process  masterProcess
 
-	allocateNow chan struct{}
-	done        chan struct{}
-	wg          sync.WaitGroup
-
-	mu            sync.Mutex
-	closed        bool
-	faults        Faults
-	calls         map[string]int
-	frameworks    map[string]*framework
-	completed     []*framework // removed, oldest first; their IDs are never taken again
-	agents        []*Agent     // registered, disconnected or unreachable, in order of start
-	agentsByID    map[string]*Agent
-	gone          map[string]bool // IDs of agents that an operator marked gone
-	offers        map[string]*offer
-	total         quantities // of registered agents
-	nextFramework int
-	nextAgent     int
-	nextOffer     int
-	connections   map[*stream]struct{} // schedulers' streams that are being served
-	agentsToClose []*Agent             // all that were ever started
+	// Guarded by the cluster's lock.
+	id          string // of this process: a new one with each
+	started     time.Time
+	elected     time.Time
+	recovering  bool
+	faults      Faults
+	calls       map[string]int
+	connections map[*stream]struct{} // schedulers' streams that are being served
 }
 
-// NewMaster starts a master.
+// NewMaster starts a master that leads.
 func NewMaster(o MasterOptions) (*Master, error) {
+	c := newCluster()
+	m, err := c.startMaster(o)
+	if err != nil {
+		return nil, err
+	}
+	c.leader, c.presumed = m, m
+	c.start()
+	return m, nil
+}
+
+// startMaster makes one of the cluster's masters, which does not lead.
+func (c *cluster) startMaster(o MasterOptions) (*Master, error) {
 	o = o.withDefaults()
 	listener, ip, port, err := listen(o.Listener, o.Address, "")
 	if err != nil {
@@ -60,28 +56,29 @@ func NewMaster(o MasterOptions) (*Master, error) {
 	}
 	setDefault(&o.Hostname, ip)
 	m := &Master{
+		cluster:     c,
 		options:     o,
 		log:         o.Log,
-		id:          newUUID().String(),
 		ip:          ip,
 		port:        port,
-		started:     o.Now(),
 		listener:    listener,
-		allocateNow: make(chan struct{}, 1),
-		done:        make(chan struct{}),
 		faults:      o.Faults,
 		calls:       map[string]int{},
-		frameworks:  map[string]*framework{},
-		agentsByID:  map[string]*Agent{},
-		gone:        map[string]bool{},
-		offers:      map[string]*offer{},
-		total:       quantitiesOf(),
 		connections: map[*stream]struct{}{},
 	}
-	m.server = &http.Server{Handler: http.HandlerFunc(m.serveHTTP), ErrorLog: discardLog}
-	m.goes(func() { _ = m.server.Serve(listener) })
-	m.goes(m.allocateForEver)
+	m.begin()
+	m.server = &http.Server{
+		Handler:   http.HandlerFunc(m.serveHTTP),
+		ConnState: m.process.connState,
+		ErrorLog:  discardLog,
+	}
+	c.masters = append(c.masters, m)
 	return m, nil
+}
+
+// begin is the start of the master's process, be it the first one or the next.
+func (m *Master) begin() {
+	m.id, m.started, m.elected = newUUID().String(), m.options.Now(), m.options.Now()
 }
 
 // listen takes the listener, or opens one at the address in the network namespace.
@@ -99,26 +96,6 @@ func listen(given net.Listener, address, netNS string) (l net.Listener, ip strin
 	return l, host, port, err
 }
 
-// goes starts a goroutine that Close waits for.
-func (m *Master) goes(f func()) {
-	m.wg.Add(1)
-	go func() {
-		defer m.wg.Done()
-		f()
-	}()
-}
-
-// after runs f under the lock when d has passed, unless the master is closed.
-func (m *Master) after(d time.Duration, f func()) *time.Timer {
-	return time.AfterFunc(d, func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if !m.closed {
-			f()
-		}
-	})
-}
-
 // now as seconds since the epoch, as statuses have it.
 func (m *Master) now() *float64 {
 	seconds := float64(m.options.Now().UnixNano()) / 1e9
@@ -131,30 +108,22 @@ func (m *Master) Addr() string { return net.JoinHostPort(m.ip, strconv.Itoa(m.po
 // URL of the master, http://host:port.
 func (m *Master) URL() string { return "http://" + m.Addr() }
 
-// ID of the master.
-func (m *Master) ID() string { return m.id }
-
-// Close ends all agents with all that they started, all streams and the master. It
-// returns when nothing of them is left, or says what it could not remove.
-func (m *Master) Close() error {
-	m.mu.Lock()
-	if m.closed {
-		m.mu.Unlock()
-		return nil
-	}
-	m.closed = true
-	agents := slices.Clone(m.agentsToClose)
-	for s := range m.connections {
-		s.abort()
-	}
-	close(m.done)
-	m.mu.Unlock()
-
-	errs := closeAll(agents)
-	stopServer(m.server)
-	m.wg.Wait()
-	return errors.Join(errs...)
+// publicAddr is host:port as told to frameworks.
+func (m *Master) publicAddr() string {
+	return net.JoinHostPort(m.options.Hostname, strconv.Itoa(m.port))
 }
+
+// ID of the master's process: another one after its restart.
+func (m *Master) ID() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.id
+}
+
+// Close ends the master and its whole cluster: all agents with all that they
+// started, all streams, all masters. It returns when nothing of them is left, or says
+// what it could not remove.
+func (m *Master) Close() error { return m.close() }
 
 // stopServer waits for calls that are being answered, but not for long.
 func stopServer(s *http.Server) {
@@ -164,17 +133,6 @@ func stopServer(s *http.Server) {
 	_ = s.Close()
 }
 
-// closeAll closes agents side by side: each may have to wait for its processes.
-func closeAll(agents []*Agent) []error {
-	errs := make([]error, len(agents))
-	var wg sync.WaitGroup
-	for i, a := range agents {
-		wg.Go(func() { errs[i] = a.Close() })
-	}
-	wg.Wait()
-	return errs
-}
-
 // Agents that are registered, disconnected or unreachable, in order of their start.
 func (m *Master) Agents() []*Agent {
 	m.mu.Lock()
@@ -182,7 +140,8 @@ func (m *Master) Agents() []*Agent {
 	return slices.Clone(m.agents)
 }
 
-// Calls says how many scheduler calls of each type (as "ACCEPT") were accepted so far.
+// Calls says how many scheduler calls of each type (as "ACCEPT") this master has
+// accepted so far.
 func (m *Master) Calls() map[string]int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -23,7 +23,7 @@ type offer struct {
 // makeOffer gives all that is free on the agent to the framework.
 func (m *Master) makeOffer(f *framework, a *Agent, role string) *offer {
 	o := &offer{
-		id:        fmt.Sprintf("%s-O%d", m.id, m.nextOffer),
+		id:        fmt.Sprintf("%s-O%d", m.leader.id, m.nextOffer),
 		framework: f,
 		agent:     a,
 		role:      role,
@@ -81,13 +81,17 @@ func (f *framework) deallocate(role string, q quantities) {
 
 // takeOffer makes an offer void. Its resources are the caller's to give on.
 func (m *Master) takeOffer(o *offer) {
-	if o.timeout != nil {
-		o.timeout.Stop()
-	}
+	o.stopTimeout()
 	delete(m.offers, o.id)
 	delete(o.framework.offers, o.id)
 	delete(o.agent.offers, o.id)
 	o.framework.deallocate(o.role, o.resources)
+}
+
+func (o *offer) stopTimeout() {
+	if o.timeout != nil {
+		o.timeout.Stop()
+	}
 }
 
 // recoverOffer makes an offer void; its resources are free at the next pass.

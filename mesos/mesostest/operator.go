@@ -92,7 +92,7 @@ func (m *Master) MarkAgentGone(id string) bool {
 
 // read answers the calls that only look.
 func (m *Master) read(call master.Call_Type) *master.Response {
-	m.mu.Lock()
+	m.lockAsLeader()
 	defer m.mu.Unlock()
 	switch call {
 	case master.Call_GET_HEALTH:
@@ -102,9 +102,9 @@ func (m *Master) read(call master.Call_Type) *master.Response {
 			VersionInfo: mesos.VersionInfo{Version: m.options.Version},
 		}}
 	case master.Call_GET_MASTER:
-		since := float64(m.started.UnixNano()) / 1e9
+		started, elected := float64(m.started.UnixNano())/1e9, float64(m.elected.UnixNano())/1e9
 		return &master.Response{Type: master.Response_GET_MASTER, GetMaster: &master.Response_GetMaster{
-			MasterInfo: m.info(), StartTime: &since, ElectedTime: &since,
+			MasterInfo: m.info(), StartTime: &started, ElectedTime: &elected,
 		}}
 	case master.Call_GET_AGENTS:
 		return &master.Response{Type: master.Response_GET_AGENTS, GetAgents: m.readAgents()}

@@ -16,7 +16,9 @@ type MasterOptions struct {
 	// Listener to serve on instead of Address; the master closes it. For TLS, pass
 	// a tls.Listener.
 	Listener net.Listener
-	// Hostname as told to frameworks. Default: the IP address.
+	// Listeners of several masters; see [NewMasters].
+	Listeners []net.Listener
+	// Hostname as told to frameworks, in redirects, too. Default: the IP address.
 	Hostname string
 	// Version as told to frameworks. Default 1.11.1.
 	Version string
@@ -37,6 +39,18 @@ type MasterOptions struct {
 	UpdateRetryInterval time.Duration
 	// AgentTimeout after which a partitioned agent is unreachable. Default 75 s.
 	AgentTimeout time.Duration
+
+	// ElectAfter the leader's death the next one of several masters leads, as when its
+	// ZooKeeper session has ended. Default: never, but when Elect says so.
+	ElectAfter time.Duration
+	// RecoveryTime of a master that was elected, before it takes calls. Default: none.
+	RecoveryTime time.Duration
+	// AgentReturn is how long after a leader's recovery the agents register again.
+	// Default 1 s. [Agent.Pause] and [Agent.Disconnect] keep one away for longer.
+	AgentReturn time.Duration
+	// AgentReregisterTimeout after which agents that did not return to a new leader
+	// are unreachable. Default 10 min.
+	AgentReregisterTimeout time.Duration
 
 	// Faults that are there from the start; [Master.Inject] changes them later.
 	Faults Faults
@@ -107,6 +121,8 @@ func (o MasterOptions) withDefaults() MasterOptions {
 	setDefault(&o.HeartbeatInterval, 15*time.Second)
 	setDefault(&o.UpdateRetryInterval, 10*time.Second)
 	setDefault(&o.AgentTimeout, 75*time.Second)
+	setDefault(&o.AgentReturn, time.Second)
+	setDefault(&o.AgentReregisterTimeout, 10*time.Minute)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -57,6 +57,9 @@ func timeInfo(t time.Time) *mesos.TimeInfo {
 
 func (m *Master) readAgents() *master.Response_GetAgents {
 	out := &master.Response_GetAgents{Agents: []master.Response_GetAgents_Agent{}, RecoveredAgents: []mesos.AgentInfo{}}
+	for _, a := range m.recovered {
+		out.RecoveredAgents = append(out.RecoveredAgents, a.info())
+	}
 	for _, a := range m.agents {
 		if a.state == agentUnreachable {
 			continue
@@ -121,8 +124,8 @@ func byRole(sums map[string]quantities) []mesos.Resource {
 	return out
 }
 
-func (m *Master) sortedFrameworks() []*framework {
-	return slices.SortedFunc(maps.Values(m.frameworks), func(a, b *framework) int { return strings.Compare(a.id, b.id) })
+func (c *cluster) sortedFrameworks() []*framework {
+	return slices.SortedFunc(maps.Values(c.frameworks), func(a, b *framework) int { return strings.Compare(a.id, b.id) })
 }
 
 func (m *Master) readFrameworks() *master.Response_GetFrameworks {
@@ -157,6 +160,7 @@ func (f *framework) read() master.Response_GetFrameworks_Framework {
 		FrameworkInfo:      f.info,
 		Active:             f.stream != nil,
 		Connected:          f.stream != nil,
+		Recovered:          f.recovered,
 		RegisteredTime:     timeInfo(f.registered),
 		ReregisteredTime:   timeInfo(f.reregistered),
 		UnregisteredTime:   timeInfo(f.unregistered),

@@ -17,13 +17,15 @@ type agentState int
 const (
 	agentActive       agentState = iota
 	agentDisconnected            // cut off, not yet judged
+	agentRecovered               // known to the registry, not back since the last election
 	agentUnreachable
 	agentRemoved
 )
 
 // registration is what the master knows of an agent.
 type registration struct {
-	id               string
+	id               string // empty before the first registration
+	number           int    // in order of start
 	state            agentState
 	foreign          bool // in another region than the master
 	total            quantities
@@ -62,29 +64,51 @@ func (m *Master) register(a *Agent, total quantities) error {
 	if m.closed {
 		return errors.New("the master is closed")
 	}
-	a.setIdentity(fmt.Sprintf("%s-S%d", m.id, m.nextAgent), m.nextAgent)
-	m.nextAgent++
+	a.setIdentity(len(m.agentsToClose))
+	a.state = agentRemoved
 	a.total = total
 	here, there := m.options.Domain, a.options.Domain
 	a.foreign = here.Region != "" && there.Region != "" && here.Region != there.Region
 	m.agentsToClose = append(m.agentsToClose, a)
-	m.enroll(a)
+	m.admitAgent(a)
 	return nil
 }
 
 // enroll takes an agent on that has no tasks.
 func (m *Master) enroll(a *Agent) {
+	if a.id == "" {
+		a.id = fmt.Sprintf("%s-S%d", m.leader.id, m.nextAgent)
+		m.nextAgent++
+	}
 	a.state = agentActive
-	a.free = a.total.clone()
-	a.offers = map[string]*offer{}
-	a.tasks = map[*task]struct{}{}
-	a.executors = map[string]map[string]*executorUsage{}
+	a.begin()
 	a.registered = m.options.Now()
-	m.agents = append(m.agents, a)
+	m.list(a)
 	m.agentsByID[a.id] = a
 	m.total.add(a.total)
 	m.log.Info("Registered agent", "agent", a.id, "hostname", a.options.Hostname)
 	m.allocateSoon()
+}
+
+// begin makes what is known of the agent that of one without tasks.
+func (r *registration) begin() {
+	r.free = r.total.clone()
+	r.offers = map[string]*offer{}
+	r.tasks = map[*task]struct{}{}
+	r.executors = map[string]map[string]*executorUsage{}
+}
+
+// list puts the agent among the agents, in order of start.
+func (m *Master) list(a *Agent) {
+	i, _ := slices.BinarySearchFunc(m.agents, a, func(x, y *Agent) int { return x.number - y.number })
+	m.agents = slices.Insert(m.agents, i, a)
+}
+
+func (m *Master) unlist(a *Agent) {
+	same := func(x *Agent) bool { return x == a }
+	m.agents = slices.DeleteFunc(m.agents, same)
+	m.recovered = slices.DeleteFunc(m.recovered, same)
+	delete(m.agentsByID, a.id)
 }
 
 // unregister forgets an agent that says farewell. Even PARTITION_AWARE frameworks
@@ -95,8 +119,7 @@ func (m *Master) unregister(a *Agent) {
 	}
 	a.administration = administration{}
 	m.dropAgent(a)
-	m.agents = slices.DeleteFunc(m.agents, func(x *Agent) bool { return x == a })
-	delete(m.agentsByID, a.id)
+	m.unlist(a)
 	for t := range a.tasks {
 		t.state = mesos.TASK_LOST
 		m.tell(t.framework, t.notice(mesos.TASK_LOST, mesos.REASON_AGENT_REMOVED,
@@ -242,9 +265,9 @@ func (m *Master) markUnreachable(a *Agent) {
 	m.tellFailure(a)
 }
 
-// Reconnect ends a Disconnect, unless the agent is down: the agent registers again, with its tasks. After
-// Leave it is registered without any, and keeps its ID; was it marked gone, it is
-// shut down with its executors.
+// Reconnect ends a Disconnect, unless the agent is down: the agent registers again,
+// with its tasks. After Leave it is registered without any, and keeps its ID; was it
+// marked gone, it is shut down with its executors.
 func (a *Agent) Reconnect() {
 	a.master.mu.Lock()
 	defer a.master.mu.Unlock()
@@ -262,13 +285,8 @@ func (m *Master) comeBack(a *Agent) {
 		m.reregister(a)
 	case agentUnreachable:
 		m.returned(a)
-	case agentRemoved:
-		for id := range a.frameworks {
-			a.shutdownFramework(id)
-		}
-		if !m.gone[a.id] && !a.closed {
-			m.enroll(a)
-		}
+	default:
+		m.admitAgent(a)
 	}
 }
 
@@ -295,7 +313,7 @@ func (m *Master) reregister(a *Agent) {
 		}
 	}
 	for _, f := range a.sortedFrameworks() {
-		if slices.ContainsFunc(m.completed, func(c *framework) bool { return c.id == f.id }) {
+		if m.isCompleted(f.id) {
 			a.deliver(func() { a.shutdownFramework(f.id) })
 			continue
 		}
@@ -334,22 +352,27 @@ func (m *Master) returned(a *Agent) {
 	a.state, a.unreachableSince = agentActive, nil
 	a.free = a.total.clone()
 	m.total.add(a.total)
-	for id, af := range a.frameworks {
-		f, ok := m.frameworks[id]
-		if !ok {
-			a.shutdownFramework(id)
+	for _, af := range a.sortedFrameworks() {
+		f := m.frameworkOfAgent(af)
+		if f == nil {
+			a.shutdownFramework(af.id)
 			continue
 		}
-		m.takeBack(a, f, af)
-		a.resend(id)
-		a.resend(id)
+		for _, t := range m.takeBack(a, f, af) {
+			n := t.notice(t.state, mesos.REASON_AGENT_REREGISTERED, "Unreachable agent re-reregistered")
+			n.containerStatus = t.containerStatus
+			m.tell(f, n)
+		}
+		a.resend(af.id)
+		a.resend(af.id)
 	}
 	m.redrain(a)
 	m.allocateSoon()
 }
 
-func (m *Master) takeBack(a *Agent, f *framework, af *agentFramework) {
-	for _, x := range af.executors {
+// takeBack makes what the agent has of the framework known to the master again.
+func (m *Master) takeBack(a *Agent, f *framework, af *agentFramework) []*task {
+	for _, x := range af.sortedExecutors() {
 		if !x.isCommand() {
 			own := quantitiesOf(x.info.Resources...)
 			a.addExecutor(f.id, &x.info, x.role(), own)
@@ -357,7 +380,9 @@ func (m *Master) takeBack(a *Agent, f *framework, af *agentFramework) {
 			f.allocate(x.role(), own)
 		}
 	}
-	for id, at := range af.tasks {
+	var tasks []*task
+	for _, at := range valuesByKey(af.tasks) {
+		id := at.id()
 		delete(f.unreachable, id)
 		need := quantitiesOf(at.info.Resources...)
 		m.addTask(f, a, at.info, at.role(), need)
@@ -368,10 +393,9 @@ func (m *Master) takeBack(a *Agent, f *framework, af *agentFramework) {
 		if terminal(at.state) {
 			m.release(t)
 		}
-		n := t.notice(at.state, mesos.REASON_AGENT_REREGISTERED, "Unreachable agent re-reregistered")
-		n.containerStatus = t.containerStatus
-		m.tell(f, n)
+		tasks = append(tasks, t)
 	}
+	return tasks
 }
 
 // markGone is an operator's word that the agent will not come back.
@@ -403,10 +427,9 @@ func (m *Master) markGone(a *Agent) {
 	if a.state != agentUnreachable {
 		m.tellFailure(a)
 	}
-	m.agents = slices.DeleteFunc(m.agents, func(x *Agent) bool { return x == a })
-	delete(m.agentsByID, a.id)
+	m.unlist(a)
 	a.state = agentRemoved
-	for id := range a.frameworks {
-		a.deliver(func() { a.shutdownFramework(id) })
+	for _, f := range a.sortedFrameworks() {
+		a.deliver(func() { a.shutdownFramework(f.id) })
 	}
 }

@@ -33,6 +33,8 @@ type recorded struct {
 	before map[int]func(*replay, *line)
 	// credentials that the master knows.
 	credentials map[string]string
+	// masters there are; none leads at the beginning. 0 is one that leads.
+	masters int
 }
 
 // replay is one transcript that is being replayed.
@@ -44,6 +46,7 @@ type replay struct {
 	wire       wire
 	start      time.Time
 	master     *Master
+	masters    *Masters // if there are several
 	dir        string
 	agents     map[int]*Agent
 	launcher   *scriptedLauncher
@@ -72,22 +75,37 @@ func newReplay(t *testing.T, r recorded, tr transcript, dir string) *replay {
 		executors: map[string]string{},
 	}
 	p.sleepUntil(r.tick)
-	var err error
-	p.master, err = NewMaster(MasterOptions{
-		Listener: n.listen("127.0.0.1", 5050),
+	p.startMasters(MasterOptions{
 		// A little more than Mesos' second, as its timers drift.
 		AllocationInterval: 1000800 * time.Microsecond,
 		AgentTimeout:       agentTimeout(tr.masterFlags),
+		AgentReturn:        time.Millisecond, // of --registration_backoff_factor=10ms
 		Domain:             domainFlag(tr.masterFlags),
 		Credentials:        r.credentials,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for i := range len(tr.agentFlags) - r.late {
 		p.addAgent(i)
 	}
 	return p
+}
+
+func (p *replay) startMasters(o MasterOptions) {
+	var err error
+	if p.recorded.masters == 0 {
+		o.Listener = p.network.listen("127.0.0.1", 5050)
+		if p.master, err = NewMaster(o); err != nil {
+			p.t.Fatal(err)
+		}
+		return
+	}
+	for i := range p.recorded.masters {
+		o.Listeners = append(o.Listeners, p.network.listen(fmt.Sprintf("127.0.0.%d", i+1), 5050))
+	}
+	if p.masters, err = NewMasters(p.recorded.masters, o); err != nil {
+		p.t.Fatal(err)
+	}
+	p.masters.Depose()
+	p.master = p.masters.All()[0]
 }
 
 // addAgent starts the agent with the flags of that number.
@@ -208,6 +226,7 @@ func (p *replay) request(l line) {
 		p.t.Fatalf("%s:%d: %v", p.recorded.name, l.number, err)
 	}
 	p.responses[l.Req] = response
+	synctest.Wait() // for what comes of it at once: an allocation
 	if response.StatusCode == http.StatusOK && (response.Header.Get("Mesos-Stream-Id") != "" || l.Path == pathExecutor) {
 		s := &subscription{t: p.t, response: response, events: make(chan object, 4096)}
 		go s.read()
@@ -337,12 +356,33 @@ func (p *replay) close(l line) {
 		return // of a connection without a stream
 	}
 	if l.Body != "end of chunked body" {
+		if p.masters != nil { // it is killed masters that close there
+			p.wantBroken(l, s)
+		}
 		s.close()
 		delete(p.streams, l.Req)
 		return
 	}
 	for event := range s.events {
 		p.errorf(l, "unexpected before the end: %v", event)
+	}
+}
+
+// wantBroken wants the server to have broken the stream off.
+func (p *replay) wantBroken(l line, s *replayStream) {
+	synctest.Wait()
+	for range len(s.events) {
+		if event, ok := <-s.events; ok {
+			p.errorf(l, "unexpected before the end: %v", event)
+		}
+	}
+	select {
+	case _, ok := <-s.events:
+		if ok {
+			p.errorf(l, "the stream was not broken off")
+		}
+	default:
+		p.errorf(l, "the stream was not broken off")
 	}
 }
 

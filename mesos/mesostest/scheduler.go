@@ -142,7 +142,7 @@ func missingField(call *scheduler.Call) (name string, missing bool) {
 
 // admit says whether the framework may make the call on that stream, and counts it.
 func (m *Master) admit(call *scheduler.Call, streamID, principal string) (status int, err error) {
-	m.mu.Lock()
+	m.lockAsLeader()
 	defer m.mu.Unlock()
 	f, ok := m.frameworks[call.FrameworkID.Value]
 	switch {
@@ -165,7 +165,7 @@ func (m *Master) admit(call *scheduler.Call, streamID, principal string) (status
 
 // execute does what the call says. Only UPDATE_FRAMEWORK can be refused by now.
 func (m *Master) execute(call *scheduler.Call) error {
-	m.mu.Lock()
+	m.lockAsLeader()
 	defer m.mu.Unlock()
 	f, ok := m.frameworks[call.FrameworkID.Value]
 	if !ok {

@@ -176,9 +176,14 @@ func (m *Master) reconcileOne(f *framework, taskID string, agentID *mesos.AgentI
 		reason:  mesos.REASON_RECONCILIATION,
 		message: "Reconciliation: Task is unknown",
 	}
+	if agentID == nil && len(m.recovered) > 0 {
+		return // one of them may have the task
+	}
 	if agentID != nil {
 		a, known := m.agentsByID[agentID.Value]
 		switch {
+		case known && a.state == agentRecovered:
+			return // it may have the task
 		case known && a.state == agentUnreachable:
 			n.state, n.message, n.unreachable = mesos.TASK_UNREACHABLE, "Reconciliation: Task is unreachable", a.unreachableSince
 		case known:

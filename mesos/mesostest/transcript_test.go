@@ -164,7 +164,7 @@ var anyTime = []string{
 
 // notOurs are fields that a real master has and ours has not: Mesos 1.11's that the
 // messages do not know, and what nobody reads.
-var notOurs = []string{".offer_constraints", ".healthy", "agent_info.checkpoint", "version_info.build_date", "version_info.build_time", "version_info.build_user"}
+var notOurs = []string{".offer_constraints", ".healthy", "agent_info.checkpoint", "recovered_agents[0].checkpoint", "version_info.build_date", "version_info.build_time", "version_info.build_user"}
 
 // compare says how what came differs from what was recorded, and learns on the way
 // which of our IDs stands for which recorded one.

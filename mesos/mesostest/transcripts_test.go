@@ -111,6 +111,28 @@ var transcripts = []recorded{
 		// There are no ACLs here.
 		skip: slices.Concat(numbers(19, 27), numbers(50, 53), numbers(64, 66), numbers(77, 84), numbers(87, 90), numbers(93, 94)),
 	},
+	{
+		name: "21-masters", tick: 205 * time.Millisecond, masters: 3,
+		skip: []int{26, 27}, // the v0 path /state
+		before: map[int]func(*replay, *line){
+			18: func(p *replay, _ *line) { // no quorum of the registry
+				p.master.Inject(func(f *Faults) { f.Recovering = true })
+				p.masters.Elect(0)
+			},
+			34:  func(p *replay, _ *line) { p.master.Inject(func(f *Faults) { f.Recovering = false }) },
+			90:  func(p *replay, _ *line) { p.agents[0].Pause(); p.masters.Kill(0) },
+			107: func(p *replay, _ *line) { p.masters.Elect(1) },
+			138: func(p *replay, _ *line) { p.agents[0].Resume() },
+			155: func(p *replay, _ *line) { p.masters.Revive(0) },
+			157: func(p *replay, _ *line) { p.masters.Kill(1) },
+			170: func(p *replay, _ *line) { p.masters.Elect(2) },
+			185: func(p *replay, _ *line) { p.masters.Kill(2) },
+			190: func(p *replay, _ *line) {
+				p.master.Inject(func(f *Faults) { f.Recovering = true })
+				p.masters.Elect(0)
+			},
+		},
+	},
 	{name: "24-region"},
 	{name: "27-protobuf-errors", skip: []int{23, 24}},
 }

@@ -1,0 +1,141 @@
+package mesostest
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// cluster is what the masters of a cluster share: the lock, the agents, who leads,
+// and what the leader knows. A real leader has the latter in its memory; here it is
+// forgotten when the leader ends.
+//
+// One lock guards it, all masters and all agents. Under it nothing blocks: events
+// are queued, containers are started and destroyed by goroutines that do not hold it.
+type cluster struct {
+	allocateNow chan struct{}
+	done        chan struct{}
+	wg          sync.WaitGroup
+	masters     []*Master // in order of their making; never changed once they serve
+
+	mu            sync.Mutex
+	closed        bool
+	leader        *Master // nil: none
+	presumed      *Master // whom the masters take for the leader, dead or not; nil: nobody
+	electing      *time.Timer
+	vacant        bool     // at the last election all were dead
+	agentsToClose []*Agent // all that were ever started
+
+	registry
+	knowledge
+}
+
+// registry is what outlives a leader: real masters keep it in a replicated log.
+type registry struct {
+	gone map[string]bool // IDs of agents that an operator marked gone
+}
+
+// knowledge is what a leader has in its memory.
+type knowledge struct {
+	frameworks    map[string]*framework
+	completed     []*framework // removed, oldest first; their IDs are never taken again
+	agents        []*Agent     // registered, disconnected or unreachable, in order of start
+	recovered     []*Agent     // in the registry, but not yet back since the last election
+	agentsByID    map[string]*Agent
+	offers        map[string]*offer
+	total         quantities // of registered agents
+	nextFramework int
+	nextAgent     int
+	nextOffer     int
+}
+
+func newKnowledge() knowledge {
+	return knowledge{
+		frameworks: map[string]*framework{},
+		agentsByID: map[string]*Agent{},
+		offers:     map[string]*offer{},
+		total:      quantitiesOf(),
+	}
+}
+
+func newCluster() *cluster {
+	return &cluster{
+		allocateNow: make(chan struct{}, 1),
+		done:        make(chan struct{}),
+		registry:    registry{gone: map[string]bool{}},
+		knowledge:   newKnowledge(),
+	}
+}
+
+// start makes the masters serve, and the allocator of any of them run.
+func (c *cluster) start() {
+	for _, m := range c.masters {
+		c.goes(func() { _ = m.server.Serve(m.listener) })
+	}
+	c.goes(c.masters[0].allocateForEver)
+}
+
+// goes starts a goroutine that close waits for.
+func (c *cluster) goes(f func()) {
+	c.wg.Add(1)
+	go func() {
+		defer c.wg.Done()
+		f()
+	}()
+}
+
+// after runs f under the lock when d has passed, unless the cluster is closed.
+func (c *cluster) after(d time.Duration, f func()) *time.Timer {
+	return time.AfterFunc(d, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !c.closed {
+			f()
+		}
+	})
+}
+
+func (c *cluster) close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.closed = true
+	agents := slices.Clone(c.agentsToClose)
+	for _, m := range c.masters {
+		m.abortStreams()
+	}
+	close(c.done)
+	c.mu.Unlock()
+
+	errs := closeAll(agents)
+	for _, m := range c.masters {
+		stopServer(m.server)
+	}
+	c.wg.Wait()
+	return errors.Join(errs...)
+}
+
+// closeAll closes agents side by side: each may have to wait for its processes.
+func closeAll(agents []*Agent) []error {
+	errs := make([]error, len(agents))
+	var wg sync.WaitGroup
+	for i, a := range agents {
+		wg.Go(func() { errs[i] = a.Close() })
+	}
+	wg.Wait()
+	return errs
+}
+
+// lockAsLeader takes the lock for a call. A call to a process that has ended
+// meanwhile is not executed, and never answered.
+func (m *Master) lockAsLeader() {
+	m.mu.Lock()
+	if m.leader != m {
+		m.mu.Unlock()
+		panic(http.ErrAbortHandler)
+	}
+}
