@@ -25,6 +25,7 @@ const (
 	dutyKill                  // send KILL again; key: task
 	dutyRevive                // key: role
 	dutySuppress              // key: role
+	dutyWindow                // maintenance is over, or called off; key: agent
 	dutyCalls                 // the next calls may be sent
 )
 

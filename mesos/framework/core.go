@@ -77,6 +77,7 @@ type Core struct {
 	demands
 	offers
 	launches
+	maintenance
 	tasks
 	sending
 }
@@ -100,6 +101,7 @@ func New(cfg Config) (*Core, error) {
 	}
 	c.offers = newOffers()
 	c.launches = newLaunches()
+	c.maintenance = newMaintenance()
 	c.room = c.leastRoom()
 	c.tasks = newTasks()
 	c.tokens = float64(c.timing.Burst)
@@ -179,6 +181,8 @@ func (c *Core) attend(now time.Time, a appointment) {
 		c.revive(now, a.key)
 	case dutySuppress:
 		c.suppress(now, a.key)
+	case dutyWindow:
+		c.forgetWindow(a.key)
 	case dutyCalls:
 		// settle does it
 	}

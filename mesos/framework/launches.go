@@ -101,7 +101,9 @@ func (c *Core) plan(now time.Time) {
 	if len(wants) == 0 {
 		return
 	}
-	in := placement.Input{Offers: free, Occupied: c.occupied, Now: now, Lead: c.timing.Lead}
+	in := placement.Input{
+		Offers: free, Occupied: c.occupied, Now: now, Lead: c.timing.Lead, Down: c.windows, Draining: c.draining,
+	}
 	for _, w := range wants {
 		in.Demands = append(in.Demands, w.Demand)
 	}

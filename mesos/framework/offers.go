@@ -38,6 +38,7 @@ func (c *Core) onOffers(now time.Time, os []mesos.Offer) {
 			unfit = append(unfit, id)
 			continue
 		}
+		c.foresee(now, o.Agent.ID, o.Down)
 		r := c.roles[o.Role]
 		if r == nil || !r.member || (r.suppressed && r.waiting == 0) || c.tearing {
 			unfit = append(unfit, id)

@@ -51,7 +51,7 @@ func (p *player) do(words []string) error {
 	}
 	inputs := map[string]func([]string, map[string]string) error{
 		"auto": p.setAuto, "wait": p.wait, "subscribed": p.subscribed, "heartbeat": p.heartbeat, "offers": p.offers, "rescind": p.rescind,
-		"update": p.update, "failure": p.failure, "error": p.masterError, "event": p.event, "want": p.want, "forget": p.forget, "kill": p.kill,
+		"update": p.update, "failure": p.failure, "inverse": p.inverse, "uninverse": p.uninverse, "maintenance": p.maintenance, "error": p.masterError, "event": p.event, "want": p.want, "forget": p.forget, "kill": p.kill,
 		"stored": p.stored, "prepared": p.prepared, "recorded": p.recorded, "disconnected": p.disconnected, "explain": p.explain,
 		"teardown": p.teardown, "taken": p.taken, "become": p.become, "kept": p.kept, "counts": p.counts, "wake": p.wake, "refuse": p.refuse,
 	}
@@ -166,8 +166,8 @@ func (p *player) event(words []string, _ map[string]string) error {
 	return p.step(&scheduler.Event{Type: scheduler.Event_Type(n)})
 }
 
-// offers reads O1@S1:4 (cpus; a GiB of memory for each), or O1@S1:4/role.
-func (p *player) offers(words []string, _ map[string]string) error {
+// offers reads O1@S1:4 (cpus; a GiB of memory for each), or O1@S1:4/role; start=2h for=1h.
+func (p *player) offers(words []string, opts map[string]string) error {
 	ev := &scheduler.Event_Offers{}
 	for _, w := range words {
 		where, size, _ := strings.Cut(w, ":")
@@ -181,7 +181,7 @@ func (p *player) offers(words []string, _ map[string]string) error {
 			return err
 		}
 		alloc := &mesos.Resource_AllocationInfo{Role: &role}
-		o := mesos.Offer{ID: mesos.OfferID{Value: id}, AgentID: mesos.AgentID{Value: agent}, Hostname: "host-" + agent, AllocationInfo: alloc}
+		o := mesos.Offer{ID: mesos.OfferID{Value: id}, AgentID: mesos.AgentID{Value: agent}, Hostname: "host-" + agent, AllocationInfo: alloc, Unavailability: p.unavailability(opts)}
 		o.Resources = []mesos.Resource{
 			{Name: "cpus", Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: cpus}, AllocationInfo: alloc},
 			{Name: "mem", Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: cpus * 1024}, AllocationInfo: alloc},
@@ -217,6 +217,52 @@ func (p *player) update(words []string, opts map[string]string) error {
 		st.Reason = mesos.TaskStatus_Reason(mesos.TaskStatus_Reason_value[r]).Enum()
 	}
 	return p.step(&scheduler.Event{Type: scheduler.Event_UPDATE, Update: &scheduler.Event_Update{Status: st}})
+}
+
+// inverse reads I1@S1 start=2h for=1h.
+func (p *player) inverse(words []string, opts map[string]string) error {
+	ev := &scheduler.Event_InverseOffers{}
+	for _, w := range words {
+		id, agent, _ := strings.Cut(w, "@")
+		o := mesos.InverseOffer{OfferID: mesos.OfferID{Value: id}, Unavailability: *p.unavailability(opts)}
+		if agent != "" {
+			o.AgentID = &mesos.AgentID{Value: agent}
+		}
+		ev.InverseOffers = append(ev.InverseOffers, o)
+	}
+	return p.step(&scheduler.Event{Type: scheduler.Event_INVERSE_OFFERS, InverseOffers: ev})
+}
+
+// unavailability reads start=2h for=1h; nil without a start.
+func (p *player) unavailability(opts map[string]string) *mesos.Unavailability {
+	start, err := time.ParseDuration(opts["start"])
+	if err != nil {
+		return nil
+	}
+	u := &mesos.Unavailability{Start: mesos.TimeInfo{Nanoseconds: p.now.Add(start).UnixNano()}}
+	if d, err := time.ParseDuration(opts["for"]); err == nil {
+		u.Duration = &mesos.DurationInfo{Nanoseconds: d.Nanoseconds()}
+	}
+	return u
+}
+
+func (p *player) uninverse(ids []string, _ map[string]string) error {
+	for _, id := range ids {
+		_ = p.step(&scheduler.Event{Type: scheduler.Event_RESCIND_INVERSE_OFFER, RescindInverseOffer: &scheduler.Event_RescindInverseOffer{InverseOfferID: mesos.OfferID{Value: id}}})
+	}
+	return nil
+}
+
+func (p *player) maintenance(agents []string, _ map[string]string) error {
+	for _, id := range agents {
+		w, planned := p.core.Maintenance(id)
+		if !planned {
+			p.say("%s stays", id)
+			continue
+		}
+		p.say("%s goes down in %s for %s", id, w.Start.Sub(p.now), w.Duration)
+	}
+	return nil
 }
 
 func (p *player) failure(_ []string, opts map[string]string) error {

@@ -40,6 +40,10 @@ func (c *Core) Step(now time.Time, e *scheduler.Event) {
 		c.onOffers(now, e.GetOffers().GetOffers())
 	case scheduler.Event_RESCIND:
 		c.onRescind(now, e.GetRescind().GetOfferID().Value)
+	case scheduler.Event_INVERSE_OFFERS:
+		c.onInverseOffers(now, e.GetInverseOffers().GetInverseOffers())
+	case scheduler.Event_RESCIND_INVERSE_OFFER:
+		c.onRescindInverseOffer(now, e.GetRescindInverseOffer().GetInverseOfferID().Value)
 	case scheduler.Event_UPDATE:
 		if u := e.GetUpdate(); u != nil {
 			c.onUpdate(now, statusOf(&u.Status))
@@ -206,6 +210,7 @@ func (c *Core) lose(now time.Time, reason, message string) {
 	c.dropUnsent()
 	c.voidLaunches()
 	c.forgetOffers()
+	c.forgetInverseOffers()
 	c.agenda.set(dutySubscribe, "", now.Add(jittered(c.rand, c.timing.Subscribe.after(c.attempts))))
 	c.attempts++
 	c.setState(State{FrameworkID: c.info.ID, Master: c.state.Master, MasterVersion: c.state.MasterVersion, Reason: reason, Message: message})

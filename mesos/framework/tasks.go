@@ -121,6 +121,9 @@ func (c *Core) onUpdate(now time.Time, st TaskStatus) {
 		st.AgentID = t.agentID
 	}
 	c.settleOn(t, st.AgentID)
+	if st.Reason == reasonAgentDraining {
+		c.onDraining(now, st.AgentID)
+	}
 	c.hear(now, t, st.State)
 	if len(st.UUID) == 0 && st.State == t.state && len(t.statuses) == 0 && !t.orphan && now.Sub(t.seen) < c.timing.Implicit {
 		// Nothing new, as reconciliation mostly tells. Now and then the store is asked

@@ -173,6 +173,11 @@ func callText(c *framework.Call) string {
 			add("%s", id.Value)
 		}
 		add("refuse=%gs", c.Decline.Filters.GetRefuseSeconds())
+	case scheduler.Call_ACCEPT_INVERSE_OFFERS:
+		for _, id := range c.AcceptInverseOffers.InverseOfferIDs {
+			add("%s", id.Value)
+		}
+		add("refuse=%gs", c.AcceptInverseOffers.Filters.GetRefuseSeconds())
 	case scheduler.Call_REVIVE:
 		add("%v", c.Revive.Roles)
 	case scheduler.Call_SUPPRESS:

@@ -47,7 +47,7 @@ func (p *pass) newClass(d *Demand) *class {
 	c.machines = p.machines[d.Role]
 	c.queue = make(candidates, 0, len(c.machines))
 	for i := range c.machines {
-		if m := &c.machines[i]; !m.down && !m.cutOff && c.room(m) && c.judge(p, m) == met {
+		if m := &c.machines[i]; m.closed == open && c.room(m) && c.judge(p, m) == met {
 			c.queue = append(c.queue, c.rank(i))
 		}
 	}

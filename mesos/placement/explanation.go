@@ -91,16 +91,16 @@ func (p *pass) census(c *class, avoid []string) *Explanation {
 
 // tally counts refusals.
 type tally struct {
-	c                   *class
-	unmet               []int // by constraint
-	down, avoided, full int
-	cutOff              int
-	lack                [kinds]int
-	mostFree            [kinds]int64
-	mostOn              [kinds]*machine
-	nearest             *machine
-	lacks               amounts
-	nearestBy           float64
+	c             *class
+	unmet         []int // by constraint
+	closed        [closures]int
+	avoided, full int
+	lack          [kinds]int
+	mostFree      [kinds]int64
+	mostOn        [kinds]*machine
+	nearest       *machine
+	lacks         amounts
+	nearestBy     float64
 }
 
 // add finds an agent's first reason.
@@ -110,10 +110,8 @@ func (t *tally) add(p *pass, m *machine, avoid []string) {
 	switch {
 	case v != met:
 		t.unmet[v-met-1]++
-	case m.cutOff:
-		t.cutOff++
-	case m.down:
-		t.down++
+	case m.closed != open:
+		t.closed[m.closed]++
 	case slices.Contains(avoid, o.Agent.ID):
 		t.avoided++
 	case t.c.like.MaxPerAgent > 0 && t.c.group.count(m) >= t.c.like.MaxPerAgent:
@@ -167,8 +165,9 @@ func (t *tally) reasons() []Reason {
 	}
 	put(t.full, fmt.Sprintf("%s as many as allowed (%d) already", verb(t.full, "holds", "hold"), t.c.like.MaxPerAgent))
 	put(t.avoided, verb(t.avoided, "is", "are")+" left out after failures")
-	put(t.cutOff, verb(t.cutOff, "has", "have")+" an address that no other machine can reach (set the agents' --ip)")
-	put(t.down, verb(t.down, "is", "are")+" down for maintenance, or about to be")
+	put(t.closed[cutOff], verb(t.closed[cutOff], "has", "have")+" an address that no other machine can reach (set the agents' --ip)")
+	put(t.closed[down], verb(t.closed[down], "is", "are")+" down for maintenance, or about to be")
+	put(t.closed[draining], verb(t.closed[draining], "turns", "turn")+" tasks away while draining")
 	slices.SortStableFunc(rs, func(a, b Reason) int { return b.Count - a.Count })
 	return rs
 }

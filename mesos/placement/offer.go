@@ -38,11 +38,12 @@ type Offer struct {
 	Agent Agent
 	// Role to which the resources are allocated.
 	Role string
+	// Down is when the agent is unavailable; nil when no maintenance is planned.
+	Down *Window
 
 	attributes []attribute
 	profile    profile
 	usable     pool
-	down       *Window // nil when no maintenance is planned
 }
 
 // Window is when an agent is unavailable.
@@ -57,8 +58,8 @@ func (w Window) Over(now time.Time) bool {
 }
 
 // nearAt says that the window has begun, or begins before lead has passed.
-func (w *Window) nearAt(now time.Time, lead time.Duration) bool {
-	return w != nil && !w.Over(now) && !w.Start.After(now.Add(lead))
+func (w Window) nearAt(now time.Time, lead time.Duration) bool {
+	return !w.Over(now) && !w.Start.After(now.Add(lead))
 }
 
 // ParseOffer takes an offer apart. It leaves out what may not be used: revocable and
@@ -75,9 +76,9 @@ func ParseOffer(o *mesos.Offer) (*Offer, error) {
 		ID:         o.ID.Value,
 		Agent:      agentOf(o),
 		Role:       roleOf(o),
+		Down:       WindowOf(o.Unavailability),
 		attributes: parseAttributes(o.Attributes),
 		usable:     usable,
-		down:       WindowOf(o.Unavailability),
 	}
 	p.profile = profileOf(p)
 	return p, nil

@@ -20,6 +20,10 @@ type Input struct {
 	// Now, and how long before a maintenance window an agent is no longer used.
 	Now  time.Time
 	Lead time.Duration
+	// Down are windows that are known from elsewhere than the offers, by agent ID.
+	Down map[string]Window
+	// Draining agents turned a task away; by ID, until when they are left out.
+	Draining map[string]time.Time
 }
 
 // Match is a place for a demand.
@@ -79,14 +83,24 @@ type machine struct {
 	first   *Offer   // by ID
 	more    []*Offer // of the same agent: few have any
 	left    pool
-	owned   bool  // left is no longer an offer's own
-	down    bool  // or about to go down
-	cutOff  bool  // has an address that is good for itself alone
+	owned   bool // left is no longer an offer's own
+	closed  closure
 	profile int32 // number in the pass
 	ids     []string
 }
 
 func (m *machine) offer() *Offer { return m.first }
+
+// closure is why nothing at all is placed on an agent.
+type closure uint8
+
+const (
+	open     closure = iota
+	cutOff           // its address is good for itself alone
+	down             // or about to go down
+	draining         // and turns away what comes
+	closures
+)
 
 // pass is the working state of Plan.
 type pass struct {
@@ -134,8 +148,7 @@ func (p *pass) pool(sorted []*Offer) []machine {
 		ms = append(ms, machine{first: o, left: o.usable, profile: p.profiles.of(o)})
 	}
 	for i := range ms {
-		ms[i].down = ms[i].near(p.in.Now, p.in.Lead)
-		ms[i].cutOff = ms[i].first.Agent.ownOnly()
+		ms[i].closed = ms[i].closure(&p.in)
 	}
 	return ms
 }
@@ -149,9 +162,26 @@ func (m *machine) add(o *Offer) {
 	m.left.join(&o.usable)
 }
 
-// near says that the agent is about to go down, by any of its offers.
-func (m *machine) near(now time.Time, lead time.Duration) bool {
-	return m.first.down.nearAt(now, lead) || slices.ContainsFunc(m.more, func(o *Offer) bool { return o.down.nearAt(now, lead) })
+func (m *machine) closure(in *Input) closure {
+	a := &m.first.Agent
+	switch {
+	case a.ownOnly():
+		return cutOff
+	case m.near(in):
+		return down
+	case in.Draining[a.ID].After(in.Now):
+		return draining
+	}
+	return open
+}
+
+// near says that the agent is down, or about to go down, by any of its offers or else.
+func (m *machine) near(in *Input) bool {
+	if w, planned := in.Down[m.first.Agent.ID]; planned && w.nearAt(in.Now, in.Lead) {
+		return true
+	}
+	soon := func(o *Offer) bool { return o.Down != nil && o.Down.nearAt(in.Now, in.Lead) }
+	return soon(m.first) || slices.ContainsFunc(m.more, soon)
 }
 
 func (m *machine) offerIDs() []string {

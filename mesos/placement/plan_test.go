@@ -205,6 +205,34 @@ func TestPlanKeepsAwayFromMaintenance(t *testing.T) {
 	}
 }
 
+func TestPlanKeepsAwayFromAgentsThatOthersTellOf(t *testing.T) {
+	t.Parallel()
+	soon := placement.Window{Start: noon.Add(time.Minute)}
+	for name, tc := range map[string]struct {
+		in   placement.Input
+		want string // the refusal
+	}{
+		"goes down soon":          {in: placement.Input{Down: map[string]placement.Window{"S1": soon}}, want: "0 of 1 agents fit: 1 is down for maintenance, or about to be"},
+		"another goes down":       {in: placement.Input{Down: map[string]placement.Window{"S2": soon}}},
+		"drains":                  {in: placement.Input{Draining: map[string]time.Time{"S1": noon.Add(time.Second)}}, want: "0 of 1 agents fit: 1 turns tasks away while draining"},
+		"has drained long enough": {in: placement.Input{Draining: map[string]time.Time{"S1": noon}}},
+		"another drains":          {in: placement.Input{Draining: map[string]time.Time{"S2": noon.Add(time.Hour)}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := tc.in
+			in.Demands, in.Offers, in.Now, in.Lead = demands(1), parseAll(t, makeOffer(1).has(64, 65536, 9999)), noon, time.Hour
+			got := ""
+			for _, r := range placement.Plan(in).Refusals {
+				got = r.Explanation.String()
+			}
+			if got != tc.want {
+				t.Errorf("refused with %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestMatchTakesResourcesAsOffered(t *testing.T) {
 	t.Parallel()
 	o := makeOffer(1).zone("eu", "eu-a").text("rack", "r1").

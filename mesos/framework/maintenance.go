@@ -1,0 +1,134 @@
+package framework
+
+import (
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
+
+	"github.com/k8sm/k8sm/mesos/placement"
+)
+
+// maintenance is the part of the core that knows which agents go down, and when.
+type maintenance struct {
+	// windows by agent, until they have passed or are taken back.
+	windows map[string]placement.Window
+	// inverse are the inverse offers that the windows come from: by agent, and back.
+	inverse   map[string]string
+	inverseOf map[string]string
+	// draining agents turned a task away: until when they are left alone.
+	draining map[string]time.Time
+}
+
+// windowsMost bounds what is remembered of agents' windows.
+const windowsMost = 100000
+
+// reasonAgentDraining comes with what an agent's drain ends, or does not let begin.
+const reasonAgentDraining = "REASON_AGENT_DRAINING"
+
+func newMaintenance() maintenance {
+	return maintenance{
+		windows: map[string]placement.Window{}, inverse: map[string]string{}, inverseOf: map[string]string{}, draining: map[string]time.Time{},
+	}
+}
+
+// Maintenance is when an agent is to be unavailable, as far as the master has told.
+func (c *Core) Maintenance(agentID string) (Window, bool) {
+	w, planned := c.windows[agentID]
+	return w, planned
+}
+
+// onInverseOffers accepts them all: whoever wants his tasks gone in time has to hear of
+// the window, and does from Maintenance. They come again when the filter ends, as long as
+// the window stands.
+func (c *Core) onInverseOffers(now time.Time, os []mesos.InverseOffer) {
+	var ids []mesos.OfferID
+	for i := range os {
+		o := &os[i]
+		if o.OfferID.Value == "" {
+			continue
+		}
+		ids = append(ids, o.OfferID)
+		if agentID := o.GetAgentID().GetValue(); agentID != "" {
+			c.foresee(now, agentID, placement.WindowOf(&o.Unavailability))
+			c.link(agentID, o.OfferID.Value)
+		}
+	}
+	if len(ids) > 0 {
+		call := calls.AcceptInverseOffers(ids...)
+		calls.RefuseSeconds(c.timing.Implicit)(call)
+		c.enqueue(call)
+	}
+}
+
+// onRescindInverseOffer forgets a window, but not at once: a changed schedule takes all
+// inverse offers back and makes them anew.
+func (c *Core) onRescindInverseOffer(now time.Time, id string) {
+	if agentID, ok := c.inverseOf[id]; ok {
+		c.unlink(agentID)
+		c.agenda.set(dutyWindow, agentID, now.Add(c.timing.Hint))
+	}
+}
+
+// foresee takes what an offer, or an inverse offer, says of an agent; nil is that nothing
+// is planned.
+func (c *Core) foresee(now time.Time, agentID string, w *placement.Window) {
+	before, planned := c.windows[agentID]
+	switch {
+	case w == nil || w.Over(now):
+		c.forgetWindow(agentID)
+		return
+	case !planned && len(c.windows) >= windowsMost:
+		return
+	case !planned || before != *w:
+		c.windows[agentID] = *w
+		c.out.Changed = true
+	}
+	if w.Duration > 0 {
+		c.agenda.set(dutyWindow, agentID, w.Start.Add(w.Duration))
+	} else {
+		c.agenda.clear(dutyWindow, agentID)
+	}
+}
+
+func (c *Core) forgetWindow(agentID string) {
+	if _, planned := c.windows[agentID]; planned {
+		delete(c.windows, agentID)
+		c.out.Changed = true
+	}
+	c.unlink(agentID)
+	c.agenda.clear(dutyWindow, agentID)
+}
+
+// link notes from which inverse offer the window of an agent comes.
+func (c *Core) link(agentID, id string) {
+	c.unlink(agentID)
+	if _, planned := c.windows[agentID]; planned {
+		c.inverse[agentID], c.inverseOf[id] = id, agentID
+	}
+}
+
+func (c *Core) unlink(agentID string) {
+	delete(c.inverseOf, c.inverse[agentID])
+	delete(c.inverse, agentID)
+}
+
+// forgetInverseOffers: they are void without a stream; the windows stand.
+func (c *Core) forgetInverseOffers() {
+	clear(c.inverse)
+	clear(c.inverseOf)
+}
+
+// onDraining leaves an agent alone for a while. It makes no offers while it drains; but it
+// may drain on after it is active again, as long as an executor is left on it.
+func (c *Core) onDraining(now time.Time, agentID string) {
+	if agentID == "" {
+		return
+	}
+	for id, until := range c.draining {
+		if !until.After(now) {
+			delete(c.draining, id)
+		}
+	}
+	c.draining[agentID] = now.Add(c.timing.Decline)
+}
