@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/node"
 	"github.com/k8sm/k8sm/mesos/framework"
@@ -14,38 +12,29 @@ import (
 
 // begin makes a session out of the durable records, as the API server has them now, and
 // runs it. What it knows of before is what it asks Mesos about before it launches.
-func (r *Reconciler) begin(ctx context.Context, p *pass, with access, fingerprint string) error {
-	config, err := r.config(ctx, p.framework.Name, with)
+func (r *Reconciler) begin(ctx context.Context, p *pass, wanted terms, fought int) error {
+	name := p.framework.Name
+	id, tasks, err := r.adoptID(ctx, name)
 	if err != nil {
 		return err
 	}
-	made, err := r.Dial(config)
+	wanted.info.ID = id
+	made, err := r.Dial(session.Config{
+		Masters:      wanted.masters,
+		Framework:    wanted.info,
+		Access:       wanted.access.Access,
+		MaySubscribe: r.MaySubscribe,
+		Tasks:        tasks,
+		Store:        r.store(name),
+		Log:          r.Log.WithValues("MesosFramework", name),
+		Clock:        r.Now,
+		Changed:      func() { r.Sessions.poke(name) },
+		Metrics:      r.Metrics,
+	})
 	if err != nil {
 		return fmt.Errorf("making a session: %w", err)
 	}
-	return r.Sessions.begin(&conversation{Session: made, name: p.framework.Name, fingerprint: fingerprint, began: p.now})
-}
-
-func (r *Reconciler) config(ctx context.Context, name string, with access) (session.Config, error) {
-	object := &v1alpha1.MesosFramework{}
-	if err := r.Live.Get(ctx, client.ObjectKey{Name: name}, object); err != nil {
-		return session.Config{}, fmt.Errorf("reading the framework ID: %w", err)
-	}
-	tasks, err := r.tasks(ctx, name)
-	if err != nil {
-		return session.Config{}, err
-	}
-	return session.Config{
-		Masters:   object.Spec.Masters,
-		Framework: info(object, with.principal, r.Hostname),
-		Access:    session.Access{Authorization: with.authorization, TLS: with.tls},
-		Tasks:     tasks,
-		Store:     r.store(name),
-		Log:       r.Log.WithValues("MesosFramework", name),
-		Clock:     r.Now,
-		Changed:   func() { r.Sessions.poke(name) },
-		Metrics:   r.Metrics,
-	}, nil
+	return r.Sessions.begin(&conversation{Session: made, name: name, terms: wanted, began: p.now, fought: fought})
 }
 
 func (r *Reconciler) store(name string) *store {
@@ -53,21 +42,6 @@ func (r *Reconciler) store(name string) *store {
 		framework: name, client: r.Client, live: r.Live,
 		tokens: r.Tokens, supplies: r.Supplies, now: r.Now,
 	}
-}
-
-func info(object *v1alpha1.MesosFramework, principal, hostname string) framework.Info {
-	out := framework.Info{
-		ID:        object.Status.FrameworkID,
-		Name:      object.Spec.Name,
-		User:      object.Spec.User,
-		Principal: principal,
-		Hostname:  hostname,
-		Roles:     object.Spec.Roles,
-	}
-	if object.Spec.FailoverTimeout != nil {
-		out.FailoverTimeout = object.Spec.FailoverTimeout.Duration
-	}
-	return out
 }
 
 // tasks are those of the framework that are not known to have ended, bare intents among

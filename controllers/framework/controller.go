@@ -116,7 +116,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return reconcile.Result{RequeueAfter: p.requeue}, err
 }
 
-// serve keeps a session that is as the spec and the secrets want it.
+// serve keeps a session that is as the spec and the secrets want it. What stands against
+// that ends no session that is on: it goes on with what it has.
 func (r *Reconciler) serve(ctx context.Context, p *pass) error {
 	if err := r.finalize(ctx, p); err != nil {
 		return err
@@ -125,8 +126,12 @@ func (r *Reconciler) serve(ctx context.Context, p *pass) error {
 		return err
 	}
 	err := r.converse(ctx, p)
+	running := r.Sessions.find(p.framework.Name)
+	if running != nil {
+		r.report(p, running)
+	}
 	if why := (*problem)(nil); errors.As(err, &why) {
-		p.set(notBegun(why)...)
+		p.set(inTheWay(why, running != nil)...)
 		return nil
 	}
 	return err
@@ -155,11 +160,17 @@ func (r *Reconciler) count(ctx context.Context, p *pass) error {
 	return nil
 }
 
-// converse begins the session, or begins it anew when it is not what it should be, and
-// tells of its state. A session is replaced only after it has ended: two with one
+// converse begins the session, has it go over to other terms, or begins it anew where
+// that needs another. A session is replaced only after it has ended: two with one
 // framework ID would throw each other out.
 func (r *Reconciler) converse(ctx context.Context, p *pass) error {
-	wanted, fingerprint, err := r.wanted(ctx, p)
+	running := r.Sessions.find(p.framework.Name)
+	if running != nil {
+		if err := r.keepID(ctx, p, running); err != nil {
+			return err
+		}
+	}
+	wanted, err := r.wanted(ctx, p)
 	if err != nil {
 		var why *problem
 		if errors.As(err, &why) && why.reason == v1alpha1.ReasonDuplicateFramework {
@@ -167,61 +178,78 @@ func (r *Reconciler) converse(ctx context.Context, p *pass) error {
 		}
 		return err
 	}
-	running := r.Sessions.find(p.framework.Name)
-	if running != nil && r.outdated(p, running, fingerprint) {
-		if !r.Sessions.end(p.framework.Name) {
-			return nil // its end brings us back
-		}
-		running = nil
-	}
 	if running == nil {
-		if err := r.begin(ctx, p, wanted, fingerprint); err != nil {
-			return err
-		}
-		running = r.Sessions.find(p.framework.Name)
+		return r.begin(ctx, p, wanted, 0)
 	}
-	r.report(p, running.State())
-	return nil
+	if recreates(p.framework, running) {
+		return r.recreate(ctx, p, running)
+	}
+	outdated, err := r.outdated(ctx, p, running, wanted)
+	switch {
+	case err != nil:
+		return err
+	case !outdated:
+		return running.adopt(wanted)
+	case !r.Sessions.end(p.framework.Name):
+		return nil // its end brings us back
+	}
+	return r.begin(ctx, p, wanted, running.rivals())
 }
 
-// wanted is with what the framework's session is to come to the masters.
-func (r *Reconciler) wanted(ctx context.Context, p *pass) (access, string, error) {
+// wanted are the terms that the framework's session is to be held on.
+func (r *Reconciler) wanted(ctx context.Context, p *pass) (terms, error) {
 	var all v1alpha1.MesosFrameworkList
 	if err := r.Client.List(ctx, &all); err != nil {
-		return access{}, "", fmt.Errorf("listing MesosFrameworks: %w", err)
+		return terms{}, fmt.Errorf("listing MesosFrameworks: %w", err)
 	}
 	if other := olderDuplicate(p.framework, all.Items); other != nil {
-		return access{}, "", duplicateOf(other)
+		return terms{}, duplicateOf(other)
 	}
-	wanted, err := r.access(ctx, p.framework.Spec)
+	with, err := r.access(ctx, p.framework.Spec)
 	if err != nil {
-		return access{}, "", err
+		return terms{}, err
 	}
-	print, err := fingerprint(p.framework.Spec, wanted)
-	return wanted, print, err
+	return termsOf(p.framework, with, r.Hostname), nil
 }
 
-// outdated tells whether a session is to be replaced: it was made from something else,
-// it ended although it need not, or it was refused a while ago.
-func (r *Reconciler) outdated(p *pass, running *conversation, fingerprint string) bool {
-	state := running.State()
-	switch {
-	case running.fingerprint != fingerprint:
-		return true
-	case state.Final && state.Reason == v1alpha1.ReasonRefused:
-		due := running.began.Add(refusedRetry)
-		if p.now.Before(due) {
-			p.requeue = due.Sub(p.now)
-			return false
-		}
-		return true
+// outdated tells whether a session is to be replaced: it cannot go over to the terms, it
+// ended although it need not, or it is time to try again what another ended.
+func (r *Reconciler) outdated(ctx context.Context, p *pass, running *conversation, wanted terms) (bool, error) {
+	if running.terms.anew(wanted) {
+		return true, nil
 	}
-	return running.ended() && !state.Final
+	state := running.State()
+	if !state.Final {
+		exchanged, err := r.exchange(ctx, p, running)
+		return exchanged || running.ended(), err
+	}
+	switch state.Reason {
+	case v1alpha1.ReasonRefused:
+		return !running.terms.equal(wanted) || p.due(running.began.Add(refusedRetry)), nil
+	case v1alpha1.ReasonFailedOver:
+		at, again := running.rematch(p.now)
+		return again && p.due(at), nil
+	}
+	return r.exchange(ctx, p, running)
+}
+
+// due tells whether the time has come, and has the framework looked at again when it has.
+func (p *pass) due(at time.Time) bool {
+	if p.now.Before(at) {
+		p.requeue = at.Sub(p.now)
+		return false
+	}
+	return true
 }
 
 // report tells how the session fares.
-func (r *Reconciler) report(p *pass, state session.State) {
-	p.set(subscribed(state), readyCondition(state))
+func (r *Reconciler) report(p *pass, running *conversation) {
+	state := running.State()
+	help := remedy(state, p.framework.Spec, running)
+	p.set(subscribed(state, help), readyCondition(state, help))
+	if state.Subscribed {
+		p.set(specApplied(state))
+	}
 	if state.Master != "" {
 		p.framework.Status.Master = state.Master
 		p.framework.Status.MasterVersion = state.MasterVersion

@@ -62,7 +62,7 @@ func (r *Reconciler) stay(ctx context.Context, p *pass, users []string) error {
 }
 
 // bury records the end of all tasks of a framework that Mesos has removed: it has killed
-// them, and tells nobody any more. It is done once a person deletes the framework, so
+// them, and tells nobody any more. It is done once a person has decided what follows, so
 // that a removal by mistake costs no record.
 func (r *Reconciler) bury(ctx context.Context, name string) error {
 	tasks, err := r.tasks(ctx, name)
@@ -72,7 +72,7 @@ func (r *Reconciler) bury(ctx context.Context, name string) error {
 	records := r.store(name)
 	for _, task := range tasks {
 		err := records.Record(ctx, framework.TaskStatus{
-			TaskID: task.ID, AgentID: task.AgentID, State: framework.TaskGone, Source: framework.SourceK8sm,
+			TaskID: task.ID, AgentID: task.AgentID, State: framework.TaskGone, Source: framework.SourceK8sm, Reason: framework.ReasonFrameworkRemoved,
 			Message: "Mesos has removed the framework and all its tasks.", Time: r.Now(),
 		})
 		if err != nil && !errors.Is(err, framework.ErrUnknownTask) {
@@ -146,7 +146,7 @@ func (r *Reconciler) registered(ctx context.Context, p *pass) (bool, error) {
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(p.framework), object); err != nil {
 		return false, fmt.Errorf("reading the framework ID: %w", err)
 	}
-	return object.Status.FrameworkID != "", nil
+	return object.Status.FrameworkID != "" || object.Annotations[v1alpha1.AnnotationFrameworkID] != "", nil
 }
 
 // leave has the session end, and removes the finalizer. The session need not have ended

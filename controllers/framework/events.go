@@ -31,3 +31,9 @@ func (r *Reconciler) toldReleased(framework *v1alpha1.MesosFramework, event stri
 			"A person let it go without a teardown: Mesos may keep framework %s and its tasks until the failover timeout.", framework.Status.FrameworkID)
 	}
 }
+
+// toldRecreated tells that a registration was given up for another.
+func (r *Reconciler) toldRecreated(framework *v1alpha1.MesosFramework, removed string) {
+	r.Recorder.Eventf(framework, nil, corev1.EventTypeWarning, v1alpha1.EventRecreated, "Subscribing",
+		"Mesos had removed framework %s with all its tasks: another registration is made, and the nodes are replaced.", removed)
+}

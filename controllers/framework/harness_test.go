@@ -2,6 +2,7 @@ package framework
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -41,9 +42,12 @@ type fakeSession struct {
 	config   session.Config
 	state    session.State
 	tornDown bool
+	access   []session.Access // that it was told to go over to
+	updates  []framework.Info
 	refuses  error // what Teardown answers
 	deaf     bool  // Run does not end with its context
 	release  chan struct{}
+	final    chan struct{} // closed when the state is final
 }
 
 func (f *fakeSession) Run(ctx context.Context) error {
@@ -51,7 +55,10 @@ func (f *fakeSession) Run(ctx context.Context) error {
 		<-f.release
 		return nil
 	}
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-f.final:
+	}
 	return nil
 }
 
@@ -69,6 +76,13 @@ func (f *fakeSession) LargestAgent(context.Context) (session.Capacity, error) {
 	return session.Capacity{Agents: 1, Largest: []session.AgentCapacity{{Hostname: "a1", Resources: placement.Resources{CPUs: 8}}}}, nil
 }
 
+func (f *fakeSession) SetAccess(a session.Access) { f.access = append(f.access, a) }
+
+func (f *fakeSession) Update(info framework.Info) error {
+	f.updates = append(f.updates, info)
+	return nil
+}
+
 func (f *fakeSession) Teardown(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -79,6 +93,9 @@ func (f *fakeSession) Teardown(context.Context) error {
 // becomes sets the state of the session.
 func (f *fakeSession) becomes(s session.State) {
 	f.mu.Lock()
+	if s.Final && !f.state.Final {
+		close(f.final)
+	}
 	f.state = s
 	f.mu.Unlock()
 	f.config.Changed()
@@ -100,6 +117,7 @@ type story struct {
 	next       *fakeSession   // to be made next, if a test has something in mind
 	conflicts  int            // how many writes of status meet a conflict
 	writes     int            // of status
+	crash      *crash         // of the operator at one of its writes
 }
 
 func begin(t *testing.T, objects ...client.Object) *story {
@@ -114,15 +132,48 @@ func begin(t *testing.T, objects ...client.Object) *story {
 	s.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.MesosNode{}, &v1alpha1.MesosFramework{}).
 		WithIndex(&v1alpha1.MesosNode{}, fieldFramework, frameworkOf).
-		WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: s.patch}).Build()
+		WithInterceptorFuncs(interceptor.Funcs{
+			SubResourcePatch: s.patch,
+			Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
+				return s.crash.at(func() error { return c.Patch(ctx, object, patch, opts...) })
+			},
+		}).Build()
+	s.start()
+	return s
+}
+
+// crash is the end of an operator at its nth write from now, before the write is made or
+// after it. Nothing is written from then on.
+type crash struct {
+	n     int
+	after bool
+}
+
+var errCrashed = errors.New("the operator has crashed")
+
+func (c *crash) at(write func() error) error {
+	if c == nil {
+		return write()
+	}
+	c.n--
+	if c.n > 0 || c.n == 0 && c.after {
+		if err := write(); err != nil || c.n > 0 {
+			return err
+		}
+	}
+	return errCrashed
+}
+
+// start starts an operator; one that ran before is no more.
+func (s *story) start() {
+	s.t.Helper()
 	sessions := NewSessions()
-	t.Cleanup(sessions.close)
+	s.t.Cleanup(sessions.close)
 	s.reconciler = NewReconciler(Options{
 		Client: s.client, Live: s.client, Sessions: sessions, Tokens: identity.Tokens{Writer: s.client},
 		Supplies: supplies(), Recorder: s.recorder, Now: func() time.Time { return s.now }, Namespace: "k8sm-system",
 		Dial: s.dial,
 	})
-	return s
 }
 
 func (s *story) dial(config session.Config) (Session, error) {
@@ -131,7 +182,7 @@ func (s *story) dial(config session.Config) (Session, error) {
 		made = &fakeSession{}
 	}
 	s.next = nil
-	made.config = config
+	made.config, made.final = config, make(chan struct{})
 	s.sessions = append(s.sessions, made)
 	return made, nil
 }
@@ -150,7 +201,7 @@ func (s *story) patch(ctx context.Context, c client.Client, sub string, object c
 			return err
 		}
 	}
-	return c.SubResource(sub).Patch(ctx, object, patch, opts...)
+	return s.crash.at(func() error { return c.SubResource(sub).Patch(ctx, object, patch, opts...) })
 }
 
 // reconcile looks at a framework, and returns when to look again.

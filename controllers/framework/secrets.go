@@ -2,12 +2,9 @@ package framework
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -16,13 +13,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/session"
 )
 
 // access is with what the operator comes to the masters.
 type access struct {
-	principal     string
-	authorization string
-	tls           *tls.Config
+	session.Access
+	principal string
 	// material is what TLS was made from, to tell whether it has changed.
 	material [][]byte
 }
@@ -82,7 +79,7 @@ func (a *access) authenticate(kind v1alpha1.CredentialsType, secret *corev1.Secr
 		if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return unusable(secret, "token", "it holds characters that no HTTP header may have")
 		}
-		a.authorization = "Bearer " + token
+		a.Authorization = "Bearer " + token
 		return nil
 	}
 	password := value(secret, "secret")
@@ -94,7 +91,7 @@ func (a *access) authenticate(kind v1alpha1.CredentialsType, secret *corev1.Secr
 	case strings.Contains(a.principal, ":"):
 		return unusable(secret, "principal", "basic authentication allows no ':' in it")
 	}
-	a.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(a.principal+":"+password))
+	a.Authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(a.principal+":"+password))
 	return nil
 }
 
@@ -121,7 +118,7 @@ func (a *access) secure(secret *corev1.Secret) error {
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
-	a.tls, a.material = config, [][]byte{authorities, certificate, key}
+	a.TLS, a.material = config, [][]byte{authorities, certificate, key}
 	return nil
 }
 
@@ -136,19 +133,4 @@ func lacking(secret *corev1.Secret, key string) error {
 
 func unusable(secret *corev1.Secret, key, why string) error {
 	return &problem{v1alpha1.ReasonSecretInvalid, fmt.Sprintf("The key %q of the secret %q cannot be used: %s.", key, secret.Name, why)}
-}
-
-// fingerprint differs when a session made before would not be as the spec and the
-// secrets now have it.
-func fingerprint(spec v1alpha1.MesosFrameworkSpec, a access) (string, error) {
-	data, err := json.Marshal(struct {
-		Spec                     v1alpha1.MesosFrameworkSpec
-		Principal, Authorization string
-		Material                 [][]byte
-	}{spec, a.principal, a.authorization, a.material})
-	if err != nil {
-		return "", fmt.Errorf("fingerprinting the spec: %w", err)
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/node"
 	"github.com/k8sm/k8sm/controllers/nodepool"
+	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/session"
 )
@@ -30,6 +31,10 @@ type Session interface {
 	Kill(taskID, agentID string)
 	// LargestAgent asks the master what the agents of the cluster have in all.
 	LargestAgent(ctx context.Context) (session.Capacity, error)
+	// SetAccess and Update change with which credentials, and as what, we are registered.
+	// The stream lives on.
+	SetAccess(session.Access)
+	Update(framework.Info) error
 	// Teardown removes the framework from Mesos with all its tasks, and ends the session.
 	Teardown(ctx context.Context) error
 }
@@ -63,10 +68,13 @@ type conversation struct {
 	Session
 	// name of the MesosFramework.
 	name string
-	// fingerprint of all that the session was made from.
-	fingerprint string
-	// began is when.
-	began  time.Time
+	// terms that it is held on, began when. Only the Reconciler uses them.
+	terms terms
+	began time.Time
+	// fought counts the sessions before that another scheduler ended, one right after
+	// the other; lost is when one ended this session, zero if none did.
+	fought int
+	lost   time.Time
 	cancel context.CancelFunc
 	// done is closed when Run has returned.
 	done chan struct{}

@@ -2,7 +2,6 @@ package framework
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -43,31 +42,6 @@ type store struct {
 }
 
 var _ session.Store = (*store)(nil)
-
-// StoreFrameworkID keeps the ID that the master gave. An ID that was stored is never
-// replaced by another: the nodes that run belong to it.
-func (s *store) StoreFrameworkID(ctx context.Context, id string) error {
-	for range maxTries {
-		object := &v1alpha1.MesosFramework{}
-		if err := s.live.Get(ctx, client.ObjectKey{Name: s.framework}, object); err != nil {
-			return fmt.Errorf("storing the framework ID: %w", err)
-		}
-		switch object.Status.FrameworkID {
-		case id:
-			return nil
-		case "":
-		default:
-			return fmt.Errorf("storing the framework ID %s: MesosFramework %s has the ID %s", id, s.framework, object.Status.FrameworkID)
-		}
-		before := object.DeepCopy()
-		object.Status.FrameworkID = id
-		patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-		if err := s.client.Status().Patch(ctx, object, patch); !apierrors.IsConflict(err) {
-			return err
-		}
-	}
-	return errors.New("storing the framework ID: too many conflicts")
-}
 
 // Prepare writes the intent into the MesosNode, makes its token good, and makes what it
 // is launched with. It refuses what the record does not ask for.

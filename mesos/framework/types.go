@@ -60,6 +60,8 @@ const (
 	ReasonPrepareFailed = "REASON_PREPARE_FAILED"
 	// ReasonWithdrawn: the demand was withdrawn before the launch was sent.
 	ReasonWithdrawn = "REASON_WITHDRAWN"
+	// ReasonFrameworkRemoved: Mesos has removed the framework, and all its tasks with it.
+	ReasonFrameworkRemoved = "REASON_FRAMEWORK_REMOVED"
 	// ReasonCallRefused: the master refused the launch as malformed.
 	ReasonCallRefused = "REASON_CALL_REFUSED"
 )
