@@ -43,7 +43,7 @@ func specApplied(state session.State) metav1.Condition {
 		return conditionOf(v1alpha1.ConditionSpecApplied, metav1.ConditionTrue, v1alpha1.ReasonSpecApplied, "Mesos has the framework as the spec says.")
 	}
 	return conditionOf(v1alpha1.ConditionSpecApplied, metav1.ConditionFalse, v1alpha1.ReasonKeptByMaster, fmt.Sprintf(
-		"The master keeps of an earlier subscription: %s. Nodes run so; another MesosFramework is needed to have them otherwise.", state.Kept))
+		"The master keeps something else than the spec says: %s. To have it otherwise, another MesosFramework is needed, or a right in Mesos.", state.Kept))
 }
 
 // inTheWay is what is said of what keeps a session from being as it should: that there
