@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -245,24 +246,45 @@ func TestCredentialsDoNotFollowOutOfTLS(t *testing.T) {
 func TestOldStreamIsClosedBeforeTheNewOne(t *testing.T) {
 	t.Parallel()
 	record := subscribedRecord(t, 10*time.Millisecond) // given up after 50 ms, again and again
-	var open, streams atomic.Int32
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Mesos-Stream-Id") != "" {
-			w.WriteHeader(http.StatusAccepted)
-			return
-		}
-		defer open.Add(-1)
-		if n := open.Add(1); n > 1 {
-			t.Errorf("%d streams are open at once", n)
-		}
-		streams.Add(1)
-		streaming(record)(w, r)
-	})
-	// Noticing that a client has closed takes a server a moment.
+	s := serve(t, streaming(record))
+	streams := &streamCount{}
 	cfg := config(newMemory(), s.URL)
-	cfg.Timing.Subscribe = framework.Backoff{First: 200 * time.Millisecond, Most: 200 * time.Millisecond}
+	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		return &countedConn{Conn: c, count: streams}, err
+	}
 	start(t, cfg)
-	eventually(t, "several streams came and went", func() bool { return streams.Load() >= 4 })
+	eventually(t, "several streams came and went", func() bool { return streams.begun.Load() >= 4 })
+	if n := streams.most.Load(); n != 1 {
+		t.Errorf("%d streams were open at once", n)
+	}
+}
+
+// streamCount counts streams as our side sees them: from the SUBSCRIBE to the close of
+// its connection.
+type streamCount struct{ begun, open, most atomic.Int32 }
+
+type countedConn struct {
+	net.Conn
+	count  *streamCount
+	stream atomic.Bool
+}
+
+func (c *countedConn) Write(p []byte) (int, error) {
+	if !bytes.Contains(p, []byte("Mesos-Stream-Id")) && c.stream.CompareAndSwap(false, true) {
+		c.count.begun.Add(1)
+		if n := c.count.open.Add(1); n > c.count.most.Load() {
+			c.count.most.Store(n)
+		}
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *countedConn) Close() error {
+	if c.stream.CompareAndSwap(true, false) {
+		c.count.open.Add(-1)
+	}
+	return c.Conn.Close()
 }
 
 // When another scheduler takes over, a call may be refused before the ERROR arrives that
