@@ -1,0 +1,64 @@
+package detector
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+)
+
+// Scheme begins the address of an ensemble.
+const Scheme = "zk://"
+
+// Ensemble is where masters register: zk://[user:password@]host:port[,host:port…]/path.
+type Ensemble struct {
+	Servers []string // host:port
+	Path    string   // begins with a slash, and ends with none
+	secret  string   // user:password for ZooKeeper's digest scheme; empty for none
+}
+
+// String is the address without the password.
+func (e Ensemble) String() string { return Scheme + strings.Join(e.Servers, ",") + e.Path }
+
+// Parse reads the address of an ensemble, as Mesos' own flags take it. Its errors do not
+// show the password.
+func Parse(address string) (Ensemble, error) {
+	rest, ok := strings.CutPrefix(address, Scheme)
+	if !ok {
+		return Ensemble{}, errors.New("want zk://host:port/path")
+	}
+	var e Ensemble
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		e.secret, rest = rest[:i], rest[i+1:]
+		if user, password, found := strings.Cut(e.secret, ":"); !found || user == "" || password == "" {
+			return Ensemble{}, errors.New("want user:password before the @")
+		}
+	}
+	servers, path, _ := strings.Cut(rest, "/")
+	for server := range strings.SplitSeq(servers, ",") {
+		if err := checkServer(server); err != nil {
+			return Ensemble{}, err
+		}
+		e.Servers = append(e.Servers, server)
+	}
+	e.Path = "/" + strings.TrimSuffix(path, "/")
+	if strings.Contains(e.Path, "//") || strings.Contains(e.Path, "/./") || strings.Contains(e.Path, "/../") || strings.ContainsRune(e.Path, 0) {
+		return Ensemble{}, fmt.Errorf("%q is no path in ZooKeeper", e.Path)
+	}
+	return e, nil
+}
+
+func checkServer(server string) error {
+	host, port, err := net.SplitHostPort(server)
+	if err != nil || host == "" {
+		return fmt.Errorf("server %q is not host:port", server)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("server %q has no port between 1 and 65535", server)
+	}
+	return nil
+}
+
+// child is the path of a node below the ensemble's.
+func (e Ensemble) child(name string) string { return strings.TrimSuffix(e.Path, "/") + "/" + name }
