@@ -28,7 +28,7 @@ type watch struct {
 	last     atomic.Value // address that was dialed last
 }
 
-func begin(t *testing.T, address string) *watch {
+func begin(t *testing.T, address string, prepare ...func(*watch)) *watch {
 	t.Helper()
 	e, err := detector.Parse(address)
 	if err != nil {
@@ -40,6 +40,9 @@ func begin(t *testing.T, address string) *watch {
 		w.pipes[address], w.servers[address] = p, zookeepertest.NewServer(p)
 		w.servers[address].Set("/mesos", nil)
 		w.servers[address].Set("/mesos/log_replicas/0000000007", []byte("a replica of the log"))
+	}
+	for _, f := range prepare {
+		f(w)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -225,9 +228,10 @@ func TestCredentials(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := begin(t, "zk://"+tc.userinfo+"a:2181/mesos")
-				w.servers["a:2181"].Inject(func(f *zookeepertest.Faults) { f.Digest = "mesos:secret" })
-				w.set("json.info_0000000001", info("10.1.0.1"))
+				w := begin(t, "zk://"+tc.userinfo+"a:2181/mesos", func(w *watch) {
+					w.each(func(s *zookeepertest.Server) { s.Inject(func(f *zookeepertest.Faults) { f.Digest = "mesos:secret" }) })
+					w.set("json.info_0000000001", info("10.1.0.1"))
+				})
 				w.expect(tc.want, time.Second)
 			})
 		})

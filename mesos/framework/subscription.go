@@ -67,6 +67,17 @@ func (c *Core) Disconnected(now time.Time, reason, message string) {
 	c.settle(now)
 }
 
+// Hasten says that to subscribe promises more than it did: another master leads, or the
+// credentials are others. The next attempt comes soon, though not at once: we may be one
+// of many that were told.
+func (c *Core) Hasten(now time.Time) {
+	if c.phase != down {
+		return
+	}
+	c.attempts = 0
+	c.agenda.hasten(dutySubscribe, "", now.Add(jittered(c.rand, c.timing.Subscribe.after(0))))
+}
+
 // IDStored answers Ready.StoreID.
 func (c *Core) IDStored(now time.Time, err error) {
 	if err != nil {

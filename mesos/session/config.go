@@ -36,7 +36,9 @@ type Access struct {
 
 // Config of a session.
 type Config struct {
-	// Masters are host:port, http://host:port or https://host:port, in any order.
+	// Masters are host:port, http://host:port or https://host:port, in any order; or
+	// alone zk://[user:password@]host:port[,host:port…]/path, where they register. Those
+	// are then spoken to with TLS if Access has any.
 	Masters []string
 	// Framework says as what to register.
 	Framework framework.Info

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/k8sm/k8sm/mesos/detector"
 	"github.com/k8sm/k8sm/mesos/framework"
 )
 
@@ -18,8 +19,25 @@ const (
 	hopsMost = 5
 )
 
-// parseMasters reads the list of masters.
-func parseMasters(list []string) ([]*url.URL, error) {
+// parseMasters reads the list of masters, or where they register.
+func parseMasters(list []string) ([]*url.URL, *detector.Ensemble, error) {
+	if i := slices.IndexFunc(list, isEnsemble); i >= 0 {
+		if len(list) > 1 {
+			return nil, nil, errors.New("an address that begins with zk:// stands alone: ZooKeeper tells the masters")
+		}
+		e, err := detector.Parse(list[i])
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading the address of ZooKeeper: %w", err)
+		}
+		return nil, &e, nil
+	}
+	masters, err := parseList(list)
+	return masters, nil, err
+}
+
+func isEnsemble(m string) bool { return strings.HasPrefix(m, detector.Scheme) }
+
+func parseList(list []string) ([]*url.URL, error) {
 	if len(list) == 0 {
 		return nil, errors.New("no master is named")
 	}
@@ -43,7 +61,7 @@ func parseMaster(m string) (*url.URL, error) {
 	case err != nil:
 		return nil, err
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("scheme %s is neither http nor https", u.Scheme)
+		return nil, fmt.Errorf("scheme %s is none of http, https and zk", u.Scheme)
 	case u.Hostname() == "" || u.Port() == "":
 		return nil, errors.New("want host:port")
 	case u.User != nil:

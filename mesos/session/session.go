@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/k8sm/k8sm/mesos/detector"
 	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
@@ -23,9 +24,11 @@ type Session struct {
 	cfg     Config
 	log     logr.Logger
 	masters []*url.URL // of the stream that is being opened; the last that answered first
-	client  *client
-	metrics labelled
-	store   workers
+	// ensemble tells who leads, in place of masters; nil for a plain list.
+	ensemble *detector.Ensemble
+	client   *client
+	metrics  labelled
+	store    workers
 
 	// mu guards the core and all below it. Nothing waits while holding it.
 	mu      sync.Mutex
@@ -41,7 +44,8 @@ type Session struct {
 	last    *stream // opened last, closed or not
 	changed bool    // to be told
 	final   chan struct{}
-	jobs    sync.WaitGroup
+	leadership
+	jobs sync.WaitGroup
 }
 
 // New checks the configuration and makes a session that is not yet running.
@@ -49,7 +53,7 @@ func New(cfg Config) (*Session, error) {
 	if cfg.Store == nil || cfg.Clock == nil {
 		return nil, errors.New("a session needs a store and a clock")
 	}
-	masters, err := parseMasters(cfg.Masters)
+	masters, ensemble, err := parseMasters(cfg.Masters)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +65,9 @@ func New(cfg Config) (*Session, error) {
 		return nil, fmt.Errorf("making the framework's core: %w", err)
 	}
 	s := &Session{
-		cfg: cfg, log: cfg.Log, masters: masters, client: newClient(&cfg), core: core,
+		cfg: cfg, log: cfg.Log, masters: masters, ensemble: ensemble, client: newClient(&cfg), core: core,
 		metrics: cfg.Metrics.of(cfg.Framework.Name), final: make(chan struct{}),
+		leadership: leadership{known: make(chan struct{})},
 	}
 	s.store = workers{limit: storeMost, spawn: s.spawn}
 	return s, nil
@@ -93,6 +98,9 @@ func (s *Session) begin(ctx context.Context) error {
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.running = true
+	if s.ensemble != nil {
+		s.spawn(s.detect)
+	}
 	s.mu.Unlock()
 	s.tick()
 	return nil
@@ -146,9 +154,20 @@ func (s *Session) Kill(taskID, agentID string) {
 	s.input(func(now time.Time) { s.core.Kill(now, taskID, agentID) })
 }
 
-// SetAccess has new calls and connections use other credentials. The stream lives on.
+// Update changes as what the framework is registered: at once where the master is with
+// us, else with the next SUBSCRIBE. State.Kept tells what the master would not have.
+func (s *Session) Update(info framework.Info) error {
+	var err error
+	s.input(func(now time.Time) { err = s.core.Update(now, info) })
+	return err
+}
+
+// SetAccess has new calls and connections use other credentials. The stream lives on;
+// where there is none, one is tried for soon.
 func (s *Session) SetAccess(a Access) {
-	s.client.set(a)
+	if s.client.set(a) {
+		s.input(func(now time.Time) { s.core.Hasten(now) })
+	}
 }
 
 // Update changes as what we are registered, on the stream that is on. The ID stays. The

@@ -415,7 +415,9 @@ func TestNewRefusesBadConfigurations(t *testing.T) {
 	for name, change := range map[string]func(*session.Config){
 		"no masters":          func(c *session.Config) { c.Masters = nil },
 		"no port":             func(c *session.Config) { c.Masters = []string{"leader.mesos"} },
-		"another scheme":      func(c *session.Config) { c.Masters = []string{"zk://leader.mesos:2181/mesos"} },
+		"another scheme":      func(c *session.Config) { c.Masters = []string{"ftp://leader.mesos:5050"} },
+		"zk:// among others":  func(c *session.Config) { c.Masters = []string{"leader.mesos:5050", "zk://leader.mesos:2181/mesos"} },
+		"zk:// without port":  func(c *session.Config) { c.Masters = []string{"zk://leader.mesos/mesos"} },
 		"credentials in it":   func(c *session.Config) { c.Masters = []string{"http://u:p@leader.mesos:5050"} },
 		"no store":            func(c *session.Config) { c.Store = nil },
 		"no clock":            func(c *session.Config) { c.Clock = nil },

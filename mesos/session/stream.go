@@ -24,6 +24,7 @@ type stream struct {
 	// done is closed when nothing of the stream is left but calls on their way.
 	done chan struct{}
 
+	host     string   // that it is at, or last tried for; guarded by Session.mu
 	endpoint *url.URL // where calls go
 	id       string
 	calls    sender
@@ -53,12 +54,13 @@ func (s *Session) open(call *framework.Call) {
 
 // run is the life of a stream; its error is why it ended.
 func (st *stream) run(call *framework.Call) error {
-	res, err := st.s.subscribe(st.ctx, call)
+	res, err := st.subscribe(call)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = res.Body.Close() }() // it is read to its end, or not worth it
 	st.id, st.endpoint = res.Header.Get(streamIDHeader), res.Request.URL
+	st.at(st.endpoint.Host)
 	if st.id == "" {
 		return failuref(framework.ProtocolError, "%s subscribed us without a %s", st.endpoint.Host, streamIDHeader)
 	}
@@ -112,15 +114,25 @@ func (st *stream) input(f func(now time.Time)) {
 	})
 }
 
+// at says where the stream is, or is tried for.
+func (st *stream) at(host string) {
+	st.s.mu.Lock()
+	defer st.s.mu.Unlock()
+	st.host = host
+}
+
 // lost tells the core that the stream ended, unless it was the core that ended it.
 func (st *stream) lost(err error) {
-	st.input(func(now time.Time) {
-		f := failureOf(err)
-		st.s.log.V(1).Info("Lost the stream", "reason", f.reason, "message", f.message)
-		st.s.metrics.subscription(f.reason)
-		st.s.abandon()
-		st.s.core.Disconnected(now, f.reason, f.message)
-	})
+	st.input(func(now time.Time) { st.s.leave(now, err) })
+}
+
+// leave ends the current stream for a reason that the core does not know yet.
+func (s *Session) leave(now time.Time, err error) {
+	f := failureOf(err)
+	s.log.V(1).Info("Lost the stream", "reason", f.reason, "message", f.message)
+	s.metrics.subscription(f.reason)
+	s.abandon()
+	s.core.Disconnected(now, f.reason, f.message)
 }
 
 // abandon ends the current stream, and whatever has not been sent on it.

@@ -17,16 +17,22 @@ const attemptTimeout = 30 * time.Second
 
 // subscribe asks the masters one after the other, each with its redirects, until one
 // takes the subscription.
-func (s *Session) subscribe(ctx context.Context, call *framework.Call) (*http.Response, error) {
+func (st *stream) subscribe(call *framework.Call) (*http.Response, error) {
+	s, ctx := st.s, st.ctx
 	if err := s.guard().ask(ctx); err != nil {
 		return nil, err // before a standby knocks at every master
 	}
+	masters, err := s.candidates(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var worst *failure
 	var messages []string
-	for i, m := range s.masters {
+	for i, m := range masters {
+		st.at(m.Host)
 		res, err := s.subscribeAt(ctx, m, call)
 		if err == nil {
-			s.masters = slices.Concat([]*url.URL{m}, s.masters[:i], s.masters[i+1:])
+			s.masters = slices.Concat([]*url.URL{m}, masters[:i], masters[i+1:])
 			return res, nil
 		}
 		if ctx.Err() != nil {

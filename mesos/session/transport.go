@@ -44,8 +44,8 @@ type client struct {
 // entrance is a way in to masters: connections that were made with one TLS
 // configuration, and what is shown on them.
 type entrance struct {
-	http          *http.Client
-	authorization string
+	access Access
+	http   *http.Client
 }
 
 func newClient(cfg *Config) *client {
@@ -83,16 +83,20 @@ func (c *client) entrance(a Access) *entrance {
 		t.Proxy = http.ProxyFromEnvironment
 	}
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &entrance{authorization: a.Authorization, http: &http.Client{Transport: t, CheckRedirect: stay}}
+	return &entrance{access: a, http: &http.Client{Transport: t, CheckRedirect: stay}}
 }
 
-// set has all that follows go another way. What is under way goes on.
-func (c *client) set(a Access) {
+// set has all that follows go another way, and says whether it is one. What is under way
+// goes on.
+func (c *client) set(a Access) bool {
 	c.mu.Lock()
-	before := c.now
+	defer c.mu.Unlock()
+	if a == c.now.access {
+		return false
+	}
+	c.now.http.CloseIdleConnections() // those in use close when they become idle
 	c.now = c.entrance(a)
-	c.mu.Unlock()
-	before.http.CloseIdleConnections() // those in use close when they become idle
+	return true
 }
 
 func (c *client) current() *entrance {
@@ -104,8 +108,8 @@ func (c *client) current() *entrance {
 // do sends a request as it stands, but for the credentials.
 func (c *client) do(req *http.Request) (*http.Response, error) {
 	e := c.current()
-	if e.authorization != "" {
-		req.Header.Set("Authorization", e.authorization)
+	if e.access.Authorization != "" {
+		req.Header.Set("Authorization", e.access.Authorization)
 	}
 	res, err := e.http.Do(req)
 	if e != c.current() {
@@ -141,7 +145,7 @@ func (c *client) post(ctx context.Context, to *url.URL, m encoding.Marshaler, st
 // follow posts, and posts again wherever it is redirected to. Method, body and
 // credentials go along. The guard is asked each time.
 func (c *client) follow(ctx context.Context, to *url.URL, m encoding.Marshaler, g guard) (*http.Response, error) {
-	it := itinerary{secrets: c.current().authorization != ""}
+	it := itinerary{secrets: c.current().access.Authorization != ""}
 	for {
 		req, err := request(ctx, to, m)
 		if err != nil {

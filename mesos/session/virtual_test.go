@@ -1,0 +1,222 @@
+package session_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/session"
+	"github.com/k8sm/k8sm/mesos/zookeepertest"
+)
+
+// world is a network in memory, so that all of a test lives in one bubble of virtual
+// time: a wait that is over at once here is one that no real clock took part in.
+type world struct {
+	t  *testing.T
+	mu sync.Mutex
+	at map[string]*zookeepertest.Pipe
+}
+
+func newWorld(t *testing.T) *world {
+	return &world{t: t, at: map[string]*zookeepertest.Pipe{}}
+}
+
+func (w *world) listen(ip string, port int) net.Listener {
+	p := zookeepertest.Listen(ip, port)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.at[p.Addr().String()] = p
+	return p
+}
+
+func (w *world) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	w.mu.Lock()
+	p := w.at[address]
+	w.mu.Unlock()
+	if p == nil {
+		return nil, fmt.Errorf("nobody is at %s", address)
+	}
+	return p.Dial(ctx, network, address)
+}
+
+func (w *world) master(ip string, agents int) *mesostest.Master {
+	w.t.Helper()
+	return box(w.t, agents, func(o *mesostest.MasterOptions) {
+		o.Listener, o.AllocationInterval = w.listen(ip, 5050), time.Second
+	})
+}
+
+func (w *world) zookeeper() *zookeepertest.Server {
+	w.t.Helper()
+	s := zookeepertest.NewServer(w.listen("10.0.0.1", 2181))
+	w.t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			w.t.Errorf("closing ZooKeeper: %v", err)
+		}
+	})
+	s.Set("/mesos", nil)
+	return s
+}
+
+func lead(z *zookeepertest.Server, sequence int, ip string) {
+	z.Set(node(sequence), fmt.Appendf(nil, `{"address":{"hostname":"m","ip":%q,"port":5050}}`, ip))
+}
+
+func node(sequence int) string { return fmt.Sprintf("/mesos/json.info_%010d", sequence) }
+
+// start begins a session with Mesos' real timing.
+func (w *world) start(masters string, change ...func(*session.Config)) (*run, *memory) {
+	w.t.Helper()
+	store := newMemory()
+	cfg := config(store, masters)
+	cfg.Timing, cfg.Dial = framework.Timing{}, w.dial
+	for _, f := range change {
+		f(&cfg)
+	}
+	return start(w.t, cfg), store
+}
+
+// within says that something is so after some virtual time, and not before half of it.
+func (r *run) within(d time.Duration, what string, so func() bool) {
+	r.t.Helper()
+	for range 100 {
+		if synctest.Wait(); so() {
+			return
+		}
+		time.Sleep(d / 100)
+	}
+	r.t.Fatalf("after %s it is not so: %s; the state is %+v", d, what, r.State())
+}
+
+func (r *run) is(reason string) func() bool {
+	return func() bool { return r.State().Reason == reason }
+}
+
+// All that a session does is done in a bubble: no goroutine, timer or clock of it is
+// outside.
+func TestSessionLivesInVirtualTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.master("10.0.1.1", 2)
+		r, store := w.start("10.0.1.1:5050")
+		r.want(3)
+		r.within(10*time.Second, "3 tasks run", func() bool { return store.in(framework.TaskRunning) == 3 })
+		time.Sleep(time.Hour)
+		if st := r.State(); st.Reason != framework.Subscribed {
+			t.Errorf("an hour later the state is %+v", st)
+		}
+		r.Kill(demand(0).ID, "")
+		r.within(10*time.Second, "one is killed", func() bool { return store.in(framework.TaskKilled) == 1 })
+		if err := r.Teardown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestLeaderIsFoundByZooKeeper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		first, second := w.master("10.0.1.1", 1), w.master("10.0.1.2", 1)
+		z := w.zookeeper()
+		r, store := w.start("zk://10.0.0.1:2181/mesos")
+		r.within(time.Second, "nobody leads", r.is(framework.NoLeader))
+		contains(t, r.State().Message, "no master leads, says ZooKeeper at zk://10.0.0.1:2181/mesos")
+
+		time.Sleep(10 * time.Minute) // the back-off is at its longest
+		lead(z, 1, "10.0.1.1")
+		r.within(2*time.Second, "the leader is subscribed to, whatever the back-off", r.is(framework.Subscribed))
+		lead(z, 2, "10.0.1.2")
+		r.want(1)
+		r.within(10*time.Second, "the task runs", func() bool { return store.in(framework.TaskRunning) == 1 })
+		if st := r.State(); st.Master != first.Addr() {
+			t.Errorf("subscribed to %s, want the lowest sequence's %s", st.Master, first.Addr())
+		}
+
+		// The old one is cut off from ZooKeeper, and has not noticed.
+		z.Delete(node(1))
+		r.within(2*time.Second, "the new leader is subscribed to", func() bool {
+			return r.State().Master == second.Addr() && r.State().Subscribed
+		})
+	})
+}
+
+// A stream outlives ZooKeeper, and an attempt while ZooKeeper is away asks who led last.
+func TestZooKeeperIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.master("10.0.1.1", 1)
+		z := w.zookeeper()
+		lead(z, 1, "10.0.1.1")
+		r, _ := w.start("zk://10.0.0.1:2181/mesos")
+		r.within(2*time.Second, "the leader is subscribed to", r.is(framework.Subscribed))
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if st := r.State(); !st.Subscribed {
+			t.Errorf("an hour later the state is %+v", st)
+		}
+		m.CloseStreams()
+		r.within(time.Second, "the stream is lost", func() bool { return !r.State().Subscribed })
+		r.within(5*time.Second, "the master that led is subscribed to again", r.is(framework.Subscribed))
+	})
+}
+
+func TestZooKeeperWasNeverThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		r, _ := w.start("zk://10.0.0.1:2181,10.0.0.2:2181/mesos")
+		r.within(time.Second, "the reason is told", r.is(framework.MasterUnreachable))
+		contains(t, r.State().Message, "asking ZooKeeper at 10.0.0.")
+		z := w.zookeeper()
+		lead(z, 7, "10.0.1.1")
+		w.master("10.0.1.1", 0)
+		r.within(10*time.Second, "the leader is subscribed to", r.is(framework.Subscribed))
+	})
+}
+
+// For ZooKeeper's timeout after a leader's death its node is still there.
+func TestDeadLeaderIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		z := w.zookeeper()
+		lead(z, 1, "10.0.1.1")
+		next := w.master("10.0.1.2", 0)
+		r, _ := w.start("zk://10.0.0.1:2181/mesos")
+		r.within(time.Second, "the dead one is not reached", r.is(framework.MasterUnreachable))
+		time.Sleep(10 * time.Second)
+		z.Delete(node(1))
+		time.Sleep(5 * time.Second)
+		next.Inject(func(f *mesostest.Faults) { f.Recovering = true })
+		lead(z, 2, "10.0.1.2")
+		r.within(2*time.Second, "the next one is asked", func() bool { return r.State().Reason == framework.NoLeader })
+		contains(t, r.State().Message, "has not finished recovery")
+		next.Inject(func(f *mesostest.Faults) { f.Recovering = false })
+		r.within(15*time.Second, "the next one is subscribed to", r.is(framework.Subscribed))
+	})
+}
+
+// New credentials are tried for soon, whatever the back-off.
+func TestNewCredentialsAreTriedForSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		box(t, 0, func(o *mesostest.MasterOptions) {
+			o.Listener, o.AllocationInterval = w.listen("10.0.1.1", 5050), time.Second
+			o.Credentials = map[string]string{"k8sm": "new"}
+		})
+		r, _ := w.start("10.0.1.1:5050", func(c *session.Config) {
+			c.Framework.Principal = "k8sm"
+			c.Authorization = "Basic azhzbTpvbGQ=" // k8sm:old
+		})
+		time.Sleep(time.Hour)
+		r.within(time.Second, "the credentials are refused", r.is(framework.Unauthorized))
+		r.SetAccess(session.Access{Authorization: "Basic azhzbTpuZXc="}) // k8sm:new
+		r.within(2*time.Second, "the new ones are taken", r.is(framework.Subscribed))
+	})
+}
