@@ -170,14 +170,6 @@ func (s *Session) SetAccess(a Access) {
 	}
 }
 
-// Update changes as what we are registered, on the stream that is on. The ID stays. The
-// error says what cannot be registered.
-func (s *Session) Update(info framework.Info) error {
-	var err error
-	s.input(func(now time.Time) { err = s.core.Update(now, info) })
-	return err
-}
-
 // Explain says why a wanted task has no place yet; waiting is false when the task is
 // not wanted, or has a place.
 func (s *Session) Explain(taskID string) (message string, waiting bool) {
