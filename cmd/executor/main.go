@@ -65,7 +65,13 @@ type workload struct {
 // Run implements executor.Workload.
 func (w *workload) Run(task executor.Task, report func(executor.State, string)) (executor.State, string) {
 	report(executor.Starting, "")
-	err := w.node.Run(task.Data, func() { report(executor.Running, "") })
+	err := w.node.Run(task.Data, func(r kubelet.Report) {
+		state := executor.Starting
+		if r.Ready {
+			state = executor.Running
+		}
+		report(state, r.Message)
+	})
 	switch {
 	case err == nil:
 		return executor.Killed, ""

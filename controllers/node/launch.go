@@ -154,7 +154,7 @@ func describe(task *v1alpha1.MesosTask) (status metav1.ConditionStatus, reason, 
 	case framework.TaskStarting:
 		return metav1.ConditionTrue, v1alpha1.ReasonTaskStarting, fmt.Sprintf("The executor on agent %s brings up the kubelet.%s", where, said(task))
 	case framework.TaskRunning:
-		return metav1.ConditionTrue, v1alpha1.ReasonTaskRunning, fmt.Sprintf("The node runs on agent %s.", where)
+		return metav1.ConditionTrue, v1alpha1.ReasonTaskRunning, fmt.Sprintf("The node runs on agent %s.%s", where, said(task))
 	case framework.TaskKilling:
 		return metav1.ConditionFalse, v1alpha1.ReasonTerminating, fmt.Sprintf("The task on agent %s is being ended.%s", where, said(task))
 	default:

@@ -120,3 +120,19 @@ func TestOldFailuresAreForgiven(t *testing.T) {
 		t.Errorf("remembered are %v, want b alone", got)
 	}
 }
+
+func TestWhatTheExecutorSaysIsShown(t *testing.T) {
+	tests := map[string]struct{ state, message, want string }{
+		"well":             {string(framework.TaskRunning), "", "The node runs on agent host-1."},
+		"ailing":           {string(framework.TaskRunning), "kubelet ended (exit status 2)", "The node runs on agent host-1. kubelet ended (exit status 2)."},
+		"on its way there": {string(framework.TaskStarting), "fetching artifact kubelet", "The executor on agent host-1 brings up the kubelet. fetching artifact kubelet."},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, _, got := describe(&v1alpha1.MesosTask{AgentHostname: "host-1", State: tc.state, Message: tc.message})
+			if got != tc.want {
+				t.Errorf("message is %q, want %q", got, tc.want)
+			}
+		})
+	}
+}

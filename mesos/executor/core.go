@@ -207,6 +207,9 @@ func (c *Core) note(taskID string, state State, message string, uuid []byte, now
 	if message != "" {
 		status.Message = &message
 	}
+	if state == Running {
+		status.Healthy = new(message == "")
+	}
 	if c.id.AgentID != "" {
 		status.AgentID = &mesos.AgentID{Value: c.id.AgentID}
 	}

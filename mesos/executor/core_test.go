@@ -178,3 +178,19 @@ func TestStatusSaysWhoseItIs(t *testing.T) {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
 }
+
+func TestTaskIsHealthyUnlessAMessageSaysWhatAilsIt(t *testing.T) {
+	core := NewCore(Identity{FrameworkID: "f", ExecutorID: "e"})
+	core.Event(&executor.Event{Type: executor.Event_LAUNCH, Launch: &executor.Event_Launch{Task: mesos.TaskInfo{TaskID: mesos.TaskID{Value: "t"}}}})
+	now := time.Unix(1_000_000, 0)
+	core.Update(Starting, "fetching", []byte("1"), now)
+	core.Update(Running, "", []byte("2"), now)
+	core.Update(Running, "kubelet ended", []byte("3"), now)
+	var got []*bool
+	for _, call := range core.Due(now, time.Second) {
+		got = append(got, call.Update.Status.Healthy)
+	}
+	if diff := cmp.Diff([]*bool{nil, new(true), new(false)}, got); diff != "" {
+		t.Errorf("health (-want +got):\n%s", diff)
+	}
+}

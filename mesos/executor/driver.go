@@ -15,7 +15,8 @@ import (
 type Workload interface {
 	// Run does the task until it ends by itself or because of Stop, and returns its
 	// terminal state with a message for people. It passes Starting and Running to
-	// report as they come. Run is called at most once.
+	// report as they come; a message with Running says what ails the task, which then is
+	// not healthy. Run is called at most once.
 	Run(task Task, report func(State, string)) (State, string)
 	// Stop asks Run to end and returns at once. Grace is the time between asking what
 	// runs to end and forcing it to, negative for the workload's own default. Stop may

@@ -112,7 +112,20 @@ func readMachine(dir string) (Machine, error) {
 		CPUs:        onlineCPUs(),
 		MemoryBytes: int64(memory.Totalram) * int64(memory.Unit),
 		DiskBytes:   int64(disk.Blocks) * disk.Frsize,
+		FreeBytes:   int64(disk.Bavail) * disk.Frsize,
 	}, nil
+}
+
+// checkExecutable fails where the file system does not let programs be started.
+func checkExecutable(dir string) error {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err != nil {
+		return fmt.Errorf("reading mount options of %s: %w", dir, err)
+	}
+	if disk.Flags&unix.ST_NOEXEC != 0 {
+		return fmt.Errorf("the file system of %s is mounted noexec, and the kubelet is to be started from there: mount it anew without, or choose another state folder", dir)
+	}
+	return nil
 }
 
 // onlineCPUs counts those of the machine; the runtime counts those of this process.

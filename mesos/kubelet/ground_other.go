@@ -28,6 +28,8 @@ func readMachine(string) (Machine, error) {
 	return Machine{}, errors.New("reading the machine's size: the kubelet runs on Linux only")
 }
 
+func checkExecutable(string) error { return nil }
+
 func mayLowerOOMScore() bool { return false }
 
 // remove deletes the node's folder; nothing else is made here.

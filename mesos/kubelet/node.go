@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +30,9 @@ type Node struct {
 	Options
 	patience   patience
 	readyEvery time.Duration
+	// tellEvery bounds how often is told what a launch waits for: each time is a status
+	// update, and a write to the Kubernetes API.
+	tellEvery time.Duration
 
 	mu       sync.Mutex
 	asked    bool      // Stop was called
@@ -42,6 +44,7 @@ type Node struct {
 	ground  *ground
 	record  *record
 	lock    *lock
+	health  *health
 	running sync.WaitGroup
 	failed  chan error
 }
@@ -52,6 +55,7 @@ func NewNode(o Options) *Node {
 		Options:    o,
 		patience:   defaultPatience,
 		readyEvery: 500 * time.Millisecond,
+		tellEvery:  10 * time.Second,
 		stop:       make(chan struct{}),
 		failed:     make(chan error, 2),
 	}
@@ -84,15 +88,16 @@ func (n *Node) setDeadline(grace time.Duration) {
 	}
 }
 
-// Run makes the node that the launch message describes, calls ready when it is Ready,
-// and returns when it has ended and what it left is removed: nil after Stop, else an
-// error that says why it could not go on. Errors that wrap ErrInvalid would come
-// again anywhere.
-func (n *Node) Run(message []byte, ready func()) error {
+// Run makes the node that the launch message describes, reports how it is whenever that
+// changes, and returns when it has ended and what it left is removed: nil after Stop,
+// else an error that says why it could not go on. Errors that wrap ErrInvalid would
+// come again anywhere.
+func (n *Node) Run(message []byte, report func(Report)) error {
 	launch, err := Decode(message)
 	if err != nil {
 		return err
 	}
+	n.health = newHealth(report)
 	n.mu.Lock()
 	n.launch = launch
 	n.mu.Unlock()
@@ -103,7 +108,7 @@ func (n *Node) Run(message []byte, ready func()) error {
 	runtimeCtx, stopRuntime := context.WithCancel(context.Background())
 	defer stopRuntime()
 
-	err = n.bringUp(ctx, runtimeCtx, ready)
+	err = n.bringUp(ctx, runtimeCtx)
 	if err == nil {
 		err = n.wait()
 	}
@@ -141,7 +146,7 @@ func (n *Node) wait() error {
 }
 
 // bringUp is the order in which a node is made.
-func (n *Node) bringUp(ctx, runtimeCtx context.Context, ready func()) error {
+func (n *Node) bringUp(ctx, runtimeCtx context.Context) error {
 	n.sweepOthers()
 	if err := n.claim(); err != nil {
 		return err
@@ -156,12 +161,15 @@ func (n *Node) bringUp(ctx, runtimeCtx context.Context, ready func()) error {
 	if err := n.configure(); err != nil {
 		return err
 	}
+	if err := n.preflight(ctx); err != nil {
+		return err
+	}
 	if n.layout.real {
 		if err := n.startRuntime(ctx, runtimeCtx, installed.Images); err != nil {
 			return err
 		}
 	}
-	return n.startKubelet(ctx, ready)
+	return n.startKubelet(ctx)
 }
 
 func (n *Node) sweepOthers() {
@@ -185,6 +193,9 @@ func (n *Node) claim() error {
 	if err := os.MkdirAll(n.layout.dir, 0o711); err != nil {
 		return fmt.Errorf("making the node's folder: %w", err)
 	}
+	if err := checkExecutable(n.layout.dir); err != nil {
+		return err
+	}
 	l, err := tryLock(n.layout.lock())
 	if err != nil {
 		return fmt.Errorf("claiming the node's folder %s: %w", n.layout.dir, err)
@@ -193,26 +204,6 @@ func (n *Node) claim() error {
 	n.record = &record{NodeName: n.launch.NodeName}
 	n.ground.note(n.record, n.ContainerID)
 	return n.record.write(n.layout.record())
-}
-
-// ownAddress fails where the kubelet would not find its address on any interface, and
-// so never register. A stand-in for a kubelet may have any.
-func ownAddress(address string) error {
-	addresses, err := net.InterfaceAddrs()
-	if err != nil {
-		return fmt.Errorf("listing own addresses: %w", err)
-	}
-	wanted, seen := net.ParseIP(address), []string{}
-	for _, a := range addresses {
-		if own, ok := a.(*net.IPNet); ok {
-			if own.IP.Equal(wanted) {
-				return nil
-			}
-			seen = append(seen, own.IP.String())
-		}
-	}
-	return fmt.Errorf("the agent's address %s is on no interface of the executor's network namespace, which has [%s]: the agent needs --ip=<one of its own addresses>, and no isolator that gives containers a network of their own",
-		address, strings.Join(seen, ", "))
 }
 
 // install fetches what the node is made of, and says what is missing before anything
@@ -242,6 +233,11 @@ func (n *Node) configure() error {
 	if err != nil {
 		return err
 	}
+	if n.layout.real {
+		if err := machine.checkDisk(n.layout.dir); err != nil {
+			return err
+		}
+	}
 	reservation := Reserve(n.launch, machine)
 	if len(reservation.Exceeds) > 0 {
 		n.Log.Info("Mesos allocated more than the machine has, the node will have less", "resources", reservation.Exceeds)
@@ -265,9 +261,10 @@ func (n *Node) start(ctx context.Context, name string, args ...string) error {
 		name: name, path: n.layout.program(name), args: args,
 		env: environment(n.layout, n.Environ), dir: n.layout.dir, log: log,
 	}
+	keep := &supervisor{patience: n.patience, grace: stopWithin, health: n.health, now: n.Now, log: n.Log}
 	n.running.Go(func() {
 		defer log.Close()
-		if err := p.supervise(ctx, n.patience, stopWithin, n.Now, n.Log); err != nil {
+		if err := keep.supervise(ctx, p); err != nil {
 			n.failed <- err
 		}
 	})
@@ -319,12 +316,16 @@ func (n *Node) awaitSocket(ctx context.Context, socket string) error {
 }
 
 // startKubelet starts the kubelet and watches for the Node to be Ready.
-func (n *Node) startKubelet(ctx context.Context, ready func()) error {
+func (n *Node) startKubelet(ctx context.Context) error {
 	if err := n.start(ctx, ArtifactKubelet, kubeletArgs(n.launch, n.layout)...); err != nil {
 		return err
 	}
+	tell := n.nowAndThen()
 	n.running.Go(func() {
-		if awaitReady(ctx, n.launch, n.layout.clientCert(), n.readyEvery) != nil {
+		err := awaitReady(ctx, n.launch, n.layout.clientCert(), n.readyEvery, func(why error) {
+			tell("waiting for the Node to be Ready: " + why.Error())
+		})
+		if err != nil {
 			return
 		}
 		// It has been used up, and the kubelet has its own kubeconfig now.
@@ -332,9 +333,20 @@ func (n *Node) startKubelet(ctx context.Context, ready func()) error {
 			n.Log.Error(err, "Failed to remove bootstrap credentials")
 		}
 		n.Log.Info("Node is ready", "node", n.launch.NodeName)
-		ready()
+		n.health.becameReady()
 	})
 	return nil
+}
+
+// nowAndThen tells what is being done, the first time only if it takes long.
+func (n *Node) nowAndThen() func(step string) {
+	next := n.Now().Add(n.tellEvery)
+	return func(step string) {
+		if now := n.Now(); !now.Before(next) {
+			next = now.Add(n.tellEvery)
+			n.health.doing(step)
+		}
+	}
 }
 
 // tearDown ends what runs, kubelet before containers before containerd, and removes

@@ -69,11 +69,11 @@ func (c *cluster) serve(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	status := "False"
+	status, message := "False", "no network"
 	if c.asked.Add(1) > c.readyAfter {
-		status = "True"
+		status, message = "True", "fine"
 	}
-	fmt.Fprintf(w, `{"kind":"Node","status":{"conditions":[{"type":"MemoryPressure","status":"False"},{"type":"Ready","status":%q}]}}`, status)
+	fmt.Fprintf(w, `{"kind":"Node","status":{"conditions":[{"type":"MemoryPressure","status":"False"},{"type":"Ready","status":%q,"message":%q}]}}`, status, message)
 }
 
 // launchIn is a message for a node without containers, whose kubelet is a script.
@@ -94,11 +94,29 @@ func launchIn(t *testing.T, c *cluster, kubelet string) *Launch {
 	return l
 }
 
+// fileArtifact is a binary that is fetched from a file of this machine.
+func fileArtifact(t *testing.T, name, content string) Artifact {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, []byte(content), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return Artifact{Name: name, Type: TypeBinary, URI: "file://" + file, SHA256: digest(content)}
+}
+
 func testNode(t *testing.T) *Node {
 	n := NewNode(Options{Sandbox: t.TempDir(), Environ: os.Environ(), Now: time.Now, Log: logr.Discard()})
 	n.readyEvery = 5 * time.Millisecond
 	n.patience = shortPatience
 	return n
+}
+
+func neverReady(t *testing.T) func(Report) {
+	return func(r Report) {
+		if r.Ready {
+			t.Error("it is ready")
+		}
+	}
 }
 
 // goodKubelet gets its certificate and runs until it is told to end.
@@ -116,7 +134,7 @@ func TestNodeFromLaunchToNothingLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready, ended := make(chan bool, 1), make(chan error, 1)
-	go func() { ended <- n.Run(message, func() { ready <- true }) }()
+	go func() { ended <- n.Run(message, func(r Report) { ready <- r.Ready }) }()
 	select {
 	case <-ready:
 	case err := <-ended:
@@ -176,6 +194,10 @@ func TestNodeThatCannotBe(t *testing.T) {
 			want:    []string{`artifact "kubelet"`, digest("x")},
 			invalid: true,
 		},
+		"its kubelet is for another machine": {
+			change: func(l *Launch) { l.Artifacts[0] = fileArtifact(t, ArtifactKubelet, "\x7fELF\x02\x01\x01") },
+			want:   []string{"running kubelet", "not a program for this machine"},
+		},
 		"an artifact is not there": {
 			change: func(l *Launch) { l.Artifacts[0].URI = "file:///no/such/file" },
 			want:   []string{`artifact "kubelet"`, "/no/such/file"},
@@ -191,7 +213,7 @@ func TestNodeThatCannotBe(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = testNode(t).Run(message, func() { t.Error("it is ready") })
+			err = testNode(t).Run(message, neverReady(t))
 			for _, want := range tc.want {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("error %v does not say %q", err, want)
@@ -211,7 +233,7 @@ func TestNodeThatIsStoppedBeforeItBegins(t *testing.T) {
 	l, n := launchIn(t, newCluster(t, 0), goodKubelet), testNode(t)
 	message, _ := l.Encode()
 	n.Stop(-1)
-	if err := n.Run(message, func() {}); err != nil {
+	if err := n.Run(message, func(Report) {}); err != nil {
 		t.Errorf("ended with %v", err)
 	}
 }
@@ -228,7 +250,7 @@ func TestNodeThatAnotherExecutorRuns(t *testing.T) {
 	}
 	defer other.release()
 	message, _ := l.Encode()
-	if err := testNode(t).Run(message, func() {}); !errors.Is(err, errLocked) {
+	if err := testNode(t).Run(message, func(Report) {}); !errors.Is(err, errLocked) {
 		t.Errorf("ended with %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, lockFile)); err != nil {
@@ -307,7 +329,7 @@ func TestContainersDoNotShareACgroupWithStrangers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = testNode(t).Run(message, func() { t.Error("it is ready") })
+	err = testNode(t).Run(message, neverReady(t))
 	if err == nil || !strings.Contains(err.Error(), "cgroup") || !strings.Contains(err.Error(), "--isolation=cgroups/cpu,cgroups/mem") {
 		t.Errorf("error is %v", err)
 	}
@@ -321,7 +343,7 @@ func TestAddressOfAnotherMachineIsAClearError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = testNode(t).Run(message, func() { t.Error("ready") })
+	err = testNode(t).Run(message, neverReady(t))
 	if err == nil || errors.Is(err, ErrInvalid) {
 		t.Fatalf("error is %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"syscall"
@@ -25,40 +26,74 @@ type program struct {
 // patience says how often a program may end before the node is given up. An end after
 // less than quick counts; a longer run clears the count.
 type patience struct {
-	quick   time.Duration
-	tries   int
-	backoff time.Duration // before the first restart; doubles
-	ceiling time.Duration
+	quick time.Duration
+	// tries before the node was ever Ready, keepTrying afterwards: then there are pods
+	// to lose, which live on while the kubelet does not.
+	tries      int
+	keepTrying int
+	backoff    time.Duration // before the first restart; doubles
+	ceiling    time.Duration
 }
 
-var defaultPatience = patience{quick: 10 * time.Second, tries: 5, backoff: time.Second, ceiling: 15 * time.Second}
+// The default gives up after half a minute, and about eight minutes once there are pods.
+var defaultPatience = patience{quick: 5 * time.Second, tries: 5, keepTrying: 30, backoff: time.Second, ceiling: 15 * time.Second}
+
+// supervisor keeps programs running.
+type supervisor struct {
+	patience
+	grace  time.Duration // between SIGTERM and SIGKILL
+	health *health
+	now    func() time.Time
+	log    logr.Logger
+}
 
 // supervise runs the program, and runs it again whenever it ends, until the context
-// ends (then it returns nil) or the patience does (then an error with the program's
-// last words). When the context ends the program gets SIGTERM, and SIGKILL after grace.
-func (p *program) supervise(ctx context.Context, limit patience, grace time.Duration, now func() time.Time, log logr.Logger) error {
-	pause, quick := limit.backoff, 0
+// ends (then it returns nil), the patience does, or the machine can't run it at all
+// (then an error with the program's last words). When the context ends the program gets
+// SIGTERM, and SIGKILL after the grace.
+func (s *supervisor) supervise(ctx context.Context, p *program) error {
+	pause, quick := s.backoff, 0
 	for {
-		started := now()
-		err := p.run(ctx, grace)
+		started := s.now()
+		well := time.AfterFunc(s.quick, func() { s.health.ails(p.name, "") })
+		err := p.run(ctx, s.grace)
+		well.Stop()
 		if ctx.Err() != nil {
 			return nil
 		}
-		if now().Sub(started) >= limit.quick {
-			pause, quick = limit.backoff, 0
+		if hopeless(err) {
+			return fmt.Errorf("running %s: %w: the artifact is not a program for this machine", p.name, err)
 		}
-		if quick++; quick >= limit.tries {
+		if s.now().Sub(started) >= s.quick {
+			pause, quick = s.backoff, 0
+		}
+		if quick++; quick >= s.limit() {
 			return fmt.Errorf("running %s: it ended %d times within %s of its start, at last with: %w\n%s",
-				p.name, quick, limit.quick, err, p.log.lastLines(10))
+				p.name, quick, s.quick, err, p.log.lastLines(10))
 		}
-		log.Info("Program ended, will be started again", "program", p.name, "reason", err.Error(), "after", pause)
+		s.log.Info("Program ended, will be started again", "program", p.name, "reason", err.Error(), "after", pause)
+		s.health.ails(p.name, fmt.Sprintf("%s ended (%s) and is started again after %s", p.name, err, pause))
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(pause):
 		}
-		pause = min(2*pause, limit.ceiling)
+		pause = min(2*pause, s.ceiling)
 	}
+}
+
+func (s *supervisor) limit() int {
+	if s.health.wasReady() {
+		return s.keepTrying
+	}
+	return s.tries
+}
+
+// hopeless says that the kernel does not take the file for a program, or that its
+// interpreter is missing. What else keeps a process from being made may pass.
+func hopeless(err error) bool {
+	var start *fs.PathError
+	return errors.As(err, &start) && (errors.Is(err, syscall.ENOEXEC) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist))
 }
 
 // run runs the program once. It always returns an error that says how it ended.

@@ -4,11 +4,14 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
 )
 
 func script(t *testing.T, text string) *program {
@@ -26,11 +29,28 @@ func script(t *testing.T, text string) *program {
 	return &program{name: "kubelet", path: path, env: os.Environ(), dir: dir, log: log}
 }
 
-var shortPatience = patience{quick: 10 * time.Second, tries: 3, backoff: time.Millisecond, ceiling: 4 * time.Millisecond}
+var shortPatience = patience{quick: 10 * time.Second, tries: 3, keepTrying: 6, backoff: time.Millisecond, ceiling: 4 * time.Millisecond}
+
+// keeper supervises, and collects what is reported.
+func keeper(limit patience, grace time.Duration) (*supervisor, func() []Report) {
+	var mu sync.Mutex
+	var told []Report
+	s := &supervisor{patience: limit, grace: grace, now: time.Now, log: logr.Discard(), health: newHealth(func(r Report) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, r)
+	})}
+	return s, func() []Report {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(told)
+	}
+}
 
 func TestProgramThatKeepsEndingIsGivenUpWithItsLastWords(t *testing.T) {
 	p := script(t, "echo once >> runs; echo 'failed to load kubeconfig'; exit 3")
-	err := p.supervise(t.Context(), shortPatience, time.Second, time.Now, logr.Discard())
+	s, _ := keeper(shortPatience, time.Second)
+	err := s.supervise(t.Context(), p)
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -41,6 +61,73 @@ func TestProgramThatKeepsEndingIsGivenUpWithItsLastWords(t *testing.T) {
 	}
 	if runs, _ := os.ReadFile(filepath.Join(p.dir, "runs")); strings.Count(string(runs), "once") != 3 {
 		t.Errorf("runs: %q", runs)
+	}
+}
+
+// What a program does once there are pods is no reason to give them up at once.
+func TestNodeThatWasReadyIsGivenUpLater(t *testing.T) {
+	p := script(t, "echo once >> runs; exit 3")
+	s, told := keeper(shortPatience, time.Second)
+	s.health.becameReady()
+	if err := s.supervise(t.Context(), p); err == nil || !strings.Contains(err.Error(), "6 times") {
+		t.Errorf("error is %v", err)
+	}
+	want := []Report{{Ready: true}}
+	for _, pause := range []string{"1ms", "2ms", "4ms"} {
+		want = append(want, Report{Ready: true, Message: "kubelet ended (exit status 3) and is started again after " + pause})
+	}
+	if diff := cmp.Diff(want, told()); diff != "" {
+		t.Errorf("reports, each once (-want +got):\n%s", diff)
+	}
+}
+
+func TestProgramThatRecoversIsWellAgain(t *testing.T) {
+	p := script(t, "test -e again && exec sleep 60; touch again; exit 1")
+	s, told := keeper(patience{quick: 300 * time.Millisecond, tries: 3, backoff: time.Millisecond, ceiling: time.Millisecond}, time.Second)
+	s.health.doing("starting")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- s.supervise(ctx, p) }()
+	for range 1000 {
+		if len(told()) == 3 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	want := []Report{
+		{Message: "starting"},
+		{Message: "starting; kubelet ended (exit status 1) and is started again after 1ms"},
+		{Message: "starting"},
+	}
+	if diff := cmp.Diff(want, told()); diff != "" {
+		t.Errorf("reports (-want +got):\n%s", diff)
+	}
+}
+
+func TestProgramThatTheMachineCannotRunIsNotTriedAgain(t *testing.T) {
+	tests := map[string]struct{ content, says string }{
+		"of another architecture": {"\x7fELF\x02\x01\x01 but nothing more", "exec format error"},
+		"of no interpreter":       {"#!/no/such/shell\n", "no such file"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := script(t, "")
+			if err := os.WriteFile(p.path, []byte(tc.content), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			s, told := keeper(shortPatience, time.Second)
+			err := s.supervise(t.Context(), p)
+			if err == nil || !strings.Contains(err.Error(), tc.says) || !strings.Contains(err.Error(), "not a program for this machine") {
+				t.Errorf("error is %v", err)
+			}
+			if len(told()) > 0 {
+				t.Errorf("it was tried again: %v", told())
+			}
+		})
 	}
 }
 
@@ -55,7 +142,9 @@ func TestProgramThatRanForLongMayEnd(t *testing.T) {
 		}
 		return clock
 	}
-	if err := p.supervise(ctx, shortPatience, time.Second, now, logr.Discard()); err != nil {
+	s, _ := keeper(shortPatience, time.Second)
+	s.now = now
+	if err := s.supervise(ctx, p); err != nil {
 		t.Errorf("given up after long runs: %v", err)
 	}
 }
@@ -71,7 +160,8 @@ func TestStoppingAProgram(t *testing.T) {
 			p := script(t, text)
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan error)
-			go func() { ended <- p.supervise(ctx, shortPatience, 100*time.Millisecond, time.Now, logr.Discard()) }()
+			s, _ := keeper(shortPatience, 100*time.Millisecond)
+			go func() { ended <- s.supervise(ctx, p) }()
 			awaitFile(t, filepath.Join(p.dir, "up"))
 			cancel()
 			select {

@@ -8,22 +8,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 )
 
-// awaitReady returns when the Node is Ready. It asks the API server as the kubelet
-// itself, with the certificate that the kubelet was given, so it needs no rights of its
-// own. How long that may take is the operator's business: it ends with the context.
-func awaitReady(ctx context.Context, l *Launch, certificate string, every time.Duration) error {
+// awaitReady returns when the Node is Ready, and tells why it is not after each time of
+// asking. It asks the API server as the kubelet itself, with the certificate that the
+// kubelet was given, so it needs no rights of its own. How long that may take is the
+// operator's business: it ends with the context.
+func awaitReady(ctx context.Context, l *Launch, certificate string, every time.Duration, why func(error)) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
-		if ready, _ := nodeReady(ctx, l, certificate); ready {
+		err := nodeReady(ctx, l, certificate)
+		if err == nil {
 			return nil
 		}
+		why(err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -32,15 +36,18 @@ func awaitReady(ctx context.Context, l *Launch, certificate string, every time.D
 	}
 }
 
-// nodeReady asks once. An error means that it can't be known yet.
-func nodeReady(ctx context.Context, l *Launch, certificate string) (bool, error) {
+// nodeReady asks once. The error says why the Node is not Ready, or can't be known to be.
+func nodeReady(ctx context.Context, l *Launch, certificate string) error {
 	pair, err := tls.LoadX509KeyPair(certificate, certificate)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("the kubelet has no certificate yet")
+	}
 	if err != nil {
-		return false, fmt.Errorf("loading the kubelet's certificate: %w", err)
+		return fmt.Errorf("loading the kubelet's certificate: %w", err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(l.CAData) {
-		return false, errors.New("loading the authority: no certificate in it")
+		return errors.New("loading the authority: no certificate in it")
 	}
 	transport := &http.Transport{
 		Proxy:             http.ProxyFromEnvironment,
@@ -52,33 +59,39 @@ func nodeReady(ctx context.Context, l *Launch, certificate string) (bool, error)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
 		strings.TrimSuffix(l.APIServer, "/")+"/api/v1/nodes/"+url.PathEscape(l.NodeName), nil)
 	if err != nil {
-		return false, fmt.Errorf("asking for the node: %w", err)
+		return fmt.Errorf("asking for the node: %w", err)
 	}
 	request.Header.Set("Accept", "application/json")
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
-		return false, fmt.Errorf("asking for the node: %w", err)
+		return fmt.Errorf("asking for the node: %w", err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return false, fmt.Errorf("asking for the node: the server answers %s", response.Status)
+	switch response.StatusCode {
+	case http.StatusOK:
+		return parseReady(io.LimitReader(response.Body, 8*mebibyte))
+	case http.StatusNotFound:
+		return errors.New("the kubelet has not registered the Node yet")
 	}
-	return parseReady(io.LimitReader(response.Body, 8*mebibyte))
+	return fmt.Errorf("asking for the node: the server answers %s", response.Status)
 }
 
-func parseReady(body io.Reader) (bool, error) {
+func parseReady(body io.Reader) error {
 	var node struct {
 		Status struct {
-			Conditions []struct{ Type, Status string }
+			Conditions []struct{ Type, Status, Message string }
 		}
 	}
 	if err := json.NewDecoder(body).Decode(&node); err != nil {
-		return false, fmt.Errorf("reading the node: %w", err)
+		return fmt.Errorf("reading the node: %w", err)
 	}
 	for _, c := range node.Status.Conditions {
+		if c.Type == "Ready" && c.Status == "True" {
+			return nil
+		}
 		if c.Type == "Ready" {
-			return c.Status == "True", nil
+			return fmt.Errorf("the Node is not Ready: %s", c.Message)
 		}
 	}
-	return false, nil
+	return errors.New("the Node has no condition Ready yet")
 }

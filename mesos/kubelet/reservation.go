@@ -9,8 +9,21 @@ import (
 type Machine struct {
 	CPUs        int
 	MemoryBytes int64
-	// DiskBytes is the size of the file system that holds the node's state.
-	DiskBytes int64
+	// DiskBytes is the size of the file system that holds the node's state, FreeBytes
+	// what is free of it.
+	DiskBytes, FreeBytes int64
+}
+
+// diskMargin is what must stay free of the disk: the kubelet evicts below.
+func (m Machine) diskMargin() int64 { return min(1024*mebibyte, m.DiskBytes/20) }
+
+// checkDisk fails where a node of real containers would be under disk pressure from its
+// first moment, and run nothing.
+func (m Machine) checkDisk(dir string) error {
+	if free, margin := m.FreeBytes/mebibyte, m.diskMargin()/mebibyte; free < margin {
+		return fmt.Errorf("the disk of %s has %d MiB free of %d, and the kubelet evicts pods below %d: make room there", dir, free, m.DiskBytes/mebibyte, margin)
+	}
+	return nil
 }
 
 const mebibyte = 1 << 20
@@ -51,7 +64,7 @@ func Reserve(l *Launch, m Machine) Reservation {
 
 	var diskMargin int64
 	if l.ContainerRuntime == RuntimeContainerd {
-		diskMargin = min(1024*mebibyte, m.DiskBytes/20)
+		diskMargin = m.diskMargin()
 		r.EvictionHard["nodefs.available"] = quantity(diskMargin)
 		r.EvictionHard["imagefs.available"] = quantity(diskMargin)
 		r.EvictionHard["nodefs.inodesFree"] = "5%"

@@ -94,6 +94,40 @@ func TestDataOfAMountedVolumeLives(t *testing.T) {
 	}
 }
 
+// Each is one clear reason, may be otherwise on another agent, and leaves nothing.
+func TestStateFolderThatIsOfNoUse(t *testing.T) {
+	if !apart(t) {
+		return
+	}
+	tests := map[string]struct {
+		flags   uintptr
+		options string
+		want    string
+	}{
+		"read-only": {flags: unix.MS_RDONLY, want: "read-only file system"},
+		"noexec":    {flags: unix.MS_NOEXEC, want: "mounted noexec"},
+		"full":      {options: "size=64k", want: "no space left on device"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := launchIn(t, newCluster(t, 0), goodKubelet+strings.Repeat("# as large as kubelets are\n", 4000))
+			must(t, os.Mkdir(l.StateDir, 0o755), unix.Mount("tmpfs", l.StateDir, "tmpfs", tc.flags, tc.options))
+			defer func() { must(t, unix.Unmount(l.StateDir, unix.MNT_DETACH)) }()
+			message, err := l.Encode()
+			must(t, err)
+			err = testNode(t).Run(message, neverReady(t))
+			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), l.StateDir) || errors.Is(err, ErrInvalid) {
+				t.Errorf("error is %v", err)
+			}
+			left, _ := filepath.Glob(filepath.Join(l.StateDir, l.NodeName, "*"))
+			parts, _ := filepath.Glob(filepath.Join(l.StateDir, cacheDir, "*", "*"))
+			if len(left)+len(parts) > 0 {
+				t.Errorf("left: %v %v", left, parts)
+			}
+		})
+	}
+}
+
 // As long as something can't be removed, the next sweep must be able to try again.
 func TestSweepThatFailsKeepsTheRecord(t *testing.T) {
 	if !apart(t) {
