@@ -128,6 +128,9 @@ func (i Info) validate() error {
 		}
 		seen[r] = true
 	}
+	if i.FailoverTimeout < 0 {
+		return fmt.Errorf("a failover timeout of %s is none", i.FailoverTimeout)
+	}
 	if i.ID != "" {
 		return validateID(i.ID)
 	}

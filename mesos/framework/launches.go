@@ -101,6 +101,7 @@ func (c *Core) plan(now time.Time) {
 	if len(wants) == 0 {
 		return
 	}
+	c.drained(now)
 	in := placement.Input{
 		Offers: free, Occupied: c.occupied, Now: now, Lead: c.timing.Lead, Down: c.windows, Draining: c.draining,
 	}

@@ -1,6 +1,7 @@
 package framework
 
 import (
+	"maps"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -20,7 +21,7 @@ type maintenance struct {
 	draining map[string]time.Time
 }
 
-// windowsMost bounds what is remembered of agents' windows.
+// windowsMost bounds what is remembered of agents.
 const windowsMost = 100000
 
 // reasonAgentDraining comes with what an agent's drain ends, or does not let begin.
@@ -122,13 +123,12 @@ func (c *Core) forgetInverseOffers() {
 // onDraining leaves an agent alone for a while. It makes no offers while it drains; but it
 // may drain on after it is active again, as long as an executor is left on it.
 func (c *Core) onDraining(now time.Time, agentID string) {
-	if agentID == "" {
-		return
+	if agentID != "" && len(c.draining) < windowsMost {
+		c.draining[agentID] = now.Add(c.timing.Decline)
 	}
-	for id, until := range c.draining {
-		if !until.After(now) {
-			delete(c.draining, id)
-		}
-	}
-	c.draining[agentID] = now.Add(c.timing.Decline)
+}
+
+// drained forgets who was left alone for long enough.
+func (c *Core) drained(now time.Time) {
+	maps.DeleteFunc(c.draining, func(_ string, until time.Time) bool { return !until.After(now) })
 }

@@ -3,6 +3,7 @@ package framework
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -62,6 +63,9 @@ func (c *Core) suppressedRoles() []string {
 func (c *Core) frameworkInfo() *mesos.FrameworkInfo {
 	i := c.info
 	timeout, checkpoint := i.FailoverTimeout.Seconds(), true
+	if timeout <= 0 {
+		timeout = (7 * 24 * time.Hour).Seconds() // Mesos' own default kills all tasks at a disconnect
+	}
 	info := &mesos.FrameworkInfo{
 		User:            i.User,
 		Name:            i.Name,
@@ -183,9 +187,13 @@ func statusOf(s *mesos.TaskStatus) TaskStatus {
 	if s.Source != nil {
 		st.Source = s.Source.String()
 	}
-	if s.Timestamp != nil {
-		sec, frac := int64(*s.Timestamp), *s.Timestamp-float64(int64(*s.Timestamp))
-		st.Time = time.Unix(sec, int64(frac*1e9)).UTC()
+	if t := s.GetTimestamp(); t > 0 && t < timestampMost {
+		sec, frac := math.Modf(t)
+		st.Time = time.Unix(int64(sec), int64(frac*1e9)).UTC()
 	}
 	return st
 }
+
+// timestampMost is the end of the year 9999: what lies beyond is nonsense, and cannot be
+// written.
+const timestampMost = 253402300800

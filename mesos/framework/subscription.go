@@ -36,14 +36,6 @@ func (c *Core) Step(now time.Time, e *scheduler.Event) {
 	switch e.Type {
 	case scheduler.Event_SUBSCRIBED:
 		c.onSubscribed(now, e.GetSubscribed())
-	case scheduler.Event_OFFERS:
-		c.onOffers(now, e.GetOffers().GetOffers())
-	case scheduler.Event_RESCIND:
-		c.onRescind(now, e.GetRescind().GetOfferID().Value)
-	case scheduler.Event_INVERSE_OFFERS:
-		c.onInverseOffers(now, e.GetInverseOffers().GetInverseOffers())
-	case scheduler.Event_RESCIND_INVERSE_OFFER:
-		c.onRescindInverseOffer(now, e.GetRescindInverseOffer().GetInverseOfferID().Value)
 	case scheduler.Event_UPDATE:
 		if u := e.GetUpdate(); u != nil {
 			c.onUpdate(now, statusOf(&u.Status))
@@ -52,9 +44,25 @@ func (c *Core) Step(now time.Time, e *scheduler.Event) {
 		c.onFailure(now, e.GetFailure())
 	case scheduler.Event_ERROR:
 		c.onError(now, e.GetError().GetMessage())
-	default: // HEARTBEAT, and what we do not know or need
+	default:
+		c.stepOffers(now, e)
 	}
 	c.settle(now)
+}
+
+// stepOffers takes events that concern offers. The rest, HEARTBEAT, and what we do not
+// know or need, has been heard.
+func (c *Core) stepOffers(now time.Time, e *scheduler.Event) {
+	switch e.Type {
+	case scheduler.Event_OFFERS:
+		c.onOffers(now, e.GetOffers().GetOffers())
+	case scheduler.Event_RESCIND:
+		c.onRescind(now, e.GetRescind().GetOfferID().Value)
+	case scheduler.Event_INVERSE_OFFERS:
+		c.onInverseOffers(now, e.GetInverseOffers().GetInverseOffers())
+	case scheduler.Event_RESCIND_INVERSE_OFFER:
+		c.onRescindInverseOffer(now, e.GetRescindInverseOffer().GetInverseOfferID().Value)
+	}
 }
 
 // Disconnected says that the stream ended, or that none came about, and why: one of the

@@ -45,6 +45,10 @@ type task struct {
 	intent *intent
 }
 
+// tasksMost bounds what a master can make us remember. What is turned away has not been
+// acknowledged, and comes again.
+const tasksMost = 100000
+
 // statusesMost bounds what waits for the store of one task. What is turned away has not
 // been acknowledged, and comes again.
 const statusesMost = 16
@@ -71,11 +75,28 @@ func (c *Core) addTask(id, agentID string) *task {
 	return t
 }
 
-// settleOn notes the agent of a task that had none.
+// settleOn notes the agent of a task. The master's word corrects ours: it does not pass on
+// a KILL that names another agent than the task's.
 func (c *Core) settleOn(t *task, agentID string) {
-	if t.agentID == "" && agentID != "" {
-		t.agentID = agentID
-		c.byAgent[agentID] = append(c.byAgent[agentID], t.id)
+	if agentID == "" || agentID == t.agentID {
+		return
+	}
+	c.leaveAgent(t)
+	t.agentID = agentID
+	c.byAgent[agentID] = append(c.byAgent[agentID], t.id)
+	if t.counted {
+		c.occupy(t.group, agentID, 1)
+	}
+}
+
+func (c *Core) leaveAgent(t *task) {
+	if ids := slices.DeleteFunc(c.byAgent[t.agentID], func(id string) bool { return id == t.id }); len(ids) > 0 {
+		c.byAgent[t.agentID] = ids
+	} else {
+		delete(c.byAgent, t.agentID)
+	}
+	if t.counted {
+		c.occupy(t.group, t.agentID, -1)
 	}
 }
 
@@ -87,14 +108,7 @@ func (c *Core) count(t *task, group string) {
 
 func (c *Core) removeTask(t *task) {
 	delete(c.tasks.known, t.id)
-	if ids := slices.DeleteFunc(c.byAgent[t.agentID], func(id string) bool { return id == t.id }); len(ids) > 0 {
-		c.byAgent[t.agentID] = ids
-	} else {
-		delete(c.byAgent, t.agentID)
-	}
-	if t.counted {
-		c.occupy(t.group, t.agentID, -1)
-	}
+	c.leaveAgent(t)
 	c.agenda.clear(dutyAsk, t.id)
 	c.agenda.clear(dutyKill, t.id)
 	c.agenda.clear(dutyRecord, t.id)
@@ -110,11 +124,14 @@ func (c *Core) launched(now time.Time, in *intent) {
 
 // onUpdate takes what the master tells of a task.
 func (c *Core) onUpdate(now time.Time, st TaskStatus) {
-	if st.TaskID == "" || st.State == "" {
+	if st.TaskID == "" || !st.State.known() {
 		return
 	}
 	t := c.tasks.known[st.TaskID]
 	if t == nil {
+		if len(c.tasks.known) >= tasksMost {
+			return
+		}
 		t = c.addTask(st.TaskID, st.AgentID)
 	}
 	if st.AgentID == "" {
@@ -238,7 +255,9 @@ func (c *Core) Kill(now time.Time, taskID, agentID string) {
 	if t == nil {
 		t = c.addTask(taskID, agentID)
 	}
-	c.settleOn(t, agentID)
+	if t.agentID == "" {
+		c.settleOn(t, agentID)
+	}
 	c.kill(now, t)
 	c.settle(now)
 }

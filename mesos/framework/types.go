@@ -43,6 +43,15 @@ func (s TaskState) Terminal() bool {
 	return false
 }
 
+// known says that it is one of the states above.
+func (s TaskState) known() bool {
+	switch s {
+	case TaskStaging, TaskStarting, TaskRunning, TaskKilling:
+		return true
+	}
+	return s.Terminal() || s.doubtful()
+}
+
 // doubtful says that the task may be alive although the state does not say so.
 func (s TaskState) doubtful() bool {
 	return s == TaskUnreachable || s == TaskUnknown || s == TaskLost
@@ -138,7 +147,7 @@ type Info struct {
 	WebUIURL  string
 	// Roles in which offers are wanted; at least one, without duplicates.
 	Roles []string
-	// FailoverTimeout is how long the master keeps tasks alive without us.
+	// FailoverTimeout is how long the master keeps tasks alive without us; 0 is a week.
 	FailoverTimeout time.Duration
 }
 

@@ -33,6 +33,9 @@ type amounts [kinds]int64
 // most is above any machine, and far from where sums of thousandths overflow.
 const most = 1e12
 
+// mostInAll keeps the sum over all offers of an agent from overflowing.
+const mostInAll = 1000 * most
+
 func thousandths(x float64) (int64, error) {
 	if math.IsNaN(x) || x < 0 || x > most {
 		return 0, fmt.Errorf("%g is no amount of a resource", x)
@@ -129,6 +132,9 @@ func (p *pool) put(r *mesos.Resource) error {
 	}
 	if pc.amount == 0 {
 		return nil
+	}
+	if pc.amount > mostInAll-p.free[k] {
+		return fmt.Errorf("reading %s: more than any machine has", r.Name)
 	}
 	p.pieces = append(p.pieces, pc)
 	p.free[k] += pc.amount
