@@ -1,0 +1,232 @@
+package simulation
+
+import (
+	"sort"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/mesos/mesostest"
+)
+
+// blow is one thing that befalls the world.
+type blow struct {
+	name   string
+	weight int
+	strike func(*world, roll)
+}
+
+// blows that may befall, with how often they do.
+var blows = []blow{
+	{"scale", 6, (*world).blowScale},
+	{"delete a pool", 1, (*world).blowDeletePool},
+	{"delete a MesosNode", 2, (*world).blowDeleteMesosNode},
+	{"delete a Node", 1, (*world).blowDeleteNode},
+	{"part an agent", 3, (*world).blowPartition},
+	{"lose an agent", 2, (*world).blowLoseAgent},
+	{"pause an agent", 2, (*world).blowPauseAgent},
+	{"declare an agent gone", 1, (*world).blowGone},
+	{"cut streams", 2, (*world).blowStreams},
+	{"drop requests", 2, (*world).blowRequests},
+	{"drop answers", 2, (*world).blowAnswers},
+	{"drop events", 2, (*world).blowEvents},
+	{"no leader", 2, (*world).blowNoLeader},
+	{"API server down", 2, (*world).blowAPIDown},
+	{"crash", 3, (*world).blowCrash},
+	{"freeze", 2, (*world).blowFreeze},
+}
+
+// disturb is the chaos: bad weather, and blows at times that the seed says.
+func (w *world) disturb() {
+	w.weather.change(func(n *weatherNow) { *n = w.plan.weather })
+	r := w.chance.of("chaos")
+	times := make([]time.Duration, w.plan.blows)
+	for i := range times {
+		r = r.then()
+		times[i] = r.between(0, w.plan.chaos)
+	}
+	sort.Slice(times, func(i, j int) bool { return times[i] < times[j] })
+	began := time.Now()
+	for i, at := range times {
+		if !w.wait(at - time.Since(began)) {
+			return
+		}
+		b, what := choose(w.chance.of("blow"))
+		w.trace.add("CHAOS", "%d of %d: %s", i+1, len(times), b.name)
+		b.strike(w, what)
+	}
+	w.wait(w.plan.chaos - time.Since(began))
+}
+
+func choose(r roll) (blow, roll) {
+	total := 0
+	for _, b := range blows {
+		total += b.weight
+	}
+	n := r.below(total)
+	for _, b := range blows {
+		if n -= b.weight; n < 0 {
+			return b, r.then()
+		}
+	}
+	return blows[0], r.then()
+}
+
+// later does something after a while, unless the world has ended or become calm: then
+// it is done at once.
+func (w *world) later(r roll, least, most time.Duration, do func()) {
+	d := r.between(least, most)
+	w.goes(func() {
+		if sleep(w.context, d) == nil {
+			do()
+		}
+	})
+}
+
+func (w *world) blowScale(r roll) {
+	w.userScales(r.below(w.plan.pools), int32(r.then().below(w.plan.replicasMost+1)))
+}
+
+func (w *world) blowDeletePool(r roll) {
+	i := r.below(w.plan.pools)
+	w.userDeletes(kindPool, client.ObjectKey{Name: poolName(i)})
+	w.later(r.then(), time.Second, time.Minute, func() {
+		w.userCreates(w.pool(i, int32(r.then().then().below(w.plan.replicasMost+1))))
+	})
+}
+
+func (w *world) blowDeleteMesosNode(r roll) {
+	if o := w.some(kindMesosNode, r); o != nil {
+		w.userDeletes(kindMesosNode, client.ObjectKeyFromObject(o))
+	}
+}
+
+func (w *world) blowDeleteNode(r roll) {
+	if o := w.some(kindNode, r); o != nil {
+		w.userDeletes(kindNode, client.ObjectKeyFromObject(o))
+	}
+}
+
+func (w *world) someAgent(r roll) *mesostest.Agent {
+	return w.mesos.agents[r.below(len(w.mesos.agents))]
+}
+
+func (w *world) blowPartition(r roll) {
+	a := w.someAgent(r)
+	w.trace.add(a.Hostname(), "cut off")
+	if r.then().under(0.5) {
+		a.Disconnect()
+	} else {
+		a.MarkUnreachable()
+	}
+	w.later(r.then().then(), time.Second, 4*time.Minute, func() {
+		w.trace.add(a.Hostname(), "back")
+		a.Reconnect()
+	})
+}
+
+// blowLoseAgent is a machine that dies; another takes its place.
+func (w *world) blowLoseAgent(r roll) {
+	i := r.below(len(w.mesos.agents))
+	a := w.mesos.agents[i]
+	w.trace.add(a.Hostname(), "lost")
+	w.mesos.agents = append(w.mesos.agents[:i:i], w.mesos.agents[i+1:]...)
+	w.goes(func() { _ = a.Close() }) // what does not end is seen by the bubble
+	if err := w.mesos.addAgent(); err != nil {
+		w.fail("adding an agent: %v", err)
+	}
+}
+
+func (w *world) blowPauseAgent(r roll) {
+	a := w.someAgent(r)
+	w.trace.add(a.Hostname(), "paused")
+	a.Pause()
+	w.later(r.then(), time.Second, 2*time.Minute, func() {
+		w.trace.add(a.Hostname(), "resumed")
+		a.Resume()
+	})
+}
+
+// blowGone is a person's word that an agent will not come back. It may run on.
+func (w *world) blowGone(r roll) {
+	i := r.below(len(w.mesos.agents))
+	a := w.mesos.agents[i]
+	w.trace.add(a.Hostname(), "declared gone")
+	w.checks.forgive(a.ID())
+	w.mesos.agents = append(w.mesos.agents[:i:i], w.mesos.agents[i+1:]...)
+	w.mesos.master.MarkAgentGone(a.ID())
+	if err := w.mesos.addAgent(); err != nil {
+		w.fail("adding an agent: %v", err)
+	}
+}
+
+// forgive takes a person's word for the tasks of an agent.
+func (c *checks) forgive(agentID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, n := range c.tasks {
+		if n.agent() == agentID {
+			c.forgiven[id] = true
+		}
+	}
+}
+
+func (w *world) blowStreams(roll) { w.mesos.master.CloseStreams() }
+
+func (w *world) blowRequests(r roll) {
+	w.mesos.master.Inject(func(f *mesostest.Faults) { f.DropRequests += 1 + r.below(4) })
+}
+
+func (w *world) blowAnswers(r roll) {
+	w.mesos.master.Inject(func(f *mesostest.Faults) { f.DropResponses += 1 + r.below(4) })
+}
+
+// blowEvents loses events of some types for a while.
+func (w *world) blowEvents(r roll) {
+	types := []string{"UPDATE", "OFFERS", "RESCIND", "FAILURE", "HEARTBEAT"}
+	lost := types[r.below(len(types))]
+	w.trace.add("CHAOS", "%s events are lost", lost)
+	w.mesos.master.Inject(func(f *mesostest.Faults) {
+		f.DropEvents = func(event string) bool { return event == lost && w.chance.of("lost "+event).under(0.7) }
+	})
+	w.later(r.then(), time.Second, time.Minute, func() {
+		w.mesos.master.Inject(func(f *mesostest.Faults) { f.DropEvents = nil })
+	})
+}
+
+func (w *world) blowNoLeader(r roll) {
+	w.mesos.master.Inject(func(f *mesostest.Faults) { f.NoLeader = true })
+	if r.under(0.7) {
+		w.mesos.master.CloseStreams()
+	}
+	w.later(r.then(), time.Second, time.Minute, func() {
+		w.mesos.master.Inject(func(f *mesostest.Faults) { f.NoLeader = false })
+	})
+}
+
+func (w *world) blowAPIDown(r roll) {
+	w.weather.change(func(n *weatherNow) { n.down = true })
+	w.later(r, time.Second, time.Minute, func() { w.weather.change(func(n *weatherNow) { n.down = false }) })
+}
+
+// blowCrash has an operator's power go at one of its next messages.
+func (w *world) blowCrash(r roll) {
+	all := w.operators()
+	if len(all) == 0 {
+		return
+	}
+	p := all[r.below(len(all))]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fuse, p.after = p.steps+1+r.then().below(30), r.then().then().under(0.5)
+}
+
+func (w *world) blowFreeze(r roll) {
+	all := w.operators()
+	if len(all) == 0 {
+		return
+	}
+	p := all[r.below(len(all))]
+	p.freeze()
+	w.later(r.then(), time.Second, time.Minute, p.wake)
+}

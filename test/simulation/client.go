@@ -1,0 +1,317 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"reflect"
+	"strings"
+	"syscall"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+)
+
+// errNotModelled is for what the product does not do today.
+var errNotModelled = errors.New("simulation: the API server model does not know this call")
+
+// wire carries a process' calls to the API server: each takes its time, may fail before
+// it has an effect or after, and may be the last that the process ever makes.
+type wire struct {
+	process *process
+	server  *apiServer
+}
+
+// call makes one call. What is about names the object, for the trace and for chance.
+func (w *wire) call(ctx context.Context, verb, about string, writes bool, do func() error) error {
+	world := w.process.world
+	what := verb + " " + about
+	var behind bool
+	if !strings.Contains(about, string(kindLease)) { // renewals are half of all writes, and one is like another
+		var before bool
+		if before, behind = w.process.step(what); before {
+			return errOff
+		}
+	}
+	r := world.chance.of(w.process.name + " " + what)
+	fate := world.weather.apiFate(r, writes)
+	if err := sleep(ctx, fate.request); err != nil && !writes {
+		return err
+	}
+	if err := w.process.pass(); err != nil {
+		return err
+	}
+	if fate.before != nil {
+		world.trace.add(w.process.name, "%s: %v", what, fate.before)
+		return fate.before
+	}
+	err := do()
+	if writes && err != nil {
+		world.trace.add(w.process.name, "%s: %v", what, err)
+	}
+	if behind {
+		w.process.powerOff("behind " + what)
+		return errOff
+	}
+	if fate.after != nil && err == nil {
+		world.trace.add(w.process.name, "%s: the answer is lost", what)
+		err = fate.after
+	}
+	if late := sleep(ctx, fate.answer); late != nil {
+		return late
+	}
+	if off := w.process.pass(); off != nil {
+		return off
+	}
+	return err
+}
+
+// connectionError is what a client has of an API server that does not answer.
+func connectionError(verb string) error {
+	return &url.Error{Op: verb, URL: "https://kubernetes", Err: syscall.ECONNREFUSED}
+}
+
+// serverErrors are what an API server in trouble answers without having done anything.
+var serverErrors = []error{
+	apierrors.NewInternalError(errors.New("etcdserver: leader changed")),
+	apierrors.NewTooManyRequests("too many requests", 1),
+	apierrors.NewServerTimeout(schema.GroupResource{Resource: "any"}, "any", 1),
+	connectionError("any"),
+}
+
+func name(k kind, key client.ObjectKey) string { return string(k) + " " + key.Name }
+
+// live reads from the API server and writes to it.
+type live struct {
+	wire
+	scheme *runtime.Scheme
+	mapper meta.RESTMapper
+	// reads come from here, if it is not nil.
+	reads client.Reader
+}
+
+func (l *live) Get(ctx context.Context, key client.ObjectKey, into client.Object, opts ...client.GetOption) error {
+	if l.reads != nil {
+		return l.reads.Get(ctx, key, into, opts...)
+	}
+	k := kindOf(into)
+	return l.call(ctx, "get", name(k, key), false, func() error {
+		found, err := l.server.get(k, key)
+		if err == nil {
+			fill(into, copied(found))
+		}
+		return err
+	})
+}
+
+func (l *live) List(ctx context.Context, into client.ObjectList, opts ...client.ListOption) error {
+	if l.reads != nil {
+		return l.reads.List(ctx, into, opts...)
+	}
+	k := kindOf(into)
+	return l.call(ctx, "list", string(k), false, func() error {
+		return list(into, l.server.list(k), podField, opts)
+	})
+}
+
+// podField is the one field selector that the API server knows.
+func podField(o client.Object, field string) []string {
+	if p, ok := o.(*corev1.Pod); ok && field == "spec.nodeName" {
+		return []string{p.Spec.NodeName}
+	}
+	return nil
+}
+
+// list fills a list with those objects that the options select.
+func list(into client.ObjectList, objects []client.Object, values func(client.Object, string) []string, opts []client.ListOption) error {
+	o := client.ListOptions{}
+	o.ApplyOptions(opts)
+	var out []client.Object
+	for _, object := range objects {
+		if selected(object, &o, values) {
+			out = append(out, object)
+		}
+	}
+	fillList(into, out, o.UnsafeDisableDeepCopy != nil && *o.UnsafeDisableDeepCopy)
+	return nil
+}
+
+func selected(object client.Object, o *client.ListOptions, values func(client.Object, string) []string) bool {
+	if o.Namespace != "" && o.Namespace != object.GetNamespace() ||
+		o.LabelSelector != nil && !o.LabelSelector.Matches(labelsOf(object)) {
+		return false
+	}
+	if o.FieldSelector == nil {
+		return true
+	}
+	for _, r := range o.FieldSelector.Requirements() {
+		found := false
+		for _, v := range values(object, r.Field) {
+			found = found || v == r.Value
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *live) Create(ctx context.Context, given client.Object, _ ...client.CreateOption) error {
+	k := kindOf(given)
+	return l.call(ctx, "create", name(k, client.ObjectKeyFromObject(given)), true, func() error {
+		made, err := l.server.create(l.process.name, given)
+		if err == nil {
+			fill(given, copied(made))
+		}
+		return err
+	})
+}
+
+func (l *live) Delete(ctx context.Context, given client.Object, opts ...client.DeleteOption) error {
+	k, key := kindOf(given), client.ObjectKeyFromObject(given)
+	o := client.DeleteOptions{}
+	o.ApplyOptions(opts)
+	var uid types.UID
+	if o.Preconditions != nil && o.Preconditions.UID != nil {
+		uid = *o.Preconditions.UID
+	}
+	return l.call(ctx, "delete", name(k, key), true, func() error {
+		return l.server.remove(l.process.name, k, key, uid)
+	})
+}
+
+func (l *live) Update(ctx context.Context, given client.Object, _ ...client.UpdateOption) error {
+	return l.replace(ctx, "update", given, false)
+}
+
+func (l *live) Patch(ctx context.Context, given client.Object, patch client.Patch, _ ...client.PatchOption) error {
+	return l.patch(ctx, "patch", given, patch, false)
+}
+
+func (l *live) replace(ctx context.Context, verb string, given client.Object, status bool) error {
+	w := write{
+		kind: kindOf(given), key: client.ObjectKeyFromObject(given), version: given.GetResourceVersion(), status: status,
+		change: func(client.Object) (client.Object, error) { return copied(given), nil },
+	}
+	return l.update(ctx, verb, given, w)
+}
+
+// patch applies a merge patch. One that bears the version of what it was made from is
+// as good as an update, and much cheaper.
+func (l *live) patch(ctx context.Context, verb string, given client.Object, patch client.Patch, status bool) error {
+	if patch.Type() != types.MergePatchType {
+		return errNotModelled
+	}
+	if locks(patch) {
+		return l.replace(ctx, verb, given, status)
+	}
+	data, err := patch.Data(given)
+	if err != nil {
+		return err
+	}
+	w := write{kind: kindOf(given), key: client.ObjectKeyFromObject(given), status: status, change: merge(data)}
+	return l.update(ctx, verb, given, w)
+}
+
+// locks tells whether a patch was made with an optimistic lock.
+func locks(patch client.Patch) bool {
+	if v := reflect.ValueOf(patch); v.Kind() == reflect.Pointer {
+		if opts := v.Elem().FieldByName("opts"); opts.IsValid() {
+			return opts.FieldByName("OptimisticLock").Bool()
+		}
+	}
+	return false
+}
+
+func (l *live) update(ctx context.Context, verb string, given client.Object, w write) error {
+	return l.call(ctx, verb, name(w.kind, w.key), true, func() error {
+		written, err := l.server.update(l.process.name, w)
+		if err == nil {
+			fill(given, copied(written))
+		}
+		return err
+	})
+}
+
+func (l *live) DeleteAllOf(context.Context, client.Object, ...client.DeleteAllOfOption) error {
+	return errNotModelled
+}
+
+func (l *live) Apply(context.Context, runtime.ApplyConfiguration, ...client.ApplyOption) error {
+	return errNotModelled
+}
+
+func (l *live) Scheme() *runtime.Scheme     { return l.scheme }
+func (l *live) RESTMapper() meta.RESTMapper { return l.mapper }
+
+func (l *live) GroupVersionKindFor(o runtime.Object) (schema.GroupVersionKind, error) {
+	return apiutil.GVKForObject(o, l.scheme)
+}
+
+func (l *live) IsObjectNamespaced(o runtime.Object) (bool, error) {
+	return apiutil.IsObjectNamespaced(o, l.scheme, l.mapper)
+}
+
+func (l *live) Status() client.SubResourceWriter { return l.SubResource("status") }
+
+func (l *live) SubResource(of string) client.SubResourceClient { return &subresource{l, of} }
+
+// subresource is a resource below an object: status, approval or eviction.
+type subresource struct {
+	*live
+	of string
+}
+
+func (s *subresource) Get(context.Context, client.Object, client.Object, ...client.SubResourceGetOption) error {
+	return errNotModelled
+}
+
+func (s *subresource) Create(ctx context.Context, given client.Object, body client.Object, _ ...client.SubResourceCreateOption) error {
+	eviction, ok := body.(*policyv1.Eviction)
+	if !ok {
+		return errNotModelled
+	}
+	key := client.ObjectKeyFromObject(given)
+	var uid types.UID
+	if o := eviction.DeleteOptions; o != nil && o.Preconditions != nil && o.Preconditions.UID != nil {
+		uid = *o.Preconditions.UID
+	}
+	return s.call(ctx, "evict", name(kindPod, key), true, func() error {
+		return s.server.evict(s.process.name, key, uid)
+	})
+}
+
+func (s *subresource) Update(ctx context.Context, given client.Object, _ ...client.SubResourceUpdateOption) error {
+	return s.replace(ctx, s.of, given, true)
+}
+
+func (s *subresource) Patch(ctx context.Context, given client.Object, patch client.Patch, _ ...client.SubResourcePatchOption) error {
+	return s.patch(ctx, s.of, given, patch, true)
+}
+
+func (s *subresource) Apply(context.Context, runtime.ApplyConfiguration, ...client.SubResourceApplyOption) error {
+	return errNotModelled
+}
+
+// now as objects have it.
+func now() metav1.Time { return metav1.NewTime(time.Now().Truncate(time.Second).UTC()) }
+
+type labelSet map[string]string
+
+func (l labelSet) Has(label string) bool   { _, ok := l[label]; return ok }
+func (l labelSet) Get(label string) string { return l[label] }
+func (l labelSet) Lookup(label string) (string, bool) {
+	v, ok := l[label]
+	return v, ok
+}
+
+func labelsOf(o client.Object) labelSet { return o.GetLabels() }

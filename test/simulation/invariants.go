@@ -1,0 +1,348 @@
+package simulation
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/node"
+	"github.com/k8sm/k8sm/mesos/framework"
+)
+
+// sizeMemory is for how long a size that a pool had may still be acted upon: caches lag.
+const sizeMemory = 90 * time.Second
+
+// checks hold what happens against the invariants.
+type checks struct {
+	world *world
+
+	mu        sync.Mutex
+	tasks     map[string]*member // that run, by task ID
+	ever      map[string]bool  // task IDs that ever ran
+	forgiven  map[string]bool  // tasks that a person declared gone
+	stored    map[string]bool  // framework IDs that were stored
+	sizes     map[string][]size
+	calls     int // other than acknowledgements
+	writes    int // by operators, other than of their lease
+	lastCalls []string
+}
+
+// size of a pool, and until when it was asked for; zero while it is.
+type size struct {
+	replicas int
+	until    time.Time
+}
+
+func newChecks(w *world) *checks {
+	return &checks{
+		world: w, tasks: map[string]*member{}, ever: map[string]bool{}, forgiven: map[string]bool{},
+		stored: map[string]bool{}, sizes: map[string][]size{},
+	}
+}
+
+// changed sees every write to the API server, under its lock.
+func (c *checks) changed(ch change) {
+	o := ch.after
+	if o == nil {
+		o = ch.before
+	}
+	if ch.kind != kindLease {
+		c.world.trace.add("api", "%s: %s %s%s", ch.actor, verb(ch), name(ch.kind, client.ObjectKeyFromObject(o)), describe(ch))
+	}
+	byOperator := strings.HasPrefix(ch.actor, "operator")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if byOperator && ch.kind != kindLease {
+		c.writes++
+	}
+	switch ch.kind {
+	case kindFramework:
+		c.framework(o.(*v1alpha1.MesosFramework))
+	case kindPool:
+		c.pool(ch)
+	case kindMesosNode:
+		if ch.before == nil {
+			c.created(ch.after.(*v1alpha1.MesosNode))
+		}
+	case kindNode:
+		if ch.after == nil && byOperator {
+			c.nodeDeleted(ch.before.(*corev1.Node))
+		}
+	case kindPod:
+		if byOperator && ch.after == nil {
+			c.world.fail("I6: %s deleted pod %s without eviction", ch.actor, o.GetName())
+		}
+	}
+}
+
+func (c *checks) framework(f *v1alpha1.MesosFramework) {
+	if id := f.Status.FrameworkID; id != "" {
+		c.stored[id] = true
+	}
+}
+
+// pool remembers what sizes were asked for lately.
+func (c *checks) pool(ch change) {
+	if ch.after == nil {
+		return
+	}
+	p := ch.after.(*v1alpha1.MesosNodePool)
+	replicas := 0
+	if p.Spec.Replicas != nil && p.DeletionTimestamp.IsZero() {
+		replicas = int(*p.Spec.Replicas)
+	}
+	sizes := c.sizes[p.Name]
+	if n := len(sizes); n > 0 {
+		if sizes[n-1].replicas == replicas {
+			return
+		}
+		sizes[n-1].until = time.Now()
+	}
+	c.sizes[p.Name] = append(sizes, size{replicas: replicas})
+}
+
+// created holds I7: never more nodes than were asked for of late.
+func (c *checks) created(n *v1alpha1.MesosNode) {
+	pool := n.Labels[v1alpha1.LabelPool]
+	most := 0
+	for _, s := range c.sizes[pool] {
+		if s.until.IsZero() || time.Since(s.until) < sizeMemory {
+			most = max(most, s.replicas)
+		}
+	}
+	alive := 0
+	for _, o := range c.world.server.tables[kindMesosNode] {
+		if o.GetLabels()[v1alpha1.LabelPool] == pool && o.GetDeletionTimestamp().IsZero() {
+			alive++
+		}
+	}
+	if alive > most {
+		c.world.fail("I7: %s makes %d nodes of %s, which has at most %d", n.Name, alive, pool, most)
+	}
+}
+
+// nodeDeleted holds I4: no Node is deleted while its task may run.
+func (c *checks) nodeDeleted(n *corev1.Node) {
+	id := taskOf(n.Spec.ProviderID)
+	if c.tasks[id] != nil && !c.forgiven[id] {
+		c.world.fail("I4: Node %s was deleted while task %s runs", n.Name, id)
+	}
+}
+
+func taskOf(providerID string) string { return providerID[strings.LastIndexByte(providerID, '/')+1:] }
+
+// called sees every call to the master.
+func (c *checks) called(call *scheduler.Call) {
+	w := c.world
+	w.trace.add("master", "%s", describeCall(call))
+	w.server.mu.Lock()
+	defer w.server.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch call.Type {
+	case scheduler.Call_ACKNOWLEDGE:
+		return
+	case scheduler.Call_SUBSCRIBE:
+		c.subscribed(call)
+	case scheduler.Call_ACCEPT:
+		c.accepted(call.Accept)
+	case scheduler.Call_KILL:
+		c.killed(call.Kill.TaskID.Value)
+	case scheduler.Call_RECONCILE:
+		if len(call.Reconcile.Tasks) == 0 {
+			return // the implicit one is on a clock
+		}
+	}
+	c.calls++
+	c.lastCalls = append(c.lastCalls, describeCall(call))
+}
+
+// subscribed holds I9.
+func (c *checks) subscribed(call *scheduler.Call) {
+	o := c.world.server.peek(kindFramework, frameworkName)
+	if o == nil {
+		return
+	}
+	stored := o.(*v1alpha1.MesosFramework).Status.FrameworkID
+	if id := call.Subscribe.FrameworkInfo.GetID().GetValue(); stored != "" && id != stored {
+		c.world.fail("I9: subscribed with the ID %q, stored is %q", id, stored)
+	}
+}
+
+// accepted holds I2: an intent on record, and the framework's ID.
+func (c *checks) accepted(accept *scheduler.Call_Accept) {
+	for _, op := range accept.Operations {
+		for _, task := range op.GetLaunch().GetTaskInfos() {
+			id := task.TaskID.Value
+			record := c.record(id)
+			switch {
+			case record == nil || record.Status.Task == nil || record.Status.Task.ID != id:
+				c.world.fail("I2: ACCEPT launches %s without an intent on record", id)
+			case record.Status.Task.AgentID != task.AgentID.Value:
+				c.world.fail("I2: ACCEPT launches %s on agent %s, the intent says %s", id, task.AgentID.Value, record.Status.Task.AgentID)
+			case len(c.stored) == 0:
+				c.world.fail("I2: ACCEPT launches %s before the framework ID is stored", id)
+			}
+		}
+	}
+}
+
+// record of a task. The API server's lock is held.
+func (c *checks) record(taskID string) *v1alpha1.MesosNode {
+	nodeName, _ := node.NameOf(taskID)
+	if o := c.world.server.peek(kindMesosNode, nodeName); o != nil {
+		return o.(*v1alpha1.MesosNode)
+	}
+	return nil
+}
+
+// killed holds I5: nothing is killed under pods that have not been asked to go.
+func (c *checks) killed(taskID string) {
+	n := c.record(taskID)
+	if n == nil || n.Status.Task == nil || n.Status.Task.ID != taskID || framework.TaskState(n.Status.Task.State).Terminal() ||
+		n.Annotations[v1alpha1.AnnotationForceRelease] == "true" {
+		return
+	}
+	if t, since := n.Spec.Drain.Timeout, n.Status.DrainStartTime; t != nil && since != nil && time.Since(since.Time) >= t.Duration {
+		return
+	}
+	o := c.world.server.peek(kindNode, n.Name)
+	if o == nil || taskOf(o.(*corev1.Node).Spec.ProviderID) != taskID {
+		return
+	}
+	for _, p := range c.world.server.tables[kindPod] {
+		pod := p.(*corev1.Pod)
+		if pod.Spec.NodeName == n.Name && podHealthy(pod) {
+			c.world.fail("I5: KILL of %s while pod %s runs on it", taskID, pod.Name)
+		}
+	}
+}
+
+// alive is a task that begins to run: I1.
+func (w *world) alive(n *member) {
+	c, id := w.checks, n.taskID.Value
+	w.trace.add(id, "runs")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ever[id] {
+		w.fail("I1: the task ID %s is used twice", id)
+	}
+	c.ever[id] = true
+	for other, m := range c.tasks {
+		if m.launch.NodeName == n.launch.NodeName && !c.forgiven[other] {
+			w.fail("I1: %s runs, and %s, too", other, id)
+		}
+	}
+	c.tasks[id] = n
+}
+
+// dead is a task that runs no more.
+func (w *world) dead(n *member, why string) {
+	if n == nil {
+		return
+	}
+	id := n.taskID.Value
+	w.checks.mu.Lock()
+	_, ran := w.checks.tasks[id]
+	delete(w.checks.tasks, id)
+	w.checks.mu.Unlock()
+	if ran {
+		w.trace.add(id, "ends: %s", why)
+		w.silence(n)
+	}
+}
+
+// lives tells whether the task of a provider ID runs.
+func (c *checks) lives(providerID string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tasks[taskOf(providerID)] != nil
+}
+
+// living are the IDs of the tasks that run.
+func (c *checks) living() map[string]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := map[string]bool{}
+	for id := range c.tasks {
+		out[id] = true
+	}
+	return out
+}
+
+func verb(ch change) string {
+	switch {
+	case ch.before == nil:
+		return "created"
+	case ch.after == nil:
+		return "removed"
+	case ch.before.GetDeletionTimestamp().IsZero() && !ch.after.GetDeletionTimestamp().IsZero():
+		return "deleted"
+	}
+	return "changed"
+}
+
+// describe is what matters of an object, for the trace.
+func describe(ch change) string {
+	switch o := ch.after.(type) {
+	case *v1alpha1.MesosNode:
+		text := fmt.Sprintf(" (attempt %d", o.Status.Attempt)
+		if t := o.Status.Task; t != nil {
+			text += fmt.Sprintf(", %s %s on %s", t.ID, or(t.State, "intended"), t.AgentID)
+		}
+		for _, c := range o.Status.Conditions {
+			text += fmt.Sprintf(", %s %s", c.Type, c.Reason)
+		}
+		return text + ")"
+	case *v1alpha1.MesosNodePool:
+		return fmt.Sprintf(" (%d wanted, %d are, %d ready, %d leave)", *o.Spec.Replicas, o.Status.Replicas, o.Status.ReadyReplicas, o.Status.TerminatingReplicas)
+	case *v1alpha1.MesosFramework:
+		text := " (" + o.Status.FrameworkID
+		for _, c := range o.Status.Conditions {
+			text += fmt.Sprintf(", %s %s %s", c.Type, c.Status, c.Reason)
+		}
+		return text + ")"
+	case *corev1.Node:
+		return fmt.Sprintf(" (%s, ready %t, cordoned %t)", o.Spec.ProviderID, readyNode(o), o.Spec.Unschedulable)
+	case *corev1.Pod:
+		return fmt.Sprintf(" (%s on %q)", o.Status.Phase, o.Spec.NodeName)
+	}
+	return ""
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// describeCall is a call on one line.
+func describeCall(call *scheduler.Call) string {
+	text := call.Type.String()
+	switch call.Type {
+	case scheduler.Call_SUBSCRIBE:
+		text += fmt.Sprintf(" as %q, suppressed %v", call.Subscribe.FrameworkInfo.GetID().GetValue(), call.Subscribe.SuppressedRoles)
+	case scheduler.Call_ACCEPT:
+		for _, op := range call.Accept.Operations {
+			for _, task := range op.GetLaunch().GetTaskInfos() {
+				text += fmt.Sprintf(" %s on %s", task.TaskID.Value, task.AgentID.Value)
+			}
+		}
+	case scheduler.Call_KILL:
+		text += " " + call.Kill.TaskID.Value
+	case scheduler.Call_ACKNOWLEDGE:
+		text += " " + call.Acknowledge.TaskID.Value
+	case scheduler.Call_RECONCILE:
+		for _, t := range call.Reconcile.Tasks {
+			text += " " + t.TaskID.Value
+		}
+	}
+	return text
+}

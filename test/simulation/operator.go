@@ -1,0 +1,217 @@
+package simulation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/recorder"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers"
+	"github.com/k8sm/k8sm/controllers/framework"
+	"github.com/k8sm/k8sm/mesos/session"
+)
+
+// operatorNamespace is where the operator's lease is.
+const operatorNamespace = "k8sm-system"
+
+var (
+	scheme = controllers.Scheme()
+	mapper = newMapper()
+)
+
+// newMapper knows the resources of the kinds.
+func newMapper() meta.RESTMapper {
+	m := meta.NewDefaultRESTMapper(nil)
+	for _, k := range []string{"MesosFramework", "MesosNodePool", "MesosNode"} {
+		m.Add(v1alpha1.GroupVersion.WithKind(k), meta.RESTScopeRoot)
+	}
+	m.Add(corev1.SchemeGroupVersion.WithKind("Node"), meta.RESTScopeRoot)
+	m.Add(corev1.SchemeGroupVersion.WithKind("Pod"), meta.RESTScopeNamespace)
+	m.Add(corev1.SchemeGroupVersion.WithKind("Secret"), meta.RESTScopeNamespace)
+	m.Add(schema.GroupVersionKind{Group: "certificates.k8s.io", Version: "v1", Kind: "CertificateSigningRequest"}, meta.RESTScopeRoot)
+	return m
+}
+
+// supplies are what nodes are given: names of things that nobody fetches here.
+var supplies = framework.Supplies{
+	Runtime: framework.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{
+		{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/executor", SHA256: digest},
+		{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/kubelet", SHA256: digest},
+	}},
+	APIServer: "https://kubernetes:6443", StateDir: "/var/lib/k8sm", ClusterDomain: "cluster.local",
+	CAData: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+}
+
+const digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+// operate keeps an operator of that name going, as a Deployment does: whenever one
+// ends another begins.
+func (w *world) operate(name string) {
+	for n := 1; !w.isClosing(); n++ {
+		w.incarnate(name)
+		if sleep(w.context, w.chance.of("restart "+name).between(time.Second, 20*time.Second)) != nil {
+			return
+		}
+	}
+}
+
+// incarnate runs one operator to its end.
+func (w *world) incarnate(name string) {
+	ctx, cancel := context.WithCancel(w.context)
+	defer cancel()
+	p := &process{name: name, world: w, cancel: cancel}
+	w.began(p)
+	defer w.ended(p)
+	w.trace.add(name, "starts")
+	if r := w.chance.of("fuse " + name); r.under(w.plan.crashes) {
+		p.fuse, p.after = 1+r.then().below(r.then().then().below(400)+20), r.then().under(0.5)
+	}
+	mgr, err := w.manager(p)
+	if err != nil {
+		w.fail("making the manager: %v", err)
+		return
+	}
+	err = mgr.Start(ctx)
+	if err != nil && !p.isOff() {
+		w.trace.add(name, "ends: %v", err)
+	}
+	p.powerOff("at its end")
+}
+
+// manager is what cmd/operator makes, on the simulated wires.
+func (w *world) manager(p *process) (ctrl.Manager, error) {
+	reader := &live{wire: wire{p, w.server}, scheme: scheme, mapper: mapper}
+	lease, renew, retry := 15*time.Second, 10*time.Second, 2*time.Second
+	var cached *lagging
+	mgr, err := ctrl.NewManager(&rest.Config{Host: "http://kubernetes", Transport: nowhere{}}, ctrl.Options{
+		Scheme:         scheme,
+		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return mapper, nil },
+		NewCache: func(*rest.Config, cache.Options) (cache.Cache, error) {
+			cached = newLagging(p, w.server, operatorNamespace)
+			return cached, nil
+		},
+		NewClient: func(*rest.Config, client.Options) (client.Client, error) {
+			writer := *reader
+			writer.reads = cached
+			return &writer, nil
+		},
+		Logger:                              logr.Discard(),
+		Metrics:                             metricsserver.Options{BindAddress: "0"},
+		HealthProbeBindAddress:              "0",
+		LeaderElection:                      true,
+		LeaderElectionResourceLockInterface: &leaseLock{live: reader, identity: p.name},
+		LeaderElectionReleaseOnCancel:       true,
+		LeaseDuration:                       &lease,
+		RenewDeadline:                       &renew,
+		RetryPeriod:                         &retry,
+		Controller:                          config.Controller{SkipNameValidation: new(true)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = controllers.Setup(powered{mgr, reader, w}, controllers.Options{
+		Namespace: operatorNamespace,
+		Hostname:  p.name,
+		Supplies:  supplies,
+		Now:       time.Now,
+		Dial: func(c session.Config) (framework.Session, error) {
+			c.Dial = func(ctx context.Context, _, address string) (net.Conn, error) {
+				return w.network.dial(ctx, p, address)
+			}
+			return session.New(c)
+		},
+	})
+	return mgr, err
+}
+
+// nowhere is the transport of clients that nobody is to use.
+type nowhere struct{}
+
+func (nowhere) RoundTrip(*http.Request) (*http.Response, error) { return nil, errNotModelled }
+
+// powered is a manager whose live reads and events go the simulated ways.
+type powered struct {
+	ctrl.Manager
+	reader client.Reader
+	world  *world
+}
+
+// GetAPIReader reads from the API server.
+func (p powered) GetAPIReader() client.Reader { return p.reader }
+
+// GetEventRecorder drops events: nothing goes by them.
+func (p powered) GetEventRecorder(string) recorder.EventRecorder { return noEvents{} }
+
+type noEvents struct{}
+
+func (noEvents) Eventf(runtime.Object, runtime.Object, string, string, string, string, ...any) {}
+
+// leaseLock is a leader election by a Lease.
+type leaseLock struct {
+	live     *live
+	identity string
+	held     *coordinationv1.Lease
+}
+
+var _ resourcelock.Interface = (*leaseLock)(nil)
+
+// Get reads the lease.
+func (l *leaseLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	lease := &coordinationv1.Lease{}
+	if err := l.live.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: "k8sm-operator"}, lease); err != nil {
+		return nil, nil, err
+	}
+	l.held = lease
+	record := resourcelock.LeaseSpecToLeaderElectionRecord(&lease.Spec)
+	raw, err := json.Marshal(record)
+	return record, raw, err
+}
+
+// Create makes the lease.
+func (l *leaseLock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	l.held = &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "k8sm-operator"},
+		Spec:       resourcelock.LeaderElectionRecordToLeaseSpec(&record),
+	}
+	return l.live.Create(ctx, l.held)
+}
+
+// Update renews, takes or releases the lease.
+func (l *leaseLock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	if l.held == nil {
+		return errors.New("the lease was not read")
+	}
+	l.held.Spec = resourcelock.LeaderElectionRecordToLeaseSpec(&record)
+	return l.live.Update(ctx, l.held)
+}
+
+// RecordEvent does nothing.
+func (l *leaseLock) RecordEvent(string) {}
+
+// Identity of the one who would lead.
+func (l *leaseLock) Identity() string { return l.identity }
+
+// Describe the lease.
+func (l *leaseLock) Describe() string { return operatorNamespace + "/k8sm-operator" }
+
+func (noEvents) AnnotatedEventf(runtime.Object, runtime.Object, map[string]string, string, string, string, string, ...any) {
+}

@@ -1,0 +1,35 @@
+package simulation
+
+import (
+	"io"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+
+	utilrand "k8s.io/apimachinery/pkg/util/rand"
+)
+
+// result is what became of a seed.
+type result struct {
+	seed    uint64
+	failure string // "" if all was well
+	trace   string
+	sum     uint64 // of the trace
+	virtual time.Duration
+}
+
+// simulate runs one seed. Each line of its trace goes to live, too, unless that is nil.
+func simulate(t *testing.T, seed uint64, live io.Writer) (out result) {
+	out.seed = seed
+	cryptotest.SetGlobalRandom(t, seed)
+	utilrand.Seed(int64(seed))
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		w := newWorld(t.Context(), seed, live)
+		w.run()
+		w.close()
+		out.failure, out.trace, out.sum, out.virtual = w.failure, w.trace.String(), w.trace.sum, time.Since(began)
+	})
+	return out
+}

@@ -1,0 +1,51 @@
+package simulation
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+)
+
+// traceMost bounds how much of a trace is kept: the last lines count.
+const traceMost = 20000
+
+// trace is what happened, in order.
+type trace struct {
+	began time.Time
+	// sum is over all lines, those too that were dropped: equal sums, equal schedules.
+	sum uint64
+	// live, if not nil, gets each line at once.
+	live io.Writer
+
+	mu    sync.Mutex
+	lines []string
+	first int // index of the oldest line in the ring
+}
+
+// add notes what an actor did.
+func (t *trace) add(actor, format string, args ...any) {
+	line := fmt.Sprintf("%12.6f  %-14s %s", time.Since(t.began).Seconds(), actor, fmt.Sprintf(format, args...))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range len(line) {
+		t.sum = (t.sum ^ uint64(line[i])) * 0x100000001b3
+	}
+	if t.live != nil {
+		_, _ = fmt.Fprintln(t.live, line) // a trace that cannot be read is no failure
+	}
+	if len(t.lines) < traceMost {
+		t.lines = append(t.lines, line)
+		return
+	}
+	t.lines[t.first] = line
+	t.first = (t.first + 1) % traceMost
+}
+
+// String is the trace as far as it was kept.
+func (t *trace) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.Join(append(t.lines[t.first:len(t.lines):len(t.lines)], t.lines[:t.first]...), "\n")
+}

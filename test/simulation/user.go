@@ -1,0 +1,104 @@
+package simulation
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+
+
+const frameworkName = "default"
+
+func poolName(i int) string { return fmt.Sprintf("pool-%d", i+1) }
+
+// furnish makes the framework, the pools and what runs on them.
+func (w *world) furnish() {
+	w.userCreates(&v1alpha1.MesosFramework{
+		ObjectMeta: metav1.ObjectMeta{Name: frameworkName},
+		Spec: v1alpha1.MesosFrameworkSpec{
+			Masters: w.mesosAddresses(), Name: "k8sm", User: "root", Roles: []string{"k8sm"},
+			FailoverTimeout: &metav1.Duration{Duration: 7 * 24 * time.Hour},
+		},
+	})
+	r := w.chance.of("first sizes")
+	for i := range w.plan.pools {
+		r = r.then()
+		w.userCreates(w.pool(i, int32(r.below(w.plan.replicasMost+1))))
+	}
+	if w.plan.pods > 0 && w.plan.budget > 0 {
+		w.userCreates(&policyv1.PodDisruptionBudget{
+			ObjectMeta: metav1.ObjectMeta{Namespace: podNamespace, Name: "web"},
+			Spec:       policyv1.PodDisruptionBudgetSpec{MinAvailable: new(intstr.FromInt32(int32(max(0, w.plan.pods-w.plan.budget))))},
+		})
+	}
+}
+
+func (w *world) mesosAddresses() []string { return []string{address(masterIP, masterPort)} }
+
+func (w *world) pool(i int, replicas int32) *v1alpha1.MesosNodePool {
+	drain := v1alpha1.Drain{}
+	if w.plan.drainTimeout > 0 {
+		drain.Timeout = &metav1.Duration{Duration: w.plan.drainTimeout.Truncate(time.Second)}
+	}
+	return &v1alpha1.MesosNodePool{
+		ObjectMeta: metav1.ObjectMeta{Name: poolName(i)},
+		Spec: v1alpha1.MesosNodePoolSpec{
+			FrameworkRef: v1alpha1.FrameworkReference{Name: frameworkName},
+			Replicas:     &replicas,
+			Template: v1alpha1.NodeTemplate{Spec: v1alpha1.NodeTemplateSpec{
+				Resources: v1alpha1.NodeResources{CPU: resource.MustParse("2"), Memory: resource.MustParse("2Gi")},
+				Overhead:  v1alpha1.NodeOverhead{CPU: resource.MustParse("100m"), Memory: resource.MustParse("256Mi")},
+			}},
+			Placement: v1alpha1.Placement{MaxNodesPerAgent: int32(w.plan.roomPerAgent)},
+			Drain:     drain,
+		},
+	}
+}
+
+func (w *world) userCreates(o client.Object) {
+	if _, err := w.server.create("user", o); err != nil {
+		w.trace.add("user", "creating %s: %v", o.GetName(), err)
+	}
+}
+
+// userScales sets the size of a pool.
+func (w *world) userScales(i int, replicas int32) {
+	w.userEdits(i, func(p *v1alpha1.MesosNodePool) { p.Spec.Replicas = &replicas })
+}
+
+func (w *world) userEdits(i int, edit func(*v1alpha1.MesosNodePool)) {
+	_, err := w.server.update("user", write{kind: kindPool, key: client.ObjectKey{Name: poolName(i)},
+		change: func(o client.Object) (client.Object, error) {
+			edit(o.(*v1alpha1.MesosNodePool))
+			return o, nil
+		}})
+	if err != nil {
+		w.trace.add("user", "editing %s: %v", poolName(i), err)
+	}
+}
+
+func (w *world) userDeletes(k kind, key client.ObjectKey) {
+	if err := w.server.remove("user", k, key, ""); err != nil {
+		w.trace.add("user", "deleting %s: %v", name(k, key), err)
+	}
+}
+
+// some object of a kind that a roll chooses; nil if there is none.
+func (w *world) some(k kind, r roll) client.Object {
+	all := w.server.list(k)
+	if len(all) == 0 {
+		return nil
+	}
+	return all[r.below(len(all))]
+}
+
+var _ corev1.Node
