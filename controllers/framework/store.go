@@ -135,6 +135,9 @@ func afterTheEnd(status framework.TaskStatus) error {
 // keep writes a status into the record, if it says something new. Its time is ours: how
 // long to wait after a failure is counted from it, and an agent's clock may be wrong.
 func keep(task *v1alpha1.MesosTask, status framework.TaskStatus, now time.Time) {
+	if task.State == string(status.State) && status.Reason == framework.ReasonReconciliation {
+		return // it was asked for, and is no news
+	}
 	message := trim(status.Message)
 	if task.State == string(status.State) && task.Reason == status.Reason && task.Message == message {
 		return

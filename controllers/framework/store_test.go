@@ -177,6 +177,11 @@ func TestRecord(t *testing.T) {
 			status: framework.TaskStatus{TaskID: taskID, State: framework.TaskRunning, Time: at},
 			want:   &task{ID: taskID, State: "TASK_RUNNING"},
 		},
+		"an answer to reconciliation that says what is known is not written": {
+			task:   &task{ID: taskID, State: "TASK_RUNNING"},
+			status: framework.TaskStatus{TaskID: taskID, State: framework.TaskRunning, Reason: "REASON_RECONCILIATION", Message: "Reconciliation: Latest task state", Time: at},
+			want:   &task{ID: taskID, State: "TASK_RUNNING"},
+		},
 		"a node that runs needs no token": {
 			task:   &task{ID: taskID, BootstrapTokenID: "abc123", CertificateRequest: "csr-1", State: "TASK_STARTING"},
 			status: framework.TaskStatus{TaskID: taskID, State: framework.TaskRunning},

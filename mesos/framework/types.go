@@ -75,6 +75,10 @@ const (
 	ReasonCallRefused = "REASON_CALL_REFUSED"
 )
 
+// ReasonReconciliation is why a master sends a status that it was asked for: it may say
+// nothing new.
+const ReasonReconciliation = "REASON_RECONCILIATION"
+
 // TaskStatus is what was told of a task.
 type TaskStatus struct {
 	TaskID  string
