@@ -10,7 +10,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/mesos/mesostest"
 )
 
 const (
@@ -68,11 +67,7 @@ func (w *world) becalm() {
 	w.mu.Unlock()
 	w.plan.crashes, w.plan.badStarts = 0, 0
 	w.weather.change(func(n *weatherNow) { *n = weatherNow{} })
-	w.mesos.master.Inject(func(f *mesostest.Faults) { *f = mesostest.Faults{} })
-	for _, a := range w.mesos.agents {
-		a.Resume()
-		a.Reconnect()
-	}
+	w.mesos.heal()
 	for _, p := range processes {
 		p.wake()
 		p.mu.Lock()

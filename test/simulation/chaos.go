@@ -25,7 +25,10 @@ var blows = []blow{
 	{"part an agent", 3, (*world).blowPartition},
 	{"lose an agent", 2, (*world).blowLoseAgent},
 	{"pause an agent", 2, (*world).blowPauseAgent},
+	{"restart an agent", 2, (*world).blowRestartAgent},
 	{"declare an agent gone", 1, (*world).blowGone},
+	{"drain an agent", 1, (*world).blowDrain},
+	{"fail over", 2, (*world).blowFailOver},
 	{"cut streams", 2, (*world).blowStreams},
 	{"drop requests", 2, (*world).blowRequests},
 	{"drop answers", 2, (*world).blowAnswers},
@@ -107,12 +110,8 @@ func (w *world) blowDeleteNode(r roll) {
 	}
 }
 
-func (w *world) someAgent(r roll) *mesostest.Agent {
-	return w.mesos.agents[r.below(len(w.mesos.agents))]
-}
-
 func (w *world) blowPartition(r roll) {
-	a := w.someAgent(r)
+	a := w.mesos.some(r)
 	w.trace.add(a.Hostname(), "cut off")
 	if r.then().under(0.5) {
 		a.Disconnect()
@@ -127,18 +126,14 @@ func (w *world) blowPartition(r roll) {
 
 // blowLoseAgent is a machine that dies; another takes its place.
 func (w *world) blowLoseAgent(r roll) {
-	i := r.below(len(w.mesos.agents))
-	a := w.mesos.agents[i]
-	w.trace.add(a.Hostname(), "lost")
-	w.mesos.agents = append(w.mesos.agents[:i:i], w.mesos.agents[i+1:]...)
-	w.goes(func() { _ = a.Close() }) // what does not end is seen by the bubble
-	if err := w.mesos.addAgent(); err != nil {
-		w.fail("adding an agent: %v", err)
-	}
+	a := w.mesos.take(r)
+	w.trace.add(a.Hostname(), "its machine dies")
+	a.Disconnect()
+	w.checks.destroy(a.ID())
 }
 
 func (w *world) blowPauseAgent(r roll) {
-	a := w.someAgent(r)
+	a := w.mesos.some(r)
 	w.trace.add(a.Hostname(), "paused")
 	a.Pause()
 	w.later(r.then(), time.Second, 2*time.Minute, func() {
@@ -147,60 +142,86 @@ func (w *world) blowPauseAgent(r roll) {
 	})
 }
 
+// blowRestartAgent ends an agent's process, which comes back; its executors live on.
+func (w *world) blowRestartAgent(r roll) {
+	a := w.mesos.some(r)
+	w.trace.add(a.Hostname(), "restarts")
+	a.Restart(r.then().between(0, 2*time.Minute))
+}
+
 // blowGone is a person's word that an agent will not come back. It may run on.
 func (w *world) blowGone(r roll) {
-	i := r.below(len(w.mesos.agents))
-	a := w.mesos.agents[i]
+	a := w.mesos.take(r)
 	w.trace.add(a.Hostname(), "declared gone")
 	w.checks.forgive(a.ID())
-	w.mesos.agents = append(w.mesos.agents[:i:i], w.mesos.agents[i+1:]...)
-	w.mesos.master.MarkAgentGone(a.ID())
-	if err := w.mesos.addAgent(); err != nil {
-		w.fail("adding an agent: %v", err)
+	if leader := w.mesos.masters.Leader(); leader != nil {
+		leader.MarkAgentGone(a.ID())
 	}
 }
 
-// forgive takes a person's word for the tasks of an agent.
-func (c *checks) forgive(agentID string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for id, n := range c.tasks {
-		if n.agent() == agentID {
-			c.forgiven[id] = true
+// blowDrain has an agent drained; afterwards it may be used again.
+func (w *world) blowDrain(r roll) {
+	a := w.mesos.some(r)
+	w.trace.add(a.Hostname(), "drained")
+	a.Drain(mesostest.NoMaxGrace, false)
+	w.goes(func() {
+		for w.wait(10 * time.Second) {
+			if a.Reactivate() == nil {
+				w.trace.add(a.Hostname(), "reactivated")
+				return
+			}
 		}
-	}
+	})
 }
 
-func (w *world) blowStreams(roll) { w.mesos.master.CloseStreams() }
+func (w *world) blowStreams(roll) {
+	for _, m := range w.mesos.masters.All() {
+		m.CloseStreams()
+	}
+}
 
 func (w *world) blowRequests(r roll) {
-	w.mesos.master.Inject(func(f *mesostest.Faults) { f.DropRequests += 1 + r.below(4) })
+	w.mesos.inject(func(f *mesostest.Faults) { f.DropRequests += 1 + r.below(4) })
 }
 
 func (w *world) blowAnswers(r roll) {
-	w.mesos.master.Inject(func(f *mesostest.Faults) { f.DropResponses += 1 + r.below(4) })
+	w.mesos.inject(func(f *mesostest.Faults) { f.DropResponses += 1 + r.below(4) })
 }
 
-// blowEvents loses events of some types for a while.
+// blowEvents loses events of a type that may get lost for a while.
 func (w *world) blowEvents(r roll) {
-	types := []string{"UPDATE", "OFFERS", "RESCIND", "FAILURE", "HEARTBEAT"}
+	types := []string{"UPDATE", "FAILURE", "HEARTBEAT"}
 	lost := types[r.below(len(types))]
 	w.trace.add("CHAOS", "%s events are lost", lost)
-	w.mesos.master.Inject(func(f *mesostest.Faults) {
+	w.mesos.inject(func(f *mesostest.Faults) {
 		f.DropEvents = func(event string) bool { return event == lost && w.chance.of("lost "+event).under(0.7) }
 	})
-	w.later(r.then(), time.Second, time.Minute, func() {
-		w.mesos.master.Inject(func(f *mesostest.Faults) { f.DropEvents = nil })
+	w.later(r.then(), time.Second, 2*time.Minute, func() {
+		w.mesos.inject(func(f *mesostest.Faults) { f.DropEvents = nil })
 	})
 }
 
-func (w *world) blowNoLeader(r roll) {
-	w.mesos.master.Inject(func(f *mesostest.Faults) { f.NoLeader = true })
-	if r.under(0.7) {
-		w.mesos.master.CloseStreams()
+// blowFailOver kills the leading master: the next one knows nothing but the agents.
+func (w *world) blowFailOver(r roll) {
+	i := w.mesos.leader()
+	if i < 0 {
+		return
 	}
-	w.later(r.then(), time.Second, time.Minute, func() {
-		w.mesos.master.Inject(func(f *mesostest.Faults) { f.NoLeader = false })
+	w.trace.add("mesos", "master %d dies", i)
+	w.mesos.masters.Kill(i)
+	w.later(r, time.Second, time.Minute, func() {
+		w.trace.add("mesos", "master %d is back", i)
+		w.mesos.masters.Revive(i)
+	})
+}
+
+// blowNoLeader has no master lead for a while.
+func (w *world) blowNoLeader(r roll) {
+	w.mesos.masters.Depose()
+	w.later(r, time.Second, time.Minute, func() {
+		if w.mesos.masters.Leader() == nil {
+			w.mesos.masters.Elect(r.then().below(w.plan.masters))
+		}
 	})
 }
 

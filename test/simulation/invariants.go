@@ -2,6 +2,8 @@ package simulation
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,9 +26,9 @@ type checks struct {
 
 	mu        sync.Mutex
 	tasks     map[string]*member // that run, by task ID
-	ever      map[string]bool  // task IDs that ever ran
-	forgiven  map[string]bool  // tasks that a person declared gone
-	stored    map[string]bool  // framework IDs that were stored
+	ever      map[string]bool    // task IDs that ever ran
+	forgiven  map[string]bool    // tasks that a person declared gone
+	stored    map[string]bool    // framework IDs that were stored
 	sizes     map[string][]size
 	calls     int // other than acknowledgements
 	writes    int // by operators, other than of their lease
@@ -272,6 +274,36 @@ func (c *checks) living() map[string]bool {
 	out := map[string]bool{}
 	for id := range c.tasks {
 		out[id] = true
+	}
+	return out
+}
+
+// forgive takes a person's word for the tasks of an agent.
+func (c *checks) forgive(agentID string) {
+	for _, n := range c.on(agentID) {
+		c.mu.Lock()
+		c.forgiven[n.taskID.Value] = true
+		c.mu.Unlock()
+	}
+}
+
+// destroy ends the tasks of an agent as a power failure does.
+func (c *checks) destroy(agentID string) {
+	for _, n := range c.on(agentID) {
+		c.world.dead(n, "its machine died")
+		n.cancel()
+	}
+}
+
+// on are the members that run on an agent, by task.
+func (c *checks) on(agentID string) []*member {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []*member
+	for _, id := range slices.Sorted(maps.Keys(c.tasks)) {
+		if n := c.tasks[id]; n.agent() == agentID {
+			out = append(out, n)
+		}
 	}
 	return out
 }

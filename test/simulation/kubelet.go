@@ -36,6 +36,7 @@ type member struct {
 	conn   *mesostest.Conn
 	taskID mesos.TaskID
 	launch *kubelet.Launch
+	cancel context.CancelFunc
 }
 
 // executor is what runs in every container: it brings a node up, and ends at KILL.
@@ -55,9 +56,9 @@ func (w *world) executor(ctx context.Context, x *mesostest.Conn) error {
 				w.fail("decoding the launch message of %s: %v", task.TaskID.Value, err)
 				return err
 			}
-			n = &member{world: w, conn: x, taskID: task.TaskID, launch: launch}
+			n = &member{world: w, conn: x, taskID: task.TaskID, launch: launch, cancel: cancel}
 			w.alive(n)
-			go n.bringUp(ctx, cancel)
+			go n.bringUp(ctx)
 		}
 		switch event.Type {
 		case executor.Event_SHUTDOWN:
@@ -73,7 +74,7 @@ func (w *world) executor(ctx context.Context, x *mesostest.Conn) error {
 // end is a KILL: pods end, then the task.
 func (n *member) end() error {
 	w := n.world
-	time.Sleep(w.chance.of("end " + n.taskID.Value).between(50*time.Millisecond, 3*time.Second))
+	time.Sleep(w.chance.of("end "+n.taskID.Value).between(50*time.Millisecond, 3*time.Second))
 	w.dead(n, "KILL")
 	return n.say(mesos.TASK_KILLED)
 }
@@ -84,7 +85,7 @@ func (n *member) say(state mesos.TaskState) error {
 }
 
 // bringUp makes a Node of the task, or has it fail.
-func (n *member) bringUp(ctx context.Context, cancel context.CancelFunc) {
+func (n *member) bringUp(ctx context.Context) {
 	err := n.join(ctx)
 	if err == nil || ctx.Err() != nil {
 		return
@@ -95,7 +96,7 @@ func (n *member) bringUp(ctx context.Context, cancel context.CancelFunc) {
 	n.world.trace.add(n.taskID.Value, "TASK_FAILED: %v", err)
 	_ = n.conn.Update(mesos.TaskStatus{TaskID: n.taskID, State: &failed, Message: &text}) // it ends anyway
 	time.Sleep(10 * time.Millisecond)
-	cancel()
+	n.cancel()
 }
 
 func (n *member) join(ctx context.Context) error {

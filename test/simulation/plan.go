@@ -8,6 +8,7 @@ import (
 // plan is what a seed makes of the world. Each seed has some kinds of trouble and not
 // others: what never rests hides what happens between two blows.
 type plan struct {
+	masters      int
 	agents       int
 	roomPerAgent int
 	pools        int
@@ -20,6 +21,10 @@ type plan struct {
 	// crashes is how likely an operator's power goes at one of its first messages;
 	// badStarts that a kubelet does not come up, badNodes that one crashes later.
 	crashes, badStarts, badNodes float64
+
+	// electAfter a leader's death the next one leads, recovery is how long that takes,
+	// and agentReturn how long agents take to come back to it.
+	electAfter, recovery, agentReturn time.Duration
 
 	// chaos is for how long there is trouble, and blows how often something befalls.
 	chaos time.Duration
@@ -39,7 +44,8 @@ func newPlan(seed uint64) plan {
 		return most * next().unit()
 	}
 	p := plan{
-		agents: 3 + next().below(4), roomPerAgent: 1 + next().below(2), pools: 1 + next().below(2), operators: 1,
+		masters: 1 + 2*next().below(2),
+		agents:  3 + next().below(4), roomPerAgent: 1 + next().below(2), pools: 1 + next().below(2), operators: 1,
 		chaos: time.Minute + next().between(0, 5*time.Minute), blows: 3 + next().below(12),
 		crashes: sometimes(0.5, 1), badStarts: sometimes(0.3, 0.3), badNodes: sometimes(0.2, 0.5),
 	}
@@ -55,6 +61,9 @@ func newPlan(seed uint64) plan {
 		p.pods = 1 + next().below(6)
 		p.budget = next().below(3)
 	}
+	p.electAfter = next().between(time.Second, 20*time.Second)
+	p.recovery = next().between(0, 5*time.Second)
+	p.agentReturn = next().between(time.Second, 30*time.Second)
 	p.weather = weatherNow{
 		refuses: sometimes(0.4, 0.15), forgets: sometimes(0.4, 0.1), slow: sometimes(0.4, 0.1), lags: sometimes(0.5, 0.3),
 		cuts: sometimes(0.4, 0.04), deaf: sometimes(0.2, 0.01), crawls: sometimes(0.4, 0.2),
@@ -64,7 +73,7 @@ func newPlan(seed uint64) plan {
 
 // String is the plan on one line.
 func (p plan) String() string {
-	return fmt.Sprintf("%d agents with room for %d, %d pools of up to %d, %d operators, %d pods (%d may be away), drain timeout %s, crashes %.2f, bad starts %.2f, bad nodes %.2f, %d blows in %s, weather %+v",
-		p.agents, p.roomPerAgent, p.pools, p.replicasMost, p.operators, p.pods, p.budget, p.drainTimeout,
+	return fmt.Sprintf("%d masters, %d agents with room for %d, %d pools of up to %d, %d operators, %d pods (%d may be away), drain timeout %s, crashes %.2f, bad starts %.2f, bad nodes %.2f, %d blows in %s, weather %+v",
+		p.masters, p.agents, p.roomPerAgent, p.pools, p.replicasMost, p.operators, p.pods, p.budget, p.drainTimeout,
 		p.crashes, p.badStarts, p.badNodes, p.blows, p.chaos, p.weather)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,8 +12,6 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
-
-
 
 const frameworkName = "default"
 
@@ -25,7 +22,7 @@ func (w *world) furnish() {
 	w.userCreates(&v1alpha1.MesosFramework{
 		ObjectMeta: metav1.ObjectMeta{Name: frameworkName},
 		Spec: v1alpha1.MesosFrameworkSpec{
-			Masters: w.mesosAddresses(), Name: "k8sm", User: "root", Roles: []string{"k8sm"},
+			Masters: w.mesos.addresses(), Name: "k8sm", User: "root", Roles: []string{"k8sm"},
 			FailoverTimeout: &metav1.Duration{Duration: 7 * 24 * time.Hour},
 		},
 	})
@@ -41,8 +38,6 @@ func (w *world) furnish() {
 		})
 	}
 }
-
-func (w *world) mesosAddresses() []string { return []string{address(masterIP, masterPort)} }
 
 func (w *world) pool(i int, replicas int32) *v1alpha1.MesosNodePool {
 	drain := v1alpha1.Drain{}
@@ -100,5 +95,3 @@ func (w *world) some(k kind, r roll) client.Object {
 	}
 	return all[r.below(len(all))]
 }
-
-var _ corev1.Node

@@ -6,8 +6,6 @@ import (
 	"io"
 	"sync"
 	"time"
-
-	"github.com/k8sm/k8sm/mesos/mesostest"
 )
 
 // world is all that one seed makes: a Mesos cluster, an API server, operators, and
@@ -142,50 +140,3 @@ func (w *world) operators() []*process {
 	defer w.mu.Unlock()
 	return append([]*process(nil), w.processes...)
 }
-
-// mesosCluster is the Mesos of the world.
-type mesosCluster struct {
-	world  *world
-	master *mesostest.Master
-	agents []*mesostest.Agent
-	next   int
-}
-
-const (
-	masterIP   = "10.0.0.1"
-	masterPort = 5050
-)
-
-func newMesosCluster(w *world) (*mesosCluster, error) {
-	master, err := mesostest.NewMaster(mesostest.MasterOptions{
-		Listener:           w.network.listen(masterIP, masterPort),
-		AllocationInterval: time.Second,
-		Observe:            w.checks.called,
-	})
-	if err != nil {
-		return nil, err
-	}
-	c := &mesosCluster{world: w, master: master}
-	for range w.plan.agents {
-		if err := c.addAgent(); err != nil {
-			return nil, err
-		}
-	}
-	return c, nil
-}
-
-// addAgent starts an agent with room for as many nodes as the plan says.
-func (c *mesosCluster) addAgent() error {
-	c.next++
-	a, err := c.master.AddAgent(mesostest.AgentOptions{
-		Hostname:  fmt.Sprintf("agent-%d.example", c.next),
-		Resources: fmt.Sprintf("cpus:%d;mem:%d;disk:20000;ports:[31000-31100]", 2*c.world.plan.roomPerAgent, 2048*c.world.plan.roomPerAgent),
-		Launcher:  mesostest.Func(c.world.executor),
-	})
-	if err == nil {
-		c.agents = append(c.agents, a)
-	}
-	return err
-}
-
-func (c *mesosCluster) close() { _ = c.master.Close() } // what does not end is seen by the bubble
