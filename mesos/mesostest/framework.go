@@ -199,7 +199,7 @@ func (f *framework) update(info mesos.FrameworkInfo) error {
 // of roles that are no longer the framework's are rescinded first.
 func (m *Master) failOver(f *framework) {
 	f.stopFailover()
-	for _, o := range f.offers {
+	for _, o := range valuesByKey(f.offers) {
 		if !slices.Contains(f.roles(), o.role) {
 			m.send(f, rescindEvent(o.id))
 		}
@@ -290,7 +290,7 @@ func (m *Master) updateFramework(f *framework, call *scheduler.Call_UpdateFramew
 		return worded("FrameworkInfo update is not valid: %v", err)
 	}
 	f.suppressRoles(call.SuppressedRoles)
-	for _, o := range f.offers {
+	for _, o := range valuesByKey(f.offers) {
 		if !slices.Contains(f.roles(), o.role) {
 			m.rescind(o)
 		}

@@ -120,7 +120,7 @@ func (m *Master) unregister(a *Agent) {
 	a.administration = administration{}
 	m.dropAgent(a)
 	m.unlist(a)
-	for t := range a.tasks {
+	for _, t := range sortedTasks(a.tasks) {
 		t.state = mesos.TASK_LOST
 		m.tell(t.framework, t.notice(mesos.TASK_LOST, mesos.REASON_AGENT_REMOVED,
 			fmt.Sprintf("Agent %s removed: the agent unregistered", a.options.Hostname)))
@@ -149,7 +149,7 @@ func (m *Master) dropAgent(a *Agent) {
 	if a.lost != nil {
 		a.lost.Stop()
 	}
-	for _, o := range a.offers {
+	for _, o := range valuesByKey(a.offers) {
 		m.rescind(o)
 	}
 	for _, f := range m.frameworks {
@@ -250,7 +250,7 @@ func (m *Master) markUnreachable(a *Agent) {
 	m.dropAgent(a)
 	a.state = agentUnreachable
 	a.unreachableSince = &mesos.TimeInfo{Nanoseconds: m.options.Now().UnixNano()}
-	for t := range a.tasks {
+	for _, t := range sortedTasks(a.tasks) {
 		t.state = mesos.TASK_UNREACHABLE
 		n := t.notice(mesos.TASK_UNREACHABLE, mesos.REASON_AGENT_REMOVED, "health check timed out")
 		n.unreachable = a.unreachableSince
@@ -398,20 +398,24 @@ func (m *Master) takeBack(a *Agent, f *framework, af *agentFramework) []*task {
 	return tasks
 }
 
+// sortedTasks are a set of tasks by their IDs: what is sent must not depend on a map.
+func sortedTasks(of map[*task]struct{}) []*task {
+	return slices.SortedFunc(maps.Keys(of), func(x, y *task) int {
+		return strings.Compare(x.info.TaskID.Value, y.info.TaskID.Value)
+	})
+}
+
 // markGone is an operator's word that the agent will not come back.
 func (m *Master) markGone(a *Agent) {
 	m.gone[a.id] = true
 	a.administration = administration{}
 	m.dropAgent(a)
-	tasks := make([]*task, 0, len(a.tasks))
-	for t := range a.tasks {
-		tasks = append(tasks, t)
-	}
-	for _, f := range m.frameworks {
-		for id, t := range f.unreachable {
+	tasks := sortedTasks(a.tasks)
+	for _, f := range valuesByKey(m.frameworks) {
+		for _, t := range valuesByKey(f.unreachable) {
 			if t.agent == a {
 				tasks = append(tasks, t)
-				delete(f.unreachable, id)
+				delete(f.unreachable, t.info.TaskID.Value)
 			}
 		}
 	}

@@ -158,7 +158,7 @@ func (m *Master) reconcile(f *framework, tasks []scheduler.Call_Reconcile_Task) 
 		m.reconcileOne(f, t.TaskID.Value, t.AgentID)
 	}
 	if len(tasks) == 0 {
-		for _, t := range f.tasks {
+		for _, t := range valuesByKey(f.tasks) {
 			m.tellLatest(t)
 		}
 	}
@@ -231,11 +231,11 @@ func (m *Master) message(f *framework, call *scheduler.Call_Message) {
 
 // resendUpdates makes agents send again what the framework has not acknowledged.
 func (m *Master) resendUpdates(f *framework) {
-	agents := map[*Agent]bool{}
-	for _, t := range f.tasks {
-		agents[t.agent] = true
-	}
-	for a := range agents {
-		a.deliver(func() { a.resend(f.id) })
+	told := map[*Agent]bool{}
+	for _, t := range valuesByKey(f.tasks) {
+		if !told[t.agent] {
+			told[t.agent] = true
+			t.agent.deliver(func() { t.agent.resend(f.id) })
+		}
 	}
 }
