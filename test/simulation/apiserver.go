@@ -197,8 +197,8 @@ func (s *apiServer) update(actor string, w write) (client.Object, error) {
 	default:
 		next = wanted
 	}
-	s.keep(next, old)
-	if equality.Semantic.DeepEqual(old, next) {
+	s.keep(next, old, w.status)
+	if w.kind != kindLease && same(next, old, w.status) {
 		return old, nil
 	}
 	if !old.GetDeletionTimestamp().IsZero() && len(next.GetFinalizers()) == 0 && w.kind != kindPod {
@@ -210,15 +210,29 @@ func (s *apiServer) update(actor string, w write) (client.Object, error) {
 }
 
 // keep what no client may change.
-func (s *apiServer) keep(next, old client.Object) {
+func (s *apiServer) keep(next, old client.Object, status bool) {
 	next.SetUID(old.GetUID())
 	next.SetCreationTimestamp(old.GetCreationTimestamp())
 	next.SetDeletionTimestamp(old.GetDeletionTimestamp())
 	next.SetResourceVersion(old.GetResourceVersion())
 	next.SetGeneration(old.GetGeneration())
-	if spec := part(next, "Spec"); spec.IsValid() && !equality.Semantic.DeepEqual(spec.Interface(), part(old, "Spec").Interface()) {
+	if !status && !alike(next, old, "Spec") {
 		next.SetGeneration(old.GetGeneration() + 1)
 	}
+}
+
+// same tells whether a write changes nothing.
+func same(next, old client.Object, status bool) bool {
+	if status {
+		return alike(next, old, "Status")
+	}
+	return alike(next, old, "ObjectMeta") && alike(next, old, "Spec") && alike(next, old, "Data")
+}
+
+// alike tells whether two objects have the same in a field, or no such field.
+func alike(a, b client.Object, field string) bool {
+	v := part(a, field)
+	return !v.IsValid() || equality.Semantic.DeepEqual(v.Interface(), part(b, field).Interface())
 }
 
 // merge applies a JSON merge patch.

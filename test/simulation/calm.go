@@ -18,10 +18,12 @@ const (
 	convergence = 90 * time.Minute
 	// look is how often that is looked at.
 	look = 5 * time.Second
-	// settle is how long after that the last words may take, repose how long nothing is
-	// to happen then.
+	// settle is how long after that the last words may take.
 	settle = 2 * time.Minute
-	repose = 20 * time.Minute
+	// shortRest is how long nothing is to happen then; longRest is the same for one in
+	// eight seeds, and longer than any clock in the product.
+	shortRest = 3 * time.Minute
+	longRest  = 20 * time.Minute
 )
 
 // comeToRest ends the trouble, and holds the world against what it must become.
@@ -46,6 +48,10 @@ func (w *world) comeToRest() {
 		return
 	}
 	calls, writes := w.checks.activity()
+	repose := shortRest
+	if w.chance.of("rest").under(1.0 / 8) {
+		repose = longRest
+	}
 	if !w.wait(repose) {
 		return
 	}
