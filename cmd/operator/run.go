@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -33,7 +34,11 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := ctrl.NewManager(access, o.manager())
+	hostname, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("finding the host name: %w", err)
+	}
+	mgr, maySubscribe, err := o.newManager(access, hostname)
 	if err != nil {
 		return fmt.Errorf("making the manager: %w", err)
 	}
@@ -41,16 +46,13 @@ func run(ctx context.Context, o options) error {
 	if err := metrics.Registry.Register(sessions); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	hostname, err := os.Hostname()
-	if err != nil {
-		return fmt.Errorf("finding the host name: %w", err)
-	}
 	err = controllers.Setup(mgr, controllers.Options{
-		Namespace: o.namespace,
-		Hostname:  hostname,
-		Supplies:  supplies,
-		Now:       time.Now,
-		Metrics:   sessions,
+		Namespace:    o.namespace,
+		Hostname:     hostname,
+		Supplies:     supplies,
+		Now:          time.Now,
+		Metrics:      sessions,
+		MaySubscribe: maySubscribe,
 	})
 	if err != nil {
 		return err
@@ -62,6 +64,25 @@ func run(ctx context.Context, o options) error {
 	}
 	o.logger.Info("Operator starts", "version", version, "namespace", o.namespace, "apiServer", access.Host, "nodeAPIServer", supplies.APIServer)
 	return mgr.Start(ctx)
+}
+
+// newManager makes the manager and, where several operators elect one that leads, what
+// tells whether this one may subscribe.
+func (o options) newManager(access *rest.Config, hostname string) (ctrl.Manager, func(context.Context) error, error) {
+	settings := o.manager()
+	if !o.leaderElect {
+		mgr, err := ctrl.NewManager(access, settings)
+		return mgr, nil, err
+	}
+	f, err := newFence(o, access, hostname)
+	if err != nil {
+		return nil, nil, err
+	}
+	settings.LeaderElectionResourceLockInterface = f
+	fenced := rest.CopyConfig(access)
+	fenced.Wrap(f.wrap)
+	mgr, err := ctrl.NewManager(fenced, settings)
+	return mgr, f.maySubscribe, err
 }
 
 // manager is how the manager is made. The lease is released at the end, after the
