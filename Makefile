@@ -68,7 +68,7 @@ test: ## All tests: unit, integration, end to end (in both runtimes where the ma
 test-unit: $(TOOLS)/gotestsum | $(REPORTS) ## Tests that need nothing but Go
 	$(call gotest,unit) ./...
 	cd api && $(call gotest,api) ./...
-	cd test && $(call gotest,tools) ./cmd/... ./playground/... ./story/...
+	cd test && $(call gotest,tools) ./cmd/... ./conformance/... ./playground/... ./story/...
 
 .PHONY: test-integration
 test-integration: kube $(TOOLS)/gotestsum | $(REPORTS) ## The controllers against a real API server and a Mesos cluster in a box
@@ -104,6 +104,11 @@ verify-format: $(TOOLS)/golangci-lint
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## go vet, staticcheck and the rules of the house, import direction among them
 	@for m in $(MODULES); do (cd $$m && $(CURDIR)/$(TOOLS)/golangci-lint run -c $(CURDIR)/.golangci.yml ./...); done
+
+.PHONY: conformance
+conformance: ## Ask a Mesos cluster for all that k8sm relies on: MASTER=http://host:port (default: the stand-in); see docs/conformance.md
+	@cd test && go run ./cmd/conformance -masters="$(MASTER)" -agents="$(AGENTS)" -credentials="$(abspath $(CREDENTIALS))" -ca="$(abspath $(CA))" \
+		-role="$(ROLE)" -user="$(RUN_AS)" -checks="$(CHECKS)" $(if $(filter 1,$(DISRUPTIVE)),-disruptive) $(CONFORMANCE_FLAGS)
 
 .PHONY: bench
 bench: kube build ## The figures, one JSON line each

@@ -1,0 +1,141 @@
+package conformance
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+var callChecks = []check{
+	{"call/accepted", "A call that is well formed is answered 202, whatever comes of it.", []int{8}, checkAccepted},
+	{"call/malformed", "A call without what belongs to its type is answered 400, and the stream lives on.", []int{8}, checkMalformed},
+	{"call/no-stream-id", "A call without a Mesos-Stream-Id is answered 400.", []int{3}, checkNoStreamID},
+	{"call/foreign-stream-id", "A call with another stream's ID is answered 400 with a text that names the stream ID, and the stream lives on.", []int{4}, checkForeignStreamID},
+	{"call/unknown-framework", "A call of a framework that the master does not know is answered 400, \"Framework cannot be found\".", []int{4}, checkUnknownFramework},
+	{"call/disconnected", "A call of a framework that is disconnected is answered 403, \"Framework is not subscribed\".", []int{4}, checkDisconnected},
+	{"call/update-framework", "UPDATE_FRAMEWORK is answered 200, and what it says takes effect.", []int{16}, checkUpdateFramework},
+	{"call/update-framework-user", "UPDATE_FRAMEWORK with another user is answered 400.", []int{15}, checkUpdateUser},
+}
+
+func checkAccepted(p *probe) (string, error) {
+	f, err := p.shared()
+	if err != nil {
+		return "", err
+	}
+	for callType, body := range map[string]object{
+		"SUPPRESS":  nil,
+		"RECONCILE": {"reconcile": object{"tasks": []object{}}},
+		"DECLINE":   {"decline": object{"offer_ids": []object{idOf("k8sm-conformance-none")}}},
+		"SHUTDOWN":  {"shutdown": object{"executor_id": idOf("none"), "agent_id": idOf("none")}},
+	} {
+		if err := f.accepted(p.ctx, callType, body); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// answeredWith says whether an answer has a status, and a text in its body.
+func answeredWith(a *answer, err error, status int, text string) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	if a.status != status || !strings.Contains(string(a.body), text) {
+		return "", fmt.Errorf("it was answered %s", a)
+	}
+	return a.String(), nil
+}
+
+func checkMalformed(p *probe) (string, error) {
+	f, err := p.shared()
+	if err != nil {
+		return "", err
+	}
+	a, err := f.call(p.ctx, "KILL", nil)
+	seen, err := answeredWith(a, err, http.StatusBadRequest, "kill")
+	if err != nil {
+		return "", err
+	}
+	return seen, f.lives(p)
+}
+
+// lives says whether the stream still is one that calls go through on.
+func (s *scheduler) lives(p *probe) error {
+	if err := s.end(); err != nil {
+		return fmt.Errorf("the stream ended with it: %w", err)
+	}
+	return s.accepted(p.ctx, "SUPPRESS", nil)
+}
+
+func checkNoStreamID(p *probe) (string, error) {
+	f, err := p.shared()
+	if err != nil {
+		return "", err
+	}
+	a, err := f.callAs(p.ctx, "SUPPRESS", nil, "")
+	return answeredWith(a, err, http.StatusBadRequest, "Mesos-Stream-Id")
+}
+
+func checkForeignStreamID(p *probe) (string, error) {
+	f, err := p.shared()
+	if err != nil {
+		return "", err
+	}
+	a, err := f.callAs(p.ctx, "SUPPRESS", nil, uuid())
+	seen, err := answeredWith(a, err, http.StatusBadRequest, "stream ID")
+	if err != nil {
+		return "", err
+	}
+	return seen, f.lives(p)
+}
+
+func checkUnknownFramework(p *probe) (string, error) {
+	f, err := p.shared()
+	if err != nil {
+		return "", err
+	}
+	stranger := &scheduler{c: p.cluster, leader: f.leader, frameworkID: "k8sm-conformance-" + uuid()}
+	a, err := stranger.callAs(p.ctx, "SUPPRESS", nil, f.streamID)
+	return answeredWith(a, err, http.StatusBadRequest, "Framework cannot be found")
+}
+
+func checkDisconnected(p *probe) (string, error) {
+	f, err := p.framework(spec{suppressed: true})
+	if err != nil {
+		return "", err
+	}
+	if err := f.disconnect(p); err != nil {
+		return "", err
+	}
+	a, err := f.call(p.ctx, "SUPPRESS", nil)
+	return answeredWith(a, err, http.StatusForbidden, "Framework is not subscribed")
+}
+
+// checkUpdateFramework has an update end the suppression that SUBSCRIBE began.
+func checkUpdateFramework(p *probe) (string, error) {
+	f, err := p.framework(spec{suppressed: true})
+	if err != nil {
+		return "", err
+	}
+	a, err := f.call(p.ctx, "UPDATE_FRAMEWORK", object{"update_framework": p.message(spec{id: f.frameworkID})})
+	if _, err := answeredWith(a, err, http.StatusOK, ""); err != nil {
+		return "", err
+	}
+	if err := f.offersCome(p, "UPDATE_FRAMEWORK without suppressed_roles"); err != nil {
+		return "", err
+	}
+	a, err = f.call(p.ctx, "UPDATE_FRAMEWORK", object{"update_framework": p.message(spec{id: f.frameworkID, suppressed: true})})
+	if _, err := answeredWith(a, err, http.StatusOK, ""); err != nil {
+		return "", err
+	}
+	return "", f.silent(p)
+}
+
+func checkUpdateUser(p *probe) (string, error) {
+	f, err := p.framework(spec{suppressed: true})
+	if err != nil {
+		return "", err
+	}
+	a, err := f.call(p.ctx, "UPDATE_FRAMEWORK", object{"update_framework": p.message(spec{id: f.frameworkID, suppressed: true, user: "k8sm-conformance"})})
+	return answeredWith(a, err, http.StatusBadRequest, "user")
+}

@@ -1,0 +1,154 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+)
+
+var reconciliationChecks = []check{
+	{"reconciliation/live", "Asked for a task that runs, with and without its agent, the master tells TASK_RUNNING without uuid.", []int{18, 19, 20}, checkReconcileLive},
+	{"reconciliation/finished", "A task that ended and was acknowledged is TASK_GONE on its agent.", []int{24}, checkReconcileFinished},
+	{"reconciliation/unknown", "A task that never was is TASK_GONE on a registered agent, TASK_UNKNOWN on an unknown one and without one.", []int{24}, checkReconcileUnknown},
+	{"reconciliation/implicit", "Asked for all, the master tells the tasks that live, and no others.", []int{21}, checkReconcileImplicit},
+	{"reconciliation/unacknowledged", "While an update is not acknowledged, its state is what is told.", []int{17, 20}, checkReconcileUnacknowledged},
+}
+
+// reconciled asks for one task, and gives the answer.
+func (s *scheduler) reconciled(p *probe, task, agent string) (status, error) {
+	from := s.mark()
+	asked := object{"task_id": idOf(task)}
+	if agent != "" {
+		asked["agent_id"] = idOf(agent)
+	}
+	if err := s.accepted(p.ctx, "RECONCILE", object{"reconcile": object{"tasks": []object{asked}}}); err != nil {
+		return status{}, err
+	}
+	st, err := s.status(p, task, from, "the answer to RECONCILE", func(st status) bool { return st.UUID == "" })
+	if err == nil && st.Reason != "REASON_RECONCILIATION" {
+		err = fmt.Errorf("the answer to RECONCILE is %s", st)
+	}
+	return st, err
+}
+
+func checkReconcileLive(p *probe) (string, error) {
+	f, err := p.shared()
+	if err != nil {
+		return "", err
+	}
+	task, o, err := f.runs(p)
+	if err != nil {
+		return "", err
+	}
+	if _, err := f.tells(p, task, o.AgentID.Value, "TASK_RUNNING"); err != nil {
+		return "", err
+	}
+	return f.tells(p, task, "", "TASK_RUNNING")
+}
+
+// tells asks for a task, and wants the state.
+func (s *scheduler) tells(p *probe, task, agent, state string) (string, error) {
+	st, err := s.reconciled(p, task, agent)
+	if err == nil && st.State != state {
+		err = fmt.Errorf("asked for with agent %q it is %s", agent, st)
+	}
+	return st.String(), err
+}
+
+func checkReconcileFinished(p *probe) (string, error) {
+	f, err := p.shared()
+	if err != nil {
+		return "", err
+	}
+	st, err := f.runsOut(p, "exit 0", "TASK_FINISHED")
+	if err != nil {
+		return "", err
+	}
+	// The acknowledgement is on its way to the agent, and the agent's word of it to the
+	// master.
+	seen := ""
+	return seen, p.poll("waiting for TASK_GONE", func() (bool, error) {
+		now, err := f.reconciled(p, st.TaskID.Value, st.AgentID.Value)
+		seen = now.String()
+		if err == nil && now.State != "TASK_GONE" && now.State != st.State {
+			err = fmt.Errorf("the finished task is %s", now)
+		}
+		return now.State == "TASK_GONE", err
+	})
+}
+
+func checkReconcileUnknown(p *probe) (string, error) {
+	f, err := p.shared()
+	if err != nil {
+		return "", err
+	}
+	o, err := f.anyOffer(p, 1)
+	if err != nil {
+		return "", err
+	}
+	if err := f.decline(p.ctx, declineFor, o.ID); err != nil {
+		return "", err
+	}
+	for _, c := range []struct{ agent, state string }{
+		{o.AgentID.Value, "TASK_GONE"}, {"k8sm-conformance-no-such-agent", "TASK_UNKNOWN"}, {"", "TASK_UNKNOWN"},
+	} {
+		if _, err := f.tells(p, p.name(), c.agent, c.state); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+func checkReconcileImplicit(p *probe) (string, error) {
+	f, err := p.framework(spec{suppressed: true})
+	if err != nil {
+		return "", err
+	}
+	ended, err := f.runsOut(p, "exit 0", "TASK_FINISHED")
+	if err != nil {
+		return "", err
+	}
+	task, _, err := f.runs(p)
+	if err != nil {
+		return "", err
+	}
+	if err := p.poll("waiting until the finished task is forgotten", func() (bool, error) {
+		st, err := f.reconciled(p, ended.TaskID.Value, ended.AgentID.Value)
+		return st.State == "TASK_GONE", err
+	}); err != nil {
+		return "", err
+	}
+	from := f.mark()
+	if err := f.accepted(p.ctx, "RECONCILE", object{"reconcile": object{"tasks": []object{}}}); err != nil {
+		return "", err
+	}
+	if _, err := f.status(p, task, from, "the task that runs", func(st status) bool { return st.Reason == "REASON_RECONCILIATION" }); err != nil {
+		return "", err
+	}
+	return "", never(p, f, "a task that does not live", func() (string, bool) {
+		for _, st := range f.updates[from:] {
+			if st.TaskID.Value != task {
+				return st.TaskID.Value + " " + st.String(), true
+			}
+		}
+		return "", false
+	})
+}
+
+func checkReconcileUnacknowledged(p *probe) (string, error) {
+	f, err := p.framework(spec{suppressed: true})
+	if err != nil {
+		return "", err
+	}
+	task, first, err := f.unacknowledged(p)
+	if err != nil {
+		return "", err
+	}
+	if first.State == "TASK_RUNNING" {
+		return "", skipf("this agent's first update is TASK_RUNNING")
+	}
+	st, err := f.reconciled(p, task, first.AgentID.Value)
+	if err == nil && st.State != first.State {
+		err = errors.New("it tells " + st.String())
+	}
+	return st.String(), err
+}

@@ -1,0 +1,285 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// spec is what a framework subscribes as. The zero value is a new one, as k8sm is.
+type spec struct {
+	id           string
+	user         string // default Options.User
+	principal    string // default Options.Principal
+	roles        []string
+	failover     *float64 // seconds; default failoverTimeout
+	noCheckpoint bool
+	suppressed   bool
+	constraints  object // offer_constraints; nil for none
+}
+
+func (c *cluster) info(s spec) object {
+	user, principal, roles, failover := s.user, s.principal, s.roles, float64(failoverTimeout)
+	if user == "" {
+		user = c.User
+	}
+	if principal == "" {
+		principal = c.Principal
+	}
+	if roles == nil {
+		roles = []string{c.Role}
+	}
+	if s.failover != nil {
+		failover = *s.failover
+	}
+	info := object{
+		"name": "k8sm-conformance-" + c.run, "user": user, "roles": roles,
+		"failover_timeout": failover, "checkpoint": !s.noCheckpoint,
+		"capabilities": []object{{"type": "MULTI_ROLE"}, {"type": "PARTITION_AWARE"}, {"type": "RESERVATION_REFINEMENT"}, {"type": "REGION_AWARE"}},
+	}
+	if principal != "" {
+		info["principal"] = principal
+	}
+	if s.id != "" {
+		info["id"] = idOf(s.id)
+	}
+	return info
+}
+
+// message is the body of SUBSCRIBE and UPDATE_FRAMEWORK alike.
+func (c *cluster) message(s spec) object {
+	m := object{"framework_info": c.info(s)}
+	if s.suppressed {
+		m["suppressed_roles"] = m["framework_info"].(object)["roles"]
+	}
+	if s.constraints != nil {
+		m["offer_constraints"] = s.constraints
+	}
+	return m
+}
+
+func (c *cluster) subscribeCall(s spec) object {
+	call := object{"type": "SUBSCRIBE", "subscribe": c.message(s)}
+	if s.id != "" {
+		call["framework_id"] = idOf(s.id)
+	}
+	return call
+}
+
+// refused is a SUBSCRIBE that was not answered by a stream.
+type refused struct{ answer *answer }
+
+func (r *refused) Error() string { return "SUBSCRIBE was answered " + r.answer.String() }
+
+// errored is a SUBSCRIBE whose stream began with ERROR.
+type errored struct {
+	message string
+	stream  *scheduler
+}
+
+func (e *errored) Error() string {
+	return fmt.Sprintf("SUBSCRIBE was answered by an ERROR event: %q", e.message)
+}
+
+// scheduler is one subscription of a framework, and what came on its stream.
+type scheduler struct {
+	c           *cluster
+	spec        spec
+	leader      *url.URL
+	header      http.Header
+	chunked     bool
+	frameworkID string
+	streamID    string
+	close       context.CancelFunc
+
+	mu       sync.Mutex
+	changed  chan struct{} // closed at every change
+	types    []string      // of all events, in order
+	first    *event
+	beats    []time.Time
+	held     []offer
+	offered  []offer // all that ever came
+	updates  []status
+	failures []failure
+	rescinds []string
+	message  string // of ERROR
+	ended    error
+	manual   bool              // updates are not acknowledged as they come
+	live     map[string]string // tasks that were launched and have not ended: their agents
+}
+
+// subscribe opens a stream, and waits for its first event. The error is refused,
+// errored, or that there was no answer.
+func (c *cluster) subscribe(ctx context.Context, s spec) (*scheduler, error) {
+	return c.open(ctx, s, request{body: c.subscribeCall(s)})
+}
+
+// open is subscribe with the request as given, apart from where it goes.
+func (c *cluster) open(ctx context.Context, s spec, r request) (*scheduler, error) {
+	leader, _, err := c.transport.leader(ctx, c.masters)
+	if err != nil {
+		return nil, err
+	}
+	r.to = leader.JoinPath(schedulerPath)
+	stream, stop := context.WithCancel(c.ctx)
+	res, err := c.transport.send(stream, r)
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("sending SUBSCRIBE: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		defer stop()
+		defer res.Body.Close()
+		body, err := io.ReadAll(io.LimitReader(res.Body, 1<<16))
+		if err != nil {
+			return nil, fmt.Errorf("reading the answer to SUBSCRIBE: %w", err)
+		}
+		return nil, &refused{&answer{res.StatusCode, res.Header, body}}
+	}
+	f := &scheduler{
+		c: c, spec: s, leader: leader, header: res.Header, streamID: res.Header.Get("Mesos-Stream-Id"), close: stop,
+		chunked: len(res.TransferEncoding) == 1 && res.TransferEncoding[0] == "chunked",
+		changed: make(chan struct{}), live: map[string]string{},
+	}
+	go f.read(res.Body)
+	return f, f.begin(ctx)
+}
+
+// begin waits for the first event.
+func (s *scheduler) begin(ctx context.Context) error {
+	first, err := await(ctx, s, s.c.Patience, "the first event", func() (*event, bool) { return s.first, s.first != nil })
+	switch {
+	case err != nil:
+		s.close()
+		return err
+	case first.Type == "ERROR" && first.Error != nil:
+		return &errored{first.Error.Message, s}
+	case first.Type != "SUBSCRIBED" || first.Subscribed == nil:
+		s.close()
+		return fmt.Errorf("the first event is %s, neither SUBSCRIBED nor ERROR", first.Type)
+	}
+	s.frameworkID = first.Subscribed.FrameworkID.Value
+	s.c.registered(s)
+	return nil
+}
+
+// call makes a call other than SUBSCRIBE on the stream.
+func (s *scheduler) call(ctx context.Context, callType string, body object) (*answer, error) {
+	return s.callAs(ctx, callType, body, s.streamID)
+}
+
+// callAs is call with another stream ID.
+func (s *scheduler) callAs(ctx context.Context, callType string, body object, streamID string) (*answer, error) {
+	a, err := s.c.transport.ask(ctx, request{
+		to: s.leader.JoinPath(schedulerPath), streamID: streamID, body: s.bodyOf(callType, body),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sending %s: %w", callType, err)
+	}
+	return a, nil
+}
+
+func (s *scheduler) bodyOf(callType string, body object) object {
+	m := object{"type": callType, "framework_id": idOf(s.frameworkID)}
+	for k, v := range body {
+		m[k] = v
+	}
+	return m
+}
+
+// accepted makes a call that must be answered by 202.
+func (s *scheduler) accepted(ctx context.Context, callType string, body object) error {
+	a, err := s.call(ctx, callType, body)
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusAccepted {
+		return fmt.Errorf("%s was answered %s, not 202", callType, a)
+	}
+	return nil
+}
+
+// end is why the stream ended; nil while it has not.
+func (s *scheduler) end() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
+// disconnect closes the connection, as a crash does, and waits until the master knows.
+func (s *scheduler) disconnect(p *probe) error {
+	s.close()
+	return p.poll("waiting for the master to notice that the stream is closed", func() (bool, error) {
+		a, err := s.call(p.ctx, "REVIVE", nil)
+		return err == nil && a.status != http.StatusAccepted, err
+	})
+}
+
+// again subscribes with the ID of the framework. What was launched on the stream before
+// is still to be cleaned up.
+func (s *scheduler) again(p *probe, next spec) (*scheduler, error) {
+	next.id = s.frameworkID
+	f, err := p.framework(next)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for task, agent := range s.live {
+		f.live[task] = agent
+	}
+	return f, nil
+}
+
+// tearDown removes the framework, if need be by way of a new subscription: the master
+// hears only who is subscribed.
+func (s *scheduler) tearDown(ctx context.Context) error {
+	s.c.mu.Lock()
+	registered := s.c.frameworks[s.frameworkID] != nil
+	s.c.mu.Unlock()
+	if !registered {
+		s.close()
+		return nil
+	}
+	if s.removed(ctx) != nil {
+		f, err := s.c.subscribe(ctx, spec{id: s.frameworkID, suppressed: true})
+		if err == nil {
+			err = f.removed(ctx)
+			f.close()
+		} else if before := (*errored)(nil); errors.As(err, &before) {
+			err = nil // the master has removed it already
+		}
+		if err != nil {
+			return err
+		}
+	}
+	s.forget()
+	return nil
+}
+
+// removed makes the call that removes the framework, and sees that it is gone.
+func (s *scheduler) removed(ctx context.Context) error {
+	if err := s.accepted(ctx, "TEARDOWN", nil); err != nil {
+		return err
+	}
+	a, err := s.call(ctx, "SUPPRESS", nil)
+	if err == nil && a.status != http.StatusBadRequest {
+		err = fmt.Errorf("after TEARDOWN the master still answers %s", a)
+	}
+	return err
+}
+
+// forget closes the stream of a framework that is no longer registered.
+func (s *scheduler) forget() {
+	s.close()
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	delete(s.c.frameworks, s.frameworkID)
+}

@@ -1,0 +1,173 @@
+package conformance
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/session"
+)
+
+var sessionChecks = []check{
+	{"session/life", "k8sm's own session subscribes, launches, is restarted and reconciles, kills, and tears itself down.", []int{11, 12, 19, 20, 30}, checkSession},
+}
+
+// checkSession runs the product's own client: what it relies on beyond the other checks
+// shows here.
+func checkSession(p *probe) (string, error) {
+	if p.noShell != "" {
+		return "", skipped(p.noShell)
+	}
+	store := &memory{tasks: map[string]framework.TaskStatus{}}
+	defer func() {
+		if store.frameworkID() != "" { // if it has been torn down, this finds that out
+			p.keep(&scheduler{c: p.cluster, leader: p.masters[0], frameworkID: store.frameworkID(), close: func() {}})
+		}
+	}()
+	task := p.name()
+	if err := p.withSession(store, func(s *session.Session) error {
+		s.Want(placement.Demand{ID: task, Group: "conformance", Role: p.Role, Resources: placement.Resources{CPUs: 2 * taskCPUs, MemMiB: 2 * taskMem}})
+		return p.recorded(s, store, task, framework.TaskRunning)
+	}); err != nil {
+		return "", fmt.Errorf("the first session: %w", err)
+	}
+	store.forgetStates()
+	if err := p.withSession(store, func(s *session.Session) error {
+		if err := p.recorded(s, store, task, framework.TaskRunning); err != nil {
+			return err
+		}
+		s.Kill(task, store.agentOf(task))
+		if err := p.recorded(s, store, task, framework.TaskKilled); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(p.ctx, p.Patience)
+		defer cancel()
+		return s.Teardown(ctx)
+	}); err != nil {
+		return "", fmt.Errorf("the second session: %w", err)
+	}
+	return "framework " + store.frameworkID(), nil
+}
+
+// withSession runs a session while something is done with it. That it ends with its
+// context, and not by TEARDOWN, is what a restart of the operator is.
+func (p *probe) withSession(store *memory, do func(*session.Session) error) error {
+	authorization := ""
+	if p.Principal != "" {
+		authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(p.Principal+":"+p.Secret))
+	}
+	s, err := session.New(session.Config{
+		Masters: p.Masters, Access: session.Access{Authorization: authorization, TLS: p.TLS},
+		Store: store, Clock: time.Now, Tasks: store.alive(),
+		Framework: framework.Info{
+			ID: store.frameworkID(), Name: "k8sm-conformance-" + p.run, User: p.User, Principal: p.Principal,
+			Roles: []string{p.Role}, FailoverTimeout: failoverTimeout * time.Second,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	err = do(s)
+	cancel()
+	return errors.Join(err, <-ended)
+}
+
+// recorded waits until the session has recorded a state of a task.
+func (p *probe) recorded(s *session.Session, store *memory, task string, want framework.TaskState) error {
+	err := p.poll("waiting for "+string(want), func() (bool, error) {
+		st := store.status(task)
+		if st.State.Terminal() && st.State != want {
+			return false, fmt.Errorf("the task is %s %s: %s", st.State, st.Reason, st.Message)
+		}
+		return st.State == want, nil
+	})
+	if err == nil {
+		return nil
+	}
+	why, _ := s.Explain(task)
+	return fmt.Errorf("%w (%s; %s)", err, s.State().Message, why)
+}
+
+// memory is a store that is as durable as this check.
+type memory struct {
+	mu    sync.Mutex
+	id    string
+	tasks map[string]framework.TaskStatus
+}
+
+func (m *memory) StoreFrameworkID(_ context.Context, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.id = id
+	return nil
+}
+
+func (m *memory) Prepare(_ context.Context, in framework.Intent) (framework.Payload, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tasks[in.TaskID] = framework.TaskStatus{TaskID: in.TaskID, AgentID: in.AgentID}
+	return framework.Payload{
+		Name: in.TaskID, Command: shellExecutor, KillGrace: time.Second,
+		Overhead: placement.Resources{CPUs: taskCPUs, MemMiB: taskMem},
+	}, nil
+}
+
+func (m *memory) Record(_ context.Context, st framework.TaskStatus) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known, ok := m.tasks[st.TaskID]
+	if !ok {
+		return framework.ErrUnknownTask
+	}
+	if st.AgentID == "" {
+		st.AgentID = known.AgentID
+	}
+	m.tasks[st.TaskID] = st
+	return nil
+}
+
+func (m *memory) frameworkID() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.id
+}
+
+func (m *memory) status(task string) framework.TaskStatus {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.tasks[task]
+}
+
+func (m *memory) agentOf(task string) string { return m.status(task).AgentID }
+
+// alive is what a session that starts has to be told.
+func (m *memory) alive() []framework.Task {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []framework.Task
+	for _, task := range slices.Sorted(maps.Keys(m.tasks)) {
+		if st := m.tasks[task]; !st.State.Terminal() {
+			out = append(out, framework.Task{ID: task, AgentID: st.AgentID, Group: "conformance", State: st.State})
+		}
+	}
+	return out
+}
+
+// forgetStates leaves the intents, so that what is known next came by reconciliation.
+func (m *memory) forgetStates() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for task, st := range m.tasks {
+		m.tasks[task] = framework.TaskStatus{TaskID: task, AgentID: st.AgentID}
+	}
+}

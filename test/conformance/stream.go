@@ -1,0 +1,183 @@
+package conformance
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// recordMost bounds one record of a stream.
+const recordMost = 64 << 20
+
+// readRecord reads one record of a RecordIO stream.
+func readRecord(r *bufio.Reader) ([]byte, error) {
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.ParseUint(strings.TrimSuffix(line, "\n"), 10, 64)
+	if err != nil || n > recordMost {
+		return nil, fmt.Errorf("%.40q where a record's length is due", line)
+	}
+	record := make([]byte, n)
+	_, err = io.ReadFull(r, record)
+	return record, err
+}
+
+// read takes events until the stream ends.
+func (s *scheduler) read(body io.ReadCloser) {
+	defer body.Close()
+	r := bufio.NewReader(body)
+	for {
+		record, err := readRecord(r)
+		var e event
+		if err == nil {
+			if err = json.Unmarshal(record, &e); err != nil {
+				err = fmt.Errorf("reading an event: %w", err)
+			}
+		}
+		if err != nil {
+			s.note(func() { s.ended = err })
+			return
+		}
+		s.note(func() { s.take(&e) })
+	}
+}
+
+// note changes what is known, and wakes who waits for it.
+func (s *scheduler) note(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *scheduler) take(e *event) {
+	if s.first == nil {
+		s.first = e
+	}
+	s.types = append(s.types, e.Type)
+	switch {
+	case e.Type == "HEARTBEAT":
+		s.beats = append(s.beats, time.Now())
+	case e.Offers != nil:
+		s.held = append(s.held, e.Offers.Offers...)
+		s.offered = append(s.offered, e.Offers.Offers...)
+	case e.Rescind != nil:
+		s.rescinds = append(s.rescinds, e.Rescind.OfferID.Value)
+		s.held = slices.DeleteFunc(s.held, func(o offer) bool { return o.ID == e.Rescind.OfferID })
+	case e.Update != nil:
+		s.takeUpdate(e.Update.Status)
+	case e.Failure != nil:
+		s.failures = append(s.failures, *e.Failure)
+	case e.Error != nil:
+		s.message = e.Error.Message
+	}
+}
+
+func (s *scheduler) takeUpdate(st status) {
+	s.updates = append(s.updates, st)
+	if st.terminal() {
+		delete(s.live, st.TaskID.Value)
+	}
+	if st.UUID != "" && !s.manual {
+		go func() {
+			ctx, cancel := context.WithTimeout(s.c.ctx, s.c.Patience)
+			defer cancel()
+			_ = s.acknowledge(ctx, st) // otherwise the agent tells it again
+		}()
+	}
+}
+
+func (s *scheduler) acknowledge(ctx context.Context, st status) error {
+	return s.accepted(ctx, "ACKNOWLEDGE", object{"acknowledge": object{"agent_id": st.AgentID, "task_id": st.TaskID, "uuid": st.UUID}})
+}
+
+// errSilent is wrapped when something did not come in time.
+var errSilent = errors.New("it did not come")
+
+// await waits until look finds what it looks for. It is called with the lock held.
+func await[T any](ctx context.Context, s *scheduler, within time.Duration, what string, look func() (T, bool)) (T, error) {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	for {
+		s.mu.Lock()
+		found, ok := look()
+		changed, ended := s.changed, s.ended
+		s.mu.Unlock()
+		if ok {
+			return found, nil
+		}
+		var none T
+		if ended != nil {
+			return none, fmt.Errorf("waiting for %s: the stream ended: %w", what, ended)
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return none, fmt.Errorf("waiting %s for %s: %w", within, what, errSilent)
+		case <-ctx.Done():
+			return none, fmt.Errorf("waiting for %s: %w", what, ctx.Err())
+		}
+	}
+}
+
+// never watches for a quiet while, and fails if look finds anything.
+func never(p *probe, s *scheduler, what string, look func() (string, bool)) error {
+	found, err := await(p.ctx, s, p.Quiet, what, look)
+	switch {
+	case err == nil:
+		return fmt.Errorf("%s came: %s", what, found)
+	case errors.Is(err, errSilent):
+		return nil
+	}
+	return err
+}
+
+// status waits for the first status of a task, of those that came after the mark, that
+// is as wanted.
+func (s *scheduler) status(p *probe, task string, from int, what string, fits func(status) bool) (status, error) {
+	var last status
+	st, err := await(p.ctx, s, p.Patience, what, func() (status, bool) {
+		for _, st := range s.updates[from:] {
+			if st.TaskID.Value != task {
+				continue
+			}
+			if fits(st) {
+				return st, true
+			}
+			last = st
+		}
+		return status{}, false
+	})
+	if err != nil && last.State != "" {
+		err = fmt.Errorf("%w; the last status is %s", err, last)
+	}
+	return st, err
+}
+
+// reached waits until a task is in one of the states, or has ended in another.
+func (s *scheduler) reached(p *probe, task string, states ...string) (status, error) {
+	st, err := s.status(p, task, 0, strings.Join(states, " or "), func(st status) bool {
+		return slices.Contains(states, st.State) || st.terminal()
+	})
+	if err == nil && !slices.Contains(states, st.State) {
+		err = fmt.Errorf("the task is %s, not %s", st, strings.Join(states, " or "))
+	}
+	return st, err
+}
+
+// mark is where statuses that come from now on begin.
+func (s *scheduler) mark() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.updates)
+}

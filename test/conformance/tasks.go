@@ -1,0 +1,216 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+var taskChecks = []check{
+	{"tasks/launch", "A launched task becomes TASK_RUNNING by an update with a uuid and the agent's ID.", []int{17}, checkLaunch},
+	{"tasks/repetition", "An update that is not acknowledged comes again with the same uuid, later ones wait behind it, and an ACKNOWLEDGE ends that.", []int{17}, checkRepetition},
+	{"tasks/after-failover", "An update that was not acknowledged is sent to the scheduler that subscribes next.", []int{17, 19}, checkUnacknowledgedAfterwards},
+	{"tasks/finish", "A command that exits with 0 is TASK_FINISHED, and with 3 TASK_FAILED with a message that says so.", []int{27}, checkFinish},
+	{"tasks/kill", "KILL ends a task with TASK_KILLED.", []int{30}, checkKill},
+	{"tasks/kill-policy", "A task that ignores SIGTERM is killed when the grace period of its kill policy has passed, and not before.", []int{30}, checkKillPolicy},
+	{"tasks/freed", "What a task frees is offered again.", []int{32}, checkFreed},
+}
+
+func checkLaunch(p *probe) (string, error) {
+	f, err := p.shared()
+	if err != nil {
+		return "", err
+	}
+	task, o, err := f.runs(p)
+	if err != nil {
+		return "", err
+	}
+	st, err := f.reached(p, task, "TASK_RUNNING")
+	switch {
+	case err != nil:
+		return "", err
+	case st.UUID == "":
+		return "", fmt.Errorf("the update is %s", st)
+	case st.AgentID == nil || *st.AgentID != o.AgentID:
+		return "", errors.New("the update does not tell the agent's ID")
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var states []string
+	for _, st := range f.updates {
+		if st.TaskID.Value == task {
+			states = append(states, st.State)
+		}
+	}
+	return strings.Join(states, ", ") + " on " + o.Hostname, nil
+}
+
+// unacknowledged launches a task and leaves its first update, which is not its last,
+// without an answer.
+func (s *scheduler) unacknowledged(p *probe) (task string, first status, err error) {
+	o, err := s.anyOffer(p, 1)
+	if err != nil {
+		return "", first, err
+	}
+	s.note(func() { s.manual = true })
+	task, info := s.taskOn(o, sleeper)
+	if err := s.launch(p, info, o.ID); err != nil {
+		return "", first, err
+	}
+	first, err = s.status(p, task, 0, "the first update", func(st status) bool { return st.UUID != "" })
+	return task, first, err
+}
+
+func checkRepetition(p *probe) (string, error) {
+	f, err := p.framework(spec{suppressed: true})
+	if err != nil {
+		return "", err
+	}
+	task, first, err := f.unacknowledged(p)
+	if err != nil {
+		return "", err
+	}
+	from := f.mark()
+	again, err := f.status(p, task, from, "the same update again", func(st status) bool { return st.UUID != "" })
+	switch {
+	case err != nil:
+		return "", err
+	case again.UUID != first.UUID:
+		return "", fmt.Errorf("%s came while %s was not acknowledged", again, first)
+	}
+	f.note(func() { f.manual = false })
+	from = f.mark()
+	if err := f.acknowledge(p.ctx, first); err != nil {
+		return "", err
+	}
+	if first.State == "TASK_RUNNING" {
+		return "", nil
+	}
+	_, err = f.status(p, task, from, "the next update", func(st status) bool { return st.UUID != "" && st.UUID != first.UUID })
+	return first.State + " came twice", err
+}
+
+func checkUnacknowledgedAfterwards(p *probe) (string, error) {
+	f, err := p.framework(spec{suppressed: true})
+	if err != nil {
+		return "", err
+	}
+	task, first, err := f.unacknowledged(p)
+	if err != nil {
+		return "", err
+	}
+	g, err := f.again(p, spec{suppressed: true})
+	if err != nil {
+		return "", err
+	}
+	again, err := g.status(p, task, 0, "the update", func(st status) bool { return st.UUID == first.UUID })
+	return again.State, err
+}
+
+// runsOut runs a command to its end.
+func (s *scheduler) runsOut(p *probe, command string, states ...string) (status, error) {
+	o, err := s.anyOffer(p, 1)
+	if err != nil {
+		return status{}, err
+	}
+	task, info := s.taskOn(o, command)
+	if err := s.launch(p, info, o.ID); err != nil {
+		return status{}, err
+	}
+	return s.reached(p, task, states...)
+}
+
+func checkFinish(p *probe) (string, error) {
+	f, err := p.shared()
+	if err != nil {
+		return "", err
+	}
+	if _, err := f.runsOut(p, "exit 0", "TASK_FINISHED"); err != nil {
+		return "", err
+	}
+	st, err := f.runsOut(p, "exit 3", "TASK_FAILED")
+	if err == nil && !strings.Contains(st.Message, "status 3") {
+		err = fmt.Errorf("the message is %q", st.Message)
+	}
+	return st.Message, err
+}
+
+func checkKill(p *probe) (string, error) {
+	f, err := p.shared()
+	if err != nil {
+		return "", err
+	}
+	task, o, err := f.runs(p)
+	if err != nil {
+		return "", err
+	}
+	if err := f.kill(p.ctx, task, o.AgentID.Value); err != nil {
+		return "", err
+	}
+	st, err := f.reached(p, task, "TASK_KILLED")
+	if err == nil && st.UUID == "" {
+		err = fmt.Errorf("the task is %s", st)
+	}
+	return st.String(), err
+}
+
+func checkKillPolicy(p *probe) (string, error) {
+	f, err := p.shared()
+	if err != nil {
+		return "", err
+	}
+	o, err := f.anyOffer(p, 1)
+	if err != nil {
+		return "", err
+	}
+	task, info := f.taskOn(o, `trap "" TERM; while :; do sleep 1; done`)
+	const grace = time.Second
+	info["kill_policy"] = object{"grace_period": object{"nanoseconds": grace.Nanoseconds()}}
+	if err := f.launch(p, info, o.ID); err != nil {
+		return "", err
+	}
+	if _, err := f.reached(p, task, "TASK_RUNNING"); err != nil {
+		return "", err
+	}
+	// It runs, but the shell may not have come to its trap yet.
+	if err := p.sleep(time.Second); err != nil {
+		return "", err
+	}
+	start := time.Now()
+	if err := f.kill(p.ctx, task, o.AgentID.Value); err != nil {
+		return "", err
+	}
+	st, err := f.reached(p, task, "TASK_KILLED")
+	took := time.Since(start)
+	if err == nil && took < grace {
+		err = fmt.Errorf("it was killed after %s, with a grace period of %s", took, grace)
+	}
+	return fmt.Sprintf("killed after %.1f s, with a grace period of %s: %s", took.Seconds(), grace, st), err
+}
+
+// checkFreed refuses what the ACCEPT leaves, so that only what the task frees can come.
+func checkFreed(p *probe) (string, error) {
+	f, err := p.framework(spec{suppressed: true})
+	if err != nil {
+		return "", err
+	}
+	task, o, err := f.runs(p)
+	if err != nil {
+		return "", err
+	}
+	f.mu.Lock()
+	from := len(f.offered)
+	f.mu.Unlock()
+	if err := f.kill(p.ctx, task, o.AgentID.Value); err != nil {
+		return "", err
+	}
+	if _, err := f.reached(p, task, "TASK_KILLED"); err != nil {
+		return "", err
+	}
+	_, err = await(p.ctx, f, p.Patience, "an offer of "+o.Hostname, func() (int, bool) {
+		return 0, slices.ContainsFunc(f.offered[from:], func(n offer) bool { return n.AgentID == o.AgentID })
+	})
+	return o.Hostname, err
+}

@@ -1,0 +1,165 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// What every task of the checks takes. An executor takes the same again.
+const (
+	taskCPUs = 0.1
+	taskMem  = 32
+)
+
+// declineFor is how long an agent need not offer again what was not needed. The next
+// REVIVE clears it.
+const declineFor = 600.0
+
+// fits says whether an offer has room for so many tasks or executors.
+func fits(o *offer, shares int) bool {
+	_, ok := o.carve(taskCPUs*float64(shares), taskMem*float64(shares))
+	return ok
+}
+
+// anyOffer waits for an offer with room for so many tasks or executors, takes it out of
+// those held, and gives all others back.
+func (s *scheduler) anyOffer(p *probe, shares int) (offer, error) {
+	return s.offerOf(p, fmt.Sprintf("an offer of %g cpus and %d MB", taskCPUs*float64(shares), taskMem*shares),
+		func(o *offer) bool { return fits(o, shares) && len(o.Unavailability) == 0 })
+}
+
+// offerOf is anyOffer for offers of a kind.
+func (s *scheduler) offerOf(p *probe, what string, good func(*offer) bool) (offer, error) {
+	const tries = 3
+	for range tries {
+		if err := s.accepted(p.ctx, "REVIVE", nil); err != nil {
+			return offer{}, err
+		}
+		o, err := await(p.ctx, s, p.Patience/tries, what, func() (offer, bool) {
+			i := slices.IndexFunc(s.held, func(o offer) bool { return good(&o) })
+			if i < 0 {
+				return offer{}, false
+			}
+			o := s.held[i]
+			s.held = slices.Delete(s.held, i, i+1)
+			return o, true
+		})
+		if err == nil {
+			return o, s.giveBack(p.ctx)
+		}
+		if !errors.Is(err, errSilent) {
+			return offer{}, err
+		}
+	}
+	return offer{}, skipf("%s did not come in role %s within %s", what, s.c.Role, p.Patience)
+}
+
+// giveBack declines all offers that are held.
+func (s *scheduler) giveBack(ctx context.Context) error {
+	return s.decline(ctx, declineFor, s.takeHeld()...)
+}
+
+// takeHeld strikes all offers from the books.
+func (s *scheduler) takeHeld() []id {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ids []id
+	for _, o := range s.held {
+		ids = append(ids, o.ID)
+	}
+	s.held = nil
+	return ids
+}
+
+// anyHeld names an offer that is held. It is for await: the lock is held.
+func (s *scheduler) anyHeld() (string, bool) {
+	if len(s.held) == 0 {
+		return "", false
+	}
+	return s.held[0].ID.Value + " of " + s.held[0].Hostname, true
+}
+
+func (s *scheduler) decline(ctx context.Context, seconds float64, ids ...id) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return s.accepted(ctx, "DECLINE", object{"decline": object{"offer_ids": ids, "filters": object{"refuse_seconds": seconds}}})
+}
+
+// rest leaves the framework without tasks and offers, and suppressed.
+func (s *scheduler) rest(ctx context.Context) error {
+	s.mu.Lock()
+	s.manual = false
+	live := maps.Clone(s.live)
+	s.mu.Unlock()
+	if err := s.accepted(ctx, "SUPPRESS", nil); err != nil {
+		return err
+	}
+	if err := s.giveBack(ctx); err != nil {
+		return err
+	}
+	for task, agent := range live {
+		if err := s.kill(ctx, task, agent); err != nil {
+			return err
+		}
+	}
+	_, err := await(ctx, s, s.c.Patience, "the end of all tasks", func() (int, bool) { return 0, len(s.live) == 0 })
+	return err
+}
+
+func (s *scheduler) kill(ctx context.Context, task, agent string) error {
+	return s.accepted(ctx, "KILL", object{"kill": object{"task_id": idOf(task), "agent_id": idOf(agent)}})
+}
+
+// taskOn is a task for the offer that runs a shell command as it is.
+func (s *scheduler) taskOn(o offer, command string) (name string, task object) {
+	name = s.c.name()
+	resources, _ := o.carve(taskCPUs, taskMem) // offers were chosen to hold it
+	return name, object{
+		"name": name, "task_id": idOf(name), "agent_id": o.AgentID, "resources": resources,
+		"command": object{"shell": true, "value": command},
+	}
+}
+
+// withExecutor makes the task one of a custom executor, with the task's ID, that is the
+// task's command.
+func (s *scheduler) withExecutor(o offer, task object) object {
+	resources, _ := o.carve(taskCPUs, taskMem)
+	task["executor"] = object{
+		"type": "CUSTOM", "executor_id": task["task_id"], "framework_id": idOf(s.frameworkID), "name": task["name"],
+		"command": task["command"], "resources": resources,
+	}
+	delete(task, "command")
+	return task
+}
+
+// launch accepts offers with a task. What it does not take is refused for long.
+func (s *scheduler) launch(p *probe, task object, offers ...id) error {
+	s.mu.Lock()
+	s.live[task["task_id"].(object)["value"].(string)] = task["agent_id"].(id).Value
+	s.mu.Unlock()
+	return s.accepted(p.ctx, "ACCEPT", object{"accept": object{
+		"offer_ids":  offers,
+		"operations": []object{{"type": "LAUNCH", "launch": object{"task_infos": []object{task}}}},
+		"filters":    object{"refuse_seconds": declineFor},
+	}})
+}
+
+// runs launches a task that does nothing on any agent, and waits until it runs.
+func (s *scheduler) runs(p *probe) (task string, o offer, err error) {
+	if o, err = s.anyOffer(p, 1); err != nil {
+		return "", o, err
+	}
+	task, info := s.taskOn(o, sleeper)
+	if err := s.launch(p, info, o.ID); err != nil {
+		return "", o, err
+	}
+	_, err = s.reached(p, task, "TASK_RUNNING")
+	return task, o, err
+}
+
+// sleeper is a command that does nothing, and not for ever.
+const sleeper = "exec sleep 600"
