@@ -57,6 +57,7 @@ func (m *Master) allocateSoon() {
 // agent goes to one framework, to the one with the smallest dominant share that
 // has not refused it; roles first, then frameworks in a role.
 func (m *Master) allocate() {
+	defer m.inverseAllocate()
 	claimants := m.claimants()
 	if len(claimants) == 0 {
 		return

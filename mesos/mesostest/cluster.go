@@ -35,6 +35,7 @@ type cluster struct {
 // registry is what outlives a leader: real masters keep it in a replicated log.
 type registry struct {
 	gone map[string]bool // IDs of agents that an operator marked gone
+	plans
 }
 
 // knowledge is what a leader has in its memory.

@@ -73,6 +73,7 @@ func (m *Master) deactivate(a *Agent) {
 	for _, o := range valuesByKey(a.offers) {
 		m.rescind(o)
 	}
+	m.rescindInverse(a)
 }
 
 func (m *Master) reactivate(a *Agent) error {
@@ -172,22 +173,32 @@ func (a *Agent) explainAsDraining(f *agentFramework, status *mesos.TaskStatus) {
 	}
 }
 
-// administer answers operators' calls about one agent, if it is such a call.
+// administer answers operators' calls that change agents or their machines, if it is
+// such a call.
 func (m *Master) administer(w http.ResponseWriter, call *master.Call) bool {
-	id, ok := agentToDrain(call)
-	if !ok {
+	m.lockAsLeader()
+	defer m.mu.Unlock()
+	var err error
+	switch call.Type {
+	case master.Call_DRAIN_AGENT, master.Call_DEACTIVATE_AGENT, master.Call_REACTIVATE_AGENT:
+		err = m.administerAgent(call)
+	case master.Call_UPDATE_MAINTENANCE_SCHEDULE:
+		err = m.schedule(call.UpdateMaintenanceSchedule.Schedule)
+	case master.Call_START_MAINTENANCE:
+		err = m.startMaintenance(call.StartMaintenance.Machines)
+	case master.Call_STOP_MAINTENANCE:
+		err = m.stopMaintenance(call.StopMaintenance.Machines)
+	default:
 		return false
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	a, known := m.agentsByID[id]
-	if err := m.administerAgent(a, known, call); err != nil {
+	if err != nil {
 		refuse(w, http.StatusBadRequest, "%v", err)
 	}
 	return true
 }
 
-func (m *Master) administerAgent(a *Agent, known bool, call *master.Call) error {
+func (m *Master) administerAgent(call *master.Call) error {
+	a, known := m.agentsByID[agentOf(call)]
 	switch {
 	case !known && call.Type == master.Call_REACTIVATE_AGENT:
 		return worded("Agent is not deactivated")
@@ -198,6 +209,9 @@ func (m *Master) administerAgent(a *Agent, known bool, call *master.Call) error 
 		return nil
 	case call.Type == master.Call_REACTIVATE_AGENT:
 		return m.reactivate(a)
+	}
+	if err := m.partOfSchedule(a); err != nil {
+		return err
 	}
 	markGone := call.DrainAgent.GetMarkGone()
 	config := mesos.DrainConfig{MarkGone: &markGone}

@@ -42,6 +42,7 @@ func (m *Master) makeOffer(f *framework, a *Agent, role string) *offer {
 		Attributes:     a.attributes,
 		ExecutorIDs:    a.executorIDs(f.id),
 		AllocationInfo: &mesos.Resource_AllocationInfo{Role: &role},
+		Unavailability: m.unavailability(a),
 	}
 	if m.options.OfferTimeout > 0 {
 		o.timeout = m.after(m.options.OfferTimeout, func() {
@@ -101,6 +102,7 @@ func (m *Master) recoverOffer(o *offer) {
 }
 
 func (m *Master) recoverOffers(f *framework) {
+	m.recoverInverse(f)
 	for _, o := range f.offers {
 		m.recoverOffer(o)
 	}

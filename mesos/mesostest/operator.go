@@ -2,8 +2,10 @@ package mesostest
 
 import (
 	"net/http"
+	"slices"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/maintenance"
 	"github.com/mesos/mesos-go/api/v1/lib/master"
 )
 
@@ -61,21 +63,27 @@ func validateOperatorCall(call *master.Call) error {
 		return missing("mark_agent_gone")
 	case call.Type == master.Call_DRAIN_AGENT && call.DrainAgent == nil:
 		return missing("drain_agent")
+	case call.Type == master.Call_UPDATE_MAINTENANCE_SCHEDULE && call.UpdateMaintenanceSchedule == nil:
+		return missing("update_maintenance_schedule")
+	case call.Type == master.Call_START_MAINTENANCE && call.StartMaintenance == nil:
+		return missing("start_maintenance")
+	case call.Type == master.Call_STOP_MAINTENANCE && call.StopMaintenance == nil:
+		return missing("stop_maintenance")
 	}
 	return nil
 }
 
-// agentToDrain is the agent of the calls around draining.
-func agentToDrain(call *master.Call) (id string, ok bool) {
+// agentOf the calls around draining.
+func agentOf(call *master.Call) string {
 	switch call.Type {
 	case master.Call_DRAIN_AGENT:
-		return call.DrainAgent.AgentID.Value, true
+		return call.DrainAgent.AgentID.Value
 	case master.Call_DEACTIVATE_AGENT:
-		return call.GetDeactivateAgent().GetAgentID().Value, true
+		return call.GetDeactivateAgent().GetAgentID().Value
 	case master.Call_REACTIVATE_AGENT:
-		return call.GetReactivateAgent().GetAgentID().Value, true
+		return call.GetReactivateAgent().GetAgentID().Value
 	}
-	return "", false
+	return ""
 }
 
 // MarkAgentGone is an operator's word that an agent will not come back. It says
@@ -116,6 +124,14 @@ func (m *Master) read(call master.Call_Type) *master.Response {
 		return &master.Response{Type: master.Response_GET_EXECUTORS, GetExecutors: m.readExecutors()}
 	case master.Call_GET_ROLES:
 		return &master.Response{Type: master.Response_GET_ROLES, GetRoles: m.readRoles()}
+	case master.Call_GET_MAINTENANCE_STATUS:
+		return &master.Response{Type: master.Response_GET_MAINTENANCE_STATUS, GetMaintenanceStatus: &master.Response_GetMaintenanceStatus{
+			Status: m.maintenanceStatus(),
+		}}
+	case master.Call_GET_MAINTENANCE_SCHEDULE:
+		return &master.Response{Type: master.Response_GET_MAINTENANCE_SCHEDULE, GetMaintenanceSchedule: &master.Response_GetMaintenanceSchedule{
+			Schedule: maintenance.Schedule{Windows: slices.Clone(m.windows)},
+		}}
 	case master.Call_GET_OPERATIONS:
 		return &master.Response{Type: master.Response_GET_OPERATIONS, GetOperations: &master.Response_GetOperations{}}
 	case master.Call_GET_QUOTA:

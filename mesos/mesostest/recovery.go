@@ -67,7 +67,7 @@ func (m *Master) takesAgents() bool { return m.leader != nil && !m.leader.recove
 // admitAgent lets an agent register that is not registered: a new one, or one that was
 // there before the leader.
 func (m *Master) admitAgent(a *Agent) {
-	if !m.takesAgents() || a.closed {
+	if !m.takesAgents() || a.closed || m.isDown(a) {
 		return
 	}
 	switch a.state {

@@ -33,6 +33,7 @@ type registration struct {
 	offers           map[string]*offer
 	tasks            map[*task]struct{}
 	executors        map[string]map[string]*executorUsage // by framework and ID
+	inversions       map[string]*inversion                // by framework
 	lost             *time.Timer
 	unreachableSince *mesos.TimeInfo
 
@@ -96,6 +97,7 @@ func (r *registration) begin() {
 	r.offers = map[string]*offer{}
 	r.tasks = map[*task]struct{}{}
 	r.executors = map[string]map[string]*executorUsage{}
+	r.inversions = nil
 }
 
 // list puts the agent among the agents, in order of start.
@@ -113,7 +115,10 @@ func (m *Master) unlist(a *Agent) {
 
 // unregister forgets an agent that says farewell. Even PARTITION_AWARE frameworks
 // are told TASK_LOST.
-func (m *Master) unregister(a *Agent) {
+func (m *Master) unregister(a *Agent) { m.remove(a, "the agent unregistered") }
+
+// remove forgets an agent, for the reason.
+func (m *Master) remove(a *Agent, reason string) {
 	if a.state == agentRemoved {
 		return
 	}
@@ -123,7 +128,7 @@ func (m *Master) unregister(a *Agent) {
 	for _, t := range sortedTasks(a.tasks) {
 		t.state = mesos.TASK_LOST
 		m.tell(t.framework, t.notice(mesos.TASK_LOST, mesos.REASON_AGENT_REMOVED,
-			fmt.Sprintf("Agent %s removed: the agent unregistered", a.options.Hostname)))
+			fmt.Sprintf("Agent %s removed: %s", a.options.Hostname, reason)))
 		m.removeTask(t)
 	}
 	if a.state != agentUnreachable {
@@ -138,8 +143,13 @@ func (a *Agent) Leave() {
 	a.master.mu.Lock()
 	defer a.master.mu.Unlock()
 	a.master.unregister(a)
-	for id := range a.frameworks {
-		a.shutdownFramework(id)
+	a.leave()
+}
+
+// leave is the end of the agent's process, after that of its executors.
+func (a *Agent) leave() {
+	for _, f := range a.sortedFrameworks() {
+		a.shutdownFramework(f.id)
 	}
 	a.link.down = true
 }
@@ -152,6 +162,7 @@ func (m *Master) dropAgent(a *Agent) {
 	for _, o := range valuesByKey(a.offers) {
 		m.rescind(o)
 	}
+	m.rescindInverse(a)
 	for _, f := range m.frameworks {
 		m.recoverExecutors(a, f)
 		delete(f.filters, a)
@@ -214,6 +225,7 @@ func (m *Master) disconnect(a *Agent) {
 	for _, o := range valuesByKey(a.offers) {
 		m.rescind(o)
 	}
+	m.rescindInverse(a)
 	for _, f := range m.sortedFrameworks() {
 		if !f.info.GetCheckpoint() {
 			m.loseTasks(a, f)

@@ -24,6 +24,9 @@ type recorded struct {
 	tick time.Duration
 	// late is how many of the agents are not there from the start.
 	late int
+	// split says that offers were put together into events by chance: each counts as
+	// an event of its own.
+	split bool
 	// skip are lines not to replay.
 	skip []int
 	// skipConn is a connection not to replay.
@@ -59,6 +62,7 @@ type replay struct {
 // replayStream holds back events until the transcript has come to them.
 type replayStream struct {
 	*subscription
+	split bool
 	early []object
 }
 
@@ -230,7 +234,7 @@ func (p *replay) request(l line) {
 	if response.StatusCode == http.StatusOK && (response.Header.Get("Mesos-Stream-Id") != "" || l.Path == pathExecutor) {
 		s := &subscription{t: p.t, response: response, events: make(chan object, 4096)}
 		go s.read()
-		p.streams[l.Req] = &replayStream{subscription: s}
+		p.streams[l.Req] = &replayStream{subscription: s, split: p.recorded.split}
 		if id := response.Header.Get("Mesos-Stream-Id"); id != "" {
 			p.learnStream(l.Req, id)
 		}
@@ -283,69 +287,6 @@ func (p *replay) response(l line) {
 	}
 	for _, diff := range p.tr.compare("body", l.Body, got) {
 		p.errorf(l, "%s", diff)
-	}
-}
-
-// late is how much our events may be off the recorded ones in time: real processes
-// take theirs.
-const late = 600 * time.Millisecond
-
-// event waits for the event, which others may pass that are not of its kind.
-func (p *replay) event(l line) {
-	s, ok := p.streams[l.Req]
-	if !ok {
-		p.errorf(l, "no such stream")
-		return
-	}
-	kind := kindOf(p.tr, l.Body)
-	got, ok := s.take(kind, time.Until(p.start.Add(l.at()+late)))
-	if !ok {
-		p.errorf(l, "missing %s; early: %v", kind, s.early)
-		return
-	}
-	for _, diff := range p.tr.compare("event", l.Body, got) {
-		p.errorf(l, "%s", diff)
-	}
-	if ahead := l.at() - time.Since(p.start); ahead > late {
-		p.errorf(l, "%s came %s too early", kind, ahead)
-	}
-}
-
-// kindOf tells apart events whose order among each other means nothing.
-func kindOf(tr translation, event any) string {
-	kind, _ := at(event, "type").(string)
-	for _, path := range [][]any{
-		{"update", "status", "task_id", "value"}, {"acknowledged", "task_id", "value"},
-	} {
-		if id, ok := at(event, path...).(string); ok {
-			kind += " " + tr.text(id)
-		}
-	}
-	return kind
-}
-
-func (s *replayStream) take(kind string, patience time.Duration) (object, bool) {
-	for i, event := range s.early {
-		if kindOf(translation{}, event) == kind {
-			s.early = append(s.early[:i:i], s.early[i+1:]...)
-			return event, true
-		}
-	}
-	timeout := time.NewTimer(max(patience, time.Millisecond))
-	defer timeout.Stop()
-	for {
-		select {
-		case event, ok := <-s.events:
-			if !ok {
-				return nil, false
-			}
-			if kindOf(translation{}, event) == kind {
-				return event, true
-			}
-			s.early = append(s.early, event)
-		case <-timeout.C:
-			return nil, false
-		}
 	}
 }
 

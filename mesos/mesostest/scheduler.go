@@ -3,6 +3,7 @@ package mesostest
 import (
 	"net/http"
 
+	"github.com/mesos/mesos-go/api/v1/lib/allocator"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
@@ -178,6 +179,12 @@ func (m *Master) execute(call *scheduler.Call) error {
 		m.accept(f, call.Accept)
 	case scheduler.Call_DECLINE:
 		m.decline(f, call.Decline)
+	case scheduler.Call_ACCEPT_INVERSE_OFFERS:
+		c := call.AcceptInverseOffers
+		m.answerInverse(c.InverseOfferIDs, c.Filters, allocator.InverseOfferStatus_ACCEPT)
+	case scheduler.Call_DECLINE_INVERSE_OFFERS:
+		c := call.DeclineInverseOffers
+		m.answerInverse(c.InverseOfferIDs, c.Filters, allocator.InverseOfferStatus_DECLINE)
 	case scheduler.Call_REVIVE:
 		m.revive(f, call.GetRevive().GetRoles())
 	case scheduler.Call_SUPPRESS:

@@ -259,7 +259,7 @@ func (tr translation) learnWithin(want, got string) {
 func (tr translation) align(want, got []any) {
 	name := func(v any) string {
 		for _, path := range [][]any{
-			{"hostname"}, {"agent_info", "hostname"}, {"name"}, {"framework_info", "name"}, {"executor_info", "executor_id", "value"}, {"value"}, {"key"},
+			{"hostname"}, {"id", "hostname"}, {"agent_info", "hostname"}, {"name"}, {"framework_info", "name"}, {"executor_info", "executor_id", "value"}, {"value"}, {"key"},
 		} {
 			if s, ok := at(v, path...).(string); ok {
 				role, _ := at(v, "allocation_info", "role").(string)

@@ -86,6 +86,7 @@ var transcripts = []recorded{
 			188: func(p *replay, _ *line) { p.agents[0].Restart(3 * time.Second) },
 		},
 	},
+	{name: "15-maintenance", tick: 88 * time.Millisecond, split: true},
 	{
 		name: "16-drain", tick: 98 * time.Millisecond, late: 1,
 		before: map[int]func(*replay, *line){
@@ -96,8 +97,8 @@ var transcripts = []recorded{
 	{
 		name: "19-operator-reads", tick: 100 * time.Millisecond,
 		skipConn: "operator2", // the operator API's stream
-		// Maintenance, logging, the v0 paths, and the agent's own operator API.
-		skip: slices.Concat(numbers(63, 68), numbers(79, 90), numbers(93, 200)),
+		// Logging, the v0 paths, and the agent's own operator API.
+		skip: slices.Concat(numbers(67, 68), numbers(79, 90), numbers(93, 200)),
 	},
 	{
 		name: "20-authentication", tick: 93 * time.Millisecond,
