@@ -110,4 +110,3 @@ func split(event object) []object {
 	}
 	return []object{event}
 }
-

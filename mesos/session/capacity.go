@@ -13,6 +13,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/master"
 
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/recordio"
 )
 
 // AgentCapacity is what one agent has in all, used or not.
@@ -76,15 +77,10 @@ func (s *Session) leader() (*url.URL, error) {
 	return &url.URL{Scheme: s.current.endpoint.Scheme, Host: s.current.endpoint.Host}, nil
 }
 
-func decodeAgents(body []byte) (agents []master.Response_GetAgents_Agent, err error) {
-	defer func() {
-		if r := recover(); r != nil { // see decodeEvent
-			err = fmt.Errorf("%w: decoding the master's agents: %v", errMalformed, r)
-		}
-	}()
+func decodeAgents(body []byte) ([]master.Response_GetAgents_Agent, error) {
 	var r master.Response
-	if err := r.Unmarshal(body); err != nil {
-		return nil, fmt.Errorf("%w: decoding the master's agents: %w", errMalformed, err)
+	if err := recordio.Decode(body, &r, "the master's agents"); err != nil {
+		return nil, err
 	}
 	return r.GetGetAgents().GetAgents(), nil
 }

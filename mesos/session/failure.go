@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/recordio"
 )
 
 // failure is why there is no stream, in the words of a State.
@@ -48,7 +49,7 @@ func failureOf(err error) *failure {
 	switch {
 	case errors.As(err, &f):
 		return f
-	case errors.Is(err, errMalformed):
+	case errors.Is(err, recordio.ErrMalformed):
 		return &failure{framework.ProtocolError, err.Error()}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &failure{framework.MasterUnreachable, "the stream broke off: " + err.Error()}

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/recordio"
 )
 
 // firstEventTimeout is how long a master that took SUBSCRIBE may be silent.
@@ -74,7 +74,7 @@ func (st *stream) read(res *http.Response) error {
 		st.lost(failuref(framework.ProtocolError, "%s took the subscription, and said nothing for %s", st.endpoint.Host, firstEventTimeout))
 	})
 	defer silence.Stop()
-	records := newRecordReader(res.Body)
+	records := recordio.NewReader(res.Body)
 	for {
 		record, err := records.ReadFrame()
 		if err != nil {
@@ -90,17 +90,10 @@ func (st *stream) read(res *http.Response) error {
 	}
 }
 
-// decodeEvent turns a panic into an error: the library's generated code does not check
-// every length that it reads.
-func decodeEvent(record []byte) (e *scheduler.Event, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			e, err = nil, fmt.Errorf("%w: decoding an event: %v", errMalformed, r)
-		}
-	}()
-	e = &scheduler.Event{}
-	if err := e.Unmarshal(record); err != nil {
-		return nil, fmt.Errorf("%w: decoding an event: %w", errMalformed, err)
+func decodeEvent(record []byte) (*scheduler.Event, error) {
+	e := &scheduler.Event{}
+	if err := recordio.Decode(record, e, "an event"); err != nil {
+		return nil, err
 	}
 	return e, nil
 }

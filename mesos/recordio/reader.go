@@ -1,4 +1,7 @@
-package session
+// Package recordio reads the streams of records that Mesos' masters and agents answer
+// SUBSCRIBE with, and decodes them. What they mean it does not know. mesos/session and
+// mesos/executor read with it.
+package recordio
 
 import (
 	"bufio"
@@ -20,26 +23,27 @@ const (
 	digitsMost = 20
 )
 
-// errMalformed is what is wrapped when a stream holds something that is not RecordIO,
-// or not an event.
-var errMalformed = errors.New("malformed stream")
+// ErrMalformed is wrapped when a stream holds something that is not RecordIO, or a record
+// something that is not its message.
+var ErrMalformed = errors.New("malformed stream")
 
-// recordReader reads RecordIO: a length in digits, a newline, so many bytes. (Not the
+// Reader reads a stream: a length in digits, a newline, so many bytes. (Not the
 // library's reader: it takes at most 4 MiB, or half of what it is told at once, and
 // panics on lengths beyond 63 bits.)
-type recordReader struct {
+type Reader struct {
 	r   *bufio.Reader
 	buf bytes.Buffer
 }
 
-func newRecordReader(r io.Reader) *recordReader {
-	return &recordReader{r: bufio.NewReaderSize(r, 64<<10)}
+// NewReader reads from r, ahead of what it gives.
+func NewReader(r io.Reader) *Reader {
+	return &Reader{r: bufio.NewReaderSize(r, 64<<10)}
 }
 
 // ReadFrame gives the next record, which is valid until the next call; io.EOF when the
 // stream ends between two records. Memory grows with what has come, not with what was
 // announced.
-func (d *recordReader) ReadFrame() ([]byte, error) {
+func (d *Reader) ReadFrame() ([]byte, error) {
 	n, err := d.readLength()
 	if err != nil {
 		return nil, err
@@ -58,7 +62,7 @@ func (d *recordReader) ReadFrame() ([]byte, error) {
 }
 
 // readLength reads the length of the next record that is not empty.
-func (d *recordReader) readLength() (int64, error) {
+func (d *Reader) readLength() (int64, error) {
 	for {
 		line, err := d.readDigits()
 		if err != nil {
@@ -69,7 +73,7 @@ func (d *recordReader) readLength() (int64, error) {
 		case err != nil:
 			return 0, d.noLength(line)
 		case n > recordMost:
-			return 0, fmt.Errorf("%w: a record of %d bytes, more than %d", errMalformed, n, recordMost)
+			return 0, fmt.Errorf("%w: a record of %d bytes, more than %d", ErrMalformed, n, recordMost)
 		case n > 0: // an empty record says nothing
 			return int64(n), nil
 		}
@@ -77,7 +81,7 @@ func (d *recordReader) readLength() (int64, error) {
 }
 
 // readDigits reads up to a newline, and not much further than a number is long.
-func (d *recordReader) readDigits() ([]byte, error) {
+func (d *Reader) readDigits() ([]byte, error) {
 	line := make([]byte, 0, digitsMost)
 	for {
 		b, err := d.r.ReadByte()
@@ -96,7 +100,7 @@ func (d *recordReader) readDigits() ([]byte, error) {
 }
 
 // noLength shows what stands where a record's length is due.
-func (d *recordReader) noLength(found []byte) error {
+func (d *Reader) noLength(found []byte) error {
 	next, _ := d.r.Peek(min(d.r.Buffered(), 40)) // what is there is enough
-	return fmt.Errorf("%w: %q where a record's length is due", errMalformed, slices.Concat(found, next))
+	return fmt.Errorf("%w: %q where a record's length is due", ErrMalformed, slices.Concat(found, next))
 }

@@ -1,0 +1,94 @@
+package recordio
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func TestReaderReadsInAnyChunks(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 3<<20)
+	stream := fmt.Sprintf("5\nhello0\n1\n\n%d\n%s3\nend", len(long), long)
+	for name, r := range map[string]io.Reader{
+		"at once":      strings.NewReader(stream),
+		"byte by byte": iotest.OneByteReader(strings.NewReader(stream)),
+		"halves":       iotest.HalfReader(strings.NewReader(stream)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := NewReader(r)
+			for _, want := range []string{"hello", "\n", long, "end"} {
+				got, err := d.ReadFrame()
+				if err != nil || string(got) != want {
+					t.Fatalf("got %d bytes, %v; want %d bytes", len(got), err, len(want))
+				}
+			}
+			if _, err := d.ReadFrame(); !errors.Is(err, io.EOF) {
+				t.Errorf("at the end: %v", err)
+			}
+		})
+	}
+}
+
+func TestReaderRefuses(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		stream string
+		want   error
+	}{
+		"no digits":              {"\n", ErrMalformed},
+		"letters":                {"5x\nhello", ErrMalformed},
+		"a sign":                 {"+5\nhello", ErrMalformed},
+		"too long":               {"67108865\n", ErrMalformed},
+		"beyond 63 bits":         {"18446744073709551615\n", ErrMalformed},
+		"leading zeros for ever": {strings.Repeat("0", 30), ErrMalformed},
+		"cut in the length":      {"5", io.ErrUnexpectedEOF},
+		"cut in the record":      {"5\nhell", io.ErrUnexpectedEOF},
+		"cut before the record":  {"5\n", io.ErrUnexpectedEOF},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got, err := NewReader(strings.NewReader(tc.stream)).ReadFrame(); !errors.Is(err, tc.want) {
+				t.Errorf("got %q, %v; want %v", got, err, tc.want)
+			}
+		})
+	}
+}
+
+// A record that announces much and sends little must not take memory for it.
+func TestReaderAllocatesWhatHasCome(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 20 {
+		_, _ = NewReader(strings.NewReader("67108864\nshort")).ReadFrame()
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 20<<20 {
+		t.Errorf("%d bytes were allocated", n)
+	}
+}
+
+func FuzzReader(f *testing.F) {
+	for _, s := range []string{"5\nhello", "0\n0\n", "18446744073709551615\n", "5\nhe", "", "\n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		d := NewReader(bytes.NewReader(stream))
+		for range len(stream) + 1 {
+			record, err := d.ReadFrame()
+			if err != nil {
+				return
+			}
+			if len(record) == 0 {
+				t.Fatal("an empty record")
+			}
+		}
+		t.Fatal("more records than bytes")
+	})
+}
