@@ -1,8 +1,8 @@
 package mesostest
 
 import (
+	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -77,8 +77,10 @@ func (m *Master) allocate() {
 			}
 		}
 	}
-	for f, offers := range batches {
-		m.send(f, offersEvent(offers))
+	for _, f := range m.sortedFrameworks() {
+		if offers := batches[f]; len(offers) > 0 {
+			m.send(f, offersEvent(offers))
+		}
 	}
 }
 
@@ -101,37 +103,29 @@ func (m *Master) sortByShare(claimants []claimant) {
 	if len(claimants) == 1 {
 		return
 	}
-	type share struct{ role, framework float64 }
+	type share struct {
+		role, framework           float64
+		roleCount, frameworkCount int // of offers so far: among equals who had fewer goes first
+	}
 	shares := make(map[claimant]share, len(claimants))
 	for _, c := range claimants {
 		role := quantitiesOf()
 		for _, f := range m.frameworks {
 			role.add(f.allocated[c.role])
 		}
-		shares[c] = share{m.dominantShare(role), m.dominantShare(c.framework.allocated[c.role])}
+		shares[c] = share{
+			m.dominantShare(role), m.dominantShare(c.framework.allocated[c.role]),
+			m.offersOfRole[c.role], c.framework.offersOfRole[c.role],
+		}
 	}
 	slices.SortFunc(claimants, func(a, b claimant) int {
 		x, y := shares[a], shares[b]
-		switch {
-		case x.role != y.role:
-			return compareFloats(x.role, y.role)
-		case a.role != b.role:
-			return strings.Compare(a.role, b.role)
-		case x.framework != y.framework:
-			return compareFloats(x.framework, y.framework)
-		}
-		return strings.Compare(a.framework.id, b.framework.id)
+		return cmp.Or(
+			cmp.Compare(x.role, y.role), cmp.Compare(x.roleCount, y.roleCount), cmp.Compare(a.role, b.role),
+			cmp.Compare(x.framework, y.framework), cmp.Compare(x.frameworkCount, y.frameworkCount),
+			cmp.Compare(a.framework.id, b.framework.id),
+		)
 	})
-}
-
-func compareFloats(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // dominantShare is the largest share of any resource of the cluster.
@@ -152,6 +146,9 @@ func (c claimant) mayHave(a *Agent, now time.Time) bool {
 		return false
 	}
 	if a.total.scalars["gpus"] > 0 && !c.framework.capable(mesos.FrameworkInfo_Capability_GPU_RESOURCES) {
+		return false
+	}
+	if !c.framework.constraints.admit(c.role, a) {
 		return false
 	}
 	filters := c.framework.filters[a]

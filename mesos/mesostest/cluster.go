@@ -46,7 +46,8 @@ type knowledge struct {
 	recovered     []*Agent     // in the registry, but not yet back since the last election
 	agentsByID    map[string]*Agent
 	offers        map[string]*offer
-	total         quantities // of registered agents
+	total         quantities     // of registered agents
+	offersOfRole  map[string]int // ever made
 	nextFramework int
 	nextAgent     int
 	nextOffer     int
@@ -54,10 +55,11 @@ type knowledge struct {
 
 func newKnowledge() knowledge {
 	return knowledge{
-		frameworks: map[string]*framework{},
-		agentsByID: map[string]*Agent{},
-		offers:     map[string]*offer{},
-		total:      quantitiesOf(),
+		frameworks:   map[string]*framework{},
+		agentsByID:   map[string]*Agent{},
+		offers:       map[string]*offer{},
+		total:        quantitiesOf(),
+		offersOfRole: map[string]int{},
 	}
 }
 

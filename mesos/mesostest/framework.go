@@ -13,21 +13,26 @@ import (
 
 // framework is what the master knows of a framework.
 type framework struct {
-	id          string
-	info        mesos.FrameworkInfo
-	stream      *stream // nil while disconnected
-	suppressed  map[string]bool
-	filters     map[*Agent]map[string][]filter // by role
-	offers      map[string]*offer
-	tasks       map[string]*task
-	unreachable map[string]*task
-	finished    []*task
-	allocated   map[string]quantities // by role: used and offered
-	failover    *time.Timer
-	recovered   bool // told of by agents after an election; it has not subscribed since
+	id           string
+	info         mesos.FrameworkInfo
+	stream       *stream // nil while disconnected
+	suppressed   map[string]bool
+	constraints  constraints
+	filters      map[*Agent]map[string][]filter // by role
+	offers       map[string]*offer
+	tasks        map[string]*task
+	unreachable  map[string]*task
+	finished     []*task
+	allocated    map[string]quantities // by role: used and offered
+	offersOfRole map[string]int        // ever made
+	failover     *time.Timer
+	recovered    bool // told of by agents after an election; it has not subscribed since
 
 	registered, reregistered, unregistered time.Time
 }
+
+// maxCompleted bounds the removed frameworks that a master remembers.
+const maxCompleted = 50
 
 // maxFinished bounds the finished tasks that a framework is remembered for.
 const maxFinished = 1000
@@ -62,21 +67,26 @@ func (m *Master) send(f *framework, event *scheduler.Event) {
 
 // subscribe registers a framework, or its next scheduler. An error is for the
 // framework to read, as an ERROR event.
-func (m *Master) subscribe(call *scheduler.Call_Subscribe, principal string, s *stream) (*framework, error) {
+func (m *Master) subscribe(c *schedulerCall, principal string, s *stream) (*framework, error) {
 	m.lockAsLeader()
 	defer m.mu.Unlock()
-	info := *call.FrameworkInfo
+	call, info := c.Subscribe, *c.Subscribe.FrameworkInfo
 	if principal != "" {
 		info.Principal = &principal
 	}
 	if err := m.validateFramework(&info, call.SuppressedRoles); err != nil {
 		return nil, err
 	}
+	constraints, err := c.constraints.compile()
+	if err != nil {
+		return nil, err
+	}
 	m.calls[scheduler.Call_SUBSCRIBE.String()]++
 	f, known := m.frameworks[info.GetID().GetValue()]
 	if !known {
 		f = m.addFramework(info)
-	} else if err := f.update(info); err != nil {
+		f.suppressed, f.constraints = setOf(call.SuppressedRoles), constraints
+	} else if err := f.update(info, call.SuppressedRoles, constraints); err != nil {
 		return nil, err
 	}
 	wasConnected := f.stream != nil
@@ -86,7 +96,6 @@ func (m *Master) subscribe(call *scheduler.Call_Subscribe, principal string, s *
 		f.registered, f.reregistered = m.options.Now(), m.options.Now()
 	}
 	f.stream = s
-	f.suppressRoles(call.SuppressedRoles)
 	m.log.Info("Subscribed framework", "framework", f.id, "name", info.Name, "known", known)
 	m.send(f, subscribedEvent(f.id, m.options.HeartbeatInterval.Seconds(), m.info()))
 	m.send(f, heartbeatEvent)
@@ -174,6 +183,8 @@ func (m *Master) addFramework(info mesos.FrameworkInfo) *framework {
 		tasks:        map[string]*task{},
 		unreachable:  map[string]*task{},
 		allocated:    map[string]quantities{},
+		offersOfRole: map[string]int{},
+		suppressed:   map[string]bool{},
 		registered:   now,
 		reregistered: now,
 	}
@@ -182,8 +193,9 @@ func (m *Master) addFramework(info mesos.FrameworkInfo) *framework {
 }
 
 // update takes over what a framework may change. User and checkpoint stay as they
-// were, silently.
-func (f *framework) update(info mesos.FrameworkInfo) error {
+// were, silently. Roles that it has no more, and those that are suppressed no more,
+// are rid of their filters.
+func (f *framework) update(info mesos.FrameworkInfo, suppressed []string, c constraints) error {
 	if info.GetPrincipal() != f.info.GetPrincipal() {
 		return worded("Changing framework's principal is not allowed.")
 	}
@@ -191,8 +203,28 @@ func (f *framework) update(info mesos.FrameworkInfo) error {
 	if info.FailoverTimeout == nil {
 		info.FailoverTimeout = new(float64)
 	}
-	f.info = info
+	before := f.suppressed
+	for _, role := range f.roles() {
+		if !slices.Contains(rolesOf(&info), role) || before[role] && !slices.Contains(suppressed, role) {
+			f.dropFilters(role)
+		}
+	}
+	f.info, f.suppressed, f.constraints = info, setOf(suppressed), c
 	return nil
+}
+
+func (f *framework) dropFilters(role string) {
+	for _, filters := range f.filters {
+		delete(filters, role)
+	}
+}
+
+func setOf(names []string) map[string]bool {
+	set := map[string]bool{}
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
 }
 
 // failOver ends the older scheduler's stream, and makes all its offers void. Those
@@ -224,6 +256,7 @@ func (m *Master) disconnected(f *framework, s *stream) {
 	m.log.Info("Lost framework", "framework", f.id)
 	f.stream = nil
 	m.recoverOffers(f)
+	clear(f.filters)
 	timeout := f.failoverTimeout()
 	if timeout == 0 {
 		m.removeFramework(f)
@@ -257,7 +290,7 @@ func (m *Master) removeFramework(f *framework) {
 	m.log.Info("Removed framework", "framework", f.id)
 	f.stopFailover()
 	m.recoverOffers(f)
-	for _, t := range f.tasks {
+	for _, t := range valuesByKey(f.tasks) {
 		t.state = mesos.TASK_KILLED
 		m.removeTask(t)
 	}
@@ -271,12 +304,14 @@ func (m *Master) removeFramework(f *framework) {
 	}
 	f.unregistered = m.options.Now()
 	delete(m.frameworks, f.id)
-	m.completed = append(m.completed, f)
+	if m.completed = append(m.completed, f); len(m.completed) > maxCompleted {
+		m.completed = m.completed[1:]
+	}
 }
 
 // updateFramework is stricter than a new SUBSCRIBE.
-func (m *Master) updateFramework(f *framework, call *scheduler.Call_UpdateFramework) error {
-	info := call.FrameworkInfo
+func (m *Master) updateFramework(f *framework, c *schedulerCall) error {
+	call, info := c.UpdateFramework, c.UpdateFramework.FrameworkInfo
 	if info.Principal == nil {
 		info.Principal = f.info.Principal
 	}
@@ -286,17 +321,19 @@ func (m *Master) updateFramework(f *framework, call *scheduler.Call_UpdateFramew
 	if err := f.refuseChange(info); err != nil {
 		return worded("FrameworkInfo update is not valid: %v", err)
 	}
-	if err := f.update(info); err != nil {
+	constraints, err := c.constraints.compile()
+	if err != nil {
+		return worded("'UpdateFramework.offer_constraints' are not valid: %v", err)
+	}
+	if err := f.update(info, call.SuppressedRoles, constraints); err != nil {
 		return worded("FrameworkInfo update is not valid: %v", err)
 	}
-	f.suppressRoles(call.SuppressedRoles)
 	for _, o := range valuesByKey(f.offers) {
 		if !slices.Contains(f.roles(), o.role) {
 			m.rescind(o)
 		}
 	}
-	m.allocateSoon()
-	return nil
+	return nil // new roles have to wait for the next pass of the allocator
 }
 
 func (f *framework) refuseChange(info mesos.FrameworkInfo) error {
@@ -309,11 +346,4 @@ func (f *framework) refuseChange(info mesos.FrameworkInfo) error {
 			f.info.GetCheckpoint(), info.GetCheckpoint())
 	}
 	return nil
-}
-
-func (f *framework) suppressRoles(roles []string) {
-	f.suppressed = map[string]bool{}
-	for _, role := range roles {
-		f.suppressed[role] = true
-	}
 }

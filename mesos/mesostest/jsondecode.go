@@ -25,7 +25,13 @@ func decodeJSON(data []byte, message any, name string) error {
 		return worded("Failed to convert JSON into %s protobuf: Expecting a JSON object", name)
 	}
 	d := &jsonDecoder{}
-	d.message(object, reflect.ValueOf(message).Elem(), "")
+	if own, ok := message.(interface {
+		decodeObject(*jsonDecoder, map[string]any)
+	}); ok {
+		own.decodeObject(d, object)
+	} else {
+		d.message(object, reflect.ValueOf(message).Elem(), "")
+	}
 	if d.err == nil && len(d.missing) > 0 {
 		d.err = worded("Missing required fields: %s", strings.Join(d.missing, ", "))
 	}

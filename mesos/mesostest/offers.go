@@ -53,6 +53,8 @@ func (m *Master) makeOffer(f *framework, a *Agent, role string) *offer {
 	}
 	m.offers[o.id], f.offers[o.id], a.offers[o.id] = o, o, o
 	f.allocate(role, o.resources)
+	f.offersOfRole[role]++
+	m.offersOfRole[role]++
 	return o
 }
 
@@ -132,6 +134,7 @@ func (m *Master) refuse(f *framework, a *Agent, role string, q quantities, filte
 	if f.filters[a] == nil {
 		f.filters[a] = map[string][]filter{}
 	}
+	d = max(d, m.options.AllocationInterval) // it outlives the next pass
 	f.filters[a][role] = append(f.filters[a][role], filter{refused: q.clone(), until: m.options.Now().Add(d)})
 }
 
@@ -158,11 +161,7 @@ func (m *Master) revive(f *framework, roles []string) {
 	}
 	for _, role := range roles {
 		delete(f.suppressed, role)
-	}
-	for _, filters := range f.filters {
-		for _, role := range roles {
-			delete(filters, role)
-		}
+		f.dropFilters(role)
 	}
 	m.allocateSoon()
 }

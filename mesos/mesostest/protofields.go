@@ -2,13 +2,14 @@ package mesostest
 
 import (
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 )
 
 // protoField is what the protobuf tag of a generated struct's field says.
 type protoField struct {
-	index                    int
+	index, number            int
 	name                     string
 	key                      string // "name":
 	required, repeated, enum bool
@@ -26,8 +27,10 @@ func fieldsOf(t reflect.Type) []protoField {
 		if !ok {
 			continue
 		}
-		f := protoField{index: i}
-		for _, part := range strings.Split(tag, ",") {
+		parts := strings.Split(tag, ",") // the wire type, the number, then the rest
+		number, _ := strconv.Atoi(parts[1])
+		f := protoField{index: i, number: number}
+		for _, part := range parts[2:] {
 			switch {
 			case part == "req":
 				f.required = true

@@ -117,7 +117,6 @@ func (m *Master) frameworkOfAgent(af *agentFramework) *framework {
 	}
 	f := m.addFramework(af.info)
 	f.recovered = true
-	f.suppressRoles(nil)
 	return f
 }
 

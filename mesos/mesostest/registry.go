@@ -163,7 +163,7 @@ func (m *Master) dropAgent(a *Agent) {
 		m.rescind(o)
 	}
 	m.rescindInverse(a)
-	for _, f := range m.frameworks {
+	for _, f := range m.sortedFrameworks() {
 		m.recoverExecutors(a, f)
 		delete(f.filters, a)
 	}
@@ -173,7 +173,7 @@ func (m *Master) dropAgent(a *Agent) {
 }
 
 func (m *Master) tellFailure(a *Agent) {
-	for _, f := range m.frameworks {
+	for _, f := range m.sortedFrameworks() {
 		m.send(f, failureEvent(a.id, "", 0))
 	}
 }
@@ -423,7 +423,7 @@ func (m *Master) markGone(a *Agent) {
 	a.administration = administration{}
 	m.dropAgent(a)
 	tasks := sortedTasks(a.tasks)
-	for _, f := range valuesByKey(m.frameworks) {
+	for _, f := range m.sortedFrameworks() {
 		for _, t := range valuesByKey(f.unreachable) {
 			if t.agent == a {
 				tasks = append(tasks, t)

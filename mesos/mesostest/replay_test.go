@@ -86,6 +86,7 @@ func newReplay(t *testing.T, r recorded, tr transcript, dir string) *replay {
 		AgentReturn:        time.Millisecond, // of --registration_backoff_factor=10ms
 		Domain:             domainFlag(tr.masterFlags),
 		Credentials:        r.credentials,
+		OfferTimeout:       durationFlag(tr.masterFlags, "offer_timeout"),
 	})
 	for i := range len(tr.agentFlags) - r.late {
 		p.addAgent(i)

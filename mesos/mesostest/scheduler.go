@@ -9,11 +9,11 @@ import (
 
 // serveScheduler serves the scheduler API, /api/v1/scheduler.
 func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principal string) {
-	call := &scheduler.Call{}
+	call := &schedulerCall{}
 	if !readCall(w, r, call) {
 		return
 	}
-	if err := validateCall(call, principal); err != nil {
+	if err := validateCall(&call.Call, principal); err != nil {
 		refuse(w, http.StatusBadRequest, "Failed to validate scheduler::Call: %v", err)
 		return
 	}
@@ -26,12 +26,12 @@ func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principa
 		m.serveSubscribe(w, r, call, mediaType, streamID, principal)
 		return
 	}
-	if status, err := m.admit(call, streamID, principal); err != nil {
+	if status, err := m.admit(&call.Call, streamID, principal); err != nil {
 		refuse(w, status, "%v", err)
 		return
 	}
 	if m.options.Observe != nil {
-		m.options.Observe(call)
+		m.options.Observe(&call.Call)
 	}
 	err := m.execute(call)
 	m.afterCall()
@@ -45,16 +45,16 @@ func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principa
 	}
 }
 
-func (m *Master) serveSubscribe(w http.ResponseWriter, r *http.Request, call *scheduler.Call, mediaType, streamID, principal string) {
+func (m *Master) serveSubscribe(w http.ResponseWriter, r *http.Request, call *schedulerCall, mediaType, streamID, principal string) {
 	if streamID != "" {
 		refuse(w, http.StatusBadRequest, "Subscribe calls should not include the 'Mesos-Stream-Id' header")
 		return
 	}
 	if m.options.Observe != nil {
-		m.options.Observe(call)
+		m.options.Observe(&call.Call)
 	}
 	s := newStream()
-	f, err := m.subscribe(call.Subscribe, principal, s)
+	f, err := m.subscribe(call, principal, s)
 	if err != nil {
 		s.send(errorEvent(err.Error()))
 		s.end()
@@ -165,7 +165,7 @@ func (m *Master) admit(call *scheduler.Call, streamID, principal string) (status
 }
 
 // execute does what the call says. Only UPDATE_FRAMEWORK can be refused by now.
-func (m *Master) execute(call *scheduler.Call) error {
+func (m *Master) execute(call *schedulerCall) error {
 	m.lockAsLeader()
 	defer m.mu.Unlock()
 	f, ok := m.frameworks[call.FrameworkID.Value]
@@ -200,7 +200,7 @@ func (m *Master) execute(call *scheduler.Call) error {
 	case scheduler.Call_MESSAGE:
 		m.message(f, call.Message)
 	case scheduler.Call_UPDATE_FRAMEWORK:
-		return m.updateFramework(f, call.UpdateFramework)
+		return m.updateFramework(f, call)
 	}
 	return nil // others are taken, and nothing comes of them
 }

@@ -95,6 +95,12 @@ var transcripts = []recorded{
 		},
 	},
 	{
+		name: "17-roles", tick: 76 * time.Millisecond,
+		before: map[int]func(*replay, *line){
+			8: func(p *replay, _ *line) { p.shuffleAgents() },
+		},
+	},
+	{
 		name: "19-operator-reads", tick: 100 * time.Millisecond,
 		skipConn: "operator2", // the operator API's stream
 		// Logging, the v0 paths, and the agent's own operator API.
@@ -134,6 +140,15 @@ var transcripts = []recorded{
 			},
 		},
 	},
+	{name: "22-rate-limits"},
+	{
+		name: "23-two-frameworks", tick: 60 * time.Millisecond,
+		before: map[int]func(*replay, *line){
+			12: func(p *replay, _ *line) { p.shuffleAgents() },
+			15: func(p *replay, _ *line) { p.shuffleAgents() },
+			52: func(p *replay, _ *line) { p.agents[1].Disconnect() },
+		},
+	},
 	{name: "24-region"},
 	{name: "27-protobuf-errors", skip: []int{23, 24}},
 }
@@ -159,6 +174,14 @@ func (p *replay) later(after time.Duration, do func(a *Agent, frameworkID string
 			}
 		}
 	})
+}
+
+// shuffleAgents turns the order round in which agents are offered. A real allocator
+// shuffles them in each pass; ours has not to surprise.
+func (p *replay) shuffleAgents() {
+	p.master.mu.Lock()
+	defer p.master.mu.Unlock()
+	slices.Reverse(p.master.agents)
 }
 
 // hangUp closes streams that the transcript does not tell the end of.

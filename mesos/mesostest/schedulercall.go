@@ -1,0 +1,50 @@
+package mesostest
+
+import (
+	"reflect"
+
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+)
+
+// schedulerCall is a scheduler's call with what Mesos 1.11 has in it and the messages
+// of mesos-go have not.
+type schedulerCall struct {
+	scheduler.Call
+	constraints offerConstraints // of SUBSCRIBE or UPDATE_FRAMEWORK
+}
+
+// Field numbers of the messages that offer constraints are in.
+const (
+	fieldSubscribe        = 3
+	fieldUpdateFramework  = 19
+	fieldOfferConstraints = 3
+)
+
+// Unmarshal reads the call from protobuf.
+func (c *schedulerCall) Unmarshal(data []byte) error {
+	if err := c.Call.Unmarshal(data); err != nil {
+		return err
+	}
+	return eachField(data, func(number int, bytes []byte, _ uint64) error {
+		if number != fieldSubscribe && number != fieldUpdateFramework {
+			return nil
+		}
+		return eachField(bytes, func(number int, bytes []byte, _ uint64) error {
+			if number != fieldOfferConstraints {
+				return nil
+			}
+			return decodeFields(bytes, reflect.ValueOf(&c.constraints).Elem())
+		})
+	})
+}
+
+// decodeObject reads the call from JSON.
+func (c *schedulerCall) decodeObject(d *jsonDecoder, object map[string]any) {
+	d.message(object, reflect.ValueOf(&c.Call).Elem(), "")
+	for _, field := range []string{"subscribe", "update_framework"} {
+		inner, _ := object[field].(map[string]any)
+		if value, ok := inner["offer_constraints"].(map[string]any); ok {
+			d.message(value, reflect.ValueOf(&c.constraints).Elem(), field+".offer_constraints.")
+		}
+	}
+}
