@@ -44,6 +44,7 @@ type fakeSession struct {
 	tornDown bool
 	access   []session.Access // that it was told to go over to
 	updates  []framework.Info
+	windows  map[string]framework.Window
 	refuses  error // what Teardown answers
 	deaf     bool  // Run does not end with its context
 	release  chan struct{}
@@ -74,6 +75,13 @@ func (f *fakeSession) Kill(string, string)           {}
 func (f *fakeSession) Explain(string) (string, bool) { return "", false }
 func (f *fakeSession) LargestAgent(context.Context) (session.Capacity, error) {
 	return session.Capacity{Agents: 1, Largest: []session.AgentCapacity{{Hostname: "a1", Resources: placement.Resources{CPUs: 8}}}}, nil
+}
+
+func (f *fakeSession) Maintenance(agentID string) (framework.Window, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w, planned := f.windows[agentID]
+	return w, planned
 }
 
 func (f *fakeSession) SetAccess(a session.Access) { f.access = append(f.access, a) }

@@ -29,6 +29,8 @@ type Session interface {
 	Explain(taskID string) (message string, waiting bool)
 	// Kill has a task killed, again and again until a terminal status is recorded.
 	Kill(taskID, agentID string)
+	// Maintenance is when an agent is to be unavailable, false when nothing is planned.
+	Maintenance(agentID string) (framework.Window, bool)
 	// LargestAgent asks the master what the agents of the cluster have in all.
 	LargestAgent(ctx context.Context) (session.Capacity, error)
 	// SetAccess and Update change with which credentials, and as what, we are registered.
@@ -56,6 +58,9 @@ type Sessions struct {
 	closed        bool
 	conversations map[string]*conversation
 	changed       map[string]bool
+	// windows are the maintenance that nodes were told of, by framework and agent, none
+	// being the zero one.
+	windows map[string]map[string]framework.Window
 }
 
 var (
@@ -108,6 +113,7 @@ func NewSessions() *Sessions {
 		nodes:         make(chan event.GenericEvent),
 		conversations: map[string]*conversation{},
 		changed:       map[string]bool{},
+		windows:       map[string]map[string]framework.Window{},
 	}
 }
 
@@ -224,6 +230,7 @@ func (s *Sessions) notify(ctx context.Context) {
 	s.mu.Unlock()
 	for name := range changed {
 		c := s.find(name)
+		s.notifyWindows(ctx, name)
 		if c == nil || c.ended() {
 			tell(ctx, s.frameworks, name)
 			tell(ctx, s.nodes, name)

@@ -26,6 +26,13 @@ const (
 	maxFailures = 16
 )
 
+// blameless are the reasons of ends that say nothing of the agent.
+var blameless = map[string]bool{
+	"REASON_CONTAINER_PREEMPTED":     true,
+	"REASON_AGENT_DRAINING":          true,
+	framework.ReasonFrameworkRemoved: true,
+}
+
 // retry is what follows a task that ended before it became a Node.
 type retry struct {
 	// At is when the next attempt may begin.
@@ -37,9 +44,10 @@ type retry struct {
 }
 
 // planRetry decides what follows the end of the current task, before it became a Node.
-// A task that was dropped never started, and blames no agent. One that Mesos calls an
-// error is asked for again only after a long time. All others are held against their
-// agent.
+// A task that was dropped never started, and one whose resources were taken back, or
+// whose agent is being drained, ended through no fault of its agent: it is tried again
+// at once. One that Mesos calls an error is asked for again only after a long time. All
+// others are held against their agent.
 func planRetry(status v1alpha1.MesosNodeStatus) retry {
 	task := status.Task
 	when := endOf(task)
@@ -48,7 +56,7 @@ func planRetry(status v1alpha1.MesosNodeStatus) retry {
 		return retry{At: when.Add(maxBackoff), Failures: status.Failures, Rejected: true}
 	case task.Reason == framework.ReasonPrepareFailed:
 		return retry{At: when.Add(agentBackoff), Failures: status.Failures}
-	case framework.TaskState(task.State) == framework.TaskDropped:
+	case framework.TaskState(task.State) == framework.TaskDropped, blameless[task.Reason]:
 		return retry{At: when, Failures: status.Failures}
 	}
 	failures := blame(status.Failures, task, when)

@@ -39,7 +39,8 @@ type Options struct {
 	// Now is the clock.
 	Now func() time.Time
 	// Changes tells of each change of a session's readiness, and of each new session,
-	// by an event whose object is the MesosFramework, or has its name at least.
+	// by an event whose object is the MesosFramework, or has its name at least; and of
+	// each change of an agent's maintenance, by a MesosNode that has that agent's task.
 	Changes <-chan event.GenericEvent
 
 	// LaunchTimeout is DefaultLaunchTimeout unless set.
@@ -73,7 +74,7 @@ func NewReconciler(options Options) *Reconciler {
 		options.Concurrency = 10
 	}
 	r := &Reconciler{Options: options, drainer: drain.Drainer{Pods: options.Live, Evictions: options.Client}}
-	r.living = []step{r.finalize, r.launch, r.register, r.expire, r.sumUp}
+	r.living = []step{r.finalize, r.launch, r.register, r.expire, r.sumUp, r.evacuate}
 	r.leaving = []step{r.held, r.withdraw, r.force, r.cordon, r.drain, r.kill, r.deleteNode, r.revoke, r.release}
 	return r
 }

@@ -45,7 +45,8 @@ type story struct {
 	reconciler *Reconciler
 	now        time.Time
 	session    *fakeSession
-	sessions   bool // whether the framework has a session
+	sessions   bool                        // whether the framework has a session
+	windows    map[string]framework.Window // by agent
 	tokens     *fakeTokens
 	missing    []string // artifacts
 	recorder   *events.FakeRecorder
@@ -62,12 +63,16 @@ type fakeSession struct {
 	explanation string
 }
 
-func (f *fakeSession) Ready() bool                     { return f.ready }
-func (f *fakeSession) Want(d placement.Demand)         { f.wanted[d.ID] = d }
-func (f *fakeSession) Forget(taskID string)            { delete(f.wanted, taskID) }
-func (f *fakeSession) Kill(taskID, agentID string)     { f.killed[taskID] = agentID }
-func (f *fakeSession) Explain(string) (string, bool)   { return f.explanation, f.explanation != "" }
-func (s *story) Get(name string) (Framework, bool)     { return s.session, s.sessions && name == "default" }
+func (f *fakeSession) Ready() bool                   { return f.ready }
+func (f *fakeSession) Want(d placement.Demand)       { f.wanted[d.ID] = d }
+func (f *fakeSession) Forget(taskID string)          { delete(f.wanted, taskID) }
+func (f *fakeSession) Kill(taskID, agentID string)   { f.killed[taskID] = agentID }
+func (f *fakeSession) Explain(string) (string, bool) { return f.explanation, f.explanation != "" }
+func (s *story) Get(name string) (Framework, bool)   { return s.session, s.sessions && name == "default" }
+func (s *story) Maintenance(_, agent string) (framework.Window, bool) {
+	w, planned := s.windows[agent]
+	return w, planned
+}
 func (s *story) Missing(v1alpha1.NodeRuntime) []string { return s.missing }
 
 // fakeTokens counts revocations by task.
@@ -105,6 +110,7 @@ func begin(t *testing.T, objects ...client.Object) *story {
 		WithStatusSubresource(&v1alpha1.MesosNode{}, &v1alpha1.MesosFramework{}).
 		WithIndex(&corev1.Pod{}, "spec.nodeName", func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).
 		WithIndex(&v1alpha1.MesosNode{}, fieldUnsettled, unsettled).
+		WithIndex(&v1alpha1.MesosNode{}, fieldAgent, agentOf).
 		WithInterceptorFuncs(s.faults()).Build()
 	s.reconciler = NewReconciler(Options{
 		Client: s.client, Live: s.client, Frameworks: s, Tokens: s.tokens, Artifacts: s, Recorder: s.recorder,

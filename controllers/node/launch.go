@@ -130,7 +130,7 @@ func (r *Reconciler) retry(ctx context.Context, p *pass) error {
 // giveUp ends a MesosNode whose Node is beyond help: deleted, it goes the way of all
 // nodes, and the pool makes another.
 func (r *Reconciler) giveUp(p *pass, reason, kind, message string) {
-	if p.condition(kind).Reason != reason {
+	if was := meta.FindStatusCondition(p.before.Status.Conditions, kind); was == nil || was.Reason != reason {
 		r.toldGivenUp(p, reason, message)
 	}
 	p.set(kind, metav1.ConditionFalse, reason, message)
@@ -159,7 +159,7 @@ func describe(task *v1alpha1.MesosTask) (status metav1.ConditionStatus, reason, 
 		return metav1.ConditionFalse, v1alpha1.ReasonTerminating, fmt.Sprintf("The task on agent %s is being ended.%s", where, said(task))
 	default:
 		return metav1.ConditionUnknown, v1alpha1.ReasonTaskUnreachable, fmt.Sprintf(
-			"Agent %s is cut off from the Mesos master (%s): the task may run and may come back, so nothing is done about it.%s", where, state, said(task))
+			"Agent %s is cut off from the Mesos master (%s): the task may run and may come back, so the pool waits before it replaces the node.%s", where, state, said(task))
 	}
 }
 

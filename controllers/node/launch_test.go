@@ -158,6 +158,10 @@ func TestAnAttemptFails(t *testing.T) {
 		"rejected: tried again much later":                   {state: framework.TaskError, why: because("REASON_TASK_INVALID", "bad"), wait: maxBackoff, reason: v1alpha1.ReasonTaskRejected},
 		"refused as malformed: tried again much later":       {state: framework.TaskDropped, why: because(framework.ReasonCallRefused, "bad"), wait: maxBackoff, reason: v1alpha1.ReasonTaskRejected},
 		"not prepared: tried again after a while, no blame":  {state: framework.TaskDropped, why: because(framework.ReasonPrepareFailed, "no token"), wait: agentBackoff, reason: v1alpha1.ReasonBackingOff},
+		"pre-empted: tried again at once, no blame":          {state: framework.TaskGone, why: because("REASON_CONTAINER_PREEMPTED", "")},
+		"turned away by a drain: tried again, no blame":      {state: framework.TaskDropped, why: because("REASON_AGENT_DRAINING", "")},
+		"ended by a drain: tried again at once, no blame":    {state: framework.TaskKilled, why: because("REASON_AGENT_DRAINING", "")},
+		"gone with its framework: tried again, no blame":     {state: framework.TaskGone, why: because(framework.ReasonFrameworkRemoved, "")},
 		"gone by an operator's word: tried on another agent": {state: framework.TaskGoneByOperator, why: because("", ""), avoid: []string{agentID}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
@@ -12,6 +13,10 @@ type Frameworks interface {
 	// Get returns the session of the named MesosFramework, and false while there is
 	// none: the MesosFramework does not exist, or cannot be used yet.
 	Get(name string) (Framework, bool)
+	// Maintenance is when an agent of the named MesosFramework's cluster is to be
+	// unavailable, as far as the master has told; false when nothing is planned. Of an
+	// agent that was asked for, each change of the answer is told.
+	Maintenance(name, agentID string) (framework.Window, bool)
 }
 
 // Framework is a session with Mesos, as much of it as a node needs. No method blocks,

@@ -81,10 +81,10 @@ func (r *Reconciler) drain(ctx context.Context, p *pass) error {
 		return nil
 	}
 	since := p.now.Sub(p.node.Status.DrainStartTime.Time)
-	timeout := p.node.Spec.Drain.Timeout
-	if timeout != nil && since >= timeout.Duration {
+	deadline, why := r.deadline(p)
+	if !deadline.IsZero() && !p.now.Before(deadline) {
 		p.set(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDrainTimedOut, fmt.Sprintf(
-			"The drain took longer than %s, and the node goes with the pods that are left on it. %s", timeout.Duration, was.Message))
+			"%s, and the node goes with the pods that are left on it. %s", why, was.Message))
 		return nil
 	}
 	result, err := r.drainer.Drain(ctx, p.node.Name, drain.Circumstances{Now: p.now, KubeletSilent: kubeletSilent(p.object)})
@@ -101,8 +101,8 @@ func (r *Reconciler) drain(ctx context.Context, p *pass) error {
 	}
 	p.await(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining, result.String())
 	p.again(drainPoll(since))
-	if timeout != nil {
-		p.again(timeout.Duration - since)
+	if !deadline.IsZero() {
+		p.again(deadline.Sub(p.now))
 	}
 	return errStop
 }

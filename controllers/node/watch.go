@@ -28,10 +28,16 @@ import (
 // because a master failed over.
 const fieldUnsettled = "k8sm.unsettled"
 
+// fieldAgent indexes MesosNodes by the agent that their task is on.
+const fieldAgent = "k8sm.agent"
+
 // SetupWithManager makes the manager run the Reconciler.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.MesosNode{}, fieldUnsettled, unsettled); err != nil {
 		return fmt.Errorf("indexing MesosNodes: %w", err)
+	}
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.MesosNode{}, fieldAgent, agentOf); err != nil {
+		return fmt.Errorf("indexing MesosNodes by agent: %w", err)
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("mesosnode").
@@ -88,12 +94,25 @@ func unsettled(object client.Object) []string {
 	return []string{node.Spec.FrameworkRef.Name}
 }
 
-// concerned maps a MesosFramework to the MesosNodes that wait for its session.
-func (r *Reconciler) concerned(ctx context.Context, framework client.Object) []reconcile.Request {
+// agentOf gives the agent of a MesosNode that has a task.
+func agentOf(object client.Object) []string {
+	node, ok := object.(*v1alpha1.MesosNode)
+	if !ok || node.Status.Task == nil {
+		return nil
+	}
+	return []string{node.Status.Task.AgentID}
+}
+
+// concerned maps a MesosFramework to the MesosNodes that wait for its session, and a
+// MesosNode to those on its agent.
+func (r *Reconciler) concerned(ctx context.Context, what client.Object) []reconcile.Request {
+	fields := client.MatchingFields{fieldUnsettled: what.GetName()}
+	if agents := agentOf(what); len(agents) > 0 {
+		fields = client.MatchingFields{fieldAgent: agents[0]}
+	}
 	var nodes v1alpha1.MesosNodeList
-	err := r.Client.List(ctx, &nodes, client.MatchingFields{fieldUnsettled: framework.GetName()}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		log.FromContext(ctx).Error(err, "Listing MesosNodes of a framework failed", "MesosFramework", framework.GetName())
+	if err := r.Client.List(ctx, &nodes, fields, client.UnsafeDisableDeepCopy); err != nil {
+		log.FromContext(ctx).Error(err, "Listing the MesosNodes that a change concerns failed", "fields", fields)
 		return nil
 	}
 	requests := make([]reconcile.Request, 0, len(nodes.Items))

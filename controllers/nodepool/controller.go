@@ -91,8 +91,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	plan := Decide(seen.situation())
+	situation := seen.situation()
+	plan := Decide(situation)
 	acted := r.act(ctx, pool, plan)
+	if acted == nil {
+		r.toldLost(pool, situation.Lost[:min(len(situation.Lost), batch)])
+	}
 	if seen, err = r.observe(ctx, pool); err != nil {
 		return reconcile.Result{}, errors.Join(acted, err)
 	}
@@ -126,7 +130,9 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.MesosNodePool) 
 
 // situation is what a plan needs of the observation.
 func (o observation) situation() Situation {
+	lost, _ := o.lost()
 	return Situation{
+		Lost:     lost,
 		Replicas: o.replicas(),
 		Deleting: o.deleting(),
 		Paused:   o.pool.Spec.Paused,
@@ -148,10 +154,12 @@ func (o observation) again(plan Plan) time.Duration {
 		return atOnce
 	case o.nodes.unseen > 0:
 		return soon
-	case len(o.waiting()) > 0:
-		return later
 	}
-	return 0
+	_, again := o.lost()
+	if len(o.waiting()) > 0 && (again == 0 || again > later) {
+		again = later
+	}
+	return again
 }
 
 // finalize sees to it that the pool cannot vanish before its nodes.

@@ -21,6 +21,8 @@ type Situation struct {
 	Barred bool
 	// Alive are the pool's nodes that are not being deleted, in any order.
 	Alive []*v1alpha1.MesosNode
+	// Lost are those of Alive that are to be replaced although they may come back.
+	Lost []*v1alpha1.MesosNode
 	// Pending counts the nodes that were created and cannot be seen yet.
 	Pending int
 }
@@ -42,6 +44,9 @@ func Decide(s Situation) Plan {
 	}
 	if s.Paused {
 		return Plan{}
+	}
+	if len(s.Lost) > 0 {
+		return Plan{Delete: s.Lost} // what is missing then is created next
 	}
 	missing := s.Replicas - len(s.Alive) - s.Pending
 	switch {

@@ -170,6 +170,13 @@ func (s *Session) SetAccess(a Access) {
 	}
 }
 
+// Maintenance is when an agent is to be unavailable, as far as the master has told.
+func (s *Session) Maintenance(agentID string) (framework.Window, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.core.Maintenance(agentID)
+}
+
 // Explain says why a wanted task has no place yet; waiting is false when the task is
 // not wanted, or has a place.
 func (s *Session) Explain(taskID string) (message string, waiting bool) {
