@@ -2,15 +2,14 @@ package kubelet
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -18,21 +17,39 @@ import (
 // that is not what it should be.
 var ErrInvalid = errors.New("invalid")
 
-// Cache keeps verified artifacts by digest. Nodes on one agent share it.
+// Cache keeps verified artifacts by digest. Nodes on one agent share it, each with a
+// process of its own.
 type Cache struct {
 	// Dir is made when it is needed.
 	Dir string
 	// Client fetches http and https.
 	Client *http.Client
-	// Attempts to fetch before giving up, and the Pause between them.
+	// Attempts in a row that get nowhere before giving up, and the Pause between them.
 	Attempts int
 	Pause    time.Duration
+	// Stall is how long a transfer may bring nothing before it counts as interrupted.
+	Stall time.Duration
+	// Limit, in bytes, bounds the cache, each artifact, and what an archive unpacks to.
+	// What nodes use stays, even if that is more.
+	Limit int64
+	// Now dates the last use of an artifact.
+	Now func() time.Time
+	// Progress is told how many bytes of an artifact are there; total is negative while
+	// it is not known. May be nil.
+	Progress func(a Artifact, have, total int64)
 }
 
-// NewCache returns the cache in a state folder.
-func NewCache(stateDir string) *Cache {
+// defaultCacheMiB is the bound on the cache where the launch message sets none.
+const defaultCacheMiB = 10240
+
+// NewCache returns the cache that a launch message asks for.
+func NewCache(l *Launch, now func() time.Time) *Cache {
+	limit := l.CacheMiB
+	if limit == 0 {
+		limit = defaultCacheMiB
+	}
 	return &Cache{
-		Dir: filepath.Join(stateDir, cacheDir, "sha256"),
+		Dir: filepath.Join(l.StateDir, cacheDir, "sha256"),
 		Client: &http.Client{Transport: &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
 			ResponseHeaderTimeout: 30 * time.Second,
@@ -40,107 +57,85 @@ func NewCache(stateDir string) *Cache {
 		}},
 		Attempts: 3,
 		Pause:    time.Second,
+		Stall:    30 * time.Second,
+		Limit:    limit * mebibyte,
+		Now:      now,
 	}
 }
 
-// Fetch returns the path of the artifact's file, which has its digest and is
-// executable. It is fetched unless it is there already; two nodes that want the same
-// wait for one another.
-func (c *Cache) Fetch(ctx context.Context, a Artifact) (string, error) {
-	file := filepath.Join(c.Dir, a.SHA256)
-	if present(file) {
-		return file, nil
+// Fetch returns the artifact's file, which has its digest and is executable. As long as
+// the file is open, in whichever process, it stays in the cache. It is fetched unless
+// it is there already; two nodes that want the same wait for one another; what an
+// earlier fetch did not finish is gone on with.
+func (c *Cache) Fetch(ctx context.Context, a Artifact) (*os.File, error) {
+	path := filepath.Join(c.Dir, a.SHA256)
+	if f := c.use(path); f != nil {
+		return f, nil
 	}
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
-		return "", fmt.Errorf("making artifact cache: %w", err)
+		return nil, fmt.Errorf("making artifact cache: %w", err)
 	}
-	lock, err := acquire(ctx, file+".lock")
+	lock, err := acquire(ctx, path+lockSuffix)
 	if err != nil {
-		return "", fmt.Errorf("waiting for another node that fetches artifact %q: %w", a.Name, err)
+		return nil, fmt.Errorf("waiting for another node that fetches artifact %q: %w", a.Name, err)
 	}
 	defer lock.release()
-	if present(file) {
-		return file, nil
+	if f := c.use(path); f != nil {
+		return f, nil
 	}
-	removeAll(file + ".*.part") // what a killed executor left
-	for attempt := 1; ; attempt++ {
-		err := c.fetch(ctx, a, file)
-		if err == nil {
-			return file, nil
+	d, err := c.begin(a, path+partSuffix)
+	if err != nil {
+		return nil, err
+	}
+	defer d.part.Close()
+	if err := c.persist(ctx, d); err != nil {
+		if errors.Is(err, ErrInvalid) || errors.Is(err, syscall.ENOSPC) {
+			_ = os.Remove(d.part.Name())
 		}
-		if errors.Is(err, ErrInvalid) || attempt >= c.Attempts {
-			return "", err
+		return nil, err
+	}
+	f, err := d.publish(path)
+	if err != nil {
+		return nil, fmt.Errorf("keeping artifact %q: %w", a.Name, err)
+	}
+	c.trim(c.Limit)
+	return f, nil
+}
+
+// persist tries until all is there. Interruptions don't count as long as it gets on
+// between them.
+func (c *Cache) persist(ctx context.Context, d *download) error {
+	for attempt := 1; ; attempt++ {
+		before := d.have
+		err := d.attempt(ctx)
+		if err == nil {
+			return nil
+		}
+		if d.have >= before+mebibyte {
+			attempt = 1
+		}
+		full := errors.Is(err, syscall.ENOSPC)
+		if full && c.trim(0) == 0 || !full && (attempt >= c.Attempts || !mayPass(err)) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("fetching artifact %q: %w", a.Name, ctx.Err())
+			return fmt.Errorf("fetching artifact %q: %w", d.artifact.Name, ctx.Err())
 		case <-time.After(c.Pause):
 		}
 	}
 }
 
-func present(file string) bool {
-	info, err := os.Stat(file)
-	return err == nil && info.Mode().IsRegular()
+// mayPass says whether the same may go well in a moment.
+func mayPass(err error) bool {
+	var refused refusedError
+	return !errors.Is(err, ErrInvalid) && !errors.As(err, &refused) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission)
 }
 
-func removeAll(pattern string) {
-	files, _ := filepath.Glob(pattern)
-	for _, f := range files {
-		_ = os.Remove(f)
-	}
-}
+// refusedError is the answer of a server that has nothing for us.
+type refusedError struct{ status string }
 
-// fetch writes the artifact beside file, checks its digest and renames it.
-func (c *Cache) fetch(ctx context.Context, a Artifact, file string) error {
-	source, err := c.open(ctx, a.URI)
-	if err != nil {
-		return fmt.Errorf("fetching artifact %q from %s: %w", a.Name, redacted(a.URI), err)
-	}
-	defer source.Close()
-	part, err := os.CreateTemp(c.Dir, filepath.Base(file)+".*.part")
-	if err != nil {
-		return fmt.Errorf("fetching artifact %q: %w", a.Name, err)
-	}
-	defer os.Remove(part.Name())
-	defer part.Close()
-
-	hash := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(part, hash), source); err != nil {
-		return fmt.Errorf("fetching artifact %q from %s: %w", a.Name, redacted(a.URI), err)
-	}
-	if actual := hex.EncodeToString(hash.Sum(nil)); actual != a.SHA256 {
-		return fmt.Errorf("%w artifact %q: %s has SHA-256 %s, expected %s", ErrInvalid, a.Name, redacted(a.URI), actual, a.SHA256)
-	}
-	return errors.Join(part.Chmod(0o755), part.Close(), os.Rename(part.Name(), file))
-}
-
-func (c *Cache) open(ctx context.Context, uri string) (io.ReadCloser, error) {
-	u, err := url.Parse(uri)
-	if err != nil {
-		return nil, errors.New("malformed URI")
-	}
-	if u.Scheme == "file" {
-		return os.Open(u.Path)
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
-	if err != nil {
-		return nil, errors.New("malformed URI")
-	}
-	response, err := c.Client.Do(request)
-	if err != nil {
-		// What the client says quotes the URI, which may hold a password.
-		if e, ok := errors.AsType[*url.Error](err); ok {
-			err = e.Err
-		}
-		return nil, err
-	}
-	if response.StatusCode != http.StatusOK {
-		response.Body.Close()
-		return nil, fmt.Errorf("the server answers %s", response.Status)
-	}
-	return response.Body, nil
-}
+func (e refusedError) Error() string { return "the server answers " + e.status }
 
 func redacted(uri string) string {
 	u, err := url.Parse(uri)

@@ -12,13 +12,22 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
+
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func digest(content string) string {
 	sum := sha256.Sum256([]byte(content))
@@ -47,9 +56,19 @@ func serve(t *testing.T, content string, failures int32) (*httptest.Server, *ato
 }
 
 func testCache(t *testing.T) *Cache {
-	c := NewCache(t.TempDir())
+	c := NewCache(&Launch{StateDir: t.TempDir()}, time.Now)
 	c.Pause = 0
 	return c
+}
+
+// fetch fails the test if it fails. The artifact is in use until the test ends.
+func fetch(t *testing.T, c *Cache, uri, digest string) {
+	t.Helper()
+	f, err := c.Fetch(t.Context(), Artifact{Name: "a", URI: uri, SHA256: digest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
 }
 
 func TestFetch(t *testing.T) {
@@ -82,10 +101,14 @@ func TestFetch(t *testing.T) {
 			cache := testCache(t)
 			got, err := cache.Fetch(t.Context(), Artifact{Name: "kubelet", Type: TypeBinary, URI: tc.uri, SHA256: tc.sha256})
 			if tc.want == nil {
-				data, _ := os.ReadFile(got)
-				info, _ := os.Stat(got)
-				if err != nil || string(data) != content || info.Mode().Perm() != 0o755 {
-					t.Errorf("file %q, error %v", data, err)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer got.Close()
+				there, err := os.ReadFile(filepath.Join(cache.Dir, tc.sha256))
+				info, _ := got.Stat()
+				if err != nil || string(there) != content || info.Mode().Perm() != 0o755 {
+					t.Errorf("file %q, error %v", there, err)
 				}
 			}
 			for _, want := range tc.want {
@@ -100,6 +123,7 @@ func TestFetch(t *testing.T) {
 				t.Errorf("the error gives a password away: %v", err)
 			}
 			left, _ := filepath.Glob(filepath.Join(cache.Dir, "*"))
+			left = slices.DeleteFunc(left, func(f string) bool { return !tc.invalid && strings.HasSuffix(f, partSuffix) })
 			if err == nil && len(left) != 1 || err != nil && len(left) != 0 {
 				t.Errorf("cache holds %v", left)
 			}
@@ -113,32 +137,17 @@ func TestNodesThatWantTheSameFetchItOnce(t *testing.T) {
 	var nodes sync.WaitGroup
 	for range 8 {
 		nodes.Go(func() {
-			if _, err := NewCache(stateDir).Fetch(t.Context(), Artifact{Name: "a", URI: server.URL + "/file", SHA256: digest("x")}); err != nil {
+			f, err := NewCache(&Launch{StateDir: stateDir}, time.Now).Fetch(t.Context(), Artifact{Name: "a", URI: server.URL + "/file", SHA256: digest("x")})
+			if err != nil {
 				t.Error(err)
+				return
 			}
+			_ = f.Close()
 		})
 	}
 	nodes.Wait()
 	if n := hits.Load(); n != 1 {
 		t.Errorf("fetched %d times", n)
-	}
-}
-
-func TestWhatAKilledFetchLeftIsRemoved(t *testing.T) {
-	server, _ := serve(t, "x", 0)
-	cache := testCache(t)
-	if err := os.MkdirAll(cache.Dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	old := filepath.Join(cache.Dir, digest("x")+".123.part")
-	if err := os.WriteFile(old, []byte("half"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := cache.Fetch(t.Context(), Artifact{Name: "a", URI: server.URL + "/file", SHA256: digest("x")}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(old); !os.IsNotExist(err) {
-		t.Error("it is still there")
 	}
 }
 
@@ -185,6 +194,27 @@ func archive(t *testing.T, entries ...tar.Header) string {
 	return b.String()
 }
 
+// bomb is an archive of next to nothing that unpacks to size bytes.
+func bomb(t *testing.T, size int64) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	w := tar.NewWriter(z)
+	if err := w.WriteHeader(&tar.Header{Name: "kubelet", Typeflag: tar.TypeReg, Size: size}); err != nil {
+		t.Fatal(err)
+	}
+	zeros := make([]byte, mebibyte)
+	for range size / mebibyte {
+		if _, err := w.Write(zeros); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
 func TestUnpack(t *testing.T) {
 	file := func(name string) tar.Header { return tar.Header{Name: name, Typeflag: tar.TypeReg} }
 	link := func(name, to string) tar.Header {
@@ -210,6 +240,7 @@ func TestUnpack(t *testing.T) {
 		"a link that is rooted":   {content: archive(t, link("x", "/etc/passwd")), wrong: "leads out"},
 		"a hard link that climbs": {content: archive(t, tar.Header{Name: "x", Linkname: "../x", Typeflag: tar.TypeLink}), wrong: "leads out"},
 		"one name twice":          {content: archive(t, file("a/x"), file("b/x")), wrong: "exists"},
+		"a bomb":                  {content: bomb(t, 100*mebibyte), wrong: "unpacks to more than 1 MiB"},
 		"not an archive":          {content: "#!/bin/sh", wrong: "not a .tar.gz"},
 		"an archive that is cut":  {content: archive(t, file("x"))[:60], wrong: "invalid archive"},
 	}
@@ -217,8 +248,11 @@ func TestUnpack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bin := filepath.Join(t.TempDir(), "bin")
 			server, _ := serve(t, tc.content, 0)
-			_, err := Install(t.Context(), testCache(t), []Artifact{
+			cache := testCache(t)
+			cache.Limit = mebibyte
+			installed, err := Install(t.Context(), cache, []Artifact{
 				{Name: "a", Type: TypeArchive, URI: server.URL + "/file", SHA256: digest(tc.content)}}, bin)
+			defer installed.Release()
 			if tc.wrong != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.wrong) {
 					t.Errorf("error is %v, want one about %q", err, tc.wrong)
@@ -251,6 +285,7 @@ func TestInstallTellsTypesApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer got.Release()
 	if diff := cmp.Diff([]string{filepath.Join(cache.Dir, digest("x"))}, got.Images); diff != "" {
 		t.Errorf("images (-want +got):\n%s", diff)
 	}

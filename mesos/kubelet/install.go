@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -17,10 +18,20 @@ import (
 type Installed struct {
 	// Images are the files to import, in the order of the artifacts.
 	Images []string
+
+	used []*os.File
+}
+
+// Release lets the cache forget the artifacts.
+func (i Installed) Release() {
+	for _, f := range i.used {
+		_ = f.Close()
+	}
 }
 
 // Install fetches the artifacts and makes their executables found in bin by their
-// names. It fetches nothing that the Mesos fetcher has fetched.
+// names. It fetches nothing that the Mesos fetcher has fetched. What is installed is to
+// be released, also after an error.
 func Install(ctx context.Context, cache *Cache, artifacts []Artifact, bin string) (Installed, error) {
 	var done Installed
 	if err := os.MkdirAll(bin, 0o755); err != nil {
@@ -34,13 +45,15 @@ func Install(ctx context.Context, cache *Cache, artifacts []Artifact, bin string
 		if err != nil {
 			return done, err
 		}
+		done.used = append(done.used, file)
+		path := filepath.Join(cache.Dir, a.SHA256)
 		switch a.Type {
 		case TypeImage:
-			done.Images = append(done.Images, file)
+			done.Images = append(done.Images, path)
 		case TypeArchive:
-			err = unpack(file, bin)
+			err = unpack(file, bin, cache.Limit)
 		default:
-			err = os.Symlink(file, filepath.Join(bin, a.Name))
+			err = os.Symlink(path, filepath.Join(bin, a.Name))
 		}
 		if err != nil {
 			return done, fmt.Errorf("installing artifact %q: %w", a.Name, err)
@@ -64,28 +77,28 @@ func Require(bin string, names ...string) error {
 }
 
 // unpack puts the files of a .tar.gz into dir under their base names. Entries and
-// links that lead out of the archive are refused, all of it then.
-func unpack(file, dir string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	zipped, err := gzip.NewReader(f)
+// links that lead out of the archive are refused, all of it then; so is one that
+// unpacks to more than limit bytes.
+func unpack(file io.Reader, dir string, limit int64) error {
+	zipped, err := gzip.NewReader(file)
 	if err != nil {
 		return fmt.Errorf("%w archive, not a .tar.gz: %w", ErrInvalid, err)
 	}
+	bounded := &io.LimitedReader{R: zipped, N: limit}
 	links := map[string]string{} // base name → base name
-	for entries := tar.NewReader(zipped); ; {
+	for entries := tar.NewReader(bounded); ; {
 		entry, err := entries.Next()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && bounded.N > 0 {
 			break
 		}
-		if err != nil {
-			return fmt.Errorf("%w archive: %w", ErrInvalid, err)
+		if err == nil {
+			err = unpackEntry(entries, entry, dir, links)
 		}
-		if err := unpackEntry(entries, entry, dir, links); err != nil {
-			return err
+		switch {
+		case err != nil && bounded.N <= 0:
+			return fmt.Errorf("%w archive: it unpacks to more than %d MiB", ErrInvalid, limit/mebibyte)
+		case err != nil:
+			return invalidUnlessOurs(err)
 		}
 	}
 	for name, target := range links {
@@ -123,6 +136,14 @@ func unpackEntry(content io.Reader, entry *tar.Header, dir string, links map[str
 
 func escapes(name string) bool {
 	return path.IsAbs(name) || name == ".." || strings.HasPrefix(name, "../")
+}
+
+// invalidUnlessOurs says that it is the archive's fault, if it isn't that of the disk.
+func invalidUnlessOurs(err error) error {
+	if _, ours := errors.AsType[*fs.PathError](err); ours || errors.Is(err, ErrInvalid) {
+		return err
+	}
+	return fmt.Errorf("%w archive: %w", ErrInvalid, err)
 }
 
 // writeNew refuses to write over, or through, what is there.

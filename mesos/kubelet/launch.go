@@ -91,6 +91,8 @@ type Launch struct {
 
 	// StateDir holds a folder for each node, and the artifact cache that they share.
 	StateDir string `json:"stateDir"`
+	// CacheMiB bounds the artifact cache. 0: 10 GiB.
+	CacheMiB int64 `json:"cacheMiB,omitempty"`
 
 	// ContainerRuntime is RuntimeContainerd or RuntimeNone.
 	ContainerRuntime string `json:"containerRuntime"`
@@ -206,6 +208,9 @@ func (l *Launch) checkResources() (problems []error) {
 	}
 	if !(l.DiskMiB >= 0) {
 		problems = append(problems, fmt.Errorf("diskMiB %g is negative", l.DiskMiB))
+	}
+	if l.CacheMiB < 0 {
+		problems = append(problems, fmt.Errorf("cacheMiB %d is negative", l.CacheMiB))
 	}
 	if l.KillGraceSeconds < 0 {
 		problems = append(problems, fmt.Errorf("killGraceSeconds %d is negative", l.KillGraceSeconds))

@@ -50,6 +50,12 @@ func sameFile(f *os.File, path string) bool {
 	return err == nil && os.SameFile(held, there)
 }
 
+// shareLock waits for a lock on the file that many may hold, until they close it.
+func shareLock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_SH) }
+
+// soleLock fails if anybody else holds a lock on the file.
+func soleLock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
+
 // acquire waits for the lock until the context ends.
 func acquire(ctx context.Context, path string) (*lock, error) {
 	for {

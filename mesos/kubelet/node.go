@@ -39,14 +39,16 @@ type Node struct {
 	deadline time.Time // when containers that still run are killed; zero: not yet known
 	stop     chan struct{}
 
-	launch  *Launch
-	layout  layout
-	ground  *ground
-	record  *record
-	lock    *lock
-	health  *health
-	running sync.WaitGroup
-	failed  chan error
+	launch *Launch
+	layout layout
+	ground *ground
+	record *record
+	lock   *lock
+	health *health
+	// installed is in use until nothing runs any more.
+	installed Installed
+	running   sync.WaitGroup
+	failed    chan error
 }
 
 // NewNode returns a node that was not launched yet.
@@ -210,7 +212,10 @@ func (n *Node) claim() error {
 // is started.
 func (n *Node) install(ctx context.Context) (Installed, error) {
 	started := n.Now()
-	installed, err := Install(ctx, NewCache(n.launch.StateDir), n.launch.Artifacts, n.layout.bin())
+	cache, tell := NewCache(n.launch, n.Now), n.nowAndThen()
+	cache.Progress = func(a Artifact, have, total int64) { tell(progress(a, have, total)) }
+	installed, err := Install(ctx, cache, n.launch.Artifacts, n.layout.bin())
+	n.installed = installed
 	if err != nil {
 		return installed, err
 	}
@@ -223,6 +228,13 @@ func (n *Node) install(ctx context.Context) (Installed, error) {
 	}
 	n.Log.Info("Installed artifacts", "took", n.Now().Sub(started))
 	return installed, Require(n.layout.bin(), needed...)
+}
+
+func progress(a Artifact, have, total int64) string {
+	if total < 0 {
+		return fmt.Sprintf("fetching artifact %q: %d MiB", a.Name, have/mebibyte)
+	}
+	return fmt.Sprintf("fetching artifact %q: %d of %d MiB", a.Name, have/mebibyte, total/mebibyte)
 }
 
 func (n *Node) configure() error {
@@ -358,6 +370,7 @@ func (n *Node) tearDown(stopRuntime context.CancelFunc) {
 	}
 	stopRuntime()
 	n.running.Wait()
+	defer n.installed.Release()
 	if n.lock == nil {
 		return
 	}

@@ -41,13 +41,6 @@ func apart(t *testing.T) bool {
 	return false
 }
 
-func must(t *testing.T, errs ...error) {
-	t.Helper()
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // A pod's volume is mounted in the node's folder; the kubelet that should unmount it
 // is dead. Whatever clearing up does, the volume's data lives.
 func TestDataOfAMountedVolumeLives(t *testing.T) {
@@ -125,6 +118,28 @@ func TestStateFolderThatIsOfNoUse(t *testing.T) {
 				t.Errorf("left: %v %v", left, parts)
 			}
 		})
+	}
+}
+
+// Room is made on a full disk by forgetting what no node uses.
+func TestFullDiskCostsTheCacheFirst(t *testing.T) {
+	if !apart(t) {
+		return
+	}
+	cache := testCache(t)
+	must(t, os.MkdirAll(cache.Dir, 0o755), unix.Mount("tmpfs", cache.Dir, "tmpfs", 0, "size=1m"))
+	defer func() { must(t, unix.Unmount(cache.Dir, unix.MNT_DETACH)) }()
+	first, second := strings.Repeat("1", mebibyte*3/4), strings.Repeat("2", mebibyte*3/4)
+	used, err := cache.Fetch(t.Context(), fileArtifact(t, "a", first))
+	must(t, err)
+	b := fileArtifact(t, "b", second)
+	if _, err := cache.Fetch(t.Context(), b); !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("while the first is in use: error is %v", err)
+	}
+	must(t, used.Close())
+	fetch(t, cache, b.URI, b.SHA256)
+	if got := kept(cache, first, second); got != "2" {
+		t.Errorf("kept: %s", got)
 	}
 }
 
