@@ -86,6 +86,7 @@ func launch(n *v1alpha1.MesosNode, intent framework.Intent, supplies Supplies, t
 		ClusterDNS:       supplies.ClusterDNS,
 		ClusterDomain:    supplies.ClusterDomain,
 		StateDir:         supplies.StateDir,
+		CacheMiB:         runtime.cacheMiB(),
 		ContainerRuntime: runtime.ContainerRuntime,
 		SandboxImage:     runtime.SandboxImage,
 		KillGraceSeconds: int(killGrace.Seconds()),

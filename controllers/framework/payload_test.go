@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/mesos/framework"
@@ -142,6 +143,10 @@ func TestParseRuntime(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"containerRuntime: docker": `containerRuntime is "docker"`,
+		"mirror: mirror.internal":  `mirror "mirror.internal" is not an http, https or file URL`,
+		"mirror: https://m/?x=y":   "without a query",
+		"cacheSize: 10":            "cacheSize 10 is less than 1Mi",
+		"cacheSize: many":          "parsing the node runtime",
 		"artefacts: []":            `unknown field "artefacts"`,
 		"artifacts: [{name: a, uri: 'file:///a', sha256: abc}]":                                       "sha256 of 64",
 		"artifacts: [{name: a, uri: \"file:///it's\", sha256: " + digest1 + "}]":                      "which Mesos does not fetch",
@@ -214,5 +219,35 @@ func TestAPoolOverridesByName(t *testing.T) {
 	}
 	if operator.artifact("kubelet").URI != "file:///opt/kubelet" {
 		t.Error("the operator's own runtime was changed")
+	}
+}
+
+func TestMirrorStandsForTheNetwork(t *testing.T) {
+	given := supplies()
+	given.Runtime.Mirror = "https://mirror.internal/k8sm/"
+	given.Runtime.CacheSize = new(resource.MustParse("5Gi"))
+	n := launched(func(n *v1alpha1.MesosNode) {
+		n.Spec.Template.Spec.Runtime.Artifacts = []v1alpha1.Artifact{{Name: "runc", Type: "Binary", URI: "https://me:secret@files.example:8443/a%20b/runc", SHA256: digest2}}
+	})
+	got, err := payload(n, newIntent(), given, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	message, err := kubelet.Decode(got.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uris := []string{got.URIs[0].Value}
+	for _, a := range message.Artifacts {
+		uris = append(uris, a.URI)
+	}
+	want := []string{
+		"https://mirror.internal/k8sm/files.example/k8sm/executor?v=1", // what Mesos fetches
+		"https://mirror.internal/k8sm/files.example/k8sm/executor?v=1",
+		"file:///opt/kubelet",
+		"https://mirror.internal/k8sm/files.example:8443/a%20b/runc",
+	}
+	if diff := cmp.Diff(want, uris); diff != "" || message.CacheMiB != 5120 {
+		t.Errorf("cache of %d MiB, URIs (-want +got):\n%s", message.CacheMiB, diff)
 	}
 }

@@ -3,10 +3,12 @@ package framework
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/yaml"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
@@ -22,6 +24,11 @@ type Runtime struct {
 	ContainerRuntime string `json:"containerRuntime,omitempty"`
 	// SandboxImage holds a pod's namespaces. Empty: containerd's own default.
 	SandboxImage string `json:"sandboxImage,omitempty"`
+	// Mirror is an http, https or file URL in whose place agents look for everything that
+	// would come over the network: <mirror>/<host>/<path>, as wget -x lays it out.
+	Mirror string `json:"mirror,omitempty"`
+	// CacheSize bounds the artifact cache on each agent. Left out, 10 GiB.
+	CacheSize *resource.Quantity `json:"cacheSize,omitempty"`
 	// Artifacts that each node is made of.
 	Artifacts []v1alpha1.Artifact `json:"artifacts,omitempty"`
 }
@@ -40,6 +47,7 @@ func ParseRuntime(data []byte) (Runtime, error) {
 	if runtime.ContainerRuntime != kubelet.RuntimeContainerd && runtime.ContainerRuntime != kubelet.RuntimeNone {
 		problems = append(problems, fmt.Errorf("containerRuntime is %q, not %q or %q", runtime.ContainerRuntime, kubelet.RuntimeContainerd, kubelet.RuntimeNone))
 	}
+	problems = append(problems, runtime.checkStorage()...)
 	seen := map[string]bool{}
 	for i := range runtime.Artifacts {
 		a := &runtime.Artifacts[i]
@@ -56,6 +64,42 @@ func ParseRuntime(data []byte) (Runtime, error) {
 		return Runtime{}, fmt.Errorf("checking the node runtime: %w", err)
 	}
 	return runtime, nil
+}
+
+// checkStorage says what is wrong with where artifacts come from and stay.
+func (r Runtime) checkStorage() (problems []error) {
+	if u, err := url.Parse(r.Mirror); r.Mirror != "" {
+		if err != nil || !slices.Contains([]string{"http", "https", "file"}, u.Scheme) || (u.Host == "") != (u.Scheme == "file") ||
+			u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(r.Mirror, `'\`) {
+			problems = append(problems, fmt.Errorf("mirror %q is not an http, https or file URL without a query", r.Mirror))
+		}
+	}
+	if r.CacheSize != nil && r.cacheMiB() < 1 {
+		problems = append(problems, fmt.Errorf("cacheSize %s is less than 1Mi", r.CacheSize))
+	}
+	return problems
+}
+
+// cacheMiB is 0 where nothing is set.
+func (r Runtime) cacheMiB() int64 {
+	if r.CacheSize == nil {
+		return 0
+	}
+	return r.CacheSize.Value() >> 20
+}
+
+// mirrored is where agents find what is at the URI. Who may read it there is the
+// mirror's business: credentials for the origin are left out.
+func (r Runtime) mirrored(uri string) string {
+	u, err := url.Parse(uri)
+	if r.Mirror == "" || err != nil || u.Scheme == "file" {
+		return uri
+	}
+	there := strings.TrimSuffix(r.Mirror, "/") + "/" + u.Host + u.EscapedPath()
+	if u.RawQuery != "" {
+		there += "?" + u.RawQuery
+	}
+	return there
 }
 
 // checkArtifact says what is wrong with one artifact, its name aside.
@@ -86,9 +130,10 @@ func (r Runtime) Missing(template v1alpha1.NodeRuntime) []string {
 	return slices.DeleteFunc(needed, func(name string) bool { return merged.artifact(name) != nil })
 }
 
-// with is what a template makes of it.
+// with is what a template makes of it, and the mirror.
 func (r Runtime) with(template v1alpha1.NodeRuntime) Runtime {
-	out := Runtime{ContainerRuntime: r.ContainerRuntime, SandboxImage: r.SandboxImage, Artifacts: slices.Clone(r.Artifacts)}
+	out := r
+	out.Artifacts = slices.Clone(r.Artifacts)
 	if template.SandboxImage != "" {
 		out.SandboxImage = template.SandboxImage
 	}
@@ -98,6 +143,9 @@ func (r Runtime) with(template v1alpha1.NodeRuntime) Runtime {
 		} else {
 			out.Artifacts = append(out.Artifacts, a)
 		}
+	}
+	for i := range out.Artifacts {
+		out.Artifacts[i].URI = r.mirrored(out.Artifacts[i].URI)
 	}
 	return out
 }
