@@ -40,6 +40,10 @@ func cpusOf(x float64) mesos.Resource {
 	return mesos.Resource{Name: "cpus", Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: x}}
 }
 
+func memOf(x float64) mesos.Resource {
+	return mesos.Resource{Name: "mem", Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: x}}
+}
+
 func updateOf(st mesos.TaskStatus) *scheduler.Event {
 	return &scheduler.Event{Type: scheduler.Event_UPDATE, Update: &scheduler.Event_Update{Status: st}}
 }
