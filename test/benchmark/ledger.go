@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/session"
+)
+
+// ledger is a store that takes no time, so that what is measured is session and core.
+type ledger struct {
+	mu      sync.Mutex
+	id      string
+	tasks   map[string]framework.TaskStatus
+	running int
+}
+
+func newLedger() *ledger { return &ledger{tasks: map[string]framework.TaskStatus{}} }
+
+func (l *ledger) StoreFrameworkID(_ context.Context, id string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.id = id
+	return nil
+}
+
+func (l *ledger) Prepare(_ context.Context, in framework.Intent) (framework.Payload, error) {
+	l.set(framework.TaskStatus{TaskID: in.TaskID, AgentID: in.AgentID})
+	return framework.Payload{Name: in.TaskID, Command: "true", Overhead: placement.Resources{CPUs: 0.1, MemMiB: 32}}, nil
+}
+
+func (l *ledger) Record(_ context.Context, st framework.TaskStatus) error {
+	l.set(st)
+	return nil
+}
+
+func (l *ledger) set(st framework.TaskStatus) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, change := range []struct {
+		state framework.TaskState
+		by    int
+	}{{l.tasks[st.TaskID].State, -1}, {st.State, 1}} {
+		if change.state == framework.TaskRunning {
+			l.running += change.by
+		}
+	}
+	l.tasks[st.TaskID] = st
+}
+
+func (l *ledger) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.running
+}
+
+// records are what a session that starts is told.
+func (l *ledger) records() []framework.Task {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]framework.Task, 0, len(l.tasks))
+	for _, id := range slices.Sorted(maps.Keys(l.tasks)) {
+		out = append(out, framework.Task{ID: id, AgentID: l.tasks[id].AgentID, Group: "bench", State: l.tasks[id].State})
+	}
+	return out
+}
+
+// config of a session that goes on where the ledger is.
+func (l *ledger) config(master string) session.Config {
+	return session.Config{
+		Masters: []string{master}, Store: l, Clock: time.Now, Seed: 1, Tasks: l.records(),
+		Framework: framework.Info{ID: l.id, Name: "bench", User: "root", Roles: []string{"k8sm"}, FailoverTimeout: 7 * 24 * time.Hour},
+	}
+}
+
+// addAgents adds agents with room for a few nodes each, whose executors obey.
+func addAgents(m *mesostest.Master, n int) error {
+	for range n {
+		o := mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), Resources: "cpus:4;mem:8192;ports:[31000-32000]"}
+		if _, err := m.AddAgent(o); err != nil {
+			return fmt.Errorf("starting an agent: %w", err)
+		}
+	}
+	return nil
+}
+
+// node is a demand of which four fill an agent.
+func node(i int) placement.Demand {
+	return placement.Demand{
+		ID: fmt.Sprintf("node-%05d", i), Group: "bench", Role: "k8sm",
+		Resources: placement.Resources{CPUs: 1, MemMiB: 2048, Ports: 2},
+	}
+}
+
+// runSession runs a session until stop is called, which tells how it ended.
+func runSession(ctx context.Context, s *session.Session) (stop func() error) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	return func() error {
+		cancel()
+		return <-ended
+	}
+}
