@@ -19,7 +19,7 @@ import (
 )
 
 // missing are the checks of what mesostest does not do yet.
-var missing = []string{"offers/constraints", "offers/bad-constraints", "agents/drain", "agents/maintenance"}
+var missing = []string{"offers/constraints", "offers/bad-constraints", "agents/drain"}
 
 // standIn is a cluster that is in a hurry.
 func standIn(t *testing.T, credentials map[string]string, listener net.Listener) (*mesostest.Master, conformance.Options) {

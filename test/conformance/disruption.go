@@ -154,7 +154,9 @@ func checkMaintenance(p *probe) (seen string, err error) {
 	if err := f.decline(p.ctx, 0, o.ID); err != nil {
 		return "", err
 	}
-	_, err = f.offerOf(p, "an offer with unavailability", func(n *offer) bool { return n.AgentID == o.AgentID && len(n.Unavailability) > 0 })
+	_, err = await(p.ctx, f, p.Patience, "an offer of "+o.Hostname+" with unavailability", func() (int, bool) {
+		return 0, slices.ContainsFunc(f.held, func(n offer) bool { return n.AgentID == o.AgentID && len(n.Unavailability) > 0 })
+	})
 	return o.Hostname, err
 }
 
