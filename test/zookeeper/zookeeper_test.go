@@ -1,0 +1,195 @@
+package zookeeper
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/session"
+)
+
+// records is a store in memory.
+type records struct {
+	mu     sync.Mutex
+	states map[string]framework.TaskState
+}
+
+func (r *records) StoreFrameworkID(context.Context, string) error { return nil }
+
+func (r *records) Prepare(_ context.Context, in framework.Intent) (framework.Payload, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.states[in.TaskID] = ""
+	return framework.Payload{Name: in.TaskID, Command: "run", Overhead: placement.Resources{CPUs: 0.1, MemMiB: 32}}, nil
+}
+
+func (r *records) Record(_ context.Context, st framework.TaskStatus) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, known := r.states[st.TaskID]; !known {
+		return framework.ErrUnknownTask
+	}
+	r.states[st.TaskID] = st.State
+	return nil
+}
+
+func (r *records) state(taskID string) framework.TaskState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.states[taskID]
+}
+
+type conversation struct {
+	*session.Session
+	*records
+	t *testing.T
+}
+
+func converse(t *testing.T, masters string) *conversation {
+	t.Helper()
+	c := &conversation{t: t, records: &records{states: map[string]framework.TaskState{}}}
+	s, err := session.New(session.Config{
+		Masters: []string{masters}, Store: c.records, Clock: time.Now,
+		Framework: framework.Info{Name: "k8sm", User: "root", Roles: []string{"k8sm"}, FailoverTimeout: time.Hour},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Session = s
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("running the session: %v", err)
+		}
+	})
+	return c
+}
+
+func (c *conversation) await(what string, so func(session.State) bool) {
+	c.t.Helper()
+	begin := time.Now()
+	for time.Since(begin) < patience {
+		if so(c.State()) {
+			c.t.Logf("after %4.1fs: %s", time.Since(begin).Seconds(), what)
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	c.t.Fatalf("after %s it is not so: %s; the state is %+v", patience, what, c.State())
+}
+
+func at(m *mesostest.Master) func(session.State) bool {
+	return func(st session.State) bool { return st.Subscribed && st.Master == m.Addr() }
+}
+
+func cluster(t *testing.T) *mesostest.Masters {
+	t.Helper()
+	ms, err := mesostest.NewMasters(2, mesostest.MasterOptions{AllocationInterval: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := ms.Close(); err != nil {
+			t.Errorf("closing the masters: %v", err)
+		}
+	})
+	if _, err := ms.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), WorkDir: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	return ms
+}
+
+// The life of a framework under masters that come and go, and a ZooKeeper that is
+// killed, restarted, frozen and thawed.
+func TestSessionFollowsTheLeader(t *testing.T) {
+	z := startServer(t)
+	ms := cluster(t)
+	first, second := ms.All()[0], ms.All()[1]
+	ours := converse(t, "zk://"+z.addr()+"/mesos")
+	ours.await("without masters, nobody leads", func(st session.State) bool { return st.Reason == framework.NoLeader })
+
+	one := z.enrol("/mesos", first.Addr(), zk.WorldACL(zk.PermAll), "")
+	ours.await("the first master is subscribed to", at(first))
+	z.enrol("/mesos", second.Addr(), zk.WorldACL(zk.PermAll), "")
+	ours.Want(placement.Demand{ID: "node-1.1", Group: "general", Role: "k8sm", Resources: placement.Resources{CPUs: 1, MemMiB: 512}})
+	ours.await("a task runs", func(session.State) bool { return ours.state("node-1.1") == framework.TaskRunning })
+
+	one.conn.Close() // its node goes with its session
+	ms.Elect(1)
+	ours.await("the second master is subscribed to", at(second))
+
+	z.kill()
+	time.Sleep(3 * time.Second)
+	if st := ours.State(); !st.Subscribed {
+		t.Errorf("without ZooKeeper the stream is lost: %+v", st)
+	}
+	second.CloseStreams()
+	ours.await("the stream is lost", func(st session.State) bool { return !st.Subscribed })
+	ours.await("without ZooKeeper, the master that led last is subscribed to again", at(second))
+
+	z.start()
+	two := z.enrol("/mesos", first.Addr(), zk.WorldACL(zk.PermAll), "")
+	ms.Elect(0)
+	z.retire(two)
+	ours.await("after ZooKeeper's return, the first master is subscribed to", at(first))
+
+	z.signal(syscall.SIGSTOP)
+	time.Sleep(12 * time.Second) // longer than an answer may take
+	if st := ours.State(); !st.Subscribed {
+		t.Errorf("with ZooKeeper frozen the stream is lost: %+v", st)
+	}
+	z.signal(syscall.SIGCONT)
+	three := z.enrol("/mesos", second.Addr(), zk.WorldACL(zk.PermAll), "")
+	ms.Elect(1)
+	z.retire(three)
+	ours.await("after the thaw, the second master is subscribed to", at(second))
+	if st := ours.state("node-1.1"); st.Terminal() {
+		t.Errorf("meanwhile the task ended: %s", st)
+	}
+}
+
+// retire has all masters but one leave.
+func (z *ensemble) retire(but *enrolment) {
+	z.t.Helper()
+	children, _, err := but.conn.Children("/mesos")
+	if err != nil {
+		z.t.Fatal(err)
+	}
+	for _, name := range children {
+		if node := "/mesos/" + name; node != but.node {
+			if err := but.conn.Delete(node, -1); err != nil && err != zk.ErrNoNode {
+				z.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// Masters that let only those read who know their secret.
+func TestCredentialsOfZooKeeper(t *testing.T) {
+	z := startServer(t)
+	ms := cluster(t)
+	z.enrol("/secret", ms.All()[0].Addr(), zk.DigestACL(zk.PermAll, "mesos", "hunter2"), "mesos:hunter2")
+	t.Run("right", func(t *testing.T) {
+		converse(t, "zk://mesos:hunter2@"+z.addr()+"/secret").await("the master is subscribed to", at(ms.All()[0]))
+	})
+	for name, userinfo := range map[string]string{"wrong": "mesos:guess@", "missing": ""} {
+		t.Run(name, func(t *testing.T) {
+			ours := converse(t, "zk://"+userinfo+z.addr()+"/secret")
+			ours.await("the reason is told, and no secret", func(st session.State) bool {
+				return st.Reason == framework.MasterUnreachable &&
+					strings.Contains(st.Message, "may not be read with these credentials") && !strings.Contains(st.Message, "guess")
+			})
+		})
+	}
+}
