@@ -60,6 +60,8 @@ fmt: $(TOOLS)/golangci-lint ## Format the code
 test: ## All tests: unit, integration, end to end (in both runtimes where the machine allows), and that the fault matrix holds
 	@rm -rf $(REPORTS)
 	@$(MAKE) test-unit
+	@$(MAKE) test-zookeeper
+	@$(MAKE) fuzz FUZZTIME=3s
 	@$(MAKE) test-integration
 	@$(MAKE) test-e2e
 	@$(MAKE) faults
@@ -69,6 +71,19 @@ test-unit: $(TOOLS)/gotestsum | $(REPORTS) ## Tests that need nothing but Go
 	$(call gotest,unit) ./...
 	cd api && $(call gotest,api) ./...
 	cd test && $(call gotest,tools) ./benchmark/... ./cmd/... ./conformance/... ./playground/... ./story/...
+
+.PHONY: test-zookeeper
+test-zookeeper: $(TOOLS)/gotestsum | $(REPORTS) ## The leader found by a real ZooKeeper, of Debian's packages (skipped where there are none)
+	cd test && $(call gotest,zookeeper) -count=1 -timeout 10m ./zookeeper/...
+
+FUZZTIME ?= 10s
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZTIME; what it finds lies in testdata/fuzz, and is a test from then on
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' api controllers mesos | sort | while IFS=: read -r file target; do \
+		echo "$${target#func } for $(FUZZTIME) in $${file%/*}"; \
+		go test "./$${file%/*}" -run='^$$' -fuzz="^$${target#func }\$$" -fuzztime=$(FUZZTIME) >"$$log" 2>&1 || { cat "$$log"; exit 1; }; \
+	done
 
 .PHONY: test-integration
 test-integration: kube $(TOOLS)/gotestsum | $(REPORTS) ## The controllers against a real API server and a Mesos cluster in a box
