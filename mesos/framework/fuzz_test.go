@@ -30,7 +30,7 @@ func FuzzStep(f *testing.F) {
 		slices.Concat(placed, []byte{15, 2, 2, 0, 9, 13, 0, 0, 15, 2, 1, 13, 0, 1, 15, 2, 1, 9, 0, 200, 1, 0, 1, 0, 13, 0, 1}),   // leaves its role
 		slices.Concat(subscribed, []byte{7, 0, 0, 1, 0, 0, 1, 0, 5, 7, 3, 1, 0, 200}),                                            // inverse offers
 		slices.Concat(subscribed, []byte{9, 0, 100, 1, 0, 1, 1, 15, 0, 9, 0, 100, 1, 0, 1, 0, 13, 0, 0}),                         // torn down
-		slices.Concat(subscribed, []byte{14, 2, 0, 0, 1, 0, 30, 13, 1, 1, 0, 100}), // offer constraints, refused
+		slices.Concat(subscribed, []byte{14, 2, 0, 0, 1, 0, 30, 13, 1, 1, 0, 100}),                                               // offer constraints, refused
 		{6, 1}, {1, 0, 0, 0}, slices.Concat(subscribed, []byte{6, 0}),
 	} {
 		f.Add(script)

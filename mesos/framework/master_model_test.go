@@ -5,11 +5,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/placement"
 )
 
 // connect lets an attempt to subscribe come to something.
@@ -33,10 +35,88 @@ func (w *world) connect() {
 	w.say("subscribed as %s", id)
 	w.master.disconnect()
 	w.master.connected = true
-	w.master.suppressed = len(call.Subscribe.SuppressedRoles) > 0
+	if constraintsText(call) != "" && w.chance(20) {
+		w.master.tell(&scheduler.Event{Type: scheduler.Event_ERROR, Error: &scheduler.Event_Error{Message: "invalid 'AttributeConstraint'"}})
+		return
+	}
+	w.master.take(call, call.Subscribe.FrameworkInfo.Roles, call.Subscribe.SuppressedRoles)
 	w.master.tell(&scheduler.Event{Type: scheduler.Event_SUBSCRIBED, Subscribed: &scheduler.Event_Subscribed{
 		FrameworkID: &mesos.FrameworkID{Value: id}, HeartbeatIntervalSeconds: ptr(500.0),
+		MasterInfo: &mesos.MasterInfo{Version: ptr([]string{"1.11.1", "1.9.0"}[w.rand.IntN(2)])},
 	}})
+}
+
+// take replaces what SUBSCRIBE and UPDATE_FRAMEWORK replace. Offers in a role that is left
+// are void.
+func (m *masterModel) take(call *framework.Call, roles, suppressed []string) {
+	m.roles, m.constraints = roles, roleConstraints(call)
+	clear(m.suppressed)
+	for _, r := range suppressed {
+		m.suppressed[r] = true
+	}
+	for _, id := range slices.Sorted(maps.Keys(m.offers)) {
+		if !slices.Contains(roles, m.offers[id].role) {
+			m.rescind(id)
+		}
+	}
+}
+
+func (m *masterModel) rescind(id string) {
+	delete(m.offers, id)
+	m.tell(&scheduler.Event{Type: scheduler.Event_RESCIND, Rescind: &scheduler.Event_Rescind{OfferID: mesos.OfferID{Value: id}}})
+}
+
+// racks of the agents. Offer constraints see the first one only.
+var racks = map[string][]string{"S0": {"r1"}, "S1": {"r2"}, "S2": {"r3", "r1"}}
+
+// constraintsOf a node.
+func constraintsOf(node string) []placement.Constraint {
+	switch node {
+	case "a":
+		return []placement.Constraint{{Attribute: "rack", Operator: placement.In, Values: []string{"r1", "r9"}}}
+	case "b":
+		return []placement.Constraint{{Attribute: "rack", Operator: placement.NotIn, Values: []string{"r1"}}, {Attribute: "rack", Operator: placement.Exists}}
+	}
+	return nil
+}
+
+func mayRunOn(node, agent string) bool {
+	switch node {
+	case "a":
+		return agent != "S1"
+	case "b":
+		return agent == "S1"
+	}
+	return true
+}
+
+// schedule plans maintenance, or calls it off.
+func (w *world) schedule() {
+	m := &w.master
+	agent := fmt.Sprintf("S%d", w.rand.IntN(3))
+	for _, id := range slices.Sorted(maps.Keys(m.offers)) {
+		if m.offers[id].agent == agent {
+			m.rescind(id)
+		}
+	}
+	if m.windows[agent] != nil {
+		delete(m.windows, agent)
+		for _, id := range slices.Sorted(maps.Keys(m.inverse)) {
+			delete(m.inverse, id)
+			m.tell(&scheduler.Event{Type: scheduler.Event_RESCIND_INVERSE_OFFER, RescindInverseOffer: &scheduler.Event_RescindInverseOffer{InverseOfferID: mesos.OfferID{Value: id}}})
+		}
+		return
+	}
+	start := w.now.Add(time.Duration(w.rand.IntN(240)) * time.Minute)
+	m.windows[agent] = &mesos.Unavailability{Start: mesos.TimeInfo{Nanoseconds: start.UnixNano()}, Duration: &mesos.DurationInfo{Nanoseconds: int64(time.Hour)}}
+	if m.connected {
+		m.made++
+		id := fmt.Sprintf("I%d", m.made)
+		m.inverse[id] = w.now
+		m.tell(&scheduler.Event{Type: scheduler.Event_INVERSE_OFFERS, InverseOffers: &scheduler.Event_InverseOffers{InverseOffers: []mesos.InverseOffer{{
+			OfferID: mesos.OfferID{Value: id}, AgentID: &mesos.AgentID{Value: agent}, Unavailability: *m.windows[agent],
+		}}}})
+	}
 }
 
 func (w *world) deliver() {
@@ -47,8 +127,14 @@ func (w *world) deliver() {
 	w.master.events = w.master.events[1:]
 	w.say("← %s", e.Type)
 	for _, o := range e.GetOffers().GetOffers() {
-		if _, out := w.master.offers[o.ID.Value]; out {
-			w.master.offers[o.ID.Value] = w.now
+		if out, ok := w.master.offers[o.ID.Value]; ok {
+			out.told = w.now
+			w.master.offers[o.ID.Value] = out
+		}
+	}
+	for _, o := range e.GetInverseOffers().GetInverseOffers() {
+		if _, out := w.master.inverse[o.OfferID.Value]; out {
+			w.master.inverse[o.OfferID.Value] = w.now
 		}
 	}
 	w.core.Step(w.now, e)
@@ -57,18 +143,36 @@ func (w *world) deliver() {
 // offer lets the master offer something, if it may.
 func (w *world) offer() {
 	m := &w.master
-	if !m.connected || m.suppressed {
+	if !m.connected {
+		return
+	}
+	agent, role := fmt.Sprintf("S%d", w.rand.IntN(3)), m.roles[w.rand.IntN(len(m.roles))]
+	if m.suppressed[role] || !m.passes(role, agent) {
 		return
 	}
 	m.made++
-	id, agent, role := fmt.Sprintf("O%d", m.made), fmt.Sprintf("S%d", w.rand.IntN(3)), "k8sm"
-	m.offers[id] = w.now
+	id := fmt.Sprintf("O%d", m.made)
+	m.offers[id] = offerModel{told: w.now, agent: agent, role: role}
 	alloc := &mesos.Resource_AllocationInfo{Role: &role}
-	o := mesos.Offer{ID: mesos.OfferID{Value: id}, AgentID: mesos.AgentID{Value: agent}, Hostname: agent, AllocationInfo: alloc, Resources: []mesos.Resource{
+	o := mesos.Offer{ID: mesos.OfferID{Value: id}, AgentID: mesos.AgentID{Value: agent}, Hostname: agent, AllocationInfo: alloc, Unavailability: m.windows[agent], Resources: []mesos.Resource{
 		{Name: "cpus", Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: float64(1 + w.rand.IntN(8))}, AllocationInfo: alloc},
 		{Name: "mem", Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: 4096}, AllocationInfo: alloc},
 	}}
-	m.tell(&scheduler.Event{Type: scheduler.Event_OFFERS, Offers: &scheduler.Event_Offers{Offers: []mesos.Offer{o}}})
+	for _, r := range racks[agent] {
+		o.Attributes = append(o.Attributes, mesos.Attribute{Name: "rack", Type: mesos.TEXT, Text: &mesos.Value_Text{Value: r}})
+	}
+	m.tell(offersEvent(o))
+}
+
+// passes says whether an agent meets one of the groups of constraints for a role.
+func (m *masterModel) passes(role, agent string) bool {
+	groups := m.constraints[role]
+	return len(groups) == 0 || slices.ContainsFunc(groups, func(g message) bool {
+		return !slices.ContainsFunc(all(g[1]), func(c message) bool {
+			predicate, rack := c.in(2), racks[agent][0]
+			return (predicate[3] != nil && predicate.in(3)[1][0] != rack) || (predicate[4] != nil && predicate.in(4)[1][0] == rack) || predicate[2] != nil
+		})
+	})
 }
 
 // arrive lets the next call reach the master, or get lost.
@@ -92,9 +196,22 @@ func (w *world) arrive() {
 			delete(w.master.offers, id.Value)
 		}
 	case scheduler.Call_REVIVE, scheduler.Call_SUPPRESS:
-		if !lost {
-			w.master.suppressed = c.Type == scheduler.Call_SUPPRESS
+		for _, r := range slices.Concat(c.GetRevive().GetRoles(), c.GetSuppress().GetRoles()) {
+			if !lost {
+				w.master.suppressed[r] = c.Type == scheduler.Call_SUPPRESS
+			}
 		}
+	case scheduler.Call_ACCEPT_INVERSE_OFFERS:
+		for _, id := range c.AcceptInverseOffers.InverseOfferIDs {
+			delete(w.master.inverse, id.Value)
+		}
+	case scheduler.Call_UPDATE_FRAMEWORK:
+		if w.chance(20) {
+			w.core.CallRefused(w.now, c, "refused")
+			return
+		}
+		w.master.take(c, c.UpdateFramework.FrameworkInfo.Roles, c.UpdateFramework.SuppressedRoles)
+		w.core.CallTaken(w.now, c)
 	case scheduler.Call_KILL:
 		if !w.chance(50) {
 			w.kill(c.Kill.TaskID.Value)
@@ -124,8 +241,8 @@ func (w *world) accept(a *scheduler.Call_Accept) {
 			w.t.Errorf("task ID %s is used twice", id)
 		}
 		w.master.launched[id] = true
-		if !valid {
-			w.tellState(id, ti.AgentID.Value, mesos.TASK_DROPPED, "")
+		if !valid || w.master.draining[ti.AgentID.Value] {
+			w.master.drop(id, ti.AgentID.Value, valid)
 			continue
 		}
 		node, _, _ := strings.Cut(id, ".")
@@ -137,6 +254,15 @@ func (w *world) accept(a *scheduler.Call_Accept) {
 		w.master.tasks[id] = &taskModel{agent: ti.AgentID.Value, state: mesos.TASK_STAGING}
 		w.update(id, mesos.TASK_STARTING)
 	}
+}
+
+func (m *masterModel) drop(id, agent string, draining bool) {
+	st := mesos.TaskStatus{TaskID: mesos.TaskID{Value: id}, AgentID: &mesos.AgentID{Value: agent}, State: mesos.TASK_DROPPED.Enum()}
+	st.Reason = mesos.REASON_INVALID_OFFERS.Enum()
+	if draining {
+		st.Reason = mesos.REASON_AGENT_DRAINING.Enum()
+	}
+	m.tell(updateOf(st))
 }
 
 // update is by the agent: it comes again until it is acknowledged.

@@ -71,18 +71,29 @@ type world struct {
 	master masterModel
 	store  storeModel
 	nodes  map[string]*nodeModel
+	info   framework.Info
 	calm   bool // no more accidents
 }
 
 // masterModel is a master with its agents.
 type masterModel struct {
-	connected  bool
-	suppressed bool
-	events     []*scheduler.Event
-	offers     map[string]time.Time // outstanding, by when they were told to the core
-	made       int
-	tasks      map[string]*taskModel
-	launched   map[string]bool // ever
+	connected   bool
+	roles       []string
+	suppressed  map[string]bool
+	constraints map[string][]message // groups, by role
+	events      []*scheduler.Event
+	offers      map[string]offerModel // outstanding
+	inverse     map[string]time.Time  // outstanding inverse offers, by when they were told to the core
+	made        int
+	windows     map[string]*mesos.Unavailability // by agent
+	draining    map[string]bool
+	tasks       map[string]*taskModel
+	launched    map[string]bool // ever
+}
+
+type offerModel struct {
+	told        time.Time // to the core
+	agent, role string
 }
 
 type taskModel struct {
@@ -108,7 +119,11 @@ type nodeModel struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
 	w := &world{t: t, rand: rand.New(rand.NewPCG(seed, 1)), now: epoch}
-	w.master = masterModel{offers: map[string]time.Time{}, tasks: map[string]*taskModel{}, launched: map[string]bool{}}
+	w.master = masterModel{
+		suppressed: map[string]bool{}, offers: map[string]offerModel{}, inverse: map[string]time.Time{}, windows: map[string]*mesos.Unavailability{},
+		draining: map[string]bool{}, tasks: map[string]*taskModel{}, launched: map[string]bool{},
+	}
+	w.info = framework.Info{Name: "k8sm", Roles: []string{"k8sm"}}
 	w.store = storeModel{records: map[string]framework.Task{}, known: map[string]bool{}, lost: map[string]bool{}}
 	w.nodes = map[string]*nodeModel{}
 	for _, name := range []string{"a", "b", "c", "d"} {
@@ -126,7 +141,8 @@ func (w *world) chance(percent int) bool { return !w.calm && w.rand.IntN(100) < 
 
 // boot starts a core from what is durable.
 func (w *world) boot() {
-	cfg := framework.Config{Seed: 7, Info: framework.Info{ID: w.store.id, Name: "k8sm", Roles: []string{"k8sm"}}}
+	cfg := framework.Config{Seed: 7, Info: w.info}
+	cfg.Info.ID = w.store.id
 	for _, id := range slices.Sorted(maps.Keys(w.store.records)) {
 		cfg.Tasks = append(cfg.Tasks, w.store.records[id])
 	}
@@ -144,6 +160,7 @@ func (m *masterModel) disconnect() {
 	m.connected = false
 	m.events = nil
 	clear(m.offers)
+	clear(m.inverse)
 }
 
 // act lets one thing happen.
@@ -176,7 +193,7 @@ func (w *world) act() {
 }
 
 func (w *world) accident() {
-	switch w.rand.IntN(12) {
+	switch w.rand.IntN(16) {
 	case 0:
 		w.say("the connection breaks")
 		w.master.disconnect()
@@ -187,9 +204,7 @@ func (w *world) accident() {
 		w.boot()
 	case 2, 3:
 		if len(w.master.offers) > 0 {
-			id := slices.Sorted(maps.Keys(w.master.offers))[0]
-			delete(w.master.offers, id)
-			w.master.tell(&scheduler.Event{Type: scheduler.Event_RESCIND, Rescind: &scheduler.Event_Rescind{OfferID: mesos.OfferID{Value: id}}})
+			w.master.rescind(slices.Sorted(maps.Keys(w.master.offers))[0])
 		}
 	case 4:
 		for _, id := range slices.Sorted(maps.Keys(w.master.tasks)) {
@@ -212,6 +227,23 @@ func (w *world) accident() {
 	case 6, 7, 8:
 		n := w.nodes[[]string{"a", "b", "c", "d"}[w.rand.IntN(4)]]
 		n.wanted = !n.wanted
+	case 9:
+		w.become([]string{"k8sm"}, []string{"k8sm", "extra"}, []string{"extra"})
+	case 10:
+		w.schedule()
+	case 11:
+		agent := fmt.Sprintf("S%d", w.rand.IntN(3))
+		w.master.draining[agent] = !w.master.draining[agent]
+	}
+}
+
+// become changes the registration.
+func (w *world) become(roles ...[]string) {
+	w.info.Roles = roles[w.rand.IntN(len(roles))]
+	w.info.Hostname = fmt.Sprint("host-", w.rand.IntN(3))
+	w.say("becomes %v %s", w.info.Roles, w.info.Hostname)
+	if err := w.core.Update(w.now, w.info); err != nil {
+		w.t.Error(err)
 	}
 }
 
@@ -230,9 +262,14 @@ func (w *world) pass(d time.Duration) {
 		w.drain()
 	}
 	w.now = until
-	for id, since := range w.master.offers {
+	for id, o := range w.master.offers {
+		if w.now.Sub(o.told) > 6*time.Second && !w.onItsWay(id) {
+			w.t.Errorf("I8: offer %s is held for %s", id, w.now.Sub(o.told))
+		}
+	}
+	for id, since := range w.master.inverse {
 		if w.now.Sub(since) > 6*time.Second && !w.onItsWay(id) {
-			w.t.Errorf("I8: offer %s is held for %s", id, w.now.Sub(since))
+			w.t.Errorf("inverse offer %s waits for an answer for %s", id, w.now.Sub(since))
 		}
 	}
 }
@@ -240,9 +277,10 @@ func (w *world) pass(d time.Duration) {
 // onItsWay says that a call that gives an offer back has been sent.
 func (w *world) onItsWay(id string) bool {
 	return slices.ContainsFunc(w.calls, func(c *framework.Call) bool {
-		return slices.ContainsFunc(slices.Concat(c.GetAccept().GetOfferIDs(), c.GetDecline().GetOfferIDs()), func(o mesos.OfferID) bool { return o.Value == id })
+		return slices.ContainsFunc(slices.Concat(c.GetAccept().GetOfferIDs(), c.GetDecline().GetOfferIDs(), c.GetAcceptInverseOffers().GetInverseOfferIDs()), func(o mesos.OfferID) bool { return o.Value == id })
 	}) || slices.ContainsFunc(w.master.events, func(e *scheduler.Event) bool {
-		return slices.ContainsFunc(e.GetOffers().GetOffers(), func(o mesos.Offer) bool { return o.ID.Value == id })
+		return slices.ContainsFunc(e.GetOffers().GetOffers(), func(o mesos.Offer) bool { return o.ID.Value == id }) ||
+			slices.ContainsFunc(e.GetInverseOffers().GetInverseOffers(), func(o mesos.InverseOffer) bool { return o.OfferID.Value == id })
 	})
 }
 
@@ -280,6 +318,9 @@ func (w *world) check(c *framework.Call) {
 			if rec, ok := w.store.records[ti.TaskID.Value]; !ok || rec.AgentID != ti.AgentID.Value {
 				w.t.Errorf("I2: %s is launched on %s, the record says %+v", ti.TaskID.Value, ti.AgentID.Value, rec)
 			}
+			if node, _, _ := strings.Cut(ti.TaskID.Value, "."); !mayRunOn(node, ti.AgentID.Value) {
+				w.t.Errorf("%s is launched on %s against its constraints", ti.TaskID.Value, ti.AgentID.Value)
+			}
 		}
 	case scheduler.Call_ACKNOWLEDGE:
 		if !w.store.known[string(c.Acknowledge.UUID)] {
@@ -298,6 +339,10 @@ func (m *masterModel) tell(e *scheduler.Event) {
 func (w *world) converge() {
 	w.calm = true
 	w.say("calm")
+	w.info.Name = "calm" // another registration than any that was refused
+	w.become([]string{"k8sm"})
+	clear(w.master.windows)
+	clear(w.master.draining)
 	for i := range 600 {
 		if i == 300 {
 			w.pass(16 * time.Minute) // so that the next implicit reconciliation comes
@@ -336,8 +381,11 @@ func (w *world) checkEnd() {
 			w.t.Errorf("at the end %s does not run: %+v; %s", w.current(name), mt, text)
 		}
 	}
-	if !w.master.suppressed || len(w.master.offers) > 0 {
+	if !w.master.suppressed["k8sm"] || len(w.master.offers) > 0 {
 		w.t.Errorf("I10: at the end suppressed is %v, and %d offers are out", w.master.suppressed, len(w.master.offers))
+	}
+	if got := w.core.State().Kept; got == "" && !slices.Equal(w.master.roles, w.info.Roles) {
+		w.t.Errorf("at the end the roles are %v, want %v", w.master.roles, w.info.Roles)
 	}
 	said := len(w.trace)
 	w.pass(5 * time.Minute)

@@ -91,6 +91,6 @@ func (w *world) reconcileNode() {
 		n.attempt++
 		fallthrough
 	case !ok:
-		w.core.Want(w.now, placement.Demand{ID: w.current(name), Group: "general", MaxPerAgent: 2, Resources: placement.Resources{CPUs: 1, MemMiB: 512}})
+		w.core.Want(w.now, placement.Demand{ID: w.current(name), Group: "general", Role: "k8sm", MaxPerAgent: 3, Resources: placement.Resources{CPUs: 1, MemMiB: 512}, Constraints: constraintsOf(name)})
 	}
 }

@@ -68,32 +68,41 @@ func all(ms []string) []message {
 
 // constraintsText reads the offer constraints off the wire.
 func constraintsText(c *framework.Call) string {
-	b, err := c.Marshal()
-	if err != nil {
-		return err.Error()
-	}
-	call, err := parse(string(b))
-	if err != nil {
-		return err.Error()
-	}
-	body := uint64(3)
-	if c.Type == scheduler.Call_UPDATE_FRAMEWORK {
-		body = 19
-	}
 	var roles []string
-	for _, entry := range all(call.in(body, 3)[1]) {
+	for role, gs := range roleConstraints(c) {
 		var groups []string
-		for _, g := range all(entry.in(2)[1]) {
+		for _, g := range gs {
 			var parts []string
 			for _, a := range all(g[1]) {
 				parts = append(parts, attributeText(a))
 			}
 			groups = append(groups, strings.Join(parts, "&"))
 		}
-		roles = append(roles, entry[1][0]+":"+strings.Join(groups, "|"))
+		roles = append(roles, role+":"+strings.Join(groups, "|"))
 	}
 	sort.Strings(roles)
 	return strings.Join(roles, " ")
+}
+
+// roleConstraints are the groups of each role.
+func roleConstraints(c *framework.Call) map[string][]message {
+	b, err := c.Marshal()
+	if err != nil {
+		panic(err)
+	}
+	call, err := parse(string(b))
+	if err != nil {
+		panic(err)
+	}
+	body := uint64(3)
+	if c.Type == scheduler.Call_UPDATE_FRAMEWORK {
+		body = 19
+	}
+	out := map[string][]message{}
+	for _, entry := range all(call.in(body, 3)[1]) {
+		out[entry[1][0]] = all(entry.in(2)[1])
+	}
+	return out
 }
 
 func attributeText(a message) string {
