@@ -3,17 +3,12 @@ package session
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/mesos/mesos-go/api/v1/lib/master"
 
 	"github.com/k8sm/k8sm/mesos/placement"
-	"github.com/k8sm/k8sm/mesos/recordio"
 )
 
 // AgentCapacity is what one agent has in all, used or not.
@@ -43,46 +38,11 @@ func holds(a, b placement.Resources) bool {
 
 // LargestAgent asks the master what the agents of the cluster have in all.
 func (s *Session) LargestAgent(ctx context.Context) (Capacity, error) {
-	leader, err := s.leader()
-	if err != nil {
-		return Capacity{}, err
-	}
-	res, err := s.client.follow(ctx, leader.JoinPath(operatorPath), &master.Call{Type: master.Call_GET_AGENTS}, nil)
+	r, err := s.ask(ctx, master.Call_GET_AGENTS)
 	if err != nil {
 		return Capacity{}, fmt.Errorf("asking the master for its agents: %w", err)
 	}
-	defer discard(res)
-	if res.StatusCode != http.StatusOK {
-		return Capacity{}, fmt.Errorf("asking the master for its agents: %w", refusal(res))
-	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, responseMost))
-	if err != nil {
-		return Capacity{}, fmt.Errorf("reading the master's agents: %w", err)
-	}
-	agents, err := decodeAgents(body)
-	if err != nil {
-		return Capacity{}, err
-	}
-	return capacityOf(agents, s.cfg.Framework.Roles), nil
-}
-
-// leader is the master that we are subscribed to.
-func (s *Session) leader() (*url.URL, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := s.core.State()
-	if !st.Subscribed || s.current == nil {
-		return nil, errors.New("not subscribed: " + st.Message)
-	}
-	return &url.URL{Scheme: s.current.endpoint.Scheme, Host: s.current.endpoint.Host}, nil
-}
-
-func decodeAgents(body []byte) ([]master.Response_GetAgents_Agent, error) {
-	var r master.Response
-	if err := recordio.Decode(body, &r, "the master's agents"); err != nil {
-		return nil, err
-	}
-	return r.GetGetAgents().GetAgents(), nil
+	return capacityOf(r.GetGetAgents().GetAgents(), s.registration().Roles), nil
 }
 
 func capacityOf(agents []master.Response_GetAgents_Agent, roles []string) Capacity {

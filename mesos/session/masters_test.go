@@ -41,7 +41,11 @@ func answer(status int, contentType, body string) http.HandlerFunc {
 // streaming answers SUBSCRIBE as a master does, with these bytes, and then is silent.
 func streaming(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Mesos-Stream-Id") != "" {
+		switch {
+		case r.URL.Path == "/api/v1":
+			w.WriteHeader(http.StatusForbidden)
+			return
+		case r.Header.Get("Mesos-Stream-Id") != "":
 			w.WriteHeader(http.StatusAccepted)
 			return
 		}
@@ -271,7 +275,7 @@ type countedConn struct {
 }
 
 func (c *countedConn) Write(p []byte) (int, error) {
-	if !bytes.Contains(p, []byte("Mesos-Stream-Id")) && c.stream.CompareAndSwap(false, true) {
+	if bytes.Contains(p, []byte("/api/v1/scheduler")) && !bytes.Contains(p, []byte("Mesos-Stream-Id")) && c.stream.CompareAndSwap(false, true) {
 		c.count.begun.Add(1)
 		if n := c.count.open.Add(1); n > c.count.most.Load() {
 			c.count.most.Store(n)

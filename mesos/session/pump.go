@@ -82,6 +82,9 @@ func (s *Session) told() {
 	}
 	if st.Subscribed && !before.Subscribed {
 		s.metrics.subscription(framework.Subscribed)
+		if s.current != nil && (before.FrameworkID != "" || s.cfg.Framework.ID != "") { // there was an earlier registration
+			s.spawn(s.current.compare)
+		}
 	}
 	if st.Final && !before.Final {
 		s.metrics.subscription(st.Reason)

@@ -35,6 +35,7 @@ type Session struct {
 	core    *framework.Core
 	counts  framework.Counts // as far as they are in the metrics
 	state   framework.State  // as it was last logged
+	info    framework.Info   // as what we want to be registered
 	ctx     context.Context  // from Run until its end
 	cancel  context.CancelFunc
 	running bool
@@ -65,7 +66,7 @@ func New(cfg Config) (*Session, error) {
 		return nil, fmt.Errorf("making the framework's core: %w", err)
 	}
 	s := &Session{
-		cfg: cfg, log: cfg.Log, masters: masters, ensemble: ensemble, client: newClient(&cfg), core: core,
+		cfg: cfg, log: cfg.Log, masters: masters, ensemble: ensemble, client: newClient(&cfg), core: core, info: cfg.Framework,
 		metrics: cfg.Metrics.of(cfg.Framework.Name), final: make(chan struct{}),
 		leadership: leadership{known: make(chan struct{})},
 	}
@@ -158,7 +159,11 @@ func (s *Session) Kill(taskID, agentID string) {
 // us, else with the next SUBSCRIBE. State.Kept tells what the master would not have.
 func (s *Session) Update(info framework.Info) error {
 	var err error
-	s.input(func(now time.Time) { err = s.core.Update(now, info) })
+	s.input(func(now time.Time) {
+		if err = s.core.Update(now, info); err == nil {
+			s.info = info
+		}
+	})
 	return err
 }
 

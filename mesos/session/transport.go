@@ -23,8 +23,6 @@ const (
 	headerTimeout = 15 * time.Second
 	// callTimeout bounds a call that is not SUBSCRIBE, in all.
 	callTimeout = 20 * time.Second
-	// responseMost is the longest answer of the operator API that is read.
-	responseMost = 256 << 20
 
 	mediaType      = string(codecs.MediaTypeProtobuf)
 	streamIDHeader = "Mesos-Stream-Id"

@@ -220,3 +220,35 @@ func TestNewCredentialsAreTriedForSoon(t *testing.T) {
 		r.within(2*time.Second, "the new ones are taken", r.is(framework.Subscribed))
 	})
 }
+
+// A master silently keeps the user of the first registration: whoever says another later
+// is told.
+func TestWhatTheMasterKeepsIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.master("10.0.1.1", 0)
+		first, store := w.start("10.0.1.1:5050")
+		first.within(2*time.Second, "it is subscribed", first.is(framework.Subscribed))
+		if st := first.State(); st.Kept != "" {
+			t.Errorf("the first registration keeps %q", st.Kept)
+		}
+		first.end()
+
+		second, _ := w.start("10.0.1.1:5050", func(c *session.Config) {
+			c.Framework.ID, c.Framework.User = store.frameworkID(), "nobody"
+		})
+		second.within(2*time.Second, "what is kept is told", func() bool { return second.State().Kept == "user root, not nobody" })
+		time.Sleep(time.Hour)
+		if st := second.State(); !st.Subscribed || st.Kept == "" {
+			t.Errorf("an hour later the state is %+v", st)
+		}
+		second.end()
+
+		third, _ := w.start("10.0.1.1:5050", func(c *session.Config) { c.Framework.ID = store.frameworkID() })
+		third.within(2*time.Second, "it is subscribed", third.is(framework.Subscribed))
+		time.Sleep(time.Minute)
+		if st := third.State(); st.Kept != "" {
+			t.Errorf("of what did not change is kept %q", st.Kept)
+		}
+	})
+}

@@ -1,0 +1,102 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/master"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/recordio"
+)
+
+const (
+	// askTimeout bounds a question to the operator API, in all.
+	askTimeout = time.Minute
+	// answerMost is the longest answer that is read: 10,000 agents take a tenth of it.
+	answerMost = 256 << 20
+)
+
+// ask puts a question to the operator API of the master that we are subscribed to.
+func (s *Session) ask(ctx context.Context, question master.Call_Type) (*master.Response, error) {
+	leader, err := s.leader()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	res, err := s.client.follow(ctx, leader.JoinPath(operatorPath), &master.Call{Type: question}, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer discard(res)
+	if res.StatusCode != http.StatusOK {
+		return nil, refusal(res)
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, answerMost))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	r := &master.Response{}
+	return r, recordio.Decode(body, r, "the answer")
+}
+
+// leader is the master that we are subscribed to.
+func (s *Session) leader() (*url.URL, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.core.State()
+	if !st.Subscribed || s.current == nil {
+		return nil, errors.New("not subscribed: " + st.Message)
+	}
+	return &url.URL{Scheme: s.current.endpoint.Scheme, Host: s.current.endpoint.Host}, nil
+}
+
+// registration is as what we want to be registered now.
+func (s *Session) registration() framework.Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.info
+}
+
+// compare has the core told what the master keeps of an earlier registration. Masters
+// ignore it silently when SUBSCRIBE says otherwise; they show it to those who may see us.
+// Who may not is none the wiser.
+func (st *stream) compare() {
+	s := st.s
+	answer, err := s.ask(st.ctx, master.Call_GET_FRAMEWORKS)
+	if err != nil {
+		s.log.V(1).Info("Asking the master for our registration failed", "reason", err.Error())
+		return
+	}
+	id, want := s.State().FrameworkID, s.registration()
+	for i := range answer.GetGetFrameworks().GetFrameworks() {
+		if has := &answer.GetFrameworks.Frameworks[i].FrameworkInfo; has.GetID().GetValue() == id {
+			st.input(func(time.Time) { s.core.Kept(kept(has, want)) })
+			return
+		}
+	}
+}
+
+// kept says what a master has of us that is not what we said, of what never changes.
+func kept(has *mesos.FrameworkInfo, want framework.Info) string {
+	var out []string
+	if has.User != want.User {
+		out = append(out, fmt.Sprintf("user %s, not %s", has.User, want.User))
+	}
+	if p := has.GetPrincipal(); want.Principal != "" && p != want.Principal {
+		out = append(out, fmt.Sprintf("principal %s, not %s", cmp.Or(p, "none"), want.Principal))
+	}
+	if !has.GetCheckpoint() {
+		out = append(out, "no checkpointing: tasks end when their agent's process does")
+	}
+	return strings.Join(out, "; ")
+}
