@@ -38,10 +38,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.MesosNode{}, fieldFramework, frameworkOf); err != nil {
 		return fmt.Errorf("indexing MesosNodes: %w", err)
 	}
-	edited := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+	// Its own writes are looked at, too: a look by a cache that lagged may have found the
+	// status as it should be when it was not any more.
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("mesosframework").
-		For(&v1alpha1.MesosFramework{}, builder.WithPredicates(edited)).
+		For(&v1alpha1.MesosFramework{}).
 		Watches(&v1alpha1.MesosFramework{}, handler.EnqueueRequestsFromMapFunc(r.others), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.MesosNodePool{}, gathered(), builder.WithPredicates(comesOrGoes())).
 		Watches(&v1alpha1.MesosNode{}, gathered(), builder.WithPredicates(comesOrGoes())).

@@ -38,9 +38,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.MesosNode{}, fieldPool, poolOf); err != nil {
 		return fmt.Errorf("indexing MesosNodes: %w", err)
 	}
+	// Its own writes are looked at, too: a look by a cache that lagged may have found the
+	// status as it should be when it was not any more.
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("mesosnodepool").
-		For(&v1alpha1.MesosNodePool{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.MesosNodePool{}).
 		Watches(&v1alpha1.MesosNode{}, gathered()).
 		Watches(&v1alpha1.MesosFramework{}, handler.EnqueueRequestsFromMapFunc(r.poolsOf), builder.WithPredicates(ofInterest())).
 		WithOptions(controller.Options{

@@ -39,11 +39,29 @@ func buildOperator() string {
 	return binary
 }
 
-func startProcess(binary, kubeconfig string) *process {
+// serviceAccount is a kubeconfig with the rights that config/ gives to the operator.
+func serviceAccount() string {
+	GinkgoHelper()
+	applyAll(filepath.Join("..", "..", "config", "manager", "namespace.yaml"))
+	applyAll(filepath.Join("..", "..", "config", "rbac", "*.yaml"))
+	// A certificate in the service account's name has the service account's rights.
+	account, err := environment.AddUser(envtest.User{
+		Name:   "system:serviceaccount:" + namespace + ":k8sm-operator",
+		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace},
+	}, nil)
+	Expect(err).NotTo(HaveOccurred())
+	data, err := account.KubeConfig()
+	Expect(err).NotTo(HaveOccurred())
+	kubeconfig := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
+	Expect(os.WriteFile(kubeconfig, data, 0o600)).To(Succeed())
+	return kubeconfig
+}
+
+func startProcess(binary, kubeconfig string, flags ...string) *process {
 	GinkgoHelper()
 	p := &process{metrics: freeAddress(), health: freeAddress()}
-	p.command = exec.Command(binary, "--kubeconfig="+kubeconfig, "--namespace="+namespace,
-		"--metrics-bind-address="+p.metrics, "--health-probe-bind-address="+p.health)
+	p.command = exec.Command(binary, append([]string{"--kubeconfig=" + kubeconfig, "--namespace=" + namespace,
+		"--metrics-bind-address=" + p.metrics, "--health-probe-bind-address=" + p.health}, flags...)...)
 	p.command.Stdout, p.command.Stderr = GinkgoWriter, GinkgoWriter
 	Expect(p.command.Start()).To(Succeed())
 	DeferCleanup(p.stop)
@@ -57,8 +75,10 @@ func (p *process) stop() error {
 	if p.command.ProcessState != nil {
 		return nil
 	}
-	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGCONT} {
+		if err := p.command.Process.Signal(signal); err != nil {
+			return err
+		}
 	}
 	return p.command.Wait()
 }
@@ -89,18 +109,7 @@ func freeAddress() string {
 
 var _ = Describe("Two operators", func() {
 	It("agree on one that leads, and the other takes over at once", func() {
-		applyAll(filepath.Join("..", "..", "config", "manager", "namespace.yaml"))
-		applyAll(filepath.Join("..", "..", "config", "rbac", "*.yaml"))
-		// A certificate in the service account's name has the service account's rights.
-		account, err := environment.AddUser(envtest.User{
-			Name:   "system:serviceaccount:" + namespace + ":k8sm-operator",
-			Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace},
-		}, nil)
-		Expect(err).NotTo(HaveOccurred())
-		data, err := account.KubeConfig()
-		Expect(err).NotTo(HaveOccurred())
-		kubeconfig := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
-		Expect(os.WriteFile(kubeconfig, data, 0o600)).To(Succeed())
+		kubeconfig := serviceAccount()
 		binary := buildOperator()
 		master := newMaster(mesostest.MasterOptions{}, 0)
 

@@ -28,7 +28,18 @@ var (
 	config      *rest.Config
 	// strict is a client that refuses unknown fields, as kubectl does.
 	strict client.Client
+	// auditLog is the file in which the API server notes who changed what.
+	auditLog string
 )
+
+const auditPolicy = `
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: Metadata, verbs: [create, update, patch, delete, deletecollection]}
+- {level: None}
+`
 
 func TestIntegration(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -44,8 +55,14 @@ var _ = BeforeSuite(func() {
 		ErrorIfCRDPathMissing: true,
 		BinaryAssetsDirectory: controlPlane(),
 	}
-	environment.ControlPlane.GetAPIServer().Configure().Set("enable-bootstrap-token-auth", "true")
-	var err error
+	auditLog = filepath.Join(GinkgoT().TempDir(), "audit.log")
+	policy := filepath.Join(GinkgoT().TempDir(), "audit-policy.yaml")
+	err := os.WriteFile(policy, []byte(auditPolicy), 0o600)
+	Expect(err).NotTo(HaveOccurred())
+	environment.ControlPlane.GetAPIServer().Configure().
+		Set("enable-bootstrap-token-auth", "true").
+		Set("audit-policy-file", policy).
+		Set("audit-log-path", auditLog)
 	config, err = environment.Start()
 	DeferCleanup(environment.Stop)
 	Expect(err).NotTo(HaveOccurred(), "a control plane is needed: `make kube` builds it")
