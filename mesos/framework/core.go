@@ -185,7 +185,7 @@ func (c *Core) attend(now time.Time, a appointment) {
 	case dutySuppress:
 		c.suppress(now, a.key)
 	case dutyWindow:
-		c.forgetWindow(a.key)
+		c.review(now, a.key)
 	case dutyCalls:
 		// settle does it
 	}

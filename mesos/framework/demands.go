@@ -206,6 +206,13 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 func sameDemand(a, b *placement.Demand) bool {
 	return a.ID == b.ID && a.Group == b.Group && a.Role == b.Role && a.Resources == b.Resources &&
 		a.MaxPerAgent == b.MaxPerAgent && slices.Equal(a.Avoid, b.Avoid) &&

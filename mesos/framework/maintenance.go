@@ -12,8 +12,10 @@ import (
 
 // maintenance is the part of the core that knows which agents go down, and when.
 type maintenance struct {
-	// windows by agent, until they have passed or are taken back.
+	// windows by agent, until they have passed or are called off; and when they were last
+	// told, zero if they have been taken back.
 	windows map[string]placement.Window
+	told    map[string]time.Time
 	// inverse are the inverse offers that the windows come from: by agent, and back.
 	inverse   map[string]string
 	inverseOf map[string]string
@@ -29,7 +31,8 @@ const reasonAgentDraining = "REASON_AGENT_DRAINING"
 
 func newMaintenance() maintenance {
 	return maintenance{
-		windows: map[string]placement.Window{}, inverse: map[string]string{}, inverseOf: map[string]string{}, draining: map[string]time.Time{},
+		windows: map[string]placement.Window{}, told: map[string]time.Time{}, inverse: map[string]string{}, inverseOf: map[string]string{},
+		draining: map[string]time.Time{},
 	}
 }
 
@@ -67,6 +70,7 @@ func (c *Core) onInverseOffers(now time.Time, os []mesos.InverseOffer) {
 func (c *Core) onRescindInverseOffer(now time.Time, id string) {
 	if agentID, ok := c.inverseOf[id]; ok {
 		c.unlink(agentID)
+		c.told[agentID] = time.Time{}
 		c.agenda.set(dutyWindow, agentID, now.Add(c.timing.Hint))
 	}
 }
@@ -85,16 +89,34 @@ func (c *Core) foresee(now time.Time, agentID string, w *placement.Window) {
 		c.windows[agentID] = *w
 		c.out.Changed = true
 	}
-	if w.Duration > 0 {
+	c.told[agentID] = now
+	c.agenda.clear(dutyWindow, agentID)
+	c.review(now, agentID)
+}
+
+// review forgets a window that is over, or was called off. Nobody says that one was whose
+// inverse offer we have accepted; but if it stands, and has not begun, it is offered
+// again. Without a stream it could not be.
+func (c *Core) review(now time.Time, agentID string) {
+	w, told := c.windows[agentID], c.told[agentID]
+	lapse := now.Add(2 * c.timing.Implicit)
+	if c.phase == up {
+		lapse = later(told, c.since).Add(2 * c.timing.Implicit)
+	}
+	switch begun := !w.Start.After(now); {
+	case told.IsZero() || w.Over(now) || (!begun && !lapse.After(now)):
+		c.forgetWindow(agentID)
+	case !begun:
+		c.agenda.set(dutyWindow, agentID, earlier(w.Start, lapse))
+	case w.Duration > 0:
 		c.agenda.set(dutyWindow, agentID, w.Start.Add(w.Duration))
-	} else {
-		c.agenda.clear(dutyWindow, agentID)
 	}
 }
 
 func (c *Core) forgetWindow(agentID string) {
 	if _, planned := c.windows[agentID]; planned {
 		delete(c.windows, agentID)
+		delete(c.told, agentID)
 		c.out.Changed = true
 	}
 	c.unlink(agentID)

@@ -107,6 +107,11 @@ func TestPlanChoosesAgents(t *testing.T) {
 				resource(func() mesos.Resource { r := scalar("cpus", 9); r.Revocable = &mesos.Resource_RevocableInfo{}; return r }()).
 				resource(func() mesos.Resource { r := scalar("disk", 9999); r.Disk = &mesos.Resource_DiskInfo{}; return r }())},
 		},
+		"an agent with GPUs is as good as another": {
+			demands: demands(1),
+			offers:  []*offer{makeOffer(1).has(4, 4096, 1024).resource(scalar("gpus", 2))},
+			want:    []string{"node-0 on agent-1"},
+		},
 		"a demand for nothing, or for nonsense, has no place": {
 			demands: []placement.Demand{
 				{ID: "none", Role: "k8sm"},
@@ -238,7 +243,12 @@ func TestMatchTakesResourcesAsOffered(t *testing.T) {
 	o := makeOffer(1).zone("eu", "eu-a").text("rack", "r1").
 		resource(scalar("cpus", 3)).resource(reserved(scalar("cpus", 2), "k8sm")).
 		resource(scalar("mem", 8192)).resource(scalar("disk", 2048)).
-		resource(portRange(31000, 31000)).resource(reserved(portRange(32000, 32005), "k8sm"))
+		resource(portRange(31000, 31000)).resource(reserved(portRange(32000, 32005), "k8sm")).
+		resource(scalar("gpus", 2)).resource(func() mesos.Resource {
+		r := scalar("mem", 9999)
+		r.Revocable = &mesos.Resource_RevocableInfo{}
+		return r
+	}())
 	o.URL = &mesos.URL{Address: mesos.Address{IP: ptr("10.0.0.7"), Port: 5051}}
 	res := placement.Plan(placement.Input{Demands: demands(1, func(d *placement.Demand) { d.Resources.Ports = 7 }), Offers: parseAll(t, o), Now: noon})
 	if len(res.Matches) != 1 {
