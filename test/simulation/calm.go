@@ -73,7 +73,7 @@ func (w *world) becalm() {
 	w.mu.Unlock()
 	w.plan.crashes, w.plan.badStarts = 0, 0
 	w.weather.change(func(n *weatherNow) { *n = weatherNow{} })
-	w.mesos.heal()
+	w.goes(w.mesos.heal)
 	for _, p := range processes {
 		p.wake()
 		p.mu.Lock()

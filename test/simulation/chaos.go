@@ -59,6 +59,7 @@ func (w *world) disturb() {
 		b.strike(w, what)
 	}
 	w.wait(w.plan.chaos - time.Since(began))
+	w.troubles.Wait()
 }
 
 func choose(r roll) (blow, roll) {
@@ -75,11 +76,10 @@ func choose(r roll) (blow, roll) {
 	return blows[0], r.then()
 }
 
-// later does something after a while, unless the world has ended or become calm: then
-// it is done at once.
+// later ends a trouble after a while, unless the world has ended. Calm is not before.
 func (w *world) later(r roll, least, most time.Duration, do func()) {
 	d := r.between(least, most)
-	w.goes(func() {
+	w.troubles.Go(func() {
 		if sleep(w.context, d) == nil {
 			do()
 		}
@@ -164,8 +164,8 @@ func (w *world) blowDrain(r roll) {
 	a := w.mesos.some(r)
 	w.trace.add(a.Hostname(), "drained")
 	a.Drain(mesostest.NoMaxGrace, false)
-	w.goes(func() {
-		for w.wait(10 * time.Second) {
+	w.troubles.Go(func() {
+		for w.wait(10*time.Second) && !w.isCalm() {
 			if a.Reactivate() == nil {
 				w.trace.add(a.Hostname(), "reactivated")
 				return

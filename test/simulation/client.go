@@ -44,11 +44,14 @@ func (w *wire) call(ctx context.Context, verb, about string, writes bool, do fun
 	}
 	r := world.chance.of(w.process.name + " " + what)
 	fate := world.weather.apiFate(r, writes)
+	if err := w.process.pass(); err != nil {
+		return err
+	}
 	if err := sleep(ctx, fate.request); err != nil && !writes {
 		return err
 	}
-	if err := w.process.pass(); err != nil {
-		return err
+	if w.process.isOff() {
+		return errOff
 	}
 	if fate.before != nil {
 		world.trace.add(w.process.name, "%s: %v", what, fate.before)

@@ -3,6 +3,7 @@ package simulation
 import (
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/k8sm/k8sm/mesos/mesostest"
@@ -115,21 +116,28 @@ func (c *mesosCluster) heal() {
 		a.Start()
 		a.Reconnect()
 	}
-	c.world.goes(c.giveUp)
+	for !c.isWhole() && c.world.wait(10*time.Second) {
+		continue
+	}
 }
 
-// giveUp marks lost agents gone, as soon as a master knows them to be away.
-func (c *mesosCluster) giveUp() {
-	for c.world.wait(30 * time.Second) {
-		all := true
-		for _, a := range c.lost {
-			leader := c.masters.Leader()
-			all = leader != nil && leader.MarkAgentGone(a.ID()) && all
-		}
-		if all {
-			return
+// isWhole tells whether lost agents are marked gone, which a master does once it knows
+// them to be away, and all others are in use. It does what it can for that.
+func (c *mesosCluster) isWhole() bool {
+	whole := true
+	for _, a := range c.lost {
+		leader := c.masters.Leader()
+		whole = leader != nil && leader.MarkAgentGone(a.ID()) && whole
+	}
+	for _, a := range c.agents {
+		switch err := a.Reactivate(); {
+		case err == nil:
+			c.world.trace.add(a.Hostname(), "reactivated")
+		case strings.Contains(err.Error(), "DRAINING"):
+			whole = false
 		}
 	}
+	return whole
 }
 
 func (c *mesosCluster) close() { _ = c.masters.Close() } // what does not end is seen by the bubble

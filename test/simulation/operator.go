@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/go-logr/logr"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -114,7 +113,7 @@ func (w *world) manager(p *process) (ctrl.Manager, error) {
 			writer.reads = cached
 			return &writer, nil
 		},
-		Logger:                              logr.Discard(),
+		Logger:                              w.trace.logger(p.name),
 		Metrics:                             metricsserver.Options{BindAddress: "0"},
 		HealthProbeBindAddress:              "0",
 		LeaderElection:                      true,

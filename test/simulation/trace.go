@@ -6,6 +6,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 )
 
 // traceMost bounds how much of a trace is kept: the last lines count.
@@ -41,6 +44,18 @@ func (t *trace) add(actor, format string, args ...any) {
 	}
 	t.lines[t.first] = line
 	t.first = (t.first + 1) % traceMost
+}
+
+// logger writes what the product logs into a trace that somebody reads as it comes.
+func (t *trace) logger(actor string) logr.Logger {
+	if t.live == nil {
+		return logr.Discard()
+	}
+	return funcr.New(func(prefix, args string) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		_, _ = fmt.Fprintf(t.live, "%12.6f  %-14s log %s %s\n", time.Since(t.began).Seconds(), actor, prefix, args) // as above
+	}, funcr.Options{Verbosity: 1})
 }
 
 // String is the trace as far as it was kept.

@@ -23,6 +23,8 @@ type world struct {
 	context context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup
+	// troubles are those that will end by themselves.
+	troubles sync.WaitGroup
 
 	mesos *mesosCluster
 	pods  *workload
@@ -79,6 +81,7 @@ func (w *world) close() {
 	for _, p := range processes {
 		p.powerOff("with the world")
 	}
+	w.troubles.Wait()
 	w.running.Wait()
 	if w.mesos != nil {
 		w.mesos.close()
