@@ -84,30 +84,29 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("adding the sessions: %w", err)
 	}
 	tokens := identity.Tokens{Writer: mgr.GetClient()}
-	controllers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
-		"MesosFramework": framework.NewReconciler(framework.Options{
+	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
+		framework.NewReconciler(framework.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 			Sessions: sessions, Tokens: tokens, Supplies: o.Supplies,
 			Namespace: o.Namespace, Hostname: o.Hostname, Metrics: o.Metrics,
 			Dial: o.Dial, MaySubscribe: o.MaySubscribe,
 			Log: mgr.GetLogger().WithName("session"),
 		}),
-		"MesosNodePool": nodepool.NewReconciler(nodepool.Options{
+		nodepool.NewReconciler(nodepool.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 			Agents: sessions,
 		}),
-		"MesosNode": node.NewReconciler(node.Options{
+		node.NewReconciler(node.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 			Frameworks: sessions, Tokens: tokens, Artifacts: o.Supplies.Runtime, Changes: sessions.NodeChanges(),
 		}),
-		"CertificateSigningRequest": identity.NewReconciler(identity.Options{
+		identity.NewReconciler(identity.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 			Tokens: tokens,
 		}),
-	}
-	for kind, controller := range controllers {
+	} {
 		if err := controller.SetupWithManager(mgr); err != nil {
-			return fmt.Errorf("setting up the controller of %s: %w", kind, err)
+			return fmt.Errorf("setting up %T: %w", controller, err)
 		}
 	}
 	return nil

@@ -62,6 +62,9 @@ func (m *Master) send(f *framework, event *scheduler.Event) {
 	if drop := m.leader.faults.DropEvents; drop != nil && drop(event.Type.String()) {
 		return
 	}
+	if observe := m.options.ObserveEvent; observe != nil && event.Type != scheduler.Event_HEARTBEAT {
+		observe(event)
+	}
 	f.stream.send(event)
 }
 

@@ -57,6 +57,10 @@ type MasterOptions struct {
 	// Observe, if not nil, is called with each well-formed scheduler call before it
 	// is executed, by the goroutine that serves it. The call must not be changed.
 	Observe func(*scheduler.Call)
+	// ObserveEvent, if not nil, is called with each event but heartbeats that is put on
+	// a scheduler's stream, in their order. It must neither change the event nor call
+	// the master.
+	ObserveEvent func(*scheduler.Event)
 	// Log of what the cluster does. The zero value logs nothing.
 	Log logr.Logger
 	// Now is the clock that dates statuses and filters. Default time.Now.

@@ -59,6 +59,10 @@ func (w *world) comeToRest() {
 		w.fail("it does not stay converged: %s", missing)
 		return
 	}
+	if n := w.checks.held(); n > 0 {
+		w.fail("I8: %d offers are held at rest", n)
+		return
+	}
 	if c, o := w.checks.activity(); c > calls || o > writes {
 		w.fail("I10: at rest for %s, and %d calls, %d writes; last calls: %s", repose, c-calls, o-writes, w.checks.last(c-calls))
 	}

@@ -208,9 +208,11 @@ func (w *world) blowFailOver(r roll) {
 		return
 	}
 	w.trace.add("mesos", "master %d dies", i)
+	w.network.kill(address(masterIP(i), masterPort), true)
 	w.mesos.masters.Kill(i)
 	w.later(r, time.Second, time.Minute, func() {
 		w.trace.add("mesos", "master %d is back", i)
+		w.network.kill(address(masterIP(i), masterPort), false)
 		w.mesos.masters.Revive(i)
 	})
 }

@@ -30,6 +30,7 @@ type checks struct {
 	forgiven  map[string]bool    // tasks that a person declared gone
 	stored    map[string]bool    // framework IDs that were stored
 	sizes     map[string][]size
+	talk      conversation
 	calls     int // other than acknowledgements
 	writes    int // by operators, other than of their lease
 	lastCalls []string
@@ -44,7 +45,7 @@ type size struct {
 func newChecks(w *world) *checks {
 	return &checks{
 		world: w, tasks: map[string]*member{}, ever: map[string]bool{}, forgiven: map[string]bool{},
-		stored: map[string]bool{}, sizes: map[string][]size{},
+		stored: map[string]bool{}, sizes: map[string][]size{}, talk: newConversation(),
 	}
 }
 
@@ -147,8 +148,10 @@ func (c *checks) called(call *scheduler.Call) {
 	defer w.server.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.answered(call)
 	switch call.Type {
 	case scheduler.Call_ACKNOWLEDGE:
+		c.acknowledged(call.Acknowledge)
 		return
 	case scheduler.Call_SUBSCRIBE:
 		c.subscribed(call)

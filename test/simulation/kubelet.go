@@ -56,6 +56,9 @@ func (w *world) executor(ctx context.Context, x *mesostest.Conn) error {
 				w.fail("decoding the launch message of %s: %v", task.TaskID.Value, err)
 				return err
 			}
+			if err := sleep(ctx, w.chance.of("fetch "+task.TaskID.Value).between(10*time.Millisecond, time.Second)); err != nil {
+				return err
+			}
 			n = &member{world: w, conn: x, taskID: task.TaskID, launch: launch, cancel: cancel}
 			w.alive(n)
 			go n.bringUp(ctx)

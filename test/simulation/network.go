@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -17,9 +18,10 @@ type network struct {
 
 	mu        sync.Mutex
 	listeners map[string]*listener
+	dead      map[string]bool // addresses whose machine is down
 }
 
-func newNetwork(w *world) *network { return &network{world: w, listeners: map[string]*listener{}} }
+func newNetwork(w *world) *network { return &network{world: w, listeners: map[string]*listener{}, dead: map[string]bool{}} }
 
 // listen at an address of the network.
 func (n *network) listen(ip string, port int) *listener {
@@ -34,19 +36,26 @@ func (n *network) listen(ip string, port int) *listener {
 	return l
 }
 
+// kill has nobody answer at an address, or somebody again.
+func (n *network) kill(address string, dead bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.dead[address] = dead
+}
+
 // dial connects a process to an address.
 func (n *network) dial(ctx context.Context, p *process, address string) (net.Conn, error) {
 	if err := p.pass(); err != nil {
 		return nil, err
 	}
-	about := p.name + " to " + address
+	about := p.dials(address)
 	if err := sleep(ctx, n.world.chance.of("dial "+about).delay(networkTypical, 0)); err != nil {
 		return nil, err
 	}
 	n.mu.Lock()
-	l := n.listeners[address]
+	l, dead := n.listeners[address], n.dead[address]
 	n.mu.Unlock()
-	if l == nil {
+	if l == nil || dead {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	}
 	ours, theirs := net.Pipe()
@@ -148,6 +157,14 @@ func (c *conn) Close() error {
 		return c.Conn.SetDeadline(time.Unix(1, 0)) // the other end does not hear of it, and finds out by itself
 	}
 	return c.Conn.Close()
+}
+
+// dials names the next connection of the process to an address.
+func (p *process) dials(address string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dialled++
+	return fmt.Sprintf("%s to %s (%d)", p.name, address, p.dialled)
 }
 
 // adopt has a connection end with the process.

@@ -99,7 +99,7 @@ func (w *world) incarnate(name string) {
 // manager is what cmd/operator makes, on the simulated wires.
 func (w *world) manager(p *process) (ctrl.Manager, error) {
 	reader := &live{wire: wire{p, w.server}, scheme: scheme, mapper: mapper}
-	lease, renew, retry := 15*time.Second, 10*time.Second, 2*time.Second
+	lease, renew, retry := 15*time.Second, 9900*time.Millisecond, 2*time.Second // no multiples: nothing is due in the same instant
 	var cached *lagging
 	mgr, err := ctrl.NewManager(&rest.Config{Host: "http://kubernetes", Transport: nowhere{}}, ctrl.Options{
 		Scheme:         scheme,

@@ -29,6 +29,8 @@ type process struct {
 	fuse  int
 	after bool
 	conns []*conn
+	// dialled counts the connections that were ever asked for.
+	dialled int
 }
 
 // pass waits while the process is frozen, and fails once it has no power.
@@ -89,6 +91,7 @@ func (p *process) freeze() {
 	if !p.off && p.thaw == nil {
 		p.thaw = make(chan struct{})
 		p.world.trace.add(p.name, "FROZEN")
+		p.world.noteFreeze()
 	}
 }
 
@@ -110,6 +113,7 @@ func (p *process) wake() {
 		return
 	}
 	p.world.trace.add(p.name, "WOKEN")
+	p.world.noteFreeze()
 	for len(p.news) > 0 {
 		news := p.news
 		p.news = nil

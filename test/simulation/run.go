@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"io"
+	"math/rand"
 	"testing"
 	"testing/cryptotest"
 	"testing/synctest"
@@ -24,6 +25,7 @@ func simulate(t *testing.T, seed uint64, live io.Writer) (out result) {
 	out.seed = seed
 	cryptotest.SetGlobalRandom(t, seed)
 	utilrand.Seed(int64(seed))
+	rand.Seed(int64(seed)) //nolint:staticcheck // others draw from it
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		w := newWorld(t.Context(), seed, live)

@@ -25,6 +25,7 @@ type trace struct {
 	mu    sync.Mutex
 	lines []string
 	first int // index of the oldest line in the ring
+	ended bool
 }
 
 // add notes what an actor did.
@@ -32,6 +33,9 @@ func (t *trace) add(actor, format string, args ...any) {
 	line := fmt.Sprintf("%12.6f  %-14s %s", time.Since(t.began).Seconds(), actor, fmt.Sprintf(format, args...))
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.ended {
+		return
+	}
 	for i := range len(line) {
 		t.sum = (t.sum ^ uint64(line[i])) * 0x100000001b3
 	}
@@ -44,6 +48,13 @@ func (t *trace) add(actor, format string, args ...any) {
 	}
 	t.lines[t.first] = line
 	t.first = (t.first + 1) % traceMost
+}
+
+// end leaves out what follows: a world that is taken down tells nothing any more.
+func (t *trace) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended = true
 }
 
 // logger writes what the product logs into a trace that somebody reads as it comes.

@@ -33,6 +33,7 @@ type world struct {
 	processes []*process
 	calm      bool
 	failure   string
+	frozen    time.Time // when a process was last frozen, or woken
 }
 
 func newWorld(ctx context.Context, seed uint64, live io.Writer) *world {
@@ -74,9 +75,8 @@ func (w *world) run() {
 
 // close ends all that runs.
 func (w *world) close() {
-	w.mu.Lock()
-	processes := w.processes
-	w.mu.Unlock()
+	processes := w.operators()
+	w.trace.end()
 	w.cancel()
 	for _, p := range processes {
 		p.powerOff("with the world")
@@ -112,6 +112,19 @@ func (w *world) failed() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.failure != ""
+}
+
+// froze is when a process was last frozen, or woken.
+func (w *world) froze() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.frozen
+}
+
+func (w *world) noteFreeze() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.frozen = time.Now()
 }
 
 func (w *world) isCalm() bool {
