@@ -1,0 +1,154 @@
+package simulation
+
+// fault is a mistake that could be made in the product: a text that is replaced when the
+// test binary is built, and that the simulation has to catch.
+type fault struct {
+	// name says what the mistake is.
+	name string
+	// file of the product, below the root of the repository.
+	file string
+	// old must occur in it exactly once; it is replaced by new.
+	old, new string
+}
+
+// faults that are planted, one at a time.
+var faults = []fault{
+	{
+		name: "acknowledge before the record",
+		file: "mesos/framework/tasks.go",
+		old:  "	c.out.Statuses = append(c.out.Statuses, t.statuses[0])\n",
+		new:  "	c.out.Statuses = append(c.out.Statuses, t.statuses[0])\n	c.acknowledge(&t.statuses[0])\n",
+	},
+	{
+		name: "ACCEPT although the intent was not written",
+		file: "controllers/framework/store.go",
+		old:  "	if err != nil {\n		return framework.Payload{}, fmt.Errorf(\"preparing %s: %w\", intent.TaskID, err)\n	}\n	if err := s.tokens.Issue",
+		new:  "	if err != nil {\n		return made, nil\n	}\n	if err := s.tokens.Issue",
+	},
+	{
+		name: "launch before the framework ID is stored",
+		file: "mesos/framework/demands.go",
+		old:  "c.state.Reconciled && c.idStored && !c.tearing",
+		new:  "c.state.Reconciled && !c.tearing",
+	},
+	{
+		name: "forget the framework ID at a new subscription",
+		file: "mesos/framework/messages.go",
+		old:  "	if c.info.ID != \"\" {\n		calls.SubscribeTo",
+		new:  "	if c.attempts > 0 {\n		call.Subscribe.FrameworkInfo.ID = nil\n	} else if c.info.ID != \"\" {\n		calls.SubscribeTo",
+	},
+	{
+		name: "forget the stream ID",
+		file: "mesos/session/transport.go",
+		old:  "	if streamID != \"\" {\n",
+		new:  "	if streamID == \"\" {\n",
+	},
+	{
+		name: "use a task ID twice",
+		file: "controllers/node/launch.go",
+		old:  "	p.node.Status.Attempt++\n",
+		new:  "",
+	},
+	{
+		name: "revive once",
+		file: "mesos/framework/roles.go",
+		old:  "	c.agenda.set(dutyRevive, name, now.Add(c.timing.Revive.after(r.revives)))\n",
+		new:  "",
+	},
+	{
+		name: "take UNREACHABLE for the end",
+		file: "mesos/framework/types.go",
+		old:  "TaskDropped, TaskGone, TaskGoneByOperator:\n		return true",
+		new:  "TaskDropped, TaskGone, TaskGoneByOperator, TaskUnreachable:\n		return true",
+	},
+	{
+		name: "take LOST for the end",
+		file: "mesos/framework/types.go",
+		old:  "TaskDropped, TaskGone, TaskGoneByOperator:\n		return true",
+		new:  "TaskDropped, TaskGone, TaskGoneByOperator, TaskLost:\n		return true",
+	},
+	{
+		name: "ask for no task after a subscription",
+		file: "mesos/framework/reconciliation.go",
+		old:  "		c.unheard++\n		c.ask(now, t.id)\n",
+		new:  "		t.unheard = false\n",
+	},
+	{
+		name: "launch before task reconciliation",
+		file: "mesos/framework/demands.go",
+		old:  "c.phase == up && c.state.Reconciled && c.idStored",
+		new:  "c.phase == up && c.idStored",
+	},
+	{
+		name: "hold offers for ever",
+		file: "mesos/framework/offers.go",
+		old:  "	c.decline(long, c.timing.Decline)\n	c.decline(short",
+		new:  "	c.decline(short",
+	},
+	{
+		name: "kill once",
+		file: "mesos/framework/tasks.go",
+		old:  "	c.agenda.set(dutyKill, t.id, now.Add(c.timing.Kill.after(t.kills)))\n",
+		new:  "",
+	},
+	{
+		name: "never miss a heartbeat",
+		file: "mesos/framework/subscription.go",
+		old:  "	c.drop(now, MasterUnreachable, fmt.Sprintf(\"nothing was heard",
+		new:  "	_ = func() { c.drop(now, MasterUnreachable, \"\") }\n	_ = (fmt.Sprintf(\"nothing was heard",
+	},
+	{
+		name: "suppress nothing at a subscription",
+		file: "mesos/framework/messages.go",
+		old:  "		if c.roles[name].suppressed {\n",
+		new:  "		if false && c.roles[name].suppressed {\n",
+	},
+	{
+		name: "never suppress",
+		file: "mesos/framework/roles.go",
+		old:  "	c.enqueue(calls.SuppressWith([]string{name}))\n",
+		new:  "",
+	},
+	{
+		name: "delete the Node before its task has ended",
+		file: "controllers/node/controller.go",
+		old:  "r.drain, r.kill, r.deleteNode,",
+		new:  "r.drain, r.deleteNode, r.kill,",
+	},
+	{
+		name: "kill before the drain",
+		file: "controllers/node/controller.go",
+		old:  "r.cordon, r.drain, r.kill,",
+		new:  "r.cordon, r.kill, r.drain,",
+	},
+	{
+		name: "take a pod that its budget holds for gone",
+		file: "controllers/drain/drain.go",
+		old:  "		result.Held = append(result.Held, Held{Pod: name(pod), Why: why(err)})\n",
+		new:  "		_ = why(err)\n",
+	},
+	{
+		name: "expect nothing of a node that was just made",
+		file: "controllers/nodepool/act.go",
+		old:  "	r.expectations.create(pool.Name, node.Name, r.Now())\n",
+		new:  "",
+	},
+	{
+		name: "let a task without a record run",
+		file: "mesos/framework/tasks.go",
+		old:  "	t.over = false\n	c.kill(now, t)\n",
+		new:  "	t.over = false\n",
+	},
+	{
+		name: "give up on a status that could not be recorded",
+		file: "mesos/framework/tasks.go",
+		old:  "	if err != nil && !errors.Is(err, ErrUnknownTask) {\n",
+		new:  "	if err != nil && !errors.Is(err, ErrUnknownTask) && t == nil {\n",
+	},
+	{
+		name: "forget the tasks on record at a restart",
+		file: "controllers/framework/begin.go",
+		old:  "		Tasks:        tasks,\n",
+		new:  "		Tasks:        tasks[:0],\n",
+	},
+}
