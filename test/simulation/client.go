@@ -29,6 +29,8 @@ var errNotModelled = errors.New("simulation: the API server model does not know 
 type wire struct {
 	process *process
 	server  *apiServer
+	// fence, if not nil, is asked before each write.
+	fence func(context.Context) error
 }
 
 // call makes one call. What is about names the object, for the trace and for chance.
@@ -46,6 +48,11 @@ func (w *wire) call(ctx context.Context, verb, about string, writes bool, do fun
 	fate := world.weather.apiFate(r, writes)
 	if err := w.process.pass(); err != nil {
 		return err
+	}
+	if writes && w.fence != nil {
+		if err := w.fence(ctx); err != nil {
+			return err
+		}
 	}
 	if err := sleep(ctx, fate.request); err != nil && !writes {
 		return err

@@ -21,7 +21,9 @@ type network struct {
 	dead      map[string]bool // addresses whose machine is down
 }
 
-func newNetwork(w *world) *network { return &network{world: w, listeners: map[string]*listener{}, dead: map[string]bool{}} }
+func newNetwork(w *world) *network {
+	return &network{world: w, listeners: map[string]*listener{}, dead: map[string]bool{}}
+}
 
 // listen at an address of the network.
 func (n *network) listen(ip string, port int) *listener {

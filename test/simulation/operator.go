@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -98,8 +100,9 @@ func (w *world) incarnate(name string) {
 
 // manager is what cmd/operator makes, on the simulated wires.
 func (w *world) manager(p *process) (ctrl.Manager, error) {
-	reader := &live{wire: wire{p, w.server}, scheme: scheme, mapper: mapper}
+	reader := &live{wire: wire{process: p, server: w.server}, scheme: scheme, mapper: mapper}
 	lease, renew, retry := 15*time.Second, 9900*time.Millisecond, 2*time.Second // no multiples: nothing is due in the same instant
+	lock := &leaseLock{live: reader, identity: fmt.Sprintf("%s-%d", p.name, w.chance.of("identity").below(1<<30)), good: renew}
 	var cached *lagging
 	mgr, err := ctrl.NewManager(&rest.Config{Host: "http://kubernetes", Transport: nowhere{}}, ctrl.Options{
 		Scheme:         scheme,
@@ -110,14 +113,14 @@ func (w *world) manager(p *process) (ctrl.Manager, error) {
 		},
 		NewClient: func(*rest.Config, client.Options) (client.Client, error) {
 			writer := *reader
-			writer.reads = cached
+			writer.reads, writer.fence = cached, lock.holds
 			return &writer, nil
 		},
 		Logger:                              w.trace.logger(p.name),
 		Metrics:                             metricsserver.Options{BindAddress: "0"},
 		HealthProbeBindAddress:              "0",
 		LeaderElection:                      true,
-		LeaderElectionResourceLockInterface: &leaseLock{live: reader, identity: p.name},
+		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionReleaseOnCancel:       true,
 		LeaseDuration:                       &lease,
 		RenewDeadline:                       &renew,
@@ -128,10 +131,11 @@ func (w *world) manager(p *process) (ctrl.Manager, error) {
 		return nil, err
 	}
 	err = controllers.Setup(powered{mgr, reader, w}, controllers.Options{
-		Namespace: operatorNamespace,
-		Hostname:  p.name,
-		Supplies:  supplies,
-		Now:       time.Now,
+		Namespace:    operatorNamespace,
+		Hostname:     p.name,
+		Supplies:     supplies,
+		Now:          time.Now,
+		MaySubscribe: lock.holds,
 		Dial: func(c session.Config) (framework.Session, error) {
 			c.Dial = func(ctx context.Context, _, address string) (net.Conn, error) {
 				return w.network.dial(ctx, p, address)
@@ -164,14 +168,51 @@ type noEvents struct{}
 
 func (noEvents) Eventf(runtime.Object, runtime.Object, string, string, string, string, ...any) {}
 
-// leaseLock is a leader election by a Lease.
+// leaseLock is a leader election by a Lease, with the fence that cmd/operator has:
+// nothing is changed unless the lease was renewed of late.
 type leaseLock struct {
 	live     *live
 	identity string
+	good     time.Duration
 	held     *coordinationv1.Lease
+
+	mu      sync.Mutex
+	renewed time.Time // when the last renewal that came about was asked for
 }
 
 var _ resourcelock.Interface = (*leaseLock)(nil)
+
+var errNotLeading = errors.New("this operator does not lead, or has not renewed its lease in time")
+
+// holds tells whether changes may be made.
+func (l *leaseLock) holds(context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.renewed) < l.good {
+		return nil
+	}
+	return errNotLeading
+}
+
+// observe notes when a renewal that comes about was asked for.
+func (l *leaseLock) observe(record resourcelock.LeaderElectionRecord, write func() error) error {
+	asked := time.Now()
+	if record.HolderIdentity != l.identity {
+		l.renew(time.Time{})
+		return write()
+	}
+	err := write()
+	if err == nil {
+		l.renew(asked)
+	}
+	return err
+}
+
+func (l *leaseLock) renew(at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.renewed = at
+}
 
 // Get reads the lease.
 func (l *leaseLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
@@ -191,7 +232,7 @@ func (l *leaseLock) Create(ctx context.Context, record resourcelock.LeaderElecti
 		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "k8sm-operator"},
 		Spec:       resourcelock.LeaderElectionRecordToLeaseSpec(&record),
 	}
-	return l.live.Create(ctx, l.held)
+	return l.observe(record, func() error { return l.live.Create(ctx, l.held) })
 }
 
 // Update renews, takes or releases the lease.
@@ -200,7 +241,7 @@ func (l *leaseLock) Update(ctx context.Context, record resourcelock.LeaderElecti
 		return errors.New("the lease was not read")
 	}
 	l.held.Spec = resourcelock.LeaderElectionRecordToLeaseSpec(&record)
-	return l.live.Update(ctx, l.held)
+	return l.observe(record, func() error { return l.live.Update(ctx, l.held) })
 }
 
 // RecordEvent does nothing.
