@@ -79,7 +79,10 @@ func (ms *Masters) Elect(i int) {
 	if c.leader == m || c.closed {
 		return
 	}
-	m.process.revive()
+	if m.process.isDead() {
+		m.begin()
+		m.process.revive()
+	}
 	c.depose()
 	c.elect(m)
 }

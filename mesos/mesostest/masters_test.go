@@ -171,6 +171,14 @@ func TestLeadership(t *testing.T) {
 			b.masters.Elect(1)
 			b.wantRedirects(second, second, second)
 		},
+		"a dead leader that is elected is another master than it was": func(b *box) {
+			id := b.masters.Leader().ID()
+			b.masters.Kill(0)
+			b.masters.Elect(0)
+			if b.masters.Leader().ID() == id {
+				b.t.Error("it kept its ID, and would give IDs of agents a second time")
+			}
+		},
 		"to elect the leader changes nothing": func(b *box) {
 			id := b.masters.Leader().ID()
 			b.masters.Elect(0)

@@ -24,7 +24,7 @@ func masterIP(i int) string { return fmt.Sprintf("10.0.0.%d", i+1) }
 
 func newMesosCluster(w *world) (*mesosCluster, error) {
 	o := mesostest.MasterOptions{
-		Observe: w.checks.called, ObserveEvent: w.checks.told,
+		Observe: w.checks.called, ObserveEvent: w.checks.told, Log: w.trace.logger("mesos"),
 		ElectAfter:  w.plan.electAfter,
 		AgentReturn: w.plan.agentReturn, RecoveryTime: w.plan.recovery,
 	}

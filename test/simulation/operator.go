@@ -135,7 +135,7 @@ func (w *world) manager(p *process) (ctrl.Manager, error) {
 		Hostname:     p.name,
 		Supplies:     supplies,
 		Now:          time.Now,
-		MaySubscribe: lock.holds,
+		MaySubscribe: lock.maySubscribe,
 		Dial: func(c session.Config) (framework.Session, error) {
 			c.Dial = func(ctx context.Context, _, address string) (net.Conn, error) {
 				return w.network.dial(ctx, p, address)
@@ -192,6 +192,18 @@ func (l *leaseLock) holds(context.Context) error {
 		return nil
 	}
 	return errNotLeading
+}
+
+// maySubscribe asks the API server whether the lease is still ours.
+func (l *leaseLock) maySubscribe(ctx context.Context) error {
+	lease := &coordinationv1.Lease{}
+	if err := l.live.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: "k8sm-operator"}, lease); err != nil {
+		return err
+	}
+	if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity != l.identity {
+		return errNotLeading
+	}
+	return l.holds(ctx)
 }
 
 // observe notes when a renewal that comes about was asked for.

@@ -31,6 +31,7 @@ func simulate(t *testing.T, seed uint64, live io.Writer) (out result) {
 		w := newWorld(t.Context(), seed, live)
 		w.run()
 		w.close()
+		time.Sleep(time.Minute) // for messages that are on their way still
 		out.failure, out.trace, out.sum, out.virtual = w.failure, w.trace.String(), w.trace.sum, time.Since(began)
 	})
 	return out
