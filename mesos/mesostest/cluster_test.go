@@ -270,6 +270,23 @@ func TestExecutorsThatAreFunctions(t *testing.T) {
 	}
 }
 
+// A KILL that names another agent than the task's is not even answered.
+func TestKillThatNamesAnotherAgent(t *testing.T) {
+	m := startMaster(t, MasterOptions{})
+	a, b := startAgent(t, m, AgentOptions{Launcher: Func(Obedient)}), startAgent(t, m, AgentOptions{Launcher: Func(Obedient)})
+	s := subscribeScheduler(t, m, frameworkInfo("a"))
+	o := s.offerOf(a)
+	s.launch(o, 0, executorTask(o, "t", ""))
+	s.wantStates("TASK_STARTING", "TASK_RUNNING")
+	s.call("KILL", object{"kill": object{"task_id": value("t"), "agent_id": value(b.ID())}})
+	s.call("RECONCILE", object{"reconcile": object{"tasks": []object{{"task_id": value("t")}}}})
+	if st := s.wantStates("TASK_RUNNING"); st["reason"] != "REASON_RECONCILIATION" {
+		t.Errorf("got %v", st)
+	}
+	s.call("KILL", object{"kill": object{"task_id": value("t"), "agent_id": value(a.ID())}})
+	s.wantStates("TASK_KILLED")
+}
+
 func TestBadOptions(t *testing.T) {
 	if _, err := NewMaster(MasterOptions{Address: "nowhere"}); err == nil {
 		t.Error("a master listens nowhere")

@@ -209,6 +209,9 @@ func (m *Master) kill(f *framework, call *scheduler.Call_Kill) {
 		m.reconcileOne(f, call.TaskID.Value, call.AgentID)
 		return
 	}
+	if call.AgentID != nil && call.AgentID.Value != t.agent.id {
+		return // that is all: no answer tells of it
+	}
 	taskID, policy := call.TaskID.Value, call.KillPolicy
 	t.killed = true
 	if t.agent.state == agentActive {

@@ -149,6 +149,9 @@ func (st *stream) answered(call *framework.Call, status int, text string) {
 		st.doubt(failuref(framework.NoLeader, "%s no longer leads", st.endpoint.Host))
 	case status == http.StatusUnauthorized:
 		st.doubt(failuref(framework.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
+	case status == http.StatusBadRequest && strings.Contains(text, "does not match principal"):
+		// Not for what the call says: whoever we are by now, every call is refused.
+		st.doubt(failuref(framework.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
 	case status == http.StatusServiceUnavailable:
 		st.doubt(failuref(framework.NoLeader, "%s: %s", st.endpoint.Host, text))
 	case refusesCall(call, status, text):

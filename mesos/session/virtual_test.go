@@ -252,3 +252,26 @@ func TestWhatTheMasterKeepsIsTold(t *testing.T) {
 		}
 	})
 }
+
+// Credentials of another principal than the framework's are no good on its stream: all
+// calls are refused, and nothing else would say so.
+func TestCredentialsOfAnotherPrincipalEndTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		box(t, 1, func(o *mesostest.MasterOptions) {
+			o.Listener, o.AllocationInterval = w.listen("10.0.1.1", 5050), time.Second
+			o.Credentials = map[string]string{"k8sm": "secret", "other": "secret"}
+		})
+		r, _ := w.start("10.0.1.1:5050", func(c *session.Config) {
+			c.Framework.Principal = "k8sm"
+			c.Authorization = "Basic azhzbTpzZWNyZXQ=" // k8sm:secret
+		})
+		r.within(5*time.Second, "it is subscribed", r.is(framework.Subscribed))
+		r.SetAccess(session.Access{Authorization: "Basic b3RoZXI6c2VjcmV0"}) // other:secret
+		r.Want(demand(1))
+		r.within(5*time.Second, "the subscription is refused", r.is(framework.Refused))
+		contains(t, r.State().Message, "principal")
+		r.SetAccess(session.Access{Authorization: "Basic azhzbTpzZWNyZXQ="})
+		r.within(5*time.Second, "it is subscribed again", r.is(framework.Subscribed))
+	})
+}
