@@ -18,9 +18,6 @@ import (
 	"github.com/k8sm/k8sm/test/conformance"
 )
 
-// missing are the checks of what mesostest does not do yet.
-var missing = []string{"offers/constraints", "offers/bad-constraints", "agents/drain"}
-
 // standIn is a cluster that is in a hurry.
 func standIn(t *testing.T, credentials map[string]string, listener net.Listener) (*mesostest.Master, conformance.Options) {
 	t.Helper()
@@ -67,7 +64,7 @@ func skipped(r *conformance.Report) []string {
 
 func mustPass(t *testing.T) func(conformance.Result) {
 	return func(r conformance.Result) {
-		if r.Verdict == conformance.Fail && !slices.Contains(missing, r.Name) {
+		if r.Verdict == conformance.Fail {
 			t.Errorf("%s failed: %s", r.Name, r.Seen)
 		}
 	}

@@ -1,42 +1,24 @@
 package conformance
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/k8sm/k8sm/mesos/recordio"
 )
-
-// recordMost bounds one record of a stream.
-const recordMost = 64 << 20
-
-// readRecord reads one record of a RecordIO stream.
-func readRecord(r *bufio.Reader) ([]byte, error) {
-	line, err := r.ReadString('\n')
-	if err != nil {
-		return nil, err
-	}
-	n, err := strconv.ParseUint(strings.TrimSuffix(line, "\n"), 10, 64)
-	if err != nil || n > recordMost {
-		return nil, fmt.Errorf("%.40q where a record's length is due", line)
-	}
-	record := make([]byte, n)
-	_, err = io.ReadFull(r, record)
-	return record, err
-}
 
 // read takes events until the stream ends.
 func (s *scheduler) read(body io.ReadCloser) {
 	defer body.Close()
-	r := bufio.NewReader(body)
+	r := recordio.NewReader(body)
 	for {
-		record, err := readRecord(r)
+		record, err := r.ReadFrame()
 		var e event
 		if err == nil {
 			if err = json.Unmarshal(record, &e); err != nil {

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +13,8 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	mesosscheduler "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
+
+	"github.com/k8sm/k8sm/mesos/recordio"
 )
 
 var subscriptionChecks = []check{
@@ -101,13 +102,13 @@ func checkProtobuf(p *probe) (string, error) {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 200)) // as much as there is
 		return "", fmt.Errorf("it was answered %s, Content-Type %q: %q", res.Status, res.Header.Get("Content-Type"), text)
 	}
-	record, err := readRecord(bufio.NewReader(res.Body))
+	record, err := recordio.NewReader(res.Body).ReadFrame()
 	if err != nil {
 		return "", fmt.Errorf("reading the first record: %w", err)
 	}
 	var e mesosscheduler.Event
-	if err := e.Unmarshal(record); err != nil {
-		return "", fmt.Errorf("reading the first event: %w", err)
+	if err := recordio.Decode(record, &e, "the first event"); err != nil {
+		return "", err
 	}
 	if e.Type != mesosscheduler.Event_SUBSCRIBED {
 		return "", fmt.Errorf("the first event is %s", e.Type)
