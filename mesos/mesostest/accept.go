@@ -26,6 +26,11 @@ func (m *Master) accept(f *framework, call *scheduler.Call_Accept) {
 			m.recoverOffer(o)
 		}
 		m.dropTasks(f, call.Operations, mesos.REASON_INVALID_OFFERS, "Task launched with invalid offers: "+err.Error())
+		for i := range call.Operations {
+			if op := &call.Operations[i]; tasksOf(op) == nil {
+				m.refuseOperation(f, op, "Operation attempted with invalid offers: "+err.Error())
+			}
+		}
 		return
 	}
 	if len(offers) == 0 {
@@ -100,9 +105,20 @@ func refusal(t *mesos.TaskInfo, state mesos.TaskState, reason mesos.TaskStatus_R
 	return notice{taskID: t.TaskID.Value, agentID: &t.AgentID, state: state, reason: reason, message: message}
 }
 
-// operate executes LAUNCH and LAUNCH_GROUP. Others are taken, and nothing comes of them.
+// operate executes an operation of an ACCEPT.
 func (m *Master) operate(a *acceptance, op *mesos.Offer_Operation) {
 	tasks := tasksOf(op)
+	if tasks == nil {
+		m.convertOffered(a, op)
+		return
+	}
+	if op.ID != nil {
+		for i := range tasks {
+			m.tell(a.framework, refusal(&tasks[i], mesos.TASK_ERROR, mesos.REASON_TASK_INVALID,
+				fmt.Sprintf("The `id` field cannot be set on %s operations", op.Type)))
+		}
+		return
+	}
 	for i := range tasks {
 		fillAllocation(tasks[i].Resources, a.role)
 		if tasks[i].Executor != nil {

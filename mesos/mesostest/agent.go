@@ -40,7 +40,8 @@ type Agent struct {
 	closed      bool
 	frameworks  map[string]*agentFramework
 	containers  sync.WaitGroup
-	failures    []error // of destroying containers
+	failures    []error      // of destroying containers
+	operations  []*operation // whose end no framework has acknowledged
 }
 
 // AddAgent starts an agent and registers it.
@@ -224,6 +225,9 @@ func (a *Agent) url() *mesos.URL {
 	}}
 }
 
+// pid of the agent, as libprocess names it.
+func (a *Agent) pid() string { return "slave(1)@" + net.JoinHostPort(a.ip, strconv.Itoa(a.port)) }
+
 // info of the agent as executors get it.
 func (a *Agent) info() mesos.AgentInfo {
 	port := int32(a.port)
@@ -231,7 +235,7 @@ func (a *Agent) info() mesos.AgentInfo {
 		ID:         &mesos.AgentID{Value: a.id},
 		Hostname:   a.options.Hostname,
 		Port:       &port,
-		Resources:  a.total.resources("", false),
+		Resources:  a.static.resources("", false),
 		Attributes: a.attributes,
 		Domain:     a.options.Domain.info(),
 	}

@@ -55,31 +55,48 @@ func (m *Master) allocateSoon() {
 
 // allocate makes offers of all that is free. As in Mesos, all that is free on an
 // agent goes to one framework, to the one with the smallest dominant share that
-// has not refused it; roles first, then frameworks in a role.
+// has not refused it; roles first, then frameworks in a role. What others' quotas or
+// reservations keep from it goes to the next one.
 func (m *Master) allocate() {
 	defer m.inverseAllocate()
 	claimants := m.claimants()
 	if len(claimants) == 0 {
 		return
 	}
-	now := m.options.Now()
 	batches := map[*framework][]mesos.Offer{}
+	p := m.newPass()
+	if p != nil && p.anyGuaranteed() {
+		m.allocateTo(claimants, p, p.guaranteed, batches)
+	}
+	m.allocateTo(claimants, p, func(string) bool { return true }, batches)
+	for _, f := range m.sortedFrameworks() {
+		if offers := batches[f]; len(offers) > 0 {
+			m.send(f, offersEvent(offers))
+		}
+	}
+}
+
+// allocateTo offers what is free to claimants in roles that are entitled to it.
+func (m *Master) allocateTo(claimants []claimant, p *pass, entitled func(role string) bool, batches map[*framework][]mesos.Offer) {
+	now := m.options.Now()
 	for _, a := range m.agents {
-		if !a.offerable() {
+		if !a.active() || !worthOffering(a.free) {
 			continue
 		}
 		m.sortByShare(claimants)
 		for _, c := range claimants {
-			if c.mayHave(a, now) {
-				o := m.makeOffer(c.framework, a, c.role)
-				batches[c.framework] = append(batches[c.framework], o.forFramework())
+			if a.free.empty() {
 				break
 			}
-		}
-	}
-	for _, f := range m.sortedFrameworks() {
-		if offers := batches[f]; len(offers) > 0 {
-			m.send(f, offersEvent(offers))
+			if !entitled(c.role) || !c.mayHave(a) {
+				continue
+			}
+			q := p.chop(c.role, a.free.allocatableTo(c.role))
+			if worthOffering(q) && !c.refuses(a, q, now) {
+				p.offered(c.role, q)
+				o := m.makeOffer(c.framework, a, c.role, q)
+				batches[c.framework] = append(batches[c.framework], o.forFramework())
+			}
 		}
 	}
 }
@@ -114,7 +131,7 @@ func (m *Master) sortByShare(claimants []claimant) {
 			role.add(f.allocated[c.role])
 		}
 		shares[c] = share{
-			m.dominantShare(role), m.dominantShare(c.framework.allocated[c.role]),
+			m.dominantShare(role) / m.weight(c.role), m.dominantShare(c.framework.allocated[c.role]),
 			m.offersOfRole[c.role], c.framework.offersOfRole[c.role],
 		}
 	}
@@ -131,38 +148,42 @@ func (m *Master) sortByShare(claimants []claimant) {
 // dominantShare is the largest share of any resource of the cluster.
 func (m *Master) dominantShare(q quantities) float64 {
 	share := 0.0
-	for name, amount := range q.scalars {
-		if total := m.total.scalars[name]; total > 0 {
+	all := m.total.byName().scalars
+	for name, amount := range q.byName().scalars {
+		if total := all[name]; total > 0 {
 			share = max(share, float64(amount)/float64(total))
 		}
 	}
 	return share
 }
 
-// mayHave says whether the agent's free resources may be offered to the claimant:
-// neither refused, nor in a far region, nor wasting GPUs.
-func (c claimant) mayHave(a *Agent, now time.Time) bool {
+// mayHave says whether the agent may be offered to the claimant: it is neither in a
+// far region, nor would it waste GPUs, nor do the framework's constraints forbid it.
+func (c claimant) mayHave(a *Agent) bool {
 	if a.foreign && !c.framework.capable(mesos.FrameworkInfo_Capability_REGION_AWARE) {
 		return false
 	}
 	if a.total.scalars["gpus"] > 0 && !c.framework.capable(mesos.FrameworkInfo_Capability_GPU_RESOURCES) {
 		return false
 	}
-	if !c.framework.constraints.admit(c.role, a) {
-		return false
-	}
+	return c.framework.constraints.admit(c.role, a)
+}
+
+// refuses says whether the claimant has lately declined as much of the agent.
+func (c claimant) refuses(a *Agent, q quantities, now time.Time) bool {
 	filters := c.framework.filters[a]
 	if len(filters[c.role]) == 0 {
-		return true
+		return false
 	}
 	filters[c.role] = slices.DeleteFunc(filters[c.role], func(x filter) bool { return !now.Before(x.until) })
-	return !slices.ContainsFunc(filters[c.role], func(x filter) bool { return x.refused.contains(a.free) })
+	return slices.ContainsFunc(filters[c.role], func(x filter) bool { return x.refused.contains(q) })
 }
 
 // active agents are those of which there are offers.
 func (a *Agent) active() bool { return a.state == agentActive && !a.deactivated }
 
-// offerable says whether the agent has anything worth an offer.
-func (a *Agent) offerable() bool {
-	return a.active() && (a.free.scalars["cpus"] >= minCPUs || a.free.scalars["mem"] >= minMem)
+// worthOffering says whether there is enough for an offer.
+func worthOffering(q quantities) bool {
+	scalars := q.byName().scalars
+	return scalars["cpus"] >= minCPUs || scalars["mem"] >= minMem
 }

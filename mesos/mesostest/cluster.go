@@ -36,6 +36,7 @@ type cluster struct {
 type registry struct {
 	gone map[string]bool // IDs of agents that an operator marked gone
 	plans
+	shares
 }
 
 // knowledge is what a leader has in its memory.

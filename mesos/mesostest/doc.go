@@ -12,9 +12,9 @@
 // methods of Master and Agent. [NewMasters] starts several masters, of which one leads,
 // dies, and is followed by another.
 //
-// Left out are: reservations and volumes, quota and weights, health checks, the default
-// executor, ACLs, the event stream of operators, and the v0 API. Calls of that kind are
-// taken, and nothing comes of them.
+// Left out are: what is in volumes, growing and shrinking them, resource providers,
+// health checks, the default executor, ACLs, the event stream of operators, and the v0
+// API. Calls of that kind are taken, and nothing comes of them.
 //
 // The package knows nothing of k8sm or of Kubernetes. What it answers was checked
 // against exchanges recorded from a real Mesos 1.11.1, which its tests replay.

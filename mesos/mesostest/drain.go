@@ -188,6 +188,10 @@ func (m *Master) administer(w http.ResponseWriter, call *master.Call) bool {
 		err = m.startMaintenance(call.StartMaintenance.Machines)
 	case master.Call_STOP_MAINTENANCE:
 		err = m.stopMaintenance(call.StopMaintenance.Machines)
+	case master.Call_UPDATE_QUOTA:
+		err = m.updateQuota(call.UpdateQuota)
+	case master.Call_UPDATE_WEIGHTS:
+		err = m.updateWeights(call.UpdateWeights.WeightInfos)
 	default:
 		return false
 	}

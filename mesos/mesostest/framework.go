@@ -299,6 +299,7 @@ func (m *Master) removeFramework(f *framework) {
 	}
 	for _, a := range m.agents {
 		m.recoverExecutors(a, f)
+		a.forgetOperations(func(o *operation) bool { return o.framework == f.id })
 		a.deliver(func() { a.shutdownFramework(f.id) })
 	}
 	if f.stream != nil {

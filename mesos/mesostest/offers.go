@@ -20,17 +20,17 @@ type offer struct {
 	timeout   *time.Timer
 }
 
-// makeOffer gives all that is free on the agent to the framework.
-func (m *Master) makeOffer(f *framework, a *Agent, role string) *offer {
+// makeOffer gives what is free on the agent, or a part of it, to the framework.
+func (m *Master) makeOffer(f *framework, a *Agent, role string, q quantities) *offer {
 	o := &offer{
 		id:        fmt.Sprintf("%s-O%d", m.leader.id, m.nextOffer),
 		framework: f,
 		agent:     a,
 		role:      role,
-		resources: a.free,
+		resources: q.clone(),
 	}
 	m.nextOffer++
-	a.free = quantitiesOf()
+	a.free.subtract(o.resources)
 	o.message = mesos.Offer{
 		ID:             mesos.OfferID{Value: o.id},
 		FrameworkID:    mesos.FrameworkID{Value: f.id},

@@ -35,7 +35,7 @@ func (m *Master) serveOperator(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	if m.administer(w, call) {
+	if m.administer(w, call) || m.convertResources(w, call) {
 		return
 	}
 	response := m.read(call.Type)
@@ -53,22 +53,30 @@ func (m *Master) serveOperator(w http.ResponseWriter, r *http.Request) {
 }
 
 func validateOperatorCall(call *master.Call) error {
-	missing := func(field string) error { return worded("Expecting '%s' to be present", field) }
-	switch {
-	case call.Type == master.Call_UNKNOWN:
-		return missing("type")
-	case call.Type == master.Call_TEARDOWN && call.Teardown == nil:
-		return missing("teardown")
-	case call.Type == master.Call_MARK_AGENT_GONE && call.MarkAgentGone == nil:
-		return missing("mark_agent_gone")
-	case call.Type == master.Call_DRAIN_AGENT && call.DrainAgent == nil:
-		return missing("drain_agent")
-	case call.Type == master.Call_UPDATE_MAINTENANCE_SCHEDULE && call.UpdateMaintenanceSchedule == nil:
-		return missing("update_maintenance_schedule")
-	case call.Type == master.Call_START_MAINTENANCE && call.StartMaintenance == nil:
-		return missing("start_maintenance")
-	case call.Type == master.Call_STOP_MAINTENANCE && call.StopMaintenance == nil:
-		return missing("stop_maintenance")
+	if call.Type == master.Call_UNKNOWN {
+		return worded("Expecting 'type' to be present")
+	}
+	for _, needs := range []struct {
+		of    master.Call_Type
+		field string
+		isSet bool
+	}{
+		{master.Call_TEARDOWN, "teardown", call.Teardown != nil},
+		{master.Call_MARK_AGENT_GONE, "mark_agent_gone", call.MarkAgentGone != nil},
+		{master.Call_DRAIN_AGENT, "drain_agent", call.DrainAgent != nil},
+		{master.Call_UPDATE_MAINTENANCE_SCHEDULE, "update_maintenance_schedule", call.UpdateMaintenanceSchedule != nil},
+		{master.Call_START_MAINTENANCE, "start_maintenance", call.StartMaintenance != nil},
+		{master.Call_STOP_MAINTENANCE, "stop_maintenance", call.StopMaintenance != nil},
+		{master.Call_UPDATE_QUOTA, "update_quota", call.UpdateQuota != nil},
+		{master.Call_UPDATE_WEIGHTS, "update_weights", call.UpdateWeights != nil},
+		{master.Call_RESERVE_RESOURCES, "reserve_resources", call.ReserveResources != nil},
+		{master.Call_UNRESERVE_RESOURCES, "unreserve_resources", call.UnreserveResources != nil},
+		{master.Call_CREATE_VOLUMES, "create_volumes", call.CreateVolumes != nil},
+		{master.Call_DESTROY_VOLUMES, "destroy_volumes", call.DestroyVolumes != nil},
+	} {
+		if call.Type == needs.of && !needs.isSet {
+			return worded("Expecting '%s' to be present", needs.field)
+		}
 	}
 	return nil
 }
@@ -133,11 +141,11 @@ func (m *Master) read(call master.Call_Type) *master.Response {
 			Schedule: maintenance.Schedule{Windows: slices.Clone(m.windows)},
 		}}
 	case master.Call_GET_OPERATIONS:
-		return &master.Response{Type: master.Response_GET_OPERATIONS, GetOperations: &master.Response_GetOperations{}}
+		return &master.Response{Type: master.Response_GET_OPERATIONS, GetOperations: m.readOperations()}
 	case master.Call_GET_QUOTA:
-		return &master.Response{Type: master.Response_GET_QUOTA, GetQuota: &master.Response_GetQuota{}}
+		return &master.Response{Type: master.Response_GET_QUOTA, GetQuota: m.readQuota()}
 	case master.Call_GET_WEIGHTS:
-		return &master.Response{Type: master.Response_GET_WEIGHTS}
+		return &master.Response{Type: master.Response_GET_WEIGHTS, GetWeights: m.readWeights()}
 	case master.Call_GET_STATE:
 		return &master.Response{Type: master.Response_GET_STATE, GetState: &master.Response_GetState{
 			GetTasks:      m.readTasks(),
@@ -147,4 +155,44 @@ func (m *Master) read(call master.Call_Type) *master.Response {
 		}}
 	}
 	return nil
+}
+
+// operationOf the calls that reserve and make volumes, as a framework would say it.
+func operationOf(call *master.Call) (agentID string, op *mesos.Offer_Operation) {
+	switch call.Type {
+	case master.Call_RESERVE_RESOURCES:
+		return call.ReserveResources.AgentID.Value, &mesos.Offer_Operation{
+			Type: mesos.Offer_Operation_RESERVE, Reserve: &mesos.Offer_Operation_Reserve{Resources: call.ReserveResources.Resources},
+		}
+	case master.Call_UNRESERVE_RESOURCES:
+		return call.UnreserveResources.AgentID.Value, &mesos.Offer_Operation{
+			Type: mesos.Offer_Operation_UNRESERVE, Unreserve: &mesos.Offer_Operation_Unreserve{Resources: call.UnreserveResources.Resources},
+		}
+	case master.Call_CREATE_VOLUMES:
+		return call.CreateVolumes.AgentID.Value, &mesos.Offer_Operation{
+			Type: mesos.Offer_Operation_CREATE, Create: &mesos.Offer_Operation_Create{Volumes: call.CreateVolumes.Volumes},
+		}
+	case master.Call_DESTROY_VOLUMES:
+		return call.DestroyVolumes.AgentID.Value, &mesos.Offer_Operation{
+			Type: mesos.Offer_Operation_DESTROY, Destroy: &mesos.Offer_Operation_Destroy{Volumes: call.DestroyVolumes.Volumes},
+		}
+	}
+	return "", nil
+}
+
+// convertResources answers those calls, and says whether it was one.
+func (m *Master) convertResources(w http.ResponseWriter, call *master.Call) bool {
+	agentID, op := operationOf(call)
+	if op == nil {
+		return false
+	}
+	c, _ := conversionOf(op)
+	m.lockAsLeader()
+	defer m.mu.Unlock()
+	if status, err := m.convertByOperator(agentID, c); err != nil {
+		refuse(w, status, "%v", err)
+		return true
+	}
+	accepted(w)
+	return true
 }

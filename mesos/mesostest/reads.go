@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -64,7 +63,7 @@ func (m *Master) readAgents() *master.Response_GetAgents {
 		if a.state == agentUnreachable {
 			continue
 		}
-		pid := "slave(1)@" + net.JoinHostPort(a.ip, strconv.Itoa(a.port))
+		pid := a.pid()
 		deactivated := a.deactivated
 		out.Agents = append(out.Agents, master.Response_GetAgents_Agent{
 			AgentInfo:               a.info(),
@@ -226,6 +225,7 @@ func (m *Master) readExecutors() *master.Response_GetExecutors {
 	return out
 }
 
+// readRoles are those that are in use, or that operators have decided something on.
 func (m *Master) readRoles() *master.Response_GetRoles {
 	sums := map[string]quantities{}
 	frameworks := map[string][]mesos.FrameworkID{}
@@ -235,13 +235,19 @@ func (m *Master) readRoles() *master.Response_GetRoles {
 			addTo(sums, role, f.allocated[role])
 		}
 	}
+	for role := range m.quotas {
+		addTo(sums, role, quantitiesOf())
+	}
+	for role := range m.weights {
+		addTo(sums, role, quantitiesOf())
+	}
 	out := &master.Response_GetRoles{Roles: []mesos.Role{}}
-	for _, role := range slices.Sorted(maps.Keys(frameworks)) {
+	for _, role := range slices.Sorted(maps.Keys(sums)) {
 		out.Roles = append(out.Roles, mesos.Role{
 			Name:       role,
-			Weight:     1,
+			Weight:     m.weight(role),
 			Frameworks: frameworks[role],
-			Resources:  quantities{scalars: sums[role].scalars}.resources("", false),
+			Resources:  quantities{scalars: sums[role].byName().scalars}.resources("", false),
 		})
 	}
 	return out

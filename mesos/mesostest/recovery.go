@@ -101,6 +101,7 @@ func (m *Master) readmit(a *Agent) {
 		m.takeBack(a, f, af)
 		a.resend(af.id)
 	}
+	m.resendOperations(a)
 	m.redrain(a)
 	m.allocateSoon()
 }
@@ -129,4 +130,57 @@ func (m *Master) giveUpRecovered() {
 		m.tellFailure(a)
 	}
 	m.recovered = nil
+}
+
+// returned takes back an agent that was unreachable. The master tells each task's
+// state, then the agent sends its unacknowledged updates, and again.
+func (m *Master) returned(a *Agent) {
+	a.state, a.unreachableSince = agentActive, nil
+	a.free = a.total.clone()
+	m.total.add(a.total)
+	for _, af := range a.sortedFrameworks() {
+		f := m.frameworkOfAgent(af)
+		if f == nil {
+			a.shutdownFramework(af.id)
+			continue
+		}
+		for _, t := range m.takeBack(a, f, af) {
+			n := t.notice(t.state, mesos.REASON_AGENT_REREGISTERED, "Unreachable agent re-reregistered")
+			n.containerStatus = t.containerStatus
+			m.tell(f, n)
+		}
+		a.resend(af.id)
+		a.resend(af.id)
+	}
+	m.resendOperations(a)
+	m.redrain(a)
+	m.allocateSoon()
+}
+
+// takeBack makes what the agent has of the framework known to the master again.
+func (m *Master) takeBack(a *Agent, f *framework, af *agentFramework) []*task {
+	for _, x := range af.sortedExecutors() {
+		if !x.isCommand() {
+			own := quantitiesOf(x.info.Resources...)
+			a.addExecutor(f.id, &x.info, x.role(), own)
+			a.free.subtract(own)
+			f.allocate(x.role(), own)
+		}
+	}
+	var tasks []*task
+	for _, at := range valuesByKey(af.tasks) {
+		id := at.id()
+		delete(f.unreachable, id)
+		need := quantitiesOf(at.info.Resources...)
+		m.addTask(f, a, at.info, at.role(), need)
+		t := f.tasks[id]
+		f.allocate(t.role, need)
+		a.free.subtract(need)
+		t.state, t.containerStatus = at.state, at.executor.containerStatus()
+		if terminal(at.state) {
+			m.release(t)
+		}
+		tasks = append(tasks, t)
+	}
+	return tasks
 }

@@ -27,8 +27,9 @@ type registration struct {
 	id               string // empty before the first registration
 	number           int    // in order of start
 	state            agentState
-	foreign          bool // in another region than the master
-	total            quantities
+	foreign          bool       // in another region than the master
+	static           quantities // as it was configured
+	total            quantities // with what was reserved of it since
 	free             quantities // neither used nor offered
 	offers           map[string]*offer
 	tasks            map[*task]struct{}
@@ -67,7 +68,7 @@ func (m *Master) register(a *Agent, total quantities) error {
 	}
 	a.setIdentity(len(m.agentsToClose))
 	a.state = agentRemoved
-	a.total = total
+	a.static, a.total = total, total.clone()
 	here, there := m.options.Domain, a.options.Domain
 	a.foreign = here.Region != "" && there.Region != "" && here.Region != there.Region
 	m.agentsToClose = append(m.agentsToClose, a)
@@ -332,6 +333,7 @@ func (m *Master) reregister(a *Agent) {
 		a.resend(f.id)
 		a.resend(f.id) // really: once for registering, once for the master's news of the framework
 	}
+	m.resendOperations(a)
 	m.redrain(a)
 }
 
@@ -356,65 +358,6 @@ func (a *Agent) task(frameworkID, id string) (*agentTask, bool) {
 func (a *Agent) hasExecutor(frameworkID, id string) bool {
 	f, ok := a.frameworks[frameworkID]
 	return ok && f.executors[id] != nil
-}
-
-// returned takes back an agent that was unreachable. The master tells each task's
-// state, then the agent sends its unacknowledged updates, and again.
-func (m *Master) returned(a *Agent) {
-	a.state, a.unreachableSince = agentActive, nil
-	a.free = a.total.clone()
-	m.total.add(a.total)
-	for _, af := range a.sortedFrameworks() {
-		f := m.frameworkOfAgent(af)
-		if f == nil {
-			a.shutdownFramework(af.id)
-			continue
-		}
-		for _, t := range m.takeBack(a, f, af) {
-			n := t.notice(t.state, mesos.REASON_AGENT_REREGISTERED, "Unreachable agent re-reregistered")
-			n.containerStatus = t.containerStatus
-			m.tell(f, n)
-		}
-		a.resend(af.id)
-		a.resend(af.id)
-	}
-	m.redrain(a)
-	m.allocateSoon()
-}
-
-// takeBack makes what the agent has of the framework known to the master again.
-func (m *Master) takeBack(a *Agent, f *framework, af *agentFramework) []*task {
-	for _, x := range af.sortedExecutors() {
-		if !x.isCommand() {
-			own := quantitiesOf(x.info.Resources...)
-			a.addExecutor(f.id, &x.info, x.role(), own)
-			a.free.subtract(own)
-			f.allocate(x.role(), own)
-		}
-	}
-	var tasks []*task
-	for _, at := range valuesByKey(af.tasks) {
-		id := at.id()
-		delete(f.unreachable, id)
-		need := quantitiesOf(at.info.Resources...)
-		m.addTask(f, a, at.info, at.role(), need)
-		t := f.tasks[id]
-		f.allocate(t.role, need)
-		a.free.subtract(need)
-		t.state, t.containerStatus = at.state, at.executor.containerStatus()
-		if terminal(at.state) {
-			m.release(t)
-		}
-		tasks = append(tasks, t)
-	}
-	return tasks
-}
-
-// sortedTasks are a set of tasks by their IDs: what is sent must not depend on a map.
-func sortedTasks(of map[*task]struct{}) []*task {
-	return slices.SortedFunc(maps.Keys(of), func(x, y *task) int {
-		return strings.Compare(x.info.TaskID.Value, y.info.TaskID.Value)
-	})
 }
 
 // markGone is an operator's word that the agent will not come back.
@@ -448,4 +391,11 @@ func (m *Master) markGone(a *Agent) {
 	for _, f := range a.sortedFrameworks() {
 		a.deliver(func() { a.shutdownFramework(f.id) })
 	}
+}
+
+// sortedTasks are a set of tasks by their IDs: what is sent must not depend on a map.
+func sortedTasks(of map[*task]struct{}) []*task {
+	return slices.SortedFunc(maps.Keys(of), func(x, y *task) int {
+		return strings.Compare(x.info.TaskID.Value, y.info.TaskID.Value)
+	})
 }

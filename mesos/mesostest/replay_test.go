@@ -120,7 +120,7 @@ func (p *replay) addAgent(number int) {
 	o := AgentOptions{
 		Hostname:   flagValue(flags, "hostname"),
 		Listener:   p.network.listen(flagValue(flags, "ip"), 5051),
-		Resources:  flagValue(flags, "resources"),
+		Resources:  resourcesFlag(flags),
 		Attributes: flagValue(flags, "attributes"),
 		Domain:     domainFlag(flags),
 		WorkDir:    dir,

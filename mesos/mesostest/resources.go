@@ -1,6 +1,7 @@
 package mesostest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -14,8 +15,9 @@ import (
 // span is an interval of a ranges resource, both ends included.
 type span struct{ begin, end uint64 }
 
-// quantities are amounts of resources by name, as the allocator counts them:
-// scalars in thousandths, as Mesos rounds them, and ranges sorted and disjoint.
+// quantities are amounts of resources by key, as the allocator counts them: scalars
+// in thousandths, as Mesos rounds them, and ranges sorted and disjoint. The key is the
+// name, and how it is reserved if it is.
 type quantities struct {
 	scalars map[string]int64
 	ranges  map[string][]span
@@ -24,16 +26,17 @@ type quantities struct {
 // usualOrder is the order in which resources are listed in offers.
 var usualOrder = []string{"ports", "cpus", "mem", "disk", "gpus"}
 
-// quantitiesOf sums up resources, whatever their roles.
+// quantitiesOf sums up resources, whatever roles they are allocated to.
 func quantitiesOf(resources ...mesos.Resource) quantities {
 	q := quantities{scalars: map[string]int64{}, ranges: map[string][]span{}}
 	for _, r := range resources {
 		if r.Scalar != nil {
-			q.scalars[r.Name] += int64(math.Round(r.Scalar.Value * 1000))
+			q.scalars[keyOfResource(r)] += int64(math.Round(r.Scalar.Value * 1000))
 		}
 		if r.Ranges != nil {
 			for _, x := range r.Ranges.Range {
-				q.ranges[r.Name] = addSpan(q.ranges[r.Name], span{x.Begin, x.End})
+				key := keyOfResource(r)
+				q.ranges[key] = addSpan(q.ranges[key], span{x.Begin, x.End})
 			}
 		}
 	}
@@ -96,41 +99,114 @@ func (q quantities) contains(o quantities) bool {
 	return true
 }
 
+// shares says whether both have some of the same.
+func (q quantities) shares(o quantities) bool {
+	return slices.ContainsFunc(q.keys(), func(key string) bool { return slices.Contains(o.keys(), key) })
+}
+
 func (q quantities) empty() bool {
 	return len(q.scalars) == 0 && len(q.ranges) == 0
 }
 
-// names in the usual order, others behind by name.
-func (q quantities) names() []string {
-	names := slices.AppendSeq(slices.Collect(maps.Keys(q.scalars)), maps.Keys(q.ranges))
-	rank := func(name string) int {
-		if i := slices.Index(usualOrder, name); i >= 0 {
+// unreserved are those that are reserved for no role.
+func (q quantities) unreserved() quantities {
+	return q.only(func(key string) bool { return !isReserved(key) })
+}
+
+// allocatableTo a role is what is reserved for no role, for it or for one above it.
+func (q quantities) allocatableTo(role string) quantities {
+	return q.only(func(key string) bool { return !isReserved(key) || belongsTo(role, reservedFor(key)) })
+}
+
+// only are those of which the keys are wanted. It is q itself if all are.
+func (q quantities) only(wanted func(key string) bool) quantities {
+	unwanted := func(key string) bool { return !wanted(key) }
+	if !slices.ContainsFunc(q.keys(), unwanted) {
+		return q
+	}
+	out := q.clone()
+	maps.DeleteFunc(out.scalars, func(key string, _ int64) bool { return unwanted(key) })
+	maps.DeleteFunc(out.ranges, func(key string, _ []span) bool { return unwanted(key) })
+	return out
+}
+
+func (q quantities) keys() []string {
+	return slices.AppendSeq(slices.Collect(maps.Keys(q.scalars)), maps.Keys(q.ranges))
+}
+
+// byName sums up what differs only in how it is reserved. It is q itself if nothing is.
+func (q quantities) byName() quantities {
+	if !slices.ContainsFunc(q.keys(), isReserved) {
+		return q
+	}
+	out := quantitiesOf()
+	for key, amount := range q.scalars {
+		out.scalars[nameOf(key)] += amount
+	}
+	for key, spans := range q.ranges {
+		for _, s := range spans {
+			out.ranges[nameOf(key)] = addSpan(out.ranges[nameOf(key)], s)
+		}
+	}
+	return out
+}
+
+// reserved amounts of scalars, by role.
+func (q quantities) reserved() map[string]map[string]int64 {
+	out := map[string]map[string]int64{}
+	for key, amount := range q.scalars {
+		if !isReserved(key) {
+			continue
+		}
+		role := reservedFor(key)
+		if out[role] == nil {
+			out[role] = map[string]int64{}
+		}
+		out[role][nameOf(key)] += amount
+	}
+	return out
+}
+
+// sortedKeys in the usual order of names, others behind by name; but for ranges,
+// reserved ones come first.
+func (q quantities) sortedKeys() []string {
+	keys := q.keys()
+	rank := func(key string) int {
+		if i := slices.Index(usualOrder, nameOf(key)); i >= 0 {
 			return i
 		}
 		return len(usualOrder)
 	}
-	slices.SortFunc(names, func(a, b string) int {
-		if d := rank(a) - rank(b); d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
+	slices.SortFunc(keys, func(a, b string) int {
+		return cmp.Or(q.group(a)-q.group(b), rank(a)-rank(b), strings.Compare(a, b))
 	})
-	return names
+	return keys
+}
+
+func (q quantities) group(key string) int {
+	_, ranges := q.ranges[key]
+	switch {
+	case ranges:
+		return 0
+	case isReserved(key):
+		return 1
+	}
+	return 2
 }
 
 // resources lists the quantities as messages, allocated to the role if it is not
-// empty. Frameworks without RESERVATION_REFINEMENT read the old field role, too.
+// empty. Frameworks without RESERVATION_REFINEMENT read the old fields, too.
 func (q quantities) resources(role string, oldFormat bool) []mesos.Resource {
 	var out []mesos.Resource
-	for _, name := range q.names() {
-		r := mesos.Resource{Name: name}
-		if amount, ok := q.scalars[name]; ok {
+	for _, key := range q.sortedKeys() {
+		r := templateOf(key)
+		if amount, ok := q.scalars[key]; ok {
 			r.Type = mesos.SCALAR.Enum()
 			r.Scalar = &mesos.Value_Scalar{Value: float64(amount) / 1000}
 		} else {
 			r.Type = mesos.RANGES.Enum()
 			r.Ranges = &mesos.Value_Ranges{}
-			for _, s := range q.ranges[name] {
+			for _, s := range q.ranges[key] {
 				r.Ranges.Range = append(r.Ranges.Range, mesos.Value_Range{Begin: s.begin, End: s.end})
 			}
 		}
@@ -138,8 +214,7 @@ func (q quantities) resources(role string, oldFormat bool) []mesos.Resource {
 			r.AllocationInfo = &mesos.Resource_AllocationInfo{Role: &role}
 		}
 		if oldFormat {
-			unreserved := "*"
-			r.Role = &unreserved
+			setOldFields(&r)
 		}
 		out = append(out, r)
 	}
@@ -154,6 +229,7 @@ func describe(resources []mesos.Resource) string {
 		if r.AllocationInfo != nil && r.AllocationInfo.Role != nil {
 			name += "(allocated: " + *r.AllocationInfo.Role + ")"
 		}
+		name += describeReservations(r.Reservations)
 		value := ""
 		if r.Scalar != nil {
 			value = strconv.FormatFloat(r.Scalar.Value, 'f', -1, 64)

@@ -173,8 +173,34 @@ func (m *Master) execute(call *schedulerCall) error {
 		return worded("Framework cannot be found")
 	}
 	switch call.Type {
+	case scheduler.Call_UPDATE_FRAMEWORK:
+		return m.updateFramework(f, call)
 	case scheduler.Call_TEARDOWN:
 		m.removeFramework(f)
+	case scheduler.Call_KILL:
+		m.kill(f, call.Kill)
+	case scheduler.Call_SHUTDOWN:
+		m.shutdown(f, call.Shutdown)
+	case scheduler.Call_ACKNOWLEDGE:
+		m.acknowledge(f, call.Acknowledge)
+	case scheduler.Call_RECONCILE:
+		m.reconcile(f, call.Reconcile.Tasks)
+	case scheduler.Call_MESSAGE:
+		m.message(f, call.Message)
+	case scheduler.Call_ACKNOWLEDGE_OPERATION_STATUS:
+		m.acknowledgeOperation(f, call.AcknowledgeOperationStatus)
+	case scheduler.Call_RECONCILE_OPERATIONS:
+		m.reconcileOperations(f, call.ReconcileOperations.Operations)
+	default:
+		m.answerOffers(f, &call.Call)
+	}
+	return nil
+}
+
+// answerOffers executes the calls about offers. Others are taken, and nothing comes of
+// them.
+func (m *Master) answerOffers(f *framework, call *scheduler.Call) {
+	switch call.Type {
 	case scheduler.Call_ACCEPT:
 		m.accept(f, call.Accept)
 	case scheduler.Call_DECLINE:
@@ -189,18 +215,5 @@ func (m *Master) execute(call *schedulerCall) error {
 		m.revive(f, call.GetRevive().GetRoles())
 	case scheduler.Call_SUPPRESS:
 		m.suppress(f, call.GetSuppress().GetRoles())
-	case scheduler.Call_KILL:
-		m.kill(f, call.Kill)
-	case scheduler.Call_SHUTDOWN:
-		m.shutdown(f, call.Shutdown)
-	case scheduler.Call_ACKNOWLEDGE:
-		m.acknowledge(f, call.Acknowledge)
-	case scheduler.Call_RECONCILE:
-		m.reconcile(f, call.Reconcile.Tasks)
-	case scheduler.Call_MESSAGE:
-		m.message(f, call.Message)
-	case scheduler.Call_UPDATE_FRAMEWORK:
-		return m.updateFramework(f, call)
 	}
-	return nil // others are taken, and nothing comes of them
 }

@@ -99,6 +99,16 @@ func (tr transcript) answers(request int) bool {
 	return slices.ContainsFunc(tr.lines, func(l line) bool { return l.Kind == "response" && l.Req == request })
 }
 
+// resourcesFlag is --resources with the ports that an agent has if it says nothing of
+// them.
+func resourcesFlag(flags []string) string {
+	resources := flagValue(flags, "resources")
+	if !strings.Contains(resources, "ports:") {
+		resources += ";ports:[31000-32000]"
+	}
+	return resources
+}
+
 // domainFlag of --domain, which is JSON.
 func domainFlag(flags []string) Domain {
 	var d any
@@ -234,7 +244,7 @@ func (tr translation) compareObjects(path string, want, got object) []string {
 
 // learn takes our name for a made-up one that is seen for the first time.
 func (tr translation) learn(path, want, got string) bool {
-	made := madeUp.FindString(want) == want || strings.HasSuffix(path, "uuid")
+	made := madeUp.FindString(want) == want || strings.HasSuffix(path, "uuid") || strings.HasSuffix(path, "uuid.value")
 	if _, known := tr.ours[want]; !made || known {
 		return false
 	}
@@ -259,11 +269,11 @@ func (tr translation) learnWithin(want, got string) {
 func (tr translation) align(want, got []any) {
 	name := func(v any) string {
 		for _, path := range [][]any{
-			{"hostname"}, {"id", "hostname"}, {"agent_info", "hostname"}, {"name"}, {"framework_info", "name"}, {"executor_info", "executor_id", "value"}, {"value"}, {"key"},
+			{"hostname"}, {"id", "hostname"}, {"agent_info", "hostname"}, {"name"}, {"framework_info", "name"}, {"executor_info", "executor_id", "value"}, {"value"}, {"key"}, {"role"},
 		} {
 			if s, ok := at(v, path...).(string); ok {
 				role, _ := at(v, "allocation_info", "role").(string)
-				return tr.text(s) + " " + role
+				return tr.text(s) + " " + role + fmt.Sprint(at(v, "reservations"))
 			}
 		}
 		return ""

@@ -95,6 +95,20 @@ var transcripts = []recorded{
 		},
 	},
 	{
+		name: "18-quota", tick: 66 * time.Millisecond,
+		skip: numbers(92, 95), // the v0 paths
+		before: map[int]func(*replay, *line){
+			17: func(p *replay, _ *line) { p.shuffleAgents() },
+			76: func(p *replay, _ *line) { p.shuffleAgents() },
+		},
+	},
+	{
+		name: "14-reservations", tick: 430 * time.Millisecond,
+		before: map[int]func(*replay, *line){
+			151: diskBehindMem, 175: diskBehindMem,
+		},
+	},
+	{
 		name: "17-roles", tick: 76 * time.Millisecond,
 		before: map[int]func(*replay, *line){
 			8: func(p *replay, _ *line) { p.shuffleAgents() },
@@ -182,6 +196,15 @@ func (p *replay) shuffleAgents() {
 	p.master.mu.Lock()
 	defer p.master.mu.Unlock()
 	slices.Reverse(p.master.agents)
+}
+
+// diskBehindMem puts what a message lists in our order: a real master's depends on what
+// was reserved when.
+func diskBehindMem(_ *replay, l *line) {
+	const reserved = "(allocated: example)(reservations: [(DYNAMIC,example,p1,{node: n1})])"
+	status := at(l.Body, "update_operation_status", "status").(object)
+	disk, mem := "disk"+reserved+":256", "mem"+reserved+":512"
+	status["message"] = strings.Replace(status["message"].(string), disk+"; "+mem, mem+"; "+disk, 1)
 }
 
 // hangUp closes streams that the transcript does not tell the end of.

@@ -1,0 +1,220 @@
+package mesostest
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// operator makes a call of the operator API, and returns the status and the answer.
+func (c wire) operator(m *Master, callType string, fields object) (int, object) {
+	c.t.Helper()
+	body := object{"type": callType}
+	for name, field := range fields {
+		body[name] = field
+	}
+	response := c.post(m.URL()+pathOperator, nil, body)
+	defer response.Body.Close()
+	raw, err := io.ReadAll(response.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var answer object
+	_ = json.Unmarshal(raw, &answer) // an error's text is none
+	return response.StatusCode, answer
+}
+
+// cpusOffered within some passes of the allocator, in all offers that come.
+func (b *bubble) cpusOffered(s *testScheduler) float64 {
+	b.Helper()
+	sum := 0.0
+	for _, event := range s.drain(3 * time.Second) {
+		if offers, ok := at(event, "offers", "offers").([]any); ok {
+			for _, o := range offers {
+				sum += cpusOf(o)
+			}
+		}
+	}
+	return sum
+}
+
+func quotaConfig(role string, fields object) object {
+	fields["role"] = role
+	return object{"update_quota": object{"quota_configs": []object{fields}}}
+}
+
+func cpus(n float64) object { return object{"cpus": object{"value": n}} }
+
+func TestQuota(t *testing.T) {
+	for name, test := range map[string]struct {
+		quota object
+		a, b  float64 // cpus that a framework in each role is offered, a the first
+	}{
+		"none: who comes first has all": {nil, 4, 0},
+		"a limit leaves the rest":       {quotaConfig("a", object{"limits": cpus(1)}), 1, 3},
+		"a limit of nothing":            {quotaConfig("a", object{"limits": cpus(0)}), 0, 4},
+		"a guarantee is held back":      {quotaConfig("b", object{"guarantees": cpus(3)}), 1, 3},
+		"a guarantee with a limit": {
+			quotaConfig("b", object{"guarantees": cpus(1), "limits": cpus(1)}), 3, 1,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, frameworkInfo("unused"), AgentOptions{Resources: "cpus:4;mem:4096"}, func(b *bubble) {
+				b.call("TEARDOWN", nil)
+				if test.quota != nil {
+					if status, _ := b.operator(b.master, "UPDATE_QUOTA", test.quota); status != http.StatusOK {
+						t.Fatalf("got %d", status)
+					}
+				}
+				first := subscribeThrough(b.wire, b.master, frameworkInfo("a"))
+				gotA := b.cpusOffered(first)
+				second := subscribeThrough(b.wire, b.master, frameworkInfo("b"))
+				gotB := b.cpusOffered(second)
+				if gotA != test.a || gotB != test.b {
+					t.Errorf("got %v and %v, want %v and %v", gotA, gotB, test.a, test.b)
+				}
+			})
+		})
+	}
+}
+
+func TestWeights(t *testing.T) {
+	inBubble(t, frameworkInfo("unused"), AgentOptions{}, func(b *bubble) {
+		b.call("TEARDOWN", nil)
+		weights := object{"update_weights": object{"weight_infos": []object{{"role": "b", "weight": 2}}}}
+		if status, _ := b.operator(b.master, "UPDATE_WEIGHTS", weights); status != http.StatusOK {
+			t.Fatalf("got %d", status)
+		}
+		b.agent.Disconnect()
+		first := subscribeThrough(b.wire, b.master, frameworkInfo("a"))
+		second := subscribeThrough(b.wire, b.master, frameworkInfo("b"))
+		for range 3 {
+			startAgent(t, b.master, AgentOptions{Launcher: Func(Obedient)})
+		}
+		gotA, gotB := b.cpusOffered(first), b.cpusOffered(second)
+		if gotA != 4 || gotB != 8 {
+			t.Errorf("got %v and %v, want a third and twice as much", gotA, gotB)
+		}
+	})
+}
+
+// reserve is an ACCEPT of the offer that reserves a cpu for the role.
+func (s *testScheduler) reserve(offer any, role string) {
+	s.call("ACCEPT", object{"accept": object{
+		"offer_ids": []any{at(offer, "id")},
+		"operations": []object{{
+			"type": "RESERVE", "id": value("op"),
+			"reserve": object{"resources": []object{reservedCPU(role)}},
+		}},
+		"filters": object{"refuse_seconds": 0},
+	}})
+}
+
+func reservedCPU(role string) object {
+	r := scalar("cpus", 1)
+	r["reservations"] = []object{{"type": "DYNAMIC", "role": role, "principal": ""}}
+	return r
+}
+
+func TestReservationsAreForTheirRole(t *testing.T) {
+	inBubble(t, frameworkInfo("a"), AgentOptions{Resources: "cpus:4;mem:4096"}, func(b *bubble) {
+		b.reserve(b.offerOf(b.agent), "a")
+		if state := at(b.next("UPDATE_OPERATION_STATUS"), "update_operation_status", "status", "state"); state != "OPERATION_FINISHED" {
+			t.Fatalf("got %v", state)
+		}
+		b.call("TEARDOWN", nil)
+		other := subscribeThrough(b.wire, b.master, frameworkInfo("b"))
+		if got := b.cpusOffered(other); got != 3 {
+			t.Errorf("another role was offered %v", got)
+		}
+		other.call("TEARDOWN", nil)
+		own := subscribeThrough(b.wire, b.master, frameworkInfo("a/below"))
+		var got []string
+		for _, r := range at(own.offers()[0], "resources").([]any) {
+			raw, _ := json.Marshal(at(r, "reservations"))
+			got = append(got, at(r, "name").(string)+" "+string(raw))
+		}
+		want := []string{`cpus [{"principal":"","role":"a","type":"DYNAMIC"}]`, "cpus null", "mem null"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("a role below it (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestReservationsByOperators(t *testing.T) {
+	inBubble(t, frameworkInfo("a"), AgentOptions{Resources: "cpus:4;mem:4096"}, func(b *bubble) {
+		b.offerOf(b.agent)
+		reserve := func(r object) int {
+			status, _ := b.operator(b.master, "RESERVE_RESOURCES", object{"reserve_resources": object{
+				"agent_id": value(b.agent.ID()), "resources": []object{r},
+			}})
+			return status
+		}
+		if status := reserve(reservedCPU("b")); status != http.StatusAccepted {
+			t.Errorf("got %d", status)
+		}
+		b.next("RESCIND")
+		tooMuch := reservedCPU("b")
+		tooMuch["scalar"] = object{"value": 100}
+		if status := reserve(tooMuch); status != http.StatusConflict {
+			t.Errorf("got %d of too much", status)
+		}
+		if got := b.cpusOffered(b.testScheduler); got != 0 {
+			t.Errorf("%v cpus were offered again at once", got)
+		}
+		if got := b.cpusOffered(b.testScheduler); got != 3 {
+			t.Errorf("%v cpus were offered later", got)
+		}
+	})
+}
+
+func TestSharesOutliveTheLeader(t *testing.T) {
+	inBox(t, MasterOptions{AgentReturn: 10 * time.Second}, func(b *box) {
+		b.s.reserve(b.s.offerOf(b.agents[1]), "a")
+		update := at(b.s.next("UPDATE_OPERATION_STATUS"), "update_operation_status", "status").(object) // not acknowledged
+		b.wire.operator(b.masters.Leader(), "UPDATE_QUOTA", quotaConfig("x", object{"limits": cpus(1)}))
+		time.Sleep(time.Second)
+		b.masters.Elect(1)
+		b.resubscribe()
+
+		if _, answer := b.wire.operator(b.masters.Leader(), "GET_QUOTA", nil); at(answer, "get_quota", "status", "configs", 0, "role") != "x" {
+			t.Errorf("got %v", answer)
+		}
+		ask := func(id string) any {
+			b.s.call("RECONCILE_OPERATIONS", object{"reconcile_operations": object{"operations": []object{
+				{"operation_id": value(id), "agent_id": value(b.agents[1].ID())},
+			}}})
+			return at(b.s.next("UPDATE_OPERATION_STATUS"), "update_operation_status", "status", "state")
+		}
+		if state := ask("op"); state != "OPERATION_RECOVERING" {
+			t.Errorf("got %v while the agent is away", state)
+		}
+		time.Sleep(10 * time.Second)
+		again := at(b.s.next("UPDATE_OPERATION_STATUS"), "update_operation_status", "status").(object)
+		if diff := cmp.Diff(update, again); diff != "" {
+			t.Errorf("the operation's update, again (-want +got):\n%s", diff)
+		}
+		if state := ask("op"); state != "OPERATION_FINISHED" {
+			t.Errorf("got %v", state)
+		}
+		b.s.call("ACKNOWLEDGE_OPERATION_STATUS", object{"acknowledge_operation_status": object{
+			"agent_id": again["agent_id"], "operation_id": again["operation_id"], "uuid": at(again, "uuid", "value"),
+		}})
+		if state := ask("op"); state != "OPERATION_UNKNOWN" {
+			t.Errorf("got %v once it was acknowledged", state)
+		}
+		found := false
+		for _, r := range at(b.s.offerOf(b.agents[1]), "resources").([]any) {
+			if reservations, ok := at(r, "reservations").([]any); ok {
+				found = found || at(reservations[0], "role") == "a"
+			}
+		}
+		if !found {
+			t.Error("the reservation is gone")
+		}
+	})
+}
