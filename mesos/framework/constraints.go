@@ -24,13 +24,24 @@ const (
 )
 
 // lookAround is how often in a row offers may fail to come after REVIVE until one REVIVE
-// is sent without constraints; and then again after as many as lookEvery. Mesos asks the
-// first attribute of a name only, where placement asks all of them, and who sees no agent
-// cannot say what they lack.
+// is sent without constraints; and then again after as many as lookEvery. Who sees no agent
+// cannot say what they lack. And Mesos asks the first attribute of a name only, where
+// placement asks all: which names agents repeat is learnt from their offers.
 const (
 	lookAround = 3
 	lookEvery  = 8
+	// repeatedMost bounds what is learnt.
+	repeatedMost = 1000
 )
+
+// learn notes the names of which an agent has several attributes.
+func (c *Core) learn(o *placement.Offer) {
+	for _, name := range o.Repeated() {
+		if len(c.repeated) < repeatedMost {
+			c.repeated[name] = true
+		}
+	}
+}
 
 // constraintsOf encodes the constraints for a role: OfferConstraints.RoleConstraints.
 // Empty: every offer may be of use.
@@ -44,7 +55,7 @@ func (c *Core) constraintsOf(r *role) string {
 		if w.gone || w.invalid || w.place != waiting || w.Role != r.name || slices.ContainsFunc(seen, w.sameConstraints) {
 			continue
 		}
-		alternatives := groupsOf(w.Constraints)
+		alternatives := c.groupsOf(w.Constraints)
 		if len(alternatives) == 0 || len(groups)+len(alternatives) > groupsMost {
 			return ""
 		}
@@ -67,10 +78,10 @@ func (w *want) sameConstraints(o *want) bool {
 }
 
 // groupsOf encodes what an agent must meet, as alternatives; none if any agent may do.
-func groupsOf(cs []placement.Constraint) []string {
+func (c *Core) groupsOf(cs []placement.Constraint) []string {
 	groups := []string{""}
 	for i := range cs {
-		groups = refine(groups, &cs[i])
+		groups = c.refine(groups, &cs[i])
 	}
 	if slices.Contains(groups, "") {
 		return nil
@@ -80,27 +91,27 @@ func groupsOf(cs []placement.Constraint) []string {
 
 // refine adds a constraint to each alternative; or not, where Mesos has no words for it,
 // or too many would be needed.
-func refine(groups []string, c *placement.Constraint) []string {
-	selector, ok := selectorOf(c.Attribute)
+func (c *Core) refine(groups []string, ct *placement.Constraint) []string {
+	selector, ok := selectorOf(ct.Attribute)
 	if !ok {
 		return groups
 	}
-	builtIn := strings.HasPrefix(c.Attribute, "@")
+	n, builtIn := len(ct.Values), strings.HasPrefix(ct.Attribute, "@")
 	switch {
-	case c.Operator == placement.In && len(c.Values) > 0 && len(c.Values)*len(groups) <= alternativesMost:
+	case ct.Operator == placement.In && n > 0 && n*len(groups) <= alternativesMost && !c.repeated[ct.Attribute]:
 		var out []string
-		for _, v := range c.Values {
+		for _, v := range ct.Values {
 			out = append(out, extend(groups, selector, textPredicate(textEquals, v))...)
 		}
 		return out
-	case c.Operator == placement.In || c.Operator == placement.Exists:
+	case ct.Operator == placement.In || ct.Operator == placement.Exists:
 		return extend(groups, selector, appendField(nil, exists, ""))
-	case c.Operator == placement.NotIn && len(c.Values) <= alternativesMost:
-		for _, v := range c.Values {
+	case ct.Operator == placement.NotIn && n <= alternativesMost:
+		for _, v := range ct.Values {
 			groups = extend(groups, selector, textPredicate(textNotEquals, v))
 		}
 		return groups
-	case c.Operator == placement.DoesNotExist && !builtIn: // an empty region is none for us, and one for Mesos
+	case ct.Operator == placement.DoesNotExist && !builtIn: // an empty region is none for us, and one for Mesos
 		return extend(groups, selector, appendField(nil, notExists, ""))
 	}
 	return groups

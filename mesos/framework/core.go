@@ -99,6 +99,7 @@ func New(cfg Config) (*Core, error) {
 	for _, name := range c.info.Roles {
 		c.role(name).member = true
 	}
+	c.repeated = map[string]bool{}
 	c.offers = newOffers()
 	c.launches = newLaunches()
 	c.maintenance = newMaintenance()

@@ -80,6 +80,8 @@ func (c *Core) onRescindInverseOffer(now time.Time, id string) {
 func (c *Core) foresee(now time.Time, agentID string, w *placement.Window) {
 	before, planned := c.windows[agentID]
 	switch {
+	case w == nil && !planned:
+		return
 	case w == nil || w.Over(now):
 		c.forgetWindow(agentID)
 		return

@@ -39,6 +39,7 @@ func (c *Core) onOffers(now time.Time, os []mesos.Offer) {
 			continue
 		}
 		c.foresee(now, o.Agent.ID, o.Down)
+		c.learn(o)
 		r := c.roles[o.Role]
 		if r == nil || !r.member || (r.suppressed && r.waiting == 0) || c.tearing {
 			unfit = append(unfit, id)

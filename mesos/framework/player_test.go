@@ -166,7 +166,8 @@ func (p *player) event(words []string, _ map[string]string) error {
 	return p.step(&scheduler.Event{Type: scheduler.Event_Type(n)})
 }
 
-// offers reads O1@S1:4 (cpus; a GiB of memory for each), or O1@S1:4/role; start=2h for=1h.
+// offers reads O1@S1:4 (cpus; a GiB of memory for each), or O1@S1:4/role; start=2h for=1h
+// rack=r1,r2.
 func (p *player) offers(words []string, opts map[string]string) error {
 	ev := &scheduler.Event_Offers{}
 	for _, w := range words {
@@ -182,6 +183,9 @@ func (p *player) offers(words []string, opts map[string]string) error {
 		}
 		alloc := &mesos.Resource_AllocationInfo{Role: &role}
 		o := mesos.Offer{ID: mesos.OfferID{Value: id}, AgentID: mesos.AgentID{Value: agent}, Hostname: "host-" + agent, AllocationInfo: alloc, Unavailability: p.unavailability(opts)}
+		for _, r := range strings.FieldsFunc(opts["rack"], func(r rune) bool { return r == ',' }) {
+			o.Attributes = append(o.Attributes, mesos.Attribute{Name: "rack", Type: mesos.TEXT, Text: &mesos.Value_Text{Value: r}})
+		}
 		o.Resources = []mesos.Resource{
 			{Name: "cpus", Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: cpus}, AllocationInfo: alloc},
 			{Name: "mem", Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: cpus * 1024}, AllocationInfo: alloc},

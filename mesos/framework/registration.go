@@ -23,6 +23,8 @@ type registration struct {
 	observed string
 	// unconstrained: a master refused our offer constraints. We go on without.
 	unconstrained bool
+	// repeated are attributes of which some agent has more than one.
+	repeated map[string]bool
 }
 
 // terms are what SUBSCRIBE and UPDATE_FRAMEWORK replace as a whole. Suppressed roles go

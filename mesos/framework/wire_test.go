@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sort"
 	"strings"
-	"testing"
 
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
@@ -122,31 +121,4 @@ func attributeText(a message) string {
 		return name + "!=" + predicate.in(4)[1][0]
 	}
 	return "?"
-}
-
-// The library's own parser knows nothing of offer constraints: it stands for older
-// masters.
-func TestOlderParsersSkipConstraints(t *testing.T) {
-	t.Parallel()
-	p := &player{}
-	for _, line := range []string{"new id=F1", "subscribed id=F1", "want n1 with=rack:In:r1", "wait 1s"} {
-		if err := p.do(strings.Fields(line)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	update := p.sent[scheduler.Call_UPDATE_FRAMEWORK]
-	if got, want := constraintsText(update), "k8sm:rack=r1"; got != want {
-		t.Errorf("the constraints on the wire are %q, want %q", got, want)
-	}
-	b, err := update.Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var read scheduler.Call
-	if err := read.Unmarshal(b); err != nil {
-		t.Fatalf("a parser that does not know offer constraints: %v", err)
-	}
-	if read.Type != scheduler.Call_UPDATE_FRAMEWORK || read.GetFrameworkID().GetValue() != "F1" {
-		t.Errorf("it reads %s of %v", read.Type, read.FrameworkID)
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,6 +87,18 @@ func ParseOffer(o *mesos.Offer) (*Offer, error) {
 
 // Resources that the offer has for use.
 func (o *Offer) Resources() Resources { return o.usable.free.resources() }
+
+// Repeated are the names that more than one of the agent's attributes have; rarely any.
+func (o *Offer) Repeated() []string {
+	var names []string
+	for i := range o.attributes {
+		name := o.attributes[i].name
+		if slices.ContainsFunc(o.attributes[:i], func(a attribute) bool { return a.name == name }) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
 
 // Attributes of the agent as text. Of several with one name, the values are joined.
 func (o *Offer) Attributes() map[string]string {
