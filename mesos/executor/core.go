@@ -3,6 +3,7 @@ package executor
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -216,17 +217,27 @@ func (c *Core) note(taskID string, state State, message string, uuid []byte, now
 	c.pending = append(c.pending, &pendingUpdate{status: status})
 }
 
-// Due returns, in order, the updates that were never sent, or were sent at least age
-// ago and are still not acknowledged. The agent knows copies by their uuid.
+// Due returns the updates that were never sent, or were sent at least age ago and are
+// still not acknowledged, and all that came after them: the agent takes states in the
+// order in which they come. It knows copies by their uuid.
 func (c *Core) Due(now time.Time, age time.Duration) []*executor.Call {
+	due := slices.IndexFunc(c.pending, func(p *pendingUpdate) bool { return now.Sub(p.sent) >= age })
+	if due < 0 {
+		return nil
+	}
 	var calls []*executor.Call
-	for _, p := range c.pending {
-		if now.Sub(p.sent) >= age {
-			p.sent = now
-			calls = append(calls, c.update(p))
-		}
+	for _, p := range c.pending[due:] {
+		p.sent = now
+		calls = append(calls, c.update(p))
 	}
 	return calls
+}
+
+// Unsent takes back what Due gave out and could not be sent. It is all due again.
+func (c *Core) Unsent() {
+	for _, p := range c.pending {
+		p.sent = time.Time{}
+	}
 }
 
 // Settled says that nothing is left to be told: every update was acknowledged, and the

@@ -38,6 +38,10 @@ type Config struct {
 	Retry time.Duration
 	// Resend is the time after which an update that was not acknowledged is sent again.
 	Resend time.Duration
+	// Idle bounds the time for which the executor is subscribed without a task. The
+	// agent sends one at once, unless it lost it; and while an executor idles, its agent
+	// cannot be drained.
+	Idle time.Duration
 	// Settle bounds the wait for the acknowledgement of the terminal update.
 	Settle time.Duration
 	// ShutdownGrace is the time between SHUTDOWN and the agent's own SIGKILL.
@@ -52,6 +56,7 @@ type Config struct {
 const (
 	DefaultRetry           = 500 * time.Millisecond
 	DefaultResend          = 5 * time.Second
+	DefaultIdle            = time.Minute
 	DefaultSettle          = 15 * time.Second
 	DefaultShutdownGrace   = 5 * time.Second
 	DefaultRecoveryTimeout = 15 * time.Minute
@@ -60,6 +65,9 @@ const (
 // ErrAgentLost is returned by Run when the agent stayed away for too long.
 var ErrAgentLost = errors.New("agent is gone")
 
+// ErrNoTask is returned by Run when the agent took the executor and gave it no task.
+var ErrNoTask = errors.New("no task came")
+
 // Driver runs one executor from its first SUBSCRIBE until its task has ended.
 type Driver struct {
 	Config
@@ -67,14 +75,18 @@ type Driver struct {
 	client *agentClient
 
 	stream     chan streamed
-	calls      chan *executor.Call
+	batches    chan []*executor.Call // one at a time
+	sent       chan error            // of the batch
 	reports    chan report
 	outcomes   chan report
 	retry      *time.Timer
 	lost       *time.Timer
+	idle       *time.Timer
 	settle     *time.Timer
+	resend     *time.Timer // of what could not be sent
 	quit       context.CancelFunc
 	subscribed bool
+	sending    bool // a batch is on its way
 	launched   bool
 	taskGrace  time.Duration
 	leaving    bool // nothing but the end of the workload and its report is awaited
@@ -95,6 +107,7 @@ func NewDriver(c Config) (*Driver, error) {
 	}
 	setDefault(&c.Retry, DefaultRetry)
 	setDefault(&c.Resend, DefaultResend)
+	setDefault(&c.Idle, DefaultIdle)
 	setDefault(&c.Settle, DefaultSettle)
 	setDefault(&c.ShutdownGrace, DefaultShutdownGrace)
 	setDefault(&c.RecoveryTimeout, DefaultRecoveryTimeout)
@@ -103,7 +116,8 @@ func NewDriver(c Config) (*Driver, error) {
 		core:     NewCore(c.Identity),
 		client:   newClient(c.Agent),
 		stream:   make(chan streamed),
-		calls:    make(chan *executor.Call, 64),
+		batches:  make(chan []*executor.Call, 1),
+		sent:     make(chan error),
 		reports:  make(chan report),
 		outcomes: make(chan report, 1),
 	}, nil
@@ -122,9 +136,8 @@ func (d *Driver) Run(ctx context.Context) error {
 	inner, quit := context.WithCancel(context.WithoutCancel(ctx))
 	d.quit = quit
 	defer quit()
-	d.retry, d.lost, d.settle = stopped(), time.NewTimer(d.RecoveryTimeout), stopped()
-	resend := time.NewTicker(d.Resend / 2)
-	defer resend.Stop()
+	d.retry, d.lost = stopped(), time.NewTimer(d.RecoveryTimeout)
+	d.idle, d.settle, d.resend = stopped(), stopped(), time.NewTimer(d.Resend)
 	go d.send(inner)
 	go d.subscribe(inner, d.core.Subscribe(d.Now()))
 
@@ -142,8 +155,13 @@ func (d *Driver) Run(ctx context.Context) error {
 			d.end(r)
 		case <-d.retry.C:
 			go d.subscribe(inner, d.core.Subscribe(d.Now()))
-		case <-resend.C:
+		case err := <-d.sent:
+			d.batchSent(err)
+		case <-d.resend.C:
+			d.resend.Reset(d.Resend)
 			d.flush()
+		case <-d.idle.C:
+			d.fail(fmt.Errorf("being subscribed for %s: %w", d.Idle, ErrNoTask))
 		case <-d.lost.C:
 			d.fail(fmt.Errorf("waiting for the agent for %s: %w", d.RecoveryTimeout, ErrAgentLost))
 		case <-d.settle.C:
@@ -171,6 +189,9 @@ func (d *Driver) streamed(s streamed) {
 		d.Log.Info("Subscribed with agent")
 		d.subscribed = true
 		d.lost.Stop()
+		if !d.launched {
+			d.idle.Reset(d.Idle)
+		}
 	case decision.Launch != nil:
 		d.launch(*decision.Launch)
 	case decision.Kill != nil:
@@ -191,6 +212,7 @@ func (d *Driver) streamed(s streamed) {
 func (d *Driver) launch(t Task) {
 	d.Log.Info("Launching task", "task", t.ID)
 	d.launched, d.taskGrace = true, t.KillGrace
+	d.idle.Stop()
 	go func() {
 		state, message := d.Workload.Run(t, func(s State, m string) {
 			d.reports <- report{s, m}
@@ -217,6 +239,7 @@ func (d *Driver) disconnected(err error) {
 	}
 	wasSubscribed := d.subscribed
 	d.subscribed = false
+	d.idle.Stop()
 	switch {
 	case d.leaving && d.ended:
 		d.done = true
@@ -292,29 +315,53 @@ func (d *Driver) unsettled() {
 // flush sends what is due. While there is no subscription it stays: the next SUBSCRIBE
 // has it all.
 func (d *Driver) flush() {
-	if !d.subscribed {
+	if !d.subscribed || d.sending {
 		return
 	}
-	for _, call := range d.core.Due(d.Now(), d.Resend) {
-		select {
-		case d.calls <- call:
-		default: // the sender is stuck; it will be due again
-		}
+	if batch := d.core.Due(d.Now(), d.Resend); len(batch) > 0 {
+		d.sending = true
+		d.batches <- batch
 	}
 }
 
-// send posts calls one after the other, so that updates stay in order.
+// batchSent goes on with what came meanwhile, or, when the batch failed, with all of it
+// after a while: an agent that recovers takes no updates yet.
+func (d *Driver) batchSent(err error) {
+	d.sending = false
+	if err == nil {
+		d.flush()
+		return
+	}
+	d.Log.Info("Updates were not taken, they will be sent again", "reason", err.Error())
+	d.core.Unsent()
+	d.resend.Reset(d.Retry)
+}
+
+// send posts the calls of a batch one after the other, up to the first that fails: a
+// state must not overtake the one before it.
 func (d *Driver) send(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case call := <-d.calls:
-			if err := d.client.post(ctx, call); err != nil && ctx.Err() == nil {
-				d.Log.Info("Call failed, will be sent again", "type", call.Type.String(), "reason", err.Error())
+		case batch := <-d.batches:
+			err := d.post(ctx, batch)
+			select {
+			case d.sent <- err:
+			case <-ctx.Done():
+				return
 			}
 		}
 	}
+}
+
+func (d *Driver) post(ctx context.Context, batch []*executor.Call) error {
+	for _, call := range batch {
+		if err := d.client.post(ctx, call); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // subscribe sends the call and passes on all events, then the error that ended the

@@ -140,3 +140,47 @@ func ExampleMaster_Inject() {
 	fmt.Println(response.Status)
 	// Output: 503 Service Unavailable
 }
+
+// A day in the life of a cluster takes no time in a bubble of testing/synctest: all
+// that talk to each other there do so through a Network.
+func ExampleNetwork() {
+	network := mesostest.NewNetwork()
+	listener, err := network.Listen("10.0.0.1:5050")
+	if err != nil {
+		panic(err)
+	}
+	master, err := mesostest.NewMaster(mesostest.MasterOptions{Listener: listener})
+	if err != nil {
+		panic(err)
+	}
+	defer master.Close()
+
+	client := &http.Client{Transport: &http.Transport{DialContext: network.Dial}}
+	response, err := client.Get(master.URL() + "/health")
+	if err != nil {
+		panic(err)
+	}
+	defer response.Body.Close()
+	fmt.Println(response.Request.URL.Host, response.Status)
+	// Output: 10.0.0.1:5050 200 OK
+}
+
+// An agent that is drained, as an operator does before the machine is switched off.
+func ExampleAgent_Drain() {
+	master, err := mesostest.NewMaster(mesostest.MasterOptions{})
+	if err != nil {
+		panic(err)
+	}
+	defer master.Close()
+	agent, err := master.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient)})
+	if err != nil {
+		panic(err)
+	}
+
+	agent.Drain(mesostest.NoMaxGrace, false)
+	fmt.Println("drained, as nothing runs there:", agent.Drained())
+	fmt.Println(agent.Reactivate(), agent.Reactivate())
+	// Output:
+	// drained, as nothing runs there: true
+	// <nil> Agent is not deactivated
+}

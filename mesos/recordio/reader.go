@@ -15,8 +15,6 @@ import (
 
 // Bounds of a stream of records.
 const (
-	// recordMost is the longest record that is taken: 10,000 offers take a tenth of it.
-	recordMost = 64 << 20
 	// keepMost is the largest buffer that is kept from one record to the next.
 	keepMost = 1 << 20
 	// digitsMost is as long as a record's length may be written.
@@ -31,13 +29,15 @@ var ErrMalformed = errors.New("malformed stream")
 // library's reader: it takes at most 4 MiB, or half of what it is told at once, and
 // panics on lengths beyond 63 bits.)
 type Reader struct {
-	r   *bufio.Reader
-	buf bytes.Buffer
+	r    *bufio.Reader
+	most uint64
+	buf  bytes.Buffer
 }
 
-// NewReader reads from r, ahead of what it gives.
-func NewReader(r io.Reader) *Reader {
-	return &Reader{r: bufio.NewReaderSize(r, 64<<10)}
+// NewReader reads from r, ahead of what it gives. Most is the length in bytes of the
+// longest record that it takes.
+func NewReader(r io.Reader, most int) *Reader {
+	return &Reader{r: bufio.NewReaderSize(r, 64<<10), most: uint64(most)}
 }
 
 // ReadFrame gives the next record, which is valid until the next call; io.EOF when the
@@ -72,8 +72,8 @@ func (d *Reader) readLength() (int64, error) {
 		switch {
 		case err != nil:
 			return 0, d.noLength(line)
-		case n > recordMost:
-			return 0, fmt.Errorf("%w: a record of %d bytes, more than %d", ErrMalformed, n, recordMost)
+		case n > d.most:
+			return 0, fmt.Errorf("%w: a record of %d bytes, more than %d", ErrMalformed, n, d.most)
 		case n > 0: // an empty record says nothing
 			return int64(n), nil
 		}

@@ -4,33 +4,41 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
+	"net/netip"
 	"sync"
 )
 
-// network joins listeners and clients in memory, so that both live in one bubble of
-// virtual time.
-type network struct {
+// Network joins listeners and clients in memory, so that a cluster and those who talk
+// to it can live in one bubble of virtual time (testing/synctest).
+type Network struct {
 	mu        sync.Mutex
 	listeners map[string]*pipeListener
 }
 
-func newNetwork() *network { return &network{listeners: map[string]*pipeListener{}} }
+// NewNetwork has no listeners.
+func NewNetwork() *Network { return &Network{listeners: map[string]*pipeListener{}} }
 
-// listen at ip:port.
-func (n *network) listen(ip string, port int) net.Listener {
+// Listen takes connections for the address, ip:port, from anybody who listened at it
+// before. It is for the Listener of MasterOptions and AgentOptions.
+func (n *Network) Listen(address string) (net.Listener, error) {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("listening in memory: %w", err)
+	}
 	l := &pipeListener{
-		address: &net.TCPAddr{IP: net.ParseIP(ip), Port: port},
+		address: net.TCPAddrFromAddrPort(at),
 		conns:   make(chan net.Conn),
 		closed:  make(chan struct{}),
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.listeners[l.address.String()] = l
-	return l
+	return l, nil
 }
 
-func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error) {
+// Dial connects to who listens at the address. It is for the DialContext of
+// http.Transport, and waits until the listener takes the connection.
+func (n *Network) Dial(ctx context.Context, _, address string) (net.Conn, error) {
 	n.mu.Lock()
 	l, ok := n.listeners[address]
 	n.mu.Unlock()
@@ -45,15 +53,6 @@ func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error)
 		return nil, fmt.Errorf("connection to %s refused", address)
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	}
-}
-
-func (n *network) client() *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{DialContext: n.dial, DisableKeepAlives: true, DisableCompression: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		},
 	}
 }
 

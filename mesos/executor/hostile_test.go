@@ -1,0 +1,112 @@
+package executor
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mesos/mesos-go/api/v1/lib/executor"
+)
+
+// hostileAgent answers each SUBSCRIBE with what write writes, and counts them.
+func hostileAgent(t *testing.T, write func(w http.ResponseWriter, r *http.Request)) (address string, subscriptions *atomic.Int32) {
+	t.Helper()
+	subscriptions = &atomic.Int32{}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		subscriptions.Add(1)
+		_, _ = io.Copy(io.Discard, r.Body)
+		write(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String(), subscriptions
+}
+
+func TestHostileAgentIsBounded(t *testing.T) {
+	says := func(text string) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
+	}
+	endless := func(text string) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				if _, err := io.WriteString(w, text); err != nil {
+					return
+				}
+			}
+		}
+	}
+	for name, write := range map[string]func(http.ResponseWriter, *http.Request){
+		"nothing":                              says(""),
+		"a web page":                           says("<html><body>It works!</body></html>"),
+		"a record that is cut off":             says("5\nhe"),
+		"a length beyond 63 bits":              says("18446744073709551615\n"),
+		"a record of a gigabyte":               says("1073741824\nx"),
+		"a record that is no event":            says("5\nhello"),
+		"an event with lengths that are wrong": says("12\n\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x00\x00"),
+		"empty records without end":            endless("0\n"),
+		"unknown events without end":           endless("2\n\x08\x63"),
+		"events without what they are about":   says("2\n\x08\x02" + "2\n\x08\x04" + "2\n\x08\x05" + "2\n\x08\x03"),
+		"digits without end":                   endless("1111111111"),
+		"records of nonsense, one of 4 MB after the other": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, "4000000\n")
+			endless(strings.Repeat("\x00", 1<<10))(w, r)
+		},
+		"a way elsewhere": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			address, subscriptions := hostileAgent(t, write)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			ended, _ := start(t, newAgent(t), newWork(), func(c *Config) {
+				c.Agent.Address = address
+				c.RecoveryTimeout, c.Retry = 300*time.Millisecond, 50*time.Millisecond
+			})
+			if err := next(t, "the end", ended); !errors.Is(err, ErrAgentLost) {
+				t.Errorf("driver ended with %v", err)
+			}
+			if n := subscriptions.Load(); n < 1 || n > 8 {
+				t.Errorf("%d subscriptions in 300 ms, 50 ms apart", n)
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			if n := int64(after.HeapAlloc) - int64(before.HeapAlloc); n > 32<<20 {
+				t.Errorf("%d bytes are held", n)
+			}
+		})
+	}
+}
+
+func TestExecutorWithoutATaskEnds(t *testing.T) {
+	a, w := newAgent(t), newWork()
+	ended, _ := start(t, a, w, func(c *Config) { c.Idle = 50 * time.Millisecond })
+	next(t, "SUBSCRIBE", a.subscribes)
+	a.send(killEvent("lost", nil)) // of a task that it never got
+	if err := next(t, "the end", ended); !errors.Is(err, ErrNoTask) {
+		t.Errorf("driver ended with %v", err)
+	}
+}
+
+func TestExecutorWithATaskIsNotIdle(t *testing.T) {
+	a, w := newAgent(t), newWork()
+	ended, _ := start(t, a, w, func(c *Config) { c.Idle = 50 * time.Millisecond })
+	next(t, "SUBSCRIBE", a.subscribes)
+	a.send(launchEvent("a", ""))
+	next(t, "the task", w.tasks)
+	a.drop() // subscribing again starts nothing anew
+	next(t, "second SUBSCRIBE", a.subscribes)
+	select {
+	case err := <-ended:
+		t.Errorf("driver ended with %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	a.send(&executor.Event{Type: executor.Event_SHUTDOWN})
+	w.result <- report{Killed, ""}
+	next(t, "the end", ended)
+}
