@@ -113,6 +113,11 @@ func (f *framework) status() mesos.TaskStatus {
 // message is a launch message for a node whose kubelet is a script.
 func message(t *testing.T, stateDir, script string) []byte {
 	t.Helper()
+	return messageWith(t, stateDir, script, func(*kubelet.Launch) {})
+}
+
+func messageWith(t *testing.T, stateDir, script string, change func(*kubelet.Launch)) []byte {
+	t.Helper()
 	program := filepath.Join(t.TempDir(), "kubelet")
 	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
@@ -125,6 +130,7 @@ func message(t *testing.T, stateDir, script string) []byte {
 		StateDir: stateDir, ContainerRuntime: kubelet.RuntimeNone,
 		Artifacts: []kubelet.Artifact{{Name: "kubelet", Type: kubelet.TypeBinary, URI: "file://" + program, SHA256: hex.EncodeToString(sum[:])}},
 	}
+	change(&l)
 	data, err := l.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +138,7 @@ func message(t *testing.T, stateDir, script string) []byte {
 	return data
 }
 
-func cluster(t *testing.T) (*mesostest.Agent, *framework) {
+func cluster(t *testing.T, o mesostest.AgentOptions) (*mesostest.Agent, *framework) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("the kubelet runs on Linux only")
@@ -142,7 +148,7 @@ func cluster(t *testing.T) (*mesostest.Agent, *framework) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = master.Close() })
-	agent, err := master.AddAgent(mesostest.AgentOptions{})
+	agent, err := master.AddAgent(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,18 +167,13 @@ func awaitNoContainer(t *testing.T, agent *mesostest.Agent) {
 }
 
 func TestExecutorOfARealProcess(t *testing.T) {
-	agent, f := cluster(t)
+	agent, f := cluster(t, mesostest.AgentOptions{})
 	stateDir := filepath.Join(t.TempDir(), "state")
-	f.launch(message(t, stateDir, "#!/bin/sh\ntrap 'exit 0' TERM\ntouch "+stateDir+"/up\nwhile :; do sleep 0.01; done\n"))
+	f.launch(message(t, stateDir, upIn(stateDir)))
 	if s := f.status(); s.GetState() != mesos.TASK_STARTING {
 		t.Fatalf("first status is %s: %s", s.GetState(), s.GetMessage())
 	}
-	for range 500 {
-		if _, err := os.Stat(stateDir + "/up"); err == nil {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	awaitKubelet(t, stateDir)
 	f.call(calls.Kill("n1.1", f.agent.Value))
 	if s := f.status(); s.GetState() != mesos.TASK_KILLED {
 		t.Errorf("last status is %s: %s", s.GetState(), s.GetMessage())
@@ -186,7 +187,7 @@ func TestExecutorOfARealProcess(t *testing.T) {
 }
 
 func TestTaskThatWouldFailAnywhereIsAnError(t *testing.T) {
-	agent, f := cluster(t)
+	agent, f := cluster(t, mesostest.AgentOptions{})
 	f.launch([]byte(`{"version": 99}`))
 	s := f.status()
 	if s.GetState() == mesos.TASK_STARTING {
