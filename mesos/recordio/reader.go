@@ -13,6 +13,9 @@ import (
 	"strconv"
 )
 
+// MasterMost is enough for any record of a master: 10,000 offers take a tenth of it.
+const MasterMost = 64 << 20
+
 // Bounds of a stream of records.
 const (
 	// keepMost is the largest buffer that is kept from one record to the next.

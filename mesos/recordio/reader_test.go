@@ -22,7 +22,7 @@ func TestReaderReadsInAnyChunks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := NewReader(r, 64<<20)
+			d := NewReader(r, MasterMost)
 			for _, want := range []string{"hello", "\n", long, "end"} {
 				got, err := d.ReadFrame()
 				if err != nil || string(got) != want {
@@ -54,7 +54,7 @@ func TestReaderRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got, err := NewReader(strings.NewReader(tc.stream), 64<<20).ReadFrame(); !errors.Is(err, tc.want) {
+			if got, err := NewReader(strings.NewReader(tc.stream), MasterMost).ReadFrame(); !errors.Is(err, tc.want) {
 				t.Errorf("got %q, %v; want %v", got, err, tc.want)
 			}
 		})
@@ -66,7 +66,7 @@ func TestReaderAllocatesWhatHasCome(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range 20 {
-		_, _ = NewReader(strings.NewReader("67108864\nshort"), 64<<20).ReadFrame()
+		_, _ = NewReader(strings.NewReader("67108864\nshort"), MasterMost).ReadFrame()
 	}
 	runtime.ReadMemStats(&after)
 	if n := after.TotalAlloc - before.TotalAlloc; n > 20<<20 {
@@ -79,7 +79,7 @@ func FuzzReader(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		d := NewReader(bytes.NewReader(stream), 64<<20)
+		d := NewReader(bytes.NewReader(stream), MasterMost)
 		for range len(stream) + 1 {
 			record, err := d.ReadFrame()
 			if err != nil {

@@ -16,9 +16,6 @@ import (
 // firstEventTimeout is how long a master that took SUBSCRIBE may be silent.
 const firstEventTimeout = 15 * time.Second
 
-// recordMost is the longest record that is taken: 10,000 offers take a tenth of it.
-const recordMost = 64 << 20
-
 // stream is one subscription, from the attempt to its end.
 type stream struct {
 	s      *Session
@@ -77,7 +74,7 @@ func (st *stream) read(res *http.Response) error {
 		st.lost(failuref(framework.ProtocolError, "%s took the subscription, and said nothing for %s", st.endpoint.Host, firstEventTimeout))
 	})
 	defer silence.Stop()
-	records := recordio.NewReader(res.Body, recordMost)
+	records := recordio.NewReader(res.Body, recordio.MasterMost)
 	for {
 		record, err := records.ReadFrame()
 		if err != nil {

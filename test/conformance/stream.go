@@ -16,7 +16,7 @@ import (
 // read takes events until the stream ends.
 func (s *scheduler) read(body io.ReadCloser) {
 	defer body.Close()
-	r := recordio.NewReader(body)
+	r := recordio.NewReader(body, recordio.MasterMost)
 	for {
 		record, err := r.ReadFrame()
 		var e event

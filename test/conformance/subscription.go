@@ -102,7 +102,7 @@ func checkProtobuf(p *probe) (string, error) {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 200)) // as much as there is
 		return "", fmt.Errorf("it was answered %s, Content-Type %q: %q", res.Status, res.Header.Get("Content-Type"), text)
 	}
-	record, err := recordio.NewReader(res.Body).ReadFrame()
+	record, err := recordio.NewReader(res.Body, recordio.MasterMost).ReadFrame()
 	if err != nil {
 		return "", fmt.Errorf("reading the first record: %w", err)
 	}
