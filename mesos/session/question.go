@@ -33,7 +33,7 @@ func (s *Session) ask(ctx context.Context, question master.Call_Type) (*master.R
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	res, err := s.client.follow(ctx, leader.JoinPath(operatorPath), &master.Call{Type: question}, nil)
+	res, err := s.client.follow(ctx, leader.JoinPath(operatorPath), parcel{message: &master.Call{Type: question}})
 	if err != nil {
 		return nil, err
 	}

@@ -120,11 +120,11 @@ func (st *stream) transmit(call *framework.Call) {
 	}
 	ctx, cancel := context.WithTimeout(parent, callTimeout)
 	defer cancel()
-	res, err := st.s.client.post(ctx, st.endpoint, call, st.id)
+	res, err := st.s.client.follow(ctx, st.endpoint, parcel{message: call, streamID: st.id})
 	if err != nil {
 		if st.ctx.Err() == nil {
 			st.s.metrics.call(call.Type.String(), "error")
-			st.doubt(failuref(framework.MasterUnreachable, "sending %s: %v", call.Type, err))
+			st.doubt(failuref(failureOf(err).reason, "sending %s: %v", call.Type, err))
 		}
 		return
 	}
@@ -145,8 +145,6 @@ func (st *stream) answered(call *framework.Call, status int, text string) {
 		if call.Type == scheduler.Call_TEARDOWN || call.Type == scheduler.Call_UPDATE_FRAMEWORK {
 			st.s.input(func(now time.Time) { st.s.core.CallTaken(now, call) })
 		}
-	case isRedirect(status):
-		st.doubt(failuref(framework.NoLeader, "%s no longer leads", st.endpoint.Host))
 	case status == http.StatusUnauthorized:
 		st.doubt(failuref(framework.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
 	case status == http.StatusBadRequest && strings.Contains(text, "does not match principal"):

@@ -59,7 +59,7 @@ func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *framew
 		cancel(failuref(framework.MasterUnreachable, "%s takes longer than %s to answer", master.Host, attemptTimeout))
 	})
 	defer slow.Stop()
-	res, err := s.client.follow(ctx, master.JoinPath(schedulerPath), call, s.guard())
+	res, err := s.client.follow(ctx, master.JoinPath(schedulerPath), parcel{message: call, guard: s.guard()})
 	if err == nil {
 		err = subscribed(res)
 		if err == nil {

@@ -128,28 +128,23 @@ func tlsOf(c *tls.Config) *tls.Config {
 	return out
 }
 
-// post sends one message. The caller closes the answer's body.
-func (c *client) post(ctx context.Context, to *url.URL, m encoding.Marshaler, streamID string) (*http.Response, error) {
-	req, err := request(ctx, to, m)
-	if err != nil {
-		return nil, err
-	}
-	if streamID != "" {
-		req.Header.Set(streamIDHeader, streamID)
-	}
-	return c.do(req)
+// parcel is a message, and what goes along wherever it is redirected to.
+type parcel struct {
+	message  encoding.Marshaler
+	streamID string // none with SUBSCRIBE
+	guard    guard  // asked each time
 }
 
-// follow posts, and posts again wherever it is redirected to. Method, body and
-// credentials go along. The guard is asked each time.
-func (c *client) follow(ctx context.Context, to *url.URL, m encoding.Marshaler, g guard) (*http.Response, error) {
+// follow posts, and posts again wherever it is redirected to: a master that redirects has
+// read nothing. Method, body and credentials go along. The caller closes the answer's body.
+func (c *client) follow(ctx context.Context, to *url.URL, p parcel) (*http.Response, error) {
 	it := itinerary{secrets: c.current().access.Authorization != ""}
 	for {
-		req, err := request(ctx, to, m)
+		req, err := request(ctx, to, p)
 		if err != nil {
 			return nil, err
 		}
-		g.stand(req)
+		p.guard.stand(req)
 		res, err := c.do(req)
 		if err != nil {
 			return nil, err
@@ -164,9 +159,9 @@ func (c *client) follow(ctx context.Context, to *url.URL, m encoding.Marshaler, 
 	}
 }
 
-func request(ctx context.Context, to *url.URL, m encoding.Marshaler) (*http.Request, error) {
+func request(ctx context.Context, to *url.URL, p parcel) (*http.Request, error) {
 	var body bytes.Buffer
-	if err := codec.NewEncoder(encoding.SinkWriter(&body)).Encode(m); err != nil {
+	if err := codec.NewEncoder(encoding.SinkWriter(&body)).Encode(p.message); err != nil {
 		return nil, fmt.Errorf("encoding a call: %w", err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), &body)
@@ -175,6 +170,9 @@ func request(ctx context.Context, to *url.URL, m encoding.Marshaler) (*http.Requ
 	}
 	req.Header.Set("Content-Type", mediaType)
 	req.Header.Set("Accept", mediaType)
+	if p.streamID != "" {
+		req.Header.Set(streamIDHeader, p.streamID)
+	}
 	return req, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -273,5 +274,29 @@ func TestCredentialsOfAnotherPrincipalEndTheStream(t *testing.T) {
 		contains(t, r.State().Message, "principal")
 		r.SetAccess(session.Access{Authorization: "Basic azhzbTpzZWNyZXQ="})
 		r.within(5*time.Second, "it is subscribed again", r.is(framework.Subscribed))
+	})
+}
+
+// One name or address may stand for all masters, as a load balancer's does: a call that
+// comes to one that does not lead was not read, and goes on to the one that does.
+func TestCallsFindTheLeaderBehindASharedAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		leader := w.master("10.0.1.1", 2)
+		w.master("10.0.1.2", 0).Inject(func(f *mesostest.Faults) { f.RedirectTo = leader.Addr() })
+		var connections atomic.Int32
+		r, store := w.start("10.0.9.9:5050", func(c *session.Config) {
+			c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				if address == "10.0.9.9:5050" {
+					address = fmt.Sprintf("10.0.1.%d:5050", 1+(connections.Add(1)-1)%2)
+				}
+				return w.dial(ctx, network, address)
+			}
+		})
+		r.want(3)
+		r.within(10*time.Second, "3 tasks run", func() bool { return store.in(framework.TaskRunning) == 3 })
+		if n := leader.Calls()["SUBSCRIBE"]; n != 1 {
+			t.Errorf("it subscribed %d times", n)
+		}
 	})
 }
