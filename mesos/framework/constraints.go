@@ -148,6 +148,15 @@ func selectorOf(attribute string) ([]byte, bool) {
 	return appendField(nil, 2, attribute), !strings.HasPrefix(attribute, "@")
 }
 
+// constraintsText is a demand's constraints for a person.
+func constraintsText(cs []placement.Constraint) string {
+	parts := make([]string, len(cs))
+	for i, c := range cs {
+		parts[i] = c.String()
+	}
+	return strings.Join(parts, " and ")
+}
+
 // constraints encodes OfferConstraints for a master that knows them.
 func (c *Core) constraints() string {
 	if c.unconstrained || !atLeast(c.state.MasterVersion, 1, 11) {

@@ -1,6 +1,9 @@
 package placement
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Resources of one node, or what is left of an agent: cores, MiB, MiB and a count of
 // ports.
@@ -48,6 +51,14 @@ type Constraint struct {
 // Equal says that two constraints are the same.
 func (c Constraint) Equal(o Constraint) bool {
 	return c.Attribute == o.Attribute && c.Operator == o.Operator && slices.Equal(c.Values, o.Values)
+}
+
+// String is the constraint for a person: "rack In [r1 r2]".
+func (c Constraint) String() string {
+	if len(c.Values) == 0 {
+		return fmt.Sprintf("%s %s", c.Attribute, c.Operator)
+	}
+	return fmt.Sprintf("%s %s %v", c.Attribute, c.Operator, c.Values)
 }
 
 // Demand asks for one task.

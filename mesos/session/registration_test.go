@@ -1,0 +1,69 @@
+package session_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/placement"
+)
+
+// racks adds agents with a rack each.
+func racks(t *testing.T, m *mesostest.Master, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		o := mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), WorkDir: t.TempDir(), Attributes: "rack:" + name}
+		if _, err := m.AddAgent(o); err != nil {
+			t.Fatalf("adding an agent: %v", err)
+		}
+	}
+}
+
+// The master reads our offer constraints, and offers only agents that something wanted may
+// be placed on.
+func TestMasterHeedsOfferConstraints(t *testing.T) {
+	t.Parallel()
+	m := box(t, 0)
+	racks(t, m, "r1", "r2", "r3")
+	store := newMemory()
+	r := start(t, config(store, m.Addr()))
+	r.awaitState(framework.Subscribed)
+	d := demand(0)
+	d.Resources.CPUs = 16
+	d.Constraints = []placement.Constraint{{Attribute: "rack", Operator: placement.In, Values: []string{"r1", "r3"}}}
+	r.Want(d)
+	eventually(t, "the demand explains itself by the two agents that may be offered", func() bool {
+		msg, waiting := r.Explain(d.ID)
+		return waiting && strings.HasPrefix(msg, "0 of 2 agents fit: 2 lack cpus")
+	})
+	other := demand(1)
+	other.Constraints = []placement.Constraint{{Attribute: "rack", Operator: placement.In, Values: []string{"r2"}}}
+	r.Want(other)
+	eventually(t, "a demand that the constraints hid is placed", func() bool { return store.in(framework.TaskRunning) == 1 })
+}
+
+// A role that is added on the live stream brings offers, without another subscription.
+func TestRolesChangeOnTheLiveStream(t *testing.T) {
+	t.Parallel()
+	m := box(t, 1)
+	store := newMemory()
+	cfg := config(store, m.Addr())
+	r := start(t, cfg)
+	r.awaitState(framework.Subscribed)
+	d := demand(0)
+	d.Role = "other"
+	r.Want(d)
+	if msg, _ := r.Explain(d.ID); msg != "cannot be placed: the framework is not in role other" {
+		t.Errorf("before, the demand says %q", msg)
+	}
+	info := cfg.Framework
+	info.Roles = []string{"k8sm", "other"}
+	if err := r.Update(info); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the demand in the new role is placed", func() bool { return store.in(framework.TaskRunning) == 1 })
+	if st := r.State(); !st.Subscribed || st.Kept != "" {
+		t.Errorf("the state is %+v", st)
+	}
+}
