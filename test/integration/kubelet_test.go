@@ -42,7 +42,10 @@ func fakeKubelet(ctx context.Context, x *mesostest.Conn) error {
 		}
 		switch event.Type {
 		case executor.Event_KILL:
-			killed := mesos.TASK_KILLED
+			killing, killed := mesos.TASK_KILLING, mesos.TASK_KILLED
+			if err := x.Update(mesos.TaskStatus{TaskID: event.Kill.TaskID, State: &killing}); err != nil {
+				return err
+			}
 			return x.Update(mesos.TaskStatus{TaskID: event.Kill.TaskID, State: &killed})
 		case executor.Event_SHUTDOWN:
 			return nil
