@@ -50,6 +50,7 @@ type kubeletConfiguration struct {
 	SystemReserved map[string]string `json:"systemReserved"`
 	KubeReserved   map[string]string `json:"kubeReserved"`
 	EvictionHard   map[string]string `json:"evictionHard,omitempty"`
+	PodPidsLimit   int64             `json:"podPidsLimit"`
 
 	// The hint chain in iptables would outlive the node.
 	MakeIPTablesUtilChains bool `json:"makeIPTablesUtilChains"`
@@ -105,6 +106,7 @@ func kubeletConfig(l *Launch, p layout, r Reservation, host hostFacts) kubeletCo
 		SystemReserved: r.System,
 		KubeReserved:   r.Kube,
 		EvictionHard:   r.EvictionHard,
+		PodPidsLimit:   r.PIDsPerPod,
 	}
 	if p.real {
 		c.ContainerRuntimeEndpoint = "unix://" + containerdSocket

@@ -13,7 +13,8 @@ import (
 
 func TestKubeletConfiguration(t *testing.T) {
 	l := testLaunch()
-	r := Reservation{System: map[string]string{"cpu": "6"}, Kube: map[string]string{"cpu": "100m"}, EvictionHard: map[string]string{"memory.available": "64Mi"}}
+	r := Reservation{System: map[string]string{"cpu": "6"}, Kube: map[string]string{"cpu": "100m"}, PIDsPerPod: 2048,
+		EvictionHard: map[string]string{"memory.available": "64Mi"}}
 	got, err := json.MarshalIndent(kubeletConfig(l, layoutOf(l), r, hostFacts{cgroupRoot: "/mesos/c1"}), "", "  ")
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -108,12 +109,34 @@ func readMachine(dir string) (Machine, error) {
 	if err := unix.Statfs(dir, &disk); err != nil {
 		return Machine{}, fmt.Errorf("reading size of disk: %w", err)
 	}
+	pids, err := readPIDs()
+	if err != nil {
+		return Machine{}, err
+	}
 	return Machine{
+		PIDs:        pids,
 		CPUs:        onlineCPUs(),
 		MemoryBytes: int64(memory.Totalram) * int64(memory.Unit),
 		DiskBytes:   int64(disk.Blocks) * disk.Frsize,
 		FreeBytes:   int64(disk.Bavail) * disk.Frsize,
 	}, nil
+}
+
+// readPIDs reads what the kubelet takes for the bound, too.
+func readPIDs() (int64, error) {
+	least := int64(math.MaxInt64)
+	for _, name := range []string{"pid_max", "threads-max"} {
+		data, err := os.ReadFile(filepath.Join("/proc/sys/kernel", name))
+		if err != nil {
+			return 0, fmt.Errorf("reading how many processes there can be: %w", err)
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("reading how many processes there can be: %w", err)
+		}
+		least = min(least, n)
+	}
+	return least, nil
 }
 
 // checkExecutable fails where the file system does not let programs be started.

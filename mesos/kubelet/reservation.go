@@ -12,6 +12,8 @@ type Machine struct {
 	// DiskBytes is the size of the file system that holds the node's state, FreeBytes
 	// what is free of it.
 	DiskBytes, FreeBytes int64
+	// PIDs is how many processes and threads there can be.
+	PIDs int64
 }
 
 // diskMargin is what must stay free of the disk: the kubelet evicts below.
@@ -39,11 +41,20 @@ type Reservation struct {
 	// System is what Mesos has not allocated to this node, Kube the overhead. Keys
 	// are the resource names cpu, memory and ephemeral-storage.
 	System, Kube map[string]string
+	// PIDsPerPod bounds each pod's processes and threads.
+	PIDsPerPod int64
 	// EvictionHard are the thresholds below which the kubelet evicts pods.
 	EvictionHard map[string]string
 	// Exceeds names the resources of which Mesos allocated more than the machine has.
 	Exceeds []string
 }
+
+// Mesos allots no process numbers, so a node gets as large a part of the machine's as of
+// its memory, but at least minPIDs, and no pod more than maxPIDsPerPod.
+const (
+	minPIDs       = 1024
+	maxPIDsPerPod = 4096
+)
 
 // Reserve computes the reservation. A node that has no real containers writes no disk,
 // and gets no thresholds for it.
@@ -61,6 +72,11 @@ func Reserve(l *Launch, m Machine) Reservation {
 	}
 	r.System["memory"] = quantity(r.rest("memory", m.MemoryBytes, allocated))
 	r.Kube["memory"] = quantity(overhead - margin)
+
+	pids := int64(float64(m.PIDs) * float64(allocated) / float64(max(m.MemoryBytes, 1)))
+	pids = min(max(pids, minPIDs), m.PIDs)
+	r.System["pid"] = fmt.Sprintf("%d", m.PIDs-pids)
+	r.PIDsPerPod = min(pids, maxPIDsPerPod)
 
 	var diskMargin int64
 	if l.ContainerRuntime == RuntimeContainerd {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestReserve(t *testing.T) {
-	machine := Machine{CPUs: 8, MemoryBytes: 32 << 30, DiskBytes: 100 << 30}
+	machine := Machine{CPUs: 8, MemoryBytes: 32 << 30, DiskBytes: 100 << 30, PIDs: 32768}
 	tests := map[string]struct {
 		change func(*Launch)
 		want   Reservation
@@ -17,32 +17,45 @@ func TestReserve(t *testing.T) {
 		"part of a machine": {
 			func(*Launch) {},
 			Reservation{
-				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "ephemeral-storage": "97710505984"},
+				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "ephemeral-storage": "97710505984", "pid": "30720"},
 				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
+				PIDsPerPod:   2048,
 				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
 			},
 		},
 		"without a share of the disk it is not limited": {
 			func(l *Launch) { l.DiskMiB = 0 },
 			Reservation{
-				System:       map[string]string{"cpu": "6000m", "memory": "32212254720"},
+				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "pid": "30720"},
 				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
+				PIDsPerPod:   2048,
 				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
 			},
 		},
 		"without real containers there is no disk to run full": {
 			func(l *Launch) { l.ContainerRuntime = RuntimeNone },
 			Reservation{
-				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "ephemeral-storage": "98784247808"},
+				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "ephemeral-storage": "98784247808", "pid": "30720"},
 				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
+				PIDsPerPod:   2048,
 				EvictionHard: map[string]string{"memory.available": "67108864"},
+			},
+		},
+		"a small part still has processes enough": {
+			func(l *Launch) { l.MemMiB, l.DiskMiB = 512, 0 },
+			Reservation{
+				System:       map[string]string{"cpu": "6000m", "memory": "33822867456", "pid": "31744"},
+				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
+				PIDsPerPod:   1024,
+				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
 			},
 		},
 		"more than the machine has": {
 			func(l *Launch) { l.CPUs, l.MemMiB, l.DiskMiB = 16, 64<<10, 200<<10 },
 			Reservation{
-				System:       map[string]string{"cpu": "0m", "memory": "0", "ephemeral-storage": "0"},
+				System:       map[string]string{"cpu": "0m", "memory": "0", "ephemeral-storage": "0", "pid": "0"},
 				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
+				PIDsPerPod:   4096,
 				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
 				Exceeds:      []string{"cpu", "memory", "ephemeral-storage"},
 			},
