@@ -13,7 +13,7 @@ import (
 func (r *record) remove(dir string) error {
 	problems := []error{killAll(r.Cgroups, family())}
 	if r.Network != "" {
-		problems = append(problems, removeBridge(r.Network), removeTranslations(r.Network))
+		problems = append(problems, removeBridge(r.Network), removeTranslations(r.Network), removeNFTRules(r.Network))
 	}
 	problems = append(problems, removeCgroups(r.Cgroups, r.Made), unmountBelow(dir))
 	entries, err := os.ReadDir(dir)

@@ -1,0 +1,96 @@
+package kubelet
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The tables in which CNI plugins keep their rules where there is no iptables: those of
+// a network bear its name, those of port mappings only a container's ID.
+const (
+	masqueradeTable = "inet cni_plugins_masquerade"
+	hostPortTable   = "cni_hostport"
+)
+
+// removeNFTRules does for nftables what removeTranslations does for iptables.
+func removeNFTRules(network string) error {
+	if _, err := exec.LookPath("nft"); err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	rules := parseNFTRules(listNFTTable(ctx, masqueradeTable))
+	var ids []string
+	var script strings.Builder
+	for _, r := range rules {
+		_, description, ours := strings.Cut(r.comment, ", net: "+network+", ")
+		if !ours {
+			continue
+		}
+		script.WriteString(r.deletion(masqueradeTable))
+		if _, id, ok := strings.Cut(description, "id: "); ok && len(id) >= minContainerID {
+			ids = append(ids, id) // the end of it may be cut off
+		}
+	}
+	for _, table := range []string{"ip " + hostPortTable, "ip6 " + hostPortTable} {
+		for _, r := range parseNFTRules(listNFTTable(ctx, table)) {
+			if slices.ContainsFunc(ids, func(id string) bool { return strings.HasPrefix(r.comment, id) }) {
+				script.WriteString(r.deletion(table))
+			}
+		}
+	}
+	if script.Len() == 0 {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, "nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(script.String())
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("removing rules of network %s: %w: %s", network, err, bytes.TrimSpace(said))
+	}
+	return nil
+}
+
+// minContainerID is the least of a container's ID that tells it from all others.
+const minContainerID = 32
+
+// listNFTTable returns nothing where there is no such table.
+func listNFTTable(ctx context.Context, table string) string {
+	args := append([]string{"-a", "list", "table"}, strings.Fields(table)...)
+	listed, err := exec.CommandContext(ctx, "nft", args...).Output()
+	if err != nil {
+		return ""
+	}
+	return string(listed)
+}
+
+// nftRule is one rule with a comment.
+type nftRule struct{ chain, handle, comment string }
+
+func (r nftRule) deletion(table string) string {
+	return "delete rule " + table + " " + r.chain + " handle " + r.handle + "\n"
+}
+
+// parseNFTRules reads what nft -a lists of a table.
+func parseNFTRules(listed string) []nftRule {
+	var rules []nftRule
+	chain := ""
+	for line := range strings.Lines(listed) {
+		fields := strings.Fields(line)
+		if len(fields) > 2 && fields[0] == "chain" {
+			chain = fields[1]
+			continue
+		}
+		_, commented, ok := strings.Cut(line, ` comment "`)
+		comment, rest, closed := strings.Cut(commented, `"`)
+		_, handle, handled := strings.Cut(rest, "# handle ")
+		if ok && closed && handled && chain != "" {
+			rules = append(rules, nftRule{chain, strings.TrimSpace(handle), comment})
+		}
+	}
+	return rules
+}
