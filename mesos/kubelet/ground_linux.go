@@ -64,21 +64,16 @@ func (g *ground) cgroupRoot() string {
 
 func (g *ground) cpuQuota() bool { return g != nil && g.cgroups.cpuQuota() }
 
-// terminate asks containers to end and says how many are there.
-func (g *ground) terminate() int {
-	pids := g.containers()
-	for _, pid := range pids {
-		_ = unix.Kill(pid, unix.SIGTERM)
-	}
-	return len(pids)
-}
-
-// containers are the first processes of those that run.
-func (g *ground) containers() []int {
+// containers that run, by their first processes.
+func (g *ground) containers() []container {
 	if g == nil {
 		return nil
 	}
-	return containerInits(g.cgroups.dirs())
+	var found []container
+	for _, pid := range containerInits(g.cgroups.dirs()) {
+		found = append(found, container{pid, podOf(pid)})
+	}
+	return found
 }
 
 // clear kills all in the container but this process and its ancestors, and removes

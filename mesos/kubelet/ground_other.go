@@ -5,6 +5,7 @@ package kubelet
 import (
 	"errors"
 	"os"
+	"syscall"
 )
 
 // ground is what the kernel gives a node. Only Linux has one for real containers.
@@ -17,8 +18,7 @@ func (g *ground) note(*record, string)              {}
 func (g *ground) take() error                       { return nil }
 func (g *ground) cgroupRoot() string                { return "" }
 func (g *ground) cpuQuota() bool                    { return false }
-func (g *ground) terminate() int                    { return 0 }
-func (g *ground) containers() []int                 { return nil }
+func (g *ground) containers() []container           { return nil }
 func (g *ground) clear(r *record, dir string) error { return r.remove(dir) }
 
 // EnterPrivateMounts does nothing: there is no such thing here.
@@ -29,6 +29,9 @@ func readMachine(string) (Machine, error) {
 }
 
 func checkExecutable(string) error { return nil }
+
+func (c container) hears() hearing        { return catches }
+func (c container) signal(syscall.Signal) {}
 
 func mayLowerOOMScore() bool { return false }
 

@@ -365,9 +365,7 @@ func (n *Node) nowAndThen() func(step string) {
 // what the node leaves.
 func (n *Node) tearDown(stopRuntime context.CancelFunc) {
 	n.Log.Info("Ending node", "node", n.launch.NodeName)
-	if n.ground.terminate() > 0 {
-		n.awaitContainers()
-	}
+	n.endContainers()
 	stopRuntime()
 	n.running.Wait()
 	defer n.installed.Release()
@@ -378,16 +376,4 @@ func (n *Node) tearDown(stopRuntime context.CancelFunc) {
 		n.Log.Error(err, "Failed to remove all that the node left, the next executor on this agent will try again")
 	}
 	_ = n.lock.file.Close()
-}
-
-func (n *Node) awaitContainers() {
-	for len(n.ground.containers()) > 0 {
-		n.mu.Lock()
-		over := !n.Now().Before(n.deadline)
-		n.mu.Unlock()
-		if over {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
 }

@@ -35,8 +35,9 @@ type patience struct {
 	ceiling    time.Duration
 }
 
-// The default gives up after half a minute, and about eight minutes once there are pods.
-var defaultPatience = patience{quick: 5 * time.Second, tries: 5, keepTrying: 30, backoff: time.Second, ceiling: 15 * time.Second}
+// The default gives up in less than a minute, and in five or more once there are pods:
+// then Kubernetes gives the node up, too.
+var defaultPatience = patience{quick: 5 * time.Second, tries: 5, keepTrying: 60, backoff: time.Second, ceiling: 5 * time.Second}
 
 // supervisor keeps programs running.
 type supervisor struct {

@@ -38,42 +38,51 @@ func awaitReady(ctx context.Context, l *Launch, certificate string, every time.D
 
 // nodeReady asks once. The error says why the Node is not Ready, or can't be known to be.
 func nodeReady(ctx context.Context, l *Launch, certificate string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	body, err := askAsKubelet(ctx, l, certificate, "/api/v1/nodes/"+url.PathEscape(l.NodeName))
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return parseReady(io.LimitReader(body, 8*mebibyte))
+}
+
+// askAsKubelet asks the API server for what a kubelet may read. The body is to be closed.
+func askAsKubelet(ctx context.Context, l *Launch, certificate, path string) (io.ReadCloser, error) {
 	pair, err := tls.LoadX509KeyPair(certificate, certificate)
 	if errors.Is(err, fs.ErrNotExist) {
-		return errors.New("the kubelet has no certificate yet")
+		return nil, errors.New("the kubelet has no certificate yet")
 	}
 	if err != nil {
-		return fmt.Errorf("loading the kubelet's certificate: %w", err)
+		return nil, fmt.Errorf("loading the kubelet's certificate: %w", err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(l.CAData) {
-		return errors.New("loading the authority: no certificate in it")
+		return nil, errors.New("loading the authority: no certificate in it")
 	}
 	transport := &http.Transport{
 		Proxy:             http.ProxyFromEnvironment,
 		TLSClientConfig:   &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots},
 		DisableKeepAlives: true, // the certificate is rotated
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
-		strings.TrimSuffix(l.APIServer, "/")+"/api/v1/nodes/"+url.PathEscape(l.NodeName), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(l.APIServer, "/")+path, nil)
 	if err != nil {
-		return fmt.Errorf("asking for the node: %w", err)
+		return nil, fmt.Errorf("asking the API server: %w", err)
 	}
 	request.Header.Set("Accept", "application/json")
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
-		return fmt.Errorf("asking for the node: %w", err)
+		return nil, fmt.Errorf("asking the API server: %w", err)
 	}
-	defer response.Body.Close()
-	switch response.StatusCode {
-	case http.StatusOK:
-		return parseReady(io.LimitReader(response.Body, 8*mebibyte))
-	case http.StatusNotFound:
-		return errors.New("the kubelet has not registered the Node yet")
+	if response.StatusCode == http.StatusOK {
+		return response.Body, nil
 	}
-	return fmt.Errorf("asking for the node: the server answers %s", response.Status)
+	response.Body.Close()
+	if response.StatusCode == http.StatusNotFound {
+		return nil, errors.New("the kubelet has not registered the Node yet")
+	}
+	return nil, fmt.Errorf("asking the API server: it answers %s", response.Status)
 }
 
 func parseReady(body io.Reader) error {

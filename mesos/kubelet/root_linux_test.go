@@ -273,9 +273,9 @@ func TestBridgeGoesWithItsPorts(t *testing.T) {
 	}
 }
 
-// container makes the cgroup of a Mesos container where Mesos would, moves this
+// mesosContainer makes the cgroup of a Mesos container where Mesos would, moves this
 // process into it, and returns its ID and a function that removes it.
-func container(t *testing.T) (id string, remove func() error) {
+func mesosContainer(t *testing.T) (id string, remove func() error) {
 	t.Helper()
 	mounts, err := readMounts()
 	must(t, err)
@@ -319,7 +319,7 @@ func TestContainerIsEnteredAndCleared(t *testing.T) {
 	if !apart(t) {
 		return
 	}
-	id, remove := container(t)
+	id, remove := mesosContainer(t)
 	defer func() { must(t, remove()) }()
 	c, err := readCgroups(id)
 	must(t, err, c.enter())
@@ -379,7 +379,7 @@ func TestSweepOfADeadContainer(t *testing.T) {
 	if !apart(t) {
 		return
 	}
-	id, remove := container(t)
+	id, remove := mesosContainer(t)
 	c, err := readCgroups(id)
 	must(t, err, c.enter())
 	pods := podCgroups(t, c)
