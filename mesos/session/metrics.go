@@ -1,6 +1,7 @@
 package session
 
 import (
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/k8sm/k8sm/mesos/framework"
@@ -70,10 +71,16 @@ func (l labelled) call(callType, code string) {
 	}
 }
 
-func (l labelled) event(eventType string) {
-	if l.Metrics != nil {
-		l.events.WithLabelValues(l.framework, eventType).Inc()
+// event counts what is not known as one: else a master could make labels without end.
+func (l labelled) event(eventType scheduler.Event_Type) {
+	if l.Metrics == nil {
+		return
 	}
+	name, known := scheduler.Event_Type_name[int32(eventType)]
+	if !known {
+		name = scheduler.Event_UNKNOWN.String()
+	}
+	l.events.WithLabelValues(l.framework, name).Inc()
 }
 
 func (l labelled) subscription(outcome string) {

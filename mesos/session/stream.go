@@ -85,7 +85,7 @@ func (st *stream) read(res *http.Response) error {
 			return err
 		}
 		silence.Stop()
-		st.s.metrics.event(e.Type.String())
+		st.s.metrics.event(e.Type)
 		st.input(func(now time.Time) { st.s.core.Step(now, e) })
 	}
 }

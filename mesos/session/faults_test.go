@@ -1,0 +1,372 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/session"
+)
+
+// serve is an HTTP server in the world that is no master of mesostest's.
+func (w *world) serve(ip string, h http.HandlerFunc) {
+	w.t.Helper()
+	s := &http.Server{Handler: h}
+	l := w.listen(ip, 5050)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = s.Serve(l)
+	}()
+	w.t.Cleanup(func() {
+		_ = s.Close()
+		<-done
+	})
+}
+
+// masters are three of one cluster, with an agent.
+func (w *world) masters(change ...func(*mesostest.MasterOptions)) *mesostest.Masters {
+	w.t.Helper()
+	o := mesostest.MasterOptions{}
+	for i := range 3 {
+		o.Listeners = append(o.Listeners, w.listen(fmt.Sprintf("10.0.1.%d", i+1), 5050))
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	ms, err := mesostest.NewMasters(3, o)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		if err := ms.Close(); err != nil {
+			w.t.Errorf("closing the masters: %v", err)
+		}
+	})
+	if _, err := ms.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), WorkDir: w.t.TempDir()}); err != nil {
+		w.t.Fatal(err)
+	}
+	return ms
+}
+
+// A master that does not lead redirects with /master before the path; for ZooKeeper's
+// timeout after the leader's death it redirects to the dead one.
+func TestMastersOfACluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ms := w.masters(func(o *mesostest.MasterOptions) { o.ElectAfter = 10 * time.Second })
+		r, store := w.start("10.0.1.2:5050", func(c *session.Config) {
+			c.Masters = []string{"10.0.1.2:5050", "10.0.1.3:5050", "10.0.1.1:5050"}
+		})
+		r.within(2*time.Second, "the first is subscribed to, by redirect", at(r, "10.0.1.1:5050"))
+		r.want(1)
+		r.within(10*time.Second, "a task runs", func() bool { return store.in(framework.TaskRunning) == 1 })
+
+		ms.Kill(0)
+		r.within(2*time.Second, "the redirect to the dead one is followed", func() bool {
+			st := r.State()
+			return st.Reason == framework.MasterUnreachable && strings.Contains(st.Message, "10.0.1.1")
+		})
+		r.within(30*time.Second, "the next leader is subscribed to", func() bool {
+			st := r.State()
+			return st.Subscribed && st.Master != "10.0.1.1:5050"
+		})
+		if n := store.in(framework.TaskRunning); n != 1 {
+			t.Errorf("%d tasks run", n)
+		}
+	})
+}
+
+func at(r *run, master string) func() bool {
+	return func() bool { st := r.State(); return st.Subscribed && st.Master == master }
+}
+
+// Without a leader, and while one recovers, masters say 503, each in its words.
+func TestNoLeaderAndRecovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.master("10.0.1.1", 0)
+		m.Inject(func(f *mesostest.Faults) { f.NoLeader = true })
+		r, _ := w.start("10.0.1.1:5050")
+		r.within(2*time.Second, "it waits for a leader", r.is(framework.NoLeader))
+		contains(t, r.State().Message, "No leader elected")
+		m.Inject(func(f *mesostest.Faults) { f.NoLeader, f.Recovering = false, true })
+		r.within(20*time.Second, "it waits for the recovery", func() bool {
+			return r.State().Reason == framework.NoLeader && strings.Contains(r.State().Message, "Master has not finished recovery")
+		})
+		m.Inject(func(f *mesostest.Faults) { f.Recovering = false })
+		r.within(20*time.Second, "it is subscribed", r.is(framework.Subscribed))
+	})
+}
+
+// SUBSCRIBE carries no stream ID, and every other call that of its own stream.
+func TestStreamIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		first := subscribedRecord(t, 15*time.Second)
+		var mu sync.Mutex
+		var ids []string // of requests, in order
+		streams := 0
+		breakOff := make(chan struct{})
+		w.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/api/v1" {
+				rw.WriteHeader(http.StatusForbidden)
+				return
+			}
+			mu.Lock()
+			id := r.Header.Get("Mesos-Stream-Id")
+			ids = append(ids, id)
+			if id != "" {
+				mu.Unlock()
+				rw.WriteHeader(http.StatusAccepted)
+				return
+			}
+			streams++
+			rw.Header().Set("Mesos-Stream-Id", fmt.Sprintf("stream-%d", streams))
+			mu.Unlock()
+			rw.Header().Set("Content-Type", "application/x-protobuf")
+			_, _ = rw.Write([]byte(first))
+			_ = http.NewResponseController(rw).Flush()
+			select {
+			case <-breakOff:
+			case <-r.Context().Done():
+			}
+		})
+		r, _ := w.start("10.0.1.1:5050")
+		r.within(2*time.Second, "it is subscribed", r.is(framework.Subscribed))
+		r.Kill("t1", "A1")
+		time.Sleep(time.Second)
+		breakOff <- struct{}{}
+		time.Sleep(10 * time.Second)
+		r.end()
+		mu.Lock()
+		defer mu.Unlock()
+		next := slices.Index(ids[1:], "") + 1
+		if next < 2 || ids[0] != "" || slices.ContainsFunc(ids[1:next], func(id string) bool { return id != "stream-1" }) ||
+			slices.ContainsFunc(ids[next+1:], func(id string) bool { return id != "stream-2" }) || len(ids) < next+2 {
+			t.Errorf("the stream IDs of SUBSCRIBE, calls, SUBSCRIBE, calls are %q", ids)
+		}
+	})
+}
+
+// What masters answer on a stream that is no longer ours. The call is not repeated on
+// it, whatever the answer: the stream is dropped, and SUBSCRIBE has the same ID.
+func TestCallsOnALostStream(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status int
+		text   string
+	}{
+		"an old stream":          {400, "The stream ID 's1' included in this request didn't match the stream ID currently associated with framework ID 'F1'"},
+		"disconnected":           {403, "Framework is not subscribed"},
+		"removed":                {400, "Framework cannot be found"},
+		"no longer leading":      {307, ""},
+		"no leader":              {503, "No leader elected"},
+		"recovering":             {503, "Master has not finished recovery"},
+		"credentials went stale": {401, "401 Unauthorized."},
+		"a broken proxy":         {502, "bad gateway"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				first := subscribedRecord(t, 15*time.Second)
+				calls := map[string]int{}
+				var mu sync.Mutex
+				w.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
+					id := r.Header.Get("Mesos-Stream-Id")
+					if id == "" {
+						mu.Lock()
+						calls["SUBSCRIBE"]++
+						mu.Unlock()
+						streaming(first)(rw, r)
+						return
+					}
+					mu.Lock()
+					calls["call"]++
+					mu.Unlock()
+					rw.Header().Set("Location", "//10.0.1.1:5050/master/api/v1/scheduler")
+					answer(tc.status, "text/plain", tc.text)(rw, r)
+				})
+				r, _ := w.start("10.0.1.1:5050")
+				r.within(2*time.Second, "it is subscribed, and refused a call", func() bool { return !r.State().Subscribed && r.State().Master == "" && r.State().FrameworkID == "F1" })
+				r.end()
+				mu.Lock()
+				defer mu.Unlock()
+				if calls["call"] != 1 || calls["SUBSCRIBE"] != 1 {
+					t.Errorf("calls until the stream was dropped: %v", calls)
+				}
+				if r.State().Final {
+					t.Errorf("it gave up: %+v", r.State())
+				}
+			})
+		})
+	}
+}
+
+// Events of types that nobody knows are skipped, and counted as one.
+func TestUnknownEventsAreSkipped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stream := subscribedRecord(t, 15*time.Second)
+		for i := range int32(100) {
+			stream += eventRecord(t, scheduler.Event{Type: scheduler.Event_Type(1000 + i)})
+		}
+		w.serve("10.0.1.1", streaming(stream))
+		metrics := session.NewMetrics()
+		r, _ := w.start("10.0.1.1:5050", func(c *session.Config) { c.Metrics = metrics })
+		r.within(2*time.Second, "it is subscribed", r.is(framework.Subscribed))
+		time.Sleep(time.Minute)
+		if st := r.State(); !st.Subscribed {
+			t.Errorf("the state is %+v", st)
+		}
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(metrics)
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == "k8sm_mesos_events_total" && len(f.Metric) != 2 {
+				t.Errorf("events are counted under %d labels, want SUBSCRIBED and UNKNOWN", len(f.Metric))
+			}
+		}
+	})
+}
+
+// A connection on which nothing comes any more is given up after five heartbeats.
+func TestHalfOpenConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		calls := &recorder{}
+		box(t, 0, func(o *mesostest.MasterOptions) {
+			o.Listener, o.Observe = w.listen("10.0.1.1", 5050), calls.observe
+		})
+		var cut atomic.Bool
+		r, store := w.start("10.0.1.1:5050", func(c *session.Config) {
+			c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := w.dial(ctx, network, address)
+				return &halfOpen{Conn: conn, cut: &cut, closed: make(chan struct{})}, err
+			}
+		})
+		r.within(2*time.Second, "it is subscribed", r.is(framework.Subscribed))
+		cut.Store(true)
+		time.Sleep(59 * time.Second)
+		if !r.State().Subscribed {
+			t.Errorf("four missed heartbeats end the stream: %+v", r.State())
+		}
+		r.within(17*time.Second, "the stream is given up", r.is(framework.MasterUnreachable))
+		contains(t, r.State().Message, "nothing was heard from the master for 1m15s")
+		cut.Store(false)
+		r.within(20*time.Second, "it is subscribed again", r.is(framework.Subscribed))
+		if n := calls.count("SUBSCRIBE " + store.frameworkID()); n == 0 {
+			t.Errorf("the framework ID was not shown again: %v", calls.all())
+		}
+	})
+}
+
+// halfOpen is a connection from which nothing comes once it is cut, not even its end.
+type halfOpen struct {
+	net.Conn
+	cut    *atomic.Bool
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (c *halfOpen) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.cut.Load() {
+		<-c.closed
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+func (c *halfOpen) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
+// Attempts back off to 15 s, and no two frameworks keep the same rhythm.
+func TestAttemptsBackOff(t *testing.T) {
+	rhythm := func(t *testing.T, seed uint64) (gaps []time.Duration) {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			var times []time.Time
+			cfg := config(newMemory(), "10.0.1.1:5050")
+			cfg.Timing, cfg.Seed = framework.Timing{}, seed
+			cfg.Dial = func(context.Context, string, string) (net.Conn, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				times = append(times, time.Now())
+				return nil, errors.New("connection refused")
+			}
+			r := start(t, cfg)
+			time.Sleep(10 * time.Minute)
+			r.end()
+			for i := range times[1:] {
+				gaps = append(gaps, times[i+1].Sub(times[i]))
+			}
+		})
+		return gaps
+	}
+	one, two := rhythm(t, 1), rhythm(t, 2)
+	if len(one) < 40 || len(one) > 90 {
+		t.Errorf("%d attempts in ten minutes", len(one))
+	}
+	for i, gap := range one {
+		least, most := min(time.Second<<min(i, 4), 15*time.Second)/2, min(time.Second<<min(i, 4), 15*time.Second)
+		if gap < least || gap > most {
+			t.Errorf("gap %d is %s, want between %s and %s", i, gap, least, most)
+		}
+	}
+	if slices.Equal(one, two) {
+		t.Error("two frameworks keep the same rhythm")
+	}
+}
+
+// Masters do not limit the rate of frameworks that speak HTTP: we do.
+func TestCallsAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var mu sync.Mutex
+		var kills []time.Time
+		box(t, 0, func(o *mesostest.MasterOptions) {
+			o.Listener = w.listen("10.0.1.1", 5050)
+			o.Observe = func(c *scheduler.Call) {
+				mu.Lock()
+				defer mu.Unlock()
+				if c.Type == scheduler.Call_KILL {
+					kills = append(kills, time.Now())
+				}
+			}
+		})
+		r, _ := w.start("10.0.1.1:5050", func(c *session.Config) {
+			c.Timing.Kill = framework.Backoff{First: time.Hour, Most: time.Hour}
+		})
+		r.within(2*time.Second, "it is subscribed", r.is(framework.Subscribed))
+		begin := time.Now()
+		for i := range 5000 {
+			r.Kill(fmt.Sprintf("node-%d.1", i), fmt.Sprintf("agent-%d", i%50))
+		}
+		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		took := kills[len(kills)-1].Sub(begin)
+		if len(kills) != 5000 || took < 2900*time.Millisecond || took > 3500*time.Millisecond {
+			t.Errorf("%d calls were sent in %s, want 5000: 2000 at once, 1000 a second after", len(kills), took)
+		}
+	})
+}
