@@ -35,6 +35,7 @@ func (w *world) serve(ip string, h http.HandlerFunc) {
 	w.t.Cleanup(func() {
 		_ = s.Close()
 		<-done
+		time.Sleep(time.Minute) // until handlers have noticed
 	})
 }
 

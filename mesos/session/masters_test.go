@@ -82,7 +82,7 @@ func TestBadMasters(t *testing.T) {
 		"redirects to another thing": {redirectTo("ftp://example.org/"), framework.NotAMesosMaster, "ftp://"},
 		"no stream ID":               {answer(200, "application/x-protobuf", ""), framework.ProtocolError, "without a Mesos-Stream-Id"},
 		"not RecordIO":               {streaming("<html>"), framework.ProtocolError, `"<html>" where a record's length is due`},
-		"a record without end":       {streaming("99999999999\n"), framework.ProtocolError, "more than 67108864"},
+		"a record without end":       {streaming("99999999999\n"), framework.ProtocolError, "more than 33554432"},
 		"a length without end":       {streaming(strings.Repeat("0", 100)), framework.ProtocolError, "length is due"},
 		"a negative length":          {streaming("-1\n"), framework.ProtocolError, "length is due"},
 		"not an event":               {streaming("5\nhello"), framework.ProtocolError, "decoding an event"},

@@ -1,0 +1,237 @@
+package session_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/resources"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+)
+
+// speak writes to a stream, as long as anybody listens.
+func speak(w http.ResponseWriter, s string) bool {
+	_, err := io.WriteString(w, s)
+	return err == nil && http.NewResponseController(w).Flush() == nil
+}
+
+// drip writes a thing for ever, now and then.
+func drip(w http.ResponseWriter, s string, every time.Duration) {
+	for speak(w, s) {
+		time.Sleep(every)
+	}
+}
+
+// A master that speaks nonsense, before or after it has taken the subscription: the
+// reason is told, and another subscription is tried for, not before its time.
+func TestNonsense(t *testing.T) {
+	first := subscribedRecord(t, 15*time.Second)
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	_, _ = z.Write([]byte(first))
+	_ = z.Close()
+	for name, tc := range map[string]struct {
+		after  string // what is said first
+		speak  func(http.ResponseWriter)
+		reason string
+		tells  string
+		within time.Duration
+	}{
+		"gzip":                    {"", func(w http.ResponseWriter) { speak(w, zipped.String()) }, framework.ProtocolError, `"\x1f\x8b`, time.Second},
+		"HTML":                    {first, func(w http.ResponseWriter) { speak(w, "<html>") }, framework.ProtocolError, "length is due", time.Second},
+		"JSON":                    {"", func(w http.ResponseWriter) { speak(w, "20\n{\"type\":\"SUBSCRIBED\"}") }, framework.ProtocolError, "decoding an event", time.Second},
+		"an event of 100 MB":      {first, func(w http.ResponseWriter) { speak(w, "104857600\n") }, framework.ProtocolError, "more than 33554432", time.Second},
+		"a length without end":    {first, func(w http.ResponseWriter) { speak(w, strings.Repeat("1", 1<<20)) }, framework.ProtocolError, "length is due", time.Second},
+		"a length digit by digit": {first, func(w http.ResponseWriter) { drip(w, "1", 10*time.Second) }, framework.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
+		"a record byte by byte":   {first + "33554432\n", func(w http.ResponseWriter) { drip(w, "x", time.Second) }, framework.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
+		"empty records":           {first, func(w http.ResponseWriter) { drip(w, "0\n", time.Second) }, framework.MasterUnreachable, "nothing was heard", 76 * time.Second},
+		"no first record":         {"", func(w http.ResponseWriter) { drip(w, "0\n", time.Second) }, framework.ProtocolError, "said nothing for 15s", 16 * time.Second},
+		"a truncated record":      {first, func(w http.ResponseWriter) { speak(w, "20\nshort"); panic(http.ErrAbortHandler) }, framework.MasterUnreachable, "broke off", time.Second},
+		"a record that stops":     {first, func(w http.ResponseWriter) { speak(w, "33554432\n"+strings.Repeat("\x00", 1<<20)) }, framework.MasterUnreachable, "nothing was heard", 76 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				var mu sync.Mutex
+				var begun []time.Time
+				w.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/api/v1" || r.Header.Get("Mesos-Stream-Id") != "" {
+						rw.WriteHeader(http.StatusAccepted)
+						return
+					}
+					mu.Lock()
+					begun = append(begun, time.Now())
+					mu.Unlock()
+					rw.Header().Set("Content-Type", "application/x-protobuf")
+					rw.Header().Set("Mesos-Stream-Id", "s1")
+					speak(rw, tc.after)
+					tc.speak(rw)
+					<-r.Context().Done()
+				})
+				r, _ := w.start("10.0.1.1:5050")
+				r.within(tc.within+time.Second, "the reason is told", func() bool {
+					return r.State().Reason == tc.reason && strings.Contains(r.State().Message, tc.tells)
+				})
+				time.Sleep(5 * time.Minute)
+				r.end()
+				mu.Lock()
+				defer mu.Unlock()
+				if len(begun) < 4 {
+					t.Errorf("in five minutes it subscribed %d times", len(begun))
+				}
+				for i := range begun[1:] {
+					if gap := begun[i+1].Sub(begun[i]); gap < 500*time.Millisecond {
+						t.Errorf("subscribed again after %s", gap)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Headers that never end are given up like a connection that is never answered.
+func TestHeadersThatNeverEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		l := w.listen("10.0.1.1", 5050)
+		t.Cleanup(func() { _ = l.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					defer c.Close()
+					go func() { _, _ = io.Copy(io.Discard, c) }()
+					_, err = io.WriteString(c, "HTTP/1.1 200 OK\r\n")
+					for i := 0; err == nil; i++ {
+						if _, err = fmt.Fprintf(c, "X-%d: y\r\n", i); err != nil {
+							return
+						}
+						time.Sleep(time.Second)
+					}
+				}()
+			}
+		}()
+		r, _ := w.start("10.0.1.1:5050")
+		r.within(17*time.Second, "the reason is told", func() bool {
+			return r.State().Reason == framework.MasterUnreachable && strings.Contains(r.State().Message, "timeout awaiting response headers")
+		})
+		r.end()
+		time.Sleep(2 * time.Second) // until the server has noticed
+	})
+}
+
+// offersRecord is one event with so many offers, as large as they come: two dozen
+// attributes, and resources reserved with labels.
+func offersRecord(t testing.TB, n int) string {
+	t.Helper()
+	role, key, value := "k8sm", "purpose", strings.Repeat("x", 40)
+	e := scheduler.Event{Type: scheduler.Event_OFFERS, Offers: &scheduler.Event_Offers{}}
+	for i := range n {
+		o := mesos.Offer{
+			ID: mesos.OfferID{Value: fmt.Sprintf("b8ee7be9-8d5c-4a0b-9c38-6a9c6a1e3b52-O%d", i)}, FrameworkID: mesos.FrameworkID{Value: "F1"},
+			AgentID:  mesos.AgentID{Value: fmt.Sprintf("b8ee7be9-8d5c-4a0b-9c38-6a9c6a1e3b52-S%d", i)},
+			Hostname: fmt.Sprintf("agent-%d.example", i), AllocationInfo: &mesos.Resource_AllocationInfo{Role: &role},
+		}
+		for _, r := range []mesos.Resource{
+			resources.NewCPUs(32).Resource, resources.NewMemory(131072).Resource, resources.NewDisk(1 << 20).Resource,
+			resources.Build().Name(resources.NamePorts).Ranges(resources.BuildRanges().Span(31000, 32000).Ranges).Resource,
+		} {
+			r.AllocationInfo = &mesos.Resource_AllocationInfo{Role: &role}
+			r.Reservations = []mesos.Resource_ReservationInfo{{
+				Type: mesos.Resource_ReservationInfo_DYNAMIC.Enum(), Role: &role,
+				Labels: &mesos.Labels{Labels: []mesos.Label{{Key: key, Value: &value}}},
+			}}
+			o.Resources = append(o.Resources, r)
+		}
+		for j := range 24 {
+			o.Attributes = append(o.Attributes, mesos.Attribute{Name: fmt.Sprintf("attribute-%d", j), Type: mesos.TEXT, Text: &mesos.Value_Text{Value: value[:20]}})
+		}
+		e.Offers.Offers = append(e.Offers.Offers, o)
+	}
+	b, err := e.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d\n%s", len(b), b)
+}
+
+// 10,000 offers in one event are taken, and given back.
+func TestManyOffersInOneEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stream := subscribedRecord(t, 15*time.Second) + offersRecord(t, 10_000)
+		var mu sync.Mutex
+		declined := 0
+		w.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Mesos-Stream-Id") != "" {
+				body, _ := io.ReadAll(r.Body)
+				var c scheduler.Call
+				if err := c.Unmarshal(body); err == nil && c.Type == scheduler.Call_DECLINE {
+					mu.Lock()
+					declined += len(c.Decline.OfferIDs)
+					mu.Unlock()
+				}
+				rw.WriteHeader(http.StatusAccepted)
+				return
+			}
+			streaming(stream)(rw, r)
+		})
+		r, _ := w.start("10.0.1.1:5050")
+		r.within(10*time.Second, "all are declined", func() bool { mu.Lock(); defer mu.Unlock(); return declined == 10_000 })
+		if !r.State().Subscribed {
+			t.Errorf("the state is %+v", r.State())
+		}
+		r.end()
+	})
+}
+
+// Whatever a master sends as an event, and again with each subscription, memory is
+// bounded. Not parallel: it measures the process.
+func TestNonsenseTakesBoundedMemory(t *testing.T) {
+	record := "33554432\n" + strings.Repeat("\xff", 33554432) // as long as may be, and not an event
+	first := subscribedRecord(t, 15*time.Second)
+	streams := 0
+	var mu sync.Mutex
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api/v1/scheduler" || r.Header.Get("Mesos-Stream-Id") != "" {
+			w.WriteHeader(http.StatusAccepted)
+			return
+		}
+		mu.Lock()
+		streams++
+		mu.Unlock()
+		w.Header().Set("Content-Type", "application/x-protobuf")
+		w.Header().Set("Mesos-Stream-Id", "s1")
+		_ = speak(w, first) && speak(w, record)
+		<-r.Context().Done()
+	})
+	runtime.GC()
+	var before, now runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start(t, config(newMemory(), s.URL))
+	most := uint64(0)
+	eventually(t, "ten such events came", func() bool {
+		runtime.ReadMemStats(&now)
+		most = max(most, now.HeapAlloc)
+		mu.Lock()
+		defer mu.Unlock()
+		return streams > 10
+	})
+	if grown := most - before.HeapAlloc; grown > 6*33554432 {
+		t.Errorf("the heap grew by %d MiB", grown>>20)
+	}
+}
