@@ -2,12 +2,18 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
+	mesosgo "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
 	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/recordio"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -63,5 +69,38 @@ func closeAll(b *testing.B, c io.Closer) {
 	b.Helper()
 	if err := c.Close(); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// BenchmarkDecode is from the bytes of a stream to events.
+func BenchmarkDecode(b *testing.B) {
+	state, message := mesosgo.TASK_RUNNING, "a message as long as they usually are"
+	update := eventRecord(b, scheduler.Event{Type: scheduler.Event_UPDATE, Update: &scheduler.Event_Update{Status: mesosgo.TaskStatus{
+		TaskID: mesosgo.TaskID{Value: "general-00001.1a2b3c4d.1"}, State: &state, Message: &message,
+		AgentID: &mesosgo.AgentID{Value: "b8ee7be9-8d5c-4a0b-9c38-6a9c6a1e3b52-S1"}, UUID: make([]byte, 16),
+	}}})
+	for name, stream := range map[string]string{
+		"10000 offers in one event": offersRecord(b, 10_000),
+		"10000 updates":             strings.Repeat(update, 10_000),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(stream)))
+			b.ReportAllocs()
+			for b.Loop() {
+				records := recordio.NewReader(strings.NewReader(stream))
+				for {
+					record, err := records.ReadFrame()
+					if errors.Is(err, io.EOF) {
+						break
+					}
+					if err == nil {
+						err = recordio.Decode(record, &scheduler.Event{}, "an event")
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
 	}
 }

@@ -337,7 +337,7 @@ func subscribedRecord(t *testing.T, heartbeat time.Duration) string {
 	}})
 }
 
-func eventRecord(t *testing.T, e scheduler.Event) string {
+func eventRecord(t testing.TB, e scheduler.Event) string {
 	t.Helper()
 	b, err := e.Marshal()
 	if err != nil {

@@ -48,6 +48,7 @@ type options struct {
 
 var measurements = []measurement{
 	{[]string{"plan_5000x10000"}, measurePlan},
+	{[]string{"offers_10000_in_one_event", "updates_10000_in_a_burst"}, measureStream},
 	{[]string{"restart_10000_tasks"}, measureRestart},
 	{[]string{"at_rest_10000_agents_5000_nodes"}, measureRest},
 	{[]string{"apply_to_ready_1000_nodes", "operator_rss_1000_nodes", "operator_calls_at_rest_per_minute"}, measureScale},
