@@ -87,7 +87,7 @@ func BenchmarkDecode(b *testing.B) {
 			b.SetBytes(int64(len(stream)))
 			b.ReportAllocs()
 			for b.Loop() {
-				records := recordio.NewReader(strings.NewReader(stream))
+				records := recordio.NewReader(strings.NewReader(stream), recordio.MasterMost)
 				for {
 					record, err := records.ReadFrame()
 					if errors.Is(err, io.EOF) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/k8sm/k8sm/mesos/framework"
@@ -46,9 +47,12 @@ func (f *failure) weight() int {
 // better.
 func failureOf(err error) *failure {
 	var f *failure
+	var request *url.Error
 	switch {
 	case errors.As(err, &f):
 		return f
+	case errors.As(err, &request): // it names the master, which may be one that another redirected to
+		return &failure{framework.MasterUnreachable, err.Error()}
 	case errors.Is(err, recordio.ErrMalformed):
 		return &failure{framework.ProtocolError, err.Error()}
 	case errors.Is(err, io.ErrUnexpectedEOF):

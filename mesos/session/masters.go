@@ -86,6 +86,7 @@ func (it *itinerary) next(res *http.Response) (*url.URL, error) {
 	if err != nil || location == "" || to.Host == "" || (to.Scheme != "http" && to.Scheme != "https") {
 		return nil, failuref(framework.NotAMesosMaster, "%s redirects to %q", from.Host, location)
 	}
+	to.User = nil // credentials are ours to choose
 	if to.Path == "" || to.Path == "/" {
 		to.Path = from.Path
 	}

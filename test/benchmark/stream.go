@@ -86,7 +86,7 @@ func answerTime(ctx context.Context, stream string, tasks []framework.Task, by s
 	go func() { ended <- s.Run(ctxSession) }()
 	defer func() {
 		stop()
-		<-ended
+		_ = <-ended // it says only that it was begun twice
 	}()
 	for !s.State().Subscribed {
 		if err := sleep(ctx, time.Millisecond); err != nil {

@@ -2,6 +2,7 @@ package zookeeper
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"syscall"
@@ -168,7 +169,7 @@ func (z *ensemble) retire(but *enrolment) {
 	}
 	for _, name := range children {
 		if node := "/mesos/" + name; node != but.node {
-			if err := but.conn.Delete(node, -1); err != nil && err != zk.ErrNoNode {
+			if err := but.conn.Delete(node, -1); err != nil && !errors.Is(err, zk.ErrNoNode) {
 				z.t.Fatal(err)
 			}
 		}
