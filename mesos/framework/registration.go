@@ -3,6 +3,7 @@ package framework
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,8 +22,10 @@ type registration struct {
 	refusal  string
 	// observed is what Kept was told.
 	observed string
-	// unconstrained: a master refused our offer constraints. We go on without.
+	// unconstrained: a master refused our offer constraints. We go on without. It is no more
+	// than suspected until UPDATE_FRAMEWORK was taken without them.
 	unconstrained bool
+	suspected     bool
 	// repeated are attributes of which some agent has more than one.
 	repeated map[string]bool
 }
@@ -59,6 +62,7 @@ func (c *Core) Update(now time.Time, info Info) error {
 		c.declined, c.refusal = nil, ""
 		c.setState(c.state)
 	}
+	info.Roles = slices.Clone(info.Roles)
 	c.assume(now, info)
 	c.settle(now)
 	return nil
@@ -93,7 +97,7 @@ func (c *Core) inform(now time.Time) {
 
 // agreed: the master took UPDATE_FRAMEWORK. More may have changed meanwhile.
 func (c *Core) agreed(now time.Time) {
-	c.said, c.update = c.proposed, nil
+	c.said, c.update, c.suspected = c.proposed, nil, false
 	c.inform(now)
 }
 
@@ -102,9 +106,12 @@ func (c *Core) agreed(now time.Time) {
 func (c *Core) disagreed(now time.Time, message string) {
 	c.update = nil
 	if c.proposed.constraints != "" {
-		c.unconstrained = true
+		c.unconstrained, c.suspected = true, true
 		c.inform(now)
 		return
+	}
+	if c.suspected {
+		c.unconstrained, c.suspected = false, false
 	}
 	declined := c.info
 	c.declined, c.refusal = &declined, message

@@ -44,10 +44,10 @@ func (c *Core) enrol(now time.Time) {
 	}
 }
 
-// join begins a role. Where nothing is wanted in it the master is told so with the role
-// itself.
+// join begins a role. Where nothing is wanted in it, or can be launched yet, the master is
+// told so with the role itself.
 func (c *Core) join(now time.Time, r *role) {
-	r.member, r.suppressed = true, r.waiting == 0
+	r.member, r.suppressed = true, r.waiting == 0 || !c.launching()
 	r.revives, r.constraints = 0, ""
 	if r.waiting > 0 {
 		c.reviveSoon(now, r)

@@ -23,7 +23,8 @@ type Timing struct {
 	// Bound is how long an offer is held for intents to be prepared, in all (5 s).
 	Bound time.Duration
 	// Decline is for how long an agent whose offer nobody wanted need not offer the
-	// same again (2 m). A new demand clears it.
+	// same again (2 m). A new demand clears it. An agent that turned a task away because it
+	// drains is left alone for as long.
 	Decline time.Duration
 	// Pass is the same for an offer that is refused for a passing reason (5 s).
 	Pass time.Duration
@@ -39,8 +40,8 @@ type Timing struct {
 	// Patience is how long launches wait for tasks of which the master says nothing
 	// (30 s). After a fail-over of the master silence is normal for ten minutes.
 	Patience time.Duration
-	// Implicit is the time between implicit task reconciliations, and between questions
-	// after tasks in doubt (15 m).
+	// Implicit is the time between implicit task reconciliations, between questions after
+	// tasks in doubt, and between inverse offers of the same (15 m).
 	Implicit time.Duration
 	// Confirm is how long a launch may go without an update before it is asked for (30 s).
 	Confirm time.Duration
