@@ -78,6 +78,10 @@ func TestFetch(t *testing.T) {
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	escaped := filepath.Join(filepath.Dir(file), "a%20b")
+	if err := os.WriteFile(escaped, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	withPassword := strings.Replace(server.URL, "http://", "http://me:secret@", 1)
 	tests := map[string]struct {
 		uri, sha256 string
@@ -86,6 +90,7 @@ func TestFetch(t *testing.T) {
 	}{
 		"over http":                  {uri: server.URL + "/file", sha256: digest(content)},
 		"from a file":                {uri: "file://" + file, sha256: digest(content)},
+		"from a file as it stands":   {uri: "file://" + escaped, sha256: digest(content)},
 		"after two failures":         {uri: server.URL + "/flaky", sha256: digest(content)},
 		"a file that is not there":   {uri: "file:///no/such/file", sha256: digest(content), want: []string{`"kubelet"`, "no such file"}},
 		"a page that is not there":   {uri: server.URL + "/missing", sha256: digest(content), want: []string{`"kubelet"`, "/missing", "404"}},

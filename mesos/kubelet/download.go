@@ -167,8 +167,8 @@ func (c *Cache) open(ctx context.Context, uri string, from int64) (*source, erro
 	if err != nil {
 		return nil, errors.New("malformed URI")
 	}
-	if u.Scheme == "file" {
-		return openFile(u.Path)
+	if u.Scheme == "file" { // as it stands, as the Mesos fetcher takes it
+		return openFile(strings.TrimPrefix(uri, "file://"))
 	}
 	response, err := c.ask(ctx, uri, from)
 	if err != nil {

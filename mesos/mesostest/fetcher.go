@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,22 +68,24 @@ func fetchTarget(uri mesos.CommandInfo_URI, sandbox string) (string, error) {
 	return filepath.Join(sandbox, name), nil
 }
 
-// open opens http, https and file URIs, and absolute paths.
+// open opens http, https and file URIs, and absolute paths. What follows file:// is a
+// path as it stands: nothing in it is decoded.
 func open(ctx context.Context, value string) (io.ReadCloser, error) {
-	if strings.HasPrefix(value, "/") {
-		return os.Open(value)
-	}
-	location, err := url.Parse(value)
-	if err != nil {
-		return nil, err
-	}
-	switch location.Scheme {
-	case "file":
-		return os.Open(location.Path)
-	case "http", "https":
+	scheme, rest, found := strings.Cut(value, "://")
+	switch {
+	case !found:
+		rest = value
+	case scheme == "http" || scheme == "https":
 		return openHTTP(ctx, value)
+	case scheme == "file":
+		rest = strings.TrimPrefix(rest, "localhost")
+	default:
+		return nil, fmt.Errorf("scheme %q is not supported", scheme)
 	}
-	return nil, fmt.Errorf("scheme %q is not supported", location.Scheme)
+	if !filepath.IsAbs(rest) {
+		return nil, worded("File URI only supports absolute paths")
+	}
+	return os.Open(rest)
 }
 
 func openHTTP(ctx context.Context, value string) (io.ReadCloser, error) {

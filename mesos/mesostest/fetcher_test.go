@@ -1,6 +1,8 @@
 package mesostest
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -34,6 +36,36 @@ func TestFetchedFilesAreNamedAsMesosNamesThem(t *testing.T) {
 			}
 			if got != tc.want && (err == nil || !strings.Contains(got, tc.want)) {
 				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestLocalFilesAreFoundAsMesosFindsThem(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"plain", "a%20b"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, tc := range map[string]struct {
+		uri, want string // an empty want is an error
+	}{
+		"a file URI":                   {"file://" + dir + "/plain", "plain"},
+		"a path":                       {dir + "/plain", "plain"},
+		"this host":                    {"file://localhost" + dir + "/plain", "plain"},
+		"an escape stands for itself":  {"file://" + dir + "/a%20b", "a%20b"},
+		"and for nothing else":         {"file://" + dir + "/pl%61in", ""},
+		"another host":                 {"file://other" + dir + "/plain", ""},
+		"a path that begins somewhere": {"plain", ""},
+		"a scheme that nobody knows":   {"gopher://" + dir + "/plain", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sandbox := t.TempDir()
+			err := fetch(t.Context(), mesos.CommandInfo_URI{Value: tc.uri}, sandbox)
+			got, _ := os.ReadFile(filepath.Join(sandbox, filepath.Base(tc.uri)))
+			if string(got) != tc.want || (err == nil) != (tc.want != "") {
+				t.Errorf("got %q, %v; want %q", got, err, tc.want)
 			}
 		})
 	}
