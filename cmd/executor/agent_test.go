@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -89,4 +91,36 @@ func TestDrainedAgentHasNoExecutorLeft(t *testing.T) {
 	if !agent.Drained() {
 		t.Error("the agent is not drained")
 	}
+}
+
+// An agent as libprocess makes it by default: TLS 1.2, and keys exchanged by RSA alone.
+func TestAgentThatServesOverTLS(t *testing.T) {
+	identity := httptest.NewTLSServer(nil) // for its certificate
+	identity.Close()
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	raw := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: identity.Certificate().Raw})
+	if err := os.WriteFile(authority, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	agent, f := cluster(t, mesostest.AgentOptions{
+		TLS: &tls.Config{
+			Certificates: identity.TLS.Certificates,
+			MaxVersion:   tls.VersionTLS12,
+			CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
+		},
+		ExecutorEnvironment: []string{
+			"LIBPROCESS_SSL_ENABLED=1", "LIBPROCESS_SSL_VERIFY_SERVER_CERT=1", "LIBPROCESS_SSL_CA_FILE=" + authority,
+		},
+		ExecutorKey: []byte("key"),
+	})
+	stateDir := filepath.Join(t.TempDir(), "state")
+	f.launch(message(t, stateDir, upIn(stateDir)))
+	if s := f.status(); s.GetState() != mesos.TASK_STARTING {
+		t.Fatalf("got %s: %s", s.GetState(), s.GetMessage())
+	}
+	f.call(calls.Kill("n1.1", f.agent.Value))
+	if s := f.status(); s.GetState() != mesos.TASK_KILLED {
+		t.Errorf("got %s: %s", s.GetState(), s.GetMessage())
+	}
+	awaitNoContainer(t, agent)
 }

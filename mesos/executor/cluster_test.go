@@ -192,7 +192,7 @@ func (c *cluster) Launch(_ context.Context, container mesostest.Container) (meso
 	}
 	d, err := NewDriver(Config{
 		Identity:   Identity{FrameworkID: env["MESOS_FRAMEWORK_ID"], ExecutorID: env["MESOS_EXECUTOR_ID"], AgentID: env["MESOS_SLAVE_ID"]},
-		Agent:      Endpoint{Address: env["MESOS_AGENT_ENDPOINT"], Dial: c.dial},
+		Agent:      Endpoint{Address: env["MESOS_AGENT_ENDPOINT"], Token: env["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"], Dial: c.dial},
 		Checkpoint: env["MESOS_CHECKPOINT"] == "1", RecoveryTimeout: recovery,
 		Workload: c.work, Now: time.Now,
 	})

@@ -192,3 +192,17 @@ func TestDrainedAgentIsLeft(t *testing.T) {
 		c.running("n2")
 	})
 }
+
+func TestDriverShowsItsToken(t *testing.T) {
+	o := options
+	o.ExecutorKey = []byte("key")
+	inCluster(t, o, func(c *cluster) {
+		c.running("n1")
+		c.agent.Restart(time.Second)
+		c.work.result <- report{Finished, ""}
+		c.wantStates(mesos.TASK_FINISHED)
+		if err := next(c.T, "the end", c.ended); err != nil {
+			c.Error(err)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package mesostest
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -91,6 +92,9 @@ func (a *Agent) listen() (err error) {
 	var ip string
 	a.listener, ip, a.port, err = listen(o.Listener, o.Address, o.NetNS)
 	setDefault(&o.IP, ip)
+	if err == nil && o.TLS != nil {
+		a.listener = tls.NewListener(a.listener, o.TLS)
+	}
 	return err
 }
 

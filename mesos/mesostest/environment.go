@@ -31,6 +31,10 @@ func (x *executorState) environment() []string {
 			"MESOS_RECOVERY_TIMEOUT="+mesosDuration(a.options.RecoveryTimeout),
 			"MESOS_SUBSCRIPTION_BACKOFF_MAX="+mesosDuration(a.options.ExecutorReregistrationTimeout))
 	}
+	if token := x.token(); token != "" {
+		env = append(env, "MESOS_EXECUTOR_AUTHENTICATION_TOKEN="+token)
+	}
+	env = append(env, a.options.ExecutorEnvironment...)
 	for _, v := range x.info.GetCommand().GetEnvironment().GetVariables() {
 		env = append(env, v.Name+"="+v.GetValue())
 	}

@@ -9,6 +9,10 @@ import (
 
 // serveExecutor serves the executor API, /api/v1/executor.
 func (a *Agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
+	caller, ok := a.authenticate(w, r)
+	if !ok {
+		return
+	}
 	call := &executor.Call{}
 	if !readCall(w, r, call) {
 		return
@@ -21,7 +25,7 @@ func (a *Agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	x, status, err := a.findExecutor(call)
+	x, status, err := a.findExecutor(call, caller)
 	if err != nil {
 		refuse(w, status, "%v", err)
 		return
@@ -84,7 +88,7 @@ func validateExecutorUpdate(call *executor.Call) error {
 }
 
 // findExecutor finds the executor that calls, and whether it may.
-func (a *Agent) findExecutor(call *executor.Call) (x *executorState, status int, err error) {
+func (a *Agent) findExecutor(call *executor.Call, caller claims) (x *executorState, status int, err error) {
 	a.master.mu.Lock()
 	defer a.master.mu.Unlock()
 	if a.life == lifeRecovering && call.Type != executor.Call_SUBSCRIBE {
@@ -97,6 +101,9 @@ func (a *Agent) findExecutor(call *executor.Call) (x *executorState, status int,
 	x, ok = f.executors[call.ExecutorID.Value]
 	if !ok || x.isCommand() {
 		return nil, http.StatusBadRequest, worded("Executor cannot be found")
+	}
+	if err := caller.mayBe(x); err != nil {
+		return nil, http.StatusForbidden, err
 	}
 	if call.Type != executor.Call_SUBSCRIBE && x.phase == executorRegistering {
 		return nil, http.StatusForbidden, worded("Executor is not subscribed")

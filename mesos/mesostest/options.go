@@ -1,6 +1,7 @@
 package mesostest
 
 import (
+	"crypto/tls"
 	"net"
 	"time"
 
@@ -99,6 +100,15 @@ type AgentOptions struct {
 	// Launcher starts containers. Default: a ProcessLauncher without cgroups.
 	Launcher Launcher
 
+	// ExecutorKey, if it has any bytes, signs the tokens by which the agent knows its
+	// executors again, as with --authenticate_http_executors: each finds its own in its
+	// environment, and must show it with every call.
+	ExecutorKey []byte
+	// TLS, if not nil, is what executors are served with, and nothing else.
+	TLS *tls.Config
+	// ExecutorEnvironment are variables for all executors, as KEY=value; what an
+	// executor needs to know of TLS is said here.
+	ExecutorEnvironment []string
 	// ExecutorRegistrationTimeout before an executor that has not subscribed is
 	// killed, fetching included. Default 1 min.
 	ExecutorRegistrationTimeout time.Duration

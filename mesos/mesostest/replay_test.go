@@ -125,6 +125,8 @@ func (p *replay) addAgent(number int) {
 		Domain:     domainFlag(flags),
 		WorkDir:    dir,
 		Launcher:   p.launcher,
+		// Any will do.
+		ExecutorKey: []byte(flagValue(flags, "jwt_secret_key")),
 
 		ExecutorRegistrationTimeout:   durationFlag(flags, "executor_registration_timeout"),
 		ExecutorReregistrationTimeout: durationFlag(flags, "executor_reregistration_timeout"),
@@ -220,7 +222,7 @@ func (p *replay) request(l line) {
 	}
 	for name, value := range l.Headers {
 		if name != "Host" && name != "Content-Length" {
-			request.Header.Set(name, p.tr.text(value))
+			request.Header.Set(name, p.tr.credentials(value))
 		}
 	}
 	response, err := p.wire.client.Do(request)

@@ -145,6 +145,14 @@ func (tr translation) text(s string) string {
 	})
 }
 
+// credentials translates a header, and the token in it.
+func (tr translation) credentials(header string) string {
+	if token, ok := strings.CutPrefix(header, "Bearer "); ok {
+		return "Bearer " + tr.text(token)
+	}
+	return tr.text(header)
+}
+
 // tree translates all texts in decoded JSON.
 func (tr translation) tree(v any) any {
 	switch v := v.(type) {
@@ -244,7 +252,8 @@ func (tr translation) compareObjects(path string, want, got object) []string {
 
 // learn takes our name for a made-up one that is seen for the first time.
 func (tr translation) learn(path, want, got string) bool {
-	made := madeUp.FindString(want) == want || strings.HasSuffix(path, "uuid") || strings.HasSuffix(path, "uuid.value")
+	made := madeUp.FindString(want) == want || strings.HasSuffix(path, "uuid") || strings.HasSuffix(path, "uuid.value") ||
+		strings.HasSuffix(path, "_TOKEN")
 	if _, known := tr.ours[want]; !made || known {
 		return false
 	}

@@ -165,6 +165,7 @@ var transcripts = []recorded{
 	},
 	{name: "24-region"},
 	{name: "27-protobuf-errors", skip: []int{23, 24}},
+	{name: "28-executor-auth", tick: 246 * time.Millisecond},
 }
 
 // TestReplay plays the clients' side of exchanges with a real Mesos against ours, in

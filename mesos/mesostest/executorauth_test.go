@@ -1,0 +1,52 @@
+package mesostest
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestExecutorsShowTheirOwnToken(t *testing.T) {
+	launcher := newScriptedLauncher()
+	inBubble(t, frameworkInfo("a"), AgentOptions{Launcher: launcher, ExecutorKey: []byte("key")}, func(b *bubble) {
+		for _, id := range []string{"mine", "other"} {
+			offer := b.offerOf(b.agent)
+			b.launch(offer, 0, executorTask(offer, id, "executor"))
+			time.Sleep(time.Second)
+		}
+		token := func(id string) string {
+			for _, v := range launcher.process(id).container.Env {
+				if token, ok := strings.CutPrefix(v, "MESOS_EXECUTOR_AUTHENTICATION_TOKEN="); ok {
+					return "Bearer " + token
+				}
+			}
+			return ""
+		}
+		for name, test := range map[string]struct {
+			authorization string
+			status        int
+			says          string
+		}{
+			"its own":              {token("mine"), http.StatusOK, ""},
+			"that of another":      {token("other"), http.StatusForbidden, "does not contain an 'eid' claim with the executor ID mine"},
+			"none":                 {"", http.StatusUnauthorized, "401"},
+			"half of one":          {strings.TrimSuffix(token("mine"), "x")[:40], http.StatusUnauthorized, "401"},
+			"one with other words": {strings.Replace(token("mine"), ".ey", ".eyx", 1), http.StatusUnauthorized, "401"},
+		} {
+			response := b.wire.post("http://"+b.agent.Addr()+pathExecutor, map[string]string{"Authorization": test.authorization}, object{
+				"type": "SUBSCRIBE", "executor_id": value("mine"), "framework_id": value(b.frameworkID), "subscribe": object{},
+			})
+			said := ""
+			if response.StatusCode != http.StatusOK {
+				raw, _ := io.ReadAll(response.Body)
+				said = string(raw)
+			}
+			response.Body.Close()
+			if response.StatusCode != test.status || !strings.Contains(said, test.says) {
+				b.Errorf("with %s: got %s: %s", name, response.Status, said)
+			}
+		}
+	})
+}
