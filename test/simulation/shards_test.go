@@ -26,8 +26,8 @@ type verdict struct {
 // one processor keeps goroutines in order.
 type shard struct {
 	from, seeds, stride uint64
-	// stop at the first failure.
-	stop bool
+	// stop, if not nil, tells whether a verdict is enough.
+	stop func(verdict) bool
 }
 
 // runShard is the life of a shard's process.
@@ -41,70 +41,96 @@ func runShard(t *testing.T) {
 	}
 }
 
+// report is what the shards made of their seeds.
+type report struct {
+	verdicts []verdict
+	cpu      time.Duration
+}
+
 // runShards runs a share of the seeds in each process, and returns the verdicts.
-func runShards(t *testing.T, binary string, processes uint64, s shard) []verdict {
+func runShards(t *testing.T, binary string, processes uint64, s shard) (out report) {
 	var (
-		mu      sync.Mutex
-		results []verdict
-		wg      sync.WaitGroup
+		mu sync.Mutex
+		wg sync.WaitGroup
 	)
 	for i := range min(processes, s.seeds) {
 		wg.Go(func() {
 			mine := s
 			mine.from, mine.seeds = s.from+i, s.seeds-i
-			mine.run(t, binary, func(v verdict) {
+			cpu := mine.run(t, binary, func(v verdict) {
 				mu.Lock()
 				defer mu.Unlock()
-				results = append(results, v)
+				out.verdicts = append(out.verdicts, v)
 			})
+			mu.Lock()
+			defer mu.Unlock()
+			out.cpu += cpu
 		})
 	}
 	wg.Wait()
-	return results
+	return out
 }
 
-// run runs the shard's process, and has each verdict told. A process that ends before
-// its time has failed at the seed that it was at.
-func (s shard) run(t *testing.T, binary string, tell func(verdict)) {
+// run runs all seeds of the shard, and has each verdict told. A process that ends before
+// its time has failed at the seed that it was at; another goes on behind it.
+func (s shard) run(t *testing.T, binary string, tell func(verdict)) (cpu time.Duration) {
 	t.Helper()
+	for end := s.from + s.seeds; s.from < end; {
+		next, stopped, complaint, took := s.attempt(t, binary, tell)
+		cpu += took
+		if stopped {
+			return cpu
+		}
+		if next < end {
+			v := verdict{next, "the process ended: " + complaint}
+			tell(v)
+			if s.stop != nil && s.stop(v) {
+				return cpu
+			}
+			next += s.stride
+		}
+		s.from, s.seeds = next, end-min(next, end)
+	}
+	return cpu
+}
+
+// attempt runs one process, and returns the seed that it did not come to.
+func (s shard) attempt(t *testing.T, binary string, tell func(verdict)) (next uint64, stopped bool, complaint string, cpu time.Duration) {
+	t.Helper()
+	next = s.from
 	command := exec.Command(binary, "-test.run=^TestSeeds$", "-test.timeout=0", "-shard",
 		fmt.Sprintf("-from=%d", s.from), fmt.Sprintf("-seeds=%d", s.seeds), fmt.Sprintf("-stride=%d", s.stride))
 	command.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=400", "GODEBUG=asyncpreemptoff=1")
-	var complaint strings.Builder
-	command.Stderr = &complaint
+	var said strings.Builder
+	command.Stderr = &said
 	stdout, err := command.StdoutPipe()
 	if err == nil {
 		err = command.Start()
 	}
 	if err != nil {
-		t.Errorf("starting a shard: %v", err)
-		return
+		t.Fatalf("starting a shard: %v", err)
 	}
 	silence := time.AfterFunc(silenceMost, func() { _ = command.Process.Kill() })
 	defer silence.Stop()
-	next := s.from
 	lines := bufio.NewScanner(stdout)
 	lines.Buffer(nil, 1<<20)
-	var rest strings.Builder
 	for lines.Scan() {
 		silence.Reset(silenceMost)
 		v := verdict{}
 		if json.Unmarshal(lines.Bytes(), &v) != nil || v.Seed == 0 {
-			fmt.Fprintln(&rest, lines.Text())
+			fmt.Fprintln(&said, lines.Text())
 			continue
 		}
 		tell(v)
 		next = v.Seed + s.stride
-		if s.stop && v.Failure != "" {
+		if s.stop != nil && s.stop(v) {
 			_ = command.Process.Kill() // enough is known
-			_ = command.Wait()
-			return
+			stopped = true
+			break
 		}
 	}
 	_ = command.Wait() // what it says of itself is in the verdicts
-	if next < s.from+s.seeds {
-		tell(verdict{next, "the process ended: " + tail(rest.String()+complaint.String())})
-	}
+	return next, stopped, tail(said.String()), command.ProcessState.UserTime() + command.ProcessState.SystemTime()
 }
 
 func tail(text string) string {

@@ -4,8 +4,10 @@
 package simulation
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"testing"
@@ -39,9 +41,9 @@ func TestSeeds(t *testing.T) {
 	}
 	began := time.Now()
 	processes := uint64(runtime.NumCPU())
-	results := runShards(t, os.Args[0], processes, shard{from: *fromFlag, seeds: *seedsFlag, stride: processes})
-	failures := 0
-	for _, r := range results {
+	report := runShards(t, os.Args[0], processes, shard{from: *fromFlag, seeds: *seedsFlag, stride: processes})
+	failures, ran := 0, len(report.verdicts)
+	for _, r := range report.verdicts {
 		if r.Failure == "" {
 			continue
 		}
@@ -51,12 +53,22 @@ func TestSeeds(t *testing.T) {
 			printTrace(os.Args[0], r.Seed)
 		}
 	}
-	if uint64(len(results)) != *seedsFlag {
-		t.Errorf("%d of %d seeds were run", len(results), *seedsFlag)
+	if uint64(ran) != *seedsFlag {
+		t.Errorf("%d of %d seeds were run", ran, *seedsFlag)
 	}
 	wall := time.Since(began)
-	fmt.Printf("{\"name\":\"simulation_seeds\",\"value\":%.1f,\"unit\":\"seeds/s\",\"goal\":\"above 27.8, which is 100,000 in an hour\",\"beside\":{\"seeds\":%d,\"failures\":%d,\"processes\":%d,\"wall_s\":%.1f}}\n",
-		float64(len(results))/wall.Seconds(), len(results), failures, processes, wall.Seconds())
+	line, err := json.Marshal(map[string]any{
+		"name": "simulation_seeds", "value": math.Round(float64(ran) / wall.Seconds() * 10) / 10, "unit": "seeds/s",
+		"goal": "above 27.8, which is 100,000 in an hour",
+		"beside": map[string]any{
+			"seeds": ran, "failures": failures, "processes": processes, "wall_s": math.Round(wall.Seconds()),
+			"cpu_ms_per_seed": report.cpu.Milliseconds() / int64(max(ran, 1)),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println(string(line))
 }
 
 // A seed is the same schedule whenever it is run.
