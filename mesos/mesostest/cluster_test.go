@@ -180,6 +180,20 @@ func TestFaults(t *testing.T) {
 		a.Resume()
 		s.wantStates("TASK_STARTING", "TASK_RUNNING")
 	})
+	t.Run("what a paused agent holds back is lost with its connection", func(t *testing.T) {
+		_, a, s := start(t)
+		o := s.offerOf(a)
+		a.Pause()
+		s.launch(o, 0, executorTask(o, "t", ""))
+		time.Sleep(20 * time.Millisecond)
+		a.Disconnect()
+		a.Reconnect()
+		a.Resume()
+		time.Sleep(20 * time.Millisecond)
+		if a.Containers() != 0 {
+			t.Error("the task was launched by a message of the broken connection")
+		}
+	})
 	t.Run("a removed framework stays removed", func(t *testing.T) {
 		m, _, s := start(t)
 		if err := m.RemoveFramework(s.frameworkID); err != nil {

@@ -218,7 +218,7 @@ func (a *Agent) Disconnect() {
 }
 
 func (m *Master) disconnect(a *Agent) {
-	a.link.down = true
+	a.link.down, a.link.held = true, nil // what was held went with the connection
 	if a.state != agentActive {
 		return
 	}

@@ -58,7 +58,7 @@ func TestSeeds(t *testing.T) {
 	}
 	wall := time.Since(began)
 	line, err := json.Marshal(map[string]any{
-		"name": "simulation_seeds", "value": math.Round(float64(ran) / wall.Seconds() * 10) / 10, "unit": "seeds/s",
+		"name": "simulation_seeds", "value": math.Round(float64(ran)/wall.Seconds()*10) / 10, "unit": "seeds/s",
 		"goal": "above 27.8, which is 100,000 in an hour",
 		"beside": map[string]any{
 			"seeds": ran, "failures": failures, "processes": processes, "wall_s": math.Round(wall.Seconds()),
