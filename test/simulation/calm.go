@@ -18,8 +18,9 @@ const (
 	convergence = 90 * time.Minute
 	// look is how often that is looked at.
 	look = 5 * time.Second
-	// settle is how long after that the last words may take.
-	settle = 2 * time.Minute
+	// settle is how long after that the last words may take: a task whose agent came back
+	// to a new leader without a word is asked for after five minutes at the latest.
+	settle = 6 * time.Minute
 	// shortRest is how long nothing is to happen then; longRest is the same for one in
 	// eight seeds, and longer than any clock in the product.
 	shortRest = 3 * time.Minute

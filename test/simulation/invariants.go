@@ -28,6 +28,8 @@ type checks struct {
 	tasks     map[string]*member // that run, by task ID
 	ever      map[string]bool    // task IDs that ever ran
 	forgiven  map[string]bool    // tasks that a person declared gone
+	gone      map[string]bool    // agents that a person declared gone
+	off       map[string]bool    // agents whose machine is dead
 	stored    map[string]bool    // framework IDs that were stored
 	sizes     map[string][]size
 	talk      conversation
@@ -44,7 +46,7 @@ type size struct {
 
 func newChecks(w *world) *checks {
 	return &checks{
-		world: w, tasks: map[string]*member{}, ever: map[string]bool{}, forgiven: map[string]bool{},
+		world: w, tasks: map[string]*member{}, ever: map[string]bool{}, forgiven: map[string]bool{}, gone: map[string]bool{}, off: map[string]bool{},
 		stored: map[string]bool{}, sizes: map[string][]size{}, talk: newConversation(),
 	}
 }
@@ -229,22 +231,29 @@ func (c *checks) killed(taskID string) {
 	}
 }
 
-// alive is a task that begins to run: I1.
-func (w *world) alive(n *member) {
+// alive is a task that begins to run: I1. It does not on a machine that is dead.
+func (w *world) alive(n *member) bool {
 	c, id := w.checks, n.taskID.Value
-	w.trace.add(id, "runs")
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.off[n.agent()] {
+		return false
+	}
+	w.trace.add(id, "runs")
 	if c.ever[id] {
 		w.fail("I1: the task ID %s is used twice", id)
 	}
 	c.ever[id] = true
+	if c.gone[n.agent()] {
+		c.forgiven[id] = true
+	}
 	for other, m := range c.tasks {
-		if m.launch.NodeName == n.launch.NodeName && !c.forgiven[other] {
+		if m.launch.NodeName == n.launch.NodeName && !c.forgiven[other] && !c.forgiven[id] {
 			w.fail("I1: %s runs, and %s, too", other, id)
 		}
 	}
 	c.tasks[id] = n
+	return true
 }
 
 // dead is a task that runs no more.
@@ -283,6 +292,9 @@ func (c *checks) living() map[string]bool {
 
 // forgive takes a person's word for the tasks of an agent.
 func (c *checks) forgive(agentID string) {
+	c.mu.Lock()
+	c.gone[agentID] = true
+	c.mu.Unlock()
 	for _, n := range c.on(agentID) {
 		c.mu.Lock()
 		c.forgiven[n.taskID.Value] = true
@@ -292,6 +304,9 @@ func (c *checks) forgive(agentID string) {
 
 // destroy ends the tasks of an agent as a power failure does.
 func (c *checks) destroy(agentID string) {
+	c.mu.Lock()
+	c.off[agentID] = true
+	c.mu.Unlock()
 	for _, n := range c.on(agentID) {
 		c.world.dead(n, "its machine died")
 		n.cancel()

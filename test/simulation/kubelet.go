@@ -60,7 +60,9 @@ func (w *world) executor(ctx context.Context, x *mesostest.Conn) error {
 				return err
 			}
 			n = &member{world: w, conn: x, taskID: task.TaskID, launch: launch, cancel: cancel}
-			w.alive(n)
+			if !w.alive(n) {
+				return errors.New("the machine is dead")
+			}
 			go n.bringUp(ctx)
 		}
 		switch event.Type {
