@@ -60,6 +60,7 @@ fmt: $(TOOLS)/golangci-lint ## Format the code
 test: ## All tests: unit, integration, end to end (in both runtimes where the machine allows), and that the fault matrix holds
 	@rm -rf $(REPORTS)
 	@$(MAKE) test-unit
+	@$(MAKE) test-simulation
 	@$(MAKE) test-zookeeper
 	@$(MAKE) fuzz FUZZTIME=3s
 	@$(MAKE) test-integration
@@ -71,6 +72,21 @@ test-unit: $(TOOLS)/gotestsum | $(REPORTS) ## Tests that need nothing but Go
 	$(call gotest,unit) ./...
 	cd api && $(call gotest,api) ./...
 	cd test && $(call gotest,tools) ./benchmark/... ./cmd/... ./conformance/... ./playground/... ./story/...
+
+.PHONY: test-simulation
+test-simulation: $(TOOLS)/gotestsum | $(REPORTS) ## The whole system in virtual time: 2,000 schedules, and the planted faults
+	cd test && $(call gotest,simulation) -count=1 -timeout 60m -parallel 2 ./simulation/... -seeds=2000 -plant
+
+SEEDS ?= 2000
+.PHONY: simulate
+simulate: ## Run SEEDS schedules of the whole system in virtual time, or one again and show it: SEED=k; VERBOSE=1 shows those that fail
+	@cd test && go test -c -o ../bin/simulation.test ./simulation
+	@cd test/simulation && GODEBUG=asyncpreemptoff=1 $(if $(SEED),GOMAXPROCS=1) ../../bin/simulation.test -test.timeout=0 \
+		-test.run='^TestSeeds$$' $(if $(SEED),-seed=$(SEED),-seeds=$(SEEDS)) $(if $(VERBOSE),-verbose)
+
+.PHONY: simulate-faults
+simulate-faults: ## Plant each fault of test/simulation/faults.go, and tell how many schedules it takes to catch it
+	@cd test && go test -count=1 -timeout 60m -parallel 2 -v -run='^TestPlantedFaultsAreCaught$$' ./simulation -plant | grep -v '^ *\(=== \|--- PASS\)'
 
 .PHONY: test-zookeeper
 test-zookeeper: $(TOOLS)/gotestsum | $(REPORTS) ## The leader found by a real ZooKeeper, of Debian's packages (skipped where there are none)

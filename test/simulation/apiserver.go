@@ -122,15 +122,13 @@ func (s *apiServer) unfollow(k kind, w *watch) {
 // commit makes a change take place.
 func (s *apiServer) commit(actor string, k kind, before, after client.Object) {
 	s.revision++
-	key := client.ObjectKey{}
 	if after != nil {
 		rounded(after)
 		after.SetResourceVersion(strconv.FormatUint(s.revision, 10))
-		key = client.ObjectKeyFromObject(after)
 		if s.tables[k] == nil {
 			s.tables[k] = map[client.ObjectKey]client.Object{}
 		}
-		s.tables[k][key] = after
+		s.tables[k][client.ObjectKeyFromObject(after)] = after
 	} else {
 		last := copied(before)
 		last.SetResourceVersion(strconv.FormatUint(s.revision, 10))

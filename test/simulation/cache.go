@@ -22,7 +22,6 @@ type lagging struct {
 	secrets string
 
 	mu        sync.Mutex
-	began     bool
 	informers map[kind]*informer
 	indices   map[kind]map[string]client.IndexerFunc
 	done      chan struct{}

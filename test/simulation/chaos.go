@@ -77,8 +77,8 @@ func choose(r roll) (blow, roll) {
 }
 
 // later ends a trouble after a while, unless the world has ended. Calm is not before.
-func (w *world) later(r roll, least, most time.Duration, do func()) {
-	d := r.between(least, most)
+func (w *world) later(r roll, most time.Duration, do func()) {
+	d := r.between(time.Second, most)
 	w.troubles.Go(func() {
 		if sleep(w.context, d) == nil {
 			do()
@@ -93,7 +93,7 @@ func (w *world) blowScale(r roll) {
 func (w *world) blowDeletePool(r roll) {
 	i := r.below(w.plan.pools)
 	w.userDeletes(kindPool, client.ObjectKey{Name: poolName(i)})
-	w.later(r.then(), time.Second, time.Minute, func() {
+	w.later(r.then(), time.Minute, func() {
 		w.userCreates(w.pool(i, int32(r.then().then().below(w.plan.replicasMost+1))))
 	})
 }
@@ -118,7 +118,7 @@ func (w *world) blowPartition(r roll) {
 	} else {
 		a.MarkUnreachable()
 	}
-	w.later(r.then().then(), time.Second, 4*time.Minute, func() {
+	w.later(r.then().then(), 4*time.Minute, func() {
 		w.trace.add(a.Hostname(), "back")
 		a.Reconnect()
 	})
@@ -136,7 +136,7 @@ func (w *world) blowPauseAgent(r roll) {
 	a := w.mesos.some(r)
 	w.trace.add(a.Hostname(), "paused")
 	a.Pause()
-	w.later(r.then(), time.Second, 2*time.Minute, func() {
+	w.later(r.then(), 2*time.Minute, func() {
 		w.trace.add(a.Hostname(), "resumed")
 		a.Resume()
 	})
@@ -196,7 +196,7 @@ func (w *world) blowEvents(r roll) {
 	w.mesos.inject(func(f *mesostest.Faults) {
 		f.DropEvents = func(event string) bool { return event == lost && w.chance.of("lost "+event).under(0.7) }
 	})
-	w.later(r.then(), time.Second, 2*time.Minute, func() {
+	w.later(r.then(), 2*time.Minute, func() {
 		w.mesos.inject(func(f *mesostest.Faults) { f.DropEvents = nil })
 	})
 }
@@ -210,7 +210,7 @@ func (w *world) blowFailOver(r roll) {
 	w.trace.add("mesos", "master %d dies", i)
 	w.network.kill(address(masterIP(i), masterPort), true)
 	w.mesos.masters.Kill(i)
-	w.later(r, time.Second, time.Minute, func() {
+	w.later(r, time.Minute, func() {
 		w.trace.add("mesos", "master %d is back", i)
 		w.network.kill(address(masterIP(i), masterPort), false)
 		w.mesos.masters.Revive(i)
@@ -220,7 +220,7 @@ func (w *world) blowFailOver(r roll) {
 // blowNoLeader has no master lead for a while.
 func (w *world) blowNoLeader(r roll) {
 	w.mesos.masters.Depose()
-	w.later(r, time.Second, time.Minute, func() {
+	w.later(r, time.Minute, func() {
 		if w.mesos.masters.Leader() == nil {
 			w.mesos.masters.Elect(r.then().below(w.plan.masters))
 		}
@@ -229,7 +229,7 @@ func (w *world) blowNoLeader(r roll) {
 
 func (w *world) blowAPIDown(r roll) {
 	w.weather.change(func(n *weatherNow) { n.down = true })
-	w.later(r, time.Second, time.Minute, func() { w.weather.change(func(n *weatherNow) { n.down = false }) })
+	w.later(r, time.Minute, func() { w.weather.change(func(n *weatherNow) { n.down = false }) })
 }
 
 // blowCrash has an operator's power go at one of its next messages.
@@ -251,5 +251,5 @@ func (w *world) blowFreeze(r roll) {
 	}
 	p := all[r.below(len(all))]
 	p.freeze()
-	w.later(r.then(), time.Second, time.Minute, p.wake)
+	w.later(r.then(), time.Minute, p.wake)
 }

@@ -33,39 +33,25 @@ type wire struct {
 	fence func(context.Context) error
 }
 
-// call makes one call. What is about names the object, for the trace and for chance.
+// call makes one call. What it is about names the object, for the trace and for chance.
 func (w *wire) call(ctx context.Context, verb, about string, writes bool, do func() error) error {
-	world := w.process.world
-	what := verb + " " + about
-	var behind bool
+	world, what := w.process.world, verb+" "+about
+	before, behind := false, false
 	if !strings.Contains(about, string(kindLease)) { // renewals are half of all writes, and one is like another
-		var before bool
-		if before, behind = w.process.step(what); before {
-			return errOff
-		}
+		before, behind = w.process.step(what)
 	}
-	r := world.chance.of(w.process.name + " " + what)
-	fate := world.weather.apiFate(r, writes)
-	if err := w.process.pass(); err != nil {
-		return err
-	}
-	if writes && w.fence != nil {
-		if err := w.fence(ctx); err != nil {
-			return err
-		}
-	}
-	if err := sleep(ctx, fate.request); err != nil && !writes {
-		return err
-	}
-	if w.process.isOff() {
+	if before {
 		return errOff
 	}
-	if fate.before != nil {
-		world.trace.add(w.process.name, "%s: %v", what, fate.before)
-		return fate.before
+	fate := world.weather.apiFate(world.chance.of(w.process.name+" "+what), writes)
+	if err := w.request(ctx, fate, writes); err != nil {
+		return err
 	}
-	err := do()
-	if writes && err != nil {
+	err := fate.before
+	if err == nil {
+		err = do()
+	}
+	if (writes || fate.before != nil) && err != nil {
 		world.trace.add(w.process.name, "%s: %v", what, err)
 	}
 	if behind {
@@ -76,7 +62,32 @@ func (w *wire) call(ctx context.Context, verb, about string, writes bool, do fun
 		world.trace.add(w.process.name, "%s: the answer is lost", what)
 		err = fate.after
 	}
-	if late := sleep(ctx, fate.answer); late != nil {
+	return w.answer(ctx, fate, err)
+}
+
+// request is the way to the API server. A write that is on its way arrives, even if
+// nobody waits for it any more.
+func (w *wire) request(ctx context.Context, f fate, writes bool) error {
+	if err := w.process.pass(); err != nil {
+		return err
+	}
+	if writes && w.fence != nil {
+		if err := w.fence(ctx); err != nil {
+			return err
+		}
+	}
+	if err := sleep(ctx, f.request); err != nil && !writes {
+		return err
+	}
+	if w.process.isOff() {
+		return errOff
+	}
+	return nil
+}
+
+// answer is the way back.
+func (w *wire) answer(ctx context.Context, f fate, err error) error {
+	if late := sleep(ctx, f.answer); late != nil {
 		return late
 	}
 	if off := w.process.pass(); off != nil {
