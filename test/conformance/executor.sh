@@ -2,6 +2,7 @@ command -v bash >/dev/null 2>&1 || exit 41
 exec bash -s <<'EXECUTOR'
 # An executor for one task that has its own ID, in nothing but bash: it says
 # TASK_RUNNING with the LAUNCH event as message, and TASK_KILLED with the KILL event.
+LC_ALL=C # lengths are bytes
 case "$LIBPROCESS_SSL_ENABLED$SSL_ENABLED" in *1*|*t*) exit 43;; esac
 host=${MESOS_AGENT_ENDPOINT%:*} port=${MESOS_AGENT_ENDPOINT##*:}
 host=${host#[}; host=${host%]}
@@ -20,7 +21,7 @@ update() {
   uuid=$(head -c 16 /dev/urandom | base64) || exit 44
   text=${text//$'\r'/}
   exec 4<>"/dev/tcp/$host/$port" || exit 45
-  post '{"type":"UPDATE",'"$ids"',"update":{"status":{"task_id":{"value":"'"$MESOS_EXECUTOR_ID"'"},"executor_id":{"value":"'"$MESOS_EXECUTOR_ID"'"},"state":"'"$1"'","source":"SOURCE_EXECUTOR","uuid":"'"$uuid"'","message":"'"$text"'"}}}' close >&4
+  post '{"type":"UPDATE",'"$ids"',"update":{"status":{"task_id":{"value":"'"$MESOS_EXECUTOR_ID"'"},"executor_id":{"value":"'"$MESOS_EXECUTOR_ID"'"},"state":"'"$1"'","source":"SOURCE_EXECUTOR","timestamp":'"$(date +%s)"',"uuid":"'"$uuid"'","message":"'"$text"'"}}}' close >&4
   read -r -t 20 _ code _ <&4
   exec 4>&-
   [ "$code" = 202 ] || exit 46

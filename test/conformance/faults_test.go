@@ -1,10 +1,11 @@
 package conformance_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -125,23 +126,39 @@ func afterKill() tamper {
 	}
 }
 
-// shows puts the data of the last task into the master's answers.
-func shows() tamper {
-	var mu sync.Mutex
-	data := ""
-	x := launches(func(task object) {
-		mu.Lock()
-		defer mu.Unlock()
-		data, _ = task["data"].(string)
+// leak knows the last task that was launched, and tells it to those who ask.
+type leak struct {
+	mu   sync.Mutex
+	task []byte
+}
+
+// overhear has the leak learn of tasks.
+func (l *leak) overhear() tamper {
+	return launches(func(task object) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.task, _ = json.Marshal(task)
 	})
+}
+
+// master puts the task into the master's answers.
+func (l *leak) master() tamper {
+	x := l.overhear()
 	x.answer = func(t string, a *reply) {
-		mu.Lock()
-		defer mu.Unlock()
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		if t == "GET_EXECUTORS" {
-			a.body = strings.Replace(a.body, "{", `{"data":"`+data+`",`, 1)
+			a.body = strings.Replace(a.body, "{", fmt.Sprintf(`{"task":%s,`, l.task), 1)
 		}
 	}
 	return x
+}
+
+// ServeHTTP answers as an agent that tells everything.
+func (l *leak) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = w.Write(l.task)
 }
 
 // faults are by the name of the check that must fail with them.
@@ -237,8 +254,9 @@ var faults = map[string]tamper{
 	"executors/kill-policy":              calls("KILL", func(call object) { delete(at(call, "kill"), "kill_policy") }),
 	"executors/kill-before-subscription": swallows("KILL"),
 	"executors/shutdown":                 swallows("SHUTDOWN"),
-	"executors/strangers":                {}, // the agents are at fault
-	"secrets/master":                     shows(),
+	"executors/strangers":                {}, // its agents are at fault
+	"secrets/master":                     new(leak).master(),
+	"secrets/agent":                      agentsLeak.overhear(),
 	"agents/capacity":                    bodies("GET_AGENTS", "hostname", "name"),
 	"agents/drain":                       renames("TASK_KILLED", "TASK_LOST"),
 	"agents/maintenance":                 {event: func(e object) bool { return e["type"] != "OFFERS" || available(e) }},
@@ -277,16 +295,19 @@ func available(e object) bool {
 	return true
 }
 
-// Checks that mesostest cannot be asked yet, and so cannot fail.
-var unasked = []string{"secrets/agent"}
+var agentsLeak leak
+
+// agents are by the name of the check that must fail with them.
+var agents = map[string]http.Handler{
+	"executors/strangers": http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
+	"secrets/agent":       &agentsLeak,
+}
 
 func TestEachCheckFailsWhereItShould(t *testing.T) {
 	for _, name := range conformance.Names() {
 		fault, ok := faults[name]
 		if !ok {
-			if !slices.Contains(unasked, name) {
-				t.Errorf("%s has no fault that makes it fail", name)
-			}
+			t.Errorf("%s has no fault that makes it fail", name)
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -296,8 +317,8 @@ func TestEachCheckFailsWhereItShould(t *testing.T) {
 			options.Masters = []string{fault.before(t, master.URL())}
 			options.Only = regexp.MustCompile("^" + name + "$")
 			options.Patience = 2 * time.Second
-			if name == "executors/strangers" {
-				options.Agents = welcoming(t, options.Agents)
+			if handler := agents[name]; handler != nil {
+				options.Agents = otherAgents(t, options.Agents, handler)
 			}
 			report := ask(t.Context(), t, options, func(conformance.Result) {})
 			if len(report.Results) != 1 || report.Results[0].Verdict != conformance.Fail {
@@ -307,14 +328,14 @@ func TestEachCheckFailsWhereItShould(t *testing.T) {
 	}
 }
 
-// welcoming are agents that take everybody.
-func welcoming(t *testing.T, agents map[string]string) map[string]string {
+// otherAgents stand where the agents are looked for.
+func otherAgents(t *testing.T, agents map[string]string, handler http.Handler) map[string]string {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	out := map[string]string{}
 	for hostname := range agents {
-		out[hostname] = strings.TrimPrefix(server.URL, "http://")
+		out[hostname] = server.Listener.Addr().String()
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -11,20 +12,30 @@ var filterChecks = []check{
 	{"filters/accept", "What an ACCEPT does not use is refused for its filters' refuse_seconds.", []int{33}, checkAcceptFilter},
 }
 
-// offeredAgain watches for offers of an agent that hold no more than one refused: more
-// than that may be offered at any time.
-func (s *scheduler) offeredAgain(o offer) func() (string, bool) {
+// offeredSince watches for offers of an agent from now on, of those that are as wanted.
+func (s *scheduler) offeredSince(agent id, wanted func(offer) bool) func() (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	from := len(s.offered)
 	return func() (string, bool) {
-		i := slices.IndexFunc(s.offered[from:], func(n offer) bool {
-			return n.AgentID == o.AgentID && total(n, "cpus") <= total(o, "cpus") && total(n, "mem") <= total(o, "mem")
-		})
+		i := slices.IndexFunc(s.offered[from:], func(n offer) bool { return n.AgentID == agent && wanted(n) })
 		if i < 0 {
 			return "", false
 		}
 		return s.offered[from+i].ID.Value, true
 	}
 }
+
+// holding is offers of so much and no more. When others free something on the agent, what
+// was refused may come back at any time, together with that.
+func holding(cpus, mem float64) func(offer) bool {
+	const tolerance = 0.002
+	return func(o offer) bool {
+		return math.Abs(total(o, "cpus")-cpus) < tolerance && math.Abs(total(o, "mem")-mem) < tolerance
+	}
+}
+
+func whatever(offer) bool { return true }
 
 func total(o offer, name string) float64 {
 	sum := 0.0
@@ -36,13 +47,6 @@ func total(o offer, name string) float64 {
 	return sum
 }
 
-// watch is offeredAgain from now on.
-func (s *scheduler) watch(o offer) func() (string, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.offeredAgain(o)
-}
-
 func checkDecline(p *probe) (string, error) {
 	f, err := p.framework(spec{suppressed: true})
 	if err != nil {
@@ -52,18 +56,14 @@ func checkDecline(p *probe) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	again := f.watch(o)
+	same := f.offeredSince(o.AgentID, holding(total(o, "cpus"), total(o, "mem")))
 	if err := f.decline(p.ctx, declineFor, o.ID); err != nil {
 		return "", err
 	}
-	if err := never(p, f, "an offer of the agent that was declined", again); err != nil {
+	if err := never(p, f, "an offer of the agent that was declined", same); err != nil {
 		return "", err
 	}
-	if err := f.accepted(p.ctx, "REVIVE", nil); err != nil {
-		return "", err
-	}
-	_, err = await(p.ctx, f, p.Patience, "an offer of "+o.Hostname+" after REVIVE", again)
-	return o.Hostname, err
+	return f.revived(p, o)
 }
 
 func checkShortDecline(p *probe) (string, error) {
@@ -76,7 +76,7 @@ func checkShortDecline(p *probe) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	again := f.watch(o)
+	again := f.offeredSince(o.AgentID, whatever)
 	if err := f.decline(p.ctx, seconds, o.ID); err != nil {
 		return "", err
 	}
@@ -93,7 +93,7 @@ func checkAcceptFilter(p *probe) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	again := f.watch(o)
+	rest := f.offeredSince(o.AgentID, holding(total(o, "cpus")-taskCPUs, total(o, "mem")-taskMem))
 	task, info := f.taskOn(o, sleeper)
 	if err := f.launch(p, info, o.ID); err != nil {
 		return "", err
@@ -101,12 +101,18 @@ func checkAcceptFilter(p *probe) (string, error) {
 	if _, err := f.reached(p, task, "TASK_RUNNING"); err != nil {
 		return "", err
 	}
-	if err := never(p, f, "an offer of what the ACCEPT left", again); err != nil {
+	if err := never(p, f, "an offer of what the ACCEPT left", rest); err != nil {
 		return "", err
 	}
-	if err := f.accepted(p.ctx, "REVIVE", nil); err != nil {
+	return f.revived(p, o)
+}
+
+// revived has what is refused offered again.
+func (s *scheduler) revived(p *probe, o offer) (string, error) {
+	again := s.offeredSince(o.AgentID, whatever)
+	if err := s.accepted(p.ctx, "REVIVE", nil); err != nil {
 		return "", err
 	}
-	_, err = await(p.ctx, f, p.Patience, "an offer of the rest after REVIVE", again)
+	_, err := await(p.ctx, s, p.Patience, "an offer of "+o.Hostname+" after REVIVE", again)
 	return o.Hostname, err
 }

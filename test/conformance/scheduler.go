@@ -215,7 +215,7 @@ func (s *scheduler) end() error {
 func (s *scheduler) disconnect(p *probe) error {
 	s.close()
 	return p.poll("waiting for the master to notice that the stream is closed", func() (bool, error) {
-		a, err := s.call(p.ctx, "REVIVE", nil)
+		a, err := s.call(p.ctx, "SUPPRESS", nil)
 		return err == nil && a.status != http.StatusAccepted, err
 	})
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +26,9 @@ var sessionChecks = []check{
 func checkSession(p *probe) (string, error) {
 	if p.noShell != "" {
 		return "", skipped(p.noShell)
+	}
+	if p.onlyLoopback() {
+		return "", skipf("all agents have loopback addresses, on which k8sm places no node")
 	}
 	store := &memory{tasks: map[string]framework.TaskStatus{}}
 	defer func() {
@@ -54,6 +59,19 @@ func checkSession(p *probe) (string, error) {
 		return "", fmt.Errorf("the second session: %w", err)
 	}
 	return "framework " + store.frameworkID(), nil
+}
+
+// onlyLoopback says that agents are to be reached from nowhere but their own machine.
+func (p *probe) onlyLoopback() bool {
+	agents, err := p.agents()
+	if err != nil || len(agents) == 0 {
+		return false // as far as we know
+	}
+	return !slices.ContainsFunc(agents, func(a agentInfo) bool {
+		_, address, _ := strings.Cut(a.PID, "@")
+		at, err := netip.ParseAddrPort(address)
+		return err != nil || !at.Addr().IsLoopback()
+	})
 }
 
 // withSession runs a session while something is done with it. That it ends with its
