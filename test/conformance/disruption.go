@@ -34,14 +34,30 @@ func (p *probe) changed(call object) error {
 	return nil
 }
 
-// idleOffer is an offer of an agent on which nothing runs, neither ours nor others'.
-func (p *probe) idleOffer(f *scheduler) (offer, error) {
+// idleOffer is an offer of an agent on which nothing runs, neither ours nor others', to
+// a framework of its own.
+func (p *probe) idleOffer() (f *scheduler, o offer, err error) {
 	if !p.Disruptive {
-		return offer{}, skipf("others would notice it: it is made only when asked for (DISRUPTIVE=1)")
+		return nil, o, skipf("others would notice it: it is made only when asked for (DISRUPTIVE=1)")
 	}
+	busy, err := p.busyAgents()
+	if err != nil {
+		return nil, o, err
+	}
+	if f, err = p.framework(spec{suppressed: true}); err != nil {
+		return nil, o, err
+	}
+	o, err = f.offerOf(p, "an offer of an agent on which nothing runs", func(o *offer) bool {
+		return !busy[o.AgentID] && fits(o, 1) && len(o.Unavailability) == 0
+	})
+	return f, o, err
+}
+
+// busyAgents are those that run tasks or executors, as far as the master tells us.
+func (p *probe) busyAgents() (map[id]bool, error) {
 	body, err := p.operator(object{"type": "GET_STATE"})
 	if err != nil {
-		return offer{}, err
+		return nil, err
 	}
 	var got struct {
 		GetState struct {
@@ -56,7 +72,7 @@ func (p *probe) idleOffer(f *scheduler) (offer, error) {
 		} `json:"get_state"`
 	}
 	if err := json.Unmarshal(body, &got); err != nil {
-		return offer{}, fmt.Errorf("reading GET_STATE: %w", err)
+		return nil, fmt.Errorf("reading GET_STATE: %w", err)
 	}
 	busy := map[id]bool{}
 	for _, t := range got.GetState.GetTasks.Tasks {
@@ -65,17 +81,11 @@ func (p *probe) idleOffer(f *scheduler) (offer, error) {
 	for _, x := range got.GetState.GetExecutors.Executors {
 		busy[x.AgentID] = true
 	}
-	return f.offerOf(p, "an offer of an agent on which nothing runs", func(o *offer) bool {
-		return !busy[o.AgentID] && fits(o, 1) && len(o.Unavailability) == 0
-	})
+	return busy, nil
 }
 
 func checkDrain(p *probe) (seen string, err error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
-	o, err := p.idleOffer(f)
+	f, o, err := p.idleOffer()
 	if err != nil {
 		return "", err
 	}
@@ -125,11 +135,7 @@ func (p *probe) drained(agent id) (bool, error) {
 
 // checkMaintenance has a window in a day, for one agent, where nothing is scheduled.
 func checkMaintenance(p *probe) (seen string, err error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
-	o, err := p.idleOffer(f)
+	f, o, err := p.idleOffer()
 	if err != nil {
 		return "", err
 	}
