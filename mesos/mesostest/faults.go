@@ -1,6 +1,7 @@
 package mesostest
 
 import (
+	"context"
 	"net/http"
 	"time"
 )
@@ -14,6 +15,10 @@ type Faults struct {
 	// RedirectTo is host:port of the leading master: every call but /health gets 307
 	// with a protocol-relative Location.
 	RedirectTo string
+	// Frozen: the master's process stands still, as after SIGSTOP, or the network does.
+	// Connections are made and stay, calls are not answered before the end of it, and
+	// events wait for it. Time goes on.
+	Frozen bool
 	// Delay before each call is looked at.
 	Delay time.Duration
 	// DropRequests of the next N calls: their connection closes, nothing happened.
@@ -24,7 +29,7 @@ type Faults struct {
 	// Malformed is written, once, to a scheduler in place of the next record.
 	Malformed []byte
 	// DropEvents, if not nil, sees each event that is to be sent to a scheduler, by
-	// its type (as "OFFERS"), and says whether it gets lost. It must not call the
+	// its type (as "OFFERS" or "HEARTBEAT"), and says whether it gets lost. It must not call the
 	// master.
 	DropEvents func(eventType string) bool
 }
@@ -34,6 +39,32 @@ func (m *Master) Inject(change func(*Faults)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	change(&m.faults)
+	m.freezeOrThaw()
+}
+
+func (m *Master) freezeOrThaw() {
+	switch {
+	case m.faults.Frozen && m.thawed == nil:
+		m.thawed = make(chan struct{})
+	case !m.faults.Frozen && m.thawed != nil:
+		close(m.thawed)
+		m.thawed = nil
+	}
+}
+
+// awaitThaw returns when the master is not frozen, or it no longer matters.
+func (m *Master) awaitThaw(ctx context.Context) {
+	m.mu.Lock()
+	thawed := m.thawed
+	m.mu.Unlock()
+	if thawed == nil {
+		return
+	}
+	select {
+	case <-thawed:
+	case <-ctx.Done():
+	case <-m.done:
+	}
 }
 
 func (m *Master) currentFaults() Faults {

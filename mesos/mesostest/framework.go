@@ -105,8 +105,21 @@ func (m *Master) subscribe(c *schedulerCall, principal string, s *stream) (*fram
 	if !wasConnected { // otherwise its offers are only free again at the next pass
 		m.allocate()
 	}
+	m.tellAgents(f)
 	m.resendUpdates(f)
 	return f, nil
+}
+
+// tellAgents hands what is new of the framework to the agents that have anything of it.
+func (m *Master) tellAgents(f *framework) {
+	info := f.info
+	for _, a := range m.agents {
+		a.deliver(func() {
+			if own, ok := a.frameworks[f.id]; ok {
+				own.info = info
+			}
+		})
+	}
 }
 
 func (m *Master) validateFramework(info *mesos.FrameworkInfo, suppressed []string) error {
@@ -337,6 +350,7 @@ func (m *Master) updateFramework(f *framework, c *schedulerCall) error {
 			m.rescind(o)
 		}
 	}
+	m.tellAgents(f)
 	return nil // new roles have to wait for the next pass of the allocator
 }
 

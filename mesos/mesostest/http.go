@@ -85,6 +85,7 @@ func startStream(w http.ResponseWriter, mediaType, streamID string) {
 // serveHTTP is the master's front: faults, then authentication, then whether
 // this master leads, then the call.
 func (m *Master) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	m.awaitThaw(r.Context())
 	path := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/master"), "/")
 	if path == "/health" {
 		return // 200 always

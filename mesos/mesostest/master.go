@@ -31,6 +31,7 @@ type Master struct {
 	elected     time.Time
 	recovering  bool
 	faults      Faults
+	thawed      chan struct{} // closed at the end of being frozen; nil if it is not
 	calls       map[string]int
 	connections map[*stream]struct{} // schedulers' streams that are being served
 }
@@ -67,6 +68,7 @@ func (c *cluster) startMaster(o MasterOptions) (*Master, error) {
 		connections: map[*stream]struct{}{},
 	}
 	m.begin()
+	m.freezeOrThaw()
 	m.server = &http.Server{
 		Handler:   http.HandlerFunc(m.serveHTTP),
 		ConnState: m.process.connState,
@@ -178,8 +180,20 @@ func (m *Master) serveStream(ctx context.Context, w http.ResponseWriter, mediaTy
 	m.connections[s] = struct{}{}
 	m.mu.Unlock()
 	defer m.forgetConnection(s)
-	out := recordWriter{w: w, mediaType: mediaType, replace: m.malformedRecord}
-	s.serve(ctx, out, heartbeatEvent, m.options.HeartbeatInterval)
+	out := recordWriter{
+		w: w, mediaType: mediaType, replace: m.malformedRecord,
+		hold: func() { m.awaitThaw(ctx) },
+	}
+	s.serve(ctx, out, func() { m.beat(s) }, m.options.HeartbeatInterval)
+}
+
+// beat sends a heartbeat, unless it gets lost.
+func (m *Master) beat(s *stream) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if drop := m.faults.DropEvents; drop == nil || !drop(heartbeatEvent.Type.String()) {
+		s.send(heartbeatEvent)
+	}
 }
 
 func (m *Master) forgetConnection(s *stream) {

@@ -318,6 +318,22 @@ func TestFailOver(t *testing.T) {
 				b.t.Errorf("got %v", got)
 			}
 		}},
+		"agents tell of frameworks that are not back": {MasterOptions{}, func(b *box) {
+			info := frameworkInfo("a")
+			info["id"], info["name"] = value(b.s.frameworkID), "renamed"
+			b.s.call("UPDATE_FRAMEWORK", object{"update_framework": object{"framework_info": info}})
+			b.masters.Elect(1)
+			time.Sleep(time.Second + time.Millisecond)
+			_, answer := b.wire.operator(b.masters.Leader(), "GET_FRAMEWORKS", nil)
+			got := at(answer, "get_frameworks", "frameworks", 0).(object)
+			if got["recovered"] != true || got["connected"] != false || at(got, "framework_info", "name") != "renamed" {
+				b.t.Errorf("got %v", got)
+			}
+			b.s.master = b.masters.Leader()
+			if status := b.s.call("REVIVE", nil); status != http.StatusForbidden {
+				b.t.Errorf("got %d for a call", status)
+			}
+		}},
 		"a removed framework's ID is taken again": {MasterOptions{}, func(b *box) {
 			b.s.call("TEARDOWN", nil)
 			b.masters.Elect(1)

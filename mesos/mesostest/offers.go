@@ -3,6 +3,7 @@ package mesostest
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -156,6 +157,9 @@ func refuseDuration(filters *mesos.Filters) time.Duration {
 
 // revive clears the filters of the roles, all if none is named, and allocates at once.
 func (m *Master) revive(f *framework, roles []string) {
+	if !f.subscribedTo(roles) {
+		return
+	}
 	if len(roles) == 0 {
 		roles = f.roles()
 	}
@@ -166,7 +170,16 @@ func (m *Master) revive(f *framework, roles []string) {
 	m.allocateSoon()
 }
 
+// subscribedTo says whether all roles are the framework's. A call that names another
+// one is dropped whole.
+func (f *framework) subscribedTo(roles []string) bool {
+	return !slices.ContainsFunc(roles, func(role string) bool { return !slices.Contains(f.roles(), role) })
+}
+
 func (m *Master) suppress(f *framework, roles []string) {
+	if !f.subscribedTo(roles) {
+		return
+	}
 	if len(roles) == 0 {
 		roles = f.roles()
 	}

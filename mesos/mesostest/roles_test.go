@@ -207,7 +207,10 @@ func TestFiltersEnd(t *testing.T) {
 		end  func(b *bubble)
 		want bool
 	}{
-		"not of themselves":                 {func(*bubble) {}, false},
+		"not of themselves": {func(*bubble) {}, false},
+		"not at REVIVE of a role that is not its own": {func(b *bubble) {
+			b.call("REVIVE", object{"revive": object{"roles": []string{"a", "b"}}})
+		}, false},
 		"at REVIVE":                         {func(b *bubble) { b.call("REVIVE", nil) }, true},
 		"not at an update of the framework": {func(b *bubble) { b.updateFramework(two(), nil) }, false},
 		"at an update that suppresses no longer": {func(b *bubble) {

@@ -54,3 +54,61 @@ func benchmarkLaunches(b *testing.B, agents int) {
 		}
 	}
 }
+
+// BenchmarkFailOver is a fail-over of a cluster with ten tasks on each agent, until the
+// framework has heard of all of them again.
+func BenchmarkFailOver(b *testing.B) {
+	for _, agents := range []int{100, 1000} {
+		b.Run(strconv.Itoa(agents), func(b *testing.B) { benchmarkFailOver(b, agents) })
+	}
+}
+
+func benchmarkFailOver(b *testing.B, agents int) {
+	const perAgent = 10
+	masters, err := NewMasters(2, MasterOptions{AllocationInterval: 50 * time.Millisecond, AgentReturn: time.Millisecond})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for range agents {
+		if _, err := masters.AddAgent(AgentOptions{Launcher: Func(Obedient)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	s := subscribeScheduler(b, masters.Leader(), frameworkInfo("a"))
+	for seen := 0; seen < agents; {
+		for _, o := range s.offers() {
+			var tasks []object
+			for range perAgent {
+				tasks = append(tasks, executorTask(o, fmt.Sprintf("t%d", seen*perAgent+len(tasks)), ""))
+			}
+			s.launch(o, 3600, tasks...)
+			seen++
+		}
+	}
+	for running := 0; running < perAgent*agents; {
+		if s.update()["state"] == "TASK_RUNNING" {
+			running++
+		}
+	}
+	info := frameworkInfo("a")
+	info["id"] = value(s.frameworkID)
+	before, i := cpuTime(), 0
+	for b.Loop() {
+		i++
+		masters.Elect(i % 2)
+		s = subscribeScheduler(b, masters.Leader(), info)
+		for told := 0; told < perAgent*agents; {
+			s.call("RECONCILE", object{"reconcile": object{"tasks": []object{}}})
+			told = 0
+			for _, event := range s.drain(2 * time.Second) {
+				if event["type"] == "UPDATE" {
+					told++
+				}
+			}
+		}
+	}
+	b.ReportMetric((cpuTime()-before).Seconds()/float64(i), "cpu-s")
+	if err := masters.Close(); err != nil {
+		b.Fatal(err)
+	}
+}

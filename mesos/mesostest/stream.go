@@ -93,9 +93,14 @@ type recordWriter struct {
 	mediaType string
 	// replace, if not nil, may put other bytes in the place of a record.
 	replace func() []byte
+	// hold, if not nil, returns when a record may be written.
+	hold func()
 }
 
 func (rw recordWriter) write(event protobufMessage) error {
+	if rw.hold != nil {
+		rw.hold()
+	}
 	record, err := rw.record(event)
 	if err != nil {
 		return err
@@ -124,7 +129,7 @@ func (rw recordWriter) record(event protobufMessage) ([]byte, error) {
 // serve delivers the stream's events until it ends or the client goes, with a
 // heartbeat at every interval; an interval of 0 is none. Only a broken stream
 // ends without the end of its chunked body.
-func (s *stream) serve(ctx context.Context, out recordWriter, heartbeat protobufMessage, interval time.Duration) {
+func (s *stream) serve(ctx context.Context, out recordWriter, heartbeat func(), interval time.Duration) {
 	var beat <-chan time.Time
 	if interval > 0 {
 		ticker := time.NewTicker(interval)
@@ -136,7 +141,7 @@ func (s *stream) serve(ctx context.Context, out recordWriter, heartbeat protobuf
 		case <-ctx.Done():
 			return
 		case <-beat:
-			s.send(heartbeat)
+			heartbeat()
 			continue
 		case <-s.ready:
 		}
