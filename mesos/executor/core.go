@@ -17,6 +17,9 @@ type State string
 const (
 	Starting State = "TASK_STARTING"
 	Running  State = "TASK_RUNNING"
+	// Killing is told where the framework knows it: the task was told to end, and has not
+	// yet. What drains a node has that long.
+	Killing  State = "TASK_KILLING"
 	Finished State = "TASK_FINISHED"
 	Failed   State = "TASK_FAILED"
 	Killed   State = "TASK_KILLED"
@@ -75,6 +78,8 @@ type Core struct {
 	task     *mesos.TaskInfo
 	pending  []*pendingUpdate
 	terminal bool
+	// tellsKilling: the framework has said that it knows TASK_KILLING; killing: it was told.
+	tellsKilling, killing bool
 	// taskKnown: the agent has acknowledged an update of the task, so it needs not be
 	// told of the task itself.
 	taskKnown bool
@@ -108,6 +113,9 @@ func (c *Core) Subscribe(now time.Time) *executor.Call {
 func (c *Core) Event(e *executor.Event) Decision {
 	switch e.GetType() {
 	case executor.Event_SUBSCRIBED:
+		for _, known := range e.GetSubscribed().GetFrameworkInfo().Capabilities {
+			c.tellsKilling = c.tellsKilling || known.Type == mesos.FrameworkInfo_Capability_TASK_KILLING_STATE
+		}
 		return Decision{Subscribed: true}
 	case executor.Event_LAUNCH:
 		if e.Launch != nil {
@@ -178,13 +186,17 @@ func (c *Core) acknowledged(ack *executor.Event_Acknowledged) {
 	}
 }
 
+// TellsKilling says whether TASK_KILLING is to be told: only to a framework with that
+// capability.
+func (c *Core) TellsKilling() bool { return c.tellsKilling }
+
 // Update notes a state of the task, for Due and Subscribe to tell the agent. It notes
-// nothing before the launch and after a terminal state.
+// nothing before the launch and after a terminal state; after a KILL, no state but that.
 func (c *Core) Update(state State, message string, uuid []byte, now time.Time) {
-	if c.task == nil || c.terminal {
+	if c.task == nil || c.terminal || c.killing && !state.Terminal() {
 		return
 	}
-	c.terminal = state.Terminal()
+	c.terminal, c.killing = state.Terminal(), state == Killing
 	c.note(c.task.TaskID.Value, state, message, uuid, now)
 }
 

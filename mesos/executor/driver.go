@@ -228,6 +228,9 @@ func (d *Driver) kill(k Kill) {
 		grace = d.taskGrace
 	}
 	d.Log.Info("Killing task", "grace", grace)
+	if d.core.TellsKilling() {
+		d.update(report{Killing, ""})
+	}
 	d.Workload.Stop(grace)
 }
 

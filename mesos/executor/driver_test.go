@@ -29,6 +29,8 @@ type agent struct {
 	token      string
 	answer     int  // status instead of a stream, if not 0
 	silent     bool // acknowledges nothing
+	// capabilities of the framework, as SUBSCRIBED tells them.
+	capabilities []mesos.FrameworkInfo_Capability
 }
 
 func newAgent(t *testing.T) *agent {
@@ -76,7 +78,7 @@ func (a *agent) subscribed(w http.ResponseWriter, call *executor.Call) {
 	w.WriteHeader(http.StatusOK)
 	write(w, &executor.Event{Type: executor.Event_SUBSCRIBED, Subscribed: &executor.Event_Subscribed{
 		ExecutorInfo:  mesos.ExecutorInfo{ExecutorID: call.ExecutorID},
-		FrameworkInfo: mesos.FrameworkInfo{User: "root", Name: "k8sm"}, AgentInfo: mesos.AgentInfo{Hostname: "h"}}})
+		FrameworkInfo: mesos.FrameworkInfo{User: "root", Name: "k8sm", Capabilities: a.capabilities}, AgentInfo: mesos.AgentInfo{Hostname: "h"}}})
 	a.subscribes <- call
 	for event := range stream {
 		write(w, event)
@@ -205,6 +207,32 @@ func TestTaskFromLaunchToAcknowledgedEnd(t *testing.T) {
 			t.Errorf("authorization is %q", a.token)
 		}
 	})
+}
+
+func TestTheKillingIsToldToAFrameworkThatKnowsOfIt(t *testing.T) {
+	a, w := newAgent(t), newWork()
+	a.capabilities = []mesos.FrameworkInfo_Capability{{Type: mesos.FrameworkInfo_Capability_TASK_KILLING_STATE}}
+	ended, _ := start(t, a, w, nil)
+	next(t, "SUBSCRIBE", a.subscribes)
+	a.send(launchEvent("a", ""))
+	next(t, "the task", w.tasks)
+	w.reports <- report{Starting, "fetching"}
+	got := []string{next(t, "update", a.updates).State.String()}
+	for range 2 { // a KILL may come again
+		a.send(killEvent("a", nil))
+		next(t, "the stop", w.stops)
+	}
+	w.reports <- report{Running, "too late"}
+	w.result <- report{Killed, "as told"}
+	if err := next(t, "the end", ended); err != nil {
+		t.Errorf("driver ended with %v", err)
+	}
+	for range 2 {
+		got = append(got, next(t, "update", a.updates).State.String())
+	}
+	if diff := cmp.Diff([]string{"TASK_STARTING", "TASK_KILLING", "TASK_KILLED"}, got); diff != "" || len(a.updates) > 0 {
+		t.Errorf("updates (-want +got), and %d more:\n%s", len(a.updates), diff)
+	}
 }
 
 func TestKillWithoutPolicyHasTheTasksGrace(t *testing.T) {

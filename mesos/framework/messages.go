@@ -20,6 +20,7 @@ var capabilities = []mesos.FrameworkInfo_Capability{
 	{Type: mesos.FrameworkInfo_Capability_PARTITION_AWARE},
 	{Type: mesos.FrameworkInfo_Capability_RESERVATION_REFINEMENT},
 	{Type: mesos.FrameworkInfo_Capability_REGION_AWARE},
+	{Type: mesos.FrameworkInfo_Capability_TASK_KILLING_STATE},
 }
 
 func optional[T comparable](x T) *T {

@@ -155,7 +155,7 @@ func TestRegistration(t *testing.T) {
 		got = append(got, c.Type.String())
 	}
 	// Neither REVOCABLE_RESOURCES nor GPU_RESOURCES: what we do not use is not offered.
-	if want := "MULTI_ROLE PARTITION_AWARE RESERVATION_REFINEMENT REGION_AWARE"; strings.Join(got, " ") != want {
+	if want := "MULTI_ROLE PARTITION_AWARE RESERVATION_REFINEMENT REGION_AWARE TASK_KILLING_STATE"; strings.Join(got, " ") != want {
 		t.Errorf("the capabilities are %v, want %s", got, want)
 	}
 	if _, err := framework.New(framework.Config{Info: framework.Info{Name: "k8sm", Roles: []string{"k8sm"}, FailoverTimeout: -1}}); err == nil {
