@@ -279,6 +279,7 @@ func TestParse(t *testing.T) {
 		"zk://user@a:2181/mesos":                    "error",
 		"zk://a:2181//mesos":                        "error",
 		"zk://a:2181/mesos/../secret":               "error",
+		"zk://a:2181/mesos//":                       "error",
 		"zk://user:hunter2@a:b:c/mesos":             "error",
 	} {
 		e, err := detector.Parse(address)

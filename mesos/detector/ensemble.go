@@ -42,9 +42,12 @@ func Parse(address string) (Ensemble, error) {
 		}
 		e.Servers = append(e.Servers, server)
 	}
-	e.Path = "/" + strings.TrimSuffix(path, "/")
+	e.Path = "/" + path
 	if strings.Contains(e.Path, "//") || strings.Contains(e.Path, "/./") || strings.Contains(e.Path, "/../") || strings.ContainsRune(e.Path, 0) {
 		return Ensemble{}, fmt.Errorf("%q is no path in ZooKeeper", e.Path)
+	}
+	if len(e.Path) > 1 {
+		e.Path = strings.TrimSuffix(e.Path, "/")
 	}
 	return e, nil
 }

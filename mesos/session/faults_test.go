@@ -371,3 +371,44 @@ func TestCallsAreLimited(t *testing.T) {
 		}
 	})
 }
+
+// The master is asked once for each subscription as what it has us, and where it hides
+// us, or refuses to say, nothing is made of that.
+func TestRegistrationIsHidden(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status int
+		body   string
+	}{
+		"left out of the list": {200, "\x08\x0a\x52\x00"}, // GET_FRAMEWORKS, and no framework
+		"refused":              {403, "no"},
+		"nonsense":             {200, "\xff\xff"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				stream := streaming(subscribedRecord(t, 5*time.Minute))
+				var asked, streams atomic.Int32
+				w.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/api/v1" {
+						asked.Add(1)
+						answer(tc.status, "application/x-protobuf", tc.body)(rw, r)
+						return
+					}
+					if r.Header.Get("Mesos-Stream-Id") == "" {
+						streams.Add(1)
+					}
+					stream(rw, r)
+				})
+				r, _ := w.start("10.0.1.1:5050", func(c *session.Config) { c.Framework.ID = "F1" })
+				time.Sleep(time.Hour) // the master says nothing more: the stream is given up now and then
+				if st := r.State(); st.Kept != "" || st.Final {
+					t.Errorf("the state is %+v", st)
+				}
+				r.end()
+				if n, m := asked.Load(), streams.Load(); n != m || n < 2 {
+					t.Errorf("asked %d times in %d subscriptions", n, m)
+				}
+			})
+		})
+	}
+}
