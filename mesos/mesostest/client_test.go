@@ -9,8 +9,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 )
@@ -76,16 +74,8 @@ func (s *subscription) read() {
 	defer close(s.events)
 	in := bufio.NewReader(s.response.Body)
 	for {
-		line, err := in.ReadString('\n')
+		record, err := readRecord(in)
 		if err != nil {
-			return
-		}
-		length, err := strconv.Atoi(strings.TrimSpace(line))
-		if err != nil {
-			return
-		}
-		record := make([]byte, length)
-		if _, err := io.ReadFull(in, record); err != nil {
 			return
 		}
 		var event object

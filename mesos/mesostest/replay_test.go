@@ -27,6 +27,8 @@ type recorded struct {
 	// split says that offers were put together into events by chance: each counts as
 	// an event of its own.
 	split bool
+	// protobuf says that all of it is in protobuf.
+	protobuf bool
 	// skip are lines not to replay.
 	skip []int
 	// skipConn is a connection not to replay.
@@ -67,6 +69,9 @@ type replayStream struct {
 }
 
 func newReplay(t *testing.T, r recorded, tr transcript, dir string) *replay {
+	if r.protobuf {
+		tr.readable(t)
+	}
 	n := newNetwork()
 	p := &replay{
 		t: t, recorded: r, transcript: tr, network: n, wire: wire{t, n.client()}, start: time.Now(),
@@ -208,6 +213,9 @@ func (p *replay) request(l line) {
 		body = strings.NewReader(string(raw))
 	case object:
 		raw, err := json.Marshal(b)
+		if p.recorded.protobuf {
+			raw = protobufOf(p.t, b)
+		}
 		if encoded, ok := b["base64"].(string); ok {
 			raw, err = base64.StdEncoding.DecodeString(encoded)
 		}
@@ -236,7 +244,11 @@ func (p *replay) request(l line) {
 	synctest.Wait() // for what comes of it at once: an allocation
 	if response.StatusCode == http.StatusOK && (response.Header.Get("Mesos-Stream-Id") != "" || l.Path == pathExecutor) {
 		s := &subscription{t: p.t, response: response, events: make(chan object, 4096)}
-		go s.read()
+		if p.recorded.protobuf {
+			go s.readProtobuf()
+		} else {
+			go s.read()
+		}
 		p.streams[l.Req] = &replayStream{subscription: s, split: p.recorded.split}
 		if id := response.Header.Get("Mesos-Stream-Id"); id != "" {
 			p.learnStream(l.Req, id)
