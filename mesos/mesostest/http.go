@@ -1,6 +1,7 @@
 package mesostest
 
 import (
+	"compress/gzip"
 	"crypto/subtle"
 	"fmt"
 	"io"
@@ -61,6 +62,21 @@ func readCall(w http.ResponseWriter, r *http.Request, call protobufMessage) bool
 		return false
 	}
 	return true
+}
+
+// gzipLeast is the length of the shortest answer that is compressed. Streams never are.
+const gzipLeast = 1024
+
+// writeBody writes an answer, compressed where the client takes that.
+func writeBody(w http.ResponseWriter, r *http.Request, body []byte) {
+	if len(body) < gzipLeast || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		_, _ = w.Write(body)
+		return
+	}
+	w.Header().Set("Content-Encoding", "gzip")
+	z := gzip.NewWriter(w)
+	_, _ = z.Write(body)
+	_ = z.Close()
 }
 
 // negotiate chooses the media type of the answer. It has answered if it says false.

@@ -49,7 +49,7 @@ func (m *Master) serveOperator(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", mediaType)
-	_, _ = w.Write(body)
+	writeBody(w, r, body)
 }
 
 func validateOperatorCall(call *master.Call) error {

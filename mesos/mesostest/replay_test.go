@@ -59,6 +59,7 @@ type replay struct {
 	responses  map[int]*http.Response
 	streams    map[int]*replayStream
 	executors  map[string]string // executor ID by connection
+	rawStream  *rawStream
 }
 
 // replayStream holds back events until the transcript has come to them.
@@ -166,6 +167,7 @@ func (p *replay) run() {
 }
 
 func (p *replay) end() {
+	p.closeRaw()
 	for _, s := range p.streams {
 		s.close()
 	}
@@ -191,6 +193,8 @@ func (p *replay) play(l line) {
 		p.response(l)
 	case "event":
 		p.event(l)
+	case "raw":
+		p.raw(l)
 	case "close":
 		p.sleepUntil(l.at())
 		p.close(l)
@@ -202,6 +206,11 @@ func (p *replay) play(l line) {
 }
 
 func (p *replay) request(l line) {
+	if p.transcript.isRaw(l.Req) {
+		p.rawRequest(l)
+		return
+	}
+	p.closeRaw()
 	host := cmp.Or(l.Headers["Host"], "127.0.0.1:5050")
 	var body io.Reader
 	switch b := p.tr.tree(l.Body).(type) {
@@ -274,7 +283,7 @@ func (p *replay) response(l line) {
 	if response.StatusCode != l.Status {
 		p.errorf(l, "got status %d, want %d", response.StatusCode, l.Status)
 	}
-	for _, name := range []string{"Content-Type", "Allow", "Location", "Www-Authenticate"} {
+	for _, name := range []string{"Content-Type", "Content-Encoding", "Allow", "Location", "Www-Authenticate"} {
 		want := l.Headers[name]
 		if name == "Www-Authenticate" {
 			want = l.Headers["WWW-Authenticate"]
@@ -289,6 +298,9 @@ func (p *replay) response(l line) {
 	raw, err := io.ReadAll(response.Body)
 	if err != nil {
 		p.t.Fatal(err)
+	}
+	if l.Headers["Content-Encoding"] == "gzip" {
+		l.Body, raw = p.inflate(l, raw)
 	}
 	var got any = string(raw)
 	if _, ok := l.Body.(string); !ok && l.Body != nil {

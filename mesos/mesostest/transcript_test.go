@@ -35,6 +35,7 @@ type line struct {
 	Headers map[string]string `json:"headers"`
 	Body    any               `json:"body"`
 	Status  int               `json:"status"`
+	Hex     string            `json:"hex"` // of a raw read
 }
 
 func (l line) at() time.Duration { return time.Duration(l.T) * time.Millisecond }

@@ -164,6 +164,7 @@ var transcripts = []recorded{
 		},
 	},
 	{name: "24-region"},
+	{name: "25-raw-stream", tick: 64 * time.Millisecond},
 	{name: "26-protobuf", tick: 72 * time.Millisecond, protobuf: true},
 	{name: "27-protobuf-errors", skip: []int{23, 24}},
 	{name: "28-executor-auth", tick: 246 * time.Millisecond},
