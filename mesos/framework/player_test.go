@@ -53,7 +53,7 @@ func (p *player) do(words []string) error {
 		"auto": p.setAuto, "wait": p.wait, "subscribed": p.subscribed, "heartbeat": p.heartbeat, "offers": p.offers, "rescind": p.rescind,
 		"update": p.update, "failure": p.failure, "inverse": p.inverse, "uninverse": p.uninverse, "maintenance": p.maintenance, "error": p.masterError, "event": p.event, "want": p.want, "forget": p.forget, "kill": p.kill,
 		"stored": p.stored, "prepared": p.prepared, "recorded": p.recorded, "disconnected": p.disconnected, "explain": p.explain,
-		"teardown": p.teardown, "taken": p.taken, "become": p.become, "kept": p.kept, "counts": p.counts, "wake": p.wake, "refuse": p.refuse,
+		"teardown": p.teardown, "taken": p.taken, "become": p.become, "kept": p.kept, "hasten": p.hasten, "counts": p.counts, "wake": p.wake, "refuse": p.refuse,
 	}
 	f := inputs[words[0]]
 	if f == nil {
@@ -400,6 +400,8 @@ func (p *player) become(_ []string, opts map[string]string) error {
 	}
 	return nil
 }
+
+func (p *player) hasten([]string, map[string]string) error { p.core.Hasten(p.now); return nil }
 
 func (p *player) kept(words []string, _ map[string]string) error {
 	p.core.Kept(strings.Join(words, " "))

@@ -384,6 +384,26 @@ func TestParseOfferRefusesNonsense(t *testing.T) {
 	}
 }
 
+func TestOfferTellsRepeatedAttributes(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		offer *offer
+		want  []string
+	}{
+		"none":                 {offer: makeOffer(1)},
+		"one of each":          {offer: makeOffer(1).text("rack", "r1").number("slots", 8)},
+		"two of a name":        {offer: makeOffer(1).text("disk", "ssd").text("rack", "r1").text("disk", "nvme"), want: []string{"disk"}},
+		"two of several types": {offer: makeOffer(1).number("slots", 8).text("slots", "many"), want: []string{"slots"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tc.want, parseAll(t, tc.offer)[0].Repeated()); diff != "" {
+				t.Errorf("repeated (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestParseOfferKeepsToRealPorts(t *testing.T) {
 	t.Parallel()
 	o := makeOffer(1).resource(portRange(0, math.MaxUint64)).resource(portRange(9, 3)).resource(mesos.Resource{Name: "ports"})
