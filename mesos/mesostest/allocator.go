@@ -140,7 +140,7 @@ func (m *Master) sortByShare(claimants []claimant) {
 		return cmp.Or(
 			cmp.Compare(x.role, y.role), cmp.Compare(x.roleCount, y.roleCount), cmp.Compare(a.role, b.role),
 			cmp.Compare(x.framework, y.framework), cmp.Compare(x.frameworkCount, y.frameworkCount),
-			cmp.Compare(a.framework.id, b.framework.id),
+			cmp.Compare(a.framework.number, b.framework.number),
 		)
 	})
 }

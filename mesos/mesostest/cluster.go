@@ -49,7 +49,8 @@ type knowledge struct {
 	offers        map[string]*offer
 	total         quantities     // of registered agents
 	offersOfRole  map[string]int // ever made
-	nextFramework int
+	nextFramework int            // number of the next ID
+	lastFramework int            // frameworks that the leader has known
 	nextAgent     int
 	nextOffer     int
 }

@@ -2,6 +2,7 @@ package mesostest
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"regexp"
 	"regexp/syntax"
@@ -48,6 +49,14 @@ type (
 		Regex string `protobuf:"bytes,1,req,name=regex"`
 	}
 )
+
+// knowsConstraints says whether the master's version has offer constraints. To others
+// they are an unknown field.
+func (m *Master) knowsConstraints() bool {
+	var major, minor int
+	_, err := fmt.Sscanf(m.options.Version, "%d.%d", &major, &minor)
+	return err != nil || major > 1 || major == 1 && minor >= 11
+}
 
 // pseudoattribute is what each agent has without naming it an attribute.
 type pseudoattribute int32

@@ -14,6 +14,7 @@ import (
 // framework is what the master knows of a framework.
 type framework struct {
 	id           string
+	number       int // in order of their coming to the leader
 	info         mesos.FrameworkInfo
 	stream       *stream // nil while disconnected
 	suppressed   map[string]bool
@@ -191,8 +192,10 @@ func (m *Master) addFramework(info mesos.FrameworkInfo) *framework {
 		info.Checkpoint = new(bool)
 	}
 	now := m.options.Now()
+	m.lastFramework++
 	f := &framework{
 		id:           info.ID.Value,
+		number:       m.lastFramework,
 		info:         info,
 		filters:      map[*Agent]map[string][]filter{},
 		offers:       map[string]*offer{},

@@ -353,6 +353,24 @@ func TestFailOver(t *testing.T) {
 			time.Sleep(time.Second)
 			b.s.offerOf(a)
 		}},
+		"an agent that is marked gone before it is back ends when it is": {away, func(b *box) {
+			b.masters.Elect(1)
+			b.resubscribe()
+			agent := b.agents[0].ID()
+			if !b.masters.Leader().MarkAgentGone(agent) {
+				b.t.Fatal("the new leader does not know it")
+			}
+			if got := b.reconcile(map[string]string{"t1": agent}); got["t1"] != "TASK_GONE_BY_OPERATOR" {
+				b.t.Errorf("got %v", got)
+			}
+			if n := b.agents[0].Containers(); n != 2 {
+				b.t.Errorf("%d containers run while it is away", n)
+			}
+			time.Sleep(11 * time.Second)
+			if n := b.agents[0].Containers(); n != 0 {
+				b.t.Errorf("%d containers run after its return", n)
+			}
+		}},
 		"a second fail-over during the first": {away, func(b *box) {
 			b.masters.Elect(1)
 			time.Sleep(9 * time.Second)

@@ -64,6 +64,9 @@ func (o *offer) forFramework() mesos.Offer {
 	message := o.message
 	if !o.framework.capable(mesos.FrameworkInfo_Capability_RESERVATION_REFINEMENT) {
 		message.Resources = o.resources.resources(o.role, true)
+		for i := range message.Resources {
+			message.Resources[i].Reservations = nil // it reads the old fields
+		}
 	}
 	return message
 }

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net"
 	"slices"
-	"strings"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -123,8 +122,9 @@ func byRole(sums map[string]quantities) []mesos.Resource {
 	return out
 }
 
+// sortedFrameworks by when they came: their IDs differ in chance once masters have.
 func (c *cluster) sortedFrameworks() []*framework {
-	return slices.SortedFunc(maps.Values(c.frameworks), func(a, b *framework) int { return strings.Compare(a.id, b.id) })
+	return slices.SortedFunc(maps.Values(c.frameworks), func(a, b *framework) int { return a.number - b.number })
 }
 
 func (m *Master) readFrameworks() *master.Response_GetFrameworks {

@@ -363,6 +363,7 @@ func (a *Agent) hasExecutor(frameworkID, id string) bool {
 // markGone is an operator's word that the agent will not come back.
 func (m *Master) markGone(a *Agent) {
 	m.gone[a.id] = true
+	away := a.state == agentRecovered // told when it returns
 	a.administration = administration{}
 	m.dropAgent(a)
 	tasks := sortedTasks(a.tasks)
@@ -389,7 +390,9 @@ func (m *Master) markGone(a *Agent) {
 	m.unlist(a)
 	a.state = agentRemoved
 	for _, f := range a.sortedFrameworks() {
-		a.deliver(func() { a.shutdownFramework(f.id) })
+		if !away {
+			a.deliver(func() { a.shutdownFramework(f.id) })
+		}
 	}
 }
 

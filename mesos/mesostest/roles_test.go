@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -278,4 +279,26 @@ func FuzzSchedulerCall(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestOlderMastersIgnoreConstraints(t *testing.T) {
+	for version, offered := range map[string]bool{"1.10.0": true, "1.11.0": false, "1.12.0-dev": false} {
+		t.Run(version, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork()
+				m := startMaster(t, MasterOptions{Listener: n.listen("127.0.0.1", 5050), Version: version})
+				startAgent(t, m, AgentOptions{Launcher: Func(Obedient)})
+				subscribe := constraint("a", object{"attribute_name": "row"}, object{"exists": object{}})
+				subscribe["framework_info"] = frameworkInfo("a")
+				s := wire{t, n.client()}.subscribe(m.URL()+pathScheduler, nil, object{"type": "SUBSCRIBE", "subscribe": subscribe})
+				got := false
+				for _, event := range s.drain(3 * time.Second) {
+					got = got || event["type"] == "OFFERS"
+				}
+				if got != offered {
+					t.Errorf("offered: %t, want %t", got, offered)
+				}
+			})
+		})
+	}
 }

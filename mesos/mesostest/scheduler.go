@@ -13,6 +13,9 @@ func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principa
 	if !readCall(w, r, call) {
 		return
 	}
+	if !m.knowsConstraints() {
+		call.constraints = offerConstraints{}
+	}
 	if err := validateCall(&call.Call, principal); err != nil {
 		refuse(w, http.StatusBadRequest, "Failed to validate scheduler::Call: %v", err)
 		return

@@ -218,3 +218,29 @@ func TestSharesOutliveTheLeader(t *testing.T) {
 		}
 	})
 }
+
+func TestReservationsInTheOldFormat(t *testing.T) {
+	old := frameworkInfo("a")
+	old["capabilities"] = []object{{"type": "MULTI_ROLE"}}
+	inBubble(t, old, AgentOptions{Resources: "cpus:4;mem:4096"}, func(b *bubble) {
+		b.offerOf(b.agent)
+		b.operator(b.master, "RESERVE_RESOURCES", object{"reserve_resources": object{
+			"agent_id": value(b.agent.ID()), "resources": []object{reservedCPU("a")},
+		}})
+		b.next("RESCIND")
+		offer := b.offerOf(b.agent)
+		var got []any
+		for _, r := range at(offer, "resources").([]any) {
+			delete(r.(object), "allocation_info")
+			got = append(got, r)
+		}
+		want := []any{
+			object{"name": "cpus", "type": "SCALAR", "scalar": object{"value": 1.0}, "role": "a", "reservation": object{"principal": ""}},
+			object{"name": "cpus", "type": "SCALAR", "scalar": object{"value": 3.0}, "role": "*"},
+			object{"name": "mem", "type": "SCALAR", "scalar": object{"value": 4096.0}, "role": "*"},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("offered (-want +got):\n%s", diff)
+		}
+	})
+}
