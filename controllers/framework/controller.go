@@ -230,7 +230,11 @@ func (r *Reconciler) outdated(ctx context.Context, p *pass, running *conversatio
 		at, again := running.rematch(p.now)
 		return again && p.due(at), nil
 	}
-	return r.exchange(ctx, p, running)
+	exchanged, err := r.exchange(ctx, p, running)
+	if why := (*problem)(nil); errors.As(err, &why) {
+		return false, nil // that it was removed is what a person has to hear
+	}
+	return exchanged, err
 }
 
 // due tells whether the time has come, and has the framework looked at again when it has.

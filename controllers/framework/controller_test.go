@@ -289,6 +289,7 @@ func TestTheOlderOfTwoDuplicatesWins(t *testing.T) {
 	}{
 		"the same":           {duplicate: true, younger: func(*v1alpha1.MesosFramework) {}},
 		"by another scheme":  {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"http://LEADER.mesos:5050"} }},
+		"by another login":   {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"zk://me:other@leader.mesos:5050"} }},
 		"by one more master": {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"m2:5050", "leader.mesos:5050"} }},
 		"by another user":    {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.User = "nobody" }},
 		"at another cluster": {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"other.mesos:5050"} }},

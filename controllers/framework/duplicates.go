@@ -39,9 +39,12 @@ func overlap(a, b []string) bool {
 	})
 }
 
-// address of a master without its scheme.
+// address of a master, or of ZooKeeper, without scheme and login.
 func address(master string) string {
 	if _, rest, ok := strings.Cut(master, "://"); ok {
+		master = rest
+	}
+	if _, rest, ok := strings.Cut(master, "@"); ok {
 		master = rest
 	}
 	return strings.ToLower(master)

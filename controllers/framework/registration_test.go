@@ -266,16 +266,21 @@ func (s *story) lookUntilRecreated() (crashed bool) {
 func TestARemovalThatNobodyDecidedOnChangesNothing(t *testing.T) {
 	tests := map[string]struct {
 		changes []func(*v1alpha1.MesosFramework)
+		edit    func(*v1alpha1.MesosFramework)
 		says    string
 	}{
-		"held":                          {says: "set spec.onFrameworkRemoved to Recreate"},
-		"of the ID that the spec names": {changes: []func(*v1alpha1.MesosFramework){recreated, wantedID("f-1")}, says: "take it away to have another made"},
+		"held":                           {says: "set spec.onFrameworkRemoved to Recreate"},
+		"while another is to be adopted": {changes: []func(*v1alpha1.MesosFramework){wantedID("f-1")}, edit: wantedID("f-2"), says: "set spec.onFrameworkRemoved to Recreate"},
+		"of the ID that the spec names":  {changes: []func(*v1alpha1.MesosFramework){recreated, wantedID("f-1")}, says: "take it away to have another made"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := begin(t, newFramework("default", append(test.changes, storedID("f-1"))...), newNode(withTask("TASK_RUNNING")))
 			s.reconcile("default")
 			s.sessions[0].becomes(removed)
+			if test.edit != nil {
+				s.edit(test.edit)
+			}
 			for range 3 {
 				s.reconcile("default")
 			}
