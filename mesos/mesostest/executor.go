@@ -195,6 +195,7 @@ func (x *executorState) subscribed(s *stream) {
 	x.stream = s
 	if x.phase == executorTerminating {
 		s.send(shutdownEvent)
+		s.end()
 		return
 	}
 	if x.phase == executorRegistering {

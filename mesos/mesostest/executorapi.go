@@ -2,10 +2,16 @@ package mesostest
 
 import (
 	"net/http"
+	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/executor"
 )
+
+// executorHeartbeats is the interval of heartbeats to executors, which no flag changes.
+const executorHeartbeats = 30 * time.Minute
+
+var executorHeartbeat = &executor.Event{Type: executor.Event_HEARTBEAT}
 
 // serveExecutor serves the executor API, /api/v1/executor.
 func (a *Agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
@@ -39,7 +45,8 @@ func (a *Agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
 		x.subscribe(call.Subscribe, s)
 		defer x.unsubscribed(s)
 		startStream(w, mediaType, "")
-		s.serve(r.Context(), recordWriter{w: w, mediaType: mediaType}, nil, 0)
+		beat := func() { s.send(executorHeartbeat) }
+		s.serve(r.Context(), recordWriter{w: w, mediaType: mediaType}, beat, executorHeartbeats)
 		return
 	}
 	x.execute(call)

@@ -89,6 +89,24 @@ func (a *Agent) Restart(down time.Duration) {
 	})
 }
 
+// Reboot is a Restart of the whole machine, with which all executors end at once. The
+// agent keeps its ID, and says of their tasks that they have failed when it is back.
+func (a *Agent) Reboot(down time.Duration) {
+	a.master.mu.Lock()
+	a.stop()
+	for _, f := range a.sortedFrameworks() {
+		for _, x := range f.sortedExecutors() {
+			x.failed, x.message = true, "Abnormal executor termination: unknown container"
+			x.destroy()
+		}
+	}
+	for _, x := range a.orphans {
+		x.destroy()
+	}
+	a.master.mu.Unlock()
+	a.Restart(down)
+}
+
 func (a *Agent) start() {
 	if a.life != lifeDown || a.closed {
 		return

@@ -136,6 +136,24 @@ func TestTasksThatEndWithTheirAgent(t *testing.T) {
 	}
 }
 
+func TestReboot(t *testing.T) {
+	inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+		b.runTask("t")
+		id := b.agent.ID()
+		b.agent.Reboot(5 * time.Second)
+		time.Sleep(time.Second)
+		b.quiet(5 * time.Second)
+		failed := b.wantStates("TASK_FAILED")
+		if failed["reason"] != "REASON_EXECUTOR_TERMINATED" || at(failed, "agent_id", "value") != id {
+			b.Errorf("got %v", failed)
+		}
+		b.runTask("u")
+		if b.agent.ID() != id {
+			b.Errorf("the agent is now %s, it was %s", b.agent.ID(), id)
+		}
+	})
+}
+
 func TestLaunchesLostByARestart(t *testing.T) {
 	for name, test := range map[string]struct {
 		launcher Launcher
