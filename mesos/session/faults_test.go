@@ -25,7 +25,7 @@ import (
 // serve is an HTTP server in the world that is no master of mesostest's.
 func (w *world) serve(ip string, h http.HandlerFunc) {
 	w.t.Helper()
-	s := &http.Server{Handler: h}
+	s := &http.Server{Handler: whole(h)}
 	l := w.listen(ip, 5050)
 	done := make(chan struct{})
 	go func() {

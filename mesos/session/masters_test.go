@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -24,9 +25,23 @@ import (
 
 func serve(t *testing.T, f http.HandlerFunc) *httptest.Server {
 	t.Helper()
-	s := httptest.NewServer(f)
+	s := httptest.NewServer(whole(f))
 	t.Cleanup(s.Close)
 	return s
+}
+
+// whole has a call read before anything is answered. A server notices that a client has
+// gone only once it has read the request; a handler that waits for that otherwise waits
+// for ever, and so does the server's Close.
+func whole(f http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // it has gone already
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		f(w, r)
+	}
 }
 
 // answer with a status, a content type and a body.

@@ -86,7 +86,9 @@ func answerTime(ctx context.Context, stream string, tasks []framework.Task, by s
 	go func() { ended <- s.Run(ctxSession) }()
 	defer func() {
 		stop()
-		_ = <-ended // it says only that it was begun twice
+		if err := <-ended; err != nil {
+			panic(err) // a session is run twice: a mistake here
+		}
 	}()
 	for !s.State().Subscribed {
 		if err := sleep(ctx, time.Millisecond); err != nil {
@@ -144,8 +146,12 @@ func (f *firehose) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 		return
 	}
+	body, err := io.ReadAll(r.Body) // in any case: only then is it noticed that the client has gone
+	if err != nil {
+		return
+	}
 	if r.Header.Get("Mesos-Stream-Id") != "" {
-		f.count(r)
+		f.count(body)
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
@@ -169,11 +175,7 @@ func (f *firehose) write(w http.ResponseWriter, s string) {
 	_ = http.NewResponseController(w).Flush()
 }
 
-func (f *firehose) count(r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return
-	}
+func (f *firehose) count(body []byte) {
 	var c scheduler.Call
 	if c.Unmarshal(body) != nil || c.Type != f.by {
 		return
