@@ -88,7 +88,7 @@ type AgentOptions struct {
 	// NetNS is the path of a network namespace, such as /run/netns/host-1. The agent
 	// listens in it and its containers run in it. Default: that of this process.
 	NetNS string
-	// Resources in Mesos' text form.
+	// Resources in Mesos' text form; cpus(role):4 are reserved for the role.
 	// Default cpus:4;mem:8192;disk:20000;ports:[31000-32000].
 	Resources string
 	// Attributes in Mesos' text form, such as rack:r1;slots:8;ports_open:[1000-1999].

@@ -281,11 +281,19 @@ func cutSpan(spans []span, s span) []span {
 	return out
 }
 
-// parseResources reads cpus:4;mem:4096;ports:[31000-32000].
+// parseResources reads cpus:4;mem:4096;cpus(role):1;ports:[31000-32000]. What bears a
+// role is reserved for it.
 func parseResources(text string) (quantities, error) {
 	var resources []mesos.Resource
 	for _, pair := range splitPairs(text) {
 		r := mesos.Resource{Name: pair.name}
+		if name, role, ok := strings.Cut(pair.name, "("); ok {
+			role = strings.TrimSuffix(role, ")")
+			if err := validateRole(role); err != nil {
+				return quantities{}, fmt.Errorf("parsing resource %q: %w", pair.name, err)
+			}
+			r.Name, r.Role = name, &role
+		}
 		value, err := parseValue(pair.value)
 		switch {
 		case err != nil:
