@@ -290,7 +290,7 @@ func (a *Agent) shutdownFramework(frameworkID string) {
 		return
 	}
 	f.terminating = true
-	for _, x := range f.executors {
+	for _, x := range f.sortedExecutors() {
 		x.shutDown()
 	}
 	a.forget(f)
