@@ -18,17 +18,23 @@ var offerChecks = []check{
 	{"offers/bad-constraints", "Since 1.11 constraints that say nothing are refused with an ERROR event.", []int{13, 16}, checkBadConstraints},
 }
 
-// silent gives back what is offered, with no filter that would keep it away, and wants
-// no more offers to come.
+// silent gives back what is offered, with no filter that would keep it away, and wants no
+// more offers to come. What the master sent before it took the call may still be on its
+// way, once.
 func (s *scheduler) silent(p *probe) error {
-	// What the master sent before it took the call may still be on its way.
-	if err := p.sleep(p.Quiet / 5); err != nil {
-		return err
+	var err error
+	for range 2 {
+		if err := s.decline(p.ctx, 0, s.takeHeld()...); err != nil {
+			return err
+		}
+		if err = never(p, s, "an offer", func() (string, bool) { return s.anyHeld() }); err == nil {
+			return nil
+		}
+		if err := p.sleep(p.Quiet / 5); err != nil {
+			return err
+		}
 	}
-	if err := s.decline(p.ctx, 0, s.takeHeld()...); err != nil {
-		return err
-	}
-	return never(p, s, "an offer", func() (string, bool) { return s.anyHeld() })
+	return err
 }
 
 // offersCome waits for any offer. Where none comes, a REVIVE tells whether that is because

@@ -69,7 +69,7 @@ func checkHeartbeats(p *probe) (string, error) {
 	f.mu.Lock()
 	before := len(f.beats)
 	f.mu.Unlock()
-	within := interval*3/2 + p.Quiet
+	within := 2*interval + p.Patience/4 // masters are busy at times; five missed are what counts
 	_, err = await(p.ctx, f, within, fmt.Sprintf("another HEARTBEAT, in an interval of %s", interval),
 		func() (int, bool) { return 0, len(f.beats) > before })
 	return "every " + interval.String(), err
