@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -68,7 +69,7 @@ func (a answered) beside() map[string]float64 {
 
 // answerTime sends a stream to a session, and waits until all of it is answered by calls
 // of one type.
-func answerTime(ctx context.Context, stream string, tasks []framework.Task, by scheduler.Call_Type) (answered, error) {
+func answerTime(ctx context.Context, stream string, tasks []framework.Task, by scheduler.Call_Type) (a answered, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	m := &firehose{by: by, send: make(chan struct{}), done: make(chan struct{}), stream: stream}
@@ -81,15 +82,8 @@ func answerTime(ctx context.Context, stream string, tasks []framework.Task, by s
 	if err != nil {
 		return answered{}, err
 	}
-	ended := make(chan error, 1)
-	ctxSession, stop := context.WithCancel(ctx)
-	go func() { ended <- s.Run(ctxSession) }()
-	defer func() {
-		stop()
-		if err := <-ended; err != nil {
-			panic(err) // a session is run twice: a mistake here
-		}
-	}()
+	stop := runSession(ctx, s)
+	defer func() { err = errors.Join(err, stop()) }()
 	for !s.State().Subscribed {
 		if err := sleep(ctx, time.Millisecond); err != nil {
 			return answered{}, fmt.Errorf("waiting for the subscription (%s): %w", s.State().Message, err)
