@@ -62,7 +62,7 @@ test: ## All tests: unit, integration, end to end (in both runtimes where the ma
 	@$(MAKE) test-unit
 	@$(MAKE) test-simulation
 	@$(MAKE) test-zookeeper
-	@$(MAKE) fuzz FUZZTIME=3s
+	@$(MAKE) fuzz FUZZTIME=2000x
 	@$(MAKE) test-integration
 	@$(MAKE) test-e2e
 	@$(MAKE) faults
@@ -94,7 +94,7 @@ test-zookeeper: $(TOOLS)/gotestsum | $(REPORTS) ## The leader found by a real Zo
 
 FUZZTIME ?= 10s
 .PHONY: fuzz
-fuzz: ## Fuzz every target for FUZZTIME; what it finds lies in testdata/fuzz, and is a test from then on
+fuzz: ## Fuzz every target for FUZZTIME (10s, or as many inputs: 2000x); what it finds lies in testdata/fuzz, and is a test from then on
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' api controllers mesos | sort | while IFS=: read -r file target; do \
 		echo "$${target#func } for $(FUZZTIME) in $${file%/*}"; \
