@@ -42,6 +42,10 @@ func TestCheck(t *testing.T) {
 				`row 2: test/integration "A pool panics" failed`,
 			},
 		},
+		"a test that was skipped does for none that passed": {
+			matrix: "| 1 | x | `mesos/framework TestC` |\n| 2 | y | `mesos/framework TestA`, `mesos/framework TestC` |\n",
+			want:   []string{`row 1: mesos/framework "TestC" was skipped`},
+		},
 		"a row is missing, one is double, one is strange": {
 			matrix: "| 1 | x | `mesos/framework TestA` |\n| 1 | x | `mesos/framework TestA` |\n| 3 | x | `mesos/framework TestA` |\n",
 			want:   []string{"row 1 is there twice", "row 3 is none of 1 to 2", "row 2 is missing"},
