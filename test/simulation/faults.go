@@ -45,9 +45,9 @@ var faults = []fault{
 	},
 	{
 		name: "forget the stream ID",
-		file: "mesos/session/transport.go",
-		old:  "	if streamID != \"\" {\n",
-		new:  "	if streamID == \"\" {\n",
+		file: "mesos/session/sender.go",
+		old:  "parcel{message: call, streamID: st.id}",
+		new:  "parcel{message: call}",
 		by:   "not converge",
 	},
 	{
@@ -60,8 +60,8 @@ var faults = []fault{
 	{
 		name: "revive once",
 		file: "mesos/framework/roles.go",
-		old:  "	c.agenda.set(dutyRevive, name, now.Add(c.timing.Revive.after(r.revives)))\n",
-		new:  "",
+		old:  "	c.enqueue(calls.ReviveWith([]string{name}))\n",
+		new:  "	if r.revives > 0 {\n		return\n	}\n	c.enqueue(calls.ReviveWith([]string{name}))\n",
 		by:   "not converge",
 	},
 	{
@@ -102,8 +102,8 @@ var faults = []fault{
 	{
 		name: "kill once",
 		file: "mesos/framework/tasks.go",
-		old:  "	c.agenda.set(dutyKill, t.id, now.Add(c.timing.Kill.after(t.kills)))\n",
-		new:  "",
+		old:  "	if t == nil || !t.killing || t.over || c.phase != up {\n",
+		new:  "	if t == nil || !t.killing || t.over || c.phase != up || t.kills > 0 {\n",
 		by:   "not converge",
 	},
 	{

@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// faultSeeds is within how many seeds a planted fault must be caught.
-const faultSeeds = 1000
-
-var plantFlag = flag.Bool("plant", false, "plant each fault, and see that it is caught")
+var (
+	withinFlag = flag.Uint64("within", 1000, "within how many seeds a planted fault must be caught")
+	plantFlag  = flag.Bool("plant", false, "plant each fault, and see that it is caught")
+)
 
 // TestFaultsFit sees to it that the table keeps up with the product.
 func TestFaultsFit(t *testing.T) {
@@ -37,13 +37,13 @@ func TestPlantedFaultsAreCaught(t *testing.T) {
 			t.Parallel()
 			binary := f.build(t)
 			var caught *verdict
-			shard{from: 1, seeds: faultSeeds, stride: 1, stop: f.shows}.run(t, binary, func(v verdict) {
+			shard{from: 1, seeds: *withinFlag, stride: 1, stop: f.shows}.run(t, binary, func(v verdict) {
 				if f.shows(v) {
 					caught = &v
 				}
 			})
 			if caught == nil {
-				t.Fatalf("not caught within %d seeds", faultSeeds)
+				t.Fatalf("not caught within %d seeds", *withinFlag)
 			}
 			line, err := json.Marshal(map[string]any{"fault": f.name, "seeds": caught.Seed, "by": caught.Failure})
 			if err != nil {
