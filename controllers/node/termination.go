@@ -64,6 +64,13 @@ func (r *Reconciler) cordon(ctx context.Context, p *pass) error {
 	if !p.ours() || p.object.Spec.Unschedulable {
 		return nil
 	}
+	if p.condition(v1alpha1.ConditionDrained).Status == metav1.ConditionTrue {
+		// It registered after it was found empty, or somebody took the cordon off. This
+		// is written before the Node is cordoned: else the next pass would not know.
+		p.await(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining, "Pods may have come to the Node since it was drained; it is drained once more.")
+		p.again(time.Millisecond)
+		return errStop
+	}
 	base := p.object.DeepCopy()
 	p.object.Spec.Unschedulable = true
 	if err := r.Client.Patch(ctx, p.object, client.MergeFrom(base)); client.IgnoreNotFound(err) != nil {

@@ -71,6 +71,42 @@ func TestANodeGoes(t *testing.T) {
 	}
 }
 
+func TestANodeThatRegistersAfterItWasDrainedIsDrainedAgain(t *testing.T) {
+	s := begin(t, podOn("web"))
+	s.look()
+	s.mesos(framework.TaskStarting)
+	s.sessions = false // nobody can be told to end the task
+	pod := podOn("web")
+	if err := s.client.Delete(context.Background(), pod); err != nil {
+		t.Fatal(err)
+	}
+	s.release()
+	s.is(v1alpha1.ConditionDrained, metav1.ConditionTrue, v1alpha1.ReasonDrained)
+
+	pod.ResourceVersion = ""
+	if err := s.client.Create(context.Background(), pod); err != nil {
+		t.Fatal(err)
+	}
+	s.evictions["web"] = errors.New("the budget web says no")
+	s.sessions = true
+	s.kubelet(corev1.ConditionTrue)
+	s.after(time.Minute)
+	if len(s.session.killed) != 0 {
+		t.Fatal("killed under a pod that came since")
+	}
+	if !s.object().Spec.Unschedulable {
+		t.Error("the Node takes new pods")
+	}
+	s.is(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
+
+	delete(s.evictions, "web")
+	s.after(time.Minute) // evicted
+	s.after(time.Minute) // gone
+	if s.session.killed[firstID] != agentID {
+		t.Fatalf("killed: %v", s.session.killed)
+	}
+}
+
 func TestTheDrainHasItsTime(t *testing.T) {
 	s := begin(t, podOn("web"))
 	s.client = withDrainTimeout(t, s, time.Minute)
