@@ -142,9 +142,10 @@ func (c *Core) onUpdate(now time.Time, st TaskStatus) {
 		c.onDraining(now, st.AgentID)
 	}
 	c.hear(now, t, st.State)
-	if len(st.UUID) == 0 && st.State == t.state && len(t.statuses) == 0 && !t.orphan && now.Sub(t.seen) < c.timing.Implicit {
+	if len(st.UUID) == 0 && st.State == t.state && len(t.statuses) == 0 && !t.orphan && !t.killing && now.Sub(t.seen) < c.timing.Implicit {
 		// Nothing new, as reconciliation mostly tells. Now and then the store is asked
-		// nevertheless, to see that the record is still there.
+		// nevertheless, to see that the record is still there; always while the task is
+		// killed: without a record, nobody waits for its end.
 		return
 	}
 	c.lineUp(t, st)
