@@ -24,6 +24,8 @@ var blows = []blow{
 	{"delete a Node", 1, (*world).blowDeleteNode},
 	{"part an agent", 3, (*world).blowPartition},
 	{"lose an agent", 2, (*world).blowLoseAgent},
+	{"have an agent leave", 1, (*world).blowLeave},
+	{"maintain an agent", 1, (*world).blowMaintenance},
 	{"pause an agent", 2, (*world).blowPauseAgent},
 	{"restart an agent", 2, (*world).blowRestartAgent},
 	{"declare an agent gone", 1, (*world).blowGone},
@@ -130,6 +132,35 @@ func (w *world) blowLoseAgent(r roll) {
 	w.trace.add(a.Hostname(), "its machine dies")
 	a.Disconnect()
 	w.checks.destroy(a.ID())
+}
+
+// blowLeave is an agent that says farewell: its executors have their grace, and Mesos
+// tells that their tasks are lost, which proves nothing.
+func (w *world) blowLeave(r roll) {
+	a := w.mesos.take(r)
+	w.trace.add(a.Hostname(), "leaves")
+	w.mesos.left[a.ID()] = true
+	a.Leave()
+}
+
+// blowMaintenance plans maintenance of an agent, and perhaps thinks better of it.
+func (w *world) blowMaintenance(r roll) {
+	leader := w.mesos.masters.Leader()
+	if leader == nil {
+		return
+	}
+	a := w.mesos.some(r)
+	w.trace.add(a.Hostname(), "is to be maintained")
+	window := mesostest.MaintenanceWindow{Agents: []*mesostest.Agent{a}, Start: time.Now().Add(r.then().between(0, 2*time.Hour)), Duration: time.Hour}
+	if err := leader.ScheduleMaintenance(window); err != nil {
+		w.trace.add(a.Hostname(), "planning maintenance: %v", err)
+	}
+	w.later(r.then().then(), 3*time.Minute, func() {
+		if leader := w.mesos.masters.Leader(); leader != nil {
+			w.trace.add(a.Hostname(), "is not to be maintained")
+			_ = leader.ScheduleMaintenance() // a leader that is just recovering keeps the plan
+		}
+	})
 }
 
 func (w *world) blowPauseAgent(r roll) {

@@ -15,6 +15,7 @@ type mesosCluster struct {
 	masters *mesostest.Masters
 	// agents that are there or will be back; lost are those that will not.
 	agents, lost []*mesostest.Agent
+	left         map[string]bool // IDs of agents that said farewell
 	next         int
 }
 
@@ -35,7 +36,7 @@ func newMesosCluster(w *world) (*mesosCluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &mesosCluster{world: w, masters: masters}
+	c := &mesosCluster{world: w, masters: masters, left: map[string]bool{}}
 	for range w.plan.agents {
 		if err := c.addAgent(); err != nil {
 			return nil, err
@@ -125,7 +126,11 @@ func (c *mesosCluster) heal() {
 // them to be away, and all others are in use. It does what it can for that.
 func (c *mesosCluster) isWhole() bool {
 	whole := true
+	c.world.userForces(c.left)
 	for _, a := range c.lost {
+		if c.left[a.ID()] {
+			continue
+		}
 		leader := c.masters.Leader()
 		whole = leader != nil && leader.MarkAgentGone(a.ID()) && whole
 	}

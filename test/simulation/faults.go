@@ -27,7 +27,7 @@ var faults = []fault{
 		file: "controllers/framework/store.go",
 		old:  "	if err != nil {\n		return framework.Payload{}, fmt.Errorf(\"preparing %s: %w\", intent.TaskID, err)\n	}\n	if err := s.tokens.Issue",
 		new:  "	if err != nil {\n		return made, nil\n	}\n	if err := s.tokens.Issue",
-		by:   "^I2|^I1",
+		by:   "^I[12]:",
 	},
 	{
 		name: "launch before the framework ID is stored",
@@ -55,7 +55,7 @@ var faults = []fault{
 		file: "controllers/node/launch.go",
 		old:  "	p.node.Status.Attempt++\n",
 		new:  "",
-		by:   "^I1|not converge",
+		by:   "^I1:|not converge",
 	},
 	{
 		name: "revive once",
@@ -69,14 +69,14 @@ var faults = []fault{
 		file: "mesos/framework/types.go",
 		old:  "TaskDropped, TaskGone, TaskGoneByOperator:\n		return true",
 		new:  "TaskDropped, TaskGone, TaskGoneByOperator, TaskUnreachable:\n		return true",
-		by:   "^I[14]",
+		by:   "^I[14]:",
 	},
 	{
 		name: "take LOST for the end",
 		file: "mesos/framework/types.go",
 		old:  "TaskDropped, TaskGone, TaskGoneByOperator:\n		return true",
 		new:  "TaskDropped, TaskGone, TaskGoneByOperator, TaskLost:\n		return true",
-		by:   "^I[14]",
+		by:   "^I[14]:",
 	},
 	{
 		name: "ask for no task after a subscription",

@@ -32,6 +32,7 @@ type checks struct {
 	off       map[string]bool    // agents whose machine is dead
 	stored    map[string]bool    // framework IDs that were stored
 	sizes     map[string][]size
+	doomed    map[string]bool // tasks that were told to end when nothing was in the way
 	talk      conversation
 	calls     int // other than acknowledgements
 	writes    int // by operators, other than of their lease
@@ -47,7 +48,7 @@ type size struct {
 func newChecks(w *world) *checks {
 	return &checks{
 		world: w, tasks: map[string]*member{}, ever: map[string]bool{}, forgiven: map[string]bool{}, gone: map[string]bool{}, off: map[string]bool{},
-		stored: map[string]bool{}, sizes: map[string][]size{}, talk: newConversation(),
+		stored: map[string]bool{}, sizes: map[string][]size{}, doomed: map[string]bool{}, talk: newConversation(),
 	}
 }
 
@@ -212,7 +213,7 @@ func (c *checks) record(taskID string) *v1alpha1.MesosNode {
 // killed holds I5: nothing is killed under pods that have not been asked to go.
 func (c *checks) killed(taskID string) {
 	n := c.record(taskID)
-	if n == nil || n.Status.Task == nil || n.Status.Task.ID != taskID || framework.TaskState(n.Status.Task.State).Terminal() ||
+	if c.doomed[taskID] || n == nil || n.Status.Task == nil || n.Status.Task.ID != taskID || framework.TaskState(n.Status.Task.State).Terminal() ||
 		n.Annotations[v1alpha1.AnnotationForceRelease] == "true" {
 		return
 	}
@@ -220,6 +221,7 @@ func (c *checks) killed(taskID string) {
 		return
 	}
 	o := c.world.server.peek(kindNode, n.Name)
+	c.doomed[taskID] = true
 	if o == nil || taskOf(o.(*corev1.Node).Spec.ProviderID) != taskID {
 		return
 	}

@@ -67,6 +67,9 @@ func (w *world) executor(ctx context.Context, x *mesostest.Conn) error {
 		}
 		switch event.Type {
 		case executor.Event_SHUTDOWN:
+			if n != nil {
+				_ = sleep(ctx, w.chance.of("end "+n.taskID.Value).between(50*time.Millisecond, 5*time.Second)) // or its container is destroyed
+			}
 			w.dead(n, "SHUTDOWN")
 			return nil
 		case executor.Event_KILL:

@@ -15,6 +15,7 @@ type plan struct {
 	operators    int
 	replicasMost int
 	drainTimeout time.Duration // 0 for none
+	replaceAfter time.Duration // 0 for never
 	pods         int
 	budget       int // how many pods may be away at a time; 0 for no PodDisruptionBudget
 
@@ -57,6 +58,9 @@ func newPlan(seed uint64) plan {
 	if next().under(0.3) {
 		p.drainTimeout = next().between(20*time.Second, 3*time.Minute)
 	}
+	if next().under(0.3) {
+		p.replaceAfter = next().between(time.Minute, 4*time.Minute)
+	}
 	if next().under(0.5) {
 		p.pods = 1 + next().below(6)
 		p.budget = next().below(3)
@@ -73,7 +77,7 @@ func newPlan(seed uint64) plan {
 
 // String is the plan on one line.
 func (p plan) String() string {
-	return fmt.Sprintf("%d masters, %d agents with room for %d, %d pools of up to %d, %d operators, %d pods (%d may be away), drain timeout %s, crashes %.2f, bad starts %.2f, bad nodes %.2f, %d blows in %s, weather %+v",
-		p.masters, p.agents, p.roomPerAgent, p.pools, p.replicasMost, p.operators, p.pods, p.budget, p.drainTimeout,
+	return fmt.Sprintf("%d masters, %d agents with room for %d, %d pools of up to %d, %d operators, %d pods (%d may be away), drain timeout %s, replaced after %s, crashes %.2f, bad starts %.2f, bad nodes %.2f, %d blows in %s, weather %+v",
+		p.masters, p.agents, p.roomPerAgent, p.pools, p.replicasMost, p.operators, p.pods, p.budget, p.drainTimeout, p.replaceAfter,
 		p.crashes, p.badStarts, p.badNodes, p.blows, p.chaos, p.weather)
 }

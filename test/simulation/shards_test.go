@@ -20,6 +20,8 @@ const silenceMost = 2 * time.Minute
 type verdict struct {
 	Seed    uint64 `json:"seed"`
 	Failure string `json:"failure,omitempty"`
+	// Virtual seconds that the world lived.
+	Virtual float64 `json:"virtual_s,omitempty"`
 }
 
 // shard is a share of seeds, run in a process of its own: chance is a process' own, and
@@ -35,7 +37,7 @@ func runShard(t *testing.T) {
 	out := json.NewEncoder(os.Stdout)
 	for seed := *fromFlag; seed < *fromFlag+*seedsFlag; seed += *strideFlag {
 		r := simulate(t, seed, nil)
-		if err := out.Encode(verdict{r.seed, r.failure}); err != nil {
+		if err := out.Encode(verdict{r.seed, r.failure, r.virtual.Seconds()}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -82,7 +84,7 @@ func (s shard) run(t *testing.T, binary string, tell func(verdict)) (cpu time.Du
 			return cpu
 		}
 		if next < end {
-			v := verdict{next, "the process ended: " + complaint}
+			v := verdict{Seed: next, Failure: "the process ended: " + complaint}
 			tell(v)
 			if s.stop != nil && s.stop(v) {
 				return cpu

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/framework"
 )
 
 const frameworkName = "default"
@@ -44,6 +45,10 @@ func (w *world) pool(i int, replicas int32) *v1alpha1.MesosNodePool {
 	if w.plan.drainTimeout > 0 {
 		drain.Timeout = &metav1.Duration{Duration: w.plan.drainTimeout.Truncate(time.Second)}
 	}
+	unreachable := v1alpha1.Unreachable{}
+	if w.plan.replaceAfter > 0 {
+		unreachable.ReplaceAfter = &metav1.Duration{Duration: w.plan.replaceAfter.Truncate(time.Second)}
+	}
 	return &v1alpha1.MesosNodePool{
 		ObjectMeta: metav1.ObjectMeta{Name: poolName(i)},
 		Spec: v1alpha1.MesosNodePoolSpec{
@@ -54,7 +59,7 @@ func (w *world) pool(i int, replicas int32) *v1alpha1.MesosNodePool {
 				Overhead:  v1alpha1.NodeOverhead{CPU: resource.MustParse("100m"), Memory: resource.MustParse("256Mi")},
 			}},
 			Placement: v1alpha1.Placement{MaxNodesPerAgent: int32(w.plan.roomPerAgent)},
-			Drain:     drain,
+			Drain:     drain, Unreachable: unreachable,
 		},
 	}
 }
@@ -78,6 +83,27 @@ func (w *world) userEdits(i int, edit func(*v1alpha1.MesosNodePool)) {
 		}})
 	if err != nil {
 		w.trace.add("user", "editing %s: %v", poolName(i), err)
+	}
+}
+
+// userForces lets go of the nodes on agents that have left for good: nobody but a person
+// knows that their tasks have ended.
+func (w *world) userForces(agents map[string]bool) {
+	living := w.checks.living()
+	for _, o := range w.server.list(kindMesosNode) {
+		t := o.(*v1alpha1.MesosNode).Status.Task
+		if t == nil || !agents[t.AgentID] || living[t.ID] || framework.TaskState(t.State).Terminal() || o.GetAnnotations() != nil {
+			continue
+		}
+		key := client.ObjectKeyFromObject(o)
+		_, err := w.server.update("user", write{kind: kindMesosNode, key: key, change: func(o client.Object) (client.Object, error) {
+			o.SetAnnotations(map[string]string{v1alpha1.AnnotationForceRelease: "true"})
+			return o, nil
+		}})
+		if err != nil {
+			w.trace.add("user", "forcing %s: %v", key.Name, err)
+		}
+		w.userDeletes(kindMesosNode, key)
 	}
 }
 
