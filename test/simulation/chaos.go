@@ -196,7 +196,10 @@ func (w *world) blowDrain(r roll) {
 	w.trace.add(a.Hostname(), "drained")
 	a.Drain(mesostest.NoMaxGrace, false)
 	w.troubles.Go(func() {
-		for w.wait(10*time.Second) && !w.isCalm() {
+		for range 30 { // what is drained later is taken back in calm
+			if !w.wait(10 * time.Second) {
+				return
+			}
 			if a.Reactivate() == nil {
 				w.trace.add(a.Hostname(), "reactivated")
 				return
