@@ -37,10 +37,10 @@ var faults = []fault{
 		by:   "^I2.*framework ID",
 	},
 	{
-		name: "forget the framework ID at a new subscription",
-		file: "mesos/framework/messages.go",
-		old:  "	if c.info.ID != \"\" {\n		calls.SubscribeTo",
-		new:  "	if c.attempts > 0 {\n		call.Subscribe.FrameworkInfo.ID = nil\n	} else if c.info.ID != \"\" {\n		calls.SubscribeTo",
+		name: "forget the framework ID at a restart",
+		file: "controllers/framework/begin.go",
+		old:  "	wanted.info.ID = id\n",
+		new:  "	_ = id\n",
 		by:   "^I9",
 	},
 	{
@@ -56,13 +56,6 @@ var faults = []fault{
 		old:  "	p.node.Status.Attempt++\n",
 		new:  "",
 		by:   "^I1:|not converge",
-	},
-	{
-		name: "revive once",
-		file: "mesos/framework/roles.go",
-		old:  "	c.enqueue(calls.ReviveWith([]string{name}))\n",
-		new:  "	if r.revives > 0 {\n		return\n	}\n	c.enqueue(calls.ReviveWith([]string{name}))\n",
-		by:   "not converge",
 	},
 	{
 		name: "take UNREACHABLE for the end",
@@ -114,13 +107,6 @@ var faults = []fault{
 		by:   "not converge|^I",
 	},
 	{
-		name: "suppress nothing at a subscription",
-		file: "mesos/framework/messages.go",
-		old:  "		if c.roles[name].suppressed {\n",
-		new:  "		if false && c.roles[name].suppressed {\n",
-		by:   "^I10|^I8",
-	},
-	{
 		name: "never suppress",
 		file: "mesos/framework/roles.go",
 		old:  "	c.enqueue(calls.SuppressWith([]string{name}))\n",
@@ -154,13 +140,6 @@ var faults = []fault{
 		old:  "	r.expectations.create(pool.Name, node.Name, r.Now())\n",
 		new:  "",
 		by:   "^I7",
-	},
-	{
-		name: "let a task without a record run",
-		file: "mesos/framework/tasks.go",
-		old:  "	t.over = false\n	c.kill(now, t)\n",
-		new:  "	t.over = false\n",
-		by:   "not converge|without a record",
 	},
 	{
 		name: "give up on a status that could not be recorded",
