@@ -17,6 +17,7 @@ type mesosCluster struct {
 	agents, lost []*mesostest.Agent
 	left         map[string]bool // IDs of agents that said farewell
 	next         int
+	unplanned    bool // in calm, the maintenance that was planned is off
 }
 
 const masterPort = 5050
@@ -125,13 +126,17 @@ func (c *mesosCluster) heal() {
 // isWhole tells whether lost agents are marked gone, which a master does once it knows
 // them to be away, and all others are in use. It does what it can for that.
 func (c *mesosCluster) isWhole() bool {
-	whole := true
+	leader := c.masters.Leader()
+	whole := leader != nil
+	if whole && !c.unplanned {
+		c.unplanned = leader.ScheduleMaintenance() == nil
+		whole = c.unplanned
+	}
 	c.world.userForces(c.left)
 	for _, a := range c.lost {
 		if c.left[a.ID()] {
 			continue
 		}
-		leader := c.masters.Leader()
 		whole = leader != nil && leader.MarkAgentGone(a.ID()) && whole
 	}
 	for _, a := range c.agents {
