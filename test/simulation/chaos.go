@@ -151,7 +151,7 @@ func (w *world) blowMaintenance(r roll) {
 	}
 	a := w.mesos.some(r)
 	w.trace.add(a.Hostname(), "is to be maintained")
-	window := mesostest.MaintenanceWindow{Agents: []*mesostest.Agent{a}, Start: time.Now().Add(r.then().between(0, 2*time.Hour)), Duration: time.Hour}
+	window := mesostest.MaintenanceWindow{Agents: []*mesostest.Agent{a}, Start: time.Now().Add(r.then().between(2*time.Hour, 4*time.Hour)), Duration: time.Hour}
 	if err := leader.ScheduleMaintenance(window); err != nil {
 		w.trace.add(a.Hostname(), "planning maintenance: %v", err)
 	}
