@@ -139,6 +139,7 @@ func (o observation) situation() Situation {
 		Barred:   o.barred(),
 		Alive:    o.nodes.alive,
 		Pending:  o.nodes.pending,
+		Doomed:   o.nodes.doomed,
 	}
 }
 

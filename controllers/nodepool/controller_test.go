@@ -226,6 +226,21 @@ func TestADeletionThatCameToNothingIsMadeUpFor(t *testing.T) {
 	}
 }
 
+func TestADeletionOfWhichNothingIsSeenMakesNoRoom(t *testing.T) {
+	s := begin(t, 2, ready())
+	s.look()
+	s.change(scale(1))
+	s.deleted = func(func() error) error { return errLost }
+	if err := s.tryLook(); err == nil {
+		t.Fatal("no error")
+	}
+	s.change(scale(2))
+	s.look()
+	if got := len(s.nodes()); got != 2 {
+		t.Errorf("%d nodes, want 2: the deletion may have come to nothing", got)
+	}
+}
+
 func TestARefusalIsForgotten(t *testing.T) {
 	s := begin(t, 1, ready())
 	straight := s.created

@@ -96,6 +96,7 @@ func (e *expectations) settle(pool string, nodes []v1alpha1.MesosNode, now time.
 				seen.leaving = append(seen.leaving, node)
 			case told:
 				going[node.UID] = deleted
+				seen.doomed++
 				seen.leaving = append(seen.leaving, node)
 			default:
 				seen.alive = append(seen.alive, node)
@@ -150,6 +151,8 @@ type inventory struct {
 	alive, leaving []*v1alpha1.MesosNode
 	// pending were created, and cannot be seen yet.
 	pending int
+	// doomed are those of leaving that look alive.
+	doomed int
 	// unseen counts what was done and cannot be seen yet: creations and deletions.
 	unseen int
 }

@@ -25,6 +25,9 @@ type Situation struct {
 	Lost []*v1alpha1.MesosNode
 	// Pending counts the nodes that were created and cannot be seen yet.
 	Pending int
+	// Doomed counts the nodes that were deleted, of which that cannot be seen yet: it may
+	// have come to nothing.
+	Doomed int
 }
 
 // Plan is what to do about a Situation.
@@ -35,9 +38,9 @@ type Plan struct {
 	Delete []*v1alpha1.MesosNode
 }
 
-// Decide plans for the situation. Nodes that cannot be seen yet count as alive: there
-// are never more than were asked for. While there are any nothing is deleted, since
-// they would be the first to go.
+// Decide plans for the situation. Nodes that cannot be seen yet count as alive, and so do
+// those whose end cannot: there are never more than were asked for. While there are any
+// of the former nothing is deleted, since they would be the first to go.
 func Decide(s Situation) Plan {
 	if s.Deleting {
 		return Plan{Delete: victims(s.Alive, len(s.Alive))}
@@ -50,8 +53,8 @@ func Decide(s Situation) Plan {
 	}
 	missing := s.Replicas - len(s.Alive) - s.Pending
 	switch {
-	case missing > 0 && !s.Barred:
-		return Plan{Create: missing}
+	case missing > s.Doomed && !s.Barred:
+		return Plan{Create: missing - s.Doomed}
 	case missing < 0 && s.Pending == 0:
 		return Plan{Delete: victims(s.Alive, -missing)}
 	}

@@ -39,6 +39,8 @@ func TestDecide(t *testing.T) {
 		"what is missing is created":                       {given: Situation{Replicas: 3, Alive: nodes{a}}, create: 2},
 		"nodes that cannot be seen yet count":              {given: Situation{Replicas: 3, Alive: nodes{a}, Pending: 1}, create: 1},
 		"nodes that cannot be seen yet make it full":       {given: Situation{Replicas: 3, Alive: nodes{a}, Pending: 2}},
+		"an end that cannot be seen makes no room":         {given: Situation{Replicas: 3, Alive: nodes{a}, Doomed: 1}, create: 1},
+		"nor does it save another":                         {given: Situation{Replicas: 1, Alive: nodes{a, b}, Doomed: 1}, remove: []string{"b"}},
 		"nothing is created in vain":                       {given: Situation{Replicas: 3, Alive: nodes{a}, Barred: true}},
 		"what is too much is deleted though in vain":       {given: Situation{Replicas: 1, Alive: nodes{a, b}, Barred: true}, remove: []string{"b"}},
 		"the newest of equals goes":                        {given: Situation{Replicas: 1, Alive: nodes{b, a, c}}, remove: []string{"c", "b"}},
