@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // Faults of a master. The zero value has none. Counters count down as they strike.
@@ -26,6 +28,11 @@ type Faults struct {
 	// DropResponses of the next N scheduler calls other than SUBSCRIBE: they are
 	// executed, then their connection closes without an answer.
 	DropResponses int
+	// LoseCalls, if not nil, sees each scheduler call that is about to be executed, by its
+	// type (as "REVIVE"), and says whether it gets lost after its 202, which promises no
+	// more. It is not asked for SUBSCRIBE and UPDATE_FRAMEWORK, whose answers do. It must
+	// not call the master.
+	LoseCalls func(callType string) bool
 	// Malformed is written, once, to a scheduler in place of the next record.
 	Malformed []byte
 	// DropEvents, if not nil, sees each event that is to be sent to a scheduler, by
@@ -91,6 +98,12 @@ func (m *Master) afterCall() {
 	if m.strikes(func(f *Faults) *int { return &f.DropResponses }) {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// loses tells whether a call is taken, and nothing comes of it.
+func (m *Master) loses(call *schedulerCall) bool {
+	lose := m.currentFaults().LoseCalls
+	return lose != nil && call.Type != scheduler.Call_UPDATE_FRAMEWORK && lose(call.Type.String())
 }
 
 func (m *Master) strikes(counter func(*Faults) *int) bool {

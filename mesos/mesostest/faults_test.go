@@ -39,6 +39,26 @@ func TestFrozenMasterIsKilled(t *testing.T) {
 	})
 }
 
+func TestCallsGetLost(t *testing.T) {
+	inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+		b.offerOf(b.agent)
+		b.drain(time.Second)
+		ask := func() int {
+			return b.call("RECONCILE", object{"reconcile": object{"tasks": []any{object{"task_id": value("t"), "agent_id": value("nobody")}}}})
+		}
+		b.master.Inject(func(f *Faults) { f.LoseCalls = func(call string) bool { return call == "RECONCILE" } })
+		if status := ask(); status != 202 {
+			t.Errorf("got %d", status)
+		}
+		if events := b.drain(time.Second); len(events) > 0 {
+			t.Errorf("got %v", events)
+		}
+		b.master.Inject(func(f *Faults) { f.LoseCalls = nil })
+		ask()
+		b.next("UPDATE")
+	})
+}
+
 func TestHeartbeatsGetLost(t *testing.T) {
 	heartbeats := func(b *bubble) int {
 		n := 0

@@ -36,6 +36,10 @@ func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principa
 	if m.options.Observe != nil {
 		m.options.Observe(&call.Call)
 	}
+	if m.loses(call) {
+		accepted(w)
+		return
+	}
 	err := m.execute(call)
 	m.afterCall()
 	switch {
