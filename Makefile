@@ -74,8 +74,8 @@ test-unit: $(TOOLS)/gotestsum | $(REPORTS) ## Tests that need nothing but Go
 	cd test && $(call gotest,tools) ./benchmark/... ./cmd/... ./conformance/... ./playground/... ./story/...
 
 .PHONY: test-simulation
-test-simulation: $(TOOLS)/gotestsum | $(REPORTS) ## The whole system in virtual time: 500 schedules, and the planted faults
-	cd test && $(call gotest,simulation) -count=1 -timeout 60m -parallel 2 ./simulation/... -seeds=500 -plant
+test-simulation: $(TOOLS)/gotestsum | $(REPORTS) ## The whole system in virtual time: 2,000 schedules, and the planted faults
+	cd test && $(call gotest,simulation) -count=1 -timeout 60m -parallel 2 ./simulation/... -seeds=2000 -plant
 
 SEEDS ?= 2000
 .PHONY: simulate

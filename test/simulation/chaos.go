@@ -35,6 +35,7 @@ var blows = []blow{
 	{"drop requests", 2, (*world).blowRequests},
 	{"drop answers", 2, (*world).blowAnswers},
 	{"drop events", 2, (*world).blowEvents},
+	{"lose calls", 2, (*world).blowCalls},
 	{"no leader", 2, (*world).blowNoLeader},
 	{"API server down", 2, (*world).blowAPIDown},
 	{"crash", 3, (*world).blowCrash},
@@ -137,6 +138,9 @@ func (w *world) blowLoseAgent(r roll) {
 // blowLeave is an agent that says farewell: its executors have their grace, and Mesos
 // tells that their tasks are lost, which proves nothing.
 func (w *world) blowLeave(r roll) {
+	if time.Now().Before(w.mesos.starts[w.mesos.some(r)]) {
+		return // who is not there cannot say farewell
+	}
 	a := w.mesos.take(r)
 	w.trace.add(a.Hostname(), "leaves")
 	w.mesos.left[a.ID()] = true
@@ -175,9 +179,10 @@ func (w *world) blowPauseAgent(r roll) {
 
 // blowRestartAgent ends an agent's process, which comes back; its executors live on.
 func (w *world) blowRestartAgent(r roll) {
-	a := w.mesos.some(r)
+	a, down := w.mesos.some(r), r.then().between(0, 2*time.Minute)
 	w.trace.add(a.Hostname(), "restarts")
-	a.Restart(r.then().between(0, 2*time.Minute))
+	a.Restart(down)
+	w.mesos.starts[a] = time.Now().Add(down)
 }
 
 // blowGone is a person's word that an agent will not come back. It may run on.
@@ -232,6 +237,20 @@ func (w *world) blowEvents(r roll) {
 	})
 	w.later(r.then(), 2*time.Minute, func() {
 		w.mesos.inject(func(f *mesostest.Faults) { f.DropEvents = nil })
+	})
+}
+
+// blowCalls loses calls of a type for a while that the master has taken: 202 promises no
+// more. Not ACCEPT and DECLINE, whose offers would be out for ever.
+func (w *world) blowCalls(r roll) {
+	types := []string{"REVIVE", "SUPPRESS", "KILL", "RECONCILE", "ACKNOWLEDGE"}
+	lost := types[r.below(len(types))]
+	w.trace.add("CHAOS", "%s calls are lost", lost)
+	w.mesos.inject(func(f *mesostest.Faults) {
+		f.LoseCalls = func(call string) bool { return call == lost && w.chance.of("lost "+call).under(0.7) }
+	})
+	w.later(r.then(), 2*time.Minute, func() {
+		w.mesos.inject(func(f *mesostest.Faults) { f.LoseCalls = nil })
 	})
 }
 

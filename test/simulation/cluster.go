@@ -15,7 +15,8 @@ type mesosCluster struct {
 	masters *mesostest.Masters
 	// agents that are there or will be back; lost are those that will not.
 	agents, lost []*mesostest.Agent
-	left         map[string]bool // IDs of agents that said farewell
+	left         map[string]bool                // IDs of agents that said farewell
+	starts       map[*mesostest.Agent]time.Time // of agents that were restarted
 	next         int
 	unplanned    bool // in calm, the maintenance that was planned is off
 }
@@ -37,7 +38,7 @@ func newMesosCluster(w *world) (*mesosCluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &mesosCluster{world: w, masters: masters, left: map[string]bool{}}
+	c := &mesosCluster{world: w, masters: masters, left: map[string]bool{}, starts: map[*mesostest.Agent]time.Time{}}
 	for range w.plan.agents {
 		if err := c.addAgent(); err != nil {
 			return nil, err
@@ -132,11 +133,12 @@ func (c *mesosCluster) isWhole() bool {
 		c.unplanned = leader.ScheduleMaintenance() == nil
 		whole = c.unplanned
 	}
-	c.world.userForces(c.left)
+	whole = c.world.userForces(c.left) && whole
 	for _, a := range c.lost {
 		if c.left[a.ID()] {
 			continue
 		}
+		c.world.checks.forgive(a.ID()) // it may have come back to a master that had not heard
 		whole = leader != nil && leader.MarkAgentGone(a.ID()) && whole
 	}
 	for _, a := range c.agents {

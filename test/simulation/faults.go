@@ -58,6 +58,13 @@ var faults = []fault{
 		by:   "^I1:|not converge",
 	},
 	{
+		name: "revive once",
+		file: "mesos/framework/roles.go",
+		old:  "	c.enqueue(calls.ReviveWith([]string{name}))\n",
+		new:  "	if r.revives > 0 {\n		return\n	}\n	c.enqueue(calls.ReviveWith([]string{name}))\n",
+		by:   "not converge",
+	},
+	{
 		name: "take UNREACHABLE for the end",
 		file: "mesos/framework/types.go",
 		old:  "TaskDropped, TaskGone, TaskGoneByOperator:\n		return true",

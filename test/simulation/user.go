@@ -87,12 +87,17 @@ func (w *world) userEdits(i int, edit func(*v1alpha1.MesosNodePool)) {
 }
 
 // userForces lets go of the nodes on agents that have left for good: nobody but a person
-// knows that their tasks have ended.
-func (w *world) userForces(agents map[string]bool) {
+// knows that their tasks have ended. It tells whether all have.
+func (w *world) userForces(agents map[string]bool) (all bool) {
+	all = true
 	living := w.checks.living()
 	for _, o := range w.server.list(kindMesosNode) {
 		t := o.(*v1alpha1.MesosNode).Status.Task
-		if t == nil || !agents[t.AgentID] || living[t.ID] || framework.TaskState(t.State).Terminal() || o.GetAnnotations() != nil {
+		if t != nil && agents[t.AgentID] && living[t.ID] {
+			all = false
+			continue
+		}
+		if t == nil || !agents[t.AgentID] || framework.TaskState(t.State).Terminal() || o.GetAnnotations() != nil {
 			continue
 		}
 		key := client.ObjectKeyFromObject(o)
@@ -105,6 +110,7 @@ func (w *world) userForces(agents map[string]bool) {
 		}
 		w.userDeletes(kindMesosNode, key)
 	}
+	return all
 }
 
 func (w *world) userDeletes(k kind, key client.ObjectKey) {
