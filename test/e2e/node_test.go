@@ -1,0 +1,384 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/test/playground"
+)
+
+// Two pools with a node each on one agent, so that each node has a neighbour. What the
+// large one's pods do, those of the small one must not feel.
+const pools = `
+apiVersion: k8sm.io/v1alpha1
+kind: MesosNodePool
+metadata: {name: large}
+spec:
+  frameworkRef: {name: default}
+  replicas: 1
+  template:
+    metadata: {labels: {size: large}}
+    spec:
+      resources: {cpu: "1", memory: 1Gi, ephemeral-storage: 2Gi}
+---
+apiVersion: k8sm.io/v1alpha1
+kind: MesosNodePool
+metadata: {name: small}
+spec:
+  frameworkRef: {name: default}
+  replicas: 1
+  template:
+    metadata: {labels: {size: small}}
+    spec:
+      resources: {cpu: 500m, memory: 768Mi}
+`
+
+// lodger is a small web server with probes on each node, which must not notice what its
+// neighbours go through.
+const lodgers = `
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: lodger, namespace: default}
+spec:
+  selector: {matchLabels: {app: lodger}}
+  template:
+    metadata: {labels: {app: lodger}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: web
+        image: $IMAGE
+        imagePullPolicy: IfNotPresent
+        command: [sh, -c, "mkdir /www && echo ready > /www/index.html && echo lodger is serving && exec httpd -f -p 8080 -h /www"]
+        readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 2, timeoutSeconds: 5}
+        livenessProbe: {exec: {command: [cat, /www/index.html]}, periodSeconds: 5, timeoutSeconds: 10, failureThreshold: 6}
+        resources: {requests: {cpu: 10m, memory: 16Mi}}
+`
+
+// house is one playground with these nodes, shared by all specs about them.
+type house struct {
+	*playground.Playground
+	client client.Client
+}
+
+var _ = Describe("A node of real containers", Ordered, func() {
+	h := &house{}
+	BeforeAll(h.build)
+	AfterAll(h.tearDown)
+	AfterEach(func() {
+		if h.Playground != nil && CurrentSpecReport().Failed() {
+			h.Failed()
+		}
+	})
+	h.servesPods()
+	h.livesWithinItsMeans()
+	h.outlivesItsPrograms()
+	h.leavesNoOrphans()
+})
+
+func (h *house) build(ctx SpecContext) {
+	if err := playground.RealContainers(); err != nil {
+		Skip(err.Error())
+	}
+	var err error
+	h.Playground, err = playground.New(playground.Options{
+		Runtime: playground.RuntimeContainerd, Agents: 1, AgentResources: "cpus:4;mem:8192;disk:20000",
+		Say: func(line string) { GinkgoWriter.Println(line) },
+	})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(h.Start(ctx)).To(Succeed())
+	scheme := runtime.NewScheme()
+	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
+	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
+	h.client, err = client.New(h.Config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	framework, err := h.Sample("mesosframework.yaml")
+	Expect(err).NotTo(HaveOccurred())
+	h.apply(ctx, framework+"\n---\n"+pools)
+	for _, pool := range []string{"large", "small"} {
+		h.awaitNode(ctx, pool)
+	}
+	h.apply(ctx, lodgers)
+	h.awaitLodgers(ctx)
+}
+
+func (h *house) tearDown() {
+	if h.Playground != nil {
+		Expect(h.Stop()).To(Succeed())
+	}
+}
+
+func (h *house) apply(ctx context.Context, manifest string) {
+	GinkgoHelper()
+	_, err := h.Apply(ctx, strings.ReplaceAll(manifest, "$IMAGE", playground.ImageBusybox))
+	Expect(err).NotTo(HaveOccurred())
+}
+
+func (h *house) kubectl(ctx context.Context, args ...string) string {
+	GinkgoHelper()
+	out, err := h.Kubectl(ctx, args...)
+	Expect(err).NotTo(HaveOccurred())
+	return out
+}
+
+// awaitNode waits for the pool's node to be Ready.
+func (h *house) awaitNode(ctx context.Context, pool string) *v1alpha1.MesosNode {
+	GinkgoHelper()
+	var found *v1alpha1.MesosNode
+	Eventually(ctx, func(g Gomega) {
+		found = nil
+		var nodes v1alpha1.MesosNodeList
+		g.Expect(h.client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: pool})).To(Succeed())
+		for i := range nodes.Items {
+			for _, c := range nodes.Items[i].Status.Conditions {
+				if c.Type == v1alpha1.ConditionReady && c.Status == "True" && nodes.Items[i].DeletionTimestamp.IsZero() {
+					found = &nodes.Items[i]
+				}
+			}
+		}
+		g.Expect(found).NotTo(BeNil(), "%v", nodes.Items)
+	}).WithTimeout(3 * time.Minute).WithPolling(time.Second).Should(Succeed())
+	return found
+}
+
+// awaitLodgers waits until a lodger is ready on each node.
+func (h *house) awaitLodgers(ctx context.Context) map[string]corev1.Pod {
+	GinkgoHelper()
+	var found map[string]corev1.Pod
+	Eventually(ctx, func(g Gomega) {
+		found = h.lodgers(ctx, g)
+		g.Expect(found).To(HaveLen(2))
+		for node, pod := range found {
+			g.Expect(pod.Status.ContainerStatuses).NotTo(BeEmpty(), "%s", node)
+			g.Expect(pod.Status.ContainerStatuses[0].Ready).To(BeTrue(), "%s", node)
+		}
+	}).WithTimeout(2 * time.Minute).WithPolling(time.Second).Should(Succeed())
+	return found
+}
+
+// lodgers by the size of their node.
+func (h *house) lodgers(ctx context.Context, g Gomega) map[string]corev1.Pod {
+	var nodes corev1.NodeList
+	g.Expect(h.client.List(ctx, &nodes)).To(Succeed())
+	sizes := map[string]string{}
+	for _, n := range nodes.Items {
+		sizes[n.Name] = n.Labels["size"]
+	}
+	var pods corev1.PodList
+	g.Expect(h.client.List(ctx, &pods, client.MatchingLabels{"app": "lodger"})).To(Succeed())
+	found := map[string]corev1.Pod{}
+	for _, p := range pods.Items {
+		if size := sizes[p.Spec.NodeName]; size != "" && p.DeletionTimestamp.IsZero() {
+			found[size] = p
+		}
+	}
+	return found
+}
+
+// undisturbed expects the same lodgers, never restarted.
+func (h *house) undisturbed(ctx context.Context, before map[string]corev1.Pod) {
+	GinkgoHelper()
+	for size, now := range h.awaitLodgers(ctx) {
+		Expect(now.UID).To(Equal(before[size].UID), "the lodger of the %s node is another", size)
+		was, is := before[size].Status.ContainerStatuses[0], now.Status.ContainerStatuses[0]
+		Expect(is.ContainerID).To(Equal(was.ContainerID), "the lodger of the %s node was restarted", size)
+		Expect(is.RestartCount).To(Equal(was.RestartCount))
+	}
+}
+
+// pod is one container on the node of that size.
+func (h *house) pod(ctx context.Context, name, size, spec string) {
+	GinkgoHelper()
+	h.apply(ctx, fmt.Sprintf(`
+apiVersion: v1
+kind: Pod
+metadata: {name: %s, namespace: default, labels: {app: %[1]s}}
+spec:
+  nodeSelector: {size: %s}
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: main
+    image: $IMAGE
+    imagePullPolicy: IfNotPresent
+%s`, name, size, spec))
+	DeferCleanup(func(ctx context.Context) {
+		_, _ = h.Kubectl(ctx, "delete", "pod", name, "--grace-period=0", "--force", "--ignore-not-found", "--wait=false")
+	})
+}
+
+func (h *house) awaitPod(ctx context.Context, name string, matches func(g Gomega, p corev1.Pod)) {
+	GinkgoHelper()
+	Eventually(ctx, func(g Gomega) {
+		var p corev1.Pod
+		g.Expect(h.client.Get(ctx, client.ObjectKey{Namespace: "default", Name: name}, &p)).To(Succeed())
+		matches(g, p)
+	}).WithTimeout(2 * time.Minute).WithPolling(500 * time.Millisecond).Should(Succeed())
+}
+
+func running(g Gomega, p corev1.Pod) {
+	g.Expect(p.Status.Phase).To(Equal(corev1.PodRunning), p.Status.Message)
+}
+
+func (h *house) servesPods() {
+	It("answers kubectl logs, exec and port-forward", func(ctx SpecContext) {
+		pod := h.awaitLodgers(ctx)["large"].Name
+		Expect(h.kubectl(ctx, "logs", pod)).To(ContainSubstring("lodger is serving"))
+		Expect(h.kubectl(ctx, "exec", pod, "--", "hostname")).To(HavePrefix(pod))
+		Expect(h.forwarded(ctx, pod)).To(Equal("ready\n"))
+	})
+
+	It("lets probes decide", func(ctx SpecContext) {
+		h.pod(ctx, "probed", "small", `
+    command: [sh, -c, "touch /tmp/live 2>/dev/null || mkdir /tmp && touch /tmp/live; exec sleep 3600"]
+    readinessProbe: {exec: {command: [cat, /tmp/ready]}, periodSeconds: 1}
+    livenessProbe: {exec: {command: [cat, /tmp/live]}, periodSeconds: 1, failureThreshold: 1}
+`)
+		h.awaitPod(ctx, "probed", running)
+		ready := func(want bool) {
+			h.awaitPod(ctx, "probed", func(g Gomega, p corev1.Pod) {
+				g.Expect(p.Status.ContainerStatuses[0].Ready).To(Equal(want))
+			})
+		}
+		ready(false)
+		h.kubectl(ctx, "exec", "probed", "--", "touch", "/tmp/ready")
+		ready(true)
+		h.kubectl(ctx, "exec", "probed", "--", "rm", "/tmp/live")
+		h.awaitPod(ctx, "probed", func(g Gomega, p corev1.Pod) {
+			g.Expect(p.Status.Phase).To(Equal(corev1.PodFailed), "it is not restarted, by its own policy")
+		})
+	})
+
+	It("keeps a StatefulSet's data in a hostPath", func(ctx SpecContext) {
+		h.apply(ctx, strings.ReplaceAll(stateful, "$DATA", h.dataFolder()))
+		h.awaitPod(ctx, "db-0", running)
+		h.kubectl(ctx, "exec", "db-0", "--", "sh", "-c", "echo precious > /data/file")
+		h.kubectl(ctx, "delete", "pod", "db-0", "--grace-period=1")
+		h.awaitPod(ctx, "db-0", func(g Gomega, p corev1.Pod) {
+			running(g, p)
+			g.Expect(p.DeletionTimestamp).To(BeNil())
+		})
+		Expect(h.kubectl(ctx, "exec", "db-0", "--", "cat", "/data/file")).To(Equal("precious\n"))
+	})
+}
+
+const stateful = `
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: default}
+spec:
+  serviceName: db
+  replicas: 1
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      nodeSelector: {size: small}
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: main
+        image: $IMAGE
+        imagePullPolicy: IfNotPresent
+        command: [sleep, "36000"]
+        volumeMounts: [{name: data, mountPath: /data}]
+      volumes:
+      - name: data
+        hostPath: {path: $DATA, type: DirectoryOrCreate}
+`
+
+// dataFolder is on the agent, and none of k8sm's business.
+func (h *house) dataFolder() string { return filepath.Join(filepath.Dir(h.Logs()), "tmp", "data") }
+
+// forwarded is what a web server in a pod says through kubectl port-forward.
+func (h *house) forwarded(ctx SpecContext, pod string) string {
+	GinkgoHelper()
+	const port = "18080"
+	forward, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = h.Kubectl(forward, "port-forward", "pod/"+pod, port+":8080")
+	}()
+	defer func() { stop(); <-ended }()
+	var said string
+	Eventually(ctx, func(g Gomega) {
+		response, err := http.Get("http://127.0.0.1:" + port + "/")
+		g.Expect(err).NotTo(HaveOccurred())
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		g.Expect(err).NotTo(HaveOccurred())
+		said = string(body)
+	}).WithTimeout(30 * time.Second).WithPolling(500 * time.Millisecond).Should(Succeed())
+	return said
+}
+
+// process finds the one whose command line has all the words.
+func process(words ...string) int {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		command, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		found := len(command) > 0
+		for _, w := range words {
+			found = found && strings.Contains(string(command), w)
+		}
+		if found {
+			return pid
+		}
+	}
+	return 0
+}
+
+// kubelet and runtime of a node. A playground's folder is in the paths, so nobody
+// else's are found.
+func (h *house) kubelet(node string) int {
+	return process(h.nodeFolder(node)+"/bin/kubelet", "--hostname-override="+node)
+}
+
+func (h *house) containerd(node string) int {
+	return process(h.nodeFolder(node)+"/bin/containerd", "--config=")
+}
+
+func (h *house) nodeFolder(node string) string {
+	return filepath.Join(filepath.Dir(h.Logs()), "state", node)
+}
+
+// executor is the kubelet's parent.
+func (h *house) executor(node string) int {
+	GinkgoHelper()
+	kubelet := h.kubelet(node)
+	Expect(kubelet).NotTo(BeZero())
+	return parent(kubelet)
+}
+
+func parent(pid int) int {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	parent, _ := strconv.Atoi(fields[1])
+	return parent
+}
+
+func kill(pid int) {
+	GinkgoHelper()
+	Expect(pid).To(BeNumerically(">", 1))
+	Expect(syscall.Kill(pid, syscall.SIGKILL)).To(Succeed())
+}
