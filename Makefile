@@ -108,7 +108,11 @@ test-integration: kube $(TOOLS)/gotestsum | $(REPORTS) ## The controllers agains
 
 .PHONY: test-e2e
 test-e2e: build kube ## The demo's story, asserted
-	cd test && go test ./e2e/... -timeout 40m -v -ginkgo.v
+	cd test && go test ./e2e/... -timeout 40m -v -ginkgo.v -ginkgo.label-filter='!node'
+
+.PHONY: test-node
+test-node: build kube ## What holds a node of real containers: hogs, crashes, orphans; as root, five minutes on an idle machine; not part of make test
+	cd test && go test ./e2e/... -timeout 40m -v -ginkgo.v -ginkgo.label-filter=node
 
 .PHONY: faults
 faults: ## Check that each row of docs/faults.md has tests, and that they passed

@@ -77,7 +77,7 @@ type house struct {
 	client client.Client
 }
 
-var _ = Describe("A node of real containers", Ordered, func() {
+var _ = Describe("A node of real containers", Label("node"), Ordered, func() {
 	h := &house{}
 	BeforeAll(h.build)
 	AfterAll(h.tearDown)
