@@ -149,16 +149,17 @@ func (r *Reconciler) registered(ctx context.Context, p *pass) (bool, error) {
 	return object.Status.FrameworkID != "" || object.Annotations[v1alpha1.AnnotationFrameworkID] != "", nil
 }
 
-// leave has the session end, and removes the finalizer. The session need not have ended
-// by then: no other can begin under its name before.
+// leave removes the finalizer, and has the session end: not before, since it alone knows
+// that the teardown is done, should the finalizer take a second try. It need not have
+// ended when the MesosFramework goes: no other can begin under its name before.
 func (r *Reconciler) leave(ctx context.Context, p *pass, event string) error {
-	r.Sessions.end(p.framework.Name)
 	released := p.before.DeepCopy()
 	controllerutil.RemoveFinalizer(released, v1alpha1.FinalizerTeardown)
 	patch := client.MergeFromWithOptions(p.before, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, released, patch); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("removing the finalizer: %w", err)
 	}
+	r.Sessions.end(p.framework.Name)
 	p.gone = true
 	r.toldReleased(p.framework, event)
 	return nil
