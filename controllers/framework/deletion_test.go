@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/mesos/framework"
@@ -131,6 +132,25 @@ func TestADeletionWithSecretsMissingSaysSo(t *testing.T) {
 	if reason != v1alpha1.ReasonTearingDown || !strings.Contains(message, `the secret "login"`) {
 		t.Errorf("got %s: %s", reason, message)
 	}
+}
+
+func TestATeardownIsRememberedWhenTheFinalizerTakesASecondTry(t *testing.T) {
+	login := secret("login", map[string]string{"principal": "k8sm", "secret": "s3cret"})
+	s := begin(t, login, newFramework("default", deleted, withCredentials(v1alpha1.CredentialsBasic),
+		func(f *v1alpha1.MesosFramework) { f.Status.FrameworkID = "f-1" }))
+	s.reconcile("default")
+	if err := s.client.Delete(context.Background(), login); err != nil {
+		t.Fatal(err)
+	}
+	s.sessions[0].becomes(session.State{Final: true, Reason: framework.FrameworkRemoved, FrameworkID: "f-1"})
+	s.await("the end of the session", s.reconciler.Sessions.find("default").ended)
+	s.crash = &crash{n: 1}
+	_, err := s.reconciler.Reconcile(context.Background(), reconcile.Request{NamespacedName: client.ObjectKey{Name: "default"}})
+	if err == nil || s.gone("default") {
+		t.Fatalf("error %v, gone: %t", err, s.gone("default"))
+	}
+	s.crash = nil
+	s.await("the framework's end", func() bool { s.reconcile("default"); return s.gone("default") })
 }
 
 func TestAFrameworkThatIsGoneHasNoSession(t *testing.T) {
