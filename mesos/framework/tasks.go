@@ -62,15 +62,20 @@ func (c *Core) restore(t Task) error {
 	if t.State.Terminal() || c.tasks.known[t.ID] != nil {
 		return nil
 	}
-	k := c.addTask(t.ID, t.AgentID)
+	k := c.task(t.ID, t.AgentID)
 	k.state = t.State
 	c.count(k, t.Group)
 	return nil
 }
 
-func (c *Core) addTask(id, agentID string) *task {
-	t := &task{id: id}
-	c.tasks.known[id] = t
+// task is the one of an ID, noted if it was not known. A master may tell of a task before
+// we launched it; what is on its way to the store then goes on.
+func (c *Core) task(id, agentID string) *task {
+	t := c.tasks.known[id]
+	if t == nil {
+		t = &task{id: id}
+		c.tasks.known[id] = t
+	}
 	c.settleOn(t, agentID)
 	return t
 }
@@ -116,7 +121,7 @@ func (c *Core) removeTask(t *task) {
 
 // launched notes a task whose ACCEPT is on its way.
 func (c *Core) launched(now time.Time, in *intent) {
-	t := c.addTask(in.TaskID, in.AgentID)
+	t := c.task(in.TaskID, in.AgentID)
 	t.group, t.counted = in.want.Group, true // occupied since it was an intent
 	c.spend(t.id)
 	c.agenda.set(dutyAsk, t.id, now.Add(c.timing.Confirm))
@@ -132,7 +137,7 @@ func (c *Core) onUpdate(now time.Time, st TaskStatus) {
 		if len(c.tasks.known) >= tasksMost {
 			return
 		}
-		t = c.addTask(st.TaskID, st.AgentID)
+		t = c.task(st.TaskID, st.AgentID)
 	}
 	if st.AgentID == "" {
 		st.AgentID = t.agentID
@@ -179,10 +184,7 @@ func (c *Core) lineUp(t *task, st TaskStatus) {
 
 // recordOurs records the end of an intent that was never launched.
 func (c *Core) recordOurs(in *intent, s TaskState, reason, message string) {
-	t := c.tasks.known[in.TaskID]
-	if t == nil {
-		t = c.addTask(in.TaskID, in.AgentID)
-	}
+	t := c.task(in.TaskID, in.AgentID)
 	t.intent = in
 	c.lineUp(t, TaskStatus{TaskID: in.TaskID, AgentID: in.AgentID, State: s, Source: SourceK8sm, Reason: reason, Message: message})
 }
@@ -254,7 +256,7 @@ func (c *Core) Kill(now time.Time, taskID, agentID string) {
 	}
 	t := c.tasks.known[taskID]
 	if t == nil {
-		t = c.addTask(taskID, agentID)
+		t = c.task(taskID, agentID)
 	}
 	if t.agentID == "" {
 		c.settleOn(t, agentID)
