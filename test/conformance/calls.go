@@ -7,21 +7,17 @@ import (
 )
 
 var callChecks = []check{
-	{"call/accepted", "A call that is well formed is answered 202, whatever comes of it.", []int{8}, checkAccepted},
-	{"call/malformed", "A call without what belongs to its type is answered 400, and the stream lives on.", []int{8}, checkMalformed},
-	{"call/no-stream-id", "A call without a Mesos-Stream-Id is answered 400.", []int{3}, checkNoStreamID},
-	{"call/foreign-stream-id", "A call with another stream's ID is answered 400 with a text that names the stream ID, and the stream lives on.", []int{4}, checkForeignStreamID},
-	{"call/unknown-framework", "A call of a framework that the master does not know is answered 400, \"Framework cannot be found\".", []int{4}, checkUnknownFramework},
-	{"call/disconnected", "A call of a framework that is disconnected is answered 403, \"Framework is not subscribed\".", []int{4}, checkDisconnected},
-	{"call/update-framework", "UPDATE_FRAMEWORK is answered 200, and what it says takes effect.", []int{16}, checkUpdateFramework},
-	{"call/update-framework-user", "UPDATE_FRAMEWORK with another user is answered 400.", []int{15}, checkUpdateUser},
+	{"call/accepted", "A call that is well formed is answered 202, whatever comes of it.", []int{8}, onShared(checkAccepted)},
+	{"call/malformed", "A call without what belongs to its type is answered 400, and the stream lives on.", []int{8}, onShared(checkMalformed)},
+	{"call/no-stream-id", "A call without a Mesos-Stream-Id is answered 400.", []int{3}, onShared(checkNoStreamID)},
+	{"call/foreign-stream-id", "A call with another stream's ID is answered 400 with a text that names the stream ID, and the stream lives on.", []int{4}, onShared(checkForeignStreamID)},
+	{"call/unknown-framework", "A call of a framework that the master does not know is answered 400, \"Framework cannot be found\".", []int{4}, onShared(checkUnknownFramework)},
+	{"call/disconnected", "A call of a framework that is disconnected is answered 403, \"Framework is not subscribed\".", []int{4}, onOwn(checkDisconnected)},
+	{"call/update-framework", "UPDATE_FRAMEWORK is answered 200, and what it says takes effect.", []int{16}, onOwn(checkUpdateFramework)},
+	{"call/update-framework-user", "UPDATE_FRAMEWORK with another user is answered 400.", []int{15}, onOwn(checkUpdateUser)},
 }
 
-func checkAccepted(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkAccepted(p *probe, f *scheduler) (string, error) {
 	for callType, body := range map[string]object{
 		"SUPPRESS":  nil,
 		"RECONCILE": {"reconcile": object{"tasks": []object{}}},
@@ -46,11 +42,7 @@ func answeredWith(a *answer, err error, status int, text string) (string, error)
 	return a.String(), nil
 }
 
-func checkMalformed(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkMalformed(p *probe, f *scheduler) (string, error) {
 	a, err := f.call(p.ctx, "KILL", nil)
 	seen, err := answeredWith(a, err, http.StatusBadRequest, "kill")
 	if err != nil {
@@ -67,20 +59,12 @@ func (s *scheduler) lives(p *probe) error {
 	return s.accepted(p.ctx, "SUPPRESS", nil)
 }
 
-func checkNoStreamID(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkNoStreamID(p *probe, f *scheduler) (string, error) {
 	a, err := f.callAs(p.ctx, "SUPPRESS", nil, "")
 	return answeredWith(a, err, http.StatusBadRequest, "Mesos-Stream-Id")
 }
 
-func checkForeignStreamID(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkForeignStreamID(p *probe, f *scheduler) (string, error) {
 	a, err := f.callAs(p.ctx, "SUPPRESS", nil, uuid())
 	seen, err := answeredWith(a, err, http.StatusBadRequest, "stream ID")
 	if err != nil {
@@ -89,21 +73,13 @@ func checkForeignStreamID(p *probe) (string, error) {
 	return seen, f.lives(p)
 }
 
-func checkUnknownFramework(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkUnknownFramework(p *probe, f *scheduler) (string, error) {
 	stranger := &scheduler{c: p.cluster, leader: f.leader, frameworkID: "k8sm-conformance-" + uuid()}
 	a, err := stranger.callAs(p.ctx, "SUPPRESS", nil, f.streamID)
 	return answeredWith(a, err, http.StatusBadRequest, "Framework cannot be found")
 }
 
-func checkDisconnected(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
+func checkDisconnected(p *probe, f *scheduler) (string, error) {
 	if err := f.disconnect(p); err != nil {
 		return "", err
 	}
@@ -112,11 +88,7 @@ func checkDisconnected(p *probe) (string, error) {
 }
 
 // checkUpdateFramework has an update end the suppression that SUBSCRIBE began.
-func checkUpdateFramework(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
+func checkUpdateFramework(p *probe, f *scheduler) (string, error) {
 	a, err := f.call(p.ctx, "UPDATE_FRAMEWORK", object{"update_framework": p.message(spec{id: f.frameworkID})})
 	if _, err := answeredWith(a, err, http.StatusOK, ""); err != nil {
 		return "", err
@@ -131,11 +103,7 @@ func checkUpdateFramework(p *probe) (string, error) {
 	return "", f.silent(p)
 }
 
-func checkUpdateUser(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
+func checkUpdateUser(p *probe, f *scheduler) (string, error) {
 	a, err := f.call(p.ctx, "UPDATE_FRAMEWORK", object{"update_framework": p.message(spec{id: f.frameworkID, suppressed: true, user: "k8sm-conformance"})})
 	return answeredWith(a, err, http.StatusBadRequest, "user")
 }

@@ -148,6 +148,48 @@ type check struct {
 	run func(*probe) (seen string, err error)
 }
 
+// onShared makes a check that asks on the framework that such checks share.
+func onShared(ask func(*probe, *scheduler) (string, error)) func(*probe) (string, error) {
+	return asking((*probe).shared, ask)
+}
+
+// onOwn makes a check that asks on a framework of its own, which is suppressed.
+func onOwn(ask func(*probe, *scheduler) (string, error)) func(*probe) (string, error) {
+	return asking(func(p *probe) (*scheduler, error) { return p.framework(spec{suppressed: true}) }, ask)
+}
+
+func asking(with func(*probe) (*scheduler, error), ask func(*probe, *scheduler) (string, error)) func(*probe) (string, error) {
+	return func(p *probe) (string, error) {
+		f, err := with(p)
+		if err != nil {
+			return "", err
+		}
+		return ask(p, f)
+	}
+}
+
+// withTask gives a task that runs to what is asked.
+func withTask(ask func(p *probe, f *scheduler, task string, o offer) (string, error)) func(*probe, *scheduler) (string, error) {
+	return func(p *probe, f *scheduler) (string, error) {
+		task, o, err := f.runs(p)
+		if err != nil {
+			return "", err
+		}
+		return ask(p, f, task, o)
+	}
+}
+
+// withOffer gives an offer with room for a task to what is asked.
+func withOffer(ask func(p *probe, f *scheduler, o offer) (string, error)) func(*probe, *scheduler) (string, error) {
+	return func(p *probe, f *scheduler) (string, error) {
+		o, err := f.anyOffer(p, 1)
+		if err != nil {
+			return "", err
+		}
+		return ask(p, f, o)
+	}
+}
+
 // skipped is why a check could not be made here.
 type skipped string
 

@@ -10,13 +10,13 @@ import (
 )
 
 var executorChecks = []check{
-	{"executors/environment", "An executor finds the variables by which it reaches its agent and knows who it is.", []int{41, 42}, checkEnvironment},
-	{"executors/exit", "An executor that exits without having subscribed fails its task, and a FAILURE event tells its raw wait status.", []int{27, 39, 42}, checkExecutorExit},
-	{"executors/missing-file", "A URI that cannot be fetched fails the task, with a reason.", []int{27, 42}, checkMissingFile},
-	{"executors/life", "An executor subscribes, gets LAUNCH with the task's data, tells TASK_RUNNING, gets KILL, tells TASK_KILLED, and ends.", []int{30, 42}, checkExecutorLife},
-	{"executors/kill-policy", "The kill policy of a KILL reaches the executor.", []int{30, 43}, checkExecutorKillPolicy},
-	{"executors/kill-before-subscription", "KILL ends a task whose executor has not subscribed yet.", []int{30}, checkKillBeforeSubscription},
-	{"executors/shutdown", "SHUTDOWN ends an executor, and its task with it.", []int{30}, checkShutdown},
+	{"executors/environment", "An executor finds the variables by which it reaches its agent and knows who it is.", []int{41, 42}, onShared(checkEnvironment)},
+	{"executors/exit", "An executor that exits without having subscribed fails its task, and a FAILURE event tells its raw wait status.", []int{27, 39, 42}, onShared(checkExecutorExit)},
+	{"executors/missing-file", "A URI that cannot be fetched fails the task, with a reason.", []int{27, 42}, onShared(checkMissingFile)},
+	{"executors/life", "An executor subscribes, gets LAUNCH with the task's data, tells TASK_RUNNING, gets KILL, tells TASK_KILLED, and ends.", []int{30, 42}, onShared(checkExecutorLife)},
+	{"executors/kill-policy", "The kill policy of a KILL reaches the executor.", []int{30, 43}, onShared(checkExecutorKillPolicy)},
+	{"executors/kill-before-subscription", "KILL ends a task whose executor has not subscribed yet.", []int{30}, onShared(checkKillBeforeSubscription)},
+	{"executors/shutdown", "SHUTDOWN ends an executor, and its task with it.", []int{30}, onShared(checkShutdown)},
 	{"executors/strangers", "An agent answers an executor that it does not know with 4xx.", []int{41}, checkStrangers},
 }
 
@@ -67,11 +67,7 @@ func (s *scheduler) failed(p *probe, executor string) (failure, error) {
 	})
 }
 
-func checkEnvironment(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkEnvironment(p *probe, f *scheduler) (string, error) {
 	var script strings.Builder
 	for i, v := range variables {
 		fmt.Fprintf(&script, "[ -n \"$%s\" ] || exit %d\n", v, firstMissing+i)
@@ -89,11 +85,7 @@ func checkEnvironment(p *probe) (string, error) {
 	return "", fmt.Errorf("the shell that looked for them exited with %d", exit)
 }
 
-func checkExecutorExit(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkExecutorExit(p *probe, f *scheduler) (string, error) {
 	st, exit, err := f.exited(p, "exit 3")
 	switch {
 	case err != nil:
@@ -106,11 +98,7 @@ func checkExecutorExit(p *probe) (string, error) {
 	return st.String(), nil
 }
 
-func checkMissingFile(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkMissingFile(p *probe, f *scheduler) (string, error) {
 	task, _, err := f.executed(p, sleeper, func(task object) {
 		command := task["executor"].(object)["command"].(object)
 		command["uris"] = []object{{"value": "file:///k8sm-conformance/no-such-file"}}
@@ -158,11 +146,7 @@ func (s *scheduler) subscribedExecutor(p *probe, change func(task object)) (task
 	return task, o, running, err
 }
 
-func checkExecutorLife(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkExecutorLife(p *probe, f *scheduler) (string, error) {
 	data := base64.StdEncoding.EncodeToString([]byte(p.name()))
 	task, o, running, err := f.subscribedExecutor(p, func(task object) { task["data"] = data })
 	switch {
@@ -184,11 +168,7 @@ func checkExecutorLife(p *probe) (string, error) {
 	return o.Hostname, err
 }
 
-func checkExecutorKillPolicy(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkExecutorKillPolicy(p *probe, f *scheduler) (string, error) {
 	task, o, _, err := f.subscribedExecutor(p, nil)
 	if err != nil {
 		return "", err
@@ -207,11 +187,7 @@ func checkExecutorKillPolicy(p *probe) (string, error) {
 	return st.Message, err
 }
 
-func checkKillBeforeSubscription(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkKillBeforeSubscription(p *probe, f *scheduler) (string, error) {
 	task, o, err := f.executed(p, sleeper, nil)
 	if err != nil {
 		return "", err
@@ -223,11 +199,7 @@ func checkKillBeforeSubscription(p *probe) (string, error) {
 	return st.String(), err
 }
 
-func checkShutdown(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkShutdown(p *probe, f *scheduler) (string, error) {
 	task, o, _, err := f.subscribedExecutor(p, nil)
 	if err != nil {
 		return "", err

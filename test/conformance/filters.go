@@ -7,9 +7,9 @@ import (
 )
 
 var filterChecks = []check{
-	{"filters/decline", "DECLINE with refuse_seconds keeps the agent's offers away, and REVIVE clears that.", []int{33, 35}, checkDecline},
+	{"filters/decline", "DECLINE with refuse_seconds keeps the agent's offers away, and REVIVE clears that.", []int{33, 35}, onOwn(withOffer(checkDecline))},
 	{"filters/decline-short", "When refuse_seconds have passed, the offer comes back by itself.", []int{33}, checkShortDecline},
-	{"filters/accept", "What an ACCEPT does not use is refused for its filters' refuse_seconds.", []int{33}, checkAcceptFilter},
+	{"filters/accept", "What an ACCEPT does not use is refused for its filters' refuse_seconds.", []int{33}, onOwn(checkAcceptFilter)},
 }
 
 // offeredSince watches for offers of an agent from now on, of those that are as wanted.
@@ -47,15 +47,7 @@ func total(o offer, name string) float64 {
 	return sum
 }
 
-func checkDecline(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
-	o, err := f.anyOffer(p, 1)
-	if err != nil {
-		return "", err
-	}
+func checkDecline(p *probe, f *scheduler, o offer) (string, error) {
 	same := f.offeredSince(o.AgentID, holding(total(o, "cpus"), total(o, "mem")))
 	if err := f.decline(p.ctx, declineFor, o.ID); err != nil {
 		return "", err
@@ -84,11 +76,7 @@ func checkShortDecline(p *probe) (string, error) {
 	return o.Hostname, err
 }
 
-func checkAcceptFilter(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
+func checkAcceptFilter(p *probe, f *scheduler) (string, error) {
 	o, err := f.anyOffer(p, 2)
 	if err != nil {
 		return "", err

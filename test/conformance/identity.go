@@ -8,24 +8,16 @@ import (
 )
 
 var identityChecks = []check{
-	{"identity/resubscribe", "A SUBSCRIBE with the framework's ID keeps the ID, and the tasks run on.", []int{9, 12}, checkResubscribe},
-	{"identity/failover", "A second scheduler with the same ID takes over: the first one gets ERROR \"Framework failed over\", and the end of its stream; its calls are answered 400.", []int{4, 12}, checkFailover},
-	{"identity/removed", "A framework that was torn down gets ERROR \"Framework has been removed\" on a stream answered 200.", []int{13}, checkRemoved},
-	{"identity/teardown", "TEARDOWN ends the stream, and the framework's tasks.", []int{14}, checkTeardown},
+	{"identity/resubscribe", "A SUBSCRIBE with the framework's ID keeps the ID, and the tasks run on.", []int{9, 12}, onOwn(withTask(checkResubscribe))},
+	{"identity/failover", "A second scheduler with the same ID takes over: the first one gets ERROR \"Framework failed over\", and the end of its stream; its calls are answered 400.", []int{4, 12}, onOwn(checkFailover)},
+	{"identity/removed", "A framework that was torn down gets ERROR \"Framework has been removed\" on a stream answered 200.", []int{13}, onOwn(checkRemoved)},
+	{"identity/teardown", "TEARDOWN ends the stream, and the framework's tasks.", []int{14}, onOwn(withTask(checkTeardown))},
 	{"identity/adopted", "An ID that the master never knew is taken as it is.", []int{11}, checkAdopted},
 	{"identity/failover-timeout", "With a failover_timeout of 0 a disconnection removes the framework.", []int{14}, checkFailoverTimeout},
-	{"identity/kept-values", "Another user or checkpoint in a SUBSCRIBE is ignored, and GET_FRAMEWORKS tells what the master keeps.", []int{15}, checkKeptValues},
+	{"identity/kept-values", "Another user or checkpoint in a SUBSCRIBE is ignored, and GET_FRAMEWORKS tells what the master keeps.", []int{15}, onOwn(checkKeptValues)},
 }
 
-func checkResubscribe(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
-	task, o, err := f.runs(p)
-	if err != nil {
-		return "", err
-	}
+func checkResubscribe(p *probe, f *scheduler, task string, o offer) (string, error) {
 	if err := f.disconnect(p); err != nil {
 		return "", err
 	}
@@ -43,11 +35,7 @@ func checkResubscribe(p *probe) (string, error) {
 	return "", err
 }
 
-func checkFailover(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
+func checkFailover(p *probe, f *scheduler) (string, error) {
 	g, err := f.again(p, spec{suppressed: true})
 	if err != nil {
 		return "", err
@@ -66,11 +54,7 @@ func checkFailover(p *probe) (string, error) {
 	return seen, g.lives(p)
 }
 
-func checkRemoved(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
+func checkRemoved(p *probe, f *scheduler) (string, error) {
 	if err := f.accepted(p.ctx, "TEARDOWN", nil); err != nil {
 		return "", err
 	}
@@ -78,15 +62,7 @@ func checkRemoved(p *probe) (string, error) {
 	return p.erroredWith(spec{id: f.frameworkID, suppressed: true}, "Framework has been removed")
 }
 
-func checkTeardown(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
-	task, _, err := f.runs(p)
-	if err != nil {
-		return "", err
-	}
+func checkTeardown(p *probe, f *scheduler, task string, _ offer) (string, error) {
 	if err := f.accepted(p.ctx, "TEARDOWN", nil); err != nil {
 		return "", err
 	}
@@ -151,11 +127,7 @@ func checkFailoverTimeout(p *probe) (string, error) {
 	return "", err
 }
 
-func checkKeptValues(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
+func checkKeptValues(p *probe, f *scheduler) (string, error) {
 	if _, err := f.again(p, spec{suppressed: true, user: "k8sm-conformance", noCheckpoint: true}); err != nil {
 		return "", err
 	}

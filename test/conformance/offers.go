@@ -8,12 +8,12 @@ import (
 )
 
 var offerChecks = []check{
-	{"offers/shape", "An offer tells agent, host name, address, role, and resources with the role that they are allocated to.", []int{36, 37}, checkOfferShape},
+	{"offers/shape", "An offer tells agent, host name, address, role, and resources with the role that they are allocated to.", []int{36, 37}, onShared(withOffer(checkOfferShape))},
 	{"offers/suppress", "SUPPRESS ends offers, and REVIVE begins them anew.", []int{34, 35}, checkSuppress},
-	{"offers/subscribe-forgets-suppress", "A new SUBSCRIBE forgets SUPPRESS.", []int{35}, checkSubscribeForgets},
-	{"offers/suppressed-roles", "A SUBSCRIBE with suppressed_roles brings no offers.", []int{16, 34}, checkSuppressedRoles},
-	{"offers/void-after-disconnect", "Offers from before a disconnection are void: a launch on one is TASK_DROPPED, REASON_INVALID_OFFERS, without uuid.", []int{18, 25, 32}, checkVoidAfterDisconnect},
-	{"offers/one-void-voids-all", "An ACCEPT with one void offer launches nothing, and its good offer is void too.", []int{31}, checkOneVoid},
+	{"offers/subscribe-forgets-suppress", "A new SUBSCRIBE forgets SUPPRESS.", []int{35}, onOwn(checkSubscribeForgets)},
+	{"offers/suppressed-roles", "A SUBSCRIBE with suppressed_roles brings no offers.", []int{16, 34}, onOwn(checkSuppressedRoles)},
+	{"offers/void-after-disconnect", "Offers from before a disconnection are void: a launch on one is TASK_DROPPED, REASON_INVALID_OFFERS, without uuid.", []int{18, 25, 32}, onOwn(withOffer(checkVoidAfterDisconnect))},
+	{"offers/one-void-voids-all", "An ACCEPT with one void offer launches nothing, and its good offer is void too.", []int{31}, onShared(withOffer(checkOneVoid))},
 	{"offers/constraints", "Since 1.11 the master takes offer_constraints, and offers only agents that meet them; UPDATE_FRAMEWORK without them lifts them.", []int{16}, checkConstraints},
 	{"offers/bad-constraints", "Since 1.11 constraints that say nothing are refused with an ERROR event.", []int{13, 16}, checkBadConstraints},
 }
@@ -27,7 +27,7 @@ func (s *scheduler) silent(p *probe) error {
 		if err := s.decline(p.ctx, 0, s.takeHeld()...); err != nil {
 			return err
 		}
-		if err = never(p, s, "an offer", func() (string, bool) { return s.anyHeld() }); err == nil {
+		if err = never(p, s, "an offer", s.anyHeld); err == nil {
 			return nil
 		}
 		if err := p.sleep(p.Quiet / 5); err != nil {
@@ -40,29 +40,20 @@ func (s *scheduler) silent(p *probe) error {
 // offersCome waits for any offer. Where none comes, a REVIVE tells whether that is because
 // of what was done, or because the cluster has nothing to offer.
 func (s *scheduler) offersCome(p *probe, after string) error {
-	any := func() (string, bool) { return s.anyHeld() }
-	_, err := await(p.ctx, s, p.Patience, "an offer after "+after, any)
+	_, err := await(p.ctx, s, p.Patience, "an offer after "+after, s.anyHeld)
 	if !errors.Is(err, errSilent) {
 		return err
 	}
 	if err := s.accepted(p.ctx, "REVIVE", nil); err != nil {
 		return err
 	}
-	if _, again := await(p.ctx, s, p.Patience, "an offer after REVIVE", any); again == nil {
+	if _, again := await(p.ctx, s, p.Patience, "an offer after REVIVE", s.anyHeld); again == nil {
 		return fmt.Errorf("%w, and came after REVIVE", err)
 	}
 	return skipf("no agent offers anything in role %s", p.Role)
 }
 
-func checkOfferShape(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
-	o, err := f.anyOffer(p, 1)
-	if err != nil {
-		return "", err
-	}
+func checkOfferShape(p *probe, f *scheduler, o offer) (string, error) {
 	for what, there := range map[string]bool{
 		"an ID": o.ID.Value != "", "an agent ID": o.AgentID.Value != "", "a host name": o.Hostname != "",
 		"allocation_info with our role":            o.Allocation.Role == p.Role,
@@ -100,15 +91,11 @@ func checkSuppress(p *probe) (string, error) {
 	if err := f.accepted(p.ctx, "REVIVE", nil); err != nil {
 		return "", err
 	}
-	_, err = await(p.ctx, f, p.Patience, "an offer after REVIVE", func() (string, bool) { return f.anyHeld() })
+	_, err = await(p.ctx, f, p.Patience, "an offer after REVIVE", f.anyHeld)
 	return "", err
 }
 
-func checkSubscribeForgets(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
+func checkSubscribeForgets(p *probe, f *scheduler) (string, error) {
 	if err := f.accepted(p.ctx, "SUPPRESS", nil); err != nil {
 		return "", err
 	}
@@ -122,32 +109,21 @@ func checkSubscribeForgets(p *probe) (string, error) {
 	return "", g.offersCome(p, "a SUBSCRIBE without suppressed_roles")
 }
 
-func checkSuppressedRoles(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
-	if err := never(p, f, "an offer", func() (string, bool) { return f.anyHeld() }); err != nil {
+func checkSuppressedRoles(p *probe, f *scheduler) (string, error) {
+	if err := never(p, f, "an offer", f.anyHeld); err != nil {
 		return "", err
 	}
 	if err := f.accepted(p.ctx, "REVIVE", nil); err != nil {
 		return "", err
 	}
-	if _, err := await(p.ctx, f, p.Patience, "an offer", func() (string, bool) { return f.anyHeld() }); errors.Is(err, errSilent) {
+	_, err := await(p.ctx, f, p.Patience, "an offer", f.anyHeld)
+	if errors.Is(err, errSilent) {
 		return "", skipf("no agent offers anything in role %s", p.Role)
 	}
 	return "", err
 }
 
-func checkVoidAfterDisconnect(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
-	o, err := f.anyOffer(p, 1)
-	if err != nil {
-		return "", err
-	}
+func checkVoidAfterDisconnect(p *probe, f *scheduler, o offer) (string, error) {
 	if err := f.disconnect(p); err != nil {
 		return "", err
 	}
@@ -174,15 +150,7 @@ func (s *scheduler) dropped(p *probe, offers []id, o offer) (string, error) {
 	return st.String(), nil
 }
 
-func checkOneVoid(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
-	o, err := f.anyOffer(p, 1)
-	if err != nil {
-		return "", err
-	}
+func checkOneVoid(p *probe, f *scheduler, o offer) (string, error) {
 	if _, err := f.dropped(p, []id{o.ID, {Value: "k8sm-conformance-none"}}, o); err != nil {
 		return "", err
 	}
@@ -219,7 +187,7 @@ func checkConstraints(p *probe) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := never(p, f, "an offer of an agent without the attribute", func() (string, bool) { return f.anyHeld() }); err != nil {
+	if err := never(p, f, "an offer of an agent without the attribute", f.anyHeld); err != nil {
 		return "", err
 	}
 	a, err := f.call(p.ctx, "UPDATE_FRAMEWORK", object{"update_framework": p.message(spec{

@@ -6,11 +6,11 @@ import (
 )
 
 var reconciliationChecks = []check{
-	{"reconciliation/live", "Asked for a task that runs, with and without its agent, the master tells TASK_RUNNING without uuid.", []int{18, 19, 20}, checkReconcileLive},
-	{"reconciliation/finished", "A task that ended and was acknowledged is TASK_GONE on its agent.", []int{24}, checkReconcileFinished},
-	{"reconciliation/unknown", "A task that never was is TASK_GONE on a registered agent, TASK_UNKNOWN on an unknown one and without one.", []int{24}, checkReconcileUnknown},
-	{"reconciliation/implicit", "Asked for all, the master tells the tasks that live, and no others.", []int{21}, checkReconcileImplicit},
-	{"reconciliation/unacknowledged", "While an update is not acknowledged, its state is what is told.", []int{17, 20}, checkReconcileUnacknowledged},
+	{"reconciliation/live", "Asked for a task that runs, with and without its agent, the master tells TASK_RUNNING without uuid.", []int{18, 19, 20}, onShared(withTask(checkReconcileLive))},
+	{"reconciliation/finished", "A task that ended and was acknowledged is TASK_GONE on its agent.", []int{24}, onShared(checkReconcileFinished)},
+	{"reconciliation/unknown", "A task that never was is TASK_GONE on a registered agent, TASK_UNKNOWN on an unknown one and without one.", []int{24}, onShared(withOffer(checkReconcileUnknown))},
+	{"reconciliation/implicit", "Asked for all, the master tells the tasks that live, and no others.", []int{21}, onOwn(checkReconcileImplicit)},
+	{"reconciliation/unacknowledged", "While an update is not acknowledged, its state is what is told.", []int{17, 20}, onOwn(checkReconcileUnacknowledged)},
 }
 
 // reconciled asks for one task, and gives the answer.
@@ -30,15 +30,7 @@ func (s *scheduler) reconciled(p *probe, task, agent string) (status, error) {
 	return st, err
 }
 
-func checkReconcileLive(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
-	task, o, err := f.runs(p)
-	if err != nil {
-		return "", err
-	}
+func checkReconcileLive(p *probe, f *scheduler, task string, o offer) (string, error) {
 	if _, err := f.tells(p, task, o.AgentID.Value, "TASK_RUNNING"); err != nil {
 		return "", err
 	}
@@ -54,11 +46,7 @@ func (s *scheduler) tells(p *probe, task, agent, state string) (string, error) {
 	return st.String(), err
 }
 
-func checkReconcileFinished(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkReconcileFinished(p *probe, f *scheduler) (string, error) {
 	st, err := f.runsOut(p, "exit 0", "TASK_FINISHED")
 	if err != nil {
 		return "", err
@@ -76,15 +64,7 @@ func checkReconcileFinished(p *probe) (string, error) {
 	})
 }
 
-func checkReconcileUnknown(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
-	o, err := f.anyOffer(p, 1)
-	if err != nil {
-		return "", err
-	}
+func checkReconcileUnknown(p *probe, f *scheduler, o offer) (string, error) {
 	if err := f.decline(p.ctx, declineFor, o.ID); err != nil {
 		return "", err
 	}
@@ -98,11 +78,7 @@ func checkReconcileUnknown(p *probe) (string, error) {
 	return "", nil
 }
 
-func checkReconcileImplicit(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
+func checkReconcileImplicit(p *probe, f *scheduler) (string, error) {
 	ended, err := f.runsOut(p, "exit 0", "TASK_FINISHED")
 	if err != nil {
 		return "", err
@@ -134,11 +110,7 @@ func checkReconcileImplicit(p *probe) (string, error) {
 	})
 }
 
-func checkReconcileUnacknowledged(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
+func checkReconcileUnacknowledged(p *probe, f *scheduler) (string, error) {
 	task, first, err := f.unacknowledged(p)
 	if err != nil {
 		return "", err

@@ -5,9 +5,9 @@ import "fmt"
 var refusalChecks = []check{
 	{"refusals/too-much", "A task of more than was offered is TASK_ERROR, REASON_TASK_INVALID, without uuid.", []int{18, 26}, checkTooMuch},
 	{"refusals/bad-id", "A task ID with a slash is TASK_ERROR.", []int{29}, checkBadID},
-	{"refusals/duplicate-id", "A task with the ID of one that runs is TASK_ERROR, and the other runs on.", []int{29}, checkDuplicateID},
+	{"refusals/duplicate-id", "A task with the ID of one that runs is TASK_ERROR, and the other runs on.", []int{29}, onOwn(withTask(checkDuplicateID))},
 	{"refusals/wrong-agent", "A task for another agent than the offer's is TASK_ERROR.", []int{26}, checkWrongAgent},
-	{"refusals/kill-unknown", "KILL of a task that the master does not know is answered as its task reconciliation is.", []int{24, 30}, checkKillUnknown},
+	{"refusals/kill-unknown", "KILL of a task that the master does not know is answered as its task reconciliation is.", []int{24, 30}, onShared(withOffer(checkKillUnknown))},
 }
 
 // erroneous launches a task that is changed before, and wants TASK_ERROR.
@@ -52,15 +52,7 @@ func checkWrongAgent(p *probe) (string, error) {
 
 // checkDuplicateID has a framework of its own: TASK_ERROR bears the ID of the task that
 // runs, which then looks as if it had ended.
-func checkDuplicateID(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
-	task, _, err := f.runs(p)
-	if err != nil {
-		return "", err
-	}
+func checkDuplicateID(p *probe, f *scheduler, task string, _ offer) (string, error) {
 	o, err := f.anyOffer(p, 1)
 	if err != nil {
 		return "", err
@@ -81,15 +73,7 @@ func checkDuplicateID(p *probe) (string, error) {
 	return st.Message, err
 }
 
-func checkKillUnknown(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
-	o, err := f.anyOffer(p, 1)
-	if err != nil {
-		return "", err
-	}
+func checkKillUnknown(p *probe, f *scheduler, o offer) (string, error) {
 	if err := f.decline(p.ctx, declineFor, o.ID); err != nil {
 		return "", err
 	}

@@ -18,8 +18,8 @@ import (
 )
 
 var subscriptionChecks = []check{
-	{"subscribe/stream", "SUBSCRIBE is answered 200 with a Mesos-Stream-Id and a chunked stream of RecordIO, whose first event is SUBSCRIBED.", []int{3, 5}, checkStream},
-	{"subscribe/heartbeats", "A HEARTBEAT comes at once, and then in the interval that SUBSCRIBED tells.", []int{6}, checkHeartbeats},
+	{"subscribe/stream", "SUBSCRIBE is answered 200 with a Mesos-Stream-Id and a chunked stream of RecordIO, whose first event is SUBSCRIBED.", []int{3, 5}, onOwn(checkStream)},
+	{"subscribe/heartbeats", "A HEARTBEAT comes at once, and then in the interval that SUBSCRIBED tells.", []int{6}, onShared(checkHeartbeats)},
 	{"subscribe/protobuf", "A SUBSCRIBE in protobuf is answered in protobuf.", []int{5}, checkProtobuf},
 	{"subscribe/media-type", "A Content-Type other than application/json and application/x-protobuf is answered 415.", []int{3}, checkMediaType},
 	{"subscribe/stream-id", "A SUBSCRIBE with a Mesos-Stream-Id is answered 400.", []int{3}, checkSubscribeWithStreamID},
@@ -28,11 +28,7 @@ var subscriptionChecks = []check{
 	{"subscribe/other-principal", "A principal other than the one that was authenticated is answered 4xx.", []int{15}, checkOtherPrincipal},
 }
 
-func checkStream(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
+func checkStream(p *probe, f *scheduler) (string, error) {
 	t, _, _ := mime.ParseMediaType(f.header.Get("Content-Type"))
 	switch {
 	case f.streamID == "":
@@ -51,11 +47,7 @@ func checkStream(p *probe) (string, error) {
 	return "framework " + f.frameworkID, nil
 }
 
-func checkHeartbeats(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkHeartbeats(p *probe, f *scheduler) (string, error) {
 	if f.first.Subscribed.Heartbeat == nil {
 		return "", errors.New("SUBSCRIBED tells no interval")
 	}
@@ -70,7 +62,7 @@ func checkHeartbeats(p *probe) (string, error) {
 	before := len(f.beats)
 	f.mu.Unlock()
 	within := 2*interval + p.Patience/4 // masters are busy at times; five missed are what counts
-	_, err = await(p.ctx, f, within, fmt.Sprintf("another HEARTBEAT, in an interval of %s", interval),
+	_, err := await(p.ctx, f, within, fmt.Sprintf("another HEARTBEAT, in an interval of %s", interval),
 		func() (int, bool) { return 0, len(f.beats) > before })
 	return "every " + interval.String(), err
 }

@@ -3,30 +3,21 @@ package conformance
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
 
 var taskChecks = []check{
-	{"tasks/launch", "A launched task becomes TASK_RUNNING by an update with a uuid and the agent's ID.", []int{17}, checkLaunch},
-	{"tasks/repetition", "An update that is not acknowledged comes again with the same uuid, later ones wait behind it, and an ACKNOWLEDGE ends that.", []int{17}, checkRepetition},
-	{"tasks/after-failover", "An update that was not acknowledged is sent to the scheduler that subscribes next.", []int{17, 19}, checkUnacknowledgedAfterwards},
-	{"tasks/finish", "A command that exits with 0 is TASK_FINISHED, and with 3 TASK_FAILED with a message that says so.", []int{27}, checkFinish},
-	{"tasks/kill", "KILL ends a task with TASK_KILLED.", []int{30}, checkKill},
-	{"tasks/kill-policy", "A task that ignores SIGTERM is killed when the grace period of its kill policy has passed, and not before.", []int{30}, checkKillPolicy},
-	{"tasks/freed", "What a task frees is offered again.", []int{32}, checkFreed},
+	{"tasks/launch", "A launched task becomes TASK_RUNNING by an update with a uuid and the agent's ID.", []int{17}, onShared(withTask(checkLaunch))},
+	{"tasks/repetition", "An update that is not acknowledged comes again with the same uuid, later ones wait behind it, and an ACKNOWLEDGE ends that.", []int{17}, onOwn(checkRepetition)},
+	{"tasks/after-failover", "An update that was not acknowledged is sent to the scheduler that subscribes next.", []int{17, 19}, onOwn(checkUnacknowledgedAfterwards)},
+	{"tasks/finish", "A command that exits with 0 is TASK_FINISHED, and with 3 TASK_FAILED with a message that says so.", []int{27}, onShared(checkFinish)},
+	{"tasks/kill", "KILL ends a task with TASK_KILLED.", []int{30}, onShared(withTask(checkKill))},
+	{"tasks/kill-policy", "A task that ignores SIGTERM is killed when the grace period of its kill policy has passed, and not before.", []int{30}, onShared(withOffer(checkKillPolicy))},
+	{"tasks/freed", "What a task frees is offered again.", []int{32}, onOwn(withTask(checkFreed))},
 }
 
-func checkLaunch(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
-	task, o, err := f.runs(p)
-	if err != nil {
-		return "", err
-	}
+func checkLaunch(p *probe, f *scheduler, task string, o offer) (string, error) {
 	st, err := f.reached(p, task, "TASK_RUNNING")
 	switch {
 	case err != nil:
@@ -63,11 +54,7 @@ func (s *scheduler) unacknowledged(p *probe) (task string, first status, err err
 	return task, first, err
 }
 
-func checkRepetition(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
+func checkRepetition(p *probe, f *scheduler) (string, error) {
 	task, first, err := f.unacknowledged(p)
 	if err != nil {
 		return "", err
@@ -92,11 +79,7 @@ func checkRepetition(p *probe) (string, error) {
 	return first.State + " came twice", err
 }
 
-func checkUnacknowledgedAfterwards(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
+func checkUnacknowledgedAfterwards(p *probe, f *scheduler) (string, error) {
 	task, first, err := f.unacknowledged(p)
 	if err != nil {
 		return "", err
@@ -122,11 +105,7 @@ func (s *scheduler) runsOut(p *probe, command string, states ...string) (status,
 	return s.reached(p, task, states...)
 }
 
-func checkFinish(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
+func checkFinish(p *probe, f *scheduler) (string, error) {
 	if _, err := f.runsOut(p, "exit 0", "TASK_FINISHED"); err != nil {
 		return "", err
 	}
@@ -137,15 +116,7 @@ func checkFinish(p *probe) (string, error) {
 	return st.Message, err
 }
 
-func checkKill(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
-	task, o, err := f.runs(p)
-	if err != nil {
-		return "", err
-	}
+func checkKill(p *probe, f *scheduler, task string, o offer) (string, error) {
 	if err := f.kill(p.ctx, task, o.AgentID.Value); err != nil {
 		return "", err
 	}
@@ -156,15 +127,7 @@ func checkKill(p *probe) (string, error) {
 	return st.String(), err
 }
 
-func checkKillPolicy(p *probe) (string, error) {
-	f, err := p.shared()
-	if err != nil {
-		return "", err
-	}
-	o, err := f.anyOffer(p, 1)
-	if err != nil {
-		return "", err
-	}
+func checkKillPolicy(p *probe, f *scheduler, o offer) (string, error) {
 	task, info := f.taskOn(o, `trap "" TERM; while :; do sleep 1; done`)
 	const grace = time.Second
 	info["kill_policy"] = object{"grace_period": object{"nanoseconds": grace.Nanoseconds()}}
@@ -191,26 +154,14 @@ func checkKillPolicy(p *probe) (string, error) {
 }
 
 // checkFreed refuses what the ACCEPT leaves, so that only what the task frees can come.
-func checkFreed(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true})
-	if err != nil {
-		return "", err
-	}
-	task, o, err := f.runs(p)
-	if err != nil {
-		return "", err
-	}
-	f.mu.Lock()
-	from := len(f.offered)
-	f.mu.Unlock()
+func checkFreed(p *probe, f *scheduler, task string, o offer) (string, error) {
+	freed := f.offeredSince(o.AgentID, whatever)
 	if err := f.kill(p.ctx, task, o.AgentID.Value); err != nil {
 		return "", err
 	}
 	if _, err := f.reached(p, task, "TASK_KILLED"); err != nil {
 		return "", err
 	}
-	_, err = await(p.ctx, f, p.Patience, "an offer of "+o.Hostname, func() (int, bool) {
-		return 0, slices.ContainsFunc(f.offered[from:], func(n offer) bool { return n.AgentID == o.AgentID })
-	})
+	_, err := await(p.ctx, f, p.Patience, "an offer of "+o.Hostname, freed)
 	return o.Hostname, err
 }
