@@ -23,11 +23,13 @@ type NodeTemplate struct {
 //
 // +kubebuilder:object:generate=false
 type NodeTemplateMetadata struct {
-	// Labels of each Node. Those under kubernetes.io and k8s.io belong to Kubernetes,
-	// those under k8sm.io to k8sm.
+	// Labels of each Node. The kubelet registers with them, so they are those that the
+	// NodeRestriction admission plugin lets it set; k8sm.io and the topology are k8sm's.
 	//
 	// +kubebuilder:validation:MaxProperties=64
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k.matches('(^|[.])(kubernetes|k8s)[.]io/') || k.startsWith('k8sm.io/')) || k.startsWith('node.kubernetes.io/') || k.startsWith('kubelet.kubernetes.io/'))",message="labels under kubernetes.io, k8s.io and k8sm.io are not yours to set (node.kubernetes.io/ and kubelet.kubernetes.io/ are)"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('(^|[.])node-restriction[.]kubernetes[.]io/'))",message="labels under node-restriction.kubernetes.io tell pods that no kubelet set them: the NodeRestriction admission plugin refuses a kubelet that does; label the Nodes yourself"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('(^|[.])(kubernetes|k8s)[.]io/') || k.matches('(^|[.])(node|node-restriction|kubelet)[.]kubernetes[.]io/'))",message="of the labels under kubernetes.io and k8s.io, NodeRestriction lets a kubelet set those under node.kubernetes.io and kubelet.kubernetes.io; host, architecture, zone and region it has from its agent, and others (node-role.kubernetes.io) are for you to set on the Nodes"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('k8sm.io/'))",message="labels under k8sm.io are k8sm's own"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="a label's key is a name of at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/'"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.labelValue().validate(self[k]).hasValue())",message="a label's value is at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
 	// +optional
@@ -56,6 +58,7 @@ type LabelValue = string
 // NodeTemplateSpec is what each node of a pool is made of.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.overhead) || (quantity(string(self.resources.cpu)).isGreaterThan(quantity(string(self.overhead.cpu))) && quantity(string(self.resources.memory)).isGreaterThan(quantity(string(self.overhead.memory))))",message="resources must be greater than overhead: what is left is what pods can use"
+// +kubebuilder:validation:XValidation:rule="!has(self.taints) || !has(self.startupTaints) || !self.startupTaints.exists(s, self.taints.exists(t, t.key == s.key && t.effect == s.effect))",message="a taint with the same key and effect is in both taints and startupTaints: it cannot both stay and be taken off"
 type NodeTemplateSpec struct {
 	// Resources that each node takes from one Mesos agent. Pods can use these, less
 	// the overhead.
@@ -76,6 +79,17 @@ type NodeTemplateSpec struct {
 	// +listMapKey=effect
 	// +optional
 	Taints []Taint `json:"taints,omitempty"`
+
+	// StartupTaints that each Node registers with beside its taints, until whoever they
+	// wait for (a network plugin, a driver) takes them off. They are never put back, and
+	// a node counts as ready whether it has them or not.
+	//
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=map
+	// +listMapKey=key
+	// +listMapKey=effect
+	// +optional
+	StartupTaints []Taint `json:"startupTaints,omitempty"`
 
 	// Runtime says where kubelet, container runtime and images come from. What is
 	// left out, the operator's own --node-runtime file supplies.

@@ -576,6 +576,11 @@ func (in *NodeTemplateSpec) DeepCopyInto(out *NodeTemplateSpec) {
 		*out = make([]Taint, len(*in))
 		copy(*out, *in)
 	}
+	if in.StartupTaints != nil {
+		in, out := &in.StartupTaints, &out.StartupTaints
+		*out = make([]Taint, len(*in))
+		copy(*out, *in)
+	}
 	in.Runtime.DeepCopyInto(&out.Runtime)
 }
 

@@ -290,6 +290,8 @@ func newNode(changes ...func(*v1alpha1.MesosNode)) *v1alpha1.MesosNode {
 					Resources: v1alpha1.NodeResources{CPU: resource.MustParse("4"), Memory: resource.MustParse("16Gi")},
 					Overhead:  v1alpha1.NodeOverhead{CPU: resource.MustParse("100m"), Memory: resource.MustParse("256Mi")},
 					Taints:    []v1alpha1.Taint{{Key: "dedicated", Value: "data", Effect: corev1.TaintEffectNoSchedule}},
+
+					StartupTaints: []v1alpha1.Taint{{Key: "example.com/agent-not-ready", Effect: corev1.TaintEffectNoExecute}},
 				},
 			},
 		},

@@ -91,7 +91,7 @@ func launch(n *v1alpha1.MesosNode, intent framework.Intent, supplies Supplies, t
 		SandboxImage:     runtime.SandboxImage,
 		KillGraceSeconds: int(killGrace.Seconds()),
 	}
-	for _, t := range n.Spec.Template.Spec.Taints {
+	for _, t := range slices.Concat(n.Spec.Template.Spec.Taints, n.Spec.Template.Spec.StartupTaints) {
 		message.Taints = append(message.Taints, kubelet.Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)})
 	}
 	for _, a := range runtime.Artifacts {

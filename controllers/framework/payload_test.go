@@ -40,8 +40,10 @@ func TestPayload(t *testing.T) {
 			"team": "data", "k8sm.io/pool": "general", "k8sm.io/framework": "default", "k8sm.io/agent-id": "S1",
 			"k8sm.io/agent-hostname": "agent-1.example", "topology.kubernetes.io/region": "eu", "topology.kubernetes.io/zone": "eu-1",
 		},
-		Taints: []kubelet.Taint{{Key: "dedicated", Value: "data", Effect: "NoSchedule"}},
-		CPUs:   4, MemMiB: 16384, OverheadCPUs: 0.1, OverheadMemMiB: 256,
+		Taints: []kubelet.Taint{
+			{Key: "dedicated", Value: "data", Effect: "NoSchedule"}, {Key: "example.com/agent-not-ready", Effect: "NoExecute"},
+		},
+		CPUs: 4, MemMiB: 16384, OverheadCPUs: 0.1, OverheadMemMiB: 256,
 		Address: "10.1.2.3", KubeletPort: 31000, StreamPort: 31001,
 		ClusterDNS: []string{"10.96.0.10"}, ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm",
 		ContainerRuntime: "none",

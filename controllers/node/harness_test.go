@@ -165,6 +165,8 @@ func newNode() *v1alpha1.MesosNode {
 				Spec: v1alpha1.NodeTemplateSpec{
 					Resources: v1alpha1.NodeResources{CPU: resource.MustParse("2"), Memory: resource.MustParse("4Gi")},
 					Taints:    []v1alpha1.Taint{{Key: "dedicated", Value: "data", Effect: corev1.TaintEffectNoSchedule}},
+
+					StartupTaints: []v1alpha1.Taint{{Key: "example.com/agent-not-ready", Effect: corev1.TaintEffectNoExecute}},
 				},
 			},
 			Placement: v1alpha1.Placement{MaxNodesPerAgent: 1},

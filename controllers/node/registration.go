@@ -67,7 +67,8 @@ func (r *Reconciler) liveNode(ctx context.Context, name string) (*corev1.Node, e
 }
 
 // dress gives the Node its labels and annotations, and its taints when it is new:
-// who takes a taint off later means it.
+// who takes a taint off later means it. Startup taints are the kubelet's to bring: they
+// may be off already when the Node is first seen.
 func (r *Reconciler) dress(ctx context.Context, p *pass) error {
 	fresh := p.node.Status.ProviderID != providerID(p.node)
 	base := p.object.DeepCopy()

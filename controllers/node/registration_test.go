@@ -60,6 +60,26 @@ func TestWhoUndressesTheNode(t *testing.T) {
 	}
 }
 
+func TestAStartupTaintThatIsOffWhenTheNodeIsFirstSeenStaysOff(t *testing.T) {
+	s := begin(t).running()
+	for _, taint := range s.object().Spec.Taints {
+		if taint.Key == "example.com/agent-not-ready" {
+			t.Error("it was put back")
+		}
+	}
+}
+
+func TestANodeIsReadyWithItsStartupTaints(t *testing.T) {
+	s := begin(t).running()
+	object := s.object()
+	object.Spec.Taints = append(object.Spec.Taints, corev1.Taint{Key: "example.com/agent-not-ready", Effect: corev1.TaintEffectNoExecute})
+	if err := s.client.Update(context.Background(), object); err != nil {
+		t.Fatal(err)
+	}
+	s.look()
+	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+}
+
 func TestSomebodyDeletesTheNode(t *testing.T) {
 	s := begin(t).running()
 	if err := s.client.Delete(context.Background(), s.object()); err != nil {

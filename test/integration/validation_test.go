@@ -210,8 +210,13 @@ var _ = Describe("The API server", func() {
 		Entry("with an overhead in numbers", "spec template spec overhead", `{cpu: 1, memory: 536870912}`),
 		Entry("with half an overhead", "spec template spec overhead", `{cpu: 200m}`),
 		Entry("with labels", "spec template metadata labels", `{team: data, example.com/tier: "2", node.kubernetes.io/instance-type: mesos}`),
+		Entry("with labels in the kubelet's own domains", "spec template metadata labels", `{kubelet.kubernetes.io/a: b, storage.node.kubernetes.io/class: fast}`),
 		Entry("with annotations", "spec template metadata annotations", `{example.com/Note: "any text, really"}`),
 		Entry("with taints", "spec template spec taints", `[{key: a, effect: NoSchedule}, {key: a, value: b, effect: NoExecute}]`),
+		Entry("with startup taints", "spec template spec", `
+resources: {cpu: "4", memory: 16Gi}
+taints: [{key: a, effect: NoSchedule}]
+startupTaints: [{key: a, effect: NoExecute}, {key: node.cilium.io/agent-not-ready, value: "true", effect: NoSchedule}]`),
 		Entry("with artifacts", "spec template spec runtime artifacts", `[{name: kubelet, uri: "https://files.example/kubelet", sha256: `+digest+`}]`),
 		Entry("with a local artifact", "spec template spec runtime artifacts", `[{name: kubelet, uri: "file:///opt/kubelet", sha256: `+digest+`}]`),
 		Entry("with constraints", "spec placement constraints", `[{attribute: rack, operator: In, values: [r1]}, {attribute: "@zone", operator: Exists}]`),
@@ -248,8 +253,11 @@ var _ = Describe("The API server", func() {
 		Entry("with an overhead in numbers that leaves nothing", "spec template spec overhead", `{cpu: 4}`, "resources must be greater than overhead"),
 		Entry("with an overhead too small to live in", "spec template spec overhead", `{memory: 1Mi}`, "overhead.memory must be at least 64Mi"),
 		Entry("with an overhead too small for Mesos", "spec template spec overhead", `{cpu: 1m}`, "overhead.cpu must be at least 10m"),
-		Entry("with a label of Kubernetes", "spec template metadata labels", `{topology.kubernetes.io/zone: a}`, "are not yours to set"),
-		Entry("with a label of k8sm", "spec template metadata labels", `{k8sm.io/pool: other}`, "are not yours to set"),
+		Entry("with a label of Kubernetes", "spec template metadata labels", `{topology.kubernetes.io/zone: a}`, "zone and region it has from its agent"),
+		Entry("with a label for administrators", "spec template metadata labels", `{node-role.kubernetes.io/worker: ""}`, "are for you to set on the Nodes"),
+		Entry("with a label that no kubelet may set", "spec template metadata labels", `{a.node-restriction.kubernetes.io/pci: "true"}`, "NodeRestriction admission plugin refuses a kubelet that does"),
+		Entry("with a label of a domain that only looks allowed", "spec template metadata labels", `{mynode.kubernetes.io/a: b}`, "NodeRestriction lets a kubelet set"),
+		Entry("with a label of k8sm", "spec template metadata labels", `{k8sm.io/pool: other}`, "labels under k8sm.io are k8sm's own"),
 		Entry("with a label's key that is none", "spec template metadata labels", `{"not a key": a}`, "a label's key is"),
 		Entry("with a label's value that is none", "spec template metadata labels", `{a: "not a value"}`, "a label's value is"),
 		Entry("with an annotation's key that is none", "spec template metadata annotations", `{"not a key": a}`, "an annotation's key is"),
@@ -257,6 +265,11 @@ var _ = Describe("The API server", func() {
 		Entry("with a taint with a misspelt effect", "spec template spec taints", `[{key: a, effect: noschedule}]`, `Unsupported value: "noschedule"`),
 		Entry("with a taint with a bad key", "spec template spec taints", `[{key: "a b", effect: NoSchedule}]`, "a taint's key is"),
 		Entry("with a taint twice", "spec template spec taints", `[{key: a, effect: NoSchedule}, {key: a, value: b, effect: NoSchedule}]`, "Duplicate value"),
+		Entry("with a startup taint that is a taint too", "spec template spec", `
+resources: {cpu: "4", memory: 16Gi}
+taints: [{key: a, value: b, effect: NoSchedule}]
+startupTaints: [{key: a, effect: NoSchedule}]`, "in both taints and startupTaints"),
+		Entry("with a startup taint without effect", "spec template spec startupTaints", `[{key: a}]`, "effect: Required value"),
 		Entry("with an artifact twice", "spec template spec runtime artifacts", artifacts("kubelet", "file:///k", digest, "kubelet", "file:///l", digest), "Duplicate value"),
 		Entry("with an artifact without digest", "spec template spec runtime artifacts", `[{name: kubelet, uri: "file:///k"}]`, "sha256: Required value"),
 		Entry("with an artifact with a short digest", "spec template spec runtime artifacts", artifacts("kubelet", "file:///k", "abc"), "64 lower-case hexadecimal digits"),
