@@ -124,7 +124,7 @@ func messageWith(t *testing.T, stateDir, script string, change func(*kubelet.Lau
 	}
 	sum := sha256.Sum256([]byte(script))
 	l := kubelet.Launch{
-		Version: kubelet.LaunchVersion, NodeName: "n1", ProviderID: "mesos://S0/n1.1",
+		NodeName: "n1", ProviderID: "mesos://S0/n1.1",
 		APIServer: "https://127.0.0.1:1", CAData: []byte("pem"), BootstrapToken: "abcdef.0123456789abcdef",
 		CPUs: 1, MemMiB: 256, OverheadCPUs: 0.1, OverheadMemMiB: 128, Address: "198.18.0.1", KubeletPort: 31000,
 		StateDir: stateDir, ContainerRuntime: kubelet.RuntimeNone,

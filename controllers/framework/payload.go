@@ -70,7 +70,6 @@ func launch(n *v1alpha1.MesosNode, intent framework.Intent, supplies Supplies, t
 	}
 	runtime := supplies.Runtime.with(n.Spec.Template.Spec.Runtime)
 	message := &kubelet.Launch{
-		Version:          kubelet.LaunchVersion,
 		NodeName:         n.Name,
 		ProviderID:       node.ProviderID(intent.AgentID, intent.TaskID),
 		APIServer:        supplies.APIServer,

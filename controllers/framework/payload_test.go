@@ -32,7 +32,7 @@ func TestPayload(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &kubelet.Launch{
-		Version:    kubelet.LaunchVersion,
+		Version:    1,
 		NodeName:   nodeName,
 		ProviderID: "mesos://S1/" + taskID,
 		APIServer:  "https://kubernetes.example:6443", CAData: []byte("a certificate"), BootstrapToken: token,

@@ -13,9 +13,6 @@ import (
 	"unicode"
 )
 
-// LaunchVersion is the version of the Launch message that this package reads and writes.
-const LaunchVersion = 1
-
 // The container runtimes.
 const (
 	// RuntimeContainerd has the executor start containerd from the artifacts.
@@ -47,8 +44,9 @@ const (
 
 // Launch is all that an executor is told about the node that it starts. It travels as
 // JSON in TaskInfo.data, which no Mesos API shows to others, because it holds a token.
+// version.go has the rules for adding a field.
 type Launch struct {
-	// Version is LaunchVersion.
+	// Version is set by Encode: the least whose readers understand all that is said.
 	Version int `json:"version"`
 
 	// NodeName is the name of the Node, and the name of the state folder.
@@ -136,8 +134,9 @@ var (
 	tokenPattern    = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
 )
 
-// Encode validates the message and writes it as JSON.
+// Encode gives the message its version, validates it and writes it as JSON.
 func (l *Launch) Encode() ([]byte, error) {
+	l.Version = leastVersion(*l)
 	if err := l.Validate(); err != nil {
 		return nil, err
 	}
@@ -151,8 +150,8 @@ func Decode(data []byte) (*Launch, error) {
 		return nil, fmt.Errorf("%w launch message: the task brings no data", ErrInvalid)
 	}
 	var l Launch
-	if err := json.Unmarshal(data, &l); err != nil {
-		return nil, fmt.Errorf("%w launch message: not the JSON of one", ErrInvalid)
+	if err := decode("launch", LaunchVersion, data, &l); err != nil {
+		return nil, err
 	}
 	if err := l.Validate(); err != nil {
 		return nil, err
@@ -162,8 +161,8 @@ func Decode(data []byte) (*Launch, error) {
 
 // Validate says all that is wrong with the message, in one error.
 func (l *Launch) Validate() error {
-	if l.Version != LaunchVersion {
-		return fmt.Errorf("%w launch message: version is %d, this executor knows %d: operator and executor artifact must be of one release", ErrInvalid, l.Version, LaunchVersion)
+	if err := checkVersion("launch", l.Version, LaunchVersion); err != nil {
+		return err
 	}
 	var problems []error
 	for _, check := range []func() []error{l.checkIdentity, l.checkResources, l.checkNetwork, l.checkRuntime} {

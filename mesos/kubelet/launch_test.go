@@ -1,7 +1,6 @@
 package kubelet
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -14,7 +13,7 @@ const testToken = "abcdef.0123456789abcdef"
 // testLaunch is a valid message.
 func testLaunch() *Launch {
 	return &Launch{
-		Version: LaunchVersion, NodeName: "general-x7k2p", ProviderID: "mesos://S0/general-x7k2p.1",
+		Version: 1, NodeName: "general-x7k2p", ProviderID: "mesos://S0/general-x7k2p.1",
 		APIServer: "https://10.0.0.1:6443", CAData: []byte("pem"), BootstrapToken: testToken,
 		Labels: map[string]string{"k8sm.io/pool": "general", "a": "b"},
 		Taints: []Taint{{Key: "dedicated", Value: "x", Effect: "NoSchedule"}},
@@ -39,23 +38,6 @@ func TestLaunchSurvivesTheWire(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("message (-want +got):\n%s", diff)
 	}
-	var fields map[string]any
-	if err := json.Unmarshal(data, &fields); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"version", "nodeName", "providerID", "apiServer", "caData", "bootstrapToken", "cpus", "memMiB", "overheadMemMiB", "kubeletPort", "stateDir"} {
-		if _, ok := fields[name]; !ok {
-			t.Errorf("field %q is missing", name)
-		}
-	}
-}
-
-func TestFieldsOfALaterReleaseAreIgnored(t *testing.T) {
-	data, _ := testLaunch().Encode()
-	data = append([]byte(`{"whatIsThis": 1, `), data[1:]...)
-	if _, err := Decode(data); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestBadLaunchSaysWhatIsWrong(t *testing.T) {
@@ -63,7 +45,6 @@ func TestBadLaunchSaysWhatIsWrong(t *testing.T) {
 		change func(*Launch)
 		want   string
 	}{
-		"another version":                {func(l *Launch) { l.Version = 2 }, "version is 2"},
 		"a name that leads elsewhere":    {func(l *Launch) { l.NodeName = "../etc" }, "nodeName"},
 		"the cache's name":               {func(l *Launch) { l.NodeName = "cache" }, "nodeName"},
 		"a name of dots":                 {func(l *Launch) { l.NodeName = "a..b" }, "nodeName"},
