@@ -73,8 +73,8 @@ func (f *fakeSession) Want(placement.Demand)         {}
 func (f *fakeSession) Forget(string)                 {}
 func (f *fakeSession) Kill(string, string)           {}
 func (f *fakeSession) Explain(string) (string, bool) { return "", false }
-func (f *fakeSession) LargestAgent(context.Context) (session.Capacity, error) {
-	return session.Capacity{Agents: 1, Largest: []session.AgentCapacity{{Hostname: "a1", Resources: placement.Resources{CPUs: 8}}}}, nil
+func (f *fakeSession) Capacity(context.Context) placement.Capacity {
+	return placement.Capacity{Unknown: "a fake tells nothing"}
 }
 
 func (f *fakeSession) Maintenance(agentID string) (framework.Window, bool) {

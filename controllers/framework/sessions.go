@@ -31,8 +31,8 @@ type Session interface {
 	Kill(taskID, agentID string)
 	// Maintenance is when an agent is to be unavailable, false when nothing is planned.
 	Maintenance(agentID string) (framework.Window, bool)
-	// LargestAgent asks the master what the agents of the cluster have in all.
-	LargestAgent(ctx context.Context) (session.Capacity, error)
+	// Capacity is what could be had, as far as is known; it asks the master seldom.
+	Capacity(ctx context.Context) placement.Capacity
 	// SetAccess and Update change with which credentials, and as what, we are registered.
 	// The stream lives on.
 	SetAccess(session.Access)
@@ -125,22 +125,12 @@ func (s *Sessions) Get(name string) (node.Framework, bool) {
 	return nil, false
 }
 
-// LargestAgents returns the agents of the framework's cluster that no other exceeds in
-// everything.
-func (s *Sessions) LargestAgents(ctx context.Context, name string) ([]nodepool.Agent, error) {
-	c := s.find(name)
-	if c == nil {
-		return nil, fmt.Errorf("asking for the largest agents: MesosFramework %s has no session", name)
+// Capacity is what could be had of the framework's cluster, as far as is known.
+func (s *Sessions) Capacity(ctx context.Context, name string) placement.Capacity {
+	if c := s.find(name); c != nil {
+		return c.Capacity(ctx)
 	}
-	capacity, err := c.LargestAgent(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("asking for the largest agents: %w", err)
-	}
-	agents := make([]nodepool.Agent, 0, len(capacity.Largest))
-	for _, a := range capacity.Largest {
-		agents = append(agents, nodepool.Agent{Hostname: a.Hostname, Resources: a.Resources})
-	}
-	return agents, nil
+	return placement.Capacity{Unknown: fmt.Sprintf("MesosFramework %s has no session", name)}
 }
 
 // NodeChanges tells of each session that began, became ready or ceased to be, by an

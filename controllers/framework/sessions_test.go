@@ -5,10 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
-	"github.com/k8sm/k8sm/controllers/nodepool"
 	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/session"
@@ -128,22 +126,21 @@ func TestNoSessionBeginsAfterTheOperatorLeadsNoMore(t *testing.T) {
 	}
 }
 
-func TestLargestAgents(t *testing.T) {
+func TestCapacityIsThatOfTheNamedFramework(t *testing.T) {
 	s := NewSessions()
 	t.Cleanup(s.close)
-	if _, err := s.LargestAgents(context.Background(), "default"); err == nil {
-		t.Error("an answer without a session")
+	room := func(name string) placement.Room {
+		capacity := s.Capacity(context.Background(), name)
+		return capacity.Room(placement.Demand{})
+	}
+	if got, want := room("default"), (placement.Room{Count: placement.Unknown, Why: "MesosFramework default has no session"}); got != want {
+		t.Errorf("without a session: %+v, want %+v", got, want)
 	}
 	c, _ := newConversation(s, "default")
 	if err := s.begin(c); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.LargestAgents(context.Background(), "default")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []nodepool.Agent{{Hostname: "a1", Resources: placement.Resources{CPUs: 8}}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("agents (-want +got):\n%s", diff)
+	if got, want := room("default"), (placement.Room{Count: placement.Unknown, Why: "a fake tells nothing"}); got != want {
+		t.Errorf("with one: %+v, want %+v", got, want)
 	}
 }

@@ -29,6 +29,8 @@ const (
 	atOnce = time.Millisecond
 	soon   = time.Second
 	later  = time.Minute
+	// surveyTimeout bounds the question: a master that hangs does not hold a worker.
+	surveyTimeout = 5 * time.Second
 )
 
 // Options are what a Reconciler is made of. All are needed.
@@ -37,7 +39,7 @@ type Options struct {
 	Client client.Client
 	// Live reads from the API server: what the cache is slow to show.
 	Live client.Reader
-	// Agents knows what the agents of a cluster have.
+	// Agents knows what could be had of the agents of a cluster.
 	Agents Agents
 	// Recorder takes events.
 	Recorder events.EventRecorder
@@ -50,7 +52,6 @@ type Reconciler struct {
 	Options
 
 	expectations *expectations
-	surveys      *surveys
 	// suffix makes the names of a pool's nodes differ.
 	suffix func() string
 }
@@ -60,7 +61,6 @@ func NewReconciler(options Options) *Reconciler {
 	return &Reconciler{
 		Options:      options,
 		expectations: newExpectations(),
-		surveys:      newSurveys(options.Agents),
 		suffix:       func() string { return utilrand.String(suffixLength) },
 	}
 }
@@ -123,7 +123,9 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.MesosNodePool) 
 		return o, fmt.Errorf("reading MesosFramework %s: %w", pool.Spec.FrameworkRef.Name, err)
 	}
 	if len(o.waiting()) > 0 {
-		o.agents, o.asked = r.surveys.ask(ctx, pool, o.now.Time)
+		ctx, cancel := context.WithTimeout(ctx, surveyTimeout)
+		defer cancel()
+		o.capacity = r.Agents.Capacity(ctx, pool.Spec.FrameworkRef.Name)
 	}
 	return o, nil
 }
@@ -205,7 +207,6 @@ func (r *Reconciler) writeStatus(ctx context.Context, o observation) error {
 // forget drops all that is remembered of a pool that is gone.
 func (r *Reconciler) forget(pool string) {
 	r.expectations.forget(pool)
-	r.surveys.forget(pool)
 	unmeasure(pool)
 }
 

@@ -293,27 +293,30 @@ func TestAPoolOfNoFrameworkCreatesNothing(t *testing.T) {
 	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonFrameworkNotFound, `no MesosFramework "default"`)
 }
 
-func TestMesosIsAskedForItsAgentsOnceAMinute(t *testing.T) {
+func TestMesosIsAskedForItsAgentsWhileANodeWaits(t *testing.T) {
 	s := begin(t, 1, ready())
-	s.agents = []Agent{agent("agent-3", 2, 4096)}
+	s.capacity = agents(t, 2, 2)
 	s.look()
+	if s.surveys != 0 {
+		t.Error("asked, and no node waits in vain")
+	}
 	s.report(s.alive()[0], isWaiting)
-	for range 30 {
-		s.look()
-		s.now = s.now.Add(2 * time.Second)
+	s.look()
+	if s.surveys == 0 {
+		t.Error("not asked, and a node waits in vain")
 	}
-	if s.surveys != 1 {
-		t.Errorf("asked %d times within a minute", s.surveys)
-	}
-	s.is(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonExceedsLargestAgent, "agent-3 has 2 cpus, 4096 MiB of memory, 1000 ports.")
-	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonExceedsLargestAgent, "a node of 4 cpus, 8192 MiB of memory, 2 ports.")
+	never := "needs 4 cpus on one agent; agent-3 comes nearest, with 2 cpus in all."
+	s.is(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonExceedsLargestAgent, never)
+	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonExceedsLargestAgent, never)
 	if s.last.RequeueAfter != later {
 		t.Errorf("looks again after %s, want %s", s.last.RequeueAfter, later)
 	}
-	s.agents = []Agent{agent("agent-3", 2, 4096), agent("agent-4", 16, 65536)}
+	s.capacity = agents(t, 16, 3.5)
 	s.look()
-	if s.surveys != 2 {
-		t.Errorf("asked %d times, want once more after a minute", s.surveys)
-	}
-	s.is(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer, "0 of 2 agents fit")
+	s.is(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer,
+		"0 of 2 agents fit; by the master's account: needs 4 cpus on one agent; agent-3 comes nearest, with 3.5 cpus free")
+	s.capacity = agents(t, 16, 9)
+	s.look()
+	s.is(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer,
+		"0 of 2 agents fit; by the master's account there is room for 2, which is not offered to role k8sm")
 }

@@ -35,7 +35,7 @@ type story struct {
 	live       client.WithWatch
 	reconciler *Reconciler
 	now        time.Time
-	agents     []Agent
+	capacity   placement.Capacity
 	surveys    int // how often Mesos was asked
 	// frozen, when set, is what the cache shows of MesosNodes.
 	frozen []v1alpha1.MesosNode
@@ -88,9 +88,9 @@ func (s *story) restart() {
 	s.reconciler.suffix = func() string { return fmt.Sprintf("%05d", s.names.Add(1)) }
 }
 
-func (s *story) LargestAgents(context.Context, string) ([]Agent, error) {
+func (s *story) Capacity(context.Context, string) placement.Capacity {
 	s.surveys++
-	return s.agents, nil
+	return s.capacity
 }
 
 func newPool(replicas int32) *v1alpha1.MesosNodePool {
@@ -236,6 +236,15 @@ var (
 	isUnheard    = metav1.Condition{Type: v1alpha1.ConditionLaunched, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonWaitingForOffer}
 )
 
-func agent(name string, cpus, mem float64) Agent {
-	return Agent{Hostname: name, Resources: placement.Resources{CPUs: cpus, MemMiB: mem, DiskMiB: 1e6, Ports: 1000}}
+// agents are a cluster's: one, of so many cpus, with so many of them free.
+func agents(t testing.TB, cpus, free float64) placement.Capacity {
+	t.Helper()
+	known := func(cpus float64) []*placement.Offer {
+		o, err := placement.Remember(placement.Agent{ID: "S3", Hostname: "agent-3"}, "k8sm", nil, placement.Resources{CPUs: cpus, MemMiB: 65536, Ports: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []*placement.Offer{o}
+	}
+	return placement.Capacity{Surveyed: noon, Totals: known(cpus), Free: placement.Input{Offers: known(free)}}
 }

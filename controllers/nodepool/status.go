@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -13,6 +12,7 @@ import (
 	k8slabels "k8s.io/apimachinery/pkg/labels"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/node"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
@@ -25,9 +25,9 @@ type observation struct {
 	// framework is the MesosFramework that the pool names, nil when there is none.
 	framework *v1alpha1.MesosFramework
 	nodes     inventory
-	// agents are the largest of the cluster; asked tells whether they are known.
-	agents []Agent
-	asked  bool
+	// capacity is what could be had of the cluster; nothing is known of it while no node
+	// waits.
+	capacity placement.Capacity
 	// now is the time of conditions that change.
 	now metav1.Time
 }
@@ -97,15 +97,35 @@ func (o observation) capacityAvailable() metav1.Condition {
 	if len(waiting) == 0 {
 		return c
 	}
-	c.Status = metav1.ConditionFalse
-	c.Reason = v1alpha1.ReasonNoFittingOffer
-	c.Message = cut(fmt.Sprintf("%s for an offer that fits: %s", counted(len(waiting), "node waits", "nodes wait"), launched(waiting[0]).Message))
-	want := resources(waiting[0])
-	if o.asked && len(o.agents) > 0 && !slices.ContainsFunc(o.agents, func(a Agent) bool { return holds(a.Resources, want) }) {
+	c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer
+	demand := node.Demand(waiting[0], o.roles(), o.now.Time)
+	if ever := o.capacity.Ever(demand); ever.Count == 0 && len(o.capacity.Totals) > 0 {
 		c.Reason = v1alpha1.ReasonExceedsLargestAgent
-		c.Message = cut(fmt.Sprintf("No agent could ever hold a node of %s. %s", amounts(want, want), largest(o.agents, want)))
+		c.Message = cut(fmt.Sprintf("No agent could ever hold node %s: %s.", waiting[0].Name, ever.Why))
+		return c
 	}
+	c.Message = cut(fmt.Sprintf("%s for an offer that fits: %s%s", counted(len(waiting), "node waits", "nodes wait"),
+		launched(waiting[0]).Message, account(o.capacity.Room(demand), demand.Role)))
 	return c
+}
+
+// account is what the master tells of all agents, where offers tell only of those that
+// came.
+func account(room placement.Room, role string) string {
+	switch {
+	case room.Count > 0:
+		return fmt.Sprintf("; by the master's account there is room for %d, which is not offered to role %s", room.Count, role)
+	case room.Count == 0:
+		return "; by the master's account: " + room.Why
+	}
+	return ""
+}
+
+func (o observation) roles() []string {
+	if o.framework == nil {
+		return nil
+	}
+	return o.framework.Spec.Roles
 }
 
 // readyCondition sums up: what is in the way, or how far things are.
@@ -240,30 +260,6 @@ func standing(node *v1alpha1.MesosNode) metav1.Condition {
 }
 
 func byName(a, b *v1alpha1.MesosNode) int { return cmp.Compare(a.Name, b.Name) }
-
-func holds(have, want placement.Resources) bool {
-	return have.CPUs >= want.CPUs && have.MemMiB >= want.MemMiB && have.DiskMiB >= want.DiskMiB && have.Ports >= want.Ports
-}
-
-// amounts tells of resources; of disk only if it is asked for.
-func amounts(r placement.Resources, want placement.Resources) string {
-	number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
-	out := fmt.Sprintf("%s cpus, %s MiB of memory, ", number(r.CPUs), number(r.MemMiB))
-	if want.DiskMiB > 0 {
-		out += fmt.Sprintf("%s MiB of disk, ", number(r.DiskMiB))
-	}
-	return out + fmt.Sprintf("%d ports", r.Ports)
-}
-
-// largest tells what the largest agents have: more than one if none exceeds the others
-// in everything.
-func largest(agents []Agent, want placement.Resources) string {
-	var parts []string
-	for _, a := range agents {
-		parts = append(parts, fmt.Sprintf("%s has %s", a.Hostname, amounts(a.Resources, want)))
-	}
-	return "The largest: " + strings.Join(parts, "; ") + "."
-}
 
 func counted(n int, one, many string) string {
 	if n == 1 {

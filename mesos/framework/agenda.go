@@ -26,6 +26,7 @@ const (
 	dutyRevive                // key: role
 	dutySuppress              // key: role
 	dutyWindow                // maintenance is over, or called off; key: agent
+	dutyForget                // agents that were seen too long ago
 	dutyCalls                 // the next calls may be sent
 )
 

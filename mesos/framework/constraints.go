@@ -52,7 +52,7 @@ func (c *Core) constraintsOf(r *role) string {
 	var seen []*want
 	var groups []string
 	for _, w := range c.line {
-		if w.gone || w.invalid || w.place != waiting || w.Role != r.name || slices.ContainsFunc(seen, w.sameConstraints) {
+		if !c.waits(w) || w.Role != r.name || slices.ContainsFunc(seen, w.sameConstraints) {
 			continue
 		}
 		alternatives := c.groupsOf(w.Constraints)
@@ -146,15 +146,6 @@ func selectorOf(attribute string) ([]byte, bool) {
 		return []byte{1 << 3, n}, true // field 1, a varint
 	}
 	return appendField(nil, 2, attribute), !strings.HasPrefix(attribute, "@")
-}
-
-// constraintsText is a demand's constraints for a person.
-func constraintsText(cs []placement.Constraint) string {
-	parts := make([]string, len(cs))
-	for i, c := range cs {
-		parts[i] = c.String()
-	}
-	return strings.Join(parts, " and ")
 }
 
 // constraints encodes OfferConstraints for a master that knows them.

@@ -76,6 +76,7 @@ type Core struct {
 	registration
 	demands
 	offers
+	capacity
 	launches
 	maintenance
 	tasks
@@ -101,6 +102,7 @@ func New(cfg Config) (*Core, error) {
 	}
 	c.repeated = map[string]bool{}
 	c.offers = newOffers()
+	c.capacity = newCapacity()
 	c.launches = newLaunches()
 	c.maintenance = newMaintenance()
 	c.room = c.leastRoom()
@@ -187,6 +189,8 @@ func (c *Core) attend(now time.Time, a appointment) {
 		c.suppress(now, a.key)
 	case dutyWindow:
 		c.review(now, a.key)
+	case dutyForget:
+		c.forgetStale(now)
 	case dutyCalls:
 		// settle does it
 	}

@@ -28,8 +28,9 @@ const spentMost = 10000
 type want struct {
 	placement.Demand
 	place   place
-	text    string // why it waits
-	agents  int    // how many agents the text speaks of
+	since   time.Time // when it began to wait
+	text    string    // why it waits
+	agents  int       // how many agents the text speaks of
 	judged  time.Time
 	invalid bool
 	gone    bool // no longer wanted
@@ -134,7 +135,7 @@ func (c *Core) spend(id string) {
 
 // await makes a want wait for a place.
 func (c *Core) await(now time.Time, w *want) {
-	w.place = waiting
+	w.place, w.since = waiting, now
 	r := c.role(w.Role)
 	r.waiting++
 	r.revives = 0
@@ -194,7 +195,7 @@ func (c *Core) Explain(taskID string) (message string, isWaiting bool) {
 	case !c.launching():
 		return "waiting for the framework: " + c.state.Message, true
 	case c.said.constraints != "" && c.roles[w.Role].constraints != "":
-		return fmt.Sprintf("waiting for offers in role %s: no agent has offered anything that meets %s", w.Role, constraintsText(w.Constraints)), true
+		return fmt.Sprintf("waiting for offers in role %s: no agent has offered anything that meets %s", w.Role, placement.ConstraintsText(w.Constraints)), true
 	}
 	return fmt.Sprintf("waiting for offers in role %s", w.Role), true
 }

@@ -124,7 +124,7 @@ func (c *Core) waitingWants(now time.Time) []*want {
 	c.crowded = false
 	var out []*want
 	for _, w := range c.line {
-		if w.gone || w.invalid || w.place != waiting || !c.roles[w.Role].member {
+		if !c.waits(w) {
 			continue
 		}
 		if g := c.groups[w.Group]; g != nil && now.Before(g.until) {
@@ -159,6 +159,7 @@ func (c *Core) intend(now time.Time, w *want, m *placement.Match, batches map[st
 	c.intents[w.ID] = in
 	c.preparing++
 	c.occupy(w.Group, m.Agent.ID, 1)
+	c.taken(now, w.Role, m.Agent.ID, w.Resources)
 	w.place = placed
 	c.leaveRole(now, w.Role)
 	c.out.Intents = append(c.out.Intents, in.Intent)

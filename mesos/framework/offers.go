@@ -47,6 +47,7 @@ func (c *Core) onOffers(now time.Time, os []mesos.Offer) {
 			h := &held{Offer: o, since: now}
 			c.held[id] = h
 			c.arrivals = append(c.arrivals, h)
+			c.see(now, o)
 		}
 		if r != nil && r.member {
 			c.offered(now, r)
@@ -136,6 +137,7 @@ func (c *Core) onRescind(now time.Time, id string) {
 		return // sent already: the master tells what becomes of it
 	}
 	c.counts.Rescinded++
+	delete(c.seen, spot{h.Role, h.Agent.ID})
 	c.release(h)
 	if h.batch != nil {
 		c.voidBatch(now, h.batch)

@@ -54,6 +54,7 @@ func (p *player) do(words []string) error {
 		"update": p.update, "failure": p.failure, "inverse": p.inverse, "uninverse": p.uninverse, "maintenance": p.maintenance, "error": p.masterError, "event": p.event, "want": p.want, "forget": p.forget, "kill": p.kill,
 		"stored": p.stored, "prepared": p.prepared, "recorded": p.recorded, "disconnected": p.disconnected, "explain": p.explain,
 		"teardown": p.teardown, "taken": p.taken, "become": p.become, "kept": p.kept, "hasten": p.hasten, "counts": p.counts, "wake": p.wake, "refuse": p.refuse,
+		"survey": p.survey, "room": p.room,
 	}
 	f := inputs[words[0]]
 	if f == nil {

@@ -312,6 +312,7 @@ func (c *Core) onFailure(now time.Time, f *scheduler.Event_Failure) {
 		}
 		return
 	}
+	c.lost(f.GetAgentID().GetValue())
 	for _, id := range c.byAgent[f.GetAgentID().GetValue()] {
 		c.agenda.hasten(dutyAsk, id, at)
 	}

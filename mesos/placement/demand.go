@@ -3,6 +3,7 @@ package placement
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Resources of one node, or what is left of an agent: cores, MiB, MiB and a count of
@@ -59,6 +60,15 @@ func (c Constraint) String() string {
 		return fmt.Sprintf("%s %s", c.Attribute, c.Operator)
 	}
 	return fmt.Sprintf("%s %s %v", c.Attribute, c.Operator, c.Values)
+}
+
+// ConstraintsText is constraints for a person.
+func ConstraintsText(cs []Constraint) string {
+	parts := make([]string, len(cs))
+	for i, c := range cs {
+		parts[i] = c.String()
+	}
+	return strings.Join(parts, " and ")
 }
 
 // Demand asks for one task.

@@ -34,6 +34,8 @@ type NearestMiss struct {
 	AgentID  string
 	Hostname string
 	Lacks    Resources
+	// needs and has are what is wanted, and there, of what is lacking, for a person.
+	needs, has string
 }
 
 // String is one line for a person.
@@ -85,6 +87,7 @@ func (p *pass) census(c *class, avoid []string) *Explanation {
 	if t.nearest != nil {
 		a := t.nearest.offer().Agent
 		e.Nearest = &NearestMiss{AgentID: a.ID, Hostname: a.Hostname, Lacks: t.lacks.resources()}
+		e.Nearest.needs, e.Nearest.has = t.nearMiss()
 	}
 	return e
 }
@@ -145,6 +148,19 @@ func (t *tally) addLack(m *machine) {
 	if t.nearest == nil || miss < t.nearestBy || (miss == t.nearestBy && m.offer().Agent.ID < t.nearest.offer().Agent.ID) {
 		t.nearest, t.nearestBy, t.lacks = m, miss, lacks
 	}
+}
+
+// nearMiss tells of the nearest agent, for each kind that it lacks, what is wanted and
+// what is there.
+func (t *tally) nearMiss() (needs, has string) {
+	var wanted, there []string
+	for k := range kinds {
+		if t.lacks[k] > 0 {
+			wanted = append(wanted, amountText(k, t.c.want[k])+" "+kindNames[k])
+			there = append(there, amountText(k, t.nearest.left.free[k])+" "+kindNames[k])
+		}
+	}
+	return strings.Join(wanted, ", "), strings.Join(there, ", ")
 }
 
 func (t *tally) reasons() []Reason {

@@ -115,7 +115,7 @@ func newPass(in Input) *pass {
 	p := &pass{in: in, machines: map[string][]machine{}, classes: map[kin][]*class{}, groups: map[string]*group{}}
 	p.profiles.number = map[profile]int32{}
 	offers := slices.Clone(in.Offers)
-	slices.SortFunc(offers, compareOffers)
+	SortOffers(offers)
 	for len(offers) > 0 {
 		n := sameRole(offers)
 		p.machines[offers[0].Role] = p.pool(offers[:n])
@@ -124,8 +124,12 @@ func newPass(in Input) *pass {
 	return p
 }
 
-func compareOffers(a, b *Offer) int {
-	return cmp.Or(strings.Compare(a.Role, b.Role), strings.Compare(a.Agent.ID, b.Agent.ID), strings.Compare(a.ID, b.ID))
+// SortOffers puts offers in the order of a pass: by role, agent and ID. A pass over those
+// that are in it already begins sooner.
+func SortOffers(offers []*Offer) {
+	slices.SortFunc(offers, func(a, b *Offer) int {
+		return cmp.Or(strings.Compare(a.Role, b.Role), strings.Compare(a.Agent.ID, b.Agent.ID), strings.Compare(a.ID, b.ID))
+	})
 }
 
 // sameRole counts the offers that have the first one's role.

@@ -285,15 +285,3 @@ func appendPorts(to []int, rs mesos.Ranges) []int {
 	}
 	return to
 }
-
-// Usable is how much of an agent's resources tasks of the roles could have at most.
-func Usable(rs []mesos.Resource, roles []string) (Resources, error) {
-	var ours []mesos.Resource
-	for i := range rs {
-		if slices.ContainsFunc(roles, rs[i].IsAllocatableTo) {
-			ours = append(ours, rs[i])
-		}
-	}
-	p, err := newPool(ours)
-	return p.free.resources(), err
-}

@@ -1,71 +1,87 @@
 package session
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
+	"sync"
+	"time"
 
 	"github.com/mesos/mesos-go/api/v1/lib/master"
 
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// AgentCapacity is what one agent has in all, used or not.
-type AgentCapacity struct {
-	AgentID   string
-	Hostname  string
-	Resources placement.Resources
+// surveyEvery is how often the master is asked for its agents at most, and surveyShare
+// which part of the time it may spend on answering.
+const (
+	surveyEvery = 10 * time.Second
+	surveyShare = 20
+)
+
+// surveys keep those who want to know what there is from asking the master all at once.
+type surveys struct {
+	mu   sync.Mutex // held while the master is asked: who comes then waits for the answer
+	next time.Time
+	err  error // of the last
 }
 
-// Capacity is what a cluster's agents have, as far as the framework's roles may use it.
-type Capacity struct {
-	// Agents counts the agents that are registered.
-	Agents int
-	// Largest are the agents that no other equals or exceeds in everything, in order of
-	// memory, cpus, disk, host name.
-	Largest []AgentCapacity
-}
-
-// Holds says whether any one agent could hold the resources if it were empty.
-func (c Capacity) Holds(want placement.Resources) bool {
-	return slices.ContainsFunc(c.Largest, func(a AgentCapacity) bool { return holds(a.Resources, want) })
-}
-
-func holds(a, b placement.Resources) bool {
-	return a.CPUs >= b.CPUs && a.MemMiB >= b.MemMiB && a.DiskMiB >= b.DiskMiB && a.Ports >= b.Ports
-}
-
-// LargestAgent asks the master what the agents of the cluster have in all.
-func (s *Session) LargestAgent(ctx context.Context) (Capacity, error) {
-	r, err := s.ask(ctx, master.Call_GET_AGENTS)
-	if err != nil {
-		return Capacity{}, fmt.Errorf("asking the master for its agents: %w", err)
-	}
-	return capacityOf(r.GetGetAgents().GetAgents(), s.registration().Roles), nil
-}
-
-func capacityOf(agents []master.Response_GetAgents_Agent, roles []string) Capacity {
-	c := Capacity{Agents: len(agents)}
-	all := make([]AgentCapacity, 0, len(agents))
-	for i := range agents {
-		r, err := placement.Usable(agents[i].TotalResources, roles)
-		if err != nil {
-			continue // an agent with nonsense for resources holds nothing
-		}
-		info := &agents[i].AgentInfo
-		all = append(all, AgentCapacity{AgentID: info.GetID().GetValue(), Hostname: info.Hostname, Resources: r})
-	}
-	slices.SortFunc(all, func(a, b AgentCapacity) int {
-		return cmp.Or(
-			cmp.Compare(b.Resources.MemMiB, a.Resources.MemMiB), cmp.Compare(b.Resources.CPUs, a.Resources.CPUs),
-			cmp.Compare(b.Resources.DiskMiB, a.Resources.DiskMiB), cmp.Compare(b.Resources.Ports, a.Resources.Ports),
-			cmp.Compare(a.Hostname, b.Hostname), cmp.Compare(a.AgentID, b.AgentID))
-	})
-	for _, a := range all {
-		if !c.Holds(a.Resources) { // whoever exceeds it came before
-			c.Largest = append(c.Largest, a)
-		}
+// Capacity is what could be had, as far as is known. The master is asked for all its
+// agents when that was not done lately; whoever has nothing waiting does not call this, so
+// that at rest nobody asks. Where the master does not answer in the context's time, or does
+// not let us ask, the rest is told, and why.
+func (s *Session) Capacity(ctx context.Context) placement.Capacity {
+	err := s.survey(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.core.Capacity(s.cfg.Clock())
+	if err != nil && s.core.State().Reconciled && c.Surveyed.IsZero() {
+		c.Unknown = err.Error()
 	}
 	return c
+}
+
+// survey asks the master for its agents, unless it was asked lately.
+func (s *Session) survey(ctx context.Context) error {
+	s.surveys.mu.Lock()
+	defer s.surveys.mu.Unlock()
+	if !s.State().Subscribed {
+		return nil // the state says why
+	}
+	asked := s.cfg.Clock()
+	if asked.Before(s.surveys.next) {
+		return s.surveys.err
+	}
+	r, err := s.ask(ctx, master.Call_GET_AGENTS)
+	if err != nil {
+		err = fmt.Errorf("asking the master for its agents: %w", err)
+		s.log.V(1).Info("Asking the master for its agents failed", "reason", err.Error())
+	}
+	took := s.cfg.Clock().Sub(asked)
+	s.surveys.next, s.surveys.err = asked.Add(max(surveyEvery, surveyShare*took)), err
+	if err != nil {
+		return err
+	}
+	totals, free := agentsOf(r.GetGetAgents().GetAgents(), s.registration().Roles)
+	s.input(func(time.Time) { s.core.Surveyed(asked, totals, free) })
+	return nil
+}
+
+// agentsOf reads what each role may have of the agents: in all, and, of those that make
+// offers, free. An agent with nonsense for resources has nothing.
+func agentsOf(agents []master.Response_GetAgents_Agent, roles []string) (totals, free []*placement.Offer) {
+	for i := range agents {
+		a := &agents[i]
+		report := placement.Report{Info: &a.AgentInfo, PID: a.GetPID(), Total: a.TotalResources, Allocated: a.AllocatedResources}
+		for _, role := range roles {
+			all, rest, err := report.For(role)
+			if err != nil {
+				continue
+			}
+			totals = append(totals, all)
+			if a.Active && !a.GetDeactivated() && a.DrainInfo == nil {
+				free = append(free, rest)
+			}
+		}
+	}
+	return totals, free
 }

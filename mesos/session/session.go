@@ -29,6 +29,7 @@ type Session struct {
 	client   *client
 	metrics  labelled
 	store    workers
+	surveys  surveys
 
 	// mu guards the core and all below it. Nothing waits while holding it.
 	mu      sync.Mutex

@@ -17,7 +17,6 @@ import (
 
 	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
-	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -330,35 +329,6 @@ func TestUnknownTasksAreKilled(t *testing.T) {
 	eventually(t, "one container is left", func() bool { return m.Agents()[0].Containers() == 1 })
 	if n := store.in(framework.TaskRunning); n != 1 {
 		t.Errorf("%d tasks run, want 1", n)
-	}
-}
-
-func TestLargestAgent(t *testing.T) {
-	t.Parallel()
-	m := box(t, 1)
-	for _, res := range []string{"cpus:64;mem:1024;disk:1;ports:[1-9]", "cpus:2;mem:65536;disk:1;ports:[1-9]", "cpus:1;mem:512;disk:1", "cpus(other):128;mem(other):99999"} {
-		if _, err := m.AddAgent(mesostest.AgentOptions{Resources: res, Launcher: mesostest.Func(mesostest.Obedient), WorkDir: t.TempDir()}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := start(t, config(newMemory(), m.Addr()))
-	if _, err := r.LargestAgent(context.Background()); err == nil && r.State().Reason != framework.Subscribed {
-		t.Error("answered without a subscription")
-	}
-	r.awaitState(framework.Subscribed)
-	c, err := r.LargestAgent(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var largest []string
-	for _, a := range c.Largest {
-		largest = append(largest, fmt.Sprintf("%s %g/%g", a.Hostname, a.Resources.CPUs, a.Resources.MemMiB))
-	}
-	if want := []string{"agent-3.example 2/65536", "agent-1.example 4/8192", "agent-2.example 64/1024"}; c.Agents != 5 || !slices.Equal(largest, want) {
-		t.Errorf("%d agents, the largest %v, want 5 and %v", c.Agents, largest, want)
-	}
-	if !c.Holds(placement.Resources{CPUs: 60, MemMiB: 1024}) || c.Holds(placement.Resources{CPUs: 60, MemMiB: 8192}) {
-		t.Error("what an agent could hold is misjudged")
 	}
 }
 

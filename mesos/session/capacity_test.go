@@ -1,0 +1,193 @@
+package session_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/placement"
+)
+
+// clock goes on by itself, and by leaps.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time       { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) leap(d time.Duration) { c.ahead.Add(int64(d)) }
+
+func addAgents(t *testing.T, m *mesostest.Master, os ...mesostest.AgentOptions) {
+	t.Helper()
+	for _, o := range os {
+		o.Launcher, o.WorkDir = mesostest.Func(mesostest.Obedient), t.TempDir()
+		if _, err := m.AddAgent(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func of(cpus float64) placement.Demand {
+	return placement.Demand{ID: "asked", Group: "asked", Role: "k8sm", Resources: placement.Resources{CPUs: cpus, MemMiB: 512, Ports: 2}}
+}
+
+func TestCapacityIsWhatAgentsHaveLeft(t *testing.T) {
+	t.Parallel()
+	m := box(t, 0)
+	addAgents(t, m,
+		mesostest.AgentOptions{Resources: "cpus:8;mem:8192;ports:[1-99]", Domain: mesostest.Domain{Region: "r", Zone: "a"}},
+		mesostest.AgentOptions{Resources: "cpus:6.5;mem:8192;ports:[1-99]", Attributes: "rack:r2", Domain: mesostest.Domain{Region: "r", Zone: "b"}},
+		mesostest.AgentOptions{Resources: "cpus(other):128;mem(other):99999;ports:[1-99]"})
+	c := &clock{}
+	store := newMemory()
+	cfg := config(store, m.Addr())
+	cfg.Clock = c.now
+	r := start(t, cfg)
+	if got := r.Capacity(t.Context()).Room(of(1)); got.Count > 0 {
+		t.Errorf("before the subscription there is room for %+v", got)
+	}
+	r.awaitState(framework.Subscribed)
+	room := func(d placement.Demand, change ...func(*placement.Demand)) placement.Room {
+		for _, f := range change {
+			f(&d)
+		}
+		return r.Capacity(t.Context()).Room(d)
+	}
+	zoneB := func(d *placement.Demand) {
+		d.Constraints = []placement.Constraint{{Attribute: placement.Zone, Operator: placement.In, Values: []string{"b"}}}
+	}
+	for what, test := range map[string]struct{ got, want placement.Room }{
+		"two cpus":             {room(of(2)), placement.Room{Count: 7, Why: "needs 2 cpus on one agent; agent-2.example comes nearest, with 0.5 cpus free"}},
+		"eight cpus":           {room(of(8)), placement.Room{Count: 1, Why: "needs 8 cpus on one agent; agent-2.example comes nearest, with 6.5 cpus free"}},
+		"eight cpus in zone b": {room(of(8), zoneB), placement.Room{Why: "needs 8 cpus on one agent with @zone In [b]; agent-2.example comes nearest, with 6.5 cpus free"}},
+		"ever":                 {r.Capacity(t.Context()).Ever(of(9)), placement.Room{Why: "needs 9 cpus on one agent; agent-1.example comes nearest, with 8 cpus in all"}},
+	} {
+		if diff := cmp.Diff(test.want, test.got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+
+	big := demand(0)
+	big.Resources.CPUs = 7
+	r.Want(big)
+	eventually(t, "the task runs", func() bool { return store.in(framework.TaskRunning) == 1 })
+	if got := room(of(2)).Count; got != 3 {
+		t.Errorf("with 7 cpus taken, as the offer told, there is room for %d, want 3", got)
+	}
+	c.leap(time.Minute)
+	if got := room(of(2)).Count; got != 3 {
+		t.Errorf("with 7 cpus taken, as the master tells, there is room for %d, want 3", got)
+	}
+}
+
+// What waits in vain is stronger evidence than what the master tells: a quota, say, holds
+// it back.
+func TestThereIsNoRoomForMoreOfWhatWaitsInVain(t *testing.T) {
+	t.Parallel()
+	m := box(t, 2, func(o *mesostest.MasterOptions) { o.AllocationInterval = time.Hour })
+	c := &clock{}
+	cfg := config(newMemory(), m.Addr())
+	cfg.Clock = c.now
+	cfg.Timing.Revive = framework.Backoff{First: 50 * time.Millisecond, Most: 100 * time.Millisecond}
+	cfg.Timing.Breath = time.Millisecond
+	r := start(t, cfg)
+	r.awaitState(framework.Subscribed)
+	alike := demand(1)
+	if got := r.Capacity(t.Context()).Room(alike); got.Count != 8 {
+		t.Errorf("there is room for %+v, want 8", got)
+	}
+	huge := demand(0)
+	huge.Resources.CPUs = 64
+	r.Want(huge)
+	more := huge
+	more.ID = "more"
+	eventually(t, "it is in vain", func() bool {
+		got := r.Capacity(t.Context()).Room(more)
+		return got.Count == 0 && !strings.HasPrefix(got.Why, "needs")
+	})
+	if got := r.Capacity(t.Context()).Room(alike); got.Count != 8 {
+		t.Errorf("there is room for %+v of what is smaller, want 8", got)
+	}
+}
+
+func TestMasterIsSeldomAskedForItsAgents(t *testing.T) {
+	t.Parallel()
+	m := box(t, 1)
+	var asked atomic.Int64
+	var refuse atomic.Bool
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/api/v1" {
+			asked.Add(1)
+			if refuse.Load() {
+				http.Error(w, "not for you", http.StatusForbidden)
+				return
+			}
+		}
+		pass(t, m.URL(), w, req)
+	}))
+	t.Cleanup(front.Close)
+	c := &clock{}
+	cfg := config(newMemory(), front.URL)
+	cfg.Clock = c.now
+	r := start(t, cfg)
+	r.awaitState(framework.Subscribed)
+	time.Sleep(100 * time.Millisecond)
+	if n := asked.Load(); n != 0 {
+		t.Errorf("the master was asked %d times although nobody wants to know", n)
+	}
+	for range 20 {
+		if got := r.Capacity(t.Context()); got.Surveyed.IsZero() {
+			t.Errorf("nothing is known: %s", got.Unknown)
+		}
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("the master was asked %d times, want once", n)
+	}
+	refuse.Store(true)
+	c.leap(time.Minute)
+	if got := r.Capacity(t.Context()); got.Surveyed.IsZero() {
+		t.Error("what was told a minute ago is forgotten at the first refusal")
+	}
+	c.leap(5 * time.Minute)
+	for range 3 {
+		got := r.Capacity(t.Context()).Room(of(1))
+		if got.Count != placement.Unknown || !strings.Contains(got.Why, "403 not for you") {
+			t.Errorf("got %+v, want to be told of the refusal", got)
+		}
+	}
+	if n := asked.Load(); n != 3 {
+		t.Errorf("the master was asked %d times, want 3", n)
+	}
+}
+
+// pass sends a request on to a master, and its answer back as it comes.
+func pass(t *testing.T, to string, w http.ResponseWriter, req *http.Request) {
+	out, err := http.NewRequestWithContext(req.Context(), req.Method, to+req.URL.Path, req.Body)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	out.Header = req.Header
+	res, err := http.DefaultClient.Do(out)
+	if err != nil {
+		return // the session ended
+	}
+	defer res.Body.Close()
+	for k, v := range res.Header {
+		w.Header()[k] = v
+	}
+	w.WriteHeader(res.StatusCode)
+	buffer := make([]byte, 4096)
+	for {
+		n, err := res.Body.Read(buffer)
+		_, _ = w.Write(buffer[:n])
+		w.(http.Flusher).Flush()
+		if err != nil {
+			return
+		}
+	}
+}
