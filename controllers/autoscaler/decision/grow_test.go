@@ -1,0 +1,185 @@
+package decision_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
+	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+)
+
+func resources(cpu, memory string) corev1.ResourceList {
+	return corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory), corev1.ResourcePods: resource.MustParse("110"),
+	}
+}
+
+func makeNode(name, zone, cpu, memory string) *corev1.Node {
+	return &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name, corev1.LabelTopologyZone: zone}},
+		Status:     corev1.NodeStatus{Capacity: resources(cpu, memory), Allocatable: resources(cpu, memory)},
+	}
+}
+
+func makeShape(name, zone, cpu, memory string) decision.Shape {
+	return decision.Shape{Name: name, Node: makeNode(name, zone, cpu, memory), Room: -1}
+}
+
+func makePod(name, cpu string) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID(name), Labels: map[string]string{"app": "x"}},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Resources: corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)}}}}},
+	}
+}
+
+func spread(pod *corev1.Pod, key string) *corev1.Pod {
+	pod.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
+		MaxSkew: 1, TopologyKey: key, WhenUnsatisfiable: corev1.DoNotSchedule,
+		LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "x"}}}}
+	return pod
+}
+
+func selecting(pod *corev1.Pod, key, value string) *corev1.Pod {
+	pod.Spec.NodeSelector = map[string]string{key: value}
+	return pod
+}
+
+type outcome struct {
+	Launches []string            // pool/shape: pods
+	Placed   map[string]string   // node of each pod that needs no launch
+	Refused  map[string][]string // pool: reason, of each pod
+}
+
+func outcomeOf(plan decision.GrowPlan) outcome {
+	var o outcome
+	for _, launch := range plan.Launches {
+		line := launch.Pool + "/" + launch.Shape + ":"
+		for _, pod := range launch.Pods {
+			line += " " + pod.Name
+		}
+		o.Launches = append(o.Launches, line)
+	}
+	for _, placement := range plan.Placed {
+		if o.Placed == nil {
+			o.Placed = map[string]string{}
+		}
+		o.Placed[placement.Pod.Name] = placement.Node
+	}
+	for _, refused := range plan.Refused {
+		if o.Refused == nil {
+			o.Refused = map[string][]string{}
+		}
+		for _, pool := range refused.Pools {
+			o.Refused[refused.Pod.Name] = append(o.Refused[refused.Pod.Name], pool.Pool+": "+pool.Reason)
+		}
+	}
+	return o
+}
+
+func TestGrow(t *testing.T) {
+	four := makeShape("four", "a", "4", "8Gi")
+	tests := map[string]struct {
+		nodes []*corev1.Node
+		pods  []*corev1.Pod
+		pools []decision.Pool
+		want  outcome
+	}{
+		"nothing waits, nothing is launched": {
+			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},
+		},
+		"what there is, is used first": {
+			nodes: []*corev1.Node{makeNode("n1", "a", "4", "8Gi")},
+			pods:  []*corev1.Pod{makePod("1", "3"), makePod("2", "2")},
+			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},
+			want:  outcome{Placed: map[string]string{"1": "n1"}, Launches: []string{"p/four: 2"}},
+		},
+		"pods share a new node": {
+			pods:  []*corev1.Pod{makePod("1", "1"), makePod("2", "3"), makePod("3", "2")},
+			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},
+			want:  outcome{Launches: []string{"p/four: 2 1", "p/four: 3"}},
+		},
+		"the pool of more weight goes first, and the next when it is full": {
+			pods: []*corev1.Pod{makePod("1", "4"), makePod("2", "4")},
+			pools: []decision.Pool{
+				{Name: "a", Weight: 1, Shapes: []decision.Shape{four}},
+				{Name: "b", Weight: 2, Nodes: 1, Max: 2, Shapes: []decision.Shape{four}},
+			},
+			want: outcome{Launches: []string{"b/four: 1", "a/four: 2"}},
+		},
+		"pools of equal weight are asked by name": {
+			pods:  []*corev1.Pod{makePod("1", "4")},
+			pools: []decision.Pool{{Name: "b", Shapes: []decision.Shape{four}}, {Name: "a", Shapes: []decision.Shape{four}}},
+			want:  outcome{Launches: []string{"a/four: 1"}},
+		},
+		"a pool below its minimum is filled, and its nodes are used": {
+			pods:  []*corev1.Pod{makePod("1", "1")},
+			pools: []decision.Pool{{Name: "p", Nodes: 1, Min: 3, Shapes: []decision.Shape{four}}},
+			want:  outcome{Launches: []string{"p/four: 1", "p/four:"}},
+		},
+		"a pod larger than any shape is refused with the reason of each pool": {
+			pods: []*corev1.Pod{makePod("1", "5")},
+			pools: []decision.Pool{
+				{Name: "a", Shapes: []decision.Shape{four}},
+				{Name: "b", Closed: "it is paused", Shapes: []decision.Shape{four}},
+			},
+			want: outcome{Refused: map[string][]string{"1": {"a: Insufficient cpu", "b: it is paused"}}},
+		},
+		"limits, maximum and room are told": {
+			pods: []*corev1.Pod{makePod("1", "1")},
+			pools: []decision.Pool{
+				{Name: "a", Nodes: 1, Max: 1, Shapes: []decision.Shape{four}},
+				{Name: "b", Used: resources("4", "8Gi"), Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("7")}, Shapes: []decision.Shape{four}},
+				{Name: "c", Shapes: []decision.Shape{{Name: "four", Node: four.Node, NearestMiss: "needs 4 cpus on one agent; the best free is 2 on agent-17"}}},
+			},
+			want: outcome{Refused: map[string][]string{"1": {
+				"a: it has 1 nodes, its maxReplicas",
+				"b: one more node would exceed its limit of 7 cpu",
+				"c: no capacity: needs 4 cpus on one agent; the best free is 2 on agent-17",
+			}}},
+		},
+		"room is used up": {
+			pods:  []*corev1.Pod{makePod("1", "4"), makePod("2", "4")},
+			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{{Name: "four", Node: four.Node, Room: 1, NearestMiss: "nothing is free"}}}},
+			want:  outcome{Launches: []string{"p/four: 1"}, Refused: map[string][]string{"2": {"p: no capacity: nothing is free"}}},
+		},
+		"a spread over zones asks for a node in each": {
+			pods: []*corev1.Pod{
+				spread(makePod("1", "1"), corev1.LabelTopologyZone),
+				spread(makePod("2", "1"), corev1.LabelTopologyZone),
+				spread(makePod("3", "1"), corev1.LabelTopologyZone),
+			},
+			nodes: []*corev1.Node{makeNode("n1", "a", "1", "1Gi"), makeNode("n2", "b", "0", "1Gi"), makeNode("n3", "c", "0", "1Gi")},
+			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{makeShape("in-a", "a", "4", "8Gi"), makeShape("in-b", "b", "4", "8Gi"), makeShape("in-c", "c", "4", "8Gi")}}},
+			want:  outcome{Placed: map[string]string{"1": "n1"}, Launches: []string{"p/in-b: 2", "p/in-c: 3"}},
+		},
+		"a node selector that no pool meets": {
+			pods:  []*corev1.Pod{selecting(makePod("1", "1"), "disk", "ssd")},
+			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},
+			want:  outcome{Refused: map[string][]string{"1": {"p: node(s) didn't match Pod's node affinity/selector"}}},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			cluster, err := scheduling.New()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, node := range test.nodes {
+				cluster.AddNode(node)
+			}
+			in := decision.GrowInput{Cluster: cluster, Pods: test.pods, Pools: test.pools}
+			if diff := cmp.Diff(test.want, outcomeOf(decision.Grow(in))); diff != "" {
+				t.Errorf("plan (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.want, outcomeOf(decision.Grow(in))); diff != "" {
+				t.Errorf("plan decided again: the cluster was changed (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
