@@ -4,6 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/node"
 	"github.com/k8sm/k8sm/mesos/framework"
@@ -19,13 +24,17 @@ func (r *Reconciler) begin(ctx context.Context, p *pass, wanted terms, fought in
 		return err
 	}
 	wanted.info.ID = id
+	records := r.store(name)
+	if records.supplies.ClientCAData, err = r.clientAuthority(ctx); err != nil {
+		return err
+	}
 	made, err := r.Dial(session.Config{
 		Masters:      wanted.masters,
 		Framework:    wanted.info,
 		Access:       wanted.access.Access,
 		MaySubscribe: r.MaySubscribe,
 		Tasks:        tasks,
-		Store:        r.store(name),
+		Store:        records,
 		Log:          r.Log.WithValues("MesosFramework", name),
 		Clock:        r.Now,
 		Changed:      func() { r.Sessions.poke(name) },
@@ -42,6 +51,22 @@ func (r *Reconciler) store(name string) *store {
 		framework: name, client: r.Client, live: r.Live,
 		tokens: r.Tokens, supplies: r.Supplies, now: r.Now,
 	}
+}
+
+// clientAuthority is the PEM of what API servers publish as the authority of their
+// clients, for servers that are called by them: kubelets are, for logs and exec. It may be
+// another than the one that the API server's own certificate is of. Nil where it is not
+// published, or not for us to read.
+func (r *Reconciler) clientAuthority(ctx context.Context) ([]byte, error) {
+	var published corev1.ConfigMap
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: metav1.NamespaceSystem, Name: "extension-apiserver-authentication"}, &published)
+	switch {
+	case apierrors.IsForbidden(err):
+		r.Log.Info("The authority of the API server's clients may not be read; nodes take that of its own certificate, and logs and exec fail where it is another", "error", err.Error())
+	case client.IgnoreNotFound(err) != nil:
+		return nil, fmt.Errorf("reading the authority of the API server's clients: %w", err)
+	}
+	return []byte(published.Data["client-ca-file"]), nil
 }
 
 // tasks are those of the framework that are not known to have ended, bare intents among

@@ -89,6 +89,7 @@ type pass struct {
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes,verbs=get;list;watch
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes/status,verbs=patch
 // +kubebuilder:rbac:groups="",namespace=k8sm-system,resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",namespace=kube-system,resources=configmaps,resourceNames=extension-apiserver-authentication,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile looks at one MesosFramework, sees to its session, and tells how it fares.

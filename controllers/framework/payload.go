@@ -28,6 +28,10 @@ type Supplies struct {
 	// the authority that they check it against.
 	APIServer string
 	CAData    []byte
+	// ClientCAData is the PEM of the authorities that the API server's clients, and so
+	// the API server itself as a kubelet's client, are checked against. It is read from
+	// the cluster. Nil: CAData.
+	ClientCAData []byte
 	// ClusterDNS and ClusterDomain go into the pods' resolv.conf.
 	ClusterDNS    []string
 	ClusterDomain string
@@ -74,6 +78,7 @@ func launch(n *v1alpha1.MesosNode, intent framework.Intent, supplies Supplies, t
 		ProviderID:       node.ProviderID(intent.AgentID, intent.TaskID),
 		APIServer:        supplies.APIServer,
 		CAData:           supplies.CAData,
+		ClientCAData:     supplies.ClientCAData,
 		BootstrapToken:   token,
 		Labels:           node.Labels(n),
 		CPUs:             intent.Resources.CPUs,

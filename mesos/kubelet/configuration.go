@@ -80,7 +80,7 @@ func kubeletConfig(l *Launch, p layout, r Reservation, host hostFacts) kubeletCo
 		APIVersion: "kubelet.config.k8s.io/v1beta1",
 		Kind:       "KubeletConfiguration",
 
-		Authentication: authentication{Webhook: enabled{true}, X509: x509Auth{p.authority()}},
+		Authentication: authentication{Webhook: enabled{true}, X509: x509Auth{p.clientAuthority()}},
 		Authorization:  authorization{"Webhook"},
 
 		RotateCertificates: true,
@@ -232,10 +232,14 @@ func writeConfiguration(l *Launch, p layout, r Reservation, host hostFacts) erro
 			return fmt.Errorf("making configuration folder: %w", err)
 		}
 	}
+	clients := l.ClientCAData
+	if len(clients) == 0 {
+		clients = l.CAData
+	}
 	return errors.Join(
 		writeJSON(p.kubeletConf(), kubeletConfig(l, p, r, host)),
 		writeJSON(p.bootstrap(), bootstrapKubeconfig(l)),
-		writeFile(p.authority(), l.CAData),
+		writeFile(p.clientAuthority(), clients),
 		writeFile(p.runtimeConf(), []byte(containerdConfig(l, p, host.restrictOOMScore))),
 		writeFile(p.cniTemplate(), []byte(cniTemplate(l.NodeName, host.masquerade))),
 	)

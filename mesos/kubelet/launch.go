@@ -56,9 +56,11 @@ type Launch struct {
 
 	// APIServer is the URL at which the node reaches the Kubernetes API.
 	APIServer string `json:"apiServer"`
-	// CAData is the PEM of the authority that the API server and its clients are
-	// checked against.
+	// CAData is the PEM of the authority that the API server is checked against.
 	CAData []byte `json:"caData"`
+	// ClientCAData is the PEM of the authorities that the kubelet's clients are checked
+	// against. Empty: CAData.
+	ClientCAData []byte `json:"clientCAData,omitempty" version:"1"`
 	// BootstrapToken, id.secret, is good for one certificate request. Never log it.
 	BootstrapToken string `json:"bootstrapToken"`
 

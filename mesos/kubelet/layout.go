@@ -37,7 +37,7 @@ func (p layout) clientCert() string      { return p.in("pki", "kubelet-client-cu
 func (p layout) kubeletConf() string     { return p.in("etc", "kubelet.json") }
 func (p layout) kubeconfig() string      { return p.in("etc", "kubeconfig") }
 func (p layout) bootstrap() string       { return p.in("etc", "bootstrap-kubeconfig") }
-func (p layout) authority() string       { return p.in("etc", "ca.crt") }
+func (p layout) clientAuthority() string { return p.in("etc", "client-ca.crt") }
 func (p layout) runtimeConf() string     { return p.in("etc", "containerd.toml") }
 func (p layout) cniTemplate() string     { return p.in("etc", "cni.conflist.template") }
 func (p layout) program(n string) string { return p.in("bin", n) }

@@ -24,7 +24,10 @@ type controlPlane struct {
 	serviceIP string
 	pods      string
 
+	// ca signs the API server's certificate, clientCA those of its clients and of
+	// kubelets: two, as in clusters where it matters which one a program is given.
 	ca       *authority
+	clientCA *authority
 	etcdCA   *authority
 	api      int // port
 	etcd     int // port
@@ -69,6 +72,9 @@ func (c *controlPlane) issue(now time.Time) (err error) {
 	if c.ca, err = newAuthority(c.dir, "ca", now); err != nil {
 		return err
 	}
+	if c.clientCA, err = newAuthority(c.dir, "client-ca", now); err != nil {
+		return err
+	}
 	if c.etcdCA, err = newAuthority(c.dir, "etcd-ca", now); err != nil {
 		return err
 	}
@@ -81,7 +87,7 @@ func (c *controlPlane) issue(now time.Time) (err error) {
 
 // kubeconfig of somebody who logs in by certificate.
 func (c *controlPlane) kubeconfig(file, name string, groups []string, now time.Time) (string, error) {
-	pair, err := c.ca.issue(subject{file: file, name: name, groups: groups}, now)
+	pair, err := c.clientCA.issue(subject{file: file, name: name, groups: groups}, now)
 	if err != nil {
 		return "", err
 	}
@@ -136,7 +142,7 @@ func (c *controlPlane) startAPIServer(ctx context.Context, now time.Time) error 
 	if err != nil {
 		return err
 	}
-	kubelet, err := c.ca.issue(subject{file: "kubelet-client", name: kubeletClient}, now)
+	kubelet, err := c.clientCA.issue(subject{file: "kubelet-client", name: kubeletClient}, now)
 	if err != nil {
 		return err
 	}
@@ -149,10 +155,10 @@ func (c *controlPlane) startAPIServer(ctx context.Context, now time.Time) error 
 		fmt.Sprintf("--etcd-servers=https://127.0.0.1:%d", c.etcd),
 		"--etcd-cafile="+c.etcdCA.certFile, "--etcd-certfile="+etcd.certFile, "--etcd-keyfile="+etcd.keyFile,
 		"--tls-cert-file="+server.certFile, "--tls-private-key-file="+server.keyFile,
-		"--client-ca-file="+c.ca.certFile,
+		"--client-ca-file="+c.clientCA.certFile,
 		"--kubelet-client-certificate="+kubelet.certFile, "--kubelet-client-key="+kubelet.keyFile,
 		// The API server checks the certificates that the operator approves.
-		"--kubelet-certificate-authority="+c.ca.certFile,
+		"--kubelet-certificate-authority="+c.clientCA.certFile,
 		"--kubelet-preferred-address-types=InternalIP",
 		"--service-account-key-file="+c.saPublic, "--service-account-signing-key-file="+c.saKey,
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
@@ -183,7 +189,7 @@ func (c *controlPlane) startControllerManager(_ context.Context, now time.Time) 
 	_, err = c.run("kube-controller-manager",
 		"--kubeconfig="+config, "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", ports[0]),
 		"--controllers=*,bootstrap-signer-controller,token-cleaner-controller",
-		"--cluster-signing-cert-file="+c.ca.certFile, "--cluster-signing-key-file="+c.ca.keyFile,
+		"--cluster-signing-cert-file="+c.clientCA.certFile, "--cluster-signing-key-file="+c.clientCA.keyFile,
 		"--root-ca-file="+c.ca.certFile, "--service-account-private-key-file="+c.saKey,
 		"--use-service-account-credentials=true", "--flex-volume-plugin-dir="+c.dir.file("flex"),
 		"--allocate-node-cidrs=true", "--cluster-cidr="+c.pods, "--service-cluster-ip-range="+c.services,
@@ -209,7 +215,7 @@ func (c *controlPlane) startScheduler(_ context.Context, now time.Time) error {
 
 // client that the API server knows as an administrator, for its health endpoint.
 func (c *controlPlane) client(now time.Time) (*http.Client, error) {
-	who, err := c.ca.issue(subject{file: "health", name: "health", groups: []string{"system:masters"}}, now)
+	who, err := c.clientCA.issue(subject{file: "health", name: "health", groups: []string{"system:masters"}}, now)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ const (
 	kindCSR       kind = "CertificateSigningRequest"
 	kindLease     kind = "Lease"
 	kindPDB       kind = "PodDisruptionBudget"
+	kindConfigMap kind = "ConfigMap"
 )
 
 // kindOf an object, or of the objects in a list.
@@ -53,6 +54,8 @@ func kindOf(object runtime.Object) kind {
 		return kindLease
 	case *policyv1.PodDisruptionBudget, *policyv1.PodDisruptionBudgetList:
 		return kindPDB
+	case *corev1.ConfigMap, *corev1.ConfigMapList:
+		return kindConfigMap
 	case *metav1.PartialObjectMetadata:
 		return kind(o.Kind)
 	case *metav1.PartialObjectMetadataList:
