@@ -160,6 +160,12 @@ type AgentFailure struct {
 	//
 	// +optional
 	Reason string `json:"reason,omitempty"`
+
+	// Message that came with it.
+	//
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	Message string `json:"message,omitempty"`
 }
 
 // MesosNode is one Kubernetes node on a Mesos agent, from demand to gone. Pools

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,8 +23,10 @@ const (
 	// nowhere would be tried on every agent of the cluster in a row.
 	nodeBackoff  = 10 * time.Second
 	freeFailures = 2
-	// maxFailures is how many agents status.failures holds.
+	// maxFailures is how many agents status.failures holds, and maxSaid how much of what
+	// was said of each, in bytes.
 	maxFailures = 16
+	maxSaid     = 1024
 )
 
 // blameless are the reasons of ends that say nothing of the agent.
@@ -90,10 +93,22 @@ func blame(old []v1alpha1.AgentFailure, task *v1alpha1.MesosTask, when time.Time
 		Count:   count,
 		Until:   metav1.NewTime(when.Add(double(agentBackoff, count))),
 		Reason:  cmp.Or(task.Reason, task.State),
+		Message: strings.ToValidUTF8(taskEnded(task)[:min(len(taskEnded(task)), maxSaid)], ""),
 	})
 	slices.SortStableFunc(out, func(a, b v1alpha1.AgentFailure) int { return b.Until.Compare(a.Until.Time) })
 	return out[:min(len(out), maxFailures)]
 }
+
+// lastFailure is what was said of the latest of the failures, "" if there was none.
+func lastFailure(failures []v1alpha1.AgentFailure) string {
+	if len(failures) == 0 {
+		return ""
+	}
+	return slices.MaxFunc(failures, func(a, b v1alpha1.AgentFailure) int { return failedAt(a).Compare(failedAt(b)) }).Message
+}
+
+// failedAt is when the agent failed last.
+func failedAt(f v1alpha1.AgentFailure) time.Time { return f.Until.Add(-double(agentBackoff, f.Count)) }
 
 // pause is how long the node waits whatever the agent: not at all at first.
 func pause(failures []v1alpha1.AgentFailure) time.Duration {

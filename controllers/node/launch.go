@@ -82,17 +82,21 @@ func (r *Reconciler) obstacle(p *pass) (reason, message string) {
 	return "", ""
 }
 
-// explain tells how a demand fares. The condition is Unknown while nothing is known,
-// and False once Mesos' offers were looked at and found wanting.
+// explain tells how a demand fares, and why the attempt before it failed. The condition is
+// Unknown while nothing is known, and False once Mesos' offers were looked at and found
+// wanting.
 func (r *Reconciler) explain(p *pass, taskID string) {
 	was := p.condition(v1alpha1.ConditionLaunched)
 	message, _ := p.session.Explain(taskID)
+	tell := func(status metav1.ConditionStatus, message string) {
+		p.set(v1alpha1.ConditionLaunched, status, v1alpha1.ReasonWaitingForOffer, strings.TrimSpace(message+" "+lastFailure(p.node.Status.Failures)))
+	}
 	switch {
 	case was.Reason != v1alpha1.ReasonWaitingForOffer || was.Status == metav1.ConditionUnknown && (message == "" || p.now.Sub(was.LastTransitionTime.Time) < explainAfter):
-		p.set(v1alpha1.ConditionLaunched, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForOffer, "Waiting for an offer that fits.")
+		tell(metav1.ConditionUnknown, "Waiting for an offer that fits.")
 		p.again(explainAfter)
 	case message != "":
-		p.set(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonWaitingForOffer, message)
+		tell(metav1.ConditionFalse, message)
 		p.again(explainEvery)
 	default:
 		p.again(explainEvery)

@@ -185,6 +185,9 @@ func TestAnAttemptFails(t *testing.T) {
 			if diff := cmp.Diff(test.avoid, s.session.wanted["general-x7k2p.0f1e2d3c.2"].Avoid); diff != "" {
 				t.Errorf("avoided agents (-want +got):\n%s", diff)
 			}
+			if len(test.avoid) > 0 {
+				s.says(v1alpha1.ConditionLaunched, "Waiting for an offer that fits. The task on agent agent-3.example ended ("+string(test.state))
+			}
 			node := s.node()
 			if node.Status.Task != nil || node.Status.Attempt != 2 {
 				t.Errorf("attempt %d with task %+v, want attempt 2 without", node.Status.Attempt, node.Status.Task)

@@ -2,8 +2,10 @@ package node
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -90,6 +92,20 @@ func TestBackoffGrowsWithEachFailure(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]int32{"a": 3, "b": 1, "c": 1, "d": 1}, counts); diff != "" {
 		t.Errorf("failures in a row (-want +got):\n%s", diff)
+	}
+}
+
+func TestLastFailureIsTheOneToldOf(t *testing.T) {
+	_, status := failing("a", "a", "a", "b")
+	if got := lastFailure(status.Failures); !strings.Contains(got, "agent b ended") {
+		t.Errorf("told of: %q", got)
+	}
+	long := &v1alpha1.MesosTask{AgentID: "a", State: string(framework.TaskFailed), Message: strings.Repeat("ä", maxSaid)}
+	if got := lastFailure(blame(nil, long, noon)); len(got) > maxSaid || !utf8.ValidString(got) {
+		t.Errorf("%d bytes, valid: %t", len(got), utf8.ValidString(got))
+	}
+	if got := lastFailure(nil); got != "" {
+		t.Errorf("without failures: %q", got)
 	}
 }
 
