@@ -109,6 +109,9 @@ const (
 	ConditionRegistered = "Registered"
 	// ConditionDrained appears when the node is going: True when no pod is left to evict.
 	ConditionDrained = "Drained"
+	// ConditionDisruptable is on the nodes of pools with autoscaling: True when nobody would
+	// miss the node. The message says what is waited for before it goes.
+	ConditionDisruptable = "Disruptable"
 )
 
 // Reasons of a MesosNode's conditions.
@@ -163,6 +166,22 @@ const (
 	ReasonDrainTimedOut = "DrainTimedOut"
 	// ReasonTerminating: the task was told to end; waiting for Mesos to confirm.
 	ReasonTerminating = "Terminating"
+	// ReasonEmpty: no pod is on the node but those of DaemonSets and static ones.
+	ReasonEmpty = "Empty"
+	// ReasonUnderutilized: the node is used for less than the pool's threshold.
+	ReasonUnderutilized = "Underutilized"
+	// ReasonUtilized: the node's pods need it, or the pool's policy keeps nodes with pods.
+	ReasonUtilized = "Utilized"
+	// ReasonPodsFitNowhereElse: the node is under-used, but a pod fits on no other; the
+	// message names it.
+	ReasonPodsFitNowhereElse = "PodsFitNowhereElse"
+	// ReasonPodHoldsNode: a pod on the node must not be disturbed; the message says which
+	// and why.
+	ReasonPodHoldsNode = "PodHoldsNode"
+	// ReasonDisruptionBudget: a PodDisruptionBudget lets no pod of the node go now.
+	ReasonDisruptionBudget = "DisruptionBudget"
+	// ReasonDoNotDisrupt: the MesosNode is annotated with k8sm.io/do-not-disrupt.
+	ReasonDoNotDisrupt = "DoNotDisrupt"
 )
 
 // Reasons of the condition Approved or Denied on a CertificateSigningRequest.

@@ -16,6 +16,10 @@ const (
 	// it is there, no registration is made without an ID.
 	AnnotationFrameworkID = "k8sm.io/framework-id"
 
+	// AnnotationDoNotDisrupt, "true" on a pod, or on a MesosNode, keeps the autoscaler from
+	// removing the node to save it. Nodes that go for another reason go all the same.
+	AnnotationDoNotDisrupt = "k8sm.io/do-not-disrupt"
+
 	// AnnotationForceRelease, set to "true" by a person, lets a MesosNode be deleted
 	// although Mesos has not confirmed that its task ended, and a MesosFramework
 	// although no master has taken its TEARDOWN. What was launched may still run

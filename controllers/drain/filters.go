@@ -19,6 +19,9 @@ const (
 	Await Verdict = "Await"
 	// Evict: the pod is asked to go.
 	Evict Verdict = "Evict"
+	// Keep: the pod must not be disturbed to save a node. Only drains that are Optional
+	// know it.
+	Keep Verdict = "Keep"
 )
 
 // stuckAfter is how long past its end a pod may linger on a node whose kubelet is
@@ -37,6 +40,8 @@ type Circumstances struct {
 	Now time.Time
 	// KubeletSilent says that the node's kubelet has not reported lately.
 	KubeletSilent bool
+	// Optional says that nothing but thrift asks for the drain.
+	Optional bool
 }
 
 // filter decides on a pod, or leaves it to the next one with an empty verdict.
@@ -44,18 +49,19 @@ type filter func(*corev1.Pod, Circumstances) (Verdict, string)
 
 // filters are asked in this order; the first that decides is heard. What none of them
 // speaks for is evicted.
-var filters = []filter{terminal, mirror, daemon, stuck, terminating}
+var filters = []filter{terminal, mirror, daemon, stuck, terminating, sheltered}
 
 // Sort decides on each pod.
 func Sort(pods []corev1.Pod, c Circumstances) []Decision {
 	decisions := make([]Decision, 0, len(pods))
 	for i := range pods {
-		decisions = append(decisions, decide(&pods[i], c))
+		decisions = append(decisions, Decide(&pods[i], c))
 	}
 	return decisions
 }
 
-func decide(pod *corev1.Pod, c Circumstances) Decision {
+// Decide on one pod.
+func Decide(pod *corev1.Pod, c Circumstances) Decision {
 	for _, f := range filters {
 		if verdict, reason := f(pod, c); verdict != "" {
 			return Decision{Pod: pod, Verdict: verdict, Reason: reason}
