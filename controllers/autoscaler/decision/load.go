@@ -1,0 +1,75 @@
+package decision
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	resourcehelper "k8s.io/component-helpers/resource"
+
+	"github.com/k8sm/k8sm/controllers/drain"
+)
+
+// load is what a node has to do, but for what comes and goes with every node.
+type load struct {
+	pods int
+	// movable are the pods that would have to go elsewhere; others are ending.
+	movable []*corev1.Pod
+	// kept says which pod must not be disturbed, and why; empty for none.
+	kept string
+	// cpu and memory are the shares of what a node has for such pods; use is the larger.
+	cpu, memory, use float64
+}
+
+func (l load) String() string {
+	return fmt.Sprintf("%.0f %% of the cpu and %.0f %% of the memory", 100*l.cpu, 100*l.memory)
+}
+
+func loadOf(m *Member, now time.Time) load {
+	l := load{}
+	var askedCPU, askedMemory int64
+	freeCPU, freeMemory := m.Node.Status.Allocatable.Cpu().MilliValue(), m.Node.Status.Allocatable.Memory().Value()
+	for _, pod := range m.Pods {
+		d := drain.Decide(pod, drain.Circumstances{Now: now, Optional: true})
+		if d.Verdict == drain.Ignore && done(pod) {
+			continue
+		}
+		cpu, memory := requests(pod)
+		switch d.Verdict {
+		case drain.Ignore:
+			freeCPU, freeMemory = freeCPU-cpu, freeMemory-memory
+			continue
+		case drain.Keep:
+			if l.kept == "" {
+				l.kept = fmt.Sprintf("Pod %s/%s %s.", pod.Namespace, pod.Name, d.Reason)
+			}
+		case drain.Evict:
+			l.movable = append(l.movable, pod)
+		}
+		l.pods++
+		askedCPU, askedMemory = askedCPU+cpu, askedMemory+memory
+	}
+	l.cpu, l.memory = share(askedCPU, freeCPU), share(askedMemory, freeMemory)
+	l.use = max(l.cpu, l.memory)
+	return l
+}
+
+func done(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
+func requests(pod *corev1.Pod) (cpu, memory int64) {
+	r := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
+	return r.Cpu().MilliValue(), r.Memory().Value()
+}
+
+// share of a whole; all of it where there is none.
+func share(part, whole int64) float64 {
+	switch {
+	case part == 0:
+		return 0
+	case whole <= 0:
+		return 1
+	}
+	return float64(part) / float64(whole)
+}

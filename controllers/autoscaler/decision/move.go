@@ -1,0 +1,135 @@
+package decision
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+// stuckFor is for how long nobody looks again for a place for pods that have fit nowhere.
+const stuckFor = 2 * time.Minute
+
+// move removes a node whose pods all fit elsewhere, or else has a smaller one launched. A
+// node that waits for something keeps the spare that would replace it.
+func (s *shrinkage) move(c *candidate, wait string) {
+	if until := c.trace.Stuck.Add(stuckFor); until.After(s.in.Now) {
+		s.again(until)
+		s.stays(c, v1alpha1.ReasonPodsFitNowhereElse, c.trace.Why)
+		return
+	}
+	if reason, message := s.budgets.forbid(c.load.movable); reason != "" {
+		s.stays(c, reason, message) // those that go before have spent it
+		return
+	}
+	places, homeless := s.relocate(c, nil)
+	if homeless != nil {
+		places = s.relocateToSpare(c)
+	}
+	switch {
+	case wait != "":
+		s.mayGo(c, wait)
+	case len(places) > 0 || homeless == nil:
+		s.moved(c, places)
+	case !s.replace(c):
+		s.stuck(c, homeless)
+	}
+}
+
+// relocate takes the node away and finds places for its pods, also on one more node if
+// there is any. Where it does not, it tells of a pod that has none, and nothing has changed.
+func (s *shrinkage) relocate(c *candidate, another *corev1.Node) (places []string, homeless *corev1.Pod) {
+	mark := s.in.Cluster.Checkpoint()
+	s.in.Cluster.RemoveNode(c.Name)
+	if another != nil {
+		s.in.Cluster.AddNode(another)
+	}
+	for _, pod := range inOrder(c.load.movable) {
+		free := *pod
+		free.Spec.NodeName = ""
+		node, placed := s.in.Cluster.Place(&free)
+		if !placed {
+			s.in.Cluster.Revert(mark)
+			return nil, pod
+		}
+		if !slices.Contains(places, node) {
+			places = append(places, node)
+		}
+	}
+	for _, node := range places {
+		s.took[node] = true
+	}
+	slices.Sort(places)
+	return places, nil
+}
+
+// relocateToSpare tries the spares that are smaller, the smallest first.
+func (s *shrinkage) relocateToSpare(c *candidate) []string {
+	for _, spare := range s.spares {
+		if s.took[spare.Name] || !smaller(spare.Taken, c.Taken) {
+			continue
+		}
+		if places, homeless := s.relocate(c, spare.Node); homeless == nil {
+			return places
+		}
+	}
+	return nil
+}
+
+// moved removes the node, unless its pods would have to wait for another one.
+func (s *shrinkage) moved(c *candidate, places []string) {
+	if i := slices.IndexFunc(places, func(node string) bool { return s.rising[node] }); i >= 0 {
+		s.mayGo(c, fmt.Sprintf("It may go when %s is ready.", places[i]))
+		return
+	}
+	s.budgets.spend(c.load.movable)
+	where := strings.Join(places[:min(len(places), 3)], ", ")
+	if more := len(places) - 3; more > 0 {
+		where += fmt.Sprintf(" and %d more", more)
+	}
+	s.remove(c, fmt.Sprintf("it has been under-used for %s, and its %d pods fit on %s", s.since(c.trace.Idle), len(c.load.movable), where))
+}
+
+// replace launches a smaller node that holds all pods of this one, if there is such a shape.
+// It is a spare then, and this one goes when it is ready.
+func (s *shrinkage) replace(c *candidate) bool {
+	for _, shape := range c.pool.grows.shapes {
+		if !smaller(shape.Node.Status.Capacity, c.Taken) || c.pool.grows.blocked(shape) != "" {
+			continue
+		}
+		node := shape.Node.DeepCopy()
+		node.Name = fmt.Sprintf("%s (for %s)", c.pool.Name, c.Name)
+		if node.Labels == nil {
+			node.Labels = map[string]string{}
+		}
+		node.Labels[corev1.LabelHostname] = node.Name
+		if _, homeless := s.relocate(c, node); homeless != nil {
+			continue
+		}
+		c.pool.grows.take(shape)
+		c.pool.left--
+		s.plan.Launches = append(s.plan.Launches, Launch{Pool: c.pool.Name, Shape: shape.Name, Pods: c.load.movable})
+		s.mayGo(c, fmt.Sprintf("It may go when a node of shape %s is ready, which holds its pods.", shape.Name))
+		return true
+	}
+	return false
+}
+
+// stuck remembers that the pods fit nowhere else, so that nobody tries again at once.
+func (s *shrinkage) stuck(c *candidate, homeless *corev1.Pod) {
+	c.trace.Stuck = s.in.Now
+	c.trace.Why = fmt.Sprintf("Its pods ask for %s of it, but pod %s/%s fits on no other node.", c.load, homeless.Namespace, homeless.Name)
+	s.plan.Memory[c.Name] = c.trace
+	s.again(s.in.Now.Add(stuckFor))
+	s.stays(c, v1alpha1.ReasonPodsFitNowhereElse, c.trace.Why)
+}
+
+// smaller tells whether one node takes less from Mesos than another, and of nothing more.
+func smaller(a, b corev1.ResourceList) bool {
+	cpu, memory := a.Cpu().Cmp(*b.Cpu()), a.Memory().Cmp(*b.Memory())
+	return cpu <= 0 && memory <= 0 && cpu+memory < 0
+}

@@ -1,0 +1,355 @@
+package decision_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
+	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// replica is a pod that its owner makes again elsewhere.
+func replica(name, cpu string, change ...func(*corev1.Pod)) *corev1.Pod {
+	yes := true
+	pod := makePod(name, cpu)
+	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "web", Controller: &yes}}
+	for _, f := range change {
+		f(pod)
+	}
+	return pod
+}
+
+func ofDaemonSet(pod *corev1.Pod) { pod.OwnerReferences[0].Kind = "DaemonSet" }
+
+func annotated(key, value string) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) { pod.Annotations = map[string]string{key: value} }
+}
+
+func alone(pod *corev1.Pod) {
+	pod.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
+			TopologyKey: corev1.LabelHostname, LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "x"}}}}}}
+}
+
+// member is a node of 4 cpus and 8 GiB that has been there for a day.
+func member(name string, pods ...*corev1.Pod) decision.Member {
+	return sized(name, "4", "8Gi", pods...)
+}
+
+func sized(name, cpu, memory string, pods ...*corev1.Pod) decision.Member {
+	for _, pod := range pods {
+		pod.Spec.NodeName = name
+	}
+	return decision.Member{
+		Name: name, Node: makeNode(name, "a", cpu, memory), Taken: resources(cpu, memory),
+		Created: noon.Add(-24 * time.Hour), Ready: true, Pods: pods,
+	}
+}
+
+func with(m decision.Member, change func(*decision.Member)) decision.Member {
+	change(&m)
+	return m
+}
+
+func rising(m *decision.Member) { m.Ready = false }
+
+// thrift is a pool whose nodes go after five minutes, all at once if need be.
+func thrift(members ...decision.Member) decision.ShrinkPool {
+	return decision.ShrinkPool{
+		Pool: decision.Pool{Name: "general"}, Threshold: 50, After: 5 * time.Minute, Lifetime: 10 * time.Minute, Calm: 10 * time.Minute,
+		Budget: intstr.FromString("100%"), Members: members,
+	}
+}
+
+// shrinking is a world to decide on, again and again.
+type shrinking struct {
+	pool    decision.ShrinkPool
+	others  []decision.Member // nodes of nobody's
+	pending []*corev1.Pod
+	pdbs    []*policyv1.PodDisruptionBudget
+	memory  decision.Memory
+	now     time.Time
+}
+
+func (s *shrinking) decide(t *testing.T) decision.ShrinkPlan {
+	t.Helper()
+	cluster, err := scheduling.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, members := range [][]decision.Member{s.pool.Members, s.others} {
+		for _, m := range members {
+			cluster.AddNode(m.Node)
+			for _, pod := range m.Pods {
+				if err := cluster.AddPod(pod); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	in := decision.ShrinkInput{Now: s.now, Cluster: cluster, Pending: s.pending, Budgets: s.pdbs, Pools: []decision.ShrinkPool{s.pool}, Memory: s.memory}
+	plan := decision.Shrink(in)
+	if diff := cmp.Diff(plan, decision.Shrink(in)); diff != "" {
+		t.Errorf("the same again gives another plan, or the cluster was changed:\n%s", diff)
+	}
+	s.memory = plan.Memory
+	return plan
+}
+
+// verdicts tells each as "node: True Empty".
+func verdicts(plan decision.ShrinkPlan) []string {
+	var out []string
+	for _, v := range plan.Verdicts {
+		out = append(out, fmt.Sprintf("%s: %v %s", v.Node, v.Disruptable, v.Reason))
+	}
+	return out
+}
+
+func removals(plan decision.ShrinkPlan) []string {
+	var out []string
+	for _, r := range plan.Removals {
+		out = append(out, r.Node)
+	}
+	return out
+}
+
+func TestWhichNodesGo(t *testing.T) {
+	t.Parallel()
+	small := makeShape("small", "a", "2", "4Gi")
+	smaller := func(p *decision.ShrinkPool) {
+		p.Shapes = []decision.Shape{makeShape("large", "a", "4", "8Gi"), small}
+	}
+	for name, tc := range map[string]struct {
+		members []decision.Member
+		others  []decision.Member
+		pool    func(*decision.ShrinkPool)
+		pending []*corev1.Pod
+		pdbs    []*policyv1.PodDisruptionBudget
+		want    []string
+		gone    []string
+		launch  []string
+		says    string // part of the first verdict's message
+	}{
+		"an empty node goes": {
+			members: []decision.Member{member("n1"), member("n2", replica("p", "3"))},
+			want:    []string{"n1: true Empty", "n2: false Utilized"}, gone: []string{"n1"},
+		},
+		"a node with pods of DaemonSets alone is empty": {
+			members: []decision.Member{member("n1", replica("d", "3", ofDaemonSet))},
+			want:    []string{"n1: true Empty"}, gone: []string{"n1"},
+		},
+		"an under-used node goes when its pods fit on others": {
+			members: []decision.Member{member("n1", replica("a", "1")), member("n2", replica("b", "2500m"))},
+			want:    []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
+			says: "25 % of the cpu",
+		},
+		"several go together, as long as all of their pods fit": {
+			members: []decision.Member{member("n1", replica("a", "1500m")), member("n2", replica("b", "1500m")), member("n3", replica("c", "1500m")), member("n4", replica("d", "1500m"))},
+			want:    []string{"n1: true Underutilized", "n2: false Utilized", "n3: true Underutilized", "n4: false Utilized"}, gone: []string{"n1", "n3"},
+		},
+		"a node whose pods fit nowhere else stays": {
+			members: []decision.Member{member("n1", replica("a", "1500m")), member("n2", replica("b", "3"))},
+			want:    []string{"n1: false PodsFitNowhereElse", "n2: false Utilized"},
+			says:    "pod default/a fits on no other node",
+		},
+		"pods that will not share a node keep both": {
+			members: []decision.Member{member("n1", replica("a", "1", alone)), member("n2", replica("b", "1", alone))},
+			want:    []string{"n1: false PodsFitNowhereElse", "n2: false PodsFitNowhereElse"},
+		},
+		"nodes that are not the pool's take pods as well": {
+			members: []decision.Member{member("n1", replica("a", "1"))}, others: []decision.Member{member("other", replica("b", "1"))},
+			want: []string{"n1: true Underutilized"}, gone: []string{"n1"},
+		},
+		"only empty nodes go if the pool says so": {
+			members: []decision.Member{member("n1", replica("a", "1")), member("n2", replica("b", "1")), member("n3")},
+			pool:    func(p *decision.ShrinkPool) { p.OnlyEmpty = true },
+			want:    []string{"n1: false Utilized", "n2: false Utilized", "n3: true Empty"}, gone: []string{"n3"},
+		},
+		"a pod that must not be disrupted keeps its node": {
+			members: []decision.Member{member("n1", replica("a", "1", annotated("k8sm.io/do-not-disrupt", "true"))), member("n2", replica("b", "3"))},
+			want:    []string{"n1: false PodHoldsNode", "n2: false Utilized"},
+			says:    "Pod default/a is annotated k8sm.io/do-not-disrupt=true.",
+		},
+		"a pod that is not safe to evict keeps its node": {
+			members: []decision.Member{member("n1", replica("a", "1", annotated("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"))), member("n2", replica("b", "3"))},
+			want:    []string{"n1: false PodHoldsNode", "n2: false Utilized"},
+		},
+		"a bare pod keeps its node": {
+			members: []decision.Member{member("n1", makePod("a", "1")), member("n2", replica("b", "3"))},
+			want:    []string{"n1: false PodHoldsNode", "n2: false Utilized"},
+			says:    "belongs to no controller",
+		},
+		"a node that must not be disrupted stays": {
+			members: []decision.Member{with(member("n1"), func(m *decision.Member) { m.Spared = true })},
+			want:    []string{"n1: false DoNotDisrupt"},
+		},
+		"a budget that is spent keeps the node": {
+			members: []decision.Member{member("n1", replica("a", "1")), member("n2", replica("b", "2500m"))}, pdbs: []*policyv1.PodDisruptionBudget{pdb("web", 0)},
+			want: []string{"n1: false DisruptionBudget", "n2: false Utilized"},
+			says: "PodDisruptionBudget default/web lets 0 pods go now",
+		},
+		"a budget is spent by those that go before": {
+			members: []decision.Member{member("n1", replica("c", "2")), member("n2", replica("a", "1")), member("n3", replica("b", "1"))}, pdbs: []*policyv1.PodDisruptionBudget{pdb("web", 1)},
+			want: []string{"n1: false Utilized", "n2: true Underutilized", "n3: false DisruptionBudget"}, gone: []string{"n2"},
+		},
+		"a pod of two budgets cannot be evicted": {
+			members: []decision.Member{member("n1", replica("a", "1")), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{pdb("web", 1), pdb("too", 1)},
+			want: []string{"n1: false DisruptionBudget", "n2: false Utilized"}, says: "more than one PodDisruptionBudget",
+		},
+		"a young node stays": {
+			members: []decision.Member{with(member("n1"), func(m *decision.Member) { m.Created = noon.Add(-time.Minute) })},
+			want:    []string{"n1: true Empty"}, says: "It may go 10m0s after it was created.",
+		},
+		"a node that comes up stays": {
+			members: []decision.Member{with(member("n1"), rising)},
+			want:    []string{"n1: false NodeNotReady"},
+		},
+		"a pool that has just grown does not shrink": {
+			members: []decision.Member{member("n1")}, pool: func(p *decision.ShrinkPool) { p.Grown = noon },
+			want: []string{"n1: true Empty"}, says: "10m0s after its pool grew",
+		},
+		"a pool that is held does not shrink": {
+			members: []decision.Member{member("n1")}, pool: func(p *decision.ShrinkPool) { p.Held = "its pool is paused" },
+			want: []string{"n1: true Empty"}, says: "It stays for now: its pool is paused.",
+		},
+		"a pool keeps its minimum": {
+			members: []decision.Member{member("n1"), member("n2"), member("n3")}, pool: func(p *decision.ShrinkPool) { p.Min = 2 },
+			want: []string{"n1: true Empty", "n2: true Empty", "n3: true Empty"}, gone: []string{"n1"},
+		},
+		"the budget of a pool is a number": {
+			members: []decision.Member{member("n1"), member("n2"), member("n3")}, pool: func(p *decision.ShrinkPool) { p.Budget, p.Leaving = intstr.FromInt32(3), 1 },
+			want: []string{"n1: true Empty", "n2: true Empty", "n3: true Empty"}, gone: []string{"n1", "n2"},
+		},
+		"the budget of a pool is a share, rounded up": {
+			members: []decision.Member{member("n1"), member("n2"), member("n3")}, pool: func(p *decision.ShrinkPool) { p.Budget = intstr.FromString("10%") },
+			want: []string{"n1: true Empty", "n2: true Empty", "n3: true Empty"}, gone: []string{"n1"},
+		},
+		"a node on which waiting pods fit is needed": {
+			members: []decision.Member{member("n1")}, pending: []*corev1.Pod{replica("a", "1")},
+			want: []string{"n1: false Utilized"}, says: "Pods that wait for a place fit on it.",
+		},
+		"an empty node is not filled to empty another": {
+			members: []decision.Member{member("n1", replica("a", "1500m")), member("n2"), member("n3", replica("b", "3"))},
+			want:    []string{"n1: false PodsFitNowhereElse", "n2: true Empty", "n3: false Utilized"}, gone: []string{"n2"},
+		},
+		"a smaller node that is empty takes the place of a larger one": {
+			members: []decision.Member{member("n1", replica("a", "1500m")), sized("n2", "2", "4Gi"), member("n3", replica("b", "3"))},
+			want:    []string{"n1: true Underutilized", "n2: false Utilized", "n3: false Utilized"}, gone: []string{"n1"},
+		},
+		"a smaller node that comes up is waited for": {
+			members: []decision.Member{member("n1", replica("a", "1500m")), with(sized("n2", "2", "4Gi"), rising), member("n3", replica("b", "3"))},
+			want:    []string{"n1: true Underutilized", "n2: false NodeNotReady", "n3: false Utilized"}, says: "It may go when n2 is ready.",
+		},
+		"a smaller node that will replace another is kept while that waits": {
+			members: []decision.Member{with(member("n1", replica("a", "1500m")), func(m *decision.Member) { m.Created = noon }), sized("n2", "2", "4Gi"), member("n3", replica("b", "3"))},
+			want:    []string{"n1: true Underutilized", "n2: false Utilized", "n3: false Utilized"}, says: "after it was created",
+		},
+		"a smaller one is launched for a node whose pods fit nowhere else": {
+			members: []decision.Member{member("n1", replica("a", "1500m"))}, pool: smaller,
+			want: []string{"n1: true Underutilized"}, launch: []string{"small"}, says: "when a node of shape small is ready",
+		},
+		"none is launched where there is no room": {
+			members: []decision.Member{member("n1", replica("a", "1500m"))},
+			pool:    func(p *decision.ShrinkPool) { smaller(p); p.Shapes[1].Room = 0 },
+			want:    []string{"n1: false PodsFitNowhereElse"},
+		},
+		"a node that is the smallest is not replaced": {
+			members: []decision.Member{sized("n1", "2", "4Gi", replica("a", "900m"))}, pool: smaller,
+			want: []string{"n1: false PodsFitNowhereElse"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &shrinking{pool: thrift(tc.members...), others: tc.others, pending: tc.pending, pdbs: tc.pdbs, now: noon, memory: decision.Memory{}}
+			if tc.pool != nil {
+				tc.pool(&s.pool)
+			}
+			for _, m := range tc.members {
+				s.memory[m.Name] = decision.Trace{Idle: noon.Add(-time.Hour)}
+			}
+			plan := s.decide(t)
+			if diff := cmp.Diff(tc.want, verdicts(plan)); diff != "" {
+				t.Errorf("verdicts (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.gone, removals(plan)); diff != "" {
+				t.Errorf("removals (-want +got):\n%s", diff)
+			}
+			var launched []string
+			for _, l := range plan.Launches {
+				launched = append(launched, l.Shape)
+			}
+			if diff := cmp.Diff(tc.launch, launched); diff != "" {
+				t.Errorf("launches (-want +got):\n%s", diff)
+			}
+			if first := plan.Verdicts[0].Message; !strings.Contains(first, tc.says) {
+				t.Errorf("the first verdict is %q, want %q in it", first, tc.says)
+			}
+		})
+	}
+}
+
+func pdb(name string, allowed int32) *policyv1.PodDisruptionBudget {
+	return &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
+		Spec:       policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "x"}}},
+		Status:     policyv1.PodDisruptionBudgetStatus{DisruptionsAllowed: allowed},
+	}
+}
+
+// A node goes when it was idle for long enough at a stretch: a load that comes and goes
+// keeps it.
+func TestALoadThatComesAndGoesKeepsItsNode(t *testing.T) {
+	t.Parallel()
+	s := &shrinking{now: noon}
+	idle, busy := thrift(member("n1")), thrift(member("n1", replica("a", "3")))
+	step := func(p decision.ShrinkPool, after time.Duration) []string {
+		s.pool, s.now = p, s.now.Add(after)
+		return removals(s.decide(t))
+	}
+	for range 10 {
+		for _, p := range []decision.ShrinkPool{idle, idle, busy} {
+			if gone := step(p, 4*time.Minute); gone != nil {
+				t.Fatalf("%v go at %s", gone, s.now)
+			}
+		}
+	}
+	step(idle, time.Minute)
+	plan := s.decide(t)
+	if want := s.now.Add(5 * time.Minute); !plan.Again.Equal(want) {
+		t.Errorf("it is decided again at %s, want %s", plan.Again, want)
+	}
+	if gone := step(idle, 5*time.Minute); len(gone) != 1 {
+		t.Error("it stays although it was empty for five minutes")
+	}
+}
+
+// What fits nowhere is not tried again at once; but nodes that go meanwhile make no
+// difference, and a place that comes is found in time.
+func TestPodsThatFitNowhereAreTriedAgainLater(t *testing.T) {
+	t.Parallel()
+	lonely := member("n1", replica("a", "1500m"))
+	s := &shrinking{now: noon, pool: thrift(lonely), memory: decision.Memory{"n1": {Idle: noon.Add(-time.Hour)}}}
+	plan := s.decide(t)
+	if want := noon.Add(2 * time.Minute); len(plan.Removals) > 0 || !plan.Again.Equal(want) {
+		t.Errorf("removes %v and looks again at %s, want none and %s", plan.Removals, plan.Again, want)
+	}
+	s.pool = thrift(lonely, member("n2", replica("b", "2200m")))
+	s.now = s.now.Add(time.Minute)
+	if gone := removals(s.decide(t)); gone != nil {
+		t.Errorf("%v go a minute later", gone)
+	}
+	s.now = s.now.Add(time.Minute)
+	if gone := removals(s.decide(t)); len(gone) != 1 || gone[0] != "n1" {
+		t.Errorf("%v go two minutes later, want n1", gone)
+	}
+}
