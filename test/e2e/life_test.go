@@ -1,16 +1,17 @@
 package e2e
 
 import (
-	"context"
-	"fmt"
-	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/test/playground"
 )
 
 func (h *house) outlivesItsPrograms() {
@@ -48,15 +49,80 @@ func (h *house) outlivesItsPrograms() {
 		}).WithTimeout(time.Minute).Should(Equal("ready\n"))
 		h.undisturbed(ctx, before)
 	})
+
+	It("starts a pod anew whose shim is killed, and nothing of the old one lives on", func(ctx SpecContext) {
+		before, node := h.awaitLodgers(ctx), h.awaitNode(ctx, "large")
+		pod := before["large"]
+		old := containerOf(pod)
+		inside := playground.InCgroup(old)
+		Expect(inside).NotTo(BeEmpty())
+		kill(parent(inside[0]))
+		h.awaitPod(ctx, pod.Name, func(g Gomega, p corev1.Pod) {
+			g.Expect(containerOf(p)).NotTo(Equal(old))
+			g.Expect(p.Status.ContainerStatuses[0].Ready).To(BeTrue())
+		})
+		Expect(living(inside)).To(BeEmpty())
+		Expect(h.awaitNode(ctx, "large").UID).To(Equal(node.UID))
+	})
 }
+
+// containerOf a pod of one, by its ID.
+func containerOf(p corev1.Pod) string {
+	GinkgoHelper()
+	Expect(p.Status.ContainerStatuses).NotTo(BeEmpty())
+	_, id, _ := strings.Cut(p.Status.ContainerStatuses[0].ContainerID, "://")
+	return id
+}
+
+// outlivesItsAgent: what happens to a node while its agent is away reaches the operator
+// when it is back.
+func (h *house) outlivesItsAgent() {
+	It("restarts no pod when its agent is restarted under load, and is back within a second of it", func(ctx SpecContext) {
+		before, node := h.awaitLodgers(ctx), h.awaitNode(ctx, "large")
+		h.pod(ctx, "load", "large", hog)
+		h.awaitPod(ctx, "load", running)
+		victims := []victim{h.victim(node), h.victim(h.awaitNode(ctx, "small"))}
+		said := func() string {
+			return h.kubectl(ctx, "get", "mesosnode", node.Name, "-o", "jsonpath={.status.task.message}")
+		}
+
+		h.agent().Stop()
+		time.Sleep(3 * time.Second)
+		kill(h.kubelet(node.Name))
+		time.Sleep(time.Second)
+		Expect(said()).To(BeEmpty(), "nobody could tell the operator")
+		back := time.Now()
+		h.agent().Start()
+
+		for _, v := range victims {
+			var subscribed time.Time
+			Eventually(ctx, func() time.Time { subscribed = v.lastSubscribed(); return subscribed }).
+				WithTimeout(30 * time.Second).WithPolling(100 * time.Millisecond).Should(BeTemporally(">", back))
+			AddReportEntry("back with its agent after", subscribed.Sub(back).String())
+			Expect(subscribed.Sub(back)).To(BeNumerically("<", time.Second))
+		}
+		Eventually(ctx, said).WithTimeout(30*time.Second).WithPolling(100*time.Millisecond).
+			Should(ContainSubstring("kubelet ended (signal: killed)"), "the update of while the agent was away")
+		Eventually(ctx, said).WithTimeout(time.Minute).WithPolling(time.Second).Should(BeEmpty())
+		h.undisturbed(ctx, before)
+		Expect(h.awaitNode(ctx, "large").UID).To(Equal(node.UID))
+		for _, v := range victims {
+			Expect(living([]int{v.executor})).To(HaveLen(1))
+		}
+	}, SpecTimeout(4*time.Minute))
+}
+
+// agent is the only one.
+func (h *house) agent() *mesostest.Agent { return h.Master.Agents()[0] }
 
 func (h *house) leavesNoOrphans() {
 	ways := []struct {
-		name    string
-		victims func(node string) []int
+		name string
+		kill func(v victim)
 	}{
-		{"its executor is killed", func(node string) []int { return []int{h.executor(node)} }},
-		{"all that belongs to it is killed at once", func(node string) []int { return family(h.executor(node)) }},
+		{"its executor is killed", func(v victim) { kill(v.executor) }},
+		{"all that belongs to it is killed at once", func(v victim) { killAtOnce(playground.InCgroup(v.ID)) }},
+		{"its machine loses power", func(victim) { h.agent().Reboot(2 * time.Second) }},
 	}
 	for _, way := range ways {
 		It("leaves nothing behind when "+way.name+", and no data is lost", func(ctx SpecContext) {
@@ -65,18 +131,13 @@ func (h *house) leavesNoOrphans() {
 				_, err := h.Kubectl(ctx, "exec", "db-0", "--", "sh", "-c", "echo precious > /data/file")
 				return err
 			}).WithTimeout(2 * time.Minute).WithPolling(time.Second).Should(Succeed())
-			node := h.awaitNode(ctx, "small")
-			containers := family(h.executor(node.Name))
-			for _, pid := range way.victims(node.Name) {
-				kill(pid)
-			}
+			v := h.victim(h.awaitNode(ctx, "small"))
+			all := playground.InCgroup(v.ID)
+			way.kill(v)
 			Eventually(ctx, func() string { return h.awaitNode(ctx, "small").Name }).
-				WithTimeout(3 * time.Minute).WithPolling(time.Second).ShouldNot(Equal(node.Name))
-			for _, pid := range containers {
-				Expect(lives(pid)).To(BeFalse(), "process %d outlived its container", pid)
-			}
-			Expect(h.nodeFolder(node.Name)).NotTo(BeADirectory(), "the next executor sweeps it")
-			Expect(h.leftOf(ctx, node.Name)).To(BeEmpty())
+				WithTimeout(3 * time.Minute).WithPolling(time.Second).ShouldNot(Equal(v.node))
+			Expect(living(all)).To(BeEmpty(), "they outlived their container")
+			Expect(h.tracesOf(ctx, v)).To(BeEmpty(), "the next executor sweeps them")
 			Expect(read(filepath.Join(h.dataFolder(), "file"))).To(Equal("precious\n"))
 			h.awaitLodgers(ctx)
 		}, SpecTimeout(6*time.Minute))
@@ -92,42 +153,7 @@ func (h *house) leavesNoOrphans() {
 	}, SpecTimeout(6*time.Minute))
 }
 
-// family is a process and all in its Mesos container.
-func family(executor int) []int {
-	pids := map[int]bool{executor: true}
-	dir := slice{executor}.dir("memory")
-	_ = filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
-		if err == nil && entry.Name() == "cgroup.procs" {
-			data, _ := os.ReadFile(path)
-			for _, field := range strings.Fields(string(data)) {
-				if pid, err := strconv.Atoi(field); err == nil {
-					pids[pid] = true
-				}
-			}
-		}
-		return nil
-	})
-	var all []int
-	for pid := range pids {
-		all = append(all, pid)
-	}
-	return all
-}
-
-// lives is false of a process that only waits to be reaped, too.
-func lives(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, state, _ := strings.Cut(string(stat), ") ")
-	return err == nil && !strings.HasPrefix(state, "Z")
-}
-
-// leftOf a node, by name: mounts and cgroups.
-func (h *house) leftOf(_ context.Context, node string) []string {
-	var left []string
-	for line := range strings.Lines(read("/proc/self/mountinfo")) {
-		if strings.Contains(line, h.nodeFolder(node)) {
-			left = append(left, fmt.Sprintf("mount %s", line))
-		}
-	}
-	return left
+// living are those of them that are there still.
+func living(pids []int) []int {
+	return slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return !playground.Lives(pid) })
 }

@@ -89,6 +89,8 @@ var _ = Describe("A node of real containers", Label("node"), Ordered, func() {
 	h.servesPods()
 	h.livesWithinItsMeans()
 	h.outlivesItsPrograms()
+	h.outlivesItsAgent()
+	h.diesAtAnyMoment()
 	h.leavesNoOrphans()
 })
 
@@ -359,15 +361,7 @@ func (h *house) containerd(node string) int {
 }
 
 func (h *house) nodeFolder(node string) string {
-	return filepath.Join(filepath.Dir(h.Logs()), "state", node)
-}
-
-// executor is the kubelet's parent.
-func (h *house) executor(node string) int {
-	GinkgoHelper()
-	kubelet := h.kubelet(node)
-	Expect(kubelet).NotTo(BeZero())
-	return parent(kubelet)
+	return filepath.Join(h.StateDir(), node)
 }
 
 func parent(pid int) int {
@@ -381,4 +375,14 @@ func kill(pid int) {
 	GinkgoHelper()
 	Expect(pid).To(BeNumerically(">", 1))
 	Expect(syscall.Kill(pid, syscall.SIGKILL)).To(Succeed())
+}
+
+// killAtOnce kills processes of which one's end may bring the others'.
+func killAtOnce(pids []int) {
+	GinkgoHelper()
+	Expect(pids).NotTo(BeEmpty())
+	for _, pid := range pids {
+		Expect(pid).To(BeNumerically(">", 1))
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
 }

@@ -103,7 +103,7 @@ func processes(dir string) int {
 
 func (h *house) slice(ctx context.Context, pool string) slice {
 	GinkgoHelper()
-	return slice{h.executor(h.awaitNode(ctx, pool).Name)}
+	return slice{h.victim(h.awaitNode(ctx, pool)).executor}
 }
 
 const hog = `

@@ -35,12 +35,13 @@ func children() map[int][]int {
 	return tree
 }
 
-// descendants of this process that are not in known. As it adopts the orphans of
-// its children (see adoptOrphans), these are all that the run ever started.
-func descendants(known map[int]bool) []int {
+// StartedBy a process, and by those in turn.
+func StartedBy(pid int) []int { return startedBy(pid, nil) }
+
+func startedBy(pid int, known map[int]bool) []int {
 	tree := children()
 	var found []int
-	for queue := tree[os.Getpid()]; len(queue) > 0; queue = queue[1:] {
+	for queue := tree[pid]; len(queue) > 0; queue = queue[1:] {
 		if known[queue[0]] {
 			continue
 		}
@@ -49,6 +50,10 @@ func descendants(known map[int]bool) []int {
 	}
 	return found
 }
+
+// descendants of this process that are not in known. As it adopts the orphans of
+// its children (see adoptOrphans), these are all that the run ever started.
+func descendants(known map[int]bool) []int { return startedBy(os.Getpid(), known) }
 
 // endDescendants kills what this process started since known was listed, and reaps
 // it.

@@ -46,7 +46,7 @@ func (p *Playground) StartOperator(ctx context.Context) error {
 		"--namespace=" + operatorNamespace,
 		"--node-runtime=" + runtimeFile,
 		"--node-api-server=" + p.plane.url(),
-		"--node-state-dir=" + p.dir.file("state"),
+		"--node-state-dir=" + p.StateDir(),
 		fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", ports[0]),
 		fmt.Sprintf("--health-probe-bind-address=127.0.0.1:%d", ports[1]),
 		"--leader-elect",

@@ -28,10 +28,10 @@ func (p *Playground) Residue() []string {
 	for _, path := range mountsBelow(p.dir.path) {
 		residue = append(residue, "mount "+path)
 	}
-	entries, _ := os.ReadDir(p.dir.file("state"))
+	entries, _ := os.ReadDir(p.StateDir())
 	for _, entry := range entries {
 		if !slices.Contains(sharedState, entry.Name()) {
-			residue = append(residue, "folder "+p.dir.file("state", entry.Name()))
+			residue = append(residue, "folder "+filepath.Join(p.StateDir(), entry.Name()))
 		}
 	}
 	slices.Sort(residue)
