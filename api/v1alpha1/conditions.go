@@ -66,6 +66,9 @@ const (
 const (
 	// ConditionFrameworkReady is True when the MesosFramework that the pool names exists and is Ready.
 	ConditionFrameworkReady = "FrameworkReady"
+	// ConditionTemplateValid is False when nodes cannot be made of the pool's template;
+	// the message says what is wrong.
+	ConditionTemplateValid = "TemplateValid"
 	// ConditionCapacityAvailable is False when Mesos offers nothing that fits a
 	// node that is wanted; the message says what comes nearest.
 	ConditionCapacityAvailable = "CapacityAvailable"
@@ -93,6 +96,11 @@ const (
 	ReasonFrameworkReady = "FrameworkReady"
 	// ReasonRoleNotSubscribed: spec.placement.role is not one of the framework's roles.
 	ReasonRoleNotSubscribed = "RoleNotSubscribed"
+	// ReasonTemplateValid: nothing is wrong with the template.
+	ReasonTemplateValid = "TemplateValid"
+	// ReasonKubeletConfigInvalid: template.spec.kubelet.config cannot be a kubelet's
+	// configuration; the message has each reason. It is also on a MesosNode.
+	ReasonKubeletConfigInvalid = "KubeletConfigInvalid"
 	// ReasonCapacityAvailable: no node waits for want of an offer that fits.
 	ReasonCapacityAvailable = "CapacityAvailable"
 	// ReasonNoFittingOffer: there are agents that could hold the node, but what they offer now does not fit.
@@ -227,6 +235,7 @@ const (
 	EventTornDown        = "TornDown"
 	EventRecreated       = "Recreated"
 	EventNodeReplaced    = "NodeReplaced"
+	EventTemplateInvalid = "TemplateInvalid"
 	EventCSRApproved     = "CertificateApproved"
 	EventCSRDenied       = "CertificateDenied"
 )

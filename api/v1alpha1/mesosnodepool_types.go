@@ -99,7 +99,7 @@ type MesosNodePoolStatus struct {
 	// +optional
 	Selector string `json:"selector,omitempty"`
 
-	// Conditions: FrameworkReady, CapacityAvailable, Ready.
+	// Conditions: FrameworkReady, TemplateValid, CapacityAvailable, Ready.
 	//
 	// +listType=map
 	// +listMapKey=type

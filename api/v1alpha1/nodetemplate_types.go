@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // NodeTemplate describes the nodes of a pool.
@@ -91,6 +92,11 @@ type NodeTemplateSpec struct {
 	// +optional
 	StartupTaints []Taint `json:"startupTaints,omitempty"`
 
+	// Kubelet says how each node's kubelet is set up.
+	//
+	// +optional
+	Kubelet NodeKubelet `json:"kubelet,omitzero"`
+
 	// Runtime says where kubelet, container runtime and images come from. What is
 	// left out, the operator's own --node-runtime file supplies.
 	//
@@ -156,6 +162,23 @@ type NodeOverhead struct {
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Mi')) >= 0",message="overhead.memory must be at least 64Mi: kubelet and runtime live in it"
 	// +optional
 	Memory resource.Quantity `json:"memory,omitzero"`
+}
+
+// NodeKubelet is how a node's kubelet is set up.
+type NodeKubelet struct {
+	// Config is a KubeletConfiguration (kubelet.config.k8s.io/v1beta1) with the fields
+	// that are to differ from k8sm's: feature gates, eviction thresholds, maxPods and so
+	// on. The operator checks it, and refuses unknown fields and those that k8sm answers
+	// for; the pool's condition TemplateValid says why, and no node is made of it.
+	//
+	// Percentages in evictionHard are of the node's memory, and of the file system that
+	// holds its state.
+	//
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:MaxProperties=128
+	// +optional
+	Config *runtime.RawExtension `json:"config,omitempty"`
 }
 
 // NodeRuntime names what is put on an agent to make a node of it.

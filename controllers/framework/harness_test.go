@@ -291,6 +291,7 @@ func newNode(changes ...func(*v1alpha1.MesosNode)) *v1alpha1.MesosNode {
 					Overhead:  v1alpha1.NodeOverhead{CPU: resource.MustParse("100m"), Memory: resource.MustParse("256Mi")},
 					Taints:    []v1alpha1.Taint{{Key: "dedicated", Value: "data", Effect: corev1.TaintEffectNoSchedule}},
 
+					Kubelet:       v1alpha1.NodeKubelet{Config: &runtime.RawExtension{Raw: []byte(`{"maxPods": 30}`)}},
 					StartupTaints: []v1alpha1.Taint{{Key: "example.com/agent-not-ready", Effect: corev1.TaintEffectNoExecute}},
 				},
 			},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/node"
+	"github.com/k8sm/k8sm/controllers/template"
 	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/kubelet"
 	"github.com/k8sm/k8sm/mesos/placement"
@@ -72,6 +73,10 @@ func launch(n *v1alpha1.MesosNode, intent framework.Intent, supplies Supplies, t
 	if len(intent.Ports) < 2 {
 		return nil, fmt.Errorf("making the launch message: the offer brings %d ports, not 2", len(intent.Ports))
 	}
+	config, err := template.KubeletConfig(n.Spec.Template.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("making the launch message: %w", err)
+	}
 	runtime := supplies.Runtime.with(n.Spec.Template.Spec.Runtime)
 	message := &kubelet.Launch{
 		NodeName:         n.Name,
@@ -87,6 +92,7 @@ func launch(n *v1alpha1.MesosNode, intent framework.Intent, supplies Supplies, t
 		Address:          intent.Address,
 		KubeletPort:      intent.Ports[0],
 		StreamPort:       intent.Ports[1],
+		KubeletConfig:    config,
 		ClusterDNS:       supplies.ClusterDNS,
 		ClusterDomain:    supplies.ClusterDomain,
 		StateDir:         supplies.StateDir,

@@ -32,7 +32,7 @@ func TestPayload(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &kubelet.Launch{
-		Version:    1,
+		Version:    2, // an executor must not overlook the configuration
 		NodeName:   nodeName,
 		ProviderID: "mesos://S1/" + taskID,
 		APIServer:  "https://kubernetes.example:6443", CAData: []byte("a certificate"), BootstrapToken: token,
@@ -45,7 +45,8 @@ func TestPayload(t *testing.T) {
 		},
 		CPUs: 4, MemMiB: 16384, OverheadCPUs: 0.1, OverheadMemMiB: 256,
 		Address: "10.1.2.3", KubeletPort: 31000, StreamPort: 31001,
-		ClusterDNS: []string{"10.96.0.10"}, ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm",
+		KubeletConfig: []byte(`{"maxPods":30}`),
+		ClusterDNS:    []string{"10.96.0.10"}, ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm",
 		ContainerRuntime: "none",
 		Artifacts: []kubelet.Artifact{
 			{Name: "executor", Type: "Binary", URI: "http://files.example/k8sm/executor?v=1", SHA256: digest1},
@@ -96,6 +97,10 @@ func TestPayloadRefuses(t *testing.T) {
 		"an agent without an address": {
 			intent: func(i *framework.Intent) { i.Address = "" },
 			want:   `address "" is not an IP address`,
+		},
+		"a kubelet configuration that cannot be": {
+			node: func(n *v1alpha1.MesosNode) { n.Spec.Template.Spec.Kubelet.Config.Raw = []byte(`{"maxPod": 30}`) },
+			want: `unknown field "maxPod"`,
 		},
 		"a runtime without executor": {
 			supplies: func(s *Supplies) { s.Runtime.Artifacts = s.Runtime.Artifacts[1:] },

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/template"
 	"github.com/k8sm/k8sm/mesos/framework"
 )
 
@@ -68,6 +69,9 @@ func (r *Reconciler) want(p *pass) {
 func (r *Reconciler) obstacle(p *pass) (reason, message string) {
 	if p.foreign() {
 		return v1alpha1.ReasonNodeForeign, foreignNode(p)
+	}
+	if reason, message := template.Check(p.node.Spec.Template.Spec); reason != "" {
+		return reason, message
 	}
 	if missing := r.Artifacts.Missing(p.node.Spec.Template.Spec.Runtime); len(missing) > 0 {
 		return v1alpha1.ReasonArtifactsMissing, fmt.Sprintf(

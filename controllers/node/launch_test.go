@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
@@ -94,6 +95,16 @@ func TestADemandWaits(t *testing.T) {
 		"for somebody to name the kubelet": {
 			given:  func(s *story) { s.missing = []string{"kubelet", "runc"} },
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonArtifactsMissing, message: "kubelet, runc",
+		},
+		"for a kubelet configuration that can be": {
+			given: func(s *story) {
+				node := s.node()
+				node.Spec.Template.Spec.Kubelet.Config = &runtime.RawExtension{Raw: []byte(`{"cgroupRoot": "/"}`)}
+				if err := s.client.Update(context.Background(), node); err != nil {
+					s.t.Fatal(err)
+				}
+			},
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonKubeletConfigInvalid, message: "cgroupRoot is not a pool's to set",
 		},
 		"because its name is taken": {
 			given: func(s *story) {

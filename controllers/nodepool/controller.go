@@ -201,6 +201,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, o observation) error {
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing status: %w", err)
 	}
+	r.toldTemplate(o.pool, before)
 	return nil
 }
 

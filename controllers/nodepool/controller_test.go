@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
@@ -291,6 +293,44 @@ func TestAPoolOfNoFrameworkCreatesNothing(t *testing.T) {
 	}
 	s.is(v1alpha1.ConditionFrameworkReady, metav1.ConditionFalse, v1alpha1.ReasonFrameworkNotFound, `no MesosFramework "default"`)
 	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonFrameworkNotFound, `no MesosFramework "default"`)
+}
+
+func TestNothingIsMadeOfATemplateThatCannotBe(t *testing.T) {
+	configured := func(config string) func(*v1alpha1.MesosNodePool) {
+		return func(p *v1alpha1.MesosNodePool) {
+			p.Spec.Template.Spec.Kubelet.Config = &runtime.RawExtension{Raw: []byte(config)}
+		}
+	}
+	s := begin(t, 2, ready())
+	s.change(configured(`{"maxPod": 30}`))
+	for range 3 {
+		s.look()
+	}
+	if got := len(s.nodes()); got != 0 {
+		t.Errorf("%d nodes, want none", got)
+	}
+	s.is(v1alpha1.ConditionTemplateValid, metav1.ConditionFalse, v1alpha1.ReasonKubeletConfigInvalid, `unknown field "maxPod"`)
+	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonKubeletConfigInvalid, `unknown field "maxPod"`)
+	if got := len(s.events.Events); got != 1 {
+		t.Fatalf("%d events, want one", got)
+	}
+	if event := <-s.events.Events; !strings.Contains(event, "Warning TemplateInvalid") || !strings.Contains(event, `unknown field "maxPod"`) {
+		t.Errorf("event is %q", event)
+	}
+
+	s.change(configured(`{"maxPods": 30}`))
+	s.look()
+	if got := len(s.nodes()); got != 2 {
+		t.Errorf("%d nodes, want 2", got)
+	}
+	s.is(v1alpha1.ConditionTemplateValid, metav1.ConditionTrue, v1alpha1.ReasonTemplateValid, "")
+
+	s.change(configured(`{"maxPod": 30}`))
+	s.change(scale(1))
+	s.look()
+	if got := len(s.alive()); got != 1 {
+		t.Errorf("%d nodes are left, want 1: an invalid template keeps no node", got)
+	}
 }
 
 func TestMesosIsAskedForItsAgentsWhileANodeWaits(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
@@ -22,6 +24,16 @@ func (r *Reconciler) toldLost(pool *v1alpha1.MesosNodePool, lost []*v1alpha1.Mes
 			"Agent %s of node %s was cut off for longer than %s: the node is replaced.",
 			node.Status.Task.AgentHostname, node.Name, pool.Spec.Unreachable.ReplaceAfter.Duration)
 	}
+}
+
+// toldTemplate tells what has become wrong with the template since the status before.
+func (r *Reconciler) toldTemplate(pool, before *v1alpha1.MesosNodePool) {
+	is := meta.FindStatusCondition(pool.Status.Conditions, v1alpha1.ConditionTemplateValid)
+	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionTemplateValid)
+	if is.Status == metav1.ConditionTrue || was != nil && was.Message == is.Message {
+		return
+	}
+	r.Recorder.Eventf(pool, nil, corev1.EventTypeWarning, v1alpha1.EventTemplateInvalid, "Validate", "%s", cut(is.Message))
 }
 
 func (r *Reconciler) toldRemoved(pool *v1alpha1.MesosNodePool, n int) {

@@ -44,13 +44,14 @@ type story struct {
 	created func(do func() error) error
 	deleted func(do func() error) error
 	names   atomic.Int64
+	events  *events.FakeRecorder
 	last    reconcile.Result
 }
 
 func begin(t *testing.T, replicas int32, objects ...client.Object) *story {
 	t.Helper()
 	straight := func(do func() error) error { return do() }
-	s := &story{t: t, now: noon, created: straight, deleted: straight}
+	s := &story{t: t, now: noon, created: straight, deleted: straight, events: events.NewFakeRecorder(1000)}
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
@@ -83,7 +84,7 @@ func (s *story) restart() {
 		},
 	})
 	s.reconciler = NewReconciler(Options{
-		Client: cached, Live: s.live, Agents: s, Recorder: events.NewFakeRecorder(1000), Now: func() time.Time { return s.now },
+		Client: cached, Live: s.live, Agents: s, Recorder: s.events, Now: func() time.Time { return s.now },
 	})
 	s.reconciler.suffix = func() string { return fmt.Sprintf("%05d", s.names.Add(1)) }
 }

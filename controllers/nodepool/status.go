@@ -13,6 +13,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/node"
+	"github.com/k8sm/k8sm/controllers/template"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
@@ -42,8 +43,9 @@ func (o observation) status() v1alpha1.MesosNodePoolStatus {
 	status.Selector = k8slabels.Set{v1alpha1.LabelPool: o.pool.Name}.String()
 
 	framework := o.frameworkReady()
+	valid := o.templateValid()
 	capacity := o.capacityAvailable()
-	for _, c := range []metav1.Condition{framework, capacity, o.readyCondition(framework, capacity)} {
+	for _, c := range []metav1.Condition{framework, valid, capacity, o.readyCondition(framework, valid, capacity)} {
 		c.ObservedGeneration = o.pool.Generation
 		c.LastTransitionTime = o.now
 		meta.SetStatusCondition(&status.Conditions, c)
@@ -79,10 +81,22 @@ func (o observation) frameworkReady() metav1.Condition {
 		Message: fmt.Sprintf("MesosFramework %q is ready.", name)}
 }
 
+// templateValid tells whether nodes can be made of the template at all.
+func (o observation) templateValid() metav1.Condition {
+	if reason, message := template.Check(o.pool.Spec.Template.Spec); reason != "" {
+		return metav1.Condition{Type: v1alpha1.ConditionTemplateValid, Status: metav1.ConditionFalse, Reason: reason, Message: message}
+	}
+	return metav1.Condition{Type: v1alpha1.ConditionTemplateValid, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonTemplateValid,
+		Message: "Nodes can be made of the template."}
+}
+
 // barred tells whether creating nodes would be in vain.
 func (o observation) barred() bool {
 	switch o.frameworkReady().Reason {
 	case v1alpha1.ReasonFrameworkNotFound, v1alpha1.ReasonRoleNotSubscribed:
+		return true
+	}
+	if o.templateValid().Status != metav1.ConditionTrue {
 		return true
 	}
 	return !o.framework.DeletionTimestamp.IsZero()
@@ -129,16 +143,19 @@ func (o observation) roles() []string {
 }
 
 // readyCondition sums up: what is in the way, or how far things are.
-func (o observation) readyCondition(framework, capacity metav1.Condition) metav1.Condition {
+func (o observation) readyCondition(framework, valid, capacity metav1.Condition) metav1.Condition {
 	no := func(reason, message string) metav1.Condition {
 		return metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: reason, Message: cut(message)}
 	}
 	desired, alive, ready, leaving := o.replicas(), len(o.nodes.alive), o.ready(), len(o.nodes.leaving)
+	obstacle := firstFalse(framework, capacity)
 	progress := fmt.Sprintf("%d of %s ready", ready, counted(desired, "node is", "nodes are"))
 	switch {
 	case o.deleting():
 		return no(v1alpha1.ReasonDeleting, fmt.Sprintf("Waiting for %s to be released: %s",
 			counted(alive+leaving+o.nodes.pending, "node", "nodes"), tally(slices.Concat(o.nodes.leaving, o.nodes.alive))))
+	case valid.Status != metav1.ConditionTrue:
+		return no(valid.Reason, progress+", and no node can be made of the template: "+valid.Message)
 	case alive == desired && ready == desired && leaving == 0 && o.nodes.pending == 0:
 		reason := v1alpha1.ReasonAllNodesReady
 		if o.pool.Spec.Paused {
@@ -149,14 +166,22 @@ func (o observation) readyCondition(framework, capacity metav1.Condition) metav1
 		return no(v1alpha1.ReasonPaused, progress+", there are "+counted(alive, "node", "nodes")+", and spec.paused is true: none is created or removed.")
 	case alive > desired || alive == desired && ready == desired:
 		return no(v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %d to go: %s", progress, alive-desired+leaving, tally(o.nodes.leaving)))
-	case framework.Status != metav1.ConditionTrue:
-		return no(framework.Reason, progress+". "+framework.Message)
-	case capacity.Status != metav1.ConditionTrue:
-		return no(capacity.Reason, progress+". "+capacity.Message)
+	case obstacle.Status != metav1.ConditionTrue:
+		return no(obstacle.Reason, progress+". "+obstacle.Message)
 	case alive == desired && o.registered() == desired:
 		return no(v1alpha1.ReasonNodesNotReady, progress+": "+tally(o.unready()))
 	}
 	return no(v1alpha1.ReasonScalingUp, progress+": "+tally(o.unready()))
+}
+
+// firstFalse is the first condition that is not True, or else the last.
+func firstFalse(conditions ...metav1.Condition) metav1.Condition {
+	for _, c := range conditions {
+		if c.Status != metav1.ConditionTrue {
+			return c
+		}
+	}
+	return conditions[len(conditions)-1]
 }
 
 func (o observation) deleting() bool { return !o.pool.DeletionTimestamp.IsZero() }

@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
@@ -22,6 +23,9 @@ func TestConditions(t *testing.T) {
 	a, b := aged("a", 9, isRegistered, isReady), aged("b", 8, isRegistered, isReady)
 	deleting := func(p *v1alpha1.MesosNodePool) { p.DeletionTimestamp = &metav1.Time{Time: noon} }
 	paused := func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true }
+	configured := func(p *v1alpha1.MesosNodePool) {
+		p.Spec.Template.Spec.Kubelet.Config = &runtime.RawExtension{Raw: []byte(`{"maxPod": 5}`)}
+	}
 	nothing := func(*v1alpha1.MesosNodePool) {}
 
 	for name, test := range map[string]struct {
@@ -62,6 +66,14 @@ func TestConditions(t *testing.T) {
 		"a node waits for a word": {
 			alive: nodes{a, aged("c", 1, isUnheard)},
 			want:  cond{v1alpha1.ConditionCapacityAvailable, yes, v1alpha1.ReasonCapacityAvailable, ""}},
+		"the template is valid": {
+			want: cond{v1alpha1.ConditionTemplateValid, yes, v1alpha1.ReasonTemplateValid, ""}},
+		"the template is not": {
+			pool: configured, alive: nodes{a, b},
+			want: cond{v1alpha1.ConditionTemplateValid, no, v1alpha1.ReasonKubeletConfigInvalid, `template.spec.kubelet.config: unknown field "maxPod".`}},
+		"the template is not, and the nodes of an earlier one are ready": {
+			pool: configured, alive: nodes{a, b},
+			want: cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonKubeletConfigInvalid, "2 of 2 nodes are ready, and no node can be made of the template: template.spec"}},
 		"the framework is ready": {
 			want: cond{v1alpha1.ConditionFrameworkReady, yes, v1alpha1.ReasonFrameworkReady, `"default" is ready`}},
 		"the framework has said nothing": {
@@ -96,7 +108,7 @@ func TestConditions(t *testing.T) {
 			if got == nil || got.Status != test.want.status || got.Reason != test.want.reason || !strings.Contains(got.Message, test.want.says) {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
-			if again := o.status(); again.Conditions[0] != status.Conditions[0] || len(again.Conditions) != 3 {
+			if again := o.status(); again.Conditions[0] != status.Conditions[0] || len(again.Conditions) != 4 {
 				t.Error("equal observations give other conditions")
 			}
 		})

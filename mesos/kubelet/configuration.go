@@ -52,6 +52,8 @@ type kubeletConfiguration struct {
 	EvictionHard   map[string]string `json:"evictionHard,omitempty"`
 	PodPidsLimit   int64             `json:"podPidsLimit"`
 
+	Logging logging `json:"logging"`
+
 	// The hint chain in iptables would outlive the node.
 	MakeIPTablesUtilChains bool `json:"makeIPTablesUtilChains"`
 }
@@ -74,8 +76,14 @@ type authorization struct {
 	Mode string `json:"mode"`
 }
 
-// kubeletConfig is the kubelet's configuration.
+type logging struct {
+	Verbosity int `json:"verbosity"`
+}
+
+// kubeletConfig is the kubelet's configuration, as far as it does not depend on what else
+// the pool wishes.
 func kubeletConfig(l *Launch, p layout, r Reservation, host hostFacts) kubeletConfiguration {
+	quota := l.wishes().CPUCFSQuota
 	c := kubeletConfiguration{
 		APIVersion: "kubelet.config.k8s.io/v1beta1",
 		Kind:       "KubeletConfiguration",
@@ -101,12 +109,14 @@ func kubeletConfig(l *Launch, p layout, r Reservation, host hostFacts) kubeletCo
 
 		CgroupDriver:           "cgroupfs",
 		EnforceNodeAllocatable: []string{"none"},
-		CPUCFSQuota:            !host.cpuQuota,
+		CPUCFSQuota:            !host.cpuQuota && (quota == nil || *quota),
 
 		SystemReserved: r.System,
 		KubeReserved:   r.Kube,
 		EvictionHard:   r.EvictionHard,
 		PodPidsLimit:   r.PIDsPerPod,
+
+		Logging: logging{Verbosity: 2},
 	}
 	if p.real {
 		c.ContainerRuntimeEndpoint = "unix://" + containerdSocket
@@ -127,7 +137,6 @@ func kubeletArgs(l *Launch, p layout) []string {
 		"--root-dir=" + p.rootDir(),
 		"--hostname-override=" + l.NodeName,
 		"--node-ip=" + l.Address,
-		"--v=2",
 	}
 	if len(l.Labels) > 0 {
 		var labels []string
@@ -236,8 +245,12 @@ func writeConfiguration(l *Launch, p layout, r Reservation, host hostFacts) erro
 	if len(clients) == 0 {
 		clients = l.CAData
 	}
+	configuration, err := merged(kubeletConfig(l, p, r, host), l.KubeletConfig)
+	if err != nil {
+		return err
+	}
 	return errors.Join(
-		writeJSON(p.kubeletConf(), kubeletConfig(l, p, r, host)),
+		writeJSON(p.kubeletConf(), configuration),
 		writeJSON(p.bootstrap(), bootstrapKubeconfig(l)),
 		writeFile(p.clientAuthority(), clients),
 		writeFile(p.runtimeConf(), []byte(containerdConfig(l, p, host.restrictOOMScore))),

@@ -85,6 +85,9 @@ type Launch struct {
 	KubeletPort int `json:"kubeletPort"`
 	StreamPort  int `json:"streamPort,omitempty"`
 
+	// KubeletConfig is what the pool wishes of the kubelet's configuration: see CheckConfig.
+	KubeletConfig json.RawMessage `json:"kubeletConfig,omitempty" version:"2"`
+
 	// ClusterDNS and ClusterDomain go into the pods' resolv.conf.
 	ClusterDNS    []string `json:"clusterDNS,omitempty"`
 	ClusterDomain string   `json:"clusterDomain,omitempty"`
@@ -167,7 +170,7 @@ func (l *Launch) Validate() error {
 		return err
 	}
 	var problems []error
-	for _, check := range []func() []error{l.checkIdentity, l.checkResources, l.checkNetwork, l.checkRuntime} {
+	for _, check := range []func() []error{l.checkIdentity, l.checkResources, l.checkNetwork, l.checkRuntime, l.checkConfig} {
 		problems = append(problems, check()...)
 	}
 	if len(problems) > 0 {
@@ -272,6 +275,16 @@ func (l *Launch) checkRuntime() (problems []error) {
 		if err := a.validate(); err != nil {
 			problems = append(problems, err)
 		}
+	}
+	return problems
+}
+
+func (l *Launch) checkConfig() (problems []error) {
+	if len(l.KubeletConfig) == 0 {
+		return nil
+	}
+	for _, problem := range CheckConfig(l.KubeletConfig, l.MemMiB, l.OverheadMemMiB) {
+		problems = append(problems, fmt.Errorf("kubeletConfig: %w", problem))
 	}
 	return problems
 }

@@ -245,12 +245,10 @@ func (n *Node) configure() error {
 	if err != nil {
 		return err
 	}
-	if n.layout.real {
-		if err := machine.checkDisk(n.layout.dir); err != nil {
-			return err
-		}
-	}
 	reservation := Reserve(n.launch, machine)
+	if err := machine.checkDisk(n.layout.dir, reservation.DiskMargin); err != nil {
+		return err
+	}
 	if len(reservation.Exceeds) > 0 {
 		n.Log.Info("Mesos allocated more than the machine has, the node will have less", "resources", reservation.Exceeds)
 	}

@@ -74,11 +74,11 @@ func TestPortThatIsTaken(t *testing.T) {
 
 func TestDiskThatIsAlmostFull(t *testing.T) {
 	m := Machine{DiskBytes: 10000 * mebibyte, FreeBytes: 499 * mebibyte}
-	if err := m.checkDisk("/var/lib/k8sm/n1"); err == nil || !strings.Contains(err.Error(), "499 MiB free of 10000, and the kubelet evicts pods below 500") {
+	if err := m.checkDisk("/var/lib/k8sm/n1", 500*mebibyte); err == nil || !strings.Contains(err.Error(), "499 MiB free of 10000, and the kubelet evicts pods below 500") {
 		t.Errorf("error is %v", err)
 	}
 	m.FreeBytes = 500 * mebibyte
-	if err := m.checkDisk("/"); err != nil {
+	if err := m.checkDisk("/", 500*mebibyte); err != nil {
 		t.Error(err)
 	}
 }

@@ -16,14 +16,15 @@ type Machine struct {
 	PIDs int64
 }
 
-// diskMargin is what must stay free of the disk: the kubelet evicts below.
+// diskMargin is what stays free of the disk unless a pool says otherwise.
 func (m Machine) diskMargin() int64 { return min(1024*mebibyte, m.DiskBytes/20) }
 
 // checkDisk fails where a node of real containers would be under disk pressure from its
 // first moment, and run nothing.
-func (m Machine) checkDisk(dir string) error {
-	if free, margin := m.FreeBytes/mebibyte, m.diskMargin()/mebibyte; free < margin {
-		return fmt.Errorf("the disk of %s has %d MiB free of %d, and the kubelet evicts pods below %d: make room there", dir, free, m.DiskBytes/mebibyte, margin)
+func (m Machine) checkDisk(dir string, margin int64) error {
+	if m.FreeBytes < margin {
+		return fmt.Errorf("the disk of %s has %d MiB free of %d, and the kubelet evicts pods below %d: make room there",
+			dir, m.FreeBytes/mebibyte, m.DiskBytes/mebibyte, margin/mebibyte)
 	}
 	return nil
 }
@@ -45,6 +46,8 @@ type Reservation struct {
 	PIDsPerPod int64
 	// EvictionHard are the thresholds below which the kubelet evicts pods.
 	EvictionHard map[string]string
+	// DiskMargin is how much of the disk, in bytes, the kubelet wants free.
+	DiskMargin int64
 	// Exceeds names the resources of which Mesos allocated more than the machine has.
 	Exceeds []string
 }
@@ -64,12 +67,9 @@ func Reserve(l *Launch, m Machine) Reservation {
 	r.System["cpu"] = fmt.Sprintf("%dm", systemCPU)
 	r.Kube["cpu"] = fmt.Sprintf("%dm", milli(l.OverheadCPUs))
 
+	wanted := l.wishes().EvictionHard
 	allocated, overhead := mebibytes(l.MemMiB), mebibytes(l.OverheadMemMiB)
-	margin := min(100*mebibyte, overhead/4)
-	r.EvictionHard["memory.available"] = quantity(margin)
-	if margin == 0 {
-		r.EvictionHard["memory.available"] = "0%" // the kubelet's word for never
-	}
+	margin := r.evictBelow(memoryAvailable, wanted, allocated, min(100*mebibyte, overhead/4))
 	r.System["memory"] = quantity(r.rest("memory", m.MemoryBytes, allocated))
 	r.Kube["memory"] = quantity(overhead - margin)
 
@@ -78,17 +78,34 @@ func Reserve(l *Launch, m Machine) Reservation {
 	r.System["pid"] = fmt.Sprintf("%d", m.PIDs-pids)
 	r.PIDsPerPod = min(pids, maxPIDsPerPod)
 
-	var diskMargin int64
 	if l.ContainerRuntime == RuntimeContainerd {
-		diskMargin = m.diskMargin()
-		r.EvictionHard["nodefs.available"] = quantity(diskMargin)
-		r.EvictionHard["imagefs.available"] = quantity(diskMargin)
+		r.EvictionHard["imagefs.available"] = quantity(m.diskMargin())
 		r.EvictionHard["nodefs.inodesFree"] = "5%"
+		for signal, value := range wanted {
+			if signal != memoryAvailable {
+				r.EvictionHard[signal] = value
+			}
+		}
+		r.DiskMargin = r.evictBelow(nodefsAvailable, wanted, m.DiskBytes, m.diskMargin())
 	}
 	if l.DiskMiB > 0 {
-		r.System["ephemeral-storage"] = quantity(r.rest("ephemeral-storage", m.DiskBytes, mebibytes(l.DiskMiB)+diskMargin))
+		r.System["ephemeral-storage"] = quantity(r.rest("ephemeral-storage", m.DiskBytes, mebibytes(l.DiskMiB)+r.DiskMargin))
 	}
 	return r
+}
+
+// evictBelow sets the threshold of a signal: what is wanted of the whole, else ours. It is
+// set in bytes, since the kubelet's percentages are of the machine.
+func (r *Reservation) evictBelow(signal string, wanted map[string]string, whole, ours int64) int64 {
+	margin := ours
+	if value, set := wanted[signal]; set {
+		margin, _ = threshold(value, whole) // CheckConfig has told of errors
+	}
+	r.EvictionHard[signal] = quantity(margin)
+	if margin == 0 {
+		r.EvictionHard[signal] = never
+	}
+	return margin
 }
 
 // rest is what remains of the machine, and notes where the allocation is larger.

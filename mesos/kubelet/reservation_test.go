@@ -21,6 +21,7 @@ func TestReserve(t *testing.T) {
 				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
 				PIDsPerPod:   2048,
 				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
+				DiskMargin:   1 << 30,
 			},
 		},
 		"without a share of the disk it is not limited": {
@@ -30,6 +31,7 @@ func TestReserve(t *testing.T) {
 				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
 				PIDsPerPod:   2048,
 				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
+				DiskMargin:   1 << 30,
 			},
 		},
 		"without real containers there is no disk to run full": {
@@ -48,6 +50,32 @@ func TestReserve(t *testing.T) {
 				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
 				PIDsPerPod:   1024,
 				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
+				DiskMargin:   1 << 30,
+			},
+		},
+		"thresholds of the pool, in percent of the node and of the file system": {
+			func(l *Launch) {
+				l.OverheadMemMiB = 512
+				l.KubeletConfig = []byte(`{"evictionHard": {"memory.available": "10%", "nodefs.available": "2%", "nodefs.inodesFree": "1000", "pid.available": "10%"}}`)
+			},
+			Reservation{
+				System:     map[string]string{"cpu": "6000m", "memory": "32212254720", "ephemeral-storage": "96636764160", "pid": "30720"},
+				Kube:       map[string]string{"cpu": "100m", "memory": "322122548"},
+				PIDsPerPod: 2048,
+				EvictionHard: map[string]string{"memory.available": "214748364", "nodefs.available": "2147483648", "imagefs.available": "1073741824",
+					"nodefs.inodesFree": "1000", "pid.available": "10%"},
+				DiskMargin: 2 << 30,
+			},
+		},
+		"a pool that wants no threshold": {
+			func(l *Launch) {
+				l.KubeletConfig = []byte(`{"evictionHard": {"memory.available": "0%", "nodefs.available": "0%"}}`)
+			},
+			Reservation{
+				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "ephemeral-storage": "98784247808", "pid": "30720"},
+				Kube:         map[string]string{"cpu": "100m", "memory": "268435456"},
+				PIDsPerPod:   2048,
+				EvictionHard: map[string]string{"memory.available": "0%", "nodefs.available": "0%", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
 			},
 		},
 		"more than the machine has": {
@@ -57,6 +85,7 @@ func TestReserve(t *testing.T) {
 				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
 				PIDsPerPod:   4096,
 				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
+				DiskMargin:   1 << 30,
 				Exceeds:      []string{"cpu", "memory", "ephemeral-storage"},
 			},
 		},
@@ -76,9 +105,11 @@ func TestReserve(t *testing.T) {
 // sizes.
 func TestAllocatableIsAllocationLessOverhead(t *testing.T) {
 	machine := Machine{CPUs: 64, MemoryBytes: 512 << 30, DiskBytes: 2 << 40}
-	for _, overhead := range []float64{0, 64, 256, 300.5, 1000} {
+	configs := []string{"", `{"evictionHard": {"memory.available": "0.03%", "nodefs.available": "3%"}}`, `{"evictionHard": {"nodefs.available": "5000000000"}}`}
+	for i, overhead := range []float64{0, 64, 256, 300.5, 1000, 64, 256, 300.5, 1000} {
 		for _, mem := range []float64{1100, 4096, 100_000.25} {
 			l := testLaunch()
+			l.KubeletConfig = []byte(configs[i%len(configs)])
 			l.MemMiB, l.OverheadMemMiB, l.CPUs, l.OverheadCPUs, l.DiskMiB = mem, overhead, 3.7, 0.25, 12345
 			r := Reserve(l, machine)
 			memory := machine.MemoryBytes - number(t, r.System["memory"]) - number(t, r.Kube["memory"]) - number(t, r.EvictionHard["memory.available"])

@@ -25,7 +25,7 @@ import (
 //     an older reader demands it.
 
 // LaunchVersion is the newest version of the Launch message that is read here.
-const LaunchVersion = 1
+const LaunchVersion = 2
 
 // leastVersion is the highest among the tags of the fields that are set.
 func leastVersion(message any) int {

@@ -117,6 +117,27 @@ var _ = Describe("The operator, given bad input,", Ordered, func() {
 		expectCondition(pool, v1alpha1.ConditionReady, "False RoleNotSubscribed", "other")
 	})
 
+	It("says what is wrong with a kubelet's configuration, and makes nodes once it is right", func() {
+		master := newMaster(mesostest.MasterOptions{}, 3)
+		newFramework("configured", master.Addr())
+		pool := newPool("configured", "configured", edit{"spec template spec kubelet", "{config: {maxPod: 30, cgroupRoot: /}}"})
+		expectCondition(pool, v1alpha1.ConditionTemplateValid, "False KubeletConfigInvalid", `unknown field "maxPod"`, "cgroupRoot is not a pool's to set")
+		expectCondition(pool, v1alpha1.ConditionReady, "False KubeletConfigInvalid")
+		Eventually(func(g Gomega) {
+			var told corev1.EventList
+			g.Expect(strict.List(ctx, &told)).To(Succeed())
+			g.Expect(told.Items).To(ContainElement(And(HaveField("Reason", v1alpha1.EventTemplateInvalid), HaveField("InvolvedObject.Name", pool.Name))))
+		}).WithTimeout(minute).Should(Succeed())
+		Expect(nodesOf("configured")).To(BeEmpty())
+
+		before := client.MergeFrom(pool.DeepCopy())
+		pool.Spec.Template.Spec.Kubelet.Config.Raw = []byte(`{"maxPods": 30}`)
+		Expect(strict.Patch(ctx, pool, before)).To(Succeed())
+		expectCondition(pool, v1alpha1.ConditionTemplateValid, "True TemplateValid")
+		expectCondition(pool, v1alpha1.ConditionReady, "True AllNodesReady")
+		Expect(string(nodesOf("configured")[0].Spec.Template.Spec.Kubelet.Config.Raw)).To(MatchJSON(`{"maxPods": 30}`))
+	})
+
 	It("lets a pool without nodes go while its framework is unreachable", func() {
 		newFramework("away", "127.0.0.1:1")
 		pool := newPool("waiting", "away")

@@ -44,6 +44,7 @@ spec:
   template:
     spec:
       resources: {cpu: "4", memory: 16Gi}
+      kubelet: {config: {featureGates: {NodeSwap: true}}}
 `
 )
 
@@ -213,6 +214,7 @@ var _ = Describe("The API server", func() {
 		Entry("with labels in the kubelet's own domains", "spec template metadata labels", `{kubelet.kubernetes.io/a: b, storage.node.kubernetes.io/class: fast}`),
 		Entry("with annotations", "spec template metadata annotations", `{example.com/Note: "any text, really"}`),
 		Entry("with taints", "spec template spec taints", `[{key: a, effect: NoSchedule}, {key: a, value: b, effect: NoExecute}]`),
+		Entry("with a kubelet configuration", "spec template spec kubelet", `{config: {maxPods: 30, featureGates: {NodeSwap: true}, evictionHard: {memory.available: 100Mi}}}`),
 		Entry("with startup taints", "spec template spec", `
 resources: {cpu: "4", memory: 16Gi}
 taints: [{key: a, effect: NoSchedule}]
@@ -270,6 +272,8 @@ resources: {cpu: "4", memory: 16Gi}
 taints: [{key: a, value: b, effect: NoSchedule}]
 startupTaints: [{key: a, effect: NoSchedule}]`, "in both taints and startupTaints"),
 		Entry("with a startup taint without effect", "spec template spec startupTaints", `[{key: a}]`, "effect: Required value"),
+		Entry("with a kubelet configuration that is text", "spec template spec kubelet", `{config: "maxPods: 30"}`, "must be of type object"),
+		Entry("with a misspelt field of the kubelet", "spec template spec kubelet", `{configuration: {maxPods: 30}}`, `unknown field "spec.template.spec.kubelet.configuration"`),
 		Entry("with an artifact twice", "spec template spec runtime artifacts", artifacts("kubelet", "file:///k", digest, "kubelet", "file:///l", digest), "Duplicate value"),
 		Entry("with an artifact without digest", "spec template spec runtime artifacts", `[{name: kubelet, uri: "file:///k"}]`, "sha256: Required value"),
 		Entry("with an artifact with a short digest", "spec template spec runtime artifacts", artifacts("kubelet", "file:///k", "abc"), "64 lower-case hexadecimal digits"),
@@ -329,6 +333,7 @@ startupTaints: [{key: a, effect: NoSchedule}]`, "in both taints and startupTaint
 			Expect(update(nodeYAML, edit{path, value})).To(MatchError(ContainSubstring("a MesosNode's spec cannot be changed")))
 		},
 		Entry("by hand, its size", "spec template spec resources cpu", "8"),
+		Entry("by hand, its kubelet's configuration", "spec template spec kubelet config featureGates NodeSwap", "false"),
 		Entry("by hand, its framework", "spec frameworkRef name", "other"),
 	)
 
