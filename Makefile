@@ -111,7 +111,7 @@ test-e2e: build kube ## The demo's story, asserted
 	cd test && go test ./e2e/... -timeout 40m -v -ginkgo.v -ginkgo.label-filter='!node'
 
 .PHONY: test-node
-test-node: build kube ## What holds a node of real containers: hogs, crashes, orphans; as root, five minutes on an idle machine; not part of make test
+test-node: build kube ## What holds a node of real containers: hogs, crashes, bad input, orphans; as root, ten minutes on an idle machine; not part of make test
 	cd test && go test ./e2e/... -timeout 40m -v -ginkgo.v -ginkgo.label-filter=node
 
 .PHONY: faults

@@ -87,6 +87,7 @@ var _ = Describe("A node of real containers", Label("node"), Ordered, func() {
 		}
 	})
 	h.servesPods()
+	h.saysWhatIsWrong()
 	h.livesWithinItsMeans()
 	h.outlivesItsPrograms()
 	h.outlivesItsAgent()

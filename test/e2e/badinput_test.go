@@ -1,0 +1,117 @@
+package e2e
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+// broken is a pool whose nodes are of another kubelet.
+const broken = `
+apiVersion: k8sm.io/v1alpha1
+kind: MesosNodePool
+metadata: {name: broken}
+spec:
+  frameworkRef: {name: default}
+  replicas: 1
+  template:
+    spec:
+      resources: {cpu: 300m, memory: 640Mi}
+      runtime: {artifacts: [{name: kubelet, uri: "%s", sha256: "%s"}]}
+`
+
+// noDigest is one that no file has.
+var noDigest = strings.Repeat("0", 64)
+
+// Each is one clear reason in the condition of the MesosNode, and leaves nothing. What
+// is wrong with a disk or a clock is tested beside the code that finds it.
+func (h *house) saysWhatIsWrong() {
+	It("says that a version does not exist", func(ctx SpecContext) {
+		server := h.fileServer(http.NotFoundHandler())
+		h.refused(ctx, server+"/kubernetes/v9.99.9/kubelet", noDigest, `artifact "kubelet"`, "/kubernetes/v9.99.9/kubelet", "404 Not Found")
+	})
+
+	It("says that an artifact has another digest", func(ctx SpecContext) {
+		uri, digest := h.script("exit 0")
+		h.refused(ctx, uri, noDigest, `artifact "kubelet"`, digest, noDigest)
+	})
+
+	It("says what a kubelet that ends at once has said", func(ctx SpecContext) {
+		uri, digest := h.script("echo unknown flag: --foo; exit 1")
+		h.refused(ctx, uri, digest, "kubelet", "ended 5 times", "exit status 1", "unknown flag: --foo")
+	})
+
+	It("says which port is taken", func(ctx SpecContext) {
+		h.pod(ctx, "squatter", "large", `
+    command: [sh, -c, "for port in $(seq 31000 31099); do httpd -p $port; done; echo all taken; exec sleep 3600"]
+  hostNetwork: true
+`)
+		h.awaitPod(ctx, "squatter", running)
+		Eventually(ctx, func() (string, error) { return h.Kubectl(ctx, "logs", "squatter") }).
+			WithTimeout(time.Minute).WithPolling(time.Second).Should(ContainSubstring("all taken"))
+		uri, digest := h.script("exec sleep 3600")
+		h.refused(ctx, uri, digest, "port 31", "is taken on", "by a process that Mesos does not know")
+	})
+}
+
+// refused expects that a node of this kubelet is none, that its condition says all the
+// words, and that nothing of it is left on the agent.
+func (h *house) refused(ctx SpecContext, uri, digest string, words ...string) {
+	GinkgoHelper()
+	before := h.awaitLodgers(ctx)
+	h.apply(ctx, fmt.Sprintf(broken, uri, digest))
+	name := ""
+	Eventually(ctx, func(g Gomega) {
+		var nodes v1alpha1.MesosNodeList
+		g.Expect(h.client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: "broken"})).To(Succeed())
+		g.Expect(nodes.Items).To(HaveLen(1))
+		name = nodes.Items[0].Name
+		launched := meta.FindStatusCondition(nodes.Items[0].Status.Conditions, v1alpha1.ConditionLaunched)
+		g.Expect(launched).NotTo(BeNil())
+		g.Expect(launched.Status).NotTo(BeEquivalentTo("True"))
+		for _, word := range words {
+			g.Expect(launched.Message).To(ContainSubstring(word))
+		}
+	}).WithTimeout(90 * time.Second).WithPolling(500 * time.Millisecond).Should(Succeed())
+	Expect(h.nodeFolder(name)).NotTo(BeADirectory(), "half a node")
+	h.undisturbed(ctx, before)
+	h.kubectl(ctx, "delete", "mesosnodepool", "broken", "--timeout=60s")
+}
+
+// fileServer is one that agents reach.
+func (h *house) fileServer(handler http.Handler) string {
+	GinkgoHelper()
+	plane, err := url.Parse(h.Config.Host)
+	Expect(err).NotTo(HaveOccurred())
+	listener, err := net.Listen("tcp", net.JoinHostPort(plane.Hostname(), "0"))
+	Expect(err).NotTo(HaveOccurred())
+	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: handler}}
+	server.Start()
+	DeferCleanup(server.Close)
+	return server.URL
+}
+
+// script in the place of a kubelet: its URI, and its digest.
+func (h *house) script(text string) (uri, digest string) {
+	GinkgoHelper()
+	content := []byte("#!/bin/sh\n" + text + "\n")
+	file := filepath.Join(GinkgoT().TempDir(), "kubelet")
+	Expect(os.WriteFile(file, content, 0o755)).To(Succeed())
+	sum := sha256.Sum256(content)
+	return "file://" + file, hex.EncodeToString(sum[:])
+}
