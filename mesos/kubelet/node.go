@@ -271,6 +271,7 @@ func (n *Node) start(ctx context.Context, name string, args ...string) error {
 		name: name, path: n.layout.program(name), args: args,
 		env: environment(n.layout, n.Environ), dir: n.layout.dir, log: log,
 	}
+	n.Log.Info("Starting program", "program", name)
 	keep := &supervisor{patience: n.patience, grace: stopWithin, health: n.health, now: n.Now, log: n.Log}
 	n.running.Go(func() {
 		defer log.Close()

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -168,21 +167,6 @@ func (c *cluster) runOperator() error {
 		return fmt.Errorf("starting the operator: %w", err)
 	}
 	return nil
-}
-
-// operatorRSS is the operator's resident memory in MiB.
-func (c *cluster) operatorRSS() (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.operator.Process.Pid))
-	if err != nil {
-		return 0, fmt.Errorf("reading the operator's memory: %w", err)
-	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			return kib / 1024, err
-		}
-	}
-	return 0, errors.New("reading the operator's memory: no VmRSS")
 }
 
 // fakeKubelet is an executor that makes a Node without a machine: it says STARTING,

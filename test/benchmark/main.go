@@ -52,14 +52,15 @@ var measurements = []measurement{
 	{[]string{"restart_10000_tasks"}, measureRestart},
 	{[]string{"at_rest_10000_agents_5000_nodes"}, measureRest},
 	{[]string{"apply_to_ready_1000_nodes", "operator_rss_1000_nodes", "operator_calls_at_rest_per_minute"}, measureScale},
-	{[]string{"real_node_accept_to_ready"}, measureRealNode},
+	{[]string{"accept_to_ready_cold", "accept_to_ready_cached", "executor_rss", "sweep_dirty_agent"}, measureRealNode},
+	{[]string{"fifty_nodes_one_machine"}, measureFifty},
 }
 
 func main() {
 	var o options
 	only := flag.String("run", "", "measure only the figures whose names match this regular expression")
 	flag.IntVar(&o.nodes, "nodes", 1000, "nodes of the pool in the figures that speak of 1,000")
-	flag.IntVar(&o.rest, "rest", 60, "seconds for which calls at rest are counted")
+	flag.IntVar(&o.rest, "rest", 60, "seconds for which what happens at rest is measured")
 	flag.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "folder of kube-apiserver and etcd")
 	flag.Parse()
 	ctrllog.SetLogger(logr.Discard())

@@ -18,6 +18,8 @@ const (
 	restAfter = 20 * time.Second
 	// patience bounds each wait.
 	patience = 10 * time.Minute
+	// every is how often is looked whether a wait is over, where that is not timed.
+	every = 500 * time.Millisecond
 )
 
 // measureScale brings up a pool of many nodes without processes, and measures three
@@ -43,7 +45,7 @@ func measureScale(ctx context.Context, o options) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	rss, err := c.operatorRSS()
+	operator, err := memoryOf(c.operator.Process.Pid)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +64,7 @@ func measureScale(ctx context.Context, o options) ([]figure, error) {
 			Beside: map[string]float64{"nodes": float64(o.nodes), "bare_client_s": bare.Seconds(), "ratio": took.Seconds() / bare.Seconds(), "writes_per_node": perNode(writes, o.nodes)},
 			Note:   "kubelets are functions in this process; API server, etcd, master and operator share the machine",
 		},
-		{Name: "operator_rss_1000_nodes", Value: rss, Unit: "MiB", Beside: map[string]float64{"nodes": float64(o.nodes)}},
+		{Name: "operator_rss_1000_nodes", Value: operator.resident, Unit: "MiB", Beside: map[string]float64{"nodes": float64(o.nodes)}},
 		{
 			Name: "operator_calls_at_rest_per_minute", Value: mesosCalls, Unit: "calls to Mesos per minute", Goal: "0; to Kubernetes only leases",
 			Beside: map[string]float64{"to_kubernetes_but_leases": kubeCalls, "observed_s": float64(o.rest)},
