@@ -178,7 +178,7 @@ func (g *cgroup) kill() int {
 	pids := map[int]bool{}
 	for _, path := range g.paths {
 		if g.unified {
-			_ = os.WriteFile(filepath.Join(path, "cgroup.kill"), []byte("1"), 0o644)
+			killTree(path)
 		}
 		for _, dir := range subtree(path) {
 			for _, pid := range pidsIn(dir) {
@@ -190,6 +190,14 @@ func (g *cgroup) kill() int {
 		_ = unix.Kill(pid, unix.SIGKILL)
 	}
 	return len(pids)
+}
+
+// killTree has the kernel do it, where there is such a file.
+func killTree(path string) {
+	if f, err := os.OpenFile(filepath.Join(path, "cgroup.kill"), os.O_WRONLY, 0); err == nil {
+		_, _ = f.WriteString("1")
+		_ = f.Close()
+	}
 }
 
 func pidsIn(dir string) []int {

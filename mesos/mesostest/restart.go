@@ -107,8 +107,22 @@ func (a *Agent) Reboot(down time.Duration) {
 	a.Restart(down)
 }
 
+// superviseEvery is how often an agent that can't start is started again by whatever
+// supervises it.
+const superviseEvery = time.Second
+
 func (a *Agent) start() {
 	if a.life != lifeDown || a.closed {
+		return
+	}
+	if err := a.recoverCgroups(); err != nil {
+		a.master.log.Error(err, "Agent failed to recover", "agent", a.id)
+		lives := a.lives
+		a.master.after(superviseEvery, func() {
+			if a.lives == lives {
+				a.start()
+			}
+		})
 		return
 	}
 	a.life = lifeRecovering
@@ -133,6 +147,21 @@ func (a *Agent) start() {
 		timeout = 0
 	}
 	a.master.after(timeout, func() { a.recovered(lives) })
+}
+
+// recoverCgroups has the launcher look for containers, where it does.
+func (a *Agent) recoverCgroups() error {
+	launcher, ok := a.options.Launcher.(ProcessLauncher)
+	if !ok {
+		return nil
+	}
+	var known []string
+	for _, f := range a.sortedFrameworks() {
+		for _, x := range f.sortedExecutors() {
+			known = append(known, x.containerID)
+		}
+	}
+	return launcher.recoverCgroups(known)
 }
 
 // recovered is the end of the time that executors have to subscribe again. The agent
