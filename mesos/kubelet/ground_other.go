@@ -3,6 +3,7 @@
 package kubelet
 
 import (
+	"context"
 	"errors"
 	"os"
 	"syscall"
@@ -13,11 +14,14 @@ type ground struct{}
 
 var errNotLinux = errors.New("nodes of real containers need Linux")
 
-func survey(string, layout) (*ground, error)        { return nil, errNotLinux }
-func (g *ground) note(*record, string)              {}
-func (g *ground) take() error                       { return nil }
-func (g *ground) cgroupRoot() string                { return "" }
-func (g *ground) cpuQuota() bool                    { return false }
+func survey(string, layout) (*ground, error) { return nil, errNotLinux }
+func (g *ground) note(*record, string)       {}
+func (g *ground) take() error                { return nil }
+func (g *ground) cgroupRoot() string         { return "" }
+func (g *ground) cpuQuota() bool             { return false }
+
+func (g *ground) keepStandIns(context.Context, func(error)) {}
+
 func (g *ground) containers() []container           { return nil }
 func (g *ground) clear(r *record, dir string) error { return r.remove(dir) }
 

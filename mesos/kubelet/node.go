@@ -160,6 +160,9 @@ func (n *Node) bringUp(ctx, runtimeCtx context.Context) error {
 	if err := n.ground.take(); err != nil {
 		return err
 	}
+	n.running.Go(func() {
+		n.ground.keepStandIns(ctx, func(err error) { n.Log.Error(err, "Failed to prepare for a restart of the agent") })
+	})
 	if err := n.configure(); err != nil {
 		return err
 	}
