@@ -101,6 +101,9 @@ const (
 	// ReasonKubeletConfigInvalid: template.spec.kubelet.config cannot be a kubelet's
 	// configuration; the message has each reason. It is also on a MesosNode.
 	ReasonKubeletConfigInvalid = "KubeletConfigInvalid"
+	// ReasonStaticPodsInvalid: a kubelet would not run what is in
+	// template.spec.kubelet.staticPods; the message has each reason. It is also on a MesosNode.
+	ReasonStaticPodsInvalid = "StaticPodsInvalid"
 	// ReasonCapacityAvailable: no node waits for want of an offer that fits.
 	ReasonCapacityAvailable = "CapacityAvailable"
 	// ReasonNoFittingOffer: there are agents that could hold the node, but what they offer now does not fit.

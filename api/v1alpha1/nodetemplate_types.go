@@ -179,6 +179,18 @@ type NodeKubelet struct {
 	// +kubebuilder:validation:MaxProperties=128
 	// +optional
 	Config *runtime.RawExtension `json:"config,omitempty"`
+
+	// StaticPods are manifests of pods that each kubelet runs by itself, whatever the API
+	// server says. They cannot refer to other objects (service accounts, secrets, config
+	// maps, claims), and what they request together must fit the node. The operator checks
+	// them as the kubelet does; the pool's condition TemplateValid says what is wrong.
+	//
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:XEmbeddedResource
+	// +kubebuilder:validation:items:XPreserveUnknownFields
+	// +listType=atomic
+	// +optional
+	StaticPods []runtime.RawExtension `json:"staticPods,omitempty"`
 }
 
 // NodeRuntime names what is put on an agent to make a node of it.

@@ -276,6 +276,8 @@ func newFramework(name string, changes ...func(*v1alpha1.MesosFramework)) *v1alp
 	return f
 }
 
+const staticPod = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"agent"},"spec":{"containers":[{"name":"main","image":"example/agent:1"}]}}`
+
 func newNode(changes ...func(*v1alpha1.MesosNode)) *v1alpha1.MesosNode {
 	n := &v1alpha1.MesosNode{
 		ObjectMeta: metav1.ObjectMeta{
@@ -291,7 +293,10 @@ func newNode(changes ...func(*v1alpha1.MesosNode)) *v1alpha1.MesosNode {
 					Overhead:  v1alpha1.NodeOverhead{CPU: resource.MustParse("100m"), Memory: resource.MustParse("256Mi")},
 					Taints:    []v1alpha1.Taint{{Key: "dedicated", Value: "data", Effect: corev1.TaintEffectNoSchedule}},
 
-					Kubelet:       v1alpha1.NodeKubelet{Config: &runtime.RawExtension{Raw: []byte(`{"maxPods": 30}`)}},
+					Kubelet: v1alpha1.NodeKubelet{
+						Config:     &runtime.RawExtension{Raw: []byte(`{"maxPods": 30}`)},
+						StaticPods: []runtime.RawExtension{{Raw: []byte(staticPod)}},
+					},
 					StartupTaints: []v1alpha1.Taint{{Key: "example.com/agent-not-ready", Effect: corev1.TaintEffectNoExecute}},
 				},
 			},

@@ -77,6 +77,10 @@ func launch(n *v1alpha1.MesosNode, intent framework.Intent, supplies Supplies, t
 	if err != nil {
 		return nil, fmt.Errorf("making the launch message: %w", err)
 	}
+	pods, err := template.StaticPods(n.Spec.Template.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("making the launch message: %w", err)
+	}
 	runtime := supplies.Runtime.with(n.Spec.Template.Spec.Runtime)
 	message := &kubelet.Launch{
 		NodeName:         n.Name,
@@ -93,6 +97,7 @@ func launch(n *v1alpha1.MesosNode, intent framework.Intent, supplies Supplies, t
 		KubeletPort:      intent.Ports[0],
 		StreamPort:       intent.Ports[1],
 		KubeletConfig:    config,
+		StaticPods:       pods,
 		ClusterDNS:       supplies.ClusterDNS,
 		ClusterDomain:    supplies.ClusterDomain,
 		StateDir:         supplies.StateDir,

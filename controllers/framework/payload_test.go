@@ -1,6 +1,7 @@
 package framework
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,7 @@ func TestPayload(t *testing.T) {
 		CPUs: 4, MemMiB: 16384, OverheadCPUs: 0.1, OverheadMemMiB: 256,
 		Address: "10.1.2.3", KubeletPort: 31000, StreamPort: 31001,
 		KubeletConfig: []byte(`{"maxPods":30}`),
+		StaticPods:    []json.RawMessage{[]byte(staticPod)},
 		ClusterDNS:    []string{"10.96.0.10"}, ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm",
 		ContainerRuntime: "none",
 		Artifacts: []kubelet.Artifact{
@@ -101,6 +103,10 @@ func TestPayloadRefuses(t *testing.T) {
 		"a kubelet configuration that cannot be": {
 			node: func(n *v1alpha1.MesosNode) { n.Spec.Template.Spec.Kubelet.Config.Raw = []byte(`{"maxPod": 30}`) },
 			want: `unknown field "maxPod"`,
+		},
+		"a static pod that cannot be": {
+			node: func(n *v1alpha1.MesosNode) { n.Spec.Template.Spec.Kubelet.StaticPods[0].Raw = []byte(`{}`) },
+			want: "not a Pod",
 		},
 		"a runtime without executor": {
 			supplies: func(s *Supplies) { s.Runtime.Artifacts = s.Runtime.Artifacts[1:] },

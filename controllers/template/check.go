@@ -16,6 +16,9 @@ func Check(spec v1alpha1.NodeTemplateSpec) (reason, message string) {
 	if _, err := KubeletConfig(spec); err != nil {
 		return v1alpha1.ReasonKubeletConfigInvalid, said(err)
 	}
+	if _, err := StaticPods(spec); err != nil {
+		return v1alpha1.ReasonStaticPodsInvalid, said(err)
+	}
 	return "", ""
 }
 

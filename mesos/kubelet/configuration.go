@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,8 @@ type kubeletConfiguration struct {
 
 	ClusterDNS    []string `json:"clusterDNS,omitempty"`
 	ClusterDomain string   `json:"clusterDomain,omitempty"`
+
+	StaticPodPath string `json:"staticPodPath,omitempty"`
 
 	ProviderID         string  `json:"providerID"`
 	RegisterWithTaints []Taint `json:"registerWithTaints,omitempty"`
@@ -117,6 +120,9 @@ func kubeletConfig(l *Launch, p layout, r Reservation, host hostFacts) kubeletCo
 		PodPidsLimit:   r.PIDsPerPod,
 
 		Logging: logging{Verbosity: 2},
+	}
+	if len(l.StaticPods) > 0 {
+		c.StaticPodPath = p.staticPods()
 	}
 	if p.real {
 		c.ContainerRuntimeEndpoint = "unix://" + containerdSocket
@@ -236,7 +242,7 @@ func cniTemplate(nodeName string, masquerade bool) string {
 
 // writeConfiguration writes all files that kubelet and containerd read at their start.
 func writeConfiguration(l *Launch, p layout, r Reservation, host hostFacts) error {
-	for _, dir := range []string{p.etc(), p.tmp(), p.pki(), p.plugins(), p.cniConf()} {
+	for _, dir := range []string{p.etc(), p.tmp(), p.pki(), p.plugins(), p.cniConf(), p.staticPods()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("making configuration folder: %w", err)
 		}
@@ -248,6 +254,11 @@ func writeConfiguration(l *Launch, p layout, r Reservation, host hostFacts) erro
 	configuration, err := merged(kubeletConfig(l, p, r, host), l.KubeletConfig)
 	if err != nil {
 		return err
+	}
+	for i, manifest := range l.StaticPods {
+		if err := writeFile(filepath.Join(p.staticPods(), strconv.Itoa(i)+".json"), manifest); err != nil {
+			return err
+		}
 	}
 	return errors.Join(
 		writeJSON(p.kubeletConf(), configuration),

@@ -108,6 +108,29 @@ func TestNetworkTemplateMakesAConfigurationForEachRange(t *testing.T) {
 	}
 }
 
+func TestStaticPodsLieWhereTheKubeletLooks(t *testing.T) {
+	l := testLaunch()
+	l.StateDir = t.TempDir()
+	l.StaticPods = []json.RawMessage{[]byte(`{"kind":"Pod","metadata":{"name":"one"}}`), []byte(`{"kind":"Pod","metadata":{"name":"two"}}`)}
+	if err := writeConfiguration(l, layoutOf(l), Reservation{}, hostFacts{}); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(layoutOf(l).kubeletConf())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conf struct{ StaticPodPath string }
+	if err := json.Unmarshal(data, &conf); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range l.StaticPods {
+		got, err := os.ReadFile(filepath.Join(conf.StaticPodPath, []string{"0.json", "1.json"}[i]))
+		if err != nil || string(got) != string(want) {
+			t.Errorf("manifest %d is %s, %v", i, got, err)
+		}
+	}
+}
+
 func TestNetworkNamesDifferAndLast(t *testing.T) {
 	// A later release must find the bridge of a node that died under an earlier one.
 	if got := networkName("a"); got != "k8sm-ca978112ca" {

@@ -87,6 +87,8 @@ type Launch struct {
 
 	// KubeletConfig is what the pool wishes of the kubelet's configuration: see CheckConfig.
 	KubeletConfig json.RawMessage `json:"kubeletConfig,omitempty" version:"2"`
+	// StaticPods are manifests that the kubelet runs by itself, as checked by the operator.
+	StaticPods []json.RawMessage `json:"staticPods,omitempty" version:"2"`
 
 	// ClusterDNS and ClusterDomain go into the pods' resolv.conf.
 	ClusterDNS    []string `json:"clusterDNS,omitempty"`

@@ -40,6 +40,7 @@ func (p layout) bootstrap() string       { return p.in("etc", "bootstrap-kubecon
 func (p layout) clientAuthority() string { return p.in("etc", "client-ca.crt") }
 func (p layout) runtimeConf() string     { return p.in("etc", "containerd.toml") }
 func (p layout) cniTemplate() string     { return p.in("etc", "cni.conflist.template") }
+func (p layout) staticPods() string      { return p.in("etc", "static-pods") }
 func (p layout) program(n string) string { return p.in("bin", n) }
 
 // rootDir is the kubelet's.

@@ -25,7 +25,7 @@ var own = []struct {
 		"address and ports are those of the Mesos offer"},
 	{[]string{"providerID", "registerNode", "runOnce"}, "the kubelet registers the Node that its MesosNode stands for"},
 	{[]string{"registerWithTaints"}, "taints stand in template.spec.taints and template.spec.startupTaints"},
-	{[]string{"staticPodPath", "staticPodURL", "staticPodURLHeader"}, "the kubelet runs no pods that the operator does not know of"},
+	{[]string{"staticPodPath", "staticPodURL", "staticPodURLHeader"}, "static pods stand in template.spec.kubelet.staticPods"},
 	{[]string{"containerRuntimeEndpoint", "imageServiceEndpoint"}, "the executor sees to the container runtime"},
 	{[]string{"podLogsDir", "volumePluginDir"}, "what a node writes lies in its state folder, and is removed with it"},
 	{[]string{"cgroupRoot", "cgroupDriver", "cgroupsPerQOS", "enforceNodeAllocatable", "kubeletCgroups", "systemCgroups", "systemReservedCgroup", "kubeReservedCgroup", "failCgroupV1"},
