@@ -199,6 +199,6 @@ func (r *fleet) rest(ctx context.Context, while time.Duration) (figure, error) {
 			"anonymous_MiB": memory.anonymous, "observed_s": while.Seconds(),
 			"cpu_ms_per_minute": float64((after - before).Milliseconds()) * float64(time.Minute) / float64(while),
 		},
-		Note: "resident memory and CPU time of the executor of a node at rest; its program's pages, which all executors of an agent share, are the rest of it",
+		Note: "resident memory and CPU time of the executor of a node at rest; what is not anonymous are pages of its program's file",
 	}, err
 }
