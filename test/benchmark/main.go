@@ -48,6 +48,8 @@ type options struct {
 
 var measurements = []measurement{
 	{[]string{"plan_5000x10000"}, measurePlan},
+	{[]string{"consolidate_2000_to_800"}, measureConsolidation},
+	{[]string{"loop_1000x30", "loop_5000x30"}, measureLoop},
 	{[]string{"offers_10000_in_one_event", "updates_10000_in_a_burst"}, measureStream},
 	{[]string{"restart_10000_tasks"}, measureRestart},
 	{[]string{"at_rest_10000_agents_5000_nodes"}, measureRest},

@@ -1,6 +1,7 @@
 package decision
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -97,7 +98,7 @@ func (s *shrinkage) moved(c *candidate, places []string) {
 // replace launches a smaller node that holds all pods of this one, if there is such a shape.
 // It is a spare then, and this one goes when it is ready.
 func (s *shrinkage) replace(c *candidate) bool {
-	for _, shape := range c.pool.grows.shapes {
+	for _, shape := range slices.SortedStableFunc(slices.Values(c.pool.grows.shapes), preferred) {
 		if !smaller(shape.Node.Status.Capacity, c.Taken) || c.pool.grows.blocked(shape) != "" {
 			continue
 		}
@@ -117,6 +118,15 @@ func (s *shrinkage) replace(c *candidate) bool {
 		return true
 	}
 	return false
+}
+
+// preferred puts the shapes that are liked most first, and of those the smallest.
+func preferred(a, b *shape) int {
+	return cmp.Or(
+		cmp.Compare(b.Preference, a.Preference),
+		a.Node.Status.Capacity.Cpu().Cmp(*b.Node.Status.Capacity.Cpu()),
+		a.Node.Status.Capacity.Memory().Cmp(*b.Node.Status.Capacity.Memory()),
+	)
 }
 
 // stuck remembers that the pods fit nowhere else, so that nobody tries again at once.
