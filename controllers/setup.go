@@ -94,7 +94,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		}),
 		nodepool.NewReconciler(nodepool.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
-			Agents: sessions,
+			Agents: sessions, Artifacts: o.Supplies.Runtime,
 		}),
 		node.NewReconciler(node.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,

@@ -74,6 +74,25 @@ const (
 	ConditionCapacityAvailable = "CapacityAvailable"
 )
 
+// ConditionKubeletCurrent is True when the kubelet runs that the pool's template names: on
+// a MesosNode its own, on a MesosNodePool those of all its nodes. It is there only where
+// kubelets are upgraded in place.
+const ConditionKubeletCurrent = "KubeletCurrent"
+
+// Reasons of the condition KubeletCurrent.
+const (
+	// ReasonKubeletCurrent: the kubelet runs that is asked for.
+	ReasonKubeletCurrent = "KubeletCurrent"
+	// ReasonKubeletUpgrading: another kubelet is on its way; the message says how far.
+	ReasonKubeletUpgrading = "KubeletUpgrading"
+	// ReasonKubeletRefused: the kubelet that is asked for cannot take the place of the one
+	// that runs, or was rolled back; the message says why.
+	ReasonKubeletRefused = "KubeletRefused"
+	// ReasonKubeletNotReplaceable: the kubelet cannot be upgraded in place; the node has to
+	// be replaced.
+	ReasonKubeletNotReplaceable = "KubeletNotReplaceable"
+)
+
 // Reasons of a MesosNodePool's conditions.
 const (
 	// ReasonAllNodesReady: as many nodes are ready as the spec asks for.
@@ -239,6 +258,8 @@ const (
 	EventRecreated       = "Recreated"
 	EventNodeReplaced    = "NodeReplaced"
 	EventTemplateInvalid = "TemplateInvalid"
+	EventKubeletUpgraded = "KubeletUpgraded"
+	EventKubeletRefused  = "KubeletRefused"
 	EventCSRApproved     = "CertificateApproved"
 	EventCSRDenied       = "CertificateDenied"
 )

@@ -62,12 +62,19 @@ type MesosNodeStatus struct {
 	// +optional
 	ProviderID string `json:"providerID,omitempty"`
 
+	// KubeletUpgrade is the kubelet that the pool wants in the place of the one that runs.
+	// The executor is told of it until it runs, or is refused.
+	//
+	// +optional
+	KubeletUpgrade *Artifact `json:"kubeletUpgrade,omitempty"`
+
 	// DrainStartTime is when the node was first told to go.
 	//
 	// +optional
 	DrainStartTime *metav1.Time `json:"drainStartTime,omitempty"`
 
-	// Conditions: Launched, Registered, Ready, and Drained when the node is going.
+	// Conditions: Launched, Registered, Ready, KubeletCurrent where kubelets are upgraded in
+	// place, and Drained when the node is going.
 	//
 	// +listType=map
 	// +listMapKey=type
@@ -136,6 +143,11 @@ type MesosTask struct {
 	// +optional
 	Message string `json:"message,omitempty"`
 
+	// Kubelet is what the executor tells of its kubelet, since the node was first Ready.
+	//
+	// +optional
+	Kubelet *TaskKubelet `json:"kubelet,omitempty"`
+
 	// IntentTime is when the intent to launch was written.
 	IntentTime metav1.Time `json:"intentTime"`
 
@@ -143,6 +155,36 @@ type MesosTask struct {
 	//
 	// +optional
 	UpdateTime *metav1.Time `json:"updateTime,omitempty"`
+}
+
+// TaskKubelet is a kubelet as its executor tells of it.
+type TaskKubelet struct {
+	// SHA256 of the artifact that the running kubelet is. Empty if it came in an archive.
+	//
+	// +optional
+	SHA256 string `json:"sha256,omitempty"`
+
+	// Upgrade is the kubelet that is to take its place, and has not, or not yet.
+	//
+	// +optional
+	Upgrade *TaskKubeletUpgrade `json:"upgrade,omitempty"`
+}
+
+// TaskKubeletUpgrade is how an upgrade in place fares.
+type TaskKubeletUpgrade struct {
+	// SHA256 of the artifact that is to run.
+	SHA256 string `json:"sha256"`
+
+	// Refused: it came to nothing, and is not tried again.
+	//
+	// +optional
+	Refused bool `json:"refused,omitempty"`
+
+	// Message says what is being done, or why it came to nothing.
+	//
+	// +kubebuilder:validation:MaxLength=4096
+	// +optional
+	Message string `json:"message,omitempty"`
 }
 
 // AgentFailure is an agent that is left out for a while.

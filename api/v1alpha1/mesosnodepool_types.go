@@ -20,7 +20,8 @@ type MesosNodePoolSpec struct {
 	// +optional
 	Replicas *int32 `json:"replicas,omitempty"`
 
-	// Template of the nodes. A change applies to nodes that are created after it.
+	// Template of the nodes. A change applies to nodes that are created after it, but for
+	// the kubelet where spec.rollout.kubelet is InPlace.
 	Template NodeTemplate `json:"template"`
 
 	// Placement says on which agents nodes may be placed.
@@ -34,6 +35,12 @@ type MesosNodePoolSpec struct {
 	// +optional
 	Drain Drain `json:"drain,omitempty"`
 
+	// Rollout says how a change reaches nodes that run.
+	//
+	// +kubebuilder:default={}
+	// +optional
+	Rollout Rollout `json:"rollout,omitempty"`
+
 	// Unreachable says what becomes of nodes that Mesos has lost sight of.
 	//
 	// +kubebuilder:default={}
@@ -46,6 +53,39 @@ type MesosNodePoolSpec struct {
 	// +optional
 	Paused bool `json:"paused,omitempty"`
 }
+
+// Rollout says how a change reaches nodes that run.
+type Rollout struct {
+	// Kubelet says what becomes of running nodes when the template, or the operator's
+	// --node-runtime file, names another artifact "kubelet". OnReplacement: nothing, a node
+	// keeps its kubelet until it is replaced. InPlace: the kubelet is exchanged and its pods
+	// run on, if the new one is of the same minor release; one that does not make its Node
+	// Ready is rolled back, and no other node gets it.
+	//
+	// +kubebuilder:validation:Enum=OnReplacement;InPlace
+	// +kubebuilder:default=OnReplacement
+	// +optional
+	Kubelet KubeletRollout `json:"kubelet,omitempty"`
+
+	// MaxUnavailable is how many of the pool's nodes may be not Ready, or in the midst of
+	// an upgrade, at a time. While there are more, no upgrade is begun.
+	//
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	MaxUnavailable int32 `json:"maxUnavailable,omitempty"`
+}
+
+// KubeletRollout is how another kubelet reaches nodes that run.
+type KubeletRollout string
+
+// The ways of rolling a kubelet out.
+const (
+	// KubeletOnReplacement leaves running nodes as they are.
+	KubeletOnReplacement KubeletRollout = "OnReplacement"
+	// KubeletInPlace exchanges the kubelets of running nodes.
+	KubeletInPlace KubeletRollout = "InPlace"
+)
 
 // Unreachable says what becomes of nodes whose agent is cut off from the Mesos master.
 type Unreachable struct {
@@ -99,7 +139,8 @@ type MesosNodePoolStatus struct {
 	// +optional
 	Selector string `json:"selector,omitempty"`
 
-	// Conditions: FrameworkReady, TemplateValid, CapacityAvailable, Ready.
+	// Conditions: FrameworkReady, TemplateValid, CapacityAvailable, Ready, and KubeletCurrent
+	// where kubelets are upgraded in place.
 	//
 	// +listType=map
 	// +listMapKey=type

@@ -63,24 +63,27 @@ type workload struct {
 }
 
 // Run implements executor.Workload.
-func (w *workload) Run(task executor.Task, report func(executor.State, string)) (executor.State, string) {
-	report(executor.Starting, "")
+func (w *workload) Run(task executor.Task, report func(executor.Report)) executor.Report {
+	report(executor.Report{State: executor.Starting})
 	err := w.node.Run(task.Data, func(r kubelet.Report) {
-		state := executor.Starting
 		if r.Ready {
-			state = executor.Running
+			report(executor.Report{State: executor.Running, Message: r.Message, Data: r.Account.Encode()})
+			return
 		}
-		report(state, r.Message)
+		report(executor.Report{State: executor.Starting, Message: r.Message})
 	})
 	switch {
 	case err == nil:
-		return executor.Killed, ""
+		return executor.Report{State: executor.Killed}
 	case errors.Is(err, kubelet.ErrInvalid):
-		return executor.Error, err.Error()
+		return executor.Report{State: executor.Error, Message: err.Error()}
 	default:
-		return executor.Failed, err.Error()
+		return executor.Report{State: executor.Failed, Message: err.Error()}
 	}
 }
 
 // Stop implements executor.Workload.
 func (w *workload) Stop(grace time.Duration) { w.node.Stop(grace) }
+
+// Message implements executor.Workload.
+func (w *workload) Message(data []byte) { w.node.Instruct(data) }

@@ -72,6 +72,7 @@ func (f *fakeSession) State() session.State {
 func (f *fakeSession) Want(placement.Demand)         {}
 func (f *fakeSession) Forget(string)                 {}
 func (f *fakeSession) Kill(string, string)           {}
+func (f *fakeSession) Message(string, []byte)        {}
 func (f *fakeSession) Explain(string) (string, bool) { return "", false }
 func (f *fakeSession) Capacity(context.Context) placement.Capacity {
 	return placement.Capacity{Unknown: "a fake tells nothing"}

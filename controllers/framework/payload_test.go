@@ -235,6 +235,34 @@ func TestAPoolOverridesByName(t *testing.T) {
 	}
 }
 
+func TestKubeletOfATemplate(t *testing.T) {
+	sum := strings.Repeat("a", 64)
+	own := v1alpha1.Artifact{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "https://example.com/1", SHA256: sum}
+	other := v1alpha1.Artifact{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "https://example.com/2", SHA256: sum}
+	archive := v1alpha1.Artifact{Name: "node", Type: v1alpha1.ArtifactArchive, URI: "https://example.com/3", SHA256: sum}
+	mirrored := other
+	mirrored.URI = "file:///mirror/example.com/2"
+	type artifacts = []v1alpha1.Artifact
+	tests := map[string]struct {
+		runtime  Runtime
+		template artifacts
+		want     *v1alpha1.Artifact
+	}{
+		"the operator's":                {runtime: Runtime{Artifacts: artifacts{archive, own}}, want: &own},
+		"the pool's own comes first":    {runtime: Runtime{Artifacts: artifacts{own}}, template: artifacts{other}, want: &other},
+		"it is fetched from the mirror": {runtime: Runtime{Mirror: "file:///mirror"}, template: artifacts{other}, want: &mirrored},
+		"none by itself in an archive":  {runtime: Runtime{Artifacts: artifacts{archive}}},
+		"an archive of that name":       {template: artifacts{{Name: "kubelet", Type: v1alpha1.ArtifactArchive}}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, tc.runtime.Kubelet(v1alpha1.NodeRuntime{Artifacts: tc.template})); diff != "" {
+				t.Errorf("kubelet (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestMirrorStandsForTheNetwork(t *testing.T) {
 	given := supplies()
 	given.Runtime.Mirror = "https://mirror.internal/k8sm/"

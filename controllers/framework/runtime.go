@@ -13,6 +13,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/node"
+	"github.com/k8sm/k8sm/controllers/nodepool"
 	"github.com/k8sm/k8sm/mesos/kubelet"
 )
 
@@ -33,7 +34,10 @@ type Runtime struct {
 	Artifacts []v1alpha1.Artifact `json:"artifacts,omitempty"`
 }
 
-var _ node.Artifacts = Runtime{}
+var (
+	_ node.Artifacts     = Runtime{}
+	_ nodepool.Artifacts = Runtime{}
+)
 
 var digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
@@ -128,6 +132,16 @@ func (r Runtime) Missing(template v1alpha1.NodeRuntime) []string {
 		}
 	}
 	return slices.DeleteFunc(needed, func(name string) bool { return merged.artifact(name) != nil })
+}
+
+// Kubelet is the artifact that a node's kubelet is; nil if it comes in an archive.
+func (r Runtime) Kubelet(template v1alpha1.NodeRuntime) *v1alpha1.Artifact {
+	merged := r.with(template)
+	kubelet := merged.artifact(kubelet.ArtifactKubelet)
+	if kubelet == nil || kubelet.Type != v1alpha1.ArtifactBinary {
+		return nil
+	}
+	return kubelet
 }
 
 // with is what a template makes of it, and the mirror.

@@ -29,6 +29,8 @@ type Session interface {
 	Explain(taskID string) (message string, waiting bool)
 	// Kill has a task killed, again and again until a terminal status is recorded.
 	Kill(taskID, agentID string)
+	// Message sends data to a task's executor, once: it may get lost.
+	Message(taskID string, data []byte)
 	// Maintenance is when an agent is to be unavailable, false when nothing is planned.
 	Maintenance(agentID string) (framework.Window, bool)
 	// Capacity is what could be had, as far as is known; it asks the master seldom.

@@ -15,6 +15,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/identity"
 	"github.com/k8sm/k8sm/controllers/node"
 	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/kubelet"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -138,12 +139,27 @@ func keep(task *v1alpha1.MesosTask, status framework.TaskStatus, now time.Time) 
 	if task.State == string(status.State) && status.Reason == framework.ReasonReconciliation {
 		return // it was asked for, and is no news
 	}
-	message := trim(status.Message)
-	if task.State == string(status.State) && task.Reason == status.Reason && task.Message == message {
+	message, kubelet := trim(status.Message), kubeletOf(task, status)
+	if task.State == string(status.State) && task.Reason == status.Reason && task.Message == message && equality.Semantic.DeepEqual(task.Kubelet, kubelet) {
 		return
 	}
+	task.Kubelet = kubelet
 	task.State, task.Reason, task.Message = string(status.State), status.Reason, message
 	task.UpdateTime = &metav1.Time{Time: now}
+}
+
+// kubeletOf is what is known of a task's kubelet with this status. What says nothing of
+// it, or what nobody here can read, changes nothing.
+func kubeletOf(task *v1alpha1.MesosTask, status framework.TaskStatus) *v1alpha1.TaskKubelet {
+	account, said, err := kubelet.DecodeAccount(status.Data)
+	if err != nil || !said {
+		return task.Kubelet
+	}
+	told := &v1alpha1.TaskKubelet{SHA256: account.Kubelet}
+	if u := account.Upgrade; u.SHA256 != "" {
+		told.Upgrade = &v1alpha1.TaskKubeletUpgrade{SHA256: u.SHA256, Refused: u.Refused, Message: trim(u.Message)}
+	}
+	return told
 }
 
 // write changes the status of the MesosNode that a task is for.

@@ -189,6 +189,31 @@ func TestRecord(t *testing.T) {
 			want:   &task{ID: taskID, CertificateRequest: "csr-1", State: "TASK_RUNNING", UpdateTime: &metav1.Time{Time: noon}},
 			writes: 1,
 		},
+		"another kubelet is news": {
+			task:   &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}},
+			status: framework.TaskStatus{TaskID: taskID, State: framework.TaskRunning, Data: kubelet.Account{Kubelet: "new"}.Encode()},
+			want:   &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "new"}, UpdateTime: &metav1.Time{Time: noon}},
+			writes: 1,
+		},
+		"so is one that was refused": {
+			task: &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}},
+			status: framework.TaskStatus{TaskID: taskID, State: framework.TaskRunning,
+				Data: kubelet.Account{Kubelet: "old", Upgrade: kubelet.Upgrade{SHA256: "new", Message: "rolled back", Refused: true}}.Encode()},
+			want: &task{ID: taskID, State: "TASK_RUNNING", UpdateTime: &metav1.Time{Time: noon}, Kubelet: &v1alpha1.TaskKubelet{
+				SHA256: "old", Upgrade: &v1alpha1.TaskKubeletUpgrade{SHA256: "new", Message: "rolled back", Refused: true}}},
+			writes: 1,
+		},
+		"the same kubelet is none": {
+			task:   &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}},
+			status: framework.TaskStatus{TaskID: taskID, State: framework.TaskRunning, Data: kubelet.Account{Kubelet: "old"}.Encode()},
+			want:   &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}},
+		},
+		"what an executor of another release says cannot harm": {
+			task:   &task{ID: taskID, State: "TASK_STARTING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}},
+			status: framework.TaskStatus{TaskID: taskID, State: framework.TaskRunning, Data: []byte(`{"version": 99, "kubelet": {}}`)},
+			want:   &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}, UpdateTime: &metav1.Time{Time: noon}},
+			writes: 1,
+		},
 		"the end is written with its reason": {
 			task:   &task{ID: taskID, BootstrapTokenID: "abc123", State: "TASK_STAGING"},
 			status: framework.TaskStatus{TaskID: taskID, State: framework.TaskFailed, Reason: "REASON_EXECUTOR_TERMINATED", Message: "exit 1", Time: at},

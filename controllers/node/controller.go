@@ -74,7 +74,7 @@ func NewReconciler(options Options) *Reconciler {
 		options.Concurrency = 10
 	}
 	r := &Reconciler{Options: options, drainer: drain.Drainer{Pods: options.Live, Evictions: options.Client}}
-	r.living = []step{r.finalize, r.launch, r.register, r.expire, r.sumUp, r.evacuate}
+	r.living = []step{r.finalize, r.launch, r.register, r.expire, r.sumUp, r.upgrade, r.evacuate}
 	r.leaving = []step{r.held, r.withdraw, r.force, r.cordon, r.drain, r.kill, r.deleteNode, r.revoke, r.release}
 	return r
 }

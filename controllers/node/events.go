@@ -24,6 +24,7 @@ const (
 	actionLaunch    = "Launch"
 	actionRegister  = "Register"
 	actionTerminate = "Terminate"
+	actionUpgrade   = "Upgrade"
 )
 
 // event records an event, and logs it for the operator of the cluster.
@@ -64,6 +65,18 @@ func (r *Reconciler) toldReady(p *pass) {
 	p.do(func(ctx context.Context) {
 		observe(phaseReady, p.now.Sub(since))
 		r.event(ctx, p, corev1.EventTypeNormal, v1alpha1.EventReady, actionRegister, "The Node is ready.")
+	})
+}
+
+func (r *Reconciler) toldUpgraded(p *pass, note string) {
+	p.do(func(ctx context.Context) {
+		r.event(ctx, p, corev1.EventTypeNormal, v1alpha1.EventKubeletUpgraded, actionUpgrade, note)
+	})
+}
+
+func (r *Reconciler) toldRefused(p *pass, note string) {
+	p.do(func(ctx context.Context) {
+		r.event(ctx, p, corev1.EventTypeWarning, v1alpha1.EventKubeletRefused, actionUpgrade, note)
 	})
 }
 

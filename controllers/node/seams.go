@@ -34,6 +34,9 @@ type Framework interface {
 	Forget(taskID string)
 	// Kill ends the task, and sends the call again until a terminal state is recorded.
 	Kill(taskID, agentID string)
+	// Message sends data to the task's executor, once: it may get lost, and is answered by
+	// the record of the task at best.
+	Message(taskID string, data []byte)
 	// Explain tells why a wanted demand has no place yet. Waiting is false when the
 	// demand is not wanted any more; the message is empty while nothing is known.
 	Explain(taskID string) (message string, waiting bool)

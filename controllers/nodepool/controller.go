@@ -41,6 +41,8 @@ type Options struct {
 	Live client.Reader
 	// Agents knows what could be had of the agents of a cluster.
 	Agents Agents
+	// Artifacts knows what the operator supplies.
+	Artifacts Artifacts
 	// Recorder takes events.
 	Recorder events.EventRecorder
 	// Now is the clock.
@@ -69,6 +71,7 @@ func NewReconciler(options Options) *Reconciler {
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodepools/status,verbs=patch
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodepools/finalizers,verbs=update
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes/status,verbs=patch
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosframeworks,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -93,7 +96,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	situation := seen.situation()
 	plan := Decide(situation)
-	acted := r.act(ctx, pool, plan)
+	acted := errors.Join(r.act(ctx, pool, plan), r.upgrade(ctx, seen.kubelets()))
 	if acted == nil {
 		r.toldLost(pool, situation.Lost[:min(len(situation.Lost), batch)])
 	}
@@ -109,7 +112,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 // observe reads what a pass goes by: from the cache, from memory, and, as long as a
 // node waits in vain, from Mesos.
 func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.MesosNodePool) (observation, error) {
-	o := observation{pool: pool, now: metav1.NewTime(r.Now())}
+	o := observation{pool: pool, now: metav1.NewTime(r.Now()), kubelet: r.Artifacts.Kubelet(pool.Spec.Template.Spec.Runtime)}
 	nodes, err := r.inventory(ctx, pool)
 	if err != nil {
 		return o, err

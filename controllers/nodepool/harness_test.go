@@ -43,6 +43,8 @@ type story struct {
 	// created and deleted are asked before and after a call to the API server.
 	created func(do func() error) error
 	deleted func(do func() error) error
+	// kubelet that the template names.
+	kubelet *v1alpha1.Artifact
 	names   atomic.Int64
 	events  *events.FakeRecorder
 	last    reconcile.Result
@@ -84,7 +86,7 @@ func (s *story) restart() {
 		},
 	})
 	s.reconciler = NewReconciler(Options{
-		Client: cached, Live: s.live, Agents: s, Recorder: s.events, Now: func() time.Time { return s.now },
+		Client: cached, Live: s.live, Agents: s, Artifacts: s, Recorder: s.events, Now: func() time.Time { return s.now },
 	})
 	s.reconciler.suffix = func() string { return fmt.Sprintf("%05d", s.names.Add(1)) }
 }
@@ -93,6 +95,8 @@ func (s *story) Capacity(context.Context, string) placement.Capacity {
 	s.surveys++
 	return s.capacity
 }
+
+func (s *story) Kubelet(v1alpha1.NodeRuntime) *v1alpha1.Artifact { return s.kubelet }
 
 func newPool(replicas int32) *v1alpha1.MesosNodePool {
 	return &v1alpha1.MesosNodePool{

@@ -26,6 +26,8 @@ type observation struct {
 	// framework is the MesosFramework that the pool names, nil when there is none.
 	framework *v1alpha1.MesosFramework
 	nodes     inventory
+	// kubelet is the artifact that the template's is; nil if there is none by itself.
+	kubelet *v1alpha1.Artifact
 	// capacity is what could be had of the cluster; nothing is known of it while no node
 	// waits.
 	capacity placement.Capacity
@@ -45,7 +47,13 @@ func (o observation) status() v1alpha1.MesosNodePoolStatus {
 	framework := o.frameworkReady()
 	valid := o.templateValid()
 	capacity := o.capacityAvailable()
-	for _, c := range []metav1.Condition{framework, valid, capacity, o.readyCondition(framework, valid, capacity)} {
+	conditions := []metav1.Condition{framework, valid, capacity, o.readyCondition(framework, valid, capacity)}
+	if o.upgradesInPlace() {
+		conditions = append(conditions, o.kubeletCurrent())
+	} else {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionKubeletCurrent)
+	}
+	for _, c := range conditions {
 		c.ObservedGeneration = o.pool.Generation
 		c.LastTransitionTime = o.now
 		meta.SetStatusCondition(&status.Conditions, c)
@@ -212,7 +220,7 @@ func (o observation) registered() int {
 func (o observation) unready() []*v1alpha1.MesosNode {
 	var out []*v1alpha1.MesosNode
 	for _, node := range o.nodes.alive {
-		if !meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionReady) {
+		if !available(node) {
 			out = append(out, node)
 		}
 	}

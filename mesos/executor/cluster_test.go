@@ -172,7 +172,7 @@ func (c *cluster) running(id string) {
 func (c *cluster) report(state State, message string) {
 	c.Helper()
 	select {
-	case c.work.reports <- report{state, message}:
+	case c.work.reports <- Report{State: state, Message: message}:
 	case <-time.After(10 * time.Second):
 		c.Fatalf("no workload to report %s", state)
 	}
@@ -248,7 +248,7 @@ func (p *driverProcess) Destroy() error {
 	case <-p.done:
 		return nil
 	default:
-		p.work.result <- report{Killed, ""} // whatever it is doing
+		p.work.result <- Report{State: Killed} // whatever it is doing
 	}
 	<-p.done
 	return nil

@@ -53,8 +53,18 @@ type Kill struct {
 	Grace time.Duration
 }
 
-// Decision is what one event asks of the shell. At most one of Launch, Kill, Shutdown
-// and Failure is set.
+// Report is what is told of the task.
+type Report struct {
+	State State
+	// Message is for people. With Running it says what ails the task, which then is not
+	// healthy.
+	Message string
+	// Data is for the framework.
+	Data []byte
+}
+
+// Decision is what one event asks of the shell. At most one of Launch, Kill, Message,
+// Shutdown and Failure is set.
 type Decision struct {
 	// Subscribed: the agent has taken the SUBSCRIBE. All that was unacknowledged was
 	// in it.
@@ -65,6 +75,8 @@ type Decision struct {
 	Refuse []string
 	// Kill is to be passed to the workload.
 	Kill *Kill
+	// Message of the framework, to be passed to the workload.
+	Message []byte
 	// Shutdown: the agent wants the executor to end, and kills it soon.
 	Shutdown bool
 	// Failure is the agent's word that it can't go on with this executor.
@@ -127,6 +139,10 @@ func (c *Core) Event(e *executor.Event) Decision {
 		}
 	case executor.Event_KILL:
 		return c.kill(e.Kill)
+	case executor.Event_MESSAGE:
+		if c.task != nil {
+			return Decision{Message: e.GetMessage().GetData()}
+		}
 	case executor.Event_ACKNOWLEDGED:
 		c.acknowledged(e.Acknowledged)
 	case executor.Event_SHUTDOWN:
@@ -190,23 +206,23 @@ func (c *Core) acknowledged(ack *executor.Event_Acknowledged) {
 // capability.
 func (c *Core) TellsKilling() bool { return c.tellsKilling }
 
-// Update notes a state of the task, for Due and Subscribe to tell the agent. It notes
+// Update notes a report of the task, for Due and Subscribe to tell the agent. It notes
 // nothing before the launch and after a terminal state; after a KILL, no state but that.
-func (c *Core) Update(state State, message string, uuid []byte, now time.Time) {
-	if c.task == nil || c.terminal || c.killing && !state.Terminal() {
+func (c *Core) Update(r Report, uuid []byte, now time.Time) {
+	if c.task == nil || c.terminal || c.killing && !r.State.Terminal() {
 		return
 	}
-	c.terminal, c.killing = state.Terminal(), state == Killing
-	c.note(c.task.TaskID.Value, state, message, uuid, now)
+	c.terminal, c.killing = r.State.Terminal(), r.State == Killing
+	c.note(c.task.TaskID.Value, r, uuid, now)
 }
 
 // Refuse notes that a task which is not this executor's can't be run.
 func (c *Core) Refuse(taskID string, uuid []byte, now time.Time) {
-	c.note(taskID, Error, "this executor runs one task, launched by itself", uuid, now)
+	c.note(taskID, Report{State: Error, Message: "this executor runs one task, launched by itself"}, uuid, now)
 }
 
-func (c *Core) note(taskID string, state State, message string, uuid []byte, now time.Time) {
-	taskState := mesos.TaskState(mesos.TaskState_value[string(state)])
+func (c *Core) note(taskID string, r Report, uuid []byte, now time.Time) {
+	taskState := mesos.TaskState(mesos.TaskState_value[string(r.State)])
 	source := mesos.SOURCE_EXECUTOR
 	timestamp := float64(now.UnixNano()) / float64(time.Second)
 	status := mesos.TaskStatus{
@@ -216,12 +232,13 @@ func (c *Core) note(taskID string, state State, message string, uuid []byte, now
 		ExecutorID: &mesos.ExecutorID{Value: c.id.ExecutorID},
 		Timestamp:  &timestamp,
 		UUID:       uuid,
+		Data:       r.Data,
 	}
-	if message != "" {
-		status.Message = &message
+	if r.Message != "" {
+		status.Message = &r.Message
 	}
-	if state == Running {
-		status.Healthy = new(message == "")
+	if r.State == Running {
+		status.Healthy = new(r.Message == "")
 	}
 	if c.id.AgentID != "" {
 		status.AgentID = &mesos.AgentID{Value: c.id.AgentID}

@@ -80,8 +80,14 @@ func TestEventsAskForWhatTheyMean(t *testing.T) {
 			event: &executor.Event{Type: executor.Event_SHUTDOWN},
 			want:  Decision{Shutdown: true},
 		},
-		"a heartbeat":                        {event: &executor.Event{Type: executor.Event_HEARTBEAT}},
-		"a message":                          {event: &executor.Event{Type: executor.Event_MESSAGE, Message: &executor.Event_Message{Data: []byte("x")}}},
+		"a heartbeat": {event: &executor.Event{Type: executor.Event_HEARTBEAT}},
+		"a message to the task": {
+			before: []*executor.Event{launchEvent("a", "")},
+			event:  &executor.Event{Type: executor.Event_MESSAGE, Message: &executor.Event_Message{Data: []byte("x")}},
+			want:   Decision{Message: []byte("x")},
+		},
+		"a message before any launch":        {event: &executor.Event{Type: executor.Event_MESSAGE, Message: &executor.Event_Message{Data: []byte("x")}}},
+		"a message without content":          {before: []*executor.Event{launchEvent("a", "")}, event: &executor.Event{Type: executor.Event_MESSAGE}},
 		"an unknown type":                    {event: &executor.Event{Type: 99}},
 		"a launch without content":           {event: &executor.Event{Type: executor.Event_LAUNCH}},
 		"a kill without content":             {event: &executor.Event{Type: executor.Event_KILL}},
@@ -130,12 +136,12 @@ func TestWhatIsUnacknowledgedIsToldAgain(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
 		}
 	}
-	core.Update(Running, "too early", []byte("0"), now)
+	core.Update(Report{State: Running, Message: "too early"}, []byte("0"), now)
 	expect("settled before any task", true, core.Settled())
 
 	core.Event(launchEvent("a", ""))
-	core.Update(Starting, "", []byte("1"), now)
-	core.Update(Running, "ready", []byte("2"), now)
+	core.Update(Report{State: Starting}, []byte("1"), now)
+	core.Update(Report{State: Running, Message: "ready"}, []byte("2"), now)
 	expect("never sent", []string{"TASK_STARTING", "TASK_RUNNING"}, states(core.Due(now, time.Second)...))
 	expect("just sent", []string(nil), states(core.Due(now, time.Second)...))
 	now = now.Add(2 * time.Second)
@@ -151,8 +157,8 @@ func TestWhatIsUnacknowledgedIsToldAgain(t *testing.T) {
 	expect("tasks after an acknowledgement", 0, len(subscribe.Subscribe.UnacknowledgedTasks))
 	expect("updates after an acknowledgement", []string{"TASK_RUNNING"}, states(subscribe))
 
-	core.Update(Killed, "as told", []byte("3"), now)
-	core.Update(Running, "after the end", []byte("4"), now)
+	core.Update(Report{State: Killed, Message: "as told"}, []byte("3"), now)
+	core.Update(Report{State: Running, Message: "after the end"}, []byte("4"), now)
 	expect("terminal but unacknowledged", false, core.Settled())
 	core.Event(ackEvent("a", "2"))
 	expect("last", []string{"TASK_KILLED"}, states(core.Subscribe(now)))
@@ -163,7 +169,7 @@ func TestWhatIsUnacknowledgedIsToldAgain(t *testing.T) {
 func TestStatusSaysWhoseItIs(t *testing.T) {
 	core := NewCore(Identity{FrameworkID: "f", ExecutorID: "e", AgentID: "s"})
 	core.Event(launchEvent("a", ""))
-	core.Update(Failed, "kubelet ended", []byte("u"), time.Unix(10, 500_000_000))
+	core.Update(Report{State: Failed, Message: "kubelet ended"}, []byte("u"), time.Unix(10, 500_000_000))
 	call := core.Due(time.Unix(11, 0), time.Second)[0]
 	if call.FrameworkID.Value != "f" || call.ExecutorID.Value != "e" {
 		t.Errorf("call is of framework %q, executor %q", call.FrameworkID.Value, call.ExecutorID.Value)
@@ -183,9 +189,9 @@ func TestTaskIsHealthyUnlessAMessageSaysWhatAilsIt(t *testing.T) {
 	core := NewCore(Identity{FrameworkID: "f", ExecutorID: "e"})
 	core.Event(&executor.Event{Type: executor.Event_LAUNCH, Launch: &executor.Event_Launch{Task: mesos.TaskInfo{TaskID: mesos.TaskID{Value: "t"}}}})
 	now := time.Unix(1_000_000, 0)
-	core.Update(Starting, "fetching", []byte("1"), now)
-	core.Update(Running, "", []byte("2"), now)
-	core.Update(Running, "kubelet ended", []byte("3"), now)
+	core.Update(Report{State: Starting, Message: "fetching"}, []byte("1"), now)
+	core.Update(Report{State: Running}, []byte("2"), now)
+	core.Update(Report{State: Running, Message: "kubelet ended"}, []byte("3"), now)
 	var got []*bool
 	for _, call := range core.Due(now, time.Second) {
 		got = append(got, call.Update.Status.Healthy)

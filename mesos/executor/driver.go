@@ -14,14 +14,16 @@ import (
 // Workload is what the executor's one task does.
 type Workload interface {
 	// Run does the task until it ends by itself or because of Stop, and returns its
-	// terminal state with a message for people. It passes Starting and Running to
-	// report as they come; a message with Running says what ails the task, which then is
-	// not healthy. Run is called at most once.
-	Run(task Task, report func(State, string)) (State, string)
+	// terminal state. It passes Starting and Running to report as they come. Run is
+	// called at most once.
+	Run(task Task, report func(Report)) Report
 	// Stop asks Run to end and returns at once. Grace is the time between asking what
 	// runs to end and forcing it to, negative for the workload's own default. Stop may
 	// be called again, then the nearest deadline holds; and before Run has begun.
 	Stop(grace time.Duration)
+	// Message brings what the framework says to the task that runs, and returns at once.
+	// Mesos promises nothing: a message may be lost, or come twice.
+	Message(data []byte)
 }
 
 // Config of a Driver. Workload and Now are needed; zero durations get defaults.
@@ -77,8 +79,8 @@ type Driver struct {
 	stream     chan streamed
 	batches    chan []*executor.Call // one at a time
 	sent       chan error            // of the batch
-	reports    chan report
-	outcomes   chan report
+	reports    chan Report
+	outcomes   chan Report
 	retry      *time.Timer
 	lost       *time.Timer
 	idle       *time.Timer
@@ -93,11 +95,6 @@ type Driver struct {
 	ended      bool // the workload has returned
 	done       bool
 	failure    error
-}
-
-type report struct {
-	state   State
-	message string
 }
 
 // NewDriver checks the configuration and fills in its defaults.
@@ -118,8 +115,8 @@ func NewDriver(c Config) (*Driver, error) {
 		stream:   make(chan streamed),
 		batches:  make(chan []*executor.Call, 1),
 		sent:     make(chan error),
-		reports:  make(chan report),
-		outcomes: make(chan report, 1),
+		reports:  make(chan Report),
+		outcomes: make(chan Report, 1),
 	}, nil
 }
 
@@ -196,6 +193,8 @@ func (d *Driver) streamed(s streamed) {
 		d.launch(*decision.Launch)
 	case decision.Kill != nil:
 		d.kill(*decision.Kill)
+	case decision.Message != nil:
+		d.Workload.Message(decision.Message)
 	case decision.Shutdown:
 		d.leave("the agent shuts the executor down")
 	case decision.Failure != nil:
@@ -214,10 +213,7 @@ func (d *Driver) launch(t Task) {
 	d.launched, d.taskGrace = true, t.KillGrace
 	d.idle.Stop()
 	go func() {
-		state, message := d.Workload.Run(t, func(s State, m string) {
-			d.reports <- report{s, m}
-		})
-		d.outcomes <- report{state, message}
+		d.outcomes <- d.Workload.Run(t, func(r Report) { d.reports <- r })
 	}()
 }
 
@@ -229,7 +225,7 @@ func (d *Driver) kill(k Kill) {
 	}
 	d.Log.Info("Killing task", "grace", grace)
 	if d.core.TellsKilling() {
-		d.update(report{Killing, ""})
+		d.update(Report{State: Killing})
 	}
 	d.Workload.Stop(grace)
 }
@@ -278,14 +274,14 @@ func (d *Driver) fail(err error) {
 	}
 }
 
-func (d *Driver) update(r report) {
-	d.Log.Info("Reporting task", "state", r.state, "message", r.message)
-	d.core.Update(r.state, r.message, newUUID(), d.Now())
+func (d *Driver) update(r Report) {
+	d.Log.Info("Reporting task", "state", r.State, "message", r.Message)
+	d.core.Update(r, newUUID(), d.Now())
 	d.flush()
 }
 
 // end reports how the workload ended, and waits a while for the agent to take it.
-func (d *Driver) end(r report) {
+func (d *Driver) end(r Report) {
 	d.ended = true
 	d.update(r)
 	switch {

@@ -123,27 +123,34 @@ func (a *agent) set(f func()) {
 type work struct {
 	tasks   chan Task
 	stops   chan time.Duration
-	reports chan report
-	result  chan report
+	reports chan Report
+	result  chan Report
+	// messages of the framework.
+	messages chan string
 }
 
 func newWork() *work {
-	return &work{tasks: make(chan Task, 1), stops: make(chan time.Duration, 10), reports: make(chan report), result: make(chan report, 1)}
+	return &work{
+		tasks: make(chan Task, 1), stops: make(chan time.Duration, 10), reports: make(chan Report), result: make(chan Report, 1),
+		messages: make(chan string, 10),
+	}
 }
 
-func (w *work) Run(task Task, say func(State, string)) (State, string) {
+func (w *work) Run(task Task, say func(Report)) Report {
 	w.tasks <- task
 	for {
 		select {
 		case r := <-w.reports:
-			say(r.state, r.message)
+			say(r)
 		case r := <-w.result:
-			return r.state, r.message
+			return r
 		}
 	}
 }
 
 func (w *work) Stop(grace time.Duration) { w.stops <- grace }
+
+func (w *work) Message(data []byte) { w.messages <- string(data) }
 
 func start(t *testing.T, a *agent, w Workload, change func(*Config)) (ended chan error, cancel context.CancelFunc) {
 	t.Helper()
@@ -185,13 +192,13 @@ func TestTaskFromLaunchToAcknowledgedEnd(t *testing.T) {
 	if task := next(t, "the task", w.tasks); string(task.Data) != "data" {
 		t.Errorf("task has data %q", task.Data)
 	}
-	w.reports <- report{Starting, "fetching"}
-	w.reports <- report{Running, ""}
+	w.reports <- Report{State: Starting, Message: "fetching"}
+	w.reports <- Report{State: Running}
 	a.send(killEvent("a", &mesos.KillPolicy{GracePeriod: &mesos.DurationInfo{Nanoseconds: 3e9}}))
 	if grace := next(t, "the stop", w.stops); grace != 3*time.Second {
 		t.Errorf("grace is %s", grace)
 	}
-	w.result <- report{Killed, "as told"}
+	w.result <- Report{State: Killed, Message: "as told"}
 	if err := next(t, "the end", ended); err != nil {
 		t.Errorf("driver ended with %v", err)
 	}
@@ -216,14 +223,14 @@ func TestTheKillingIsToldToAFrameworkThatKnowsOfIt(t *testing.T) {
 	next(t, "SUBSCRIBE", a.subscribes)
 	a.send(launchEvent("a", ""))
 	next(t, "the task", w.tasks)
-	w.reports <- report{Starting, "fetching"}
+	w.reports <- Report{State: Starting, Message: "fetching"}
 	got := []string{next(t, "update", a.updates).State.String()}
 	for range 2 { // a KILL may come again
 		a.send(killEvent("a", nil))
 		next(t, "the stop", w.stops)
 	}
-	w.reports <- report{Running, "too late"}
-	w.result <- report{Killed, "as told"}
+	w.reports <- Report{State: Running, Message: "too late"}
+	w.result <- Report{State: Killed, Message: "as told"}
 	if err := next(t, "the end", ended); err != nil {
 		t.Errorf("driver ended with %v", err)
 	}
@@ -245,7 +252,7 @@ func TestKillWithoutPolicyHasTheTasksGrace(t *testing.T) {
 	if grace := next(t, "the stop", w.stops); grace != 7*time.Second {
 		t.Errorf("grace is %s", grace)
 	}
-	w.result <- report{Killed, ""}
+	w.result <- Report{State: Killed}
 }
 
 func TestRestartedAgentIsToldWhatItMissed(t *testing.T) {
@@ -257,8 +264,8 @@ func TestRestartedAgentIsToldWhatItMissed(t *testing.T) {
 
 	a.set(func() { a.answer = http.StatusServiceUnavailable })
 	a.drop()
-	w.reports <- report{Starting, ""}
-	w.result <- report{Failed, "kubelet ended"}
+	w.reports <- Report{State: Starting}
+	w.result <- Report{State: Failed, Message: "kubelet ended"}
 	time.Sleep(30 * time.Millisecond) // a few attempts are answered by 503
 	a.set(func() { a.answer = 0 })
 
@@ -284,7 +291,7 @@ func TestUnacknowledgedUpdateIsSentAgainWithItsUUID(t *testing.T) {
 	next(t, "SUBSCRIBE", a.subscribes)
 	a.send(launchEvent("a", ""))
 	next(t, "the task", w.tasks)
-	w.result <- report{Error, "bad launch message"}
+	w.result <- Report{State: Error, Message: "bad launch message"}
 	first, second := next(t, "update", a.updates), next(t, "update again", a.updates)
 	if string(first.UUID) != string(second.UUID) || len(first.UUID) != 16 {
 		t.Errorf("uuids %x, %x", first.UUID, second.UUID)
@@ -338,7 +345,7 @@ func TestLeaving(t *testing.T) {
 			if grace := next(t, "the stop", w.stops); grace >= DefaultShutdownGrace {
 				t.Errorf("grace is %s, the agent kills after %s", grace, DefaultShutdownGrace)
 			}
-			w.result <- report{Killed, ""}
+			w.result <- Report{State: Killed}
 			if err := next(t, "the end", ended); !errors.Is(err, tc.failure) {
 				t.Errorf("driver ended with %v, want %v", err, tc.failure)
 			}
@@ -379,7 +386,7 @@ func TestUnsettledEndIsBounded(t *testing.T) {
 	next(t, "SUBSCRIBE", a.subscribes)
 	a.send(launchEvent("a", ""))
 	next(t, "the task", w.tasks)
-	w.result <- report{Finished, ""}
+	w.result <- Report{State: Finished}
 	next(t, "the end", ended)
 }
 
@@ -394,7 +401,7 @@ func TestSecondTaskIsAnsweredByError(t *testing.T) {
 	if u.TaskID.Value != "b" || *u.State != mesos.TASK_ERROR {
 		t.Errorf("update of %s is %s", u.TaskID.Value, u.State)
 	}
-	w.result <- report{Finished, ""}
+	w.result <- Report{State: Finished}
 }
 
 func TestDriverNeedsWorkloadAndClock(t *testing.T) {

@@ -107,6 +107,6 @@ func TestExecutorWithATaskIsNotIdle(t *testing.T) {
 	case <-time.After(200 * time.Millisecond):
 	}
 	a.send(&executor.Event{Type: executor.Event_SHUTDOWN})
-	w.result <- report{Killed, ""}
+	w.result <- Report{State: Killed}
 	next(t, "the end", ended)
 }

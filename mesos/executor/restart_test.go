@@ -25,7 +25,7 @@ func TestNodeLivesOnWhileItsAgentRestarts(t *testing.T) {
 		}
 		c.call(calls.Kill("n1", c.agent.ID()))
 		next(c.T, "the stop", c.work.stops)
-		c.work.result <- report{Killed, ""}
+		c.work.result <- Report{State: Killed}
 		c.wantStates(mesos.TASK_KILLED)
 		if err := next(c.T, "the end", c.ended); err != nil {
 			c.Error(err)
@@ -62,7 +62,7 @@ func TestAgentIsToldWhatItMissed(t *testing.T) {
 	inCluster(t, options, func(c *cluster) {
 		c.running("n1")
 		c.agent.Stop()
-		c.work.result <- report{Failed, "the kubelet ended"}
+		c.work.result <- Report{State: Failed, Message: "the kubelet ended"}
 		time.Sleep(10 * time.Second)
 		if len(c.ended) > 0 {
 			c.Fatalf("the executor ended before its agent knew: %v", <-c.ended)
@@ -104,7 +104,7 @@ func TestDriverGivesUpAtTheRecoveryTimeout(t *testing.T) {
 		if waited := time.Since(began); waited > 31*time.Second {
 			c.Errorf("the workload was stopped after %s, the recovery timeout is 30 s", waited)
 		}
-		c.work.result <- report{Killed, ""}
+		c.work.result <- Report{State: Killed}
 		if err := next(c.T, "the end", c.ended); !errors.Is(err, ErrAgentLost) {
 			c.Errorf("got %v", err)
 		}
@@ -135,7 +135,7 @@ func TestDriverEndsWithItsFramework(t *testing.T) {
 				if grace := next(c.T, "the stop", c.work.stops); grace >= DefaultShutdownGrace {
 					c.Errorf("the workload has %s, the agent kills after %s", grace, DefaultShutdownGrace)
 				}
-				c.work.result <- report{Killed, ""}
+				c.work.result <- Report{State: Killed}
 				if err := next(c.T, "the end", c.ended); err != nil {
 					c.Error(err)
 				}
@@ -171,7 +171,7 @@ func TestDrainedAgentIsLeft(t *testing.T) {
 		if grace := next(c.T, "the stop", c.work.stops); grace != 10*time.Second {
 			c.Errorf("grace is %s, the drain's is 10 s", grace)
 		}
-		c.work.result <- report{Killed, ""}
+		c.work.result <- Report{State: Killed}
 		if status := c.wantStates(mesos.TASK_KILLED); status.GetReason() != mesos.REASON_AGENT_DRAINING {
 			c.Errorf("got %v", status)
 		}
@@ -199,10 +199,28 @@ func TestDriverShowsItsToken(t *testing.T) {
 	inCluster(t, o, func(c *cluster) {
 		c.running("n1")
 		c.agent.Restart(time.Second)
-		c.work.result <- report{Finished, ""}
+		c.work.result <- Report{State: Finished}
 		c.wantStates(mesos.TASK_FINISHED)
 		if err := next(c.T, "the end", c.ended); err != nil {
 			c.Error(err)
 		}
+	})
+}
+
+func TestFrameworkAndTaskTalk(t *testing.T) {
+	inCluster(t, options, func(c *cluster) {
+		c.running("a")
+		agent := c.agent.ID()
+		c.call(calls.Message(agent, "a", []byte("take another kubelet")))
+		if said := next(c.T, "the message", c.work.messages); said != "take another kubelet" {
+			c.Errorf("the task is told %q", said)
+		}
+		c.work.reports <- Report{State: Running, Data: []byte("it is taken")}
+		status := c.wantStates(mesos.TASK_RUNNING)
+		if string(status.Data) != "it is taken" || !status.GetHealthy() {
+			c.Errorf("the framework is told %q, healthy %t", status.Data, status.GetHealthy())
+		}
+		c.work.result <- Report{State: Killed}
+		c.wantStates(mesos.TASK_KILLED)
 	})
 }

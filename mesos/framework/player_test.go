@@ -51,7 +51,7 @@ func (p *player) do(words []string) error {
 	}
 	inputs := map[string]func([]string, map[string]string) error{
 		"auto": p.setAuto, "wait": p.wait, "subscribed": p.subscribed, "heartbeat": p.heartbeat, "offers": p.offers, "rescind": p.rescind,
-		"update": p.update, "failure": p.failure, "inverse": p.inverse, "uninverse": p.uninverse, "maintenance": p.maintenance, "error": p.masterError, "event": p.event, "want": p.want, "forget": p.forget, "kill": p.kill,
+		"update": p.update, "failure": p.failure, "inverse": p.inverse, "uninverse": p.uninverse, "maintenance": p.maintenance, "error": p.masterError, "event": p.event, "want": p.want, "forget": p.forget, "kill": p.kill, "message": p.message,
 		"stored": p.stored, "prepared": p.prepared, "recorded": p.recorded, "disconnected": p.disconnected, "explain": p.explain,
 		"teardown": p.teardown, "taken": p.taken, "become": p.become, "kept": p.kept, "hasten": p.hasten, "counts": p.counts, "wake": p.wake, "refuse": p.refuse,
 		"survey": p.survey, "room": p.room,
@@ -316,6 +316,11 @@ func (p *player) forget(ids []string, _ map[string]string) error {
 	for _, id := range ids {
 		p.core.Forget(p.now, id)
 	}
+	return nil
+}
+
+func (p *player) message(words []string, _ map[string]string) error {
+	p.core.Message(p.now, words[0], []byte(words[1]))
 	return nil
 }
 

@@ -265,6 +265,18 @@ func (c *Core) Kill(now time.Time, taskID, agentID string) {
 	c.settle(now)
 }
 
+// Message sends data to the executor of a task that may be alive: once, and only if there
+// is a stream. Mesos promises nothing, and does not answer: whoever wants to be heard says
+// it again until an update tells that he was.
+func (c *Core) Message(now time.Time, taskID string, data []byte) {
+	t := c.tasks.known[taskID]
+	if c.phase != up || t == nil || t.agentID == "" || t.killing || t.over {
+		return
+	}
+	c.enqueue(calls.Message(t.agentID, taskID, data))
+	c.settle(now)
+}
+
 func (c *Core) kill(now time.Time, t *task) {
 	if t.killing || t.over {
 		return

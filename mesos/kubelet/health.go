@@ -15,6 +15,8 @@ type Report struct {
 	// Message for people: what is being waited for before the node is Ready, what ails
 	// it afterwards; empty when all is well.
 	Message string
+	// Account for the operator, once the Node was Ready.
+	Account Account
 }
 
 // health gathers what is to be told of a node, and tells it when it changes.
@@ -24,6 +26,7 @@ type health struct {
 	mu       sync.Mutex
 	ready    bool
 	step     string
+	account  Account
 	ailments map[string]string // program → what is wrong with it
 	told     Report
 }
@@ -35,8 +38,23 @@ func newHealth(tell func(Report)) *health {
 // doing notes what is being done for the node to become Ready.
 func (h *health) doing(step string) { h.change(func() { h.step = step }) }
 
-// becameReady notes that the node is one.
-func (h *health) becameReady() { h.change(func() { h.ready, h.step = true, "" }) }
+// becameReady notes that the node is one, and which kubelet runs.
+func (h *health) becameReady(digest string) {
+	h.change(func() { h.ready, h.step, h.account = true, "", Account{Kubelet: digest} })
+}
+
+// runs notes that another kubelet runs.
+func (h *health) runs(digest string) { h.change(func() { h.account = Account{Kubelet: digest} }) }
+
+// upgrades notes how far it is with another kubelet.
+func (h *health) upgrades(u Upgrade) { h.change(func() { h.account.Upgrade = u }) }
+
+// said is the account as it was last given.
+func (h *health) said() Account {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.account
+}
 
 // ails notes what is wrong with a program; nothing if what is empty.
 func (h *health) ails(program, what string) {
@@ -66,7 +84,7 @@ func (h *health) change(apply func()) {
 	for _, program := range slices.Sorted(maps.Keys(h.ailments)) {
 		parts = append(parts, h.ailments[program])
 	}
-	if now := (Report{Ready: h.ready, Message: strings.Join(parts, "; ")}); now != h.told {
+	if now := (Report{Ready: h.ready, Message: strings.Join(parts, "; "), Account: h.account}); now != h.told {
 		h.told = now
 		h.tell(now)
 	}

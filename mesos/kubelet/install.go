@@ -19,7 +19,7 @@ type Installed struct {
 	// Images are the files to import, in the order of the artifacts.
 	Images []string
 
-	used []*os.File
+	used map[string]*os.File // by the artifact's name
 }
 
 // Release lets the cache forget the artifacts.
@@ -29,11 +29,19 @@ func (i Installed) Release() {
 	}
 }
 
+// replace has the cache keep this file for the artifact, and not the one before.
+func (i Installed) replace(name string, file *os.File) {
+	if before := i.used[name]; before != nil {
+		_ = before.Close()
+	}
+	i.used[name] = file
+}
+
 // Install fetches the artifacts and makes their executables found in bin by their
 // names. It fetches nothing that the Mesos fetcher has fetched. What is installed is to
 // be released, also after an error.
 func Install(ctx context.Context, cache *Cache, artifacts []Artifact, bin string) (Installed, error) {
-	var done Installed
+	done := Installed{used: map[string]*os.File{}}
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return done, fmt.Errorf("making folder of executables: %w", err)
 	}
@@ -45,7 +53,7 @@ func Install(ctx context.Context, cache *Cache, artifacts []Artifact, bin string
 		if err != nil {
 			return done, err
 		}
-		done.used = append(done.used, file)
+		done.used[a.Name] = file
 		path := filepath.Join(cache.Dir, a.SHA256)
 		switch a.Type {
 		case TypeImage:

@@ -111,6 +111,16 @@ type Launch struct {
 	KillGraceSeconds int `json:"killGraceSeconds,omitempty"`
 }
 
+// kubelet is the digest of the kubelet that is launched; empty if it comes in an archive.
+func (l *Launch) kubelet() string {
+	for _, a := range l.Artifacts {
+		if a.Name == ArtifactKubelet && a.Type == TypeBinary {
+			return a.SHA256
+		}
+	}
+	return ""
+}
+
 // Artifact is one file that a node needs.
 type Artifact struct {
 	// Name: a binary is found under it.

@@ -33,6 +33,9 @@ type Node struct {
 	// tellEvery bounds how often is told what a launch waits for: each time is a status
 	// update, and a write to the Kubernetes API.
 	tellEvery time.Duration
+	// provesWithin is how long a new kubelet has to make its Node Ready.
+	provesWithin time.Duration
+	instructions chan []byte
 
 	mu       sync.Mutex
 	asked    bool      // Stop was called
@@ -47,19 +50,23 @@ type Node struct {
 	health *health
 	// installed is in use until nothing runs any more.
 	installed Installed
-	running   sync.WaitGroup
-	failed    chan error
+	// kubelet is the one that runs.
+	kubelet *started
+	running sync.WaitGroup
+	failed  chan error
 }
 
 // NewNode returns a node that was not launched yet.
 func NewNode(o Options) *Node {
 	return &Node{
-		Options:    o,
-		patience:   defaultPatience,
-		readyEvery: 500 * time.Millisecond,
-		tellEvery:  10 * time.Second,
-		stop:       make(chan struct{}),
-		failed:     make(chan error, 2),
+		Options:      o,
+		patience:     defaultPatience,
+		readyEvery:   500 * time.Millisecond,
+		tellEvery:    10 * time.Second,
+		provesWithin: provesWithin,
+		instructions: make(chan []byte),
+		stop:         make(chan struct{}),
+		failed:       make(chan error, 2),
 	}
 }
 
@@ -215,7 +222,7 @@ func (n *Node) claim() error {
 // is started.
 func (n *Node) install(ctx context.Context) (Installed, error) {
 	started := n.Now()
-	cache, tell := NewCache(n.launch, n.Now), n.nowAndThen()
+	cache, tell := NewCache(n.launch, n.Now), n.nowAndThen(n.health.doing)
 	cache.Progress = func(a Artifact, have, total int64) { tell(progress(a, have, total)) }
 	installed, err := Install(ctx, cache, n.launch.Artifacts, n.layout.bin())
 	n.installed = installed
@@ -263,26 +270,42 @@ func (n *Node) configure() error {
 	})
 }
 
-// start supervises a program until the context ends; if it can't be kept running, the
-// node has failed.
-func (n *Node) start(ctx context.Context, name string, args ...string) error {
+// started is a program under supervision.
+type started struct {
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+// end stops the program, and returns when it has ended.
+func (s *started) end() {
+	s.cancel()
+	<-s.ended
+}
+
+// start supervises a program until the context ends, or end is called; failed is told if
+// it can't be kept running. Once it is proven, more is forgiven.
+func (n *Node) start(ctx context.Context, failed chan<- error, proven func() bool, name string, args ...string) (*started, error) {
 	log, err := openLog(filepath.Join(n.Sandbox, name+".log"), logLimit)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p := &program{
 		name: name, path: n.layout.program(name), args: args,
 		env: environment(n.layout, n.Environ), dir: n.layout.dir, log: log,
 	}
 	n.Log.Info("Starting program", "program", name)
-	keep := &supervisor{patience: n.patience, grace: stopWithin, health: n.health, now: n.Now, log: n.Log}
+	keep := &supervisor{patience: n.patience, grace: stopWithin, health: n.health, proven: proven, now: n.Now, log: n.Log}
+	ctx, cancel := context.WithCancel(ctx)
+	s := &started{cancel, make(chan struct{})}
 	n.running.Go(func() {
+		defer cancel()
+		defer close(s.ended)
 		defer log.Close()
 		if err := keep.supervise(ctx, p); err != nil {
-			n.failed <- err
+			failed <- err
 		}
 	})
-	return nil
+	return s, nil
 }
 
 const (
@@ -296,7 +319,7 @@ const (
 
 // startRuntime starts containerd, waits for its socket, and imports the images.
 func (n *Node) startRuntime(ctx, runtimeCtx context.Context, images []string) error {
-	if err := n.start(runtimeCtx, "containerd", "--config="+n.layout.runtimeConf()); err != nil {
+	if _, err := n.start(runtimeCtx, n.failed, n.health.wasReady, "containerd", "--config="+n.layout.runtimeConf()); err != nil {
 		return err
 	}
 	if err := n.awaitSocket(ctx, containerdSocket); err != nil {
@@ -329,14 +352,21 @@ func (n *Node) awaitSocket(ctx context.Context, socket string) error {
 	}
 }
 
-// startKubelet starts the kubelet and watches for the Node to be Ready.
+// runKubelet starts the kubelet, to be ended by its field of the node.
+func (n *Node) runKubelet(ctx context.Context, failed chan<- error, proven func() bool) (err error) {
+	n.kubelet, err = n.start(ctx, failed, proven, ArtifactKubelet, kubeletArgs(n.launch, n.layout)...)
+	return err
+}
+
+// startKubelet starts the kubelet and watches for the Node to be Ready. From then on it
+// takes instructions.
 func (n *Node) startKubelet(ctx context.Context) error {
-	if err := n.start(ctx, ArtifactKubelet, kubeletArgs(n.launch, n.layout)...); err != nil {
+	if err := n.runKubelet(ctx, n.failed, n.health.wasReady); err != nil {
 		return err
 	}
-	tell := n.nowAndThen()
+	tell := n.nowAndThen(n.health.doing)
 	n.running.Go(func() {
-		err := awaitReady(ctx, n.launch, n.layout.clientCert(), n.readyEvery, func(why error) {
+		err := awaitReady(ctx, n.question(time.Time{}), n.readyEvery, func(why error) {
 			tell("waiting for the Node to be Ready: " + why.Error())
 		})
 		if err != nil {
@@ -347,18 +377,19 @@ func (n *Node) startKubelet(ctx context.Context) error {
 			n.Log.Error(err, "Failed to remove bootstrap credentials")
 		}
 		n.Log.Info("Node is ready", "node", n.launch.NodeName)
-		n.health.becameReady()
+		n.health.becameReady(n.launch.kubelet())
+		n.obey(ctx)
 	})
 	return nil
 }
 
-// nowAndThen tells what is being done, the first time only if it takes long.
-func (n *Node) nowAndThen() func(step string) {
+// nowAndThen passes on what is being done, the first time only if it takes long.
+func (n *Node) nowAndThen(tell func(step string)) func(step string) {
 	next := n.Now().Add(n.tellEvery)
 	return func(step string) {
 		if now := n.Now(); !now.Before(next) {
 			next = now.Add(n.tellEvery)
-			n.health.doing(step)
+			tell(step)
 		}
 	}
 }

@@ -30,6 +30,8 @@ type cluster struct {
 	ca, client []byte // PEM
 	asked      atomic.Int32
 	readyAfter int32
+	// mute: the kubelet has said nothing for long.
+	mute atomic.Bool
 }
 
 func newCluster(t *testing.T, readyAfter int32) *cluster {
@@ -73,7 +75,12 @@ func (c *cluster) serve(w http.ResponseWriter, r *http.Request) {
 	if c.asked.Add(1) > c.readyAfter {
 		status, message = "True", "fine"
 	}
-	fmt.Fprintf(w, `{"kind":"Node","status":{"conditions":[{"type":"MemoryPressure","status":"False"},{"type":"Ready","status":%q,"message":%q}]}}`, status, message)
+	said := time.Now()
+	if c.mute.Load() {
+		said = said.Add(-time.Hour)
+	}
+	fmt.Fprintf(w, `{"kind":"Node","status":{"conditions":[{"type":"MemoryPressure","status":"False"},{"type":"Ready","status":%q,"message":%q,"lastHeartbeatTime":%q}]}}`,
+		status, message, said.UTC().Format(time.RFC3339))
 }
 
 // launchIn is a message for a node without containers, whose kubelet is a script.

@@ -44,6 +44,8 @@ type supervisor struct {
 	patience
 	grace  time.Duration // between SIGTERM and SIGKILL
 	health *health
+	// proven tells that there is something to lose: then it is kept trying.
+	proven func() bool
 	now    func() time.Time
 	log    logr.Logger
 }
@@ -84,7 +86,7 @@ func (s *supervisor) supervise(ctx context.Context, p *program) error {
 }
 
 func (s *supervisor) limit() int {
-	if s.health.wasReady() {
+	if s.proven() {
 		return s.keepTrying
 	}
 	return s.tries

@@ -40,6 +40,7 @@ func keeper(limit patience, grace time.Duration) (*supervisor, func() []Report) 
 		defer mu.Unlock()
 		told = append(told, r)
 	})}
+	s.proven = s.health.wasReady
 	return s, func() []Report {
 		mu.Lock()
 		defer mu.Unlock()
@@ -68,7 +69,7 @@ func TestProgramThatKeepsEndingIsGivenUpWithItsLastWords(t *testing.T) {
 func TestNodeThatWasReadyIsGivenUpLater(t *testing.T) {
 	p := script(t, "echo once >> runs; exit 3")
 	s, told := keeper(shortPatience, time.Second)
-	s.health.becameReady()
+	s.health.becameReady("")
 	if err := s.supervise(t.Context(), p); err == nil || !strings.Contains(err.Error(), "6 times") {
 		t.Errorf("error is %v", err)
 	}

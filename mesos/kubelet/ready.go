@@ -19,11 +19,11 @@ import (
 // asking. It asks the API server as the kubelet itself, with the certificate that the
 // kubelet was given, so it needs no rights of its own. How long that may take is the
 // operator's business: it ends with the context.
-func awaitReady(ctx context.Context, l *Launch, certificate string, every time.Duration, why func(error)) error {
+func awaitReady(ctx context.Context, q question, every time.Duration, why func(error)) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
-		err := nodeReady(ctx, l, certificate)
+		err := nodeReady(ctx, q)
 		if err == nil {
 			return nil
 		}
@@ -36,16 +36,28 @@ func awaitReady(ctx context.Context, l *Launch, certificate string, every time.D
 	}
 }
 
+// question is which Node is to be Ready.
+type question struct {
+	launch      *Launch
+	certificate string
+	// since when: what a kubelet said before does not count.
+	since time.Time
+}
+
+func (n *Node) question(since time.Time) question {
+	return question{n.launch, n.layout.clientCert(), since}
+}
+
 // nodeReady asks once. The error says why the Node is not Ready, or can't be known to be.
-func nodeReady(ctx context.Context, l *Launch, certificate string) error {
+func nodeReady(ctx context.Context, q question) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	body, err := askAsKubelet(ctx, l, certificate, "/api/v1/nodes/"+url.PathEscape(l.NodeName))
+	body, err := askAsKubelet(ctx, q.launch, q.certificate, "/api/v1/nodes/"+url.PathEscape(q.launch.NodeName))
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	return parseReady(io.LimitReader(body, 8*mebibyte))
+	return parseReady(io.LimitReader(body, 8*mebibyte), q.since)
 }
 
 // askAsKubelet asks the API server for what a kubelet may read. The body is to be closed.
@@ -85,20 +97,26 @@ func askAsKubelet(ctx context.Context, l *Launch, certificate, path string) (io.
 	return nil, fmt.Errorf("asking the API server: it answers %s", response.Status)
 }
 
-func parseReady(body io.Reader) error {
+func parseReady(body io.Reader, since time.Time) error {
 	var node struct {
 		Status struct {
-			Conditions []struct{ Type, Status, Message string }
+			Conditions []struct {
+				Type, Status, Message string
+				LastHeartbeatTime     time.Time
+			}
 		}
 	}
 	if err := json.NewDecoder(body).Decode(&node); err != nil {
 		return fmt.Errorf("reading the node: %w", err)
 	}
 	for _, c := range node.Status.Conditions {
-		if c.Type == "Ready" && c.Status == "True" {
+		switch {
+		case c.Type != "Ready":
+		case c.LastHeartbeatTime.Before(since):
+			return errors.New("the kubelet has said nothing of the Node since it was started")
+		case c.Status == "True":
 			return nil
-		}
-		if c.Type == "Ready" {
+		default:
 			return fmt.Errorf("the Node is not Ready: %s", c.Message)
 		}
 	}

@@ -46,6 +46,8 @@ func laneOf(c *framework.Call) (lane string, alone bool) {
 		}
 	case scheduler.Call_KILL:
 		return c.Kill.GetAgentID().GetValue(), false
+	case scheduler.Call_MESSAGE:
+		return c.Message.AgentID.Value, false
 	case scheduler.Call_ACKNOWLEDGE:
 		return c.Acknowledge.AgentID.Value, false
 	}

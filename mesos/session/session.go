@@ -156,6 +156,12 @@ func (s *Session) Kill(taskID, agentID string) {
 	s.input(func(now time.Time) { s.core.Kill(now, taskID, agentID) })
 }
 
+// Message sends data to a task's executor, once. It may get lost: what is to be heard is
+// sent again until an update answers.
+func (s *Session) Message(taskID string, data []byte) {
+	s.input(func(now time.Time) { s.core.Message(now, taskID, data) })
+}
+
 // Update changes as what the framework is registered: at once where the master is with
 // us, else with the next SUBSCRIBE. State.Kept tells what the master would not have.
 func (s *Session) Update(info framework.Info) error {

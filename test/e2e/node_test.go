@@ -92,6 +92,7 @@ var _ = Describe("A node of real containers", Label("node"), Ordered, func() {
 	h.outlivesItsPrograms()
 	h.outlivesItsAgent()
 	h.diesAtAnyMoment()
+	h.upgradesItsKubelet()
 	h.leavesNoOrphans()
 })
 

@@ -1,0 +1,254 @@
+package kubelet
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// kubeletOf is a kubelet of that version which runs until it is told to end.
+func kubeletOf(version string) string {
+	return fmt.Sprintf("[ \"$1\" = --version ] && { echo Kubernetes %s; exit 0; }\necho this is %s\n", version, version) + goodKubelet
+}
+
+// living is a node that is Ready, with the kubelet v1.37.2.
+type living struct {
+	*testing.T
+	node    *Node
+	cluster *cluster
+	launch  *Launch
+	reports chan Report
+	last    Report
+}
+
+func live(t *testing.T) *living {
+	t.Helper()
+	c := newCluster(t, 0)
+	l, n := launchIn(t, c, kubeletOf("v1.37.2")), testNode(t)
+	n.provesWithin = 5 * time.Second
+	message, err := l.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &living{T: t, node: n, cluster: c, launch: l, reports: make(chan Report, 100)}
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(message, func(r Report) { v.reports <- r }) }()
+	t.Cleanup(func() {
+		n.Stop(0)
+		if err := <-ended; err != nil {
+			t.Errorf("the node ended with %v", err)
+		}
+		if _, err := os.Stat(layoutOf(l).dir); !os.IsNotExist(err) {
+			t.Error("the node's folder is still there")
+		}
+	})
+	v.await("the Node to be Ready", func(r Report) bool { return r.Ready })
+	return v
+}
+
+func (v *living) await(what string, is func(Report) bool) Account {
+	v.Helper()
+	patience := time.After(30 * time.Second)
+	for !is(v.last) {
+		select {
+		case v.last = <-v.reports:
+		case <-patience:
+			v.Fatalf("waited for %s; the last report is %+v", what, v.last)
+		}
+	}
+	return v.last.Account
+}
+
+// told sends an instruction, as the operator does: again and again until it is answered.
+func (v *living) told(a Artifact) Account {
+	v.Helper()
+	message, err := (&Instruction{Kubelet: a}).Encode()
+	if err != nil {
+		v.Fatal(err)
+	}
+	return v.toldOf(a.SHA256, message)
+}
+
+func (v *living) toldOf(digest string, message []byte) Account {
+	v.Helper()
+	answered := make(chan struct{})
+	defer close(answered)
+	go func() {
+		for {
+			v.node.Instruct(message)
+			select {
+			case <-answered:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}()
+	return v.await("an answer", func(r Report) bool { return r.Account.Kubelet == digest || r.Account.Upgrade.SHA256 == digest })
+}
+
+// log of all kubelets that ran.
+func (v *living) log() string {
+	v.Helper()
+	data, err := os.ReadFile(filepath.Join(v.node.Sandbox, "kubelet.log"))
+	if err != nil {
+		v.Fatal(err)
+	}
+	return string(data)
+}
+
+func (v *living) awaitLog(text string, times int) {
+	v.Helper()
+	for range 500 {
+		if strings.Count(v.log(), text) == times {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	v.Errorf("%q is not %d times in the log:\n%s", text, times, v.log())
+}
+
+// kubelet is an artifact that the test's script makes.
+func (v *living) kubelet(script string) Artifact {
+	certificate := filepath.Join(filepath.Dir(v.launch.StateDir), "client.pem")
+	return fileArtifact(v.T, ArtifactKubelet, "#!/bin/sh\n"+strings.ReplaceAll(script, "CERTIFICATE", certificate))
+}
+
+func TestKubeletIsUpgradedInPlace(t *testing.T) {
+	v := live(t)
+	if v.last.Account.Kubelet != v.launch.Artifacts[0].SHA256 {
+		t.Errorf("the account is %+v", v.last.Account)
+	}
+	for _, version := range []string{"v1.37.3", "v1.37.1"} {
+		next := v.kubelet(kubeletOf(version))
+		if diff := cmp.Diff(Account{Kubelet: next.SHA256}, v.told(next)); diff != "" {
+			t.Errorf("account (-want +got):\n%s", diff)
+		}
+		v.awaitLog("this is "+version, 1)
+	}
+	v.awaitLog("this is v1.37.2", 1)
+	v.awaitLog("ending", 2)
+	if v.last.Message != "" {
+		t.Errorf("the node is not well: %s", v.last.Message)
+	}
+}
+
+func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
+	tests := map[string]struct {
+		kubelet func(*living) Artifact
+		want    []string
+		// rolledBack: it was started, so the one before was started twice.
+		rolledBack, passing bool
+	}{
+		"it is of another minor release": {
+			kubelet: func(v *living) Artifact { return v.kubelet(kubeletOf("v1.38.0")) },
+			want:    []string{"v1.38.0", "v1.37.2"},
+		},
+		"it does not say its version": {
+			kubelet: func(v *living) Artifact { return v.kubelet("echo hello") },
+			want:    []string{"--version", "hello"},
+		},
+		"it is no program": {
+			kubelet: func(v *living) Artifact { return fileArtifact(v.T, ArtifactKubelet, "\x7fELF\x02\x01\x01") },
+			want:    []string{"--version", "exec format error"},
+		},
+		"it has another digest": {
+			kubelet: func(v *living) Artifact {
+				a := v.kubelet(kubeletOf("v1.37.3"))
+				a.SHA256 = digest("x")
+				return a
+			},
+			want: []string{digest("x")},
+		},
+		"it is not there yet": {
+			kubelet: func(*living) Artifact {
+				return Artifact{Name: ArtifactKubelet, Type: TypeBinary, URI: "file:///no/such/kubelet", SHA256: digest("x")}
+			},
+			want:    []string{"/no/such/kubelet"},
+			passing: true,
+		},
+		"it ends at once": {
+			kubelet: func(v *living) Artifact {
+				v.cluster.mute.Store(true)
+				return v.kubelet(strings.Replace(kubeletOf("v1.37.3"), "trap", "echo unknown flag; exit 1; trap", 1))
+			},
+			want:       []string{"v1.37.3", "rolled back to v1.37.2", "exit status 1", "unknown flag"},
+			rolledBack: true,
+		},
+		"it does not make its Node Ready": {
+			kubelet: func(v *living) Artifact {
+				v.cluster.mute.Store(true)
+				v.node.provesWithin = 500 * time.Millisecond
+				return v.kubelet(kubeletOf("v1.37.3"))
+			},
+			want:       []string{"v1.37.3", "rolled back to v1.37.2", "said nothing of the Node since it was started"},
+			rolledBack: true,
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			v := live(t)
+			next := tc.kubelet(v)
+			account := v.told(next)
+			for _, want := range tc.want {
+				if !strings.Contains(account.Upgrade.Message, want) {
+					t.Errorf("%q does not say %q", account.Upgrade.Message, want)
+				}
+			}
+			if account.Kubelet != v.launch.Artifacts[0].SHA256 || account.Upgrade.SHA256 != next.SHA256 || account.Upgrade.Refused == tc.passing {
+				t.Errorf("the account is %+v", account)
+			}
+			starts := 1
+			if tc.rolledBack {
+				starts = 2
+			}
+			v.awaitLog("this is v1.37.2", starts)
+			// To be told again what was refused changes nothing.
+			message, _ := (&Instruction{Kubelet: next}).Encode()
+			for range 20 {
+				v.node.Instruct(message)
+				time.Sleep(time.Millisecond)
+			}
+			v.awaitLog("this is v1.37.2", starts)
+			// And another one can still take its place.
+			v.cluster.mute.Store(false)
+			v.node.provesWithin = 5 * time.Second
+			if other := v.kubelet(kubeletOf("v1.37.4")); v.told(other).Kubelet != other.SHA256 {
+				t.Errorf("the next one is not taken: %+v", v.last.Account)
+			}
+		})
+	}
+}
+
+func TestInstructionOfALaterReleaseIsRefused(t *testing.T) {
+	v := live(t)
+	message := fmt.Sprintf(`{"version": 2, "kubelet": {"sha256": %q}}`, digest("x"))
+	if u := v.toldOf(digest("x"), []byte(message)).Upgrade; !u.Refused || !strings.Contains(u.Message, "version is 2") {
+		t.Errorf("the answer is %+v", u)
+	}
+	for _, nonsense := range []string{"", "{", `{"version": 1}`, "\x00"} {
+		v.node.Instruct([]byte(nonsense))
+	}
+	v.awaitLog("this is v1.37.2", 1)
+}
+
+func TestNodeEndsWhileItsKubeletIsUpgraded(t *testing.T) {
+	v := live(t)
+	v.cluster.mute.Store(true) // so that it waits for the new one
+	message, err := (&Instruction{Kubelet: v.kubelet(kubeletOf("v1.37.3"))}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 500 {
+		v.node.Instruct(message)
+		time.Sleep(10 * time.Millisecond)
+		if strings.Contains(v.log(), "this is v1.37.3") {
+			return // live ends the node, and looks what is left
+		}
+	}
+	t.Error("the upgrade did not begin")
+}
