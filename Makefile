@@ -114,6 +114,10 @@ test-e2e: build kube ## The demo's story, asserted
 test-node: build kube ## What holds a node of real containers: hogs, crashes, bad input, orphans; as root, ten minutes on an idle machine; not part of make test
 	cd test && go test ./e2e/... -timeout 40m -v -ginkgo.v -ginkgo.label-filter=node
 
+.PHONY: test-vm
+test-vm: build kube ## The same on version 2 of cgroup: in a virtual machine in software emulation, of Debian's packages; without root; not part of make test
+	cd test && go test ./vm/... -count=1 -timeout 20m -v -ginkgo.v
+
 .PHONY: faults
 faults: ## Check that each row of docs/faults.md has tests, and that they passed
 	@cd test && go run ./cmd/faults ../docs/faults.md ../$(REPORTS)/*.json

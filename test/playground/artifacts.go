@@ -5,7 +5,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"sigs.k8s.io/yaml"
 )
@@ -14,6 +17,9 @@ import (
 var containerArtifacts = []string{
 	"kubelet", "containerd", "containerd-shim-runc-v2", "runc", "ctr", "bridge", "host-local", "loopback", "portmap",
 }
+
+// imagesName is the archive's that holds all images.
+const imagesName = "images.tar"
 
 // artifact and nodeRuntime are the operator's --node-runtime file.
 type artifact struct {
@@ -32,19 +38,17 @@ type nodeRuntime struct {
 // writeNodeRuntime says what nodes are made of: files on this machine, which is
 // every agent's, too.
 func (p *Playground) writeNodeRuntime() (string, error) {
-	content, err := p.containerdRuntime, error(nil)
-	if p.Runtime == RuntimeFake {
+	content := p.containerdRuntime
+	switch {
+	case p.Elsewhere != nil:
+		content = p.runtimeElsewhere
+	case p.Runtime == RuntimeFake:
 		content = p.fakeRuntime
 	}
 	runtime, err := content()
 	if err != nil {
 		return "", err
 	}
-	executor, err := newArtifact("executor", "Binary", p.bin("executor"))
-	if err != nil {
-		return "", err
-	}
-	runtime.Artifacts = append(runtime.Artifacts, executor)
 	data, err := yaml.Marshal(runtime)
 	if err != nil {
 		return "", fmt.Errorf("encoding node runtime: %w", err)
@@ -53,38 +57,56 @@ func (p *Playground) writeNodeRuntime() (string, error) {
 }
 
 func (p *Playground) containerdRuntime() (nodeRuntime, error) {
-	runtime := nodeRuntime{ContainerRuntime: string(RuntimeContainerd), SandboxImage: imagePause}
+	files := map[string]string{"executor": p.bin("executor"), "images": p.dir.file(imagesName)}
 	for _, name := range containerArtifacts {
-		a, err := newArtifact(name, "Binary", p.kube(name))
-		if err != nil {
-			return runtime, err
-		}
-		runtime.Artifacts = append(runtime.Artifacts, a)
+		files[name] = p.kube(name)
 	}
-	images := p.dir.file("images.tar")
-	if err := writeImages(images); err != nil {
-		return runtime, err
+	if err := writeImages(files["images"]); err != nil {
+		return nodeRuntime{}, err
 	}
-	a, err := newArtifact("images", "Image", images)
-	runtime.Artifacts = append(runtime.Artifacts, a)
-	return runtime, err
+	artifacts, err := artifactsOf(files)
+	return nodeRuntime{ContainerRuntime: string(RuntimeContainerd), SandboxImage: imagePause, Artifacts: artifacts}, err
+}
+
+// runtimeElsewhere is made of the copies, whose digests are those of what was copied.
+func (p *Playground) runtimeElsewhere() (nodeRuntime, error) {
+	files := map[string]string{"images": filepath.Join(p.Elsewhere.Parts, imagesName)}
+	for _, name := range append([]string{"executor"}, containerArtifacts...) {
+		files[name] = filepath.Join(p.Elsewhere.Parts, name)
+	}
+	artifacts, err := artifactsOf(files)
+	for i, a := range artifacts {
+		artifacts[i].URI = "file://" + filepath.Join(p.Elsewhere.There, filepath.Base(files[a.Name]))
+	}
+	return nodeRuntime{ContainerRuntime: string(RuntimeContainerd), SandboxImage: imagePause, Artifacts: artifacts}, err
 }
 
 // fakeRuntime has a script in the kubelet's place, because the multi-call binary
 // goes by the name under which it is called.
 func (p *Playground) fakeRuntime() (nodeRuntime, error) {
-	runtime := nodeRuntime{ContainerRuntime: "none"}
 	script := fmt.Sprintf("#!/bin/sh\nexec %q \"$@\"\n", p.kube("hollow-kubelet"))
 	path, err := p.dir.write("kubelet", []byte(script), 0o755)
 	if err != nil {
-		return runtime, err
+		return nodeRuntime{}, err
 	}
-	a, err := newArtifact("kubelet", "Binary", path)
-	runtime.Artifacts = []artifact{a}
-	return runtime, err
+	artifacts, err := artifactsOf(map[string]string{"kubelet": path, "executor": p.bin("executor")})
+	return nodeRuntime{ContainerRuntime: "none", Artifacts: artifacts}, err
 }
 
-func newArtifact(name, kind, path string) (artifact, error) {
+// artifactsOf makes them of files, by their names.
+func artifactsOf(files map[string]string) ([]artifact, error) {
+	var artifacts []artifact
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		a, err := newArtifact(name, files[name])
+		if err != nil {
+			return nil, err
+		}
+		artifacts = append(artifacts, a)
+	}
+	return artifacts, nil
+}
+
+func newArtifact(name, path string) (artifact, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return artifact{}, fmt.Errorf("opening artifact: %w", err)
@@ -93,6 +115,10 @@ func newArtifact(name, kind, path string) (artifact, error) {
 	hash := sha256.New()
 	if _, err := io.Copy(hash, file); err != nil {
 		return artifact{}, fmt.Errorf("hashing artifact %s: %w", path, err)
+	}
+	kind := "Binary"
+	if filepath.Base(path) == imagesName {
+		kind = "Image"
 	}
 	return artifact{Name: name, Type: kind, URI: "file://" + path, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
 }

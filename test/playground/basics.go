@@ -25,7 +25,7 @@ func (p *Playground) applyBasics(ctx context.Context) error {
 	if _, err := p.Apply(ctx, kubeletClientManifest); err != nil {
 		return fmt.Errorf("letting the API server ask kubelets: %w", err)
 	}
-	if p.Runtime == RuntimeFake {
+	if p.network == nil {
 		return nil
 	}
 	host, port, err := net.SplitHostPort(strings.TrimPrefix(p.plane.url(), "https://"))

@@ -11,7 +11,12 @@ import (
 )
 
 // StateDir is where nodes keep what is theirs, on every agent.
-func (p *Playground) StateDir() string { return p.dir.file("state") }
+func (p *Playground) StateDir() string {
+	if p.Elsewhere != nil {
+		return p.Elsewhere.StateDir
+	}
+	return p.dir.file("state")
+}
 
 // Container is that of a task on one of the agents.
 type Container struct {

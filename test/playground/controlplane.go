@@ -38,8 +38,10 @@ type controlPlane struct {
 }
 
 // url of the API server, as operator, nodes and people use it.
-func (c *controlPlane) url() string {
-	return "https://" + net.JoinHostPort(c.address, strconv.Itoa(c.api))
+func (c *controlPlane) url() string { return c.urlAt(c.address) }
+
+func (c *controlPlane) urlAt(address string) string {
+	return "https://" + net.JoinHostPort(address, strconv.Itoa(c.api))
 }
 
 // start returns when the API server is ready; the others follow.
@@ -136,9 +138,13 @@ func (c *controlPlane) startEtcd(ctx context.Context, now time.Time) error {
 }
 
 func (c *controlPlane) startAPIServer(ctx context.Context, now time.Time) error {
-	server, err := c.ca.issue(subject{file: "apiserver", name: "kube-apiserver", hosts: []string{
+	hosts := []string{
 		c.address, c.serviceIP, "127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
-	}}, now)
+	}
+	if c.options.Elsewhere != nil {
+		hosts = append(hosts, c.options.Elsewhere.Loopback)
+	}
+	server, err := c.ca.issue(subject{file: "apiserver", name: "kube-apiserver", hosts: hosts}, now)
 	if err != nil {
 		return err
 	}

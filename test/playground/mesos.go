@@ -14,8 +14,11 @@ import (
 )
 
 // StartMesos starts a master and the agents, each on a host of its own if there
-// are such.
+// are such. Elsewhere they are there already.
 func (p *Playground) StartMesos(ctx context.Context) error {
+	if p.Elsewhere != nil {
+		return nil
+	}
 	var err error
 	p.Master, err = mesostest.NewMaster(mesostest.MasterOptions{Address: net.JoinHostPort(p.plane.address, "0")})
 	if err != nil {

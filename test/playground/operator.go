@@ -45,7 +45,7 @@ func (p *Playground) StartOperator(ctx context.Context) error {
 		"--kubeconfig=" + kubeconfig,
 		"--namespace=" + operatorNamespace,
 		"--node-runtime=" + runtimeFile,
-		"--node-api-server=" + p.plane.url(),
+		"--node-api-server=" + p.nodeAPIServer(),
 		"--node-state-dir=" + p.StateDir(),
 		fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", ports[0]),
 		fmt.Sprintf("--health-probe-bind-address=127.0.0.1:%d", ports[1]),
@@ -84,5 +84,5 @@ func (p *Playground) Sample(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading sample: %w", err)
 	}
-	return strings.ReplaceAll(string(data), "leader.mesos:5050", p.Master.Addr()), nil
+	return strings.ReplaceAll(string(data), "leader.mesos:5050", p.masterAddress()), nil
 }

@@ -37,6 +37,9 @@ type Options struct {
 	// Root of the repository: bin/ and config/ are found in it. Default: looked for
 	// upwards from the working directory and from the executable.
 	Root string
+	// Elsewhere, if not nil, has the nodes on another machine, with real containers.
+	// Agents and AgentResources are its own affair then.
+	Elsewhere *Elsewhere
 	// Say is called with each line of progress. Default: nobody listens.
 	Say func(line string)
 	// KeepLogs keeps the logs, even if nothing fails.
@@ -57,7 +60,9 @@ func (o Options) withDefaults() (Options, error) {
 		o.Say = func(string) {}
 	}
 	var err error
-	if o.Runtime, err = chooseRuntime(o.Runtime); err != nil {
+	if o.Elsewhere != nil {
+		o.Runtime = RuntimeContainerd
+	} else if o.Runtime, err = chooseRuntime(o.Runtime); err != nil {
 		return o, err
 	}
 	if o.Root == "" {

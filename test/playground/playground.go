@@ -111,7 +111,7 @@ func (p *Playground) StartControlPlane(ctx context.Context) error {
 // address settles who has which address.
 func (p *Playground) address(ctx context.Context) error {
 	plane := p.plane
-	if p.Runtime == RuntimeFake {
+	if p.Runtime == RuntimeFake || p.Elsewhere != nil {
 		advertise, err := primaryAddress()
 		if err != nil {
 			return err
