@@ -206,6 +206,27 @@ type NodeRuntime struct {
 	// +optional
 	Artifacts []Artifact `json:"artifacts,omitempty"`
 
+	// RuntimeSocket is the path of the socket of a containerd that agents have themselves,
+	// for example /run/containerd/containerd.sock. The node's pods are run by it, in the
+	// node's part of the machine, and with its network; the kubelet's folder is the
+	// agent's /var/lib/kubelet. An agent has one such node at most. Left out, what the
+	// operator's node runtime says: by itself, that each node has a containerd of its own.
+	//
+	// +kubebuilder:validation:MaxLength=100
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(/[A-Za-z0-9._-]+)+$')",message="runtimeSocket is an absolute path, for example /run/containerd/containerd.sock"
+	// +optional
+	RuntimeSocket string `json:"runtimeSocket,omitempty"`
+
+	// CNI says who gives pods their network. Bundled: each node has a bridge of its own,
+	// made by the artifacts' plugins, which give pods addresses out of the Node's podCIDR.
+	// External: a DaemonSet puts plugins into the node's /opt/cni/bin and their
+	// configuration into its /etc/cni/net.d; the Node is not Ready before. Left out, what
+	// the operator's node runtime says.
+	//
+	// +kubebuilder:validation:Enum=Bundled;External
+	// +optional
+	CNI CNI `json:"cni,omitempty"`
+
 	// SandboxImage is the image of the container that holds a pod's namespaces. Left
 	// out, containerd's own default.
 	//
@@ -213,6 +234,15 @@ type NodeRuntime struct {
 	// +optional
 	SandboxImage string `json:"sandboxImage,omitempty"`
 }
+
+// CNI is who gives pods their network.
+type CNI string
+
+// The choices of a CNI.
+const (
+	CNIBundled  CNI = "Bundled"
+	CNIExternal CNI = "External"
+)
 
 // Artifact is one file that a node needs.
 type Artifact struct {

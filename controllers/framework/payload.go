@@ -103,6 +103,8 @@ func launch(n *v1alpha1.MesosNode, intent framework.Intent, supplies Supplies, t
 		StateDir:         supplies.StateDir,
 		CacheMiB:         runtime.cacheMiB(),
 		ContainerRuntime: runtime.ContainerRuntime,
+		RuntimeSocket:    runtime.RuntimeSocket,
+		ExternalCNI:      runtime.CNI == v1alpha1.CNIExternal,
 		SandboxImage:     runtime.SandboxImage,
 		KillGraceSeconds: int(killGrace.Seconds()),
 	}

@@ -74,6 +74,34 @@ func TestPayload(t *testing.T) {
 	}
 }
 
+func TestATemplateChoosesRuntimeAndNetwork(t *testing.T) {
+	tests := map[string]struct {
+		operator Runtime
+		template v1alpha1.NodeRuntime
+		socket   string
+		external bool
+	}{
+		"nothing said":              {},
+		"by the operator":           {Runtime{RuntimeSocket: "/a.sock", CNI: v1alpha1.CNIExternal}, v1alpha1.NodeRuntime{}, "/a.sock", true},
+		"by the template":           {Runtime{}, v1alpha1.NodeRuntime{RuntimeSocket: "/b.sock", CNI: v1alpha1.CNIExternal}, "/b.sock", true},
+		"the template's word holds": {Runtime{RuntimeSocket: "/a.sock", CNI: v1alpha1.CNIExternal}, v1alpha1.NodeRuntime{RuntimeSocket: "/b.sock", CNI: v1alpha1.CNIBundled}, "/b.sock", false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			n, s := launched(), supplies()
+			s.Runtime.RuntimeSocket, s.Runtime.CNI = test.operator.RuntimeSocket, test.operator.CNI
+			n.Spec.Template.Spec.Runtime.RuntimeSocket, n.Spec.Template.Spec.Runtime.CNI = test.template.RuntimeSocket, test.template.CNI
+			message, err := launch(n, newIntent(), s, token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if message.RuntimeSocket != test.socket || message.ExternalCNI != test.external {
+				t.Errorf("socket %q, external network %t", message.RuntimeSocket, message.ExternalCNI)
+			}
+		})
+	}
+}
+
 func TestATokenIsNowhereButInTheData(t *testing.T) {
 	got, err := payload(launched(), newIntent(), supplies(), token)
 	if err != nil {
@@ -155,13 +183,16 @@ func TestParseRuntime(t *testing.T) {
 		t.Errorf("runtime (-want +got):\n%s", diff)
 	}
 	for text, want := range map[string]string{
-		"containerRuntime: docker": `containerRuntime is "docker"`,
-		"mirror: mirror.internal":  `mirror "mirror.internal" is not an http, https or file URL`,
-		"mirror: https://m/?x=y":   "without a query",
-		"cacheSize: 10":            "cacheSize 10 is less than 1Mi",
-		"cacheSize: many":          "parsing the node runtime",
-		"artefacts: []":            `unknown field "artefacts"`,
-		"artifacts: [{name: a, uri: 'file:///a', sha256: abc}]":                                       "sha256 of 64",
+		"containerRuntime: docker":                              `containerRuntime is "docker"`,
+		"cni: Calico":                                           `cni is "Calico"`,
+		"runtimeSocket: containerd.sock":                        `runtimeSocket is "containerd.sock"`,
+		"{containerRuntime: none, runtimeSocket: /c.sock}":      "or containerRuntime is not",
+		"mirror: mirror.internal":                               `mirror "mirror.internal" is not an http, https or file URL`,
+		"mirror: https://m/?x=y":                                "without a query",
+		"cacheSize: 10":                                         "cacheSize 10 is less than 1Mi",
+		"cacheSize: many":                                       "parsing the node runtime",
+		"artefacts: []":                                         `unknown field "artefacts"`,
+		"artifacts: [{name: a, uri: 'file:///a', sha256: abc}]": "sha256 of 64",
 		"artifacts: [{name: a, uri: \"file:///it's\", sha256: " + digest1 + "}]":                      "which Mesos does not fetch",
 		"artifacts: [{name: a, uri: 'file:///a\\b', sha256: " + digest1 + "}]":                        "which Mesos does not fetch",
 		"artifacts: [{uri: 'file:///a', sha256: " + digest1 + "}]":                                    `the name "" is empty`,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,6 +24,10 @@ type Runtime struct {
 	// ContainerRuntime is containerd (the default), or none when the artifact kubelet
 	// brings its own.
 	ContainerRuntime string `json:"containerRuntime,omitempty"`
+	// RuntimeSocket of a containerd that agents have themselves.
+	RuntimeSocket string `json:"runtimeSocket,omitempty"`
+	// CNI is Bundled (the default), or External where a DaemonSet brings the network.
+	CNI v1alpha1.CNI `json:"cni,omitempty"`
 	// SandboxImage holds a pod's namespaces. Empty: containerd's own default.
 	SandboxImage string `json:"sandboxImage,omitempty"`
 	// Mirror is an http, https or file URL in whose place agents look for everything that
@@ -50,6 +55,12 @@ func ParseRuntime(data []byte) (Runtime, error) {
 	var problems []error
 	if runtime.ContainerRuntime != kubelet.RuntimeContainerd && runtime.ContainerRuntime != kubelet.RuntimeNone {
 		problems = append(problems, fmt.Errorf("containerRuntime is %q, not %q or %q", runtime.ContainerRuntime, kubelet.RuntimeContainerd, kubelet.RuntimeNone))
+	}
+	if !slices.Contains([]v1alpha1.CNI{"", v1alpha1.CNIBundled, v1alpha1.CNIExternal}, runtime.CNI) {
+		problems = append(problems, fmt.Errorf("cni is %q, not %q or %q", runtime.CNI, v1alpha1.CNIBundled, v1alpha1.CNIExternal))
+	}
+	if runtime.RuntimeSocket != "" && (!filepath.IsAbs(runtime.RuntimeSocket) || runtime.ContainerRuntime != kubelet.RuntimeContainerd) {
+		problems = append(problems, fmt.Errorf("runtimeSocket is %q, not an absolute path, or containerRuntime is not %q", runtime.RuntimeSocket, kubelet.RuntimeContainerd))
 	}
 	problems = append(problems, runtime.checkStorage()...)
 	seen := map[string]bool{}
@@ -126,10 +137,7 @@ func (r Runtime) Missing(template v1alpha1.NodeRuntime) []string {
 	merged := r.with(template)
 	needed := []string{kubelet.ArtifactExecutor}
 	if !slices.ContainsFunc(merged.Artifacts, func(a v1alpha1.Artifact) bool { return a.Type == v1alpha1.ArtifactArchive }) {
-		needed = append(needed, kubelet.ArtifactKubelet)
-		if merged.ContainerRuntime == kubelet.RuntimeContainerd {
-			needed = append(needed, "containerd", "containerd-shim-runc-v2", "runc", "bridge", "host-local", "loopback", "portmap")
-		}
+		needed = append(needed, merged.shape().Programs()...)
 	}
 	return slices.DeleteFunc(needed, func(name string) bool { return merged.artifact(name) != nil })
 }
@@ -151,6 +159,12 @@ func (r Runtime) with(template v1alpha1.NodeRuntime) Runtime {
 	if template.SandboxImage != "" {
 		out.SandboxImage = template.SandboxImage
 	}
+	if template.CNI != "" {
+		out.CNI = template.CNI
+	}
+	if template.RuntimeSocket != "" {
+		out.RuntimeSocket = template.RuntimeSocket
+	}
 	for _, a := range template.Artifacts {
 		if known := out.artifact(a.Name); known != nil {
 			*known = a
@@ -162,6 +176,13 @@ func (r Runtime) with(template v1alpha1.NodeRuntime) Runtime {
 		out.Artifacts[i].URI = r.mirrored(out.Artifacts[i].URI)
 	}
 	return out
+}
+
+// shape of a node, as the executor is told of it.
+func (r Runtime) shape() *kubelet.Launch {
+	return &kubelet.Launch{
+		ContainerRuntime: r.ContainerRuntime, RuntimeSocket: r.RuntimeSocket, ExternalCNI: r.CNI == v1alpha1.CNIExternal,
+	}
 }
 
 func (r Runtime) artifact(name string) *v1alpha1.Artifact {

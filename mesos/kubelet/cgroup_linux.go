@@ -57,7 +57,8 @@ func readCgroups(containerID string) (*cgroups, error) {
 }
 
 func readMounts() ([]mountPoint, error) {
-	f, err := os.Open("/proc/self/mountinfo")
+	// Of this thread, which may have entered another namespace.
+	f, err := os.Open("/proc/thread-self/mountinfo")
 	if err != nil {
 		return nil, fmt.Errorf("opening mount table: %w", err)
 	}

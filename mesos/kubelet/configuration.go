@@ -125,7 +125,7 @@ func kubeletConfig(l *Launch, p layout, r Reservation, host hostFacts) kubeletCo
 		c.StaticPodPath = p.staticPods()
 	}
 	if p.real {
-		c.ContainerRuntimeEndpoint = "unix://" + containerdSocket
+		c.ContainerRuntimeEndpoint = "unix://" + p.socket()
 		c.CgroupRoot = host.cgroupRoot
 		c.CgroupsPerQOS = true
 		c.EnforceNodeAllocatable = []string{"pods"}
@@ -193,23 +193,28 @@ restrict_oom_score_adj = %[4]t
 netns_mounts_under_state_dir = true
 
 [plugins.'io.containerd.cri.v1.runtime'.cni]
-bin_dirs = [%[5]s]
-conf_dir = %[6]s
-conf_template = %[7]s
-
+%[5]s
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
 
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
-BinaryName = %[8]s
+BinaryName = %[6]s
 Root = "/run/containerd/runc"
 SystemdCgroup = false
 
 [plugins.'io.containerd.grpc.v1.cri']
 stream_server_address = "127.0.0.1"
-stream_server_port = "%[9]d"
-`, quoted(p.containerd()), quoted(containerdSocket), image, restrictOOMScore, quoted(p.bin()), quoted(p.cniConf()),
-		quoted(p.cniTemplate()), quoted(p.program("runc")), l.StreamPort)
+stream_server_port = "%[7]d"
+`, quoted(p.containerd()), quoted(containerdSocket), image, restrictOOMScore, containerdCNI(p), quoted(p.program("runc")), l.StreamPort)
+}
+
+// containerdCNI says where plugins and their configuration are. An external network may
+// come without the plugin for loopback interfaces, but not all do.
+func containerdCNI(p layout) string {
+	if p.externalCNI {
+		return fmt.Sprintf("bin_dirs = [%s, %s]\nconf_dir = %s\nuse_internal_loopback = true\n", quoted(p.cniBin()), quoted(p.bin()), quoted(p.cniConf()))
+	}
+	return fmt.Sprintf("bin_dirs = [%s]\nconf_dir = %s\nconf_template = %s\n", quoted(p.bin()), quoted(p.cniConf()), quoted(p.cniTemplate()))
 }
 
 // quoted writes a TOML basic string; JSON's escapes are a subset of its.

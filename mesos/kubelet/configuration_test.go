@@ -49,6 +49,43 @@ func TestContainerdConfiguration(t *testing.T) {
 	}
 }
 
+func TestNetworkOfADaemonSetIsLookedForWhereItIsPut(t *testing.T) {
+	l := testLaunch()
+	l.ExternalCNI = true
+	p := layoutOf(l)
+	targets := map[string]string{}
+	for _, m := range p.mounts() {
+		targets[m.target] = m.source
+	}
+	config := containerdConfig(l, p, true)
+	for _, want := range []string{
+		`conf_dir = "` + targets["/etc/cni/net.d"] + `"`, `bin_dirs = ["` + targets["/opt/cni/bin"] + `", `, "use_internal_loopback = true",
+	} {
+		if !strings.Contains(config, want) {
+			t.Errorf("%s is not in\n%s", want, config)
+		}
+	}
+	if strings.Contains(config, "conf_template") || p.network() != "" {
+		t.Error("the node makes a network nevertheless")
+	}
+}
+
+func TestKubeletOfTheAgentsRuntimeIsWhereThatLooks(t *testing.T) {
+	l := testLaunch()
+	l.RuntimeSocket = "/run/containerd/containerd.sock"
+	p := layoutOf(l)
+	if len(p.mounts()) > 0 || p.network() != "" {
+		t.Errorf("mounts %v and network %q, which the agent's runtime does not see", p.mounts(), p.network())
+	}
+	c := kubeletConfig(l, p, Reservation{}, hostFacts{cgroupRoot: "/mesos/c1"})
+	if c.ContainerRuntimeEndpoint != "unix:///run/containerd/containerd.sock" || c.CgroupRoot != "/mesos/c1" {
+		t.Errorf("runtime %s, cgroup root %s", c.ContainerRuntimeEndpoint, c.CgroupRoot)
+	}
+	if !strings.HasPrefix(c.PodLogsDir, "/var/lib/k8sm/general-x7k2p/") || p.rootDir() != kubeletRoot {
+		t.Errorf("logs in %s, the kubelet's folder is %s", c.PodLogsDir, p.rootDir())
+	}
+}
+
 func TestNodeWithoutContainersNeedsNothingOfTheHost(t *testing.T) {
 	l := testLaunch()
 	l.ContainerRuntime = RuntimeNone

@@ -20,6 +20,8 @@ import (
 type ground struct {
 	cgroups *cgroups
 	mounts  []mount
+	network string
+	host    *borrowed // the agent's runtime, if that is used
 	held    []*hostDir
 }
 
@@ -29,7 +31,11 @@ func survey(containerID string, p layout) (*ground, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ground{cgroups: c, mounts: p.mounts()}, nil
+	g := &ground{cgroups: c, mounts: p.mounts(), network: p.network()}
+	if p.borrowed != "" {
+		g.host, err = borrow(p.borrowed)
+	}
+	return g, err
 }
 
 // note writes down what take will make.
@@ -38,8 +44,11 @@ func (g *ground) note(r *record, containerID string) {
 		return
 	}
 	r.ContainerID = containerID
-	r.Network = networkName(r.NodeName)
+	r.Network = g.network
 	r.Cgroups, r.Made = g.cgroups.dirs(), g.cgroups.made
+	if g.host != nil {
+		r.Runtime, r.Kept, r.Mounted = g.host.socket, g.host.kept, g.host.mounted
+	}
 }
 
 // take enters the cgroups and mounts the system paths.
@@ -52,7 +61,26 @@ func (g *ground) take() error {
 	}
 	held, err := mountAll(g.mounts)
 	g.held = held
-	return err
+	if err != nil || g.host == nil {
+		return err
+	}
+	for _, path := range []string{kubeletRoot, containerLogs} {
+		dir, err := claimHostDir(path)
+		if err != nil {
+			return err
+		}
+		g.held = append(g.held, dir)
+	}
+	return nil
+}
+
+// mountNamespace that the kubelet is to run in: where its mounts are seen by who runs the
+// containers. Nil: this process's.
+func (g *ground) mountNamespace() *os.File {
+	if g == nil || g.host == nil {
+		return nil
+	}
+	return g.host.mounts
 }
 
 func (g *ground) cgroupRoot() string {
@@ -86,6 +114,7 @@ func (g *ground) clear(r *record, dir string) error {
 	for i := len(g.held) - 1; i >= 0; i-- {
 		problems = append(problems, unmountBelow(g.held[i].path))
 	}
+	g.host.release()
 	problems = append(problems, r.remove(dir))
 	for _, h := range g.held {
 		h.release()

@@ -18,12 +18,15 @@ func survey(string, layout) (*ground, error) { return nil, errNotLinux }
 func (g *ground) note(*record, string)       {}
 func (g *ground) take() error                { return nil }
 func (g *ground) cgroupRoot() string         { return "" }
+func (g *ground) mountNamespace() *os.File   { return nil }
 func (g *ground) cpuQuota() bool             { return false }
 
 func (g *ground) keepStandIns(context.Context, func(error)) {}
 
 func (g *ground) containers() []container           { return nil }
 func (g *ground) clear(r *record, dir string) error { return r.remove(dir) }
+
+func inMounts(_ *os.File, do func() error) error { return do() }
 
 // EnterPrivateMounts does nothing: there is no such thing here.
 func EnterPrivateMounts() error { return nil }

@@ -70,6 +70,19 @@ func Install(ctx context.Context, cache *Cache, artifacts []Artifact, bin string
 	return done, nil
 }
 
+// Programs names the executables that the node can't do without.
+func (l *Launch) Programs() []string {
+	needed := []string{ArtifactKubelet}
+	if l.ContainerRuntime != RuntimeContainerd || l.RuntimeSocket != "" {
+		return needed
+	}
+	needed = append(needed, "containerd", "containerd-shim-runc-v2", "runc")
+	if !l.ExternalCNI {
+		needed = append(needed, "bridge", "host-local", "loopback", "portmap")
+	}
+	return needed
+}
+
 // Require names all executables that are missing, in one error.
 func Require(bin string, names ...string) error {
 	var missing []string

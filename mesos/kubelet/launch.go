@@ -101,6 +101,13 @@ type Launch struct {
 
 	// ContainerRuntime is RuntimeContainerd or RuntimeNone.
 	ContainerRuntime string `json:"containerRuntime"`
+	// RuntimeSocket of the agent's own containerd, to be used instead of one from the
+	// artifacts. Its network is its own business, too.
+	RuntimeSocket string `json:"runtimeSocket,omitempty" version:"2"`
+	// ExternalCNI leaves the pods' network to a DaemonSet, which puts plugins and
+	// configuration into the node's /opt/cni/bin and /etc/cni/net.d: the node is not Ready
+	// before. Else containerd makes a bridge, with plugins from the artifacts.
+	ExternalCNI bool `json:"externalCNI,omitempty" version:"2"`
 	// SandboxImage holds a pod's namespaces. Empty: containerd's own default.
 	SandboxImage string `json:"sandboxImage,omitempty"`
 	// Artifacts to fetch. One named ArtifactExecutor is left to the Mesos fetcher.
@@ -276,6 +283,9 @@ func (l *Launch) checkRuntime() (problems []error) {
 	}
 	if l.ContainerRuntime != RuntimeContainerd && l.ContainerRuntime != RuntimeNone {
 		problems = append(problems, fmt.Errorf("containerRuntime %q is neither %q nor %q", l.ContainerRuntime, RuntimeContainerd, RuntimeNone))
+	}
+	if l.RuntimeSocket != "" && (l.ContainerRuntime != RuntimeContainerd || !stateDirPattern.MatchString(l.RuntimeSocket) || path.Clean(l.RuntimeSocket) != l.RuntimeSocket) {
+		problems = append(problems, fmt.Errorf("runtimeSocket %q is not the clean absolute path of a containerd's socket, for containerRuntime %q", l.RuntimeSocket, RuntimeContainerd))
 	}
 	names := map[string]bool{}
 	for i := range l.Artifacts {

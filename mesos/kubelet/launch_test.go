@@ -76,6 +76,8 @@ func TestBadLaunchSaysWhatIsWrong(t *testing.T) {
 		"a state folder that climbs":     {func(l *Launch) { l.StateDir = "/var/../etc" }, "stateDir"},
 		"a state folder with quotes":     {func(l *Launch) { l.StateDir = `/var/"x` }, "stateDir"},
 		"an unknown runtime":             {func(l *Launch) { l.ContainerRuntime = "docker" }, "containerRuntime"},
+		"a runtime's socket by name":     {func(l *Launch) { l.RuntimeSocket = "containerd" }, "runtimeSocket"},
+		"a socket without a runtime":     {func(l *Launch) { l.ContainerRuntime, l.RuntimeSocket = "none", "/run/c.sock" }, "runtimeSocket"},
 		"an image with a line break":     {func(l *Launch) { l.SandboxImage = "a\nb" }, "sandboxImage"},
 		"an artifact twice":              {func(l *Launch) { l.Artifacts = append(l.Artifacts, l.Artifacts[0]) }, "twice"},
 		"an artifact that leads out":     {func(l *Launch) { l.Artifacts[0].Name = "../sh" }, "artifact name"},
@@ -95,6 +97,25 @@ func TestBadLaunchSaysWhatIsWrong(t *testing.T) {
 			}
 			if strings.Contains(err.Error(), "0123456789abcdef") || strings.Contains(err.Error(), "verysecret") {
 				t.Errorf("the error gives the token away: %v", err)
+			}
+		})
+	}
+}
+
+func TestProgramsThatANodeNeeds(t *testing.T) {
+	tests := map[string]struct {
+		launch Launch
+		want   string
+	}{
+		"a runtime and a network of its own": {Launch{ContainerRuntime: RuntimeContainerd}, "kubelet containerd containerd-shim-runc-v2 runc bridge host-local loopback portmap"},
+		"the network of a DaemonSet":         {Launch{ContainerRuntime: RuntimeContainerd, ExternalCNI: true}, "kubelet containerd containerd-shim-runc-v2 runc"},
+		"the agent's runtime":                {Launch{ContainerRuntime: RuntimeContainerd, RuntimeSocket: "/run/c.sock"}, "kubelet"},
+		"no runtime":                         {Launch{ContainerRuntime: RuntimeNone}, "kubelet"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := strings.Join(tc.launch.Programs(), " "); got != tc.want {
+				t.Errorf("got %s, want %s", got, tc.want)
 			}
 		})
 	}

@@ -11,12 +11,19 @@ import (
 type layout struct {
 	dir  string // <state dir>/<node name>
 	real bool   // real containers: system paths are ours, in a mount namespace
+	// externalCNI: a DaemonSet brings network plugins and their configuration.
+	externalCNI bool
+	// borrowed is the socket of the agent's own runtime, if that is used: it sees none of
+	// our mounts, so the system paths are the agent's.
+	borrowed string
 }
 
 func layoutOf(l *Launch) layout {
 	return layout{
-		dir:  filepath.Join(l.StateDir, l.NodeName),
-		real: l.ContainerRuntime == RuntimeContainerd,
+		dir:         filepath.Join(l.StateDir, l.NodeName),
+		real:        l.ContainerRuntime == RuntimeContainerd,
+		externalCNI: l.ExternalCNI,
+		borrowed:    l.RuntimeSocket,
 	}
 }
 
@@ -32,6 +39,7 @@ func (p layout) tmp() string             { return p.in("tmp") }
 func (p layout) pki() string             { return p.in("pki") }
 func (p layout) plugins() string         { return p.in("volume-plugins") }
 func (p layout) cniConf() string         { return p.in("cni") }
+func (p layout) cniBin() string          { return p.in("cni-bin") }
 func (p layout) containerd() string      { return p.in("containerd") }
 func (p layout) clientCert() string      { return p.in("pki", "kubelet-client-current.pem") }
 func (p layout) kubeletConf() string     { return p.in("etc", "kubelet.json") }
@@ -43,17 +51,23 @@ func (p layout) cniTemplate() string     { return p.in("etc", "cni.conflist.temp
 func (p layout) staticPods() string      { return p.in("etc", "static-pods") }
 func (p layout) program(n string) string { return p.in("bin", n) }
 
+// kubeletRoot is where drivers of volumes and devices expect the kubelet's folder.
+const kubeletRoot = "/var/lib/kubelet"
+
+// containerLogs is where the kubelet makes links to all logs.
+const containerLogs = "/var/log/containers"
+
 // rootDir is the kubelet's.
 func (p layout) rootDir() string {
 	if p.real {
-		return "/var/lib/kubelet"
+		return kubeletRoot
 	}
 	return p.in("kubelet")
 }
 
 // podLogs is where the kubelet has the pods' logs written.
 func (p layout) podLogs() string {
-	if p.real {
+	if p.real && p.borrowed == "" {
 		return "/var/log/pods"
 	}
 	return p.in("log", "pods")
@@ -65,18 +79,42 @@ type mount struct{ source, target string }
 
 // mounts lists the system paths that kubelet, containerd and CNI plugins insist on
 // (device plugins' and shims' sockets, symbolic links to logs, results of CNI plugins),
-// and those that pods of node agents look into.
+// and those that pods of node agents look into: drivers of volumes and of networks too
+// find what they expect on a node, and it is this node's alone.
 func (p layout) mounts() []mount {
-	return []mount{
-		{p.in("kubelet"), "/var/lib/kubelet"},
+	if p.borrowed != "" {
+		return nil
+	}
+	mounts := []mount{
+		{p.in("kubelet"), kubeletRoot},
 		{p.in("cni-state"), "/var/lib/cni"},
 		{p.in("log", "pods"), "/var/log/pods"},
-		{p.in("log", "containers"), "/var/log/containers"},
+		{p.in("log", "containers"), containerLogs},
 		{"", "/run/containerd"},
 	}
+	if p.externalCNI {
+		mounts = append(mounts, mount{p.cniConf(), "/etc/cni/net.d"}, mount{p.cniBin(), "/opt/cni/bin"})
+	}
+	return mounts
+}
+
+// network is the name of the node's bridge and CNI network, if it makes one itself.
+func (p layout) network() string {
+	if !p.real || p.externalCNI || p.borrowed != "" {
+		return ""
+	}
+	return networkName(filepath.Base(p.dir))
 }
 
 const containerdSocket = "/run/containerd/containerd.sock"
+
+// socket of the containerd that runs the node's pods.
+func (p layout) socket() string {
+	if p.borrowed != "" {
+		return p.borrowed
+	}
+	return containerdSocket
+}
 
 // networkName names a node's bridge and CNI network: unique on the agent, and short
 // enough for an interface.

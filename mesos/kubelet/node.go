@@ -229,12 +229,9 @@ func (n *Node) install(ctx context.Context) (Installed, error) {
 	if err != nil {
 		return installed, err
 	}
-	needed := []string{ArtifactKubelet}
-	if n.layout.real {
-		needed = append(needed, "containerd", "containerd-shim-runc-v2", "runc", "bridge", "host-local", "loopback", "portmap")
-		if len(installed.Images) > 0 {
-			needed = append(needed, ArtifactCtr)
-		}
+	needed := n.launch.Programs()
+	if n.layout.real && len(installed.Images) > 0 {
+		needed = append(needed, ArtifactCtr)
 	}
 	n.Log.Info("Installed artifacts", "took", n.Now().Sub(started))
 	return installed, Require(n.layout.bin(), needed...)
@@ -294,6 +291,9 @@ func (n *Node) start(ctx context.Context, failed chan<- error, proven func() boo
 		env: environment(n.layout, n.Environ), dir: n.layout.dir, log: log,
 	}
 	n.Log.Info("Starting program", "program", name)
+	if name == ArtifactKubelet {
+		p.mounts = n.ground.mountNamespace()
+	}
 	keep := &supervisor{patience: n.patience, grace: stopWithin, health: n.health, proven: proven, now: n.Now, log: n.Log}
 	ctx, cancel := context.WithCancel(ctx)
 	s := &started{cancel, make(chan struct{})}
@@ -317,17 +317,21 @@ const (
 	importWithin = 5 * time.Minute
 )
 
-// startRuntime starts containerd, waits for its socket, and imports the images.
+// startRuntime starts containerd, if it is the node's own, waits for its socket, and
+// imports the images.
 func (n *Node) startRuntime(ctx, runtimeCtx context.Context, images []string) error {
-	if _, err := n.start(runtimeCtx, n.failed, n.health.wasReady, "containerd", "--config="+n.layout.runtimeConf()); err != nil {
-		return err
+	socket := n.layout.socket()
+	if n.layout.borrowed == "" {
+		if _, err := n.start(runtimeCtx, n.failed, n.health.wasReady, "containerd", "--config="+n.layout.runtimeConf()); err != nil {
+			return err
+		}
 	}
-	if err := n.awaitSocket(ctx, containerdSocket); err != nil {
+	if err := n.awaitSocket(ctx, socket); err != nil {
 		return fmt.Errorf("waiting for containerd: %w", err)
 	}
 	for _, image := range images {
 		err := once(ctx, importWithin, environment(n.layout, n.Environ), n.layout.program(ArtifactCtr),
-			"--address="+containerdSocket, "--namespace=k8s.io", "images", "import", image)
+			"--address="+socket, "--namespace=k8s.io", "images", "import", image)
 		if err != nil {
 			return fmt.Errorf("importing image %s: %w", filepath.Base(image), err)
 		}

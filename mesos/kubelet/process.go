@@ -21,6 +21,8 @@ type program struct {
 	env  []string
 	dir  string
 	log  *logFile
+	// mounts is the mount namespace to run in. Nil: this process's.
+	mounts *os.File
 }
 
 // patience says how often a program may end before the node is given up. An end after
@@ -108,11 +110,13 @@ func (p *program) run(ctx context.Context, grace time.Duration) error {
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	// After the grace SIGKILL; and what inherited its output must not hold us up.
 	cmd.WaitDelay = max(grace, time.Second)
-	err := cmd.Run()
-	if err == nil {
-		return errors.New("exit status 0")
+	if err := inMounts(p.mounts, cmd.Start); err != nil {
+		return err
 	}
-	return err
+	if err := cmd.Wait(); err != nil {
+		return err
+	}
+	return errors.New("exit status 0")
 }
 
 // once runs a helper to its end within the timeout, and returns what it wrote on failure.

@@ -19,12 +19,18 @@ const lockFile = "lock"
 type record struct {
 	NodeName    string `json:"nodeName"`
 	ContainerID string `json:"containerID,omitempty"`
-	// Network is the name of the bridge and the CNI network.
+	// Network is the name of the bridge and the CNI network, if the node made them.
 	Network string `json:"network,omitempty"`
 	// Cgroups are the folders of the container's cgroup, Made those of them that
 	// Mesos does not know and hence does not remove.
 	Cgroups []string `json:"cgroups,omitempty"`
 	Made    []string `json:"made,omitempty"`
+	// Runtime is the socket of the agent's own runtime, if that was used. Then the
+	// kubelet's folder was the agent's, too: Kept is what was in it before, and Mounted
+	// says that it was a mount point.
+	Runtime string   `json:"runtime,omitempty"`
+	Kept    []string `json:"kept,omitempty"`
+	Mounted bool     `json:"mounted,omitempty"`
 }
 
 func (r *record) write(file string) error {

@@ -15,6 +15,9 @@ func (r *record) remove(dir string) error {
 	if r.Network != "" {
 		problems = append(problems, removeBridge(r.Network), removeTranslations(r.Network), removeNFTRules(r.Network))
 	}
+	if r.Runtime != "" {
+		problems = append(problems, r.giveBack(dir))
+	}
 	problems = append(problems, removeCgroups(r.Cgroups, r.Made), unmountBelow(dir))
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

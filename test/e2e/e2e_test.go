@@ -3,6 +3,9 @@
 package e2e
 
 import (
+	"context"
+	"fmt"
+	"os"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -10,7 +13,19 @@ import (
 
 	"github.com/k8sm/k8sm/test/playground"
 	"github.com/k8sm/k8sm/test/story"
+	"github.com/k8sm/k8sm/test/volumedriver"
 )
+
+// driverVariable in the environment has this program be the driver of a node's volumes.
+const driverVariable = "K8SM_VOLUME_DRIVER_OF"
+
+func TestMain(m *testing.M) {
+	if node := os.Getenv(driverVariable); node != "" {
+		fmt.Fprintln(os.Stderr, volumedriver.Serve(context.Background(), node))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
 
 func TestEndToEnd(t *testing.T) {
 	RegisterFailHandler(Fail)

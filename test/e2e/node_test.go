@@ -81,11 +81,7 @@ var _ = Describe("A node of real containers", Label("node"), Ordered, func() {
 	h := &house{}
 	BeforeAll(h.build)
 	AfterAll(h.tearDown)
-	AfterEach(func() {
-		if h.Playground != nil && CurrentSpecReport().Failed() {
-			h.Failed()
-		}
-	})
+	AfterEach(h.keepLogsOnFailure)
 	h.servesPods()
 	h.saysWhatIsWrong()
 	h.livesWithinItsMeans()
@@ -97,14 +93,25 @@ var _ = Describe("A node of real containers", Label("node"), Ordered, func() {
 })
 
 func (h *house) build(ctx SpecContext) {
+	h.open(ctx, playground.Options{AgentResources: "cpus:4;mem:8192;disk:20000"})
+	h.apply(ctx, pools)
+	for _, pool := range []string{"large", "small"} {
+		h.awaitNode(ctx, pool)
+	}
+	h.apply(ctx, lodgers)
+	h.awaitLodgers(ctx)
+}
+
+// open a playground with one agent for real containers, where pools may be applied.
+func (h *house) open(ctx context.Context, options playground.Options) {
+	GinkgoHelper()
 	if err := playground.RealContainers(); err != nil {
 		Skip(err.Error())
 	}
+	options.Runtime, options.Agents = playground.RuntimeContainerd, 1
+	options.Say = func(line string) { GinkgoWriter.Println(line) }
 	var err error
-	h.Playground, err = playground.New(playground.Options{
-		Runtime: playground.RuntimeContainerd, Agents: 1, AgentResources: "cpus:4;mem:8192;disk:20000",
-		Say: func(line string) { GinkgoWriter.Println(line) },
-	})
+	h.Playground, err = playground.New(options)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(h.Start(ctx)).To(Succeed())
 	scheme := runtime.NewScheme()
@@ -114,17 +121,19 @@ func (h *house) build(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 	framework, err := h.Sample("mesosframework.yaml")
 	Expect(err).NotTo(HaveOccurred())
-	h.apply(ctx, framework+"\n---\n"+pools)
-	for _, pool := range []string{"large", "small"} {
-		h.awaitNode(ctx, pool)
-	}
-	h.apply(ctx, lodgers)
-	h.awaitLodgers(ctx)
+	h.apply(ctx, framework)
 }
 
 func (h *house) tearDown() {
 	if h.Playground != nil {
 		Expect(h.Stop()).To(Succeed())
+	}
+}
+
+// keepLogsOnFailure is for after each spec.
+func (h *house) keepLogsOnFailure() {
+	if h.Playground != nil && CurrentSpecReport().Failed() {
+		h.Failed()
 	}
 }
 

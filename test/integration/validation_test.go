@@ -220,6 +220,8 @@ resources: {cpu: "4", memory: 16Gi}
 taints: [{key: a, effect: NoSchedule}]
 startupTaints: [{key: a, effect: NoExecute}, {key: node.cilium.io/agent-not-ready, value: "true", effect: NoSchedule}]`),
 		Entry("with artifacts", "spec template spec runtime artifacts", `[{name: kubelet, uri: "https://files.example/kubelet", sha256: `+digest+`}]`),
+		Entry("with the network of a DaemonSet", "spec template spec runtime cni", `External`),
+		Entry("with the agents' containerd", "spec template spec runtime runtimeSocket", `/run/containerd/containerd.sock`),
 		Entry("with a local artifact", "spec template spec runtime artifacts", `[{name: kubelet, uri: "file:///opt/kubelet", sha256: `+digest+`}]`),
 		Entry("with constraints", "spec placement constraints", `[{attribute: rack, operator: In, values: [r1]}, {attribute: "@zone", operator: Exists}]`),
 		Entry("with a bounded drain", "spec drain timeout", "10m"),
@@ -274,6 +276,8 @@ startupTaints: [{key: a, effect: NoSchedule}]`, "in both taints and startupTaint
 		Entry("with a startup taint without effect", "spec template spec startupTaints", `[{key: a}]`, "effect: Required value"),
 		Entry("with a kubelet configuration that is text", "spec template spec kubelet", `{config: "maxPods: 30"}`, "must be of type object"),
 		Entry("with a misspelt field of the kubelet", "spec template spec kubelet", `{configuration: {maxPods: 30}}`, `unknown field "spec.template.spec.kubelet.configuration"`),
+		Entry("with a network by its vendor", "spec template spec runtime cni", `Calico`, "Unsupported value"),
+		Entry("with a runtime's socket as URL", "spec template spec runtime runtimeSocket", `unix:///run/containerd/containerd.sock`, "runtimeSocket is an absolute path"),
 		Entry("with an artifact twice", "spec template spec runtime artifacts", artifacts("kubelet", "file:///k", digest, "kubelet", "file:///l", digest), "Duplicate value"),
 		Entry("with an artifact without digest", "spec template spec runtime artifacts", `[{name: kubelet, uri: "file:///k"}]`, "sha256: Required value"),
 		Entry("with an artifact with a short digest", "spec template spec runtime artifacts", artifacts("kubelet", "file:///k", "abc"), "64 lower-case hexadecimal digits"),

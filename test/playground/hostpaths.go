@@ -42,8 +42,9 @@ func (h hostPaths) left() []string {
 func (h hostPaths) remove() error {
 	var problems []error
 	for _, path := range h.left() {
-		if below := mountsBelow(path); len(below) > 0 {
-			problems = append(problems, fmt.Errorf("removing %s: still mounted: %s", path, strings.Join(below, ", ")))
+		// The kubelet of a host's own runtime mounts where all can see it.
+		if err := unmountBelow(path); err != nil {
+			problems = append(problems, err)
 		} else if err := os.RemoveAll(path); err != nil {
 			problems = append(problems, fmt.Errorf("removing %s: %w", path, err))
 		}

@@ -1,0 +1,154 @@
+package kubelet
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+func TestAgentsRuntimeIsClaimedByOneNode(t *testing.T) {
+	if !apart(t) {
+		return
+	}
+	first, err := claimRuntime("/run/containerd/containerd.sock")
+	must(t, err)
+	if _, err := claimRuntime("/run/other.sock"); err == nil || !strings.Contains(err.Error(), "another node on this agent") {
+		t.Errorf("error of the second is %v", err)
+	}
+	if err := (&record{NodeName: "dead", Runtime: "/run/containerd/containerd.sock"}).giveBack("/nowhere"); err == nil {
+		t.Error("a dead node's sweep goes on beside a live one")
+	}
+	must(t, first.Close())
+	second, err := claimRuntime("/run/other.sock")
+	must(t, err, second.Close())
+}
+
+func TestRuntimeThatIsNotThere(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	if _, err := borrow(socket); err == nil || !strings.Contains(err.Error(), socket) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// A kubelet that was there once has left an empty folder for pods. What this node's puts
+// there must not be taken for that one's afterwards.
+func TestFolderOfAFormerKubelet(t *testing.T) {
+	if !apart(t) {
+		return
+	}
+	must(t, unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, ""), os.MkdirAll(filepath.Join(kubeletRoot, podsDir), 0o755),
+		os.Mkdir(filepath.Join(kubeletRoot, "plugins"), 0o755))
+	var b borrowed
+	must(t, b.look(t.Context()))
+	if diff := cmp.Diff([]string{"plugins"}, b.kept); diff != "" || b.mounted {
+		t.Errorf("mounted %t, kept (-want +got):\n%s", b.mounted, diff)
+	}
+	must(t, os.Mkdir(filepath.Join(kubeletRoot, podsDir, "uid"), 0o755))
+	if err := new(borrowed).look(t.Context()); err == nil || !strings.Contains(err.Error(), "1 pods of another kubelet") {
+		t.Errorf("error is %v", err)
+	}
+	must(t, (&record{NodeName: "n1", Kept: b.kept}).clearKubeletRoot(), b.look(t.Context()))
+}
+
+// What was in the agent's folder before stays, and so does what is mounted in the node's.
+func TestAgentsKubeletFolderIsGivenBack(t *testing.T) {
+	if !apart(t) {
+		return
+	}
+	must(t, unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, ""))
+	disk := t.TempDir()
+	volume := filepath.Join(kubeletRoot, "pods", "uid", "volumes", "v")
+	must(t, os.MkdirAll(filepath.Join(kubeletRoot, "plugins", "driver"), 0o755), unix.Mount(kubeletRoot, kubeletRoot, "", unix.MS_BIND, ""),
+		os.MkdirAll(volume, 0o755),
+		os.WriteFile(filepath.Join(disk, "data"), []byte("precious"), 0o600), unix.Mount(disk, volume, "", unix.MS_BIND, ""),
+		os.WriteFile(filepath.Join(kubeletRoot, "cpu_manager_state"), nil, 0o600))
+	r := &record{NodeName: "n1", Runtime: "/run/c.sock", Kept: []string{"plugins"}}
+	must(t, r.clearKubeletRoot())
+	var left []string
+	must(t, filepath.WalkDir(kubeletRoot, func(path string, _ os.DirEntry, err error) error {
+		left = append(left, path)
+		return err
+	}))
+	if diff := cmp.Diff([]string{kubeletRoot, kubeletRoot + "/plugins", kubeletRoot + "/plugins/driver"}, left); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	if data, err := os.ReadFile(filepath.Join(disk, "data")); string(data) != "precious" {
+		t.Errorf("the data is lost: %v", err)
+	}
+	if mounted, err := isMountPoint(kubeletRoot); mounted || err != nil {
+		t.Errorf("the kubelet's mount upon itself is left, %v", err)
+	}
+	must(t, unix.Mount(kubeletRoot, kubeletRoot, "", unix.MS_BIND, ""))
+	r.Mounted = true
+	must(t, r.clearKubeletRoot())
+	if mounted, err := isMountPoint(kubeletRoot); !mounted || err != nil {
+		t.Errorf("a mount of before is gone, %v", err)
+	}
+}
+
+func TestLinksOfOtherNodesStay(t *testing.T) {
+	from := t.TempDir()
+	must(t, os.Symlink("/state/n1/log/pods/a", filepath.Join(from, "mine")), os.Symlink("/state/n10/log/pods/a", filepath.Join(from, "other")),
+		os.WriteFile(filepath.Join(from, "file"), nil, 0o600), removeLinks(from, "/state/n1"), removeLinks(filepath.Join(from, "none"), "/state/n1"))
+	var left []string
+	entries, _ := os.ReadDir(from)
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if diff := cmp.Diff([]string{"file", "other"}, left); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+}
+
+// A program is started where another process sees its mounts, and this one stays where
+// it is.
+func TestProgramsRunInTheMountsOfWhoListens(t *testing.T) {
+	if !apart(t) {
+		return
+	}
+	socket := filepath.Join(t.TempDir(), "s")
+	listener, err := net.Listen("unix", socket)
+	must(t, err)
+	defer listener.Close()
+	here, err := namespaceOf(socket)
+	must(t, err)
+	defer here.Close()
+	// A neighbour in a namespace of its own does the starting.
+	neighbour := exec.Command("unshare", "--mount", "--propagation=private", "sh", "-c", "mount -t tmpfs there /mnt && echo made && exec sleep 60")
+	out, err := neighbour.StdoutPipe()
+	must(t, err, neighbour.Start())
+	defer func() { _ = neighbour.Process.Kill(); _ = neighbour.Wait() }()
+	_, err = out.Read(make([]byte, 16))
+	must(t, err)
+	there, err := os.Open("/proc/" + strconv.Itoa(neighbour.Process.Pid) + "/ns/mnt")
+	must(t, err)
+	defer there.Close()
+
+	mounted := func(namespace *os.File) (seen bool) {
+		must(t, inMounts(namespace, func() error {
+			mounts, err := readMounts()
+			for _, m := range mounts {
+				seen = seen || m.path == "/mnt"
+			}
+			return err
+		}))
+		return seen
+	}
+	if !mounted(there) || mounted(here) || mounted(nil) {
+		t.Errorf("mounted there %t, here %t, here by itself %t", mounted(there), mounted(here), mounted(nil))
+	}
+	var said strings.Builder
+	cat := exec.Command("grep", "-c", " /mnt ", "/proc/self/mounts")
+	cat.Stdout = &said
+	must(t, inMounts(there, cat.Start), cat.Wait())
+	if strings.TrimSpace(said.String()) != "1" {
+		t.Errorf("the program sees %s such mounts", said.String())
+	}
+}
