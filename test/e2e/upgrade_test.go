@@ -33,7 +33,7 @@ func (h *house) upgradesItsKubelet() {
 		AddReportEntry("upgraded", time.Since(started).String())
 		Expect(h.kubelet(node.Name)).NotTo(Equal(kubelet))
 		h.undisturbed(ctx, before)
-		Expect(h.kubectl(ctx, "exec", before["large"].Name, "--", "cat", "/www/index.html")).To(Equal("ready\n"))
+		h.answers(ctx, before["large"].Name)
 		h.poolSays(ctx, v1alpha1.ReasonKubeletCurrent, "1 of 1")
 	}, SpecTimeout(4*time.Minute))
 
@@ -52,8 +52,15 @@ func (h *house) upgradesItsKubelet() {
 		h.poolSays(ctx, v1alpha1.ReasonKubeletRefused, "no such flag")
 		Eventually(ctx, func() int { return h.kubelet(node.Name) }).WithTimeout(10 * time.Second).ShouldNot(BeZero())
 		h.undisturbed(ctx, before)
-		Expect(h.kubectl(ctx, "exec", before["large"].Name, "--", "cat", "/www/index.html")).To(Equal("ready\n"))
+		h.answers(ctx, before["large"].Name)
 	}, SpecTimeout(3*time.Minute))
+}
+
+// answers waits for kubectl exec: a kubelet is Ready a moment before it knows its pods.
+func (h *house) answers(ctx context.Context, pod string) {
+	GinkgoHelper()
+	Eventually(ctx, func() (string, error) { return h.Kubectl(ctx, "exec", pod, "--", "cat", "/www/index.html") }).
+		WithTimeout(time.Minute).WithPolling(time.Second).Should(Equal("ready\n"))
 }
 
 // offerKubelet has the large pool want this program as its kubelet, in place.
