@@ -7,79 +7,179 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 )
 
-// Grow decides which nodes to create, so that the pods can run: each goes on the first node
-// there is that takes it, else on one that was decided upon before, else on a new node of
-// the first pool that can have one. Large pods go first, so that small ones fill the gaps.
+// Grow decides which nodes to create, so that the pods can run. Each pod goes on the first
+// node that takes it: one there is, else one that was decided upon before, else a new one of
+// the first pool that can have it. Large pods go first, so that small ones fill the gaps. A
+// new node begins as the largest of the shapes that the pool prefers, so that it takes what
+// else waits, and ends as the smallest that holds what it took.
 func Grow(in GrowInput) GrowPlan {
 	mark := in.Cluster.Checkpoint()
 	defer in.Cluster.Revert(mark)
 
 	g := newGrowth(in)
+	defer g.end()
 	g.growToMin()
-	for _, pod := range inOrder(in.Pods) {
-		g.place(pod)
+	waiting := inOrder(in.Pods)
+	for round := 0; round < maxRounds; round++ {
+		g.refused = nil
+		for _, pod := range waiting {
+			g.place(pod)
+		}
+		if !g.shrink() || len(g.refused) == 0 {
+			break
+		}
+		// What shrinking gave back may be enough for those that were refused.
+		waiting = waiting[:0]
+		for _, refused := range g.refused {
+			waiting = append(waiting, refused.Pod)
+		}
 	}
 	return g.plan()
 }
 
+// maxRounds bounds how often what was given back is handed out again.
+const maxRounds = 4
+
 // growth is a decision in the making.
 type growth struct {
-	in       GrowInput
+	cluster  *scheduling.Cluster
 	pools    []*pool
-	launches []*Launch
-	new      map[string]*Launch // by the name of the node in the cluster
+	open     []*shape              // shapes that can be launched, in the order in which they are tried
+	asked    []scheduling.Template // theirs
+	launches []*launch
+	new      map[string]*launch // by the name of the node in the cluster
 	placed   []Placement
 	refused  []Refused
 }
 
+// launch is a Launch in the making.
+type launch struct {
+	node  string
+	shape *shape
+	pods  []*corev1.Pod
+}
+
 func newGrowth(in GrowInput) *growth {
-	g := &growth{in: in, new: map[string]*Launch{}}
+	g := &growth{cluster: in.Cluster, new: map[string]*launch{}}
 	for _, p := range in.Pools {
 		g.pools = append(g.pools, newPool(p))
 	}
 	slices.SortStableFunc(g.pools, func(a, b *pool) int {
 		return cmp.Or(cmp.Compare(b.Weight, a.Weight), strings.Compare(a.Name, b.Name))
 	})
+	for _, p := range g.pools {
+		for _, s := range p.shapes {
+			s.template = g.cluster.AddTemplate(s.named(fmt.Sprintf("%s (shape %s)", p.Name, s.Name)))
+		}
+	}
+	g.reopen()
 	return g
 }
 
-// growToMin launches what pools lack of their minimum.
-func (g *growth) growToMin() {
+func (g *growth) end() {
 	for _, p := range g.pools {
 		for _, s := range p.shapes {
-			for p.Nodes < p.Min && p.blocked(s) == "" {
-				g.launch(p, s)
+			g.cluster.RemoveTemplate(s.template)
+		}
+	}
+}
+
+// reopen finds anew which shapes can be launched.
+func (g *growth) reopen() {
+	g.open, g.asked = g.open[:0], g.asked[:0]
+	for _, p := range g.pools {
+		for _, s := range p.shapes {
+			if s.blocked = p.blocks(s); s.blocked == "" {
+				g.open, g.asked = append(g.open, s), append(g.asked, s.template)
 			}
 		}
 	}
 }
 
+// growToMin launches what pools lack of their minimum, in the smallest shape they prefer.
+func (g *growth) growToMin() {
+	for _, p := range g.pools {
+		for p.Nodes < p.Min {
+			s := p.smallest()
+			if s == nil {
+				break
+			}
+			g.launch(s)
+		}
+	}
+}
+
 func (g *growth) place(pod *corev1.Pod) {
-	node, placed := g.in.Cluster.Place(pod)
+	node, placed := g.cluster.Place(pod)
 	if !placed {
-		var refusals []PoolRefusal
-		if node, refusals = g.launchFor(pod); node == "" {
-			g.refused = append(g.refused, Refused{Pod: pod, Pools: refusals})
+		if node, placed = g.launchFor(pod); !placed {
+			g.refused = append(g.refused, Refused{Pod: pod, Pools: g.reasons(pod)})
 			return
 		}
 	}
 	if launch := g.new[node]; launch != nil {
-		launch.Pods = append(launch.Pods, pod)
+		launch.pods = append(launch.pods, pod)
 		return
 	}
 	g.placed = append(g.placed, Placement{Pod: pod, Node: node})
 }
 
-// launchFor launches a node that takes the pod, and puts it there; or says why no pool can.
-func (g *growth) launchFor(pod *corev1.Pod) (node string, refusals []PoolRefusal) {
+// launchFor launches a node that takes the pod, and puts it there.
+func (g *growth) launchFor(pod *corev1.Pod) (node string, placed bool) {
+	for from := 0; ; from++ {
+		i := g.cluster.FirstTemplate(pod, g.asked[from:])
+		if i < 0 {
+			return "", false
+		}
+		from += i
+		mark, s := g.cluster.Checkpoint(), g.open[from]
+		name := g.add(s)
+		if fits, _ := g.cluster.Fits(pod, name); !fits || g.cluster.Put(pod, name) != nil {
+			g.cluster.Revert(mark)
+			continue
+		}
+		g.take(s, name)
+		return name, true
+	}
+}
+
+func (g *growth) launch(s *shape) {
+	g.take(s, g.add(s))
+}
+
+// add adds a node of the shape to the cluster.
+func (g *growth) add(s *shape) (name string) {
+	name = fmt.Sprintf("%s (new %d)", s.pool.Name, len(g.launches)+1)
+	g.cluster.AddNode(s.named(name))
+	return name
+}
+
+// take notes that the node is to be launched.
+func (g *growth) take(s *shape, node string) {
+	s.pool.take(s)
+	l := &launch{node: node, shape: s}
+	g.launches, g.new[node] = append(g.launches, l), l
+	g.reopen()
+}
+
+// reasons tells why no pool can help the pod.
+func (g *growth) reasons(pod *corev1.Pod) []PoolRefusal {
+	refusals := make([]PoolRefusal, 0, len(g.pools))
 	for _, p := range g.pools {
 		var reasons []string
 		for _, s := range p.shapes {
-			name, reason := g.try(p, s, pod)
-			if name != "" {
-				return name, nil
+			fits, reason := g.cluster.FitsTemplate(pod, s.template)
+			switch {
+			case p.Closed != "":
+				reason = p.Closed
+			case fits && s.blocked != "":
+				reason = s.blocked
+			case fits:
+				reason = "a new node would be refused by those there are"
 			}
 			if !slices.Contains(reasons, reason) {
 				reasons = append(reasons, reason)
@@ -87,97 +187,35 @@ func (g *growth) launchFor(pod *corev1.Pod) (node string, refusals []PoolRefusal
 		}
 		refusals = append(refusals, PoolRefusal{Pool: p.Name, Reason: strings.Join(reasons, "; ")})
 	}
-	return "", refusals
+	return refusals
 }
 
-func (g *growth) try(p *pool, s *shape, pod *corev1.Pod) (node, reason string) {
-	if reason := p.blocked(s); reason != "" {
-		return "", reason
+// shrink makes each new node the smallest shape that holds its pods, of those that its pool
+// likes as much.
+func (g *growth) shrink() (shrunk bool) {
+	for _, l := range g.launches {
+		candidates := l.shape.smaller()
+		for i := len(candidates) - 1; i >= 0; i-- {
+			s := candidates[i]
+			if s.left == 0 || !g.cluster.Holds(s.template, l.node) {
+				continue
+			}
+			s.pool.swap(l.shape, s)
+			g.cluster.AddNode(s.named(l.node))
+			l.shape, shrunk = s, true
+			break
+		}
 	}
-	mark := g.in.Cluster.Checkpoint()
-	name := g.add(p, s)
-	if fits, reason := g.in.Cluster.Fits(pod, name); !fits {
-		g.in.Cluster.Revert(mark)
-		return "", reason
+	if shrunk {
+		g.reopen()
 	}
-	if err := g.in.Cluster.Put(pod, name); err != nil {
-		g.in.Cluster.Revert(mark)
-		return "", err.Error()
-	}
-	g.take(p, s, name)
-	return name, ""
-}
-
-func (g *growth) launch(p *pool, s *shape) {
-	g.take(p, s, g.add(p, s))
-}
-
-func (g *growth) add(p *pool, s *shape) (name string) {
-	name = fmt.Sprintf("%s (new %d)", p.Name, len(g.launches)+1)
-	node := s.Node.DeepCopy()
-	node.Name = name
-	if node.Labels == nil {
-		node.Labels = map[string]string{}
-	}
-	node.Labels[corev1.LabelHostname] = name
-	g.in.Cluster.AddNode(node)
-	return name
-}
-
-func (g *growth) take(p *pool, s *shape, node string) {
-	p.take(s)
-	launch := &Launch{Pool: p.Name, Shape: s.Name}
-	g.launches, g.new[node] = append(g.launches, launch), launch
+	return shrunk
 }
 
 func (g *growth) plan() GrowPlan {
 	plan := GrowPlan{Placed: g.placed, Refused: g.refused}
-	for _, launch := range g.launches {
-		plan.Launches = append(plan.Launches, *launch)
+	for _, l := range g.launches {
+		plan.Launches = append(plan.Launches, Launch{Pool: l.shape.pool.Name, Shape: l.shape.Name, Pods: l.pods})
 	}
 	return plan
-}
-
-// inOrder: what matters more first, as the scheduler does; then the larger, which are
-// harder to place; then the older.
-func inOrder(pods []*corev1.Pod) []*corev1.Pod {
-	type sized struct {
-		pod         *corev1.Pod
-		cpu, memory int64
-	}
-	all := make([]sized, 0, len(pods))
-	for _, pod := range pods {
-		cpu, memory := sizeOf(pod)
-		all = append(all, sized{pod: pod, cpu: cpu, memory: memory})
-	}
-	slices.SortStableFunc(all, func(a, b sized) int {
-		return cmp.Or(
-			cmp.Compare(priorityOf(b.pod), priorityOf(a.pod)),
-			cmp.Compare(b.cpu, a.cpu),
-			cmp.Compare(b.memory, a.memory),
-			a.pod.CreationTimestamp.Compare(b.pod.CreationTimestamp.Time),
-			strings.Compare(a.pod.Namespace, b.pod.Namespace),
-			strings.Compare(a.pod.Name, b.pod.Name),
-		)
-	})
-	ordered := make([]*corev1.Pod, 0, len(all))
-	for _, s := range all {
-		ordered = append(ordered, s.pod)
-	}
-	return ordered
-}
-
-func sizeOf(pod *corev1.Pod) (cpu, memory int64) {
-	for _, container := range pod.Spec.Containers {
-		cpu += container.Resources.Requests.Cpu().MilliValue()
-		memory += container.Resources.Requests.Memory().Value()
-	}
-	return cpu, memory
-}
-
-func priorityOf(pod *corev1.Pod) int32 {
-	if pod.Spec.Priority == nil {
-		return 0
-	}
-	return *pod.Spec.Priority
 }

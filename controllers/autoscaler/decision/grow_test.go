@@ -45,6 +45,12 @@ func spread(pod *corev1.Pod, key string) *corev1.Pod {
 	return pod
 }
 
+func apart(pod *corev1.Pod) *corev1.Pod {
+	pod.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
+		TopologyKey: corev1.LabelHostname, LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "x"}}}}}}
+	return pod
+}
+
 func selecting(pod *corev1.Pod, key, value string) *corev1.Pod {
 	pod.Spec.NodeSelector = map[string]string{key: value}
 	return pod
@@ -138,7 +144,7 @@ func TestGrow(t *testing.T) {
 				{Name: "c", Shapes: []decision.Shape{{Name: "four", Node: four.Node, NearestMiss: "needs 4 cpus on one agent; the best free is 2 on agent-17"}}},
 			},
 			want: outcome{Refused: map[string][]string{"1": {
-				"a: it has 1 nodes, its maxReplicas",
+				"a: it has its maxReplicas of 1",
 				"b: one more node would exceed its limit of 7 cpu",
 				"c: no capacity: needs 4 cpus on one agent; the best free is 2 on agent-17",
 			}}},
@@ -157,6 +163,24 @@ func TestGrow(t *testing.T) {
 			nodes: []*corev1.Node{makeNode("n1", "a", "1", "1Gi"), makeNode("n2", "b", "0", "1Gi"), makeNode("n3", "c", "0", "1Gi")},
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{makeShape("in-a", "a", "4", "8Gi"), makeShape("in-b", "b", "4", "8Gi"), makeShape("in-c", "c", "4", "8Gi")}}},
 			want:  outcome{Placed: map[string]string{"1": "n1"}, Launches: []string{"p/in-b: 2", "p/in-c: 3"}},
+		},
+		"a new node ends as the smallest shape that holds what it took": {
+			pods: []*corev1.Pod{makePod("1", "1"), makePod("2", "1"), makePod("3", "7")},
+			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{
+				makeShape("two", "a", "2", "8Gi"), makeShape("eight", "a", "8", "8Gi"), makeShape("four", "a", "4", "8Gi")}}},
+			want: outcome{Launches: []string{"p/eight: 3 1", "p/two: 2"}},
+		},
+		"a preferred shape is taken, whatever is wasted": {
+			pods: []*corev1.Pod{makePod("1", "1")},
+			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{
+				makeShape("two", "a", "2", "8Gi"), {Name: "eight", Node: makeNode("eight", "a", "8", "8Gi"), Preference: 1, Room: -1}}}},
+			want: outcome{Launches: []string{"p/eight: 1"}},
+		},
+		"what shrinking gives back is handed out again": {
+			pods: []*corev1.Pod{apart(makePod("1", "1")), apart(makePod("2", "1"))},
+			pools: []decision.Pool{{Name: "p", Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("8")}, Shapes: []decision.Shape{
+				makeShape("two", "a", "2", "8Gi"), makeShape("eight", "a", "8", "8Gi")}}},
+			want: outcome{Launches: []string{"p/two: 1", "p/two: 2"}},
 		},
 		"a node selector that no pool meets": {
 			pods:  []*corev1.Pod{selecting(makePod("1", "1"), "disk", "ssd")},

@@ -8,9 +8,11 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 )
 
-// pool is a Pool, with what was taken from it.
+// pool is a Pool, and what was taken from it.
 type pool struct {
 	Pool
 	used   corev1.ResourceList
@@ -19,39 +21,76 @@ type pool struct {
 
 type shape struct {
 	Shape
-	left int // Room less what was taken
+	pool     *pool
+	template scheduling.Template
+	left     int    // Room less what was taken
+	blocked  string // why there can't be one more, in words; empty if there can
 }
 
-func newPool(p Pool) *pool {
-	result := &pool{Pool: p, used: p.Used.DeepCopy()}
-	if result.used == nil {
-		result.used = corev1.ResourceList{}
+func newPool(given Pool) *pool {
+	p := &pool{Pool: given, used: corev1.ResourceList{}}
+	maps.Copy(p.used, given.Used)
+	for _, s := range given.Shapes {
+		p.shapes = append(p.shapes, &shape{Shape: s, pool: p, left: s.Room})
 	}
-	for _, s := range p.Shapes {
-		result.shapes = append(result.shapes, &shape{Shape: s, left: s.Room})
-	}
-	slices.SortStableFunc(result.shapes, func(a, b *shape) int {
-		return cmp.Or(
-			cmp.Compare(b.Preference, a.Preference),
-			a.Node.Status.Allocatable.Cpu().Cmp(*b.Node.Status.Allocatable.Cpu()),
-			a.Node.Status.Allocatable.Memory().Cmp(*b.Node.Status.Allocatable.Memory()),
-			strings.Compare(a.Name, b.Name),
-		)
+	slices.SortStableFunc(p.shapes, func(a, b *shape) int {
+		return cmp.Or(cmp.Compare(b.Preference, a.Preference), b.size(a), strings.Compare(a.Name, b.Name))
 	})
-	return result
+	return p
 }
 
-// blocked tells why the pool can't have one more node of the shape, in words; empty if it can.
-func (p *pool) blocked(s *shape) string {
+// size compares by what a node has to give.
+func (s *shape) size(other *shape) int {
+	return cmp.Or(
+		s.Node.Status.Allocatable.Cpu().Cmp(*other.Node.Status.Allocatable.Cpu()),
+		s.Node.Status.Allocatable.Memory().Cmp(*other.Node.Status.Allocatable.Memory()),
+	)
+}
+
+// named is a node of the shape.
+func (s *shape) named(name string) *corev1.Node {
+	node := *s.Node
+	node.Name, node.Labels = name, map[string]string{}
+	maps.Copy(node.Labels, s.Node.Labels)
+	node.Labels[corev1.LabelHostname] = name
+	return &node
+}
+
+// smaller are the shapes that are smaller and liked as much, the smallest last.
+func (s *shape) smaller() []*shape {
+	var smaller []*shape
+	for _, other := range s.pool.shapes {
+		if other.Preference == s.Preference && other.size(s) < 0 {
+			smaller = append(smaller, other)
+		}
+	}
+	return smaller
+}
+
+// smallest is the smallest shape there can be one more of, of those that are liked most.
+func (p *pool) smallest() *shape {
+	var smallest *shape
+	for _, s := range p.shapes {
+		if p.blocks(s) != "" {
+			continue
+		}
+		if smallest == nil || s.Preference == smallest.Preference {
+			smallest = s
+		}
+	}
+	return smallest
+}
+
+// blocks tells why the pool can't have one more node of the shape, in words; empty if it can.
+func (p *pool) blocks(s *shape) string {
 	if p.Closed != "" {
 		return p.Closed
 	}
 	if p.Max > 0 && p.Nodes >= p.Max {
-		return fmt.Sprintf("it has %d nodes, its maxReplicas", p.Nodes)
+		return fmt.Sprintf("it has its maxReplicas of %d", p.Max)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Limits)) {
-		limit := p.Limits[name]
-		sum := p.used[name].DeepCopy()
+		limit, sum := p.Limits[name], p.used[name].DeepCopy()
 		sum.Add(s.Node.Status.Capacity[name])
 		if sum.Cmp(limit) > 0 {
 			return fmt.Sprintf("one more node would exceed its limit of %s %s", limit.String(), name)
@@ -65,12 +104,26 @@ func (p *pool) blocked(s *shape) string {
 
 func (p *pool) take(s *shape) {
 	p.Nodes++
+	p.use(s, 1)
+}
+
+// swap takes a node of one shape in place of one of another.
+func (p *pool) swap(before, after *shape) {
+	p.use(before, -1)
+	p.use(after, 1)
+}
+
+func (p *pool) use(s *shape, sign int) {
 	for name, quantity := range s.Node.Status.Capacity {
 		sum := p.used[name].DeepCopy()
-		sum.Add(quantity)
+		if sign > 0 {
+			sum.Add(quantity)
+		} else {
+			sum.Sub(quantity)
+		}
 		p.used[name] = sum
 	}
-	if s.left > 0 {
-		s.left--
+	if s.Room >= 0 {
+		s.left -= sign
 	}
 }

@@ -1,12 +1,12 @@
 package scheduling
 
 import (
-	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
@@ -15,23 +15,30 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
 
-// Cluster is nodes and the pods on them, as the scheduler's plugins see them.
+// Cluster is nodes and the pods on them, as the scheduler's plugins see them, and what the
+// plugins said, for as long as it holds.
 type Cluster struct {
-	scheduler framework.Framework
-	objects   informers.SharedInformerFactory
+	plugins []*plugin
+	objects informers.SharedInformerFactory
 
-	nodes []*framework.NodeInfo // by slot; nil where a node was removed
-	slots map[string]int        // slot of each node
-	pods  map[types.UID]int     // slot of the node of each pod
+	nodes    []*framework.NodeInfo       // by slot; nil where there is none
+	live     slotSet                     // the slots of nodes; the others are templates' or free
+	slots    map[string]int              // slot of each node
+	pods     map[types.UID]*place        // where each pod is
+	topology map[string]map[string][]int // slots by the value of a label, for labels that are topology keys
+	listed   []fwk.NodeInfo              // the nodes, nil where it must be made again
+
+	classes map[string][]*sieve // what is asked of a class of pods: for each plugin its sieve, nil where there are no classes
+	kin     map[string]*kin     // pods that others see alike
 
 	undo []func() // takes back each change since the first Checkpoint that is open
 	open int      // Checkpoints that were not reverted
 }
 
-// Refusal is why some nodes won't have a pod, in the scheduler's words.
-type Refusal struct {
-	Reason string
-	Nodes  int
+// place is where a pod is.
+type place struct {
+	slot int
+	info *framework.PodInfo
 }
 
 // Mark is a moment that a Cluster can be brought back to.
@@ -39,12 +46,14 @@ type Mark struct{ undo, open int }
 
 // New makes a Cluster without nodes.
 func New() (*Cluster, error) {
-	c := &Cluster{objects: newObjects(), slots: map[string]int{}, pods: map[types.UID]int{}}
-	scheduler, err := newFramework(snapshot{cluster: c}, c.objects)
-	if err != nil {
+	c := &Cluster{
+		objects: newObjects(), slots: map[string]int{}, pods: map[types.UID]*place{}, topology: map[string]map[string][]int{},
+	}
+	var err error
+	if c.plugins, err = newPlugins(snapshot{cluster: c}, c.objects); err != nil {
 		return nil, err
 	}
-	c.scheduler = scheduler
+	c.forget()
 	return c, nil
 }
 
@@ -55,6 +64,7 @@ func (c *Cluster) Set(object runtime.Object) error {
 	if err != nil {
 		return err
 	}
+	c.forgetIfSeen(object)
 	return store.Update(object)
 }
 
@@ -64,31 +74,87 @@ func (c *Cluster) Unset(object runtime.Object) error {
 	if err != nil {
 		return err
 	}
+	c.forgetIfSeen(object)
 	return store.Delete(object)
+}
+
+// forgetIfSeen: what plugins know of classes of pods comes from namespaces, besides nodes
+// and pods; volumes they look up anew.
+func (c *Cluster) forgetIfSeen(object runtime.Object) {
+	if _, ok := object.(*corev1.Namespace); ok {
+		c.forget()
+	}
 }
 
 // AddNode adds a node, or replaces the one of that name under its pods.
 func (c *Cluster) AddNode(node *corev1.Node) {
-	if slot, ok := c.slots[node.Name]; ok {
-		before := c.nodes[slot].Node()
-		c.nodes[slot].SetNode(node)
-		c.changed(func() { c.AddNode(before) })
+	slot, ok := c.slots[node.Name]
+	if !ok {
+		c.join(c.freeSlot(), node)
 		return
 	}
-	info := framework.NewNodeInfo()
-	info.SetNode(node)
+	info := c.nodes[slot]
+	if before := info.Node(); sameToPlugins(before, node) {
+		info.SetNode(node)
+		c.changed(func() { c.nodes[slot].SetNode(before) })
+		return
+	}
+	pods := slices.Clone(info.Pods)
+	c.RemoveNode(node.Name)
+	c.join(slot, node)
+	for _, pod := range pods {
+		c.put(pod.(*framework.PodInfo), slot)
+	}
+}
+
+// sameToPlugins tells of two versions of a node whether filters see them alike: most changes
+// to a node are heartbeats.
+func sameToPlugins(a, b *corev1.Node) bool {
+	return equality.Semantic.DeepEqual(a.Labels, b.Labels) &&
+		equality.Semantic.DeepEqual(a.Annotations, b.Annotations) &&
+		equality.Semantic.DeepEqual(a.Spec, b.Spec) &&
+		equality.Semantic.DeepEqual(a.Status.Allocatable, b.Status.Allocatable) &&
+		slices.Equal(a.Status.DeclaredFeatures, b.Status.DeclaredFeatures)
+}
+
+func (c *Cluster) freeSlot() int {
 	slot := slices.Index(c.nodes, nil)
 	if slot < 0 {
 		slot = len(c.nodes)
 		c.nodes = append(c.nodes, nil)
 	}
-	c.join(slot, info)
+	return slot
 }
 
-func (c *Cluster) join(slot int, info *framework.NodeInfo) {
-	name := info.Node().Name
-	c.nodes[slot], c.slots[name] = info, slot
-	c.changed(func() { c.RemoveNode(name) })
+// occupy puts a node in a slot, where no plugin knows it yet.
+func (c *Cluster) occupy(slot int, node *corev1.Node) {
+	info := framework.NewNodeInfo()
+	info.SetNode(node)
+	c.nodes[slot] = info
+	c.indexNode(slot, node)
+	for _, p := range c.plugins {
+		for _, s := range p.all {
+			s.open(slot)
+		}
+	}
+}
+
+func (c *Cluster) vacate(slot int) {
+	c.unindexNode(slot, c.nodes[slot].Node())
+	c.nodes[slot] = nil
+}
+
+func (c *Cluster) join(slot int, node *corev1.Node) {
+	c.occupy(slot, node)
+	c.live.add(slot)
+	c.slots[node.Name] = slot
+	if c.listed != nil && slot == len(c.nodes)-1 {
+		c.listed = append(c.listed, c.nodes[slot])
+	} else {
+		c.listed = nil
+	}
+	c.eachTracker(func(t tracker) { t.joined(slot) })
+	c.changed(func() { c.RemoveNode(node.Name) })
 }
 
 // RemoveNode removes a node and the pods on it. It does nothing where there is none.
@@ -97,109 +163,71 @@ func (c *Cluster) RemoveNode(name string) {
 	if !ok {
 		return
 	}
-	info := c.nodes[slot]
-	for _, pod := range slices.Clone(info.Pods) {
+	node := c.nodes[slot].Node()
+	for _, pod := range slices.Clone(c.nodes[slot].Pods) {
 		c.RemovePod(pod.GetPod())
 	}
-	c.nodes[slot] = nil
 	delete(c.slots, name)
-	c.changed(func() { c.join(slot, info) })
+	c.live.remove(slot)
+	c.vacate(slot)
+	c.listed = nil
+	c.eachTracker(func(t tracker) { t.left(slot, node) })
+	c.changed(func() { c.join(slot, node) })
 }
 
 // AddPod adds a pod, known by its UID, to the node that its spec names. Pods that are done
-// are the caller's to leave out, and so are pods that are there already.
+// are the caller's to leave out.
 func (c *Cluster) AddPod(pod *corev1.Pod) error {
 	return c.Put(pod, pod.Spec.NodeName)
 }
 
-// Put adds a pod to a node, whether it fits there or not, and whatever its spec says.
+// Put adds a pod to a node, whether it fits there or not, and whatever its spec says. It is
+// moved if it was elsewhere.
 func (c *Cluster) Put(pod *corev1.Pod, node string) error {
 	slot, ok := c.slots[node]
 	if !ok {
 		return fmt.Errorf("adding pod %s/%s: there is no node %q", pod.Namespace, pod.Name, node)
 	}
-	c.put(pod, slot)
+	if pod.UID == "" {
+		return fmt.Errorf("adding pod %s/%s: it has no UID", pod.Namespace, pod.Name)
+	}
+	c.RemovePod(pod)
+	c.putNew(pod, slot)
 	return nil
 }
 
-func (c *Cluster) put(pod *corev1.Pod, slot int) {
-	c.nodes[slot].AddPod(pod)
-	c.pods[pod.UID] = slot
-	c.changed(func() { c.RemovePod(pod) })
+func (c *Cluster) putNew(pod *corev1.Pod, slot int) {
+	// The API server lets terms through that can't be parsed; the scheduler goes on without them.
+	info, _ := framework.NewPodInfo(pod)
+	c.put(info, slot)
+}
+
+func (c *Cluster) put(info *framework.PodInfo, slot int) {
+	c.nodes[slot].AddPodInfo(info)
+	c.pods[info.Pod.UID] = &place{slot: slot, info: info}
+	c.eachConcerned(info, func(t tracker) { t.added(info, slot) })
+	c.changed(func() { c.RemovePod(info.Pod) })
 }
 
 // RemovePod removes a pod. It does nothing where it isn't.
 func (c *Cluster) RemovePod(pod *corev1.Pod) {
-	slot, ok := c.pods[pod.UID]
+	at, ok := c.pods[pod.UID]
 	if !ok {
 		return
 	}
-	if err := c.nodes[slot].RemovePod(klog.Background(), pod); err != nil {
+	if err := c.nodes[at.slot].RemovePod(klog.Background(), at.info.Pod); err != nil {
 		return
 	}
 	delete(c.pods, pod.UID)
-	c.changed(func() { c.put(pod, slot) })
-}
-
-// Place adds a pod to the first node on which it fits.
-func (c *Cluster) Place(pod *corev1.Pod) (node string, placed bool) {
-	state := framework.NewCycleState()
-	result, status, _ := c.scheduler.RunPreFilterPlugins(context.Background(), state, pod)
-	if !status.IsSuccess() {
-		return "", false
-	}
-	for slot, info := range c.nodes {
-		if info == nil || !result.AllNodes() && !result.NodeNames.Has(info.Node().Name) {
-			continue
-		}
-		if c.scheduler.RunFilterPlugins(context.Background(), state, pod, info).IsSuccess() {
-			c.put(pod, slot)
-			return info.Node().Name, true
+	for _, p := range c.plugins {
+		if p.localToNode() {
+			for _, s := range p.all {
+				s.closed.remove(at.slot)
+			}
 		}
 	}
-	return "", false
-}
-
-// Fits tells whether a pod fits on a node, and if not, why.
-func (c *Cluster) Fits(pod *corev1.Pod, node string) (fits bool, reason string) {
-	slot, ok := c.slots[node]
-	if !ok {
-		return false, "there is no such node"
-	}
-	state := framework.NewCycleState()
-	result, status, _ := c.scheduler.RunPreFilterPlugins(context.Background(), state, pod)
-	if !status.IsSuccess() {
-		return false, reasonOf(status)
-	}
-	if !result.AllNodes() && !result.NodeNames.Has(node) {
-		return false, "node(s) didn't match the pod's node affinity/selector"
-	}
-	status = c.scheduler.RunFilterPlugins(context.Background(), state, pod, c.nodes[slot])
-	return status.IsSuccess(), reasonOf(status)
-}
-
-// Why tells why a pod fits nowhere: each reason with the number of nodes, most nodes first.
-func (c *Cluster) Why(pod *corev1.Pod) []Refusal {
-	counts := map[string]int{}
-	for _, info := range c.nodes {
-		if info == nil {
-			continue
-		}
-		if fits, reason := c.Fits(pod, info.Node().Name); !fits {
-			counts[reason]++
-		}
-	}
-	refusals := make([]Refusal, 0, len(counts))
-	for reason, nodes := range counts {
-		refusals = append(refusals, Refusal{Reason: reason, Nodes: nodes})
-	}
-	slices.SortFunc(refusals, func(a, b Refusal) int {
-		if a.Nodes != b.Nodes {
-			return b.Nodes - a.Nodes
-		}
-		return strings.Compare(a.Reason, b.Reason)
-	})
-	return refusals
+	c.eachConcerned(at.info, func(t tracker) { t.removed(at.info, at.slot) })
+	c.changed(func() { c.put(at.info, at.slot) })
 }
 
 // Checkpoint marks this moment, for Revert. Checkpoints may be nested.
@@ -212,7 +240,7 @@ func (c *Cluster) Checkpoint() Mark {
 // Revert takes back every change to nodes and pods since the mark was made.
 func (c *Cluster) Revert(mark Mark) {
 	taken := c.undo[mark.undo:]
-	c.undo, c.open = c.undo[:mark.undo], 0
+	c.undo, c.open = c.undo[:mark.undo:mark.undo], 0
 	for i := len(taken) - 1; i >= 0; i-- {
 		taken[i]()
 	}
@@ -225,9 +253,18 @@ func (c *Cluster) changed(undo func()) {
 	}
 }
 
-func reasonOf(status *fwk.Status) string {
-	if status.IsSuccess() {
-		return ""
+// infos are the nodes, for plugins that want to see them all.
+func (c *Cluster) infos() []fwk.NodeInfo {
+	if c.listed == nil {
+		c.listed = snapshot{cluster: c}.having(func(fwk.NodeInfo) bool { return true })
 	}
-	return strings.Join(status.Reasons(), ", ")
+	return c.listed
+}
+
+func (c *Cluster) namespaceLabels(name string) labels.Set {
+	namespace, err := c.objects.Core().V1().Namespaces().Lister().Get(name)
+	if err != nil {
+		return nil // as the scheduler does where it doesn't know it
+	}
+	return namespace.Labels
 }

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
-	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/nodevolumelimits"
 	schedulerruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
@@ -21,18 +22,30 @@ import (
 // where those are not there.
 var registerMetrics = sync.OnceFunc(metrics.Register)
 
-// newFramework is the default profile of the kube-scheduler, over this snapshot and these
-// objects. It runs nothing: the context only ends the goroutine that would record the
-// durations of plugins.
-func newFramework(snapshot fwk.SharedLister, objects informers.SharedInformerFactory) (framework.Framework, error) {
+// plugin is one of the filters of the scheduler's default profile.
+type plugin struct {
+	name      string
+	filter    fwk.FilterPlugin
+	preFilter fwk.PreFilterPlugin        // nil if it has none
+	key       func(key, *corev1.Pod) key // nil if it is asked about each pod anew
+	sieves    map[string]*sieve          // by key
+	all       []*sieve                   // the same, oldest first
+}
+
+// newPlugins are the filters of the kube-scheduler's default profile, in its order, over
+// this snapshot and these objects.
+func newPlugins(snapshot fwk.SharedLister, objects informers.SharedInformerFactory) ([]*plugin, error) {
 	registerMetrics()
 	profile, err := defaultProfile()
 	if err != nil {
 		return nil, err
 	}
+	// The framework runs nothing: its context only ends the goroutine that would record how
+	// long plugins take.
 	ended, end := context.WithCancel(context.Background())
 	end()
-	f, err := schedulerruntime.NewFramework(ended, plugins.NewInTreeRegistry(), profile,
+	registry, made := recorded(plugins.NewInTreeRegistry())
+	framework, err := schedulerruntime.NewFramework(ended, registry, profile,
 		schedulerruntime.WithSnapshotSharedLister(snapshot),
 		schedulerruntime.WithInformerFactory(objects),
 		schedulerruntime.WithSharedCSIManager(nodevolumelimits.NewCSIManager(objects.Storage().V1().CSINodes().Lister())),
@@ -42,7 +55,27 @@ func newFramework(snapshot fwk.SharedLister, objects informers.SharedInformerFac
 	if err != nil {
 		return nil, fmt.Errorf("assembling the scheduler's plugins: %w", err)
 	}
-	return f, nil
+	var filters []*plugin
+	for _, enabled := range framework.ListPlugins().Filter.Enabled {
+		p := &plugin{name: enabled.Name, key: keys[enabled.Name], sieves: map[string]*sieve{}}
+		p.filter = made[p.name].(fwk.FilterPlugin)
+		p.preFilter, _ = made[p.name].(fwk.PreFilterPlugin)
+		filters = append(filters, p)
+	}
+	return filters, nil
+}
+
+// recorded is the registry, and what will be made from it.
+func recorded(registry schedulerruntime.Registry) (schedulerruntime.Registry, map[string]fwk.Plugin) {
+	made := map[string]fwk.Plugin{}
+	for name, factory := range registry {
+		registry[name] = func(ctx context.Context, args runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
+			p, err := factory(ctx, args, handle)
+			made[name] = p
+			return p, err
+		}
+	}
+	return registry, made
 }
 
 func defaultProfile() (*config.KubeSchedulerProfile, error) {

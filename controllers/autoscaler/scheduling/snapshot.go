@@ -17,7 +17,7 @@ func (s snapshot) NodeInfos() fwk.NodeInfoLister       { return s }
 func (s snapshot) StorageInfos() fwk.StorageInfoLister { return s }
 
 func (s snapshot) List() ([]fwk.NodeInfo, error) {
-	return s.having(func(fwk.NodeInfo) bool { return true }), nil
+	return s.cluster.infos(), nil
 }
 
 func (s snapshot) HavePodsWithAffinityList() ([]fwk.NodeInfo, error) {
@@ -34,8 +34,8 @@ func (s snapshot) HavePodsWithRequiredNonHostScopedAntiAffinityList() ([]fwk.Nod
 
 func (s snapshot) having(what func(fwk.NodeInfo) bool) []fwk.NodeInfo {
 	var nodes []fwk.NodeInfo
-	for _, node := range s.cluster.nodes {
-		if node != nil && what(node) {
+	for slot, node := range s.cluster.nodes {
+		if s.cluster.live.has(slot) && what(node) {
 			nodes = append(nodes, node)
 		}
 	}
@@ -51,8 +51,8 @@ func (s snapshot) Get(name string) (fwk.NodeInfo, error) {
 }
 
 func (s snapshot) IsPVCUsedByPods(key string) bool {
-	for _, node := range s.cluster.nodes {
-		if node != nil && node.GetPVCRefCounts()[key] > 0 {
+	for slot, node := range s.cluster.nodes {
+		if s.cluster.live.has(slot) && node.GetPVCRefCounts()[key] > 0 {
 			return true
 		}
 	}

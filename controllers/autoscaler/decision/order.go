@@ -1,0 +1,55 @@
+package decision
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// inOrder: what matters more first, as the scheduler does; then the larger, which are
+// harder to place; then the older.
+func inOrder(pods []*corev1.Pod) []*corev1.Pod {
+	type sized struct {
+		pod         *corev1.Pod
+		priority    int32
+		cpu, memory int64
+	}
+	all := make([]sized, 0, len(pods))
+	for _, pod := range pods {
+		cpu, memory := sizeOf(pod)
+		all = append(all, sized{pod: pod, priority: priorityOf(pod), cpu: cpu, memory: memory})
+	}
+	slices.SortStableFunc(all, func(a, b sized) int {
+		return cmp.Or(
+			cmp.Compare(b.priority, a.priority),
+			cmp.Compare(b.cpu, a.cpu),
+			cmp.Compare(b.memory, a.memory),
+			a.pod.CreationTimestamp.Compare(b.pod.CreationTimestamp.Time),
+			strings.Compare(a.pod.Namespace, b.pod.Namespace),
+			strings.Compare(a.pod.Name, b.pod.Name),
+		)
+	})
+	ordered := make([]*corev1.Pod, 0, len(all))
+	for _, s := range all {
+		ordered = append(ordered, s.pod)
+	}
+	return ordered
+}
+
+func sizeOf(pod *corev1.Pod) (cpu, memory int64) {
+	for i := range pod.Spec.Containers {
+		requests := pod.Spec.Containers[i].Resources.Requests
+		cpu += requests.Cpu().MilliValue()
+		memory += requests.Memory().Value()
+	}
+	return cpu, memory
+}
+
+func priorityOf(pod *corev1.Pod) int32 {
+	if pod.Spec.Priority == nil {
+		return 0
+	}
+	return *pod.Spec.Priority
+}
