@@ -33,6 +33,7 @@ func Grow(in GrowInput) GrowPlan {
 			break
 		}
 		// What shrinking gave back may be enough for those that were refused.
+		g.reopen()
 		waiting = waiting[:0]
 		for _, refused := range g.refused {
 			waiting = append(waiting, refused.Pod)
@@ -201,13 +202,12 @@ func (g *growth) shrink() (shrunk bool) {
 				continue
 			}
 			s.pool.swap(l.shape, s)
-			g.cluster.AddNode(s.named(l.node))
+			if len(g.refused) > 0 {
+				g.cluster.AddNode(s.named(l.node)) // the next round must see it
+			}
 			l.shape, shrunk = s, true
 			break
 		}
-	}
-	if shrunk {
-		g.reopen()
 	}
 	return shrunk
 }

@@ -106,9 +106,10 @@ func (t *affinity) openAround(node *corev1.Node, keys []string) {
 	}
 }
 
-func (t *affinity) joined(int)             {}
-func (t *affinity) left(int, *corev1.Node) {}
-func (t *affinity) opened(int)             {}
+func (t *affinity) joined(int) {}
+func (t *affinity) left(int)   {}
+func (t *affinity) opened(int) {}
+func (t *affinity) settle()    {}
 
 // refused: nodes of the same domains are refused alike, where it was affinity that refused.
 func (t *affinity) refused(slot int, status *fwk.Status) []int {

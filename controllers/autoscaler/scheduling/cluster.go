@@ -171,7 +171,7 @@ func (c *Cluster) RemoveNode(name string) {
 	c.live.remove(slot)
 	c.vacate(slot)
 	c.listed = nil
-	c.eachTracker(func(t tracker) { t.left(slot, node) })
+	c.eachTracker(func(t tracker) { t.left(slot) })
 	c.changed(func() { c.join(slot, node) })
 }
 

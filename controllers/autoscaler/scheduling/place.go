@@ -149,6 +149,9 @@ func (c *Cluster) question(pod *corev1.Pod) question {
 			s = &sieve{plugin: c.plugins[i], pod: pod, closed: &slotSet{}}
 			s.prepare(anew, c.infos())
 		}
+		if s.tracker != nil {
+			s.tracker.settle()
+		}
 		if !s.passes {
 			q.sieves = append(q.sieves, s)
 		}

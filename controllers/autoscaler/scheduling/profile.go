@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
+	"k8s.io/client-go/util/workqueue"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
@@ -50,7 +51,6 @@ func newPlugins(snapshot fwk.SharedLister, objects informers.SharedInformerFacto
 		schedulerruntime.WithInformerFactory(objects),
 		schedulerruntime.WithSharedCSIManager(nodevolumelimits.NewCSIManager(objects.Storage().V1().CSINodes().Lister())),
 		schedulerruntime.WithSharedDRAManager(noDevices{}),
-		schedulerruntime.WithParallelism(1),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("assembling the scheduler's plugins: %w", err)
@@ -70,12 +70,25 @@ func recorded(registry schedulerruntime.Registry) (schedulerruntime.Registry, ma
 	made := map[string]fwk.Plugin{}
 	for name, factory := range registry {
 		registry[name] = func(ctx context.Context, args runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
-			p, err := factory(ctx, args, handle)
+			p, err := factory(ctx, args, alone{handle})
 			made[name] = p
 			return p, err
 		}
 	}
 	return registry, made
+}
+
+// alone makes plugins do their work in the goroutine that asks for it.
+type alone struct{ fwk.Handle }
+
+func (alone) Parallelizer() fwk.Parallelizer { return oneByOne{} }
+
+type oneByOne struct{}
+
+func (oneByOne) Until(_ context.Context, pieces int, do workqueue.DoWorkPieceFunc, _ string) {
+	for i := range pieces {
+		do(i)
+	}
 }
 
 func defaultProfile() (*config.KubeSchedulerProfile, error) {

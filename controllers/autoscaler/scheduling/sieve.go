@@ -27,7 +27,8 @@ type sieve struct {
 	tracker tracker // keeps a state that depends on the whole cluster; nil if it doesn't
 }
 
-// tracker keeps a sieve in step with the cluster. It is told of each change after the fact.
+// tracker keeps a sieve in step with the cluster. It is told of each change after the fact,
+// and may put off what it does about it.
 type tracker interface {
 	// concerns tells whether it matters to the state where a pod is. Too often is right.
 	concerns(pod fwk.PodInfo) bool
@@ -36,7 +37,9 @@ type tracker interface {
 	removed(pod fwk.PodInfo, slot int)
 	// joined and left are told of nodes, which have no pods then.
 	joined(slot int)
-	left(slot int, node *corev1.Node)
+	left(slot int)
+	// settle does what was put off: the sieve is about to be used.
+	settle()
 	// refused tells which other slots are refused as well when this one was.
 	refused(slot int, status *fwk.Status) []int
 	// opened: the slot may be asked again, whatever was refused.

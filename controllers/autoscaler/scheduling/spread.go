@@ -29,11 +29,19 @@ type spread struct {
 	constraints []*corev1.TopologySpreadConstraint
 	selectors   []labels.Selector
 	domains     []domains // one for each constraint
-	by          [][]int32 // what each slot adds to each constraint; -1 if it doesn't count
+	by          [][]share // what each slot adds to each constraint
+	stale       []int     // slots that changed since the sums were right
+	isStale     slotSet
 
 	// levels has the refused slots by the state of what a verdict depends on besides the
 	// node's own domains: the least counts, and whether there are domains enough.
 	levels map[string]*slotSet
+}
+
+// share is what a node adds to a domain: a number of pods, -1 if it doesn't count.
+type share struct {
+	domain string
+	pods   int
 }
 
 // domains has the nodes of each domain of a constraint, and the domains by their count.
@@ -53,15 +61,15 @@ type spreadView struct {
 }
 
 // maxLevels bounds what is remembered; where there are more, it is learned again.
-const maxLevels = 64
+const maxLevels = 8
 
 func newSpread(c *Cluster, s *sieve) tracker {
 	s.prepare(framework.NewCycleState(), nil)
-	t := &spread{cluster: c, sieve: s, constraints: hardConstraints(s.pod), levels: map[string]*slotSet{}}
+	t := &spread{cluster: c, sieve: s, levels: map[string]*slotSet{}}
 	if s.passes || s.refusal != "" {
 		return t
 	}
-	t.view = viewOf(s.state)
+	t.view, t.constraints = viewOf(s.state), hardConstraints(s.pod)
 	for _, constraint := range t.constraints {
 		// What can't be parsed was refused above.
 		selector, _ := metav1.LabelSelectorAsSelector(constraint.LabelSelector)
@@ -69,13 +77,10 @@ func newSpread(c *Cluster, s *sieve) tracker {
 		t.domains = append(t.domains, domains{nodes: map[string]int{}, by: map[int]int{}, least: math.MaxInt32})
 		c.index(constraint.TopologyKey)
 	}
-	t.by = make([][]int32, len(t.constraints))
+	t.by = make([][]share, len(t.constraints))
 	for slot := range c.nodes {
-		if c.live.has(slot) {
-			t.count(slot)
-		}
+		t.touch(slot)
 	}
-	t.settle()
 	return t
 }
 
@@ -116,73 +121,133 @@ func (t *spread) concerns(pod fwk.PodInfo) bool {
 	return false
 }
 
-func (t *spread) added(_ fwk.PodInfo, slot int)   { t.recount(slot) }
-func (t *spread) removed(_ fwk.PodInfo, slot int) { t.recount(slot) }
-func (t *spread) joined(slot int)                 { t.recount(slot) }
+func (t *spread) added(_ fwk.PodInfo, slot int)   { t.touch(slot) }
+func (t *spread) removed(_ fwk.PodInfo, slot int) { t.touch(slot) }
+func (t *spread) joined(slot int)                 { t.touch(slot) }
+func (t *spread) left(slot int)                   { t.touch(slot) }
 
-func (t *spread) recount(slot int) {
-	if t.sieve.passes || t.sieve.refusal != "" {
-		return
+func (t *spread) touch(slot int) {
+	if !t.isStale.has(slot) && len(t.constraints) > 0 {
+		t.isStale.add(slot)
+		t.stale = append(t.stale, slot)
 	}
-	t.count(slot)
-	t.settle()
 }
 
-// count asks the plugin about the node alone, and brings the sums up to date.
-func (t *spread) count(slot int) {
-	node := t.cluster.nodes[slot]
-	state := framework.NewCycleState()
-	t.sieve.plugin.preFilter.PreFilter(context.Background(), state, t.sieve.pod, []fwk.NodeInfo{node})
-	alone := countsOf(state)
+// settle brings the sums up to date, tells the plugin the least counts, and finds the level.
+func (t *spread) settle() {
+	if len(t.stale) == 0 {
+		return
+	}
+	for _, slot := range t.stale {
+		t.count(slot)
+	}
+	t.stale = t.stale[:0]
+	clear(t.isStale)
+
+	var space [32]byte
+	level := space[:0]
 	for i, constraint := range t.constraints {
-		domain := node.Node().Labels[constraint.TopologyKey]
-		count, counts := alone[i][domain]
-		if !counts {
-			count = -1
+		d := &t.domains[i]
+		d.findLeast()
+		t.view.paths[i][0].MatchNum = d.least
+		enough := constraint.MinDomains == nil || len(d.nodes) >= int(*constraint.MinDomains)
+		level = append(binary.AppendVarint(level, int64(d.least)), byte(btoi(enough)))
+	}
+	closed, known := t.levels[string(level)]
+	if !known {
+		if len(t.levels) >= maxLevels {
+			clear(t.levels)
 		}
-		t.set(i, slot, domain, int32(count))
+		closed = &slotSet{}
+		t.levels[string(level)] = closed
 	}
+	t.sieve.closed = closed
 }
 
-func (t *spread) left(slot int, node *corev1.Node) {
-	if t.sieve.passes || t.sieve.refusal != "" {
-		return
+// count asks the plugin about the node alone, and corrects the sums.
+func (t *spread) count(slot int) {
+	var labels map[string]string
+	var counts []map[string]int
+	if t.cluster.live.has(slot) {
+		node := t.cluster.nodes[slot]
+		state := framework.NewCycleState()
+		t.sieve.plugin.preFilter.PreFilter(context.Background(), state, t.sieve.pod, []fwk.NodeInfo{node})
+		labels, counts = node.Node().Labels, countsOf(state)
 	}
 	for i, constraint := range t.constraints {
-		t.set(i, slot, node.Labels[constraint.TopologyKey], -1)
+		now := share{pods: -1}
+		if counts != nil && len(counts[i]) > 0 {
+			now.domain = labels[constraint.TopologyKey]
+			now.pods = counts[i][now.domain]
+		}
+		for slot >= len(t.by[i]) {
+			t.by[i] = append(t.by[i], share{pods: -1})
+		}
+		before := t.by[i][slot]
+		t.by[i][slot] = now
+		if before == now {
+			continue
+		}
+		t.add(i, now)
+		t.subtract(i, before)
+		if before.pods > now.pods || before.domain != now.domain {
+			t.openDomain(t.cluster.topology[constraint.TopologyKey][before.domain])
+		}
 	}
-	t.settle()
 }
 
-// set notes what a slot adds to a constraint.
-func (t *spread) set(i, slot int, domain string, count int32) {
-	for slot >= len(t.by[i]) {
-		t.by[i] = append(t.by[i], -1)
-	}
-	before := t.by[i][slot]
-	t.by[i][slot] = count
-	if before == count {
+func (t *spread) add(i int, s share) {
+	if s.pods < 0 {
 		return
 	}
 	d, sums := &t.domains[i], t.view.counts[i]
-	sum, was := sums[domain]
-	if was {
-		d.by[sum]--
+	if d.nodes[s.domain] > 0 {
+		d.by[sums[s.domain]]--
 	}
-	d.nodes[domain] += btoi(count >= 0) - btoi(before >= 0)
-	sum += int(max(count, 0) - max(before, 0))
-	if d.nodes[domain] > 0 {
-		sums[domain] = sum
-		d.by[sum]++
-		d.least = min(d.least, sum)
-	} else {
-		delete(sums, domain)
-		delete(d.nodes, domain)
+	d.nodes[s.domain]++
+	sums[s.domain] += s.pods
+	d.by[sums[s.domain]]++
+	d.least = min(d.least, sums[s.domain])
+}
+
+func (t *spread) subtract(i int, s share) {
+	if s.pods < 0 {
+		return
 	}
-	if count < before {
-		for _, other := range t.cluster.topology[t.constraints[i].TopologyKey][domain] {
-			t.opened(other)
-		}
+	d, sums := &t.domains[i], t.view.counts[i]
+	d.by[sums[s.domain]]--
+	d.nodes[s.domain]--
+	sums[s.domain] -= s.pods
+	if d.nodes[s.domain] == 0 {
+		delete(sums, s.domain)
+		delete(d.nodes, s.domain)
+		return
+	}
+	d.by[sums[s.domain]]++
+	d.least = min(d.least, sums[s.domain])
+}
+
+func (d *domains) findLeast() {
+	if len(d.nodes) == 0 {
+		d.least = math.MaxInt32 // as the plugin has it
+		clear(d.by)
+		return
+	}
+	for d.by[d.least] == 0 {
+		delete(d.by, d.least)
+		d.least++
+	}
+}
+
+// openDomain lets a domain be asked again that has fewer pods. A large one is refused again
+// as one, if it is: it costs less to forget everything.
+func (t *spread) openDomain(slots []int) {
+	if len(slots) > 64 {
+		clear(t.levels)
+		return
+	}
+	for _, slot := range slots {
+		t.opened(slot)
 	}
 }
 
@@ -191,35 +256,6 @@ func btoi(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// settle tells the plugin the least counts, and finds the level.
-func (t *spread) settle() {
-	var level [16]byte
-	name := level[:0]
-	for i, constraint := range t.constraints {
-		d := &t.domains[i]
-		if len(d.nodes) == 0 {
-			d.least, d.by = math.MaxInt32, map[int]int{}
-		}
-		for len(d.nodes) > 0 && d.by[d.least] == 0 {
-			delete(d.by, d.least)
-			d.least++
-		}
-		t.view.paths[i][0].MatchNum = d.least
-		name = binary.AppendVarint(name, int64(d.least))
-		enough := constraint.MinDomains == nil || len(d.nodes) >= int(*constraint.MinDomains)
-		name = append(name, byte(btoi(enough)))
-	}
-	closed, known := t.levels[string(name)]
-	if !known {
-		if len(t.levels) >= maxLevels {
-			clear(t.levels)
-		}
-		closed = &slotSet{}
-		t.levels[string(name)] = closed
-	}
-	t.sieve.closed = closed
 }
 
 // refused: nodes of the same domains are refused alike.
