@@ -73,6 +73,7 @@ func newGrowth(in GrowInput) *growth {
 		return cmp.Or(cmp.Compare(b.Weight, a.Weight), strings.Compare(a.Name, b.Name))
 	})
 	for _, p := range g.pools {
+		p.largestFirst()
 		for _, s := range p.shapes {
 			s.template = g.cluster.AddTemplate(s.named(fmt.Sprintf("%s (shape %s)", p.Name, s.Name)))
 		}
@@ -94,7 +95,7 @@ func (g *growth) reopen() {
 	g.open, g.asked = g.open[:0], g.asked[:0]
 	for _, p := range g.pools {
 		for _, s := range p.shapes {
-			if s.blocked = p.blocks(s); s.blocked == "" {
+			if s.blocked = p.blocked(s); s.blocked == "" {
 				g.open, g.asked = append(g.open, s), append(g.asked, s.template)
 			}
 		}

@@ -34,9 +34,16 @@ func newPool(given Pool) *pool {
 		p.shapes = append(p.shapes, &shape{Shape: s, pool: p, left: s.Room})
 	}
 	slices.SortStableFunc(p.shapes, func(a, b *shape) int {
-		return cmp.Or(cmp.Compare(b.Preference, a.Preference), b.size(a), strings.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(b.Preference, a.Preference), a.size(b), strings.Compare(a.Name, b.Name))
 	})
 	return p
+}
+
+// largestFirst has the pool try the largest of the shapes it likes as much first.
+func (p *pool) largestFirst() {
+	slices.SortStableFunc(p.shapes, func(a, b *shape) int {
+		return cmp.Or(cmp.Compare(b.Preference, a.Preference), b.size(a))
+	})
 }
 
 // size compares by what a node has to give.
@@ -71,7 +78,7 @@ func (s *shape) smaller() []*shape {
 func (p *pool) smallest() *shape {
 	var smallest *shape
 	for _, s := range p.shapes {
-		if p.blocks(s) != "" {
+		if p.blocked(s) != "" {
 			continue
 		}
 		if smallest == nil || s.Preference == smallest.Preference {
@@ -81,8 +88,8 @@ func (p *pool) smallest() *shape {
 	return smallest
 }
 
-// blocks tells why the pool can't have one more node of the shape, in words; empty if it can.
-func (p *pool) blocks(s *shape) string {
+// blocked tells why the pool can't have one more node of the shape, in words; empty if it can.
+func (p *pool) blocked(s *shape) string {
 	if p.Closed != "" {
 		return p.Closed
 	}
