@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -69,14 +68,6 @@ func simulate(pods []*corev1.Pod, pools []decision.Pool) (took, busy time.Durati
 	start, before := time.Now(), processorTime()
 	plan = decision.Grow(in)
 	return time.Since(start), processorTime() - before, plan, nil
-}
-
-func processorTime() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // simulatedPools are three pools over three zones, with a shape in each of every size.
