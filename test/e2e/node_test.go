@@ -85,6 +85,7 @@ var _ = Describe("A node of real containers", Label("node"), Ordered, func() {
 	h.servesPods()
 	h.saysWhatIsWrong()
 	h.livesWithinItsMeans()
+	h.isTuned()
 	h.outlivesItsPrograms()
 	h.outlivesItsAgent()
 	h.diesAtAnyMoment()

@@ -215,6 +215,7 @@ var _ = Describe("The API server", func() {
 		Entry("with annotations", "spec template metadata annotations", `{example.com/Note: "any text, really"}`),
 		Entry("with taints", "spec template spec taints", `[{key: a, effect: NoSchedule}, {key: a, value: b, effect: NoExecute}]`),
 		Entry("with a kubelet configuration", "spec template spec kubelet", `{config: {maxPods: 30, featureGates: {NodeSwap: true}, evictionHard: {memory.available: 100Mi}}}`),
+		Entry("with a static pod", "spec template spec kubelet", `{staticPods: [{apiVersion: v1, kind: Pod, metadata: {name: agent}, spec: {containers: [{name: main, image: i}]}}]}`),
 		Entry("with startup taints", "spec template spec", `
 resources: {cpu: "4", memory: 16Gi}
 taints: [{key: a, effect: NoSchedule}]
@@ -275,6 +276,8 @@ taints: [{key: a, value: b, effect: NoSchedule}]
 startupTaints: [{key: a, effect: NoSchedule}]`, "in both taints and startupTaints"),
 		Entry("with a startup taint without effect", "spec template spec startupTaints", `[{key: a}]`, "effect: Required value"),
 		Entry("with a kubelet configuration that is text", "spec template spec kubelet", `{config: "maxPods: 30"}`, "must be of type object"),
+		Entry("with a static pod that is no object of Kubernetes", "spec template spec kubelet", `{staticPods: [{name: agent}]}`, "spec.template.spec.kubelet.staticPods[0].apiVersion: Required value"),
+		Entry("with static pods without end", "spec template spec kubelet staticPods", "["+strings.Repeat("{apiVersion: v1, kind: Pod, metadata: {name: a}},", 17)+"]", "must have at most 16 items"),
 		Entry("with a misspelt field of the kubelet", "spec template spec kubelet", `{configuration: {maxPods: 30}}`, `unknown field "spec.template.spec.kubelet.configuration"`),
 		Entry("with a network by its vendor", "spec template spec runtime cni", `Calico`, "Unsupported value"),
 		Entry("with a runtime's socket as URL", "spec template spec runtime runtimeSocket", `unix:///run/containerd/containerd.sock`, "runtimeSocket is an absolute path"),
