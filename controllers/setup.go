@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler"
 	"github.com/k8sm/k8sm/controllers/framework"
 	"github.com/k8sm/k8sm/controllers/identity"
 	"github.com/k8sm/k8sm/controllers/node"
@@ -63,6 +64,7 @@ func Cache(namespace string) cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: {Namespaces: map[string]cache.Config{namespace: {}}},
 			&corev1.Node{}:   {Transform: trimNode},
+			&corev1.Pod{}:    {Transform: trimPod},
 		},
 	}
 }
@@ -76,6 +78,23 @@ func trimNode(object any) (any, error) {
 	return object, nil
 }
 
+// trimPod drops what is large in a Pod and does not matter for its place.
+func trimPod(object any) (any, error) {
+	p, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil
+	}
+	p.ManagedFields = nil
+	p.Status.ContainerStatuses, p.Status.InitContainerStatuses, p.Status.EphemeralContainerStatuses = nil, nil, nil
+	for _, containers := range [][]corev1.Container{p.Spec.Containers, p.Spec.InitContainers} {
+		for i := range containers {
+			c := &containers[i]
+			containers[i] = corev1.Container{Name: c.Name, Image: c.Image, Ports: c.Ports, Resources: c.Resources, RestartPolicy: c.RestartPolicy}
+		}
+	}
+	return p, nil
+}
+
 // Setup makes the manager run all controllers.
 func Setup(mgr ctrl.Manager, o Options) error {
 	recorder := mgr.GetEventRecorder("k8sm")
@@ -84,6 +103,16 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("adding the sessions: %w", err)
 	}
 	tokens := identity.Tokens{Writer: mgr.GetClient()}
+	pools := nodepool.NewReconciler(nodepool.Options{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
+		Agents: sessions, Artifacts: o.Supplies.Runtime,
+	})
+	scaling, err := autoscaler.NewReconciler(autoscaler.Options{
+		Client: mgr.GetClient(), Fleets: pools, Agents: sessions, Recorder: recorder, Now: o.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("making the autoscaler: %w", err)
+	}
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
 		framework.NewReconciler(framework.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
@@ -92,10 +121,8 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Dial: o.Dial, MaySubscribe: o.MaySubscribe,
 			Log: mgr.GetLogger().WithName("session"),
 		}),
-		nodepool.NewReconciler(nodepool.Options{
-			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
-			Agents: sessions, Artifacts: o.Supplies.Runtime,
-		}),
+		pools,
+		scaling,
 		node.NewReconciler(node.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 			Frameworks: sessions, Tokens: tokens, Artifacts: o.Supplies.Runtime, Changes: sessions.NodeChanges(),

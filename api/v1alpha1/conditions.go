@@ -260,6 +260,9 @@ const (
 	EventTemplateInvalid = "TemplateInvalid"
 	EventKubeletUpgraded = "KubeletUpgraded"
 	EventKubeletRefused  = "KubeletRefused"
-	EventCSRApproved     = "CertificateApproved"
-	EventCSRDenied       = "CertificateDenied"
+	// On pods: a node is made for the pod, or none is, and why.
+	EventTriggeredScaleUp    = "TriggeredScaleUp"
+	EventNotTriggeredScaleUp = "NotTriggeredScaleUp"
+	EventCSRApproved         = "CertificateApproved"
+	EventCSRDenied           = "CertificateDenied"
 )

@@ -5,6 +5,8 @@ import (
 )
 
 // MesosNodeSpec is what one node was created to be. The pool writes it once.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.template.spec.shapes)",fieldPath=.template.spec.shapes,reason=FieldValueForbidden,message="a node has resources; shapes are for pools"
 type MesosNodeSpec struct {
 	// FrameworkRef names the MesosFramework that launches the node.
 	FrameworkRef FrameworkReference `json:"frameworkRef"`

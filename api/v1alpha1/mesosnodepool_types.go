@@ -6,19 +6,29 @@ import (
 
 // MesosNodePoolSpec asks for nodes of one kind.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.replicas)",fieldPath=.replicas,reason=FieldValueRequired,message="replicas is required: say how many nodes the pool holds, 0 for none (this version has no autoscaling)"
+// +kubebuilder:validation:XValidation:rule="has(self.replicas) || has(self.autoscaling)",fieldPath=.replicas,reason=FieldValueRequired,message="replicas or autoscaling is required: say how many nodes the pool holds, 0 for none, or let the pods say so"
+// +kubebuilder:validation:XValidation:rule="!has(self.replicas) || !has(self.autoscaling)",fieldPath=.replicas,reason=FieldValueForbidden,message="the pool scales itself (spec.autoscaling is set), so its replicas are not to be set: change autoscaling.minReplicas and maxReplicas instead"
+// +kubebuilder:validation:XValidation:rule="has(self.autoscaling) || !has(self.template.spec.shapes)",fieldPath=.template.spec.shapes,reason=FieldValueForbidden,message="shapes are chosen from by spec.autoscaling: set that, or give template.spec.resources instead"
+// +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.autoscaling.limits) || !has(self.autoscaling.limits.cpu) || !has(self.template.spec.resources) || double(self.autoscaling.minReplicas) * quantity(string(self.template.spec.resources.cpu)).asApproximateFloat() <= quantity(string(self.autoscaling.limits.cpu)).asApproximateFloat()",message="autoscaling.limits.cpu is less than minReplicas nodes take"
+// +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.autoscaling.limits) || !has(self.autoscaling.limits.memory) || !has(self.template.spec.resources) || double(self.autoscaling.minReplicas) * quantity(string(self.template.spec.resources.memory)).asApproximateFloat() <= quantity(string(self.autoscaling.limits.memory)).asApproximateFloat()",message="autoscaling.limits.memory is less than minReplicas nodes take"
 type MesosNodePoolSpec struct {
 	// FrameworkRef names the MesosFramework whose cluster the nodes come from.
 	//
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="frameworkRef cannot be changed: the pool's nodes belong to that Mesos cluster; create another MesosNodePool instead"
 	FrameworkRef FrameworkReference `json:"frameworkRef"`
 
-	// Replicas is how many nodes the pool holds. kubectl scale sets it.
+	// Replicas is how many nodes the pool holds. kubectl scale sets it. A pool has
+	// either this or autoscaling.
 	//
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10000
 	// +optional
 	Replicas *int32 `json:"replicas,omitempty"`
+
+	// Autoscaling lets the pods that wait for a place say how many nodes the pool holds.
+	//
+	// +optional
+	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
 
 	// Template of the nodes. A change applies to nodes that are created after it, but for
 	// the kubelet where spec.rollout.kubelet is InPlace.
@@ -138,6 +148,11 @@ type MesosNodePoolStatus struct {
 	//
 	// +optional
 	Selector string `json:"selector,omitempty"`
+
+	// Autoscaling tells what was decided last about a pool that scales itself.
+	//
+	// +optional
+	Autoscaling *AutoscalingStatus `json:"autoscaling,omitempty"`
 
 	// Conditions: FrameworkReady, TemplateValid, CapacityAvailable, Ready, and KubeletCurrent
 	// where kubelets are upgraded in place.

@@ -6,6 +6,9 @@ const (
 	LabelPool = "k8sm.io/pool"
 	// LabelFramework is on each MesosNode and each Node: the name of the MesosFramework.
 	LabelFramework = "k8sm.io/framework"
+	// LabelShape is on each MesosNode and each Node of a pool that has shapes: the shape's
+	// name.
+	LabelShape = "k8sm.io/shape"
 	// LabelAgentID is on each Node: the Mesos agent ID under which it was launched.
 	LabelAgentID = "k8sm.io/agent-id"
 	// LabelAgentHostname is on each Node: the agent's host name, made fit for a label.

@@ -58,12 +58,29 @@ type LabelValue = string
 
 // NodeTemplateSpec is what each node of a pool is made of.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.overhead) || (quantity(string(self.resources.cpu)).isGreaterThan(quantity(string(self.overhead.cpu))) && quantity(string(self.resources.memory)).isGreaterThan(quantity(string(self.overhead.memory))))",message="resources must be greater than overhead: what is left is what pods can use"
+// +kubebuilder:validation:XValidation:rule="has(self.resources) || has(self.shapes)",fieldPath=.resources,reason=FieldValueRequired,message="resources is required, or, in a pool with autoscaling, shapes"
+// +kubebuilder:validation:XValidation:rule="!has(self.resources) || !has(self.shapes)",fieldPath=.shapes,reason=FieldValueForbidden,message="a template has either resources or shapes"
+// +kubebuilder:validation:XValidation:rule="!has(self.overhead) || !has(self.resources) || (quantity(string(self.resources.cpu)).isGreaterThan(quantity(string(self.overhead.cpu))) && quantity(string(self.resources.memory)).isGreaterThan(quantity(string(self.overhead.memory))))",message="resources must be greater than overhead: what is left is what pods can use"
+// +kubebuilder:validation:XValidation:rule="!has(self.overhead) || !has(self.shapes) || self.shapes.all(s, quantity(string(s.resources.cpu)).isGreaterThan(quantity(string(self.overhead.cpu))))",message="the cpu of each shape must be greater than overhead: what is left is what pods can use"
+// +kubebuilder:validation:XValidation:rule="!has(self.overhead) || !has(self.shapes) || self.shapes.all(s, quantity(string(s.resources.memory)).isGreaterThan(quantity(string(self.overhead.memory))))",message="the memory of each shape must be greater than overhead: what is left is what pods can use"
 // +kubebuilder:validation:XValidation:rule="!has(self.taints) || !has(self.startupTaints) || !self.startupTaints.exists(s, self.taints.exists(t, t.key == s.key && t.effect == s.effect))",message="a taint with the same key and effect is in both taints and startupTaints: it cannot both stay and be taken off"
 type NodeTemplateSpec struct {
 	// Resources that each node takes from one Mesos agent. Pods can use these, less
 	// the overhead.
-	Resources NodeResources `json:"resources"`
+	//
+	// +optional
+	Resources NodeResources `json:"resources,omitzero"`
+
+	// Shapes are the sizes of nodes that autoscaling chooses from, instead of the one
+	// that resources gives: the most preferred that pods fit on and that Mesos has room
+	// for; of equals what leaves least unused.
+	//
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=6
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Shapes []NodeShape `json:"shapes,omitempty"`
 
 	// Overhead is the part of the resources that executor, kubelet and container
 	// runtime keep for themselves.

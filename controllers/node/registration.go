@@ -122,6 +122,7 @@ func Labels(node *v1alpha1.MesosNode) map[string]string {
 	for key, value := range map[string]string{
 		v1alpha1.LabelPool:          node.Labels[v1alpha1.LabelPool],
 		v1alpha1.LabelFramework:     node.Spec.FrameworkRef.Name,
+		v1alpha1.LabelShape:         node.Labels[v1alpha1.LabelShape],
 		v1alpha1.LabelAgentID:       task.AgentID,
 		v1alpha1.LabelAgentHostname: task.AgentHostname,
 		corev1.LabelTopologyRegion:  task.Region,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,34 +21,70 @@ const parallel = 10
 // act does the first batch of the plan. What was done is told even if not all could be.
 func (r *Reconciler) act(ctx context.Context, pool *v1alpha1.MesosNodePool, plan Plan) error {
 	victims := plan.Delete[:min(len(plan.Delete), batch)]
-	created, errCreate := inParallel(min(plan.Create, batch), func(int) error { return r.create(ctx, pool) })
-	removed, errRemove := inParallel(len(victims), func(i int) error { return r.remove(ctx, pool, victims[i]) })
-	r.toldCreated(pool, created)
-	r.toldRemoved(pool, removed)
+	size := Size{Resources: pool.Spec.Template.Spec.Resources}
+	_, errCreate := r.Create(ctx, pool, slices.Repeat([]Size{size}, min(plan.Create, batch)))
+	_, errRemove := r.Remove(ctx, pool, victims)
 	return errors.Join(errCreate, errRemove)
+}
+
+// Create creates a node of each of the sizes, in the pool, and tells of it. The names are
+// those of the nodes that were created, "" in the place of one that was not.
+func (r *Reconciler) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []Size) (names []string, err error) {
+	names = make([]string, len(sizes))
+	created, err := inParallel(len(sizes), func(i int) error {
+		name, err := r.create(ctx, pool, sizes[i])
+		names[i] = name
+		return err
+	})
+	r.toldCreated(pool, created)
+	return names, err
+}
+
+// Remove deletes nodes of the pool, and tells of it. Their own controller drains and
+// releases them.
+func (r *Reconciler) Remove(ctx context.Context, pool *v1alpha1.MesosNodePool, nodes []*v1alpha1.MesosNode) (removed int, err error) {
+	removed, err = inParallel(len(nodes), func(i int) error { return r.remove(ctx, pool, nodes[i]) })
+	r.toldRemoved(pool, removed)
+	return removed, err
+}
+
+// Size is what one node of a pool is to be.
+type Size struct {
+	// Shape is the name of the template's shape; empty if the template has none.
+	Shape string
+	// Resources that the node takes from one agent.
+	Resources v1alpha1.NodeResources
+	// Zone whose agents alone may hold the node; empty for any.
+	Zone string
 }
 
 // create creates one node. It is expected before the API server is asked, and only a
 // plain refusal takes that back: if the answer is lost the node may be there.
-func (r *Reconciler) create(ctx context.Context, pool *v1alpha1.MesosNodePool) error {
-	node := newNode(pool, pool.Name+"-"+r.suffix())
+func (r *Reconciler) create(ctx context.Context, pool *v1alpha1.MesosNodePool, size Size) (name string, err error) {
+	node := NewNode(pool, pool.Name+"-"+r.suffix(), size)
 	if err := controllerutil.SetControllerReference(pool, node, r.Client.Scheme()); err != nil {
-		return fmt.Errorf("owning MesosNode %s: %w", node.Name, err)
+		return "", fmt.Errorf("owning MesosNode %s: %w", node.Name, err)
 	}
 	r.expectations.create(pool.Name, node.Name, r.Now())
 	if err := r.Client.Create(ctx, node); err != nil {
 		if refused(err) {
 			r.expectations.drop(pool.Name, expectation{name: node.Name})
 		}
-		return fmt.Errorf("creating MesosNode %s: %w", node.Name, err)
+		return "", fmt.Errorf("creating MesosNode %s: %w", node.Name, err)
 	}
-	return nil
+	return node.Name, nil
 }
 
-// newNode is a node as the pool's template has it now.
-func newNode(pool *v1alpha1.MesosNodePool, name string) *v1alpha1.MesosNode {
+// NewNode is a node as the pool's template has it now, of the given size.
+func NewNode(pool *v1alpha1.MesosNodePool, name string, size Size) *v1alpha1.MesosNode {
 	spec := pool.Spec.DeepCopy()
-	return &v1alpha1.MesosNode{
+	spec.Template.Spec.Resources = *size.Resources.DeepCopy()
+	spec.Template.Spec.Shapes = nil
+	if size.Zone != "" {
+		spec.Placement.Constraints = append(spec.Placement.Constraints,
+			v1alpha1.AgentConstraint{Attribute: "@zone", Operator: v1alpha1.ConstraintIn, Values: []string{size.Zone}})
+	}
+	node := &v1alpha1.MesosNode{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:       name,
 			Finalizers: []string{v1alpha1.FinalizerRelease},
@@ -63,6 +100,10 @@ func newNode(pool *v1alpha1.MesosNodePool, name string) *v1alpha1.MesosNode {
 			Drain:        spec.Drain,
 		},
 	}
+	if size.Shape != "" {
+		node.Labels[v1alpha1.LabelShape] = size.Shape
+	}
+	return node
 }
 
 // remove deletes one node; its own controller drains and releases it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -54,6 +55,9 @@ type Reconciler struct {
 	Options
 
 	expectations *expectations
+	// looking is held while the cache is read and compared with what is expected: whoever
+	// looks later sees no less.
+	looking sync.Mutex
 	// suffix makes the names of a pool's nodes differ.
 	suffix func() string
 }
@@ -139,6 +143,7 @@ func (o observation) situation() Situation {
 	return Situation{
 		Lost:     lost,
 		Replicas: o.replicas(),
+		Elastic:  o.pool.Spec.Autoscaling != nil,
 		Deleting: o.deleting(),
 		Paused:   o.pool.Spec.Paused,
 		Barred:   o.barred(),

@@ -18,15 +18,33 @@ func (r *Reconciler) inventory(ctx context.Context, pool *v1alpha1.MesosNodePool
 	if err := r.remember(ctx, pool); err != nil {
 		return inventory{}, err
 	}
+	if err := r.verify(ctx, pool.Name); err != nil {
+		return inventory{}, err
+	}
+	r.looking.Lock()
+	defer r.looking.Unlock()
 	var nodes v1alpha1.MesosNodeList
 	if err := r.Client.List(ctx, &nodes, client.MatchingFields{fieldPool: pool.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return inventory{}, fmt.Errorf("listing the pool's MesosNodes: %w", err)
 	}
 	own := slices.DeleteFunc(nodes.Items, func(n v1alpha1.MesosNode) bool { return !metav1.IsControlledBy(&n, pool) })
-	if err := r.verify(ctx, pool.Name); err != nil {
-		return inventory{}, err
-	}
 	return r.expectations.settle(pool.Name, own, r.Now()), nil
+}
+
+// Fleet are the nodes of a pool, for whoever decides in its stead.
+type Fleet struct {
+	// Alive are not being deleted; Leaving are. They are the cache's own: they are not to
+	// be changed.
+	Alive, Leaving []*v1alpha1.MesosNode
+	// Settled is false while the cache does not show all that was created and deleted. A
+	// decision now would be made a second time.
+	Settled bool
+}
+
+// Fleet tells what nodes a pool has.
+func (r *Reconciler) Fleet(ctx context.Context, pool *v1alpha1.MesosNodePool) (Fleet, error) {
+	seen, err := r.inventory(ctx, pool)
+	return Fleet{Alive: seen.alive, Leaving: seen.leaving, Settled: seen.pending+seen.doomed == 0}, err
 }
 
 // remember fills the expectations of a pool that this process has not seen before: the

@@ -13,6 +13,9 @@ import (
 type Situation struct {
 	// Replicas is how many nodes are asked for.
 	Replicas int
+	// Elastic: the pool has autoscaling, which creates and deletes its nodes; Replicas says
+	// nothing.
+	Elastic bool
 	// Deleting: the pool is being deleted, and asks for none.
 	Deleting bool
 	// Paused: nothing is created or deleted, unless the pool itself is being deleted.
@@ -50,6 +53,9 @@ func Decide(s Situation) Plan {
 	}
 	if len(s.Lost) > 0 {
 		return Plan{Delete: s.Lost} // what is missing then is created next
+	}
+	if s.Elastic {
+		return Plan{}
 	}
 	missing := s.Replicas - len(s.Alive) - s.Pending
 	switch {

@@ -117,6 +117,9 @@ func (o observation) capacityAvailable() metav1.Condition {
 		Reason: v1alpha1.ReasonCapacityAvailable, Message: "No node waits in vain for an offer."}
 	waiting := o.waiting()
 	if len(waiting) == 0 {
+		if scaling := o.pool.Status.Autoscaling; scaling != nil && scaling.Shortage != "" {
+			c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer, cut(scaling.Shortage)
+		}
 		return c
 	}
 	c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer
@@ -194,7 +197,11 @@ func firstFalse(conditions ...metav1.Condition) metav1.Condition {
 
 func (o observation) deleting() bool { return !o.pool.DeletionTimestamp.IsZero() }
 
+// replicas is how many nodes are asked for; where pods ask, as many as there are.
 func (o observation) replicas() int {
+	if o.pool.Spec.Autoscaling != nil && !o.deleting() {
+		return len(o.nodes.alive) + o.nodes.pending
+	}
 	if o.pool.Spec.Replicas == nil {
 		return 0
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/executor"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -139,7 +140,19 @@ func registerNode(ctx context.Context, launch *kubelet.Launch) error {
 	if err := strict.Create(ctx, node); err != nil {
 		return fmt.Errorf("registering the Node: %w", err)
 	}
+	// The API server taints new Nodes; it is the controller manager that takes that off
+	// those that are ready, and there is none here.
+	node.Spec.Taints = nil
+	if err := strict.Update(ctx, node); err != nil {
+		return fmt.Errorf("opening the Node: %w", err)
+	}
 	now := metav1.Now()
+	node.Status.Allocatable = corev1.ResourceList{
+		corev1.ResourceCPU:    *resource.NewMilliQuantity(int64(1000*(launch.CPUs-launch.OverheadCPUs)), resource.DecimalSI),
+		corev1.ResourceMemory: *resource.NewQuantity(int64(launch.MemMiB-launch.OverheadMemMiB)<<20, resource.BinarySI),
+		corev1.ResourcePods:   resource.MustParse("110"),
+	}
+	node.Status.Capacity = node.Status.Allocatable
 	node.Status.Conditions = []corev1.NodeCondition{{
 		Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady",
 		LastHeartbeatTime: now, LastTransitionTime: now,

@@ -236,8 +236,9 @@ startupTaints: [{key: a, effect: NoExecute}, {key: node.cilium.io/agent-not-read
 			_, err := create(poolYAML, edit{path, value})
 			Expect(err).To(MatchError(ContainSubstring(message)))
 		},
-		Entry("without replicas", "spec replicas", "", "replicas is required: say how many nodes the pool holds"),
-		Entry("with both replicas and autoscaling", "spec autoscaling", "{minReplicas: 1}", `unknown field "spec.autoscaling"`),
+		Entry("without replicas", "spec replicas", "", "replicas or autoscaling is required: say how many nodes the pool holds"),
+		Entry("with both replicas and autoscaling", "spec autoscaling", "{minReplicas: 1}", "the pool scales itself (spec.autoscaling is set), so its replicas are not to be set"),
+		Entry("with neither resources nor shapes", "spec template spec resources", "", "resources is required, or, in a pool with autoscaling, shapes"),
 		Entry("with a negative number of replicas", "spec replicas", "-1", "greater than or equal to 0"),
 		Entry("with an absurd number of replicas", "spec replicas", "10001", "less than or equal to 10000"),
 		Entry("without framework", "spec frameworkRef", "", "spec.frameworkRef: Required value"),

@@ -1,0 +1,175 @@
+package autoscaler
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+const (
+	// startPatience is how long a node may take until it is ready for the first time.
+	startPatience = 15 * time.Minute
+	// offerPatience is how long of this it may wait for an offer in vain: another pool may
+	// have what this one has not.
+	offerPatience = 30 * time.Second
+	// firstBackOff and longestBackOff are how long a pool does not grow after nodes of it
+	// did not come up: twice as long each time.
+	firstBackOff, longestBackOff = time.Minute, 30 * time.Minute
+	// triesPerPod is how many nodes are made for a pod that does not go onto any of them.
+	triesPerPod = 3
+	// podBackOff is how long such a pod is left alone then: twice as long each time.
+	podBackOff = 10 * time.Minute
+)
+
+// guard remembers what came to nothing, so that it is not done again and again: nodes that
+// did not become ready, and nodes that did not help the pods that they were made for. It
+// forgets when the process ends; then what comes to nothing does so once more.
+type guard struct {
+	pools map[string]*trouble
+	pods  map[types.UID]*tries
+}
+
+// trouble is what a pool has had.
+type trouble struct {
+	failures int
+	since    time.Time // of the last failure
+	until    time.Time
+	why      string
+}
+
+// tries are the nodes that were made for a pod.
+type tries struct {
+	nodes map[string]bool // by name; whether it was ready
+	until time.Time
+	again time.Duration
+}
+
+func newGuard() *guard {
+	return &guard{pools: map[string]*trouble{}, pods: map[types.UID]*tries{}}
+}
+
+// hopeless are the nodes of a pool that are given up, and until when the next one may come
+// up, zero if none is on its way. Nodes that wait for an offer are given up only where
+// there are more than the pool's minimum: those have nowhere else to be.
+func hopeless(p *pool, now time.Time) (given []*v1alpha1.MesosNode, next time.Time) {
+	spare := len(p.fleet.Alive) - int(p.Spec.Autoscaling.MinReplicas)
+	for _, n := range p.fleet.Alive {
+		if wasReady(n) {
+			continue
+		}
+		due := n.CreationTimestamp.Add(startPatience)
+		if since, vain := waitsInVain(n); vain && spare > len(given) {
+			due = since.Add(offerPatience)
+		}
+		if !due.After(now) {
+			given = append(given, n)
+		} else if next.IsZero() || due.Before(next) {
+			next = due
+		}
+	}
+	return given, next
+}
+
+// waitsInVain tells since when offers were looked at for a node, and none fitted.
+func waitsInVain(n *v1alpha1.MesosNode) (since time.Time, vain bool) {
+	c := meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionLaunched)
+	if c == nil || c.Status != metav1.ConditionFalse || c.Reason != v1alpha1.ReasonWaitingForOffer {
+		return time.Time{}, false
+	}
+	return c.LastTransitionTime.Time, true
+}
+
+// failed notes that nodes of a pool were given up.
+func (g *guard) failed(p *pool, given []*v1alpha1.MesosNode, now time.Time) {
+	t := g.pools[p.Name]
+	if t == nil {
+		t = &trouble{}
+		g.pools[p.Name] = t
+	}
+	t.since, t.until = now, now.Add(min(firstBackOff<<min(t.failures, 10), longestBackOff))
+	t.failures++
+	t.why = fmt.Sprintf("%d of its nodes did not come up; %s: %s", len(given), given[0].Name, standing(given[0]))
+}
+
+func standing(n *v1alpha1.MesosNode) string {
+	if c := meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionReady); c != nil {
+		return c.Reason + ": " + c.Message
+	}
+	return "nobody has looked at it"
+}
+
+// barred tells why a pool does not grow and until when, and how many nodes it may grow by
+// otherwise: after a failure one, until that one is ready.
+func (g *guard) barred(p *pool, now time.Time) (why string, until time.Time, most int) {
+	t := g.pools[p.Name]
+	if t == nil {
+		return "", time.Time{}, -1
+	}
+	for _, n := range p.fleet.Alive {
+		if isReady(n) && meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionReady).LastTransitionTime.After(t.since) {
+			delete(g.pools, p.Name)
+			return "", time.Time{}, -1
+		}
+	}
+	if t.until.After(now) {
+		return "backs off: " + t.why, t.until, 0
+	}
+	return "", time.Time{}, max(1-p.inFlight(), 0)
+}
+
+// made notes that a node was made for a pod.
+func (g *guard) made(pod types.UID, node string) {
+	t := g.pods[pod]
+	if t == nil {
+		t = &tries{nodes: map[string]bool{}, again: podBackOff}
+		g.pods[pod] = t
+	}
+	t.nodes[node] = false
+}
+
+// hold sorts out the pods for which enough nodes were made in vain.
+func (g *guard) hold(pods []*corev1.Pod, ready map[string]bool, now time.Time) (tried, held []*corev1.Pod) {
+	there := make(map[types.UID]bool, len(pods))
+	for _, pod := range pods {
+		there[pod.UID] = true
+		if g.mayTry(pod.UID, ready, now) {
+			tried = append(tried, pod)
+		} else {
+			held = append(held, pod)
+		}
+	}
+	maps.DeleteFunc(g.pods, func(uid types.UID, _ *tries) bool { return !there[uid] })
+	return tried, held
+}
+
+func (g *guard) mayTry(pod types.UID, ready map[string]bool, now time.Time) bool {
+	t := g.pods[pod]
+	if t == nil {
+		return true
+	}
+	helped := 0
+	for name, was := range t.nodes {
+		t.nodes[name] = was || ready[name]
+		if t.nodes[name] {
+			helped++
+		}
+	}
+	switch {
+	case t.until.After(now):
+		return false
+	case helped < triesPerPod:
+		return true
+	case t.until.IsZero():
+		t.until, t.again = now.Add(t.again), min(2*t.again, 8*podBackOff)
+		return false
+	}
+	t.nodes, t.until = map[string]bool{}, time.Time{} // one more round
+	return true
+}

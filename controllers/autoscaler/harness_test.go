@@ -1,0 +1,302 @@
+package autoscaler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodepool"
+	"github.com/k8sm/k8sm/mesos/placement"
+)
+
+// noon is when every story begins.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// story is the life of pools in a test: a reconciler, an API server in memory, and a Mesos
+// that has room as the test wants.
+type story struct {
+	t          *testing.T
+	client     client.WithWatch
+	reconciler *Reconciler
+	recorder   *events.FakeRecorder
+	now        time.Time
+	capacity   placement.Capacity
+	asked      int // how often Mesos was asked
+	made       int
+	unsettled  bool
+}
+
+func begin(t *testing.T, objects ...client.Object) *story {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	s := &story{t: t, now: noon, recorder: events.NewFakeRecorder(10000), capacity: placement.Capacity{Unknown: "nobody has asked"}}
+	s.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+		WithObjects(&v1alpha1.MesosFramework{ObjectMeta: metav1.ObjectMeta{Name: "default"}, Spec: v1alpha1.MesosFrameworkSpec{Roles: []string{"k8sm"}}}).
+		WithStatusSubresource(&v1alpha1.MesosNode{}, &v1alpha1.MesosNodePool{}, &corev1.Pod{}, &corev1.Node{}).Build()
+	s.restart()
+	return s
+}
+
+// restart makes a new process, which remembers nothing.
+func (s *story) restart() {
+	s.t.Helper()
+	r, err := NewReconciler(Options{Client: s.client, Fleets: s, Agents: s, Recorder: s.recorder, Now: func() time.Time { return s.now }})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.attend = func() error { return nil }
+	s.reconciler = r
+}
+
+// Capacity implements nodepool.Agents.
+func (s *story) Capacity(context.Context, string) placement.Capacity {
+	s.asked++
+	return s.capacity
+}
+
+// Fleet implements Fleets.
+func (s *story) Fleet(_ context.Context, pool *v1alpha1.MesosNodePool) (nodepool.Fleet, error) {
+	fleet := nodepool.Fleet{Settled: !s.unsettled}
+	for _, n := range s.nodes(pool.Name) {
+		if n.DeletionTimestamp.IsZero() {
+			fleet.Alive = append(fleet.Alive, n)
+		} else {
+			fleet.Leaving = append(fleet.Leaving, n)
+		}
+	}
+	return fleet, nil
+}
+
+// Create implements Fleets.
+func (s *story) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []nodepool.Size) ([]string, error) {
+	var names []string
+	for _, size := range sizes {
+		s.made++
+		n := nodepool.NewNode(pool, fmt.Sprintf("%s-%d", pool.Name, s.made), size)
+		n.UID, n.CreationTimestamp = types.UID(n.Name), metav1.NewTime(s.now)
+		if err := s.client.Create(ctx, n); err != nil {
+			return names, err
+		}
+		names = append(names, n.Name)
+	}
+	return names, nil
+}
+
+// Remove implements Fleets: nodes go at once.
+func (s *story) Remove(ctx context.Context, _ *v1alpha1.MesosNodePool, nodes []*v1alpha1.MesosNode) (int, error) {
+	for _, n := range nodes {
+		s.vanish(n.Name)
+	}
+	return len(nodes), nil
+}
+
+// vanish lets a node go with its Node.
+func (s *story) vanish(name string) {
+	s.t.Helper()
+	n := &v1alpha1.MesosNode{}
+	s.get(name, n)
+	n.Finalizers = nil
+	s.must(s.client.Update(context.Background(), n))
+	s.must(client.IgnoreNotFound(s.client.Delete(context.Background(), n)))
+	s.must(client.IgnoreNotFound(s.client.Delete(context.Background(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})))
+}
+
+func (s *story) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *story) get(name string, object client.Object) {
+	s.t.Helper()
+	key := client.ObjectKey{Name: name}
+	if _, ok := object.(*corev1.Pod); ok {
+		key.Namespace = "default"
+	}
+	s.must(s.client.Get(context.Background(), key, object))
+}
+
+// look has the reconciler look until it has nothing more to do at once.
+func (s *story) look() {
+	s.t.Helper()
+	for range 10 {
+		result, err := s.reconciler.Reconcile(context.Background(), all)
+		s.must(err)
+		if result.RequeueAfter == 0 || result.RequeueAfter > settling {
+			return
+		}
+	}
+}
+
+// after lets time pass, and looks.
+func (s *story) after(d time.Duration) {
+	s.t.Helper()
+	s.now = s.now.Add(d)
+	s.look()
+}
+
+// nodes are the MesosNodes of a pool, by name.
+func (s *story) nodes(pool string) []*v1alpha1.MesosNode {
+	s.t.Helper()
+	var list v1alpha1.MesosNodeList
+	s.must(s.client.List(context.Background(), &list, client.MatchingLabels{v1alpha1.LabelPool: pool}))
+	var out []*v1alpha1.MesosNode
+	for i := range list.Items {
+		out = append(out, &list.Items[i])
+	}
+	return out
+}
+
+// count expects a pool to have so many nodes.
+func (s *story) count(pool string, want int) {
+	s.t.Helper()
+	if got := len(s.nodes(pool)); got != want {
+		s.t.Errorf("pool %s has %d nodes, want %d", pool, got, want)
+	}
+}
+
+// comesUp makes a node ready, as its executor and its controller would.
+func (s *story) comesUp(name string, how ...func(*corev1.Node)) {
+	s.t.Helper()
+	n := &v1alpha1.MesosNode{}
+	s.get(name, n)
+	object := templates{}.node(n)
+	object.UID = types.UID("node-" + name)
+	for _, h := range how {
+		h(object)
+	}
+	s.must(s.client.Create(context.Background(), object))
+	s.stands(name, v1alpha1.ConditionRegistered, metav1.ConditionTrue, v1alpha1.ReasonNodeRegistered)
+	s.stands(name, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+}
+
+// stands sets a condition of a MesosNode.
+func (s *story) stands(name, kind string, status metav1.ConditionStatus, reason string) {
+	s.t.Helper()
+	n := &v1alpha1.MesosNode{}
+	s.get(name, n)
+	meta.SetStatusCondition(&n.Status.Conditions, metav1.Condition{Type: kind, Status: status, Reason: reason, Message: "so it is", LastTransitionTime: metav1.NewTime(s.now)})
+	s.must(s.client.Status().Update(context.Background(), n))
+}
+
+// waits creates a pod that the scheduler found no place for.
+func (s *story) waits(name, cpu string, how ...func(*corev1.Pod)) *corev1.Pod {
+	s.t.Helper()
+	pod := newPod(name, cpu, how...)
+	pod.CreationTimestamp = metav1.NewTime(s.now)
+	s.must(s.client.Create(context.Background(), pod))
+	return pod
+}
+
+func newPod(name, cpu string, how ...func(*corev1.Pod)) *corev1.Pod {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default", UID: types.UID("pod-" + name)},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Resources: corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)},
+		}}}},
+		Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
+		}}},
+	}
+	for _, h := range how {
+		h(pod)
+	}
+	return pod
+}
+
+// bound puts a pod onto a node.
+func (s *story) bound(name, node string) {
+	s.t.Helper()
+	pod := &corev1.Pod{}
+	s.get(name, pod)
+	pod.Spec.NodeName, pod.Labels = node, map[string]string{"bound": "true"}
+	s.must(s.client.Update(context.Background(), pod))
+}
+
+func (s *story) ends(name string) {
+	s.t.Helper()
+	s.must(s.client.Delete(context.Background(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"}}))
+}
+
+// said takes what was told since the last time.
+func (s *story) said() []string {
+	var out []string
+	for {
+		select {
+		case e := <-s.recorder.Events:
+			out = append(out, e)
+		default:
+			return out
+		}
+	}
+}
+
+// tells expects an event with a text.
+func (s *story) tells(text string) {
+	s.t.Helper()
+	said := s.said()
+	if !slices.ContainsFunc(said, func(e string) bool { return strings.Contains(e, text) }) {
+		s.t.Errorf("no event says %q: %q", text, said)
+	}
+}
+
+// status of a pool's autoscaling.
+func (s *story) status(pool string) v1alpha1.AutoscalingStatus {
+	s.t.Helper()
+	p := &v1alpha1.MesosNodePool{}
+	s.get(pool, p)
+	if p.Status.Autoscaling == nil {
+		return v1alpha1.AutoscalingStatus{}
+	}
+	return *p.Status.Autoscaling
+}
+
+// newPool has nodes of 4 cpus, and shrinks at once.
+func newPool(name string, how ...func(*v1alpha1.MesosNodePool)) *v1alpha1.MesosNodePool {
+	second, none, budget := metav1.Duration{Duration: time.Second}, metav1.Duration{}, intstr.FromString("100%")
+	p := &v1alpha1.MesosNodePool{
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), Generation: 1},
+		Spec: v1alpha1.MesosNodePoolSpec{
+			FrameworkRef: v1alpha1.FrameworkReference{Name: "default"},
+			Autoscaling: &v1alpha1.Autoscaling{
+				Batch:     v1alpha1.AutoscalingBatch{Idle: &none, Max: &none},
+				ScaleDown: v1alpha1.ScaleDown{ConsolidationPolicy: v1alpha1.WhenEmpty, ConsolidateAfter: &second, MinNodeLifetime: &none, AfterGrowth: &none, Budget: &budget},
+			},
+			Template: v1alpha1.NodeTemplate{Spec: v1alpha1.NodeTemplateSpec{
+				Resources: v1alpha1.NodeResources{CPU: resource.MustParse("4"), Memory: resource.MustParse("8Gi")},
+				Overhead:  v1alpha1.NodeOverhead{CPU: resource.MustParse("100m"), Memory: resource.MustParse("256Mi")},
+			}},
+		},
+		Status: v1alpha1.MesosNodePoolStatus{Conditions: []metav1.Condition{
+			{Type: v1alpha1.ConditionFrameworkReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonFrameworkReady},
+			{Type: v1alpha1.ConditionTemplateValid, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonTemplateValid},
+		}},
+	}
+	for _, h := range how {
+		h(p)
+	}
+	return p
+}

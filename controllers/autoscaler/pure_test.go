@@ -1,0 +1,83 @@
+package autoscaler
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func TestWhichPodsWantANode(t *testing.T) {
+	owned := func(p *corev1.Pod) {
+		p.OwnerReferences = []metav1.OwnerReference{{Kind: "DaemonSet", Name: "d", Controller: new(true)}}
+	}
+	tests := map[string]struct {
+		how   func(*corev1.Pod)
+		wants bool
+		out   string
+	}{
+		"one that the scheduler found no place for": {func(*corev1.Pod) {}, true, ""},
+		"one that nobody has looked at":             {func(p *corev1.Pod) { p.Status.Conditions = nil }, false, ""},
+		"one that is gated":                         {func(p *corev1.Pod) { p.Status.Conditions[0].Reason = "SchedulingGated" }, false, ""},
+		"one that has a place":                      {func(p *corev1.Pod) { p.Spec.NodeName = "n" }, false, ""},
+		"one that is being deleted":                 {func(p *corev1.Pod) { p.DeletionTimestamp = new(metav1.NewTime(noon)) }, false, ""},
+		"one that has failed":                       {func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }, false, ""},
+		"one of a DaemonSet":                        {owned, true, leftOutDaemon},
+		"one of another scheduler":                  {func(p *corev1.Pod) { p.Spec.SchedulerName = "mine" }, true, leftOutScheduler},
+		"one of the default scheduler by name":      {func(p *corev1.Pod) { p.Spec.SchedulerName = "default-scheduler" }, true, ""},
+		"one that is expendable":                    {func(p *corev1.Pod) { p.Spec.Priority = new(int32(-11)) }, true, leftOutExpendable},
+		"one that is just not":                      {func(p *corev1.Pod) { p.Spec.Priority = new(int32(-10)) }, true, ""},
+		"one that others make room for":             {func(p *corev1.Pod) { p.Status.NominatedNodeName = "n" }, true, leftOutPreempting},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			pod := newPod("a", "1", test.how)
+			if got := unschedulable(pod); got != test.wants {
+				t.Errorf("unschedulable: %v, want %v", got, test.wants)
+			}
+			if got := leftOut(pod); test.wants && got != test.out {
+				t.Errorf("left out for %q, want %q", got, test.out)
+			}
+		})
+	}
+}
+
+func TestBatch(t *testing.T) {
+	at := func(ms int) time.Time { return noon.Add(time.Duration(ms) * time.Millisecond) }
+	tests := map[string]struct {
+		came []int
+		now  int
+		wait time.Duration
+	}{
+		"nothing came":               {nil, 0, 0},
+		"one came just now":          {[]int{0}, 0, 100 * time.Millisecond},
+		"no more came":               {[]int{0}, 100, 0},
+		"another came":               {[]int{0, 90}, 100, 90 * time.Millisecond},
+		"they keep coming":           {[]int{0, 90, 180, 270, 360, 450, 490}, 495, 5 * time.Millisecond},
+		"they have come long enough": {[]int{0, 90, 180, 270, 360, 450, 499}, 500, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := &batch{}
+			for _, ms := range test.came {
+				b.came(at(ms))
+			}
+			if got := b.wait(at(test.now), 100*time.Millisecond, 500*time.Millisecond); got != test.wait {
+				t.Errorf("it waits %s, want %s", got, test.wait)
+			}
+		})
+	}
+}
+
+func TestABatchThatIsOverBeginsAnew(t *testing.T) {
+	b := &batch{}
+	b.came(noon)
+	if b.wait(noon.Add(time.Second), time.Second, time.Minute) != 0 {
+		t.Fatal("it is not over")
+	}
+	b.came(noon.Add(time.Hour))
+	if got := b.wait(noon.Add(time.Hour), time.Second, time.Minute); got != time.Second {
+		t.Errorf("the next one waits %s", got)
+	}
+}

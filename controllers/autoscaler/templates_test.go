@@ -1,0 +1,87 @@
+package autoscaler
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodepool"
+)
+
+func mesosNode(name string, how ...func(*v1alpha1.MesosNodePool)) *v1alpha1.MesosNode {
+	p := newPool("general", how...)
+	return nodepool.NewNode(p, name, nodepool.Size{Resources: p.Spec.Template.Spec.Resources, Zone: "eu-1"})
+}
+
+func amounts(l corev1.ResourceList) map[string]string {
+	out := map[string]string{}
+	for name, q := range l {
+		out[string(name)] = q.String()
+	}
+	return out
+}
+
+func TestWhatANodeWillBe(t *testing.T) {
+	daemon := appsv1.DaemonSet{}
+	daemon.Spec.Template.Spec = newPod("d", "100m").Spec
+	elsewhere := *daemon.DeepCopy()
+	elsewhere.Spec.Template.Spec.NodeSelector = map[string]string{"gpu": "yes"}
+	tests := map[string]struct {
+		how     func(*v1alpha1.MesosNodePool)
+		daemons []appsv1.DaemonSet
+		want    map[string]string
+	}{
+		"its resources less the overhead":        {func(*v1alpha1.MesosNodePool) {}, nil, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "110"}},
+		"less what its DaemonSets take":          {func(*v1alpha1.MesosNodePool) {}, []appsv1.DaemonSet{daemon}, map[string]string{"cpu": "3800m", "memory": "7936Mi", "pods": "109"}},
+		"not those that have no pod on it":       {func(*v1alpha1.MesosNodePool) {}, []appsv1.DaemonSet{elsewhere}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "110"}},
+		"nor those that do not tolerate a taint": {tainted, []appsv1.DaemonSet{daemon}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "110"}},
+		"with a disk": {func(p *v1alpha1.MesosNodePool) {
+			p.Spec.Template.Spec.Resources.EphemeralStorage = new(resource.MustParse("10Gi"))
+		}, nil, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "110", "ephemeral-storage": "10Gi"}},
+		"with fewer pods": {func(p *v1alpha1.MesosNodePool) {
+			p.Spec.Template.Spec.Kubelet.Config = &runtime.RawExtension{Raw: []byte(`{"maxPods": 10}`)}
+		}, nil, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "10"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := templates{daemons: test.daemons}.node(mesosNode("n", test.how))
+			if diff := cmp.Diff(test.want, amounts(got.Status.Allocatable)); diff != "" {
+				t.Errorf("allocatable (-want +got):\n%s", diff)
+			}
+			if got.Labels[corev1.LabelHostname] != "n" || got.Labels[corev1.LabelTopologyZone] != "eu-1" || got.Labels[v1alpha1.LabelPool] != "general" {
+				t.Errorf("its labels are %v", got.Labels)
+			}
+		})
+	}
+}
+
+func tainted(p *v1alpha1.MesosNodePool) {
+	p.Spec.Template.Spec.Taints = []v1alpha1.Taint{{Key: "mine", Effect: corev1.TaintEffectNoSchedule}}
+}
+
+func TestWhatIsLearnedFromAReadyNode(t *testing.T) {
+	ready := mesosNode("old")
+	ready.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}}
+	object := templates{}.node(ready)
+	object.Labels["feature.example.com/avx"], object.Labels[v1alpha1.LabelAgentID] = "yes", "agent-1"
+	object.Status.Allocatable[corev1.ResourceMemory] = resource.MustParse("7Gi")
+	learned := learn([]v1alpha1.MesosNode{*ready}, map[string]*corev1.Node{"old": object}, nil)
+
+	got := learned.node(mesosNode("new"))
+	if got.Labels["feature.example.com/avx"] != "yes" || got.Labels[v1alpha1.LabelAgentID] != "" || got.Labels[corev1.LabelHostname] != "new" {
+		t.Errorf("its labels are %v", got.Labels)
+	}
+	if m := got.Status.Allocatable.Memory().String(); m != "7Gi" {
+		t.Errorf("it has %s of memory", m)
+	}
+	other := learned.node(mesosNode("other", func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Spec.Resources.CPU = resource.MustParse("8") }))
+	if m := other.Status.Allocatable.Memory().String(); m != "7936Mi" {
+		t.Errorf("one of another size has %s of memory", m)
+	}
+}
