@@ -46,12 +46,14 @@ spec:
     metadata: {labels: {size: other}}
     spec:
       resources: {cpu: 600m, memory: 768Mi}
----
+`
+
+const lodgerService = `
 apiVersion: v1
 kind: Service
-metadata: {name: lodger, namespace: default}
+metadata: {name: $NAME, namespace: default}
 spec:
-  clusterIP: $SERVICE
+  clusterIP: $ADDRESS
   selector: {app: lodger}
   ports: [{port: 80, targetPort: 8080}]
 `
@@ -73,10 +75,11 @@ spec:
 `
 
 var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
-	h := &house{}
+	h, service := &house{}, ""
 	BeforeAll(func(ctx SpecContext) {
 		h.open(ctx, playground.Options{AgentResources: "cpus:4;mem:8192;disk:20000"})
-		h.apply(ctx, strings.ReplaceAll(flat, "$SERVICE", h.service())+"\n---"+lodgers)
+		h.apply(ctx, flat+"\n---"+lodgers)
+		service = h.serve(ctx, "lodger", "77")
 		h.awaitShared(ctx, 3)
 	}, NodeTimeout(6*time.Minute))
 	AfterAll(h.tearDown)
@@ -111,7 +114,7 @@ var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
 			for _, to := range pods {
 				h.reaches(ctx, from.Name, to.Status.PodIP+":8080")
 			}
-			h.reaches(ctx, from.Name, h.service())
+			h.reaches(ctx, from.Name, service)
 			Expect(h.kubectl(ctx, "logs", from.Name)).To(ContainSubstring("lodger is serving"))
 		}
 	})
@@ -152,6 +155,12 @@ var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
 		Expect(read(filepath.Join(h.dataFolder(), victim, "file"))).To(Equal(victim + "\n"))
 		Expect(h.kubectl(ctx, "exec", "volume-"+survivors[0], "--", "cat", "/data/file")).To(Equal(survivors[0] + "\n"))
 		Expect(h.proxied(ctx)).NotTo(Equal(victim), "another took over")
+		// One that is new is reached once the rules are the new kube-proxy's.
+		for _, address := range []string{h.serve(ctx, "lodger-later", "78"), service} {
+			for _, pod := range after {
+				h.reaches(ctx, pod.Name, address)
+			}
+		}
 	}, SpecTimeout(6*time.Minute))
 
 	It("do not notice when one of them is drained and ends in order", func(ctx SpecContext) {
@@ -167,6 +176,10 @@ var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
 			}
 			Expect(h.bridges(ctx, name)).To(HaveLen(2), "that of the third is gone, the others' are there")
 		}
+		h.proxied(ctx)
+		for _, pod := range after {
+			h.reaches(ctx, pod.Name, service)
+		}
 	}, SpecTimeout(6*time.Minute))
 
 	It("leave nothing behind", func(ctx SpecContext) {
@@ -177,9 +190,12 @@ var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
 	}, SpecTimeout(4*time.Minute))
 })
 
-// service is the address of the lodgers' service: one that no other is given.
-func (h *house) service() string {
-	return regexp.MustCompile(`\.0\.1:.*`).ReplaceAllString(strings.TrimPrefix(h.Config.Host, "https://"), ".32.77")
+// serve has a service for the lodgers, at an address that no other is given, and returns it.
+func (h *house) serve(ctx context.Context, name, last string) string {
+	GinkgoHelper()
+	address := regexp.MustCompile(`\.0\.1:.*`).ReplaceAllString(strings.TrimPrefix(h.Config.Host, "https://"), ".32."+last)
+	h.apply(ctx, strings.NewReplacer("$NAME", name, "$ADDRESS", address).Replace(lodgerService))
+	return address
 }
 
 func (h *house) mesosNodes(ctx context.Context) map[string]v1alpha1.MesosNode {
