@@ -147,10 +147,7 @@ func (c *Core) onUpdate(now time.Time, st TaskStatus) {
 		c.onDraining(now, st.AgentID)
 	}
 	c.hear(now, t, st.State)
-	if len(st.UUID) == 0 && st.State == t.state && len(t.statuses) == 0 && !t.orphan && !t.killing && now.Sub(t.seen) < c.timing.Implicit {
-		// Nothing new, as reconciliation mostly tells. Now and then the store is asked
-		// nevertheless, to see that the record is still there; always while the task is
-		// killed: without a record, nobody waits for its end.
+	if c.nothingNew(now, t, st) {
 		return
 	}
 	c.lineUp(t, st)
@@ -158,6 +155,15 @@ func (c *Core) onUpdate(now time.Time, st TaskStatus) {
 		// It is within reach; the last KILL may have been lost.
 		c.agenda.hasten(dutyKill, t.id, now.Add(c.timing.Kill.First))
 	}
+}
+
+// nothingNew is what task reconciliation mostly tells. Now and then the store is asked
+// nevertheless, to see that the record is still there; always while the task is killed:
+// without a record, nobody waits for its end.
+func (c *Core) nothingNew(now time.Time, t *task, st TaskStatus) bool {
+	answered := len(st.UUID) == 0 && st.State == t.state
+	atRest := len(t.statuses) == 0 && !t.orphan && !t.killing
+	return answered && atRest && now.Sub(t.seen) < c.timing.Implicit
 }
 
 // lineUp puts a status in line for the store.

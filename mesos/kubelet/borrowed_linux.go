@@ -117,7 +117,7 @@ func (b *borrowed) look(context.Context) error {
 		if pods, _ := os.ReadDir(filepath.Join(kubeletRoot, podsDir)); len(pods) > 0 {
 			return fmt.Errorf("%s holds %d pods of another kubelet", kubeletRoot, len(pods))
 		}
-		b.mounted, err = isMountPoint(kubeletRoot)
+		b.mounted, err = kubeletRootIsMounted()
 		return err
 	})
 }
@@ -195,7 +195,7 @@ func (r *record) clearKubeletRoot() error {
 		}
 		problems = append(problems, removeTree(path))
 	}
-	mounted, err := isMountPoint(kubeletRoot)
+	mounted, err := kubeletRootIsMounted()
 	if err == nil && mounted && !r.Mounted {
 		// The kubelet mounts its folder upon itself, for mounts in it to be seen in pods.
 		err = unix.Unmount(kubeletRoot, unix.UMOUNT_NOFOLLOW)
@@ -203,9 +203,9 @@ func (r *record) clearKubeletRoot() error {
 	return errors.Join(append(problems, err)...)
 }
 
-func isMountPoint(path string) (bool, error) {
+func kubeletRootIsMounted() (bool, error) {
 	mounts, err := readMounts()
-	return slices.ContainsFunc(mounts, func(m mountPoint) bool { return m.path == path }), err
+	return slices.ContainsFunc(mounts, func(m mountPoint) bool { return m.path == kubeletRoot }), err
 }
 
 // namespaceOf is the mount namespace of who listens on a socket.

@@ -82,13 +82,13 @@ func TestAgentsKubeletFolderIsGivenBack(t *testing.T) {
 	if data, err := os.ReadFile(filepath.Join(disk, "data")); string(data) != "precious" {
 		t.Errorf("the data is lost: %v", err)
 	}
-	if mounted, err := isMountPoint(kubeletRoot); mounted || err != nil {
+	if mounted, err := kubeletRootIsMounted(); mounted || err != nil {
 		t.Errorf("the kubelet's mount upon itself is left, %v", err)
 	}
 	must(t, unix.Mount(kubeletRoot, kubeletRoot, "", unix.MS_BIND, ""))
 	r.Mounted = true
 	must(t, r.clearKubeletRoot())
-	if mounted, err := isMountPoint(kubeletRoot); !mounted || err != nil {
+	if mounted, err := kubeletRootIsMounted(); !mounted || err != nil {
 		t.Errorf("a mount of before is gone, %v", err)
 	}
 }

@@ -226,6 +226,8 @@ startupTaints: [{key: a, effect: NoExecute}, {key: node.cilium.io/agent-not-read
 		Entry("with a local artifact", "spec template spec runtime artifacts", `[{name: kubelet, uri: "file:///opt/kubelet", sha256: `+digest+`}]`),
 		Entry("with constraints", "spec placement constraints", `[{attribute: rack, operator: In, values: [r1]}, {attribute: "@zone", operator: Exists}]`),
 		Entry("with a bounded drain", "spec drain timeout", "10m"),
+		Entry("with kubelets that are exchanged in place", "spec rollout", `{kubelet: InPlace, maxUnavailable: 3}`),
+		Entry("with kubelets that stay until their nodes are replaced", "spec rollout kubelet", "OnReplacement"),
 		Entry("that replaces unreachable nodes soon", "spec unreachable", `{replaceAfter: 1m}`),
 		Entry("that never replaces unreachable nodes", "spec unreachable", `{replaceAfter: 0s}`),
 		Entry("that is paused", "spec paused", "true"),
@@ -294,6 +296,8 @@ startupTaints: [{key: a, effect: NoSchedule}]`, "in both taints and startupTaint
 		Entry("with a constraint that has values too many", "spec placement constraints", `[{attribute: rack, operator: Exists, values: [a]}]`, "Exists and DoesNotExist take none"),
 		Entry("with an unknown operator", "spec placement constraints", `[{attribute: rack, operator: Gt, values: ["1"]}]`, `Unsupported value: "Gt"`),
 		Entry("with no node to an agent", "spec placement maxNodesPerAgent", "0", "greater than or equal to 1"),
+		Entry("with a rollout that is not known", "spec rollout kubelet", "Recreate", `Unsupported value: "Recreate"`),
+		Entry("with a rollout that may never begin", "spec rollout maxUnavailable", "0", "greater than or equal to 1"),
 		Entry("with a negative drain", "spec drain timeout", `"-5m"`, "spec.drain.timeout"),
 		Entry("that replaces unreachable nodes at once", "spec unreachable", `{replaceAfter: 10s}`, "must be at least 1m, or 0s to wait for ever"),
 		Entry("that replaces unreachable nodes in the past", "spec unreachable", `{replaceAfter: "-1m"}`, "spec.unreachable.replaceAfter"),
@@ -309,6 +313,8 @@ startupTaints: [{key: a, effect: NoSchedule}]`, "in both taints and startupTaint
 		Expect(perAgent).To(BeEquivalentTo(1))
 		replaceAfter, _, _ := unstructured.NestedString(object.Object, "spec", "unreachable", "replaceAfter")
 		Expect(replaceAfter).To(Equal("15m"))
+		rollout, _, _ := unstructured.NestedMap(object.Object, "spec", "rollout")
+		Expect(rollout).To(Equal(map[string]any{"kubelet": "OnReplacement", "maxUnavailable": int64(1)}))
 	})
 
 	It("fills in the same defaults for a client in Go", func() {
@@ -318,6 +324,7 @@ startupTaints: [{key: a, effect: NoSchedule}]`, "in both taints and startupTaint
 		Expect(pool.Spec.Template.Spec.Overhead.Memory.String()).To(Equal("256Mi"))
 		Expect(pool.Spec.Placement.MaxNodesPerAgent).To(BeEquivalentTo(1))
 		Expect(pool.Spec.Unreachable.ReplaceAfter.Duration).To(Equal(15 * time.Minute))
+		Expect(pool.Spec.Rollout).To(Equal(v1alpha1.Rollout{Kubelet: v1alpha1.KubeletOnReplacement, MaxUnavailable: 1}))
 	})
 
 	It("keeps a MesosNodePool with its framework", func() {
