@@ -216,6 +216,13 @@ func (h *house) undisturbed(ctx context.Context, before map[string]corev1.Pod) {
 	}
 }
 
+// answers waits for kubectl exec: a kubelet is Ready a moment before it knows its pods.
+func (h *house) answers(ctx context.Context, pod string) {
+	GinkgoHelper()
+	Eventually(ctx, func() (string, error) { return h.Kubectl(ctx, "exec", pod, "--", "cat", "/www/index.html") }).
+		WithTimeout(time.Minute).WithPolling(time.Second).Should(Equal("ready\n"))
+}
+
 // pod is one container on the node of that size.
 func (h *house) pod(ctx context.Context, name, size, spec string) {
 	GinkgoHelper()

@@ -56,13 +56,6 @@ func (h *house) upgradesItsKubelet() {
 	}, SpecTimeout(3*time.Minute))
 }
 
-// answers waits for kubectl exec: a kubelet is Ready a moment before it knows its pods.
-func (h *house) answers(ctx context.Context, pod string) {
-	GinkgoHelper()
-	Eventually(ctx, func() (string, error) { return h.Kubectl(ctx, "exec", pod, "--", "cat", "/www/index.html") }).
-		WithTimeout(time.Minute).WithPolling(time.Second).Should(Equal("ready\n"))
-}
-
 // offerKubelet has the large pool want this program as its kubelet, in place.
 func (h *house) offerKubelet(ctx context.Context, name string, program []byte) (digest string) {
 	GinkgoHelper()
