@@ -4,27 +4,13 @@
 # been done before.
 set -euo pipefail
 cd "$(dirname "$0")"
+source ../debian.sh
 out=$(cd ../.. && pwd)/bin/vm
 emulator=(qemu-system-common qemu-system-data seabios ipxe-qemu)
 kernel=linux-image-cloud-amd64
 
 [[ ! -x $out/qemu ]] || exit 0
 [[ $(uname -m) == x86_64 ]] || { echo "The kernel is one for x86_64, and this machine is not." >&2; exit 3; }
-for tool in apt-get apt-cache dpkg-deb; do
-  command -v $tool >/dev/null || { echo "There is no $tool: qemu and the kernel come from Debian's packages." >&2; exit 3; }
-done
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-mkdir -p "$work"/{lists/partial,archives/partial,debs,root}
-apt=(-qq -o "APT::Sandbox::User=$(id -un)") # as which packages are downloaded
-
-# The machine's own lists serve as they are, unless they are missing or out of date.
-own_lists() {
-  echo "Reading the package lists ..."
-  apt+=(-o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work" -o Dir::Cache::archives=archives)
-  apt-get "${apt[@]}" update
-}
 
 # libraries of qemu: what it depends on, and what that does, as long as it is a library.
 libraries() {
@@ -47,15 +33,9 @@ packages() {
   apt-cache "${apt[@]}" depends --important $kernel | awk '$1 == "Depends:" {print $2}'
 }
 
-download() {
-  local list
-  list=$(packages) && (cd "$work/debs" && xargs apt-get "${apt[@]}" download <<<"$list")
-}
-
 echo "Downloading qemu, a kernel and busybox ..."
-download 2>/dev/null || { own_lists && download; }
-for deb in "$work"/debs/*.deb; do dpkg-deb -x "$deb" "$work/root"; done
-cd "$work/root"
+debian_unpack packages
+cd "$root"
 mv boot/vmlinuz-* vmlinuz
 mv bin/busybox busybox
 ./busybox depmod -b . "$(ls lib/modules)"
@@ -71,5 +51,5 @@ exec "$root"/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 --library-path "$librarie
 END
 chmod +x qemu
 rm -rf usr/share/{doc,man,locale}
-rm -rf "$out" && mkdir -p "$(dirname "$out")" && mv "$work/root" "$out"
+debian_install "$out"
 echo "They are in $out."
