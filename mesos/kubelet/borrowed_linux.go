@@ -198,7 +198,9 @@ func (r *record) clearKubeletRoot() error {
 	mounted, err := kubeletRootIsMounted()
 	if err == nil && mounted && !r.Mounted {
 		// The kubelet mounts its folder upon itself, for mounts in it to be seen in pods.
-		err = unix.Unmount(kubeletRoot, unix.UMOUNT_NOFOLLOW)
+		if err = unix.Unmount(kubeletRoot, unix.UMOUNT_NOFOLLOW); err != nil {
+			err = fmt.Errorf("unmounting %s: %w", kubeletRoot, err)
+		}
 	}
 	return errors.Join(append(problems, err)...)
 }

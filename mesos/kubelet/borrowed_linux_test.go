@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/k8sm/k8sm/mesos/kubelet/cri/critest"
 )
 
 func TestAgentsRuntimeIsClaimedByOneNode(t *testing.T) {
@@ -37,13 +39,44 @@ func TestRuntimeThatIsNotThere(t *testing.T) {
 	}
 }
 
+// Two pods are in the agent's runtime, one of them of the dead node c1.
+func TestPodsOfAnotherKubeletAreRespected(t *testing.T) {
+	if !apart(t) {
+		return
+	}
+	must(t, unmountBelow(kubeletRoot), unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, ""), os.Mkdir(kubeletRoot, 0o755))
+	removed := []string{}
+	sandbox := func(id string) []byte { return critest.Text(1, string(critest.Text(1, id))) }
+	socket := critest.Serve(t, critest.Answers{
+		"ListPodSandbox": critest.Says(critest.Join(sandbox("a"), sandbox("b"))),
+		"PodSandboxStatus": func(request []byte) ([]byte, string, string) {
+			parent := map[byte]string{'a': "/kubepods/pod1", 'b': "/mesos/c1/kubepods/pod2"}[request[2]]
+			info := `{"config": {"linux": {"cgroup_parent": "` + parent + `"}}}`
+			return critest.Text(2, string(critest.Join(critest.Text(1, "info"), critest.Text(2, info)))), "0", ""
+		},
+		"StopPodSandbox": critest.Says(nil),
+		"RemovePodSandbox": func(request []byte) ([]byte, string, string) {
+			removed = append(removed, string(request[2:]))
+			return nil, "0", ""
+		},
+	})
+	b := &borrowed{socket: socket}
+	if err := b.alone(t.Context()); err == nil || !strings.Contains(err.Error(), "2 pods of another kubelet") {
+		t.Errorf("error is %v", err)
+	}
+	must(t, b.claim.Close(), (&record{NodeName: "n1", ContainerID: "c1", Runtime: socket}).giveBack("/nowhere"))
+	if diff := cmp.Diff([]string{"b"}, removed); diff != "" {
+		t.Errorf("removed (-want +got):\n%s", diff)
+	}
+}
+
 // A kubelet that was there once has left an empty folder for pods. What this node's puts
 // there must not be taken for that one's afterwards.
 func TestFolderOfAFormerKubelet(t *testing.T) {
 	if !apart(t) {
 		return
 	}
-	must(t, unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, ""), os.MkdirAll(filepath.Join(kubeletRoot, podsDir), 0o755),
+	must(t, unmountBelow(kubeletRoot), unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, ""), os.MkdirAll(filepath.Join(kubeletRoot, podsDir), 0o755),
 		os.Mkdir(filepath.Join(kubeletRoot, "plugins"), 0o755))
 	var b borrowed
 	must(t, b.look(t.Context()))
@@ -62,7 +95,7 @@ func TestAgentsKubeletFolderIsGivenBack(t *testing.T) {
 	if !apart(t) {
 		return
 	}
-	must(t, unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, ""))
+	must(t, unmountBelow(kubeletRoot), unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, ""))
 	disk := t.TempDir()
 	volume := filepath.Join(kubeletRoot, "pods", "uid", "volumes", "v")
 	must(t, os.MkdirAll(filepath.Join(kubeletRoot, "plugins", "driver"), 0o755), unix.Mount(kubeletRoot, kubeletRoot, "", unix.MS_BIND, ""),
