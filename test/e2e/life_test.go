@@ -84,6 +84,8 @@ func (h *house) outlivesItsAgent() {
 			return h.kubectl(ctx, "get", "mesosnode", node.Name, "-o", "jsonpath={.status.task.message}")
 		}
 
+		Eventually(ctx, said).WithTimeout(time.Minute).WithPolling(time.Second).Should(BeEmpty(), "what befell it before")
+
 		h.agent().Stop()
 		time.Sleep(3 * time.Second)
 		kill(h.kubelet(node.Name))
