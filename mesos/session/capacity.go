@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/mesos/mesos-go/api/v1/lib/master"
@@ -20,7 +19,9 @@ const (
 
 // surveys keep those who want to know what there is from asking the master all at once.
 type surveys struct {
-	mu   sync.Mutex // held while the master is asked: who comes then waits for the answer
+	// turn has a token while the master is asked: who comes then waits for the answer, as
+	// long as they have time.
+	turn chan struct{}
 	next time.Time
 	err  error // of the last
 }
@@ -42,8 +43,12 @@ func (s *Session) Capacity(ctx context.Context) placement.Capacity {
 
 // survey asks the master for its agents, unless it was asked lately.
 func (s *Session) survey(ctx context.Context) error {
-	s.surveys.mu.Lock()
-	defer s.surveys.mu.Unlock()
+	select {
+	case s.surveys.turn <- struct{}{}:
+		defer func() { <-s.surveys.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the master's agents: %w", ctx.Err())
+	}
 	if !s.State().Subscribed {
 		return nil // the state says why
 	}

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -189,5 +190,42 @@ func pass(t *testing.T, to string, w http.ResponseWriter, req *http.Request) {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// Who comes while the master is being asked waits for its answer, and no longer than they
+// have time.
+func TestASlowMasterKeepsNobodyWaitingForTheOthers(t *testing.T) {
+	t.Parallel()
+	m := box(t, 1)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/api/v1" {
+			close(asked)
+			<-answer
+		}
+		pass(t, m.URL(), w, req)
+	}))
+	t.Cleanup(front.Close)
+	r := start(t, config(newMemory(), front.URL))
+	r.awaitState(framework.Subscribed)
+	first := make(chan placement.Capacity, 1)
+	go func() { first <- r.Capacity(t.Context()) }()
+	<-asked
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	second := make(chan placement.Capacity, 1)
+	go func() { second <- r.Capacity(ctx) }()
+	select {
+	case got := <-second:
+		if !strings.Contains(got.Unknown, context.DeadlineExceeded.Error()) {
+			t.Errorf("the second is told %q", got.Unknown)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the second waits for as long as the first")
+	}
+	close(answer)
+	if got := <-first; got.Surveyed.IsZero() {
+		t.Errorf("the first is told %q", got.Unknown)
 	}
 }

@@ -69,7 +69,7 @@ func New(cfg Config) (*Session, error) {
 	s := &Session{
 		cfg: cfg, log: cfg.Log, masters: masters, ensemble: ensemble, client: newClient(&cfg), core: core, info: cfg.Framework,
 		metrics: cfg.Metrics.of(cfg.Framework.Name), final: make(chan struct{}),
-		leadership: leadership{known: make(chan struct{})},
+		leadership: leadership{known: make(chan struct{})}, surveys: surveys{turn: make(chan struct{}, 1)},
 	}
 	s.store = workers{limit: storeMost, spawn: s.spawn}
 	return s, nil
