@@ -20,6 +20,7 @@ const (
 // conversation is what was said on the current stream, and is not settled.
 type conversation struct {
 	began   time.Time
+	id      string                         // of the framework
 	offers  map[string]time.Time           // since when they are out
 	updates map[string]framework.TaskState // by UUID, on this stream and those before
 	unheard map[string]bool                // tasks on record that were not told of yet
@@ -38,9 +39,14 @@ func (c *checks) told(event *scheduler.Event) {
 	switch event.Type {
 	case scheduler.Event_SUBSCRIBED:
 		c.talk.began, c.talk.offers, c.talk.unheard = time.Now(), map[string]time.Time{}, c.recorded()
+		c.talk.id = event.Subscribed.FrameworkID.GetValue()
 	case scheduler.Event_OFFERS:
 		for _, o := range event.Offers.Offers {
-			c.talk.offers[o.ID.Value] = time.Now()
+			// A first SUBSCRIBED that never arrived leaves a framework that nobody knows of.
+			// What it is offered on a dead line comes back when the line is found out.
+			if o.FrameworkID.Value == c.talk.id {
+				c.talk.offers[o.ID.Value] = time.Now()
+			}
 		}
 	case scheduler.Event_RESCIND:
 		delete(c.talk.offers, event.Rescind.OfferID.Value)
