@@ -44,7 +44,8 @@ func (m *mirror) follow(views map[string]*corev1.Node, pods []corev1.Pod, object
 	}
 	for name := range m.nodes {
 		if views[name] == nil {
-			m.removeNode(name)
+			m.cluster.RemoveNode(name) // its pods are forgotten with those that have gone
+			delete(m.nodes, name)
 		}
 	}
 	for name, view := range views {
@@ -55,12 +56,6 @@ func (m *mirror) follow(views map[string]*corev1.Node, pods []corev1.Pod, object
 		}
 	}
 	return m.followPods(pods)
-}
-
-func (m *mirror) removeNode(name string) {
-	m.cluster.RemoveNode(name)
-	delete(m.nodes, name)
-	maps.DeleteFunc(m.pods, func(_ types.UID, pod *corev1.Pod) bool { return pod.Spec.NodeName == name })
 }
 
 // followPods removes first: a pod may have followed another of its name.

@@ -81,3 +81,25 @@ func TestABatchThatIsOverBeginsAnew(t *testing.T) {
 		t.Errorf("the next one waits %s", got)
 	}
 }
+
+// What stood on a node that goes is forgotten with it, and is there again when the node is.
+func TestTheMirrorFollowsANodeThatGoesAndComesBack(t *testing.T) {
+	m, err := newMirror()
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1"}}
+	pods := []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "web", UID: "web"}, Spec: corev1.PodSpec{NodeName: "n1"}}}
+	there := map[string]*corev1.Node{"n1": object}
+	for i, views := range []map[string]*corev1.Node{there, {}, there, {}} {
+		if err := m.follow(views, pods, nil); err != nil {
+			t.Fatal(err)
+		}
+		if len(m.nodes) != len(views) || len(m.pods) != len(views) {
+			t.Errorf("look %d: %d nodes and %d pods, want %d of each", i, len(m.nodes), len(m.pods), len(views))
+		}
+		if fits, why := m.cluster.Fits(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe", UID: "probe"}}, "n1"); len(views) == 0 && why != "there is no such node" {
+			t.Errorf("look %d: the node still answers %v, %q", i, fits, why)
+		}
+	}
+}
