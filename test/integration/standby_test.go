@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
 )
 
@@ -58,6 +59,8 @@ func startPair(name string) *pair {
 	p.framework = newFramework(name, p.master.Addr())
 	p.pool = newPool(name, name, edit{"spec replicas", "2"})
 	expectCondition(p.pool, v1alpha1.ConditionReady, "True AllNodesReady")
+	// A Node can be ready before the executor's word that its task runs has come.
+	Eventually(p.tasksNow).WithTimeout(minute).Should(HaveEach(HaveSuffix(" " + string(framework.TaskRunning))))
 	p.id, p.tasks = frameworkID(p.framework), p.tasksNow()
 	Expect(p.subscriptions()).To(Equal(1))
 	return p
