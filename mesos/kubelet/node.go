@@ -33,9 +33,10 @@ type Node struct {
 	// tellEvery bounds how often is told what a launch waits for: each time is a status
 	// update, and a write to the Kubernetes API.
 	tellEvery time.Duration
-	// provesWithin is how long a new kubelet has to make its Node Ready.
-	provesWithin time.Duration
-	instructions chan []byte
+	// provesWithin is how long a new kubelet has to make its Node Ready, and triedFor how
+	// long that may take if nobody can be asked meanwhile.
+	provesWithin, triedFor time.Duration
+	instructions           chan []byte
 
 	mu       sync.Mutex
 	asked    bool      // Stop was called
@@ -64,6 +65,7 @@ func NewNode(o Options) *Node {
 		readyEvery:   500 * time.Millisecond,
 		tellEvery:    10 * time.Second,
 		provesWithin: provesWithin,
+		triedFor:     triedFor,
 		instructions: make(chan []byte),
 		stop:         make(chan struct{}),
 		failed:       make(chan error, 2),

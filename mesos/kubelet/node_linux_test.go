@@ -32,7 +32,12 @@ type cluster struct {
 	readyAfter int32
 	// mute: the kubelet has said nothing for long.
 	mute atomic.Bool
+	// away is the status that it answers everything with, or cutsOff.
+	away atomic.Int32
 }
+
+// cutsOff is no status: connections end without an answer.
+const cutsOff = -1
 
 func newCluster(t *testing.T, readyAfter int32) *cluster {
 	t.Helper()
@@ -67,6 +72,13 @@ func newCluster(t *testing.T, readyAfter int32) *cluster {
 }
 
 func (c *cluster) serve(w http.ResponseWriter, r *http.Request) {
+	switch status := c.away.Load(); {
+	case status == cutsOff:
+		panic(http.ErrAbortHandler)
+	case status > 0:
+		w.WriteHeader(int(status))
+		return
+	}
 	if r.URL.Path != "/api/v1/nodes/n1" {
 		http.NotFound(w, r)
 		return

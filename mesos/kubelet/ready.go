@@ -60,6 +60,17 @@ func nodeReady(ctx context.Context, q question) error {
 	return parseReady(io.LimitReader(body, 8*mebibyte), q.since)
 }
 
+// awayError marks that the API server could not be asked, or could not answer: that tells
+// nothing of the kubelet.
+type awayError struct{ error }
+
+func (e awayError) Unwrap() error { return e.error }
+
+func isAway(err error) bool {
+	_, away := errors.AsType[awayError](err)
+	return away
+}
+
 // askAsKubelet asks the API server for what a kubelet may read. The body is to be closed.
 func askAsKubelet(ctx context.Context, l *Launch, certificate, path string) (io.ReadCloser, error) {
 	pair, err := tls.LoadX509KeyPair(certificate, certificate)
@@ -85,16 +96,20 @@ func askAsKubelet(ctx context.Context, l *Launch, certificate, path string) (io.
 	request.Header.Set("Accept", "application/json")
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("asking the API server: %w", err)
+		return nil, awayError{fmt.Errorf("asking the API server: %w", err)}
 	}
 	if response.StatusCode == http.StatusOK {
 		return response.Body, nil
 	}
 	response.Body.Close()
-	if response.StatusCode == http.StatusNotFound {
+	err = fmt.Errorf("asking the API server: it answers %s", response.Status)
+	switch code := response.StatusCode; {
+	case code == http.StatusNotFound:
 		return nil, errors.New("the kubelet has not registered the Node yet")
+	case code == http.StatusTooManyRequests || code >= http.StatusInternalServerError:
+		return nil, awayError{err}
 	}
-	return nil, fmt.Errorf("asking the API server: it answers %s", response.Status)
+	return nil, err
 }
 
 func parseReady(body io.Reader, since time.Time) error {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -15,6 +16,9 @@ import (
 const (
 	// provesWithin is how long a new kubelet has to make its Node Ready.
 	provesWithin = 2 * time.Minute
+	// triedFor bounds a trial during which the API server was away: it may be the kubelet
+	// that keeps the agent from its network, and after about this time its pods are lost.
+	triedFor = 5 * time.Minute
 	// saysVersionWithin bounds the question for a kubelet's version.
 	saysVersionWithin = 30 * time.Second
 )
@@ -59,7 +63,8 @@ func (n *Node) carryOut(ctx context.Context, message []byte) {
 	case ctx.Err() != nil:
 	case err != nil:
 		n.Log.Error(err, "Failed to upgrade the kubelet", "sha256", wanted)
-		n.health.upgrades(Upgrade{SHA256: wanted, Message: err.Error(), Refused: errors.Is(err, ErrInvalid) || errors.Is(err, errRolledBack)})
+		refused := errors.Is(err, ErrInvalid) || errors.Is(err, errRolledBack) && !isAway(err)
+		n.health.upgrades(Upgrade{SHA256: wanted, Message: err.Error(), Refused: refused})
 	default:
 		n.Log.Info("Upgraded the kubelet", "sha256", wanted)
 		n.health.runs(wanted)
@@ -88,7 +93,11 @@ func (n *Node) upgrade(ctx context.Context, a Artifact) error {
 	if err != nil {
 		return err
 	}
-	if err := n.exchange(ctx); err != nil {
+	tell := n.nowAndThen(n.tellOf(a))
+	waiting := func(why error) {
+		tell(fmt.Sprintf("waiting to see whether kubelet %s makes its Node Ready: %s", after, why))
+	}
+	if err := n.exchange(ctx, waiting); err != nil {
 		return fmt.Errorf("kubelet %s did not prove itself and was %w to %s: %w", after, errRolledBack, before, err)
 	}
 	exchanged = true
@@ -96,10 +105,15 @@ func (n *Node) upgrade(ctx context.Context, a Artifact) error {
 	return nil
 }
 
+// tellOf tells the operator how far it is with a kubelet.
+func (n *Node) tellOf(a Artifact) func(step string) {
+	return func(step string) { n.health.upgrades(Upgrade{SHA256: a.SHA256, Message: step}) }
+}
+
 // kubeletCache tells the operator, too, how far it is with fetching.
 func (n *Node) kubeletCache(a Artifact) *Cache {
 	cache := NewCache(n.launch, n.Now)
-	tell := n.nowAndThen(func(step string) { n.health.upgrades(Upgrade{SHA256: a.SHA256, Message: step}) })
+	tell := n.nowAndThen(n.tellOf(a))
 	cache.Progress = func(a Artifact, have, total int64) { tell(progress(a, have, total)) }
 	return cache
 }
@@ -158,13 +172,13 @@ func (n *Node) versionOf(ctx context.Context, path string) (string, error) {
 }
 
 // exchange stops the kubelet, starts the staged one, and lets it prove itself. If it does
-// not, the kubelet before it runs again.
-func (n *Node) exchange(ctx context.Context) error {
+// not, the kubelet before it runs again. Why it can't be told yet is said by waiting.
+func (n *Node) exchange(ctx context.Context, waiting func(why error)) error {
 	current, staged, former := n.layout.program(ArtifactKubelet), n.layout.in("staged", ArtifactKubelet), n.layout.in("former", ArtifactKubelet)
 	n.kubelet.end()
 	err := errors.Join(os.Rename(current, former), os.Rename(staged, current))
 	if err == nil {
-		err = n.tryKubelet(ctx)
+		err = n.tryKubelet(ctx, waiting)
 	}
 	if err == nil {
 		return nil
@@ -184,7 +198,7 @@ func (n *Node) exchange(ctx context.Context) error {
 }
 
 // tryKubelet starts the kubelet, and waits for it to say that its Node is Ready.
-func (n *Node) tryKubelet(ctx context.Context) error {
+func (n *Node) tryKubelet(ctx context.Context, waiting func(why error)) error {
 	// Nodes say in whole seconds when they said what: in this one the kubelet before may
 	// have spoken.
 	since := n.Now().Truncate(time.Second).Add(time.Second)
@@ -193,21 +207,12 @@ func (n *Node) tryKubelet(ctx context.Context) error {
 	if err := n.runKubelet(ctx, failed, proven.Load); err != nil {
 		return err
 	}
-	trial, over := context.WithTimeout(ctx, n.provesWithin)
+	trial, over := context.WithCancel(ctx)
+	var asking sync.WaitGroup
+	defer asking.Wait() // so that it has nothing to say afterwards
 	defer over()
 	ready := make(chan error, 1)
-	go func() {
-		why := errors.New("it was not asked")
-		err := awaitReady(trial, n.question(since), n.readyEvery, func(err error) {
-			if trial.Err() == nil { // that the time is over is no reason
-				why = err
-			}
-		})
-		if err != nil {
-			err = fmt.Errorf("waiting for %s: %w", n.provesWithin, why)
-		}
-		ready <- err
-	}()
+	asking.Go(func() { ready <- n.awaitProof(trial, since, waiting) })
 	select {
 	case err := <-failed:
 		return err
@@ -224,5 +229,31 @@ func (n *Node) tryKubelet(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	})
+	return nil
+}
+
+// awaitProof waits for the Node to be Ready since then. A kubelet's time begins anew with
+// each time that the API server can't be asked. It is an awayError if it never ran out.
+func (n *Node) awaitProof(ctx context.Context, since time.Time, waiting func(why error)) error {
+	ctx, over := context.WithCancelCause(ctx)
+	defer over(nil)
+	begun := n.Now()
+	heard := begun // from when on the API server answered
+	err := awaitReady(ctx, n.question(since), n.readyEvery, func(why error) {
+		now := n.Now()
+		if isAway(why) && ctx.Err() == nil {
+			heard = now
+			waiting(why)
+		}
+		switch {
+		case now.Sub(heard) >= n.provesWithin:
+			over(fmt.Errorf("waiting for %s: %w", n.provesWithin, why))
+		case now.Sub(begun) >= n.triedFor:
+			over(awayError{fmt.Errorf("the API server was away for most of %s: %w", n.triedFor, why)})
+		}
+	})
+	if err != nil {
+		return context.Cause(ctx)
+	}
 	return nil
 }

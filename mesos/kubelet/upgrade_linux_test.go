@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -221,6 +222,52 @@ func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 				t.Errorf("the next one is not taken: %+v", v.last.Account)
 			}
 		})
+	}
+}
+
+// That nobody can be asked is no fault of the kubelet, so its time does not run.
+func TestKubeletIsUpgradedWhileTheAPIServerIsAway(t *testing.T) {
+	for name, how := range map[string]int32{"nobody answers": cutsOff, "it is overrun": http.StatusServiceUnavailable} {
+		t.Run(name, func(t *testing.T) {
+			v := live(t)
+			v.node.provesWithin, v.node.tellEvery = 300*time.Millisecond, 0
+			v.cluster.away.Store(how)
+			next := v.kubelet(kubeletOf("v1.37.3"))
+			account := v.told(next)
+			for account.Upgrade.Message == "" || !strings.Contains(account.Upgrade.Message, "asking the API server") {
+				account = v.await("it to say so", func(r Report) bool { return r.Account.Upgrade != account.Upgrade })
+			}
+			if account.Upgrade.Refused || !strings.Contains(account.Upgrade.Message, "v1.37.3") {
+				t.Errorf("the account is %+v", account)
+			}
+			time.Sleep(600 * time.Millisecond)
+			v.cluster.away.Store(0)
+			v.await("an end", func(r Report) bool { return r.Account.Kubelet == next.SHA256 || r.Account.Upgrade.Refused })
+			if diff := cmp.Diff(Account{Kubelet: next.SHA256}, v.last.Account); diff != "" {
+				t.Errorf("account (-want +got):\n%s", diff)
+			}
+			v.awaitLog("this is v1.37.2", 1)
+		})
+	}
+}
+
+// It is not for ever, for it may be the kubelet that keeps the agent from its network. But
+// it is not the kubelet's end: it may be told again.
+func TestKubeletIsTakenBackWhenTheAPIServerStaysAway(t *testing.T) {
+	v := live(t)
+	v.node.provesWithin, v.node.triedFor = 300*time.Millisecond, time.Second
+	v.cluster.away.Store(cutsOff)
+	next := v.kubelet(kubeletOf("v1.37.3"))
+	account := v.told(next)
+	if account.Kubelet != v.launch.Artifacts[0].SHA256 || account.Upgrade.Refused ||
+		!strings.Contains(account.Upgrade.Message, "rolled back to v1.37.2") || !strings.Contains(account.Upgrade.Message, "the API server was away") {
+		t.Errorf("the account is %+v", account)
+	}
+	v.awaitLog("this is v1.37.2", 2)
+	v.cluster.away.Store(0)
+	v.last = Report{}
+	if v.told(next).Kubelet != next.SHA256 {
+		t.Errorf("it is not taken afterwards: %+v", v.last.Account)
 	}
 }
 
