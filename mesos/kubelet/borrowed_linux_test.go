@@ -39,6 +39,30 @@ func TestRuntimeThatIsNotThere(t *testing.T) {
 	}
 }
 
+// An agent that isolates by namespaces/pid has containers that see their own processes
+// only, and the runtime's socket nevertheless.
+func TestRuntimeThatIsOutOfSight(t *testing.T) {
+	const variable = "K8SM_TEST_SOCKET"
+	if os.Getenv(variable) == "" {
+		t.Setenv(variable, critest.Serve(t, critest.Answers{
+			"Version":       critest.Says(critest.Text(2, "containerd")),
+			"RuntimeConfig": critest.Says(critest.Text(1, string(critest.Number(1, 1)))),
+		}))
+	}
+	if !apart(t, unix.CLONE_NEWPID) {
+		return
+	}
+	_, err := borrow(os.Getenv(variable))
+	if err == nil || !strings.Contains(err.Error(), "namespaces/pid") {
+		t.Errorf("error is %v", err)
+	}
+	if claim, err := net.Listen("unix", "@k8sm"+kubeletRoot); err != nil {
+		t.Errorf("it is claimed all the same: %v", err)
+	} else {
+		must(t, claim.Close())
+	}
+}
+
 // Two pods are in the agent's runtime, one of them of the dead node c1.
 func TestPodsOfAnotherKubeletAreRespected(t *testing.T) {
 	if !apart(t) {

@@ -17,8 +17,9 @@ import (
 )
 
 // apart runs the calling test again as a process with its own mount and network
-// namespaces, as root, and says whether this is that process.
-func apart(t *testing.T) bool {
+// namespaces, and others if there are flags for them, as root, and says whether this is
+// that process.
+func apart(t *testing.T, others ...uintptr) bool {
 	t.Helper()
 	const variable = "K8SM_TEST_APART"
 	if os.Getenv(variable) == t.Name() {
@@ -30,6 +31,9 @@ func apart(t *testing.T) bool {
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
 	cmd.Env = append(os.Environ(), variable+"="+t.Name())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET}
+	for _, flag := range others {
+		cmd.SysProcAttr.Cloneflags |= flag
+	}
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, unix.EPERM) {
 		t.Skip("needs CAP_SYS_ADMIN, to make namespaces")
