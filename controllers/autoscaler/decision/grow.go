@@ -23,7 +23,7 @@ func Grow(in GrowInput) GrowPlan {
 	g := newGrowth(in)
 	defer g.end()
 	g.growToMin()
-	waiting := inOrder(in.Pods)
+	waiting := inOrder(in.Cluster, in.Pods)
 	for round := 0; round < maxRounds; round++ {
 		g.refused = nil
 		for _, pod := range waiting {

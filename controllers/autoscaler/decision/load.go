@@ -5,8 +5,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	resourcehelper "k8s.io/component-helpers/resource"
 
+	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 	"github.com/k8sm/k8sm/controllers/drain"
 )
 
@@ -25,7 +25,7 @@ func (l load) String() string {
 	return fmt.Sprintf("%.0f %% of the cpu and %.0f %% of the memory", 100*l.cpu, 100*l.memory)
 }
 
-func loadOf(m *Member, now time.Time) load {
+func loadOf(cluster *scheduling.Cluster, m *Member, now time.Time) load {
 	l := load{}
 	var askedCPU, askedMemory int64
 	freeCPU, freeMemory := m.Node.Status.Allocatable.Cpu().MilliValue(), m.Node.Status.Allocatable.Memory().Value()
@@ -34,7 +34,7 @@ func loadOf(m *Member, now time.Time) load {
 		if d.Verdict == drain.Ignore && done(pod) {
 			continue
 		}
-		cpu, memory := requests(pod)
+		cpu, memory := cluster.Requests(pod)
 		switch d.Verdict {
 		case drain.Ignore:
 			freeCPU, freeMemory = freeCPU-cpu, freeMemory-memory
@@ -56,11 +56,6 @@ func loadOf(m *Member, now time.Time) load {
 
 func done(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-}
-
-func requests(pod *corev1.Pod) (cpu, memory int64) {
-	r := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
-	return r.Cpu().MilliValue(), r.Memory().Value()
 }
 
 // share of a whole; all of it where there is none.

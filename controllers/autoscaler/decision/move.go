@@ -49,10 +49,8 @@ func (s *shrinkage) relocate(c *candidate, another *corev1.Node) (places []strin
 	if another != nil {
 		s.in.Cluster.AddNode(another)
 	}
-	for _, pod := range inOrder(c.load.movable) {
-		free := *pod
-		free.Spec.NodeName = ""
-		node, placed := s.in.Cluster.Place(&free)
+	for _, pod := range inOrder(s.in.Cluster, c.load.movable) {
+		node, placed := s.in.Cluster.Place(pod)
 		if !placed {
 			s.in.Cluster.Revert(mark)
 			return nil, pod

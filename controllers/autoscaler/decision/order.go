@@ -6,11 +6,13 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 )
 
 // inOrder: what matters more first, as the scheduler does; then the larger, which are
 // harder to place; then the older.
-func inOrder(pods []*corev1.Pod) []*corev1.Pod {
+func inOrder(cluster *scheduling.Cluster, pods []*corev1.Pod) []*corev1.Pod {
 	type sized struct {
 		pod         *corev1.Pod
 		priority    int32
@@ -18,7 +20,7 @@ func inOrder(pods []*corev1.Pod) []*corev1.Pod {
 	}
 	all := make([]sized, 0, len(pods))
 	for _, pod := range pods {
-		cpu, memory := sizeOf(pod)
+		cpu, memory := cluster.Requests(pod)
 		all = append(all, sized{pod: pod, priority: priorityOf(pod), cpu: cpu, memory: memory})
 	}
 	slices.SortStableFunc(all, func(a, b sized) int {
@@ -36,15 +38,6 @@ func inOrder(pods []*corev1.Pod) []*corev1.Pod {
 		ordered = append(ordered, s.pod)
 	}
 	return ordered
-}
-
-func sizeOf(pod *corev1.Pod) (cpu, memory int64) {
-	for i := range pod.Spec.Containers {
-		requests := pod.Spec.Containers[i].Resources.Requests
-		cpu += requests.Cpu().MilliValue()
-		memory += requests.Memory().Value()
-	}
-	return cpu, memory
 }
 
 func priorityOf(pod *corev1.Pod) int32 {

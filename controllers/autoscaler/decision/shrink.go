@@ -76,7 +76,7 @@ func newShrinking(p ShrinkPool) *shrinking {
 
 // settle places the pods that wait already: they need what they wait for.
 func (s *shrinkage) settle() {
-	for _, pod := range inOrder(s.in.Pending) {
+	for _, pod := range inOrder(s.in.Cluster, s.in.Pending) {
 		if node, placed := s.in.Cluster.Place(pod); placed {
 			s.took[node] = true
 		}
@@ -140,7 +140,7 @@ func (s *shrinkage) turnOf(c *candidate) turn {
 
 // candidate is a member's, or nil after the verdict was spoken that it stays.
 func (s *shrinkage) candidate(p *shrinking, m *Member) *candidate {
-	c := &candidate{Member: m, pool: p, load: loadOf(m, s.in.Now), trace: s.in.Memory[m.Name]}
+	c := &candidate{Member: m, pool: p, load: loadOf(s.in.Cluster, m, s.in.Now), trace: s.in.Memory[m.Name]}
 	if c.load.pods == 0 && !s.took[m.Name] {
 		s.spares = append(s.spares, m)
 		s.in.Cluster.RemoveNode(m.Name)

@@ -5,57 +5,85 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
-	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 )
 
 // maxClasses bounds what is remembered of pods; where there are more, it is learned again.
 const maxClasses = 1 << 14
 
+// class is pods that plugins do not tell apart.
+type class struct {
+	kin    *kin
+	info   framework.PodInfo // of one of them, with what it asks for worked out
+	sieves []*sieve          // for each plugin its sieve, nil where it is asked about each pod anew; empty until one is asked for
+}
+
 // kin are pods that the trackers see alike, and the sieves that they concern.
 type kin struct {
 	concerned []*sieve
-	seen      map[*plugin]int // how many of the plugin's sieves were looked at
+	seen      []int // how many sieves of each tracked plugin were looked at
+	lesson    int   // the Cluster's, when they were
 }
 
 // forget everything that plugins said.
 func (c *Cluster) forget() {
-	c.classes, c.kin = map[string][]*sieve{}, map[string]*kin{}
+	c.classes, c.kin = map[string]*class{}, map[string]*kin{}
+	c.lesson++
 	for _, p := range c.plugins {
 		p.sieves, p.all = map[string]*sieve{}, nil
 	}
 }
 
-// sievesOf are the sieves of the pod's class, in the order of the plugins.
-func (c *Cluster) sievesOf(pod *corev1.Pod) []*sieve {
+// classOf is the class of a pod that is on no node yet, whatever its spec and status say.
+func (c *Cluster) classOf(pod *corev1.Pod) *class {
 	var space [1024]byte
 	name := key(space[:0])
 	ends := make([]int, len(c.plugins))
 	for i, p := range c.plugins {
-		if p.key != nil {
-			name = p.key(name, pod)
+		if with := p.keyOf(name, pod); with != nil {
+			name, ends[i] = with, len(with)+1
 		}
-		ends[i] = len(name)
 	}
 	// The parts are told apart by where they end.
-	content := len(name)
 	for _, end := range ends {
 		name = binary.AppendUvarint(name, uint64(end))
 	}
-	if sieves, ok := c.classes[string(name)]; ok {
-		return sieves
+	if known, ok := c.classes[string(name)]; ok {
+		return known
 	}
 	if len(c.classes) >= maxClasses {
 		c.forget()
 	}
-	sieves, start := make([]*sieve, len(c.plugins)), 0
-	for i, p := range c.plugins {
-		if p.key != nil {
-			sieves[i] = c.sieve(p, string(name[:content][start:ends[i]]), pod)
+	bare := *pod
+	bare.Spec.NodeName, bare.Status = "", corev1.PodStatus{}
+	made := &class{kin: c.kinOf(pod), info: *newInfo(&bare)}
+	c.classes[string(name)] = made
+	return made
+}
+
+func newInfo(pod *corev1.Pod) *framework.PodInfo {
+	// The API server lets terms through that can't be parsed; the scheduler goes on without them.
+	info, _ := framework.NewPodInfo(pod)
+	info.CalculateResource()
+	return info
+}
+
+// of is what is known of a pod of the class.
+func (cl *class) of(pod *corev1.Pod) *framework.PodInfo {
+	info := cl.info
+	info.Pod = pod
+	return &info
+}
+
+func (c *Cluster) sievesOf(cl *class, pod *corev1.Pod) []*sieve {
+	if cl.sieves == nil {
+		cl.sieves = make([]*sieve, len(c.plugins))
+		for i, p := range c.plugins {
+			if name := p.keyOf(key{}, pod); name != nil {
+				cl.sieves[i] = c.sieve(p, string(name), pod)
+			}
 		}
-		start = ends[i]
 	}
-	c.classes[string(name)] = sieves
-	return sieves
+	return cl.sieves
 }
 
 func (c *Cluster) sieve(p *plugin, name string, pod *corev1.Pod) *sieve {
@@ -68,20 +96,9 @@ func (c *Cluster) sieve(p *plugin, name string, pod *corev1.Pod) *sieve {
 	return s
 }
 
-// localToNode: the plugin's verdict on a node gets worse with each pod there, and better
-// with each that goes.
-func (p *plugin) localToNode() bool {
-	return p.name == names.NodeResourcesFit || p.name == names.NodePorts
-}
-
-// tracked: the plugin's sieves follow the whole cluster.
-func (p *plugin) tracked() bool {
-	return p.name == names.PodTopologySpread || p.name == names.InterPodAffinity
-}
-
 func (c *Cluster) eachTracker(do func(tracker)) {
 	for _, p := range c.plugins {
-		if !p.tracked() {
+		if !p.tracked {
 			continue
 		}
 		for _, s := range p.all {
@@ -90,27 +107,32 @@ func (c *Cluster) eachTracker(do func(tracker)) {
 	}
 }
 
-// eachConcerned calls the trackers to whose state it matters where this pod is.
-func (c *Cluster) eachConcerned(pod *framework.PodInfo, do func(tracker)) {
+func (c *Cluster) kinOf(pod *corev1.Pod) *kin {
 	var space [512]byte
-	name := key(space[:0]).podAffinity(pod.Pod)
+	name := key(space[:0]).podAffinity(pod)
 	k, ok := c.kin[string(name)]
 	if !ok {
-		k = &kin{seen: map[*plugin]int{}}
+		k = &kin{seen: make([]int, len(c.plugins)), lesson: c.lesson}
 		c.kin[string(name)] = k
 	}
-	for _, p := range c.plugins {
-		if !p.tracked() {
+	return k
+}
+
+// concerned are the sieves to whose state it matters where this pod is.
+func (c *Cluster) concerned(k *kin, pod *framework.PodInfo) []*sieve {
+	if k.lesson != c.lesson {
+		*k = kin{seen: make([]int, len(c.plugins)), lesson: c.lesson}
+	}
+	for i, p := range c.plugins {
+		if !p.tracked {
 			continue
 		}
-		for _, s := range p.all[k.seen[p]:] {
+		for _, s := range p.all[k.seen[i]:] {
 			if s.tracker.concerns(pod) {
 				k.concerned = append(k.concerned, s)
 			}
 		}
-		k.seen[p] = len(p.all)
+		k.seen[i] = len(p.all)
 	}
-	for _, s := range k.concerned {
-		do(s.tracker)
-	}
+	return k.concerned
 }

@@ -28,8 +28,9 @@ type Cluster struct {
 	topology map[string]map[string][]int // slots by the value of a label, for labels that are topology keys
 	listed   []fwk.NodeInfo              // the nodes, nil where it must be made again
 
-	classes map[string][]*sieve // what is asked of a class of pods: for each plugin its sieve, nil where there are no classes
-	kin     map[string]*kin     // pods that others see alike
+	classes map[string]*class // pods that plugins see alike
+	kin     map[string]*kin   // pods that trackers see alike
+	lesson  int               // grows with each time that what was learned of classes is forgotten
 
 	undo []func() // takes back each change since the first Checkpoint that is open
 	open int      // Checkpoints that were not reverted
@@ -39,6 +40,7 @@ type Cluster struct {
 type place struct {
 	slot int
 	info *framework.PodInfo
+	kin  *kin
 }
 
 // Mark is a moment that a Cluster can be brought back to.
@@ -99,11 +101,14 @@ func (c *Cluster) AddNode(node *corev1.Node) {
 		c.changed(func() { c.nodes[slot].SetNode(before) })
 		return
 	}
-	pods := slices.Clone(info.Pods)
+	var places []*place
+	for _, pod := range info.Pods {
+		places = append(places, c.pods[pod.GetPod().UID])
+	}
 	c.RemoveNode(node.Name)
 	c.join(slot, node)
-	for _, pod := range pods {
-		c.put(pod.(*framework.PodInfo), slot)
+	for _, at := range places {
+		c.put(at)
 	}
 }
 
@@ -192,21 +197,31 @@ func (c *Cluster) Put(pod *corev1.Pod, node string) error {
 		return fmt.Errorf("adding pod %s/%s: it has no UID", pod.Namespace, pod.Name)
 	}
 	c.RemovePod(pod)
-	c.putNew(pod, slot)
+	cl := c.classOf(pod)
+	info := cl.of(pod)
+	if resized(pod) {
+		info = newInfo(pod)
+	}
+	c.put(&place{slot: slot, info: info, kin: cl.kin})
 	return nil
 }
 
-func (c *Cluster) putNew(pod *corev1.Pod, slot int) {
-	// The API server lets terms through that can't be parsed; the scheduler goes on without them.
-	info, _ := framework.NewPodInfo(pod)
-	c.put(info, slot)
+// resized tells whether the status of a pod may say that it takes something else than its
+// spec asks for.
+func resized(pod *corev1.Pod) bool {
+	of := &pod.Status
+	reported := func(s corev1.ContainerStatus) bool { return s.Resources != nil || s.AllocatedResources != nil }
+	return of.Resources != nil || of.AllocatedResources != nil || len(of.NodeAllocatableResourceClaimStatuses) > 0 ||
+		slices.ContainsFunc(of.ContainerStatuses, reported) || slices.ContainsFunc(of.InitContainerStatuses, reported)
 }
 
-func (c *Cluster) put(info *framework.PodInfo, slot int) {
-	c.nodes[slot].AddPodInfo(info)
-	c.pods[info.Pod.UID] = &place{slot: slot, info: info}
-	c.eachConcerned(info, func(t tracker) { t.added(info, slot) })
-	c.changed(func() { c.RemovePod(info.Pod) })
+func (c *Cluster) put(at *place) {
+	c.nodes[at.slot].AddPodInfo(at.info)
+	c.pods[at.info.Pod.UID] = at
+	for _, s := range c.concerned(at.kin, at.info) {
+		s.tracker.added(at.info, at.slot)
+	}
+	c.changed(func() { c.RemovePod(at.info.Pod) })
 }
 
 // RemovePod removes a pod. It does nothing where it isn't.
@@ -220,14 +235,26 @@ func (c *Cluster) RemovePod(pod *corev1.Pod) {
 	}
 	delete(c.pods, pod.UID)
 	for _, p := range c.plugins {
-		if p.localToNode() {
+		if p.local {
 			for _, s := range p.all {
 				s.closed.remove(at.slot)
 			}
 		}
 	}
-	c.eachConcerned(at.info, func(t tracker) { t.removed(at.info, at.slot) })
-	c.changed(func() { c.put(at.info, at.slot) })
+	for _, s := range c.concerned(at.kin, at.info) {
+		s.tracker.removed(at.info, at.slot)
+	}
+	c.changed(func() { c.put(at) })
+}
+
+// Requests is what a pod takes of a node, as the scheduler counts it.
+func (c *Cluster) Requests(pod *corev1.Pod) (milliCPU, memory int64) {
+	info := &c.classOf(pod).info
+	if at, ok := c.pods[pod.UID]; ok {
+		info = at.info
+	}
+	asked := info.CalculateResource().Resource
+	return asked.GetMilliCPU(), asked.GetMemory()
 }
 
 // Checkpoint marks this moment, for Revert. Checkpoints may be nested.

@@ -224,3 +224,53 @@ func TestRevertTakesBackNodesAndPods(t *testing.T) {
 		t.Errorf("fits after the outer revert (-want +got):\n%s", diff)
 	}
 }
+
+func TestRequestsAreWhatTheSchedulerCounts(t *testing.T) {
+	one := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("1Gi")}
+	tests := map[string]struct {
+		how    func(*corev1.Pod)
+		cpu    int64
+		memory int64
+	}{
+		"of its container": {func(*corev1.Pod) {}, 500, 0},
+		"of one that runs before": {func(p *corev1.Pod) {
+			p.Spec.InitContainers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: one}}}
+		}, 1000, 1 << 30},
+		"of one that runs beside": {func(p *corev1.Pod) {
+			p.Spec.InitContainers = []corev1.Container{{RestartPolicy: new(corev1.ContainerRestartPolicyAlways), Resources: corev1.ResourceRequirements{Requests: one}}}
+		}, 1500, 1 << 30},
+		"with what its runtime takes": {func(p *corev1.Pod) { p.Spec.Overhead = one }, 1500, 1 << 30},
+		"as the pod has it in all": {func(p *corev1.Pod) {
+			p.Spec.Resources = &corev1.ResourceRequirements{Requests: one}
+		}, 1000, 1 << 30},
+		"more than its spec says, until it is made smaller": {func(p *corev1.Pod) {
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "main", AllocatedResources: one}}
+		}, 1000, 1 << 30},
+	}
+	// They differ in nothing but this, and are asked for one after the other.
+	cluster := newCluster(t, makeNode("a1"))
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			pod := makePod(name).cpu("500m").on("a1").obj()
+			test.how(pod)
+			if err := cluster.AddPod(pod); err != nil {
+				t.Fatal(err)
+			}
+			if cpu, memory := cluster.Requests(pod); cpu != test.cpu || memory != test.memory {
+				t.Errorf("it takes %dm and %d, want %dm and %d", cpu, memory, test.cpu, test.memory)
+			}
+		})
+	}
+}
+
+func TestAPodThatMovesTakesWhatItsSpecAsksFor(t *testing.T) {
+	cluster := newCluster(t, makeNode("a1"))
+	pod := makePod("1").cpu("500m").on("elsewhere").obj()
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "main", AllocatedResources: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("5")}}}
+	if node, placed := cluster.Place(pod); !placed || node != "a1" {
+		t.Fatalf("it was placed on %q", node)
+	}
+	if cpu, _ := cluster.Requests(pod); cpu != 500 {
+		t.Errorf("it takes %dm there", cpu)
+	}
+}

@@ -12,16 +12,21 @@ import (
 )
 
 // keys say, for a plugin, what it looks at in a pod: pods of the same key get the same
-// answers from it, and are a class. A plugin that is not here is asked about each pod anew.
+// answers from it, and are a class. Where there is none, or it is nil, the plugin is asked
+// about each pod anew.
 var keys = map[string]func(key, *corev1.Pod) key{
-	names.NodeName:          func(k key, _ *corev1.Pod) key { return k }, // pods are asked for as if unbound
-	names.NodeUnschedulable: key.tolerations,
-	names.TaintToleration:   key.tolerations,
-	names.NodeAffinity:      key.nodeAffinity,
-	names.NodePorts:         key.ports,
-	names.NodeResourcesFit:  key.requests,
-	names.PodTopologySpread: key.spread,
-	names.InterPodAffinity:  key.podAffinity,
+	names.NodeUnschedulable:  key.tolerations,
+	names.TaintToleration:    key.tolerations,
+	names.NodeAffinity:       key.nodeAffinity,
+	names.NodePorts:          key.ports,
+	names.NodeResourcesFit:   key.requests,
+	names.PodTopologySpread:  key.spread,
+	names.InterPodAffinity:   key.podAffinity,
+	names.VolumeRestrictions: key.volumes,
+	names.NodeVolumeLimits:   key.volumes,
+	names.VolumeBinding:      key.volumes,
+	names.VolumeZone:         key.volumes,
+	names.DynamicResources:   key.claims,
 }
 
 // key is what a plugin looks at, in some unambiguous form.
@@ -112,6 +117,27 @@ func (k key) restart(container *corev1.Container) key {
 		return k.text("")
 	}
 	return k.text(string(*container.RestartPolicy))
+}
+
+// volumes: pods that have none are alike. Others have each their own, but for those that are
+// made on the node: these no plugin looks at.
+func (k key) volumes(pod *corev1.Pod) key {
+	for i := range pod.Spec.Volumes {
+		switch v := &pod.Spec.Volumes[i].VolumeSource; {
+		case v.ConfigMap != nil, v.Secret != nil, v.EmptyDir != nil, v.Projected != nil, v.DownwardAPI != nil, v.HostPath != nil:
+		default:
+			return nil
+		}
+	}
+	return k
+}
+
+// claims: nothing is known of devices, so that all pods are alike that claim none.
+func (k key) claims(pod *corev1.Pod) key {
+	if len(pod.Spec.ResourceClaims) > 0 {
+		return nil
+	}
+	return k
 }
 
 // spread: of the pod's own labels it matters only whether they are selected, and what they

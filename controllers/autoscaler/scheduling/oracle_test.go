@@ -16,6 +16,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/nodevolumelimits"
 	schedulerruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
@@ -44,8 +45,10 @@ func (w *world) fits(t *testing.T, pod *corev1.Pod) map[string]bool {
 	snapshot := cache.NewSnapshot(w.pods, w.nodes)
 	ended, end := context.WithCancel(t.Context())
 	end()
+	objects := informers.NewSharedInformerFactory(nil, 0)
 	f, err := schedulerruntime.NewFramework(ended, plugins.NewInTreeRegistry(), &profile.Profiles[0],
-		schedulerruntime.WithSnapshotSharedLister(snapshot), schedulerruntime.WithInformerFactory(informers.NewSharedInformerFactory(nil, 0)))
+		schedulerruntime.WithSnapshotSharedLister(snapshot), schedulerruntime.WithInformerFactory(objects),
+		schedulerruntime.WithSharedCSIManager(nodevolumelimits.NewCSIManager(objects.Storage().V1().CSINodes().Lister())))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +83,7 @@ func randomPod(random *rand.Rand, name string) *corev1.Pod {
 	pod := makePod(name).label("app", string(rune('x'+random.IntN(3)))).cpu([]string{"100m", "500m", "1", "2"}[random.IntN(4)])
 	key := []string{corev1.LabelHostname, corev1.LabelTopologyZone}[random.IntN(2)]
 	value := string(rune('x' + random.IntN(3)))
-	switch random.IntN(12) {
+	switch random.IntN(16) {
 	case 0, 1:
 		pod.spread(key, "app", value)
 	case 2:
@@ -104,6 +107,19 @@ func randomPod(random *rand.Rand, name string) *corev1.Pod {
 	case 10:
 		pod.spread(key, "app", value)
 		pod.Spec.TopologySpreadConstraints[0].MatchLabelKeys = []string{"app"}
+	case 11:
+		pod.spread(key, "app", value)
+		pod.Spec.NodeSelector = map[string]string{"disk": "ssd"}
+		pod.Spec.TopologySpreadConstraints[0].NodeAffinityPolicy = []*corev1.NodeInclusionPolicy{
+			nil, new(corev1.NodeInclusionPolicyHonor), new(corev1.NodeInclusionPolicyIgnore)}[random.IntN(3)]
+	case 12:
+		pod.spread(key, "app", value)
+		pod.Spec.TopologySpreadConstraints[0].LabelSelector = &metav1.LabelSelector{}
+	case 13:
+		pod.Spec.Volumes = []corev1.Volume{{VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+	case 14:
+		disk := &corev1.GCEPersistentDiskVolumeSource{PDName: value}
+		pod.Spec.Volumes = []corev1.Volume{{VolumeSource: corev1.VolumeSource{GCEPersistentDisk: disk}}}
 	}
 	if random.IntN(8) == 0 {
 		pod.Namespace = "other"

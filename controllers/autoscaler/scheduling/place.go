@@ -19,17 +19,19 @@ type Refusal struct {
 // the nodes there are. It stays until it is removed, whatever is reverted.
 type Template int
 
-// Place adds a pod to the first node on which it fits.
+// Place adds a pod to the first node on which it fits, as if it were new: whatever its spec
+// and status say of a node.
 func (c *Cluster) Place(pod *corev1.Pod) (node string, placed bool) {
 	if pod.UID == "" {
 		return "", false
 	}
-	slot, found := c.question(pod).first(c.live)
+	cl := c.classOf(pod)
+	slot, found := c.asking(cl, pod).first(c.live)
 	if !found {
 		return "", false
 	}
 	c.RemovePod(pod)
-	c.putNew(pod, slot)
+	c.put(&place{slot: slot, info: cl.of(pod), kin: cl.kin})
 	return c.nodes[slot].Node().Name, true
 }
 
@@ -116,7 +118,7 @@ func (c *Cluster) Holds(t Template, node string) bool {
 	}
 	for _, pod := range is.Pods {
 		for _, s := range c.question(pod.GetPod()).sieves {
-			if !s.plugin.tracked() && !s.filter(pod.GetPod(), would).IsSuccess() {
+			if !s.plugin.tracked && !s.filter(pod.GetPod(), would).IsSuccess() {
 				return false
 			}
 		}
@@ -132,16 +134,15 @@ type question struct {
 	sieves  []*sieve
 }
 
-// question prepares to ask for a pod, as if it were on no node.
 func (c *Cluster) question(pod *corev1.Pod) question {
-	if pod.Spec.NodeName != "" {
-		unbound := *pod
-		unbound.Spec.NodeName = ""
-		pod = &unbound
-	}
+	return c.asking(c.classOf(pod), pod)
+}
+
+// asking prepares to ask for a pod of a class.
+func (c *Cluster) asking(cl *class, pod *corev1.Pod) question {
 	q := question{cluster: c, pod: pod, sieves: make([]*sieve, 0, len(c.plugins))}
 	var anew *framework.CycleState
-	for i, s := range c.sievesOf(pod) {
+	for i, s := range c.sievesOf(cl, pod) {
 		if s == nil {
 			if anew == nil {
 				anew = framework.NewCycleState()

@@ -14,6 +14,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/nodevolumelimits"
 	schedulerruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/kubernetes/pkg/scheduler/metrics"
@@ -31,6 +32,20 @@ type plugin struct {
 	key       func(key, *corev1.Pod) key // nil if it is asked about each pod anew
 	sieves    map[string]*sieve          // by key
 	all       []*sieve                   // the same, oldest first
+
+	// local: its verdict on a node gets worse with each pod there, and better with each that
+	// goes.
+	local bool
+	// tracked: its sieves follow the whole cluster.
+	tracked bool
+}
+
+// keyOf is the key with what the plugin looks at in a pod; nil if it is asked anew.
+func (p *plugin) keyOf(k key, pod *corev1.Pod) key {
+	if p.key == nil {
+		return nil
+	}
+	return p.key(k, pod)
 }
 
 // newPlugins are the filters of the kube-scheduler's default profile, in its order, over
@@ -57,7 +72,12 @@ func newPlugins(snapshot fwk.SharedLister, objects informers.SharedInformerFacto
 	}
 	var filters []*plugin
 	for _, enabled := range framework.ListPlugins().Filter.Enabled {
-		p := &plugin{name: enabled.Name, key: keys[enabled.Name], sieves: map[string]*sieve{}}
+		if enabled.Name == names.NodeName {
+			continue // pods are asked for as if they were on no node
+		}
+		p := &plugin{name: enabled.Name, key: keys[enabled.Name]}
+		p.local = p.name == names.NodeResourcesFit || p.name == names.NodePorts
+		p.tracked = p.name == names.PodTopologySpread || p.name == names.InterPodAffinity
 		p.filter = made[p.name].(fwk.FilterPlugin)
 		p.preFilter, _ = made[p.name].(fwk.PreFilterPlugin)
 		filters = append(filters, p)

@@ -7,7 +7,6 @@ import (
 	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
@@ -18,20 +17,21 @@ import (
 // constraint, and the least of these.
 //
 // The plugin's own AddPod and RemovePod won't do: they remember the two least domains only,
-// enough for preemption on one node, and count pods that PreFilter doesn't. So the state is
-// the sum of what PreFilter says of each node alone, and is corrected by the difference when
-// a node changes.
+// enough for preemption on one node, and count pods that PreFilter doesn't. So the counts in
+// its state are kept here, node by node, by the selectors that it made of the constraints.
 type spread struct {
 	cluster *Cluster
 	sieve   *sieve
 
 	view        spreadView
 	constraints []*corev1.TopologySpreadConstraint
-	selectors   []labels.Selector
+	keys        []string  // their topology keys
+	chooses     bool      // a node may not count although it has the labels that are the keys
 	domains     []domains // one for each constraint
 	by          [][]share // what each slot adds to each constraint
-	stale       []int     // slots that changed since the sums were right
+	stale       []int     // slots whose node came or went since they were counted
 	isStale     slotSet
+	moved       bool // the counts changed since the least of them were found
 
 	// levels has the refused slots by the state of what a verdict depends on besides the
 	// node's own domains: the least counts, and whether there are domains enough.
@@ -53,8 +53,9 @@ type domains struct {
 
 // spreadView is the plugin's state, whose type is not exported, but whose fields are.
 type spreadView struct {
-	counts []map[string]int
-	paths  []*[2]struct {
+	selectors []labels.Selector
+	counts    []map[string]int
+	paths     []*[2]struct {
 		TopologyValue string
 		MatchNum      int
 	}
@@ -71,9 +72,8 @@ func newSpread(c *Cluster, s *sieve) tracker {
 	}
 	t.view, t.constraints = viewOf(s.state), hardConstraints(s.pod)
 	for _, constraint := range t.constraints {
-		// What can't be parsed was refused above.
-		selector, _ := metav1.LabelSelectorAsSelector(constraint.LabelSelector)
-		t.selectors = append(t.selectors, selector)
+		t.keys = append(t.keys, constraint.TopologyKey)
+		t.chooses = t.chooses || chooses(constraint, s.pod)
 		t.domains = append(t.domains, domains{nodes: map[string]int{}, by: map[int]int{}, least: math.MaxInt32})
 		c.index(constraint.TopologyKey)
 	}
@@ -84,15 +84,23 @@ func newSpread(c *Cluster, s *sieve) tracker {
 	return t
 }
 
+// chooses tells whether more than topology keys may say which nodes count.
+func chooses(constraint *corev1.TopologySpreadConstraint, pod *corev1.Pod) bool {
+	taints := constraint.NodeTaintsPolicy
+	return len(key{}.nodeAffinity(pod)) > len(key{}.nodeAffinity(&corev1.Pod{})) ||
+		taints != nil && *taints != corev1.NodeInclusionPolicyIgnore
+}
+
 func viewOf(state fwk.CycleState) spreadView {
 	view := spreadView{counts: countsOf(state)}
-	paths := stateOf(state).FieldByName("CriticalPaths")
+	paths, constraints := stateOf(state).FieldByName("CriticalPaths"), stateOf(state).FieldByName("Constraints")
 	for i := range view.counts {
 		path := paths.Index(i).Convert(reflect.TypeOf(view.paths).Elem())
 		view.paths = append(view.paths, path.Interface().(*[2]struct {
 			TopologyValue string
 			MatchNum      int
 		}))
+		view.selectors = append(view.selectors, constraints.Index(i).FieldByName("Selector").Interface().(labels.Selector))
 	}
 	return view
 }
@@ -110,21 +118,36 @@ func stateOf(state fwk.CycleState) reflect.Value {
 }
 
 func (t *spread) concerns(pod fwk.PodInfo) bool {
-	if t.sieve.passes || pod.GetPod().Namespace != t.sieve.pod.Namespace {
-		return false
-	}
-	for _, selector := range t.selectors {
-		if selector.Matches(labels.Set(pod.GetPod().Labels)) {
+	for i := range t.constraints {
+		if t.selects(i, pod.GetPod()) {
 			return true
 		}
 	}
 	return false
 }
 
-func (t *spread) added(_ fwk.PodInfo, slot int)   { t.touch(slot) }
-func (t *spread) removed(_ fwk.PodInfo, slot int) { t.touch(slot) }
-func (t *spread) joined(slot int)                 { t.touch(slot) }
-func (t *spread) left(slot int)                   { t.touch(slot) }
+// selects tells whether the plugin counts pods like this one for a constraint.
+func (t *spread) selects(i int, pod *corev1.Pod) bool {
+	selector := t.view.selectors[i]
+	return pod.Namespace == t.sieve.pod.Namespace && !selector.Empty() && selector.Matches(labels.Set(pod.Labels))
+}
+
+func (t *spread) added(pod fwk.PodInfo, slot int)   { t.move(pod.GetPod(), slot, 1) }
+func (t *spread) removed(pod fwk.PodInfo, slot int) { t.move(pod.GetPod(), slot, -1) }
+func (t *spread) joined(slot int)                   { t.touch(slot) }
+func (t *spread) left(slot int)                     { t.touch(slot) }
+
+// move counts a pod that came or went, unless it is ending, which none counts.
+func (t *spread) move(pod *corev1.Pod, slot, pods int) {
+	if t.isStale.has(slot) || pod.DeletionTimestamp != nil {
+		return
+	}
+	for i := range t.constraints {
+		if s := t.by[i][slot]; s.pods >= 0 && t.selects(i, pod) {
+			t.set(i, slot, share{domain: s.domain, pods: s.pods + pods})
+		}
+	}
+}
 
 func (t *spread) touch(slot int) {
 	if !t.isStale.has(slot) && len(t.constraints) > 0 {
@@ -135,14 +158,15 @@ func (t *spread) touch(slot int) {
 
 // settle brings the sums up to date, tells the plugin the least counts, and finds the level.
 func (t *spread) settle() {
-	if len(t.stale) == 0 {
-		return
-	}
 	for _, slot := range t.stale {
 		t.count(slot)
 	}
 	t.stale = t.stale[:0]
 	clear(t.isStale)
+	if !t.moved {
+		return
+	}
+	t.moved = false
 
 	var space [32]byte
 	level := space[:0]
@@ -164,35 +188,52 @@ func (t *spread) settle() {
 	t.sieve.closed = closed
 }
 
-// count asks the plugin about the node alone, and corrects the sums.
+// count looks at a node and all its pods anew.
 func (t *spread) count(slot int) {
-	var labels map[string]string
-	var counts []map[string]int
-	if t.cluster.live.has(slot) {
-		node := t.cluster.nodes[slot]
-		state := framework.NewCycleState()
-		t.sieve.plugin.preFilter.PreFilter(context.Background(), state, t.sieve.pod, []fwk.NodeInfo{node})
-		labels, counts = node.Node().Labels, countsOf(state)
-	}
-	for i, constraint := range t.constraints {
-		now := share{pods: -1}
-		if counts != nil && len(counts[i]) > 0 {
-			now.domain = labels[constraint.TopologyKey]
-			now.pods = counts[i][now.domain]
-		}
+	for i := range t.constraints {
 		for slot >= len(t.by[i]) {
 			t.by[i] = append(t.by[i], share{pods: -1})
 		}
-		before := t.by[i][slot]
-		t.by[i][slot] = now
-		if before == now {
-			continue
+		now := share{pods: -1}
+		if node := t.cluster.nodes[slot]; t.cluster.live.has(slot) && t.counts(i, node) {
+			now = share{domain: node.Node().Labels[t.keys[i]]}
+			for _, pod := range node.Pods {
+				if pod.GetPod().DeletionTimestamp == nil && t.selects(i, pod.GetPod()) {
+					now.pods++
+				}
+			}
 		}
-		t.add(i, now)
-		t.subtract(i, before)
-		if before.pods > now.pods || before.domain != now.domain {
-			t.openDomain(t.cluster.topology[constraint.TopologyKey][before.domain])
+		t.set(i, slot, now)
+	}
+}
+
+// counts tells whether the pods of a node count for a constraint. It must have all topology
+// keys; where there may be more to it, the plugin is asked about the node alone.
+func (t *spread) counts(i int, node *framework.NodeInfo) bool {
+	for _, key := range t.keys {
+		if _, ok := node.Node().Labels[key]; !ok {
+			return false
 		}
+	}
+	if !t.chooses {
+		return true
+	}
+	state := framework.NewCycleState()
+	t.sieve.plugin.preFilter.PreFilter(context.Background(), state, t.sieve.pod, []fwk.NodeInfo{node})
+	return len(countsOf(state)[i]) > 0
+}
+
+// set corrects the sums by what a slot adds now.
+func (t *spread) set(i, slot int, now share) {
+	before := t.by[i][slot]
+	if before == now {
+		return
+	}
+	t.by[i][slot], t.moved = now, true
+	t.add(i, now)
+	t.subtract(i, before)
+	if before.pods > now.pods || before.domain != now.domain {
+		t.openDomain(t.cluster.topology[t.keys[i]][before.domain])
 	}
 }
 
@@ -260,11 +301,7 @@ func btoi(b bool) int {
 
 // refused: nodes of the same domains are refused alike.
 func (t *spread) refused(slot int, _ *fwk.Status) []int {
-	keys := make([]string, 0, len(t.constraints))
-	for _, constraint := range t.constraints {
-		keys = append(keys, constraint.TopologyKey)
-	}
-	return t.cluster.alike(slot, keys)
+	return t.cluster.alike(slot, t.keys)
 }
 
 func (t *spread) opened(slot int) {
