@@ -119,8 +119,9 @@ test-vm: build kube ## The same on version 2 of cgroup: in a virtual machine in 
 	cd test && go test ./vm/... -count=1 -timeout 20m -v -ginkgo.v
 
 .PHONY: faults
-faults: ## Check that each row of docs/faults.md has tests, and that they passed
-	@cd test && go run ./cmd/faults ../docs/faults.md ../$(REPORTS)/*.json
+faults: ## Check that each row of docs/faults.md, and each case of docs/autoscaling.md, has tests, and that they passed
+	@cd test && go run ./cmd/faults -rows=44 ../docs/faults.md ../$(REPORTS)/*.json
+	@cd test && go run ./cmd/faults -rows=47 ../docs/autoscaling.md ../$(REPORTS)/*.json
 
 $(REPORTS):
 	@mkdir -p $@

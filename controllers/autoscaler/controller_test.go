@@ -212,10 +212,10 @@ func TestNodesThatDoNotHelpAreNotMadeForEver(t *testing.T) {
 		}
 		s.now = s.now.Add(500 * time.Millisecond)
 	}
-	if s.made != triesPerPod {
-		t.Errorf("%d nodes were made for one pod, want %d", s.made, triesPerPod)
+	if s.made != enoughTries {
+		t.Errorf("%d nodes were made for one pod, want %d", s.made, enoughTries)
 	}
-	s.tells("3 nodes were made for the pod, and it went onto none of them: general-1, general-2, general-3")
+	s.tells("3 nodes were made for such pods, and none stays on them: general-1, general-2, general-3")
 }
 
 func TestNodesThatDoNotComeUp(t *testing.T) {

@@ -28,6 +28,7 @@ type pass struct {
 	pending   []*corev1.Pod // those that nodes may be made for
 	held      []*corev1.Pod // those that nodes were made for in vain
 	leftOut   map[string]int
+	onNodes   map[string][]*corev1.Pod // the pods that are on a node, or will be
 	plan      decision.GrowPlan
 	// grown tells that nodes were created: nothing goes in the same breath.
 	grown bool
@@ -75,13 +76,10 @@ func (r *Reconciler) reflect(_ context.Context, p *pass) error {
 	if err := r.mirror.follow(p.views(p.templates), p.pods, p.objects); err != nil {
 		return fmt.Errorf("following the cluster: %w", err)
 	}
-	ready := map[string]bool{}
-	for i := range p.mesosNodes {
-		ready[p.mesosNodes[i].Name] = wasReady(&p.mesosNodes[i])
-	}
+	p.onNodes = p.podsByNode()
 	pods, out := p.waiting()
 	p.leftOut = out
-	p.pending, p.held = r.guard.hold(pods, ready, p.now)
+	p.pending, p.held = r.guard.hold(pods, r.useOf(p), p.now)
 	return nil
 }
 
@@ -119,6 +117,9 @@ func (r *Reconciler) bar(p *pass, pool *pool) string {
 		if c.Status != metav1.ConditionTrue {
 			return c.Message
 		}
+	}
+	if why := unwell(p.pools, pool.Spec.FrameworkRef.Name); why != "" {
+		return why
 	}
 	why, until, most := r.guard.barred(pool, p.now)
 	pool.backOff, pool.most = until, most
@@ -306,7 +307,7 @@ func (r *Reconciler) launch(ctx context.Context, p *pass, sizes map[string]nodep
 			created++
 			helped += len(launches[i].Pods)
 			for _, pod := range launches[i].Pods {
-				r.guard.made(pod.UID, name)
+				r.guard.made(pod, name)
 				r.toldTriggered(pod, pool, name)
 			}
 		}

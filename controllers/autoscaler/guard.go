@@ -2,10 +2,8 @@ package autoscaler
 
 import (
 	"fmt"
-	"maps"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,18 +20,17 @@ const (
 	// firstBackOff and longestBackOff are how long a pool does not grow after nodes of it
 	// did not come up: twice as long each time.
 	firstBackOff, longestBackOff = time.Minute, 30 * time.Minute
-	// triesPerPod is how many nodes are made for a pod that does not go onto any of them.
-	triesPerPod = 3
-	// podBackOff is how long such a pod is left alone then: twice as long each time.
-	podBackOff = 10 * time.Minute
+	// fewUnwell and partUnwell are how many of a cluster's nodes may have ceased to be ready,
+	// and which part of them, until it is doubted that more would help.
+	fewUnwell, partUnwell = 3, 0.45
 )
 
 // guard remembers what came to nothing, so that it is not done again and again: nodes that
 // did not become ready, and nodes that did not help the pods that they were made for. It
 // forgets when the process ends; then what comes to nothing does so once more.
 type guard struct {
-	pools map[string]*trouble
-	pods  map[types.UID]*tries
+	pools  map[string]*trouble
+	makers map[types.UID]*tries
 }
 
 // trouble is what a pool has had.
@@ -44,15 +41,8 @@ type trouble struct {
 	why      string
 }
 
-// tries are the nodes that were made for a pod.
-type tries struct {
-	nodes map[string]bool // by name; whether it was ready
-	until time.Time
-	again time.Duration
-}
-
 func newGuard() *guard {
-	return &guard{pools: map[string]*trouble{}, pods: map[types.UID]*tries{}}
+	return &guard{pools: map[string]*trouble{}, makers: map[types.UID]*tries{}}
 }
 
 // hopeless are the nodes of a pool that are given up, and until when the next one may come
@@ -124,52 +114,25 @@ func (g *guard) barred(p *pool, now time.Time) (why string, until time.Time, mos
 	return "", time.Time{}, max(1-p.inFlight(), 0)
 }
 
-// made notes that a node was made for a pod.
-func (g *guard) made(pod types.UID, node string) {
-	t := g.pods[pod]
-	if t == nil {
-		t = &tries{nodes: map[string]bool{}, again: podBackOff}
-		g.pods[pod] = t
-	}
-	t.nodes[node] = false
-}
-
-// hold sorts out the pods for which enough nodes were made in vain.
-func (g *guard) hold(pods []*corev1.Pod, ready map[string]bool, now time.Time) (tried, held []*corev1.Pod) {
-	there := make(map[types.UID]bool, len(pods))
-	for _, pod := range pods {
-		there[pod.UID] = true
-		if g.mayTry(pod.UID, ready, now) {
-			tried = append(tried, pod)
-		} else {
-			held = append(held, pod)
+// unwell tells why no more nodes are made for a framework, and none removed: where most of
+// those that were ready are so no more, it is the network, say, and not the nodes.
+func unwell(pools []*pool, framework string) string {
+	silent, all := 0, 0
+	for _, p := range pools {
+		if p.Spec.FrameworkRef.Name != framework {
+			continue
+		}
+		for _, n := range p.fleet.Alive {
+			if wasReady(n) {
+				all++
+				if !isReady(n) {
+					silent++
+				}
+			}
 		}
 	}
-	maps.DeleteFunc(g.pods, func(uid types.UID, _ *tries) bool { return !there[uid] })
-	return tried, held
-}
-
-func (g *guard) mayTry(pod types.UID, ready map[string]bool, now time.Time) bool {
-	t := g.pods[pod]
-	if t == nil {
-		return true
+	if silent > fewUnwell && float64(silent) > partUnwell*float64(all) {
+		return fmt.Sprintf("%d of %d nodes have ceased to be ready", silent, all)
 	}
-	helped := 0
-	for name, was := range t.nodes {
-		t.nodes[name] = was || ready[name]
-		if t.nodes[name] {
-			helped++
-		}
-	}
-	switch {
-	case t.until.After(now):
-		return false
-	case helped < triesPerPod:
-		return true
-	case t.until.IsZero():
-		t.until, t.again = now.Add(t.again), min(2*t.again, 8*podBackOff)
-		return false
-	}
-	t.nodes, t.until = map[string]bool{}, time.Time{} // one more round
-	return true
+	return ""
 }

@@ -3,11 +3,9 @@ package autoscaler
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
 
-// expendable is the priority below which a pod is not worth a node: it waits until there is
-// room anyway.
-const expendable = -10
+	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
+)
 
 // Why a pod that is unschedulable gets no node, as metrics have it.
 const (
@@ -38,7 +36,7 @@ func leftOut(pod *corev1.Pod) string {
 		return leftOutDaemon
 	case pod.Spec.SchedulerName != "" && pod.Spec.SchedulerName != corev1.DefaultSchedulerName:
 		return leftOutScheduler
-	case pod.Spec.Priority != nil && *pod.Spec.Priority < expendable:
+	case decision.Expendable(pod):
 		return leftOutExpendable
 	case pod.Status.NominatedNodeName != "":
 		return leftOutPreempting

@@ -3,8 +3,6 @@ package autoscaler
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -118,8 +116,8 @@ func (r *Reconciler) remark(p *pass) {
 		r.say(said, refused.Pod, strings.Join(reasons, "; "))
 	}
 	for _, pod := range p.held {
-		names := slices.Sorted(maps.Keys(r.guard.pods[pod.UID].nodes))
-		r.say(said, pod, fmt.Sprintf("%d nodes were made for the pod, and it went onto none of them: %s", len(names), strings.Join(names, ", ")))
+		names := r.guard.makers[maker(pod)].vain()
+		r.say(said, pod, fmt.Sprintf("%d nodes were made for such pods, and none stays on them: %s", len(names), strings.Join(names, ", ")))
 	}
 	r.remarks = said
 }

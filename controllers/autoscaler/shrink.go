@@ -29,14 +29,13 @@ func (r *Reconciler) shrink(ctx context.Context, p *pass) error {
 	}
 	in := decision.ShrinkInput{Now: p.now, Cluster: r.mirror.cluster, Pending: p.pending, Budgets: p.budgets, Memory: r.memory}
 	sizes := map[string]nodepool.Size{}
-	pods := p.podsByNode()
 	for _, pool := range p.pools {
 		asked, err := r.askToShrink(ctx, p, pool, sizes)
 		if err != nil {
 			return err
 		}
 		for _, n := range pool.fleet.Alive {
-			asked.Members = append(asked.Members, r.member(p, n, pods[n.Name]))
+			asked.Members = append(asked.Members, r.member(p, n, p.onNodes[n.Name]))
 		}
 		in.Pools = append(in.Pools, asked)
 	}
@@ -79,7 +78,7 @@ func (r *Reconciler) askToShrink(ctx context.Context, p *pass, pool *pool, sizes
 	if down.Budget != nil {
 		out.Budget = *down.Budget
 	}
-	if pool.Spec.Paused || !usable(pool) {
+	if pool.Spec.Paused || !usable(pool) || unwell(p.pools, pool.Spec.FrameworkRef.Name) != "" {
 		out.Held = pool.barred
 	}
 	if out.OnlyEmpty || out.Held != "" || len(pool.Spec.Template.Spec.Shapes) < 2 {

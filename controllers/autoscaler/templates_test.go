@@ -15,7 +15,10 @@ import (
 )
 
 func mesosNode(name string, how ...func(*v1alpha1.MesosNodePool)) *v1alpha1.MesosNode {
-	p := newPool("general", how...)
+	return mesosNodeOf(newPool("general", how...), name)
+}
+
+func mesosNodeOf(p *v1alpha1.MesosNodePool, name string) *v1alpha1.MesosNode {
 	return nodepool.NewNode(p, name, nodepool.Size{Resources: p.Spec.Template.Spec.Resources, Zone: "eu-1"})
 }
 

@@ -2,6 +2,7 @@ package decision
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +16,8 @@ type load struct {
 	pods int
 	// movable are the pods that would have to go elsewhere; others are ending.
 	movable []*corev1.Pod
+	// expendable are pods that are not worth the node.
+	expendable []*corev1.Pod
 	// kept says which pod must not be disturbed, and why; empty for none.
 	kept string
 	// cpu and memory are the shares of what a node has for such pods; use is the larger.
@@ -44,6 +47,10 @@ func loadOf(cluster *scheduling.Cluster, m *Member, now time.Time) load {
 				l.kept = fmt.Sprintf("Pod %s/%s %s.", pod.Namespace, pod.Name, d.Reason)
 			}
 		case drain.Evict:
+			if Expendable(pod) {
+				l.expendable = append(l.expendable, pod)
+				continue
+			}
 			l.movable = append(l.movable, pod)
 		}
 		l.pods++
@@ -53,6 +60,16 @@ func loadOf(cluster *scheduling.Cluster, m *Member, now time.Time) load {
 	l.use = max(l.cpu, l.memory)
 	return l
 }
+
+// disturbed are the pods that are evicted when the node goes.
+func (l load) disturbed() []*corev1.Pod { return slices.Concat(l.movable, l.expendable) }
+
+// leastPriority is that of pods that are worth a node.
+const leastPriority = -10
+
+// Expendable tells of a pod that it is not worth a node: where there is no room it waits
+// until there is some, and where it runs it keeps no node.
+func Expendable(pod *corev1.Pod) bool { return priorityOf(pod) < leastPriority }
 
 func done(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed

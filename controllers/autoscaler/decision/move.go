@@ -23,7 +23,7 @@ func (s *shrinkage) move(c *candidate, wait string) {
 		s.stays(c, v1alpha1.ReasonPodsFitNowhereElse, c.trace.Why)
 		return
 	}
-	if reason, message := s.budgets.forbid(c.load.movable); reason != "" {
+	if reason, message := s.budgets.forbid(c.load.disturbed()); reason != "" {
 		s.stays(c, reason, message) // those that go before have spent it
 		return
 	}
@@ -85,7 +85,7 @@ func (s *shrinkage) moved(c *candidate, places []string) {
 		s.mayGo(c, fmt.Sprintf("It may go when %s is ready.", places[i]))
 		return
 	}
-	s.budgets.spend(c.load.movable)
+	s.budgets.spend(c.load.disturbed())
 	where := strings.Join(places[:min(len(places), 3)], ", ")
 	if more := len(places) - 3; more > 0 {
 		where += fmt.Sprintf(" and %d more", more)

@@ -165,16 +165,16 @@ func (s *shrinkage) needed(c *candidate) (reason, message string) {
 		return v1alpha1.ReasonNodeNotReady, "It is not ready yet."
 	case s.took[c.Name]:
 		return v1alpha1.ReasonUtilized, "Pods that wait for a place fit on it."
+	case c.pool.OnlyEmpty && c.load.pods+len(c.load.expendable) > 0:
+		return v1alpha1.ReasonUtilized, fmt.Sprintf("It has %d pods, and only empty nodes of its pool go.", c.load.pods+len(c.load.expendable))
 	case c.load.pods == 0:
-		return "", ""
-	case c.pool.OnlyEmpty:
-		return v1alpha1.ReasonUtilized, fmt.Sprintf("It has %d pods, and only empty nodes of its pool go.", c.load.pods)
+		return s.budgets.forbid(c.load.expendable)
 	case c.load.use >= float64(c.pool.Threshold)/100:
 		return v1alpha1.ReasonUtilized, fmt.Sprintf("Its pods ask for %s of it; less than %d %% would be under-used.", c.load, c.pool.Threshold)
 	case c.load.kept != "":
 		return v1alpha1.ReasonPodHoldsNode, c.load.kept
 	}
-	return s.budgets.forbid(c.load.movable)
+	return s.budgets.forbid(c.load.disturbed())
 }
 
 // judge decides on a candidate, with those before it gone.
@@ -189,7 +189,11 @@ func (s *shrinkage) judge(c *candidate) {
 	case wait != "":
 		s.mayGo(c, wait)
 	case c.turn == empty:
-		s.remove(c, fmt.Sprintf("it has been empty for %s", s.since(c.trace.Idle)))
+		cause := fmt.Sprintf("it has been empty for %s", s.since(c.trace.Idle))
+		if n := len(c.load.expendable); n > 0 {
+			cause += fmt.Sprintf(", but for %d pods that are expendable", n)
+		}
+		s.remove(c, cause)
 	default:
 		s.move(c, "")
 	}

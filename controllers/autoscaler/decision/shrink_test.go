@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
@@ -27,6 +28,12 @@ func replica(name, cpu string, change ...func(*corev1.Pod)) *corev1.Pod {
 		f(pod)
 	}
 	return pod
+}
+
+func expendable(pod *corev1.Pod) { pod.Spec.Priority = new(int32(-11)) }
+
+func inZone(zone string) func(*decision.Member) {
+	return func(m *decision.Member) { m.Node.Labels[corev1.LabelTopologyZone] = zone }
 }
 
 func ofDaemonSet(pod *corev1.Pod) { pod.OwnerReferences[0].Kind = "DaemonSet" }
@@ -77,6 +84,7 @@ type shrinking struct {
 	others  []decision.Member // nodes of nobody's
 	pending []*corev1.Pod
 	pdbs    []*policyv1.PodDisruptionBudget
+	objects []runtime.Object // that plugins look up
 	memory  decision.Memory
 	now     time.Time
 }
@@ -86,6 +94,11 @@ func (s *shrinking) decide(t *testing.T) decision.ShrinkPlan {
 	cluster, err := scheduling.New()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, object := range s.objects {
+		if err := cluster.Set(object); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, members := range [][]decision.Member{s.pool.Members, s.others} {
 		for _, m := range members {
@@ -135,6 +148,7 @@ func TestWhichNodesGo(t *testing.T) {
 		pool    func(*decision.ShrinkPool)
 		pending []*corev1.Pod
 		pdbs    []*policyv1.PodDisruptionBudget
+		objects []runtime.Object
 		want    []string
 		gone    []string
 		launch  []string
@@ -206,6 +220,53 @@ func TestWhichNodesGo(t *testing.T) {
 			members: []decision.Member{member("n1", replica("a", "1")), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{pdb("web", 1), pdb("too", 1)},
 			want: []string{"n1: false DisruptionBudget", "n2: false Utilized"}, says: "more than one PodDisruptionBudget",
 		},
+		"a node of expendable pods goes as if it were empty": {
+			members: []decision.Member{member("n1", replica("a", "3", expendable))},
+			want:    []string{"n1: true Empty"}, gone: []string{"n1"},
+		},
+		"expendable pods need not fit elsewhere": {
+			members: []decision.Member{member("n1", replica("a", "1"), replica("b", "3", expendable)), member("n2", replica("c", "3"))},
+			want:    []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
+		},
+		"a node of pods that are just not expendable stays": {
+			members: []decision.Member{member("n1", replica("a", "3", func(pod *corev1.Pod) { pod.Spec.Priority = new(int32(-10)) }))},
+			want:    []string{"n1: false Utilized"},
+		},
+		"expendable pods stay where only empty nodes go": {
+			members: []decision.Member{member("n1", replica("a", "1", expendable))}, pool: func(p *decision.ShrinkPool) { p.OnlyEmpty = true },
+			want: []string{"n1: false Utilized"}, says: "It has 1 pods",
+		},
+		"expendable pods have budgets like others": {
+			members: []decision.Member{member("n1", replica("a", "1", expendable))}, pdbs: []*policyv1.PodDisruptionBudget{pdb("web", 0)},
+			want: []string{"n1: false DisruptionBudget"},
+		},
+		"a host port that is taken elsewhere keeps a node": {
+			members: []decision.Member{member("n1", replica("a", "1", onPort(80))), member("n2", replica("b", "2", onPort(80)))},
+			want:    []string{"n1: false PodsFitNowhereElse", "n2: false Utilized"},
+		},
+		"a volume that is bound to a zone keeps a node": {
+			members: []decision.Member{member("n1", replica("a", "1", claiming("disk"))), with(member("n2", replica("b", "2")), inZone("b"))},
+			objects: volume("disk", zonal("a")),
+			want:    []string{"n1: false PodsFitNowhereElse", "n2: false Utilized"},
+		},
+		"a volume that can go along keeps none": {
+			members: []decision.Member{member("n1", replica("a", "1", claiming("disk"))), with(member("n2", replica("b", "2")), inZone("b"))},
+			objects: volume("disk", nil),
+			want:    []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
+		},
+		"data on the node keeps it": {
+			members: []decision.Member{member("n1", replica("a", "1", holding(corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}))), member("n2", replica("b", "2"))},
+			want:    []string{"n1: false PodHoldsNode", "n2: false Utilized"}, says: "keeps data on the node, in volume data",
+		},
+		"pods of the system are moved like others": {
+			members: []decision.Member{member("n1", replica("a", "1", func(pod *corev1.Pod) { pod.Namespace = "kube-system" })), member("n2", replica("b", "2"))},
+			want:    []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
+		},
+		"a budget of nothing keeps all": {
+			members: []decision.Member{member("n1"), member("n2", replica("a", "1")), member("n3", replica("b", "2"))},
+			pool:    func(p *decision.ShrinkPool) { p.Budget = intstr.FromInt32(0) },
+			want:    []string{"n1: true Empty", "n2: true Underutilized", "n3: false Utilized"}, says: "and the budget is 0",
+		},
 		"a young node stays": {
 			members: []decision.Member{with(member("n1"), func(m *decision.Member) { m.Created = noon.Add(-time.Minute) })},
 			want:    []string{"n1: true Empty"}, says: "It may go 10m0s after it was created.",
@@ -270,7 +331,7 @@ func TestWhichNodesGo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &shrinking{pool: thrift(tc.members...), others: tc.others, pending: tc.pending, pdbs: tc.pdbs, now: noon, memory: decision.Memory{}}
+			s := &shrinking{pool: thrift(tc.members...), others: tc.others, pending: tc.pending, pdbs: tc.pdbs, objects: tc.objects, now: noon, memory: decision.Memory{}}
 			if tc.pool != nil {
 				tc.pool(&s.pool)
 			}

@@ -1,30 +1,30 @@
 // Command faults checks docs/faults.md against the reports of the last tests: every row
 // of the fault matrix names at least one test that passed, and none that failed or does not
-// exist. It knows the form of the matrix and of the reports, and nothing of what they
-// speak of. `make faults` calls it, at the end of `make test`.
+// exist. It does the same for the cases of docs/autoscaling.md. It knows the form of such a
+// matrix and of the reports, and nothing of what they speak of. `make faults` calls it, at
+// the end of `make test`.
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 )
 
-// rowsMost is how many rows the matrix has: the faults of the Mesos protocol, numbered
-// from 1.
-const rowsMost = 44
-
 func main() {
-	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: faults MATRIX REPORT...")
+	rows := flag.Int("rows", 0, "how many rows the matrix has, numbered from 1")
+	flag.Parse()
+	if flag.NArg() < 2 || *rows < 1 {
+		fmt.Fprintln(os.Stderr, "usage: faults -rows=NUMBER MATRIX REPORT...")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1], os.Args[2:]); err != nil {
+	if err := run(flag.Arg(0), *rows, flag.Args()[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
 		os.Exit(1)
 	}
 }
 
-func run(matrix string, reports []string) error {
+func run(matrix string, most int, reports []string) error {
 	text, err := os.ReadFile(matrix)
 	if err != nil {
 		return fmt.Errorf("reading the matrix: %w", err)
@@ -39,7 +39,7 @@ func run(matrix string, reports []string) error {
 			return fmt.Errorf("reading report %s: %w", name, err)
 		}
 	}
-	problems := check(rows, all, rowsMost)
+	problems := check(rows, all, most)
 	for _, p := range problems {
 		fmt.Fprintln(os.Stderr, p)
 	}
@@ -52,6 +52,6 @@ func run(matrix string, reports []string) error {
 			tests[t] = true
 		}
 	}
-	_, err = fmt.Fprintf(os.Stdout, "Fault matrix: %d rows, each with tests that passed, %d in all.\n", len(rows), len(tests))
+	_, err = fmt.Fprintf(os.Stdout, "%s: %d rows, each with tests that passed, %d in all.\n", matrix, len(rows), len(tests))
 	return err
 }
