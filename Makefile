@@ -64,6 +64,7 @@ test: ## All tests: unit, integration, end to end (in both runtimes where the ma
 	@$(MAKE) test-zookeeper
 	@$(MAKE) fuzz FUZZTIME=2000x
 	@$(MAKE) test-integration
+	@$(MAKE) test-differential
 	@$(MAKE) test-e2e
 	@$(MAKE) faults
 
@@ -105,6 +106,16 @@ fuzz: ## Fuzz every target for FUZZTIME (10s, or as many inputs: 2000x); what it
 test-integration: kube $(TOOLS)/gotestsum | $(REPORTS) ## The controllers against a real API server and a Mesos cluster in a box
 	cd test && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube $(call gotest,integration) -count=1 -timeout 20m ./integration/... \
 		-ginkgo.json-report=$(CURDIR)/$(REPORTS)/specs.json
+
+.PHONY: test-differential
+test-differential: kube $(TOOLS)/gotestsum | $(REPORTS) ## The autoscaler's simulation against a real kube-scheduler: 200 random clusters
+	cd test && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube GOGC=300 $(call gotest,differential) -count=1 -timeout 20m ./differential/... -seeds=200
+
+.PHONY: differential
+differential: kube ## The same for SEEDS random clusters, or for one again, and show it: SEED=k
+	@cd test && go test -c -o ../bin/differential.test ./differential
+	@cd test/differential && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube GOGC=300 ../../bin/differential.test -test.timeout=0 -test.v \
+		$(if $(SEED),-first=$(SEED) -seeds=1,-seeds=$(SEEDS))
 
 .PHONY: test-e2e
 test-e2e: build kube ## The demo's story, asserted

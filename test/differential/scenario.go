@@ -1,0 +1,200 @@
+package differential
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Scenario is a cluster, and pods that come to it one after the other.
+type Scenario struct {
+	Seed       uint64
+	Namespaces []*corev1.Namespace
+	Classes    []*storagev1.StorageClass
+	Volumes    []*corev1.PersistentVolume
+	Claims     []*corev1.PersistentVolumeClaim
+	CSINodes   []*storagev1.CSINode
+	Nodes      []*corev1.Node
+	There      []*corev1.Pod // on nodes already
+	Come       []Arrival
+}
+
+// Arrival is a pod that comes.
+type Arrival struct {
+	Pod *corev1.Pod
+	// Order has all nodes, those first that the pod prefers: the scheduler takes the first
+	// of them on which the pod fits.
+	Order []string
+}
+
+const (
+	// seedKey is the label and the taint by which a scenario's objects are its own.
+	seedKey = "differential.k8sm.io/seed"
+	driver  = "disk.differential.k8sm.io"
+)
+
+// sketch is a scenario in the making.
+type sketch struct {
+	dice
+	*Scenario
+	name string // of the seed, in names and labels
+}
+
+func newSketch(seed, kind uint64, prefix string) *sketch {
+	s := &sketch{dice: throw(seed, kind), Scenario: &Scenario{Seed: seed}, name: fmt.Sprint(prefix, seed)}
+	for _, team := range []string{"a", "b"} {
+		s.Namespaces = append(s.Namespaces, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name: s.name + "-" + team, Labels: map[string]string{seedKey: s.name, "team": team},
+		}})
+	}
+	return s
+}
+
+// NewScenario makes the scenario of a seed.
+func NewScenario(seed uint64) *Scenario {
+	s := newSketch(seed, 0, "s")
+	nodes := 3 + s.IntN(6)
+	if s.oneIn(50) {
+		nodes = 70 // more domains of a topology than bits in a word
+	}
+	for i := range nodes {
+		s.addNode(fmt.Sprintf("%s-n%d", s.name, i))
+	}
+	if s.oneIn(2) {
+		s.addVolumes()
+	}
+	for i := range s.IntN(nodes) {
+		s.There = append(s.There, s.podOn(fmt.Sprint("there-", i), oneOf(s.dice, s.Nodes...).Name))
+	}
+	s.addHerald()
+	for i := range 12 + nodes {
+		s.Come = append(s.Come, s.arrival(fmt.Sprint("pod-", i)))
+	}
+	return s.Scenario
+}
+
+// podOn is some pod on a node, whether it fits there or not.
+func (s *sketch) podOn(name, node string) *corev1.Pod {
+	pod := s.pod(name)
+	pod.Spec.SchedulingGates, pod.Spec.NodeName = nil, node
+	return pod
+}
+
+// addHerald adds the pod that comes first, and fits nowhere but on the node that is created
+// last, with the volume that is created last: when it is bound, the scheduler has seen all.
+// The node holds it, and nothing else.
+func (s *sketch) addHerald() {
+	node := s.Nodes[0].DeepCopy()
+	node.Name, node.Labels, node.Spec = s.name+"-full", map[string]string{seedKey: s.name}, corev1.NodeSpec{Taints: node.Spec.Taints[:1]}
+	node.Status.Allocatable[corev1.ResourcePods] = resource.MustParse("1")
+	s.Nodes = append(s.Nodes, node)
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "first", Namespace: s.Namespaces[0].Name}}
+	pod.Spec.Containers = []corev1.Container{{Name: "main", Image: "busybox"}}
+	pod.Spec.Tolerations = []corev1.Toleration{{Key: seedKey, Operator: corev1.TolerationOpEqual, Value: s.name, Effect: corev1.TaintEffectNoSchedule}}
+	affinityOf(pod).NodeAffinity = &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+		NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: []corev1.NodeSelectorRequirement{named(corev1.NodeSelectorOpIn, node.Name)}}},
+	}}
+	if len(s.Claims) > 0 {
+		claim := s.claim(s.Namespaces[0].Name, "last", s.Classes[0])
+		bind(claim, s.volume(s.name+"-last", s.Classes[0].Name))
+		mountClaim(pod, claim.Name)
+	}
+	s.Come = append(s.Come, Arrival{Pod: pod, Order: []string{node.Name}})
+}
+
+func (s *sketch) addNode(name string) {
+	node := s.node()
+	node.Name = name
+	if !s.oneIn(12) {
+		node.Labels[corev1.LabelHostname] = name
+	}
+	s.Nodes = append(s.Nodes, node)
+	if s.oneIn(2) {
+		limit := int32(1 + s.IntN(2))
+		s.CSINodes = append(s.CSINodes, &storagev1.CSINode{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{seedKey: s.name}},
+			Spec: storagev1.CSINodeSpec{Drivers: []storagev1.CSINodeDriver{{
+				Name: driver, NodeID: name, Allocatable: &storagev1.VolumeNodeResources{Count: &limit},
+			}}},
+		})
+	}
+}
+
+// node is some node, without a name. Pods of other scenarios don't tolerate it.
+func (s *sketch) node() *corev1.Node {
+	node := &corev1.Node{}
+	node.Labels = map[string]string{seedKey: s.name}
+	node.Spec.Taints = []corev1.Taint{{Key: seedKey, Value: s.name, Effect: corev1.TaintEffectNoSchedule}}
+	has := corev1.ResourceList{
+		corev1.ResourceCPU: s.quantity("1", "2", "8"), corev1.ResourceMemory: s.quantity("1Gi", "4Gi", "16Gi"),
+		corev1.ResourcePods: s.quantity("3", "10", "30"),
+	}
+	if !s.oneIn(4) {
+		has[corev1.ResourceEphemeralStorage] = s.quantity("1Gi", "4Gi")
+	}
+	if s.oneIn(3) {
+		has["example.com/gpu"] = s.quantity("1", "2")
+	}
+	node.Status.Capacity, node.Status.Allocatable = has, has
+	if !s.oneIn(8) {
+		node.Labels[corev1.LabelTopologyZone] = zoneOf(s.name, s.IntN(3))
+	}
+	if !s.oneIn(4) {
+		node.Labels[s.rack()] = fmt.Sprint("r", s.IntN(4))
+	}
+	if s.oneIn(2) {
+		node.Labels["disk"] = oneOf(s.dice, "ssd", "hdd")
+	}
+	if !s.oneIn(4) {
+		node.Labels["generation"] = oneOf(s.dice, "1", "2", "3", "ancient")
+	}
+	s.repel(node)
+	return node
+}
+
+func (s *sketch) repel(node *corev1.Node) {
+	if s.oneIn(5) {
+		node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: "dedicated", Value: oneOf(s.dice, "a", "b"),
+			Effect: oneOf(s.dice, corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute)})
+	}
+	node.Spec.Unschedulable = s.oneIn(20)
+}
+
+// rack is a topology that only this scenario's nodes are in. Where constraints count nodes
+// that the pod can't go to, it must be this one, or scenarios would see each other.
+func (s *sketch) rack() string { return s.name + ".differential.k8sm.io/rack" }
+
+// arrival is a pod that prefers nodes in a random order.
+func (s *sketch) arrival(name string) Arrival {
+	a := Arrival{Pod: s.pod(name)}
+	if a.Pod.Spec.Affinity == nil {
+		a.Pod.Spec.Affinity = &corev1.Affinity{}
+	}
+	if a.Pod.Spec.Affinity.NodeAffinity == nil {
+		a.Pod.Spec.Affinity.NodeAffinity = &corev1.NodeAffinity{}
+	}
+	prefers := a.Pod.Spec.Affinity.NodeAffinity
+	for weight, i := range s.Perm(len(s.Nodes)) {
+		name := s.Nodes[i].Name
+		a.Order = append(a.Order, name)
+		prefers.PreferredDuringSchedulingIgnoredDuringExecution = append(prefers.PreferredDuringSchedulingIgnoredDuringExecution, corev1.PreferredSchedulingTerm{
+			Weight: int32(100 - weight), Preference: corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{named(corev1.NodeSelectorOpIn, name)}},
+		})
+	}
+	return a
+}
+
+func named(operator corev1.NodeSelectorOperator, name string) corev1.NodeSelectorRequirement {
+	return corev1.NodeSelectorRequirement{Key: metav1.ObjectNameField, Operator: operator, Values: []string{name}}
+}
+
+func requests(pairs ...string) corev1.ResourceList {
+	list := corev1.ResourceList{}
+	for i := 0; i < len(pairs); i += 2 {
+		list[corev1.ResourceName(pairs[i])] = resource.MustParse(pairs[i+1])
+	}
+	return list
+}

@@ -1,0 +1,61 @@
+package differential
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+func (s *Scenario) name() string { return s.Namespaces[0].Labels[seedKey] }
+
+func (t *trial) disagreement(arrival Arrival, verdicts map[string]string, want string, after *corev1.Pod) error {
+	what := fmt.Sprintf("pod %s: the simulation says %s; the scheduler %s", arrival.Pod.Name, orNowhere("it goes to ", want), orNowhere("bound it to ", after.Spec.NodeName))
+	if !bound(after) {
+		what += ": " + said(after).Message
+	}
+	if why := verdicts[after.Spec.NodeName]; why != "" {
+		what += ", of which the simulation says: " + why
+	}
+	return &Disagreement{What: what, Case: t.tell(arrival)}
+}
+
+func orNowhere(verb, node string) string {
+	if node == "" {
+		return "it fits nowhere"
+	}
+	return verb + node
+}
+
+// tell tells all that has to do with where the pod can go.
+func (t *trial) tell(arrival Arrival) string {
+	var b strings.Builder
+	section := func(title string, objects ...any) {
+		fmt.Fprintf(&b, "\n# %s\n", title)
+		for _, object := range objects {
+			text, err := yaml.Marshal(object)
+			if err != nil {
+				text = []byte(err.Error())
+			}
+			fmt.Fprintf(&b, "---\n%s", text)
+		}
+	}
+	section("nodes", each(t.scenario.Nodes)...)
+	section("classes, volumes, claims, what nodes attach", append(append(append(each(t.scenario.Classes), each(t.scenario.Volumes)...), each(t.scenario.Claims)...), each(t.scenario.CSINodes)...)...)
+	section("pods that were there", each(t.scenario.There)...)
+	for _, came := range t.scenario.Come[:len(t.placed)] {
+		section("then came", came.Pod)
+	}
+	fmt.Fprintf(&b, "\n# and went to\n%s\n", strings.Join(t.placed, "\n"))
+	section("the pod", arrival.Pod)
+	return b.String()
+}
+
+func each[T any](objects []T) []any {
+	all := make([]any, len(objects))
+	for i, object := range objects {
+		all[i] = object
+	}
+	return all
+}

@@ -1,0 +1,150 @@
+package differential
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+)
+
+// Tally is what trials were about.
+type Tally struct {
+	Bound, Refused int            // pods
+	Reasons        map[string]int // why nodes would not have a pod
+}
+
+// Add adds another.
+func (t *Tally) Add(other Tally) {
+	t.Bound, t.Refused = t.Bound+other.Bound, t.Refused+other.Refused
+	for reason, n := range other.Reasons {
+		t.Reasons[reason] += n
+	}
+}
+
+// trial is a scenario that is played, to the scheduler and to the simulation.
+type trial struct {
+	*ControlPlane
+	scenario *Scenario
+	cluster  *scheduling.Cluster
+	tally    Tally
+	placed   []string // what became of each pod, in words
+}
+
+// Disagreement is an error: the scheduler did something else than the simulation says.
+type Disagreement struct {
+	What string
+	Case string // the scenario until then, to be read
+}
+
+func (d *Disagreement) Error() string { return d.What }
+
+// Play gives the scenario's pods to the scheduler, one after the other, and compares what it
+// does with what the simulation says.
+func (c *ControlPlane) Play(ctx context.Context, scenario *Scenario) (tally Tally, err error) {
+	cluster, err := scheduling.New()
+	if err != nil {
+		return tally, fmt.Errorf("making a simulation: %w", err)
+	}
+	t := &trial{ControlPlane: c, scenario: scenario, cluster: cluster, tally: Tally{Reasons: map[string]int{}}}
+	defer func() { err = errors.Join(err, t.clean(context.WithoutCancel(ctx))) }()
+	if err := t.createScenario(ctx); err != nil {
+		return tally, err
+	}
+	for _, arrival := range scenario.Come {
+		if err := t.arrive(ctx, arrival); err != nil {
+			return t.tally, err
+		}
+	}
+	return t.tally, nil
+}
+
+// arrive gives a pod to the scheduler, and holds what it does against the simulation.
+func (t *trial) arrive(ctx context.Context, arrival Arrival) error {
+	pod, err := t.createPod(ctx, arrival.Pod)
+	if err != nil {
+		return err
+	}
+	verdicts := t.ask(pod)
+	want := ""
+	for _, node := range arrival.Order {
+		if verdicts[node] == "" {
+			want = node
+			break
+		}
+	}
+	after, err := t.verdicts.await(ctx, pod.UID, func(p *corev1.Pod) bool { return bound(p) || want == "" && unschedulable(p) })
+	if err != nil && after == nil {
+		return fmt.Errorf("giving pod %s to the scheduler: %w", pod.Name, err)
+	}
+	if after.Spec.NodeName != want || err != nil {
+		return t.disagreement(arrival, verdicts, want, after)
+	}
+	if placed := t.place(pod); (placed != "") != (want != "") || placed != "" && verdicts[placed] != "" {
+		return &Disagreement{What: fmt.Sprintf("the simulation disagrees with itself: pod %s was placed on %q, but each node said %v", pod.Name, placed, verdicts), Case: t.tell(arrival)}
+	}
+	t.placed = append(t.placed, fmt.Sprintf("%s: %s", pod.Name, want))
+	if want == "" {
+		t.tally.Refused++
+		return t.remove(ctx, pod)
+	}
+	t.tally.Bound++
+	if err := t.learnVolumes(ctx, after); err != nil {
+		return err
+	}
+	return t.cluster.AddPod(after)
+}
+
+// createPod creates a pod. A gated one must wait at its gate, which is then lifted.
+func (t *trial) createPod(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error) {
+	pods := t.client.CoreV1().Pods(pod.Namespace)
+	created, err := pods.Create(ctx, pod, metav1.CreateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("creating pod: %w", err)
+	}
+	if len(pod.Spec.SchedulingGates) == 0 {
+		return created, nil
+	}
+	if _, err := t.verdicts.await(ctx, created.UID, gated); err != nil {
+		return nil, fmt.Errorf("seeing pod %s wait at its gate: %w", pod.Name, err)
+	}
+	created, err = pods.Patch(ctx, pod.Name, types.MergePatchType, []byte(`{"spec":{"schedulingGates":null}}`), metav1.PatchOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("lifting the gate of pod %s: %w", pod.Name, err)
+	}
+	return created, nil
+}
+
+// ask is what the simulation says of the pod, by node: why not; empty where it fits.
+func (t *trial) ask(pod *corev1.Pod) map[string]string {
+	verdicts := map[string]string{}
+	for _, node := range t.scenario.Nodes {
+		fits, why := t.cluster.Fits(pod, node.Name)
+		if !fits {
+			t.tally.Reasons[why]++
+		}
+		verdicts[node.Name] = why
+	}
+	return verdicts
+}
+
+// place is where the simulation would place the pod.
+func (t *trial) place(pod *corev1.Pod) string {
+	mark := t.cluster.Checkpoint()
+	defer t.cluster.Revert(mark)
+	node, _ := t.cluster.Place(pod)
+	return node
+}
+
+// remove deletes a pod that fits nowhere, so that it doesn't come in later.
+func (t *trial) remove(ctx context.Context, pod *corev1.Pod) error {
+	err := t.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, *metav1.NewDeleteOptions(0))
+	if err != nil {
+		return fmt.Errorf("deleting pod %s: %w", pod.Name, err)
+	}
+	return nil
+}
