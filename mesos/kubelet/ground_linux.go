@@ -51,12 +51,12 @@ func (g *ground) note(r *record, containerID string) {
 	}
 }
 
-// take enters the cgroups and mounts the system paths.
-func (g *ground) take() error {
+// take enters the cgroups, holds them to what is allocated, and mounts the system paths.
+func (g *ground) take(cpus float64, memory int64) error {
 	if g == nil {
 		return nil
 	}
-	if err := g.cgroups.enter(); err != nil {
+	if err := errors.Join(g.cgroups.enter(), g.cgroups.hold(cpus, memory)); err != nil {
 		return err
 	}
 	held, err := mountAll(g.mounts)

@@ -16,7 +16,7 @@ var errNotLinux = errors.New("nodes of real containers need Linux")
 
 func survey(string, layout) (*ground, error) { return nil, errNotLinux }
 func (g *ground) note(*record, string)       {}
-func (g *ground) take() error                { return nil }
+func (g *ground) take(float64, int64) error  { return nil }
 func (g *ground) cgroupRoot() string         { return "" }
 func (g *ground) mountNamespace() *os.File   { return nil }
 func (g *ground) cpuQuota() bool             { return false }

@@ -166,7 +166,7 @@ func (n *Node) bringUp(ctx, runtimeCtx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := n.ground.take(); err != nil {
+	if err := n.ground.take(n.launch.CPUs, mebibytes(n.launch.MemMiB)); err != nil {
 		return err
 	}
 	n.running.Go(func() {

@@ -277,9 +277,9 @@ func TestBridgeGoesWithItsPorts(t *testing.T) {
 	}
 }
 
-// mesosContainer makes the cgroup of a Mesos container where Mesos would, moves this
-// process into it, and returns its ID and a function that removes it.
-func mesosContainer(t *testing.T) (id string, remove func() error) {
+// mesosContainer makes the cgroup of a Mesos container in the hierarchies by which an agent
+// isolates, moves this process into it, and returns its ID and a function that removes it.
+func mesosContainer(t *testing.T, isolated ...string) (id string, remove func() error) {
 	t.Helper()
 	mounts, err := readMounts()
 	must(t, err)
@@ -289,7 +289,6 @@ func mesosContainer(t *testing.T) (id string, remove func() error) {
 	hierarchies, err := parseHierarchies(own, mounts)
 	must(t, err)
 	id = fmt.Sprintf("container-%d", os.Getpid())
-	isolated := []string{"cpu", "memory"}
 	if unified(hierarchies) {
 		isolated = []string{""}
 	}
@@ -301,6 +300,9 @@ func mesosContainer(t *testing.T) (id string, remove func() error) {
 		dir := h.dir("/k8sm-test/" + id)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Skipf("needs writable cgroups: %v", err)
+		}
+		if h.name == "cpuset" {
+			must(t, inheritCPUSet(h, "/k8sm-test/"+id))
 		}
 		must(t, move(dir, os.Getpid()))
 		undo = append(undo, func() error {
@@ -323,7 +325,7 @@ func TestContainerIsEnteredAndCleared(t *testing.T) {
 	if !apart(t) {
 		return
 	}
-	id, remove := mesosContainer(t)
+	id, remove := mesosContainer(t, "cpu", "memory")
 	defer func() { must(t, remove()) }()
 	c, err := readCgroups(id)
 	must(t, err, c.enter())
@@ -383,7 +385,7 @@ func TestSweepOfADeadContainer(t *testing.T) {
 	if !apart(t) {
 		return
 	}
-	id, remove := mesosContainer(t)
+	id, remove := mesosContainer(t, "cpu", "memory")
 	c, err := readCgroups(id)
 	must(t, err, c.enter())
 	pods := podCgroups(t, c)

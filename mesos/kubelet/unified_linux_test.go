@@ -15,7 +15,7 @@ func TestUnifiedContainerKeepsItsProcessesInALeaf(t *testing.T) {
 	if !apart(t) {
 		return
 	}
-	id, remove := mesosContainer(t)
+	id, remove := mesosContainer(t, "cpu", "memory")
 	defer func() { must(t, remove()) }()
 	c, err := readCgroups(id)
 	must(t, err)

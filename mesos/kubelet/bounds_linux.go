@@ -1,0 +1,58 @@
+package kubelet
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// bound is a file by which a container is held to its part of the machine.
+type bound struct {
+	file  string
+	unset string // the kernel's own value, which bounds nothing
+	value int64
+}
+
+// hold bounds the container to its allocation where the agent does not: without Mesos'
+// isolators cgroups/cpu and cgroups/mem nobody else would, and a node would take what is
+// its neighbours'. The values are those that the isolators set.
+func (c *cgroups) hold(cpus float64, memory int64) error {
+	bounds := []bound{
+		{"cpu.shares", "1024", max(2, int64(cpus*1024))},
+		{"memory.limit_in_bytes", strconv.FormatInt(noLimit(), 10), memory},
+		{"cpu.weight", "100", min(max(1, int64(cpus*100)), 10000)},
+		{"memory.max", "max", memory},
+	}
+	for _, dir := range c.dirs() {
+		for _, b := range bounds {
+			if err := b.set(dir); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b bound) set(dir string) error {
+	file := filepath.Join(dir, b.file)
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && strings.TrimSpace(string(data)) != b.unset {
+		return nil
+	}
+	if err == nil {
+		err = os.WriteFile(file, strconv.AppendInt(nil, b.value, 10), 0)
+	}
+	if err != nil {
+		return fmt.Errorf("bounding the container: %w", err)
+	}
+	return nil
+}
+
+// noLimit is version 1's limit of a cgroup without: all that fits into the number, in
+// whole pages.
+func noLimit() int64 { return math.MaxInt64 / int64(os.Getpagesize()) * int64(os.Getpagesize()) }
