@@ -127,7 +127,7 @@ test-node: build kube ## What holds a node of real containers: hogs, crashes, ba
 
 .PHONY: test-vm
 test-vm: build kube ## The same on version 2 of cgroup: in a virtual machine in software emulation, of Debian's packages; without root; not part of make test
-	cd test && go test ./vm/... -count=1 -timeout 20m -v -ginkgo.v
+	cd test && go test ./vm -count=1 -timeout 20m -v -ginkgo.v
 
 .PHONY: faults
 faults: ## Check that each row of docs/faults.md, and each case of docs/autoscaling.md, has tests, and that they passed

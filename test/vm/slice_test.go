@@ -93,7 +93,8 @@ func (h *house) livesInItsSlice() {
 		slice := h.slice(ctx, "large")
 		Expect(h.cgroupOf(ctx, "sleeper")).To(HavePrefix(slice + "/kubepods/"))
 		inLeaf := h.look(ctx, "for pid in $(cat %s/leaf/cgroup.procs); do tr '\\0' ' ' </proc/$pid/cmdline; echo; done", slice)
-		for _, program := range []string{"executor", "/bin/containerd ", "/bin/containerd-shim-runc-v2 ", "/bin/kubelet "} {
+		// The shim goes by its name in the cache.
+		for _, program := range []string{"executor", "/bin/containerd ", " -namespace k8s.io -id ", "/bin/kubelet "} {
 			Expect(inLeaf).To(ContainSubstring(program))
 		}
 		Expect(h.look(ctx, "cat %s/kubepods/cgroup.controllers", slice)).To(Equal(h.look(ctx, "cat /sys/fs/cgroup/cgroup.controllers")))

@@ -33,9 +33,6 @@ func TestUnified(t *testing.T) {
 // another that has more to do.
 const patience = 6 * time.Minute
 
-// stateDir of the nodes in the machine.
-const stateDir = "/var/lib/k8sm"
-
 // Two pools with a node each on the one agent, so that each has a neighbour.
 const pools = `
 apiVersion: k8sm.io/v1alpha1
