@@ -3,6 +3,7 @@ package decision
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,8 @@ type budget struct {
 	name     string
 	selector labels.Selector
 	left     int
+	// free tells that pods that do not serve may go whatever is left, and spend nothing.
+	free bool
 }
 
 func newBudgets(pdbs []*policyv1.PodDisruptionBudget) budgets {
@@ -31,7 +34,7 @@ func newBudgets(pdbs []*policyv1.PodDisruptionBudget) budgets {
 		if err != nil {
 			continue // the API server takes none that cannot be read
 		}
-		b := &budget{name: p.Name, selector: selector, left: int(p.Status.DisruptionsAllowed)}
+		b := &budget{name: p.Name, selector: selector, left: int(p.Status.DisruptionsAllowed), free: sparesIdle(p)}
 		if p.Status.ObservedGeneration < p.Generation {
 			b.left = 0 // nobody has counted yet
 		}
@@ -40,8 +43,27 @@ func newBudgets(pdbs []*policyv1.PodDisruptionBudget) budgets {
 	return out
 }
 
-// of a pod: more than one, and it cannot be evicted at all.
+// sparesIdle tells whether a pod that does not serve may be evicted at any time: its budget
+// says so, or enough others serve.
+func sparesIdle(p *policyv1.PodDisruptionBudget) bool {
+	policy := p.Spec.UnhealthyPodEvictionPolicy
+	return policy != nil && *policy == policyv1.AlwaysAllow ||
+		p.Status.DesiredHealthy > 0 && p.Status.CurrentHealthy >= p.Status.DesiredHealthy
+}
+
+// guards tells whether evicting a pod spends of the budget.
+func (b *budget) guards(pod *corev1.Pod) bool {
+	return !b.free || slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// of a pod: more than one, and it cannot be evicted at all. A pod that has not begun is under
+// none.
 func (bs budgets) of(pod *corev1.Pod) []*budget {
+	if pod.Status.Phase == corev1.PodPending {
+		return nil
+	}
 	var out []*budget
 	for _, b := range bs[pod.Namespace] {
 		if b.selector.Matches(labels.Set(pod.Labels)) {
@@ -64,6 +86,9 @@ func (bs budgets) forbid(pods []*corev1.Pod) (reason, message string) {
 				"Pod %s/%s has more than one PodDisruptionBudget, so that it cannot be evicted: %s and %s.", pod.Namespace, pod.Name, mine[0].name, mine[1].name)
 		}
 		for _, b := range mine {
+			if !b.guards(pod) {
+				continue
+			}
 			if asked[b]++; asked[b] > b.left {
 				return v1alpha1.ReasonDisruptionBudget, fmt.Sprintf(
 					"PodDisruptionBudget %s/%s lets %d pods go now, and with pod %s there would be more.", pod.Namespace, b.name, b.left, pod.Name)
@@ -79,7 +104,9 @@ func (bs budgets) spend(pods []*corev1.Pod) {
 	}
 	for _, pod := range pods {
 		for _, b := range bs.of(pod) {
-			b.left--
+			if b.guards(pod) {
+				b.left--
+			}
 		}
 	}
 }

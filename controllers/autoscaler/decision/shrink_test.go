@@ -267,6 +267,22 @@ func TestWhichNodesGo(t *testing.T) {
 			pool:    func(p *decision.ShrinkPool) { p.Budget = intstr.FromInt32(0) },
 			want:    []string{"n1: true Empty", "n2: true Underutilized", "n3: false Utilized"}, says: "and the budget is 0",
 		},
+		"a pod that has not begun is under no budget": {
+			members: []decision.Member{member("n1", replica("a", "1", beginsLater)), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{pdb("web", 0), pdb("too", 0)},
+			want: []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
+		},
+		"a pod that does not serve goes when others are enough": {
+			members: []decision.Member{member("n1", replica("a", "1"), replica("b", "100m")), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{enough(pdb("web", 0))},
+			want: []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
+		},
+		"a pod that serves does not": {
+			members: []decision.Member{member("n1", replica("a", "1", serves)), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{enough(pdb("web", 0))},
+			want: []string{"n1: false DisruptionBudget", "n2: false Utilized"},
+		},
+		"a pod that does not serve goes at any time if its budget says so": {
+			members: []decision.Member{member("n1", replica("a", "1")), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{alwaysAllow(pdb("web", 0))},
+			want: []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
+		},
 		"a young node stays": {
 			members: []decision.Member{with(member("n1"), func(m *decision.Member) { m.Created = noon.Add(-time.Minute) })},
 			want:    []string{"n1: true Empty"}, says: "It may go 10m0s after it was created.",
@@ -366,6 +382,23 @@ func pdb(name string, allowed int32) *policyv1.PodDisruptionBudget {
 		Status:     policyv1.PodDisruptionBudgetStatus{DisruptionsAllowed: allowed},
 	}
 }
+
+func alwaysAllow(b *policyv1.PodDisruptionBudget) *policyv1.PodDisruptionBudget {
+	b.Spec.UnhealthyPodEvictionPolicy = new(policyv1.AlwaysAllow)
+	return b
+}
+
+// enough pods serve, just.
+func enough(b *policyv1.PodDisruptionBudget) *policyv1.PodDisruptionBudget {
+	b.Status.CurrentHealthy, b.Status.DesiredHealthy = 2, 2
+	return b
+}
+
+func serves(pod *corev1.Pod) {
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+}
+
+func beginsLater(pod *corev1.Pod) { pod.Status.Phase = corev1.PodPending }
 
 // A node goes when it was idle for long enough at a stretch: a load that comes and goes
 // keeps it.
