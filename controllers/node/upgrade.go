@@ -55,6 +55,12 @@ func (r *Reconciler) upgrade(_ context.Context, p *pass) error {
 	return nil
 }
 
+// toBeTold tells whether an executor is to hear of another kubelet.
+func toBeTold(node *v1alpha1.MesosNode) bool {
+	wanted := node.Status.KubeletUpgrade
+	return wanted != nil && judgeKubelet(node.Status.Task, wanted).tell > 0
+}
+
 // kubeletVerdict is what there is to say about an upgrade.
 type kubeletVerdict struct {
 	status          metav1.ConditionStatus

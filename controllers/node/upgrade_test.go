@@ -112,8 +112,19 @@ func TestAnOperatorThatBeganAnewGoesOnTelling(t *testing.T) {
 	s.look()
 	s.tells(0)
 	s.sessions = true
+	s.wakes(1)
 	s.look()
 	s.tells(1)
+	s.mesos(framework.TaskRunning, runs(second, nil))
+	s.wakes(0)
+}
+
+// wakes counts the looks that the news of a session brings about.
+func (s *story) wakes(want int) {
+	s.t.Helper()
+	if got := s.reconciler.concerned(context.Background(), newFramework()); len(got) != want {
+		s.t.Errorf("a session that begins concerns %v, want %d", got, want)
+	}
 }
 
 func TestNobodyIsToldWhileTheNodeIsOutOfReach(t *testing.T) {

@@ -81,14 +81,14 @@ func changed(before, after *corev1.Node) bool {
 }
 
 // unsettled gives the framework of a MesosNode that wants something of its session: to
-// be launched, to be given up in time, or to be released.
+// be launched, to be given up in time, to be told of another kubelet, or to be released.
 func unsettled(object client.Object) []string {
 	node, ok := object.(*v1alpha1.MesosNode)
 	if !ok {
 		return nil
 	}
 	settled := node.Status.ProviderID != "" && node.Status.ProviderID == providerID(node)
-	if settled && node.DeletionTimestamp.IsZero() {
+	if settled && node.DeletionTimestamp.IsZero() && !toBeTold(node) {
 		return nil
 	}
 	return []string{node.Spec.FrameworkRef.Name}

@@ -128,6 +128,7 @@ func (w *world) missing() string {
 		}
 	}
 	w.poolsMissing(of, add)
+	w.kubeletsMissing(add)
 	return strings.Join(out, "; ")
 }
 

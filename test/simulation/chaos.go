@@ -38,6 +38,7 @@ var blows = []blow{
 	{"lose calls", 2, (*world).blowCalls},
 	{"no leader", 2, (*world).blowNoLeader},
 	{"API server down", 2, (*world).blowAPIDown},
+	{"upgrade kubelets", 3, (*world).blowUpgrade},
 	{"crash", 3, (*world).blowCrash},
 	{"freeze", 2, (*world).blowFreeze},
 }
@@ -243,7 +244,7 @@ func (w *world) blowEvents(r roll) {
 // blowCalls loses calls of a type for a while that the master has taken: 202 promises no
 // more. Not ACCEPT and DECLINE, whose offers would be out for ever.
 func (w *world) blowCalls(r roll) {
-	types := []string{"REVIVE", "SUPPRESS", "KILL", "RECONCILE", "ACKNOWLEDGE"}
+	types := []string{"REVIVE", "SUPPRESS", "KILL", "RECONCILE", "ACKNOWLEDGE", "MESSAGE"}
 	lost := types[r.below(len(types))]
 	w.trace.add("CHAOS", "%s calls are lost", lost)
 	w.mesos.inject(func(f *mesostest.Faults) {

@@ -149,6 +149,20 @@ var faults = []fault{
 		by:   "^I7",
 	},
 	{
+		name: "tell of another kubelet once",
+		file: "controllers/node/upgrade.go",
+		old:  "	if verdict.tell == 0 || p.session == nil {\n",
+		new:  "	if verdict.tell == 0 || p.session == nil || verdict.reason == was {\n",
+		by:   "not converge.*kubelet",
+	},
+	{
+		name: "go on telling of a kubelet that runs",
+		file: "controllers/node/upgrade.go",
+		old:  "short(wanted.SHA256)), 0}\n",
+		new:  "short(wanted.SHA256)), tellEvery}\n",
+		by:   "^I10",
+	},
+	{
 		name: "give up on a status that could not be recorded",
 		file: "mesos/framework/tasks.go",
 		old:  "	if err != nil && !errors.Is(err, ErrUnknownTask) {\n",

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -37,6 +38,12 @@ type member struct {
 	taskID mesos.TaskID
 	launch *kubelet.Launch
 	cancel context.CancelFunc
+
+	mu sync.Mutex
+	// kubelet is the digest of the one that runs, once the node does; upgrading: it is
+	// being exchanged.
+	kubelet   string
+	upgrading bool
 }
 
 // executor is what runs in every container: it brings a node up, and ends at KILL.
@@ -72,6 +79,8 @@ func (w *world) executor(ctx context.Context, x *mesostest.Conn) error {
 			}
 			w.dead(n, "SHUTDOWN")
 			return nil
+		case executor.Event_MESSAGE:
+			n.obey(ctx, event.Message.Data)
 		case executor.Event_KILL:
 			cancel()
 			return n.end()
@@ -90,6 +99,16 @@ func (n *member) end() error {
 func (n *member) say(state mesos.TaskState) error {
 	n.world.trace.add(n.taskID.Value, "%s", state)
 	return n.conn.Update(mesos.TaskStatus{TaskID: n.taskID, State: &state})
+}
+
+// runs says that the node does, with which kubelet, and how an upgrade fared.
+func (n *member) runs(upgrade kubelet.Upgrade) error {
+	n.mu.Lock()
+	account := kubelet.Account{Kubelet: n.kubelet, Upgrade: upgrade}
+	n.mu.Unlock()
+	n.world.trace.add(n.taskID.Value, "TASK_RUNNING: %+v", account)
+	running := mesos.TASK_RUNNING
+	return n.conn.Update(mesos.TaskStatus{TaskID: n.taskID, State: &running, Data: account.Encode()})
 }
 
 // bringUp makes a Node of the task, or has it fail.
@@ -131,7 +150,10 @@ func (n *member) join(ctx context.Context) error {
 	if err := n.report(ctx, corev1.ConditionTrue); err != nil {
 		return err
 	}
-	if err := n.say(mesos.TASK_RUNNING); err != nil {
+	n.mu.Lock()
+	n.kubelet = n.launched()
+	n.mu.Unlock()
+	if err := n.runs(kubelet.Upgrade{}); err != nil {
 		return err
 	}
 	if r = r.then().then(); !r.under(w.plan.badNodes) {
@@ -258,6 +280,16 @@ func (n *member) report(ctx context.Context, ready corev1.ConditionStatus) error
 
 func setReady(o *corev1.Node, ready corev1.ConditionStatus) {
 	o.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready, Reason: "Kubelet", LastTransitionTime: now()}}
+}
+
+// launched is the digest of the kubelet that the node begins with.
+func (n *member) launched() string {
+	for _, a := range n.launch.Artifacts {
+		if a.Name == kubelet.ArtifactKubelet {
+			return a.SHA256
+		}
+	}
+	return ""
 }
 
 // agent that the node runs on.

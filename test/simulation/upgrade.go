@@ -1,0 +1,97 @@
+package simulation
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/kubelet"
+)
+
+// blowUpgrade is a person who wants another kubelet on a pool's nodes, without their pods
+// being restarted.
+func (w *world) blowUpgrade(r roll) {
+	wanted := fmt.Sprintf("%064d", r.then().below(3))
+	w.trace.add("user", "wants the kubelet %s on %s", wanted[60:], poolName(r.below(w.plan.pools)))
+	w.userEdits(r.below(w.plan.pools), func(p *v1alpha1.MesosNodePool) {
+		p.Spec.Rollout = v1alpha1.Rollout{Kubelet: v1alpha1.KubeletInPlace, MaxUnavailable: int32(1 + r.then().then().below(3))}
+		p.Spec.Template.Spec.Runtime.Artifacts = []v1alpha1.Artifact{
+			{Name: kubelet.ArtifactKubelet, Type: v1alpha1.ArtifactBinary, URI: "file:///opt/" + wanted, SHA256: wanted},
+		}
+	})
+}
+
+// obey is what an executor makes of an instruction: nothing before its node runs, nor
+// while it carries one out, nor if that kubelet runs.
+func (n *member) obey(ctx context.Context, message []byte) {
+	var in kubelet.Instruction
+	if err := json.Unmarshal(message, &in); err != nil {
+		n.world.fail("reading what %s is told: %v", n.taskID.Value, err)
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.kubelet == "" || n.kubelet == in.Kubelet.SHA256 || n.upgrading {
+		return
+	}
+	n.upgrading = true
+	go n.exchange(ctx, in.Kubelet.SHA256)
+}
+
+// exchange the kubelet, unless it can't be fetched at present.
+func (n *member) exchange(ctx context.Context, wanted string) {
+	r := n.world.chance.of("upgrade " + n.taskID.Value)
+	if sleep(ctx, r.between(time.Second, 40*time.Second)) != nil || !n.world.checks.lives(n.launch.ProviderID) {
+		return
+	}
+	var upgrade kubelet.Upgrade
+	n.mu.Lock()
+	n.upgrading = false
+	if r.then().under(0.2) && !n.world.isCalm() {
+		upgrade = kubelet.Upgrade{SHA256: wanted, Message: "it cannot be fetched"}
+	} else {
+		n.kubelet = wanted
+	}
+	n.mu.Unlock()
+	_ = n.runs(upgrade) // a container that is destroyed has nothing to say
+}
+
+// kubeletsMissing tells which pools are not yet done with their nodes' kubelets, by what
+// they say and by what runs.
+func (w *world) kubeletsMissing(add func(string, ...any)) {
+	wanted := map[string]string{}
+	for _, o := range w.server.list(kindPool) {
+		p := o.(*v1alpha1.MesosNodePool)
+		if p.Spec.Rollout.Kubelet != v1alpha1.KubeletInPlace {
+			continue
+		}
+		wanted[p.Name] = p.Spec.Template.Spec.Runtime.Artifacts[0].SHA256
+		if !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionKubeletCurrent) {
+			add("pool %s has not all kubelets that it wants", p.Name)
+		}
+	}
+	for _, o := range w.server.list(kindMesosNode) {
+		n := o.(*v1alpha1.MesosNode)
+		want, upgrades := wanted[n.Labels[v1alpha1.LabelPool]]
+		if upgrades && n.Status.Task != nil && w.checks.kubeletOf(n.Status.Task.ID) != want {
+			add("MesosNode %s does not run the kubelet that its pool wants", n.Name)
+		}
+	}
+}
+
+// kubeletOf is the digest of the kubelet that a task runs, "" for none.
+func (c *checks) kubeletOf(taskID string) string {
+	c.mu.Lock()
+	n := c.tasks[taskID]
+	c.mu.Unlock()
+	if n == nil {
+		return ""
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.kubelet
+}
