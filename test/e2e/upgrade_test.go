@@ -56,7 +56,8 @@ func (h *house) upgradesItsKubelet() {
 	}, SpecTimeout(3*time.Minute))
 }
 
-// offerKubelet has the large pool want this program as its kubelet, in place.
+// offerKubelet has the large pool want this program as its kubelet, in place, until the
+// end of the spec: nodes that are made later are to have a kubelet that works.
 func (h *house) offerKubelet(ctx context.Context, name string, program []byte) (digest string) {
 	GinkgoHelper()
 	file := filepath.Join(filepath.Dir(h.Logs()), "tmp", "kubelet-"+name)
@@ -66,6 +67,9 @@ func (h *house) offerKubelet(ctx context.Context, name string, program []byte) (
 	digest = hex.EncodeToString(sum[:])
 	h.kubectl(ctx, "patch", "mesosnodepool", "large", "--type=merge", "-p", fmt.Sprintf(
 		`{"spec": {"rollout": {"kubelet": "InPlace"}, "template": {"spec": {"runtime": {"artifacts": [{"name": "kubelet", "uri": "file://%s", "sha256": "%s"}]}}}}}`, file, digest))
+	DeferCleanup(func(ctx context.Context) {
+		h.kubectl(ctx, "patch", "mesosnodepool", "large", "--type=merge", "-p", `{"spec": {"rollout": null, "template": {"spec": {"runtime": null}}}}`)
+	})
 	return digest
 }
 
