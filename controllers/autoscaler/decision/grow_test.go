@@ -56,12 +56,6 @@ func selecting(pod *corev1.Pod, key, value string) *corev1.Pod {
 	return pod
 }
 
-func beginning(pod *corev1.Pod, cpu string) *corev1.Pod {
-	pod.Spec.InitContainers = []corev1.Container{{Name: "first", Resources: corev1.ResourceRequirements{
-		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)}}}}
-	return pod
-}
-
 type outcome struct {
 	Launches []string            // pool/shape: pods
 	Placed   map[string]string   // node of each pod that needs no launch
@@ -117,7 +111,7 @@ func TestGrow(t *testing.T) {
 			want:  outcome{Launches: []string{"p/four: 2 1", "p/four: 3"}},
 		},
 		"a pod is as large as it is while it begins": {
-			pods:  []*corev1.Pod{makePod("1", "2"), beginning(makePod("2", "100m"), "3")},
+			pods:  []*corev1.Pod{makePod("1", "2"), replica("2", "100m", beginning("3", nil))},
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},
 			want:  outcome{Launches: []string{"p/four: 2", "p/four: 1"}},
 		},
