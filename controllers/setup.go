@@ -10,13 +10,10 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler"
@@ -53,46 +50,6 @@ func Scheme() *runtime.Scheme {
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
 	return scheme
-}
-
-// Cache is how the manager is to cache: no secrets but those in the operator's own
-// namespace, and of all objects only what is looked at. A trimmed object is never
-// updated, only patched.
-func Cache(namespace string) cache.Options {
-	return cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
-		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}: {Namespaces: map[string]cache.Config{namespace: {}}},
-			&corev1.Node{}:   {Transform: trimNode},
-			&corev1.Pod{}:    {Transform: trimPod},
-		},
-	}
-}
-
-// trimNode drops what is large in a Node and of no use here.
-func trimNode(object any) (any, error) {
-	if n, ok := object.(*corev1.Node); ok {
-		n.ManagedFields = nil
-		n.Status.Images = nil
-	}
-	return object, nil
-}
-
-// trimPod drops what is large in a Pod and does not matter for its place.
-func trimPod(object any) (any, error) {
-	p, ok := object.(*corev1.Pod)
-	if !ok {
-		return object, nil
-	}
-	p.ManagedFields = nil
-	p.Status.ContainerStatuses, p.Status.InitContainerStatuses, p.Status.EphemeralContainerStatuses = nil, nil, nil
-	for _, containers := range [][]corev1.Container{p.Spec.Containers, p.Spec.InitContainers} {
-		for i := range containers {
-			c := &containers[i]
-			containers[i] = corev1.Container{Name: c.Name, Image: c.Image, Ports: c.Ports, Resources: c.Resources, RestartPolicy: c.RestartPolicy}
-		}
-	}
-	return p, nil
 }
 
 // Setup makes the manager run all controllers.

@@ -128,10 +128,18 @@ func sameNode(a, b *corev1.Node) bool {
 		equality.Semantic.DeepEqual(a.Status.DeclaredFeatures, b.Status.DeclaredFeatures)
 }
 
-// samePod tells the same of a pod: its spec changes only with its generation.
+// samePod tells the same of a pod: its spec changes only with its generation, and what it
+// has of its resources while conditions tell of a resize.
 func samePod(a, b *corev1.Pod, place string) bool {
 	return a.Spec.NodeName == place && a.Namespace == b.Namespace && a.Name == b.Name && a.Generation == b.Generation &&
-		(a.DeletionTimestamp == nil) == (b.DeletionTimestamp == nil) && maps.Equal(a.Labels, b.Labels)
+		(a.DeletionTimestamp == nil) == (b.DeletionTimestamp == nil) && maps.Equal(a.Labels, b.Labels) && sameResize(&a.Status, &b.Status)
+}
+
+func sameResize(a, b *corev1.PodStatus) bool {
+	if len(a.ContainerStatuses)+len(b.ContainerStatuses) == 0 {
+		return true
+	}
+	return equality.Semantic.DeepEqual(a.ContainerStatuses, b.ContainerStatuses) && equality.Semantic.DeepEqual(a.Conditions, b.Conditions)
 }
 
 func sameVersion(a, b client.Object) bool {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -100,6 +101,33 @@ func TestTheMirrorFollowsANodeThatGoesAndComesBack(t *testing.T) {
 		}
 		if fits, why := m.cluster.Fits(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe", UID: "probe"}}, "n1"); len(views) == 0 && why != "there is no such node" {
 			t.Errorf("look %d: the node still answers %v, %q", i, fits, why)
+		}
+	}
+}
+
+// A pod that is to have less has what it had until its kubelet has taken it away.
+func TestTheMirrorFollowsAPodThatIsResized(t *testing.T) {
+	m, err := newMirror()
+	if err != nil {
+		t.Fatal(err)
+	}
+	views := map[string]*corev1.Node{"n1": {
+		ObjectMeta: metav1.ObjectMeta{Name: "n1"},
+		Status:     corev1.NodeStatus{Allocatable: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("4"), corev1.ResourcePods: resource.MustParse("110")}},
+	}}
+	pod := newPod("web", "1", func(p *corev1.Pod) { p.Spec.NodeName, p.Status = "n1", corev1.PodStatus{} })
+	shrinks := pod.DeepCopy()
+	has := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("3")}
+	shrinks.Status = corev1.PodStatus{
+		Conditions:        []corev1.PodCondition{{Type: corev1.PodResizeInProgress, Status: corev1.ConditionTrue}},
+		ContainerStatuses: []corev1.ContainerStatus{{Name: "main", AllocatedResources: has, Resources: &corev1.ResourceRequirements{Requests: has}}},
+	}
+	for i, now := range []*corev1.Pod{pod, shrinks, pod} {
+		if err := m.follow(views, []corev1.Pod{*now}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if fits, why := m.cluster.Fits(newPod("probe", "2"), "n1"); fits == (now == shrinks) {
+			t.Errorf("look %d: another fits: %v, %s", i, fits, why)
 		}
 	}
 }

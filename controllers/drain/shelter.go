@@ -18,6 +18,9 @@ const (
 	safeToEvictVolumes = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
 )
 
+// Annotations are those of pods that this package looks at.
+var Annotations = []string{v1alpha1.AnnotationDoNotDisrupt, safeToEvict, safeToEvictVolumes, corev1.MirrorPodAnnotationKey}
+
 // sheltered pods are not disturbed to save a node: somebody said so, or they would lose
 // what nobody gives back to them.
 func sheltered(pod *corev1.Pod, c Circumstances) (Verdict, string) {

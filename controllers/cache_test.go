@@ -1,0 +1,151 @@
+package controllers
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+func cached(t *testing.T, m *moulds, pod *corev1.Pod) *corev1.Pod {
+	t.Helper()
+	out, err := m.trim(pod.DeepCopy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := m.trim(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(out, again); diff != "" {
+		t.Errorf("what is trimmed twice is another (-once +twice):\n%s", diff)
+	}
+	return again.(*corev1.Pod)
+}
+
+// worker is a pod of a template, on a node.
+func worker(name, node string) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "default", Name: name, GenerateName: "worker-", UID: types.UID(name), ResourceVersion: "7", Generation: 1,
+			Labels:          map[string]string{"app": "worker"},
+			Annotations:     map[string]string{v1alpha1.AnnotationDoNotDisrupt: "true", "example.com/notes": "long"},
+			OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "worker", Controller: new(true)}},
+			ManagedFields:   []metav1.ManagedFieldsEntry{{Manager: "kubelet"}},
+		},
+		Spec: corev1.PodSpec{
+			NodeName: node, ServiceAccountName: "default", Priority: new(int32(5)),
+			Volumes: []corev1.Volume{
+				{Name: "token-" + name, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}},
+				{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+			},
+			Containers: []corev1.Container{{
+				Name: "main", Image: "busybox", Env: []corev1.EnvVar{{Name: "A", Value: "b"}},
+				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}},
+			}},
+		},
+		Status: corev1.PodStatus{
+			Phase: corev1.PodRunning, PodIP: "10.0.0.1",
+			Conditions:        []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}, {Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+			ContainerStatuses: []corev1.ContainerStatus{{Name: "main", ContainerID: "containerd://1", Resources: &corev1.ResourceRequirements{}}},
+		},
+	}
+}
+
+func TestWhatIsKeptOfAPod(t *testing.T) {
+	kept := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "default", Name: "a", UID: "a", ResourceVersion: "7", Generation: 1,
+			Labels:          map[string]string{"app": "worker"},
+			Annotations:     map[string]string{v1alpha1.AnnotationDoNotDisrupt: "true"},
+			OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "worker", Controller: new(true)}},
+		},
+		Spec: corev1.PodSpec{
+			NodeName: "node-1", Priority: new(int32(5)),
+			Volumes: []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+			Containers: []corev1.Container{{
+				Name: "main", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}},
+			}},
+		},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning},
+	}
+	tests := map[string]struct {
+		pod  func(*corev1.Pod)
+		want func(*corev1.Pod)
+	}{
+		"what its place depends on, and who may move it": {func(*corev1.Pod) {}, func(*corev1.Pod) {}},
+		"that the scheduler finds no place": {
+			func(p *corev1.Pod) {
+				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/5000 nodes are available"}}
+			},
+			func(p *corev1.Pod) {
+				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable}}
+			},
+		},
+		"what its containers have while that changes": {
+			func(p *corev1.Pod) {
+				p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodResizeInProgress, Status: corev1.ConditionTrue})
+			},
+			func(p *corev1.Pod) {
+				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodResizeInProgress, Status: corev1.ConditionTrue}}
+				p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "main", Resources: &corev1.ResourceRequirements{}}}
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			pod, want := worker("a", "node-1"), kept.DeepCopy()
+			test.pod(pod)
+			test.want(want)
+			if diff := cmp.Diff(want, cached(t, &moulds{}, pod)); diff != "" {
+				t.Errorf("kept (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPodsOfATemplateShareIt(t *testing.T) {
+	m := &moulds{}
+	a, b := cached(t, m, worker("a", "node-1")), cached(t, m, worker("b", "node-2"))
+	if &a.Spec.Containers[0] != &b.Spec.Containers[0] || len(m.known) != 1 {
+		t.Errorf("pods of one template have %d", len(m.known))
+	}
+	if a.Name != "a" || b.Name != "b" || a.Spec.NodeName != "node-1" || b.Spec.NodeName != "node-2" {
+		t.Errorf("they share what is each one's own: %s on %s, %s on %s", a.Name, a.Spec.NodeName, b.Name, b.Spec.NodeName)
+	}
+	other := worker("c", "node-1")
+	other.Labels = map[string]string{"app": "another"}
+	if c := cached(t, m, other); c.Labels["app"] != "another" || a.Labels["app"] != "worker" {
+		t.Errorf("pods of two templates have the labels %v and %v", a.Labels, c.Labels)
+	}
+}
+
+func TestTemplatesAreForgottenWhenThereAreTooMany(t *testing.T) {
+	m := &moulds{}
+	for i := range mostMoulds + 10 {
+		pod := worker("a", "node-1")
+		pod.Labels = map[string]string{"app": string(rune('0' + i))}
+		cached(t, m, pod)
+	}
+	if len(m.known) > mostMoulds {
+		t.Errorf("%d templates are remembered", len(m.known))
+	}
+}
+
+func TestWhatIsDroppedOfANode(t *testing.T) {
+	out, err := trimNode(&corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: "node-1", ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}},
+		Status:     corev1.NodeStatus{Images: []corev1.ContainerImage{{Names: []string{"busybox"}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}}, out); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+}
