@@ -46,8 +46,8 @@ func asking(name corev1.ResourceName, amount string) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) { pod.Spec.Containers[0].Resources.Requests[name] = resource.MustParse(amount) }
 }
 
-// beginning gives a pod a container that runs before the others, or beside them as a sidecar.
-func beginning(cpu string, policy *corev1.ContainerRestartPolicy) func(*corev1.Pod) {
+// preceded gives a pod a container that runs before the others, or beside them as a sidecar.
+func preceded(cpu string, policy *corev1.ContainerRestartPolicy) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) {
 		pod.Spec.InitContainers = append(pod.Spec.InitContainers, corev1.Container{Name: "first", RestartPolicy: policy, Resources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)}}})
@@ -216,19 +216,19 @@ func TestCasesOfGrowth(t *testing.T) {
 			pools: general, want: outcome{Launches: []string{"p/four: 1", "p/four: 2"}},
 		},
 		"a container that runs first is held by the node": {
-			pods:  []*corev1.Pod{changed(makePod("1", "1"), beginning("3", nil))},
+			pods:  []*corev1.Pod{changed(makePod("1", "1"), preceded("3", nil))},
 			pools: sizes, want: outcome{Launches: []string{"p/four: 1"}},
 		},
 		"a sidecar is held beside the others": {
-			pods:  []*corev1.Pod{changed(makePod("1", "1500m"), beginning("1", &always))},
+			pods:  []*corev1.Pod{changed(makePod("1", "1500m"), preceded("1", &always))},
 			pools: sizes, want: outcome{Launches: []string{"p/four: 1"}},
 		},
 		"a sidecar and what runs after it are held together": {
-			pods:  []*corev1.Pod{changed(makePod("1", "500m"), beginning("1", &always), beginning("1500m", nil))},
+			pods:  []*corev1.Pod{changed(makePod("1", "500m"), preceded("1", &always), preceded("1500m", nil))},
 			pools: sizes, want: outcome{Launches: []string{"p/four: 1"}},
 		},
 		"what runs first and is smaller makes no difference": {
-			pods:  []*corev1.Pod{changed(makePod("1", "1500m"), beginning("1", nil))},
+			pods:  []*corev1.Pod{changed(makePod("1", "1500m"), preceded("1", nil))},
 			pools: sizes, want: outcome{Launches: []string{"p/two: 1"}},
 		},
 		"nodes that take one pod each": {
