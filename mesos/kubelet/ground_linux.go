@@ -56,8 +56,14 @@ func (g *ground) take(cpus float64, memory int64) error {
 	if g == nil {
 		return nil
 	}
-	if err := errors.Join(g.cgroups.enter(), g.cgroups.hold(cpus, memory)); err != nil {
-		return err
+	for _, prepare := range []func() error{
+		g.cgroups.enter,
+		g.cgroups.keepMemoryEvents,
+		func() error { return g.cgroups.hold(cpus, memory) },
+	} {
+		if err := prepare(); err != nil {
+			return err
+		}
 	}
 	held, err := mountAll(g.mounts)
 	g.held = held

@@ -56,7 +56,7 @@ func TestAccountingWithAndWithoutTheAgentsIsolators(t *testing.T) {
 			if diff := cmp.Diff(map[string]string{"cpu.shares": "512", "memory.limit_in_bytes": "67108864"}, boundsOf(c)); diff != "" {
 				t.Errorf("bounds of the container (-want +got):\n%s", diff)
 			}
-			runHog(t, c)
+			runHog(t, podCgroups(t, c))
 			for file, least := range map[string]int64{
 				"cpuacct.usage": int64(time.Millisecond), "memory.max_usage_in_bytes": allocatedMemory / 2, "memory.failcnt": 1,
 			} {
@@ -112,13 +112,13 @@ func ofContainer(t *testing.T, c *cgroups, file string) int64 {
 	return 0
 }
 
-// runHog runs a pod without limits that takes memory until it is killed.
-func runHog(t *testing.T, c *cgroups) {
+// runHog runs a pod that takes memory until it is killed.
+func runHog(t *testing.T, cgroups []string) {
 	t.Helper()
 	hog := exec.Command("/bin/sh", "-c", "ulimit -v 1048576; echo 1000 >/proc/self/oom_score_adj; read go; exec tail /dev/zero")
 	start, err := hog.StdinPipe()
 	must(t, err, hog.Start())
-	for _, dir := range podCgroups(t, c) {
+	for _, dir := range cgroups {
 		must(t, move(dir, hog.Process.Pid))
 	}
 	_, err = io.WriteString(start, "\n")

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // The rules of version 2 hold for its hierarchy on hosts with both versions too; only
@@ -55,5 +57,43 @@ func TestUnifiedContainerKeepsItsProcessesInALeaf(t *testing.T) {
 	if err := beside.Wait(); err == nil {
 		t.Error("what was beside this process lives")
 	}
-	must(t, move(h.dir(h.path), os.Getpid()), removeCgroups([]string{dir}, []string{dir}))
+	must(t, c.leave(), removeCgroups(c.dirs(), c.made))
+}
+
+// An agent destroys a container whose memory.events count an oom: a pod's must not.
+func TestPodThatIsKilledForItsMemoryDoesNotCountAsItsNode(t *testing.T) {
+	if !apart(t) {
+		return
+	}
+	id, remove := mesosContainer(t)
+	defer func() { must(t, remove()) }()
+	c, err := readCgroups(id)
+	must(t, err, c.enter())
+	defer func() { must(t, killAll(c.dirs(), family()), c.leave(), removeCgroups(c.dirs(), c.made)) }()
+	h := c.hierarchies[0]
+	limit := h.dir(c.path + "/memory.max")
+	if _, err := os.Stat(limit); h.name != "" || err != nil {
+		t.Skip("needs a version 2 hierarchy that has memory")
+	}
+	must(t, os.WriteFile(limit, []byte("134217728"), 0)) // as Mesos does
+	options, err := superOptions(h.mount)
+	must(t, err)
+	options = slices.DeleteFunc(options, func(o string) bool { return o == localEvents })
+	must(t, reconfigure(h.mount, options))
+	defer func() { must(t, reconfigure(h.mount, append(options, localEvents))) }()
+
+	must(t, c.keepMemoryEvents(), c.keepMemoryEvents()) // and it does no harm twice
+	pods := podCgroups(t, c)
+	must(t, enable(filepath.Dir(pods[0]), "memory"), os.WriteFile(filepath.Join(pods[0], "memory.max"), []byte("33554432"), 0))
+	runHog(t, pods)
+	for dir, want := range map[string]bool{pods[0]: true, h.dir(c.path): false} {
+		if events := content(filepath.Join(dir, "memory.events")); strings.Contains(events, "oom 0\n") == want {
+			t.Errorf("an oom in %s is counted: want %t in\n%s", dir, want, events)
+		}
+	}
+	after, err := superOptions(h.mount)
+	must(t, err)
+	if diff := cmp.Diff(append(options, localEvents), after); diff != "" {
+		t.Errorf("options of the hierarchy (-want +got):\n%s", diff)
+	}
 }

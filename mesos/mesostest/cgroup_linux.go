@@ -106,7 +106,7 @@ func (g *cgroup) makeV2(mount, root, id string, shares, memory int64) error {
 		return err
 	}
 	g.procs = []string{filepath.Join(leaf, "cgroup.procs")}
-	weight := max(1, min(10000, 1+(shares-2)*9999/262142))
+	weight := max(1, shares*100/sharesPerCPU)
 	return errors.Join(writeControl(path, "cpu.weight", weight), writeControl(path, "memory.max", memory))
 }
 
@@ -171,6 +171,21 @@ func (g *cgroup) destroy() error {
 		}
 		time.Sleep(pause)
 	}
+}
+
+// oomed says that the cgroup's memory.events count an oom, in it or, unless they are mounted
+// with memory_localevents, below it. For that a Mesos agent on version 2 destroys a container.
+func (g *cgroup) oomed() bool {
+	if g == nil || !g.unified {
+		return false
+	}
+	events, _ := os.ReadFile(filepath.Join(g.paths[0], "memory.events"))
+	for line := range strings.Lines(string(events)) {
+		if count, is := strings.CutPrefix(line, "oom "); is {
+			return strings.TrimSpace(count) != "0"
+		}
+	}
+	return false
 }
 
 // kill sends SIGKILL to all that is in the cgroup, and says how many that were.

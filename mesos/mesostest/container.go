@@ -87,9 +87,27 @@ func (x *executorState) runContainer(ctx context.Context, launcher Launcher, c C
 	if doomed := x.started(process); doomed {
 		x.agent.failed(process.Destroy())
 	}
+	if l, ok := process.(limited); ok {
+		x.agent.containers.Go(func() { x.exceeded(l.exceeded()) })
+	}
 	status := process.Wait()
 	x.agent.failed(process.Destroy()) // whatever else is in the container
 	x.exited(status, nil)
+}
+
+// limited is a Process whose memory has a limit.
+type limited interface {
+	// exceeded blocks until it is reached, and says so, or until the process has exited.
+	exceeded() string
+}
+
+func (x *executorState) exceeded(what string) {
+	m := x.agent.master
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if what != "" && x.phase < executorTerminating {
+		x.fail(mesos.REASON_CONTAINER_LIMITATION_MEMORY, what)
+	}
 }
 
 func (a *Agent) failed(err error) {

@@ -144,6 +144,26 @@ func (p *osProcess) Wait() int {
 
 func (p *osProcess) Terminate() { p.signal(terminateGroup) }
 
+// limitEvery is how often is looked whether the container has reached its limit.
+const limitEvery = 250 * time.Millisecond
+
+// exceeded waits for the container to need more memory than it may have, and says so; or
+// for its end, and says nothing.
+func (p *osProcess) exceeded() string {
+	tick := time.NewTicker(limitEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.done:
+			return ""
+		case <-tick.C:
+		}
+		if p.group.oomed() {
+			return "Memory limit exceeded: "
+		}
+	}
+}
+
 // Destroy kills the process group and the cgroup, again and again until both are
 // empty: what runs may still be starting more.
 func (p *osProcess) Destroy() error {

@@ -1,0 +1,75 @@
+package kubelet
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// localEvents is the mount option of version 2 with which the memory.events of a cgroup
+// count its own only, and not those of all cgroups below.
+const localEvents = "memory_localevents"
+
+// keepMemoryEvents lets the node outlive a pod that is killed at its own memory limit. An
+// agent that isolates by cgroups/mem on version 2 destroys a container as soon as its
+// memory.events count an oom, which they also do for a cgroup below. So the machine's
+// hierarchy gets the option, once and for as long as it is up. Mesos loses nothing by it:
+// the limit that it sets and the events that it reads are the same cgroup's.
+func (c *cgroups) keepMemoryEvents() error {
+	at := slices.IndexFunc(c.hierarchies, func(h hierarchy) bool { return h.name == "" })
+	if at < 0 {
+		return nil
+	}
+	h := c.hierarchies[at]
+	limit, err := os.ReadFile(filepath.Join(h.dir(c.path), "memory.max"))
+	if err != nil || strings.TrimSpace(string(limit)) == "max" {
+		return nil // the agent does not look at memory
+	}
+	options, err := superOptions(h.mount)
+	if err != nil || slices.Contains(options, localEvents) {
+		return err
+	}
+	if err := reconfigure(h.mount, append(options, localEvents)); err != nil {
+		return fmt.Errorf("keeping pods that are killed for their memory from ending the node: %w", err)
+	}
+	if options, err := superOptions(h.mount); err != nil || !slices.Contains(options, localEvents) {
+		return fmt.Errorf("keeping pods that are killed for their memory from ending the node: %s can't be given the mount option %s from here; "+
+			"give it to it on the agent, or run the agent without cgroups/mem: %w", h.mount, localEvents, errors.Join(err, errors.ErrUnsupported))
+	}
+	return nil
+}
+
+// superOptions of the file system that is mounted there.
+func superOptions(mount string) ([]string, error) {
+	mounts, err := readMounts()
+	for _, m := range slices.Backward(mounts) {
+		if m.path == mount {
+			return m.super, err
+		}
+	}
+	return nil, err
+}
+
+// reconfigure a mounted file system to have these options, and no others. What is said of
+// the mount itself stays.
+func reconfigure(mount string, options []string) error {
+	fd, err := unix.Fspick(unix.AT_FDCWD, mount, unix.FSPICK_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("opening file system at %s: %w", mount, err)
+	}
+	defer unix.Close(fd)
+	for _, option := range options {
+		if err := unix.FsconfigSetFlag(fd, option); err != nil {
+			return fmt.Errorf("setting option %s of %s: %w", option, mount, err)
+		}
+	}
+	if err := unix.FsconfigReconfigure(fd); err != nil {
+		return fmt.Errorf("setting options of %s: %w", mount, err)
+	}
+	return nil
+}
