@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/test/household"
 )
 
 // broken is a pool whose nodes are of another kubelet.
@@ -57,11 +58,11 @@ func (h *house) saysWhatIsWrong() {
 	})
 
 	It("says which port is taken", func(ctx SpecContext) {
-		h.pod(ctx, "squatter", "large", `
+		h.RunPod(ctx, "squatter", "large", `
     command: [sh, -c, "for port in $(seq 31000 31099); do httpd -p $port; done; echo all taken; exec sleep 3600"]
   hostNetwork: true
 `)
-		h.awaitPod(ctx, "squatter", running)
+		h.AwaitPod(ctx, "squatter", household.Running)
 		Eventually(ctx, func() (string, error) { return h.Kubectl(ctx, "logs", "squatter") }).
 			WithTimeout(time.Minute).WithPolling(time.Second).Should(ContainSubstring("all taken"))
 		uri, digest := h.script("exec sleep 3600")
@@ -74,11 +75,11 @@ func (h *house) saysWhatIsWrong() {
 func (h *house) refused(ctx SpecContext, uri, digest string, words ...string) {
 	GinkgoHelper()
 	before := h.awaitLodgers(ctx)
-	h.apply(ctx, fmt.Sprintf(broken, uri, digest))
+	h.MustApply(ctx, fmt.Sprintf(broken, uri, digest))
 	name := ""
 	Eventually(ctx, func(g Gomega) {
 		var nodes v1alpha1.MesosNodeList
-		g.Expect(h.client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: "broken"})).To(Succeed())
+		g.Expect(h.Client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: "broken"})).To(Succeed())
 		g.Expect(nodes.Items).To(HaveLen(1))
 		name = nodes.Items[0].Name
 		launched := meta.FindStatusCondition(nodes.Items[0].Status.Conditions, v1alpha1.ConditionLaunched)
@@ -90,7 +91,7 @@ func (h *house) refused(ctx SpecContext, uri, digest string, words ...string) {
 	}).WithTimeout(90 * time.Second).WithPolling(500 * time.Millisecond).Should(Succeed())
 	Expect(h.nodeFolder(name)).NotTo(BeADirectory(), "half a node")
 	h.undisturbed(ctx, before)
-	h.kubectl(ctx, "delete", "mesosnodepool", "broken", "--timeout=60s")
+	h.MustKubectl(ctx, "delete", "mesosnodepool", "broken", "--timeout=60s")
 }
 
 // fileServer is one that agents reach.

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/test/household"
 	"github.com/k8sm/k8sm/test/playground"
 )
 
@@ -85,30 +86,30 @@ var _ = Describe("What a host brings along", Label("node"), Ordered, func() {
 		socket, err = h.StartContainerd(ctx, "host-containerd", false)
 		Expect(err).NotTo(HaveOccurred())
 	}, NodeTimeout(4*time.Minute))
-	AfterAll(h.tearDown)
-	AfterEach(h.keepLogsOnFailure)
+	AfterAll(h.TearDown)
+	AfterEach(func() { h.KeepLogsOnFailure() })
 
 	It("a network of its own: a node is Ready once the daemon has brought it", func(ctx SpecContext) {
 		h.choose(ctx, "external", "cni: External")
 		h.tellsWhy(ctx, "external", "NetworkPluginNotReady")
-		h.apply(ctx, strings.ReplaceAll(networkDaemon, "$PLUGINS", filepath.Dir(h.KubectlPath())))
-		h.awaitNode(ctx, "external")
-		h.pod(ctx, "networked", "external", sleeper)
-		h.awaitPod(ctx, "networked", func(g Gomega, p corev1.Pod) {
-			running(g, p)
+		h.MustApply(ctx, strings.ReplaceAll(networkDaemon, "$PLUGINS", filepath.Dir(h.KubectlPath())))
+		h.AwaitNode(ctx, "external")
+		h.RunPod(ctx, "networked", "external", sleeper)
+		h.AwaitPod(ctx, "networked", func(g Gomega, p corev1.Pod) {
+			household.Running(g, p)
 			g.Expect(p.Status.PodIP).To(HavePrefix("172.31.77."))
 		})
 	}, SpecTimeout(6*time.Minute))
 
 	It("a containerd: its pods live in the node's part of the machine", func(ctx SpecContext) {
 		h.choose(ctx, "borrowed", "runtimeSocket: "+socket)
-		node := h.awaitNode(ctx, "borrowed")
+		node := h.AwaitNode(ctx, "borrowed")
 		h.ctr(socket, "stranger", "images", "import", filepath.Join(filepath.Dir(h.Logs()), "images.tar"))
 		h.ctr(socket, "stranger", "run", "--detach", "--null-io", "--runc-binary="+filepath.Join(filepath.Dir(h.KubectlPath()), "runc"),
 			"--cgroup=/"+filepath.Base(filepath.Dir(h.Logs()))+"/stranger", playground.ImageBusybox, "stranger", "/bin/sleep", "36000")
-		h.pod(ctx, "charged", "borrowed", sleeper)
-		h.awaitPod(ctx, "charged", running)
-		Expect(h.kubectl(ctx, "exec", "charged", "--", "cat", "/var/run/secrets/kubernetes.io/serviceaccount/namespace")).To(Equal("default"))
+		h.RunPod(ctx, "charged", "borrowed", sleeper)
+		h.AwaitPod(ctx, "charged", household.Running)
+		Expect(h.MustKubectl(ctx, "exec", "charged", "--", "cat", "/var/run/secrets/kubernetes.io/serviceaccount/namespace")).To(Equal("default"))
 
 		Expect(h.containerd(node.Name)).To(BeZero(), "it needs none of its own")
 		pods := 0
@@ -123,20 +124,20 @@ var _ = Describe("What a host brings along", Label("node"), Ordered, func() {
 	It("a containerd: not for two nodes, nor with cgroups of systemd's making", func(ctx SpecContext) {
 		h.choose(ctx, "second", "runtimeSocket: "+socket)
 		h.tellsWhy(ctx, "second", "another node on this agent uses its container runtime")
-		h.kubectl(ctx, "delete", "mesosnodepool", "second")
+		h.MustKubectl(ctx, "delete", "mesosnodepool", "second")
 		unfit, err := h.StartContainerd(ctx, "unfit-containerd", true)
 		Expect(err).NotTo(HaveOccurred())
 		h.choose(ctx, "unfit", "runtimeSocket: "+unfit)
 		h.tellsWhy(ctx, "unfit", "set SystemdCgroup = false")
-		h.kubectl(ctx, "delete", "mesosnodepool", "unfit")
+		h.MustKubectl(ctx, "delete", "mesosnodepool", "unfit")
 	}, SpecTimeout(4*time.Minute))
 
 	It("a containerd: a node that is killed leaves nothing in it, and its other containers alone", func(ctx SpecContext) {
-		node := h.awaitNode(ctx, "borrowed")
+		node := h.AwaitNode(ctx, "borrowed")
 		pods := h.ctr(socket, "k8s.io", "containers", "list", "--quiet")
 		Expect(pods).NotTo(BeEmpty())
 		kill(h.victim(node).executor)
-		Eventually(ctx, func() string { return h.awaitNode(ctx, "borrowed").Name }).
+		Eventually(ctx, func() string { return h.AwaitNode(ctx, "borrowed").Name }).
 			WithTimeout(3 * time.Minute).WithPolling(time.Second).ShouldNot(Equal(node.Name))
 		after := strings.Fields(h.ctr(socket, "k8s.io", "containers", "list", "--quiet"))
 		for _, container := range strings.Fields(pods) {
@@ -147,7 +148,7 @@ var _ = Describe("What a host brings along", Label("node"), Ordered, func() {
 	}, SpecTimeout(5*time.Minute))
 
 	It("everything as it was, when the pools go", func(ctx SpecContext) {
-		h.kubectl(ctx, "delete", "mesosnodepool", "--all", "--wait=false")
+		h.MustKubectl(ctx, "delete", "mesosnodepool", "--all", "--wait=false")
 		Eventually(ctx, func() map[string]v1alpha1.MesosNode { return h.mesosNodes(ctx) }).
 			WithTimeout(3 * time.Minute).WithPolling(time.Second).Should(BeEmpty())
 		Expect(h.ctr(socket, "k8s.io", "containers", "list", "--quiet")).To(BeEmpty())
@@ -166,7 +167,7 @@ func names(entries []os.DirEntry) (all []string) {
 
 func (h *house) choose(ctx context.Context, name, what string) {
 	GinkgoHelper()
-	h.apply(ctx, strings.NewReplacer("$NAME", name, "$CHOICE", what).Replace(choice))
+	h.MustApply(ctx, strings.NewReplacer("$NAME", name, "$CHOICE", what).Replace(choice))
 }
 
 // tellsWhy waits until a condition of the pool's node says so.
@@ -174,7 +175,7 @@ func (h *house) tellsWhy(ctx context.Context, pool, why string) {
 	GinkgoHelper()
 	Eventually(ctx, func(g Gomega) {
 		var nodes v1alpha1.MesosNodeList
-		g.Expect(h.client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: pool})).To(Succeed())
+		g.Expect(h.Client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: pool})).To(Succeed())
 		g.Expect(nodes.Items).To(HaveLen(1))
 		said := ""
 		for _, c := range nodes.Items[0].Status.Conditions {

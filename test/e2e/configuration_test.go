@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/test/household"
 )
 
 const startupTaint = "example.com/driver-not-ready"
@@ -44,9 +45,9 @@ spec:
 // isTuned tells how a pool's wishes reach the kubelet.
 func (h *house) isTuned() {
 	It("has the pool's kubelet configuration, static pods and startup taints", func(ctx SpecContext) {
-		h.apply(ctx, tuned)
-		DeferCleanup(func(ctx SpecContext) { h.kubectl(ctx, "delete", "mesosnodepool", "tuned", "--timeout=2m") })
-		name := h.awaitNode(ctx, "tuned").Name
+		h.MustApply(ctx, tuned)
+		DeferCleanup(func(ctx SpecContext) { h.MustKubectl(ctx, "delete", "mesosnodepool", "tuned", "--timeout=2m") })
+		name := h.AwaitNode(ctx, "tuned").Name
 
 		By("the kubelet's own account")
 		Expect(h.configOf(ctx, name)).To(And(
@@ -59,11 +60,11 @@ func (h *house) isTuned() {
 		node := h.nodeObject(ctx, name)
 		Expect(node.Status.Allocatable.Pods().Value()).To(BeEquivalentTo(23))
 		Expect(node.Status.Allocatable.Memory().Value()).To(BeEquivalentTo((768-256)<<20), "thresholds do not change what the node announces")
-		h.awaitPod(ctx, "watchman-"+name, running)
+		h.AwaitPod(ctx, "watchman-"+name, household.Running)
 
 		By("a startup taint that is taken off, and a kubelet that is started again")
 		Expect(node.Spec.Taints).To(ContainElement(HaveField("Key", startupTaint)))
-		h.kubectl(ctx, "taint", "node", name, startupTaint+"-")
+		h.MustKubectl(ctx, "taint", "node", name, startupTaint+"-")
 		before := h.kubelet(name)
 		kill(before)
 		Eventually(func() int { return h.kubelet(name) }).WithTimeout(30 * time.Second).WithPolling(200 * time.Millisecond).
@@ -74,20 +75,20 @@ func (h *house) isTuned() {
 	})
 
 	It("is not made of a template that cannot be", func(ctx SpecContext) {
-		h.apply(ctx, strings.ReplaceAll(strings.ReplaceAll(tuned, "name: tuned", "name: untuned"), "maxPods", "maxPod"))
-		h.kubectl(ctx, "wait", "mesosnodepool/untuned", "--for=condition=TemplateValid=False", "--timeout=30s")
-		Expect(h.kubectl(ctx, "describe", "mesosnodepool", "untuned")).To(ContainSubstring(`template.spec.kubelet.config: unknown field "maxPod"`))
+		h.MustApply(ctx, strings.ReplaceAll(strings.ReplaceAll(tuned, "name: tuned", "name: untuned"), "maxPods", "maxPod"))
+		h.MustKubectl(ctx, "wait", "mesosnodepool/untuned", "--for=condition=TemplateValid=False", "--timeout=30s")
+		Expect(h.MustKubectl(ctx, "describe", "mesosnodepool", "untuned")).To(ContainSubstring(`template.spec.kubelet.config: unknown field "maxPod"`))
 		var nodes v1alpha1.MesosNodeList
-		Expect(h.client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: "untuned"})).To(Succeed())
+		Expect(h.Client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: "untuned"})).To(Succeed())
 		Expect(nodes.Items).To(BeEmpty())
-		h.kubectl(ctx, "delete", "mesosnodepool", "untuned", "--timeout=1m")
+		h.MustKubectl(ctx, "delete", "mesosnodepool", "untuned", "--timeout=1m")
 	})
 }
 
 func (h *house) nodeObject(ctx SpecContext, name string) *corev1.Node {
 	GinkgoHelper()
 	node := &corev1.Node{}
-	Expect(h.client.Get(ctx, client.ObjectKey{Name: name}, node)).To(Succeed())
+	Expect(h.Client.Get(ctx, client.ObjectKey{Name: name}, node)).To(Succeed())
 	return node
 }
 

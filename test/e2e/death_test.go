@@ -73,7 +73,7 @@ func (h *house) diesAtAnyMoment() {
 	for _, moment := range moments {
 		It("leaves nothing behind, and is replaced, when its executor is killed when it "+moment.name, func(ctx SpecContext) {
 			before := h.awaitLodgers(ctx)
-			h.apply(ctx, mayflies)
+			h.MustApply(ctx, mayflies)
 			m := h.hatch(ctx)
 			if moment.leaving {
 				m.await(ctx, runsPods)
@@ -102,14 +102,14 @@ type mayfly struct {
 func (h *house) hatch(ctx SpecContext) mayfly {
 	GinkgoHelper()
 	var old v1alpha1.MesosNodeList
-	Expect(h.client.List(ctx, &old, client.MatchingLabels{v1alpha1.LabelPool: "mayfly"})).To(Succeed())
+	Expect(h.Client.List(ctx, &old, client.MatchingLabels{v1alpha1.LabelPool: "mayfly"})).To(Succeed())
 	for i := range old.Items {
 		mayfly{h, victim{node: old.Items[i].Name}}.release(ctx)
 	}
 	var born *v1alpha1.MesosNode
 	Eventually(ctx, func(g Gomega) {
 		var nodes v1alpha1.MesosNodeList
-		g.Expect(h.client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: "mayfly"})).To(Succeed())
+		g.Expect(h.Client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: "mayfly"})).To(Succeed())
 		born = nil
 		for i := range nodes.Items {
 			known := slices.ContainsFunc(old.Items, func(o v1alpha1.MesosNode) bool { return o.Name == nodes.Items[i].Name })
@@ -132,17 +132,17 @@ func (m mayfly) await(ctx SpecContext, come func(context.Context, mayfly) bool) 
 // release has it replaced.
 func (m mayfly) release(ctx SpecContext) {
 	GinkgoHelper()
-	m.kubectl(ctx, "delete", "mesosnode", m.node, "--wait=false", "--ignore-not-found")
+	m.MustKubectl(ctx, "delete", "mesosnode", m.node, "--wait=false", "--ignore-not-found")
 }
 
 func registered(ctx context.Context, m mayfly) bool {
 	var node corev1.Node
-	return m.client.Get(ctx, client.ObjectKey{Name: m.node}, &node) == nil
+	return m.Client.Get(ctx, client.ObjectKey{Name: m.node}, &node) == nil
 }
 
 func runsPods(ctx context.Context, m mayfly) bool {
 	var pods corev1.PodList
-	err := m.client.List(ctx, &pods, client.MatchingLabels{"app": "slow"})
+	err := m.Client.List(ctx, &pods, client.MatchingLabels{"app": "slow"})
 	return err == nil && slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool {
 		return p.Spec.NodeName == m.node && p.Status.Phase == corev1.PodRunning
 	})
@@ -151,6 +151,6 @@ func runsPods(ctx context.Context, m mayfly) bool {
 // givenUp: it is to be tried again, or it is no more.
 func (m mayfly) givenUp(ctx context.Context) (bool, error) {
 	var node v1alpha1.MesosNode
-	err := client.IgnoreNotFound(m.client.Get(ctx, client.ObjectKey{Name: m.node}, &node))
+	err := client.IgnoreNotFound(m.Client.Get(ctx, client.ObjectKey{Name: m.node}, &node))
 	return node.Name == "" || len(node.Status.Failures) > 0, err
 }

@@ -11,14 +11,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/test/household"
 	"github.com/k8sm/k8sm/test/playground"
 )
 
 func (h *house) outlivesItsPrograms() {
 	It("restarts no pod when the kubelet is killed 20 times under load", func(ctx SpecContext) {
-		before, node := h.awaitLodgers(ctx), h.awaitNode(ctx, "large")
-		h.pod(ctx, "load", "large", hog)
-		h.awaitPod(ctx, "load", running)
+		before, node := h.awaitLodgers(ctx), h.AwaitNode(ctx, "large")
+		h.RunPod(ctx, "load", "large", hog)
+		h.AwaitPod(ctx, "load", household.Running)
 		for i := range 20 {
 			pid := 0
 			Eventually(ctx, func() int { pid = h.kubelet(node.Name); return pid }).
@@ -29,17 +30,21 @@ func (h *house) outlivesItsPrograms() {
 			Eventually(ctx, func() int { return h.kubelet(node.Name) }).
 				WithTimeout(10 * time.Second).WithPolling(10 * time.Millisecond).ShouldNot(Equal(pid))
 		}
-		Eventually(ctx, func() string { return h.kubectl(ctx, "get", "mesosnode", node.Name, "-o", "jsonpath={.status.task}") }).
+		Eventually(ctx, func() string {
+			return h.MustKubectl(ctx, "get", "mesosnode", node.Name, "-o", "jsonpath={.status.task}")
+		}).
 			WithTimeout(time.Minute).Should(ContainSubstring("kubelet ended (signal: killed)"))
-		Eventually(ctx, func() string { return h.kubectl(ctx, "get", "mesosnode", node.Name, "-o", "jsonpath={.status.task}") }).
+		Eventually(ctx, func() string {
+			return h.MustKubectl(ctx, "get", "mesosnode", node.Name, "-o", "jsonpath={.status.task}")
+		}).
 			WithTimeout(2 * time.Minute).WithPolling(time.Second).ShouldNot(ContainSubstring("kubelet ended"))
 		h.undisturbed(ctx, before)
 		h.answers(ctx, before["large"].Name)
-		Expect(h.awaitNode(ctx, "large").UID).To(Equal(node.UID))
+		Expect(h.AwaitNode(ctx, "large").UID).To(Equal(node.UID))
 	}, SpecTimeout(6*time.Minute))
 
 	It("restarts no pod when the container runtime is killed", func(ctx SpecContext) {
-		before, node := h.awaitLodgers(ctx), h.awaitNode(ctx, "large")
+		before, node := h.awaitLodgers(ctx), h.AwaitNode(ctx, "large")
 		pid := h.containerd(node.Name)
 		kill(pid)
 		Eventually(ctx, func() bool { now := h.containerd(node.Name); return now != 0 && now != pid }).
@@ -49,18 +54,18 @@ func (h *house) outlivesItsPrograms() {
 	})
 
 	It("starts a pod anew whose shim is killed, and nothing of the old one lives on", func(ctx SpecContext) {
-		before, node := h.awaitLodgers(ctx), h.awaitNode(ctx, "large")
+		before, node := h.awaitLodgers(ctx), h.AwaitNode(ctx, "large")
 		pod := before["large"]
 		old := containerOf(pod)
 		inside := playground.InCgroup(old)
 		Expect(inside).NotTo(BeEmpty())
 		kill(parent(inside[0]))
-		h.awaitPod(ctx, pod.Name, func(g Gomega, p corev1.Pod) {
+		h.AwaitPod(ctx, pod.Name, func(g Gomega, p corev1.Pod) {
 			g.Expect(containerOf(p)).NotTo(Equal(old))
 			g.Expect(p.Status.ContainerStatuses[0].Ready).To(BeTrue())
 		})
 		Expect(living(inside)).To(BeEmpty())
-		Expect(h.awaitNode(ctx, "large").UID).To(Equal(node.UID))
+		Expect(h.AwaitNode(ctx, "large").UID).To(Equal(node.UID))
 	})
 }
 
@@ -76,12 +81,12 @@ func containerOf(p corev1.Pod) string {
 // when it is back.
 func (h *house) outlivesItsAgent() {
 	It("restarts no pod when its agent is restarted under load, and is back within a second of it", func(ctx SpecContext) {
-		before, node := h.awaitLodgers(ctx), h.awaitNode(ctx, "large")
-		h.pod(ctx, "load", "large", hog)
-		h.awaitPod(ctx, "load", running)
-		victims := []victim{h.victim(node), h.victim(h.awaitNode(ctx, "small"))}
+		before, node := h.awaitLodgers(ctx), h.AwaitNode(ctx, "large")
+		h.RunPod(ctx, "load", "large", hog)
+		h.AwaitPod(ctx, "load", household.Running)
+		victims := []victim{h.victim(node), h.victim(h.AwaitNode(ctx, "small"))}
 		said := func() string {
-			return h.kubectl(ctx, "get", "mesosnode", node.Name, "-o", "jsonpath={.status.task.message}")
+			return h.MustKubectl(ctx, "get", "mesosnode", node.Name, "-o", "jsonpath={.status.task.message}")
 		}
 
 		Eventually(ctx, said).WithTimeout(time.Minute).WithPolling(time.Second).Should(BeEmpty(), "what befell it before")
@@ -105,7 +110,7 @@ func (h *house) outlivesItsAgent() {
 			Should(ContainSubstring("kubelet ended (signal: killed)"), "the update of while the agent was away")
 		Eventually(ctx, said).WithTimeout(time.Minute).WithPolling(time.Second).Should(BeEmpty())
 		h.undisturbed(ctx, before)
-		Expect(h.awaitNode(ctx, "large").UID).To(Equal(node.UID))
+		Expect(h.AwaitNode(ctx, "large").UID).To(Equal(node.UID))
 		for _, v := range victims {
 			Expect(living([]int{v.executor})).To(HaveLen(1))
 		}
@@ -131,10 +136,10 @@ func (h *house) leavesNoOrphans() {
 				_, err := h.Kubectl(ctx, "exec", "db-0", "--", "sh", "-c", "echo precious > /data/file")
 				return err
 			}).WithTimeout(2 * time.Minute).WithPolling(time.Second).Should(Succeed())
-			v := h.victim(h.awaitNode(ctx, "small"))
+			v := h.victim(h.AwaitNode(ctx, "small"))
 			all := playground.InCgroup(v.ID)
 			way.kill(v)
-			Eventually(ctx, func() string { return h.awaitNode(ctx, "small").Name }).
+			Eventually(ctx, func() string { return h.AwaitNode(ctx, "small").Name }).
 				WithTimeout(3 * time.Minute).WithPolling(time.Second).ShouldNot(Equal(v.node))
 			Expect(living(all)).To(BeEmpty(), "they outlived their container")
 			Expect(h.tracesOf(ctx, v)).To(BeEmpty(), "the next executor sweeps them")
@@ -144,9 +149,9 @@ func (h *house) leavesNoOrphans() {
 	}
 
 	It("leaves nothing at all behind when the pools go", func(ctx SpecContext) {
-		h.kubectl(ctx, "delete", "mesosnodepool", "--all", "--wait=false")
-		h.kubectl(ctx, "delete", "daemonset,statefulset,pod", "--all", "--wait=false")
-		Eventually(ctx, func() string { return h.kubectl(ctx, "get", "mesosnodes", "-o", "name") }).
+		h.MustKubectl(ctx, "delete", "mesosnodepool", "--all", "--wait=false")
+		h.MustKubectl(ctx, "delete", "daemonset,statefulset,pod", "--all", "--wait=false")
+		Eventually(ctx, func() string { return h.MustKubectl(ctx, "get", "mesosnodes", "-o", "name") }).
 			WithTimeout(3 * time.Minute).WithPolling(time.Second).Should(BeEmpty())
 		Eventually(ctx, h.Residue).WithTimeout(30 * time.Second).Should(BeEmpty())
 		Expect(read(filepath.Join(h.dataFolder(), "file"))).To(Equal("precious\n"))

@@ -15,39 +15,11 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/test/household"
 	"github.com/k8sm/k8sm/test/playground"
 )
-
-// Two pools with a node each on one agent, so that each node has a neighbour. What the
-// large one's pods do, those of the small one must not feel.
-const pools = `
-apiVersion: k8sm.io/v1alpha1
-kind: MesosNodePool
-metadata: {name: large}
-spec:
-  frameworkRef: {name: default}
-  replicas: 1
-  template:
-    metadata: {labels: {size: large}}
-    spec:
-      resources: {cpu: "1", memory: 1Gi, ephemeral-storage: 2Gi}
----
-apiVersion: k8sm.io/v1alpha1
-kind: MesosNodePool
-metadata: {name: small}
-spec:
-  frameworkRef: {name: default}
-  replicas: 1
-  template:
-    metadata: {labels: {size: small}}
-    spec:
-      resources: {cpu: 500m, memory: 768Mi}
-`
 
 // lodger is a small web server with probes on each node, which must not notice what its
 // neighbours go through.
@@ -72,16 +44,13 @@ spec:
 `
 
 // house is one playground with these nodes, shared by all specs about them.
-type house struct {
-	*playground.Playground
-	client client.Client
-}
+type house struct{ household.House }
 
 var _ = Describe("A node of real containers", Label("node"), Ordered, func() {
 	h := &house{}
 	BeforeAll(h.build)
-	AfterAll(h.tearDown)
-	AfterEach(h.keepLogsOnFailure)
+	AfterAll(h.TearDown)
+	AfterEach(func() { h.KeepLogsOnFailure() })
 	h.servesPods()
 	h.saysWhatIsWrong()
 	h.livesWithinItsMeans()
@@ -95,11 +64,11 @@ var _ = Describe("A node of real containers", Label("node"), Ordered, func() {
 
 func (h *house) build(ctx SpecContext) {
 	h.open(ctx, playground.Options{AgentResources: "cpus:4;mem:8192;disk:20000"})
-	h.apply(ctx, pools)
+	h.MustApply(ctx, household.Pools)
 	for _, pool := range []string{"large", "small"} {
-		h.awaitNode(ctx, pool)
+		h.AwaitNode(ctx, pool)
 	}
-	h.apply(ctx, lodgers)
+	h.MustApply(ctx, lodgers)
 	h.awaitLodgers(ctx)
 }
 
@@ -110,65 +79,10 @@ func (h *house) open(ctx context.Context, options playground.Options) {
 		Skip(err.Error())
 	}
 	options.Runtime, options.Agents = playground.RuntimeContainerd, 1
-	options.Say = func(line string) { GinkgoWriter.Println(line) }
-	var err error
-	h.Playground, err = playground.New(options)
-	Expect(err).NotTo(HaveOccurred())
+	h.Patience = 3 * time.Minute
+	h.Found(options)
 	Expect(h.Start(ctx)).To(Succeed())
-	scheme := runtime.NewScheme()
-	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
-	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
-	h.client, err = client.New(h.Config, client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
-	framework, err := h.Sample("mesosframework.yaml")
-	Expect(err).NotTo(HaveOccurred())
-	h.apply(ctx, framework)
-}
-
-func (h *house) tearDown() {
-	if h.Playground != nil {
-		Expect(h.Stop()).To(Succeed())
-	}
-}
-
-// keepLogsOnFailure is for after each spec.
-func (h *house) keepLogsOnFailure() {
-	if h.Playground != nil && CurrentSpecReport().Failed() {
-		h.Failed()
-	}
-}
-
-func (h *house) apply(ctx context.Context, manifest string) {
-	GinkgoHelper()
-	_, err := h.Apply(ctx, strings.ReplaceAll(manifest, "$IMAGE", playground.ImageBusybox))
-	Expect(err).NotTo(HaveOccurred())
-}
-
-func (h *house) kubectl(ctx context.Context, args ...string) string {
-	GinkgoHelper()
-	out, err := h.Kubectl(ctx, args...)
-	Expect(err).NotTo(HaveOccurred())
-	return out
-}
-
-// awaitNode waits for the pool's node to be Ready.
-func (h *house) awaitNode(ctx context.Context, pool string) *v1alpha1.MesosNode {
-	GinkgoHelper()
-	var found *v1alpha1.MesosNode
-	Eventually(ctx, func(g Gomega) {
-		found = nil
-		var nodes v1alpha1.MesosNodeList
-		g.Expect(h.client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: pool})).To(Succeed())
-		for i := range nodes.Items {
-			for _, c := range nodes.Items[i].Status.Conditions {
-				if c.Type == v1alpha1.ConditionReady && c.Status == "True" && nodes.Items[i].DeletionTimestamp.IsZero() {
-					found = &nodes.Items[i]
-				}
-			}
-		}
-		g.Expect(found).NotTo(BeNil(), "%v", nodes.Items)
-	}).WithTimeout(3 * time.Minute).WithPolling(time.Second).Should(Succeed())
-	return found
+	h.Register(ctx)
 }
 
 // awaitLodgers waits until a lodger is ready on each node.
@@ -189,13 +103,13 @@ func (h *house) awaitLodgers(ctx context.Context) map[string]corev1.Pod {
 // lodgers by the size of their node.
 func (h *house) lodgers(ctx context.Context, g Gomega) map[string]corev1.Pod {
 	var nodes corev1.NodeList
-	g.Expect(h.client.List(ctx, &nodes)).To(Succeed())
+	g.Expect(h.Client.List(ctx, &nodes)).To(Succeed())
 	sizes := map[string]string{}
 	for _, n := range nodes.Items {
 		sizes[n.Name] = n.Labels["size"]
 	}
 	var pods corev1.PodList
-	g.Expect(h.client.List(ctx, &pods, client.MatchingLabels{"app": "lodger"})).To(Succeed())
+	g.Expect(h.Client.List(ctx, &pods, client.MatchingLabels{"app": "lodger"})).To(Succeed())
 	found := map[string]corev1.Pod{}
 	for _, p := range pods.Items {
 		if size := sizes[p.Spec.NodeName]; size != "" && p.DeletionTimestamp.IsZero() {
@@ -223,79 +137,45 @@ func (h *house) answers(ctx context.Context, pod string) {
 		WithTimeout(time.Minute).WithPolling(time.Second).Should(Equal("ready\n"))
 }
 
-// pod is one container on the node of that size.
-func (h *house) pod(ctx context.Context, name, size, spec string) {
-	GinkgoHelper()
-	h.apply(ctx, fmt.Sprintf(`
-apiVersion: v1
-kind: Pod
-metadata: {name: %s, namespace: default, labels: {app: %[1]s}}
-spec:
-  nodeSelector: {size: %s}
-  restartPolicy: Never
-  terminationGracePeriodSeconds: 0
-  containers:
-  - name: main
-    image: $IMAGE
-    imagePullPolicy: IfNotPresent
-%s`, name, size, spec))
-	DeferCleanup(func(ctx context.Context) {
-		_, _ = h.Kubectl(ctx, "delete", "pod", name, "--grace-period=0", "--force", "--ignore-not-found", "--wait=false")
-	})
-}
-
-func (h *house) awaitPod(ctx context.Context, name string, matches func(g Gomega, p corev1.Pod)) {
-	GinkgoHelper()
-	Eventually(ctx, func(g Gomega) {
-		var p corev1.Pod
-		g.Expect(h.client.Get(ctx, client.ObjectKey{Namespace: "default", Name: name}, &p)).To(Succeed())
-		matches(g, p)
-	}).WithTimeout(2 * time.Minute).WithPolling(500 * time.Millisecond).Should(Succeed())
-}
-
-func running(g Gomega, p corev1.Pod) {
-	g.Expect(p.Status.Phase).To(Equal(corev1.PodRunning), p.Status.Message)
-}
-
 func (h *house) servesPods() {
 	It("answers kubectl logs, exec and port-forward", func(ctx SpecContext) {
 		pod := h.awaitLodgers(ctx)["large"].Name
-		Expect(h.kubectl(ctx, "logs", pod)).To(ContainSubstring("lodger is serving"))
-		Expect(h.kubectl(ctx, "exec", pod, "--", "hostname")).To(HavePrefix(pod))
+		Expect(h.MustKubectl(ctx, "logs", pod)).To(ContainSubstring("lodger is serving"))
+		Expect(h.MustKubectl(ctx, "exec", pod, "--", "hostname")).To(HavePrefix(pod))
 		Expect(h.forwarded(ctx, pod)).To(Equal("ready\n"))
 	})
 
 	It("lets probes decide", func(ctx SpecContext) {
-		h.pod(ctx, "probed", "small", `
+		h.RunPod(ctx, "probed", "small", `
     command: [sh, -c, "touch /tmp/live 2>/dev/null || mkdir /tmp && touch /tmp/live; exec sleep 3600"]
     readinessProbe: {exec: {command: [cat, /tmp/ready]}, periodSeconds: 1}
     livenessProbe: {exec: {command: [cat, /tmp/live]}, periodSeconds: 1, failureThreshold: 1}
 `)
-		h.awaitPod(ctx, "probed", running)
+		h.AwaitPod(ctx, "probed", household.Running)
 		ready := func(want bool) {
-			h.awaitPod(ctx, "probed", func(g Gomega, p corev1.Pod) {
+			h.AwaitPod(ctx, "probed", func(g Gomega, p corev1.Pod) {
 				g.Expect(p.Status.ContainerStatuses[0].Ready).To(Equal(want))
 			})
 		}
 		ready(false)
-		h.kubectl(ctx, "exec", "probed", "--", "touch", "/tmp/ready")
+		h.MustKubectl(ctx, "exec", "probed", "--", "touch", "/tmp/ready")
 		ready(true)
-		h.kubectl(ctx, "exec", "probed", "--", "rm", "/tmp/live")
-		h.awaitPod(ctx, "probed", func(g Gomega, p corev1.Pod) {
+		h.MustKubectl(ctx, "exec", "probed", "--", "rm", "/tmp/live")
+		h.AwaitPod(ctx, "probed", func(g Gomega, p corev1.Pod) {
 			g.Expect(p.Status.Phase).To(Equal(corev1.PodFailed), "it is not restarted, by its own policy")
 		})
 	})
 
 	It("keeps a StatefulSet's data in a hostPath", func(ctx SpecContext) {
-		h.apply(ctx, strings.ReplaceAll(stateful, "$DATA", h.dataFolder()))
-		h.awaitPod(ctx, "db-0", running)
-		h.kubectl(ctx, "exec", "db-0", "--", "sh", "-c", "echo precious > /data/file")
-		h.kubectl(ctx, "delete", "pod", "db-0", "--grace-period=1")
-		h.awaitPod(ctx, "db-0", func(g Gomega, p corev1.Pod) {
-			running(g, p)
+		h.MustApply(ctx, strings.ReplaceAll(stateful, "$DATA", h.dataFolder()))
+		h.AwaitPod(ctx, "db-0", household.Running)
+		h.MustKubectl(ctx, "exec", "db-0", "--", "sh", "-c", "echo precious > /data/file")
+		h.MustKubectl(ctx, "delete", "pod", "db-0", "--grace-period=1")
+		h.AwaitPod(ctx, "db-0", func(g Gomega, p corev1.Pod) {
+			household.Running(g, p)
 			g.Expect(p.DeletionTimestamp).To(BeNil())
 		})
-		Expect(h.kubectl(ctx, "exec", "db-0", "--", "cat", "/data/file")).To(Equal("precious\n"))
+		Expect(h.MustKubectl(ctx, "exec", "db-0", "--", "cat", "/data/file")).To(Equal("precious\n"))
 	})
 }
 

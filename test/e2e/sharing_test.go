@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/test/household"
 	"github.com/k8sm/k8sm/test/playground"
 	"github.com/k8sm/k8sm/test/volumedriver"
 )
@@ -78,12 +79,12 @@ var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
 	h, service := &house{}, ""
 	BeforeAll(func(ctx SpecContext) {
 		h.open(ctx, playground.Options{AgentResources: "cpus:4;mem:8192;disk:20000"})
-		h.apply(ctx, flat+"\n---"+lodgers)
+		h.MustApply(ctx, flat+"\n---"+lodgers)
 		service = h.serve(ctx, "lodger", "77")
 		h.awaitShared(ctx, 3)
 	}, NodeTimeout(6*time.Minute))
-	AfterAll(h.tearDown)
-	AfterEach(h.keepLogsOnFailure)
+	AfterAll(h.TearDown)
+	AfterEach(func() { h.KeepLogsOnFailure() })
 
 	It("have ports, folders, bridges and pod addresses of their own", func(ctx SpecContext) {
 		ports, ranges, bridges := map[string]bool{}, map[string]bool{}, map[string]bool{}
@@ -95,7 +96,7 @@ var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
 			ports[stream[1]] = true
 			ports[read(filepath.Join(h.nodeFolder(name), "etc", "kubelet.json"))] = true
 			var n corev1.Node
-			Expect(h.client.Get(ctx, client.ObjectKey{Name: name}, &n)).To(Succeed())
+			Expect(h.Client.Get(ctx, client.ObjectKey{Name: name}, &n)).To(Succeed())
 			Expect(n.Status.DaemonEndpoints.KubeletEndpoint.Port).To(Equal(node.Status.Task.KubeletPort))
 			ranges[n.Spec.PodCIDR] = true
 			for _, bridge := range h.bridges(ctx, name) {
@@ -115,19 +116,19 @@ var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
 				h.reaches(ctx, from.Name, to.Status.PodIP+":8080")
 			}
 			h.reaches(ctx, from.Name, service)
-			Expect(h.kubectl(ctx, "logs", from.Name)).To(ContainSubstring("lodger is serving"))
+			Expect(h.MustKubectl(ctx, "logs", from.Name)).To(ContainSubstring("lodger is serving"))
 		}
 	})
 
 	It("have a /var/lib/kubelet of their own, where drivers of volumes find them", func(ctx SpecContext) {
-		h.apply(ctx, h.volumeDriver())
+		h.MustApply(ctx, h.volumeDriver())
 		nodes := h.mesosNodes(ctx)
 		for node := range nodes {
-			h.apply(ctx, h.withVolume(node))
+			h.MustApply(ctx, h.withVolume(node))
 		}
 		for node := range nodes {
-			h.awaitPod(ctx, "volume-"+node, running)
-			h.kubectl(ctx, "exec", "volume-"+node, "--", "sh", "-c", "echo "+node+" >/data/file")
+			h.AwaitPod(ctx, "volume-"+node, household.Running)
+			h.MustKubectl(ctx, "exec", "volume-"+node, "--", "sh", "-c", "echo "+node+" >/data/file")
 			Expect(read(filepath.Join(h.dataFolder(), node, "file"))).To(Equal(node + "\n"))
 		}
 	}, SpecTimeout(4*time.Minute))
@@ -136,8 +137,8 @@ var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
 		before, victim := h.awaitShared(ctx, 3), h.proxied(ctx)
 		delete(before, victim)
 		survivors := slices.Sorted(maps.Keys(before))
-		h.apply(ctx, strings.NewReplacer("$NODE", survivors[0], "$URL", before[survivors[1]].Status.PodIP+":8080").Replace(watcher))
-		h.awaitPod(ctx, "watcher", running)
+		h.MustApply(ctx, strings.NewReplacer("$NODE", survivors[0], "$URL", before[survivors[1]].Status.PodIP+":8080").Replace(watcher))
+		h.AwaitPod(ctx, "watcher", household.Running)
 		kill(h.executorOf(ctx, victim))
 		Eventually(ctx, func(g Gomega) {
 			g.Expect(h.mesosNodes(ctx)).NotTo(HaveKey(victim))
@@ -153,7 +154,7 @@ var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
 		}
 		h.watchedWell(ctx)
 		Expect(read(filepath.Join(h.dataFolder(), victim, "file"))).To(Equal(victim + "\n"))
-		Expect(h.kubectl(ctx, "exec", "volume-"+survivors[0], "--", "cat", "/data/file")).To(Equal(survivors[0] + "\n"))
+		Expect(h.MustKubectl(ctx, "exec", "volume-"+survivors[0], "--", "cat", "/data/file")).To(Equal(survivors[0] + "\n"))
 		Expect(h.proxied(ctx)).NotTo(Equal(victim), "another took over")
 		// One that is new is reached once the rules are the new kube-proxy's.
 		for _, address := range []string{h.serve(ctx, "lodger-later", "78"), service} {
@@ -165,7 +166,7 @@ var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
 
 	It("do not notice when one of them is drained and ends in order", func(ctx SpecContext) {
 		before := h.awaitShared(ctx, 3)
-		h.kubectl(ctx, "scale", "mesosnodepool", "twins", "--replicas=1")
+		h.MustKubectl(ctx, "scale", "mesosnodepool", "twins", "--replicas=1")
 		Eventually(ctx, func() int { return len(h.mesosNodes(ctx)) }).WithTimeout(2 * time.Minute).WithPolling(time.Second).Should(Equal(2))
 		after := h.awaitShared(ctx, 2)
 		for name := range after {
@@ -183,7 +184,7 @@ var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
 	}, SpecTimeout(6*time.Minute))
 
 	It("leave nothing behind", func(ctx SpecContext) {
-		h.kubectl(ctx, "delete", "mesosnodepool", "--all", "--wait=false")
+		h.MustKubectl(ctx, "delete", "mesosnodepool", "--all", "--wait=false")
 		Eventually(ctx, func() map[string]v1alpha1.MesosNode { return h.mesosNodes(ctx) }).
 			WithTimeout(3 * time.Minute).WithPolling(time.Second).Should(BeEmpty())
 		Eventually(ctx, h.Residue).WithTimeout(30 * time.Second).Should(BeEmpty())
@@ -194,14 +195,14 @@ var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
 func (h *house) serve(ctx context.Context, name, last string) string {
 	GinkgoHelper()
 	address := regexp.MustCompile(`\.0\.1:.*`).ReplaceAllString(strings.TrimPrefix(h.Config.Host, "https://"), ".32."+last)
-	h.apply(ctx, strings.NewReplacer("$NAME", name, "$ADDRESS", address).Replace(lodgerService))
+	h.MustApply(ctx, strings.NewReplacer("$NAME", name, "$ADDRESS", address).Replace(lodgerService))
 	return address
 }
 
 func (h *house) mesosNodes(ctx context.Context) map[string]v1alpha1.MesosNode {
 	GinkgoHelper()
 	var nodes v1alpha1.MesosNodeList
-	Expect(h.client.List(ctx, &nodes)).To(Succeed())
+	Expect(h.Client.List(ctx, &nodes)).To(Succeed())
 	found := map[string]v1alpha1.MesosNode{}
 	for _, n := range nodes.Items {
 		found[n.Name] = n
@@ -220,7 +221,7 @@ func (h *house) awaitShared(ctx context.Context, count int) map[string]corev1.Po
 		nodes := h.mesosNodes(ctx)
 		g.Expect(nodes).To(HaveLen(count))
 		var pods corev1.PodList
-		g.Expect(h.client.List(ctx, &pods, client.MatchingLabels{"app": "lodger"})).To(Succeed())
+		g.Expect(h.Client.List(ctx, &pods, client.MatchingLabels{"app": "lodger"})).To(Succeed())
 		for _, p := range pods.Items {
 			if _, there := nodes[p.Spec.NodeName]; there && len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].Ready {
 				found[p.Spec.NodeName] = p
@@ -236,7 +237,7 @@ func (h *house) proxied(ctx context.Context) (node string) {
 	GinkgoHelper()
 	Eventually(ctx, func(g Gomega) {
 		var pods corev1.PodList
-		g.Expect(h.client.List(ctx, &pods, client.MatchingLabels{"app": "kube-proxy"})).To(Succeed())
+		g.Expect(h.Client.List(ctx, &pods, client.MatchingLabels{"app": "kube-proxy"})).To(Succeed())
 		there, found := h.mesosNodes(ctx), []string{}
 		for _, p := range pods.Items {
 			if _, lives := there[p.Spec.NodeName]; lives && p.Status.Phase == corev1.PodRunning {
@@ -339,6 +340,6 @@ spec:
 // watchedWell expects that the watcher asked, and always was answered.
 func (h *house) watchedWell(ctx context.Context) {
 	GinkgoHelper()
-	Expect(len(h.kubectl(ctx, "exec", "watcher", "--", "cat", "/asked"))).To(BeNumerically(">", 20))
-	Expect(h.kubectl(ctx, "exec", "watcher", "--", "cat", "/failed")).To(BeEmpty())
+	Expect(len(h.MustKubectl(ctx, "exec", "watcher", "--", "cat", "/asked"))).To(BeNumerically(">", 20))
+	Expect(h.MustKubectl(ctx, "exec", "watcher", "--", "cat", "/failed")).To(BeEmpty())
 }

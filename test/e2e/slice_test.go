@@ -14,6 +14,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/k8sm/k8sm/test/household"
 )
 
 // slice is the cgroup of a node's Mesos container, in each hierarchy.
@@ -103,7 +105,7 @@ func processes(dir string) int {
 
 func (h *house) slice(ctx context.Context, pool string) slice {
 	GinkgoHelper()
-	return slice{h.victim(h.awaitNode(ctx, pool)).executor}
+	return slice{h.victim(h.AwaitNode(ctx, pool)).executor}
 }
 
 const hog = `
@@ -113,14 +115,8 @@ const hog = `
 func (h *house) livesWithinItsMeans() {
 	It("holds a memory hog within the allocation, and its neighbours feel nothing", func(ctx SpecContext) {
 		before, large := h.awaitLodgers(ctx), h.slice(ctx, "large")
-		h.pod(ctx, "memory-hog", "large", "    command: [tail, /dev/zero]\n")
-		h.awaitPod(ctx, "memory-hog", func(g Gomega, p corev1.Pod) {
-			g.Expect(p.Status.Phase).To(Equal(corev1.PodFailed))
-			evicted := p.Status.Reason == "Evicted"
-			killed := len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].State.Terminated != nil &&
-				p.Status.ContainerStatuses[0].State.Terminated.ExitCode == 137
-			g.Expect(evicted || killed).To(BeTrue(), "%v", p.Status)
-		})
+		h.RunPod(ctx, "memory-hog", "large", "    command: [tail, /dev/zero]\n")
+		h.AwaitPod(ctx, "memory-hog", household.Killed)
 		dir := large.dir("memory")
 		limit := number(dir, "memory.limit_in_bytes", "memory.max")
 		Expect(limit).To(Equal(float64(1 << 30)))
@@ -131,10 +127,10 @@ func (h *house) livesWithinItsMeans() {
 
 	It("gives a CPU hog its slice's share beside a neighbour's", func(ctx SpecContext) {
 		before := h.awaitLodgers(ctx)
-		h.pod(ctx, "cpu-hog-large", "large", hog)
-		h.pod(ctx, "cpu-hog-small", "small", hog)
-		h.awaitPod(ctx, "cpu-hog-large", running)
-		h.awaitPod(ctx, "cpu-hog-small", running)
+		h.RunPod(ctx, "cpu-hog-large", "large", hog)
+		h.RunPod(ctx, "cpu-hog-small", "small", hog)
+		h.AwaitPod(ctx, "cpu-hog-large", household.Running)
+		h.AwaitPod(ctx, "cpu-hog-small", household.Running)
 		large, small := h.slice(ctx, "large"), h.slice(ctx, "small")
 		time.Sleep(2 * time.Second)
 		largeBefore, smallBefore := large.cpuTime(), small.cpuTime()
@@ -148,13 +144,13 @@ func (h *house) livesWithinItsMeans() {
 
 	It("bounds a fork bomb", func(ctx SpecContext) {
 		before := h.awaitLodgers(ctx)
-		h.pod(ctx, "fork-bomb", "small", `
+		h.RunPod(ctx, "fork-bomb", "small", `
     command: [sh, -c, "while :; do sleep 3600 & done"]
 `)
 		pods := filepath.Join(h.slice(ctx, "small").dir("pids"), "kubepods")
 		limit := number(pods, "pids.max")
 		Expect(limit).To(BeNumerically("<", number("/proc/sys/kernel", "pid_max")), "a node has a part of the agent's process numbers")
-		h.awaitPod(ctx, "fork-bomb", func(g Gomega, p corev1.Pod) {
+		h.AwaitPod(ctx, "fork-bomb", func(g Gomega, p corev1.Pod) {
 			g.Expect(p.Status.Phase).To(BeElementOf(corev1.PodFailed, corev1.PodRunning))
 			state := "running"
 			if p.Status.Phase == corev1.PodFailed {
@@ -163,17 +159,17 @@ func (h *house) livesWithinItsMeans() {
 			g.Expect(state == "ended" || float64(processes(pods)) > limit/2).To(BeTrue(), "%d processes of %g", processes(pods), limit)
 		})
 		Expect(float64(processes(pods))).To(BeNumerically("<=", limit))
-		h.kubectl(ctx, "delete", "pod", "fork-bomb", "--grace-period=0", "--force", "--ignore-not-found")
+		h.MustKubectl(ctx, "delete", "pod", "fork-bomb", "--grace-period=0", "--force", "--ignore-not-found")
 		h.undisturbed(ctx, before)
 	})
 
 	It("evicts who fills the disk beyond a limit", func(ctx SpecContext) {
 		before := h.awaitLodgers(ctx)
-		h.pod(ctx, "disk-filler", "large", `
+		h.RunPod(ctx, "disk-filler", "large", `
     command: [sh, -c, "dd if=/dev/zero of=/file bs=1M count=64; exec sleep 3600"]
     resources: {limits: {ephemeral-storage: 16Mi}}
 `)
-		h.awaitPod(ctx, "disk-filler", func(g Gomega, p corev1.Pod) {
+		h.AwaitPod(ctx, "disk-filler", func(g Gomega, p corev1.Pod) {
 			g.Expect(p.Status.Reason).To(Equal("Evicted"))
 			g.Expect(p.Status.Message).To(ContainSubstring("ephemeral"))
 		})

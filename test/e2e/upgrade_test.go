@@ -19,7 +19,7 @@ import (
 
 func (h *house) upgradesItsKubelet() {
 	It("exchanges its kubelet for another of the same minor release, and restarts no pod", func(ctx SpecContext) {
-		before, node := h.awaitLodgers(ctx), h.awaitNode(ctx, "large")
+		before, node := h.awaitLodgers(ctx), h.AwaitNode(ctx, "large")
 		kubelet, started := h.kubelet(node.Name), time.Now()
 		// What follows a program's own bytes is nothing to it, but gives it another digest.
 		program, err := os.ReadFile(filepath.Join(h.nodeFolder(node.Name), "bin", "kubelet"))
@@ -38,16 +38,16 @@ func (h *house) upgradesItsKubelet() {
 	}, SpecTimeout(4*time.Minute))
 
 	It("keeps its kubelet when the other is of another minor release", func(ctx SpecContext) {
-		before, kubelet := h.awaitLodgers(ctx), h.kubelet(h.awaitNode(ctx, "large").Name)
+		before, kubelet := h.awaitLodgers(ctx), h.kubelet(h.AwaitNode(ctx, "large").Name)
 		h.offerKubelet(ctx, "next", []byte("#!/bin/sh\necho Kubernetes v1.99.0\n"))
 		h.poolSays(ctx, v1alpha1.ReasonKubeletRefused, "v1.99.0 is not of the minor release")
-		Expect(h.kubelet(h.awaitNode(ctx, "large").Name)).To(Equal(kubelet))
+		Expect(h.kubelet(h.AwaitNode(ctx, "large").Name)).To(Equal(kubelet))
 		h.undisturbed(ctx, before)
 	}, SpecTimeout(2*time.Minute))
 
 	It("takes its kubelet back when the other does not come up", func(ctx SpecContext) {
-		before, node := h.awaitLodgers(ctx), h.awaitNode(ctx, "large")
-		version := h.kubectl(ctx, "get", "node", node.Name, "-o", "jsonpath={.status.nodeInfo.kubeletVersion}")
+		before, node := h.awaitLodgers(ctx), h.AwaitNode(ctx, "large")
+		version := h.MustKubectl(ctx, "get", "node", node.Name, "-o", "jsonpath={.status.nodeInfo.kubeletVersion}")
 		h.offerKubelet(ctx, "broken", fmt.Appendf(nil, "#!/bin/sh\n[ \"$1\" = --version ] && exec echo Kubernetes %s\necho no such flag; exit 1\n", version))
 		h.poolSays(ctx, v1alpha1.ReasonKubeletRefused, "no such flag")
 		Eventually(ctx, func() int { return h.kubelet(node.Name) }).WithTimeout(10 * time.Second).ShouldNot(BeZero())
@@ -65,17 +65,17 @@ func (h *house) offerKubelet(ctx context.Context, name string, program []byte) (
 	Expect(os.WriteFile(file, program, 0o755)).To(Succeed())
 	sum := sha256.Sum256(program)
 	digest = hex.EncodeToString(sum[:])
-	h.kubectl(ctx, "patch", "mesosnodepool", "large", "--type=merge", "-p", fmt.Sprintf(
+	h.MustKubectl(ctx, "patch", "mesosnodepool", "large", "--type=merge", "-p", fmt.Sprintf(
 		`{"spec": {"rollout": {"kubelet": "InPlace"}, "template": {"spec": {"runtime": {"artifacts": [{"name": "kubelet", "uri": "file://%s", "sha256": "%s"}]}}}}}`, file, digest))
 	DeferCleanup(func(ctx context.Context) {
-		h.kubectl(ctx, "patch", "mesosnodepool", "large", "--type=merge", "-p", `{"spec": {"rollout": null, "template": {"spec": {"runtime": null}}}}`)
+		h.MustKubectl(ctx, "patch", "mesosnodepool", "large", "--type=merge", "-p", `{"spec": {"rollout": null, "template": {"spec": {"runtime": null}}}}`)
 	})
 	return digest
 }
 
 func (h *house) mesosNode(ctx context.Context, g Gomega, name string) *v1alpha1.MesosNode {
 	node := &v1alpha1.MesosNode{}
-	g.Expect(h.client.Get(ctx, client.ObjectKey{Name: name}, node)).To(Succeed())
+	g.Expect(h.Client.Get(ctx, client.ObjectKey{Name: name}, node)).To(Succeed())
 	return node
 }
 
@@ -84,7 +84,7 @@ func (h *house) poolSays(ctx context.Context, reason, message string) {
 	GinkgoHelper()
 	Eventually(ctx, func(g Gomega) {
 		pool := &v1alpha1.MesosNodePool{}
-		g.Expect(h.client.Get(ctx, client.ObjectKey{Name: "large"}, pool)).To(Succeed())
+		g.Expect(h.Client.Get(ctx, client.ObjectKey{Name: "large"}, pool)).To(Succeed())
 		current := meta.FindStatusCondition(pool.Status.Conditions, v1alpha1.ConditionKubeletCurrent)
 		g.Expect(current).NotTo(BeNil())
 		g.Expect(current.Reason).To(Equal(reason), current.Message)

@@ -105,7 +105,7 @@ func (h *house) livingNetworks() []string {
 // onAgent runs a command on the network of the agent, where the large node lives, too.
 func (h *house) onAgent(ctx SpecContext, command string) string {
 	GinkgoHelper()
-	living := fmt.Sprint(h.victim(h.awaitNode(ctx, "large")).executor)
+	living := fmt.Sprint(h.victim(h.AwaitNode(ctx, "large")).executor)
 	out, err := exec.CommandContext(ctx, "nsenter", append([]string{"--net=/proc/" + living + "/ns/net"}, strings.Fields(command)...)...).CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(out))
 	return string(out)

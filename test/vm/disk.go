@@ -21,6 +21,8 @@ const (
 	partsThere = "/opt/k8sm"
 	// stateDir of the nodes.
 	stateDir = "/var/lib/k8sm"
+	// runtimeTest holds the tests of the node runtime.
+	runtimeTest = "/sbin/kubelet.test"
 )
 
 // writeDisk makes a disk in the folder, of which it keeps the nodes' parts: a file
@@ -81,7 +83,8 @@ func writeSystem(root, installed string) error {
 		os.WriteFile(filepath.Join(root, "etc", "resolv.conf"), nil, 0o644),
 		os.WriteFile(filepath.Join(root, "etc", "passwd"), []byte("root:x:0:0:root:/root:/bin/sh\n"), 0o644),
 		copyLibraries(filepath.Join(root, partsThere, "runc"), root),
-		buildGuest(filepath.Join(root, "sbin", "guest")),
+		goTool("build", "-o", filepath.Join(root, "sbin", "guest"), "github.com/k8sm/k8sm/test/vm/guest"),
+		goTool("test", "-c", "-o", filepath.Join(root, runtimeTest), "github.com/k8sm/k8sm/mesos/kubelet"),
 	}
 	for file, to := range map[string]string{"root/inittab": "etc/inittab", "root/boot": "sbin/boot"} {
 		data, err := rootFiles.ReadFile(file)
@@ -111,8 +114,9 @@ func copyLibraries(program, root string) error {
 	return nil
 }
 
-func buildGuest(to string) error {
-	cmd := exec.Command("go", "build", "-o", to, "github.com/k8sm/k8sm/test/vm/guest")
+// goTool makes a program that needs no libraries.
+func goTool(args ...string) error {
+	cmd := exec.Command("go", args...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	return finish(cmd)
 }

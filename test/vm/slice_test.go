@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/test/household"
 )
 
 // mesosRoot is where the agent's containers are.
@@ -46,7 +47,7 @@ func (h *house) undisturbed(ctx context.Context) {
 // slice is the cgroup of a pool's node.
 func (h *house) slice(ctx context.Context, pool string) string {
 	GinkgoHelper()
-	node := h.awaitNode(ctx, pool).Name
+	node := h.AwaitNode(ctx, pool).Name
 	return h.look(ctx, `
 		for pid in $(pidof kubelet); do
 			if tr '\0' '\n' </proc/$pid/cmdline | grep -qx -- --hostname-override=%s; then
@@ -79,17 +80,31 @@ func (h *house) events(ctx context.Context, cgroup, file string) map[string]int 
 func (h *house) cgroupOf(ctx context.Context, pod string) string {
 	GinkgoHelper()
 	var id string
-	h.awaitPod(ctx, pod, func(g Gomega, p corev1.Pod) {
-		running(g, p)
+	h.AwaitPod(ctx, pod, func(g Gomega, p corev1.Pod) {
+		household.Running(g, p)
 		g.Expect(p.Status.ContainerStatuses).To(HaveLen(1))
 		_, id, _ = strings.Cut(p.Status.ContainerStatuses[0].ContainerID, "://")
 	})
 	return h.look(ctx, "find %s/*/kubepods -type d -name %s", mesosRoot, id)
 }
 
+// passesTheRuntimesTests that need root and version 2 with controllers.
+func (h *house) passesTheRuntimesTests() {
+	tests := []string{
+		"TestContainerIsEnteredAndCleared", "TestSweepOfADeadContainer",
+		"TestUnifiedContainerKeepsItsProcessesInALeaf", "TestPodThatIsKilledForItsMemoryDoesNotCountAsItsNode",
+	}
+	It("passes the tests of the node runtime", func(ctx SpecContext) {
+		said := h.look(ctx, "%s -test.v -test.run='^(%s)$'", runtimeTest, strings.Join(tests, "|"))
+		for _, test := range tests {
+			Expect(said).To(MatchRegexp("(?m)^--- PASS: " + test))
+		}
+		Expect(said).NotTo(ContainSubstring("SKIP"))
+	})
+}
+
 func (h *house) livesInItsSlice() {
 	It("has its pods beside the leaf of its Mesos container", func(ctx SpecContext) {
-		h.pod(ctx, "sleeper", "large", "    command: [sleep, \"3600\"]\n")
 		slice := h.slice(ctx, "large")
 		Expect(h.cgroupOf(ctx, "sleeper")).To(HavePrefix(slice + "/kubepods/"))
 		inLeaf := h.look(ctx, "for pid in $(cat %s/leaf/cgroup.procs); do tr '\\0' ' ' </proc/$pid/cmdline; echo; done", slice)
@@ -104,7 +119,7 @@ func (h *house) livesInItsSlice() {
 
 	It("announces the allocation less the overhead", func(ctx SpecContext) {
 		var node corev1.Node
-		Expect(h.client.Get(ctx, client.ObjectKey{Name: h.awaitNode(ctx, "large").Name}, &node)).To(Succeed())
+		Expect(h.Client.Get(ctx, client.ObjectKey{Name: h.AwaitNode(ctx, "large").Name}, &node)).To(Succeed())
 		Expect(node.Status.Allocatable.Cpu().MilliValue()).To(And(BeNumerically(">", 500), BeNumerically("<", 1000)))
 		memory := node.Status.Allocatable.Memory().Value()
 		Expect(memory).To(BeNumerically("<", 1<<30))
@@ -115,14 +130,8 @@ func (h *house) livesInItsSlice() {
 
 func (h *house) keepsToItsMeans() {
 	It("gives CPU hogs the shares of their slices", func(ctx SpecContext) {
-		for _, size := range []string{"large", "small"} {
-			h.pod(ctx, "cpu-hog-"+size, size, `
-    command: [sh, -c, "for i in 1 2 3 4; do while :; do :; done & done; wait"]
-`)
-		}
 		large, small := h.slice(ctx, "large"), h.slice(ctx, "small")
-		h.cgroupOf(ctx, "cpu-hog-large")
-		h.cgroupOf(ctx, "cpu-hog-small")
+		h.letGo(ctx, "cpu-hog-large", "cpu-hog-small")
 		used := h.cpuTimes(ctx, 10*time.Second, large, small)
 		AddReportEntry("cpu time of the node of 1 cpu to that of 0.5", used[0]/used[1])
 		Expect(used[0] / used[1]).To(And(BeNumerically(">", 1.4), BeNumerically("<", 2.8)))
@@ -130,19 +139,13 @@ func (h *house) keepsToItsMeans() {
 	})
 
 	It("holds a pod to its CPU limit", func(ctx SpecContext) {
-		h.pod(ctx, "limited", "large", `
-    command: [sh, -c, "while :; do :; done"]
-    resources: {limits: {cpu: 200m}}
-`)
+		h.letGo(ctx, "limited")
 		used := h.cpuTimes(ctx, 10*time.Second, h.cgroupOf(ctx, "limited"))
 		AddReportEntry("cpus of a pod that is limited to 0.2", used[0]/10)
 		Expect(used[0] / 10).To(And(BeNumerically(">", 0.1), BeNumerically("<", 0.3)))
 	})
 
 	It("bounds a fork bomb", func(ctx SpecContext) {
-		h.pod(ctx, "fork-bomb", "small", `
-    command: [sh, -c, "while :; do sleep 3600 & done"]
-`)
 		pods := h.slice(ctx, "small") + "/kubepods"
 		Expect(h.number(ctx, pods+"/pids.max")).To(BeNumerically("<", h.number(ctx, "/proc/sys/kernel/pid_max")))
 		refused := func() int {
@@ -153,26 +156,22 @@ func (h *house) keepsToItsMeans() {
 			}
 			return total
 		}
+		h.letGo(ctx, "fork-bomb")
 		Eventually(ctx, refused).WithTimeout(patience).WithPolling(time.Second).Should(BeNumerically(">", 0))
 		Expect(h.number(ctx, pods+"/pids.current")).To(BeNumerically("<=", h.number(ctx, pods+"/pids.max")))
 		h.undisturbed(ctx)
 	})
 
-	// The last one: for minutes after it the node takes no pods that say no need of memory.
 	It("has a memory hog killed inside of the slice", func(ctx SpecContext) {
-		h.pod(ctx, "memory-hog", "large", "    command: [tail, /dev/zero]\n")
-		h.awaitPod(ctx, "memory-hog", func(g Gomega, p corev1.Pod) {
-			g.Expect(p.Status.Phase).To(Equal(corev1.PodFailed))
-			evicted := p.Status.Reason == "Evicted"
-			killed := len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].State.Terminated != nil &&
-				p.Status.ContainerStatuses[0].State.Terminated.ExitCode == 137
-			g.Expect(evicted || killed).To(BeTrue(), "%v", p.Status)
-		})
 		slice := h.slice(ctx, "large")
+		h.letGo(ctx, "memory-hog")
+		h.AwaitPod(ctx, "memory-hog", household.Killed)
 		// The kernel counts in batches of pages.
 		Expect(h.number(ctx, slice+"/memory.peak")).To(And(BeNumerically(">", 1<<29), BeNumerically("<=", 1<<30+1<<20)))
+		Expect(h.events(ctx, slice, "memory.events")).To(HaveKeyWithValue("oom", 0), "the agent would end the node")
 		Expect(h.events(ctx, slice+"/leaf", "memory.events")).To(HaveKeyWithValue("oom_kill", 0), "executor, kubelet or runtime was killed")
 		Expect(h.events(ctx, h.slice(ctx, "small"), "memory.events")).To(HaveKeyWithValue("oom_kill", 0))
+		Expect(h.slice(ctx, "large")).To(Equal(slice), "the node is another")
 		h.undisturbed(ctx)
 	})
 }
@@ -200,7 +199,6 @@ func (h *house) cpuTimes(ctx context.Context, within time.Duration, cgroups ...s
 
 func (h *house) endsWithoutATrace() {
 	It("keeps its pods when its agent is restarted", func(ctx SpecContext) {
-		h.pod(ctx, "survivor", "small", "    command: [sleep, \"3600\"]\n")
 		slice, cgroup := h.slice(ctx, "small"), h.cgroupOf(ctx, "survivor")
 		processes := h.look(ctx, "cat %s/cgroup.procs", cgroup)
 		standsIn := slice + "/mesos/" + strings.ReplaceAll(strings.TrimPrefix(cgroup, slice+"/"), "/", "/mesos/")
@@ -216,10 +214,11 @@ func (h *house) endsWithoutATrace() {
 	})
 
 	It("leaves nothing", func(ctx SpecContext) {
-		h.kubectl(ctx, "delete", "mesosnodepools", "--all", "--wait=false")
+		h.MustKubectl(ctx, "delete", "pods", "--all", "--grace-period=0", "--force", "--wait=false")
+		h.MustKubectl(ctx, "delete", "mesosnodepools", "--all", "--wait=false")
 		Eventually(ctx, func(g Gomega) {
 			var nodes v1alpha1.MesosNodeList
-			g.Expect(h.client.List(ctx, &nodes)).To(Succeed())
+			g.Expect(h.Client.List(ctx, &nodes)).To(Succeed())
 			g.Expect(nodes.Items).To(BeEmpty())
 		}).WithTimeout(patience).WithPolling(time.Second).Should(Succeed())
 		Expect(h.look(ctx, "find %s -mindepth 1 -type d | sort", mesosRoot)).To(Equal(mesosRoot + "/agent\n" + mesosRoot + "/agent/leaf"))
