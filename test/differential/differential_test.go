@@ -28,20 +28,35 @@ func controlPlane() string {
 	return filepath.Join("..", "..", "bin", "kube")
 }
 
-// TestSeeds plays a scenario for each seed.
 func TestSeeds(t *testing.T) {
-	ctx := t.Context()
-	c, stop, err := differential.StartControlPlane(ctx, controlPlane(), t.TempDir())
+	c, stop, err := differential.StartControlPlane(t.Context(), controlPlane(), t.TempDir())
 	defer stop()
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
-	var mutex sync.Mutex
+	t.Run("a pod goes where the simulation says, and nowhere else", func(t *testing.T) {
+		sum := play(t, func(ctx context.Context, seed uint64) (differential.Tally, error) {
+			return c.Play(ctx, differential.NewScenario(seed))
+		})
+		if *seeds >= 100 {
+			everyFilterHadASay(t, sum.Reasons)
+		}
+	})
+	t.Run("on the nodes that Grow decides upon, pods have the places that it promises", func(t *testing.T) {
+		play(t, func(ctx context.Context, seed uint64) (differential.Tally, error) {
+			return c.Satisfy(ctx, differential.NewDemand(seed))
+		})
+	})
+}
+
+// play plays all seeds, some at once.
+func play(t *testing.T, one func(context.Context, uint64) (differential.Tally, error)) differential.Tally {
+	t.Helper()
+	began, failed := time.Now(), 0
 	sum := differential.Tally{Reasons: map[string]int{}}
-	var failed int
+	var mutex sync.Mutex
 	eachSeed(func(seed uint64) {
-		tally, err := c.Play(context.WithoutCancel(ctx), differential.NewScenario(seed))
+		tally, err := one(t.Context(), seed)
 		mutex.Lock()
 		defer mutex.Unlock()
 		sum.Add(tally)
@@ -50,12 +65,27 @@ func TestSeeds(t *testing.T) {
 			report(t, seed, err)
 		}
 	})
-	took := time.Since(start)
+	took := time.Since(began)
 	t.Logf("%d scenarios in %s (%.1f/s): %d pods were bound and %d fit nowhere; %d scenarios failed",
 		*seeds, took.Round(time.Second), float64(*seeds)/took.Seconds(), sum.Bound, sum.Refused, failed)
-	if *seeds >= 100 {
-		everyFilterHadASay(t, sum.Reasons)
+	return sum
+}
+
+func eachSeed(play func(seed uint64)) {
+	var playing sync.WaitGroup
+	queue := make(chan uint64)
+	for range *workers {
+		playing.Go(func() {
+			for seed := range queue {
+				play(seed)
+			}
+		})
 	}
+	for i := range *seeds {
+		queue <- *first + i
+	}
+	close(queue)
+	playing.Wait()
 }
 
 // everyFilterHadASay: scenarios in which nothing is refused prove nothing.
@@ -79,23 +109,6 @@ func everyFilterHadASay(t *testing.T, reasons map[string]int) {
 			t.Errorf("nowhere was a pod refused for %q: the scenarios are too tame", part)
 		}
 	}
-}
-
-func eachSeed(play func(seed uint64)) {
-	var playing sync.WaitGroup
-	queue := make(chan uint64)
-	for range *workers {
-		playing.Go(func() {
-			for seed := range queue {
-				play(seed)
-			}
-		})
-	}
-	for i := range *seeds {
-		queue <- *first + i
-	}
-	close(queue)
-	playing.Wait()
 }
 
 func report(t *testing.T, seed uint64, err error) {

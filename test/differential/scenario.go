@@ -25,8 +25,8 @@ type Scenario struct {
 // Arrival is a pod that comes.
 type Arrival struct {
 	Pod *corev1.Pod
-	// Order has all nodes, those first that the pod prefers: the scheduler takes the first
-	// of them on which the pod fits.
+	// Order has all nodes (100 at most), those first that the pod prefers: the scheduler takes
+	// the first of them on which the pod fits.
 	Order []string
 }
 
@@ -169,22 +169,27 @@ func (s *sketch) rack() string { return s.name + ".differential.k8sm.io/rack" }
 
 // arrival is a pod that prefers nodes in a random order.
 func (s *sketch) arrival(name string) Arrival {
-	a := Arrival{Pod: s.pod(name)}
-	if a.Pod.Spec.Affinity == nil {
-		a.Pod.Spec.Affinity = &corev1.Affinity{}
+	pod := s.pod(name)
+	var order []string
+	for _, i := range s.Perm(len(s.Nodes)) {
+		order = append(order, s.Nodes[i].Name)
 	}
-	if a.Pod.Spec.Affinity.NodeAffinity == nil {
-		a.Pod.Spec.Affinity.NodeAffinity = &corev1.NodeAffinity{}
+	return prefer(pod, order)
+}
+
+// prefer has the pod prefer nodes in this order.
+func prefer(pod *corev1.Pod, order []string) Arrival {
+	affinity := affinityOf(pod)
+	if affinity.NodeAffinity == nil {
+		affinity.NodeAffinity = &corev1.NodeAffinity{}
 	}
-	prefers := a.Pod.Spec.Affinity.NodeAffinity
-	for weight, i := range s.Perm(len(s.Nodes)) {
-		name := s.Nodes[i].Name
-		a.Order = append(a.Order, name)
-		prefers.PreferredDuringSchedulingIgnoredDuringExecution = append(prefers.PreferredDuringSchedulingIgnoredDuringExecution, corev1.PreferredSchedulingTerm{
-			Weight: int32(100 - weight), Preference: corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{named(corev1.NodeSelectorOpIn, name)}},
-		})
+	for i, name := range order {
+		affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution = append(affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution,
+			corev1.PreferredSchedulingTerm{
+				Weight: int32(100 - i), Preference: corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{named(corev1.NodeSelectorOpIn, name)}},
+			})
 	}
-	return a
+	return Arrival{Pod: pod, Order: order}
 }
 
 func named(operator corev1.NodeSelectorOperator, name string) corev1.NodeSelectorRequirement {

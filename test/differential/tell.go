@@ -10,15 +10,19 @@ import (
 
 func (s *Scenario) name() string { return s.Namespaces[0].Labels[seedKey] }
 
-func (t *trial) disagreement(arrival Arrival, verdicts map[string]string, want string, after *corev1.Pod) error {
-	what := fmt.Sprintf("pod %s: the simulation says %s; the scheduler %s", arrival.Pod.Name, orNowhere("it goes to ", want), orNowhere("bound it to ", after.Spec.NodeName))
+func (t *trial) disagreement(what string) error {
+	return &Disagreement{What: what, Case: t.tell()}
+}
+
+func (t *trial) differs(verdicts map[string]string, want string, after *corev1.Pod) error {
+	what := fmt.Sprintf("pod %s: the simulation says %s; the scheduler %s", after.Name, orNowhere("it goes to ", want), orNowhere("bound it to ", after.Spec.NodeName))
 	if !bound(after) {
 		what += ": " + said(after).Message
 	}
 	if why := verdicts[after.Spec.NodeName]; why != "" {
 		what += ", of which the simulation says: " + why
 	}
-	return &Disagreement{What: what, Case: t.tell(arrival)}
+	return t.disagreement(what)
 }
 
 func orNowhere(verb, node string) string {
@@ -29,7 +33,7 @@ func orNowhere(verb, node string) string {
 }
 
 // tell tells all that has to do with where the pod can go.
-func (t *trial) tell(arrival Arrival) string {
+func (t *trial) tell() string {
 	var b strings.Builder
 	section := func(title string, objects ...any) {
 		fmt.Fprintf(&b, "\n# %s\n", title)
@@ -44,11 +48,8 @@ func (t *trial) tell(arrival Arrival) string {
 	section("nodes", each(t.scenario.Nodes)...)
 	section("classes, volumes, claims, what nodes attach", append(append(append(each(t.scenario.Classes), each(t.scenario.Volumes)...), each(t.scenario.Claims)...), each(t.scenario.CSINodes)...)...)
 	section("pods that were there", each(t.scenario.There)...)
-	for _, came := range t.scenario.Come[:len(t.placed)] {
-		section("then came", came.Pod)
-	}
+	section("then came", each(t.came)...)
 	fmt.Fprintf(&b, "\n# and went to\n%s\n", strings.Join(t.placed, "\n"))
-	section("the pod", arrival.Pod)
 	return b.String()
 }
 

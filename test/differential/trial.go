@@ -32,7 +32,8 @@ type trial struct {
 	scenario *Scenario
 	cluster  *scheduling.Cluster
 	tally    Tally
-	placed   []string // what became of each pod, in words
+	came     []*corev1.Pod // so far
+	placed   []string      // what became of each, in words
 }
 
 // Disagreement is an error: the scheduler did something else than the simulation says.
@@ -46,11 +47,10 @@ func (d *Disagreement) Error() string { return d.What }
 // Play gives the scenario's pods to the scheduler, one after the other, and compares what it
 // does with what the simulation says.
 func (c *ControlPlane) Play(ctx context.Context, scenario *Scenario) (tally Tally, err error) {
-	cluster, err := scheduling.New()
+	t, err := c.newTrial(scenario)
 	if err != nil {
-		return tally, fmt.Errorf("making a simulation: %w", err)
+		return tally, err
 	}
-	t := &trial{ControlPlane: c, scenario: scenario, cluster: cluster, tally: Tally{Reasons: map[string]int{}}}
 	defer func() { err = errors.Join(err, t.clean(context.WithoutCancel(ctx))) }()
 	if err := t.createScenario(ctx); err != nil {
 		return tally, err
@@ -63,8 +63,17 @@ func (c *ControlPlane) Play(ctx context.Context, scenario *Scenario) (tally Tall
 	return t.tally, nil
 }
 
+func (c *ControlPlane) newTrial(scenario *Scenario) (*trial, error) {
+	cluster, err := scheduling.New()
+	if err != nil {
+		return nil, fmt.Errorf("making a simulation: %w", err)
+	}
+	return &trial{ControlPlane: c, scenario: scenario, cluster: cluster, tally: Tally{Reasons: map[string]int{}}}, nil
+}
+
 // arrive gives a pod to the scheduler, and holds what it does against the simulation.
 func (t *trial) arrive(ctx context.Context, arrival Arrival) error {
+	t.came = append(t.came, arrival.Pod)
 	pod, err := t.createPod(ctx, arrival.Pod)
 	if err != nil {
 		return err
@@ -82,10 +91,10 @@ func (t *trial) arrive(ctx context.Context, arrival Arrival) error {
 		return fmt.Errorf("giving pod %s to the scheduler: %w", pod.Name, err)
 	}
 	if after.Spec.NodeName != want || err != nil {
-		return t.disagreement(arrival, verdicts, want, after)
+		return t.differs(verdicts, want, after)
 	}
-	if placed := t.place(pod); (placed != "") != (want != "") || placed != "" && verdicts[placed] != "" {
-		return &Disagreement{What: fmt.Sprintf("the simulation disagrees with itself: pod %s was placed on %q, but each node said %v", pod.Name, placed, verdicts), Case: t.tell(arrival)}
+	if placed := t.whereTo(pod); (placed != "") != (want != "") || placed != "" && verdicts[placed] != "" {
+		return t.disagreement(fmt.Sprintf("the simulation disagrees with itself: pod %s was placed on %q, but each node said %v", pod.Name, placed, verdicts))
 	}
 	t.placed = append(t.placed, fmt.Sprintf("%s: %s", pod.Name, want))
 	if want == "" {
@@ -132,8 +141,8 @@ func (t *trial) ask(pod *corev1.Pod) map[string]string {
 	return verdicts
 }
 
-// place is where the simulation would place the pod.
-func (t *trial) place(pod *corev1.Pod) string {
+// whereTo is where the simulation would place the pod.
+func (t *trial) whereTo(pod *corev1.Pod) string {
 	mark := t.cluster.Checkpoint()
 	defer t.cluster.Revert(mark)
 	node, _ := t.cluster.Place(pod)

@@ -23,16 +23,18 @@ func Grow(in GrowInput) GrowPlan {
 	g := newGrowth(in)
 	defer g.end()
 	g.growToMin()
-	waiting := inOrder(in.Cluster, in.Pods)
+	waiting := InOrder(in.Cluster, in.Pods)
 	for round := 0; round < maxRounds; round++ {
 		g.refused = nil
 		for _, pod := range waiting {
 			g.place(pod)
 		}
-		if !g.shrink() || len(g.refused) == 0 {
+		helped := len(g.refused) < len(waiting)
+		if shrunk := g.shrink(); len(g.refused) == 0 || !shrunk && !helped {
 			break
 		}
-		// What shrinking gave back may be enough for those that were refused.
+		// What shrinking gave back may be enough for those that were refused, and so may the
+		// company of those that were placed after them.
 		g.reopen()
 		waiting = waiting[:0]
 		for _, refused := range g.refused {
@@ -42,7 +44,7 @@ func Grow(in GrowInput) GrowPlan {
 	return g.plan()
 }
 
-// maxRounds bounds how often what was given back is handed out again.
+// maxRounds bounds how often those are looked at again that were refused.
 const maxRounds = 4
 
 // growth is a decision in the making.

@@ -105,6 +105,11 @@ func TestGrow(t *testing.T) {
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},
 			want:  outcome{Placed: map[string]string{"1": "n1"}, Launches: []string{"p/four: 2"}},
 		},
+		"a pod that wants to be with others waits for them": {
+			pods:  []*corev1.Pod{changed(makePod("1", "3"), near(corev1.LabelHostname), func(p *corev1.Pod) { p.Labels = nil }), makePod("2", "1")},
+			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},
+			want:  outcome{Launches: []string{"p/four: 2 1"}},
+		},
 		"pods share a new node": {
 			pods:  []*corev1.Pod{makePod("1", "1"), makePod("2", "3"), makePod("3", "2")},
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},

@@ -49,7 +49,7 @@ func (s *shrinkage) relocate(c *candidate, another *corev1.Node) (places []strin
 	if another != nil {
 		s.in.Cluster.AddNode(another)
 	}
-	for _, pod := range inOrder(s.in.Cluster, c.load.movable) {
+	for _, pod := range InOrder(s.in.Cluster, c.load.movable) {
 		node, placed := s.in.Cluster.Place(pod)
 		if !placed {
 			s.in.Cluster.Revert(mark)

@@ -10,9 +10,9 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 )
 
-// inOrder: what matters more first, as the scheduler does; then the larger, which are
-// harder to place; then the older.
-func inOrder(cluster *scheduling.Cluster, pods []*corev1.Pod) []*corev1.Pod {
+// InOrder is the order in which pods are looked at: what matters more first, as the
+// scheduler does; then the larger, which are harder to place; then the older.
+func InOrder(cluster *scheduling.Cluster, pods []*corev1.Pod) []*corev1.Pod {
 	type sized struct {
 		pod         *corev1.Pod
 		priority    int32

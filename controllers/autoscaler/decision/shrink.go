@@ -76,7 +76,7 @@ func newShrinking(p ShrinkPool) *shrinking {
 
 // settle places the pods that wait already: they need what they wait for.
 func (s *shrinkage) settle() {
-	for _, pod := range inOrder(s.in.Cluster, s.in.Pending) {
+	for _, pod := range InOrder(s.in.Cluster, s.in.Pending) {
 		if node, placed := s.in.Cluster.Place(pod); placed {
 			s.took[node] = true
 		}

@@ -1,0 +1,175 @@
+package differential
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
+)
+
+// promise is a pod that Grow found a place for.
+type promise struct {
+	pod    *corev1.Pod
+	node   string // empty until it is created
+	launch int    // which node to create; -1 for one there is
+}
+
+// growth is a demand that is being satisfied.
+type growth struct {
+	*trial
+	demand *Demand
+	plan   decision.GrowPlan
+	nodes  []string // of the plan's launches, once they are created
+}
+
+// Satisfy has Grow decide about all pods, creates the nodes as their templates say, and gives
+// the pods to the scheduler: it must bind each where Grow placed it, and leave those pending
+// that Grow refused, unless the simulation says that they fit by now.
+func (c *ControlPlane) Satisfy(ctx context.Context, demand *Demand) (tally Tally, err error) {
+	t, err := c.newTrial(demand.Scenario)
+	if err != nil {
+		return tally, err
+	}
+	defer func() { err = errors.Join(err, t.clean(context.WithoutCancel(ctx))) }()
+	if err := t.createScenario(ctx); err != nil {
+		return tally, err
+	}
+	g := &growth{trial: t, demand: demand}
+	pods, err := g.wouldBe(ctx)
+	if err != nil {
+		return t.tally, err
+	}
+	g.plan = decision.Grow(decision.GrowInput{Cluster: t.cluster, Pods: pods, Pools: demand.Pools})
+	g.nodes = make([]string, len(g.plan.Launches))
+	for _, step := range []func(context.Context) error{g.growToMin, g.keepPromises, g.refuse} {
+		if err := step(ctx); err != nil {
+			return t.tally, err
+		}
+	}
+	return t.tally, nil
+}
+
+// wouldBe are the pods as the API server would have them.
+func (g *growth) wouldBe(ctx context.Context) ([]*corev1.Pod, error) {
+	var pods []*corev1.Pod
+	for _, arrival := range g.scenario.Come {
+		pod, err := g.client.CoreV1().Pods(arrival.Pod.Namespace).Create(ctx, arrival.Pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err != nil {
+			return nil, fmt.Errorf("creating pod as a trial: %w", err)
+		}
+		pods = append(pods, pod)
+	}
+	return pods, nil
+}
+
+// promises are what the plan promises, in the order in which Grow looks at pods.
+func (g *growth) promises() []promise {
+	byPod, pods := map[*corev1.Pod]promise{}, []*corev1.Pod{}
+	promised := func(p promise) {
+		byPod[p.pod], pods = p, append(pods, p.pod)
+	}
+	for _, placement := range g.plan.Placed {
+		promised(promise{pod: placement.Pod, node: placement.Node, launch: -1})
+	}
+	for i, launch := range g.plan.Launches {
+		for _, pod := range launch.Pods {
+			promised(promise{pod: pod, launch: i})
+		}
+	}
+	var all []promise
+	for _, pod := range decision.InOrder(g.cluster, pods) {
+		all = append(all, byPod[pod])
+	}
+	return all
+}
+
+// growToMin creates the nodes that pools are to have at least, which Grow does first.
+func (g *growth) growToMin(ctx context.Context) error {
+	for i, launch := range g.plan.Launches {
+		if g.demand.lacks(launch.Pool) {
+			if err := g.launch(ctx, i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (g *growth) launch(ctx context.Context, i int) error {
+	node := g.demand.launched(g.plan.Launches[i])
+	g.nodes[i], g.scenario.Nodes = node.Name, append(g.scenario.Nodes, node)
+	return g.createNodes(ctx, []*corev1.Node{node})
+}
+
+// keepPromises creates nodes and pods as Grow thought of them, those later that don't fit
+// yet.
+func (g *growth) keepPromises(ctx context.Context) error {
+	waiting := g.promises()
+	for len(waiting) > 0 {
+		var left []promise
+		for _, p := range waiting {
+			kept, err := g.keep(ctx, p)
+			if err != nil {
+				return err
+			}
+			if !kept {
+				left = append(left, p)
+			}
+		}
+		if len(left) == len(waiting) {
+			p := left[0]
+			_, why := g.cluster.Fits(p.pod, g.place(p))
+			return g.disagreement(fmt.Sprintf("Grow promised pod %s a place on %s, where the simulation does not see it: %s", p.pod.Name, g.place(p), why))
+		}
+		waiting = left
+	}
+	return nil
+}
+
+// keep keeps a promise, if the pod fits.
+func (g *growth) keep(ctx context.Context, p promise) (kept bool, err error) {
+	if g.place(p) == "" {
+		if err := g.launch(ctx, p.launch); err != nil {
+			return false, err
+		}
+	}
+	node := g.place(p)
+	if fits, _ := g.cluster.Fits(p.pod, node); !fits {
+		return false, nil
+	}
+	return true, g.arrive(ctx, g.arrival(p.pod.Name, node))
+}
+
+func (g *growth) place(p promise) string {
+	if p.launch < 0 {
+		return p.node
+	}
+	return g.nodes[p.launch]
+}
+
+// refuse gives those to the scheduler that Grow refused.
+func (g *growth) refuse(ctx context.Context) error {
+	for _, refused := range g.plan.Refused {
+		if err := g.arrive(ctx, g.arrival(refused.Pod.Name, "")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arrival is the pod of that name, which prefers the node, if there is one.
+func (g *growth) arrival(pod, node string) Arrival {
+	i := slices.IndexFunc(g.scenario.Come, func(a Arrival) bool { return a.Pod.Name == pod })
+	order := []string{node}
+	for _, other := range g.scenario.Nodes {
+		if other.Name != node {
+			order = append(order, other.Name)
+		}
+	}
+	return prefer(g.scenario.Come[i].Pod.DeepCopy(), slices.DeleteFunc(order, func(name string) bool { return name == "" }))
+}
