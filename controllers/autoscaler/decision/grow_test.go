@@ -116,7 +116,7 @@ func TestGrow(t *testing.T) {
 			want:  outcome{Launches: []string{"p/four: 2 1", "p/four: 3"}},
 		},
 		"a pod is as large as it is while it begins": {
-			pods:  []*corev1.Pod{makePod("1", "2"), replica("2", "100m", beginning("3", nil))},
+			pods:  []*corev1.Pod{makePod("1", "2"), replica("2", "100m", preceded("3", nil))},
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},
 			want:  outcome{Launches: []string{"p/four: 2", "p/four: 1"}},
 		},
