@@ -48,6 +48,7 @@ type Reconciler struct {
 	guard   *guard
 	remarks remarks
 	memory  decision.Memory
+	pasts   map[string]decision.Past // by pool
 	// attend begins to watch pods and nodes; attends tells that this was done.
 	attend  func() error
 	attends bool

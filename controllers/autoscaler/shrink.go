@@ -42,7 +42,7 @@ func (r *Reconciler) shrink(ctx context.Context, p *pass) error {
 	began := r.Now()
 	plan := decision.Shrink(in)
 	measureDecision("shrink", r.Now().Sub(began))
-	r.memory = plan.Memory
+	r.memory, r.pasts = plan.Memory, plan.Pasts
 	if !plan.Again.IsZero() {
 		p.lookAgain(max(plan.Again.Sub(p.now), settling))
 	}
@@ -70,7 +70,7 @@ func (r *Reconciler) askToShrink(ctx context.Context, p *pass, pool *pool, sizes
 		OnlyEmpty: down.ConsolidationPolicy == v1alpha1.WhenEmpty,
 		After:     duration(down.ConsolidateAfter), Lifetime: duration(down.MinNodeLifetime), Calm: duration(down.AfterGrowth),
 		Budget: intstr.FromString("10%"),
-		Grown:  grown(pool), Leaving: len(pool.fleet.Leaving),
+		Grown:  grown(pool), Leaving: len(pool.fleet.Leaving), Past: r.pasts[pool.Name],
 	}
 	if down.UtilizationThreshold != nil {
 		out.Threshold = *down.UtilizationThreshold

@@ -52,6 +52,7 @@ var measurements = []measurement{
 	{[]string{"loop_1000x30", "loop_5000x30"}, measureLoop},
 	{[]string{"simulate_1000_pods", "simulate_5000_pods", "simulate_10000_pods", "simulate_20000_pods"}, measureDiverse},
 	{[]string{"simulate_50000_like_pods"}, measureAlike},
+	{arrivalFigures(), measureArrivals},
 	{[]string{"offers_10000_in_one_event", "updates_10000_in_a_burst"}, measureStream},
 	{[]string{"restart_10000_tasks"}, measureRestart},
 	{[]string{"at_rest_10000_agents_5000_nodes"}, measureRest},

@@ -38,8 +38,9 @@ type ShrinkPool struct {
 	OnlyEmpty bool
 	// Threshold in percent: nodes that are used for less may go.
 	Threshold int32
-	// After is how long a node must have been empty, or under-used; Lifetime for how long it
-	// must have been there; and Calm how long the pool must not have grown.
+	// After is how long a node must have been empty, or under-used, and longer where nodes
+	// that went were needed again soon; Lifetime for how long it must have been there; and
+	// Calm how long the pool must not have grown.
 	After, Lifetime, Calm time.Duration
 	// Budget is how many of the pool's nodes may be on their way out at once: a number, or a
 	// percentage, rounded up.
@@ -47,6 +48,8 @@ type ShrinkPool struct {
 	// Grown is when the pool last grew, Leaving how many of its nodes are on their way out.
 	Grown   time.Time
 	Leaving int
+	// Past is what the last plan said is to be remembered of the pool; zero at first.
+	Past Past
 	// Members are its nodes that stay so far; they need no order.
 	Members []Member
 }
@@ -89,8 +92,9 @@ type ShrinkPlan struct {
 	Launches []Launch
 	// Verdicts are on all members, by pool and name.
 	Verdicts []Verdict
-	// Memory for the next decision.
+	// Memory and Pasts, the latter by pool, are for the next decision.
 	Memory Memory
+	Pasts  map[string]Past
 	// Again is when to decide again although nothing changes; zero for never.
 	Again time.Time
 }

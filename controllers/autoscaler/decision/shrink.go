@@ -46,12 +46,16 @@ type shrinking struct {
 	grows *pool
 	left  int // how many may go
 	spent string
+	// patience is After, or longer.
+	patience time.Duration
 }
 
 func newShrinkage(in ShrinkInput) *shrinkage {
 	s := &shrinkage{in: in, budgets: newBudgets(in.Budgets), rising: map[string]bool{}, took: map[string]bool{}, verdicts: map[string]Verdict{}}
-	s.plan.Memory = Memory{}
+	s.plan.Memory, s.plan.Pasts = Memory{}, map[string]Past{}
 	for _, p := range in.Pools {
+		p.Past = p.Past.learn(&p, in.Now)
+		s.plan.Pasts[p.Name] = p.Past
 		p.Members = slices.SortedFunc(slices.Values(p.Members), func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
 		s.pools = append(s.pools, newShrinking(p))
 		for i := range p.Members {
@@ -66,7 +70,7 @@ func newShrinkage(in ShrinkInput) *shrinkage {
 
 func newShrinking(p ShrinkPool) *shrinking {
 	allowed := budgetOf(p.Budget, len(p.Members)+p.Leaving)
-	out := &shrinking{ShrinkPool: p, grows: newPool(p.Pool), left: allowed - p.Leaving}
+	out := &shrinking{ShrinkPool: p, grows: newPool(p.Pool), left: allowed - p.Leaving, patience: p.Past.patience(&p)}
 	out.spent = fmt.Sprintf("%d of its pool's nodes are on their way out, and the budget is %d", p.Leaving, allowed)
 	if above := len(p.Members) - p.Min; above < out.left {
 		out.left, out.spent = above, fmt.Sprintf("its pool has no more than its minReplicas, %d", p.Min)
@@ -208,7 +212,7 @@ func (s *shrinkage) waits(c *candidate) string {
 	}{
 		{c.Created.Add(p.Lifetime), fmt.Sprintf("%s after it was created", p.Lifetime)},
 		{p.Grown.Add(p.Calm), fmt.Sprintf("%s after its pool grew", p.Calm)},
-		{c.trace.Idle.Add(p.After), fmt.Sprintf("when it has been so for %s", p.After)},
+		{c.trace.Idle.Add(p.patience), p.untilIdle()},
 	} {
 		if w.until.After(s.in.Now) {
 			s.again(w.until)
@@ -224,10 +228,20 @@ func (s *shrinkage) waits(c *candidate) string {
 	return ""
 }
 
+func (p *shrinking) untilIdle() string {
+	if p.patience > p.After {
+		return fmt.Sprintf("when it has been so for %s: longer than usual, since nodes of its pool that went were needed again soon", p.patience)
+	}
+	return fmt.Sprintf("when it has been so for %s", p.After)
+}
+
 func (s *shrinkage) remove(c *candidate, cause string) {
 	c.pool.left--
 	c.pool.spent = "others of its pool go first"
 	s.mayGo(c, "It goes now.")
+	past := s.plan.Pasts[c.pool.Name]
+	past.Gone = append(slices.Clone(past.Gone), s.in.Now)
+	s.plan.Pasts[c.pool.Name] = past
 	s.plan.Removals = append(s.plan.Removals, Removal{Pool: c.pool.Name, Node: c.Name, Cause: cause})
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -445,5 +446,56 @@ func TestPodsThatFitNowhereAreTriedAgainLater(t *testing.T) {
 	s.now = s.now.Add(time.Minute)
 	if gone := removals(s.decide(t)); len(gone) != 1 || gone[0] != "n1" {
 		t.Errorf("%v go two minutes later, want n1", gone)
+	}
+}
+
+// Whether it was right that a node went shows when the pool could have grown again since.
+func TestNodesStayLongerWhereThoseThatWentWereNeededAgain(t *testing.T) {
+	t.Parallel()
+	before := func(minutes ...int) []time.Time {
+		var out []time.Time
+		for _, m := range minutes {
+			out = append(out, noon.Add(-time.Duration(m)*time.Minute))
+		}
+		return out
+	}
+	for name, tc := range map[string]struct {
+		past decision.Past
+		made []time.Time
+		want decision.Past
+		says string
+	}{
+		"nothing went":                    {past: decision.Past{}, want: decision.Past{}, says: "It may go when it has been so for 5m0s."},
+		"of two one was needed again":     {past: decision.Past{Gone: before(12, 11)}, made: before(8), want: decision.Past{Rue: 0.109375, Gone: before()}, says: "so for 8m50s: longer than usual"},
+		"both were needed again":          {past: decision.Past{Gone: before(12, 11)}, made: before(8, 8), want: decision.Past{Rue: 0.234375, Gone: before()}, says: "so for 13m12s"},
+		"neither was":                     {past: decision.Past{Gone: before(12, 11), Rue: 0.5}, want: decision.Past{Rue: 0.3828125, Gone: before()}, says: "so for 18m24s"},
+		"it is not known yet":             {past: decision.Past{Gone: before(5)}, want: decision.Past{Gone: before(5)}},
+		"it is not known of the last yet": {past: decision.Past{Gone: before(12, 5)}, made: before(4), want: decision.Past{Gone: before(12, 5)}},
+		"one was made too late to tell":   {past: decision.Past{Gone: before(30), Rue: 0.5}, made: before(15), want: decision.Past{Rue: 0.4375, Gone: before()}},
+		"all were needed again, always":   {past: decision.Past{Rue: 1}, want: decision.Past{Rue: 1}, says: "so for 40m0s: longer than usual, since nodes of its pool that went were needed again soon."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &shrinking{now: noon, pool: thrift(member("n1")), memory: decision.Memory{"n1": {Idle: noon.Add(-time.Minute)}}}
+			for i, at := range tc.made {
+				s.pool.Members = append(s.pool.Members, with(member(fmt.Sprintf("new-%d", i), replica(fmt.Sprintf("p-%d", i), "3")), func(m *decision.Member) { m.Created = at }))
+			}
+			s.pool.Past = tc.past
+			plan := s.decide(t)
+			if diff := cmp.Diff(tc.want, plan.Pasts["general"], cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("what is remembered (-want +got):\n%s", diff)
+			}
+			if says := plan.Verdicts[0].Message; !strings.Contains(says, tc.says) {
+				t.Errorf("the verdict is %q, want %q in it", says, tc.says)
+			}
+		})
+	}
+}
+
+func TestThatANodeWentIsRemembered(t *testing.T) {
+	t.Parallel()
+	s := &shrinking{now: noon, pool: thrift(member("n1"), member("n2")), memory: decision.Memory{"n1": {Idle: noon.Add(-time.Hour)}}}
+	if past := s.decide(t).Pasts["general"]; len(past.Gone) != 1 || !past.Gone[0].Equal(noon) {
+		t.Errorf("what is remembered is %+v, want that one went at noon", past)
 	}
 }
