@@ -204,11 +204,14 @@ func (n *Node) claim() error {
 		}
 		n.ground = g
 	}
+	if err := os.MkdirAll(n.launch.StateDir, 0o711); err != nil {
+		return fmt.Errorf("making the state folder: %w", err)
+	}
+	if err := checkExecutable(n.launch.StateDir); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(n.layout.dir, 0o711); err != nil {
 		return fmt.Errorf("making the node's folder: %w", err)
-	}
-	if err := checkExecutable(n.layout.dir); err != nil {
-		return err
 	}
 	l, err := tryLock(n.layout.lock())
 	if err != nil {

@@ -116,7 +116,7 @@ func TestStateFolderThatIsOfNoUse(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), l.StateDir) || errors.Is(err, ErrInvalid) {
 				t.Errorf("error is %v", err)
 			}
-			left, _ := filepath.Glob(filepath.Join(l.StateDir, l.NodeName, "*"))
+			left, _ := filepath.Glob(filepath.Join(l.StateDir, l.NodeName))
 			parts, _ := filepath.Glob(filepath.Join(l.StateDir, cacheDir, "*", "*"))
 			if len(left)+len(parts) > 0 {
 				t.Errorf("left: %v %v", left, parts)
