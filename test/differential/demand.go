@@ -39,7 +39,7 @@ func NewDemand(seed uint64) *Demand {
 
 // pool is some pool. Most may grow as they like.
 func (s *sketch) pool(name string) decision.Pool {
-	pool := decision.Pool{Name: name, Weight: int32(s.IntN(3)), Used: corev1.ResourceList{}}
+	pool := decision.Pool{Name: name, Weight: int32(s.IntN(3))}
 	if s.oneIn(4) {
 		pool.Max = 1 + s.IntN(5)
 	}
@@ -63,34 +63,12 @@ func (s *sketch) pool(name string) decision.Pool {
 	return pool
 }
 
-// lacks tells whether the pool of that name has fewer nodes than its minimum.
-func (d *Demand) lacks(pool string) bool {
-	return slices.ContainsFunc(d.Pools, func(p decision.Pool) bool { return p.Name == pool && p.Nodes < p.Min })
-}
-
-// launched notes that a node of the shape was created, and returns it.
-func (d *Demand) launched(l decision.Launch) *corev1.Node {
-	for i := range d.Pools {
-		pool := &d.Pools[i]
-		for j := range pool.Shapes {
-			shape := &pool.Shapes[j]
-			if pool.Name != l.Pool || shape.Name != l.Shape {
-				continue
-			}
-			pool.Nodes++
-			for name, quantity := range shape.Node.Status.Capacity {
-				sum := pool.Used[name].DeepCopy()
-				sum.Add(quantity)
-				pool.Used[name] = sum
-			}
-			if shape.Room > 0 {
-				shape.Room--
-			}
-			node := shape.Node.DeepCopy()
-			node.Name = fmt.Sprintf("%s-new-%d", d.name(), len(d.Nodes))
-			node.Labels[corev1.LabelHostname] = node.Name
-			return node
-		}
-	}
-	panic(fmt.Sprintf("a node of pool %q, shape %q, was launched, and there is no such", l.Pool, l.Shape))
+// node is the next node to be created, for this launch.
+func (d *Demand) node(l decision.Launch) *corev1.Node {
+	pool := d.Pools[slices.IndexFunc(d.Pools, func(p decision.Pool) bool { return p.Name == l.Pool })]
+	shape := pool.Shapes[slices.IndexFunc(pool.Shapes, func(s decision.Shape) bool { return s.Name == l.Shape })]
+	node := shape.Node.DeepCopy()
+	node.Name = fmt.Sprintf("%s-new-%d", d.name(), len(d.Nodes))
+	node.Labels[corev1.LabelHostname] = node.Name
+	return node
 }

@@ -90,8 +90,12 @@ func (g *growth) promises() []promise {
 
 // growToMin creates the nodes that pools are to have at least, which Grow does first.
 func (g *growth) growToMin(ctx context.Context) error {
+	lacks := map[string]int{}
+	for _, pool := range g.demand.Pools {
+		lacks[pool.Name] = pool.Min
+	}
 	for i, launch := range g.plan.Launches {
-		if g.demand.lacks(launch.Pool) {
+		if lacks[launch.Pool]--; lacks[launch.Pool] >= 0 {
 			if err := g.launch(ctx, i); err != nil {
 				return err
 			}
@@ -101,7 +105,7 @@ func (g *growth) growToMin(ctx context.Context) error {
 }
 
 func (g *growth) launch(ctx context.Context, i int) error {
-	node := g.demand.launched(g.plan.Launches[i])
+	node := g.demand.node(g.plan.Launches[i])
 	g.nodes[i], g.scenario.Nodes = node.Name, append(g.scenario.Nodes, node)
 	return g.createNodes(ctx, []*corev1.Node{node})
 }
@@ -122,27 +126,42 @@ func (g *growth) keepPromises(ctx context.Context) error {
 			}
 		}
 		if len(left) == len(waiting) {
-			p := left[0]
-			_, why := g.cluster.Fits(p.pod, g.place(p))
-			return g.disagreement(fmt.Sprintf("Grow promised pod %s a place on %s, where the simulation does not see it: %s", p.pod.Name, g.place(p), why))
+			return g.disagreement(fmt.Sprintf("Grow promised pod %s a place (%+v) that the simulation does not see by now", left[0].pod.Name, left[0]))
 		}
 		waiting = left
 	}
 	return nil
 }
 
-// keep keeps a promise, if the pod fits.
+// keep keeps a promise, if it is its turn.
 func (g *growth) keep(ctx context.Context, p promise) (kept bool, err error) {
+	if !g.isTurnOf(p) {
+		return false, nil
+	}
 	if g.place(p) == "" {
 		if err := g.launch(ctx, p.launch); err != nil {
 			return false, err
 		}
 	}
+	return true, g.arrive(ctx, g.arrival(p.pod.Name, g.place(p)))
+}
+
+// isTurnOf tells whether the pod fits by now, on a node that is there, or is the next to be
+// launched.
+func (g *growth) isTurnOf(p promise) bool {
+	mark := g.cluster.Checkpoint()
+	defer g.cluster.Revert(mark)
 	node := g.place(p)
-	if fits, _ := g.cluster.Fits(p.pod, node); !fits {
-		return false, nil
+	if node == "" {
+		if slices.Index(g.nodes, "") != p.launch {
+			return false
+		}
+		next := g.demand.node(g.plan.Launches[p.launch])
+		g.cluster.AddNode(next)
+		node = next.Name
 	}
-	return true, g.arrive(ctx, g.arrival(p.pod.Name, node))
+	fits, _ := g.cluster.Fits(p.pod, node)
+	return fits
 }
 
 func (g *growth) place(p promise) string {
