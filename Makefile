@@ -132,7 +132,7 @@ test-vm: build kube ## The same on version 2 of cgroup: in a virtual machine in 
 .PHONY: faults
 faults: ## Check that each row of docs/faults.md, and each case of docs/autoscaling.md, has tests, and that they passed
 	@cd test && go run ./cmd/faults -rows=44 ../docs/faults.md ../$(REPORTS)/*.json
-	@cd test && go run ./cmd/faults -rows=47 ../docs/autoscaling.md ../$(REPORTS)/*.json
+	@cd test && go run ./cmd/faults -rows=48 ../docs/autoscaling.md ../$(REPORTS)/*.json
 
 $(REPORTS):
 	@mkdir -p $@

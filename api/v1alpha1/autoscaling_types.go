@@ -198,10 +198,15 @@ type AutoscalingStatus struct {
 	Shortage string `json:"shortage,omitempty"`
 
 	// BackOffUntil is until when the pool does not grow, because its last nodes did not
-	// come up, or did not help.
+	// come up. When that is over it grows by one node at a time, until one is ready.
 	//
 	// +optional
 	BackOffUntil *metav1.Time `json:"backOffUntil,omitempty"`
+
+	// Failures is how often in a row nodes of the pool did not come up.
+	//
+	// +optional
+	Failures int32 `json:"failures,omitempty"`
 }
 
 // AutoscalingAction is what was decided.

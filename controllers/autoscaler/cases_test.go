@@ -208,6 +208,22 @@ func TestNodesOfPoolsWithoutAutoscalingAreUsedAndKept(t *testing.T) {
 	s.count("fixed", 1)
 }
 
+// A DaemonSet's pod that finds no room on its node would find none on another.
+func TestPodsOfDaemonSetsThatWaitAreNoDemand(t *testing.T) {
+	s := begin(t, newPool("general"))
+	s.fill("general", 1)
+	s.said()
+	s.waits("agent", "3", func(p *corev1.Pod) {
+		replica(p)
+		p.OwnerReferences[0].Kind = "DaemonSet"
+	})
+	s.after(time.Minute)
+	s.count("general", 1)
+	if said := s.said(); len(said) > 0 {
+		t.Errorf("the pod is told %q", said)
+	}
+}
+
 // Pods are gathered before anything is done for them: what comes and goes within a moment
 // leaves no trace.
 func TestAThousandPodsThatComeAndGoWithinASecond(t *testing.T) {

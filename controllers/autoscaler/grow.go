@@ -1,6 +1,7 @@
 package autoscaler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,6 +107,11 @@ func (r *Reconciler) grow(ctx context.Context, p *pass) error {
 
 // bar tells why a pool may not grow.
 func (r *Reconciler) bar(p *pass, pool *pool) string {
+	why, until, most := r.guard.barred(pool, p.now)
+	pool.backOff, pool.most, pool.trouble = until, most, r.guard.of(pool)
+	if !until.IsZero() {
+		p.lookAgain(until.Sub(p.now))
+	}
 	if pool.Spec.Paused {
 		return "it is paused"
 	}
@@ -118,15 +124,7 @@ func (r *Reconciler) bar(p *pass, pool *pool) string {
 			return c.Message
 		}
 	}
-	if why := unwell(p.pools, pool.Spec.FrameworkRef.Name); why != "" {
-		return why
-	}
-	why, until, most := r.guard.barred(pool, p.now)
-	pool.backOff, pool.most = until, most
-	if !until.IsZero() {
-		p.lookAgain(until.Sub(p.now))
-	}
-	return why
+	return cmp.Or(unwell(p.pools, pool.Spec.FrameworkRef.Name), why)
 }
 
 // prerequisites are the conditions of a pool without which nothing is done about it.

@@ -2,6 +2,7 @@ package autoscaler
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -26,10 +27,11 @@ const (
 )
 
 // guard remembers what came to nothing, so that it is not done again and again: nodes that
-// did not become ready, and nodes that did not help the pods that they were made for. It
-// forgets when the process ends; then what comes to nothing does so once more.
+// did not become ready, and nodes that did not help the pods that they were made for. The
+// former are in the status of the pools too, so that the next process knows of them; the
+// latter come to nothing once more then.
 type guard struct {
-	pools  map[string]*trouble
+	pools  map[string]*trouble // nil for those that have none
 	makers map[types.UID]*tries
 }
 
@@ -76,15 +78,40 @@ func waitsInVain(n *v1alpha1.MesosNode) (since time.Time, vain bool) {
 	return c.LastTransitionTime.Time, true
 }
 
+// backOff is how long a pool does not grow after so many failures.
+func (t *trouble) backOff() time.Duration {
+	return min(firstBackOff<<min(t.failures-1, 10), longestBackOff)
+}
+
+// of a pool is the trouble that it has, or had when the last process ended.
+func (g *guard) of(p *pool) *trouble {
+	t, known := g.pools[p.Name]
+	if known {
+		return t
+	}
+	if before := p.Status.Autoscaling; before != nil && before.Failures > 0 && before.BackOffUntil != nil {
+		t = &trouble{failures: int(before.Failures), until: before.BackOffUntil.Time, why: "nodes of it did not come up"}
+		t.since = t.until.Add(-t.backOff())
+		if why, told := strings.CutPrefix(before.Shortage, backsOff); told {
+			t.why = why
+		}
+	}
+	g.pools[p.Name] = t
+	return t
+}
+
+// backsOff begins what is told of a pool that does.
+const backsOff = "backs off: "
+
 // failed notes that nodes of a pool were given up.
 func (g *guard) failed(p *pool, given []*v1alpha1.MesosNode, now time.Time) {
-	t := g.pools[p.Name]
+	t := g.of(p)
 	if t == nil {
 		t = &trouble{}
 		g.pools[p.Name] = t
 	}
-	t.since, t.until = now, now.Add(min(firstBackOff<<min(t.failures, 10), longestBackOff))
 	t.failures++
+	t.since, t.until = now, now.Add(t.backOff())
 	t.why = fmt.Sprintf("%d of its nodes did not come up; %s: %s", len(given), given[0].Name, standing(given[0]))
 }
 
@@ -98,18 +125,18 @@ func standing(n *v1alpha1.MesosNode) string {
 // barred tells why a pool does not grow and until when, and how many nodes it may grow by
 // otherwise: after a failure one, until that one is ready.
 func (g *guard) barred(p *pool, now time.Time) (why string, until time.Time, most int) {
-	t := g.pools[p.Name]
+	t := g.of(p)
 	if t == nil {
 		return "", time.Time{}, -1
 	}
 	for _, n := range p.fleet.Alive {
 		if isReady(n) && meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionReady).LastTransitionTime.After(t.since) {
-			delete(g.pools, p.Name)
+			g.pools[p.Name] = nil
 			return "", time.Time{}, -1
 		}
 	}
 	if t.until.After(now) {
-		return "backs off: " + t.why, t.until, 0
+		return backsOff + t.why, t.until, 0
 	}
 	return "", time.Time{}, max(1-p.inFlight(), 0)
 }

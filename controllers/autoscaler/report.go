@@ -52,9 +52,9 @@ func (r *Reconciler) writeStatus(ctx context.Context, p *pass, pool *pool) error
 // cause is another than that of the last.
 func (p *pass) status(pool *pool) *v1alpha1.AutoscalingStatus {
 	out := &v1alpha1.AutoscalingStatus{Shortage: p.shortage(pool)}
-	if !pool.backOff.IsZero() {
-		at := metav1.NewTime(pool.backOff.Truncate(time.Second))
-		out.BackOffUntil = &at
+	if t := pool.trouble; t != nil {
+		at := metav1.NewTime(t.until.Truncate(time.Second))
+		out.BackOffUntil, out.Failures = &at, int32(t.failures)
 	}
 	before := pool.Status.Autoscaling
 	if before != nil {

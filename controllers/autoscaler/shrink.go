@@ -27,6 +27,9 @@ func (r *Reconciler) shrink(ctx context.Context, p *pass) error {
 	if p.grown {
 		return nil
 	}
+	if r.memory == nil {
+		r.memory = recalled(p.pools)
+	}
 	in := decision.ShrinkInput{Now: p.now, Cluster: r.mirror.cluster, Pending: p.pending, Budgets: p.budgets, Memory: r.memory}
 	sizes := map[string]nodepool.Size{}
 	for _, pool := range p.pools {
@@ -59,6 +62,20 @@ func (w *world) podsByNode() map[string][]*corev1.Pod {
 		}
 	}
 	return out
+}
+
+// recalled is what the nodes tell of what the last process remembered: since when nobody
+// would have missed them.
+func recalled(pools []*pool) decision.Memory {
+	memory := decision.Memory{}
+	for _, pool := range pools {
+		for _, n := range pool.fleet.Alive {
+			if c := meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionDisruptable); c != nil && c.Status == metav1.ConditionTrue {
+				memory[n.Name] = decision.Trace{Idle: c.LastTransitionTime.Time}
+			}
+		}
+	}
+	return memory
 }
 
 // askToShrink describes a pool to the decider. Shapes matter only where there are several,

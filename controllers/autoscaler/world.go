@@ -42,9 +42,10 @@ type pool struct {
 	// barred says why the pool does not grow now; empty if it may.
 	barred string
 	// backOff is until when it backs off, zero if it does not; most is how many nodes it
-	// may grow by after that, -1 for any number.
+	// may grow by after that, -1 for any number; trouble is why, nil for none.
 	backOff time.Time
 	most    int
+	trouble *trouble
 	// full says why Mesos has no room for any node of the pool; empty if it has, or if
 	// that was not asked.
 	full string
