@@ -21,6 +21,9 @@ func NewDemand(seed uint64) *Demand {
 	for i := range 1 + s.IntN(2) {
 		s.addNode(fmt.Sprintf("%s-n%d", s.name, i))
 	}
+	if s.oneIn(3) {
+		s.addVolumes()
+	}
 	s.addHerald()
 	herald := s.Come[0].Pod
 	herald.Spec.NodeName = s.Nodes[len(s.Nodes)-1].Name
