@@ -44,23 +44,27 @@ func TestNodesFollowTheLoadAndDoNotFlap(t *testing.T) {
 	}
 }
 
-// A large node is replaced by a smaller one once, and then nothing moves any more.
+// A large node is replaced by a smaller one once, and then nothing moves any more; where the
+// pool has no more nodes than its minimum as well.
 func TestALargeNodeIsReplacedOnce(t *testing.T) {
 	t.Parallel()
-	large, small := NewShape("large", 16), NewShape("small", 2)
-	l, err := NewLife(large)
-	if err != nil {
-		t.Fatal(err)
-	}
-	two := func(time.Duration) int { return 2 }
-	if err := l.Live(10*time.Minute, two); err != nil || l.CPUs() != 16 {
-		t.Fatalf("%g cpus, want one large node: %v", l.CPUs(), err)
-	}
-	l.Shapes = append(l.Shapes, small)
-	if err := l.Live(12*time.Hour, two); err != nil {
-		t.Fatal(err)
-	}
-	if l.CPUs() != 2 || l.Created != 2 || l.Removed != 1 {
-		t.Errorf("%g cpus are left, want one small node: %s", l.CPUs(), l)
+	for _, least := range []int{0, 1} {
+		large, small := NewShape("large", 16), NewShape("small", 2)
+		l, err := NewLife(large)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Pool.Min = least
+		two := func(time.Duration) int { return 2 }
+		if err := l.Live(10*time.Minute, two); err != nil || l.CPUs() != 16 {
+			t.Fatalf("%g cpus, want one large node: %v", l.CPUs(), err)
+		}
+		l.Shapes = append(l.Shapes, small)
+		if err := l.Live(12*time.Hour, two); err != nil {
+			t.Fatal(err)
+		}
+		if l.CPUs() != 2 || l.Created != 2 || l.Removed != 1 {
+			t.Errorf("with a minimum of %d %g cpus are left, want one small node: %s", least, l.CPUs(), l)
+		}
 	}
 }

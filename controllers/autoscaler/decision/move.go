@@ -118,6 +118,19 @@ func (s *shrinkage) replace(c *candidate) bool {
 	return false
 }
 
+// exchange replaces a node that only its pool's minimum keeps: with the smaller one there is
+// one more, and this one may go.
+func (s *shrinkage) exchange(c *candidate, full string) {
+	c.pool.exchanges--
+	if reason, message := s.budgets.forbid(c.load.disturbed()); reason != "" {
+		s.stays(c, reason, message)
+		return
+	}
+	if !s.replace(c) {
+		s.mayGo(c, full)
+	}
+}
+
 // preferred puts the shapes that are liked most first, and of those the smallest.
 func preferred(a, b *shape) int {
 	return cmp.Or(

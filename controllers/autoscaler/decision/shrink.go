@@ -46,6 +46,8 @@ type shrinking struct {
 	grows *pool
 	left  int // how many may go
 	spent string
+	// exchanges is how many may be replaced besides, where only the minimum keeps them.
+	exchanges int
 	// patience is After, or longer.
 	patience time.Duration
 }
@@ -73,6 +75,7 @@ func newShrinking(p ShrinkPool) *shrinking {
 	out := &shrinking{ShrinkPool: p, grows: newPool(p.Pool), left: allowed - p.Leaving, patience: p.Past.patience(&p)}
 	out.spent = fmt.Sprintf("%d of its pool's nodes are on their way out, and the budget is %d", p.Leaving, allowed)
 	if above := len(p.Members) - p.Min; above < out.left {
+		out.exchanges = out.left - max(above, 0)
 		out.left, out.spent = above, fmt.Sprintf("its pool has no more than its minReplicas, %d", p.Min)
 	}
 	return out
@@ -187,11 +190,14 @@ func (s *shrinkage) judge(c *candidate) {
 		s.stays(c, v1alpha1.ReasonUtilized, "Pods of nodes that go fit on it.")
 		return
 	}
-	switch wait := s.waits(c); {
+	wait, full := s.waits(c), c.pool.full()
+	switch {
 	case c.turn == replaceable:
-		s.move(c, wait)
-	case wait != "":
-		s.mayGo(c, wait)
+		s.move(c, cmp.Or(wait, full))
+	case wait == "" && full != "" && c.turn == underused && c.pool.exchanges > 0:
+		s.exchange(c, full)
+	case wait != "" || full != "":
+		s.mayGo(c, cmp.Or(wait, full))
 	case c.turn == empty:
 		cause := fmt.Sprintf("it has been empty for %s", s.since(c.trace.Idle))
 		if n := len(c.load.expendable); n > 0 {
@@ -219,10 +225,15 @@ func (s *shrinkage) waits(c *candidate) string {
 			return "It may go " + w.what + "."
 		}
 	}
-	switch {
-	case p.Held != "":
+	if p.Held != "" {
 		return fmt.Sprintf("It stays for now: %s.", p.Held)
-	case p.left <= 0:
+	}
+	return ""
+}
+
+// full tells why no more nodes of the pool may go, in words; empty if they may.
+func (p *shrinking) full() string {
+	if p.left <= 0 {
 		return fmt.Sprintf("It stays for now: %s.", p.spent)
 	}
 	return ""

@@ -336,6 +336,19 @@ func TestWhichNodesGo(t *testing.T) {
 			members: []decision.Member{member("n1", replica("a", "1500m"))}, pool: smaller,
 			want: []string{"n1: true Underutilized"}, launch: []string{"small"}, says: "when a node of shape small is ready",
 		},
+		"a smaller one is launched for a node that only the minimum keeps": {
+			members: []decision.Member{member("n1", replica("a", "1500m"))}, pool: func(p *decision.ShrinkPool) { smaller(p); p.Min = 1 },
+			want: []string{"n1: true Underutilized"}, launch: []string{"small"}, says: "when a node of shape small is ready",
+		},
+		"but not for one that is empty": {
+			members: []decision.Member{member("n1")}, pool: func(p *decision.ShrinkPool) { smaller(p); p.Min = 1 },
+			want: []string{"n1: true Empty"}, says: "no more than its minReplicas, 1",
+		},
+		"nor where the budget is spent": {
+			members: []decision.Member{member("n1", replica("a", "1500m"))},
+			pool:    func(p *decision.ShrinkPool) { smaller(p); p.Min, p.Budget, p.Leaving = 1, intstr.FromInt32(1), 1 },
+			want:    []string{"n1: true Underutilized"}, says: "It stays for now: 1 of its pool's nodes are on their way out",
+		},
 		"none is launched where there is no room": {
 			members: []decision.Member{member("n1", replica("a", "1500m"))},
 			pool:    func(p *decision.ShrinkPool) { smaller(p); p.Shapes[1].Room = 0 },
