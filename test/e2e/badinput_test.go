@@ -9,7 +9,9 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +24,7 @@ import (
 	"github.com/k8sm/k8sm/test/household"
 )
 
-// broken is a pool whose nodes are of another kubelet.
+// broken is a pool whose nodes are none.
 const broken = `
 apiVersion: k8sm.io/v1alpha1
 kind: MesosNodePool
@@ -33,18 +35,28 @@ spec:
   template:
     spec:
       resources: {cpu: 300m, memory: 640Mi}
-      runtime: {artifacts: [{name: kubelet, uri: "%s", sha256: "%s"}]}
+`
+
+// brokenKubelet has them run another kubelet.
+const brokenKubelet = `      runtime: {artifacts: [{name: kubelet, uri: "%s", sha256: "%s"}]}
 `
 
 // noDigest is one that no file has.
 var noDigest = strings.Repeat("0", 64)
 
-// Each is one clear reason in the condition of the MesosNode, and leaves nothing. What
-// is wrong with a disk or a clock is tested beside the code that finds it.
+// Each is one clear reason in the condition of the MesosNode, and leaves nothing. A clock
+// that is off is tested beside the code that finds it: all processes of a machine share it.
 func (h *house) saysWhatIsWrong() {
 	It("says that a version does not exist", func(ctx SpecContext) {
 		server := h.fileServer(http.NotFoundHandler())
 		h.refused(ctx, server+"/kubernetes/v9.99.9/kubelet", noDigest, `artifact "kubelet"`, "/kubernetes/v9.99.9/kubelet", "404 Not Found")
+	})
+
+	It("says how far it is with an artifact that takes its time", func(ctx SpecContext) {
+		server := h.fileServer(http.HandlerFunc(slowly))
+		h.MustApply(ctx, fmt.Sprintf(broken+brokenKubelet, server+"/kubelet", noDigest))
+		h.launchSays(ctx, `fetching artifact "kubelet": `, " of 64 MiB")
+		h.MustKubectl(ctx, "delete", "mesosnodepool", "broken", "--timeout=60s")
 	})
 
 	It("says that an artifact has another digest", func(ctx SpecContext) {
@@ -70,13 +82,46 @@ func (h *house) saysWhatIsWrong() {
 	})
 }
 
-// refused expects that a node of this kubelet is none, that its condition says all the
-// words, and that nothing of it is left on the agent.
+// saysWhatIsWrongWithItsDisk is for when no node lives: its state would be hidden.
+func (h *house) saysWhatIsWrongWithItsDisk() {
+	for _, disk := range []struct{ name, options, says string }{
+		{"is full", "size=16m", "no space left on device"},
+		{"is read-only", "ro", "read-only file system"},
+		{"runs no programs", "noexec", "is mounted noexec"},
+	} {
+		It("says that its disk "+disk.name, func(ctx SpecContext) {
+			out, err := exec.CommandContext(ctx, "mount", "-t", "tmpfs", "-o", disk.options, "tmpfs", h.StateDir()).CombinedOutput()
+			Expect(err).NotTo(HaveOccurred(), string(out))
+			DeferCleanup(func(ctx SpecContext) { // it is busy until the last executor has gone
+				Eventually(ctx, func() error { return exec.Command("umount", h.StateDir()).Run() }).WithTimeout(30 * time.Second).WithPolling(time.Second).Should(Succeed())
+			})
+			h.isNone(ctx, broken, disk.says, h.StateDir())
+		})
+	}
+}
+
+// refused expects that a node of this kubelet is none, and that no other feels it.
 func (h *house) refused(ctx SpecContext, uri, digest string, words ...string) {
 	GinkgoHelper()
 	before := h.awaitLodgers(ctx)
-	h.MustApply(ctx, fmt.Sprintf(broken, uri, digest))
-	name := ""
+	h.isNone(ctx, fmt.Sprintf(broken+brokenKubelet, uri, digest), words...)
+	h.undisturbed(ctx, before)
+}
+
+// isNone expects that the broken pool's node is none, that its condition says all the
+// words, and that nothing of it is left on the agent.
+func (h *house) isNone(ctx SpecContext, pool string, words ...string) {
+	GinkgoHelper()
+	h.MustApply(ctx, pool)
+	name := h.launchSays(ctx, words...)
+	Expect(h.nodeFolder(name)).NotTo(BeADirectory(), "half a node")
+	h.MustKubectl(ctx, "delete", "mesosnodepool", "broken", "--timeout=60s")
+}
+
+// launchSays waits for all the words in the condition of the broken pool's node, and
+// returns its name.
+func (h *house) launchSays(ctx SpecContext, words ...string) (name string) {
+	GinkgoHelper()
 	Eventually(ctx, func(g Gomega) {
 		var nodes v1alpha1.MesosNodeList
 		g.Expect(h.Client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: "broken"})).To(Succeed())
@@ -89,9 +134,20 @@ func (h *house) refused(ctx SpecContext, uri, digest string, words ...string) {
 			g.Expect(launched.Message).To(ContainSubstring(word))
 		}
 	}).WithTimeout(90 * time.Second).WithPolling(500 * time.Millisecond).Should(Succeed())
-	Expect(h.nodeFolder(name)).NotTo(BeADirectory(), "half a node")
-	h.undisturbed(ctx, before)
-	h.MustKubectl(ctx, "delete", "mesosnodepool", "broken", "--timeout=60s")
+	return name
+}
+
+// slowly serves 64 MiB.
+func slowly(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Length", strconv.Itoa(64<<20))
+	for range 64 {
+		_, _ = w.Write(make([]byte, 1<<20))
+		select {
+		case <-r.Context().Done():
+			return
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
 }
 
 // fileServer is one that agents reach.

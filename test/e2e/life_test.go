@@ -127,6 +127,7 @@ func (h *house) leavesNoOrphans() {
 	}{
 		{"its executor is killed", func(v victim) { kill(v.executor) }},
 		{"all that belongs to it is killed at once", func(v victim) { killAtOnce(playground.InCgroup(v.ID)) }},
+		{"its agent stays away", h.orphan},
 		{"its machine loses power", func(victim) { h.agent().Reboot(2 * time.Second) }},
 	}
 	for _, way := range ways {
@@ -156,6 +157,16 @@ func (h *house) leavesNoOrphans() {
 		Eventually(ctx, h.Residue).WithTimeout(30 * time.Second).Should(BeEmpty())
 		Expect(read(filepath.Join(h.dataFolder(), "file"))).To(Equal("precious\n"))
 	}, SpecTimeout(6*time.Minute))
+}
+
+// orphan a node: its agent goes, and comes back when the executor has given it up.
+func (h *house) orphan(v victim) {
+	GinkgoHelper()
+	h.agent().Stop()
+	Eventually(func() []int { return living([]int{v.executor}) }).WithTimeout(2*time.Minute).WithPolling(time.Second).
+		Should(BeEmpty(), "it has nobody to answer to")
+	Expect(v.folder).NotTo(BeADirectory(), "it clears up before it ends")
+	h.agent().Start()
 }
 
 // living are those of them that are there still.

@@ -55,11 +55,13 @@ var _ = Describe("A node of real containers", Label("node"), Ordered, func() {
 	h.saysWhatIsWrong()
 	h.livesWithinItsMeans()
 	h.isTuned()
+	h.endsItsPods()
 	h.outlivesItsPrograms()
 	h.outlivesItsAgent()
 	h.diesAtAnyMoment()
 	h.upgradesItsKubelet()
 	h.leavesNoOrphans()
+	h.saysWhatIsWrongWithItsDisk()
 })
 
 func (h *house) build(ctx SpecContext) {
