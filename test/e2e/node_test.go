@@ -46,7 +46,7 @@ spec:
 // house is one playground with these nodes, shared by all specs about them.
 type house struct{ household.House }
 
-var _ = Describe("A node of real containers", Label("node"), Ordered, func() {
+var _ = Describe("A node of real containers", Label("node"), Ordered, ContinueOnFailure, func() {
 	h := &house{}
 	BeforeAll(h.build)
 	AfterAll(h.TearDown)
