@@ -128,7 +128,9 @@ func (w *world) missing() string {
 		}
 	}
 	w.poolsMissing(of, add)
-	w.kubeletsMissing(add)
+	if len(out) == 0 {
+		w.kubeletsMissing(records, add)
+	}
 	return strings.Join(out, "; ")
 }
 

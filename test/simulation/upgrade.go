@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/mesos/kubelet"
@@ -62,7 +63,7 @@ func (n *member) exchange(ctx context.Context, wanted string) {
 
 // kubeletsMissing tells which pools are not yet done with their nodes' kubelets, by what
 // they say and by what runs.
-func (w *world) kubeletsMissing(add func(string, ...any)) {
+func (w *world) kubeletsMissing(records []client.Object, add func(string, ...any)) {
 	wanted := map[string]string{}
 	for _, o := range w.server.list(kindPool) {
 		p := o.(*v1alpha1.MesosNodePool)
@@ -74,7 +75,7 @@ func (w *world) kubeletsMissing(add func(string, ...any)) {
 			add("pool %s has not all kubelets that it wants", p.Name)
 		}
 	}
-	for _, o := range w.server.list(kindMesosNode) {
+	for _, o := range records {
 		n := o.(*v1alpha1.MesosNode)
 		want, upgrades := wanted[n.Labels[v1alpha1.LabelPool]]
 		if upgrades && n.Status.Task != nil && w.checks.kubeletOf(n.Status.Task.ID) != want {
