@@ -71,7 +71,8 @@ func NewScenario(seed uint64) *Scenario {
 	}
 	s.addHerald()
 	for i := range 12 + nodes {
-		s.Come = append(s.Come, s.arrival(fmt.Sprint("pod-", i)))
+		pod := s.podLikeAnother(fmt.Sprint("pod-", i))
+		s.Come = append(s.Come, s.inSomeOrder(pod))
 	}
 	return s.Scenario
 }
@@ -167,9 +168,22 @@ func (s *sketch) repel(node *corev1.Node) {
 // that the pod can't go to, it must be this one, or scenarios would see each other.
 func (s *sketch) rack() string { return s.name + ".differential.k8sm.io/rack" }
 
-// arrival is a pod that prefers nodes in a random order.
-func (s *sketch) arrival(name string) Arrival {
-	pod := s.pod(name)
+// podLikeAnother is some pod, every other time a replica of one that comes before it: what
+// was said of that one may have been kept, and may no longer hold.
+func (s *sketch) podLikeAnother(name string) *corev1.Pod {
+	if len(s.Come) < 2 || s.oneIn(2) {
+		return s.pod(name)
+	}
+	pod := oneOf(s.dice, s.Come[1:]...).Pod.DeepCopy() // the first is the herald
+	pod.Name = name
+	if affinity := pod.Spec.Affinity; affinity != nil && affinity.NodeAffinity != nil {
+		affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution = nil
+	}
+	return pod
+}
+
+// inSomeOrder has the pod prefer nodes in a random order.
+func (s *sketch) inSomeOrder(pod *corev1.Pod) Arrival {
 	var order []string
 	for _, i := range s.Perm(len(s.Nodes)) {
 		order = append(order, s.Nodes[i].Name)
