@@ -132,6 +132,9 @@ func hollowOut(server *options.KubeletServer, endpoint string) {
 	server.EvictionHard = map[string]string{}
 }
 
+// imageSize is that of every image, in bytes.
+const imageSize = 1 << 20
+
 // startFakeRuntime serves the container runtime interface on a socket of its own.
 func startFakeRuntime(root string) (endpoint string, stop func(), err error) {
 	if err := os.MkdirAll(root, 0o750); err != nil {
@@ -144,6 +147,9 @@ func startFakeRuntime(root string) (endpoint string, stop func(), err error) {
 	}
 	endpoint = "unix://" + filepath.Join(dir, "cri.sock")
 	runtime := fakeremote.NewFakeRemoteRuntime()
+	// An image without a size counts as broken, and keeps the second pod that uses it
+	// from starting.
+	runtime.ImageService.SetFakeImageSize(imageSize)
 	if err := runtime.Start(endpoint); err != nil {
 		return "", nil, fmt.Errorf("starting fake runtime: %w", err)
 	}
