@@ -191,7 +191,10 @@ func newPool(name string, nodes int) *v1alpha1.MesosNodePool {
 
 func readyStatus() corev1.NodeStatus {
 	now := metav1.NewTime(time.Now())
-	return corev1.NodeStatus{Conditions: []corev1.NodeCondition{{
+	has := corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("1900m"), corev1.ResourceMemory: resource.MustParse("3840Mi"), corev1.ResourcePods: resource.MustParse("110"),
+	}
+	return corev1.NodeStatus{Capacity: has, Allocatable: has, Conditions: []corev1.NodeCondition{{
 		Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady",
 		LastHeartbeatTime: now, LastTransitionTime: now,
 	}}}

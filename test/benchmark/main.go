@@ -53,6 +53,8 @@ var measurements = []measurement{
 	{[]string{"simulate_1000_pods", "simulate_5000_pods", "simulate_10000_pods", "simulate_20000_pods"}, measureDiverse},
 	{[]string{"simulate_50000_like_pods"}, measureAlike},
 	{arrivalFigures(), measureArrivals},
+	{[]string{"pending_to_accept"}, measurePending},
+	{[]string{"operator_rss_5000_nodes_50000_pods"}, measureCrowd},
 	{[]string{"offers_10000_in_one_event", "updates_10000_in_a_burst"}, measureStream},
 	{[]string{"restart_10000_tasks"}, measureRestart},
 	{[]string{"at_rest_10000_agents_5000_nodes"}, measureRest},
@@ -64,7 +66,7 @@ var measurements = []measurement{
 func main() {
 	var o options
 	only := flag.String("run", "", "measure only the figures whose names match this regular expression")
-	flag.IntVar(&o.nodes, "nodes", 1000, "nodes of the pool in the figures that speak of 1,000")
+	flag.IntVar(&o.nodes, "nodes", 1000, "nodes of the pool in the figures that speak of 1,000, and a fifth of those in the one that speaks of 5,000")
 	flag.IntVar(&o.rest, "rest", 60, "seconds for which what happens at rest is measured")
 	flag.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "folder of kube-apiserver and etcd")
 	flag.Parse()

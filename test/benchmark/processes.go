@@ -18,18 +18,35 @@ func memoryOf(pid int) (m memory, err error) {
 		return m, fmt.Errorf("reading the memory of process %d: %w", pid, err)
 	}
 	for field, value := range map[string]*float64{"Rss:": &m.resident, "Anonymous:": &m.anonymous, "Pss:": &m.proportional} {
-		_, after, _ := strings.Cut(string(content), "\n"+field)
-		words := strings.Fields(after)
-		if len(words) == 0 {
-			return m, fmt.Errorf("reading the memory of process %d: no %s", pid, field)
-		}
-		kib, err := strconv.ParseFloat(words[0], 64)
-		if err != nil {
+		if *value, err = mebibytes(string(content), field); err != nil {
 			return m, fmt.Errorf("reading the memory of process %d: %w", pid, err)
 		}
-		*value = kib / 1024
 	}
 	return m, nil
+}
+
+// peakOf is the most that was ever resident of a process, in MiB.
+func peakOf(pid int) (float64, error) {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, fmt.Errorf("reading the peak memory of process %d: %w", pid, err)
+	}
+	peak, err := mebibytes(string(content), "VmHWM:")
+	if err != nil {
+		return 0, fmt.Errorf("reading the peak memory of process %d: %w", pid, err)
+	}
+	return peak, nil
+}
+
+// mebibytes reads a field that is told in KiB.
+func mebibytes(content, field string) (float64, error) {
+	_, after, _ := strings.Cut(content, "\n"+field)
+	words := strings.Fields(after)
+	if len(words) == 0 {
+		return 0, fmt.Errorf("no %s", field)
+	}
+	kib, err := strconv.ParseFloat(words[0], 64)
+	return kib / 1024, err
 }
 
 // clockTick is the unit of times in /proc, the same on all that Go runs on.

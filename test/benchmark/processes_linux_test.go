@@ -20,6 +20,9 @@ func TestWhatThisProcessTakes(t *testing.T) {
 	if m.anonymous < 32 || m.resident < m.anonymous || m.proportional > m.resident {
 		t.Errorf("with %d MiB of ballast: %+v", len(ballast)>>20, m)
 	}
+	if peak, err := peakOf(os.Getpid()); err != nil || peak < 32 {
+		t.Errorf("with %d MiB of ballast the peak is %v MiB (%v)", len(ballast)>>20, peak, err)
+	}
 	before, err := cpuTime(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
@@ -39,6 +42,9 @@ func TestWhatThisProcessTakes(t *testing.T) {
 func TestProcessThatIsNotThereTakesNothing(t *testing.T) {
 	if _, err := memoryOf(1 << 30); err == nil {
 		t.Error("no error of its memory")
+	}
+	if _, err := peakOf(1 << 30); err == nil {
+		t.Error("no error of its peak memory")
 	}
 	if _, err := cpuTime(1 << 30); err == nil {
 		t.Error("no error of its CPU time")
