@@ -111,7 +111,7 @@ func trimStatus(s *corev1.PodStatus) corev1.PodStatus {
 		switch c.Type {
 		case corev1.PodResizePending, corev1.PodResizeInProgress:
 			resizes = true
-		case corev1.PodScheduled:
+		case corev1.PodScheduled, corev1.PodReady:
 			if c.Status == corev1.ConditionTrue {
 				continue
 			}

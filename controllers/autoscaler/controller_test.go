@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -252,4 +253,26 @@ func TestAPoolThatWaitsInVainForOffersIsPassedBy(t *testing.T) {
 	s.after(time.Second)
 	s.count("a", 0)
 	s.count("b", 1)
+}
+
+// What DaemonSets will have on a node is not there for others, from the moment on that the
+// node is wanted.
+func TestDaemonSetsHaveTheirPartOfANewNode(t *testing.T) {
+	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "logs", UID: "logs"}}
+	onPort := func(p *corev1.Pod) { p.Spec.Containers[0].Ports = []corev1.ContainerPort{{HostPort: 80}} }
+	set.Spec.Template.Spec = newPod("logs", "1", onPort).Spec
+	s := begin(t, newPool("general"), set)
+	s.waits("a", "1500m")
+	s.waits("b", "1500m")
+	s.look()
+	s.count("general", 2) // of 3.9 cpus each
+	s.waits("c", "1500m")
+	s.look()
+	s.count("general", 3) // those in flight are no larger
+	s.said()
+
+	s.waits("on-its-port", "100m", onPort)
+	s.look()
+	s.count("general", 3)
+	s.tells("didn't have free ports")
 }

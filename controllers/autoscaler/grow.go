@@ -74,7 +74,8 @@ func (r *Reconciler) giveUp(ctx context.Context, p *pass) error {
 // reflect makes the mirror show the world, and sorts the pods.
 func (r *Reconciler) reflect(_ context.Context, p *pass) error {
 	p.templates = learn(p.mesosNodes, p.nodes, p.daemons)
-	if err := r.mirror.follow(p.views(p.templates), p.pods, p.objects); err != nil {
+	views, daemons := p.views(p.templates)
+	if err := r.mirror.follow(views, slices.Concat(p.pods, daemons), p.objects); err != nil {
 		return fmt.Errorf("following the cluster: %w", err)
 	}
 	p.onNodes = p.podsByNode()
@@ -200,9 +201,9 @@ func (r *Reconciler) shapes(ctx context.Context, p *pass, pool *pool, sizes map[
 	}
 	var out []decision.Shape
 	var rooms []placement.Room
-	for _, size := range sizesOf(pool.MesosNodePool) {
+	for _, shape := range shapesOf(pool.MesosNodePool) {
 		for _, zone := range zones(pool.Spec.Placement, capacity) {
-			size.Zone = zone
+			size := nodepool.Size{Shape: shape.Name, Resources: shape.Resources, Zone: zone}
 			name := fmt.Sprintf("%s/%s/%s", pool.Name, size.Shape, zone)
 			sizes[name] = size
 			n := nodepool.NewNode(pool.MesosNodePool, "new", size)
@@ -211,8 +212,9 @@ func (r *Reconciler) shapes(ctx context.Context, p *pass, pool *pool, sizes map[
 				room = capacity.Room(node.Demand(n, framework.Spec.Roles, p.now))
 				rooms = append(rooms, room)
 			}
+			object := p.templates.node(n)
 			out = append(out, decision.Shape{
-				Name: name, Node: p.templates.node(n), Preference: preferenceOf(pool.MesosNodePool, size), Room: room.Count, NearestMiss: room.Why,
+				Name: name, Node: object, Daemons: p.templates.daemonsOn(object), Preference: shape.Preference, Room: room.Count, NearestMiss: room.Why,
 			})
 		}
 	}
@@ -234,26 +236,14 @@ func full(rooms []placement.Room) string {
 	return strings.Join(why, "; ")
 }
 
-// sizesOf are the sizes of nodes that a pool's template has.
-func sizesOf(p *v1alpha1.MesosNodePool) []nodepool.Size {
+// shapesOf are the shapes of nodes that a pool's template has; one without a name where it
+// has resources instead.
+func shapesOf(p *v1alpha1.MesosNodePool) []v1alpha1.NodeShape {
 	spec := p.Spec.Template.Spec
 	if len(spec.Shapes) == 0 {
-		return []nodepool.Size{{Resources: spec.Resources}}
+		return []v1alpha1.NodeShape{{Resources: spec.Resources}}
 	}
-	var out []nodepool.Size
-	for _, s := range spec.Shapes {
-		out = append(out, nodepool.Size{Shape: s.Name, Resources: s.Resources})
-	}
-	return out
-}
-
-func preferenceOf(p *v1alpha1.MesosNodePool, size nodepool.Size) int32 {
-	for _, s := range p.Spec.Template.Spec.Shapes {
-		if s.Name == size.Shape {
-			return s.Preference
-		}
-	}
-	return 0
+	return spec.Shapes
 }
 
 // zones are those in which the pool's agents may be: pods that are spread over zones, or

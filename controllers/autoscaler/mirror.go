@@ -38,7 +38,7 @@ func newMirror() (*mirror, error) {
 }
 
 // follow makes the Cluster hold these nodes, and the pods that have a place on them.
-func (m *mirror) follow(views map[string]*corev1.Node, pods []corev1.Pod, objects []client.Object) error {
+func (m *mirror) follow(views map[string]*corev1.Node, pods []*corev1.Pod, objects []client.Object) error {
 	if err := m.followObjects(objects); err != nil {
 		return err
 	}
@@ -59,11 +59,10 @@ func (m *mirror) follow(views map[string]*corev1.Node, pods []corev1.Pod, object
 }
 
 // followPods removes first: a pod may have followed another of its name.
-func (m *mirror) followPods(pods []corev1.Pod) error {
+func (m *mirror) followPods(pods []*corev1.Pod) error {
 	stays := make(map[types.UID]bool, len(m.pods))
 	var comes []*corev1.Pod
-	for i := range pods {
-		pod := &pods[i]
+	for _, pod := range pods {
 		place := placeOf(pod)
 		if place == "" || done(pod) || m.nodes[place] == nil {
 			continue

@@ -90,7 +90,7 @@ func TestTheMirrorFollowsANodeThatGoesAndComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	object := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1"}}
-	pods := []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "web", UID: "web"}, Spec: corev1.PodSpec{NodeName: "n1"}}}
+	pods := []*corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "web", UID: "web"}, Spec: corev1.PodSpec{NodeName: "n1"}}}
 	there := map[string]*corev1.Node{"n1": object}
 	for i, views := range []map[string]*corev1.Node{there, {}, there, {}} {
 		if err := m.follow(views, pods, nil); err != nil {
@@ -123,7 +123,7 @@ func TestTheMirrorFollowsAPodThatIsResized(t *testing.T) {
 		ContainerStatuses: []corev1.ContainerStatus{{Name: "main", AllocatedResources: has, Resources: &corev1.ResourceRequirements{Requests: has}}},
 	}
 	for i, now := range []*corev1.Pod{pod, shrinks, pod} {
-		if err := m.follow(views, []corev1.Pod{*now}, nil); err != nil {
+		if err := m.follow(views, []*corev1.Pod{now}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if fits, why := m.cluster.Fits(newPod("probe", "2"), "n1"); fits == (now == shrinks) {

@@ -56,9 +56,9 @@ func (r *Reconciler) shrink(ctx context.Context, p *pass) error {
 // podsByNode has the pods that are on a node, or will be.
 func (w *world) podsByNode() map[string][]*corev1.Pod {
 	out := map[string][]*corev1.Pod{}
-	for i := range w.pods {
-		if place := placeOf(&w.pods[i]); place != "" {
-			out[place] = append(out[place], &w.pods[i])
+	for _, pod := range w.pods {
+		if place := placeOf(pod); place != "" {
+			out[place] = append(out[place], pod)
 		}
 	}
 	return out

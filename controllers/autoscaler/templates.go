@@ -2,14 +2,16 @@ package autoscaler
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"runtime"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
-	resourcehelper "k8s.io/component-helpers/resource"
+	"k8s.io/apimachinery/pkg/types"
 	schedulinghelper "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	"k8s.io/klog/v2"
@@ -79,8 +81,7 @@ func learn(nodes []v1alpha1.MesosNode, objects map[string]*corev1.Node, daemons 
 	return t
 }
 
-// node is the Node that a MesosNode will have, with what its DaemonSets will take of it
-// taken off.
+// node is the Node that a MesosNode will have.
 func (t templates) node(n *v1alpha1.MesosNode) *corev1.Node {
 	placed := n.DeepCopy()
 	if placed.Status.Task == nil {
@@ -103,7 +104,6 @@ func (t templates) node(n *v1alpha1.MesosNode) *corev1.Node {
 	maps.Copy(out.Labels, node.Labels(placed))
 	out.Labels[corev1.LabelHostname] = n.Name
 	out.Status.Capacity = taken(n)
-	t.takeDaemons(out)
 	return out
 }
 
@@ -137,25 +137,37 @@ func maxPods(n *v1alpha1.MesosNode) int64 {
 	return config.MaxPods
 }
 
-// takeDaemons takes off a Node what the pods of DaemonSets will.
-func (t templates) takeDaemons(n *corev1.Node) {
+// daemonsOn are the pods that DaemonSets will have on a Node.
+func (t templates) daemonsOn(n *corev1.Node) []*corev1.Pod {
+	var pods []*corev1.Pod
 	for i := range t.daemons {
-		pod := &corev1.Pod{Spec: t.daemons[i].Spec.Template.Spec}
+		set := &t.daemons[i]
+		pod := &corev1.Pod{Spec: set.Spec.Template.Spec}
 		if !runsOn(pod, n) {
 			continue
 		}
-		for name, q := range resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}) {
-			subtract(n.Status.Allocatable, name, q)
-		}
-		subtract(n.Status.Allocatable, corev1.ResourcePods, *resource.NewQuantity(1, resource.DecimalSI))
+		pod.Namespace, pod.Name, pod.Labels = set.Namespace, set.Name, set.Spec.Template.Labels
+		pod.UID, pod.Generation = types.UID(fmt.Sprintf("%s on %s", set.UID, n.Name)), set.Generation
+		pod.Spec.NodeName, pod.Spec.Containers = n.Name, onHost(pod)
+		pods = append(pods, pod)
 	}
+	return pods
 }
 
-func subtract(from corev1.ResourceList, name corev1.ResourceName, q resource.Quantity) {
-	if have, ok := from[name]; ok {
-		have.Sub(q)
-		from[name] = have
+// onHost are the containers of a pod with the ports that they take of the host: all of them
+// where the pod has the host's network, as the API server fills in.
+func onHost(pod *corev1.Pod) []corev1.Container {
+	if !pod.Spec.HostNetwork {
+		return pod.Spec.Containers
 	}
+	containers := slices.Clone(pod.Spec.Containers)
+	for i := range containers {
+		containers[i].Ports = slices.Clone(containers[i].Ports)
+		for j := range containers[i].Ports {
+			containers[i].Ports[j].HostPort = containers[i].Ports[j].ContainerPort
+		}
+	}
+	return containers
 }
 
 // runsOn tells whether a DaemonSet has a pod on a node.

@@ -31,34 +31,65 @@ func amounts(l corev1.ResourceList) map[string]string {
 }
 
 func TestWhatANodeWillBe(t *testing.T) {
-	daemon := appsv1.DaemonSet{}
-	daemon.Spec.Template.Spec = newPod("d", "100m").Spec
-	elsewhere := *daemon.DeepCopy()
-	elsewhere.Spec.Template.Spec.NodeSelector = map[string]string{"gpu": "yes"}
 	tests := map[string]struct {
-		how     func(*v1alpha1.MesosNodePool)
-		daemons []appsv1.DaemonSet
-		want    map[string]string
+		how  func(*v1alpha1.MesosNodePool)
+		want map[string]string
 	}{
-		"its resources less the overhead":        {func(*v1alpha1.MesosNodePool) {}, nil, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "110"}},
-		"less what its DaemonSets take":          {func(*v1alpha1.MesosNodePool) {}, []appsv1.DaemonSet{daemon}, map[string]string{"cpu": "3800m", "memory": "7936Mi", "pods": "109"}},
-		"not those that have no pod on it":       {func(*v1alpha1.MesosNodePool) {}, []appsv1.DaemonSet{elsewhere}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "110"}},
-		"nor those that do not tolerate a taint": {tainted, []appsv1.DaemonSet{daemon}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "110"}},
+		"its resources less the overhead": {func(*v1alpha1.MesosNodePool) {}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "110"}},
 		"with a disk": {func(p *v1alpha1.MesosNodePool) {
 			p.Spec.Template.Spec.Resources.EphemeralStorage = new(resource.MustParse("10Gi"))
-		}, nil, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "110", "ephemeral-storage": "10Gi"}},
+		}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "110", "ephemeral-storage": "10Gi"}},
 		"with fewer pods": {func(p *v1alpha1.MesosNodePool) {
 			p.Spec.Template.Spec.Kubelet.Config = &runtime.RawExtension{Raw: []byte(`{"maxPods": 10}`)}
-		}, nil, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "10"}},
+		}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "10"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := templates{daemons: test.daemons}.node(mesosNode("n", test.how))
+			got := templates{}.node(mesosNode("n", test.how))
 			if diff := cmp.Diff(test.want, amounts(got.Status.Allocatable)); diff != "" {
 				t.Errorf("allocatable (-want +got):\n%s", diff)
 			}
 			if got.Labels[corev1.LabelHostname] != "n" || got.Labels[corev1.LabelTopologyZone] != "eu-1" || got.Labels[v1alpha1.LabelPool] != "general" {
 				t.Errorf("its labels are %v", got.Labels)
+			}
+		})
+	}
+}
+
+func TestWhatDaemonSetsHaveOnANode(t *testing.T) {
+	tests := map[string]struct {
+		node func(*v1alpha1.MesosNodePool)
+		pod  func(*corev1.PodSpec)
+		want []int32 // the host ports of the pod; nil where there is none
+	}{
+		"a pod":                             {nil, func(*corev1.PodSpec) {}, []int32{}},
+		"none where it selects other nodes": {nil, func(s *corev1.PodSpec) { s.NodeSelector = map[string]string{"gpu": "yes"} }, nil},
+		"none where it tolerates no taint":  {tainted, func(*corev1.PodSpec) {}, nil},
+		"a pod that takes a port": {nil, func(s *corev1.PodSpec) {
+			s.Containers[0].Ports = []corev1.ContainerPort{{HostPort: 80, ContainerPort: 8080}}
+		}, []int32{80}},
+		"a pod that has the host's network": {nil, func(s *corev1.PodSpec) {
+			s.HostNetwork, s.Containers[0].Ports = true, []corev1.ContainerPort{{ContainerPort: 8080}}
+		}, []int32{8080}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			set := appsv1.DaemonSet{}
+			set.Spec.Template.Spec = newPod("d", "100m").Spec
+			test.pod(&set.Spec.Template.Spec)
+			known := templates{daemons: []appsv1.DaemonSet{set}}
+			if test.node == nil {
+				test.node = func(*v1alpha1.MesosNodePool) {}
+			}
+			var got []int32
+			for _, pod := range known.daemonsOn(known.node(mesosNode("n", test.node))) {
+				got = []int32{}
+				for _, port := range pod.Spec.Containers[0].Ports {
+					got = append(got, port.HostPort)
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("host ports (-want +got):\n%s", diff)
 			}
 		})
 	}

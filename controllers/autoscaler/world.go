@@ -26,7 +26,7 @@ type world struct {
 	now        time.Time
 	nodes      map[string]*corev1.Node
 	mesosNodes []v1alpha1.MesosNode
-	pods       []corev1.Pod
+	pods       []*corev1.Pod
 	daemons    []appsv1.DaemonSet
 	budgets    []*policyv1.PodDisruptionBudget
 	// objects are what the scheduler looks up besides.
@@ -109,7 +109,10 @@ func (r *Reconciler) observe(ctx context.Context) (*world, error) {
 	for i := range budgets.Items {
 		w.budgets = append(w.budgets, &budgets.Items[i])
 	}
-	w.mesosNodes, w.pods, w.daemons = mesosNodes.Items, pods.Items, daemons.Items
+	for i := range pods.Items {
+		w.pods = append(w.pods, &pods.Items[i])
+	}
+	w.mesosNodes, w.daemons = mesosNodes.Items, daemons.Items
 	return w, nil
 }
 
@@ -126,8 +129,7 @@ func lookedUp() []client.ObjectList {
 // many are left out, by reason.
 func (w *world) waiting() (pods []*corev1.Pod, out map[string]int) {
 	out = map[string]int{}
-	for i := range w.pods {
-		pod := &w.pods[i]
+	for _, pod := range w.pods {
 		if !unschedulable(pod) {
 			continue
 		}
@@ -144,9 +146,10 @@ func (w *world) waiting() (pods []*corev1.Pod, out map[string]int) {
 }
 
 // views are the nodes that pods may be placed on, by name: those that are, as they are; those
-// coming up, as they will be; those that leave, closed.
-func (w *world) views(t templates) map[string]*corev1.Node {
-	views := make(map[string]*corev1.Node, len(w.nodes))
+// coming up, as they will be; those that leave, closed. Daemons are the pods that
+// DaemonSets will have on those that have not registered.
+func (w *world) views(t templates) (views map[string]*corev1.Node, daemons []*corev1.Pod) {
+	views = make(map[string]*corev1.Node, len(w.nodes))
 	for name, object := range w.nodes {
 		views[name] = object
 		if !object.DeletionTimestamp.IsZero() {
@@ -163,11 +166,12 @@ func (w *world) views(t templates) map[string]*corev1.Node {
 			}
 		case object == nil && !wasReady(n):
 			views[n.Name] = t.node(n)
+			daemons = append(daemons, t.daemonsOn(views[n.Name])...)
 		case object != nil && (!wasReady(n) || w.now.Before(opensBy(n))):
 			views[n.Name] = comingUp(object, n, t)
 		}
 	}
-	return views
+	return views, daemons
 }
 
 func closed(object *corev1.Node) *corev1.Node {

@@ -53,8 +53,8 @@ func sparesIdle(p *policyv1.PodDisruptionBudget) bool {
 
 // guards tells whether evicting a pod spends of the budget.
 func (b *budget) guards(pod *corev1.Pod) bool {
-	return !b.free || slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	return !b.free || !slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status != corev1.ConditionTrue
 	})
 }
 

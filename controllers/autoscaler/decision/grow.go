@@ -77,7 +77,8 @@ func newGrowth(in GrowInput) *growth {
 	for _, p := range g.pools {
 		p.largestFirst()
 		for _, s := range p.shapes {
-			s.template = g.cluster.AddTemplate(s.named(fmt.Sprintf("%s (shape %s)", p.Name, s.Name)))
+			name := fmt.Sprintf("%s (shape %s)", p.Name, s.Name)
+			s.template = g.cluster.AddTemplate(s.named(name), s.daemons(name))
 		}
 	}
 	g.reopen()
@@ -158,7 +159,7 @@ func (g *growth) launch(s *shape) {
 // add adds a node of the shape to the cluster.
 func (g *growth) add(s *shape) (name string) {
 	name = fmt.Sprintf("%s (new %d)", s.pool.Name, len(g.launches)+1)
-	g.cluster.AddNode(s.named(name))
+	g.cluster.AddNode(s.named(name), s.daemons(name)...)
 	return name
 }
 
@@ -201,18 +202,26 @@ func (g *growth) shrink() (shrunk bool) {
 		candidates := l.shape.smaller()
 		for i := len(candidates) - 1; i >= 0; i-- {
 			s := candidates[i]
-			if s.left == 0 || !g.cluster.Holds(s.template, l.node) {
+			if s.left == 0 || !g.cluster.Holds(s.template, l.node, l.pods) {
 				continue
 			}
 			s.pool.swap(l.shape, s)
 			if len(g.refused) > 0 {
-				g.cluster.AddNode(s.named(l.node)) // the next round must see it
+				g.exchange(l, s) // the next round must see it
 			}
 			l.shape, shrunk = s, true
 			break
 		}
 	}
 	return shrunk
+}
+
+// exchange makes the node of a launch one of another shape, under the pods that it is for.
+func (g *growth) exchange(l *launch, s *shape) {
+	for _, pod := range l.shape.daemons(l.node) {
+		g.cluster.RemovePod(pod)
+	}
+	g.cluster.AddNode(s.named(l.node), s.daemons(l.node)...)
 }
 
 func (g *growth) plan() GrowPlan {

@@ -14,6 +14,8 @@ import (
 // load is what a node has to do, but for what comes and goes with every node.
 type load struct {
 	pods int
+	// daemons are those that come and go with it.
+	daemons []*corev1.Pod
 	// movable are the pods that would have to go elsewhere; others are ending.
 	movable []*corev1.Pod
 	// expendable are pods that are not worth the node.
@@ -41,6 +43,7 @@ func loadOf(cluster *scheduling.Cluster, m *Member, now time.Time) load {
 		switch d.Verdict {
 		case drain.Ignore:
 			freeCPU, freeMemory = freeCPU-cpu, freeMemory-memory
+			l.daemons = append(l.daemons, pod)
 			continue
 		case drain.Keep:
 			if l.kept == "" {

@@ -43,11 +43,11 @@ func (s *shrinkage) move(c *candidate, wait string) {
 
 // relocate takes the node away and finds places for its pods, also on one more node if
 // there is any. Where it does not, it tells of a pod that has none, and nothing has changed.
-func (s *shrinkage) relocate(c *candidate, another *corev1.Node) (places []string, homeless *corev1.Pod) {
+func (s *shrinkage) relocate(c *candidate, another *corev1.Node, daemons ...*corev1.Pod) (places []string, homeless *corev1.Pod) {
 	mark := s.in.Cluster.Checkpoint()
 	s.in.Cluster.RemoveNode(c.Name)
 	if another != nil {
-		s.in.Cluster.AddNode(another)
+		s.in.Cluster.AddNode(another, daemons...)
 	}
 	for _, pod := range InOrder(s.in.Cluster, c.load.movable) {
 		node, placed := s.in.Cluster.Place(pod)
@@ -72,7 +72,7 @@ func (s *shrinkage) relocateToSpare(c *candidate) []string {
 		if s.took[spare.Name] || !smaller(spare.Taken, c.Taken) {
 			continue
 		}
-		if places, homeless := s.relocate(c, spare.Node); homeless == nil {
+		if places, homeless := s.relocate(c, spare.Node, spare.daemons...); homeless == nil {
 			return places
 		}
 	}
@@ -100,13 +100,8 @@ func (s *shrinkage) replace(c *candidate) bool {
 		if !smaller(shape.Node.Status.Capacity, c.Taken) || c.pool.grows.blocked(shape) != "" {
 			continue
 		}
-		node := shape.Node.DeepCopy()
-		node.Name = fmt.Sprintf("%s (for %s)", c.pool.Name, c.Name)
-		if node.Labels == nil {
-			node.Labels = map[string]string{}
-		}
-		node.Labels[corev1.LabelHostname] = node.Name
-		if _, homeless := s.relocate(c, node); homeless != nil {
+		name := fmt.Sprintf("%s (for %s)", c.pool.Name, c.Name)
+		if _, homeless := s.relocate(c, shape.named(name), shape.daemons(name)...); homeless != nil {
 			continue
 		}
 		c.pool.grows.take(shape)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 )
@@ -61,6 +62,18 @@ func (s *shape) named(name string) *corev1.Node {
 	maps.Copy(node.Labels, s.Node.Labels)
 	node.Labels[corev1.LabelHostname] = name
 	return &node
+}
+
+// daemons are the pods that DaemonSets have on the node of that name.
+func (s *shape) daemons(node string) []*corev1.Pod {
+	pods := make([]*corev1.Pod, 0, len(s.Daemons))
+	for _, daemon := range s.Daemons {
+		pod := *daemon
+		pod.UID = types.UID(fmt.Sprintf("%s on %s", daemon.UID, node))
+		pod.Spec.NodeName = node
+		pods = append(pods, &pod)
+	}
+	return pods
 }
 
 // smaller are the shapes that are smaller and liked as much, the smallest last.

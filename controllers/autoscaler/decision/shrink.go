@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
@@ -35,9 +37,15 @@ type shrinkage struct {
 	took   map[string]bool
 	// spares are the pools' nodes without pods, by size. They are not in the Cluster: pods
 	// that leave a node go to one only where that is smaller.
-	spares   []*Member
+	spares   []spare
 	verdicts map[string]Verdict
 	plan     ShrinkPlan
+}
+
+// spare is a node without pods, but for those of its DaemonSets.
+type spare struct {
+	*Member
+	daemons []*corev1.Pod
 }
 
 // shrinking is a ShrinkPool, with what was taken from it.
@@ -111,7 +119,7 @@ func (s *shrinkage) candidates() []*candidate {
 			}
 		}
 	}
-	slices.SortStableFunc(s.spares, func(a, b *Member) int {
+	slices.SortStableFunc(s.spares, func(a, b spare) int {
 		return cmp.Or(a.Taken.Cpu().Cmp(*b.Taken.Cpu()), a.Taken.Memory().Cmp(*b.Taken.Memory()))
 	})
 	for _, c := range out {
@@ -139,7 +147,7 @@ func (s *shrinkage) turnOf(c *candidate) turn {
 	switch {
 	case c.load.pods == 0:
 		return empty
-	case slices.ContainsFunc(s.spares, func(m *Member) bool { return smaller(m.Taken, c.Taken) }):
+	case slices.ContainsFunc(s.spares, func(m spare) bool { return smaller(m.Taken, c.Taken) }):
 		return replaceable
 	}
 	return underused
@@ -149,7 +157,7 @@ func (s *shrinkage) turnOf(c *candidate) turn {
 func (s *shrinkage) candidate(p *shrinking, m *Member) *candidate {
 	c := &candidate{Member: m, pool: p, load: loadOf(s.in.Cluster, m, s.in.Now), trace: s.in.Memory[m.Name]}
 	if c.load.pods == 0 && !s.took[m.Name] {
-		s.spares = append(s.spares, m)
+		s.spares = append(s.spares, spare{m, c.load.daemons})
 		s.in.Cluster.RemoveNode(m.Name)
 	}
 	switch reason, message := s.needed(c); {

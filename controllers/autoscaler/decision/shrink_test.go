@@ -273,15 +273,15 @@ func TestWhichNodesGo(t *testing.T) {
 			want: []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
 		},
 		"a pod that does not serve goes when others are enough": {
-			members: []decision.Member{member("n1", replica("a", "1"), replica("b", "100m")), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{enough(pdb("web", 0))},
+			members: []decision.Member{member("n1", replica("a", "1", failing), replica("b", "100m", failing)), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{enough(pdb("web", 0))},
 			want: []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
 		},
 		"a pod that serves does not": {
-			members: []decision.Member{member("n1", replica("a", "1", serves)), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{enough(pdb("web", 0))},
+			members: []decision.Member{member("n1", replica("a", "1")), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{enough(pdb("web", 0))},
 			want: []string{"n1: false DisruptionBudget", "n2: false Utilized"},
 		},
 		"a pod that does not serve goes at any time if its budget says so": {
-			members: []decision.Member{member("n1", replica("a", "1")), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{alwaysAllow(pdb("web", 0))},
+			members: []decision.Member{member("n1", replica("a", "1", failing)), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{alwaysAllow(pdb("web", 0))},
 			want: []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
 		},
 		"a young node stays": {
@@ -408,8 +408,8 @@ func enough(b *policyv1.PodDisruptionBudget) *policyv1.PodDisruptionBudget {
 	return b
 }
 
-func serves(pod *corev1.Pod) {
-	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+func failing(pod *corev1.Pod) {
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}}
 }
 
 func beginsLater(pod *corev1.Pod) { pod.Status.Phase = corev1.PodPending }

@@ -27,9 +27,12 @@ type Pool struct {
 // Shape is a kind of node that a pool can have.
 type Shape struct {
 	Name string
-	// Node is such a node as it would register, with labels, taints, capacity, and
-	// allocatable less what DaemonSets take. Its name and its hostname label don't matter.
+	// Node is such a node as it would register, with labels, taints, capacity and
+	// allocatable. Its name and its hostname label don't matter.
 	Node *corev1.Node
+	// Daemons are the pods that DaemonSets have on such a node. Their names and UIDs only
+	// tell them from each other.
+	Daemons []*corev1.Pod
 	// Preference: shapes of a higher one are taken first, whatever is wasted.
 	Preference int32
 	// Room is how many more nodes of this shape Mesos can give, -1 if that isn't known, and

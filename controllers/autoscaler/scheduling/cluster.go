@@ -88,13 +88,19 @@ func (c *Cluster) forgetIfSeen(object runtime.Object) {
 	}
 }
 
-// AddNode adds a node, or replaces the one of that name under its pods.
-func (c *Cluster) AddNode(node *corev1.Node) {
-	slot, ok := c.slots[node.Name]
-	if !ok {
+// AddNode adds a node, or replaces the one of that name under its pods, and adds pods to it.
+func (c *Cluster) AddNode(node *corev1.Node, pods ...*corev1.Pod) {
+	if slot, ok := c.slots[node.Name]; ok {
+		c.replace(slot, node)
+	} else {
 		c.join(c.freeSlot(), node)
-		return
 	}
+	for _, pod := range pods {
+		c.add(pod, c.slots[node.Name])
+	}
+}
+
+func (c *Cluster) replace(slot int, node *corev1.Node) {
 	info := c.nodes[slot]
 	if before := info.Node(); sameToPlugins(before, node) {
 		info.SetNode(node)
@@ -196,6 +202,11 @@ func (c *Cluster) Put(pod *corev1.Pod, node string) error {
 	if pod.UID == "" {
 		return fmt.Errorf("adding pod %s/%s: it has no UID", pod.Namespace, pod.Name)
 	}
+	c.add(pod, slot)
+	return nil
+}
+
+func (c *Cluster) add(pod *corev1.Pod, slot int) {
 	c.RemovePod(pod)
 	cl := c.classOf(pod)
 	info := cl.of(pod)
@@ -203,7 +214,6 @@ func (c *Cluster) Put(pod *corev1.Pod, node string) error {
 		info = newInfo(pod)
 	}
 	c.put(&place{slot: slot, info: info, kin: cl.kin})
-	return nil
 }
 
 // resized tells whether the status of a pod may say that it takes something else than its
@@ -249,9 +259,11 @@ func (c *Cluster) RemovePod(pod *corev1.Pod) {
 
 // Requests is what a pod takes of a node, as the scheduler counts it.
 func (c *Cluster) Requests(pod *corev1.Pod) (milliCPU, memory int64) {
-	info := &c.classOf(pod).info
+	var info *framework.PodInfo
 	if at, ok := c.pods[pod.UID]; ok {
 		info = at.info
+	} else {
+		info = &c.classOf(pod).info
 	}
 	asked := info.CalculateResource().Resource
 	return asked.GetMilliCPU(), asked.GetMemory()

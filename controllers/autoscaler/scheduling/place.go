@@ -68,10 +68,13 @@ func (c *Cluster) Why(pod *corev1.Pod) []Refusal {
 	return refusals
 }
 
-// AddTemplate adds a node that could be.
-func (c *Cluster) AddTemplate(node *corev1.Node) Template {
+// AddTemplate adds a node that could be, with the pods that would be on it.
+func (c *Cluster) AddTemplate(node *corev1.Node, pods []*corev1.Pod) Template {
 	slot := c.freeSlot()
 	c.occupy(slot, node)
+	for _, pod := range pods {
+		c.nodes[slot].AddPodInfo(c.classOf(pod).of(pod))
+	}
 	return Template(slot)
 }
 
@@ -79,7 +82,7 @@ func (c *Cluster) AddTemplate(node *corev1.Node) Template {
 func (c *Cluster) RemoveTemplate(t Template) { c.vacate(int(t)) }
 
 // FirstTemplate is the index of the first of these on which a pod would fit if it were a
-// node that has nothing on it yet; -1 if there is none. A plugin that counts domains may
+// node; -1 if there is none. A plugin that counts domains may
 // still refuse the node once it is there.
 func (c *Cluster) FirstTemplate(pod *corev1.Pod, templates []Template) int {
 	q := c.question(pod)
@@ -99,30 +102,36 @@ func (c *Cluster) FitsTemplate(pod *corev1.Pod, t Template) (fits bool, reason s
 	return c.question(pod).ask(int(t))
 }
 
-// Holds tells whether a node would hold its pods if it were this template instead, and every
-// other pod could stay where it is. It must be in the same domains for that.
-func (c *Cluster) Holds(t Template, node string) bool {
+// Holds tells whether a node would hold these pods of its own if it were this template
+// instead, and every other pod could stay where it is. It must be in the same domains for
+// that.
+func (c *Cluster) Holds(t Template, node string, pods []*corev1.Pod) bool {
 	slot, ok := c.slots[node]
 	if !ok {
 		return false
 	}
-	is, would := c.nodes[slot], framework.NewNodeInfo()
-	would.SetNode(c.nodes[t].Node())
-	if is.Requested.MilliCPU > would.Allocatable.MilliCPU || is.Requested.Memory > would.Allocatable.Memory {
+	would := c.nodes[t].SnapshotConcrete()
+	cpu, memory := would.Requested.MilliCPU, would.Requested.Memory
+	for _, pod := range pods {
+		itsCPU, itsMemory := c.Requests(pod)
+		cpu, memory = cpu+itsCPU, memory+itsMemory
+	}
+	if cpu > would.Allocatable.MilliCPU || memory > would.Allocatable.Memory {
 		return false // the most frequent answer, told early
 	}
 	for label := range c.topology {
-		if label != corev1.LabelHostname && !sameLabels(is.Node(), would.Node(), []string{label}) {
+		if label != corev1.LabelHostname && !sameLabels(c.nodes[slot].Node(), would.Node(), []string{label}) {
 			return false
 		}
 	}
-	for _, pod := range is.Pods {
-		for _, s := range c.question(pod.GetPod()).sieves {
-			if !s.plugin.tracked && !s.filter(pod.GetPod(), would).IsSuccess() {
+	for _, pod := range pods {
+		cl := c.classOf(pod)
+		for _, s := range c.asking(cl, pod).sieves {
+			if !s.plugin.tracked && !s.filter(pod, would).IsSuccess() {
 				return false
 			}
 		}
-		would.AddPodInfo(pod)
+		would.AddPodInfo(cl.of(pod))
 	}
 	return true
 }
