@@ -99,11 +99,8 @@ func trimMounts(mounts []corev1.VolumeMount) []corev1.VolumeMount {
 	return kept
 }
 
-// serves are the conditions of nearly all pods, who share them.
-var serves = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
-
-// trimStatus keeps whether the pod has a place and serves, which budgets for its disruption
-// ask, and what containers have of their resources while that is being changed.
+// trimStatus keeps that a pod has no place, or does not serve, which budgets for its
+// disruption ask, and what containers have of their resources while that is being changed.
 func trimStatus(s *corev1.PodStatus) corev1.PodStatus {
 	kept := corev1.PodStatus{Phase: s.Phase, NominatedNodeName: s.NominatedNodeName, ResourceClaimStatuses: s.ResourceClaimStatuses}
 	resizes := false
@@ -115,17 +112,10 @@ func trimStatus(s *corev1.PodStatus) corev1.PodStatus {
 			if c.Status == corev1.ConditionTrue {
 				continue
 			}
-		case corev1.PodReady:
-			if c.Status != corev1.ConditionTrue {
-				continue
-			}
 		default:
 			continue
 		}
 		kept.Conditions = append(kept.Conditions, corev1.PodCondition{Type: c.Type, Status: c.Status, Reason: c.Reason})
-	}
-	if slices.Equal(kept.Conditions, serves) {
-		kept.Conditions = serves
 	}
 	if resizes {
 		kept.Resources, kept.AllocatedResources = s.Resources, s.AllocatedResources

@@ -51,7 +51,7 @@ func worker(name, node string) *corev1.Pod {
 		},
 		Status: corev1.PodStatus{
 			Phase: corev1.PodRunning, PodIP: "10.0.0.1",
-			Conditions:        []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}, {Type: corev1.PodReady, Status: corev1.ConditionTrue, Message: "since then"}},
+			Conditions:        []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}, {Type: corev1.PodReady, Status: corev1.ConditionTrue}},
 			ContainerStatuses: []corev1.ContainerStatus{{Name: "main", ContainerID: "containerd://1", Resources: &corev1.ResourceRequirements{}}},
 		},
 	}
@@ -72,17 +72,13 @@ func TestWhatIsKeptOfAPod(t *testing.T) {
 				Name: "main", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}},
 			}},
 		},
-		Status: corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning},
 	}
 	tests := map[string]struct {
 		pod  func(*corev1.Pod)
 		want func(*corev1.Pod)
 	}{
 		"what its place depends on, and who may move it": {func(*corev1.Pod) {}, func(*corev1.Pod) {}},
-		"that it does not serve": {
-			func(p *corev1.Pod) { p.Status.Conditions[1].Status = corev1.ConditionFalse },
-			func(p *corev1.Pod) { p.Status.Conditions = nil },
-		},
 		"that the scheduler finds no place": {
 			func(p *corev1.Pod) {
 				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/5000 nodes are available"}}
@@ -104,7 +100,7 @@ func TestWhatIsKeptOfAPod(t *testing.T) {
 				p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodResizeInProgress, Status: corev1.ConditionTrue})
 			},
 			func(p *corev1.Pod) {
-				p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodResizeInProgress, Status: corev1.ConditionTrue})
+				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodResizeInProgress, Status: corev1.ConditionTrue}}
 				p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "main", Resources: &corev1.ResourceRequirements{}}}
 			},
 		},
@@ -126,9 +122,6 @@ func TestPodsOfATemplateShareIt(t *testing.T) {
 	a, b := cached(t, m, worker("a", "node-1")), cached(t, m, worker("b", "node-2"))
 	if &a.Spec.Containers[0] != &b.Spec.Containers[0] || len(m.known) != 1 {
 		t.Errorf("pods of one template have %d", len(m.known))
-	}
-	if &a.Status.Conditions[0] != &b.Status.Conditions[0] {
-		t.Error("pods that serve have conditions of their own")
 	}
 	if a.Name != "a" || b.Name != "b" || a.Spec.NodeName != "node-1" || b.Spec.NodeName != "node-2" {
 		t.Errorf("they share what is each one's own: %s on %s, %s on %s", a.Name, a.Spec.NodeName, b.Name, b.Spec.NodeName)
