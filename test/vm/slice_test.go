@@ -106,7 +106,7 @@ func (h *house) passesTheRuntimesTests() {
 func (h *house) livesInItsSlice() {
 	It("has its pods beside the leaf of its Mesos container", func(ctx SpecContext) {
 		slice := h.slice(ctx, "large")
-		Expect(h.cgroupOf(ctx, "sleeper")).To(HavePrefix(slice + "/kubepods/"))
+		Expect(h.cgroupOf(ctx, "cpu-hog-large")).To(HavePrefix(slice + "/kubepods/"))
 		inLeaf := h.look(ctx, "for pid in $(cat %s/leaf/cgroup.procs); do tr '\\0' ' ' </proc/$pid/cmdline; echo; done", slice)
 		// The shim goes by its name in the cache.
 		for _, program := range []string{"executor", "/bin/containerd ", " -namespace k8s.io -id ", "/bin/kubelet "} {

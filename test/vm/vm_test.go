@@ -38,20 +38,20 @@ type house struct {
 }
 
 const (
-	untilLetGo = "until [ -e /go ]; do sleep 1; done; "
+	untilLetGo = "trap : USR1; sleep 3600 & wait; "
 	hog        = untilLetGo + "for i in 1 2 3 4; do while :; do :; done & done; wait"
 )
 
-// pods of all specs. They are started together, and those that trouble others wait until
-// they are let go: beside a hog a pod takes minutes to start where a machine is emulated.
-var pods = []struct{ name, size, command, resources string }{
-	{"sleeper", "large", "exec sleep 3600", "{}"},
-	{"survivor", "small", "exec sleep 3600", "{}"},
-	{"cpu-hog-large", "large", hog, "{}"},
-	{"cpu-hog-small", "small", hog, "{}"},
-	{"limited", "large", untilLetGo + "while :; do :; done", "{limits: {cpu: 200m}}"},
-	{"fork-bomb", "small", untilLetGo + "while :; do sleep 3600 & done", "{}"},
-	{"memory-hog", "large", untilLetGo + "exec tail /dev/zero", "{}"},
+// pods of all specs. They are started together, and wait until they are let go: beside a
+// hog a pod takes minutes to start where a machine is emulated. To plug one into a network
+// takes as long as to start it, so one pod only is.
+var pods = []struct{ name, size, command, resources, hostNetwork string }{
+	{"cpu-hog-large", "large", hog, "{}", "false"},
+	{"cpu-hog-small", "small", hog, "{}", "true"},
+	{"limited", "large", untilLetGo + "while :; do :; done", "{limits: {cpu: 200m}}", "true"},
+	{"fork-bomb", "small", untilLetGo + "while :; do sleep 3600 & done", "{}", "true"},
+	{"memory-hog", "large", untilLetGo + "exec tail /dev/zero", "{}", "true"},
+	{"survivor", "small", "exec sleep 3600", "{}", "true"},
 }
 
 var _ = Describe("A node where cgroup has version 2 only", Ordered, ContinueOnFailure, func() {
@@ -106,7 +106,8 @@ func (h *house) startPods(ctx context.Context) {
 		manifests = append(manifests, household.Pod(p.name, p.size, fmt.Sprintf(`
     command: [sh, -c, "%s"]
     resources: %s
-`, p.command, p.resources)))
+  hostNetwork: %s
+`, p.command, p.resources, p.hostNetwork)))
 	}
 	h.MustApply(ctx, strings.Join(manifests, "\n---\n"))
 	for _, p := range pods {
@@ -122,7 +123,7 @@ func (h *house) letGo(ctx context.Context, pods ...string) {
 		cgroups = append(cgroups, h.cgroupOf(ctx, pod))
 	}
 	all := strings.Join(cgroups, " ")
-	h.look(ctx, "for c in %s; do for pid in $(cat $c/cgroup.procs); do touch /proc/$pid/root/go || true; done; done", all)
+	h.look(ctx, "for c in %s; do kill -USR1 $(cat $c/cgroup.procs); done", all)
 	DeferCleanup(func(ctx context.Context) {
 		h.look(ctx, "for c in %s; do [ ! -e $c ] || echo 1 >$c/cgroup.kill; done", all)
 	})
