@@ -123,6 +123,7 @@ func (h *house) livesWithinItsMeans() {
 		// The kernel counts in batches of pages.
 		Expect(number(dir, "memory.max_usage_in_bytes", "memory.peak")).To(And(BeNumerically(">", limit/2), BeNumerically("<=", limit+(1<<20))))
 		h.undisturbed(ctx, before)
+		h.AwaitRelief(ctx, "large")
 	})
 
 	It("gives a CPU hog its slice's share beside a neighbour's", func(ctx SpecContext) {

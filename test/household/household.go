@@ -34,6 +34,7 @@ spec:
     metadata: {labels: {size: large}}
     spec:
       resources: {cpu: "1", memory: 1Gi, ephemeral-storage: 2Gi}
+      kubelet: {config: {evictionPressureTransitionPeriod: 5s}}
 ---
 apiVersion: k8sm.io/v1alpha1
 kind: MesosNodePool
@@ -164,6 +165,20 @@ func (h *House) AwaitPod(ctx context.Context, name string, matches func(g gomega
 		var p corev1.Pod
 		g.Expect(h.Client.Get(ctx, client.ObjectKey{Namespace: "default", Name: name}, &p)).To(gomega.Succeed())
 		matches(g, p)
+	}).WithTimeout(h.Patience).WithPolling(500 * time.Millisecond).Should(gomega.Succeed())
+}
+
+// AwaitRelief waits for a node to take all kinds of pods again, after one that took too much.
+func (h *House) AwaitRelief(ctx context.Context, size string) {
+	ginkgo.GinkgoHelper()
+	node := h.AwaitNode(ctx, size).Name
+	gomega.Eventually(ctx, func(g gomega.Gomega) {
+		var n corev1.Node
+		g.Expect(h.Client.Get(ctx, client.ObjectKey{Name: node}, &n)).To(gomega.Succeed())
+		for _, c := range n.Status.Conditions {
+			g.Expect(c.Status == corev1.ConditionTrue).To(gomega.Equal(c.Type == corev1.NodeReady), "%s: %s", c.Type, c.Message)
+		}
+		g.Expect(n.Spec.Taints).To(gomega.BeEmpty())
 	}).WithTimeout(h.Patience).WithPolling(500 * time.Millisecond).Should(gomega.Succeed())
 }
 
