@@ -77,14 +77,20 @@ func shrink(nodes, pods int, change ...func(*corev1.Pod)) (cost, decision.Shrink
 		pool.Members = append(pool.Members, m)
 	}
 	in.Pools = []decision.ShrinkPool{pool}
-	runtime.GC()
-	start, used := time.Now(), processorTime()
-	plan := decision.Shrink(in)
-	return cost{wall: time.Since(start), cpu: processorTime() - used}, plan, nil
+	var plan decision.ShrinkPlan
+	took := costOf(func() { plan = decision.Shrink(in) })
+	return took, plan, nil
 }
 
 // cost of a decision: on a machine that others use the one is not the other.
 type cost struct{ wall, cpu time.Duration }
+
+func costOf(decide func()) cost {
+	runtime.GC()
+	start, used := time.Now(), processorTime()
+	decide()
+	return cost{wall: time.Since(start), cpu: processorTime() - used}
+}
 
 func processorTime() time.Duration {
 	var r syscall.Rusage
