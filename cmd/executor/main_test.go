@@ -15,7 +15,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/encoding"
 	"github.com/mesos/mesos-go/api/v1/lib/httpcli"
 	"github.com/mesos/mesos-go/api/v1/lib/httpcli/httpsched"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
 
 	"github.com/k8sm/k8sm/mesos/kubelet"
@@ -57,14 +57,14 @@ func newFramework(t *testing.T, master *mesostest.Master) *framework {
 }
 
 // next returns the next event of the type.
-func (f *framework) next(kind scheduler.Event_Type) *scheduler.Event {
+func (f *framework) next(kind schedulerpb.Event_Type) *schedulerpb.Event {
 	f.t.Helper()
 	for {
-		event := &scheduler.Event{}
+		event := &schedulerpb.Event{}
 		if err := f.events.Decode(event); err != nil {
 			f.t.Fatalf("waiting for %s: %v", kind, err)
 		}
-		if event.Type == scheduler.Event_SUBSCRIBED {
+		if event.Type == schedulerpb.Event_SUBSCRIBED {
 			f.id = event.Subscribed.FrameworkID.Value
 		}
 		if event.Type == kind {
@@ -73,7 +73,7 @@ func (f *framework) next(kind scheduler.Event_Type) *scheduler.Event {
 	}
 }
 
-func (f *framework) call(c *scheduler.Call) {
+func (f *framework) call(c *schedulerpb.Call) {
 	f.t.Helper()
 	c.FrameworkID = &mesos.FrameworkID{Value: f.id}
 	if _, err := f.caller.Call(f.t.Context(), c); err != nil {
@@ -83,7 +83,7 @@ func (f *framework) call(c *scheduler.Call) {
 
 func (f *framework) launch(data []byte) {
 	f.t.Helper()
-	offer := f.next(scheduler.Event_OFFERS).Offers.Offers[0]
+	offer := f.next(schedulerpb.Event_OFFERS).Offers.Offers[0]
 	f.agent = offer.AgentID
 	shell, command := true, "exec "+os.Args[0]
 	scalar := func(name string, value float64) mesos.Resource {
@@ -103,7 +103,7 @@ func (f *framework) launch(data []byte) {
 // status returns the next status of the task, acknowledged.
 func (f *framework) status() mesos.TaskStatus {
 	f.t.Helper()
-	status := f.next(scheduler.Event_UPDATE).Update.Status
+	status := f.next(schedulerpb.Event_UPDATE).Update.Status
 	if len(status.UUID) > 0 {
 		f.call(calls.Acknowledge(status.AgentID.Value, status.TaskID.Value, status.UUID))
 	}

@@ -13,7 +13,7 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/httpcli"
 	"github.com/mesos/mesos-go/api/v1/lib/httpcli/httpsched"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
 
 	"github.com/k8sm/k8sm/mesos/mesostest"
@@ -91,18 +91,18 @@ func (c *cluster) subscribe() {
 	subscribed := make(chan string, 1)
 	go func() {
 		for {
-			event := &scheduler.Event{}
+			event := &schedulerpb.Event{}
 			if response.Decode(event) != nil {
 				return
 			}
 			switch event.Type {
-			case scheduler.Event_SUBSCRIBED:
+			case schedulerpb.Event_SUBSCRIBED:
 				subscribed <- event.Subscribed.FrameworkID.Value
-			case scheduler.Event_OFFERS:
+			case schedulerpb.Event_OFFERS:
 				for _, o := range event.Offers.Offers {
 					c.offered <- o
 				}
-			case scheduler.Event_UPDATE:
+			case schedulerpb.Event_UPDATE:
 				c.updates <- event.Update.Status
 			}
 		}
@@ -110,7 +110,7 @@ func (c *cluster) subscribe() {
 	c.frameworkID = next(c.T, "SUBSCRIBED", subscribed)
 }
 
-func (c *cluster) call(call *scheduler.Call) {
+func (c *cluster) call(call *schedulerpb.Call) {
 	c.Helper()
 	call.FrameworkID = &mesos.FrameworkID{Value: c.frameworkID}
 	if err := calls.CallNoData(c.Context(), c.caller, call); err != nil {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 )
@@ -23,7 +23,7 @@ func settled(b *testing.B, n int) (*framework.Core, time.Time) {
 		b.Fatal(err)
 	}
 	c.Tick(epoch)
-	c.Step(epoch, &scheduler.Event{Type: scheduler.Event_SUBSCRIBED, Subscribed: &scheduler.Event_Subscribed{FrameworkID: &mesos.FrameworkID{Value: "F1"}}})
+	c.Step(epoch, &schedulerpb.Event{Type: schedulerpb.Event_SUBSCRIBED, Subscribed: &schedulerpb.Event_Subscribed{FrameworkID: &mesos.FrameworkID{Value: "F1"}}})
 	for i := range n {
 		c.Step(epoch, running(i, ""))
 	}
@@ -35,8 +35,8 @@ func settled(b *testing.B, n int) (*framework.Core, time.Time) {
 	return c, epoch
 }
 
-func running(i int, uuid string) *scheduler.Event {
-	return &scheduler.Event{Type: scheduler.Event_UPDATE, Update: &scheduler.Event_Update{Status: mesos.TaskStatus{
+func running(i int, uuid string) *schedulerpb.Event {
+	return &schedulerpb.Event{Type: schedulerpb.Event_UPDATE, Update: &schedulerpb.Event_Update{Status: mesos.TaskStatus{
 		TaskID: mesos.TaskID{Value: fmt.Sprintf("n%d", i)}, AgentID: &mesos.AgentID{Value: fmt.Sprintf("S%d", i)},
 		State: mesos.TASK_RUNNING.Enum(), UUID: []byte(uuid),
 	}}}
@@ -72,7 +72,7 @@ func BenchmarkRestart10000(b *testing.B) {
 // BenchmarkRest is a minute of 5,000 tasks at which nothing happens.
 func BenchmarkRest(b *testing.B) {
 	c, now := settled(b, 5000)
-	heartbeat := &scheduler.Event{Type: scheduler.Event_HEARTBEAT}
+	heartbeat := &schedulerpb.Event{Type: schedulerpb.Event_HEARTBEAT}
 	for b.Loop() {
 		for range 4 {
 			now = now.Add(15 * time.Second)

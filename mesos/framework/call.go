@@ -3,13 +3,13 @@ package framework
 import (
 	"fmt"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // Call is a call of the scheduler API. It is the library's, with what the library's
 // messages do not know.
 type Call struct {
-	*scheduler.Call
+	*schedulerpb.Call
 	// constraints are the OfferConstraints of SUBSCRIBE and UPDATE_FRAMEWORK, encoded.
 	constraints string
 }

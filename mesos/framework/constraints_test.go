@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/placement"
@@ -65,7 +65,7 @@ func groupsToldOf(t *testing.T, demands []placement.Demand) []message {
 	if err := p.do([]string{"wait", "10ms"}); err != nil {
 		t.Fatal(err)
 	}
-	update := p.sent[scheduler.Call_UPDATE_FRAMEWORK]
+	update := p.sent[schedulerpb.Call_UPDATE_FRAMEWORK]
 	if update == nil {
 		return nil
 	}
@@ -159,12 +159,12 @@ func TestOlderParsersSkipConstraints(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	update := p.sent[scheduler.Call_UPDATE_FRAMEWORK]
+	update := p.sent[schedulerpb.Call_UPDATE_FRAMEWORK]
 	if got, want := constraintsText(update), "k8sm:rack=r1"; got != want {
 		t.Errorf("the constraints on the wire are %q, want %q", got, want)
 	}
 	read := decoded(t, update)
-	if read.Type != scheduler.Call_UPDATE_FRAMEWORK || read.GetFrameworkID().GetValue() != "F1" {
+	if read.Type != schedulerpb.Call_UPDATE_FRAMEWORK || read.GetFrameworkID().GetValue() != "F1" {
 		t.Errorf("it reads %s of %v", read.Type, read.FrameworkID)
 	}
 	if got := read.GetUpdateFramework().FrameworkInfo.Roles; !slices.Equal(got, []string{"k8sm"}) {
@@ -172,13 +172,13 @@ func TestOlderParsersSkipConstraints(t *testing.T) {
 	}
 }
 
-func decoded(t *testing.T, c *framework.Call) *scheduler.Call {
+func decoded(t *testing.T, c *framework.Call) *schedulerpb.Call {
 	t.Helper()
 	b, err := c.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	read := &scheduler.Call{}
+	read := &schedulerpb.Call{}
 	if err := read.Unmarshal(b); err != nil {
 		t.Fatalf("a parser that does not know offer constraints: %v", err)
 	}

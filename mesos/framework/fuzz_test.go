@@ -8,7 +8,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/placement"
@@ -35,8 +35,8 @@ func FuzzStep(f *testing.F) {
 	} {
 		f.Add(script)
 	}
-	for _, e := range []*scheduler.Event{
-		offersEvent(mesos.Offer{ID: mesos.OfferID{Value: "O1"}}), running(1, "u1"), {Type: scheduler.Event_RESCIND},
+	for _, e := range []*schedulerpb.Event{
+		offersEvent(mesos.Offer{ID: mesos.OfferID{Value: "O1"}}), running(1, "u1"), {Type: schedulerpb.Event_RESCIND},
 	} {
 		b, err := e.Marshal()
 		if err != nil {
@@ -105,12 +105,12 @@ func (s *scripted) act(op byte) {
 		func() { s.pass(time.Duration(s.next()) * 40 * time.Millisecond) },
 		s.subscribed, s.offers,
 		func() {
-			s.step(&scheduler.Event{Type: scheduler.Event_RESCIND, Rescind: &scheduler.Event_Rescind{OfferID: s.offerID()}})
+			s.step(&schedulerpb.Event{Type: schedulerpb.Event_RESCIND, Rescind: &schedulerpb.Event_Rescind{OfferID: s.offerID()}})
 		},
 		s.update, s.failure,
 		func() {
 			text := choose(s, "Framework failed over", "Framework has been removed", "A role k8sm has an invalid 'AttributeConstraint'", "")
-			s.step(&scheduler.Event{Type: scheduler.Event_ERROR, Error: &scheduler.Event_Error{Message: text}})
+			s.step(&schedulerpb.Event{Type: schedulerpb.Event_ERROR, Error: &schedulerpb.Event_Error{Message: text}})
 		},
 		s.inverse, s.raw,
 		func() { s.core.Disconnected(s.now, framework.MasterUnreachable, "EOF") },
@@ -121,7 +121,7 @@ func (s *scripted) act(op byte) {
 	acts[int(op)%len(acts)]()
 }
 
-func (s *scripted) step(e *scheduler.Event) { s.core.Step(s.now, e) }
+func (s *scripted) step(e *schedulerpb.Event) { s.core.Step(s.now, e) }
 
 // pass lets time pass: the core must come to rest at any time.
 func (s *scripted) pass(d time.Duration) {
@@ -145,12 +145,12 @@ func (s *scripted) pass(d time.Duration) {
 }
 
 func (s *scripted) subscribed() {
-	sub := &scheduler.Event_Subscribed{HeartbeatIntervalSeconds: ptr(choose(s, 15, math.NaN(), -1, 1e300, 0))}
+	sub := &schedulerpb.Event_Subscribed{HeartbeatIntervalSeconds: ptr(choose(s, 15, math.NaN(), -1, 1e300, 0))}
 	if id := choose(s, "", "F1", "F2"); id != "" {
 		sub.FrameworkID = &mesos.FrameworkID{Value: id}
 	}
 	sub.MasterInfo = &mesos.MasterInfo{Version: ptr(choose(s, "1.11.1", "1.9.0", "", "x.y"))}
-	s.step(&scheduler.Event{Type: scheduler.Event_SUBSCRIBED, Subscribed: sub})
+	s.step(&schedulerpb.Event{Type: schedulerpb.Event_SUBSCRIBED, Subscribed: sub})
 }
 
 func (s *scripted) offerID() mesos.OfferID {
@@ -164,7 +164,7 @@ func (s *scripted) agentID() mesos.AgentID {
 func (s *scripted) taskID() string { return choose(s, "n0", "n1", "n2", "a/b", "", "n3") }
 
 func (s *scripted) offers() {
-	ev := &scheduler.Event_Offers{}
+	ev := &schedulerpb.Event_Offers{}
 	for range s.next() % 4 {
 		o := mesos.Offer{ID: s.offerID(), AgentID: s.agentID(), Hostname: choose(s, "h", "")}
 		o.AllocationInfo = &mesos.Resource_AllocationInfo{Role: ptr(choose(s, "k8sm", "extra", ""))}
@@ -172,7 +172,7 @@ func (s *scripted) offers() {
 		o.Unavailability = choose(s, nil, s.unavailability())
 		ev.Offers = append(ev.Offers, o)
 	}
-	s.step(&scheduler.Event{Type: scheduler.Event_OFFERS, Offers: ev})
+	s.step(&schedulerpb.Event{Type: schedulerpb.Event_OFFERS, Offers: ev})
 }
 
 func (s *scripted) unavailability() *mesos.Unavailability {
@@ -185,12 +185,12 @@ func (s *scripted) unavailability() *mesos.Unavailability {
 
 func (s *scripted) inverse() {
 	if s.next()%4 == 3 {
-		s.step(&scheduler.Event{Type: scheduler.Event_RESCIND_INVERSE_OFFER, RescindInverseOffer: &scheduler.Event_RescindInverseOffer{InverseOfferID: s.offerID()}})
+		s.step(&schedulerpb.Event{Type: schedulerpb.Event_RESCIND_INVERSE_OFFER, RescindInverseOffer: &schedulerpb.Event_RescindInverseOffer{InverseOfferID: s.offerID()}})
 		return
 	}
 	id := s.agentID()
 	o := mesos.InverseOffer{OfferID: s.offerID(), AgentID: choose(s, &id, nil), Unavailability: *s.unavailability()}
-	s.step(&scheduler.Event{Type: scheduler.Event_INVERSE_OFFERS, InverseOffers: &scheduler.Event_InverseOffers{InverseOffers: []mesos.InverseOffer{o}}})
+	s.step(&schedulerpb.Event{Type: schedulerpb.Event_INVERSE_OFFERS, InverseOffers: &schedulerpb.Event_InverseOffers{InverseOffers: []mesos.InverseOffer{o}}})
 }
 
 func (s *scripted) update() {
@@ -209,7 +209,7 @@ func (s *scripted) update() {
 
 func (s *scripted) failure() {
 	id := s.agentID()
-	s.step(&scheduler.Event{Type: scheduler.Event_FAILURE, Failure: &scheduler.Event_Failure{
+	s.step(&schedulerpb.Event{Type: schedulerpb.Event_FAILURE, Failure: &schedulerpb.Event_Failure{
 		AgentID: choose(s, &id, nil), ExecutorID: choose(s, nil, &mesos.ExecutorID{Value: s.taskID()}),
 	}})
 }
@@ -217,7 +217,7 @@ func (s *scripted) failure() {
 // raw is an event as the library reads it from bytes.
 func (s *scripted) raw() {
 	n := min(int(s.next()), len(s.script))
-	var e scheduler.Event
+	var e schedulerpb.Event
 	if decodes(&e, s.script[:n]) {
 		s.step(&e)
 	}
@@ -225,7 +225,7 @@ func (s *scripted) raw() {
 }
 
 // decodes says that bytes are an event; the library's decoder panics at some.
-func decodes(e *scheduler.Event, record []byte) (ok bool) {
+func decodes(e *schedulerpb.Event, record []byte) (ok bool) {
 	defer func() {
 		if recover() != nil {
 			ok = false
@@ -339,7 +339,7 @@ func (s *scripted) check(c *framework.Call) {
 		s.t.Errorf("%s is sent without a stream", c.Type)
 	}
 	switch c.Type {
-	case scheduler.Call_ACCEPT:
+	case schedulerpb.Call_ACCEPT:
 		if !s.stored || !s.core.State().Reconciled {
 			s.t.Errorf("ACCEPT with ID stored: %v, state %+v", s.stored, s.core.State())
 		}
@@ -348,7 +348,7 @@ func (s *scripted) check(c *framework.Call) {
 				s.t.Errorf("%s is launched, and was not prepared", ti.TaskID.Value)
 			}
 		}
-	case scheduler.Call_ACKNOWLEDGE:
+	case schedulerpb.Call_ACKNOWLEDGE:
 		if !s.recorded[string(c.Acknowledge.UUID)] {
 			s.t.Errorf("%s is acknowledged, and was not recorded", c.Acknowledge.UUID)
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/placement"
@@ -36,11 +36,11 @@ func (w *world) connect() {
 	w.master.disconnect()
 	w.master.connected = true
 	if constraintsText(call) != "" && w.chance(20) {
-		w.master.tell(&scheduler.Event{Type: scheduler.Event_ERROR, Error: &scheduler.Event_Error{Message: "invalid 'AttributeConstraint'"}})
+		w.master.tell(&schedulerpb.Event{Type: schedulerpb.Event_ERROR, Error: &schedulerpb.Event_Error{Message: "invalid 'AttributeConstraint'"}})
 		return
 	}
 	w.master.take(call, call.Subscribe.FrameworkInfo.Roles, call.Subscribe.SuppressedRoles)
-	w.master.tell(&scheduler.Event{Type: scheduler.Event_SUBSCRIBED, Subscribed: &scheduler.Event_Subscribed{
+	w.master.tell(&schedulerpb.Event{Type: schedulerpb.Event_SUBSCRIBED, Subscribed: &schedulerpb.Event_Subscribed{
 		FrameworkID: &mesos.FrameworkID{Value: id}, HeartbeatIntervalSeconds: ptr(500.0),
 		MasterInfo: &mesos.MasterInfo{Version: ptr([]string{"1.11.1", "1.9.0"}[w.rand.IntN(2)])},
 	}})
@@ -63,7 +63,7 @@ func (m *masterModel) take(call *framework.Call, roles, suppressed []string) {
 
 func (m *masterModel) rescind(id string) {
 	delete(m.offers, id)
-	m.tell(&scheduler.Event{Type: scheduler.Event_RESCIND, Rescind: &scheduler.Event_Rescind{OfferID: mesos.OfferID{Value: id}}})
+	m.tell(&schedulerpb.Event{Type: schedulerpb.Event_RESCIND, Rescind: &schedulerpb.Event_Rescind{OfferID: mesos.OfferID{Value: id}}})
 }
 
 // racks of the agents. Offer constraints see the first one only.
@@ -103,7 +103,7 @@ func (w *world) schedule() {
 		delete(m.windows, agent)
 		for _, id := range slices.Sorted(maps.Keys(m.inverse)) {
 			delete(m.inverse, id)
-			m.tell(&scheduler.Event{Type: scheduler.Event_RESCIND_INVERSE_OFFER, RescindInverseOffer: &scheduler.Event_RescindInverseOffer{InverseOfferID: mesos.OfferID{Value: id}}})
+			m.tell(&schedulerpb.Event{Type: schedulerpb.Event_RESCIND_INVERSE_OFFER, RescindInverseOffer: &schedulerpb.Event_RescindInverseOffer{InverseOfferID: mesos.OfferID{Value: id}}})
 		}
 		return
 	}
@@ -113,7 +113,7 @@ func (w *world) schedule() {
 		m.made++
 		id := fmt.Sprintf("I%d", m.made)
 		m.inverse[id] = w.now
-		m.tell(&scheduler.Event{Type: scheduler.Event_INVERSE_OFFERS, InverseOffers: &scheduler.Event_InverseOffers{InverseOffers: []mesos.InverseOffer{{
+		m.tell(&schedulerpb.Event{Type: schedulerpb.Event_INVERSE_OFFERS, InverseOffers: &schedulerpb.Event_InverseOffers{InverseOffers: []mesos.InverseOffer{{
 			OfferID: mesos.OfferID{Value: id}, AgentID: &mesos.AgentID{Value: agent}, Unavailability: *m.windows[agent],
 		}}}})
 	}
@@ -184,43 +184,43 @@ func (w *world) arrive() {
 	w.calls = w.calls[1:]
 	lost := w.chance(10)
 	switch c.Type {
-	case scheduler.Call_ACCEPT:
+	case schedulerpb.Call_ACCEPT:
 		if !lost {
 			w.accept(c.Accept)
 		}
 		for _, id := range c.Accept.OfferIDs {
 			delete(w.master.offers, id.Value)
 		}
-	case scheduler.Call_DECLINE:
+	case schedulerpb.Call_DECLINE:
 		for _, id := range c.Decline.OfferIDs {
 			delete(w.master.offers, id.Value)
 		}
-	case scheduler.Call_REVIVE, scheduler.Call_SUPPRESS:
+	case schedulerpb.Call_REVIVE, schedulerpb.Call_SUPPRESS:
 		for _, r := range slices.Concat(c.GetRevive().GetRoles(), c.GetSuppress().GetRoles()) {
 			if !lost {
-				w.master.suppressed[r] = c.Type == scheduler.Call_SUPPRESS
+				w.master.suppressed[r] = c.Type == schedulerpb.Call_SUPPRESS
 			}
 		}
-	case scheduler.Call_ACCEPT_INVERSE_OFFERS:
+	case schedulerpb.Call_ACCEPT_INVERSE_OFFERS:
 		for _, id := range c.AcceptInverseOffers.InverseOfferIDs {
 			delete(w.master.inverse, id.Value)
 		}
-	case scheduler.Call_UPDATE_FRAMEWORK:
+	case schedulerpb.Call_UPDATE_FRAMEWORK:
 		if w.chance(20) {
 			w.core.CallRefused(w.now, c, "refused")
 			return
 		}
 		w.master.take(c, c.UpdateFramework.FrameworkInfo.Roles, c.UpdateFramework.SuppressedRoles)
 		w.core.CallTaken(w.now, c)
-	case scheduler.Call_KILL:
+	case schedulerpb.Call_KILL:
 		if !w.chance(50) {
 			w.kill(c.Kill.TaskID.Value)
 		}
-	case scheduler.Call_RECONCILE:
+	case schedulerpb.Call_RECONCILE:
 		if !lost {
 			w.reconcile(c.Reconcile)
 		}
-	case scheduler.Call_ACKNOWLEDGE:
+	case schedulerpb.Call_ACKNOWLEDGE:
 		id := c.Acknowledge.TaskID.Value
 		if mt := w.master.tasks[id]; mt != nil && mt.uuid == string(c.Acknowledge.UUID) {
 			mt.uuid = ""
@@ -233,7 +233,7 @@ func (w *world) arrive() {
 	}
 }
 
-func (w *world) accept(a *scheduler.Call_Accept) {
+func (w *world) accept(a *schedulerpb.Call_Accept) {
 	valid := !slices.ContainsFunc(a.OfferIDs, func(id mesos.OfferID) bool { _, ok := w.master.offers[id.Value]; return !ok })
 	for _, ti := range a.Operations[0].Launch.TaskInfos {
 		id := ti.TaskID.Value
@@ -277,7 +277,7 @@ func (w *world) tellState(id, agent string, s mesos.TaskState, uuid string) {
 	if uuid != "" {
 		st.UUID = []byte(uuid)
 	}
-	w.master.tell(&scheduler.Event{Type: scheduler.Event_UPDATE, Update: &scheduler.Event_Update{Status: st}})
+	w.master.tell(&schedulerpb.Event{Type: schedulerpb.Event_UPDATE, Update: &schedulerpb.Event_Update{Status: st}})
 }
 
 func (w *world) resend() {
@@ -298,7 +298,7 @@ func (w *world) kill(id string) {
 	}
 }
 
-func (w *world) reconcile(r *scheduler.Call_Reconcile) {
+func (w *world) reconcile(r *schedulerpb.Call_Reconcile) {
 	if len(r.Tasks) == 0 {
 		for _, id := range slices.Sorted(maps.Keys(w.master.tasks)) {
 			w.tellState(id, w.master.tasks[id].agent, w.master.tasks[id].state, "")

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
 
 	"github.com/k8sm/k8sm/mesos/placement"
@@ -42,7 +42,7 @@ func (c *Core) subscribeCall() *Call {
 
 func (c *Core) updateCall(t terms) *Call {
 	return &Call{
-		Call: &scheduler.Call{Type: scheduler.Call_UPDATE_FRAMEWORK, UpdateFramework: &scheduler.Call_UpdateFramework{
+		Call: &schedulerpb.Call{Type: schedulerpb.Call_UPDATE_FRAMEWORK, UpdateFramework: &schedulerpb.Call_UpdateFramework{
 			FrameworkInfo: *c.frameworkInfo(), SuppressedRoles: c.suppressedRoles(),
 		}},
 		constraints: t.constraints,
@@ -132,9 +132,9 @@ func labelsOf(m map[string]string) *mesos.Labels {
 	return ls
 }
 
-func acceptCall(offerIDs []string, infos []mesos.TaskInfo, refuse time.Duration) *scheduler.Call {
+func acceptCall(offerIDs []string, infos []mesos.TaskInfo, refuse time.Duration) *schedulerpb.Call {
 	// Not calls.Accept: it takes the offers' order from a map.
-	call := &scheduler.Call{Type: scheduler.Call_ACCEPT, Accept: &scheduler.Call_Accept{
+	call := &schedulerpb.Call{Type: schedulerpb.Call_ACCEPT, Accept: &schedulerpb.Call_Accept{
 		OfferIDs:   offerIDsOf(offerIDs),
 		Operations: []mesos.Offer_Operation{calls.OpLaunch(infos...)},
 	}}
@@ -142,7 +142,7 @@ func acceptCall(offerIDs []string, infos []mesos.TaskInfo, refuse time.Duration)
 	return call
 }
 
-func declineCall(offerIDs []string, refuse time.Duration) *scheduler.Call {
+func declineCall(offerIDs []string, refuse time.Duration) *schedulerpb.Call {
 	call := calls.Decline(offerIDsOf(offerIDs)...)
 	calls.RefuseSeconds(refuse)(call)
 	return call
@@ -157,16 +157,16 @@ func offerIDsOf(ids []string) []mesos.OfferID {
 }
 
 // reconcileCall asks for tasks in the order given. (calls.ReconcileTasks takes a map.)
-func reconcileCall(ts []*task) *scheduler.Call {
-	r := &scheduler.Call_Reconcile{}
+func reconcileCall(ts []*task) *schedulerpb.Call {
+	r := &schedulerpb.Call_Reconcile{}
 	for _, t := range ts {
-		rt := scheduler.Call_Reconcile_Task{TaskID: mesos.TaskID{Value: t.id}}
+		rt := schedulerpb.Call_Reconcile_Task{TaskID: mesos.TaskID{Value: t.id}}
 		if t.agentID != "" {
 			rt.AgentID = &mesos.AgentID{Value: t.agentID}
 		}
 		r.Tasks = append(r.Tasks, rt)
 	}
-	return &scheduler.Call{Type: scheduler.Call_RECONCILE, Reconcile: r}
+	return &schedulerpb.Call{Type: schedulerpb.Call_RECONCILE, Reconcile: r}
 }
 
 // statusOf reads a status. What was not sent is empty: the library's getters would

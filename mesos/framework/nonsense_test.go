@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 )
@@ -24,7 +24,7 @@ func subscribed(t *testing.T) *player {
 	return p
 }
 
-func offerOf(rs ...mesos.Resource) *scheduler.Event {
+func offerOf(rs ...mesos.Resource) *schedulerpb.Event {
 	alloc := &mesos.Resource_AllocationInfo{Role: ptr("k8sm")}
 	for i := range rs {
 		rs[i].AllocationInfo = alloc
@@ -32,8 +32,8 @@ func offerOf(rs ...mesos.Resource) *scheduler.Event {
 	return offersEvent(mesos.Offer{ID: mesos.OfferID{Value: "O1"}, AgentID: mesos.AgentID{Value: "S1"}, AllocationInfo: alloc, Resources: rs})
 }
 
-func offersEvent(os ...mesos.Offer) *scheduler.Event {
-	return &scheduler.Event{Type: scheduler.Event_OFFERS, Offers: &scheduler.Event_Offers{Offers: os}}
+func offersEvent(os ...mesos.Offer) *schedulerpb.Event {
+	return &schedulerpb.Event{Type: schedulerpb.Event_OFFERS, Offers: &schedulerpb.Event_Offers{Offers: os}}
 }
 
 func cpusOf(x float64) mesos.Resource {
@@ -44,8 +44,8 @@ func memOf(x float64) mesos.Resource {
 	return mesos.Resource{Name: "mem", Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: x}}
 }
 
-func updateOf(st mesos.TaskStatus) *scheduler.Event {
-	return &scheduler.Event{Type: scheduler.Event_UPDATE, Update: &scheduler.Event_Update{Status: st}}
+func updateOf(st mesos.TaskStatus) *schedulerpb.Event {
+	return &schedulerpb.Event{Type: schedulerpb.Event_UPDATE, Update: &schedulerpb.Event_Update{Status: st}}
 }
 
 // What makes no sense is turned away or passed over, and the stream goes on.
@@ -54,7 +54,7 @@ func TestNonsenseIsTurnedAway(t *testing.T) {
 	n1, s1 := mesos.TaskID{Value: "n1"}, &mesos.AgentID{Value: "S1"}
 	declined := "0s DECLINE O1 refuse=120s"
 	for name, tc := range map[string]struct {
-		event *scheduler.Event
+		event *schedulerpb.Event
 		want  string // the calls and records that follow
 	}{
 		"an offer without an ID": {event: offersEvent(mesos.Offer{AgentID: *s1})},
@@ -71,17 +71,17 @@ func TestNonsenseIsTurnedAway(t *testing.T) {
 			event: offersEvent(mesos.Offer{ID: mesos.OfferID{Value: "O1"}, AgentID: *s1, AllocationInfo: &mesos.Resource_AllocationInfo{Role: ptr("others")}}),
 			want:  declined,
 		},
-		"no offers":                        {event: &scheduler.Event{Type: scheduler.Event_OFFERS}},
-		"the rescission of nothing":        {event: &scheduler.Event{Type: scheduler.Event_RESCIND}},
-		"no inverse offers":                {event: &scheduler.Event{Type: scheduler.Event_INVERSE_OFFERS}},
-		"the rescission of no inverse":     {event: &scheduler.Event{Type: scheduler.Event_RESCIND_INVERSE_OFFER}},
-		"no update":                        {event: &scheduler.Event{Type: scheduler.Event_UPDATE}},
+		"no offers":                        {event: &schedulerpb.Event{Type: schedulerpb.Event_OFFERS}},
+		"the rescission of nothing":        {event: &schedulerpb.Event{Type: schedulerpb.Event_RESCIND}},
+		"no inverse offers":                {event: &schedulerpb.Event{Type: schedulerpb.Event_INVERSE_OFFERS}},
+		"the rescission of no inverse":     {event: &schedulerpb.Event{Type: schedulerpb.Event_RESCIND_INVERSE_OFFER}},
+		"no update":                        {event: &schedulerpb.Event{Type: schedulerpb.Event_UPDATE}},
 		"an update of no task":             {event: updateOf(mesos.TaskStatus{State: mesos.TASK_RUNNING.Enum(), UUID: []byte("u")})},
 		"an update without a state":        {event: updateOf(mesos.TaskStatus{TaskID: n1, AgentID: s1, UUID: []byte("u")})},
 		"a state that does not exist":      {event: updateOf(mesos.TaskStatus{TaskID: n1, AgentID: s1, State: mesos.TaskState(99).Enum(), UUID: []byte("u")})},
-		"a failure of nothing":             {event: &scheduler.Event{Type: scheduler.Event_FAILURE}},
-		"a second SUBSCRIBED":              {event: &scheduler.Event{Type: scheduler.Event_SUBSCRIBED, Subscribed: &scheduler.Event_Subscribed{FrameworkID: &mesos.FrameworkID{Value: "F2"}}}},
-		"an event that does not exist yet": {event: &scheduler.Event{Type: 4711}},
+		"a failure of nothing":             {event: &schedulerpb.Event{Type: schedulerpb.Event_FAILURE}},
+		"a second SUBSCRIBED":              {event: &schedulerpb.Event{Type: schedulerpb.Event_SUBSCRIBED, Subscribed: &schedulerpb.Event_Subscribed{FrameworkID: &mesos.FrameworkID{Value: "F2"}}}},
+		"an event that does not exist yet": {event: &schedulerpb.Event{Type: 4711}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -173,7 +173,7 @@ func TestLaunchedTasksHaveTimeToEnd(t *testing.T) {
 	if err := p.do(strings.Fields("wait 1s")); err != nil {
 		t.Fatal(err)
 	}
-	accept := p.sent[scheduler.Call_ACCEPT]
+	accept := p.sent[schedulerpb.Call_ACCEPT]
 	if accept == nil {
 		t.Fatal("nothing is launched")
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/placement"
@@ -23,7 +23,7 @@ type player struct {
 	now  time.Time
 	auto map[string]bool
 	last framework.State
-	sent map[scheduler.Call_Type]*framework.Call // the last of its type
+	sent map[schedulerpb.Call_Type]*framework.Call // the last of its type
 	log  []string
 }
 
@@ -68,7 +68,7 @@ func (p *player) do(words []string) error {
 }
 
 func (p *player) create(tasks []string, opts map[string]string) error {
-	p.now, p.auto, p.sent = epoch, map[string]bool{}, map[scheduler.Call_Type]*framework.Call{}
+	p.now, p.auto, p.sent = epoch, map[string]bool{}, map[schedulerpb.Call_Type]*framework.Call{}
 	cfg := framework.Config{Info: framework.Info{ID: opts["id"], Name: "k8sm", User: "root", Roles: []string{"k8sm"}, FailoverTimeout: 7 * 24 * time.Hour}}
 	if r := opts["roles"]; r != "" {
 		cfg.Info.Roles = strings.Split(r, ",")
@@ -135,10 +135,10 @@ func (p *player) wake([]string, map[string]string) error {
 	return nil
 }
 
-func (p *player) step(e *scheduler.Event) error { p.core.Step(p.now, e); return nil }
+func (p *player) step(e *schedulerpb.Event) error { p.core.Step(p.now, e); return nil }
 
 func (p *player) subscribed(_ []string, opts map[string]string) error {
-	s := &scheduler.Event_Subscribed{MasterInfo: &mesos.MasterInfo{Hostname: ptr("master"), Port: ptr(uint32(5050)), Version: ptr("1.11.1")}}
+	s := &schedulerpb.Event_Subscribed{MasterInfo: &mesos.MasterInfo{Hostname: ptr("master"), Port: ptr(uint32(5050)), Version: ptr("1.11.1")}}
 	if v := opts["version"]; v != "" {
 		s.MasterInfo.Version = &v
 	}
@@ -152,11 +152,11 @@ func (p *player) subscribed(_ []string, opts map[string]string) error {
 		}
 		s.HeartbeatIntervalSeconds = &x
 	}
-	return p.step(&scheduler.Event{Type: scheduler.Event_SUBSCRIBED, Subscribed: s})
+	return p.step(&schedulerpb.Event{Type: schedulerpb.Event_SUBSCRIBED, Subscribed: s})
 }
 
 func (p *player) heartbeat([]string, map[string]string) error {
-	return p.step(&scheduler.Event{Type: scheduler.Event_HEARTBEAT})
+	return p.step(&schedulerpb.Event{Type: schedulerpb.Event_HEARTBEAT})
 }
 
 func (p *player) event(words []string, _ map[string]string) error {
@@ -164,13 +164,13 @@ func (p *player) event(words []string, _ map[string]string) error {
 	if err != nil {
 		return err
 	}
-	return p.step(&scheduler.Event{Type: scheduler.Event_Type(n)})
+	return p.step(&schedulerpb.Event{Type: schedulerpb.Event_Type(n)})
 }
 
 // offers reads O1@S1:4 (cpus; a GiB of memory for each), or O1@S1:4/role; start=2h for=1h
 // rack=r1,r2.
 func (p *player) offers(words []string, opts map[string]string) error {
-	ev := &scheduler.Event_Offers{}
+	ev := &schedulerpb.Event_Offers{}
 	for _, w := range words {
 		where, size, _ := strings.Cut(w, ":")
 		id, agent, _ := strings.Cut(where, "@")
@@ -194,12 +194,12 @@ func (p *player) offers(words []string, opts map[string]string) error {
 		}
 		ev.Offers = append(ev.Offers, o)
 	}
-	return p.step(&scheduler.Event{Type: scheduler.Event_OFFERS, Offers: ev})
+	return p.step(&schedulerpb.Event{Type: schedulerpb.Event_OFFERS, Offers: ev})
 }
 
 func (p *player) rescind(ids []string, _ map[string]string) error {
 	for _, id := range ids {
-		_ = p.step(&scheduler.Event{Type: scheduler.Event_RESCIND, Rescind: &scheduler.Event_Rescind{OfferID: mesos.OfferID{Value: id}}})
+		_ = p.step(&schedulerpb.Event{Type: schedulerpb.Event_RESCIND, Rescind: &schedulerpb.Event_Rescind{OfferID: mesos.OfferID{Value: id}}})
 	}
 	return nil
 }
@@ -221,12 +221,12 @@ func (p *player) update(words []string, opts map[string]string) error {
 	if r := opts["reason"]; r != "" {
 		st.Reason = mesos.TaskStatus_Reason(mesos.TaskStatus_Reason_value[r]).Enum()
 	}
-	return p.step(&scheduler.Event{Type: scheduler.Event_UPDATE, Update: &scheduler.Event_Update{Status: st}})
+	return p.step(&schedulerpb.Event{Type: schedulerpb.Event_UPDATE, Update: &schedulerpb.Event_Update{Status: st}})
 }
 
 // inverse reads I1@S1 start=2h for=1h.
 func (p *player) inverse(words []string, opts map[string]string) error {
-	ev := &scheduler.Event_InverseOffers{}
+	ev := &schedulerpb.Event_InverseOffers{}
 	for _, w := range words {
 		id, agent, _ := strings.Cut(w, "@")
 		o := mesos.InverseOffer{OfferID: mesos.OfferID{Value: id}, Unavailability: *p.unavailability(opts)}
@@ -235,7 +235,7 @@ func (p *player) inverse(words []string, opts map[string]string) error {
 		}
 		ev.InverseOffers = append(ev.InverseOffers, o)
 	}
-	return p.step(&scheduler.Event{Type: scheduler.Event_INVERSE_OFFERS, InverseOffers: ev})
+	return p.step(&schedulerpb.Event{Type: schedulerpb.Event_INVERSE_OFFERS, InverseOffers: ev})
 }
 
 // unavailability reads start=2h for=1h; nil without a start.
@@ -253,7 +253,7 @@ func (p *player) unavailability(opts map[string]string) *mesos.Unavailability {
 
 func (p *player) uninverse(ids []string, _ map[string]string) error {
 	for _, id := range ids {
-		_ = p.step(&scheduler.Event{Type: scheduler.Event_RESCIND_INVERSE_OFFER, RescindInverseOffer: &scheduler.Event_RescindInverseOffer{InverseOfferID: mesos.OfferID{Value: id}}})
+		_ = p.step(&schedulerpb.Event{Type: schedulerpb.Event_RESCIND_INVERSE_OFFER, RescindInverseOffer: &schedulerpb.Event_RescindInverseOffer{InverseOfferID: mesos.OfferID{Value: id}}})
 	}
 	return nil
 }
@@ -271,18 +271,18 @@ func (p *player) maintenance(agents []string, _ map[string]string) error {
 }
 
 func (p *player) failure(_ []string, opts map[string]string) error {
-	f := &scheduler.Event_Failure{}
+	f := &schedulerpb.Event_Failure{}
 	if a := opts["agent"]; a != "" {
 		f.AgentID = &mesos.AgentID{Value: a}
 	}
 	if e := opts["executor"]; e != "" {
 		f.ExecutorID = &mesos.ExecutorID{Value: e}
 	}
-	return p.step(&scheduler.Event{Type: scheduler.Event_FAILURE, Failure: f})
+	return p.step(&schedulerpb.Event{Type: schedulerpb.Event_FAILURE, Failure: f})
 }
 
 func (p *player) masterError(words []string, _ map[string]string) error {
-	return p.step(&scheduler.Event{Type: scheduler.Event_ERROR, Error: &scheduler.Event_Error{Message: strings.Join(words, " ")}})
+	return p.step(&schedulerpb.Event{Type: schedulerpb.Event_ERROR, Error: &schedulerpb.Event_Error{Message: strings.Join(words, " ")}})
 }
 
 // want reads IDs, and cpus=4 group=general role=k8sm max=1 avoid=S1
@@ -378,7 +378,7 @@ func (p *player) disconnected(words []string, _ map[string]string) error {
 
 // refuse answers the last call of a type with 400.
 func (p *player) refuse(words []string, _ map[string]string) error {
-	p.core.CallRefused(p.now, p.sent[scheduler.Call_Type(scheduler.Call_Type_value[words[0]])], strings.Join(words[1:], " "))
+	p.core.CallRefused(p.now, p.sent[schedulerpb.Call_Type(schedulerpb.Call_Type_value[words[0]])], strings.Join(words[1:], " "))
 	return nil
 }
 
@@ -394,7 +394,7 @@ func (p *player) teardown([]string, map[string]string) error { p.core.Teardown(p
 
 // taken answers the last call of a type.
 func (p *player) taken(words []string, _ map[string]string) error {
-	p.core.CallTaken(p.now, p.sent[scheduler.Call_Type(scheduler.Call_Type_value[words[0]])])
+	p.core.CallTaken(p.now, p.sent[schedulerpb.Call_Type(schedulerpb.Call_Type_value[words[0]])])
 	return nil
 }
 

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // sending is the part of the core that keeps us from being the noisy one: masters do
@@ -16,7 +16,7 @@ type sending struct {
 }
 
 // enqueue puts a call in line.
-func (c *Core) enqueue(call *scheduler.Call) { c.enqueueCall(&Call{Call: call}) }
+func (c *Core) enqueue(call *schedulerpb.Call) { c.enqueueCall(&Call{Call: call}) }
 
 func (c *Core) enqueueCall(call *Call) {
 	call.FrameworkID = &mesos.FrameworkID{Value: c.info.ID}
@@ -48,10 +48,10 @@ func (c *Core) acknowledge(st *TaskStatus) {
 	if len(st.UUID) == 0 || c.phase != up {
 		return // without a stream the agent tells us again
 	}
-	c.out.Calls = append(c.out.Calls, &Call{Call: &scheduler.Call{
-		Type:        scheduler.Call_ACKNOWLEDGE,
+	c.out.Calls = append(c.out.Calls, &Call{Call: &schedulerpb.Call{
+		Type:        schedulerpb.Call_ACKNOWLEDGE,
 		FrameworkID: &mesos.FrameworkID{Value: c.info.ID},
-		Acknowledge: &scheduler.Call_Acknowledge{
+		Acknowledge: &schedulerpb.Call_Acknowledge{
 			AgentID: mesos.AgentID{Value: st.AgentID},
 			TaskID:  mesos.TaskID{Value: st.TaskID},
 			UUID:    st.UUID,

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 )
@@ -81,7 +81,7 @@ type masterModel struct {
 	roles       []string
 	suppressed  map[string]bool
 	constraints map[string][]message // groups, by role
-	events      []*scheduler.Event
+	events      []*schedulerpb.Event
 	offers      map[string]offerModel // outstanding
 	inverse     map[string]time.Time  // outstanding inverse offers, by when they were told to the core
 	made        int
@@ -278,7 +278,7 @@ func (w *world) pass(d time.Duration) {
 func (w *world) onItsWay(id string) bool {
 	return slices.ContainsFunc(w.calls, func(c *framework.Call) bool {
 		return slices.ContainsFunc(slices.Concat(c.GetAccept().GetOfferIDs(), c.GetDecline().GetOfferIDs(), c.GetAcceptInverseOffers().GetInverseOfferIDs()), func(o mesos.OfferID) bool { return o.Value == id })
-	}) || slices.ContainsFunc(w.master.events, func(e *scheduler.Event) bool {
+	}) || slices.ContainsFunc(w.master.events, func(e *schedulerpb.Event) bool {
 		return slices.ContainsFunc(e.GetOffers().GetOffers(), func(o mesos.Offer) bool { return o.ID.Value == id }) ||
 			slices.ContainsFunc(e.GetInverseOffers().GetInverseOffers(), func(o mesos.InverseOffer) bool { return o.OfferID.Value == id })
 	})
@@ -310,7 +310,7 @@ func (w *world) drain() {
 // check holds a call against the invariants at the moment it is sent.
 func (w *world) check(c *framework.Call) {
 	switch c.Type {
-	case scheduler.Call_ACCEPT:
+	case schedulerpb.Call_ACCEPT:
 		if w.store.id == "" || !w.core.State().Reconciled {
 			w.t.Errorf("ACCEPT with stored ID %q and state %+v", w.store.id, w.core.State())
 		}
@@ -322,14 +322,14 @@ func (w *world) check(c *framework.Call) {
 				w.t.Errorf("%s is launched on %s against its constraints", ti.TaskID.Value, ti.AgentID.Value)
 			}
 		}
-	case scheduler.Call_ACKNOWLEDGE:
+	case schedulerpb.Call_ACKNOWLEDGE:
 		if !w.store.known[string(c.Acknowledge.UUID)] {
 			w.t.Errorf("%s is acknowledged, and was not recorded", c.Acknowledge.UUID)
 		}
 	}
 }
 
-func (m *masterModel) tell(e *scheduler.Event) {
+func (m *masterModel) tell(e *schedulerpb.Event) {
 	if m.connected {
 		m.events = append(m.events, e)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // subscription is the part of the core that holds the stream.
@@ -23,26 +23,26 @@ type subscription struct {
 }
 
 // Step takes an event from the stream.
-func (c *Core) Step(now time.Time, e *scheduler.Event) {
+func (c *Core) Step(now time.Time, e *schedulerpb.Event) {
 	if c.phase != connecting && c.phase != up {
 		return
 	}
 	c.subscription.heard = now
-	if c.phase == connecting && e.Type != scheduler.Event_SUBSCRIBED && e.Type != scheduler.Event_ERROR {
+	if c.phase == connecting && e.Type != schedulerpb.Event_SUBSCRIBED && e.Type != schedulerpb.Event_ERROR {
 		c.drop(now, ProtocolError, fmt.Sprintf("the first event is %s, not SUBSCRIBED", e.Type))
 		c.settle(now)
 		return
 	}
 	switch e.Type {
-	case scheduler.Event_SUBSCRIBED:
+	case schedulerpb.Event_SUBSCRIBED:
 		c.onSubscribed(now, e.GetSubscribed())
-	case scheduler.Event_UPDATE:
+	case schedulerpb.Event_UPDATE:
 		if u := e.GetUpdate(); u != nil {
 			c.onUpdate(now, statusOf(&u.Status))
 		}
-	case scheduler.Event_FAILURE:
+	case schedulerpb.Event_FAILURE:
 		c.onFailure(now, e.GetFailure())
-	case scheduler.Event_ERROR:
+	case schedulerpb.Event_ERROR:
 		c.onError(now, e.GetError().GetMessage())
 	default:
 		c.stepOffers(now, e)
@@ -52,15 +52,15 @@ func (c *Core) Step(now time.Time, e *scheduler.Event) {
 
 // stepOffers takes events that concern offers. The rest, HEARTBEAT, and what we do not
 // know or need, has been heard.
-func (c *Core) stepOffers(now time.Time, e *scheduler.Event) {
+func (c *Core) stepOffers(now time.Time, e *schedulerpb.Event) {
 	switch e.Type {
-	case scheduler.Event_OFFERS:
+	case schedulerpb.Event_OFFERS:
 		c.onOffers(now, e.GetOffers().GetOffers())
-	case scheduler.Event_RESCIND:
+	case schedulerpb.Event_RESCIND:
 		c.onRescind(now, e.GetRescind().GetOfferID().Value)
-	case scheduler.Event_INVERSE_OFFERS:
+	case schedulerpb.Event_INVERSE_OFFERS:
 		c.onInverseOffers(now, e.GetInverseOffers().GetInverseOffers())
-	case scheduler.Event_RESCIND_INVERSE_OFFER:
+	case schedulerpb.Event_RESCIND_INVERSE_OFFER:
 		c.onRescindInverseOffer(now, e.GetRescindInverseOffer().GetInverseOfferID().Value)
 	}
 }
@@ -111,7 +111,7 @@ func (c *Core) subscribe() {
 	c.out.Subscribe = c.subscribeCall()
 }
 
-func (c *Core) onSubscribed(now time.Time, s *scheduler.Event_Subscribed) {
+func (c *Core) onSubscribed(now time.Time, s *schedulerpb.Event_Subscribed) {
 	id := s.GetFrameworkID().GetValue()
 	switch {
 	case c.phase == up:
@@ -135,7 +135,7 @@ func (c *Core) onSubscribed(now time.Time, s *scheduler.Event_Subscribed) {
 	st.Message = "asking the master what became of " + countOf(len(c.tasks.known), "task")
 	c.setState(st)
 	if c.tearing {
-		c.enqueue(&scheduler.Call{Type: scheduler.Call_TEARDOWN})
+		c.enqueue(&schedulerpb.Call{Type: schedulerpb.Call_TEARDOWN})
 		return
 	}
 	c.beginReconciliation(now)
@@ -144,7 +144,7 @@ func (c *Core) onSubscribed(now time.Time, s *scheduler.Event_Subscribed) {
 }
 
 // heartbeatOf is Mesos' default when the master says nothing or nonsense.
-func heartbeatOf(s *scheduler.Event_Subscribed) time.Duration {
+func heartbeatOf(s *schedulerpb.Event_Subscribed) time.Duration {
 	seconds := s.GetHeartbeatIntervalSeconds()
 	if math.IsNaN(seconds) || seconds <= 0 || seconds > 600 {
 		return 15 * time.Second
@@ -152,7 +152,7 @@ func heartbeatOf(s *scheduler.Event_Subscribed) time.Duration {
 	return max(time.Duration(seconds*float64(time.Second)), 10*time.Millisecond)
 }
 
-func masterOf(s *scheduler.Event_Subscribed) (address, version string) {
+func masterOf(s *schedulerpb.Event_Subscribed) (address, version string) {
 	m := s.GetMasterInfo()
 	host, port := m.GetHostname(), int(m.GetPort())
 	if a := m.GetAddress(); a != nil {
@@ -248,7 +248,7 @@ func (c *Core) Teardown(now time.Time) {
 	c.tearing = true
 	c.forgetDemands()
 	if c.phase == up {
-		c.enqueue(&scheduler.Call{Type: scheduler.Call_TEARDOWN})
+		c.enqueue(&schedulerpb.Call{Type: schedulerpb.Call_TEARDOWN})
 	}
 	c.settle(now)
 }
@@ -260,7 +260,7 @@ func (c *Core) CallTaken(now time.Time, call *Call) {
 		return
 	}
 	switch {
-	case call.Type == scheduler.Call_TEARDOWN:
+	case call.Type == schedulerpb.Call_TEARDOWN:
 		c.end(FrameworkRemoved, "the framework was torn down")
 	case call == c.update:
 		c.agreed(now)

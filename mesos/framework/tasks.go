@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
 )
 
@@ -322,7 +322,7 @@ func (c *Core) sortedTasks() []*task {
 
 // onFailure asks for the tasks on an agent, or under an executor, that is said to be
 // gone. The event is a hint: it may be wrong, late or missing.
-func (c *Core) onFailure(now time.Time, f *scheduler.Event_Failure) {
+func (c *Core) onFailure(now time.Time, f *schedulerpb.Event_Failure) {
 	at := now.Add(c.timing.Hint)
 	if id := f.GetExecutorID().GetValue(); id != "" {
 		if c.tasks.known[id] != nil {

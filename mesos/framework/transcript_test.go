@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 )
@@ -153,14 +153,14 @@ func callText(c *framework.Call) string {
 	words := []string{c.Type.String()}
 	add := func(format string, args ...any) { words = append(words, fmt.Sprintf(format, args...)) }
 	switch c.Type {
-	case scheduler.Call_SUBSCRIBE:
+	case schedulerpb.Call_SUBSCRIBE:
 		add("id=%s/%s suppressed=%v", c.GetFrameworkID().GetValue(), c.Subscribe.FrameworkInfo.GetID().GetValue(), c.Subscribe.SuppressedRoles)
 		add("%s", constraintsText(c))
-	case scheduler.Call_UPDATE_FRAMEWORK:
+	case schedulerpb.Call_UPDATE_FRAMEWORK:
 		info := c.UpdateFramework.FrameworkInfo
 		add("id=%s/%s roles=%v hostname=%s suppressed=%v", c.GetFrameworkID().GetValue(), info.GetID().GetValue(), info.Roles, info.GetHostname(), c.UpdateFramework.SuppressedRoles)
 		add("%s", constraintsText(c))
-	case scheduler.Call_ACCEPT:
+	case schedulerpb.Call_ACCEPT:
 		for _, id := range c.Accept.OfferIDs {
 			add("%s", id.Value)
 		}
@@ -168,25 +168,25 @@ func callText(c *framework.Call) string {
 		for _, ti := range c.Accept.Operations[0].Launch.TaskInfos {
 			add("launch %s@%s task=%v executor=%v", ti.TaskID.Value, ti.AgentID.Value, mesos.Resources(ti.Resources), mesos.Resources(ti.Executor.Resources))
 		}
-	case scheduler.Call_DECLINE:
+	case schedulerpb.Call_DECLINE:
 		for _, id := range c.Decline.OfferIDs {
 			add("%s", id.Value)
 		}
 		add("refuse=%gs", c.Decline.Filters.GetRefuseSeconds())
-	case scheduler.Call_ACCEPT_INVERSE_OFFERS:
+	case schedulerpb.Call_ACCEPT_INVERSE_OFFERS:
 		for _, id := range c.AcceptInverseOffers.InverseOfferIDs {
 			add("%s", id.Value)
 		}
 		add("refuse=%gs", c.AcceptInverseOffers.Filters.GetRefuseSeconds())
-	case scheduler.Call_REVIVE:
+	case schedulerpb.Call_REVIVE:
 		add("%v", c.Revive.Roles)
-	case scheduler.Call_SUPPRESS:
+	case schedulerpb.Call_SUPPRESS:
 		add("%v", c.Suppress.Roles)
-	case scheduler.Call_KILL:
+	case schedulerpb.Call_KILL:
 		add("%s@%s", c.Kill.TaskID.Value, c.Kill.AgentID.GetValue())
-	case scheduler.Call_ACKNOWLEDGE:
+	case schedulerpb.Call_ACKNOWLEDGE:
 		add("%s@%s uuid=%s", c.Acknowledge.TaskID.Value, c.Acknowledge.AgentID.Value, c.Acknowledge.UUID)
-	case scheduler.Call_RECONCILE:
+	case schedulerpb.Call_RECONCILE:
 		if len(c.Reconcile.Tasks) == 0 {
 			add("implicitly")
 		}

@@ -6,7 +6,7 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 )
@@ -94,7 +94,7 @@ func roleConstraints(c *framework.Call) map[string][]message {
 		panic(err)
 	}
 	body := uint64(3)
-	if c.Type == scheduler.Call_UPDATE_FRAMEWORK {
+	if c.Type == schedulerpb.Call_UPDATE_FRAMEWORK {
 		body = 19
 	}
 	out := map[string][]message{}

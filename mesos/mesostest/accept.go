@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // acceptance is an ACCEPT in the works: one agent's offers of one role, and what
@@ -19,7 +19,7 @@ type acceptance struct {
 
 // accept executes the operations of an ACCEPT on its offers. One invalid offer
 // spoils all: no task is launched, and the valid ones are void, too.
-func (m *Master) accept(f *framework, call *scheduler.Call_Accept) {
+func (m *Master) accept(f *framework, call *schedulerpb.Call_Accept) {
 	offers, err := m.findOffers(f, call.OfferIDs)
 	if err != nil {
 		for _, o := range offers {

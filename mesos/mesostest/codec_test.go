@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 func TestDecodeJSON(t *testing.T) {
@@ -27,7 +27,7 @@ func TestDecodeJSON(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""
-			if err := decodeJSON([]byte(test.in), &scheduler.Call{}, "Call"); err != nil {
+			if err := decodeJSON([]byte(test.in), &schedulerpb.Call{}, "Call"); err != nil {
 				got = err.Error()
 			}
 			if diff := cmp.Diff(test.err, got); diff != "" {
@@ -46,7 +46,7 @@ func TestEncodeJSON(t *testing.T) {
 		want    string
 	}{
 		"doubles have a point": {
-			&scheduler.Event_Subscribed{FrameworkID: &mesos.FrameworkID{Value: "f"}, HeartbeatIntervalSeconds: new(float64)},
+			&schedulerpb.Event_Subscribed{FrameworkID: &mesos.FrameworkID{Value: "f"}, HeartbeatIntervalSeconds: new(float64)},
 			`{"framework_id":{"value":"f"},"heartbeat_interval_seconds":0.0}`,
 		},
 		"what is not set is left out, what is set to nothing is not": {

@@ -3,49 +3,49 @@ package mesostest
 import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/executor"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
-var heartbeatEvent = &scheduler.Event{Type: scheduler.Event_HEARTBEAT}
+var heartbeatEvent = &schedulerpb.Event{Type: schedulerpb.Event_HEARTBEAT}
 
-func subscribedEvent(frameworkID string, interval float64, master *mesos.MasterInfo) *scheduler.Event {
-	return &scheduler.Event{Type: scheduler.Event_SUBSCRIBED, Subscribed: &scheduler.Event_Subscribed{
+func subscribedEvent(frameworkID string, interval float64, master *mesos.MasterInfo) *schedulerpb.Event {
+	return &schedulerpb.Event{Type: schedulerpb.Event_SUBSCRIBED, Subscribed: &schedulerpb.Event_Subscribed{
 		FrameworkID:              &mesos.FrameworkID{Value: frameworkID},
 		HeartbeatIntervalSeconds: &interval,
 		MasterInfo:               master,
 	}}
 }
 
-func offersEvent(offers []mesos.Offer) *scheduler.Event {
-	return &scheduler.Event{Type: scheduler.Event_OFFERS, Offers: &scheduler.Event_Offers{Offers: offers}}
+func offersEvent(offers []mesos.Offer) *schedulerpb.Event {
+	return &schedulerpb.Event{Type: schedulerpb.Event_OFFERS, Offers: &schedulerpb.Event_Offers{Offers: offers}}
 }
 
-func rescindEvent(offerID string) *scheduler.Event {
-	return &scheduler.Event{Type: scheduler.Event_RESCIND, Rescind: &scheduler.Event_Rescind{
+func rescindEvent(offerID string) *schedulerpb.Event {
+	return &schedulerpb.Event{Type: schedulerpb.Event_RESCIND, Rescind: &schedulerpb.Event_Rescind{
 		OfferID: mesos.OfferID{Value: offerID},
 	}}
 }
 
-func updateEvent(status mesos.TaskStatus) *scheduler.Event {
-	return &scheduler.Event{Type: scheduler.Event_UPDATE, Update: &scheduler.Event_Update{Status: status}}
+func updateEvent(status mesos.TaskStatus) *schedulerpb.Event {
+	return &schedulerpb.Event{Type: schedulerpb.Event_UPDATE, Update: &schedulerpb.Event_Update{Status: status}}
 }
 
-func errorEvent(message string) *scheduler.Event {
-	return &scheduler.Event{Type: scheduler.Event_ERROR, Error: &scheduler.Event_Error{Message: message}}
+func errorEvent(message string) *schedulerpb.Event {
+	return &schedulerpb.Event{Type: schedulerpb.Event_ERROR, Error: &schedulerpb.Event_Error{Message: message}}
 }
 
 // failureEvent tells of an agent, or, with an executor's ID, of that executor.
-func failureEvent(agentID, executorID string, status int32) *scheduler.Event {
-	failure := &scheduler.Event_Failure{AgentID: &mesos.AgentID{Value: agentID}}
+func failureEvent(agentID, executorID string, status int32) *schedulerpb.Event {
+	failure := &schedulerpb.Event_Failure{AgentID: &mesos.AgentID{Value: agentID}}
 	if executorID != "" {
 		failure.ExecutorID = &mesos.ExecutorID{Value: executorID}
 		failure.Status = &status
 	}
-	return &scheduler.Event{Type: scheduler.Event_FAILURE, Failure: failure}
+	return &schedulerpb.Event{Type: schedulerpb.Event_FAILURE, Failure: failure}
 }
 
-func messageEvent(agentID, executorID string, data []byte) *scheduler.Event {
-	return &scheduler.Event{Type: scheduler.Event_MESSAGE, Message: &scheduler.Event_Message{
+func messageEvent(agentID, executorID string, data []byte) *schedulerpb.Event {
+	return &schedulerpb.Event{Type: schedulerpb.Event_MESSAGE, Message: &schedulerpb.Event_Message{
 		AgentID:    mesos.AgentID{Value: agentID},
 		ExecutorID: mesos.ExecutorID{Value: executorID},
 		Data:       data,

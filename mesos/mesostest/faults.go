@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // Faults of a master. The zero value has none. Counters count down as they strike.
@@ -103,7 +103,7 @@ func (m *Master) afterCall() {
 // loses tells whether a call is taken, and nothing comes of it.
 func (m *Master) loses(call *schedulerCall) bool {
 	lose := m.currentFaults().LoseCalls
-	return lose != nil && call.Type != scheduler.Call_UPDATE_FRAMEWORK && lose(call.Type.String())
+	return lose != nil && call.Type != schedulerpb.Call_UPDATE_FRAMEWORK && lose(call.Type.String())
 }
 
 func (m *Master) strikes(counter func(*Faults) *int) bool {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // framework is what the master knows of a framework.
@@ -56,14 +56,14 @@ func rolesOf(info *mesos.FrameworkInfo) []string {
 }
 
 // send queues an event for the framework; while it is disconnected it is lost.
-func (m *Master) send(f *framework, event *scheduler.Event) {
+func (m *Master) send(f *framework, event *schedulerpb.Event) {
 	if f.stream == nil {
 		return
 	}
 	if drop := m.leader.faults.DropEvents; drop != nil && drop(event.Type.String()) {
 		return
 	}
-	if observe := m.options.ObserveEvent; observe != nil && event.Type != scheduler.Event_HEARTBEAT {
+	if observe := m.options.ObserveEvent; observe != nil && event.Type != schedulerpb.Event_HEARTBEAT {
 		observe(event)
 	}
 	f.stream.send(event)
@@ -85,7 +85,7 @@ func (m *Master) subscribe(c *schedulerCall, principal string, s *stream) (*fram
 	if err != nil {
 		return nil, err
 	}
-	m.calls[scheduler.Call_SUBSCRIBE.String()]++
+	m.calls[schedulerpb.Call_SUBSCRIBE.String()]++
 	f, known := m.frameworks[info.GetID().GetValue()]
 	if !known {
 		f = m.addFramework(info)

@@ -6,7 +6,7 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/allocator"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // inverseOffer asks a framework to be off an agent by a time.
@@ -163,12 +163,12 @@ func (m *Master) inverseStatuses(a *Agent) []allocator.InverseOfferStatus {
 	return statuses
 }
 
-func inverseOffersEvent(offers []mesos.InverseOffer) *scheduler.Event {
-	return &scheduler.Event{Type: scheduler.Event_INVERSE_OFFERS, InverseOffers: &scheduler.Event_InverseOffers{InverseOffers: offers}}
+func inverseOffersEvent(offers []mesos.InverseOffer) *schedulerpb.Event {
+	return &schedulerpb.Event{Type: schedulerpb.Event_INVERSE_OFFERS, InverseOffers: &schedulerpb.Event_InverseOffers{InverseOffers: offers}}
 }
 
-func rescindInverseOfferEvent(id string) *scheduler.Event {
-	return &scheduler.Event{Type: scheduler.Event_RESCIND_INVERSE_OFFER, RescindInverseOffer: &scheduler.Event_RescindInverseOffer{
+func rescindInverseOfferEvent(id string) *schedulerpb.Event {
+	return &schedulerpb.Event{Type: schedulerpb.Event_RESCIND_INVERSE_OFFER, RescindInverseOffer: &schedulerpb.Event_RescindInverseOffer{
 		InverseOfferID: mesos.OfferID{Value: id},
 	}}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/encoding/codecs"
 	"github.com/mesos/mesos-go/api/v1/lib/httpcli"
 	"github.com/mesos/mesos-go/api/v1/lib/httpcli/httpsched"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
 )
 
@@ -42,7 +42,7 @@ func runMesosGo(ctx context.Context, t *testing.T, client calls.Caller) {
 	}
 	defer response.Close()
 	frameworkID := ""
-	call := func(c *scheduler.Call) {
+	call := func(c *schedulerpb.Call) {
 		t.Helper()
 		if err := calls.CallNoData(ctx, client, c.With(calls.Framework(frameworkID))); err != nil {
 			t.Fatal(err)
@@ -50,17 +50,17 @@ func runMesosGo(ctx context.Context, t *testing.T, client calls.Caller) {
 	}
 	var states []mesos.TaskState
 	for len(states) < 3 {
-		var e scheduler.Event
+		var e schedulerpb.Event
 		if err := response.Decode(&e); err != nil {
 			t.Fatal(err)
 		}
 		switch e.Type {
-		case scheduler.Event_SUBSCRIBED:
+		case schedulerpb.Event_SUBSCRIBED:
 			frameworkID = e.Subscribed.FrameworkID.Value
-		case scheduler.Event_OFFERS:
+		case schedulerpb.Event_OFFERS:
 			o := e.Offers.Offers[0]
 			call(calls.Accept(calls.OfferOperations{calls.OpLaunch(taskOf(o))}.WithOffers(o.ID)))
-		case scheduler.Event_UPDATE:
+		case schedulerpb.Event_UPDATE:
 			s := e.Update.Status
 			states = append(states, s.GetState())
 			call(calls.Acknowledge(s.AgentID.Value, s.TaskID.Value, s.UUID))

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // offer is an offer that a framework holds.
@@ -120,7 +120,7 @@ func (m *Master) rescind(o *offer) {
 	m.send(o.framework, rescindEvent(o.id))
 }
 
-func (m *Master) decline(f *framework, call *scheduler.Call_Decline) {
+func (m *Master) decline(f *framework, call *schedulerpb.Call_Decline) {
 	for _, id := range call.OfferIDs {
 		if o, ok := f.offers[id.Value]; ok {
 			m.recoverOffer(o)

@@ -7,7 +7,7 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/master"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // operation is one that a framework wants to hear of, and has not acknowledged yet.
@@ -94,7 +94,7 @@ func (o *operation) stop() {
 }
 
 // acknowledgeOperation ends what is known of an operation.
-func (m *Master) acknowledgeOperation(f *framework, call *scheduler.Call_AcknowledgeOperationStatus) {
+func (m *Master) acknowledgeOperation(f *framework, call *schedulerpb.Call_AcknowledgeOperationStatus) {
 	a, ok := m.agentsByID[call.GetAgentID().GetValue()]
 	if !ok || a.state != agentActive {
 		return
@@ -118,7 +118,7 @@ func (a *Agent) forgetOperations(which func(*operation) bool) {
 
 // reconcileOperations answers with the state of the operations, of all if none is
 // named.
-func (m *Master) reconcileOperations(f *framework, asked []scheduler.Call_ReconcileOperations_Operation) {
+func (m *Master) reconcileOperations(f *framework, asked []schedulerpb.Call_ReconcileOperations_Operation) {
 	for _, x := range asked {
 		m.reconcileOperation(f, x.OperationID, x.AgentID)
 	}
@@ -171,8 +171,8 @@ func withoutUUID(s mesos.OperationStatus) mesos.OperationStatus {
 	return s
 }
 
-func operationEvent(s mesos.OperationStatus) *scheduler.Event {
-	return &scheduler.Event{Type: scheduler.Event_UPDATE_OPERATION_STATUS, UpdateOperationStatus: &scheduler.Event_UpdateOperationStatus{Status: s}}
+func operationEvent(s mesos.OperationStatus) *schedulerpb.Event {
+	return &schedulerpb.Event{Type: schedulerpb.Event_UPDATE_OPERATION_STATUS, UpdateOperationStatus: &schedulerpb.Event_UpdateOperationStatus{Status: s}}
 }
 
 func (m *Master) readOperations() *master.Response_GetOperations {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // MasterOptions says how a master behaves. The zero value is a master on a free
@@ -57,11 +57,11 @@ type MasterOptions struct {
 	Faults Faults
 	// Observe, if not nil, is called with each well-formed scheduler call before it
 	// is executed, by the goroutine that serves it. The call must not be changed.
-	Observe func(*scheduler.Call)
+	Observe func(*schedulerpb.Call)
 	// ObserveEvent, if not nil, is called with each event but heartbeats that is put on
 	// a scheduler's stream, in their order. It must neither change the event nor call
 	// the master.
-	ObserveEvent func(*scheduler.Event)
+	ObserveEvent func(*schedulerpb.Event)
 	// Log of what the cluster does. The zero value logs nothing.
 	Log logr.Logger
 	// Now is the clock that dates statuses and filters. Default time.Now.

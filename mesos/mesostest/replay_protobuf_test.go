@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // readable puts JSON in the place of the protobuf of a scheduler's transcript, so that
@@ -28,9 +28,9 @@ func (tr transcript) readable(t *testing.T) {
 		}
 		switch l.Kind {
 		case "request":
-			l.Body = treeOf(t, raw, &scheduler.Call{})
+			l.Body = treeOf(t, raw, &schedulerpb.Call{})
 		case "event":
-			l.Body = treeOf(t, raw, &scheduler.Event{})
+			l.Body = treeOf(t, raw, &schedulerpb.Event{})
 		}
 	}
 }
@@ -81,7 +81,7 @@ func protobufOf(t testing.TB, call object) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	message := &scheduler.Call{}
+	message := &schedulerpb.Call{}
 	if err := decodeJSON(text, message, "Call"); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func (s *subscription) readProtobuf() {
 		if err != nil {
 			return
 		}
-		s.events <- treeOf(s.t, record, &scheduler.Event{})
+		s.events <- treeOf(s.t, record, &schedulerpb.Event{})
 	}
 }
 

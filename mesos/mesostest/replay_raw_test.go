@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // rawStream is an answer of which each byte was recorded.
@@ -132,7 +132,7 @@ func (s *rawStream) readRecord(in *bufio.Reader) ([]byte, error) {
 
 func (s *rawStream) tree(p *replay, record []byte) object {
 	if s.protobuf {
-		return treeOf(p.t, record, &scheduler.Event{})
+		return treeOf(p.t, record, &schedulerpb.Event{})
 	}
 	var tree object
 	if err := json.Unmarshal(record, &tree); err != nil {

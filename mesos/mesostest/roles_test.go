@@ -12,7 +12,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // updateFramework makes an UPDATE_FRAMEWORK with the fields besides framework_info, and
@@ -155,7 +155,7 @@ func TestOfferConstraintsInProtobuf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, frameworkInfo("unused"), AgentOptions{Attributes: "rack:r1"}, func(b *bubble) {
 				b.call("TEARDOWN", nil)
-				call := &scheduler.Call{Type: scheduler.Call_SUBSCRIBE, Subscribe: &scheduler.Call_Subscribe{
+				call := &schedulerpb.Call{Type: schedulerpb.Call_SUBSCRIBE, Subscribe: &schedulerpb.Call_Subscribe{
 					FrameworkInfo: &mesos.FrameworkInfo{User: "root", Name: "test", Roles: []string{"a"}, Capabilities: []mesos.FrameworkInfo_Capability{
 						{Type: mesos.FrameworkInfo_Capability_MULTI_ROLE},
 					}},
@@ -166,7 +166,7 @@ func TestOfferConstraintsInProtobuf(t *testing.T) {
 				}
 				group := field(1, field(1, test.selector), field(2, test.predicate))
 				entry := field(1, field(1, []byte("a")), field(2, field(1, group)))
-				body := append([]byte{2 << 3, byte(scheduler.Call_SUBSCRIBE)}, field(3, raw, field(3, entry))...)
+				body := append([]byte{2 << 3, byte(schedulerpb.Call_SUBSCRIBE)}, field(3, raw, field(3, entry))...)
 				s := b.subscribe(b.master.URL()+pathScheduler, map[string]string{"Content-Type": mediaProtobuf}, body)
 				var got []string
 				for _, event := range s.drain(3 * time.Second) {

@@ -4,7 +4,7 @@ import (
 	"net/http"
 
 	"github.com/mesos/mesos-go/api/v1/lib/allocator"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // serveScheduler serves the scheduler API, /api/v1/scheduler.
@@ -25,7 +25,7 @@ func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principa
 		return
 	}
 	streamID := r.Header.Get("Mesos-Stream-Id")
-	if call.Type == scheduler.Call_SUBSCRIBE {
+	if call.Type == schedulerpb.Call_SUBSCRIBE {
 		m.serveSubscribe(w, r, call, mediaType, streamID, principal)
 		return
 	}
@@ -45,7 +45,7 @@ func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principa
 	switch {
 	case err != nil:
 		refuse(w, http.StatusBadRequest, "%v", err)
-	case call.Type == scheduler.Call_UPDATE_FRAMEWORK:
+	case call.Type == schedulerpb.Call_UPDATE_FRAMEWORK:
 		w.WriteHeader(http.StatusOK)
 	default:
 		accepted(w)
@@ -73,11 +73,11 @@ func (m *Master) serveSubscribe(w http.ResponseWriter, r *http.Request, call *sc
 }
 
 // validateCall is what Mesos checks before it looks for the framework.
-func validateCall(call *scheduler.Call, principal string) error {
-	if call.Type == scheduler.Call_UNKNOWN {
+func validateCall(call *schedulerpb.Call, principal string) error {
+	if call.Type == schedulerpb.Call_UNKNOWN {
 		return worded("Expecting 'type' to be present")
 	}
-	if call.Type == scheduler.Call_SUBSCRIBE {
+	if call.Type == schedulerpb.Call_SUBSCRIBE {
 		return validateSubscribe(call, principal)
 	}
 	if call.FrameworkID == nil {
@@ -87,17 +87,17 @@ func validateCall(call *scheduler.Call, principal string) error {
 	if missing {
 		return worded("Expecting '%s' to be present", field)
 	}
-	if call.Type == scheduler.Call_UPDATE_FRAMEWORK &&
+	if call.Type == schedulerpb.Call_UPDATE_FRAMEWORK &&
 		call.UpdateFramework.FrameworkInfo.GetID().GetValue() != call.FrameworkID.Value {
 		return worded("'framework_id' differs from 'update_framework.framework_info.id'")
 	}
-	if call.Type == scheduler.Call_ACKNOWLEDGE && len(call.Acknowledge.UUID) != len(uuid{}) {
+	if call.Type == schedulerpb.Call_ACKNOWLEDGE && len(call.Acknowledge.UUID) != len(uuid{}) {
 		return worded("Not a valid UUID")
 	}
 	return nil
 }
 
-func validateSubscribe(call *scheduler.Call, principal string) error {
+func validateSubscribe(call *schedulerpb.Call, principal string) error {
 	if call.Subscribe == nil || call.Subscribe.FrameworkInfo == nil {
 		return worded("Expecting 'subscribe' to be present")
 	}
@@ -116,40 +116,40 @@ func wrongPrincipal(authenticated, set string) error {
 }
 
 // missingField looks for the field that belongs to the call's type.
-func missingField(call *scheduler.Call) (name string, missing bool) {
+func missingField(call *schedulerpb.Call) (name string, missing bool) {
 	switch call.Type {
-	case scheduler.Call_ACCEPT:
+	case schedulerpb.Call_ACCEPT:
 		return "accept", call.Accept == nil
-	case scheduler.Call_DECLINE:
+	case schedulerpb.Call_DECLINE:
 		return "decline", call.Decline == nil
-	case scheduler.Call_ACCEPT_INVERSE_OFFERS:
+	case schedulerpb.Call_ACCEPT_INVERSE_OFFERS:
 		return "accept_inverse_offers", call.AcceptInverseOffers == nil
-	case scheduler.Call_DECLINE_INVERSE_OFFERS:
+	case schedulerpb.Call_DECLINE_INVERSE_OFFERS:
 		return "decline_inverse_offers", call.DeclineInverseOffers == nil
-	case scheduler.Call_KILL:
+	case schedulerpb.Call_KILL:
 		return "kill", call.Kill == nil
-	case scheduler.Call_SHUTDOWN:
+	case schedulerpb.Call_SHUTDOWN:
 		return "shutdown", call.Shutdown == nil
-	case scheduler.Call_ACKNOWLEDGE:
+	case schedulerpb.Call_ACKNOWLEDGE:
 		return "acknowledge", call.Acknowledge == nil
-	case scheduler.Call_ACKNOWLEDGE_OPERATION_STATUS:
+	case schedulerpb.Call_ACKNOWLEDGE_OPERATION_STATUS:
 		return "acknowledge_operation_status", call.AcknowledgeOperationStatus == nil
-	case scheduler.Call_RECONCILE:
+	case schedulerpb.Call_RECONCILE:
 		return "reconcile", call.Reconcile == nil
-	case scheduler.Call_RECONCILE_OPERATIONS:
+	case schedulerpb.Call_RECONCILE_OPERATIONS:
 		return "reconcile_operations", call.ReconcileOperations == nil
-	case scheduler.Call_MESSAGE:
+	case schedulerpb.Call_MESSAGE:
 		return "message", call.Message == nil
-	case scheduler.Call_REQUEST:
+	case schedulerpb.Call_REQUEST:
 		return "request", call.Request == nil
-	case scheduler.Call_UPDATE_FRAMEWORK:
+	case schedulerpb.Call_UPDATE_FRAMEWORK:
 		return "update_framework", call.UpdateFramework == nil
 	}
 	return "", false
 }
 
 // admit says whether the framework may make the call on that stream, and counts it.
-func (m *Master) admit(call *scheduler.Call, streamID, principal string) (status int, err error) {
+func (m *Master) admit(call *schedulerpb.Call, streamID, principal string) (status int, err error) {
 	m.lockAsLeader()
 	defer m.mu.Unlock()
 	f, ok := m.frameworks[call.FrameworkID.Value]
@@ -180,23 +180,23 @@ func (m *Master) execute(call *schedulerCall) error {
 		return worded("Framework cannot be found")
 	}
 	switch call.Type {
-	case scheduler.Call_UPDATE_FRAMEWORK:
+	case schedulerpb.Call_UPDATE_FRAMEWORK:
 		return m.updateFramework(f, call)
-	case scheduler.Call_TEARDOWN:
+	case schedulerpb.Call_TEARDOWN:
 		m.removeFramework(f)
-	case scheduler.Call_KILL:
+	case schedulerpb.Call_KILL:
 		m.kill(f, call.Kill)
-	case scheduler.Call_SHUTDOWN:
+	case schedulerpb.Call_SHUTDOWN:
 		m.shutdown(f, call.Shutdown)
-	case scheduler.Call_ACKNOWLEDGE:
+	case schedulerpb.Call_ACKNOWLEDGE:
 		m.acknowledge(f, call.Acknowledge)
-	case scheduler.Call_RECONCILE:
+	case schedulerpb.Call_RECONCILE:
 		m.reconcile(f, call.Reconcile.Tasks)
-	case scheduler.Call_MESSAGE:
+	case schedulerpb.Call_MESSAGE:
 		m.message(f, call.Message)
-	case scheduler.Call_ACKNOWLEDGE_OPERATION_STATUS:
+	case schedulerpb.Call_ACKNOWLEDGE_OPERATION_STATUS:
 		m.acknowledgeOperation(f, call.AcknowledgeOperationStatus)
-	case scheduler.Call_RECONCILE_OPERATIONS:
+	case schedulerpb.Call_RECONCILE_OPERATIONS:
 		m.reconcileOperations(f, call.ReconcileOperations.Operations)
 	default:
 		m.answerOffers(f, &call.Call)
@@ -206,21 +206,21 @@ func (m *Master) execute(call *schedulerCall) error {
 
 // answerOffers executes the calls about offers. Others are taken, and nothing comes of
 // them.
-func (m *Master) answerOffers(f *framework, call *scheduler.Call) {
+func (m *Master) answerOffers(f *framework, call *schedulerpb.Call) {
 	switch call.Type {
-	case scheduler.Call_ACCEPT:
+	case schedulerpb.Call_ACCEPT:
 		m.accept(f, call.Accept)
-	case scheduler.Call_DECLINE:
+	case schedulerpb.Call_DECLINE:
 		m.decline(f, call.Decline)
-	case scheduler.Call_ACCEPT_INVERSE_OFFERS:
+	case schedulerpb.Call_ACCEPT_INVERSE_OFFERS:
 		c := call.AcceptInverseOffers
 		m.answerInverse(c.InverseOfferIDs, c.Filters, allocator.InverseOfferStatus_ACCEPT)
-	case scheduler.Call_DECLINE_INVERSE_OFFERS:
+	case schedulerpb.Call_DECLINE_INVERSE_OFFERS:
 		c := call.DeclineInverseOffers
 		m.answerInverse(c.InverseOfferIDs, c.Filters, allocator.InverseOfferStatus_DECLINE)
-	case scheduler.Call_REVIVE:
+	case schedulerpb.Call_REVIVE:
 		m.revive(f, call.GetRevive().GetRoles())
-	case scheduler.Call_SUPPRESS:
+	case schedulerpb.Call_SUPPRESS:
 		m.suppress(f, call.GetSuppress().GetRoles())
 	}
 }

@@ -3,13 +3,13 @@ package mesostest
 import (
 	"reflect"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // schedulerCall is a scheduler's call with what Mesos 1.11 has in it and the messages
 // of mesos-go have not.
 type schedulerCall struct {
-	scheduler.Call
+	schedulerpb.Call
 	constraints offerConstraints // of SUBSCRIBE or UPDATE_FRAMEWORK
 }
 

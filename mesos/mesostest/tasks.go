@@ -4,7 +4,7 @@ import (
 	"bytes"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // task is what the master knows of a task that has not ended, or whose end has
@@ -140,7 +140,7 @@ func (t *task) record(status mesos.TaskStatus) {
 
 // acknowledge hands an acknowledgement on. Once its end is acknowledged the task
 // is unknown to the master.
-func (m *Master) acknowledge(f *framework, call *scheduler.Call_Acknowledge) {
+func (m *Master) acknowledge(f *framework, call *schedulerpb.Call_Acknowledge) {
 	a, ok := m.agentsByID[call.AgentID.Value]
 	if !ok || a.state != agentActive {
 		return // the agent will send the update again
@@ -153,7 +153,7 @@ func (m *Master) acknowledge(f *framework, call *scheduler.Call_Acknowledge) {
 }
 
 // reconcile answers with the state of the tasks, of all if none is named.
-func (m *Master) reconcile(f *framework, tasks []scheduler.Call_Reconcile_Task) {
+func (m *Master) reconcile(f *framework, tasks []schedulerpb.Call_Reconcile_Task) {
 	for _, t := range tasks {
 		m.reconcileOne(f, t.TaskID.Value, t.AgentID)
 	}
@@ -203,7 +203,7 @@ func (m *Master) tellLatest(t *task) {
 
 // kill hands a KILL on, or answers it like a reconciliation if the task is unknown.
 // If the agent is away it gets it when it registers again, without the policy.
-func (m *Master) kill(f *framework, call *scheduler.Call_Kill) {
+func (m *Master) kill(f *framework, call *schedulerpb.Call_Kill) {
 	t, ok := f.tasks[call.TaskID.Value]
 	if !ok {
 		m.reconcileOne(f, call.TaskID.Value, call.AgentID)
@@ -219,14 +219,14 @@ func (m *Master) kill(f *framework, call *scheduler.Call_Kill) {
 	}
 }
 
-func (m *Master) shutdown(f *framework, call *scheduler.Call_Shutdown) {
+func (m *Master) shutdown(f *framework, call *schedulerpb.Call_Shutdown) {
 	if a, ok := m.agentsByID[call.AgentID.Value]; ok {
 		a.deliver(func() { a.shutdownExecutor(f.id, call.ExecutorID.Value) })
 	}
 }
 
 // message hands data on to an executor. If it is not there, that is all.
-func (m *Master) message(f *framework, call *scheduler.Call_Message) {
+func (m *Master) message(f *framework, call *schedulerpb.Call_Message) {
 	if a, ok := m.agentsByID[call.AgentID.Value]; ok {
 		a.deliver(func() { a.messageTo(f.id, call.ExecutorID.Value, call.Data) })
 	}

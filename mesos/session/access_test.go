@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
@@ -30,7 +30,7 @@ func TestNothingSubscribesAgainstTheGuard(t *testing.T) {
 			var subscribes, asked, connections atomic.Int32
 			var leads atomic.Bool
 			m := box(t, 0, func(o *mesostest.MasterOptions) {
-				o.Observe = func(c *scheduler.Call) { subscribes.Add(1) }
+				o.Observe = func(c *schedulerpb.Call) { subscribes.Add(1) }
 			})
 			cfg := config(newMemory(), m.Addr())
 			cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {

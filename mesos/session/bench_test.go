@@ -9,7 +9,7 @@ import (
 	"time"
 
 	mesosgo "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
@@ -75,7 +75,7 @@ func closeAll(b *testing.B, c io.Closer) {
 // BenchmarkDecode is from the bytes of a stream to events.
 func BenchmarkDecode(b *testing.B) {
 	state, message := mesosgo.TASK_RUNNING, "a message as long as they usually are"
-	update := eventRecord(b, scheduler.Event{Type: scheduler.Event_UPDATE, Update: &scheduler.Event_Update{Status: mesosgo.TaskStatus{
+	update := eventRecord(b, schedulerpb.Event{Type: schedulerpb.Event_UPDATE, Update: &schedulerpb.Event_Update{Status: mesosgo.TaskStatus{
 		TaskID: mesosgo.TaskID{Value: "general-00001.1a2b3c4d.1"}, State: &state, Message: &message,
 		AgentID: &mesosgo.AgentID{Value: "b8ee7be9-8d5c-4a0b-9c38-6a9c6a1e3b52-S1"}, UUID: make([]byte, 16),
 	}}})
@@ -94,7 +94,7 @@ func BenchmarkDecode(b *testing.B) {
 						break
 					}
 					if err == nil {
-						err = recordio.Decode(record, &scheduler.Event{}, "an event")
+						err = recordio.Decode(record, &schedulerpb.Event{}, "an event")
 					}
 					if err != nil {
 						b.Fatal(err)

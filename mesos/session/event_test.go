@@ -5,7 +5,7 @@ import (
 	"maps"
 	"testing"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/placement"
 )
@@ -38,7 +38,7 @@ func TestDecodeEventReadsWhatMesosWrites(t *testing.T) {
 	}
 }
 
-func decodeBase64(t *testing.T, s string) *scheduler.Event {
+func decodeBase64(t *testing.T, s string) *schedulerpb.Event {
 	t.Helper()
 	b, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {

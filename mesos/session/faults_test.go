@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/k8sm/k8sm/mesos/framework"
@@ -223,7 +223,7 @@ func TestUnknownEventsAreSkipped(t *testing.T) {
 		w := newWorld(t)
 		stream := subscribedRecord(t, 15*time.Second)
 		for i := range int32(100) {
-			stream += eventRecord(t, scheduler.Event{Type: scheduler.Event_Type(1000 + i)})
+			stream += eventRecord(t, schedulerpb.Event{Type: schedulerpb.Event_Type(1000 + i)})
 		}
 		w.serve("10.0.1.1", streaming(stream))
 		metrics := session.NewMetrics()
@@ -346,10 +346,10 @@ func TestCallsAreLimited(t *testing.T) {
 		var kills []time.Time
 		box(t, 0, func(o *mesostest.MasterOptions) {
 			o.Listener = w.listen("10.0.1.1", 5050)
-			o.Observe = func(c *scheduler.Call) {
+			o.Observe = func(c *schedulerpb.Call) {
 				mu.Lock()
 				defer mu.Unlock()
-				if c.Type == scheduler.Call_KILL {
+				if c.Type == schedulerpb.Call_KILL {
 					kills = append(kills, time.Now())
 				}
 			}

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
@@ -313,7 +313,7 @@ func TestRefusedCallLetsTheStreamSpeakFirst(t *testing.T) {
 	refused := make(chan struct{}, 100)
 	var streams atomic.Int32
 	first := subscribedRecord(t, time.Minute)
-	last := eventRecord(t, scheduler.Event{Type: scheduler.Event_ERROR, Error: &scheduler.Event_Error{Message: "Framework failed over"}})
+	last := eventRecord(t, schedulerpb.Event{Type: schedulerpb.Event_ERROR, Error: &schedulerpb.Event_Error{Message: "Framework failed over"}})
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Mesos-Stream-Id") != "" {
 			answer(http.StatusBadRequest, "text/plain", "The stream ID 's1' included in this request didn't match the stream ID currently associated with framework ID 'F1'")(w, r)
@@ -347,12 +347,12 @@ func TestRefusedCallLetsTheStreamSpeakFirst(t *testing.T) {
 func subscribedRecord(t *testing.T, heartbeat time.Duration) string {
 	t.Helper()
 	seconds := heartbeat.Seconds()
-	return eventRecord(t, scheduler.Event{Type: scheduler.Event_SUBSCRIBED, Subscribed: &scheduler.Event_Subscribed{
+	return eventRecord(t, schedulerpb.Event{Type: schedulerpb.Event_SUBSCRIBED, Subscribed: &schedulerpb.Event_Subscribed{
 		FrameworkID: &mesos.FrameworkID{Value: "F1"}, HeartbeatIntervalSeconds: &seconds,
 	}})
 }
 
-func eventRecord(t testing.TB, e scheduler.Event) string {
+func eventRecord(t testing.TB, e schedulerpb.Event) string {
 	t.Helper()
 	b, err := e.Marshal()
 	if err != nil {

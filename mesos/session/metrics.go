@@ -1,7 +1,7 @@
 package session
 
 import (
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/k8sm/k8sm/mesos/framework"
@@ -72,13 +72,13 @@ func (l labelled) call(callType, code string) {
 }
 
 // event counts what is not known as one: else a master could make labels without end.
-func (l labelled) event(eventType scheduler.Event_Type) {
+func (l labelled) event(eventType schedulerpb.Event_Type) {
 	if l.Metrics == nil {
 		return
 	}
-	name, known := scheduler.Event_Type_name[int32(eventType)]
+	name, known := schedulerpb.Event_Type_name[int32(eventType)]
 	if !known {
-		name = scheduler.Event_UNKNOWN.String()
+		name = schedulerpb.Event_UNKNOWN.String()
 	}
 	l.events.WithLabelValues(l.framework, name).Inc()
 }

@@ -15,7 +15,7 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/resources"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 )
@@ -139,7 +139,7 @@ func TestHeadersThatNeverEnd(t *testing.T) {
 func offersRecord(t testing.TB, n int) string {
 	t.Helper()
 	role, key, value := "k8sm", "purpose", strings.Repeat("x", 40)
-	e := scheduler.Event{Type: scheduler.Event_OFFERS, Offers: &scheduler.Event_Offers{}}
+	e := schedulerpb.Event{Type: schedulerpb.Event_OFFERS, Offers: &schedulerpb.Event_Offers{}}
 	for i := range n {
 		o := mesos.Offer{
 			ID: mesos.OfferID{Value: fmt.Sprintf("b8ee7be9-8d5c-4a0b-9c38-6a9c6a1e3b52-O%d", i)}, FrameworkID: mesos.FrameworkID{Value: "F1"},
@@ -179,8 +179,8 @@ func TestManyOffersInOneEvent(t *testing.T) {
 		w.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Mesos-Stream-Id") != "" {
 				body, _ := io.ReadAll(r.Body)
-				var c scheduler.Call
-				if err := c.Unmarshal(body); err == nil && c.Type == scheduler.Call_DECLINE {
+				var c schedulerpb.Call
+				if err := c.Unmarshal(body); err == nil && c.Type == schedulerpb.Call_DECLINE {
 					mu.Lock()
 					declined += len(c.Decline.OfferIDs)
 					mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 )
@@ -39,16 +39,16 @@ type sender struct {
 // all.
 func laneOf(c *framework.Call) (lane string, alone bool) {
 	switch c.Type {
-	case scheduler.Call_ACCEPT:
+	case schedulerpb.Call_ACCEPT:
 		ops := c.Accept.GetOperations()
 		if len(ops) > 0 && len(ops[0].GetLaunch().GetTaskInfos()) > 0 {
 			return ops[0].Launch.TaskInfos[0].AgentID.Value, false
 		}
-	case scheduler.Call_KILL:
+	case schedulerpb.Call_KILL:
 		return c.Kill.GetAgentID().GetValue(), false
-	case scheduler.Call_MESSAGE:
+	case schedulerpb.Call_MESSAGE:
 		return c.Message.AgentID.Value, false
-	case scheduler.Call_ACKNOWLEDGE:
+	case schedulerpb.Call_ACKNOWLEDGE:
 		return c.Acknowledge.AgentID.Value, false
 	}
 	return "", true
@@ -117,7 +117,7 @@ func (st *stream) transmit(call *framework.Call) {
 		return
 	}
 	parent := st.ctx
-	if call.Type == scheduler.Call_TEARDOWN {
+	if call.Type == schedulerpb.Call_TEARDOWN {
 		parent = st.s.ctx // the stream ends with it, perhaps before the answer is here
 	}
 	ctx, cancel := context.WithTimeout(parent, callTimeout)
@@ -144,7 +144,7 @@ func (st *stream) transmit(call *framework.Call) {
 func (st *stream) answered(call *framework.Call, status int, text string) {
 	switch {
 	case status < http.StatusMultipleChoices:
-		if call.Type == scheduler.Call_TEARDOWN || call.Type == scheduler.Call_UPDATE_FRAMEWORK {
+		if call.Type == schedulerpb.Call_TEARDOWN || call.Type == schedulerpb.Call_UPDATE_FRAMEWORK {
 			st.s.input(func(now time.Time) { st.s.core.CallTaken(now, call) })
 		}
 	case status == http.StatusUnauthorized:
@@ -168,7 +168,7 @@ func refusesCall(call *framework.Call, status int, text string) bool {
 	case http.StatusBadRequest:
 		return !strings.Contains(text, "stream ID") && !strings.Contains(text, "Framework cannot be found")
 	case http.StatusForbidden: // an ACL; of other calls it says that we are not subscribed
-		return call.Type == scheduler.Call_UPDATE_FRAMEWORK && !strings.Contains(text, "not subscribed")
+		return call.Type == schedulerpb.Call_UPDATE_FRAMEWORK && !strings.Contains(text, "not subscribed")
 	}
 	return false
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
@@ -26,22 +26,22 @@ type recorder struct {
 	calls []string
 }
 
-func (r *recorder) observe(c *scheduler.Call) {
+func (r *recorder) observe(c *schedulerpb.Call) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	text := c.Type.String()
 	switch c.Type {
-	case scheduler.Call_ACCEPT:
+	case schedulerpb.Call_ACCEPT:
 		for _, op := range c.Accept.Operations {
 			for _, ti := range op.GetLaunch().GetTaskInfos() {
 				text += " " + ti.TaskID.Value
 			}
 		}
-	case scheduler.Call_RECONCILE:
+	case schedulerpb.Call_RECONCILE:
 		for _, rt := range c.Reconcile.Tasks {
 			text += " " + rt.TaskID.Value + "@" + rt.AgentID.GetValue()
 		}
-	case scheduler.Call_SUBSCRIBE:
+	case schedulerpb.Call_SUBSCRIBE:
 		text += " " + c.GetFrameworkID().GetValue()
 	}
 	r.calls = append(r.calls, text)
@@ -285,8 +285,8 @@ func TestNothingIsLaunchedBeforeItIsDurable(t *testing.T) {
 		return nil
 	}
 	m := box(t, 2, func(o *mesostest.MasterOptions) {
-		o.Observe = func(c *scheduler.Call) {
-			if c.Type != scheduler.Call_ACCEPT {
+		o.Observe = func(c *schedulerpb.Call) {
+			if c.Type != schedulerpb.Call_ACCEPT {
 				return
 			}
 			store.mu.Lock()

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/recordio"
@@ -90,8 +90,8 @@ func (st *stream) read(res *http.Response) error {
 	}
 }
 
-func decodeEvent(record []byte) (*scheduler.Event, error) {
-	e := &scheduler.Event{}
+func decodeEvent(record []byte) (*schedulerpb.Event, error) {
+	e := &schedulerpb.Event{}
 	if err := recordio.Decode(record, e, "an event"); err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/mesostest"
 	"github.com/k8sm/k8sm/mesos/session"
@@ -20,8 +20,8 @@ const restartTasks = 10000
 // until the first ACCEPT.
 func measureRestart(ctx context.Context, _ options) (figures []figure, err error) {
 	accepts := make(chan struct{}, 1)
-	m, err := mesostest.NewMaster(mesostest.MasterOptions{Observe: func(c *scheduler.Call) {
-		if c.Type == scheduler.Call_ACCEPT {
+	m, err := mesostest.NewMaster(mesostest.MasterOptions{Observe: func(c *schedulerpb.Call) {
+		if c.Type == schedulerpb.Call_ACCEPT {
 			select {
 			case accepts <- struct{}{}:
 			default:

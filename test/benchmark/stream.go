@@ -14,7 +14,7 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/resources"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/session"
@@ -41,11 +41,11 @@ func measureStream(ctx context.Context, _ options) ([]figure, error) {
 		}
 		updates.WriteString(update)
 	}
-	a, err := answerTime(ctx, offers, nil, scheduler.Call_DECLINE)
+	a, err := answerTime(ctx, offers, nil, schedulerpb.Call_DECLINE)
 	if err != nil {
 		return nil, fmt.Errorf("sending offers: %w", err)
 	}
-	b, err := answerTime(ctx, updates.String(), tasks, scheduler.Call_ACKNOWLEDGE)
+	b, err := answerTime(ctx, updates.String(), tasks, schedulerpb.Call_ACKNOWLEDGE)
 	if err != nil {
 		return nil, fmt.Errorf("sending updates: %w", err)
 	}
@@ -69,7 +69,7 @@ func (a answered) beside() map[string]float64 {
 
 // answerTime sends a stream to a session, and waits until all of it is answered by calls
 // of one type.
-func answerTime(ctx context.Context, stream string, tasks []framework.Task, by scheduler.Call_Type) (a answered, err error) {
+func answerTime(ctx context.Context, stream string, tasks []framework.Task, by schedulerpb.Call_Type) (a answered, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	m := &firehose{by: by, send: make(chan struct{}), done: make(chan struct{}), stream: stream}
@@ -128,7 +128,7 @@ func watchHeap() (peak func() uint64) {
 
 // firehose is a master that takes the subscription, and sends all at once when told.
 type firehose struct {
-	by      scheduler.Call_Type
+	by      schedulerpb.Call_Type
 	stream  string
 	send    chan struct{}
 	done    chan struct{}
@@ -151,7 +151,7 @@ func (f *firehose) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/x-protobuf")
 	w.Header().Set("Mesos-Stream-Id", "s1")
-	first, err := record(scheduler.Event{Type: scheduler.Event_SUBSCRIBED, Subscribed: &scheduler.Event_Subscribed{FrameworkID: &mesos.FrameworkID{Value: "F1"}}})
+	first, err := record(schedulerpb.Event{Type: schedulerpb.Event_SUBSCRIBED, Subscribed: &schedulerpb.Event_Subscribed{FrameworkID: &mesos.FrameworkID{Value: "F1"}}})
 	if err != nil {
 		return
 	}
@@ -170,7 +170,7 @@ func (f *firehose) write(w http.ResponseWriter, s string) {
 }
 
 func (f *firehose) count(body []byte) {
-	var c scheduler.Call
+	var c schedulerpb.Call
 	if c.Unmarshal(body) != nil || c.Type != f.by {
 		return
 	}
@@ -193,7 +193,7 @@ func (willing) Prepare(context.Context, framework.Intent) (framework.Payload, er
 func (willing) Record(context.Context, framework.TaskStatus) error { return nil }
 
 // record is an event as it stands in a stream.
-func record(e scheduler.Event) (string, error) {
+func record(e schedulerpb.Event) (string, error) {
 	b, err := e.Marshal()
 	if err != nil {
 		return "", fmt.Errorf("encoding an event: %w", err)
@@ -201,17 +201,17 @@ func record(e scheduler.Event) (string, error) {
 	return fmt.Sprintf("%d\n%s", len(b), b), nil
 }
 
-func updateEvent(taskID, agentID string) scheduler.Event {
+func updateEvent(taskID, agentID string) schedulerpb.Event {
 	state, source := mesos.TASK_RUNNING, mesos.SOURCE_EXECUTOR
-	return scheduler.Event{Type: scheduler.Event_UPDATE, Update: &scheduler.Event_Update{Status: mesos.TaskStatus{
+	return schedulerpb.Event{Type: schedulerpb.Event_UPDATE, Update: &schedulerpb.Event_Update{Status: mesos.TaskStatus{
 		TaskID: mesos.TaskID{Value: taskID}, AgentID: &mesos.AgentID{Value: agentID},
 		State: &state, Source: &source, UUID: []byte(taskID)[:16],
 	}}}
 }
 
-func offersEvent() scheduler.Event {
+func offersEvent() schedulerpb.Event {
 	role := "k8sm"
-	e := scheduler.Event{Type: scheduler.Event_OFFERS, Offers: &scheduler.Event_Offers{}}
+	e := schedulerpb.Event{Type: schedulerpb.Event_OFFERS, Offers: &schedulerpb.Event_Offers{}}
 	for i := range streamed {
 		o := mesos.Offer{
 			ID:      mesos.OfferID{Value: fmt.Sprintf("b8ee7be9-8d5c-4a0b-9c38-6a9c6a1e3b52-O%d", i)},

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
-	mesosscheduler "github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
 
 	"github.com/k8sm/k8sm/mesos/recordio"
@@ -98,11 +98,11 @@ func checkProtobuf(p *probe) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading the first record: %w", err)
 	}
-	var e mesosscheduler.Event
+	var e schedulerpb.Event
 	if err := recordio.Decode(record, &e, "the first event"); err != nil {
 		return "", err
 	}
-	if e.Type != mesosscheduler.Event_SUBSCRIBED {
+	if e.Type != schedulerpb.Event_SUBSCRIBED {
 		return "", fmt.Errorf("the first event is %s", e.Type)
 	}
 	p.keep(&scheduler{

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 type object = map[string]any
@@ -81,7 +81,7 @@ func (x tamper) before(t *testing.T, upstream string) string {
 // inspect finds the type of a call, and has it changed.
 func (x tamper) inspect(r *http.Request, body []byte) (callType string, changed []byte, forward bool) {
 	if r.Header.Get("Content-Type") == "application/x-protobuf" {
-		var call scheduler.Call
+		var call schedulerpb.Call
 		if call.Unmarshal(body) != nil {
 			return "", body, true
 		}

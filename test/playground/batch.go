@@ -12,7 +12,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/httpcli"
 	"github.com/mesos/mesos-go/api/v1/lib/httpcli/httpsched"
 	"github.com/mesos/mesos-go/api/v1/lib/resources"
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
 )
 
@@ -84,7 +84,7 @@ func (b *Batch) Close(ctx context.Context) error {
 	b.mutex.Unlock()
 	var err error
 	if id != "" {
-		err = b.call(ctx, &scheduler.Call{Type: scheduler.Call_TEARDOWN})
+		err = b.call(ctx, &schedulerpb.Call{Type: schedulerpb.Call_TEARDOWN})
 	}
 	b.cancel()
 	<-b.ended
@@ -118,7 +118,7 @@ func (b *Batch) fail(err error) {
 
 func (b *Batch) listen(ctx context.Context, stream mesos.Response) error {
 	for {
-		var event scheduler.Event
+		var event schedulerpb.Event
 		if err := stream.Decode(&event); err != nil {
 			return fmt.Errorf("reading events: %w", err)
 		}
@@ -128,21 +128,21 @@ func (b *Batch) listen(ctx context.Context, stream mesos.Response) error {
 	}
 }
 
-func (b *Batch) handle(ctx context.Context, event *scheduler.Event) error {
+func (b *Batch) handle(ctx context.Context, event *schedulerpb.Event) error {
 	switch event.GetType() {
-	case scheduler.Event_SUBSCRIBED:
+	case schedulerpb.Event_SUBSCRIBED:
 		b.mutex.Lock()
 		b.id = event.GetSubscribed().GetFrameworkID().GetValue()
 		b.mutex.Unlock()
-	case scheduler.Event_OFFERS:
+	case schedulerpb.Event_OFFERS:
 		for _, offer := range event.GetOffers().GetOffers() {
 			if err := b.answer(ctx, offer); err != nil {
 				return err
 			}
 		}
-	case scheduler.Event_UPDATE:
+	case schedulerpb.Event_UPDATE:
 		return b.update(ctx, event.GetUpdate().GetStatus())
-	case scheduler.Event_ERROR:
+	case schedulerpb.Event_ERROR:
 		return errors.New(event.GetError().GetMessage())
 	}
 	return nil
@@ -189,7 +189,7 @@ func (b *Batch) update(ctx context.Context, status mesos.TaskStatus) error {
 	return b.call(ctx, calls.Acknowledge(status.AgentID.GetValue(), status.TaskID.Value, status.UUID))
 }
 
-func (b *Batch) call(ctx context.Context, call *scheduler.Call) error {
+func (b *Batch) call(ctx context.Context, call *schedulerpb.Call) error {
 	b.mutex.Lock()
 	call.FrameworkID = &mesos.FrameworkID{Value: b.id}
 	b.mutex.Unlock()

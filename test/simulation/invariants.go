@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -144,7 +144,7 @@ func (c *checks) nodeDeleted(n *corev1.Node) {
 func taskOf(providerID string) string { return providerID[strings.LastIndexByte(providerID, '/')+1:] }
 
 // called sees every call to the master.
-func (c *checks) called(call *scheduler.Call) {
+func (c *checks) called(call *schedulerpb.Call) {
 	w := c.world
 	w.trace.add("master", "%s", describeCall(call))
 	w.server.mu.Lock()
@@ -153,16 +153,16 @@ func (c *checks) called(call *scheduler.Call) {
 	defer c.mu.Unlock()
 	c.answered(call)
 	switch call.Type {
-	case scheduler.Call_ACKNOWLEDGE:
+	case schedulerpb.Call_ACKNOWLEDGE:
 		c.acknowledged(call.Acknowledge)
 		return
-	case scheduler.Call_SUBSCRIBE:
+	case schedulerpb.Call_SUBSCRIBE:
 		c.subscribed(call)
-	case scheduler.Call_ACCEPT:
+	case schedulerpb.Call_ACCEPT:
 		c.accepted(call.Accept)
-	case scheduler.Call_KILL:
+	case schedulerpb.Call_KILL:
 		c.killed(call.Kill.TaskID.Value)
-	case scheduler.Call_RECONCILE:
+	case schedulerpb.Call_RECONCILE:
 		if len(call.Reconcile.Tasks) == 0 {
 			return // the implicit one is on a clock
 		}
@@ -172,7 +172,7 @@ func (c *checks) called(call *scheduler.Call) {
 }
 
 // subscribed holds I9.
-func (c *checks) subscribed(call *scheduler.Call) {
+func (c *checks) subscribed(call *schedulerpb.Call) {
 	o := c.world.server.peek(kindFramework, frameworkName)
 	if o == nil {
 		return
@@ -184,7 +184,7 @@ func (c *checks) subscribed(call *scheduler.Call) {
 }
 
 // accepted holds I2: an intent on record, and the framework's ID.
-func (c *checks) accepted(accept *scheduler.Call_Accept) {
+func (c *checks) accepted(accept *schedulerpb.Call_Accept) {
 	for _, op := range accept.Operations {
 		for _, task := range op.GetLaunch().GetTaskInfos() {
 			id := task.TaskID.Value
@@ -376,22 +376,22 @@ func or(text, otherwise string) string {
 }
 
 // describeCall is a call on one line.
-func describeCall(call *scheduler.Call) string {
+func describeCall(call *schedulerpb.Call) string {
 	text := call.Type.String()
 	switch call.Type {
-	case scheduler.Call_SUBSCRIBE:
+	case schedulerpb.Call_SUBSCRIBE:
 		text += fmt.Sprintf(" as %q, suppressed %v", call.Subscribe.FrameworkInfo.GetID().GetValue(), call.Subscribe.SuppressedRoles)
-	case scheduler.Call_ACCEPT:
+	case schedulerpb.Call_ACCEPT:
 		for _, op := range call.Accept.Operations {
 			for _, task := range op.GetLaunch().GetTaskInfos() {
 				text += fmt.Sprintf(" %s on %s", task.TaskID.Value, task.AgentID.Value)
 			}
 		}
-	case scheduler.Call_KILL:
+	case schedulerpb.Call_KILL:
 		text += " " + call.Kill.TaskID.Value
-	case scheduler.Call_ACKNOWLEDGE:
+	case schedulerpb.Call_ACKNOWLEDGE:
 		text += " " + call.Acknowledge.TaskID.Value
-	case scheduler.Call_RECONCILE:
+	case schedulerpb.Call_RECONCILE:
 		for _, t := range call.Reconcile.Tasks {
 			text += " " + t.TaskID.Value
 		}

@@ -3,7 +3,7 @@ package simulation
 import (
 	"time"
 
-	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/mesos/framework"
@@ -31,16 +31,16 @@ func newConversation() conversation {
 }
 
 // told sees every event that is put on a stream.
-func (c *checks) told(event *scheduler.Event) {
+func (c *checks) told(event *schedulerpb.Event) {
 	c.world.server.mu.Lock()
 	defer c.world.server.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch event.Type {
-	case scheduler.Event_SUBSCRIBED:
+	case schedulerpb.Event_SUBSCRIBED:
 		c.talk.began, c.talk.offers, c.talk.unheard = time.Now(), map[string]time.Time{}, c.recorded()
 		c.talk.id = event.Subscribed.FrameworkID.GetValue()
-	case scheduler.Event_OFFERS:
+	case schedulerpb.Event_OFFERS:
 		for _, o := range event.Offers.Offers {
 			// A first SUBSCRIBED that never arrived leaves a framework that nobody knows of.
 			// What it is offered on a dead line comes back when the line is found out.
@@ -48,15 +48,15 @@ func (c *checks) told(event *scheduler.Event) {
 				c.talk.offers[o.ID.Value] = time.Now()
 			}
 		}
-	case scheduler.Event_RESCIND:
+	case schedulerpb.Event_RESCIND:
 		delete(c.talk.offers, event.Rescind.OfferID.Value)
-	case scheduler.Event_UPDATE:
+	case schedulerpb.Event_UPDATE:
 		status := event.Update.Status
 		delete(c.talk.unheard, status.TaskID.Value)
 		if len(status.UUID) > 0 {
 			c.talk.updates[string(status.UUID)] = framework.TaskState(status.State.String())
 		}
-	case scheduler.Event_ERROR:
+	case schedulerpb.Event_ERROR:
 		c.world.trace.add("mesos", "ERROR %s", event.Error.Message)
 	}
 }
@@ -73,7 +73,7 @@ func (c *checks) recorded() map[string]bool {
 }
 
 // answered holds I8, and that nothing is launched before task reconciliation.
-func (c *checks) answered(call *scheduler.Call) {
+func (c *checks) answered(call *schedulerpb.Call) {
 	var ids []string
 	for _, id := range call.GetAccept().GetOfferIDs() {
 		ids = append(ids, id.Value)
@@ -88,7 +88,7 @@ func (c *checks) answered(call *scheduler.Call) {
 			c.world.fail("I8: offer %s was held for %s", id, time.Since(since))
 		}
 	}
-	if call.Type != scheduler.Call_ACCEPT || time.Since(c.talk.began) > patience {
+	if call.Type != schedulerpb.Call_ACCEPT || time.Since(c.talk.began) > patience {
 		return
 	}
 	for id := range c.talk.unheard {
@@ -115,7 +115,7 @@ var order = map[framework.TaskState]int{
 }
 
 // acknowledged holds that a status is on record before it is acknowledged.
-func (c *checks) acknowledged(call *scheduler.Call_Acknowledge) {
+func (c *checks) acknowledged(call *schedulerpb.Call_Acknowledge) {
 	state, known := c.talk.updates[string(call.UUID)]
 	n := c.record(call.TaskID.Value)
 	if !known || n == nil || n.Status.Task == nil || n.Status.Task.ID != call.TaskID.Value {
