@@ -17,10 +17,10 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler"
-	"github.com/k8sm/k8sm/controllers/framework"
 	"github.com/k8sm/k8sm/controllers/identity"
-	"github.com/k8sm/k8sm/controllers/node"
-	"github.com/k8sm/k8sm/controllers/nodepool"
+	"github.com/k8sm/k8sm/controllers/mesosframework"
+	"github.com/k8sm/k8sm/controllers/mesosnode"
+	"github.com/k8sm/k8sm/controllers/mesosnodepool"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -32,13 +32,13 @@ type Options struct {
 	// Hostname of the operator, as shown in Mesos.
 	Hostname string
 	// Supplies are what every node is given.
-	Supplies framework.Supplies
+	Supplies mesosframework.Supplies
 	// Now is the clock.
 	Now func() time.Time
 	// Metrics that the sessions with Mesos count in.
 	Metrics *session.Metrics
 	// Dial makes a session with Mesos; nil for session.New.
-	Dial func(session.Config) (framework.Session, error)
+	Dial func(session.Config) (mesosframework.Session, error)
 	// MaySubscribe is asked before every subscription; an error holds it back, until it
 	// is asked again. Nil allows all.
 	MaySubscribe func(context.Context) error
@@ -55,12 +55,12 @@ func Scheme() *runtime.Scheme {
 // Setup makes the manager run all controllers.
 func Setup(mgr ctrl.Manager, o Options) error {
 	recorder := mgr.GetEventRecorder("k8sm")
-	sessions := framework.NewSessions()
+	sessions := mesosframework.NewSessions()
 	if err := mgr.Add(sessions); err != nil {
 		return fmt.Errorf("adding the sessions: %w", err)
 	}
 	tokens := identity.Tokens{Writer: mgr.GetClient()}
-	pools := nodepool.NewReconciler(nodepool.Options{
+	pools := mesosnodepool.NewReconciler(mesosnodepool.Options{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 		Agents: sessions, Artifacts: o.Supplies.Runtime,
 	})
@@ -71,7 +71,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("making the autoscaler: %w", err)
 	}
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		framework.NewReconciler(framework.Options{
+		mesosframework.NewReconciler(mesosframework.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 			Sessions: sessions, Tokens: tokens, Supplies: o.Supplies,
 			Namespace: o.Namespace, Hostname: o.Hostname, Metrics: o.Metrics,
@@ -80,7 +80,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		}),
 		pools,
 		scaling,
-		node.NewReconciler(node.Options{
+		mesosnode.NewReconciler(mesosnode.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 			Frameworks: sessions, Tokens: tokens, Artifacts: o.Supplies.Runtime, Changes: sessions.NodeChanges(),
 		}),

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
-	"github.com/k8sm/k8sm/controllers/nodepool"
+	"github.com/k8sm/k8sm/controllers/mesosnodepool"
 )
 
 const (
@@ -31,7 +31,7 @@ type Options struct {
 	Fleets Fleets
 	// Agents knows what could be had of the agents of a cluster. It is asked only while
 	// something waits.
-	Agents nodepool.Agents
+	Agents mesosnodepool.Agents
 	// Recorder takes events.
 	Recorder events.EventRecorder
 	// Now is the clock.

@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/nodepool"
+	"github.com/k8sm/k8sm/controllers/mesosnodepool"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
@@ -77,8 +77,8 @@ func (s *story) Capacity(context.Context, string) placement.Capacity {
 }
 
 // Fleet implements Fleets.
-func (s *story) Fleet(_ context.Context, pool *v1alpha1.MesosNodePool) (nodepool.Fleet, error) {
-	fleet := nodepool.Fleet{Settled: !s.unsettled}
+func (s *story) Fleet(_ context.Context, pool *v1alpha1.MesosNodePool) (mesosnodepool.Fleet, error) {
+	fleet := mesosnodepool.Fleet{Settled: !s.unsettled}
 	for _, n := range s.nodes(pool.Name) {
 		if n.DeletionTimestamp.IsZero() {
 			fleet.Alive = append(fleet.Alive, n)
@@ -90,11 +90,11 @@ func (s *story) Fleet(_ context.Context, pool *v1alpha1.MesosNodePool) (nodepool
 }
 
 // Create implements Fleets.
-func (s *story) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []nodepool.Size) ([]string, error) {
+func (s *story) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []mesosnodepool.Size) ([]string, error) {
 	var names []string
 	for _, size := range sizes {
 		s.made++
-		n := nodepool.NewNode(pool, fmt.Sprintf("%s-%d", pool.Name, s.made), size)
+		n := mesosnodepool.NewNode(pool, fmt.Sprintf("%s-%d", pool.Name, s.made), size)
 		n.UID, n.CreationTimestamp = types.UID(n.Name), metav1.NewTime(s.now)
 		if err := s.client.Create(ctx, n); err != nil {
 			return names, err

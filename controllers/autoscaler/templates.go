@@ -17,7 +17,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/node"
+	"github.com/k8sm/k8sm/controllers/mesosnode"
 )
 
 // podsPerNode is how many pods a kubelet takes unless it is told otherwise.
@@ -101,7 +101,7 @@ func (t templates) node(n *v1alpha1.MesosNode) *corev1.Node {
 		}
 		out.Status.Allocatable = before.Status.Allocatable.DeepCopy()
 	}
-	maps.Copy(out.Labels, node.Labels(placed))
+	maps.Copy(out.Labels, mesosnode.Labels(placed))
 	out.Labels[corev1.LabelHostname] = n.Name
 	out.Status.Capacity = taken(n)
 	return out
@@ -116,7 +116,7 @@ func taken(n *v1alpha1.MesosNode) corev1.ResourceList {
 // allocatable is what the kubelet will say that pods can use.
 func allocatable(n *v1alpha1.MesosNode) corev1.ResourceList {
 	r, overhead := n.Spec.Template.Spec.Resources, n.Spec.Template.Spec.Overhead
-	asked, kept := node.Resources(r), node.Resources(v1alpha1.NodeResources{CPU: overhead.CPU, Memory: overhead.Memory})
+	asked, kept := mesosnode.Resources(r), mesosnode.Resources(v1alpha1.NodeResources{CPU: overhead.CPU, Memory: overhead.Memory})
 	out := corev1.ResourceList{
 		corev1.ResourceCPU:    *resource.NewMilliQuantity(r.CPU.MilliValue()-overhead.CPU.MilliValue(), resource.DecimalSI),
 		corev1.ResourceMemory: *resource.NewQuantity(int64(asked.MemMiB-kept.MemMiB)*mebi, resource.BinarySI),

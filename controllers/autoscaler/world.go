@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/nodepool"
+	"github.com/k8sm/k8sm/controllers/mesosnodepool"
 )
 
 // world is what a decision goes by, as the cache shows it. All of it is the cache's own:
@@ -38,7 +38,7 @@ type world struct {
 // pool is a pool that has autoscaling.
 type pool struct {
 	*v1alpha1.MesosNodePool
-	fleet nodepool.Fleet
+	fleet mesosnodepool.Fleet
 	// barred says why the pool does not grow now; empty if it may.
 	barred string
 	// backOff is until when it backs off, zero if it does not; most is how many nodes it

@@ -9,7 +9,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // evidence is what checks look at. After recorded has passed, node is not nil.
@@ -91,7 +91,7 @@ func live(e evidence) (reason, message string) {
 	if task == nil {
 		return v1alpha1.ReasonTaskNotLive, fmt.Sprintf("MesosNode %s has no task", e.node.Name)
 	}
-	if framework.TaskState(task.State).Terminal() {
+	if scheduler.TaskState(task.State).Terminal() {
 		return v1alpha1.ReasonTaskNotLive, fmt.Sprintf("the task of MesosNode %s ended with %s", e.node.Name, task.State)
 	}
 	return "", ""

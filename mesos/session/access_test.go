@@ -15,8 +15,8 @@ import (
 
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -44,7 +44,7 @@ func TestNothingSubscribesAgainstTheGuard(t *testing.T) {
 				return errors.New("operator-1 holds the lease")
 			}
 			r := start(t, cfg)
-			contains(t, r.awaitState(framework.NotLeading).Message, "operator-1 holds the lease")
+			contains(t, r.awaitState(scheduler.NotLeading).Message, "operator-1 holds the lease")
 			eventually(t, "it is asked again", func() bool { return asked.Load() >= 6 })
 			if n := subscribes.Load(); n != 0 {
 				t.Errorf("%d times subscribed nevertheless", n)
@@ -53,7 +53,7 @@ func TestNothingSubscribesAgainstTheGuard(t *testing.T) {
 				t.Errorf("%d connections were made for nothing", n)
 			}
 			leads.Store(true)
-			r.awaitState(framework.Subscribed)
+			r.awaitState(scheduler.Subscribed)
 		})
 	}
 }
@@ -89,7 +89,7 @@ func TestCredentialsChangeWhileTheStreamLives(t *testing.T) {
 	cfg := config(newMemory(), s.URL)
 	cfg.Authorization = "Bearer old"
 	r := start(t, cfg)
-	r.awaitState(framework.Subscribed)
+	r.awaitState(scheduler.Subscribed)
 	r.Kill("a", "A")
 	eventually(t, "calls show the old token", func() bool { return last("call") == "Bearer old" })
 	r.SetAccess(session.Access{Authorization: "Bearer new"})
@@ -127,10 +127,10 @@ func TestCertificatesChangeWhileTheSessionLives(t *testing.T) {
 	cfg := config(newMemory(), "https://"+m.Addr())
 	cfg.TLS = &tls.Config{RootCAs: pool}
 	r := start(t, cfg)
-	r.awaitState(framework.Subscribed)
+	r.awaitState(scheduler.Subscribed)
 	mutual.Store(true)
 	m.CloseStreams()
 	eventually(t, "the master wants a certificate", func() bool { return strings.Contains(r.State().Message, "certificate required") })
 	r.SetAccess(session.Access{TLS: &tls.Config{RootCAs: pool, Certificates: certs.TLS.Certificates}})
-	r.awaitState(framework.Subscribed)
+	r.awaitState(scheduler.Subscribed)
 }

@@ -11,9 +11,9 @@ import (
 	mesosgo "github.com/mesos/mesos-go/api/v1/lib"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
 	"github.com/k8sm/k8sm/mesos/recordio"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -41,7 +41,7 @@ func launchThousand(b *testing.B) {
 	store := newMemory()
 	store.prepareTime = 5 * time.Millisecond
 	cfg := config(store, m.Addr())
-	cfg.Timing = framework.Timing{}
+	cfg.Timing = scheduler.Timing{}
 	s, err := session.New(cfg)
 	if err != nil {
 		b.Fatal(err)
@@ -53,7 +53,7 @@ func launchThousand(b *testing.B) {
 	for i := range 1000 {
 		s.Want(demand(i))
 	}
-	for store.in(framework.TaskRunning) < 1000 {
+	for store.in(scheduler.TaskRunning) < 1000 {
 		time.Sleep(5 * time.Millisecond)
 	}
 	b.StopTimer()

@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // clock goes on by itself, and by leaps.
@@ -51,7 +51,7 @@ func TestCapacityIsWhatAgentsHaveLeft(t *testing.T) {
 	if got := r.Capacity(t.Context()).Room(of(1)); got.Count > 0 {
 		t.Errorf("before the subscription there is room for %+v", got)
 	}
-	r.awaitState(framework.Subscribed)
+	r.awaitState(scheduler.Subscribed)
 	room := func(d placement.Demand, change ...func(*placement.Demand)) placement.Room {
 		for _, f := range change {
 			f(&d)
@@ -75,7 +75,7 @@ func TestCapacityIsWhatAgentsHaveLeft(t *testing.T) {
 	big := demand(0)
 	big.Resources.CPUs = 7
 	r.Want(big)
-	eventually(t, "the task runs", func() bool { return store.in(framework.TaskRunning) == 1 })
+	eventually(t, "the task runs", func() bool { return store.in(scheduler.TaskRunning) == 1 })
 	if got := room(of(2)).Count; got != 3 {
 		t.Errorf("with 7 cpus taken, as the offer told, there is room for %d, want 3", got)
 	}
@@ -93,10 +93,10 @@ func TestThereIsNoRoomForMoreOfWhatWaitsInVain(t *testing.T) {
 	c := &clock{}
 	cfg := config(newMemory(), m.Addr())
 	cfg.Clock = c.now
-	cfg.Timing.Revive = framework.Backoff{First: 50 * time.Millisecond, Most: 100 * time.Millisecond}
+	cfg.Timing.Revive = scheduler.Backoff{First: 50 * time.Millisecond, Most: 100 * time.Millisecond}
 	cfg.Timing.Breath = time.Millisecond
 	r := start(t, cfg)
-	r.awaitState(framework.Subscribed)
+	r.awaitState(scheduler.Subscribed)
 	alike := demand(1)
 	if got := r.Capacity(t.Context()).Room(alike); got.Count != 8 {
 		t.Errorf("there is room for %+v, want 8", got)
@@ -135,7 +135,7 @@ func TestMasterIsSeldomAskedForItsAgents(t *testing.T) {
 	cfg := config(newMemory(), front.URL)
 	cfg.Clock = c.now
 	r := start(t, cfg)
-	r.awaitState(framework.Subscribed)
+	r.awaitState(scheduler.Subscribed)
 	time.Sleep(100 * time.Millisecond)
 	if n := asked.Load(); n != 0 {
 		t.Errorf("the master was asked %d times although nobody wants to know", n)
@@ -208,7 +208,7 @@ func TestASlowMasterKeepsNobodyWaitingForTheOthers(t *testing.T) {
 	}))
 	t.Cleanup(front.Close)
 	r := start(t, config(newMemory(), front.URL))
-	r.awaitState(framework.Subscribed)
+	r.awaitState(scheduler.Subscribed)
 	first := make(chan placement.Capacity, 1)
 	go func() { first <- r.Capacity(t.Context()) }()
 	<-asked

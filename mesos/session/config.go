@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-logr/logr"
 
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // Store is where the durable records lie. Its methods are called concurrently, and
@@ -19,10 +19,10 @@ type Store interface {
 	// Prepare writes the intent durably, then makes what the task is launched with. An
 	// error means that nothing is launched: a TASK_DROPPED is then recorded for it, in
 	// case the intent was written, and the demand is tried again later.
-	Prepare(ctx context.Context, in framework.Intent) (framework.Payload, error)
+	Prepare(ctx context.Context, in scheduler.Intent) (scheduler.Payload, error)
 	// Record keeps a status. It is called at least once for each status, in order for
 	// one task. It returns framework.ErrUnknownTask when no record bears the task.
-	Record(ctx context.Context, st framework.TaskStatus) error
+	Record(ctx context.Context, st scheduler.TaskStatus) error
 }
 
 // Access is what lets a session in.
@@ -41,7 +41,7 @@ type Config struct {
 	// are then spoken to with TLS if Access has any.
 	Masters []string
 	// Framework says as what to register.
-	Framework framework.Info
+	Framework scheduler.Info
 	// Access that the session begins with; SetAccess changes it.
 	Access
 	// MaySubscribe is asked before each SUBSCRIBE, the last time just before it is
@@ -52,7 +52,7 @@ type Config struct {
 	// Dial opens every connection; nil for a net.Dialer, and the environment's proxies.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Tasks that may be alive, from the durable records.
-	Tasks []framework.Task
+	Tasks []scheduler.Task
 	// Store of the durable records.
 	Store Store
 	// Log; the zero value logs nothing.
@@ -62,7 +62,7 @@ type Config struct {
 	// Seed of the jitter in back-offs; 0 takes one from the clock.
 	Seed uint64
 	// Timing of the core; the zero value takes the defaults.
-	Timing framework.Timing
+	Timing scheduler.Timing
 	// Changed is called when State or an explanation changed. It must not block.
 	Changed func()
 	// Metrics to count in; nil counts nowhere.
@@ -70,4 +70,4 @@ type Config struct {
 }
 
 // State is what is known of the registration.
-type State = framework.State
+type State = scheduler.State

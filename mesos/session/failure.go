@@ -8,8 +8,8 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/recordio"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // failure is why there is no stream, in the words of a State.
@@ -27,17 +27,17 @@ func failuref(reason, format string, args ...any) *failure {
 // weight orders reasons by how much they tell, for when masters fail in several ways.
 func (f *failure) weight() int {
 	switch f.reason {
-	case framework.Unauthorized:
+	case scheduler.Unauthorized:
 		return 7
-	case framework.Refused:
+	case scheduler.Refused:
 		return 6
-	case framework.TooManyRedirects:
+	case scheduler.TooManyRedirects:
 		return 5
-	case framework.ProtocolError:
+	case scheduler.ProtocolError:
 		return 4
-	case framework.NotAMesosMaster:
+	case scheduler.NotAMesosMaster:
 		return 3
-	case framework.NoLeader:
+	case scheduler.NoLeader:
 		return 2
 	}
 	return 1
@@ -52,15 +52,15 @@ func failureOf(err error) *failure {
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &request): // it names the master, which may be one that another redirected to
-		return &failure{framework.MasterUnreachable, err.Error()}
+		return &failure{scheduler.MasterUnreachable, err.Error()}
 	case errors.Is(err, recordio.ErrMalformed):
-		return &failure{framework.ProtocolError, err.Error()}
+		return &failure{scheduler.ProtocolError, err.Error()}
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return &failure{framework.MasterUnreachable, "the stream broke off: " + err.Error()}
+		return &failure{scheduler.MasterUnreachable, "the stream broke off: " + err.Error()}
 	case errors.Is(err, io.EOF):
-		return &failure{framework.MasterUnreachable, "the master closed the stream"}
+		return &failure{scheduler.MasterUnreachable, "the master closed the stream"}
 	}
-	return &failure{framework.MasterUnreachable, err.Error()}
+	return &failure{scheduler.MasterUnreachable, err.Error()}
 }
 
 // detailsMost is how much of an error's body is read.
@@ -84,13 +84,13 @@ func refusal(res *http.Response) *failure {
 	url, text := res.Request.URL, details(res)
 	switch res.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return failuref(framework.Unauthorized, "%s refuses the credentials: %d %s", url.Host, res.StatusCode, text)
+		return failuref(scheduler.Unauthorized, "%s refuses the credentials: %d %s", url.Host, res.StatusCode, text)
 	case http.StatusServiceUnavailable:
-		return failuref(framework.NoLeader, "%s: %s", url.Host, text)
+		return failuref(scheduler.NoLeader, "%s: %s", url.Host, text)
 	case http.StatusBadRequest:
-		return failuref(framework.Refused, "%s refuses the subscription: %s", url.Host, text)
+		return failuref(scheduler.Refused, "%s refuses the subscription: %s", url.Host, text)
 	case http.StatusBadGateway, http.StatusGatewayTimeout, http.StatusInternalServerError:
-		return failuref(framework.MasterUnreachable, "%s answers %d %s", url.Host, res.StatusCode, text)
+		return failuref(scheduler.MasterUnreachable, "%s answers %d %s", url.Host, res.StatusCode, text)
 	}
-	return failuref(framework.NotAMesosMaster, "%s answers %d to %s: %s", url.Host, res.StatusCode, url.Path, text)
+	return failuref(scheduler.NotAMesosMaster, "%s answers %d to %s: %s", url.Host, res.StatusCode, url.Path, text)
 }

@@ -17,8 +17,8 @@ import (
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -75,18 +75,18 @@ func TestMastersOfACluster(t *testing.T) {
 		})
 		r.within(2*time.Second, "the first is subscribed to, by redirect", at(r, "10.0.1.1:5050"))
 		r.want(1)
-		r.within(10*time.Second, "a task runs", func() bool { return store.in(framework.TaskRunning) == 1 })
+		r.within(10*time.Second, "a task runs", func() bool { return store.in(scheduler.TaskRunning) == 1 })
 
 		ms.Kill(0)
 		r.within(2*time.Second, "the redirect to the dead one is followed", func() bool {
 			st := r.State()
-			return st.Reason == framework.MasterUnreachable && strings.Contains(st.Message, "10.0.1.1")
+			return st.Reason == scheduler.MasterUnreachable && strings.Contains(st.Message, "10.0.1.1")
 		})
 		r.within(30*time.Second, "the next leader is subscribed to", func() bool {
 			st := r.State()
 			return st.Subscribed && st.Master != "10.0.1.1:5050"
 		})
-		if n := store.in(framework.TaskRunning); n != 1 {
+		if n := store.in(scheduler.TaskRunning); n != 1 {
 			t.Errorf("%d tasks run", n)
 		}
 	})
@@ -103,14 +103,14 @@ func TestNoLeaderAndRecovery(t *testing.T) {
 		m := w.master("10.0.1.1", 0)
 		m.Inject(func(f *mesostest.Faults) { f.NoLeader = true })
 		r, _ := w.start("10.0.1.1:5050")
-		r.within(2*time.Second, "it waits for a leader", r.is(framework.NoLeader))
+		r.within(2*time.Second, "it waits for a leader", r.is(scheduler.NoLeader))
 		contains(t, r.State().Message, "No leader elected")
 		m.Inject(func(f *mesostest.Faults) { f.NoLeader, f.Recovering = false, true })
 		r.within(20*time.Second, "it waits for the recovery", func() bool {
-			return r.State().Reason == framework.NoLeader && strings.Contains(r.State().Message, "Master has not finished recovery")
+			return r.State().Reason == scheduler.NoLeader && strings.Contains(r.State().Message, "Master has not finished recovery")
 		})
 		m.Inject(func(f *mesostest.Faults) { f.Recovering = false })
-		r.within(20*time.Second, "it is subscribed", r.is(framework.Subscribed))
+		r.within(20*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
 	})
 }
 
@@ -148,7 +148,7 @@ func TestStreamIDs(t *testing.T) {
 			}
 		})
 		r, _ := w.start("10.0.1.1:5050")
-		r.within(2*time.Second, "it is subscribed", r.is(framework.Subscribed))
+		r.within(2*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
 		r.Kill("t1", "A1")
 		time.Sleep(time.Second)
 		breakOff <- struct{}{}
@@ -228,7 +228,7 @@ func TestUnknownEventsAreSkipped(t *testing.T) {
 		w.serve("10.0.1.1", streaming(stream))
 		metrics := session.NewMetrics()
 		r, _ := w.start("10.0.1.1:5050", func(c *session.Config) { c.Metrics = metrics })
-		r.within(2*time.Second, "it is subscribed", r.is(framework.Subscribed))
+		r.within(2*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
 		time.Sleep(time.Minute)
 		if st := r.State(); !st.Subscribed {
 			t.Errorf("the state is %+v", st)
@@ -262,16 +262,16 @@ func TestHalfOpenConnection(t *testing.T) {
 				return &halfOpen{Conn: conn, cut: &cut, closed: make(chan struct{})}, err
 			}
 		})
-		r.within(2*time.Second, "it is subscribed", r.is(framework.Subscribed))
+		r.within(2*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
 		cut.Store(true)
 		time.Sleep(59 * time.Second)
 		if !r.State().Subscribed {
 			t.Errorf("four missed heartbeats end the stream: %+v", r.State())
 		}
-		r.within(17*time.Second, "the stream is given up", r.is(framework.MasterUnreachable))
+		r.within(17*time.Second, "the stream is given up", r.is(scheduler.MasterUnreachable))
 		contains(t, r.State().Message, "nothing was heard from the master for 1m15s")
 		cut.Store(false)
-		r.within(20*time.Second, "it is subscribed again", r.is(framework.Subscribed))
+		r.within(20*time.Second, "it is subscribed again", r.is(scheduler.Subscribed))
 		if n := calls.count("SUBSCRIBE " + store.frameworkID()); n == 0 {
 			t.Errorf("the framework ID was not shown again: %v", calls.all())
 		}
@@ -307,7 +307,7 @@ func TestAttemptsBackOff(t *testing.T) {
 			var mu sync.Mutex
 			var times []time.Time
 			cfg := config(newMemory(), "10.0.1.1:5050")
-			cfg.Timing, cfg.Seed = framework.Timing{}, seed
+			cfg.Timing, cfg.Seed = scheduler.Timing{}, seed
 			cfg.Dial = func(context.Context, string, string) (net.Conn, error) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -355,9 +355,9 @@ func TestCallsAreLimited(t *testing.T) {
 			}
 		})
 		r, _ := w.start("10.0.1.1:5050", func(c *session.Config) {
-			c.Timing.Kill = framework.Backoff{First: time.Hour, Most: time.Hour}
+			c.Timing.Kill = scheduler.Backoff{First: time.Hour, Most: time.Hour}
 		})
-		r.within(2*time.Second, "it is subscribed", r.is(framework.Subscribed))
+		r.within(2*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
 		begin := time.Now()
 		for i := range 5000 {
 			r.Kill(fmt.Sprintf("node-%d.1", i), fmt.Sprintf("agent-%d", i%50))

@@ -5,7 +5,7 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // guard says whether we may subscribe: Config.MaySubscribe, or nil for always.
@@ -16,7 +16,7 @@ func (g guard) ask(ctx context.Context) error {
 		return nil
 	}
 	if err := g(ctx); err != nil {
-		return failuref(framework.NotLeading, "not subscribing: %v", err)
+		return failuref(scheduler.NotLeading, "not subscribing: %v", err)
 	}
 	return nil
 }

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -23,18 +23,18 @@ const patience = 20 * time.Second
 type memory struct {
 	mu      sync.Mutex
 	id      string
-	intents map[string]framework.Intent
-	states  map[string][]framework.TaskState
+	intents map[string]scheduler.Intent
+	states  map[string][]scheduler.TaskState
 	log     []string // "prepare n1", "record n1 TASK_RUNNING", in order
 
 	failID      int // the next so many calls fail
 	failPrepare func(taskID string) error
-	failRecord  func(framework.TaskStatus) error
+	failRecord  func(scheduler.TaskStatus) error
 	prepareTime time.Duration
 }
 
 func newMemory() *memory {
-	return &memory{intents: map[string]framework.Intent{}, states: map[string][]framework.TaskState{}}
+	return &memory{intents: map[string]scheduler.Intent{}, states: map[string][]scheduler.TaskState{}}
 }
 
 func (m *memory) StoreFrameworkID(_ context.Context, id string) error {
@@ -48,28 +48,28 @@ func (m *memory) StoreFrameworkID(_ context.Context, id string) error {
 	return nil
 }
 
-func (m *memory) Prepare(ctx context.Context, in framework.Intent) (framework.Payload, error) {
+func (m *memory) Prepare(ctx context.Context, in scheduler.Intent) (scheduler.Payload, error) {
 	select {
 	case <-time.After(m.prepareTime):
 	case <-ctx.Done():
-		return framework.Payload{}, ctx.Err()
+		return scheduler.Payload{}, ctx.Err()
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failPrepare != nil {
 		if err := m.failPrepare(in.TaskID); err != nil {
-			return framework.Payload{}, err
+			return scheduler.Payload{}, err
 		}
 	}
 	m.intents[in.TaskID] = in
 	m.log = append(m.log, "prepare "+in.TaskID)
-	return framework.Payload{
+	return scheduler.Payload{
 		Name: in.TaskID, Data: []byte("secret"), Command: "run", Overhead: placement.Resources{CPUs: 0.1, MemMiB: 32},
 		KillGrace: time.Second, Labels: map[string]string{"pool": "general"},
 	}, nil
 }
 
-func (m *memory) Record(_ context.Context, st framework.TaskStatus) error {
+func (m *memory) Record(_ context.Context, st scheduler.TaskStatus) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failRecord != nil {
@@ -78,7 +78,7 @@ func (m *memory) Record(_ context.Context, st framework.TaskStatus) error {
 		}
 	}
 	if _, known := m.intents[st.TaskID]; !known {
-		return framework.ErrUnknownTask
+		return scheduler.ErrUnknownTask
 	}
 	m.states[st.TaskID] = append(m.states[st.TaskID], st.State)
 	m.log = append(m.log, fmt.Sprintf("record %s %s", st.TaskID, st.State))
@@ -86,7 +86,7 @@ func (m *memory) Record(_ context.Context, st framework.TaskStatus) error {
 }
 
 // in counts the tasks whose last state is the one given.
-func (m *memory) in(s framework.TaskState) int {
+func (m *memory) in(s scheduler.TaskState) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := 0
@@ -105,12 +105,12 @@ func (m *memory) frameworkID() string {
 }
 
 // tasks are what a restart would restore.
-func (m *memory) tasks() []framework.Task {
+func (m *memory) tasks() []scheduler.Task {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var out []framework.Task
+	var out []scheduler.Task
 	for _, id := range slices.Sorted(maps.Keys(m.intents)) {
-		t := framework.Task{ID: id, AgentID: m.intents[id].AgentID, Group: "general"}
+		t := scheduler.Task{ID: id, AgentID: m.intents[id].AgentID, Group: "general"}
 		if states := m.states[id]; len(states) > 0 {
 			t.State = states[len(states)-1]
 		}
@@ -131,23 +131,23 @@ type run struct {
 }
 
 // fast is timing for tests: what is soon is sooner.
-func fast() framework.Timing {
-	return framework.Timing{
-		Subscribe: framework.Backoff{First: 20 * time.Millisecond, Most: 100 * time.Millisecond},
-		Store:     framework.Backoff{First: 20 * time.Millisecond, Most: 100 * time.Millisecond},
-		Retry:     framework.Backoff{First: 20 * time.Millisecond, Most: 100 * time.Millisecond},
+func fast() scheduler.Timing {
+	return scheduler.Timing{
+		Subscribe: scheduler.Backoff{First: 20 * time.Millisecond, Most: 100 * time.Millisecond},
+		Store:     scheduler.Backoff{First: 20 * time.Millisecond, Most: 100 * time.Millisecond},
+		Retry:     scheduler.Backoff{First: 20 * time.Millisecond, Most: 100 * time.Millisecond},
 		Gather:    5 * time.Millisecond,
 		Linger:    300 * time.Millisecond,
 		Hold:      500 * time.Millisecond,
-		Reconcile: framework.Backoff{First: 200 * time.Millisecond, Most: time.Second},
-		Kill:      framework.Backoff{First: 200 * time.Millisecond, Most: time.Second},
+		Reconcile: scheduler.Backoff{First: 200 * time.Millisecond, Most: time.Second},
+		Kill:      scheduler.Backoff{First: 200 * time.Millisecond, Most: time.Second},
 	}
 }
 
 func config(store session.Store, masters ...string) session.Config {
 	return session.Config{
 		Masters: masters, Store: store, Clock: time.Now, Seed: 1, Timing: fast(),
-		Framework: framework.Info{Name: "k8sm", User: "root", Roles: []string{"k8sm"}, FailoverTimeout: time.Hour},
+		Framework: scheduler.Info{Name: "k8sm", User: "root", Roles: []string{"k8sm"}, FailoverTimeout: time.Hour},
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/k8sm/k8sm/mesos/detector"
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // leadership is who leads, as far as ZooKeeper told; guarded by Session.mu.
@@ -38,9 +38,9 @@ func (s *Session) candidates(ctx context.Context) ([]*url.URL, error) {
 	case s.led != detector.Master{}:
 		return []*url.URL{s.client.address(s.led)}, nil
 	case s.finding.Err != nil:
-		return nil, &failure{framework.MasterUnreachable, s.finding.Err.Error()}
+		return nil, &failure{scheduler.MasterUnreachable, s.finding.Err.Error()}
 	}
-	return nil, failuref(framework.NoLeader, "no master leads, says ZooKeeper at %s", s.ensemble)
+	return nil, failuref(scheduler.NoLeader, "no master leads, says ZooKeeper at %s", s.ensemble)
 }
 
 // address of a master that ZooKeeper told: it does not tell whether the master serves
@@ -89,7 +89,7 @@ func (s *Session) hear(f detector.Finding) {
 			if st.host == "" || st.host == leader {
 				return
 			}
-			s.leave(now, failuref(framework.Connecting, "%s leads now, says ZooKeeper", leader))
+			s.leave(now, failuref(scheduler.Connecting, "%s leads now, says ZooKeeper", leader))
 		}
 		s.core.Hasten(now)
 	})

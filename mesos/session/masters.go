@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/k8sm/k8sm/mesos/detector"
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 const (
@@ -84,17 +84,17 @@ func (it *itinerary) next(res *http.Response) (*url.URL, error) {
 	location := res.Header.Get("Location")
 	to, err := from.Parse(location)
 	if err != nil || location == "" || to.Host == "" || (to.Scheme != "http" && to.Scheme != "https") {
-		return nil, failuref(framework.NotAMesosMaster, "%s redirects to %q", from.Host, location)
+		return nil, failuref(scheduler.NotAMesosMaster, "%s redirects to %q", from.Host, location)
 	}
 	to.User = nil // credentials are ours to choose
 	if to.Path == "" || to.Path == "/" {
 		to.Path = from.Path
 	}
 	if it.secrets && from.Scheme == "https" && to.Scheme == "http" {
-		return nil, failuref(framework.ProtocolError, "%s redirects to %s without TLS: the credentials do not follow", from.Host, to.Host)
+		return nil, failuref(scheduler.ProtocolError, "%s redirects to %s without TLS: the credentials do not follow", from.Host, to.Host)
 	}
 	if len(it.seen) > hopsMost || slices.Contains(it.seen, to.Host) {
-		return nil, failuref(framework.TooManyRedirects, "redirected in circles: %s → %s", strings.Join(it.seen, " → "), to.Host)
+		return nil, failuref(scheduler.TooManyRedirects, "redirected in circles: %s → %s", strings.Join(it.seen, " → "), to.Host)
 	}
 	return to, nil
 }

@@ -19,8 +19,8 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 func serve(t *testing.T, f http.HandlerFunc) *httptest.Server {
@@ -84,29 +84,29 @@ func TestBadMasters(t *testing.T) {
 		reason  string
 		message string
 	}{
-		"401":                        {answer(401, "text/plain", "401 Unauthorized."), framework.Unauthorized, "refuses the credentials: 401 401 Unauthorized."},
-		"403":                        {answer(403, "text/plain", "no"), framework.Unauthorized, "403 no"},
-		"a web server":               {answer(200, "text/html", "<html>It works!</html>"), framework.NotAMesosMaster, `answers SUBSCRIBE with "text/html"`},
-		"a web server without it":    {answer(404, "text/html", "<h1>404</h1>"), framework.NotAMesosMaster, "answers 404 to /api/v1/scheduler: <h1>404</h1>"},
-		"no such method":             {answer(405, "text/plain", ""), framework.NotAMesosMaster, "405"},
-		"no leader":                  {answer(503, "text/plain", "No leader elected"), framework.NoLeader, "No leader elected"},
-		"a broken proxy":             {answer(502, "text/html", "bad gateway"), framework.MasterUnreachable, "502 bad gateway"},
-		"another principal":          {answer(400, "text/plain", "Authenticated principal 'a' does not match principal 'b'"), framework.Refused, "does not match"},
-		"redirects to itself":        {loop.Config.Handler.ServeHTTP, framework.TooManyRedirects, "redirected in circles"},
-		"redirects to nowhere":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(307) }, framework.NotAMesosMaster, `redirects to ""`},
-		"redirects to another thing": {redirectTo("ftp://example.org/"), framework.NotAMesosMaster, "ftp://"},
-		"no stream ID":               {answer(200, "application/x-protobuf", ""), framework.ProtocolError, "without a Mesos-Stream-Id"},
-		"not RecordIO":               {streaming("<html>"), framework.ProtocolError, `"<html>" where a record's length is due`},
-		"a record without end":       {streaming("99999999999\n"), framework.ProtocolError, "more than 33554432"},
-		"a length without end":       {streaming(strings.Repeat("0", 100)), framework.ProtocolError, "length is due"},
-		"a negative length":          {streaming("-1\n"), framework.ProtocolError, "length is due"},
-		"not an event":               {streaming("5\nhello"), framework.ProtocolError, "decoding an event"},
-		"a length that overflows":    {streaming("12\n\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x00\x00"), framework.ProtocolError, "decoding an event"},
-		"another event first":        {streaming("2\n\x08\x08"), framework.ProtocolError, "the first event is HEARTBEAT"},
+		"401":                        {answer(401, "text/plain", "401 Unauthorized."), scheduler.Unauthorized, "refuses the credentials: 401 401 Unauthorized."},
+		"403":                        {answer(403, "text/plain", "no"), scheduler.Unauthorized, "403 no"},
+		"a web server":               {answer(200, "text/html", "<html>It works!</html>"), scheduler.NotAMesosMaster, `answers SUBSCRIBE with "text/html"`},
+		"a web server without it":    {answer(404, "text/html", "<h1>404</h1>"), scheduler.NotAMesosMaster, "answers 404 to /api/v1/scheduler: <h1>404</h1>"},
+		"no such method":             {answer(405, "text/plain", ""), scheduler.NotAMesosMaster, "405"},
+		"no leader":                  {answer(503, "text/plain", "No leader elected"), scheduler.NoLeader, "No leader elected"},
+		"a broken proxy":             {answer(502, "text/html", "bad gateway"), scheduler.MasterUnreachable, "502 bad gateway"},
+		"another principal":          {answer(400, "text/plain", "Authenticated principal 'a' does not match principal 'b'"), scheduler.Refused, "does not match"},
+		"redirects to itself":        {loop.Config.Handler.ServeHTTP, scheduler.TooManyRedirects, "redirected in circles"},
+		"redirects to nowhere":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(307) }, scheduler.NotAMesosMaster, `redirects to ""`},
+		"redirects to another thing": {redirectTo("ftp://example.org/"), scheduler.NotAMesosMaster, "ftp://"},
+		"no stream ID":               {answer(200, "application/x-protobuf", ""), scheduler.ProtocolError, "without a Mesos-Stream-Id"},
+		"not RecordIO":               {streaming("<html>"), scheduler.ProtocolError, `"<html>" where a record's length is due`},
+		"a record without end":       {streaming("99999999999\n"), scheduler.ProtocolError, "more than 33554432"},
+		"a length without end":       {streaming(strings.Repeat("0", 100)), scheduler.ProtocolError, "length is due"},
+		"a negative length":          {streaming("-1\n"), scheduler.ProtocolError, "length is due"},
+		"not an event":               {streaming("5\nhello"), scheduler.ProtocolError, "decoding an event"},
+		"a length that overflows":    {streaming("12\n\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x00\x00"), scheduler.ProtocolError, "decoding an event"},
+		"another event first":        {streaming("2\n\x08\x08"), scheduler.ProtocolError, "the first event is HEARTBEAT"},
 		"ends at once": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/x-protobuf")
 			w.Header().Set("Mesos-Stream-Id", "s1")
-		}, framework.MasterUnreachable, "closed the stream"},
+		}, scheduler.MasterUnreachable, "closed the stream"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -137,19 +137,19 @@ func TestRedirectsInALineAreBounded(t *testing.T) {
 		next = serve(t, redirectTo(next)).URL
 	}
 	r := start(t, config(newMemory(), next))
-	contains(t, r.awaitState(framework.TooManyRedirects).Message, " → ")
+	contains(t, r.awaitState(scheduler.TooManyRedirects).Message, " → ")
 }
 
 func TestEveryMasterIsTriedAndTheirErrorsTold(t *testing.T) {
 	t.Parallel()
 	noLeader := serve(t, answer(503, "text/plain", "No leader elected"))
 	r := start(t, config(newMemory(), "127.0.0.1:1", noLeader.URL))
-	st := r.awaitState(framework.NoLeader)
+	st := r.awaitState(scheduler.NoLeader)
 	contains(t, st.Message, "connection refused")
 	contains(t, st.Message, "No leader elected")
 
 	m := box(t, 0)
-	start(t, config(newMemory(), "127.0.0.1:1", noLeader.URL, m.Addr())).awaitState(framework.Subscribed)
+	start(t, config(newMemory(), "127.0.0.1:1", noLeader.URL, m.Addr())).awaitState(scheduler.Subscribed)
 }
 
 func TestSilentMasters(t *testing.T) {
@@ -158,8 +158,8 @@ func TestSilentMasters(t *testing.T) {
 		t.Parallel()
 		silent := serve(t, streaming(subscribedRecord(t, 20*time.Millisecond)))
 		r := start(t, config(newMemory(), silent.URL))
-		contains(t, r.awaitState(framework.MasterUnreachable).Message, "nothing was heard from the master for 100ms")
-		r.awaitState(framework.Subscribed)
+		contains(t, r.awaitState(scheduler.MasterUnreachable).Message, "nothing was heard from the master for 100ms")
+		r.awaitState(scheduler.Subscribed)
 	})
 	t.Run("nothing answers", func(t *testing.T) {
 		t.Parallel()
@@ -185,13 +185,13 @@ func TestRedirectsKeepTheCredentials(t *testing.T) {
 	cfg.Authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte("k8sm:secret"))
 	r := start(t, cfg)
 	r.want(1)
-	eventually(t, "the task runs", func() bool { return store.in(framework.TaskRunning) == 1 })
+	eventually(t, "the task runs", func() bool { return store.in(scheduler.TaskRunning) == 1 })
 	if c := r.Capacity(context.Background()); c.Surveyed.IsZero() {
 		t.Errorf("operator call: %s", c.Unknown)
 	}
 
 	cfg = config(newMemory(), other.Addr())
-	contains(t, start(t, cfg).awaitState(framework.Unauthorized).Message, m.Addr()+" refuses the credentials")
+	contains(t, start(t, cfg).awaitState(scheduler.Unauthorized).Message, m.Addr()+" refuses the credentials")
 }
 
 func TestMasterThatLosesLeadershipIsLeft(t *testing.T) {
@@ -199,11 +199,11 @@ func TestMasterThatLosesLeadershipIsLeft(t *testing.T) {
 	m, next := box(t, 1), box(t, 1)
 	store := newMemory()
 	r := start(t, config(store, m.Addr(), next.Addr()))
-	r.awaitState(framework.Subscribed)
+	r.awaitState(scheduler.Subscribed)
 	m.Inject(func(f *mesostest.Faults) { f.RedirectTo = next.Addr() })
 	r.want(1) // REVIVE is answered with 307
 	eventually(t, "the next one is subscribed to", func() bool { return r.State().Master == next.Addr() })
-	eventually(t, "the task runs there", func() bool { return store.in(framework.TaskRunning) == 1 })
+	eventually(t, "the task runs there", func() bool { return store.in(scheduler.TaskRunning) == 1 })
 }
 
 func TestTLS(t *testing.T) {
@@ -221,10 +221,10 @@ func TestTLS(t *testing.T) {
 		o.Listener = tls.NewListener(inner, &tls.Config{Certificates: certs.TLS.Certificates})
 	})
 	cfg := config(newMemory(), "https://"+m.Addr())
-	contains(t, start(t, cfg).awaitState(framework.MasterUnreachable).Message, "certificate")
+	contains(t, start(t, cfg).awaitState(scheduler.MasterUnreachable).Message, "certificate")
 	cfg = config(newMemory(), "https://"+m.Addr())
 	cfg.TLS = &tls.Config{RootCAs: pool}
-	start(t, cfg).awaitState(framework.Subscribed)
+	start(t, cfg).awaitState(scheduler.Subscribed)
 }
 
 // What libprocess serves unless it is told otherwise.
@@ -236,11 +236,11 @@ func TestTLSOfAMasterWithDefaults(t *testing.T) {
 	t.Cleanup(old.Close)
 
 	cfg := config(newMemory(), old.URL)
-	contains(t, start(t, cfg).awaitState(framework.MasterUnreachable).Message, "certificate") // of an unknown authority: past the choice of a suite
+	contains(t, start(t, cfg).awaitState(scheduler.MasterUnreachable).Message, "certificate") // of an unknown authority: past the choice of a suite
 	cfg = config(newMemory(), old.URL)
 	cfg.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
 	cfg.TLS.RootCAs.AddCert(old.Certificate())
-	start(t, cfg).awaitState(framework.NotAMesosMaster)
+	start(t, cfg).awaitState(scheduler.NotAMesosMaster)
 	if cfg.TLS.CipherSuites != nil {
 		t.Error("the caller's configuration was changed")
 	}
@@ -256,7 +256,7 @@ func TestCredentialsDoNotFollowOutOfTLS(t *testing.T) {
 	cfg.Authorization = "Bearer token"
 	cfg.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
 	cfg.TLS.RootCAs.AddCert(secure.Certificate())
-	contains(t, start(t, cfg).awaitState(framework.ProtocolError).Message, "without TLS")
+	contains(t, start(t, cfg).awaitState(scheduler.ProtocolError).Message, "without TLS")
 	if seen.Load() {
 		t.Error("the redirect was followed")
 	}
@@ -335,7 +335,7 @@ func TestRefusedCallLetsTheStreamSpeakFirst(t *testing.T) {
 	})
 	r := start(t, config(newMemory(), s.URL))
 	r.want(1)
-	if st := r.awaitState(framework.FailedOver); !st.Final {
+	if st := r.awaitState(scheduler.FailedOver); !st.Final {
 		t.Errorf("it goes on: %+v", st)
 	}
 	if n := streams.Load(); n != 1 {

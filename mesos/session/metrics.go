@@ -4,7 +4,7 @@ import (
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // Metrics counts what sessions do. One serves all sessions of a process; the caller
@@ -113,7 +113,7 @@ func (s *Session) count() {
 	s.counts = now
 }
 
-func (l labelled) add(before, now *framework.Counts) {
+func (l labelled) add(before, now *scheduler.Counts) {
 	add := func(c *prometheus.CounterVec, before, now uint64, labels ...string) {
 		if now > before {
 			c.WithLabelValues(append([]string{l.framework}, labels...)...).Add(float64(now - before))

@@ -17,7 +17,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/resources"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // speak writes to a stream, as long as anybody listens.
@@ -48,17 +48,17 @@ func TestNonsense(t *testing.T) {
 		tells  string
 		within time.Duration
 	}{
-		"gzip":                    {"", func(w http.ResponseWriter) { speak(w, zipped.String()) }, framework.ProtocolError, `"\x1f\x8b`, time.Second},
-		"HTML":                    {first, func(w http.ResponseWriter) { speak(w, "<html>") }, framework.ProtocolError, "length is due", time.Second},
-		"JSON":                    {"", func(w http.ResponseWriter) { speak(w, "20\n{\"type\":\"SUBSCRIBED\"}") }, framework.ProtocolError, "decoding an event", time.Second},
-		"an event of 100 MB":      {first, func(w http.ResponseWriter) { speak(w, "104857600\n") }, framework.ProtocolError, "more than 33554432", time.Second},
-		"a length without end":    {first, func(w http.ResponseWriter) { speak(w, strings.Repeat("1", 1<<20)) }, framework.ProtocolError, "length is due", time.Second},
-		"a length digit by digit": {first, func(w http.ResponseWriter) { drip(w, "1", 10*time.Second) }, framework.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
-		"a record byte by byte":   {first + "33554432\n", func(w http.ResponseWriter) { drip(w, "x", time.Second) }, framework.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
-		"empty records":           {first, func(w http.ResponseWriter) { drip(w, "0\n", time.Second) }, framework.MasterUnreachable, "nothing was heard", 76 * time.Second},
-		"no first record":         {"", func(w http.ResponseWriter) { drip(w, "0\n", time.Second) }, framework.ProtocolError, "said nothing for 15s", 16 * time.Second},
-		"a truncated record":      {first, func(w http.ResponseWriter) { speak(w, "20\nshort"); panic(http.ErrAbortHandler) }, framework.MasterUnreachable, "broke off", time.Second},
-		"a record that stops":     {first, func(w http.ResponseWriter) { speak(w, "33554432\n"+strings.Repeat("\x00", 1<<20)) }, framework.MasterUnreachable, "nothing was heard", 76 * time.Second},
+		"gzip":                    {"", func(w http.ResponseWriter) { speak(w, zipped.String()) }, scheduler.ProtocolError, `"\x1f\x8b`, time.Second},
+		"HTML":                    {first, func(w http.ResponseWriter) { speak(w, "<html>") }, scheduler.ProtocolError, "length is due", time.Second},
+		"JSON":                    {"", func(w http.ResponseWriter) { speak(w, "20\n{\"type\":\"SUBSCRIBED\"}") }, scheduler.ProtocolError, "decoding an event", time.Second},
+		"an event of 100 MB":      {first, func(w http.ResponseWriter) { speak(w, "104857600\n") }, scheduler.ProtocolError, "more than 33554432", time.Second},
+		"a length without end":    {first, func(w http.ResponseWriter) { speak(w, strings.Repeat("1", 1<<20)) }, scheduler.ProtocolError, "length is due", time.Second},
+		"a length digit by digit": {first, func(w http.ResponseWriter) { drip(w, "1", 10*time.Second) }, scheduler.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
+		"a record byte by byte":   {first + "33554432\n", func(w http.ResponseWriter) { drip(w, "x", time.Second) }, scheduler.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
+		"empty records":           {first, func(w http.ResponseWriter) { drip(w, "0\n", time.Second) }, scheduler.MasterUnreachable, "nothing was heard", 76 * time.Second},
+		"no first record":         {"", func(w http.ResponseWriter) { drip(w, "0\n", time.Second) }, scheduler.ProtocolError, "said nothing for 15s", 16 * time.Second},
+		"a truncated record":      {first, func(w http.ResponseWriter) { speak(w, "20\nshort"); panic(http.ErrAbortHandler) }, scheduler.MasterUnreachable, "broke off", time.Second},
+		"a record that stops":     {first, func(w http.ResponseWriter) { speak(w, "33554432\n"+strings.Repeat("\x00", 1<<20)) }, scheduler.MasterUnreachable, "nothing was heard", 76 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestHeadersThatNeverEnd(t *testing.T) {
 		}()
 		r, _ := w.start("10.0.1.1:5050")
 		r.within(17*time.Second, "the reason is told", func() bool {
-			return r.State().Reason == framework.MasterUnreachable && strings.Contains(r.State().Message, "timeout awaiting response headers")
+			return r.State().Reason == scheduler.MasterUnreachable && strings.Contains(r.State().Message, "timeout awaiting response headers")
 		})
 		r.end()
 		time.Sleep(2 * time.Second) // until the server has noticed

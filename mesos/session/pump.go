@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // storeTimeout bounds one call to the store.
@@ -44,7 +44,7 @@ func (s *Session) pump() {
 	s.arm()
 }
 
-func (s *Session) obey(r framework.Ready) {
+func (s *Session) obey(r scheduler.Ready) {
 	if r.Disconnect {
 		s.abandon()
 	}
@@ -81,7 +81,7 @@ func (s *Session) told() {
 		s.log.Info("Framework state changed", "reason", st.Reason, "message", st.Message, "frameworkID", st.FrameworkID, "master", st.Master)
 	}
 	if st.Subscribed && !before.Subscribed {
-		s.metrics.subscription(framework.Subscribed)
+		s.metrics.subscription(scheduler.Subscribed)
 		if s.current != nil && (before.FrameworkID != "" || s.cfg.Framework.ID != "") { // there was an earlier registration
 			s.spawn(s.current.compare)
 		}
@@ -121,7 +121,7 @@ func (s *Session) storeID(id string) {
 	s.input(func(now time.Time) { s.core.IDStored(now, err) })
 }
 
-func (s *Session) prepare(in framework.Intent) {
+func (s *Session) prepare(in scheduler.Intent) {
 	ctx, cancel := context.WithTimeout(s.ctx, storeTimeout)
 	defer cancel()
 	p, err := s.cfg.Store.Prepare(ctx, in)
@@ -132,7 +132,7 @@ func (s *Session) prepare(in framework.Intent) {
 	s.input(func(now time.Time) { s.core.Prepared(now, in.TaskID, p, err) })
 }
 
-func (s *Session) record(st framework.TaskStatus) {
+func (s *Session) record(st scheduler.TaskStatus) {
 	ctx, cancel := context.WithTimeout(s.ctx, storeTimeout)
 	defer cancel()
 	err := s.cfg.Store.Record(ctx, st)

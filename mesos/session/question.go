@@ -14,8 +14,8 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/master"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/recordio"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 const (
@@ -61,7 +61,7 @@ func (s *Session) leader() (*url.URL, error) {
 }
 
 // registration is as what we want to be registered now.
-func (s *Session) registration() framework.Info {
+func (s *Session) registration() scheduler.Info {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.info
@@ -87,7 +87,7 @@ func (st *stream) compare() {
 }
 
 // kept says what a master has of us that is not what we said, of what never changes.
-func kept(has *mesos.FrameworkInfo, want framework.Info) string {
+func kept(has *mesos.FrameworkInfo, want scheduler.Info) string {
 	var out []string
 	if has.User != want.User {
 		out = append(out, fmt.Sprintf("user %s, not %s", has.User, want.User))

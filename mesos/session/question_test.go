@@ -5,7 +5,7 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 func TestKept(t *testing.T) {
@@ -13,15 +13,15 @@ func TestKept(t *testing.T) {
 	yes, no, p1 := true, false, "p1"
 	for name, tc := range map[string]struct {
 		has  mesos.FrameworkInfo
-		want framework.Info
+		want scheduler.Info
 		kept string
 	}{
-		"all as it should be":       {mesos.FrameworkInfo{User: "root", Checkpoint: &yes, Principal: &p1}, framework.Info{User: "root", Principal: "p1"}, ""},
-		"a principal we don't name": {mesos.FrameworkInfo{User: "root", Checkpoint: &yes, Principal: &p1}, framework.Info{User: "root"}, ""},
-		"another user":              {mesos.FrameworkInfo{User: "root", Checkpoint: &yes}, framework.Info{User: "nobody"}, "user root, not nobody"},
-		"no checkpointing":          {mesos.FrameworkInfo{User: "root", Checkpoint: &no}, framework.Info{User: "root"}, "no checkpointing: tasks end when their agent's process does"},
-		"checkpointing never said":  {mesos.FrameworkInfo{User: "root"}, framework.Info{User: "root"}, "no checkpointing: tasks end when their agent's process does"},
-		"everything":                {mesos.FrameworkInfo{User: "a"}, framework.Info{User: "b", Principal: "c"}, "user a, not b; principal none, not c; no checkpointing: tasks end when their agent's process does"},
+		"all as it should be":       {mesos.FrameworkInfo{User: "root", Checkpoint: &yes, Principal: &p1}, scheduler.Info{User: "root", Principal: "p1"}, ""},
+		"a principal we don't name": {mesos.FrameworkInfo{User: "root", Checkpoint: &yes, Principal: &p1}, scheduler.Info{User: "root"}, ""},
+		"another user":              {mesos.FrameworkInfo{User: "root", Checkpoint: &yes}, scheduler.Info{User: "nobody"}, "user root, not nobody"},
+		"no checkpointing":          {mesos.FrameworkInfo{User: "root", Checkpoint: &no}, scheduler.Info{User: "root"}, "no checkpointing: tasks end when their agent's process does"},
+		"checkpointing never said":  {mesos.FrameworkInfo{User: "root"}, scheduler.Info{User: "root"}, "no checkpointing: tasks end when their agent's process does"},
+		"everything":                {mesos.FrameworkInfo{User: "a"}, scheduler.Info{User: "b", Principal: "c"}, "user a, not b; principal none, not c; no checkpointing: tasks end when their agent's process does"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

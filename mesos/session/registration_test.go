@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // racks adds agents with a rack each.
@@ -28,7 +28,7 @@ func TestMasterHeedsOfferConstraints(t *testing.T) {
 	racks(t, m, "r1", "r2", "r3")
 	store := newMemory()
 	r := start(t, config(store, m.Addr()))
-	r.awaitState(framework.Subscribed)
+	r.awaitState(scheduler.Subscribed)
 	d := demand(0)
 	d.Resources.CPUs = 16
 	d.Constraints = []placement.Constraint{{Attribute: "rack", Operator: placement.In, Values: []string{"r1", "r3"}}}
@@ -40,7 +40,7 @@ func TestMasterHeedsOfferConstraints(t *testing.T) {
 	other := demand(1)
 	other.Constraints = []placement.Constraint{{Attribute: "rack", Operator: placement.In, Values: []string{"r2"}}}
 	r.Want(other)
-	eventually(t, "a demand that the constraints hid is placed", func() bool { return store.in(framework.TaskRunning) == 1 })
+	eventually(t, "a demand that the constraints hid is placed", func() bool { return store.in(scheduler.TaskRunning) == 1 })
 }
 
 // A role that is added on the live stream brings offers, without another subscription.
@@ -50,7 +50,7 @@ func TestRolesChangeOnTheLiveStream(t *testing.T) {
 	store := newMemory()
 	cfg := config(store, m.Addr())
 	r := start(t, cfg)
-	r.awaitState(framework.Subscribed)
+	r.awaitState(scheduler.Subscribed)
 	d := demand(0)
 	d.Role = "other"
 	r.Want(d)
@@ -62,7 +62,7 @@ func TestRolesChangeOnTheLiveStream(t *testing.T) {
 	if err := r.Update(info); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the demand in the new role is placed", func() bool { return store.in(framework.TaskRunning) == 1 })
+	eventually(t, "the demand in the new role is placed", func() bool { return store.in(scheduler.TaskRunning) == 1 })
 	if st := r.State(); !st.Subscribed || st.Kept != "" {
 		t.Errorf("the state is %+v", st)
 	}

@@ -10,7 +10,7 @@ import (
 
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 const (
@@ -29,7 +29,7 @@ type sender struct {
 	stream *stream
 
 	mu     sync.Mutex
-	queue  []*framework.Call
+	queue  []*scheduler.Call
 	lanes  map[string]bool // on their way, by agent
 	alone  bool            // a call that goes alone is on its way
 	closed bool
@@ -37,7 +37,7 @@ type sender struct {
 
 // laneOf is the agent that a call concerns; alone says that it keeps its place among
 // all.
-func laneOf(c *framework.Call) (lane string, alone bool) {
+func laneOf(c *scheduler.Call) (lane string, alone bool) {
 	switch c.Type {
 	case schedulerpb.Call_ACCEPT:
 		ops := c.Accept.GetOperations()
@@ -55,7 +55,7 @@ func laneOf(c *framework.Call) (lane string, alone bool) {
 }
 
 // send puts calls in line.
-func (q *sender) send(calls []*framework.Call) {
+func (q *sender) send(calls []*scheduler.Call) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.queue = append(q.queue, calls...)
@@ -90,7 +90,7 @@ func (q *sender) dispatch() {
 	}
 }
 
-func (q *sender) begin(call *framework.Call, lane string, alone bool) {
+func (q *sender) begin(call *scheduler.Call, lane string, alone bool) {
 	if alone {
 		q.alone = true
 	} else {
@@ -112,7 +112,7 @@ func (q *sender) begin(call *framework.Call, lane string, alone bool) {
 
 // transmit sends one call, once. What becomes of it is known by updates, never by
 // sending it again.
-func (st *stream) transmit(call *framework.Call) {
+func (st *stream) transmit(call *scheduler.Call) {
 	if st.ctx.Err() != nil {
 		return
 	}
@@ -141,29 +141,29 @@ func (st *stream) transmit(call *framework.Call) {
 
 // answered judges what the master said to a call. Most refusals mean that the stream
 // is no longer ours.
-func (st *stream) answered(call *framework.Call, status int, text string) {
+func (st *stream) answered(call *scheduler.Call, status int, text string) {
 	switch {
 	case status < http.StatusMultipleChoices:
 		if call.Type == schedulerpb.Call_TEARDOWN || call.Type == schedulerpb.Call_UPDATE_FRAMEWORK {
 			st.s.input(func(now time.Time) { st.s.core.CallTaken(now, call) })
 		}
 	case status == http.StatusUnauthorized:
-		st.doubt(failuref(framework.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
+		st.doubt(failuref(scheduler.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
 	case status == http.StatusBadRequest && strings.Contains(text, "does not match principal"):
 		// Not for what the call says: whoever we are by now, every call is refused.
-		st.doubt(failuref(framework.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
+		st.doubt(failuref(scheduler.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
 	case status == http.StatusServiceUnavailable:
-		st.doubt(failuref(framework.NoLeader, "%s: %s", st.endpoint.Host, text))
+		st.doubt(failuref(scheduler.NoLeader, "%s: %s", st.endpoint.Host, text))
 	case refusesCall(call, status, text):
 		st.s.log.Info("Master refuses a call", "call", call.Type.String(), "message", text)
 		st.input(func(now time.Time) { st.s.core.CallRefused(now, call, text) })
 	default:
-		st.doubt(failuref(framework.Connecting, "%s no longer knows the stream: %d %s", st.endpoint.Host, status, text))
+		st.doubt(failuref(scheduler.Connecting, "%s no longer knows the stream: %d %s", st.endpoint.Host, status, text))
 	}
 }
 
 // refusesCall says that a call was turned down for what it says: the stream is still ours.
-func refusesCall(call *framework.Call, status int, text string) bool {
+func refusesCall(call *scheduler.Call, status int, text string) bool {
 	switch status {
 	case http.StatusBadRequest:
 		return !strings.Contains(text, "stream ID") && !strings.Contains(text, "Framework cannot be found")

@@ -11,8 +11,8 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/k8sm/k8sm/mesos/detector"
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // storeMost is how many calls to the store are under way at once.
@@ -33,10 +33,10 @@ type Session struct {
 
 	// mu guards the core and all below it. Nothing waits while holding it.
 	mu      sync.Mutex
-	core    *framework.Core
-	counts  framework.Counts // as far as they are in the metrics
-	state   framework.State  // as it was last logged
-	info    framework.Info   // as what we want to be registered
+	core    *scheduler.Core
+	counts  scheduler.Counts // as far as they are in the metrics
+	state   scheduler.State  // as it was last logged
+	info    scheduler.Info   // as what we want to be registered
 	ctx     context.Context  // from Run until its end
 	cancel  context.CancelFunc
 	running bool
@@ -62,7 +62,7 @@ func New(cfg Config) (*Session, error) {
 	if cfg.Seed == 0 {
 		cfg.Seed = uint64(cfg.Clock().UnixNano())
 	}
-	core, err := framework.New(framework.Config{Info: cfg.Framework, Tasks: cfg.Tasks, Seed: cfg.Seed, Timing: cfg.Timing})
+	core, err := scheduler.New(scheduler.Config{Info: cfg.Framework, Tasks: cfg.Tasks, Seed: cfg.Seed, Timing: cfg.Timing})
 	if err != nil {
 		return nil, fmt.Errorf("making the framework's core: %w", err)
 	}
@@ -164,7 +164,7 @@ func (s *Session) Message(taskID string, data []byte) {
 
 // Update changes as what the framework is registered: at once where the master is with
 // us, else with the next SUBSCRIBE. State.Kept tells what the master would not have.
-func (s *Session) Update(info framework.Info) error {
+func (s *Session) Update(info scheduler.Info) error {
 	var err error
 	s.input(func(now time.Time) {
 		if err = s.core.Update(now, info); err == nil {
@@ -183,7 +183,7 @@ func (s *Session) SetAccess(a Access) {
 }
 
 // Maintenance is when an agent is to be unavailable, as far as the master has told.
-func (s *Session) Maintenance(agentID string) (framework.Window, bool) {
+func (s *Session) Maintenance(agentID string) (scheduler.Window, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.core.Maintenance(agentID)
@@ -206,7 +206,7 @@ func (s *Session) Teardown(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the master to take TEARDOWN (%s): %w", s.State().Message, ctx.Err())
 	}
-	if st := s.State(); st.Reason != framework.FrameworkRemoved {
+	if st := s.State(); st.Reason != scheduler.FrameworkRemoved {
 		return fmt.Errorf("tearing down: the session ended: %s", st.Message)
 	}
 	return nil

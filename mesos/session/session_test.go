@@ -15,8 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -73,12 +73,12 @@ func TestNodesAreLaunchedKilledAndTornDown(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(cfg.Metrics)
 	r := start(t, cfg)
-	st := r.awaitState(framework.Subscribed)
+	st := r.awaitState(scheduler.Subscribed)
 	if !st.Subscribed || !st.Reconciled || st.Master != m.Addr() || st.MasterVersion != "1.11.1" {
 		t.Errorf("state %+v", st)
 	}
 	r.want(20)
-	eventually(t, "20 tasks run", func() bool { return store.in(framework.TaskRunning) == 20 })
+	eventually(t, "20 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 20 })
 	if id := store.frameworkID(); id == "" || id != r.State().FrameworkID {
 		t.Errorf("stored ID %q, the state has %q", id, r.State().FrameworkID)
 	}
@@ -90,8 +90,8 @@ func TestNodesAreLaunchedKilledAndTornDown(t *testing.T) {
 	for i := range 15 {
 		r.Kill(demand(i).ID, "")
 	}
-	eventually(t, "15 tasks are killed", func() bool { return store.in(framework.TaskKilled) == 15 })
-	if n := store.in(framework.TaskRunning); n != 5 {
+	eventually(t, "15 tasks are killed", func() bool { return store.in(scheduler.TaskKilled) == 15 })
+	if n := store.in(scheduler.TaskRunning); n != 5 {
 		t.Errorf("%d tasks run, want 5", n)
 	}
 
@@ -107,7 +107,7 @@ func TestNodesAreLaunchedKilledAndTornDown(t *testing.T) {
 	if err := r.Teardown(ctx); err != nil {
 		t.Errorf("tearing down: %v", err)
 	}
-	if st := r.State(); !st.Final || st.Reason != framework.FrameworkRemoved {
+	if st := r.State(); !st.Final || st.Reason != scheduler.FrameworkRemoved {
 		t.Errorf("state %+v after teardown", st)
 	}
 	eventually(t, "all containers are gone", func() bool {
@@ -142,7 +142,7 @@ func TestWaitingDemandExplainsItself(t *testing.T) {
 	if _, err := m.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), Resources: "cpus:32;mem:8192;ports:[31000-31009]", WorkDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it runs on the new agent", func() bool { return store.in(framework.TaskRunning) == 1 })
+	eventually(t, "it runs on the new agent", func() bool { return store.in(scheduler.TaskRunning) == 1 })
 }
 
 func TestRestartReconcilesBeforeItLaunches(t *testing.T) {
@@ -152,11 +152,11 @@ func TestRestartReconcilesBeforeItLaunches(t *testing.T) {
 	store := newMemory()
 	r := start(t, config(store, m.Addr()))
 	r.want(4)
-	eventually(t, "4 tasks run", func() bool { return store.in(framework.TaskRunning) == 4 })
+	eventually(t, "4 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 4 })
 	r.end()
 
 	// A crash between the record of an intent and its ACCEPT.
-	lost := framework.Intent{TaskID: "lost.1", AgentID: m.Agents()[0].ID()}
+	lost := scheduler.Intent{TaskID: "lost.1", AgentID: m.Agents()[0].ID()}
 	store.mu.Lock()
 	store.intents[lost.TaskID] = lost
 	store.mu.Unlock()
@@ -167,8 +167,8 @@ func TestRestartReconcilesBeforeItLaunches(t *testing.T) {
 	cfg.Tasks = store.tasks()
 	s := start(t, cfg)
 	s.Want(demand(9))
-	eventually(t, "the intent is known to have come to nothing", func() bool { return store.in(framework.TaskGone) == 1 })
-	eventually(t, "the new task runs", func() bool { return store.in(framework.TaskRunning) == 5 })
+	eventually(t, "the intent is known to have come to nothing", func() bool { return store.in(scheduler.TaskGone) == 1 })
+	eventually(t, "the new task runs", func() bool { return store.in(scheduler.TaskRunning) == 5 })
 	if s.State().FrameworkID != cfg.Framework.ID {
 		t.Errorf("the framework ID became %s", s.State().FrameworkID)
 	}
@@ -193,23 +193,23 @@ func TestSecondSchedulerTakesOver(t *testing.T) {
 	store := newMemory()
 	first := start(t, config(store, m.Addr()))
 	first.want(2)
-	eventually(t, "2 tasks run", func() bool { return store.in(framework.TaskRunning) == 2 })
+	eventually(t, "2 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 2 })
 
 	cfg := config(store, m.Addr())
 	cfg.Framework.ID, cfg.Tasks = store.frameworkID(), store.tasks()
 	second := start(t, cfg)
-	second.awaitState(framework.Subscribed)
-	st := first.awaitState(framework.FailedOver)
+	second.awaitState(scheduler.Subscribed)
+	st := first.awaitState(scheduler.FailedOver)
 	if !st.Final {
 		t.Errorf("the first goes on: %+v", st)
 	}
 	first.awaitEnd()
 	time.Sleep(300 * time.Millisecond) // it must not come back
-	if st := second.State(); st.Reason != framework.Subscribed {
+	if st := second.State(); st.Reason != scheduler.Subscribed {
 		t.Errorf("the second is %+v", st)
 	}
 	second.Kill(demand(0).ID, "")
-	eventually(t, "the second kills what the first launched", func() bool { return store.in(framework.TaskKilled) == 1 })
+	eventually(t, "the second kills what the first launched", func() bool { return store.in(scheduler.TaskKilled) == 1 })
 }
 
 func TestStreamIsOpenedAgain(t *testing.T) {
@@ -238,14 +238,14 @@ func TestStreamIsOpenedAgain(t *testing.T) {
 			cfg.Timing.MissedHeartbeats = 100 // a busy machine is no silent master
 			r := start(t, cfg)
 			r.want(2)
-			eventually(t, "2 tasks run", func() bool { return store.in(framework.TaskRunning) == 2 })
+			eventually(t, "2 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 2 })
 			breakIt(m)
 			r.Kill(demand(0).ID, "")
 			eventually(t, "the stream is opened again, with the same ID", func() bool {
-				return calls.count("SUBSCRIBE "+store.frameworkID()) >= 1 && r.State().Reason == framework.Subscribed
+				return calls.count("SUBSCRIBE "+store.frameworkID()) >= 1 && r.State().Reason == scheduler.Subscribed
 			})
-			eventually(t, "the task is killed", func() bool { return store.in(framework.TaskKilled) == 1 })
-			if n := store.in(framework.TaskRunning); n != 1 {
+			eventually(t, "the task is killed", func() bool { return store.in(scheduler.TaskKilled) == 1 })
+			if n := store.in(scheduler.TaskRunning); n != 1 {
 				t.Errorf("%d tasks run, want 1", n)
 			}
 		})
@@ -259,7 +259,7 @@ func TestUpdatesAreRecordedBeforeTheyAreAcknowledged(t *testing.T) {
 	m := box(t, 1, func(o *mesostest.MasterOptions) { o.Observe = calls.observe })
 	store := newMemory()
 	failures := 0
-	store.failRecord = func(framework.TaskStatus) error {
+	store.failRecord = func(scheduler.TaskStatus) error {
 		if n := calls.count("ACKNOWLEDGE"); n > 0 {
 			t.Errorf("%d updates were acknowledged while none was recorded", n)
 		}
@@ -270,7 +270,7 @@ func TestUpdatesAreRecordedBeforeTheyAreAcknowledged(t *testing.T) {
 	}
 	r := start(t, config(store, m.Addr()))
 	r.want(1)
-	eventually(t, "the task runs", func() bool { return store.in(framework.TaskRunning) == 1 })
+	eventually(t, "the task runs", func() bool { return store.in(scheduler.TaskRunning) == 1 })
 	eventually(t, "its updates are acknowledged", func() bool { return calls.count("ACKNOWLEDGE") >= 1 })
 }
 
@@ -300,7 +300,7 @@ func TestNothingIsLaunchedBeforeItIsDurable(t *testing.T) {
 	})
 	r := start(t, config(store, m.Addr()))
 	r.want(3)
-	eventually(t, "the others run", func() bool { return store.in(framework.TaskRunning) == 2 })
+	eventually(t, "the others run", func() bool { return store.in(scheduler.TaskRunning) == 2 })
 	eventually(t, "the reason is told", func() bool {
 		msg, waiting := r.Explain(demand(1).ID)
 		return waiting && strings.Contains(msg, "is being deleted")
@@ -315,7 +315,7 @@ func TestUnknownTasksAreKilled(t *testing.T) {
 	store := newMemory()
 	r := start(t, config(store, m.Addr()))
 	r.want(2)
-	eventually(t, "2 tasks run", func() bool { return store.in(framework.TaskRunning) == 2 })
+	eventually(t, "2 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 2 })
 	r.end()
 
 	// The record of one is lost.
@@ -327,7 +327,7 @@ func TestUnknownTasksAreKilled(t *testing.T) {
 	cfg.Framework.ID, cfg.Tasks = store.frameworkID(), store.tasks()
 	start(t, cfg)
 	eventually(t, "one container is left", func() bool { return m.Agents()[0].Containers() == 1 })
-	if n := store.in(framework.TaskRunning); n != 1 {
+	if n := store.in(scheduler.TaskRunning); n != 1 {
 		t.Errorf("%d tasks run, want 1", n)
 	}
 }
@@ -345,7 +345,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	store := newMemory()
 	r := start(t, config(store, m.Addr()))
 	r.want(2)
-	eventually(t, "2 tasks run", func() bool { return store.in(framework.TaskRunning) == 2 })
+	eventually(t, "2 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 2 })
 	r.end()
 	r.want(5) // of no use, and no harm
 	r.Kill("x", "")
@@ -370,7 +370,7 @@ func TestTeardownSaysWhatItWaitsFor(t *testing.T) {
 	cfg := config(newMemory(), "127.0.0.1:1")
 	cfg.Framework.ID = "F1"
 	r := start(t, cfg)
-	r.awaitState(framework.MasterUnreachable)
+	r.awaitState(scheduler.MasterUnreachable)
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	err := r.Teardown(ctx)
@@ -392,7 +392,7 @@ func TestNewRefusesBadConfigurations(t *testing.T) {
 		"no store":            func(c *session.Config) { c.Store = nil },
 		"no clock":            func(c *session.Config) { c.Clock = nil },
 		"no roles":            func(c *session.Config) { c.Framework.Roles = nil },
-		"a task ID with a /":  func(c *session.Config) { c.Tasks = []framework.Task{{ID: "a/b"}} },
+		"a task ID with a /":  func(c *session.Config) { c.Tasks = []scheduler.Task{{ID: "a/b"}} },
 		"an ID of one period": func(c *session.Config) { c.Framework.ID = "." },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/recordio"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // firstEventTimeout is how long a master that took SUBSCRIBE may be silent.
@@ -32,7 +32,7 @@ type stream struct {
 }
 
 // open begins an attempt, once the stream before is closed.
-func (s *Session) open(call *framework.Call) {
+func (s *Session) open(call *scheduler.Call) {
 	st := &stream{s: s, done: make(chan struct{})}
 	st.ctx, st.cancel = context.WithCancel(s.ctx)
 	st.calls.stream = st
@@ -53,7 +53,7 @@ func (s *Session) open(call *framework.Call) {
 }
 
 // run is the life of a stream; its error is why it ended.
-func (st *stream) run(call *framework.Call) error {
+func (st *stream) run(call *scheduler.Call) error {
 	res, err := st.subscribe(call)
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (st *stream) run(call *framework.Call) error {
 	st.id, st.endpoint = res.Header.Get(streamIDHeader), res.Request.URL
 	st.at(st.endpoint.Host)
 	if st.id == "" {
-		return failuref(framework.ProtocolError, "%s subscribed us without a %s", st.endpoint.Host, streamIDHeader)
+		return failuref(scheduler.ProtocolError, "%s subscribed us without a %s", st.endpoint.Host, streamIDHeader)
 	}
 	return st.read(res)
 }
@@ -71,7 +71,7 @@ func (st *stream) run(call *framework.Call) error {
 // nothing here waits for anything.
 func (st *stream) read(res *http.Response) error {
 	silence := time.AfterFunc(firstEventTimeout, func() {
-		st.lost(failuref(framework.ProtocolError, "%s took the subscription, and said nothing for %s", st.endpoint.Host, firstEventTimeout))
+		st.lost(failuref(scheduler.ProtocolError, "%s took the subscription, and said nothing for %s", st.endpoint.Host, firstEventTimeout))
 	})
 	defer silence.Stop()
 	records := recordio.NewReader(res.Body, recordio.MasterMost)

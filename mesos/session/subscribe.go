@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // attemptTimeout bounds what one master and its redirects may take to answer.
@@ -17,7 +17,7 @@ const attemptTimeout = 30 * time.Second
 
 // subscribe asks the masters one after the other, each with its redirects, until one
 // takes the subscription.
-func (st *stream) subscribe(call *framework.Call) (*http.Response, error) {
+func (st *stream) subscribe(call *scheduler.Call) (*http.Response, error) {
 	s, ctx := st.s, st.ctx
 	if err := s.guard().ask(ctx); err != nil {
 		return nil, err // before a standby knocks at every master
@@ -39,7 +39,7 @@ func (st *stream) subscribe(call *framework.Call) (*http.Response, error) {
 			return nil, ctx.Err()
 		}
 		f := failureOf(err)
-		if f.reason == framework.NotLeading {
+		if f.reason == scheduler.NotLeading {
 			return nil, f
 		}
 		if worst == nil || f.weight() > worst.weight() {
@@ -52,11 +52,11 @@ func (st *stream) subscribe(call *framework.Call) (*http.Response, error) {
 
 func (s *Session) guard() guard { return s.cfg.MaySubscribe }
 
-func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *framework.Call) (*http.Response, error) {
+func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *scheduler.Call) (*http.Response, error) {
 	// The context lives as long as the stream; only the attempt is bounded.
 	ctx, cancel := context.WithCancelCause(ctx)
 	slow := time.AfterFunc(attemptTimeout, func() {
-		cancel(failuref(framework.MasterUnreachable, "%s takes longer than %s to answer", master.Host, attemptTimeout))
+		cancel(failuref(scheduler.MasterUnreachable, "%s takes longer than %s to answer", master.Host, attemptTimeout))
 	})
 	defer slow.Stop()
 	res, err := s.client.follow(ctx, master.JoinPath(schedulerPath), parcel{message: call, guard: s.guard()})
@@ -80,7 +80,7 @@ func subscribed(res *http.Response) error {
 		return refusal(res)
 	}
 	if t, _, err := mime.ParseMediaType(res.Header.Get("Content-Type")); err != nil || t != mediaType {
-		return failuref(framework.NotAMesosMaster, "%s answers SUBSCRIBE with %q, not with a stream of events",
+		return failuref(scheduler.NotAMesosMaster, "%s answers SUBSCRIBE with %q, not with a stream of events",
 			res.Request.URL.Host, res.Header.Get("Content-Type"))
 	}
 	return nil

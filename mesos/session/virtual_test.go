@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 	"github.com/k8sm/k8sm/mesos/zookeepertest"
 )
@@ -76,7 +76,7 @@ func (w *world) start(masters string, change ...func(*session.Config)) (*run, *m
 	w.t.Helper()
 	store := newMemory()
 	cfg := config(store, masters)
-	cfg.Timing, cfg.Dial = framework.Timing{}, w.dial
+	cfg.Timing, cfg.Dial = scheduler.Timing{}, w.dial
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -107,13 +107,13 @@ func TestSessionLivesInVirtualTime(t *testing.T) {
 		w.master("10.0.1.1", 2)
 		r, store := w.start("10.0.1.1:5050")
 		r.want(3)
-		r.within(10*time.Second, "3 tasks run", func() bool { return store.in(framework.TaskRunning) == 3 })
+		r.within(10*time.Second, "3 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 3 })
 		time.Sleep(time.Hour)
-		if st := r.State(); st.Reason != framework.Subscribed {
+		if st := r.State(); st.Reason != scheduler.Subscribed {
 			t.Errorf("an hour later the state is %+v", st)
 		}
 		r.Kill(demand(0).ID, "")
-		r.within(10*time.Second, "one is killed", func() bool { return store.in(framework.TaskKilled) == 1 })
+		r.within(10*time.Second, "one is killed", func() bool { return store.in(scheduler.TaskKilled) == 1 })
 		if err := r.Teardown(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -126,15 +126,15 @@ func TestLeaderIsFoundByZooKeeper(t *testing.T) {
 		first, second := w.master("10.0.1.1", 1), w.master("10.0.1.2", 1)
 		z := w.zookeeper()
 		r, store := w.start("zk://10.0.0.1:2181/mesos")
-		r.within(time.Second, "nobody leads", r.is(framework.NoLeader))
+		r.within(time.Second, "nobody leads", r.is(scheduler.NoLeader))
 		contains(t, r.State().Message, "no master leads, says ZooKeeper at zk://10.0.0.1:2181/mesos")
 
 		time.Sleep(10 * time.Minute) // the back-off is at its longest
 		lead(z, 1, "10.0.1.1")
-		r.within(2*time.Second, "the leader is subscribed to, whatever the back-off", r.is(framework.Subscribed))
+		r.within(2*time.Second, "the leader is subscribed to, whatever the back-off", r.is(scheduler.Subscribed))
 		lead(z, 2, "10.0.1.2")
 		r.want(1)
-		r.within(10*time.Second, "the task runs", func() bool { return store.in(framework.TaskRunning) == 1 })
+		r.within(10*time.Second, "the task runs", func() bool { return store.in(scheduler.TaskRunning) == 1 })
 		if st := r.State(); st.Master != first.Addr() {
 			t.Errorf("subscribed to %s, want the lowest sequence's %s", st.Master, first.Addr())
 		}
@@ -155,7 +155,7 @@ func TestZooKeeperIsAway(t *testing.T) {
 		z := w.zookeeper()
 		lead(z, 1, "10.0.1.1")
 		r, _ := w.start("zk://10.0.0.1:2181/mesos")
-		r.within(2*time.Second, "the leader is subscribed to", r.is(framework.Subscribed))
+		r.within(2*time.Second, "the leader is subscribed to", r.is(scheduler.Subscribed))
 		if err := z.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestZooKeeperIsAway(t *testing.T) {
 		}
 		m.CloseStreams()
 		r.within(time.Second, "the stream is lost", func() bool { return !r.State().Subscribed })
-		r.within(5*time.Second, "the master that led is subscribed to again", r.is(framework.Subscribed))
+		r.within(5*time.Second, "the master that led is subscribed to again", r.is(scheduler.Subscribed))
 	})
 }
 
@@ -173,12 +173,12 @@ func TestZooKeeperWasNeverThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		r, _ := w.start("zk://10.0.0.1:2181,10.0.0.2:2181/mesos")
-		r.within(time.Second, "the reason is told", r.is(framework.MasterUnreachable))
+		r.within(time.Second, "the reason is told", r.is(scheduler.MasterUnreachable))
 		contains(t, r.State().Message, "asking ZooKeeper at 10.0.0.")
 		z := w.zookeeper()
 		lead(z, 7, "10.0.1.1")
 		w.master("10.0.1.1", 0)
-		r.within(10*time.Second, "the leader is subscribed to", r.is(framework.Subscribed))
+		r.within(10*time.Second, "the leader is subscribed to", r.is(scheduler.Subscribed))
 	})
 }
 
@@ -190,16 +190,16 @@ func TestDeadLeaderIsReplaced(t *testing.T) {
 		lead(z, 1, "10.0.1.1")
 		next := w.master("10.0.1.2", 0)
 		r, _ := w.start("zk://10.0.0.1:2181/mesos")
-		r.within(time.Second, "the dead one is not reached", r.is(framework.MasterUnreachable))
+		r.within(time.Second, "the dead one is not reached", r.is(scheduler.MasterUnreachable))
 		time.Sleep(10 * time.Second)
 		z.Delete(node(1))
 		time.Sleep(5 * time.Second)
 		next.Inject(func(f *mesostest.Faults) { f.Recovering = true })
 		lead(z, 2, "10.0.1.2")
-		r.within(2*time.Second, "the next one is asked", func() bool { return r.State().Reason == framework.NoLeader })
+		r.within(2*time.Second, "the next one is asked", func() bool { return r.State().Reason == scheduler.NoLeader })
 		contains(t, r.State().Message, "has not finished recovery")
 		next.Inject(func(f *mesostest.Faults) { f.Recovering = false })
-		r.within(15*time.Second, "the next one is subscribed to", r.is(framework.Subscribed))
+		r.within(15*time.Second, "the next one is subscribed to", r.is(scheduler.Subscribed))
 	})
 }
 
@@ -216,9 +216,9 @@ func TestNewCredentialsAreTriedForSoon(t *testing.T) {
 			c.Authorization = "Basic azhzbTpvbGQ=" // k8sm:old
 		})
 		time.Sleep(time.Hour)
-		r.within(time.Second, "the credentials are refused", r.is(framework.Unauthorized))
+		r.within(time.Second, "the credentials are refused", r.is(scheduler.Unauthorized))
 		r.SetAccess(session.Access{Authorization: "Basic azhzbTpuZXc="}) // k8sm:new
-		r.within(2*time.Second, "the new ones are taken", r.is(framework.Subscribed))
+		r.within(2*time.Second, "the new ones are taken", r.is(scheduler.Subscribed))
 	})
 }
 
@@ -229,7 +229,7 @@ func TestWhatTheMasterKeepsIsTold(t *testing.T) {
 		w := newWorld(t)
 		w.master("10.0.1.1", 0)
 		first, store := w.start("10.0.1.1:5050")
-		first.within(2*time.Second, "it is subscribed", first.is(framework.Subscribed))
+		first.within(2*time.Second, "it is subscribed", first.is(scheduler.Subscribed))
 		if st := first.State(); st.Kept != "" {
 			t.Errorf("the first registration keeps %q", st.Kept)
 		}
@@ -246,7 +246,7 @@ func TestWhatTheMasterKeepsIsTold(t *testing.T) {
 		second.end()
 
 		third, _ := w.start("10.0.1.1:5050", func(c *session.Config) { c.Framework.ID = store.frameworkID() })
-		third.within(2*time.Second, "it is subscribed", third.is(framework.Subscribed))
+		third.within(2*time.Second, "it is subscribed", third.is(scheduler.Subscribed))
 		time.Sleep(time.Minute)
 		if st := third.State(); st.Kept != "" {
 			t.Errorf("of what did not change is kept %q", st.Kept)
@@ -267,13 +267,13 @@ func TestCredentialsOfAnotherPrincipalEndTheStream(t *testing.T) {
 			c.Framework.Principal = "k8sm"
 			c.Authorization = "Basic azhzbTpzZWNyZXQ=" // k8sm:secret
 		})
-		r.within(5*time.Second, "it is subscribed", r.is(framework.Subscribed))
+		r.within(5*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
 		r.SetAccess(session.Access{Authorization: "Basic b3RoZXI6c2VjcmV0"}) // other:secret
 		r.Want(demand(1))
-		r.within(5*time.Second, "the subscription is refused", r.is(framework.Refused))
+		r.within(5*time.Second, "the subscription is refused", r.is(scheduler.Refused))
 		contains(t, r.State().Message, "principal")
 		r.SetAccess(session.Access{Authorization: "Basic azhzbTpzZWNyZXQ="})
-		r.within(5*time.Second, "it is subscribed again", r.is(framework.Subscribed))
+		r.within(5*time.Second, "it is subscribed again", r.is(scheduler.Subscribed))
 	})
 }
 
@@ -294,7 +294,7 @@ func TestCallsFindTheLeaderBehindASharedAddress(t *testing.T) {
 			}
 		})
 		r.want(3)
-		r.within(10*time.Second, "3 tasks run", func() bool { return store.in(framework.TaskRunning) == 3 })
+		r.within(10*time.Second, "3 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 3 })
 		if n := leader.Calls()["SUBSCRIBE"]; n != 1 {
 			t.Errorf("it subscribed %d times", n)
 		}

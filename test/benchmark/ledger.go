@@ -8,9 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -18,11 +18,11 @@ import (
 type ledger struct {
 	mu      sync.Mutex
 	id      string
-	tasks   map[string]framework.TaskStatus
+	tasks   map[string]scheduler.TaskStatus
 	running int
 }
 
-func newLedger() *ledger { return &ledger{tasks: map[string]framework.TaskStatus{}} }
+func newLedger() *ledger { return &ledger{tasks: map[string]scheduler.TaskStatus{}} }
 
 func (l *ledger) StoreFrameworkID(_ context.Context, id string) error {
 	l.mu.Lock()
@@ -31,24 +31,24 @@ func (l *ledger) StoreFrameworkID(_ context.Context, id string) error {
 	return nil
 }
 
-func (l *ledger) Prepare(_ context.Context, in framework.Intent) (framework.Payload, error) {
-	l.set(framework.TaskStatus{TaskID: in.TaskID, AgentID: in.AgentID})
-	return framework.Payload{Name: in.TaskID, Command: "true", Overhead: placement.Resources{CPUs: 0.1, MemMiB: 32}}, nil
+func (l *ledger) Prepare(_ context.Context, in scheduler.Intent) (scheduler.Payload, error) {
+	l.set(scheduler.TaskStatus{TaskID: in.TaskID, AgentID: in.AgentID})
+	return scheduler.Payload{Name: in.TaskID, Command: "true", Overhead: placement.Resources{CPUs: 0.1, MemMiB: 32}}, nil
 }
 
-func (l *ledger) Record(_ context.Context, st framework.TaskStatus) error {
+func (l *ledger) Record(_ context.Context, st scheduler.TaskStatus) error {
 	l.set(st)
 	return nil
 }
 
-func (l *ledger) set(st framework.TaskStatus) {
+func (l *ledger) set(st scheduler.TaskStatus) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, change := range []struct {
-		state framework.TaskState
+		state scheduler.TaskState
 		by    int
 	}{{l.tasks[st.TaskID].State, -1}, {st.State, 1}} {
-		if change.state == framework.TaskRunning {
+		if change.state == scheduler.TaskRunning {
 			l.running += change.by
 		}
 	}
@@ -62,12 +62,12 @@ func (l *ledger) count() int {
 }
 
 // records are what a session that starts is told.
-func (l *ledger) records() []framework.Task {
+func (l *ledger) records() []scheduler.Task {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	out := make([]framework.Task, 0, len(l.tasks))
+	out := make([]scheduler.Task, 0, len(l.tasks))
 	for _, id := range slices.Sorted(maps.Keys(l.tasks)) {
-		out = append(out, framework.Task{ID: id, AgentID: l.tasks[id].AgentID, Group: "bench", State: l.tasks[id].State})
+		out = append(out, scheduler.Task{ID: id, AgentID: l.tasks[id].AgentID, Group: "bench", State: l.tasks[id].State})
 	}
 	return out
 }
@@ -76,7 +76,7 @@ func (l *ledger) records() []framework.Task {
 func (l *ledger) config(master string) session.Config {
 	return session.Config{
 		Masters: []string{master}, Store: l, Clock: time.Now, Seed: 1, Tasks: l.records(),
-		Framework: framework.Info{ID: l.id, Name: "bench", User: "root", Roles: []string{"k8sm"}, FailoverTimeout: 7 * 24 * time.Hour},
+		Framework: scheduler.Info{ID: l.id, Name: "bench", User: "root", Roles: []string{"k8sm"}, FailoverTimeout: 7 * 24 * time.Hour},
 	}
 }
 

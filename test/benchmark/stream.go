@@ -16,7 +16,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/resources"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -32,9 +32,9 @@ func measureStream(ctx context.Context, _ options) ([]figure, error) {
 		return nil, err
 	}
 	var updates strings.Builder
-	tasks := make([]framework.Task, streamed)
+	tasks := make([]scheduler.Task, streamed)
 	for i := range streamed {
-		tasks[i] = framework.Task{ID: fmt.Sprintf("general-%05d.1a2b3c4d.1", i), AgentID: fmt.Sprintf("S%d", i), Group: "general", State: framework.TaskStarting}
+		tasks[i] = scheduler.Task{ID: fmt.Sprintf("general-%05d.1a2b3c4d.1", i), AgentID: fmt.Sprintf("S%d", i), Group: "general", State: scheduler.TaskStarting}
 		update, err := record(updateEvent(tasks[i].ID, tasks[i].AgentID))
 		if err != nil {
 			return nil, err
@@ -69,7 +69,7 @@ func (a answered) beside() map[string]float64 {
 
 // answerTime sends a stream to a session, and waits until all of it is answered by calls
 // of one type.
-func answerTime(ctx context.Context, stream string, tasks []framework.Task, by schedulerpb.Call_Type) (a answered, err error) {
+func answerTime(ctx context.Context, stream string, tasks []scheduler.Task, by schedulerpb.Call_Type) (a answered, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	m := &firehose{by: by, send: make(chan struct{}), done: make(chan struct{}), stream: stream}
@@ -77,7 +77,7 @@ func answerTime(ctx context.Context, stream string, tasks []framework.Task, by s
 	defer server.Close()
 	s, err := session.New(session.Config{
 		Masters: []string{server.URL}, Store: willing{}, Clock: time.Now, Tasks: tasks,
-		Framework: framework.Info{ID: "F1", Name: "k8sm", User: "root", Roles: []string{"k8sm"}},
+		Framework: scheduler.Info{ID: "F1", Name: "k8sm", User: "root", Roles: []string{"k8sm"}},
 	})
 	if err != nil {
 		return answered{}, err
@@ -187,10 +187,10 @@ func (f *firehose) count(body []byte) {
 type willing struct{}
 
 func (willing) StoreFrameworkID(context.Context, string) error { return nil }
-func (willing) Prepare(context.Context, framework.Intent) (framework.Payload, error) {
-	return framework.Payload{}, nil
+func (willing) Prepare(context.Context, scheduler.Intent) (scheduler.Payload, error) {
+	return scheduler.Payload{}, nil
 }
-func (willing) Record(context.Context, framework.TaskStatus) error { return nil }
+func (willing) Record(context.Context, scheduler.TaskStatus) error { return nil }
 
 // record is an event as it stands in a stream.
 func record(e schedulerpb.Event) (string, error) {

@@ -17,7 +17,7 @@ var callChecks = []check{
 	{"call/update-framework-user", "UPDATE_FRAMEWORK with another user is answered 400.", []int{15}, onOwn(checkUpdateUser)},
 }
 
-func checkAccepted(p *probe, f *scheduler) (string, error) {
+func checkAccepted(p *probe, f *schedulerClient) (string, error) {
 	for callType, body := range map[string]object{
 		"SUPPRESS":  nil,
 		"RECONCILE": {"reconcile": object{"tasks": []object{}}},
@@ -42,7 +42,7 @@ func answeredWith(a *answer, err error, status int, text string) (string, error)
 	return a.String(), nil
 }
 
-func checkMalformed(p *probe, f *scheduler) (string, error) {
+func checkMalformed(p *probe, f *schedulerClient) (string, error) {
 	a, err := f.call(p.ctx, "KILL", nil)
 	seen, err := answeredWith(a, err, http.StatusBadRequest, "kill")
 	if err != nil {
@@ -52,19 +52,19 @@ func checkMalformed(p *probe, f *scheduler) (string, error) {
 }
 
 // lives says whether the stream still is one that calls go through on.
-func (s *scheduler) lives(p *probe) error {
+func (s *schedulerClient) lives(p *probe) error {
 	if err := s.end(); err != nil {
 		return fmt.Errorf("the stream ended with it: %w", err)
 	}
 	return s.accepted(p.ctx, "SUPPRESS", nil)
 }
 
-func checkNoStreamID(p *probe, f *scheduler) (string, error) {
+func checkNoStreamID(p *probe, f *schedulerClient) (string, error) {
 	a, err := f.callAs(p.ctx, "SUPPRESS", nil, "")
 	return answeredWith(a, err, http.StatusBadRequest, "Mesos-Stream-Id")
 }
 
-func checkForeignStreamID(p *probe, f *scheduler) (string, error) {
+func checkForeignStreamID(p *probe, f *schedulerClient) (string, error) {
 	a, err := f.callAs(p.ctx, "SUPPRESS", nil, uuid())
 	seen, err := answeredWith(a, err, http.StatusBadRequest, "stream ID")
 	if err != nil {
@@ -73,13 +73,13 @@ func checkForeignStreamID(p *probe, f *scheduler) (string, error) {
 	return seen, f.lives(p)
 }
 
-func checkUnknownFramework(p *probe, f *scheduler) (string, error) {
-	stranger := &scheduler{c: p.cluster, leader: f.leader, frameworkID: "k8sm-conformance-" + uuid()}
+func checkUnknownFramework(p *probe, f *schedulerClient) (string, error) {
+	stranger := &schedulerClient{c: p.cluster, leader: f.leader, frameworkID: "k8sm-conformance-" + uuid()}
 	a, err := stranger.callAs(p.ctx, "SUPPRESS", nil, f.streamID)
 	return answeredWith(a, err, http.StatusBadRequest, "Framework cannot be found")
 }
 
-func checkDisconnected(p *probe, f *scheduler) (string, error) {
+func checkDisconnected(p *probe, f *schedulerClient) (string, error) {
 	if err := f.disconnect(p); err != nil {
 		return "", err
 	}
@@ -88,7 +88,7 @@ func checkDisconnected(p *probe, f *scheduler) (string, error) {
 }
 
 // checkUpdateFramework has an update end the suppression that SUBSCRIBE began.
-func checkUpdateFramework(p *probe, f *scheduler) (string, error) {
+func checkUpdateFramework(p *probe, f *schedulerClient) (string, error) {
 	a, err := f.call(p.ctx, "UPDATE_FRAMEWORK", object{"update_framework": p.message(spec{id: f.frameworkID})})
 	if _, err := answeredWith(a, err, http.StatusOK, ""); err != nil {
 		return "", err
@@ -103,7 +103,7 @@ func checkUpdateFramework(p *probe, f *scheduler) (string, error) {
 	return "", f.silent(p)
 }
 
-func checkUpdateUser(p *probe, f *scheduler) (string, error) {
+func checkUpdateUser(p *probe, f *schedulerClient) (string, error) {
 	a, err := f.call(p.ctx, "UPDATE_FRAMEWORK", object{"update_framework": p.message(spec{id: f.frameworkID, suppressed: true, user: "k8sm-conformance"})})
 	return answeredWith(a, err, http.StatusBadRequest, "user")
 }

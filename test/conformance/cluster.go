@@ -35,8 +35,8 @@ type cluster struct {
 
 	mu         sync.Mutex
 	number     int
-	frameworks map[string]*scheduler // that may still be registered
-	common     *scheduler            // shared by checks that need none of their own
+	frameworks map[string]*schedulerClient // that may still be registered
+	common     *schedulerClient            // shared by checks that need none of their own
 }
 
 // Run asks everything, one check after the other, and cleans up. Each result is told as
@@ -51,7 +51,7 @@ func Run(ctx context.Context, o Options, tell func(Result)) (*Report, error) {
 	_, _ = rand.Read(name) // never fails
 	c := &cluster{
 		Options: o, masters: masters, transport: newTransport(o), run: hex.EncodeToString(name),
-		frameworks: map[string]*scheduler{},
+		frameworks: map[string]*schedulerClient{},
 	}
 	defer c.transport.http.CloseIdleConnections()
 	// The streams outlive an interruption, to be torn down.
@@ -133,7 +133,7 @@ func (c *cluster) cleanUp() []string {
 }
 
 // registered notes a framework that has to be torn down in the end.
-func (c *cluster) registered(f *scheduler) {
+func (c *cluster) registered(f *schedulerClient) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.frameworks[f.frameworkID] = f
@@ -149,16 +149,16 @@ type check struct {
 }
 
 // onShared makes a check that asks on the framework that such checks share.
-func onShared(ask func(*probe, *scheduler) (string, error)) func(*probe) (string, error) {
+func onShared(ask func(*probe, *schedulerClient) (string, error)) func(*probe) (string, error) {
 	return asking((*probe).shared, ask)
 }
 
 // onOwn makes a check that asks on a framework of its own, which is suppressed.
-func onOwn(ask func(*probe, *scheduler) (string, error)) func(*probe) (string, error) {
-	return asking(func(p *probe) (*scheduler, error) { return p.framework(spec{suppressed: true}) }, ask)
+func onOwn(ask func(*probe, *schedulerClient) (string, error)) func(*probe) (string, error) {
+	return asking(func(p *probe) (*schedulerClient, error) { return p.framework(spec{suppressed: true}) }, ask)
 }
 
-func asking(with func(*probe) (*scheduler, error), ask func(*probe, *scheduler) (string, error)) func(*probe) (string, error) {
+func asking(with func(*probe) (*schedulerClient, error), ask func(*probe, *schedulerClient) (string, error)) func(*probe) (string, error) {
 	return func(p *probe) (string, error) {
 		f, err := with(p)
 		if err != nil {
@@ -169,8 +169,8 @@ func asking(with func(*probe) (*scheduler, error), ask func(*probe, *scheduler) 
 }
 
 // withTask gives a task that runs to what is asked.
-func withTask(ask func(p *probe, f *scheduler, task string, o offer) (string, error)) func(*probe, *scheduler) (string, error) {
-	return func(p *probe, f *scheduler) (string, error) {
+func withTask(ask func(p *probe, f *schedulerClient, task string, o offer) (string, error)) func(*probe, *schedulerClient) (string, error) {
+	return func(p *probe, f *schedulerClient) (string, error) {
 		task, o, err := f.runs(p)
 		if err != nil {
 			return "", err
@@ -180,8 +180,8 @@ func withTask(ask func(p *probe, f *scheduler, task string, o offer) (string, er
 }
 
 // withOffer gives an offer with room for a task to what is asked.
-func withOffer(ask func(p *probe, f *scheduler, o offer) (string, error)) func(*probe, *scheduler) (string, error) {
-	return func(p *probe, f *scheduler) (string, error) {
+func withOffer(ask func(p *probe, f *schedulerClient, o offer) (string, error)) func(*probe, *schedulerClient) (string, error) {
+	return func(p *probe, f *schedulerClient) (string, error) {
 		o, err := f.anyOffer(p, 1)
 		if err != nil {
 			return "", err
@@ -201,11 +201,11 @@ func skipf(format string, args ...any) error { return skipped(fmt.Sprintf(format
 type probe struct {
 	*cluster
 	ctx context.Context
-	own []*scheduler // frameworks of this check alone
+	own []*schedulerClient // frameworks of this check alone
 }
 
 // framework subscribes a framework that this check has for itself.
-func (p *probe) framework(s spec) (*scheduler, error) {
+func (p *probe) framework(s spec) (*schedulerClient, error) {
 	f, err := p.subscribe(p.ctx, s)
 	if err != nil {
 		return nil, err
@@ -215,14 +215,14 @@ func (p *probe) framework(s spec) (*scheduler, error) {
 }
 
 // keep takes a framework that subscribed otherwise.
-func (p *probe) keep(f *scheduler) {
+func (p *probe) keep(f *schedulerClient) {
 	p.registered(f)
 	p.own = append(p.own, f)
 }
 
 // shared is the framework of all checks that need none of their own: subscribed,
 // suppressed, without tasks.
-func (p *probe) shared() (*scheduler, error) {
+func (p *probe) shared() (*schedulerClient, error) {
 	if p.common != nil && p.common.end() == nil {
 		return p.common, nil
 	}

@@ -36,7 +36,7 @@ func (p *probe) changed(call object) error {
 
 // idleOffer is an offer of an agent on which nothing runs, neither ours nor others', to
 // a framework of its own.
-func (p *probe) idleOffer() (f *scheduler, o offer, err error) {
+func (p *probe) idleOffer() (f *schedulerClient, o offer, err error) {
 	if !p.Disruptive {
 		return nil, o, skipf("others would notice it: it is made only when asked for (DISRUPTIVE=1)")
 	}

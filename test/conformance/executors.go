@@ -32,7 +32,7 @@ const (
 )
 
 // executed launches a task with a custom executor that is a shell command.
-func (s *scheduler) executed(p *probe, command string, change func(task object)) (task string, o offer, err error) {
+func (s *schedulerClient) executed(p *probe, command string, change func(task object)) (task string, o offer, err error) {
 	if o, err = s.anyOffer(p, 2); err != nil {
 		return "", o, err
 	}
@@ -45,7 +45,7 @@ func (s *scheduler) executed(p *probe, command string, change func(task object))
 }
 
 // exited runs an executor that exits by itself, and gives the FAILURE that tells of it.
-func (s *scheduler) exited(p *probe, command string) (st status, exit int, err error) {
+func (s *schedulerClient) exited(p *probe, command string) (st status, exit int, err error) {
 	task, _, err := s.executed(p, command, nil)
 	if err != nil {
 		return st, 0, err
@@ -57,7 +57,7 @@ func (s *scheduler) exited(p *probe, command string) (st status, exit int, err e
 	return st, f.exit(), err
 }
 
-func (s *scheduler) failed(p *probe, executor string) (failure, error) {
+func (s *schedulerClient) failed(p *probe, executor string) (failure, error) {
 	return await(p.ctx, s, p.Patience, "the FAILURE event of the executor", func() (failure, bool) {
 		i := slices.IndexFunc(s.failures, func(f failure) bool { return f.ExecutorID != nil && f.ExecutorID.Value == executor })
 		if i < 0 {
@@ -67,7 +67,7 @@ func (s *scheduler) failed(p *probe, executor string) (failure, error) {
 	})
 }
 
-func checkEnvironment(p *probe, f *scheduler) (string, error) {
+func checkEnvironment(p *probe, f *schedulerClient) (string, error) {
 	var script strings.Builder
 	for i, v := range variables {
 		fmt.Fprintf(&script, "[ -n \"$%s\" ] || exit %d\n", v, firstMissing+i)
@@ -85,7 +85,7 @@ func checkEnvironment(p *probe, f *scheduler) (string, error) {
 	return "", fmt.Errorf("the shell that looked for them exited with %d", exit)
 }
 
-func checkExecutorExit(p *probe, f *scheduler) (string, error) {
+func checkExecutorExit(p *probe, f *schedulerClient) (string, error) {
 	st, exit, err := f.exited(p, "exit 3")
 	switch {
 	case err != nil:
@@ -98,7 +98,7 @@ func checkExecutorExit(p *probe, f *scheduler) (string, error) {
 	return st.String(), nil
 }
 
-func checkMissingFile(p *probe, f *scheduler) (string, error) {
+func checkMissingFile(p *probe, f *schedulerClient) (string, error) {
 	task, _, err := f.executed(p, sleeper, func(task object) {
 		command := task["executor"].(object)["command"].(object)
 		command["uris"] = []object{{"value": "file:///k8sm-conformance/no-such-file"}}
@@ -125,7 +125,7 @@ var excuses = map[int]string{
 }
 
 // subscribedExecutor launches a task on the shell executor, and waits until it runs.
-func (s *scheduler) subscribedExecutor(p *probe, change func(task object)) (task string, o offer, running status, err error) {
+func (s *schedulerClient) subscribedExecutor(p *probe, change func(task object)) (task string, o offer, running status, err error) {
 	if p.noShell != "" {
 		return "", o, running, skipped(p.noShell)
 	}
@@ -146,7 +146,7 @@ func (s *scheduler) subscribedExecutor(p *probe, change func(task object)) (task
 	return task, o, running, err
 }
 
-func checkExecutorLife(p *probe, f *scheduler) (string, error) {
+func checkExecutorLife(p *probe, f *schedulerClient) (string, error) {
 	data := base64.StdEncoding.EncodeToString([]byte(p.name()))
 	task, o, running, err := f.subscribedExecutor(p, func(task object) { task["data"] = data })
 	switch {
@@ -168,7 +168,7 @@ func checkExecutorLife(p *probe, f *scheduler) (string, error) {
 	return o.Hostname, err
 }
 
-func checkExecutorKillPolicy(p *probe, f *scheduler) (string, error) {
+func checkExecutorKillPolicy(p *probe, f *schedulerClient) (string, error) {
 	task, o, _, err := f.subscribedExecutor(p, nil)
 	if err != nil {
 		return "", err
@@ -187,7 +187,7 @@ func checkExecutorKillPolicy(p *probe, f *scheduler) (string, error) {
 	return st.Message, err
 }
 
-func checkKillBeforeSubscription(p *probe, f *scheduler) (string, error) {
+func checkKillBeforeSubscription(p *probe, f *schedulerClient) (string, error) {
 	task, o, err := f.executed(p, sleeper, nil)
 	if err != nil {
 		return "", err
@@ -199,7 +199,7 @@ func checkKillBeforeSubscription(p *probe, f *scheduler) (string, error) {
 	return st.String(), err
 }
 
-func checkShutdown(p *probe, f *scheduler) (string, error) {
+func checkShutdown(p *probe, f *schedulerClient) (string, error) {
 	task, o, _, err := f.subscribedExecutor(p, nil)
 	if err != nil {
 		return "", err

@@ -13,7 +13,7 @@ var filterChecks = []check{
 }
 
 // offeredSince watches for offers of an agent from now on, of those that are as wanted.
-func (s *scheduler) offeredSince(agent id, wanted func(offer) bool) func() (string, bool) {
+func (s *schedulerClient) offeredSince(agent id, wanted func(offer) bool) func() (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from := len(s.offered)
@@ -47,7 +47,7 @@ func total(o offer, name string) float64 {
 	return sum
 }
 
-func checkDecline(p *probe, f *scheduler, o offer) (string, error) {
+func checkDecline(p *probe, f *schedulerClient, o offer) (string, error) {
 	same := f.offeredSince(o.AgentID, holding(total(o, "cpus"), total(o, "mem")))
 	if err := f.decline(p.ctx, declineFor, o.ID); err != nil {
 		return "", err
@@ -76,7 +76,7 @@ func checkShortDecline(p *probe) (string, error) {
 	return o.Hostname, err
 }
 
-func checkAcceptFilter(p *probe, f *scheduler) (string, error) {
+func checkAcceptFilter(p *probe, f *schedulerClient) (string, error) {
 	o, err := f.anyOffer(p, 2)
 	if err != nil {
 		return "", err
@@ -96,7 +96,7 @@ func checkAcceptFilter(p *probe, f *scheduler) (string, error) {
 }
 
 // revived has what is refused offered again.
-func (s *scheduler) revived(p *probe, o offer) (string, error) {
+func (s *schedulerClient) revived(p *probe, o offer) (string, error) {
 	again := s.offeredSince(o.AgentID, whatever)
 	if err := s.accepted(p.ctx, "REVIVE", nil); err != nil {
 		return "", err

@@ -17,7 +17,7 @@ var identityChecks = []check{
 	{"identity/kept-values", "Another user or checkpoint in a SUBSCRIBE is ignored, and GET_FRAMEWORKS tells what the master keeps.", []int{15}, onOwn(checkKeptValues)},
 }
 
-func checkResubscribe(p *probe, f *scheduler, task string, o offer) (string, error) {
+func checkResubscribe(p *probe, f *schedulerClient, task string, o offer) (string, error) {
 	if err := f.disconnect(p); err != nil {
 		return "", err
 	}
@@ -35,7 +35,7 @@ func checkResubscribe(p *probe, f *scheduler, task string, o offer) (string, err
 	return "", err
 }
 
-func checkFailover(p *probe, f *scheduler) (string, error) {
+func checkFailover(p *probe, f *schedulerClient) (string, error) {
 	g, err := f.again(p, spec{suppressed: true})
 	if err != nil {
 		return "", err
@@ -54,7 +54,7 @@ func checkFailover(p *probe, f *scheduler) (string, error) {
 	return seen, g.lives(p)
 }
 
-func checkRemoved(p *probe, f *scheduler) (string, error) {
+func checkRemoved(p *probe, f *schedulerClient) (string, error) {
 	if err := f.accepted(p.ctx, "TEARDOWN", nil); err != nil {
 		return "", err
 	}
@@ -62,7 +62,7 @@ func checkRemoved(p *probe, f *scheduler) (string, error) {
 	return p.erroredWith(spec{id: f.frameworkID, suppressed: true}, "Framework has been removed")
 }
 
-func checkTeardown(p *probe, f *scheduler, task string, _ offer) (string, error) {
+func checkTeardown(p *probe, f *schedulerClient, task string, _ offer) (string, error) {
 	if err := f.accepted(p.ctx, "TEARDOWN", nil); err != nil {
 		return "", err
 	}
@@ -127,7 +127,7 @@ func checkFailoverTimeout(p *probe) (string, error) {
 	return "", err
 }
 
-func checkKeptValues(p *probe, f *scheduler) (string, error) {
+func checkKeptValues(p *probe, f *schedulerClient) (string, error) {
 	if _, err := f.again(p, spec{suppressed: true, user: "k8sm-conformance", noCheckpoint: true}); err != nil {
 		return "", err
 	}

@@ -21,7 +21,7 @@ var offerChecks = []check{
 // silent gives back what is offered, with no filter that would keep it away, and wants no
 // more offers to come. What the master sent before it took the call may still be on its
 // way, once.
-func (s *scheduler) silent(p *probe) error {
+func (s *schedulerClient) silent(p *probe) error {
 	var err error
 	for range 2 {
 		if err := s.decline(p.ctx, 0, s.takeHeld()...); err != nil {
@@ -39,7 +39,7 @@ func (s *scheduler) silent(p *probe) error {
 
 // offersCome waits for any offer. Where none comes, a REVIVE tells whether that is because
 // of what was done, or because the cluster has nothing to offer.
-func (s *scheduler) offersCome(p *probe, after string) error {
+func (s *schedulerClient) offersCome(p *probe, after string) error {
 	_, err := await(p.ctx, s, p.Patience, "an offer after "+after, s.anyHeld)
 	if !errors.Is(err, errSilent) {
 		return err
@@ -53,7 +53,7 @@ func (s *scheduler) offersCome(p *probe, after string) error {
 	return skipf("no agent offers anything in role %s", p.Role)
 }
 
-func checkOfferShape(p *probe, f *scheduler, o offer) (string, error) {
+func checkOfferShape(p *probe, f *schedulerClient, o offer) (string, error) {
 	for what, there := range map[string]bool{
 		"an ID": o.ID.Value != "", "an agent ID": o.AgentID.Value != "", "a host name": o.Hostname != "",
 		"allocation_info with our role":            o.Allocation.Role == p.Role,
@@ -95,7 +95,7 @@ func checkSuppress(p *probe) (string, error) {
 	return "", err
 }
 
-func checkSubscribeForgets(p *probe, f *scheduler) (string, error) {
+func checkSubscribeForgets(p *probe, f *schedulerClient) (string, error) {
 	if err := f.accepted(p.ctx, "SUPPRESS", nil); err != nil {
 		return "", err
 	}
@@ -109,7 +109,7 @@ func checkSubscribeForgets(p *probe, f *scheduler) (string, error) {
 	return "", g.offersCome(p, "a SUBSCRIBE without suppressed_roles")
 }
 
-func checkSuppressedRoles(p *probe, f *scheduler) (string, error) {
+func checkSuppressedRoles(p *probe, f *schedulerClient) (string, error) {
 	if err := never(p, f, "an offer", f.anyHeld); err != nil {
 		return "", err
 	}
@@ -123,7 +123,7 @@ func checkSuppressedRoles(p *probe, f *scheduler) (string, error) {
 	return "", err
 }
 
-func checkVoidAfterDisconnect(p *probe, f *scheduler, o offer) (string, error) {
+func checkVoidAfterDisconnect(p *probe, f *schedulerClient, o offer) (string, error) {
 	if err := f.disconnect(p); err != nil {
 		return "", err
 	}
@@ -135,7 +135,7 @@ func checkVoidAfterDisconnect(p *probe, f *scheduler, o offer) (string, error) {
 }
 
 // dropped launches a task on offers of which one is void.
-func (s *scheduler) dropped(p *probe, offers []id, o offer) (string, error) {
+func (s *schedulerClient) dropped(p *probe, offers []id, o offer) (string, error) {
 	task, info := s.taskOn(o, sleeper)
 	if err := s.launch(p, info, offers...); err != nil {
 		return "", err
@@ -150,7 +150,7 @@ func (s *scheduler) dropped(p *probe, offers []id, o offer) (string, error) {
 	return st.String(), nil
 }
 
-func checkOneVoid(p *probe, f *scheduler, o offer) (string, error) {
+func checkOneVoid(p *probe, f *schedulerClient, o offer) (string, error) {
 	if _, err := f.dropped(p, []id{o.ID, {Value: "k8sm-conformance-none"}}, o); err != nil {
 		return "", err
 	}

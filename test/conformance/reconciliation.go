@@ -14,7 +14,7 @@ var reconciliationChecks = []check{
 }
 
 // reconciled asks for one task, and gives the answer.
-func (s *scheduler) reconciled(p *probe, task, agent string) (status, error) {
+func (s *schedulerClient) reconciled(p *probe, task, agent string) (status, error) {
 	from := s.mark()
 	asked := object{"task_id": idOf(task)}
 	if agent != "" {
@@ -30,7 +30,7 @@ func (s *scheduler) reconciled(p *probe, task, agent string) (status, error) {
 	return st, err
 }
 
-func checkReconcileLive(p *probe, f *scheduler, task string, o offer) (string, error) {
+func checkReconcileLive(p *probe, f *schedulerClient, task string, o offer) (string, error) {
 	if _, err := f.tells(p, task, o.AgentID.Value, "TASK_RUNNING"); err != nil {
 		return "", err
 	}
@@ -38,7 +38,7 @@ func checkReconcileLive(p *probe, f *scheduler, task string, o offer) (string, e
 }
 
 // tells asks for a task, and wants the state.
-func (s *scheduler) tells(p *probe, task, agent, state string) (string, error) {
+func (s *schedulerClient) tells(p *probe, task, agent, state string) (string, error) {
 	st, err := s.reconciled(p, task, agent)
 	if err == nil && st.State != state {
 		err = fmt.Errorf("asked for with agent %q it is %s", agent, st)
@@ -46,7 +46,7 @@ func (s *scheduler) tells(p *probe, task, agent, state string) (string, error) {
 	return st.String(), err
 }
 
-func checkReconcileFinished(p *probe, f *scheduler) (string, error) {
+func checkReconcileFinished(p *probe, f *schedulerClient) (string, error) {
 	st, err := f.runsOut(p, "exit 0", "TASK_FINISHED")
 	if err != nil {
 		return "", err
@@ -64,7 +64,7 @@ func checkReconcileFinished(p *probe, f *scheduler) (string, error) {
 	})
 }
 
-func checkReconcileUnknown(p *probe, f *scheduler, o offer) (string, error) {
+func checkReconcileUnknown(p *probe, f *schedulerClient, o offer) (string, error) {
 	if err := f.decline(p.ctx, declineFor, o.ID); err != nil {
 		return "", err
 	}
@@ -78,7 +78,7 @@ func checkReconcileUnknown(p *probe, f *scheduler, o offer) (string, error) {
 	return "", nil
 }
 
-func checkReconcileImplicit(p *probe, f *scheduler) (string, error) {
+func checkReconcileImplicit(p *probe, f *schedulerClient) (string, error) {
 	ended, err := f.runsOut(p, "exit 0", "TASK_FINISHED")
 	if err != nil {
 		return "", err
@@ -110,7 +110,7 @@ func checkReconcileImplicit(p *probe, f *scheduler) (string, error) {
 	})
 }
 
-func checkReconcileUnacknowledged(p *probe, f *scheduler) (string, error) {
+func checkReconcileUnacknowledged(p *probe, f *schedulerClient) (string, error) {
 	task, first, err := f.unacknowledged(p)
 	if err != nil {
 		return "", err

@@ -52,7 +52,7 @@ func checkWrongAgent(p *probe) (string, error) {
 
 // checkDuplicateID has a framework of its own: TASK_ERROR bears the ID of the task that
 // runs, which then looks as if it had ended.
-func checkDuplicateID(p *probe, f *scheduler, task string, _ offer) (string, error) {
+func checkDuplicateID(p *probe, f *schedulerClient, task string, _ offer) (string, error) {
 	o, err := f.anyOffer(p, 1)
 	if err != nil {
 		return "", err
@@ -73,7 +73,7 @@ func checkDuplicateID(p *probe, f *scheduler, task string, _ offer) (string, err
 	return st.Message, err
 }
 
-func checkKillUnknown(p *probe, f *scheduler, o offer) (string, error) {
+func checkKillUnknown(p *probe, f *schedulerClient, o offer) (string, error) {
 	if err := f.decline(p.ctx, declineFor, o.ID); err != nil {
 		return "", err
 	}

@@ -79,15 +79,15 @@ func (r *refused) Error() string { return "SUBSCRIBE was answered " + r.answer.S
 // errored is a SUBSCRIBE whose stream began with ERROR.
 type errored struct {
 	message string
-	stream  *scheduler
+	stream  *schedulerClient
 }
 
 func (e *errored) Error() string {
 	return fmt.Sprintf("SUBSCRIBE was answered by an ERROR event: %q", e.message)
 }
 
-// scheduler is one subscription of a framework, and what came on its stream.
-type scheduler struct {
+// schedulerClient is one subscription of a framework, and what came on its stream.
+type schedulerClient struct {
 	c           *cluster
 	spec        spec
 	leader      *url.URL
@@ -115,12 +115,12 @@ type scheduler struct {
 
 // subscribe opens a stream, and waits for its first event. The error is refused,
 // errored, or that there was no answer.
-func (c *cluster) subscribe(ctx context.Context, s spec) (*scheduler, error) {
+func (c *cluster) subscribe(ctx context.Context, s spec) (*schedulerClient, error) {
 	return c.open(ctx, s, request{body: c.subscribeCall(s)})
 }
 
 // open is subscribe with the request as given, apart from where it goes.
-func (c *cluster) open(ctx context.Context, s spec, r request) (*scheduler, error) {
+func (c *cluster) open(ctx context.Context, s spec, r request) (*schedulerClient, error) {
 	leader, _, err := c.transport.leader(ctx, c.masters)
 	if err != nil {
 		return nil, err
@@ -141,7 +141,7 @@ func (c *cluster) open(ctx context.Context, s spec, r request) (*scheduler, erro
 		}
 		return nil, &refused{&answer{res.StatusCode, res.Header, body}}
 	}
-	f := &scheduler{
+	f := &schedulerClient{
 		c: c, spec: s, leader: leader, header: res.Header, streamID: res.Header.Get("Mesos-Stream-Id"), close: stop,
 		chunked: len(res.TransferEncoding) == 1 && res.TransferEncoding[0] == "chunked",
 		changed: make(chan struct{}), live: map[string]string{},
@@ -151,7 +151,7 @@ func (c *cluster) open(ctx context.Context, s spec, r request) (*scheduler, erro
 }
 
 // begin waits for the first event.
-func (s *scheduler) begin(ctx context.Context) error {
+func (s *schedulerClient) begin(ctx context.Context) error {
 	first, err := await(ctx, s, s.c.Patience, "the first event", func() (*event, bool) { return s.first, s.first != nil })
 	switch {
 	case err != nil:
@@ -169,12 +169,12 @@ func (s *scheduler) begin(ctx context.Context) error {
 }
 
 // call makes a call other than SUBSCRIBE on the stream.
-func (s *scheduler) call(ctx context.Context, callType string, body object) (*answer, error) {
+func (s *schedulerClient) call(ctx context.Context, callType string, body object) (*answer, error) {
 	return s.callAs(ctx, callType, body, s.streamID)
 }
 
 // callAs is call with another stream ID.
-func (s *scheduler) callAs(ctx context.Context, callType string, body object, streamID string) (*answer, error) {
+func (s *schedulerClient) callAs(ctx context.Context, callType string, body object, streamID string) (*answer, error) {
 	a, err := s.c.transport.ask(ctx, request{
 		to: s.leader.JoinPath(schedulerPath), streamID: streamID, body: s.bodyOf(callType, body),
 	})
@@ -184,7 +184,7 @@ func (s *scheduler) callAs(ctx context.Context, callType string, body object, st
 	return a, nil
 }
 
-func (s *scheduler) bodyOf(callType string, body object) object {
+func (s *schedulerClient) bodyOf(callType string, body object) object {
 	m := object{"type": callType, "framework_id": idOf(s.frameworkID)}
 	for k, v := range body {
 		m[k] = v
@@ -193,7 +193,7 @@ func (s *scheduler) bodyOf(callType string, body object) object {
 }
 
 // accepted makes a call that must be answered by 202.
-func (s *scheduler) accepted(ctx context.Context, callType string, body object) error {
+func (s *schedulerClient) accepted(ctx context.Context, callType string, body object) error {
 	a, err := s.call(ctx, callType, body)
 	if err != nil {
 		return err
@@ -205,14 +205,14 @@ func (s *scheduler) accepted(ctx context.Context, callType string, body object) 
 }
 
 // end is why the stream ended; nil while it has not.
-func (s *scheduler) end() error {
+func (s *schedulerClient) end() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ended
 }
 
 // disconnect closes the connection, as a crash does, and waits until the master knows.
-func (s *scheduler) disconnect(p *probe) error {
+func (s *schedulerClient) disconnect(p *probe) error {
 	s.close()
 	return p.poll("waiting for the master to notice that the stream is closed", func() (bool, error) {
 		a, err := s.call(p.ctx, "SUPPRESS", nil)
@@ -222,7 +222,7 @@ func (s *scheduler) disconnect(p *probe) error {
 
 // again subscribes with the ID of the framework. What was launched on the stream before
 // is still to be cleaned up.
-func (s *scheduler) again(p *probe, next spec) (*scheduler, error) {
+func (s *schedulerClient) again(p *probe, next spec) (*schedulerClient, error) {
 	next.id = s.frameworkID
 	f, err := p.framework(next)
 	if err != nil {
@@ -240,7 +240,7 @@ func (s *scheduler) again(p *probe, next spec) (*scheduler, error) {
 
 // tearDown removes the framework, if need be by way of a new subscription: the master
 // hears only who is subscribed.
-func (s *scheduler) tearDown(ctx context.Context) error {
+func (s *schedulerClient) tearDown(ctx context.Context) error {
 	s.c.mu.Lock()
 	registered := s.c.frameworks[s.frameworkID] != nil
 	s.c.mu.Unlock()
@@ -265,7 +265,7 @@ func (s *scheduler) tearDown(ctx context.Context) error {
 }
 
 // removed makes the call that removes the framework, and sees that it is gone.
-func (s *scheduler) removed(ctx context.Context) error {
+func (s *schedulerClient) removed(ctx context.Context) error {
 	if err := s.accepted(ctx, "TEARDOWN", nil); err != nil {
 		return err
 	}
@@ -277,7 +277,7 @@ func (s *scheduler) removed(ctx context.Context) error {
 }
 
 // forget closes the stream of a framework that is no longer registered.
-func (s *scheduler) forget() {
+func (s *schedulerClient) forget() {
 	s.close()
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()

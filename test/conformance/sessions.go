@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -30,26 +30,26 @@ func checkSession(p *probe) (string, error) {
 	if p.onlyLoopback() {
 		return "", skipf("all agents have loopback addresses, on which k8sm places no node")
 	}
-	store := &memory{tasks: map[string]framework.TaskStatus{}}
+	store := &memory{tasks: map[string]scheduler.TaskStatus{}}
 	defer func() {
 		if store.frameworkID() != "" { // if it has been torn down, this finds that out
-			p.keep(&scheduler{c: p.cluster, leader: p.masters[0], frameworkID: store.frameworkID(), close: func() {}})
+			p.keep(&schedulerClient{c: p.cluster, leader: p.masters[0], frameworkID: store.frameworkID(), close: func() {}})
 		}
 	}()
 	task := p.name()
 	if err := p.withSession(store, func(s *session.Session) error {
 		s.Want(placement.Demand{ID: task, Group: "conformance", Role: p.Role, Resources: placement.Resources{CPUs: 2 * taskCPUs, MemMiB: 2 * taskMem}})
-		return p.recorded(s, store, task, framework.TaskRunning)
+		return p.recorded(s, store, task, scheduler.TaskRunning)
 	}); err != nil {
 		return "", fmt.Errorf("the first session: %w", err)
 	}
 	store.forgetStates()
 	if err := p.withSession(store, func(s *session.Session) error {
-		if err := p.recorded(s, store, task, framework.TaskRunning); err != nil {
+		if err := p.recorded(s, store, task, scheduler.TaskRunning); err != nil {
 			return err
 		}
 		s.Kill(task, store.agentOf(task))
-		if err := p.recorded(s, store, task, framework.TaskKilled); err != nil {
+		if err := p.recorded(s, store, task, scheduler.TaskKilled); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(p.ctx, p.Patience)
@@ -84,7 +84,7 @@ func (p *probe) withSession(store *memory, do func(*session.Session) error) erro
 	s, err := session.New(session.Config{
 		Masters: p.Masters, Access: session.Access{Authorization: authorization, TLS: p.TLS},
 		Store: store, Clock: time.Now, Tasks: store.alive(),
-		Framework: framework.Info{
+		Framework: scheduler.Info{
 			ID: store.frameworkID(), Name: "k8sm-conformance-" + p.run, User: p.User, Principal: p.Principal,
 			Roles: []string{p.Role}, FailoverTimeout: failoverTimeout * time.Second,
 		},
@@ -101,7 +101,7 @@ func (p *probe) withSession(store *memory, do func(*session.Session) error) erro
 }
 
 // recorded waits until the session has recorded a state of a task.
-func (p *probe) recorded(s *session.Session, store *memory, task string, want framework.TaskState) error {
+func (p *probe) recorded(s *session.Session, store *memory, task string, want scheduler.TaskState) error {
 	err := p.poll("waiting for "+string(want), func() (bool, error) {
 		st := store.status(task)
 		if st.State.Terminal() && st.State != want {
@@ -120,7 +120,7 @@ func (p *probe) recorded(s *session.Session, store *memory, task string, want fr
 type memory struct {
 	mu    sync.Mutex
 	id    string
-	tasks map[string]framework.TaskStatus
+	tasks map[string]scheduler.TaskStatus
 }
 
 func (m *memory) StoreFrameworkID(_ context.Context, id string) error {
@@ -130,22 +130,22 @@ func (m *memory) StoreFrameworkID(_ context.Context, id string) error {
 	return nil
 }
 
-func (m *memory) Prepare(_ context.Context, in framework.Intent) (framework.Payload, error) {
+func (m *memory) Prepare(_ context.Context, in scheduler.Intent) (scheduler.Payload, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.tasks[in.TaskID] = framework.TaskStatus{TaskID: in.TaskID, AgentID: in.AgentID}
-	return framework.Payload{
+	m.tasks[in.TaskID] = scheduler.TaskStatus{TaskID: in.TaskID, AgentID: in.AgentID}
+	return scheduler.Payload{
 		Name: in.TaskID, Command: shellExecutor, KillGrace: time.Second,
 		Overhead: placement.Resources{CPUs: taskCPUs, MemMiB: taskMem},
 	}, nil
 }
 
-func (m *memory) Record(_ context.Context, st framework.TaskStatus) error {
+func (m *memory) Record(_ context.Context, st scheduler.TaskStatus) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known, ok := m.tasks[st.TaskID]
 	if !ok {
-		return framework.ErrUnknownTask
+		return scheduler.ErrUnknownTask
 	}
 	if st.AgentID == "" {
 		st.AgentID = known.AgentID
@@ -160,7 +160,7 @@ func (m *memory) frameworkID() string {
 	return m.id
 }
 
-func (m *memory) status(task string) framework.TaskStatus {
+func (m *memory) status(task string) scheduler.TaskStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.tasks[task]
@@ -169,13 +169,13 @@ func (m *memory) status(task string) framework.TaskStatus {
 func (m *memory) agentOf(task string) string { return m.status(task).AgentID }
 
 // alive is what a session that starts has to be told.
-func (m *memory) alive() []framework.Task {
+func (m *memory) alive() []scheduler.Task {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var out []framework.Task
+	var out []scheduler.Task
 	for _, task := range slices.Sorted(maps.Keys(m.tasks)) {
 		if st := m.tasks[task]; !st.State.Terminal() {
-			out = append(out, framework.Task{ID: task, AgentID: st.AgentID, Group: "conformance", State: st.State})
+			out = append(out, scheduler.Task{ID: task, AgentID: st.AgentID, Group: "conformance", State: st.State})
 		}
 	}
 	return out
@@ -186,6 +186,6 @@ func (m *memory) forgetStates() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for task, st := range m.tasks {
-		m.tasks[task] = framework.TaskStatus{TaskID: task, AgentID: st.AgentID}
+		m.tasks[task] = scheduler.TaskStatus{TaskID: task, AgentID: st.AgentID}
 	}
 }

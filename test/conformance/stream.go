@@ -14,7 +14,7 @@ import (
 )
 
 // read takes events until the stream ends.
-func (s *scheduler) read(body io.ReadCloser) {
+func (s *schedulerClient) read(body io.ReadCloser) {
 	defer body.Close()
 	r := recordio.NewReader(body, recordio.MasterMost)
 	for {
@@ -34,7 +34,7 @@ func (s *scheduler) read(body io.ReadCloser) {
 }
 
 // note changes what is known, and wakes who waits for it.
-func (s *scheduler) note(change func()) {
+func (s *schedulerClient) note(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change()
@@ -42,7 +42,7 @@ func (s *scheduler) note(change func()) {
 	s.changed = make(chan struct{})
 }
 
-func (s *scheduler) take(e *event) {
+func (s *schedulerClient) take(e *event) {
 	if s.first == nil {
 		s.first = e
 	}
@@ -65,7 +65,7 @@ func (s *scheduler) take(e *event) {
 	}
 }
 
-func (s *scheduler) takeUpdate(st status) {
+func (s *schedulerClient) takeUpdate(st status) {
 	s.updates = append(s.updates, st)
 	if st.terminal() {
 		delete(s.live, st.TaskID.Value)
@@ -79,7 +79,7 @@ func (s *scheduler) takeUpdate(st status) {
 	}
 }
 
-func (s *scheduler) acknowledge(ctx context.Context, st status) error {
+func (s *schedulerClient) acknowledge(ctx context.Context, st status) error {
 	return s.accepted(ctx, "ACKNOWLEDGE", object{"acknowledge": object{"agent_id": st.AgentID, "task_id": st.TaskID, "uuid": st.UUID}})
 }
 
@@ -87,7 +87,7 @@ func (s *scheduler) acknowledge(ctx context.Context, st status) error {
 var errSilent = errors.New("it did not come")
 
 // await waits until look finds what it looks for. It is called with the lock held.
-func await[T any](ctx context.Context, s *scheduler, within time.Duration, what string, look func() (T, bool)) (T, error) {
+func await[T any](ctx context.Context, s *schedulerClient, within time.Duration, what string, look func() (T, bool)) (T, error) {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	for {
@@ -113,7 +113,7 @@ func await[T any](ctx context.Context, s *scheduler, within time.Duration, what 
 }
 
 // never watches for a quiet while, and fails if look finds anything.
-func never(p *probe, s *scheduler, what string, look func() (string, bool)) error {
+func never(p *probe, s *schedulerClient, what string, look func() (string, bool)) error {
 	found, err := await(p.ctx, s, p.Quiet, what, look)
 	switch {
 	case err == nil:
@@ -126,7 +126,7 @@ func never(p *probe, s *scheduler, what string, look func() (string, bool)) erro
 
 // status waits for the first status of a task, of those that came after the mark, that
 // is as wanted.
-func (s *scheduler) status(p *probe, task string, from int, what string, fits func(status) bool) (status, error) {
+func (s *schedulerClient) status(p *probe, task string, from int, what string, fits func(status) bool) (status, error) {
 	var last status
 	st, err := await(p.ctx, s, p.Patience, what, func() (status, bool) {
 		for _, st := range s.updates[from:] {
@@ -147,7 +147,7 @@ func (s *scheduler) status(p *probe, task string, from int, what string, fits fu
 }
 
 // reached waits until a task is in one of the states, or has ended in another.
-func (s *scheduler) reached(p *probe, task string, states ...string) (status, error) {
+func (s *schedulerClient) reached(p *probe, task string, states ...string) (status, error) {
 	st, err := s.status(p, task, 0, strings.Join(states, " or "), func(st status) bool {
 		return slices.Contains(states, st.State) || st.terminal()
 	})
@@ -158,7 +158,7 @@ func (s *scheduler) reached(p *probe, task string, states ...string) (status, er
 }
 
 // mark is where statuses that come from now on begin.
-func (s *scheduler) mark() int {
+func (s *schedulerClient) mark() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.updates)

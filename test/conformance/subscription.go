@@ -28,7 +28,7 @@ var subscriptionChecks = []check{
 	{"subscribe/other-principal", "A principal other than the one that was authenticated is answered 4xx.", []int{15}, checkOtherPrincipal},
 }
 
-func checkStream(p *probe, f *scheduler) (string, error) {
+func checkStream(p *probe, f *schedulerClient) (string, error) {
 	t, _, _ := mime.ParseMediaType(f.header.Get("Content-Type"))
 	switch {
 	case f.streamID == "":
@@ -47,7 +47,7 @@ func checkStream(p *probe, f *scheduler) (string, error) {
 	return "framework " + f.frameworkID, nil
 }
 
-func checkHeartbeats(p *probe, f *scheduler) (string, error) {
+func checkHeartbeats(p *probe, f *schedulerClient) (string, error) {
 	if f.first.Subscribed.Heartbeat == nil {
 		return "", errors.New("SUBSCRIBED tells no interval")
 	}
@@ -105,7 +105,7 @@ func checkProtobuf(p *probe) (string, error) {
 	if e.Type != schedulerpb.Event_SUBSCRIBED {
 		return "", fmt.Errorf("the first event is %s", e.Type)
 	}
-	p.keep(&scheduler{
+	p.keep(&schedulerClient{
 		c: p.cluster, leader: leader, frameworkID: e.Subscribed.FrameworkID.Value, streamID: res.Header.Get("Mesos-Stream-Id"), close: cancel,
 	})
 	return "", nil
@@ -167,7 +167,7 @@ func (p *probe) erroredWith(s spec, text string) (string, error) {
 }
 
 // errored wants a subscription to have begun with an ERROR with that text, and to end.
-func (p *probe) errored(f *scheduler, err error, text string) (string, error) {
+func (p *probe) errored(f *schedulerClient, err error, text string) (string, error) {
 	var e *errored
 	switch {
 	case err == nil:
@@ -186,7 +186,7 @@ func (p *probe) errored(f *scheduler, err error, text string) (string, error) {
 }
 
 // ends waits for the end of the stream.
-func (s *scheduler) ends(p *probe) error {
+func (s *schedulerClient) ends(p *probe) error {
 	return p.poll("waiting for the end of the stream", func() (bool, error) { return s.end() != nil, nil })
 }
 

@@ -17,7 +17,7 @@ var taskChecks = []check{
 	{"tasks/freed", "What a task frees is offered again.", []int{32}, onOwn(withTask(checkFreed))},
 }
 
-func checkLaunch(p *probe, f *scheduler, task string, o offer) (string, error) {
+func checkLaunch(p *probe, f *schedulerClient, task string, o offer) (string, error) {
 	st, err := f.reached(p, task, "TASK_RUNNING")
 	switch {
 	case err != nil:
@@ -40,7 +40,7 @@ func checkLaunch(p *probe, f *scheduler, task string, o offer) (string, error) {
 
 // unacknowledged launches a task and leaves its first update, which is not its last,
 // without an answer.
-func (s *scheduler) unacknowledged(p *probe) (task string, first status, err error) {
+func (s *schedulerClient) unacknowledged(p *probe) (task string, first status, err error) {
 	o, err := s.anyOffer(p, 1)
 	if err != nil {
 		return "", first, err
@@ -54,7 +54,7 @@ func (s *scheduler) unacknowledged(p *probe) (task string, first status, err err
 	return task, first, err
 }
 
-func checkRepetition(p *probe, f *scheduler) (string, error) {
+func checkRepetition(p *probe, f *schedulerClient) (string, error) {
 	task, first, err := f.unacknowledged(p)
 	if err != nil {
 		return "", err
@@ -79,7 +79,7 @@ func checkRepetition(p *probe, f *scheduler) (string, error) {
 	return first.State + " came twice", err
 }
 
-func checkUnacknowledgedAfterwards(p *probe, f *scheduler) (string, error) {
+func checkUnacknowledgedAfterwards(p *probe, f *schedulerClient) (string, error) {
 	task, first, err := f.unacknowledged(p)
 	if err != nil {
 		return "", err
@@ -93,7 +93,7 @@ func checkUnacknowledgedAfterwards(p *probe, f *scheduler) (string, error) {
 }
 
 // runsOut runs a command to its end.
-func (s *scheduler) runsOut(p *probe, command string, states ...string) (status, error) {
+func (s *schedulerClient) runsOut(p *probe, command string, states ...string) (status, error) {
 	o, err := s.anyOffer(p, 1)
 	if err != nil {
 		return status{}, err
@@ -105,7 +105,7 @@ func (s *scheduler) runsOut(p *probe, command string, states ...string) (status,
 	return s.reached(p, task, states...)
 }
 
-func checkFinish(p *probe, f *scheduler) (string, error) {
+func checkFinish(p *probe, f *schedulerClient) (string, error) {
 	if _, err := f.runsOut(p, "exit 0", "TASK_FINISHED"); err != nil {
 		return "", err
 	}
@@ -116,7 +116,7 @@ func checkFinish(p *probe, f *scheduler) (string, error) {
 	return st.Message, err
 }
 
-func checkKill(p *probe, f *scheduler, task string, o offer) (string, error) {
+func checkKill(p *probe, f *schedulerClient, task string, o offer) (string, error) {
 	if err := f.kill(p.ctx, task, o.AgentID.Value); err != nil {
 		return "", err
 	}
@@ -127,7 +127,7 @@ func checkKill(p *probe, f *scheduler, task string, o offer) (string, error) {
 	return st.String(), err
 }
 
-func checkKillPolicy(p *probe, f *scheduler, o offer) (string, error) {
+func checkKillPolicy(p *probe, f *schedulerClient, o offer) (string, error) {
 	task, info := f.taskOn(o, `trap "" TERM; while :; do sleep 1; done`)
 	const grace = time.Second
 	info["kill_policy"] = object{"grace_period": object{"nanoseconds": grace.Nanoseconds()}}
@@ -154,7 +154,7 @@ func checkKillPolicy(p *probe, f *scheduler, o offer) (string, error) {
 }
 
 // checkFreed refuses what the ACCEPT leaves, so that only what the task frees can come.
-func checkFreed(p *probe, f *scheduler, task string, o offer) (string, error) {
+func checkFreed(p *probe, f *schedulerClient, task string, o offer) (string, error) {
 	freed := f.offeredSince(o.AgentID, whatever)
 	if err := f.kill(p.ctx, task, o.AgentID.Value); err != nil {
 		return "", err

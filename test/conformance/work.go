@@ -26,13 +26,13 @@ func fits(o *offer, shares int) bool {
 
 // anyOffer waits for an offer with room for so many tasks or executors, takes it out of
 // those held, and gives all others back.
-func (s *scheduler) anyOffer(p *probe, shares int) (offer, error) {
+func (s *schedulerClient) anyOffer(p *probe, shares int) (offer, error) {
 	return s.offerOf(p, fmt.Sprintf("an offer of %g cpus and %d MB", taskCPUs*float64(shares), taskMem*shares),
 		func(o *offer) bool { return fits(o, shares) && len(o.Unavailability) == 0 })
 }
 
 // offerOf is anyOffer for offers of a kind.
-func (s *scheduler) offerOf(p *probe, what string, good func(*offer) bool) (offer, error) {
+func (s *schedulerClient) offerOf(p *probe, what string, good func(*offer) bool) (offer, error) {
 	const tries = 3
 	for range tries {
 		if err := s.accepted(p.ctx, "REVIVE", nil); err != nil {
@@ -58,12 +58,12 @@ func (s *scheduler) offerOf(p *probe, what string, good func(*offer) bool) (offe
 }
 
 // giveBack declines all offers that are held.
-func (s *scheduler) giveBack(ctx context.Context) error {
+func (s *schedulerClient) giveBack(ctx context.Context) error {
 	return s.decline(ctx, declineFor, s.takeHeld()...)
 }
 
 // takeHeld strikes all offers from the books.
-func (s *scheduler) takeHeld() []id {
+func (s *schedulerClient) takeHeld() []id {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var ids []id
@@ -75,14 +75,14 @@ func (s *scheduler) takeHeld() []id {
 }
 
 // anyHeld names an offer that is held. It is for await: the lock is held.
-func (s *scheduler) anyHeld() (string, bool) {
+func (s *schedulerClient) anyHeld() (string, bool) {
 	if len(s.held) == 0 {
 		return "", false
 	}
 	return s.held[0].ID.Value + " of " + s.held[0].Hostname, true
 }
 
-func (s *scheduler) decline(ctx context.Context, seconds float64, ids ...id) error {
+func (s *schedulerClient) decline(ctx context.Context, seconds float64, ids ...id) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -90,7 +90,7 @@ func (s *scheduler) decline(ctx context.Context, seconds float64, ids ...id) err
 }
 
 // rest leaves the framework without tasks and offers, and suppressed.
-func (s *scheduler) rest(ctx context.Context) error {
+func (s *schedulerClient) rest(ctx context.Context) error {
 	s.mu.Lock()
 	s.manual = false
 	live := maps.Clone(s.live)
@@ -110,12 +110,12 @@ func (s *scheduler) rest(ctx context.Context) error {
 	return err
 }
 
-func (s *scheduler) kill(ctx context.Context, task, agent string) error {
+func (s *schedulerClient) kill(ctx context.Context, task, agent string) error {
 	return s.accepted(ctx, "KILL", object{"kill": object{"task_id": idOf(task), "agent_id": idOf(agent)}})
 }
 
 // taskOn is a task for the offer that runs a shell command as it is.
-func (s *scheduler) taskOn(o offer, command string) (name string, task object) {
+func (s *schedulerClient) taskOn(o offer, command string) (name string, task object) {
 	name = s.c.name()
 	resources, _ := o.carve(taskCPUs, taskMem) // offers were chosen to hold it
 	return name, object{
@@ -126,7 +126,7 @@ func (s *scheduler) taskOn(o offer, command string) (name string, task object) {
 
 // withExecutor makes the task one of a custom executor, with the task's ID, that is the
 // task's command.
-func (s *scheduler) withExecutor(o offer, task object) object {
+func (s *schedulerClient) withExecutor(o offer, task object) object {
 	resources, _ := o.carve(taskCPUs, taskMem)
 	task["executor"] = object{
 		"type": "CUSTOM", "executor_id": task["task_id"], "framework_id": idOf(s.frameworkID), "name": task["name"],
@@ -137,7 +137,7 @@ func (s *scheduler) withExecutor(o offer, task object) object {
 }
 
 // launch accepts offers with a task. What it does not take is refused for long.
-func (s *scheduler) launch(p *probe, task object, offers ...id) error {
+func (s *schedulerClient) launch(p *probe, task object, offers ...id) error {
 	s.mu.Lock()
 	s.live[task["task_id"].(object)["value"].(string)] = task["agent_id"].(id).Value
 	s.mu.Unlock()
@@ -149,7 +149,7 @@ func (s *scheduler) launch(p *probe, task object, offers ...id) error {
 }
 
 // runs launches a task that does nothing on any agent, and waits until it runs.
-func (s *scheduler) runs(p *probe) (task string, o offer, err error) {
+func (s *schedulerClient) runs(p *probe) (task string, o offer, err error) {
 	if o, err = s.anyOffer(p, 1); err != nil {
 		return "", o, err
 	}

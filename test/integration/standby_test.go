@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // lease is how long an operator of these specs leads without being heard of.
@@ -60,7 +60,7 @@ func startPair(name string) *pair {
 	p.pool = newPool(name, name, edit{"spec replicas", "2"})
 	expectCondition(p.pool, v1alpha1.ConditionReady, "True AllNodesReady")
 	// A Node can be ready before the executor's word that its task runs has come.
-	Eventually(p.tasksNow).WithTimeout(minute).Should(HaveEach(HaveSuffix(" " + string(framework.TaskRunning))))
+	Eventually(p.tasksNow).WithTimeout(minute).Should(HaveEach(HaveSuffix(" " + string(scheduler.TaskRunning))))
 	p.id, p.tasks = frameworkID(p.framework), p.tasksNow()
 	Expect(p.subscriptions()).To(Equal(1))
 	return p

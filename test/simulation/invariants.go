@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/node"
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/controllers/mesosnode"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 // sizeMemory is for how long a size that a pool had may still be acted upon: caches lag.
@@ -203,7 +203,7 @@ func (c *checks) accepted(accept *schedulerpb.Call_Accept) {
 
 // record of a task. The API server's lock is held.
 func (c *checks) record(taskID string) *v1alpha1.MesosNode {
-	nodeName, _ := node.NameOf(taskID)
+	nodeName, _ := mesosnode.NameOf(taskID)
 	if o := c.world.server.peek(kindMesosNode, nodeName); o != nil {
 		return o.(*v1alpha1.MesosNode)
 	}
@@ -213,7 +213,7 @@ func (c *checks) record(taskID string) *v1alpha1.MesosNode {
 // killed holds I5: nothing is killed under pods that have not been asked to go.
 func (c *checks) killed(taskID string) {
 	n := c.record(taskID)
-	if c.doomed[taskID] || n == nil || n.Status.Task == nil || n.Status.Task.ID != taskID || framework.TaskState(n.Status.Task.State).Terminal() ||
+	if c.doomed[taskID] || n == nil || n.Status.Task == nil || n.Status.Task.ID != taskID || scheduler.TaskState(n.Status.Task.State).Terminal() ||
 		n.Annotations[v1alpha1.AnnotationForceRelease] == "true" {
 		return
 	}

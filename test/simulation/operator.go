@@ -27,7 +27,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers"
-	"github.com/k8sm/k8sm/controllers/framework"
+	"github.com/k8sm/k8sm/controllers/mesosframework"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -53,8 +53,8 @@ func newMapper() meta.RESTMapper {
 }
 
 // supplies are what nodes are given: names of things that nobody fetches here.
-var supplies = framework.Supplies{
-	Runtime: framework.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{
+var supplies = mesosframework.Supplies{
+	Runtime: mesosframework.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{
 		{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/executor", SHA256: digest},
 		{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/kubelet", SHA256: digest},
 	}},
@@ -136,7 +136,7 @@ func (w *world) manager(p *process) (ctrl.Manager, error) {
 		Supplies:     supplies,
 		Now:          time.Now,
 		MaySubscribe: lock.maySubscribe,
-		Dial: func(c session.Config) (framework.Session, error) {
+		Dial: func(c session.Config) (mesosframework.Session, error) {
 			c.Dial = func(ctx context.Context, _, address string) (net.Conn, error) {
 				return w.network.dial(ctx, p, address)
 			}

@@ -6,7 +6,7 @@ import (
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 const (
@@ -22,12 +22,12 @@ type conversation struct {
 	began   time.Time
 	id      string                         // of the framework
 	offers  map[string]time.Time           // since when they are out
-	updates map[string]framework.TaskState // by UUID, on this stream and those before
+	updates map[string]scheduler.TaskState // by UUID, on this stream and those before
 	unheard map[string]bool                // tasks on record that were not told of yet
 }
 
 func newConversation() conversation {
-	return conversation{offers: map[string]time.Time{}, updates: map[string]framework.TaskState{}, unheard: map[string]bool{}}
+	return conversation{offers: map[string]time.Time{}, updates: map[string]scheduler.TaskState{}, unheard: map[string]bool{}}
 }
 
 // told sees every event that is put on a stream.
@@ -54,7 +54,7 @@ func (c *checks) told(event *schedulerpb.Event) {
 		status := event.Update.Status
 		delete(c.talk.unheard, status.TaskID.Value)
 		if len(status.UUID) > 0 {
-			c.talk.updates[string(status.UUID)] = framework.TaskState(status.State.String())
+			c.talk.updates[string(status.UUID)] = scheduler.TaskState(status.State.String())
 		}
 	case schedulerpb.Event_ERROR:
 		c.world.trace.add("mesos", "ERROR %s", event.Error.Message)
@@ -65,7 +65,7 @@ func (c *checks) told(event *schedulerpb.Event) {
 func (c *checks) recorded() map[string]bool {
 	out := map[string]bool{}
 	for _, o := range c.world.server.tables[kindMesosNode] {
-		if t := o.(*v1alpha1.MesosNode).Status.Task; t != nil && t.State != "" && !framework.TaskState(t.State).Terminal() {
+		if t := o.(*v1alpha1.MesosNode).Status.Task; t != nil && t.State != "" && !scheduler.TaskState(t.State).Terminal() {
 			out[t.ID] = true
 		}
 	}
@@ -110,8 +110,8 @@ func (c *checks) held() (n int) {
 }
 
 // order of the states that an executor goes through.
-var order = map[framework.TaskState]int{
-	framework.TaskStaging: 1, framework.TaskStarting: 2, framework.TaskRunning: 3, framework.TaskKilling: 4,
+var order = map[scheduler.TaskState]int{
+	scheduler.TaskStaging: 1, scheduler.TaskStarting: 2, scheduler.TaskRunning: 3, scheduler.TaskKilling: 4,
 }
 
 // acknowledged holds that a status is on record before it is acknowledged.
@@ -121,7 +121,7 @@ func (c *checks) acknowledged(call *schedulerpb.Call_Acknowledge) {
 	if !known || n == nil || n.Status.Task == nil || n.Status.Task.ID != call.TaskID.Value {
 		return // nobody's
 	}
-	on := framework.TaskState(n.Status.Task.State)
+	on := scheduler.TaskState(n.Status.Task.State)
 	if on == state || on.Terminal() || on != "" && order[on] == 0 || !state.Terminal() && order[on] >= order[state] {
 		return
 	}

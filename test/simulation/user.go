@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/mesos/framework"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 const frameworkName = "default"
@@ -97,7 +97,7 @@ func (w *world) userForces(agents map[string]bool) (all bool) {
 			all = false
 			continue
 		}
-		if t == nil || !agents[t.AgentID] || framework.TaskState(t.State).Terminal() || o.GetAnnotations() != nil {
+		if t == nil || !agents[t.AgentID] || scheduler.TaskState(t.State).Terminal() || o.GetAnnotations() != nil {
 			continue
 		}
 		key := client.ObjectKeyFromObject(o)

@@ -11,38 +11,38 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
-	"github.com/k8sm/k8sm/mesos/framework"
 	"github.com/k8sm/k8sm/mesos/mesostest"
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
 // records is a store in memory.
 type records struct {
 	mu     sync.Mutex
-	states map[string]framework.TaskState
+	states map[string]scheduler.TaskState
 }
 
 func (r *records) StoreFrameworkID(context.Context, string) error { return nil }
 
-func (r *records) Prepare(_ context.Context, in framework.Intent) (framework.Payload, error) {
+func (r *records) Prepare(_ context.Context, in scheduler.Intent) (scheduler.Payload, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.states[in.TaskID] = ""
-	return framework.Payload{Name: in.TaskID, Command: "run", Overhead: placement.Resources{CPUs: 0.1, MemMiB: 32}}, nil
+	return scheduler.Payload{Name: in.TaskID, Command: "run", Overhead: placement.Resources{CPUs: 0.1, MemMiB: 32}}, nil
 }
 
-func (r *records) Record(_ context.Context, st framework.TaskStatus) error {
+func (r *records) Record(_ context.Context, st scheduler.TaskStatus) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, known := r.states[st.TaskID]; !known {
-		return framework.ErrUnknownTask
+		return scheduler.ErrUnknownTask
 	}
 	r.states[st.TaskID] = st.State
 	return nil
 }
 
-func (r *records) state(taskID string) framework.TaskState {
+func (r *records) state(taskID string) scheduler.TaskState {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.states[taskID]
@@ -56,10 +56,10 @@ type conversation struct {
 
 func converse(t *testing.T, masters string) *conversation {
 	t.Helper()
-	c := &conversation{t: t, records: &records{states: map[string]framework.TaskState{}}}
+	c := &conversation{t: t, records: &records{states: map[string]scheduler.TaskState{}}}
 	s, err := session.New(session.Config{
 		Masters: []string{masters}, Store: c.records, Clock: time.Now,
-		Framework: framework.Info{Name: "k8sm", User: "root", Roles: []string{"k8sm"}, FailoverTimeout: time.Hour},
+		Framework: scheduler.Info{Name: "k8sm", User: "root", Roles: []string{"k8sm"}, FailoverTimeout: time.Hour},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -118,13 +118,13 @@ func TestSessionFollowsTheLeader(t *testing.T) {
 	ms := cluster(t)
 	first, second := ms.All()[0], ms.All()[1]
 	ours := converse(t, "zk://"+z.addr()+"/mesos")
-	ours.await("without masters, nobody leads", func(st session.State) bool { return st.Reason == framework.NoLeader })
+	ours.await("without masters, nobody leads", func(st session.State) bool { return st.Reason == scheduler.NoLeader })
 
 	one := z.enrol("/mesos", first.Addr(), zk.WorldACL(zk.PermAll), "")
 	ours.await("the first master is subscribed to", at(first))
 	z.enrol("/mesos", second.Addr(), zk.WorldACL(zk.PermAll), "")
 	ours.Want(placement.Demand{ID: "node-1.1", Group: "general", Role: "k8sm", Resources: placement.Resources{CPUs: 1, MemMiB: 512}})
-	ours.await("a task runs", func(session.State) bool { return ours.state("node-1.1") == framework.TaskRunning })
+	ours.await("a task runs", func(session.State) bool { return ours.state("node-1.1") == scheduler.TaskRunning })
 
 	one.conn.Close() // its node goes with its session
 	ms.Elect(1)
@@ -188,7 +188,7 @@ func TestCredentialsOfZooKeeper(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ours := converse(t, "zk://"+userinfo+z.addr()+"/secret")
 			ours.await("the reason is told, and no secret", func(st session.State) bool {
-				return st.Reason == framework.MasterUnreachable &&
+				return st.Reason == scheduler.MasterUnreachable &&
 					strings.Contains(st.Message, "may not be read with these credentials") && !strings.Contains(st.Message, "guess")
 			})
 		})

@@ -8,12 +8,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const events = `{"Action":"run","Package":"github.com/k8sm/k8sm/mesos/framework","Test":"TestA"}
-{"Action":"pass","Package":"github.com/k8sm/k8sm/mesos/framework","Test":"TestA/one"}
-{"Action":"pass","Package":"github.com/k8sm/k8sm/mesos/framework","Test":"TestA"}
-{"Action":"fail","Package":"github.com/k8sm/k8sm/mesos/framework","Test":"TestB"}
-{"Action":"skip","Package":"github.com/k8sm/k8sm/mesos/framework","Test":"TestC"}
-{"Action":"pass","Package":"github.com/k8sm/k8sm/mesos/framework"}
+const events = `{"Action":"run","Package":"github.com/k8sm/k8sm/mesos/scheduler","Test":"TestA"}
+{"Action":"pass","Package":"github.com/k8sm/k8sm/mesos/scheduler","Test":"TestA/one"}
+{"Action":"pass","Package":"github.com/k8sm/k8sm/mesos/scheduler","Test":"TestA"}
+{"Action":"fail","Package":"github.com/k8sm/k8sm/mesos/scheduler","Test":"TestB"}
+{"Action":"skip","Package":"github.com/k8sm/k8sm/mesos/scheduler","Test":"TestC"}
+{"Action":"pass","Package":"github.com/k8sm/k8sm/mesos/scheduler"}
 `
 
 const specs = `[{"SuitePath":"/somewhere/test/integration","SpecReports":[
@@ -27,27 +27,27 @@ func TestCheck(t *testing.T) {
 		want   []string
 	}{
 		"every row has tests that passed": {
-			matrix: "| # | Fault | Tests |\n|---|---|---|\n| 1 | x | `mesos/framework TestA/one` |\n| 2 | y | `mesos/framework TestA`, `test/integration \"A pool grows\"` |\n",
+			matrix: "| # | Fault | Tests |\n|---|---|---|\n| 1 | x | `mesos/scheduler TestA/one` |\n| 2 | y | `mesos/scheduler TestA`, `test/integration \"A pool grows\"` |\n",
 		},
 		"a row names no test": {
-			matrix: "| 1 | x | |\n| 2 | y `z` | `mesos/framework TestA` |\n",
+			matrix: "| 1 | x | |\n| 2 | y `z` | `mesos/scheduler TestA` |\n",
 			want:   []string{"row 1 names no test"},
 		},
 		"tests did not pass": {
-			matrix: "| 1 | x | `mesos/framework TestB` `mesos/framework TestC` `mesos/framework TestD` |\n| 2 | y | `test/integration \"A pool panics\"` |\n",
+			matrix: "| 1 | x | `mesos/scheduler TestB` `mesos/scheduler TestC` `mesos/scheduler TestD` |\n| 2 | y | `test/integration \"A pool panics\"` |\n",
 			want: []string{
-				`row 1: mesos/framework "TestB" failed`,
-				`row 1: mesos/framework "TestC" was skipped`,
-				`row 1: mesos/framework "TestD" was not run`,
+				`row 1: mesos/scheduler "TestB" failed`,
+				`row 1: mesos/scheduler "TestC" was skipped`,
+				`row 1: mesos/scheduler "TestD" was not run`,
 				`row 2: test/integration "A pool panics" failed`,
 			},
 		},
 		"a test that was skipped does for none that passed": {
-			matrix: "| 1 | x | `mesos/framework TestC` |\n| 2 | y | `mesos/framework TestA`, `mesos/framework TestC` |\n",
-			want:   []string{`row 1: mesos/framework "TestC" was skipped`},
+			matrix: "| 1 | x | `mesos/scheduler TestC` |\n| 2 | y | `mesos/scheduler TestA`, `mesos/scheduler TestC` |\n",
+			want:   []string{`row 1: mesos/scheduler "TestC" was skipped`},
 		},
 		"a row is missing, one is double, one is strange": {
-			matrix: "| 1 | x | `mesos/framework TestA` |\n| 1 | x | `mesos/framework TestA` |\n| 3 | x | `mesos/framework TestA` |\n",
+			matrix: "| 1 | x | `mesos/scheduler TestA` |\n| 1 | x | `mesos/scheduler TestA` |\n| 3 | x | `mesos/scheduler TestA` |\n",
 			want:   []string{"row 1 is there twice", "row 3 is none of 1 to 2", "row 2 is missing"},
 		},
 	} {

@@ -1,0 +1,65 @@
+package mesosframework
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+// olderDuplicate returns the oldest other MesosFramework that would be the same
+// registration: a master, the name and the roles are the same. Both would compete for
+// the same resources, and nobody could tell them apart in Mesos. Nil if there is none.
+func olderDuplicate(of *v1alpha1.MesosFramework, all []v1alpha1.MesosFramework) *v1alpha1.MesosFramework {
+	var oldest *v1alpha1.MesosFramework
+	for i := range all {
+		other := &all[i]
+		if other.Name == of.Name || !sameRegistration(of.Spec, other.Spec) || !older(other, of) {
+			continue
+		}
+		if oldest == nil || older(other, oldest) {
+			oldest = other
+		}
+	}
+	return oldest
+}
+
+func sameRegistration(a, b v1alpha1.MesosFrameworkSpec) bool {
+	return a.Name == b.Name && sameSet(a.Roles, b.Roles) && overlap(a.Masters, b.Masters)
+}
+
+func sameSet(a, b []string) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) })
+}
+
+func overlap(a, b []string) bool {
+	return slices.ContainsFunc(a, func(m string) bool {
+		return slices.ContainsFunc(b, func(n string) bool { return address(m) == address(n) })
+	})
+}
+
+// address of a master, or of ZooKeeper, without scheme and login.
+func address(master string) string {
+	if _, rest, ok := strings.Cut(master, "://"); ok {
+		master = rest
+	}
+	if _, rest, ok := strings.Cut(master, "@"); ok {
+		master = rest
+	}
+	return strings.ToLower(master)
+}
+
+// older orders by creation, then by name, so that all agree who came first.
+func older(a, b *v1alpha1.MesosFramework) bool {
+	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.Name < b.Name
+	}
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+}
+
+func duplicateOf(other *v1alpha1.MesosFramework) *problem {
+	return &problem{v1alpha1.ReasonDuplicateFramework, fmt.Sprintf(
+		"MesosFramework %q is older and has a master, the name %q and the roles in common with this one: pools can refer to that one. Change the name or the roles of one of them if two registrations are meant.",
+		other.Name, other.Spec.Name)}
+}

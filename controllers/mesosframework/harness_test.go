@@ -1,0 +1,329 @@
+package mesosframework
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/identity"
+	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler"
+	"github.com/k8sm/k8sm/mesos/session"
+)
+
+// noon is when every story begins.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+const (
+	nodeName = "general-x7k2p"
+	taskID   = "general-x7k2p.0f1e2d3c.1"
+	digest1  = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+	digest2  = "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"
+)
+
+// fakeSession is a session whose state a test sets.
+type fakeSession struct {
+	mu       sync.Mutex
+	config   session.Config
+	state    session.State
+	tornDown bool
+	access   []session.Access // that it was told to go over to
+	updates  []scheduler.Info
+	windows  map[string]scheduler.Window
+	refuses  error // what Teardown answers
+	deaf     bool  // Run does not end with its context
+	release  chan struct{}
+	final    chan struct{} // closed when the state is final
+}
+
+func (f *fakeSession) Run(ctx context.Context) error {
+	if f.deaf {
+		<-f.release
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+	case <-f.final:
+	}
+	return nil
+}
+
+func (f *fakeSession) State() session.State {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state
+}
+
+func (f *fakeSession) Want(placement.Demand)         {}
+func (f *fakeSession) Forget(string)                 {}
+func (f *fakeSession) Kill(string, string)           {}
+func (f *fakeSession) Message(string, []byte)        {}
+func (f *fakeSession) Explain(string) (string, bool) { return "", false }
+func (f *fakeSession) Capacity(context.Context) placement.Capacity {
+	return placement.Capacity{Unknown: "a fake tells nothing"}
+}
+
+func (f *fakeSession) Maintenance(agentID string) (scheduler.Window, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w, planned := f.windows[agentID]
+	return w, planned
+}
+
+func (f *fakeSession) SetAccess(a session.Access) { f.access = append(f.access, a) }
+
+func (f *fakeSession) Update(info scheduler.Info) error {
+	f.updates = append(f.updates, info)
+	return nil
+}
+
+func (f *fakeSession) Teardown(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tornDown = f.refuses == nil
+	return f.refuses
+}
+
+// becomes sets the state of the session.
+func (f *fakeSession) becomes(s session.State) {
+	f.mu.Lock()
+	if s.Final && !f.state.Final {
+		close(f.final)
+	}
+	f.state = s
+	f.mu.Unlock()
+	f.config.Changed()
+}
+
+var subscribedState = session.State{
+	Subscribed: true, Reconciled: true, FrameworkID: "f-1", Master: "10.0.0.1:5050", MasterVersion: "1.11.1",
+	Reason: scheduler.Subscribed,
+}
+
+// story is a MesosFramework's life in a test.
+type story struct {
+	t          *testing.T
+	client     client.WithWatch
+	reconciler *Reconciler
+	recorder   *events.FakeRecorder
+	now        time.Time
+	sessions   []*fakeSession // in the order in which they were made
+	next       *fakeSession   // to be made next, if a test has something in mind
+	conflicts  int            // how many writes of status meet a conflict
+	writes     int            // of status
+	crash      *crash         // of the operator at one of its writes
+}
+
+func begin(t *testing.T, objects ...client.Object) *story {
+	t.Helper()
+	s := &story{t: t, now: noon, recorder: events.NewFakeRecorder(100)}
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+		WithStatusSubresource(&v1alpha1.MesosNode{}, &v1alpha1.MesosFramework{}).
+		WithIndex(&v1alpha1.MesosNode{}, fieldFramework, frameworkOf).
+		WithInterceptorFuncs(interceptor.Funcs{
+			SubResourcePatch: s.patch,
+			Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
+				return s.crash.at(func() error { return c.Patch(ctx, object, patch, opts...) })
+			},
+		}).Build()
+	s.start()
+	return s
+}
+
+// crash is the end of an operator at its nth write from now, before the write is made or
+// after it. Nothing is written from then on.
+type crash struct {
+	n     int
+	after bool
+}
+
+var errCrashed = errors.New("the operator has crashed")
+
+func (c *crash) at(write func() error) error {
+	if c == nil {
+		return write()
+	}
+	c.n--
+	if c.n > 0 || c.n == 0 && c.after {
+		if err := write(); err != nil || c.n > 0 {
+			return err
+		}
+	}
+	return errCrashed
+}
+
+// start starts an operator; one that ran before is no more.
+func (s *story) start() {
+	s.t.Helper()
+	sessions := NewSessions()
+	s.t.Cleanup(sessions.close)
+	s.reconciler = NewReconciler(Options{
+		Client: s.client, Live: s.client, Sessions: sessions, Tokens: identity.Tokens{Writer: s.client},
+		Supplies: supplies(), Recorder: s.recorder, Now: func() time.Time { return s.now }, Namespace: "k8sm-system",
+		Dial: s.dial,
+	})
+}
+
+func (s *story) dial(config session.Config) (Session, error) {
+	made := s.next
+	if made == nil {
+		made = &fakeSession{}
+	}
+	s.next = nil
+	made.config, made.final = config, make(chan struct{})
+	s.sessions = append(s.sessions, made)
+	return made, nil
+}
+
+// patch lets writes of status meet conflicts, by a change that somebody else makes.
+func (s *story) patch(ctx context.Context, c client.Client, sub string, object client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+	s.writes++
+	if s.conflicts > 0 {
+		s.conflicts--
+		other := object.DeepCopyObject().(client.Object)
+		if err := c.Get(ctx, client.ObjectKeyFromObject(object), other); err != nil {
+			return err
+		}
+		other.SetLabels(map[string]string{"touched": time.Duration(s.conflicts).String()})
+		if err := c.Update(ctx, other); err != nil {
+			return err
+		}
+	}
+	return s.crash.at(func() error { return c.SubResource(sub).Patch(ctx, object, patch, opts...) })
+}
+
+// reconcile looks at a framework, and returns when to look again.
+func (s *story) reconcile(name string) time.Duration {
+	s.t.Helper()
+	result, err := s.reconciler.Reconcile(context.Background(), reconcile.Request{NamespacedName: client.ObjectKey{Name: name}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return result.RequeueAfter
+}
+
+func (s *story) framework(name string) *v1alpha1.MesosFramework {
+	s.t.Helper()
+	out := &v1alpha1.MesosFramework{}
+	if err := s.client.Get(context.Background(), client.ObjectKey{Name: name}, out); err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}
+
+func (s *story) node() *v1alpha1.MesosNode {
+	s.t.Helper()
+	out := &v1alpha1.MesosNode{}
+	if err := s.client.Get(context.Background(), client.ObjectKey{Name: nodeName}, out); err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}
+
+// condition of a framework, as status, reason and message.
+func (s *story) condition(name, kind string) (status metav1.ConditionStatus, reason, message string) {
+	s.t.Helper()
+	c := meta.FindStatusCondition(s.framework(name).Status.Conditions, kind)
+	if c == nil {
+		s.t.Fatalf("there is no condition %s", kind)
+	}
+	return c.Status, c.Reason, c.Message
+}
+
+// await waits until something is so.
+func (s *story) await(what string, is func() bool) {
+	s.t.Helper()
+	for range 200 {
+		if is() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.t.Fatalf("waited in vain: %s", what)
+}
+
+func newFramework(name string, changes ...func(*v1alpha1.MesosFramework)) *v1alpha1.MesosFramework {
+	f := &v1alpha1.MesosFramework{
+		ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(noon), Generation: 1},
+		Spec: v1alpha1.MesosFrameworkSpec{
+			Masters: []string{"leader.mesos:5050"}, Name: "k8sm", User: "root", Roles: []string{"k8sm"},
+			FailoverTimeout: &metav1.Duration{Duration: 168 * time.Hour},
+		},
+	}
+	for _, change := range changes {
+		change(f)
+	}
+	return f
+}
+
+const staticPod = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"agent"},"spec":{"containers":[{"name":"main","image":"example/agent:1"}]}}`
+
+func newNode(changes ...func(*v1alpha1.MesosNode)) *v1alpha1.MesosNode {
+	n := &v1alpha1.MesosNode{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: nodeName, UID: "0f1e2d3c-aaaa-bbbb-cccc-000000000001",
+			Labels: map[string]string{v1alpha1.LabelPool: "general"}, Finalizers: []string{v1alpha1.FinalizerRelease},
+		},
+		Spec: v1alpha1.MesosNodeSpec{
+			FrameworkRef: v1alpha1.FrameworkReference{Name: "default"},
+			Template: v1alpha1.NodeTemplate{
+				Metadata: v1alpha1.NodeTemplateMetadata{Labels: map[string]string{"team": "data"}},
+				Spec: v1alpha1.NodeTemplateSpec{
+					Resources: v1alpha1.NodeResources{CPU: resource.MustParse("4"), Memory: resource.MustParse("16Gi")},
+					Overhead:  v1alpha1.NodeOverhead{CPU: resource.MustParse("100m"), Memory: resource.MustParse("256Mi")},
+					Taints:    []v1alpha1.Taint{{Key: "dedicated", Value: "data", Effect: corev1.TaintEffectNoSchedule}},
+
+					Kubelet: v1alpha1.NodeKubelet{
+						Config:     &runtime.RawExtension{Raw: []byte(`{"maxPods": 30}`)},
+						StaticPods: []runtime.RawExtension{{Raw: []byte(staticPod)}},
+					},
+					StartupTaints: []v1alpha1.Taint{{Key: "example.com/agent-not-ready", Effect: corev1.TaintEffectNoExecute}},
+				},
+			},
+		},
+		Status: v1alpha1.MesosNodeStatus{Attempt: 1},
+	}
+	for _, change := range changes {
+		change(n)
+	}
+	return n
+}
+
+func supplies() Supplies {
+	return Supplies{
+		Runtime: Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{
+			{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: "http://files.example/k8sm/executor?v=1", SHA256: digest1},
+			{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/kubelet", SHA256: digest2},
+		}},
+		APIServer: "https://kubernetes.example:6443", CAData: []byte("a certificate"),
+		ClusterDNS: []string{"10.96.0.10"}, ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm",
+	}
+}
+
+func newIntent() scheduler.Intent {
+	return scheduler.Intent{
+		TaskID: taskID, AgentID: "S1", Hostname: "agent-1.example", Address: "10.1.2.3", Region: "eu", Zone: "eu-1",
+		Ports: []int{31000, 31001}, Resources: placement.Resources{CPUs: 4, MemMiB: 16384, Ports: 2},
+	}
+}

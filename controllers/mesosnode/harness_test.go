@@ -1,0 +1,362 @@
+package mesosnode
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler"
+)
+
+// noon is when every story begins.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+const (
+	nodeName = "general-x7k2p"
+	nodeUID  = types.UID("0f1e2d3c-aaaa-bbbb-cccc-000000000001")
+	agentID  = "c0ffee-S3"
+	firstID  = "general-x7k2p.0f1e2d3c.1"
+)
+
+// story is a node's life in a test: a reconciler over an API server in memory, and all
+// those it talks to.
+type story struct {
+	t          *testing.T
+	client     client.WithWatch
+	reconciler *Reconciler
+	now        time.Time
+	session    *fakeSession
+	sessions   bool                        // whether the framework has a session
+	windows    map[string]scheduler.Window // by agent
+	tokens     *fakeTokens
+	missing    []string // artifacts
+	recorder   *events.FakeRecorder
+	writes     int              // to the API server
+	evictions  map[string]error // answers, by pod
+	last       reconcile.Result
+}
+
+// fakeSession is a framework's session that records what it is asked for.
+type fakeSession struct {
+	ready       bool
+	wanted      map[string]placement.Demand
+	killed      map[string]string // agent by task
+	messages    []string          // to the task of the story
+	explanation string
+}
+
+func (f *fakeSession) Ready() bool                   { return f.ready }
+func (f *fakeSession) Want(d placement.Demand)       { f.wanted[d.ID] = d }
+func (f *fakeSession) Forget(taskID string)          { delete(f.wanted, taskID) }
+func (f *fakeSession) Kill(taskID, agentID string)   { f.killed[taskID] = agentID }
+func (f *fakeSession) Message(_ string, data []byte) { f.messages = append(f.messages, string(data)) }
+func (f *fakeSession) Explain(string) (string, bool) { return f.explanation, f.explanation != "" }
+func (s *story) Get(name string) (Framework, bool)   { return s.session, s.sessions && name == "default" }
+func (s *story) Maintenance(_, agent string) (scheduler.Window, bool) {
+	w, planned := s.windows[agent]
+	return w, planned
+}
+func (s *story) Missing(v1alpha1.NodeRuntime) []string { return s.missing }
+
+// fakeTokens counts revocations by task.
+type fakeTokens struct {
+	revoked []string
+	err     error
+}
+
+func (f *fakeTokens) Revoke(_ context.Context, node *v1alpha1.MesosNode) error {
+	if node.Status.Task != nil && f.err == nil {
+		f.revoked = append(f.revoked, node.Status.Task.ID)
+	}
+	return f.err
+}
+
+// begin starts a story with a new MesosNode, a framework that is ready, and what else
+// there is.
+func begin(t *testing.T, objects ...client.Object) *story {
+	t.Helper()
+	s := &story{
+		t: t, now: noon, sessions: true,
+		session:   &fakeSession{ready: true, wanted: map[string]placement.Demand{}, killed: map[string]string{}},
+		tokens:    &fakeTokens{},
+		recorder:  events.NewFakeRecorder(100),
+		evictions: map[string]error{},
+	}
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.client = fake.NewClientBuilder().WithScheme(scheme).
+		WithObjects(append(objects, newFramework(), newNode())...).
+		WithStatusSubresource(&v1alpha1.MesosNode{}, &v1alpha1.MesosFramework{}).
+		WithIndex(&corev1.Pod{}, "spec.nodeName", func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).
+		WithIndex(&v1alpha1.MesosNode{}, fieldUnsettled, unsettled).
+		WithIndex(&v1alpha1.MesosNode{}, fieldAgent, agentOf).
+		WithInterceptorFuncs(s.faults()).Build()
+	s.reconciler = NewReconciler(Options{
+		Client: s.client, Live: s.client, Frameworks: s, Tokens: s.tokens, Artifacts: s, Recorder: s.recorder,
+		Now: func() time.Time { return s.now }, Changes: make(chan event.GenericEvent),
+	})
+	return s
+}
+
+// faults count writes, and answer evictions as the story says: an eviction that is
+// allowed deletes its pod.
+func (s *story) faults() interceptor.Funcs {
+	return interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			s.writes++
+			return c.Patch(ctx, o, p, opts...)
+		},
+		SubResourcePatch: func(ctx context.Context, c client.Client, kind string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			s.writes++
+			return c.SubResource(kind).Patch(ctx, o, p, opts...)
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			s.writes++
+			return c.Delete(ctx, o, opts...)
+		},
+		SubResourceCreate: func(ctx context.Context, c client.Client, _ string, o, _ client.Object, _ ...client.SubResourceCreateOption) error {
+			if err := s.evictions[o.GetName()]; err != nil {
+				return err
+			}
+			return c.Delete(ctx, o)
+		},
+	}
+}
+
+func newFramework() *v1alpha1.MesosFramework {
+	return &v1alpha1.MesosFramework{
+		ObjectMeta: metav1.ObjectMeta{Name: "default"},
+		Spec:       v1alpha1.MesosFrameworkSpec{Masters: []string{"m:5050"}, Roles: []string{"k8sm", "other"}},
+	}
+}
+
+func newNode() *v1alpha1.MesosNode {
+	return &v1alpha1.MesosNode{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: nodeName, UID: nodeUID, Generation: 1, CreationTimestamp: metav1.NewTime(noon),
+			Labels:     map[string]string{v1alpha1.LabelPool: "general"},
+			Finalizers: []string{v1alpha1.FinalizerRelease},
+		},
+		Spec: v1alpha1.MesosNodeSpec{
+			FrameworkRef: v1alpha1.FrameworkReference{Name: "default"},
+			Template: v1alpha1.NodeTemplate{
+				Metadata: v1alpha1.NodeTemplateMetadata{Labels: map[string]string{"team": "data"}, Annotations: map[string]string{"note": "x"}},
+				Spec: v1alpha1.NodeTemplateSpec{
+					Resources: v1alpha1.NodeResources{CPU: resource.MustParse("2"), Memory: resource.MustParse("4Gi")},
+					Taints:    []v1alpha1.Taint{{Key: "dedicated", Value: "data", Effect: corev1.TaintEffectNoSchedule}},
+
+					StartupTaints: []v1alpha1.Taint{{Key: "example.com/agent-not-ready", Effect: corev1.TaintEffectNoExecute}},
+				},
+			},
+			Placement: v1alpha1.Placement{MaxNodesPerAgent: 1},
+		},
+	}
+}
+
+// look has the reconciler look at the node once, and fails the test on an error.
+func (s *story) look() {
+	s.t.Helper()
+	result, err := s.tryLook()
+	if err != nil {
+		s.t.Fatalf("reconciling: %v", err)
+	}
+	s.last = result
+}
+
+func (s *story) tryLook() (reconcile.Result, error) {
+	return s.reconciler.Reconcile(context.Background(), reconcile.Request{NamespacedName: types.NamespacedName{Name: nodeName}})
+}
+
+// after lets time pass, then looks.
+func (s *story) after(d time.Duration) {
+	s.t.Helper()
+	s.now = s.now.Add(d)
+	s.look()
+}
+
+// node reads the MesosNode, nil when it is gone.
+func (s *story) node() *v1alpha1.MesosNode {
+	s.t.Helper()
+	node := &v1alpha1.MesosNode{}
+	err := s.client.Get(context.Background(), client.ObjectKey{Name: nodeName}, node)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return node
+}
+
+// mesos writes the task's status as the session's store would, and looks.
+func (s *story) mesos(state scheduler.TaskState, change ...func(*v1alpha1.MesosTask)) {
+	s.t.Helper()
+	node := s.node()
+	if node.Status.Task == nil {
+		node.Status.Task = &v1alpha1.MesosTask{
+			ID: TaskID(node, node.Status.Attempt), AgentID: agentID, AgentHostname: "agent-3.example",
+			Region: "eu", Zone: "eu-1", IntentTime: metav1.NewTime(s.now),
+		}
+	}
+	node.Status.Task.State = string(state)
+	node.Status.Task.UpdateTime = &metav1.Time{Time: s.now}
+	for _, c := range change {
+		c(node.Status.Task)
+	}
+	if err := s.client.Status().Update(context.Background(), node); err != nil {
+		s.t.Fatal(err)
+	}
+	s.look()
+}
+
+// kubelet registers the Node, or sets its readiness, and looks.
+func (s *story) kubelet(ready corev1.ConditionStatus) {
+	s.t.Helper()
+	ctx := context.Background()
+	object := s.object()
+	if object == nil {
+		object = &corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: types.UID("node-of-" + s.node().Status.Task.ID)},
+			Spec:       corev1.NodeSpec{ProviderID: providerID(s.node())},
+		}
+		if err := s.client.Create(ctx, object); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	object.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready, Message: "kubelet says " + string(ready)}}
+	if err := s.client.Status().Update(ctx, object); err != nil {
+		s.t.Fatal(err)
+	}
+	s.look()
+}
+
+// object reads the Node, nil when there is none.
+func (s *story) object() *corev1.Node {
+	s.t.Helper()
+	object := &corev1.Node{}
+	err := s.client.Get(context.Background(), client.ObjectKey{Name: nodeName}, object)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return object
+}
+
+// running brings the node to where it is ready.
+func (s *story) running() *story {
+	s.t.Helper()
+	s.look()
+	s.mesos(scheduler.TaskStarting)
+	s.kubelet(corev1.ConditionFalse)
+	s.mesos(scheduler.TaskRunning)
+	s.kubelet(corev1.ConditionTrue)
+	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+	return s
+}
+
+// release deletes the MesosNode, as a pool or a person would, and looks.
+func (s *story) release() {
+	s.t.Helper()
+	if err := s.client.Delete(context.Background(), s.node()); err != nil {
+		s.t.Fatal(err)
+	}
+	s.look()
+}
+
+// change changes the MesosNode as a person would, and looks.
+func (s *story) change(how func(*v1alpha1.MesosNode)) {
+	s.t.Helper()
+	node := s.node()
+	how(node)
+	if err := s.client.Update(context.Background(), node); err != nil {
+		s.t.Fatal(err)
+	}
+	s.look()
+}
+
+// is checks a condition.
+func (s *story) is(kind string, status metav1.ConditionStatus, reason string) {
+	s.t.Helper()
+	node := s.node()
+	if node == nil {
+		s.t.Fatal("the MesosNode is gone")
+	}
+	c := meta.FindStatusCondition(node.Status.Conditions, kind)
+	if c == nil {
+		s.t.Fatalf("condition %s is not set", kind)
+	}
+	if c.Status != status || c.Reason != reason {
+		s.t.Errorf("%s is %s/%s (%s), want %s/%s", kind, c.Status, c.Reason, c.Message, status, reason)
+	}
+}
+
+// says checks that a condition's message holds a word.
+func (s *story) says(kind, word string) {
+	s.t.Helper()
+	if c := meta.FindStatusCondition(s.node().Status.Conditions, kind); c == nil || !strings.Contains(c.Message, word) {
+		s.t.Errorf("%s is %+v, want a message with %q", kind, c, word)
+	}
+}
+
+// told checks that there was an event of the reason, and drops all there were.
+func (s *story) told(reason string) {
+	s.t.Helper()
+	var heard []string
+	for len(s.recorder.Events) > 0 {
+		heard = append(heard, <-s.recorder.Events)
+	}
+	for _, e := range heard {
+		if strings.Contains(e, " "+reason+" ") {
+			return
+		}
+	}
+	s.t.Errorf("no event %s among %q", reason, heard)
+}
+
+// gone checks that the MesosNode is gone.
+func (s *story) gone() {
+	s.t.Helper()
+	if s.node() != nil {
+		s.t.Errorf("the MesosNode is still there: %+v", s.node().Status)
+	}
+}
+
+// wants checks that exactly these tasks are wanted.
+func (s *story) wants(ids ...string) {
+	s.t.Helper()
+	if len(s.session.wanted) != len(ids) {
+		s.t.Errorf("wanted are %v, want %v", s.session.wanted, ids)
+	}
+	for _, id := range ids {
+		if _, ok := s.session.wanted[id]; !ok {
+			s.t.Errorf("%s is not wanted, but %v", id, s.session.wanted)
+		}
+	}
+}
+
+var errBroken = errors.New("broken")

@@ -1,0 +1,328 @@
+package mesosnode
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler"
+)
+
+func TestANodeIsBorn(t *testing.T) {
+	s := begin(t)
+	s.look()
+	s.is(v1alpha1.ConditionLaunched, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForOffer)
+	want := placement.Demand{ID: firstID, Group: "general", Role: "k8sm", MaxPerAgent: 1,
+		Resources: placement.Resources{CPUs: 2, MemMiB: 4096, Ports: 2}}
+	if diff := cmp.Diff(want, s.session.wanted[firstID]); diff != "" {
+		t.Errorf("demand (-want +got):\n%s", diff)
+	}
+
+	s.mesos("")
+	s.is(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonIntentRecorded)
+	s.mesos(scheduler.TaskStaging)
+	s.is(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonTaskStaging)
+	s.mesos(scheduler.TaskStarting)
+	s.is(v1alpha1.ConditionLaunched, metav1.ConditionTrue, v1alpha1.ReasonTaskStarting)
+	s.told(v1alpha1.EventLaunched)
+	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNodeNotFound)
+
+	s.kubelet(corev1.ConditionFalse)
+	s.is(v1alpha1.ConditionRegistered, metav1.ConditionTrue, v1alpha1.ReasonNodeRegistered)
+	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNodeNotReady)
+	s.told(v1alpha1.EventRegistered)
+
+	s.mesos(scheduler.TaskRunning)
+	s.kubelet(corev1.ConditionTrue)
+	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+	s.told(v1alpha1.EventReady)
+	if node := s.node(); node.Status.ProviderID != "mesos://"+agentID+"/"+firstID || node.Status.NodeName != nodeName {
+		t.Errorf("status is %+v", node.Status)
+	}
+}
+
+func TestANodeAtRestCostsNothing(t *testing.T) {
+	s := begin(t).running()
+	s.look()
+	s.writes = 0
+	s.after(time.Hour)
+	if s.writes != 0 || s.last != (reconcile.Result{}) {
+		t.Errorf("%d writes, and asked to be looked at again: %+v", s.writes, s.last)
+	}
+}
+
+func TestADemandWaits(t *testing.T) {
+	for name, test := range map[string]struct {
+		given   func(*story)
+		status  metav1.ConditionStatus
+		reason  string
+		message string
+		wanted  []string
+	}{
+		"for a word from Mesos": {
+			given:  func(*story) {},
+			status: metav1.ConditionUnknown, reason: v1alpha1.ReasonWaitingForOffer, message: "Waiting for an offer", wanted: []string{firstID},
+		},
+		"and is told why": {
+			given:  func(s *story) { s.session.explanation = "0 of 12 agents fit" },
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonWaitingForOffer, message: "0 of 12 agents fit", wanted: []string{firstID},
+		},
+		"for a framework that is not connected": {
+			given:  func(s *story) { s.session.ready = false },
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonWaitingForFramework, message: "not connected yet", wanted: []string{firstID},
+		},
+		"for a framework that has no session": {
+			given:  func(s *story) { s.sessions = false },
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonWaitingForFramework, message: "not connected yet",
+		},
+		"for a framework that does not exist": {
+			given: func(s *story) {
+				s.sessions = false
+				if err := s.client.Delete(context.Background(), newFramework()); err != nil {
+					s.t.Fatal(err)
+				}
+			},
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonWaitingForFramework, message: `no MesosFramework "default"`,
+		},
+		"for somebody to name the kubelet": {
+			given:  func(s *story) { s.missing = []string{"kubelet", "runc"} },
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonArtifactsMissing, message: "kubelet, runc",
+		},
+		"for a kubelet configuration that can be": {
+			given: func(s *story) {
+				node := s.node()
+				node.Spec.Template.Spec.Kubelet.Config = &runtime.RawExtension{Raw: []byte(`{"cgroupRoot": "/"}`)}
+				if err := s.client.Update(context.Background(), node); err != nil {
+					s.t.Fatal(err)
+				}
+			},
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonKubeletConfigInvalid, message: "cgroupRoot is not a pool's to set",
+		},
+		"because its name is taken": {
+			given: func(s *story) {
+				if err := s.client.Create(context.Background(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}}); err != nil {
+					s.t.Fatal(err)
+				}
+			},
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonNodeForeign, message: "left alone",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := begin(t)
+			test.given(s)
+			s.look()
+			s.after(explainAfter)
+			s.after(time.Second)
+			s.is(v1alpha1.ConditionLaunched, test.status, test.reason)
+			s.says(v1alpha1.ConditionLaunched, test.message)
+			s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, test.reason)
+			s.wants(test.wanted...)
+		})
+	}
+}
+
+func TestADemandIsToldToASessionThatComesLater(t *testing.T) {
+	s := begin(t)
+	s.sessions = false
+	s.look()
+	s.wants()
+	requests := s.reconciler.concerned(context.Background(), newFramework())
+	if len(requests) != 1 {
+		t.Fatalf("the session's news concern %v, want the node that waits", requests)
+	}
+	s.sessions = true
+	s.look()
+	s.wants(firstID)
+}
+
+func TestASessionThatChangesIsNoNewsForNodesThatAreUp(t *testing.T) {
+	s := begin(t).running()
+	if requests := s.reconciler.concerned(context.Background(), newFramework()); len(requests) != 0 {
+		t.Errorf("the session's news concern %v, want none", requests)
+	}
+}
+
+func TestAnAttemptFails(t *testing.T) {
+	because := func(reason, message string) func(*v1alpha1.MesosTask) {
+		return func(task *v1alpha1.MesosTask) { task.Reason, task.Message = reason, message }
+	}
+	for name, test := range map[string]struct {
+		state  scheduler.TaskState
+		why    func(*v1alpha1.MesosTask)
+		wait   time.Duration // until the next attempt
+		reason string        // meanwhile
+		avoid  []string
+	}{
+		"dropped: tried again at once, on any agent":         {state: scheduler.TaskDropped, why: because(scheduler.ReasonInvalidOffers, "")},
+		"failed: tried again at once, on another agent":      {state: scheduler.TaskFailed, why: because("REASON_CONTAINER_LAUNCH_FAILED", "no disk"), avoid: []string{agentID}},
+		"killed: tried again at once, on another agent":      {state: scheduler.TaskKilled, why: because("", ""), avoid: []string{agentID}},
+		"gone: tried again at once, on another agent":        {state: scheduler.TaskGone, why: because("", ""), avoid: []string{agentID}},
+		"finished before it began: tried on another agent":   {state: scheduler.TaskFinished, why: because("", ""), avoid: []string{agentID}},
+		"rejected: tried again much later":                   {state: scheduler.TaskError, why: because("REASON_TASK_INVALID", "bad"), wait: maxBackoff, reason: v1alpha1.ReasonTaskRejected},
+		"refused as malformed: tried again much later":       {state: scheduler.TaskDropped, why: because(scheduler.ReasonCallRefused, "bad"), wait: maxBackoff, reason: v1alpha1.ReasonTaskRejected},
+		"not prepared: tried again after a while, no blame":  {state: scheduler.TaskDropped, why: because(scheduler.ReasonPrepareFailed, "no token"), wait: agentBackoff, reason: v1alpha1.ReasonBackingOff},
+		"pre-empted: tried again at once, no blame":          {state: scheduler.TaskGone, why: because("REASON_CONTAINER_PREEMPTED", "")},
+		"turned away by a drain: tried again, no blame":      {state: scheduler.TaskDropped, why: because("REASON_AGENT_DRAINING", "")},
+		"ended by a drain: tried again at once, no blame":    {state: scheduler.TaskKilled, why: because("REASON_AGENT_DRAINING", "")},
+		"gone with its framework: tried again, no blame":     {state: scheduler.TaskGone, why: because(scheduler.ReasonFrameworkRemoved, "")},
+		"gone by an operator's word: tried on another agent": {state: scheduler.TaskGoneByOperator, why: because("", ""), avoid: []string{agentID}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := begin(t)
+			s.look()
+			s.session.Forget(firstID) // the session launched it
+			s.mesos(test.state, test.why)
+			s.told(v1alpha1.EventLaunchFailed)
+			if test.wait > 0 {
+				s.is(v1alpha1.ConditionLaunched, metav1.ConditionFalse, test.reason)
+				s.wants()
+				if s.last.RequeueAfter != test.wait {
+					t.Errorf("looks again after %s, want %s", s.last.RequeueAfter, test.wait)
+				}
+				s.after(test.wait)
+				if len(s.recorder.Events) > 0 {
+					t.Errorf("told twice: %q", <-s.recorder.Events)
+				}
+			}
+			s.wants("general-x7k2p.0f1e2d3c.2")
+			if diff := cmp.Diff(test.avoid, s.session.wanted["general-x7k2p.0f1e2d3c.2"].Avoid); diff != "" {
+				t.Errorf("avoided agents (-want +got):\n%s", diff)
+			}
+			if len(test.avoid) > 0 {
+				s.says(v1alpha1.ConditionLaunched, "Waiting for an offer that fits. The task on agent agent-3.example ended ("+string(test.state))
+			}
+			node := s.node()
+			if node.Status.Task != nil || node.Status.Attempt != 2 {
+				t.Errorf("attempt %d with task %+v, want attempt 2 without", node.Status.Attempt, node.Status.Task)
+			}
+			if diff := cmp.Diff([]string{firstID}, s.tokens.revoked); diff != "" {
+				t.Errorf("revoked tokens (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNothingIsTriedAgainWhileTheTokenIsStillGood(t *testing.T) {
+	s := begin(t)
+	s.look()
+	s.session.Forget(firstID)
+	s.tokens.err = errBroken
+	node := s.node()
+	node.Status.Task = &v1alpha1.MesosTask{ID: firstID, AgentID: agentID, State: string(scheduler.TaskFailed), IntentTime: metav1.NewTime(noon)}
+	if err := s.client.Status().Update(context.Background(), node); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.tryLook(); err == nil {
+		t.Error("no error")
+	}
+	s.wants()
+	if got := s.node().Status.Attempt; got != 1 {
+		t.Errorf("attempt is %d, want 1", got)
+	}
+}
+
+func TestMesosLosesSightOfATask(t *testing.T) {
+	for _, state := range []scheduler.TaskState{scheduler.TaskUnreachable, scheduler.TaskLost, scheduler.TaskUnknown} {
+		t.Run(string(state)+" before the Node registered", func(t *testing.T) {
+			s := begin(t)
+			s.look()
+			s.session.Forget(firstID)
+			s.mesos(state)
+			s.after(24 * time.Hour)
+			s.is(v1alpha1.ConditionLaunched, metav1.ConditionUnknown, v1alpha1.ReasonTaskUnreachable)
+			s.wants()
+			if len(s.session.killed) != 0 {
+				t.Errorf("killed: %v", s.session.killed)
+			}
+		})
+		t.Run(string(state)+" while the Node is silent", func(t *testing.T) {
+			s := begin(t).running()
+			s.mesos(state)
+			s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+			s.kubelet(corev1.ConditionUnknown)
+			s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTaskUnreachable)
+			s.mesos(scheduler.TaskRunning)
+			s.kubelet(corev1.ConditionTrue)
+			s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+		})
+	}
+}
+
+func TestALaunchThatLeadsNowhereIsGivenUp(t *testing.T) {
+	s := begin(t)
+	s.look()
+	s.mesos(scheduler.TaskStarting)
+	if s.last.RequeueAfter != DefaultLaunchTimeout {
+		t.Errorf("looks again after %s, want %s", s.last.RequeueAfter, DefaultLaunchTimeout)
+	}
+	s.session.ready = false
+	s.after(DefaultLaunchTimeout)
+	if len(s.session.killed) != 0 {
+		t.Fatal("judged while Mesos was out of sight")
+	}
+	s.session.ready = true
+	s.look()
+	if s.session.killed[firstID] != agentID {
+		t.Fatalf("killed: %v", s.session.killed)
+	}
+	s.says(v1alpha1.ConditionRegistered, "killed and the launch tried again")
+	s.session.Forget(firstID)
+	s.mesos(scheduler.TaskKilled)
+	s.wants("general-x7k2p.0f1e2d3c.2")
+}
+
+func TestATaskEndsUnderARegisteredNode(t *testing.T) {
+	s := begin(t).running()
+	s.session.Forget(firstID)
+	s.mesos(scheduler.TaskFailed, func(task *v1alpha1.MesosTask) { task.Message = "kubelet exited" })
+	s.told(v1alpha1.ReasonTaskEnded)
+	s.says(v1alpha1.ConditionReady, "kubelet exited")
+	if s.node().DeletionTimestamp.IsZero() {
+		t.Fatal("the MesosNode is not being deleted")
+	}
+	s.wants()
+	s.look()
+	if s.object() != nil {
+		t.Error("the Node of a task that ended is still there")
+	}
+	s.look()
+	s.gone()
+}
+
+func TestAPassOverAStaleRecordWritesAndWantsNothing(t *testing.T) {
+	s := begin(t)
+	stale := s.node()
+	s.look()
+	s.session.Forget(firstID)
+	p, err := s.reconciler.observe(context.Background(), stale)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range s.reconciler.living {
+		if err := step(context.Background(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	result, err := s.reconciler.finish(context.Background(), p, nil)
+	if err != nil || result.RequeueAfter != conflictRetry {
+		t.Errorf("got %+v and error %v, want another look soon", result, err)
+	}
+	s.wants()
+}
+
+func TestAHandmadeNodeGetsItsFinalizerBeforeAnythingIsWanted(t *testing.T) {
+	s := begin(t)
+	s.change(func(n *v1alpha1.MesosNode) { n.Finalizers = nil })
+	if diff := cmp.Diff([]string{v1alpha1.FinalizerRelease}, s.node().Finalizers); diff != "" {
+		t.Errorf("finalizers (-want +got):\n%s", diff)
+	}
+	s.wants(firstID)
+}

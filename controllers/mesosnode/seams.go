@@ -1,0 +1,57 @@
+package mesosnode
+
+import (
+	"context"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler"
+)
+
+// Frameworks finds the session that a MesosFramework has with Mesos.
+type Frameworks interface {
+	// Get returns the session of the named MesosFramework, and false while there is
+	// none: the MesosFramework does not exist, or cannot be used yet.
+	Get(name string) (Framework, bool)
+	// Maintenance is when an agent of the named MesosFramework's cluster is to be
+	// unavailable, as far as the master has told; false when nothing is planned. Of an
+	// agent that was asked for, each change of the answer is told.
+	Maintenance(name, agentID string) (scheduler.Window, bool)
+}
+
+// Framework is a session with Mesos, as much of it as a node needs. No method blocks,
+// and all of them can be called again with the same arguments: what they ask for is
+// level-triggered and lost with the session, so that it is asked of the next one too.
+type Framework interface {
+	// Ready tells whether the session is subscribed and knows what became of its
+	// tasks: only then is anything launched, and only then is silence of a task news.
+	Ready() bool
+	// Want asks for a place for the demand, until a task of its ID is launched or
+	// Forget is called. Of demands with one ID the last counts. One whose task is
+	// known already is ignored.
+	Want(demand placement.Demand)
+	// Forget withdraws the demand with this task ID, if there is one.
+	Forget(taskID string)
+	// Kill ends the task, and sends the call again until a terminal state is recorded.
+	Kill(taskID, agentID string)
+	// Message sends data to the task's executor, once: it may get lost, and is answered by
+	// the record of the task at best.
+	Message(taskID string, data []byte)
+	// Explain tells why a wanted demand has no place yet. Waiting is false when the
+	// demand is not wanted any more; the message is empty while nothing is known.
+	Explain(taskID string) (message string, waiting bool)
+}
+
+// Tokens takes back what a node was given to identify itself with.
+type Tokens interface {
+	// Revoke makes the bootstrap token of the node's current attempt useless. It is
+	// no error that there is none.
+	Revoke(ctx context.Context, node *v1alpha1.MesosNode) error
+}
+
+// Artifacts knows what the operator supplies of what a node is made of.
+type Artifacts interface {
+	// Missing names, in order, the artifacts that a node needs and that neither its
+	// template nor the operator supplies.
+	Missing(runtime v1alpha1.NodeRuntime) []string
+}

@@ -1,0 +1,297 @@
+package mesosnode
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/scheduler"
+)
+
+// podOn is a pod that runs on the node.
+func podOn(name string) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
+		Spec:       corev1.PodSpec{NodeName: nodeName},
+		Status:     corev1.PodStatus{Phase: corev1.PodRunning},
+	}
+}
+
+func TestANodeGoes(t *testing.T) {
+	s := begin(t, podOn("web"))
+	s.running()
+	s.evictions["web"] = errors.New("the budget web says no")
+	s.release()
+	if !s.object().Spec.Unschedulable {
+		t.Error("the Node takes new pods")
+	}
+	s.is(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
+	s.says(v1alpha1.ConditionReady, "default/web: the budget web says no")
+	s.told(v1alpha1.EventEvictionBlocked)
+	s.after(24 * time.Hour)
+	if len(s.session.killed) != 0 {
+		t.Fatal("killed before it was drained")
+	}
+	if len(s.recorder.Events) != 0 {
+		t.Errorf("told the same again: %s", <-s.recorder.Events)
+	}
+
+	delete(s.evictions, "web")
+	s.after(time.Minute) // evicted
+	s.after(time.Minute) // gone
+	s.is(v1alpha1.ConditionDrained, metav1.ConditionTrue, v1alpha1.ReasonDrained)
+	s.is(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonTerminating)
+	if s.session.killed[firstID] != agentID {
+		t.Fatalf("killed: %v", s.session.killed)
+	}
+	if s.object() == nil {
+		t.Fatal("the Node was deleted while its task may run")
+	}
+	if s.last.RequeueAfter != 0 {
+		t.Errorf("polls every %s for what Mesos will tell", s.last.RequeueAfter)
+	}
+
+	s.mesos(scheduler.TaskKilled)
+	if s.object() != nil {
+		t.Error("the Node is still there")
+	}
+	s.look()
+	s.gone()
+	s.told(v1alpha1.EventReleased)
+	if diff := cmp.Diff([]string{firstID}, s.tokens.revoked); diff != "" {
+		t.Errorf("revoked tokens (-want +got):\n%s", diff)
+	}
+}
+
+func TestANodeThatRegistersAfterItWasDrainedIsDrainedAgain(t *testing.T) {
+	s := begin(t, podOn("web"))
+	s.look()
+	s.mesos(scheduler.TaskStarting)
+	s.sessions = false // nobody can be told to end the task
+	pod := podOn("web")
+	if err := s.client.Delete(context.Background(), pod); err != nil {
+		t.Fatal(err)
+	}
+	s.release()
+	s.is(v1alpha1.ConditionDrained, metav1.ConditionTrue, v1alpha1.ReasonDrained)
+
+	pod.ResourceVersion = ""
+	if err := s.client.Create(context.Background(), pod); err != nil {
+		t.Fatal(err)
+	}
+	s.evictions["web"] = errors.New("the budget web says no")
+	s.sessions = true
+	s.kubelet(corev1.ConditionTrue)
+	s.after(time.Minute)
+	if len(s.session.killed) != 0 {
+		t.Fatal("killed under a pod that came since")
+	}
+	if !s.object().Spec.Unschedulable {
+		t.Error("the Node takes new pods")
+	}
+	s.is(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
+
+	delete(s.evictions, "web")
+	s.after(time.Minute) // evicted
+	s.after(time.Minute) // gone
+	if s.session.killed[firstID] != agentID {
+		t.Fatalf("killed: %v", s.session.killed)
+	}
+}
+
+func TestTheDrainHasItsTime(t *testing.T) {
+	s := begin(t, podOn("web"))
+	s.client = withDrainTimeout(t, s, time.Minute)
+	s.running()
+	s.evictions["web"] = errors.New("the budget web says no")
+	s.release()
+	s.after(59 * time.Second)
+	s.is(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
+	if s.last.RequeueAfter != time.Second {
+		t.Errorf("looks again after %s, want when the time is up", s.last.RequeueAfter)
+	}
+	s.after(time.Second)
+	s.is(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDrainTimedOut)
+	s.says(v1alpha1.ConditionDrained, "default/web")
+	if s.session.killed[firstID] != agentID {
+		t.Fatalf("killed: %v", s.session.killed)
+	}
+}
+
+// withDrainTimeout gives the node's spec a timeout.
+func withDrainTimeout(t *testing.T, s *story, timeout time.Duration) client.WithWatch {
+	t.Helper()
+	node := s.node()
+	node.Spec.Drain.Timeout = &metav1.Duration{Duration: timeout}
+	if err := s.client.Update(context.Background(), node); err != nil {
+		t.Fatal(err)
+	}
+	return s.client
+}
+
+func TestANodeThatWasNeverLaunchedGoesAtOnce(t *testing.T) {
+	s := begin(t)
+	s.look()
+	s.wants(firstID)
+	s.release()
+	s.wants()
+	s.gone()
+	s.told(v1alpha1.EventReleased)
+}
+
+func TestAnIntentWrittenMeanwhileIsNotReleased(t *testing.T) {
+	s := begin(t)
+	s.look()
+	stale := s.node()
+	s.mesos("") // the session writes its intent
+	stale.DeletionTimestamp = &metav1.Time{Time: s.now}
+	p, err := s.reconciler.observe(context.Background(), stale)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.reconciler.release(context.Background(), p); !apierrors.IsConflict(err) {
+		t.Errorf("releasing by a record that has changed: %v, want a conflict", err)
+	}
+	if s.node() == nil {
+		t.Error("the record of a task that may run is gone")
+	}
+}
+
+func TestALaunchIsCalledOff(t *testing.T) {
+	s := begin(t)
+	s.look()
+	s.mesos(scheduler.TaskStaging)
+	s.release()
+	if s.session.killed[firstID] != agentID {
+		t.Fatalf("killed: %v", s.session.killed)
+	}
+	s.mesos(scheduler.TaskKilled)
+	s.gone()
+}
+
+func TestNobodyCanConfirmThatTheTaskEnded(t *testing.T) {
+	for name, test := range map[string]struct {
+		given  func(*story)
+		status metav1.ConditionStatus
+		reason string
+		says   string
+	}{
+		"the framework is not connected": {
+			given:  func(s *story) { s.session.ready = false },
+			status: metav1.ConditionUnknown, reason: v1alpha1.ReasonWaitingForFramework, says: "not connected yet",
+		},
+		"the framework has no session": {
+			given:  func(s *story) { s.sessions = false },
+			status: metav1.ConditionUnknown, reason: v1alpha1.ReasonWaitingForFramework, says: "not connected yet",
+		},
+		"the framework does not exist": {
+			given: func(s *story) {
+				s.sessions = false
+				if err := s.client.Delete(context.Background(), newFramework()); err != nil {
+					s.t.Fatal(err)
+				}
+			},
+			status: metav1.ConditionUnknown, reason: v1alpha1.ReasonWaitingForFramework, says: `no MesosFramework "default"`,
+		},
+		"the agent is cut off": {
+			given:  func(s *story) { s.mesos(scheduler.TaskUnreachable) },
+			status: metav1.ConditionUnknown, reason: v1alpha1.ReasonTaskUnreachable, says: "cut off",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := begin(t).running()
+			test.given(s)
+			s.release()
+			s.after(24 * time.Hour)
+			s.is(v1alpha1.ConditionLaunched, test.status, test.reason)
+			s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, test.reason)
+			s.says(v1alpha1.ConditionReady, test.says)
+			s.says(v1alpha1.ConditionReady, v1alpha1.AnnotationForceRelease+"=true")
+			if s.object() == nil {
+				t.Fatal("the Node was deleted while its task may run")
+			}
+
+			s.change(func(n *v1alpha1.MesosNode) {
+				n.Annotations = map[string]string{v1alpha1.AnnotationForceRelease: "true"}
+			})
+			s.look()
+			s.gone()
+			s.told(v1alpha1.EventForceReleased)
+			if s.object() != nil {
+				t.Error("the Node is still there")
+			}
+		})
+	}
+}
+
+func TestTheWordOfForceAloneEndsNothing(t *testing.T) {
+	s := begin(t).running()
+	s.change(func(n *v1alpha1.MesosNode) {
+		n.Annotations = map[string]string{v1alpha1.AnnotationForceRelease: "true"}
+	})
+	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+	if len(s.session.killed) != 0 || s.object() == nil {
+		t.Error("a node that nobody deleted is being ended")
+	}
+}
+
+func TestAnOperatorsWordCounts(t *testing.T) {
+	s := begin(t).running()
+	s.mesos(scheduler.TaskUnreachable)
+	s.release()
+	s.mesos(scheduler.TaskGoneByOperator)
+	s.look()
+	s.gone()
+	s.told(v1alpha1.EventReleased)
+}
+
+func TestADeadNodeIsNotDrained(t *testing.T) {
+	s := begin(t, podOn("web"))
+	s.running()
+	s.evictions["web"] = errors.New("the budget web says no")
+	s.mesos(scheduler.TaskGone)
+	s.look()
+	s.look()
+	s.gone()
+}
+
+func TestTheTokenOutlivesNoNode(t *testing.T) {
+	s := begin(t)
+	s.look()
+	s.mesos(scheduler.TaskStaging)
+	s.release()
+	s.tokens.err = errBroken
+	node := s.node()
+	node.Status.Task.State = string(scheduler.TaskKilled)
+	if err := s.client.Status().Update(context.Background(), node); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.tryLook(); !errors.Is(err, errBroken) {
+		t.Errorf("got error %v, want %v", err, errBroken)
+	}
+	s.tokens.err = nil
+	s.look()
+	s.gone()
+}
+
+func TestTheFinalizersOfOthersAreTheirs(t *testing.T) {
+	s := begin(t)
+	s.change(func(n *v1alpha1.MesosNode) { n.Finalizers = append(n.Finalizers, "example.com/backup") })
+	s.release()
+	s.writes = 0
+	s.look()
+	if s.writes != 0 {
+		t.Errorf("%d writes to a record that is released", s.writes)
+	}
+	if diff := cmp.Diff([]string{"example.com/backup"}, s.node().Finalizers); diff != "" {
+		t.Errorf("finalizers (-want +got):\n%s", diff)
+	}
+}

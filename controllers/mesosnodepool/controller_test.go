@@ -1,0 +1,362 @@
+package mesosnodepool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+func TestAPoolIsFilled(t *testing.T) {
+	s := begin(t, 2, ready())
+	s.look()
+	nodes := s.nodes()
+	if len(nodes) != 2 {
+		t.Fatalf("%d nodes, want 2", len(nodes))
+	}
+	got := nodes[0]
+	want := map[string]string{v1alpha1.LabelPool: "general", v1alpha1.LabelFramework: "default"}
+	if diff := cmp.Diff(want, got.Labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{v1alpha1.FinalizerRelease}, got.Finalizers); diff != "" {
+		t.Errorf("finalizers (-want +got):\n%s", diff)
+	}
+	pool := s.pool()
+	if diff := cmp.Diff(pool.Spec.Template, got.Spec.Template); diff != "" {
+		t.Errorf("template (-pool +node):\n%s", diff)
+	}
+	if !metav1.IsControlledBy(&got, pool) {
+		t.Error("the pool does not own its node")
+	}
+	if diff := cmp.Diff([]string{v1alpha1.FinalizerNodes}, pool.Finalizers); diff != "" {
+		t.Errorf("finalizers of the pool (-want +got):\n%s", diff)
+	}
+	if pool.Status.Replicas != 2 || pool.Status.Selector != "k8sm.io/pool=general" {
+		t.Errorf("status is %+v", pool.Status)
+	}
+}
+
+func TestAPoolAtRestCostsNothing(t *testing.T) {
+	s := begin(t, 2, ready())
+	s.look()
+	for _, name := range s.alive() {
+		s.report(name, isRegistered, isReady)
+	}
+	s.look()
+	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonAllNodesReady, "2 of 2")
+	before := s.pool().ResourceVersion
+	s.now = s.now.Add(time.Hour)
+	s.look()
+	if s.pool().ResourceVersion != before || s.last != (reconcile.Result{}) || s.surveys != 0 {
+		t.Errorf("the pool was written, looked at again (%+v), or Mesos asked %d times", s.last, s.surveys)
+	}
+}
+
+func TestALargePoolIsFilledInBatches(t *testing.T) {
+	s := begin(t, 250, ready())
+	for _, want := range []int{100, 200, 250} {
+		s.look()
+		if got := len(s.nodes()); got != want {
+			t.Fatalf("%d nodes, want %d", got, want)
+		}
+		if goesOn := s.last.RequeueAfter == atOnce; goesOn != (want < 250) {
+			t.Errorf("after %d nodes looks again after %s", want, s.last.RequeueAfter)
+		}
+	}
+}
+
+func TestAStaleCacheNeverMakesTooMany(t *testing.T) {
+	s := begin(t, 5, ready())
+	s.freeze()
+	for range 10 {
+		s.look()
+		if got := len(s.nodes()); got != 5 {
+			t.Fatalf("%d nodes, want 5", got)
+		}
+		s.now = s.now.Add(time.Minute)
+	}
+	s.thaw()
+	s.look()
+	if got := len(s.nodes()); got != 5 {
+		t.Errorf("%d nodes, want 5", got)
+	}
+}
+
+func TestAStaleCacheNeverLetsTooManyGo(t *testing.T) {
+	s := begin(t, 3, ready())
+	s.look()
+	for _, name := range s.alive() {
+		s.report(name, isRegistered, isReady)
+	}
+	s.change(scale(2))
+	s.freeze()
+	s.look()
+	// The cache shows the victim alive still, and another node the worse.
+	victim := s.nodes()[2].Name
+	for i := range s.frozen {
+		if s.frozen[i].Name != victim {
+			s.frozen[i].Status.Conditions = []metav1.Condition{isRegistered, isSilent}
+		}
+	}
+	for range 10 {
+		s.look()
+		s.now = s.now.Add(time.Minute)
+	}
+	if got := s.alive(); len(got) != 2 {
+		t.Errorf("alive are %v, want 2", got)
+	}
+}
+
+func TestANewProcessDoesNotTrustItsFirstCache(t *testing.T) {
+	s := begin(t, 3, ready())
+	s.freeze() // before the old process has created anything
+	s.look()
+	s.restart()
+	s.look()
+	if got := len(s.nodes()); got != 3 {
+		t.Errorf("%d nodes, want 3", got)
+	}
+}
+
+// TestWhateverTheCacheShows lets the cache lag at random, while the pool is scaled,
+// nodes are lost and the operator restarts: there are never more nodes than were ever
+// asked for at that time, and in the end exactly as many.
+func TestWhateverTheCacheShows(t *testing.T) {
+	for seed := range uint64(20) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 1))
+			s := begin(t, 4, ready())
+			replicas := 4
+			for range 100 {
+				switch random.IntN(8) {
+				case 0:
+					was := replicas
+					replicas = random.IntN(8)
+					s.change(scale(int32(replicas)))
+					if replicas < was { // the old number was right a moment ago
+						s.thaw()
+						s.look()
+					}
+				case 1:
+					s.freeze()
+				case 2:
+					s.thaw()
+				case 3:
+					s.restart()
+				case 4:
+					s.released()
+				default:
+					s.now = s.now.Add(time.Duration(random.IntN(7000)) * time.Millisecond)
+				}
+				s.look()
+				if got := len(s.alive()); got > replicas {
+					t.Fatalf("%d nodes, want %d at most", got, replicas)
+				}
+			}
+			s.thaw()
+			for range 5 {
+				s.now = s.now.Add(time.Minute)
+				s.look()
+			}
+			if got := len(s.alive()); got != replicas {
+				t.Errorf("%d nodes in the end, want %d", got, replicas)
+			}
+		})
+	}
+}
+
+var errLost = apierrors.NewTimeoutError("no answer", 0)
+
+func TestALostAnswerIsNotANo(t *testing.T) {
+	s := begin(t, 1, ready())
+	s.created = func(do func() error) error { return errors.Join(do(), errLost) }
+	s.freeze()
+	if err := s.tryLook(); err == nil {
+		t.Fatal("no error")
+	}
+	s.look()
+	if got := len(s.nodes()); got != 1 {
+		t.Errorf("%d nodes, want the one that was created", got)
+	}
+}
+
+func TestACreationThatCameToNothingIsMadeUpFor(t *testing.T) {
+	s := begin(t, 1, ready())
+	lost := s.created
+	s.created = func(func() error) error { return errLost }
+	if err := s.tryLook(); err == nil {
+		t.Fatal("no error")
+	}
+	s.created = lost
+	s.look()
+	if got := len(s.nodes()); got != 0 || s.last.RequeueAfter != soon {
+		t.Fatalf("%d nodes, looks again after %s: it is too early to tell", got, s.last.RequeueAfter)
+	}
+	s.now = s.now.Add(patience + time.Second)
+	s.look()
+	if got := len(s.nodes()); got != 1 {
+		t.Errorf("%d nodes, want 1", got)
+	}
+}
+
+func TestADeletionThatCameToNothingIsMadeUpFor(t *testing.T) {
+	s := begin(t, 1, ready())
+	s.look()
+	s.change(scale(0))
+	straight := s.deleted
+	s.deleted = func(func() error) error { return errLost }
+	if err := s.tryLook(); err == nil {
+		t.Fatal("no error")
+	}
+	s.deleted = straight
+	s.now = s.now.Add(patience + time.Second)
+	s.look()
+	if got := s.alive(); len(got) != 0 {
+		t.Errorf("alive are %v, want none", got)
+	}
+}
+
+func TestADeletionOfWhichNothingIsSeenMakesNoRoom(t *testing.T) {
+	s := begin(t, 2, ready())
+	s.look()
+	s.change(scale(1))
+	s.deleted = func(func() error) error { return errLost }
+	if err := s.tryLook(); err == nil {
+		t.Fatal("no error")
+	}
+	s.change(scale(2))
+	s.look()
+	if got := len(s.nodes()); got != 2 {
+		t.Errorf("%d nodes, want 2: the deletion may have come to nothing", got)
+	}
+}
+
+func TestARefusalIsForgotten(t *testing.T) {
+	s := begin(t, 1, ready())
+	straight := s.created
+	s.created = func(func() error) error {
+		return apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("mesosnodes").GroupResource(), "", errors.New("quota"))
+	}
+	if err := s.tryLook(); !apierrors.IsForbidden(err) {
+		t.Fatalf("got error %v", err)
+	}
+	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonScalingUp, "0 of 1")
+	s.created = straight
+	s.look()
+	if got := len(s.nodes()); got != 1 {
+		t.Errorf("%d nodes, want 1", got)
+	}
+}
+
+func TestAPoolGoesAfterItsNodes(t *testing.T) {
+	s := begin(t, 2, ready())
+	s.look()
+	if err := s.live.Delete(context.Background(), s.pool()); err != nil {
+		t.Fatal(err)
+	}
+	s.look()
+	if got := s.alive(); len(got) != 0 {
+		t.Fatalf("alive are %v, want none", got)
+	}
+	s.report(s.nodes()[0].Name, metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonDraining, Message: "web is held"})
+	s.look()
+	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting, "Waiting for 2 nodes to be released")
+	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting, "web is held")
+	s.released()
+	s.look()
+	if s.pool() != nil {
+		t.Errorf("the pool is still there: %+v", s.pool())
+	}
+	s.look()
+	if s.reconciler.expectations.pools["general"] != nil {
+		t.Error("a pool that is gone is remembered")
+	}
+}
+
+func TestAPoolOfNoFrameworkCreatesNothing(t *testing.T) {
+	s := begin(t, 2)
+	s.look()
+	if got := len(s.nodes()); got != 0 {
+		t.Errorf("%d nodes, want none", got)
+	}
+	s.is(v1alpha1.ConditionFrameworkReady, metav1.ConditionFalse, v1alpha1.ReasonFrameworkNotFound, `no MesosFramework "default"`)
+	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonFrameworkNotFound, `no MesosFramework "default"`)
+}
+
+func TestNothingIsMadeOfATemplateThatCannotBe(t *testing.T) {
+	configured := func(config string) func(*v1alpha1.MesosNodePool) {
+		return func(p *v1alpha1.MesosNodePool) {
+			p.Spec.Template.Spec.Kubelet.Config = &runtime.RawExtension{Raw: []byte(config)}
+		}
+	}
+	s := begin(t, 2, ready())
+	s.change(configured(`{"maxPod": 30}`))
+	for range 3 {
+		s.look()
+	}
+	if got := len(s.nodes()); got != 0 {
+		t.Errorf("%d nodes, want none", got)
+	}
+	s.is(v1alpha1.ConditionTemplateValid, metav1.ConditionFalse, v1alpha1.ReasonKubeletConfigInvalid, `unknown field "maxPod"`)
+	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonKubeletConfigInvalid, `unknown field "maxPod"`)
+	if got := len(s.events.Events); got != 1 {
+		t.Fatalf("%d events, want one", got)
+	}
+	if event := <-s.events.Events; !strings.Contains(event, "Warning TemplateInvalid") || !strings.Contains(event, `unknown field "maxPod"`) {
+		t.Errorf("event is %q", event)
+	}
+
+	s.change(configured(`{"maxPods": 30}`))
+	s.look()
+	if got := len(s.nodes()); got != 2 {
+		t.Errorf("%d nodes, want 2", got)
+	}
+	s.is(v1alpha1.ConditionTemplateValid, metav1.ConditionTrue, v1alpha1.ReasonTemplateValid, "")
+
+	s.change(configured(`{"maxPod": 30}`))
+	s.change(scale(1))
+	s.look()
+	if got := len(s.alive()); got != 1 {
+		t.Errorf("%d nodes are left, want 1: an invalid template keeps no node", got)
+	}
+}
+
+func TestMesosIsAskedForItsAgentsWhileANodeWaits(t *testing.T) {
+	s := begin(t, 1, ready())
+	s.capacity = agents(t, 2, 2)
+	s.look()
+	if s.surveys != 0 {
+		t.Error("asked, and no node waits in vain")
+	}
+	s.report(s.alive()[0], isWaiting)
+	s.look()
+	if s.surveys == 0 {
+		t.Error("not asked, and a node waits in vain")
+	}
+	never := "needs 4 cpus on one agent; agent-3 comes nearest, with 2 cpus in all."
+	s.is(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonExceedsLargestAgent, never)
+	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonExceedsLargestAgent, never)
+	if s.last.RequeueAfter != later {
+		t.Errorf("looks again after %s, want %s", s.last.RequeueAfter, later)
+	}
+	s.capacity = agents(t, 16, 3.5)
+	s.look()
+	s.is(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer,
+		"0 of 2 agents fit; by the master's account: needs 4 cpus on one agent; agent-3 comes nearest, with 3.5 cpus free")
+	s.capacity = agents(t, 16, 9)
+	s.look()
+	s.is(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer,
+		"0 of 2 agents fit; by the master's account there is room for 2, which is not offered to role k8sm")
+}

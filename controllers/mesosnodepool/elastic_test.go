@@ -1,0 +1,106 @@
+package mesosnodepool
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+// selfScaling makes a pool's number of nodes somebody else's affair.
+func selfScaling(p *v1alpha1.MesosNodePool) {
+	p.Spec.Replicas, p.Spec.Autoscaling = nil, &v1alpha1.Autoscaling{}
+}
+
+func TestTheNodesOfAPoolThatScalesItselfAreLeftAlone(t *testing.T) {
+	s := begin(t, 2, ready())
+	s.look()
+	s.change(selfScaling)
+	s.look()
+	if got := len(s.alive()); got != 2 {
+		t.Errorf("%d nodes are left, want 2", got)
+	}
+	for _, name := range s.alive() {
+		s.report(name, isRegistered, isReady)
+	}
+	s.look()
+	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonAllNodesReady, "2 of 2 nodes are ready")
+}
+
+func TestWhatSomebodyElseCreatedAndRemovedIsKnownAtOnce(t *testing.T) {
+	s := begin(t, 0, ready())
+	s.change(selfScaling)
+	s.look()
+	s.freeze()
+	size := Size{Shape: "small", Resources: v1alpha1.NodeResources{CPU: resource.MustParse("1"), Memory: resource.MustParse("2Gi")}, Zone: "b"}
+	names, err := s.reconciler.Create(context.Background(), s.pool(), []Size{size, size})
+	if err != nil || len(names) != 2 {
+		t.Fatalf("created %v: %v", names, err)
+	}
+	if fleet, err := s.reconciler.Fleet(context.Background(), s.pool()); err != nil || fleet.Settled {
+		t.Errorf("nobody knows that the cache lags: %+v, %v", fleet, err)
+	}
+	s.thaw()
+	fleet, err := s.reconciler.Fleet(context.Background(), s.pool())
+	if err != nil || !fleet.Settled || len(fleet.Alive) != 2 {
+		t.Fatalf("the pool has %+v: %v", fleet, err)
+	}
+	spec := fleet.Alive[0].Spec
+	if spec.Template.Spec.Resources.CPU.String() != "1" || fleet.Alive[0].Labels[v1alpha1.LabelShape] != "small" {
+		t.Errorf("a node of %s, labelled %v", spec.Template.Spec.Resources.CPU.String(), fleet.Alive[0].Labels)
+	}
+	zone := []v1alpha1.AgentConstraint{{Attribute: "@zone", Operator: v1alpha1.ConstraintIn, Values: []string{"b"}}}
+	if diff := cmp.Diff(zone, spec.Placement.Constraints); diff != "" {
+		t.Errorf("constraints (-want +got):\n%s", diff)
+	}
+	s.freeze()
+	if n, err := s.reconciler.Remove(context.Background(), s.pool(), fleet.Alive[:1]); n != 1 || err != nil {
+		t.Fatalf("removed %d: %v", n, err)
+	}
+	fleet, err = s.reconciler.Fleet(context.Background(), s.pool())
+	if err != nil || fleet.Settled || len(fleet.Alive) != 1 || len(fleet.Leaving) != 1 {
+		t.Errorf("the pool has %+v: %v", fleet, err)
+	}
+}
+
+func TestAPoolThatIsDeletedRemovesItsNodesItself(t *testing.T) {
+	s := begin(t, 2, ready())
+	s.look()
+	s.change(selfScaling)
+	if err := s.live.Delete(context.Background(), s.pool()); err != nil {
+		t.Fatal(err)
+	}
+	s.look()
+	if got := s.alive(); len(got) > 0 {
+		t.Errorf("%v are left", got)
+	}
+}
+
+func TestALostNodeOfAPoolThatScalesItselfIsRemoved(t *testing.T) {
+	plan := Decide(Situation{Elastic: true, Alive: []*v1alpha1.MesosNode{{}}, Lost: []*v1alpha1.MesosNode{{}}})
+	if len(plan.Delete) != 1 || plan.Create != 0 {
+		t.Errorf("the plan is %+v", plan)
+	}
+}
+
+func TestAShortageIsACondition(t *testing.T) {
+	s := begin(t, 0, ready())
+	s.change(selfScaling)
+	s.look()
+	pool := s.pool()
+	pool.Status.Autoscaling = &v1alpha1.AutoscalingStatus{Shortage: "needs 8 cpus on one agent"}
+	if err := s.live.Status().Update(context.Background(), pool); err != nil {
+		t.Fatal(err)
+	}
+	s.now = s.now.Add(time.Second)
+	s.look()
+	s.is(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer, "needs 8 cpus on one agent")
+	if s.pool().Status.Autoscaling == nil {
+		t.Error("what the autoscaler says was lost")
+	}
+}

@@ -1,0 +1,43 @@
+package mesosnodepool
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+// The functions in this file tell of what was done, one event for a whole batch.
+
+func (r *Reconciler) toldCreated(pool *v1alpha1.MesosNodePool, n int) {
+	if n > 0 {
+		r.Recorder.Eventf(pool, nil, corev1.EventTypeNormal, v1alpha1.EventNodeCreated, "Scale", "%s", fmt.Sprintf("Created %s.", counted(n, "node", "nodes")))
+	}
+}
+
+func (r *Reconciler) toldLost(pool *v1alpha1.MesosNodePool, lost []*v1alpha1.MesosNode) {
+	for _, node := range lost {
+		r.Recorder.Eventf(pool, node, corev1.EventTypeWarning, v1alpha1.EventNodeReplaced, "Replace",
+			"Agent %s of node %s was cut off for longer than %s: the node is replaced.",
+			node.Status.Task.AgentHostname, node.Name, pool.Spec.Unreachable.ReplaceAfter.Duration)
+	}
+}
+
+// toldTemplate tells what has become wrong with the template since the status before.
+func (r *Reconciler) toldTemplate(pool, before *v1alpha1.MesosNodePool) {
+	is := meta.FindStatusCondition(pool.Status.Conditions, v1alpha1.ConditionTemplateValid)
+	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionTemplateValid)
+	if is.Status == metav1.ConditionTrue || was != nil && was.Message == is.Message {
+		return
+	}
+	r.Recorder.Eventf(pool, nil, corev1.EventTypeWarning, v1alpha1.EventTemplateInvalid, "Validate", "%s", cut(is.Message))
+}
+
+func (r *Reconciler) toldRemoved(pool *v1alpha1.MesosNodePool, n int) {
+	if n > 0 {
+		r.Recorder.Eventf(pool, nil, corev1.EventTypeNormal, v1alpha1.EventNodeRemoved, "Scale", "%s", fmt.Sprintf("Told %s to go.", counted(n, "node", "nodes")))
+	}
+}

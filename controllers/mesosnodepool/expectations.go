@@ -1,0 +1,158 @@
+package mesosnodepool
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+// patience is how long the cache may take to show what was done, until the API server
+// is asked whether it was.
+const patience = 5 * time.Second
+
+// expectations remember, for each pool, what was done and the cache does not show yet.
+// They are filled before the API server is called, so that a call whose answer was lost
+// counts as well. They live in memory: a new process fills them from the API server.
+type expectations struct {
+	mu    sync.Mutex
+	pools map[string]*expected
+}
+
+// expected is what the cache has yet to show of one pool.
+type expected struct {
+	uid     types.UID                 // of the pool: another one of its name starts anew
+	created map[string]expectation    // by name
+	deleted map[types.UID]expectation // those that may look alive still
+}
+
+// expectation is one thing that was done to one MesosNode.
+type expectation struct {
+	name string
+	uid  types.UID // of a node that was deleted; empty for one that was created
+	at   time.Time
+}
+
+func newExpectations() *expectations {
+	return &expectations{pools: map[string]*expected{}}
+}
+
+// begin tells whether the pool is known already; if not, it is from now on.
+func (e *expectations) begin(pool *v1alpha1.MesosNodePool) (known bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if x, ok := e.pools[pool.Name]; ok && x.uid == pool.UID {
+		return true
+	}
+	e.pools[pool.Name] = &expected{uid: pool.UID, created: map[string]expectation{}, deleted: map[types.UID]expectation{}}
+	return false
+}
+
+// forget drops a pool that is gone.
+func (e *expectations) forget(pool string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.pools, pool)
+}
+
+// create expects a node to appear.
+func (e *expectations) create(pool, name string, now time.Time) {
+	e.with(pool, func(x *expected) { x.created[name] = expectation{name: name, at: now} })
+}
+
+// remove expects a node to go.
+func (e *expectations) remove(pool, name string, uid types.UID, now time.Time) {
+	e.with(pool, func(x *expected) { x.deleted[uid] = expectation{name: name, uid: uid, at: now} })
+}
+
+// drop takes an expectation back: it has not come true, and will not.
+func (e *expectations) drop(pool string, what expectation) {
+	e.with(pool, func(x *expected) {
+		if what.uid == "" {
+			delete(x.created, what.name)
+			return
+		}
+		delete(x.deleted, what.uid)
+	})
+}
+
+// settle drops what the cache shows by now, and sorts its nodes by what is known beyond
+// it. A deleted node that the cache does not have is remembered for a while: it may have
+// to appear before it can go.
+func (e *expectations) settle(pool string, nodes []v1alpha1.MesosNode, now time.Time) (seen inventory) {
+	e.with(pool, func(x *expected) {
+		going := map[types.UID]expectation{}
+		for i := range nodes {
+			node := &nodes[i]
+			delete(x.created, node.Name)
+			deleted, told := x.deleted[node.UID]
+			delete(x.deleted, node.UID)
+			switch {
+			case !node.DeletionTimestamp.IsZero():
+				seen.leaving = append(seen.leaving, node)
+			case told:
+				going[node.UID] = deleted
+				seen.doomed++
+				seen.leaving = append(seen.leaving, node)
+			default:
+				seen.alive = append(seen.alive, node)
+			}
+		}
+		for uid, absent := range x.deleted {
+			if now.Sub(absent.at) <= patience {
+				going[uid] = absent
+			}
+		}
+		x.deleted = going
+		seen.pending = len(x.created)
+		seen.unseen = len(x.created) + len(going)
+	})
+	return seen
+}
+
+// overdue lists, by name, what the cache should have shown by now.
+func (e *expectations) overdue(pool string, now time.Time) []expectation {
+	var late []expectation
+	add := func(what expectation) {
+		if now.Sub(what.at) > patience {
+			late = append(late, what)
+		}
+	}
+	e.with(pool, func(x *expected) {
+		for _, what := range x.created {
+			add(what)
+		}
+		for _, what := range x.deleted {
+			add(what)
+		}
+	})
+	slices.SortFunc(late, func(a, b expectation) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.uid, b.uid))
+	})
+	return late
+}
+
+// with does something about a pool that has begun.
+func (e *expectations) with(pool string, do func(*expected)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if x, ok := e.pools[pool]; ok {
+		do(x)
+	}
+}
+
+// inventory are a pool's nodes, sorted by what is known of them.
+type inventory struct {
+	// alive are not being deleted; leaving are, though the cache may not show it yet.
+	alive, leaving []*v1alpha1.MesosNode
+	// pending were created, and cannot be seen yet.
+	pending int
+	// doomed are those of leaving that look alive.
+	doomed int
+	// unseen counts what was done and cannot be seen yet: creations and deletions.
+	unseen int
+}

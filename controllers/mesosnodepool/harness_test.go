@@ -1,0 +1,255 @@
+package mesosnodepool
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/placement"
+)
+
+// noon is when every story begins.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// story is a pool's life in a test: a reconciler whose cache lags behind an API server
+// in memory for as long as the test wants.
+type story struct {
+	t          *testing.T
+	live       client.WithWatch
+	reconciler *Reconciler
+	now        time.Time
+	capacity   placement.Capacity
+	surveys    int // how often Mesos was asked
+	// frozen, when set, is what the cache shows of MesosNodes.
+	frozen []v1alpha1.MesosNode
+	isIce  bool
+	// created and deleted are asked before and after a call to the API server.
+	created func(do func() error) error
+	deleted func(do func() error) error
+	// kubelet that the template names.
+	kubelet *v1alpha1.Artifact
+	names   atomic.Int64
+	events  *events.FakeRecorder
+	last    reconcile.Result
+}
+
+func begin(t *testing.T, replicas int32, objects ...client.Object) *story {
+	t.Helper()
+	straight := func(do func() error) error { return do() }
+	s := &story{t: t, now: noon, created: straight, deleted: straight, events: events.NewFakeRecorder(1000)}
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	s.live = fake.NewClientBuilder().WithScheme(scheme).
+		WithObjects(append(objects, newPool(replicas))...).
+		WithStatusSubresource(&v1alpha1.MesosNode{}, &v1alpha1.MesosNodePool{}, &v1alpha1.MesosFramework{}).
+		WithIndex(&v1alpha1.MesosNode{}, fieldPool, poolOf).Build()
+	s.restart()
+	return s
+}
+
+// restart makes a new process, which remembers nothing.
+func (s *story) restart() {
+	cached := interceptor.NewClient(s.live, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			if nodes, ok := list.(*v1alpha1.MesosNodeList); ok && s.isIce {
+				nodes.Items = slices.Clone(s.frozen)
+				return nil
+			}
+			return c.List(ctx, list, opts...)
+		},
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			o.SetUID(types.UID("uid-" + o.GetName()))
+			o.SetCreationTimestamp(metav1.NewTime(s.now))
+			return s.created(func() error { return c.Create(ctx, o, opts...) })
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			return s.deleted(func() error { return c.Delete(ctx, o, opts...) })
+		},
+	})
+	s.reconciler = NewReconciler(Options{
+		Client: cached, Live: s.live, Agents: s, Artifacts: s, Recorder: s.events, Now: func() time.Time { return s.now },
+	})
+	s.reconciler.suffix = func() string { return fmt.Sprintf("%05d", s.names.Add(1)) }
+}
+
+func (s *story) Capacity(context.Context, string) placement.Capacity {
+	s.surveys++
+	return s.capacity
+}
+
+func (s *story) Kubelet(v1alpha1.NodeRuntime) *v1alpha1.Artifact { return s.kubelet }
+
+func newPool(replicas int32) *v1alpha1.MesosNodePool {
+	return &v1alpha1.MesosNodePool{
+		ObjectMeta: metav1.ObjectMeta{Name: "general", UID: "pool", Generation: 1},
+		Spec: v1alpha1.MesosNodePoolSpec{
+			FrameworkRef: v1alpha1.FrameworkReference{Name: "default"},
+			Replicas:     &replicas,
+			Template: v1alpha1.NodeTemplate{Spec: v1alpha1.NodeTemplateSpec{
+				Resources: v1alpha1.NodeResources{CPU: resource.MustParse("4"), Memory: resource.MustParse("8Gi")},
+			}},
+		},
+	}
+}
+
+// ready is a MesosFramework that is.
+func ready() *v1alpha1.MesosFramework {
+	return &v1alpha1.MesosFramework{
+		ObjectMeta: metav1.ObjectMeta{Name: "default"},
+		Spec:       v1alpha1.MesosFrameworkSpec{Roles: []string{"k8sm", "other"}},
+		Status: v1alpha1.MesosFrameworkStatus{Conditions: []metav1.Condition{
+			{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSubscribed},
+		}},
+	}
+}
+
+// freeze makes the cache show what there is now until thaw is called.
+func (s *story) freeze() { s.frozen, s.isIce = s.nodes(), true }
+func (s *story) thaw()   { s.isIce = false }
+
+// look has the reconciler look at the pool once, and fails the test on an error.
+func (s *story) look() {
+	s.t.Helper()
+	if err := s.tryLook(); err != nil {
+		s.t.Fatalf("reconciling: %v", err)
+	}
+}
+
+func (s *story) tryLook() (err error) {
+	s.last, err = s.reconciler.Reconcile(context.Background(), reconcile.Request{NamespacedName: types.NamespacedName{Name: "general"}})
+	return err
+}
+
+// change changes the pool as a person would.
+func (s *story) change(how func(*v1alpha1.MesosNodePool)) {
+	s.t.Helper()
+	pool := s.pool()
+	how(pool)
+	if err := s.live.Update(context.Background(), pool); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func scale(replicas int32) func(*v1alpha1.MesosNodePool) {
+	return func(p *v1alpha1.MesosNodePool) { p.Spec.Replicas = &replicas }
+}
+
+// pool reads the pool, nil when it is gone.
+func (s *story) pool() *v1alpha1.MesosNodePool {
+	s.t.Helper()
+	pool := &v1alpha1.MesosNodePool{}
+	err := s.live.Get(context.Background(), client.ObjectKey{Name: "general"}, pool)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return pool
+}
+
+// nodes reads all MesosNodes, as the API server has them.
+func (s *story) nodes() []v1alpha1.MesosNode {
+	s.t.Helper()
+	var list v1alpha1.MesosNodeList
+	if err := s.live.List(context.Background(), &list); err != nil {
+		s.t.Fatal(err)
+	}
+	return list.Items
+}
+
+// alive names the MesosNodes that are not being deleted.
+func (s *story) alive() []string {
+	s.t.Helper()
+	var names []string
+	for _, n := range s.nodes() {
+		if n.DeletionTimestamp.IsZero() {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+// report sets conditions of a MesosNode, as its controller would.
+func (s *story) report(name string, conditions ...metav1.Condition) {
+	s.t.Helper()
+	node := &v1alpha1.MesosNode{}
+	if err := s.live.Get(context.Background(), client.ObjectKey{Name: name}, node); err != nil {
+		s.t.Fatal(err)
+	}
+	node.Status.Task = &v1alpha1.MesosTask{ID: name + ".1"}
+	for _, c := range conditions {
+		meta.SetStatusCondition(&node.Status.Conditions, c)
+	}
+	if err := s.live.Status().Update(context.Background(), node); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// released lets all nodes go that are being deleted, as their controller would.
+func (s *story) released() {
+	s.t.Helper()
+	for _, n := range s.nodes() {
+		if n.DeletionTimestamp.IsZero() {
+			continue
+		}
+		n.Finalizers = nil
+		if err := s.live.Update(context.Background(), &n); client.IgnoreNotFound(err) != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// is checks a condition of the pool.
+func (s *story) is(kind string, status metav1.ConditionStatus, reason, says string) {
+	s.t.Helper()
+	c := meta.FindStatusCondition(s.pool().Status.Conditions, kind)
+	if c == nil {
+		s.t.Fatalf("condition %s is not set", kind)
+	}
+	if c.Status != status || c.Reason != reason || !strings.Contains(c.Message, says) {
+		s.t.Errorf("%s is %s/%s (%s), want %s/%s with %q", kind, c.Status, c.Reason, c.Message, status, reason, says)
+	}
+}
+
+// Conditions of nodes.
+var (
+	isRegistered = metav1.Condition{Type: v1alpha1.ConditionRegistered, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNodeRegistered}
+	isReady      = metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNodeReady}
+	isSilent     = metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNodeNotReady, Message: "kubelet stopped posting"}
+	isStarting   = metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonTaskStaging, Message: "agent-1 fetches"}
+	isWaiting    = metav1.Condition{Type: v1alpha1.ConditionLaunched, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonWaitingForOffer, Message: "0 of 2 agents fit"}
+	isUnheard    = metav1.Condition{Type: v1alpha1.ConditionLaunched, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonWaitingForOffer}
+)
+
+// agents are a cluster's: one, of so many cpus, with so many of them free.
+func agents(t testing.TB, cpus, free float64) placement.Capacity {
+	t.Helper()
+	known := func(cpus float64) []*placement.Offer {
+		o, err := placement.Remember(placement.Agent{ID: "S3", Hostname: "agent-3"}, "k8sm", nil, placement.Resources{CPUs: cpus, MemMiB: 65536, Ports: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []*placement.Offer{o}
+	}
+	return placement.Capacity{Surveyed: noon, Totals: known(cpus), Free: placement.Input{Offers: known(free)}}
+}

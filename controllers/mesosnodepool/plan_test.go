@@ -1,0 +1,71 @@
+package mesosnodepool
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+// aged is a MesosNode that is some minutes old and has come so far.
+func aged(name string, minutes int, conditions ...metav1.Condition) *v1alpha1.MesosNode {
+	n := &v1alpha1.MesosNode{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(noon.Add(-time.Duration(minutes) * time.Minute))}}
+	if len(conditions) > 0 {
+		n.Status.Task = &v1alpha1.MesosTask{ID: name}
+		n.Status.Conditions = conditions
+	}
+	return n
+}
+
+func TestDecide(t *testing.T) {
+	a := aged("a", 30, isRegistered, isReady)
+	b := aged("b", 20, isRegistered, isReady)
+	c := aged("c", 10, isRegistered, isReady)
+	silent := aged("silent", 60, isRegistered, isSilent)
+	starting := aged("starting", 60, isStarting)
+	wanted := aged("wanted", 60)
+	type nodes = []*v1alpha1.MesosNode
+
+	for name, test := range map[string]struct {
+		given  Situation
+		create int
+		remove []string
+	}{
+		"a new pool is filled":                             {given: Situation{Replicas: 3}, create: 3},
+		"a full pool is left alone":                        {given: Situation{Replicas: 3, Alive: nodes{a, b, c}}},
+		"what is missing is created":                       {given: Situation{Replicas: 3, Alive: nodes{a}}, create: 2},
+		"nodes that cannot be seen yet count":              {given: Situation{Replicas: 3, Alive: nodes{a}, Pending: 1}, create: 1},
+		"nodes that cannot be seen yet make it full":       {given: Situation{Replicas: 3, Alive: nodes{a}, Pending: 2}},
+		"an end that cannot be seen makes no room":         {given: Situation{Replicas: 3, Alive: nodes{a}, Doomed: 1}, create: 1},
+		"nor does it save another":                         {given: Situation{Replicas: 1, Alive: nodes{a, b}, Doomed: 1}, remove: []string{"b"}},
+		"nothing is created in vain":                       {given: Situation{Replicas: 3, Alive: nodes{a}, Barred: true}},
+		"what is too much is deleted though in vain":       {given: Situation{Replicas: 1, Alive: nodes{a, b}, Barred: true}, remove: []string{"b"}},
+		"the newest of equals goes":                        {given: Situation{Replicas: 1, Alive: nodes{b, a, c}}, remove: []string{"c", "b"}},
+		"what is only wanted goes first":                   {given: Situation{Replicas: 3, Alive: nodes{a, silent, starting, wanted}}, remove: []string{"wanted"}},
+		"then what starts, then what is silent":            {given: Situation{Replicas: 1, Alive: nodes{a, silent, starting, wanted}}, remove: []string{"wanted", "starting", "silent"}},
+		"nothing is deleted while some cannot be seen":     {given: Situation{Replicas: 1, Alive: nodes{a, b}, Pending: 1}},
+		"a paused pool does not grow":                      {given: Situation{Replicas: 3, Paused: true}},
+		"a paused pool does not shrink":                    {given: Situation{Replicas: 0, Paused: true, Alive: nodes{a}}},
+		"a pool that is being deleted lets all go":         {given: Situation{Replicas: 3, Deleting: true, Alive: nodes{a, b}}, remove: []string{"b", "a"}},
+		"even one that is paused":                          {given: Situation{Replicas: 3, Deleting: true, Paused: true, Alive: nodes{a}}, remove: []string{"a"}},
+		"a pool of none is empty":                          {given: Situation{}},
+		"of equals of one age the last by name goes first": {given: Situation{Replicas: 1, Alive: nodes{aged("x", 1), aged("y", 1)}}, remove: []string{"y"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Decide(test.given)
+			if got.Create != test.create {
+				t.Errorf("creates %d, want %d", got.Create, test.create)
+			}
+			var remove []string
+			for _, n := range got.Delete {
+				remove = append(remove, n.Name)
+			}
+			if diff := cmp.Diff(test.remove, remove); diff != "" {
+				t.Errorf("deletes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,128 @@
+package mesosnodepool
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+// cutOff is a node whose agent Mesos lost sight of some minutes ago.
+func cutOff(name string, minutes int) *v1alpha1.MesosNode {
+	n := aged(name, 60, isRegistered, metav1.Condition{
+		Type: v1alpha1.ConditionLaunched, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonTaskUnreachable,
+		LastTransitionTime: metav1.NewTime(noon.Add(-time.Duration(minutes) * time.Minute)),
+	})
+	n.Status.Task.IntentTime = metav1.NewTime(noon.Add(-time.Hour))
+	return n
+}
+
+func TestWhichNodesAreLost(t *testing.T) {
+	longReady := func(f *v1alpha1.MesosFramework) {}
+	tests := map[string]struct {
+		nodes     []*v1alpha1.MesosNode
+		after     time.Duration // replaceAfter
+		framework func(*v1alpha1.MesosFramework)
+		pool      func(*v1alpha1.MesosNodePool)
+		lost      []string
+		next      time.Duration
+	}{
+		"those that were away for too long": {
+			after: 15 * time.Minute, nodes: []*v1alpha1.MesosNode{cutOff("a", 15), cutOff("b", 14), cutOff("c", 10), aged("d", 5, isRegistered, isReady)},
+			lost: []string{"a"}, next: time.Minute,
+		},
+		"none where the pool waits for ever": {after: 0, nodes: []*v1alpha1.MesosNode{cutOff("a", 500)}},
+		"none in a pool that is paused": {
+			after: time.Minute, nodes: []*v1alpha1.MesosNode{cutOff("a", 500)}, pool: func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true },
+		},
+		"none while Mesos cannot be asked": {
+			after: time.Minute, nodes: []*v1alpha1.MesosNode{cutOff("a", 500)},
+			framework: func(f *v1alpha1.MesosFramework) { f.Status.Conditions[0].Status = metav1.ConditionFalse },
+		},
+		"none until what Mesos tells after a time without master is written": {
+			after: time.Minute, nodes: []*v1alpha1.MesosNode{cutOff("a", 500)}, next: 40 * time.Second,
+			framework: func(f *v1alpha1.MesosFramework) {
+				f.Status.Conditions[0].LastTransitionTime = metav1.NewTime(noon.Add(-20 * time.Second))
+			},
+		},
+		"none that was launched since": {
+			after: 15 * time.Minute, next: 5 * time.Minute,
+			nodes: []*v1alpha1.MesosNode{func() *v1alpha1.MesosNode {
+				n := cutOff("a", 500)
+				n.Status.Task.IntentTime = metav1.NewTime(noon.Add(-10 * time.Minute))
+				return n
+			}()},
+		},
+		"none that waits for an offer": {
+			after: time.Minute, nodes: []*v1alpha1.MesosNode{aged("a", 60, isUnheard)},
+		},
+		"none for a framework that is going": {
+			after: time.Minute, nodes: []*v1alpha1.MesosNode{cutOff("a", 500)},
+			framework: func(f *v1alpha1.MesosFramework) { f.DeletionTimestamp = &metav1.Time{Time: noon} },
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			framework, pool := ready(), newPool(3)
+			framework.Status.Conditions[0].LastTransitionTime = metav1.NewTime(noon.Add(-time.Hour))
+			if test.framework == nil {
+				test.framework = longReady
+			}
+			test.framework(framework)
+			pool.Spec.Unreachable.ReplaceAfter = &metav1.Duration{Duration: test.after}
+			if test.pool != nil {
+				test.pool(pool)
+			}
+			o := observation{pool: pool, framework: framework, nodes: inventory{alive: test.nodes}, now: metav1.NewTime(noon)}
+			lost, next := o.lost()
+			var names []string
+			for _, n := range lost {
+				names = append(names, n.Name)
+			}
+			if diff := cmp.Diff(test.lost, names); diff != "" || next != test.next {
+				t.Errorf("lost (-want +got), the next after %s, want %s:\n%s", next, test.next, diff)
+			}
+		})
+	}
+}
+
+func TestALostNodeIsReplacedAndTheReplicasAreNeverExceeded(t *testing.T) {
+	framework := ready()
+	framework.Status.Conditions[0].LastTransitionTime = metav1.NewTime(noon.Add(-time.Hour))
+	s := begin(t, 2, framework)
+	s.change(func(p *v1alpha1.MesosNodePool) {
+		p.Spec.Unreachable.ReplaceAfter = &metav1.Duration{Duration: 15 * time.Minute}
+	})
+	s.look()
+	lost, stays := s.alive()[0], s.alive()[1]
+	s.report(stays, isRegistered, isReady)
+	gone := cutOff(lost, 0)
+	s.report(lost, gone.Status.Conditions...)
+	s.look()
+	if s.last.RequeueAfter != 15*time.Minute {
+		t.Errorf("looked at again after %s", s.last.RequeueAfter)
+	}
+	s.now = noon.Add(15 * time.Minute)
+	for range 5 {
+		s.look()
+		if n := len(s.alive()); n > 2 {
+			t.Fatalf("%d nodes are alive", n)
+		}
+	}
+	alive := s.alive()
+	if len(alive) != 2 || alive[0] == lost || alive[1] == lost {
+		t.Errorf("alive are %v; %s was to be replaced", alive, lost)
+	}
+	if len(s.nodes()) != 3 {
+		t.Errorf("%d MesosNodes are there: the lost one must stay until Mesos confirms its end", len(s.nodes()))
+	}
+	// The late returner is a node that goes: nothing takes its deletion back.
+	s.report(lost, isReady, metav1.Condition{Type: v1alpha1.ConditionLaunched, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonTaskRunning})
+	s.look()
+	if n := len(s.alive()); n != 2 {
+		t.Errorf("%d nodes are alive after its return", n)
+	}
+}

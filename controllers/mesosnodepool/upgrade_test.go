@@ -1,0 +1,179 @@
+package mesosnodepool
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+func kubeletArtifact(digit string) *v1alpha1.Artifact {
+	return &v1alpha1.Artifact{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "https://example.com/" + digit, SHA256: strings.Repeat(digit, 64)}
+}
+
+// withKubelet is a ready node that runs one kubelet and was told to run another, "" for
+// none.
+func withKubelet(name, runs, told string) *v1alpha1.MesosNode {
+	n := aged(name, 10, isRegistered, isReady)
+	n.Status.Task.Kubelet = &v1alpha1.TaskKubelet{SHA256: strings.Repeat(runs, 64)}
+	if told != "" {
+		n.Status.KubeletUpgrade = kubeletArtifact(told)
+	}
+	return n
+}
+
+// refusing is such a node that has refused it.
+func refusing(name, runs, told string) *v1alpha1.MesosNode {
+	n := withKubelet(name, runs, told)
+	n.Status.Task.Kubelet.Upgrade = &v1alpha1.TaskKubeletUpgrade{SHA256: strings.Repeat(told, 64), Refused: true, Message: "rolled back to v1.37.2"}
+	return n
+}
+
+func TestPlanUpgrades(t *testing.T) {
+	type nodes = []*v1alpha1.MesosNode
+	old := func(name string) *v1alpha1.MesosNode { return withKubelet(name, "1", "") }
+	silent := old("silent")
+	meta.SetStatusCondition(&silent.Status.Conditions, isSilent)
+	mute := old("mute")
+	mute.Status.Task.Kubelet = nil
+	moved := withKubelet("moved", "1", "2")
+	moved.Status.KubeletUpgrade.URI = "https://elsewhere.example.com/2"
+
+	two := kubeletArtifact("2")
+	for name, test := range map[string]struct {
+		wanted *v1alpha1.Artifact
+		most   int
+		alive  nodes
+		want   []string
+	}{
+		"as many as may be unavailable, by name":       {wanted: two, most: 2, alive: nodes{old("c"), old("a"), old("b")}, want: []string{"a", "b"}},
+		"one that is on its way counts":                {wanted: two, most: 2, alive: nodes{withKubelet("a", "1", "2"), old("b"), old("c")}, want: []string{"b"}},
+		"one that is not ready counts":                 {wanted: two, most: 1, alive: nodes{silent, old("b")}},
+		"one that runs it does not":                    {wanted: two, most: 1, alive: nodes{withKubelet("a", "2", "2"), old("b")}, want: []string{"b"}},
+		"one that was launched with it does not":       {wanted: two, most: 1, alive: nodes{withKubelet("a", "2", ""), old("b")}, want: []string{"b"}},
+		"none after one has refused":                   {wanted: two, most: 5, alive: nodes{old("a"), refusing("b", "1", "2"), old("c")}},
+		"what was refused before is no hindrance":      {wanted: two, most: 5, alive: nodes{refusing("a", "1", "3"), old("b")}, want: []string{"a", "b"}},
+		"what ran through before is begun in turn":     {wanted: two, most: 1, alive: nodes{withKubelet("a", "1", "1"), withKubelet("b", "1", "1")}, want: []string{"a"}},
+		"what is on its way elsewhere is led here":     {wanted: two, most: 0, alive: nodes{withKubelet("a", "1", "3"), old("b")}, want: []string{"a"}},
+		"what has moved is fetched from there":         {wanted: two, most: 0, alive: nodes{moved}, want: []string{"moved"}},
+		"what went back before it arrived is told so":  {wanted: kubeletArtifact("1"), most: 0, alive: nodes{withKubelet("a", "1", "2")}, want: []string{"a"}},
+		"nothing in particular takes back what is on":  {most: 1, alive: nodes{withKubelet("a", "1", "2"), old("b"), refusing("c", "1", "2")}, want: []string{"a", "c"}},
+		"an executor that tells nothing is left alone": {wanted: two, most: 5, alive: nodes{mute, aged("new", 1)}},
+		"none without room":                            {wanted: two, most: 0, alive: nodes{old("a")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, namesOf(PlanUpgrades(Kubelets{Wanted: test.wanted, MaxUnavailable: test.most, Alive: test.alive}))); diff != "" {
+				t.Errorf("told (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func namesOf(nodes []*v1alpha1.MesosNode) (names []string) {
+	for _, n := range nodes {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
+func inPlace(p *v1alpha1.MesosNodePool) {
+	p.Spec.Rollout = v1alpha1.Rollout{Kubelet: v1alpha1.KubeletInPlace, MaxUnavailable: 1}
+}
+
+// kubeletOf has the executor of a node tell of its kubelet.
+func (s *story) kubeletOf(name string, kubelet v1alpha1.TaskKubelet) {
+	s.t.Helper()
+	for _, n := range s.nodes() {
+		if n.Name != name {
+			continue
+		}
+		n.Status.Task.Kubelet = &kubelet
+		if err := s.live.Status().Update(context.Background(), &n); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.look()
+}
+
+// told names the nodes that are to run the kubelet.
+func (s *story) toldToRun(digit string, want ...string) {
+	s.t.Helper()
+	var got []string
+	for _, n := range s.nodes() {
+		if u := n.Status.KubeletUpgrade; u != nil && u.SHA256 == strings.Repeat(digit, 64) {
+			got = append(got, n.Name)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		s.t.Errorf("told to run %s (-want +got):\n%s", digit, diff)
+	}
+}
+
+func TestAPoolUpgradesItsKubeletsOneAfterTheOther(t *testing.T) {
+	s := begin(t, 3, ready())
+	s.kubelet = kubeletArtifact("1")
+	s.look()
+	one := v1alpha1.TaskKubelet{SHA256: strings.Repeat("1", 64)}
+	two := v1alpha1.TaskKubelet{SHA256: strings.Repeat("2", 64)}
+	names := s.alive()
+	for _, name := range names {
+		s.report(name, isRegistered, isReady)
+		s.kubeletOf(name, one)
+	}
+	if meta.FindStatusCondition(s.pool().Status.Conditions, v1alpha1.ConditionKubeletCurrent) != nil {
+		t.Error("there is a condition though nothing is upgraded in place")
+	}
+	s.kubelet = kubeletArtifact("2")
+	s.look()
+	s.toldToRun("2")
+	s.change(inPlace)
+	s.look()
+	s.toldToRun("2", names[0])
+	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletUpgrading, "0 of 3 nodes run the template's kubelet, 1 on the way")
+	s.restart()
+	s.look()
+	s.toldToRun("2", names[0])
+	s.kubeletOf(names[0], two)
+	s.toldToRun("2", names[0], names[1])
+
+	refused := one
+	refused.Upgrade = &v1alpha1.TaskKubeletUpgrade{SHA256: two.SHA256, Refused: true, Message: "rolled back to v1.37.2"}
+	s.kubeletOf(names[1], refused)
+	s.toldToRun("2", names[0], names[1])
+	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletRefused, names[1]+": rolled back to v1.37.2")
+
+	s.kubelet = kubeletArtifact("3")
+	s.look()
+	s.toldToRun("3", names[0])
+	s.change(func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true })
+	s.kubeletOf(names[0], v1alpha1.TaskKubelet{SHA256: s.kubelet.SHA256})
+	s.toldToRun("3", names[0])
+	s.change(func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = false })
+	s.look()
+	for _, name := range names[1:] {
+		s.kubeletOf(name, v1alpha1.TaskKubelet{SHA256: s.kubelet.SHA256})
+	}
+	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionTrue, v1alpha1.ReasonKubeletCurrent, "3 of 3")
+	s.change(func(p *v1alpha1.MesosNodePool) { p.Spec.Rollout.Kubelet = v1alpha1.KubeletOnReplacement })
+	s.look()
+	s.toldToRun("3")
+	if meta.FindStatusCondition(s.pool().Status.Conditions, v1alpha1.ConditionKubeletCurrent) != nil {
+		t.Error("the condition is still there")
+	}
+}
+
+func TestAKubeletThatCannotBeUpgradedInPlaceIsSaid(t *testing.T) {
+	s := begin(t, 1, ready())
+	s.change(inPlace)
+	s.look()
+	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletNotReplaceable, "Binary")
+	s.kubelet = kubeletArtifact("1")
+	s.report(s.alive()[0], isRegistered, isReady) // by an executor that tells nothing of its kubelet
+	s.look()
+	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletNotReplaceable, s.alive()[0])
+}
