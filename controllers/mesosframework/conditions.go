@@ -20,7 +20,7 @@ func subscribed(state session.State, help string) metav1.Condition {
 	case state.Reason == "" || state.Reason == v1alpha1.ReasonConnecting:
 		return conditionOf(v1alpha1.ConditionSubscribed, metav1.ConditionUnknown, v1alpha1.ReasonConnecting, or(state.Message, "Looking for the leading master."))
 	}
-	return conditionOf(v1alpha1.ConditionSubscribed, metav1.ConditionFalse, state.Reason, state.Message+help)
+	return conditionOf(v1alpha1.ConditionSubscribed, metav1.ConditionFalse, string(state.Reason), state.Message+help)
 }
 
 // ready tells whether nodes can be launched.

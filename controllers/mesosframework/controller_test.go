@@ -71,7 +71,7 @@ func TestASessionBeginsWithWhatIsOnRecord(t *testing.T) {
 }
 
 func TestConditionsTellHowTheSessionFares(t *testing.T) {
-	lost := func(reason, message string) session.State {
+	lost := func(reason scheduler.StateReason, message string) session.State {
 		return session.State{Reason: reason, Message: message}
 	}
 	tests := map[string]struct {

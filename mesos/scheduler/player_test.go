@@ -372,7 +372,7 @@ func (p *player) recorded(ids []string, opts map[string]string) error {
 }
 
 func (p *player) disconnected(words []string, _ map[string]string) error {
-	p.core.Disconnected(p.now, words[0], strings.Join(words[1:], " "))
+	p.core.Disconnected(p.now, scheduler.StateReason(words[0]), strings.Join(words[1:], " "))
 	return nil
 }
 

@@ -67,7 +67,7 @@ func (c *Core) stepOffers(now time.Time, e *schedulerpb.Event) {
 
 // Disconnected says that the stream ended, or that none came about, and why: one of the
 // reasons of a State, and a message for a person.
-func (c *Core) Disconnected(now time.Time, reason, message string) {
+func (c *Core) Disconnected(now time.Time, reason StateReason, message string) {
 	if c.phase != connecting && c.phase != up {
 		return
 	}
@@ -202,7 +202,7 @@ func (c *Core) onError(now time.Time, message string) {
 }
 
 // end is final: what was on its way is no longer ours to settle.
-func (c *Core) end(reason, message string) {
+func (c *Core) end(reason StateReason, message string) {
 	c.out.Disconnect = true
 	c.phase = ended
 	c.agenda = newAgenda()
@@ -212,14 +212,14 @@ func (c *Core) end(reason, message string) {
 }
 
 // drop closes the stream from our side.
-func (c *Core) drop(now time.Time, reason, message string) {
+func (c *Core) drop(now time.Time, reason StateReason, message string) {
 	c.out.Disconnect = true
 	c.lose(now, reason, message)
 }
 
 // lose handles the end of a stream: offers are void, calls that were not sent are not
 // sent at all, and all tasks are asked for anew once there is another.
-func (c *Core) lose(now time.Time, reason, message string) {
+func (c *Core) lose(now time.Time, reason StateReason, message string) {
 	if c.phase == up && now.Sub(c.since) >= c.timing.Steady {
 		c.attempts = 0
 	}

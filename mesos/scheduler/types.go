@@ -168,8 +168,8 @@ type State struct {
 	FrameworkID   string
 	Master        string // host:port of the leading master
 	MasterVersion string
-	// Reason is one of the constants below.
-	Reason string
+	// Reason is one of StateReasons; empty only in the zero State.
+	Reason StateReason
 	// Message is for a person.
 	Message string
 	// Final says that the session has ended, and nothing but a new one helps.
@@ -178,20 +178,3 @@ type State struct {
 	// root, not nobody". Empty if nothing is.
 	Kept string
 }
-
-// Reasons of a State.
-const (
-	Subscribed        = "Subscribed"
-	Connecting        = "Connecting"
-	ReconcilingTasks  = "ReconcilingTasks"
-	MasterUnreachable = "MasterUnreachable"
-	NoLeader          = "NoLeader"
-	NotLeading        = "NotLeading" // the caller may not subscribe: another of its like leads
-	TooManyRedirects  = "TooManyRedirects"
-	Unauthorized      = "Unauthorized"
-	NotAMesosMaster   = "NotAMesosMaster"
-	ProtocolError     = "ProtocolError"
-	Refused           = "Refused"
-	FrameworkRemoved  = "FrameworkRemoved"
-	FailedOver        = "FailedOver"
-)

@@ -14,13 +14,13 @@ import (
 
 // failure is why there is no stream, in the words of a State.
 type failure struct {
-	reason  string
+	reason  scheduler.StateReason
 	message string
 }
 
 func (f *failure) Error() string { return f.message }
 
-func failuref(reason, format string, args ...any) *failure {
+func failuref(reason scheduler.StateReason, format string, args ...any) *failure {
 	return &failure{reason, fmt.Sprintf(format, args...)}
 }
 

@@ -204,7 +204,7 @@ func eventually(t *testing.T, what string, so func() bool) {
 }
 
 // awaitState waits for a reason, told by Changed and not by asking again and again.
-func (r *run) awaitState(reason string) session.State {
+func (r *run) awaitState(reason scheduler.StateReason) session.State {
 	r.t.Helper()
 	deadline := time.After(patience)
 	for {

@@ -81,7 +81,7 @@ func TestBadMasters(t *testing.T) {
 	})
 	for name, tc := range map[string]struct {
 		handler http.HandlerFunc
-		reason  string
+		reason  scheduler.StateReason
 		message string
 	}{
 		"401":                        {answer(401, "text/plain", "401 Unauthorized."), scheduler.Unauthorized, "refuses the credentials: 401 401 Unauthorized."},

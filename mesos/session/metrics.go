@@ -83,9 +83,9 @@ func (l labelled) event(eventType schedulerpb.Event_Type) {
 	l.events.WithLabelValues(l.framework, name).Inc()
 }
 
-func (l labelled) subscription(outcome string) {
+func (l labelled) subscription(outcome scheduler.StateReason) {
 	if l.Metrics != nil {
-		l.subscriptions.WithLabelValues(l.framework, outcome).Inc()
+		l.subscriptions.WithLabelValues(l.framework, string(outcome)).Inc()
 	}
 }
 

@@ -44,7 +44,7 @@ func TestNonsense(t *testing.T) {
 	for name, tc := range map[string]struct {
 		after  string // what is said first
 		speak  func(http.ResponseWriter)
-		reason string
+		reason scheduler.StateReason
 		tells  string
 		within time.Duration
 	}{

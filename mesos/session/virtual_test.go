@@ -95,7 +95,7 @@ func (r *run) within(d time.Duration, what string, so func() bool) {
 	r.t.Fatalf("after %s it is not so: %s; the state is %+v", d, what, r.State())
 }
 
-func (r *run) is(reason string) func() bool {
+func (r *run) is(reason scheduler.StateReason) func() bool {
 	return func() bool { return r.State().Reason == reason }
 }
 
