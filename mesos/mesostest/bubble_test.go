@@ -23,7 +23,7 @@ func inBubble(t *testing.T, info object, o AgentOptions, test func(b *bubble)) {
 		b := &bubble{T: t, network: newNetwork()}
 		b.master = startMaster(t, MasterOptions{Listener: b.network.listen("127.0.0.1", 5050), AllocationInterval: time.Second})
 		if o.Launcher == nil {
-			o.Launcher = Func(Obedient)
+			o.Launcher = Func(AutoRun)
 		}
 		o.Listener = b.network.listen("127.0.0.11", 5051)
 		b.agent = startAgent(t, b.master, o)

@@ -20,7 +20,7 @@ func TestOffersAreSharedFairly(t *testing.T) {
 	second := subscribeScheduler(t, m, frameworkInfo("b"))
 	m.Inject(func(f *Faults) {}) // nothing: the calls above are through
 	for range 4 {
-		startAgent(t, m, AgentOptions{Launcher: Func(Obedient)})
+		startAgent(t, m, AgentOptions{Launcher: Func(AutoRun)})
 	}
 	got := map[string]int{}
 	for name, s := range map[string]*testScheduler{"first": first, "second": second} {
@@ -45,7 +45,7 @@ func TestOffersAreSharedFairly(t *testing.T) {
 func TestOffersEnd(t *testing.T) {
 	t.Run("when the agent is cut off", func(t *testing.T) {
 		m := startMaster(t, MasterOptions{})
-		a := startAgent(t, m, AgentOptions{Launcher: Func(Obedient)})
+		a := startAgent(t, m, AgentOptions{Launcher: Func(AutoRun)})
 		s := subscribeScheduler(t, m, frameworkInfo("a"))
 		o := s.offerOf(a)
 		a.Disconnect()
@@ -58,7 +58,7 @@ func TestOffersEnd(t *testing.T) {
 	})
 	t.Run("when their time is over", func(t *testing.T) {
 		m := startMaster(t, MasterOptions{OfferTimeout: 20 * time.Millisecond})
-		a := startAgent(t, m, AgentOptions{Launcher: Func(Obedient)})
+		a := startAgent(t, m, AgentOptions{Launcher: Func(AutoRun)})
 		s := subscribeScheduler(t, m, frameworkInfo("a"))
 		s.offerOf(a)
 		s.next("RESCIND")
@@ -68,7 +68,7 @@ func TestOffersEnd(t *testing.T) {
 
 func TestUpdatesAreSentUntilAcknowledged(t *testing.T) {
 	m := startMaster(t, MasterOptions{UpdateRetryInterval: 20 * time.Millisecond})
-	a := startAgent(t, m, AgentOptions{Launcher: Func(Obedient)})
+	a := startAgent(t, m, AgentOptions{Launcher: Func(AutoRun)})
 	s := subscribeScheduler(t, m, frameworkInfo("a"))
 	o := s.offerOf(a)
 	s.launch(o, 0, executorTask(o, "t", ""))
@@ -90,7 +90,7 @@ func TestUpdatesAreSentUntilAcknowledged(t *testing.T) {
 func TestFaults(t *testing.T) {
 	start := func(t *testing.T) (*Master, *Agent, *testScheduler) {
 		m := startMaster(t, MasterOptions{})
-		a := startAgent(t, m, AgentOptions{Launcher: Func(Obedient)})
+		a := startAgent(t, m, AgentOptions{Launcher: Func(AutoRun)})
 		return m, a, subscribeScheduler(t, m, frameworkInfo("a"))
 	}
 	revive := func(s *testScheduler) error {
@@ -145,7 +145,7 @@ func TestFaults(t *testing.T) {
 		m, a, s := start(t)
 		s.offerOf(a)
 		m.Inject(func(f *Faults) { f.Malformed = []byte("x\n{}") })
-		startAgent(t, m, AgentOptions{Launcher: Func(Obedient)})
+		startAgent(t, m, AgentOptions{Launcher: Func(AutoRun)})
 		if _, ok := <-s.events; ok {
 			t.Error("the reader went on")
 		}
@@ -249,7 +249,7 @@ func TestMasterThatDoesNotLead(t *testing.T) {
 
 func TestExecutorsThatAreFunctions(t *testing.T) {
 	m := startMaster(t, MasterOptions{})
-	a := startAgent(t, m, AgentOptions{Launcher: Func(Obedient)})
+	a := startAgent(t, m, AgentOptions{Launcher: Func(AutoRun)})
 	s := subscribeScheduler(t, m, frameworkInfo("a"))
 	if a.Addr() != "" {
 		t.Errorf("the agent listens at %s", a.Addr())
@@ -287,7 +287,7 @@ func TestExecutorsThatAreFunctions(t *testing.T) {
 // A KILL that names another agent than the task's is not even answered.
 func TestKillThatNamesAnotherAgent(t *testing.T) {
 	m := startMaster(t, MasterOptions{})
-	a, b := startAgent(t, m, AgentOptions{Launcher: Func(Obedient)}), startAgent(t, m, AgentOptions{Launcher: Func(Obedient)})
+	a, b := startAgent(t, m, AgentOptions{Launcher: Func(AutoRun)}), startAgent(t, m, AgentOptions{Launcher: Func(AutoRun)})
 	s := subscribeScheduler(t, m, frameworkInfo("a"))
 	o := s.offerOf(a)
 	s.launch(o, 0, executorTask(o, "t", ""))
@@ -320,7 +320,7 @@ func TestBadOptions(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := m.AddAgent(AgentOptions{Launcher: Func(Obedient)}); err == nil {
+	if _, err := m.AddAgent(AgentOptions{Launcher: Func(AutoRun)}); err == nil {
 		t.Error("a closed master takes agents")
 	}
 }
@@ -333,7 +333,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 5 {
-		startAgent(t, m, AgentOptions{Launcher: Func(Obedient)})
+		startAgent(t, m, AgentOptions{Launcher: Func(AutoRun)})
 	}
 	real := startAgent(t, m, AgentOptions{})
 	s := subscribeScheduler(t, m, frameworkInfo("a"))

@@ -137,10 +137,10 @@ func (c *Conn) Message(data []byte) {
 	}
 }
 
-// Obedient is a Func that does as it is told: each task is TASK_STARTING and
-// TASK_RUNNING when launched, TASK_KILLED when killed. It exits when its last task
-// has ended, or at SHUTDOWN.
-func Obedient(ctx context.Context, x *Conn) error {
+// AutoRun is a Func that runs every task that it is given: a launched task becomes
+// TASK_STARTING and TASK_RUNNING, a killed one TASK_KILLED. The executor exits when its
+// last task has ended, or at SHUTDOWN.
+func AutoRun(ctx context.Context, x *Conn) error {
 	var running []string
 	for {
 		event, err := x.Next(ctx)

@@ -55,7 +55,7 @@ func ExampleMaster_ScheduleMaintenance() {
 		panic(err)
 	}
 	defer master.Close()
-	agent, err := master.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient)})
+	agent, err := master.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun)})
 	if err != nil {
 		panic(err)
 	}

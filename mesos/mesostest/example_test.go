@@ -24,7 +24,7 @@ func Example() {
 		_, err := master.AddAgent(mesostest.AgentOptions{
 			Resources:  "cpus:8;mem:16384;disk:100000;ports:[31000-32000]",
 			Attributes: "rack:" + rack,
-			Launcher:   mesostest.Func(mesostest.Obedient),
+			Launcher:   mesostest.Func(mesostest.AutoRun),
 		})
 		if err != nil {
 			panic(err)
@@ -172,7 +172,7 @@ func ExampleAgent_Drain() {
 		panic(err)
 	}
 	defer master.Close()
-	agent, err := master.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient)})
+	agent, err := master.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun)})
 	if err != nil {
 		panic(err)
 	}

@@ -34,7 +34,7 @@ func inBox(t *testing.T, o MasterOptions, test func(*box)) {
 		b := &box{t: t, masters: masters, wire: wire{t, n.client()}}
 		defer b.close()
 		for range 2 {
-			a, err := masters.AddAgent(AgentOptions{Launcher: Func(Obedient)})
+			a, err := masters.AddAgent(AgentOptions{Launcher: Func(AutoRun)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -341,7 +341,7 @@ func TestFailOver(t *testing.T) {
 		}},
 		"an agent that starts while nobody leads registers later": {MasterOptions{}, func(b *box) {
 			b.masters.Depose()
-			a, err := b.masters.AddAgent(AgentOptions{Launcher: Func(Obedient)})
+			a, err := b.masters.AddAgent(AgentOptions{Launcher: Func(AutoRun)})
 			if err != nil {
 				b.t.Fatal(err)
 			}

@@ -19,7 +19,7 @@ func TestMesosGo(t *testing.T) {
 	for _, media := range []encoding.MediaType{codecs.MediaTypeProtobuf, codecs.MediaTypeJSON} {
 		t.Run(codecs.ByMediaType[media].Name, func(t *testing.T) {
 			m := startMaster(t, MasterOptions{Credentials: map[string]string{"me": "secret"}})
-			startAgent(t, m, AgentOptions{Launcher: Func(Obedient)})
+			startAgent(t, m, AgentOptions{Launcher: Func(AutoRun)})
 			client := httpsched.NewCaller(httpcli.New(
 				httpcli.Endpoint(m.URL()+pathScheduler),
 				httpcli.Codec(codecs.ByMediaType[media]),

@@ -160,13 +160,13 @@ func TestLaunchesLostByARestart(t *testing.T) {
 		message  string
 	}{
 		"the executor was not yet there": {
-			launcher: &slowLauncher{Func: Obedient, by: time.Second},
+			launcher: &slowLauncher{Func: AutoRun, by: time.Second},
 			message:  "Reconciliation: task unknown to the agent",
 		},
 		"the executor had subscribed, and did not yet read it": {
 			launcher: Func(func(ctx context.Context, x *Conn) error {
 				time.Sleep(time.Second)
-				return Obedient(ctx, x)
+				return AutoRun(ctx, x)
 			}),
 			message: "Task launched during agent restart",
 		},

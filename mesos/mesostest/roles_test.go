@@ -287,7 +287,7 @@ func TestOlderMastersIgnoreConstraints(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := newNetwork()
 				m := startMaster(t, MasterOptions{Listener: n.listen("127.0.0.1", 5050), Version: version})
-				startAgent(t, m, AgentOptions{Launcher: Func(Obedient)})
+				startAgent(t, m, AgentOptions{Launcher: Func(AutoRun)})
 				subscribe := constraint("a", object{"attribute_name": "row"}, object{"exists": object{}})
 				subscribe["framework_info"] = frameworkInfo("a")
 				s := wire{t, n.client()}.subscribe(m.URL()+pathScheduler, nil, object{"type": "SUBSCRIBE", "subscribe": subscribe})

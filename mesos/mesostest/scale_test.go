@@ -31,7 +31,7 @@ func benchmarkLaunches(b *testing.B, agents int) {
 		before := cpuTime()
 		m := startMaster(b, MasterOptions{AllocationInterval: 50 * time.Millisecond})
 		for range agents {
-			startAgent(b, m, AgentOptions{Launcher: Func(Obedient)})
+			startAgent(b, m, AgentOptions{Launcher: Func(AutoRun)})
 		}
 		s := subscribeScheduler(b, m, frameworkInfo("a"))
 		for seen := 0; seen < agents; {
@@ -70,7 +70,7 @@ func benchmarkFailOver(b *testing.B, agents int) {
 		b.Fatal(err)
 	}
 	for range agents {
-		if _, err := masters.AddAgent(AgentOptions{Launcher: Func(Obedient)}); err != nil {
+		if _, err := masters.AddAgent(AgentOptions{Launcher: Func(AutoRun)}); err != nil {
 			b.Fatal(err)
 		}
 	}

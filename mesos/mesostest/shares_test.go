@@ -93,7 +93,7 @@ func TestWeights(t *testing.T) {
 		first := subscribeThrough(b.wire, b.master, frameworkInfo("a"))
 		second := subscribeThrough(b.wire, b.master, frameworkInfo("b"))
 		for range 3 {
-			startAgent(t, b.master, AgentOptions{Launcher: Func(Obedient)})
+			startAgent(t, b.master, AgentOptions{Launcher: Func(AutoRun)})
 		}
 		gotA, gotB := b.cpusOffered(first), b.cpusOffered(second)
 		if gotA != 4 || gotB != 8 {

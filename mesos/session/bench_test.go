@@ -33,7 +33,7 @@ func launchThousand(b *testing.B) {
 		b.Fatal(err)
 	}
 	for range 100 {
-		o := mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), WorkDir: b.TempDir(), Resources: "cpus:16;mem:65536;disk:1;ports:[31000-32000]"}
+		o := mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun), WorkDir: b.TempDir(), Resources: "cpus:16;mem:65536;disk:1;ports:[31000-32000]"}
 		if _, err := m.AddAgent(o); err != nil {
 			b.Fatal(err)
 		}

@@ -25,7 +25,7 @@ func (c *clock) leap(d time.Duration) { c.ahead.Add(int64(d)) }
 func addAgents(t *testing.T, m *mesostest.Master, os ...mesostest.AgentOptions) {
 	t.Helper()
 	for _, o := range os {
-		o.Launcher, o.WorkDir = mesostest.Func(mesostest.Obedient), t.TempDir()
+		o.Launcher, o.WorkDir = mesostest.Func(mesostest.AutoRun), t.TempDir()
 		if _, err := m.AddAgent(o); err != nil {
 			t.Fatal(err)
 		}

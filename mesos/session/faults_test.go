@@ -58,7 +58,7 @@ func (w *world) masters(change ...func(*mesostest.MasterOptions)) *mesostest.Mas
 			w.t.Errorf("closing the masters: %v", err)
 		}
 	})
-	if _, err := ms.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), WorkDir: w.t.TempDir()}); err != nil {
+	if _, err := ms.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun), WorkDir: w.t.TempDir()}); err != nil {
 		w.t.Fatal(err)
 	}
 	return ms

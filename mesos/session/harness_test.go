@@ -219,7 +219,7 @@ func (r *run) awaitState(reason scheduler.StateReason) session.State {
 	}
 }
 
-// box is a Mesos cluster with a master and some agents whose executors are obedient.
+// box is a Mesos cluster with a master and some agents whose executors run what they are given.
 func box(t *testing.T, agents int, change ...func(*mesostest.MasterOptions)) *mesostest.Master {
 	t.Helper()
 	o := mesostest.MasterOptions{AllocationInterval: 50 * time.Millisecond, UpdateRetryInterval: 200 * time.Millisecond}
@@ -236,7 +236,7 @@ func box(t *testing.T, agents int, change ...func(*mesostest.MasterOptions)) *me
 		}
 	})
 	for range agents {
-		if _, err := m.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), WorkDir: t.TempDir()}); err != nil {
+		if _, err := m.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun), WorkDir: t.TempDir()}); err != nil {
 			t.Fatalf("adding an agent: %v", err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 func racks(t *testing.T, m *mesostest.Master, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		o := mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), WorkDir: t.TempDir(), Attributes: "rack:" + name}
+		o := mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun), WorkDir: t.TempDir(), Attributes: "rack:" + name}
 		if _, err := m.AddAgent(o); err != nil {
 			t.Fatalf("adding an agent: %v", err)
 		}

@@ -139,7 +139,7 @@ func TestWaitingDemandExplainsItself(t *testing.T) {
 		msg, waiting := r.Explain(d.ID)
 		return waiting && msg == want
 	})
-	if _, err := m.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), Resources: "cpus:32;mem:8192;ports:[31000-31009]", WorkDir: t.TempDir()}); err != nil {
+	if _, err := m.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun), Resources: "cpus:32;mem:8192;ports:[31000-31009]", WorkDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "it runs on the new agent", func() bool { return store.in(scheduler.TaskRunning) == 1 })
@@ -339,7 +339,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), WorkDir: t.TempDir()}); err != nil {
+	if _, err := m.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun), WorkDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	store := newMemory()

@@ -83,7 +83,7 @@ func (l *ledger) config(master string) session.Config {
 // addAgents adds agents with room for a few nodes each, whose executors obey.
 func addAgents(m *mesostest.Master, n int) error {
 	for range n {
-		o := mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), Resources: "cpus:4;mem:8192;ports:[31000-32000]"}
+		o := mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun), Resources: "cpus:4;mem:8192;ports:[31000-32000]"}
 		if _, err := m.AddAgent(o); err != nil {
 			return fmt.Errorf("starting an agent: %w", err)
 		}

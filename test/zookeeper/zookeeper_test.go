@@ -105,7 +105,7 @@ func cluster(t *testing.T) *mesostest.Masters {
 			t.Errorf("closing the masters: %v", err)
 		}
 	})
-	if _, err := ms.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.Obedient), WorkDir: t.TempDir()}); err != nil {
+	if _, err := ms.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun), WorkDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	return ms
