@@ -72,26 +72,26 @@ test: ## All tests: unit, integration, end to end (in both runtimes where the ma
 test-unit: $(TOOLS)/gotestsum | $(REPORTS) ## Tests that need nothing but Go
 	$(call gotest,unit) ./...
 	cd api && $(call gotest,api) ./...
-	cd test && $(call gotest,tools) ./patterns/... ./benchmark/... ./cmd/... ./conformance/... ./playground/... ./story/...
+	cd test && $(call gotest,tools) ./cluster/... ./measure/... ./cmd/... ./suite/conformance/...
 
 .PHONY: test-simulation
 test-simulation: $(TOOLS)/gotestsum | $(REPORTS) ## The whole system in virtual time: 2,000 schedules, and the planted faults
-	cd test && $(call gotest,simulation) -count=1 -timeout 60m -parallel 2 ./simulation/... -seeds=2000 -plant
+	cd test && $(call gotest,simulation) -count=1 -timeout 60m -parallel 2 ./suite/simulation/... -seeds=2000 -plant
 
 SEEDS ?= 2000
 .PHONY: simulate
 simulate: ## Run SEEDS schedules of the whole system in virtual time, or one again and show it: SEED=k; VERBOSE=1 shows those that fail
-	@cd test && go test -c -o ../bin/simulation.test ./simulation
-	@cd test/simulation && GODEBUG=asyncpreemptoff=1 $(if $(SEED),GOMAXPROCS=1) ../../bin/simulation.test -test.timeout=0 \
+	@cd test && go test -c -o ../bin/simulation.test ./suite/simulation
+	@cd test/suite/simulation && GODEBUG=asyncpreemptoff=1 $(if $(SEED),GOMAXPROCS=1) ../../../bin/simulation.test -test.timeout=0 \
 		-test.run='^TestSeeds$$' $(if $(SEED),-seed=$(SEED),-seeds=$(SEEDS)) $(if $(VERBOSE),-verbose)
 
 .PHONY: simulate-faults
-simulate-faults: ## Plant each fault of test/simulation/faults.go, and tell how many schedules it takes to catch it
-	@cd test && go test -count=1 -timeout 60m -parallel 2 -v -run='^TestPlantedFaultsAreCaught$$' ./simulation -plant | grep -v '^ *\(=== \|--- PASS\)'
+simulate-faults: ## Plant each fault of test/suite/simulation/faults.go, and tell how many schedules it takes to catch it
+	@cd test && go test -count=1 -timeout 60m -parallel 2 -v -run='^TestPlantedFaultsAreCaught$$' ./suite/simulation -plant | grep -v '^ *\(=== \|--- PASS\)'
 
 .PHONY: test-zookeeper
 test-zookeeper: $(TOOLS)/gotestsum | $(REPORTS) ## The leader found by a real ZooKeeper, of Debian's packages (skipped where there are none)
-	cd test && $(call gotest,zookeeper) -count=1 -timeout 10m ./zookeeper/...
+	cd test && $(call gotest,zookeeper) -count=1 -timeout 10m ./suite/zookeeper/...
 
 FUZZTIME ?= 10s
 .PHONY: fuzz
@@ -104,30 +104,30 @@ fuzz: ## Fuzz every target for FUZZTIME (10s, or as many inputs: 2000x); what it
 
 .PHONY: test-integration
 test-integration: kube $(TOOLS)/gotestsum | $(REPORTS) ## The controllers against a real API server and a Mesos cluster in a box
-	cd test && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube $(call gotest,integration) -count=1 -timeout 20m ./integration/... \
+	cd test && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube $(call gotest,integration) -count=1 -timeout 20m ./suite/integration/... \
 		-ginkgo.json-report=$(CURDIR)/$(REPORTS)/specs.json
 
 .PHONY: test-differential
 test-differential: kube $(TOOLS)/gotestsum | $(REPORTS) ## The autoscaler's simulation against a real kube-scheduler: 120 random clusters, 120 that grow, and 1,200 against its filters alone
-	cd test && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube GOGC=300 $(call gotest,differential) -count=1 -timeout 20m ./differential/... -seeds=120
+	cd test && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube GOGC=300 $(call gotest,differential) -count=1 -timeout 20m ./suite/differential/... -seeds=120
 
 .PHONY: differential
 differential: kube ## The same for SEEDS random clusters (ten times as many against the filters alone), or for one again, and show it: SEED=k
-	@cd test && go test -c -o ../bin/differential.test ./differential
-	@cd test/differential && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube GOGC=300 ../../bin/differential.test -test.timeout=0 -test.v \
+	@cd test && go test -c -o ../bin/differential.test ./suite/differential
+	@cd test/suite/differential && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube GOGC=300 ../../../bin/differential.test -test.timeout=0 -test.v \
 		$(if $(SEED),-first=$(SEED) -seeds=1,-seeds=$(SEEDS))
 
 .PHONY: test-e2e
 test-e2e: build kube ## The demo's story, asserted
-	cd test && go test ./e2e/... -timeout 40m -v -ginkgo.v -ginkgo.label-filter='!node'
+	cd test && go test ./suite/e2e/... -timeout 40m -v -ginkgo.v -ginkgo.label-filter='!node'
 
 .PHONY: test-node
 test-node: build kube ## What holds a node of real containers: hogs, crashes, bad input, orphans; as root, ten minutes on an idle machine; not part of make test
-	cd test && go test ./e2e/... -timeout 40m -v -ginkgo.v -ginkgo.label-filter=node
+	cd test && go test ./suite/e2e/... -timeout 40m -v -ginkgo.v -ginkgo.label-filter=node
 
 .PHONY: test-vm
 test-vm: build kube ## The same on version 2 of cgroup: in a virtual machine in software emulation, of Debian's packages; without root; not part of make test
-	cd test && go test ./vm -count=1 -timeout 20m -v -ginkgo.v
+	cd test && go test ./suite/vm -count=1 -timeout 20m -v -ginkgo.v
 
 .PHONY: faults
 faults: ## Check that each row of docs/faults.md, and each case of docs/autoscaling.md, has tests, and that they passed
@@ -163,7 +163,7 @@ conformance: ## Ask a Mesos cluster for all that k8sm relies on: MASTER=http://h
 
 .PHONY: bench
 bench: kube build ## The figures, one JSON line each
-	@cd test && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube go run ./benchmark
+	@cd test && KUBEBUILDER_ASSETS=$(CURDIR)/bin/kube go run ./measure/benchmark
 
 ##@ Ship
 

@@ -17,7 +17,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/k8sm/k8sm/test/conformance"
+	"github.com/k8sm/k8sm/test/suite/conformance"
 )
 
 // Exit codes.

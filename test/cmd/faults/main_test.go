@@ -16,7 +16,7 @@ const events = `{"Action":"run","Package":"github.com/k8sm/k8sm/mesos/scheduler"
 {"Action":"pass","Package":"github.com/k8sm/k8sm/mesos/scheduler"}
 `
 
-const specs = `[{"SuitePath":"/somewhere/test/integration","SpecReports":[
+const specs = `[{"SuitePath":"/somewhere/test/suite/integration","SpecReports":[
  {"ContainerHierarchyTexts":["A pool"],"LeafNodeText":"grows","LeafNodeType":"It","State":"passed"},
  {"ContainerHierarchyTexts":["A pool"],"LeafNodeText":"panics","LeafNodeType":"It","State":"panicked"},
  {"LeafNodeText":"","LeafNodeType":"BeforeSuite","State":"passed"}]}]`
@@ -27,19 +27,19 @@ func TestCheck(t *testing.T) {
 		want   []string
 	}{
 		"every row has tests that passed": {
-			matrix: "| # | Fault | Tests |\n|---|---|---|\n| 1 | x | `mesos/scheduler TestA/one` |\n| 2 | y | `mesos/scheduler TestA`, `test/integration \"A pool grows\"` |\n",
+			matrix: "| # | Fault | Tests |\n|---|---|---|\n| 1 | x | `mesos/scheduler TestA/one` |\n| 2 | y | `mesos/scheduler TestA`, `test/suite/integration \"A pool grows\"` |\n",
 		},
 		"a row names no test": {
 			matrix: "| 1 | x | |\n| 2 | y `z` | `mesos/scheduler TestA` |\n",
 			want:   []string{"row 1 names no test"},
 		},
 		"tests did not pass": {
-			matrix: "| 1 | x | `mesos/scheduler TestB` `mesos/scheduler TestC` `mesos/scheduler TestD` |\n| 2 | y | `test/integration \"A pool panics\"` |\n",
+			matrix: "| 1 | x | `mesos/scheduler TestB` `mesos/scheduler TestC` `mesos/scheduler TestD` |\n| 2 | y | `test/suite/integration \"A pool panics\"` |\n",
 			want: []string{
 				`row 1: mesos/scheduler "TestB" failed`,
 				`row 1: mesos/scheduler "TestC" was skipped`,
 				`row 1: mesos/scheduler "TestD" was not run`,
-				`row 2: test/integration "A pool panics" failed`,
+				`row 2: test/suite/integration "A pool panics" failed`,
 			},
 		},
 		"a test that was skipped does for none that passed": {

@@ -12,7 +12,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/k8sm/k8sm/test/playground"
+	"github.com/k8sm/k8sm/test/cluster/playground"
 )
 
 const usage = `usage: playground demo|up [flags]

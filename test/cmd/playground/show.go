@@ -7,8 +7,8 @@ import (
 	"os"
 	"time"
 
-	"github.com/k8sm/k8sm/test/playground"
-	"github.com/k8sm/k8sm/test/story"
+	"github.com/k8sm/k8sm/test/cluster/playground"
+	"github.com/k8sm/k8sm/test/cluster/story"
 )
 
 // show is a playground, and the story told on it.

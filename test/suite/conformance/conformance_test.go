@@ -1,0 +1,179 @@
+package conformance_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http/httptest"
+	"os/exec"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/test/suite/conformance"
+)
+
+// standIn is a cluster that is in a hurry.
+func standIn(t *testing.T, credentials map[string]string, listener net.Listener) (*mesostest.Master, conformance.Options) {
+	t.Helper()
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("the shell executor needs bash")
+	}
+	master, options, err := conformance.StandIn(credentials, listener)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := master.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	options.Disruptive = true
+	return master, options
+}
+
+func ask(ctx context.Context, t *testing.T, o conformance.Options, tell func(conformance.Result)) *conformance.Report {
+	t.Helper()
+	if o.Patience == 0 {
+		o.Patience = 20 * time.Second
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	report, err := conformance.Run(ctx, o, tell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// skipped are the names of the checks that were not made.
+func skipped(r *conformance.Report) []string {
+	var names []string
+	for _, res := range r.Results {
+		if res.Verdict == conformance.Skip {
+			names = append(names, res.Name)
+		}
+	}
+	return names
+}
+
+func mustPass(t *testing.T) func(conformance.Result) {
+	return func(r conformance.Result) {
+		if r.Verdict == conformance.Fail {
+			t.Errorf("%s failed: %s", r.Name, r.Seen)
+		}
+	}
+}
+
+func TestMesostestConforms(t *testing.T) {
+	_, options := standIn(t, nil, nil)
+	report := ask(t.Context(), t, options, mustPass(t))
+	if len(report.Left) > 0 {
+		t.Errorf("left behind: %q", report.Left)
+	}
+	want := []string{"master/redirect", "master/unauthenticated", "subscribe/other-principal", "secrets/agent"}
+	if diff := cmp.Diff(want, skipped(report)); diff != "" {
+		t.Errorf("skipped (-want +got):\n%s", diff)
+	}
+}
+
+func TestMesostestConformsBehindTLSAndCredentialsAndARedirect(t *testing.T) {
+	credentials := map[string]string{"someone": "secret"}
+	listener, authorities := listenTLS(t)
+	leader, options := standIn(t, credentials, listener)
+	listener, _ = listenTLS(t)
+	other, err := mesostest.NewMaster(mesostest.MasterOptions{
+		Credentials: credentials, Listener: listener, Faults: mesostest.Faults{RedirectTo: leader.Addr()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	options.Masters = []string{"https://" + other.Addr(), "https://" + leader.Addr()}
+	options.Principal, options.Secret = "someone", "secret"
+	options.TLS = &tls.Config{RootCAs: authorities}
+	report := ask(t.Context(), t, options, mustPass(t))
+	// The stand-in's agents have no TLS.
+	want := []string{"executors/strangers", "secrets/agent"}
+	if diff := cmp.Diff(want, skipped(report)); diff != "" {
+		t.Errorf("skipped (-want +got):\n%s", diff)
+	}
+}
+
+func listenTLS(t *testing.T) (net.Listener, *x509.CertPool) {
+	t.Helper()
+	lender := httptest.NewTLSServer(nil) // has a certificate for loopback
+	defer lender.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(lender.Certificate())
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: lender.TLS.Certificates})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, pool
+}
+
+func TestAnInterruptionLeavesNothingBehind(t *testing.T) {
+	master, options := standIn(t, nil, nil)
+	options.Only = regexp.MustCompile("^(reconciliation|executors)/")
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	// Task by task, the interruption comes while the next check is under way.
+	report := ask(ctx, t, options, func(r conformance.Result) {
+		if r.Name == "reconciliation/implicit" {
+			time.AfterFunc(20*time.Millisecond, interrupt)
+		}
+	})
+	if len(report.Left) > 0 {
+		t.Errorf("left behind: %q", report.Left)
+	}
+	if report.Count(conformance.Skip) == 0 {
+		t.Error("nothing was interrupted")
+	}
+	wait(t, "the end of all containers", func() bool {
+		return !slices.ContainsFunc(master.Agents(), func(a *mesostest.Agent) bool { return a.Containers() > 0 })
+	})
+}
+
+func TestWhatCannotBeTornDownIsReported(t *testing.T) {
+	master, options := standIn(t, nil, nil)
+	options.Patience = time.Second
+	options.Only = regexp.MustCompile("^subscribe/stream$")
+	options.Masters = []string{swallows("TEARDOWN").before(t, master.URL())}
+	report := ask(t.Context(), t, options, mustPass(t))
+	if len(report.Left) != 1 || report.OK() {
+		t.Errorf("the report is OK: %t, and says that was left: %q", report.OK(), report.Left)
+	}
+}
+
+func TestMastersThatAreNone(t *testing.T) {
+	for name, masters := range map[string][]string{
+		"none is named":      nil,
+		"no port":            {"http://mesos.example"},
+		"no scheme we speak": {"zk://mesos.example:2181/mesos"},
+		"nobody listens":     {"127.0.0.1:1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := conformance.Run(t.Context(), conformance.Options{Masters: masters, Patience: time.Second}, func(conformance.Result) {})
+			if err == nil {
+				t.Error("they were asked")
+			}
+		})
+	}
+}
+
+func wait(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for range 500 {
+		if done() {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatalf("waited too long for %s", what)
+}

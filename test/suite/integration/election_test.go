@@ -1,0 +1,158 @@
+package integration
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/mesostest"
+)
+
+// process is the operator's binary, running.
+type process struct {
+	command *exec.Cmd
+	// metrics and health are the addresses that it serves on.
+	metrics, health string
+}
+
+// buildOperator builds the operator's binary, as make build does.
+func buildOperator() string {
+	GinkgoHelper()
+	binary := filepath.Join(GinkgoT().TempDir(), "operator")
+	build := exec.Command("go", "build", "-o", binary, "./cmd/operator")
+	build.Dir = filepath.Join("..", "..", "..")
+	output, err := build.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(output))
+	return binary
+}
+
+// serviceAccount is a kubeconfig with the rights that config/ gives to the operator.
+func serviceAccount() string {
+	GinkgoHelper()
+	applyAll(filepath.Join("..", "..", "..", "config", "manager", "namespace.yaml"))
+	applyAll(filepath.Join("..", "..", "..", "config", "rbac", "*.yaml"))
+	// A certificate in the service account's name has the service account's rights.
+	account, err := environment.AddUser(envtest.User{
+		Name:   "system:serviceaccount:" + namespace + ":k8sm-operator",
+		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace},
+	}, nil)
+	Expect(err).NotTo(HaveOccurred())
+	data, err := account.KubeConfig()
+	Expect(err).NotTo(HaveOccurred())
+	kubeconfig := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
+	Expect(os.WriteFile(kubeconfig, data, 0o600)).To(Succeed())
+	return kubeconfig
+}
+
+func startProcess(binary, kubeconfig string, flags ...string) *process {
+	GinkgoHelper()
+	p := &process{metrics: freeAddress(), health: freeAddress()}
+	p.command = exec.Command(binary, append([]string{"--kubeconfig=" + kubeconfig, "--namespace=" + namespace,
+		"--metrics-bind-address=" + p.metrics, "--health-probe-bind-address=" + p.health}, flags...)...)
+	p.command.Stdout, p.command.Stderr = GinkgoWriter, GinkgoWriter
+	Expect(p.command.Start()).To(Succeed())
+	DeferCleanup(p.stop)
+	Eventually(p.get(p.health, "/readyz")).WithTimeout(minute).Should(Equal("ok"))
+	Expect(p.get(p.health, "/healthz")()).To(Equal("ok"))
+	return p
+}
+
+// stop ends the process as Kubernetes would, and returns how that went.
+func (p *process) stop() error {
+	if p.command.ProcessState != nil {
+		return nil
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGCONT} {
+		if err := p.command.Process.Signal(signal); err != nil {
+			return err
+		}
+	}
+	return p.command.Wait()
+}
+
+// get reads what the process serves.
+func (p *process) get(address, path string) func() string {
+	return func() string {
+		response, err := http.Get("http://" + address + path)
+		if err != nil {
+			return err.Error()
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			return err.Error()
+		}
+		return string(body)
+	}
+}
+
+func freeAddress() string {
+	GinkgoHelper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	Expect(err).NotTo(HaveOccurred())
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+var _ = Describe("Two operators", func() {
+	It("agree on one that leads, and the other takes over at once", func() {
+		kubeconfig := serviceAccount()
+		binary := buildOperator()
+		master := newMaster(mesostest.MasterOptions{}, 0)
+
+		first := startProcess(binary, kubeconfig)
+		Eventually(holder).WithTimeout(minute).ShouldNot(BeEmpty())
+		leader := holder()
+		second := startProcess(binary, kubeconfig)
+		mf := newFramework("shared", master.Addr())
+		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
+		Expect(second.get(second.metrics, "/metrics")()).To(ContainSubstring("leader_election_master_status{name=\"k8sm-operator\"} 0"))
+		Expect(first.get(first.metrics, "/metrics")()).To(ContainSubstring("k8sm_"))
+		Consistently(holder).WithTimeout(3 * time.Second).Should(Equal(leader))
+		Expect(master.Calls()).To(HaveKeyWithValue("SUBSCRIBE", 1))
+
+		id := frameworkID(mf)
+		stopped := time.Now()
+		Expect(first.stop()).To(Succeed())
+		Eventually(func() int { return master.Calls()["SUBSCRIBE"] }).WithTimeout(minute).Should(Equal(2))
+		Expect(time.Since(stopped)).To(BeNumerically("<", 12*time.Second), "the lease was released, not waited for")
+		Expect(holder()).NotTo(Equal(leader))
+		Eventually(tells(mf, v1alpha1.ConditionReady)).WithTimeout(minute).Should(HavePrefix("True Subscribed"))
+		Expect(frameworkID(mf)).To(Equal(id), "it is the same framework to Mesos")
+		removed(mf)
+	})
+})
+
+// holder of the lease, "" if nobody holds it.
+func holder() string {
+	var lease coordinationv1.Lease
+	err := strict.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "k8sm-operator"}, &lease)
+	if err != nil || lease.Spec.HolderIdentity == nil {
+		return ""
+	}
+	return *lease.Spec.HolderIdentity
+}
+
+// frameworkID waits until an ID is stored.
+func frameworkID(mf *v1alpha1.MesosFramework) string {
+	GinkgoHelper()
+	out := &v1alpha1.MesosFramework{ObjectMeta: metav1.ObjectMeta{Name: mf.Name}}
+	Eventually(func() string {
+		Expect(strict.Get(ctx, client.ObjectKeyFromObject(out), out)).To(Succeed())
+		return out.Status.FrameworkID
+	}).WithTimeout(minute).ShouldNot(BeEmpty())
+	return out.Status.FrameworkID
+}

@@ -1,0 +1,133 @@
+package vm
+
+import (
+	"crypto/sha256"
+	"embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/k8sm/k8sm/test/cluster/playground"
+)
+
+//go:embed root
+var rootFiles embed.FS
+
+const (
+	// partsThere is the folder on the disk that holds what nodes are made of.
+	partsThere = "/opt/k8sm"
+	// stateDir of the nodes.
+	stateDir = "/var/lib/k8sm"
+	// runtimeTest holds the tests of the node runtime.
+	runtimeTest = "/sbin/kubelet.test"
+)
+
+// writeDisk makes a disk in the folder, of which it keeps the nodes' parts: a file
+// system with busybox, the kernel's modules, the guest and those parts. Installed is
+// where install.sh puts things.
+func writeDisk(folder, installed string) (disk, parts string, err error) {
+	root := filepath.Join(folder, "root")
+	parts = filepath.Join(root, partsThere)
+	for _, dir := range []string{"bin", "dev", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "var/lib", partsThere} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			return "", "", fmt.Errorf("laying out disk: %w", err)
+		}
+	}
+	if err := playground.WriteParts(parts); err != nil {
+		return "", "", err
+	}
+	if err := fillCache(parts, filepath.Join(root, stateDir, "cache", "sha256")); err != nil {
+		return "", "", err
+	}
+	if err := writeSystem(root, installed); err != nil {
+		return "", "", err
+	}
+	disk = filepath.Join(folder, "disk")
+	// The kernel finds no more than what is written now: a sparse file costs nothing.
+	return disk, parts, run("mke2fs", "-q", "-t", "ext4", "-m", "0", "-E", "root_owner=0:0", "-d", root, disk, "6G")
+}
+
+// fillCache makes the agent one that had such nodes before: to fetch and to check what they
+// are made of takes minutes of emulation, and shows nothing of cgroups.
+func fillCache(parts, cache string) error {
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return fmt.Errorf("filling cache: %w", err)
+	}
+	entries, err := os.ReadDir(parts)
+	if err != nil {
+		return fmt.Errorf("filling cache: %w", err)
+	}
+	for _, e := range entries {
+		part := filepath.Join(parts, e.Name())
+		data, err := os.ReadFile(part)
+		if err != nil {
+			return fmt.Errorf("filling cache: %w", err)
+		}
+		if err := os.Link(part, filepath.Join(cache, fmt.Sprintf("%x", sha256.Sum256(data)))); err != nil {
+			return fmt.Errorf("filling cache: %w", err)
+		}
+	}
+	return nil
+}
+
+func writeSystem(root, installed string) error {
+	problems := []error{
+		run("cp", "-a", filepath.Join(installed, "busybox"), filepath.Join(root, "bin", "busybox")),
+		run("cp", "-a", filepath.Join(installed, "lib", "modules"), filepath.Join(root, "lib")),
+		os.Symlink("/bin/busybox", filepath.Join(root, "bin", "sh")),
+		os.Symlink("/bin/busybox", filepath.Join(root, "sbin", "init")),
+		os.WriteFile(filepath.Join(root, "etc", "hosts"), []byte("127.0.0.1 localhost\n10.0.2.15 agent\n"), 0o644),
+		os.WriteFile(filepath.Join(root, "etc", "resolv.conf"), nil, 0o644),
+		os.WriteFile(filepath.Join(root, "etc", "passwd"), []byte("root:x:0:0:root:/root:/bin/sh\n"), 0o644),
+		copyLibraries(filepath.Join(root, partsThere, "runc"), root),
+		goTool("build", "-o", filepath.Join(root, "sbin", "guest"), "github.com/k8sm/k8sm/test/suite/vm/guest"),
+		goTool("test", "-c", "-o", filepath.Join(root, runtimeTest), "github.com/k8sm/k8sm/mesos/kubelet"),
+	}
+	for file, to := range map[string]string{"root/inittab": "etc/inittab", "root/boot": "sbin/boot"} {
+		data, err := rootFiles.ReadFile(file)
+		problems = append(problems, err, os.WriteFile(filepath.Join(root, to), data, 0o755))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return fmt.Errorf("laying out disk: %w", err)
+	}
+	return nil
+}
+
+// copyLibraries copies those of this machine that a program is linked with.
+func copyLibraries(program, root string) error {
+	out, err := exec.Command("ldd", program).Output()
+	if err != nil {
+		return fmt.Errorf("asking which libraries %s has: %w", program, err)
+	}
+	for _, word := range strings.Fields(string(out)) {
+		if !strings.HasPrefix(word, "/") {
+			continue
+		}
+		to := filepath.Join(root, word)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), run("cp", "-L", word, to)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goTool makes a program that needs no libraries.
+func goTool(args ...string) error {
+	cmd := exec.Command("go", args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return finish(cmd)
+}
+
+func run(name string, args ...string) error {
+	return finish(exec.Command(name, args...))
+}
+
+func finish(cmd *exec.Cmd) error {
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("running %s: %w: %s", strings.Join(cmd.Args, " "), err, out)
+	}
+	return nil
+}

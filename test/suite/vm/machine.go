@@ -1,0 +1,116 @@
+package vm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/k8sm/k8sm/test/cluster/playground"
+	"github.com/k8sm/k8sm/test/suite/vm/door"
+)
+
+// machine is a virtual one that runs the guest. It is reached from loopback only.
+type machine struct {
+	door, master string // host:port here
+	ended        func() error
+}
+
+// newMachine takes ports for a machine that is not there yet.
+func newMachine() (*machine, error) {
+	var m machine
+	var err error
+	if m.door, err = freeAddress(); err != nil {
+		return nil, err
+	}
+	m.master, err = freeAddress()
+	return &m, err
+}
+
+// start boots it from a disk. Installed is where install.sh puts things. It ends with the
+// playground.
+func (m *machine) start(p *playground.Playground, installed, disk string) (err error) {
+	forward := func(here string, there int) string {
+		return fmt.Sprintf(",hostfwd=tcp:%s-%s:%d", here, door.Address, there)
+	}
+	m.ended, err = p.Spawn("machine", filepath.Join(installed, "qemu"),
+		"-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "2", "-m", "4096",
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio",
+		"-kernel", filepath.Join(installed, "vmlinuz"),
+		"-append", "console=ttyS0 root=/dev/nvme0n1 rw init=/sbin/init panic=-1 quiet mitigations=off",
+		"-drive", "if=none,id=disk,format=raw,cache=unsafe,file="+disk, "-device", "nvme,drive=disk,serial=disk",
+		"-netdev", "user,id=net"+forward(m.door, door.Port)+forward(m.master, door.MasterPort),
+		"-device", "virtio-net-pci,netdev=net",
+	)
+	return err
+}
+
+// freeAddress is one on loopback that nobody listens on now.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("looking for a free port: %w", err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String(), nil
+}
+
+// awaitBoot waits for the guest to open its door.
+func (m *machine) awaitBoot(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	err := playground.Await(ctx, 500*time.Millisecond, func(ctx context.Context) error {
+		if err := m.ended(); err != nil {
+			return playground.Final(err)
+		}
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		_, err := m.run(ctx, "true")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for the machine to boot: %w", err)
+	}
+	return nil
+}
+
+// run a shell script in the machine, as root. What it prints is in the answer, and in
+// the error if it fails.
+func (m *machine) run(ctx context.Context, script string) (string, error) {
+	body, err := m.post(ctx, "run", script)
+	if err != nil {
+		return "", err
+	}
+	var answer door.Answer
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return "", fmt.Errorf("reading the guest's answer: %w", err)
+	}
+	if answer.Error != "" {
+		return answer.Output, fmt.Errorf("running %q: %s: %s", script, answer.Error, answer.Output)
+	}
+	return answer.Output, nil
+}
+
+// restartAgent has the agent's process killed, and started again.
+func (m *machine) restartAgent(ctx context.Context) error {
+	_, err := m.post(ctx, "restart", "")
+	return err
+}
+
+func (m *machine) post(ctx context.Context, path, body string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+m.door+"/"+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("asking the guest: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	return io.ReadAll(response.Body)
+}
