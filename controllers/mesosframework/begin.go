@@ -31,13 +31,13 @@ func (r *Reconciler) begin(ctx context.Context, p *pass, wanted terms, fought in
 	made, err := r.Dial(session.Config{
 		Masters:      wanted.masters,
 		Framework:    wanted.info,
-		Access:       wanted.access.Access,
+		Credentials:  wanted.access.Credentials,
 		MaySubscribe: r.MaySubscribe,
 		Tasks:        tasks,
 		Store:        records,
 		Log:          r.Log.WithValues("MesosFramework", name),
 		Clock:        r.Now,
-		Changed:      func() { r.Sessions.poke(name) },
+		OnChange:     func() { r.Sessions.poke(name) },
 		Metrics:      r.Metrics,
 	})
 	if err != nil {

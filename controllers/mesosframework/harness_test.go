@@ -42,7 +42,7 @@ type fakeSession struct {
 	config   session.Config
 	state    session.State
 	tornDown bool
-	access   []session.Access // that it was told to go over to
+	access   []session.Credentials // that it was told to go over to
 	updates  []scheduler.Info
 	windows  map[string]scheduler.Window
 	refuses  error // what Teardown answers
@@ -85,7 +85,7 @@ func (f *fakeSession) Maintenance(agentID string) (scheduler.Window, bool) {
 	return w, planned
 }
 
-func (f *fakeSession) SetAccess(a session.Access) { f.access = append(f.access, a) }
+func (f *fakeSession) SetCredentials(a session.Credentials) { f.access = append(f.access, a) }
 
 func (f *fakeSession) Update(info scheduler.Info) error {
 	f.updates = append(f.updates, info)
@@ -107,7 +107,7 @@ func (f *fakeSession) becomes(s session.State) {
 	}
 	f.state = s
 	f.mu.Unlock()
-	f.config.Changed()
+	f.config.OnChange()
 }
 
 var subscribedState = session.State{

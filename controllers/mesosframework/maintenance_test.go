@@ -49,7 +49,7 @@ func TestNodesAreToldOfTheMaintenanceThatTheyAskedFor(t *testing.T) {
 		f.mu.Lock()
 		f.windows = windows
 		f.mu.Unlock()
-		f.config.Changed()
+		f.config.OnChange()
 	}
 	plan(map[string]scheduler.Window{"S1": window, "S2": window})
 	if got := heard(t, s.NodeChanges()); got != "S1" {
@@ -61,7 +61,7 @@ func TestNodesAreToldOfTheMaintenanceThatTheyAskedFor(t *testing.T) {
 	if got, planned := s.Maintenance("default", "S1"); !planned || got != window {
 		t.Errorf("got %v, %t", got, planned)
 	}
-	f.config.Changed()
+	f.config.OnChange()
 	if got := heard(t, s.NodeChanges()); got != "" {
 		t.Errorf("told of %q, and nothing had changed", got)
 	}

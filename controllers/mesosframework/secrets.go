@@ -18,7 +18,7 @@ import (
 
 // access is with what the operator comes to the masters.
 type access struct {
-	session.Access
+	session.Credentials
 	principal string
 	// material is what TLS was made from, to tell whether it has changed.
 	material [][]byte

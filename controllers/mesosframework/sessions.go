@@ -35,9 +35,9 @@ type Session interface {
 	Maintenance(agentID string) (scheduler.Window, bool)
 	// Capacity is what could be had, as far as is known; it asks the master seldom.
 	Capacity(ctx context.Context) placement.Capacity
-	// SetAccess and Update change with which credentials, and as what, we are registered.
+	// SetCredentials and Update change with which credentials, and as what, we are registered.
 	// The stream lives on.
-	SetAccess(session.Access)
+	SetCredentials(session.Credentials)
 	Update(scheduler.Info) error
 	// Teardown removes the framework from Mesos with all its tasks, and ends the session.
 	Teardown(ctx context.Context) error

@@ -44,7 +44,7 @@ func listen(t *testing.T, s *Sessions) (frameworks, nodes func() int) {
 
 func newConversation(s *Sessions, name string) (*conversation, *fakeSession) {
 	f := &fakeSession{}
-	f.config.Changed = func() { s.poke(name) }
+	f.config.OnChange = func() { s.poke(name) }
 	return &conversation{Session: f, name: name}, f
 }
 

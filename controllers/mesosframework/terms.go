@@ -58,7 +58,7 @@ func (a access) equal(b access) bool {
 func (c *conversation) adopt(wanted terms) error {
 	wanted.info.ID = c.terms.info.ID
 	if !c.terms.access.equal(wanted.access) {
-		c.SetAccess(wanted.access.Access)
+		c.SetCredentials(wanted.access.Credentials)
 	}
 	if !sameInfo(c.terms.info, wanted.info) {
 		if err := c.Update(wanted.info); err != nil {

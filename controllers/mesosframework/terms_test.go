@@ -35,13 +35,13 @@ func TestASessionGoesOverToOtherTerms(t *testing.T) {
 	edit := func(change func(*v1alpha1.MesosFramework)) func(*story) { return func(s *story) { s.edit(change) } }
 	tests := map[string]struct {
 		change   func(*story)
-		access   []session.Access
+		access   []session.Credentials
 		updates  []scheduler.Info
 		sessions int
 	}{
 		"a rotated token": {
 			change: rotate(map[string]string{"principal": "k8sm", "token": "new"}), sessions: 1,
-			access: []session.Access{{Authorization: "Bearer new"}},
+			access: []session.Credentials{{Authorization: "Bearer new"}},
 		},
 		"another principal, which no master takes from a framework that it knows": {
 			change: rotate(map[string]string{"principal": "other", "token": "old"}), sessions: 2,

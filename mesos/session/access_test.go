@@ -92,7 +92,7 @@ func TestCredentialsChangeWhileTheStreamLives(t *testing.T) {
 	r.awaitState(scheduler.Subscribed)
 	r.Kill("a", "A")
 	eventually(t, "calls show the old token", func() bool { return last("call") == "Bearer old" })
-	r.SetAccess(session.Access{Authorization: "Bearer new"})
+	r.SetCredentials(session.Credentials{Authorization: "Bearer new"})
 	eventually(t, "calls show the new token", func() bool { return last("call") == "Bearer new" })
 	if n := streams.Load(); n != 1 {
 		t.Errorf("%d streams were opened, want 1", n)
@@ -131,6 +131,6 @@ func TestCertificatesChangeWhileTheSessionLives(t *testing.T) {
 	mutual.Store(true)
 	m.CloseStreams()
 	eventually(t, "the master wants a certificate", func() bool { return strings.Contains(r.State().Message, "certificate required") })
-	r.SetAccess(session.Access{TLS: &tls.Config{RootCAs: pool, Certificates: certs.TLS.Certificates}})
+	r.SetCredentials(session.Credentials{TLS: &tls.Config{RootCAs: pool, Certificates: certs.TLS.Certificates}})
 	r.awaitState(scheduler.Subscribed)
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// surveyEvery is how often the master is asked for its agents at most, and surveyShare
+// surveyInterval is how often the master is asked for its agents at most, and surveyCostFactor
 // which part of the time it may spend on answering.
 const (
-	surveyEvery = 10 * time.Second
-	surveyShare = 20
+	surveyInterval   = 10 * time.Second
+	surveyCostFactor = 20
 )
 
-// surveys keep those who want to know what there is from asking the master all at once.
-type surveys struct {
+// agentSurvey keep those who want to know what there is from asking the master all at once.
+type agentSurvey struct {
 	// turn has a token while the master is asked: who comes then waits for the answer, as
 	// long as they have time.
 	turn chan struct{}
@@ -31,7 +31,7 @@ type surveys struct {
 // that at rest nobody asks. Where the master does not answer in the context's time, or does
 // not let us ask, the rest is told, and why.
 func (s *Session) Capacity(ctx context.Context) placement.Capacity {
-	err := s.survey(ctx)
+	err := s.surveyAgents(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.core.Capacity(s.cfg.Clock())
@@ -41,8 +41,8 @@ func (s *Session) Capacity(ctx context.Context) placement.Capacity {
 	return c
 }
 
-// survey asks the master for its agents, unless it was asked lately.
-func (s *Session) survey(ctx context.Context) error {
+// surveyAgents asks the master for its agents, unless it was asked lately.
+func (s *Session) surveyAgents(ctx context.Context) error {
 	select {
 	case s.surveys.turn <- struct{}{}:
 		defer func() { <-s.surveys.turn }()
@@ -56,24 +56,24 @@ func (s *Session) survey(ctx context.Context) error {
 	if asked.Before(s.surveys.next) {
 		return s.surveys.err
 	}
-	r, err := s.ask(ctx, master.Call_GET_AGENTS)
+	r, err := s.queryMaster(ctx, master.Call_GET_AGENTS)
 	if err != nil {
 		err = fmt.Errorf("asking the master for its agents: %w", err)
 		s.log.V(1).Info("Asking the master for its agents failed", "reason", err.Error())
 	}
 	took := s.cfg.Clock().Sub(asked)
-	s.surveys.next, s.surveys.err = asked.Add(max(surveyEvery, surveyShare*took)), err
+	s.surveys.next, s.surveys.err = asked.Add(max(surveyInterval, surveyCostFactor*took)), err
 	if err != nil {
 		return err
 	}
-	totals, free := agentsOf(r.GetGetAgents().GetAgents(), s.registration().Roles)
-	s.input(func(time.Time) { s.core.Surveyed(asked, totals, free) })
+	totals, free := agentOffers(r.GetGetAgents().GetAgents(), s.wantedInfo().Roles)
+	s.withCore(func(time.Time) { s.core.Surveyed(asked, totals, free) })
 	return nil
 }
 
-// agentsOf reads what each role may have of the agents: in all, and, of those that make
+// agentOffers reads what each role may have of the agents: in all, and, of those that make
 // offers, free. An agent with nonsense for resources has nothing.
-func agentsOf(agents []master.Response_GetAgents_Agent, roles []string) (totals, free []*placement.Offer) {
+func agentOffers(agents []master.Response_GetAgents_Agent, roles []string) (totals, free []*placement.Offer) {
 	for i := range agents {
 		a := &agents[i]
 		report := placement.Report{Info: &a.AgentInfo, PID: a.GetPID(), Total: a.TotalResources, Allocated: a.AllocatedResources}

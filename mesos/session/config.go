@@ -25,8 +25,8 @@ type Store interface {
 	Record(ctx context.Context, st scheduler.TaskStatus) error
 }
 
-// Access is what lets a session in.
-type Access struct {
+// Credentials is what lets a session in.
+type Credentials struct {
 	// Authorization is the value of the Authorization header; empty for none.
 	Authorization string
 	// TLS for masters with https:// addresses; nil for the system's authorities. It is
@@ -42,8 +42,8 @@ type Config struct {
 	Masters []string
 	// Framework says as what to register.
 	Framework scheduler.Info
-	// Access that the session begins with; SetAccess changes it.
-	Access
+	// Access that the session begins with; SetCredentials changes it.
+	Credentials
 	// MaySubscribe is asked before each SUBSCRIBE, the last time just before it is
 	// written: a scheduler that no longer leads among its like would throw the one that
 	// does out. Its error holds the subscription back, and is tried again with the
@@ -63,8 +63,8 @@ type Config struct {
 	Seed uint64
 	// Timing of the core; the zero value takes the defaults.
 	Timing scheduler.Timing
-	// Changed is called when State or an explanation changed. It must not block.
-	Changed func()
+	// OnChange is called when State or an explanation changed. It must not block.
+	OnChange func()
 	// Metrics to count in; nil counts nowhere.
 	Metrics *Metrics
 }

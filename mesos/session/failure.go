@@ -24,8 +24,8 @@ func failuref(reason scheduler.StateReason, format string, args ...any) *failure
 	return &failure{reason, fmt.Sprintf(format, args...)}
 }
 
-// weight orders reasons by how much they tell, for when masters fail in several ways.
-func (f *failure) weight() int {
+// specificity orders reasons by how much they tell, for when masters fail in several ways.
+func (f *failure) specificity() int {
 	switch f.reason {
 	case scheduler.Unauthorized:
 		return 7
@@ -43,9 +43,9 @@ func (f *failure) weight() int {
 	return 1
 }
 
-// failureOf takes any error for a master that could not be reached, unless it knows
+// toFailure takes any error for a master that could not be reached, unless it knows
 // better.
-func failureOf(err error) *failure {
+func toFailure(err error) *failure {
 	var f *failure
 	var request *url.Error
 	switch {
@@ -63,12 +63,12 @@ func failureOf(err error) *failure {
 	return &failure{scheduler.MasterUnreachable, err.Error()}
 }
 
-// detailsMost is how much of an error's body is read.
-const detailsMost = 4 << 10
+// maxBodyExcerpt is how much of an error's body is read.
+const maxBodyExcerpt = 4 << 10
 
-// details is the beginning of a body, on one line.
-func details(res *http.Response) string {
-	b, _ := io.ReadAll(io.LimitReader(res.Body, detailsMost)) // what could be read is all there is to say
+// bodyExcerpt is the beginning of a body, on one line.
+func bodyExcerpt(res *http.Response) string {
+	b, _ := io.ReadAll(io.LimitReader(res.Body, maxBodyExcerpt)) // what could be read is all there is to say
 	s := strings.Join(strings.Fields(string(b)), " ")
 	if len(s) > 200 {
 		s = s[:200] + "…"
@@ -79,9 +79,9 @@ func details(res *http.Response) string {
 	return s
 }
 
-// refusal of a SUBSCRIBE, by status.
-func refusal(res *http.Response) *failure {
-	url, text := res.Request.URL, details(res)
+// responseFailure of a SUBSCRIBE, by status.
+func responseFailure(res *http.Response) *failure {
+	url, text := res.Request.URL, bodyExcerpt(res)
 	switch res.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return failuref(scheduler.Unauthorized, "%s refuses the credentials: %d %s", url.Host, res.StatusCode, text)

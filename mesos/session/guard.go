@@ -8,10 +8,10 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// guard says whether we may subscribe: Config.MaySubscribe, or nil for always.
-type guard func(ctx context.Context) error
+// subscribeGate says whether we may subscribe: Config.MaySubscribe, or nil for always.
+type subscribeGate func(ctx context.Context) error
 
-func (g guard) ask(ctx context.Context) error {
+func (g subscribeGate) ask(ctx context.Context) error {
 	if g == nil {
 		return nil
 	}
@@ -23,27 +23,27 @@ func (g guard) ask(ctx context.Context) error {
 
 // stand has the guard asked when the connection is there and the body is about to be
 // written, which is after the last thing that may take long.
-func (g guard) stand(req *http.Request) {
+func (g subscribeGate) stand(req *http.Request) {
 	if g == nil {
 		return
 	}
 	fresh := req.GetBody
 	req.GetBody = func() (io.ReadCloser, error) {
 		body, err := fresh()
-		return &guarded{ReadCloser: body, ask: func() error { return g.ask(req.Context()) }}, err
+		return &gatedBody{ReadCloser: body, ask: func() error { return g.ask(req.Context()) }}, err
 	}
 	req.Body, _ = req.GetBody() // a buffer's does not fail
 }
 
-// guarded is a body that asks before it is read. Its error is the request's: what was
+// gatedBody is a body that asks before it is read. Its error is the request's: what was
 // not flushed is not sent, and a head without its body does nothing.
-type guarded struct {
+type gatedBody struct {
 	io.ReadCloser
 	ask   func() error
 	asked bool
 }
 
-func (b *guarded) Read(p []byte) (int, error) {
+func (b *gatedBody) Read(p []byte) (int, error) {
 	if !b.asked {
 		if err := b.ask(); err != nil {
 			return 0, err

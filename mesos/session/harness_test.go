@@ -154,7 +154,7 @@ func config(store session.Store, masters ...string) session.Config {
 func start(t *testing.T, cfg session.Config) *run {
 	t.Helper()
 	r := &run{t: t, changed: make(chan struct{}, 1), done: make(chan struct{})}
-	cfg.Changed = func() {
+	cfg.OnChange = func() {
 		select {
 		case r.changed <- struct{}{}:
 		default:

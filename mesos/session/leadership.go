@@ -12,8 +12,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// leadership is who leads, as far as ZooKeeper told; guarded by Session.mu.
-type leadership struct {
+// leaderTracker is who leads, as far as ZooKeeper told; guarded by Session.mu.
+type leaderTracker struct {
 	known   chan struct{} // closed once anything was found
 	found   bool
 	finding detector.Finding
@@ -36,17 +36,17 @@ func (s *Session) candidates(ctx context.Context) ([]*url.URL, error) {
 	defer s.mu.Unlock()
 	switch {
 	case s.led != detector.Master{}:
-		return []*url.URL{s.client.address(s.led)}, nil
+		return []*url.URL{s.client.masterURL(s.led)}, nil
 	case s.finding.Err != nil:
 		return nil, &failure{scheduler.MasterUnreachable, s.finding.Err.Error()}
 	}
 	return nil, failuref(scheduler.NoLeader, "no master leads, says ZooKeeper at %s", s.ensemble)
 }
 
-// address of a master that ZooKeeper told: it does not tell whether the master serves
+// masterURL of a master that ZooKeeper told: it does not tell whether the master serves
 // TLS, but we know whether we were given any. Certificates are made out to names, and
 // names may be known to the masters alone.
-func (c *client) address(m detector.Master) *url.URL {
+func (c *client) masterURL(m detector.Master) *url.URL {
 	scheme, host := "http", m.IP
 	if c.current().access.TLS != nil {
 		scheme = "https"
@@ -57,19 +57,19 @@ func (c *client) address(m detector.Master) *url.URL {
 	return &url.URL{Scheme: scheme, Host: net.JoinHostPort(host, strconv.Itoa(m.Port))}
 }
 
-func (s *Session) detect() {
+func (s *Session) runDetector() {
 	detector.Run(s.ctx, detector.Config{
 		Ensemble: *s.ensemble,
-		Dial:     s.client.dial.in(dialTimeout),
+		Dial:     s.client.dial.withTimeout(dialTimeout),
 		Seed:     s.cfg.Seed,
-		Found:    s.hear,
+		Found:    s.handleFinding,
 	})
 }
 
-// hear takes what the detector found. A stream is left only for another leader: while
+// handleFinding takes what the detector found. A stream is left only for another leader: while
 // none leads, or ZooKeeper is away, it may live on.
-func (s *Session) hear(f detector.Finding) {
-	s.input(func(now time.Time) {
+func (s *Session) handleFinding(f detector.Finding) {
+	s.withCore(func(now time.Time) {
 		if s.finding = f; !s.found {
 			s.found = true
 			close(s.known)
@@ -83,13 +83,13 @@ func (s *Session) hear(f detector.Finding) {
 		if f.Master == before || f.Master == (detector.Master{}) {
 			return
 		}
-		leader := s.client.address(f.Master).Host
+		leader := s.client.masterURL(f.Master).Host
 		s.log.V(1).Info("Another master leads", "master", leader)
 		if st := s.current; st != nil {
 			if st.host == "" || st.host == leader {
 				return
 			}
-			s.leave(now, failuref(scheduler.Connecting, "%s leads now, says ZooKeeper", leader))
+			s.disconnect(now, failuref(scheduler.Connecting, "%s leads now, says ZooKeeper", leader))
 		}
 		s.core.Hasten(now)
 	})

@@ -15,13 +15,13 @@ import (
 const (
 	schedulerPath = "/api/v1/scheduler"
 	operatorPath  = "/api/v1"
-	// hopsMost is how many redirects are followed: one to the leader is the rule.
-	hopsMost = 5
+	// maxRedirects is how many redirects are followed: one to the leader is the rule.
+	maxRedirects = 5
 )
 
 // parseMasters reads the list of masters, or where they register.
 func parseMasters(list []string) ([]*url.URL, *detector.Ensemble, error) {
-	if i := slices.IndexFunc(list, isEnsemble); i >= 0 {
+	if i := slices.IndexFunc(list, isZooKeeperURL); i >= 0 {
 		if len(list) > 1 {
 			return nil, nil, errors.New("an address that begins with zk:// stands alone: ZooKeeper tells the masters")
 		}
@@ -31,13 +31,13 @@ func parseMasters(list []string) ([]*url.URL, *detector.Ensemble, error) {
 		}
 		return nil, &e, nil
 	}
-	masters, err := parseList(list)
+	masters, err := parseMasterList(list)
 	return masters, nil, err
 }
 
-func isEnsemble(m string) bool { return strings.HasPrefix(m, detector.Scheme) }
+func isZooKeeperURL(m string) bool { return strings.HasPrefix(m, detector.Scheme) }
 
-func parseList(list []string) ([]*url.URL, error) {
+func parseMasterList(list []string) ([]*url.URL, error) {
 	if len(list) == 0 {
 		return nil, errors.New("no master is named")
 	}
@@ -70,15 +70,15 @@ func parseMaster(m string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
 }
 
-// itinerary follows redirects from one master, in bounds.
-type itinerary struct {
+// redirectPolicy follows redirects from one master, in bounds.
+type redirectPolicy struct {
 	seen    []string
 	secrets bool // an Authorization header goes along
 }
 
 // next is where a redirect leads. Masters give an address without a scheme, and one
 // that ends in /api/v1/scheduler behind a prefix; both are theirs to choose.
-func (it *itinerary) next(res *http.Response) (*url.URL, error) {
+func (it *redirectPolicy) next(res *http.Response) (*url.URL, error) {
 	from := res.Request.URL
 	it.seen = append(it.seen, from.Host)
 	location := res.Header.Get("Location")
@@ -93,7 +93,7 @@ func (it *itinerary) next(res *http.Response) (*url.URL, error) {
 	if it.secrets && from.Scheme == "https" && to.Scheme == "http" {
 		return nil, failuref(scheduler.ProtocolError, "%s redirects to %s without TLS: the credentials do not follow", from.Host, to.Host)
 	}
-	if len(it.seen) > hopsMost || slices.Contains(it.seen, to.Host) {
+	if len(it.seen) > maxRedirects || slices.Contains(it.seen, to.Host) {
 		return nil, failuref(scheduler.TooManyRedirects, "redirected in circles: %s → %s", strings.Join(it.seen, " → "), to.Host)
 	}
 	return to, nil

@@ -57,22 +57,24 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// labelled is the metrics of one framework; nil metrics count nowhere.
-type labelled struct {
+// frameworkMetrics is the metrics of one framework; nil metrics count nowhere.
+type frameworkMetrics struct {
 	*Metrics
 	framework string
 }
 
-func (m *Metrics) of(framework string) labelled { return labelled{m, framework} }
+func (m *Metrics) forFramework(framework string) frameworkMetrics {
+	return frameworkMetrics{m, framework}
+}
 
-func (l labelled) call(callType, code string) {
+func (l frameworkMetrics) call(callType, code string) {
 	if l.Metrics != nil {
 		l.calls.WithLabelValues(l.framework, callType, code).Inc()
 	}
 }
 
 // event counts what is not known as one: else a master could make labels without end.
-func (l labelled) event(eventType schedulerpb.Event_Type) {
+func (l frameworkMetrics) event(eventType schedulerpb.Event_Type) {
 	if l.Metrics == nil {
 		return
 	}
@@ -83,27 +85,27 @@ func (l labelled) event(eventType schedulerpb.Event_Type) {
 	l.events.WithLabelValues(l.framework, name).Inc()
 }
 
-func (l labelled) subscription(outcome scheduler.StateReason) {
+func (l frameworkMetrics) subscription(outcome scheduler.StateReason) {
 	if l.Metrics != nil {
 		l.subscriptions.WithLabelValues(l.framework, string(outcome)).Inc()
 	}
 }
 
-func (l labelled) storeError(operation string) {
+func (l frameworkMetrics) storeError(operation string) {
 	if l.Metrics != nil {
 		l.storeErrors.WithLabelValues(l.framework, operation).Inc()
 	}
 }
 
 // forget drops what is no longer so once a session has ended.
-func (l labelled) forget() {
+func (l frameworkMetrics) forget() {
 	if l.Metrics != nil {
 		l.demand.DeleteLabelValues(l.framework)
 	}
 }
 
-// count brings what the core counted into the metrics.
-func (s *Session) count() {
+// updateMetrics brings what the core counted into the metrics.
+func (s *Session) updateMetrics() {
 	if s.metrics.Metrics == nil {
 		return
 	}
@@ -113,7 +115,7 @@ func (s *Session) count() {
 	s.counts = now
 }
 
-func (l labelled) add(before, now *scheduler.Counts) {
+func (l frameworkMetrics) add(before, now *scheduler.Counts) {
 	add := func(c *prometheus.CounterVec, before, now uint64, labels ...string) {
 		if now > before {
 			c.WithLabelValues(append([]string{l.framework}, labels...)...).Add(float64(now - before))

@@ -10,49 +10,49 @@ import (
 // storeTimeout bounds one call to the store.
 const storeTimeout = 30 * time.Second
 
-// input feeds the core, and has done what it then asks for.
-func (s *Session) input(f func(now time.Time)) {
+// withCore feeds the core, and has done what it then asks for.
+func (s *Session) withCore(f func(now time.Time)) {
 	s.mu.Lock()
-	if s.ended {
+	if s.stopped {
 		s.mu.Unlock()
 		return
 	}
 	f(s.cfg.Clock())
 	if s.running {
-		s.pump()
+		s.processReady()
 	}
 	changed := s.changed
 	s.changed = false
 	s.mu.Unlock()
-	if changed && s.cfg.Changed != nil {
-		s.cfg.Changed()
+	if changed && s.cfg.OnChange != nil {
+		s.cfg.OnChange()
 	}
 }
 
 func (s *Session) tick() {
-	s.input(func(now time.Time) { s.core.Tick(now) })
+	s.withCore(func(now time.Time) { s.core.Tick(now) })
 }
 
-// pump does what the core asks for. Nothing in it waits: what takes time is handed to
+// processReady does what the core asks for. Nothing in it waits: what takes time is handed to
 // goroutines, whose answers are inputs.
-func (s *Session) pump() {
+func (s *Session) processReady() {
 	for s.core.HasReady() {
-		s.obey(s.core.Ready())
+		s.process(s.core.Ready())
 		s.core.Advance()
 	}
-	s.count()
-	s.arm()
+	s.updateMetrics()
+	s.resetTimer()
 }
 
-func (s *Session) obey(r scheduler.Ready) {
+func (s *Session) process(r scheduler.Ready) {
 	if r.Disconnect {
-		s.abandon()
+		s.closeStream()
 	}
 	if r.StoreID != "" {
 		s.store.do(func() { s.storeID(r.StoreID) })
 	}
 	if r.Subscribe != nil {
-		s.open(r.Subscribe)
+		s.openStream(r.Subscribe)
 	}
 	for _, in := range r.Intents {
 		s.store.do(func() { s.prepare(in) })
@@ -65,12 +65,12 @@ func (s *Session) obey(r scheduler.Ready) {
 	}
 	if r.Changed {
 		s.changed = true
-		s.told()
+		s.handleStateChange()
 	}
 }
 
-// told logs the state when it changed, and ends the session when it is final.
-func (s *Session) told() {
+// handleStateChange logs the state when it changed, and ends the session when it is final.
+func (s *Session) handleStateChange() {
 	st := s.core.State()
 	if st == s.state {
 		return
@@ -83,18 +83,18 @@ func (s *Session) told() {
 	if st.Subscribed && !before.Subscribed {
 		s.metrics.subscription(scheduler.Subscribed)
 		if s.current != nil && (before.FrameworkID != "" || s.cfg.Framework.ID != "") { // there was an earlier registration
-			s.spawn(s.current.compare)
+			s.spawn(s.current.compareRegistration)
 		}
 	}
 	if st.Final && !before.Final {
 		s.metrics.subscription(st.Reason)
-		close(s.final)
+		close(s.finalState)
 		s.running = false
 	}
 }
 
-// arm sets the timer to when the core wants to be woken.
-func (s *Session) arm() {
+// resetTimer sets the timer to when the core wants to be woken.
+func (s *Session) resetTimer() {
 	wake := s.core.Wake()
 	if s.timer != nil {
 		s.timer.Stop()
@@ -118,7 +118,7 @@ func (s *Session) storeID(id string) {
 		s.log.Error(err, "Storing the framework ID failed", "frameworkID", id)
 		s.metrics.storeError("frameworkID")
 	}
-	s.input(func(now time.Time) { s.core.IDStored(now, err) })
+	s.withCore(func(now time.Time) { s.core.IDStored(now, err) })
 }
 
 func (s *Session) prepare(in scheduler.Intent) {
@@ -129,7 +129,7 @@ func (s *Session) prepare(in scheduler.Intent) {
 		s.log.V(1).Info("Preparing a launch failed", "task", in.TaskID, "agent", in.AgentID, "reason", err.Error())
 		s.metrics.storeError("prepare")
 	}
-	s.input(func(now time.Time) { s.core.Prepared(now, in.TaskID, p, err) })
+	s.withCore(func(now time.Time) { s.core.Prepared(now, in.TaskID, p, err) })
 }
 
 func (s *Session) record(st scheduler.TaskStatus) {
@@ -140,5 +140,5 @@ func (s *Session) record(st scheduler.TaskStatus) {
 		s.log.V(1).Info("Recording a status failed", "task", st.TaskID, "state", string(st.State), "reason", err.Error())
 		s.metrics.storeError("record")
 	}
-	s.input(func(now time.Time) { s.core.Recorded(now, st.TaskID, err) })
+	s.withCore(func(now time.Time) { s.core.Recorded(now, st.TaskID, err) })
 }

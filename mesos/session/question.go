@@ -19,29 +19,29 @@ import (
 )
 
 const (
-	// askTimeout bounds a question to the operator API, in all.
-	askTimeout = time.Minute
-	// answerMost is the longest answer that is read: 10,000 agents take a tenth of it.
-	answerMost = 256 << 20
+	// queryTimeout bounds a question to the operator API, in all.
+	queryTimeout = time.Minute
+	// maxAnswerBytes is the longest answer that is read: 10,000 agents take a tenth of it.
+	maxAnswerBytes = 256 << 20
 )
 
-// ask puts a question to the operator API of the master that we are subscribed to.
-func (s *Session) ask(ctx context.Context, question master.Call_Type) (*master.Response, error) {
-	leader, err := s.leader()
+// queryMaster puts a question to the operator API of the master that we are subscribed to.
+func (s *Session) queryMaster(ctx context.Context, question master.Call_Type) (*master.Response, error) {
+	leader, err := s.leaderURL()
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	res, err := s.client.follow(ctx, leader.JoinPath(operatorPath), parcel{message: &master.Call{Type: question}})
+	res, err := s.client.post(ctx, leader.JoinPath(operatorPath), outboundCall{message: &master.Call{Type: question}})
 	if err != nil {
 		return nil, err
 	}
-	defer discard(res)
+	defer drainAndClose(res)
 	if res.StatusCode != http.StatusOK {
-		return nil, refusal(res)
+		return nil, responseFailure(res)
 	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, answerMost))
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes))
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer: %w", err)
 	}
@@ -49,8 +49,8 @@ func (s *Session) ask(ctx context.Context, question master.Call_Type) (*master.R
 	return r, recordio.Decode(body, r, "the answer")
 }
 
-// leader is the master that we are subscribed to.
-func (s *Session) leader() (*url.URL, error) {
+// leaderURL is the master that we are subscribed to.
+func (s *Session) leaderURL() (*url.URL, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.core.State()
@@ -60,34 +60,34 @@ func (s *Session) leader() (*url.URL, error) {
 	return &url.URL{Scheme: s.current.endpoint.Scheme, Host: s.current.endpoint.Host}, nil
 }
 
-// registration is as what we want to be registered now.
-func (s *Session) registration() scheduler.Info {
+// wantedInfo is as what we want to be registered now.
+func (s *Session) wantedInfo() scheduler.Info {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.info
 }
 
-// compare has the core told what the master keeps of an earlier registration. Masters
+// compareRegistration has the core told what the master keeps of an earlier registration. Masters
 // ignore it silently when SUBSCRIBE says otherwise; they show it to those who may see us.
 // Who may not is none the wiser.
-func (st *stream) compare() {
+func (st *stream) compareRegistration() {
 	s := st.s
-	answer, err := s.ask(st.ctx, master.Call_GET_FRAMEWORKS)
+	answer, err := s.queryMaster(st.ctx, master.Call_GET_FRAMEWORKS)
 	if err != nil {
 		s.log.V(1).Info("Asking the master for our registration failed", "reason", err.Error())
 		return
 	}
-	id, want := s.State().FrameworkID, s.registration()
+	id, want := s.State().FrameworkID, s.wantedInfo()
 	for i := range answer.GetGetFrameworks().GetFrameworks() {
 		if has := &answer.GetFrameworks.Frameworks[i].FrameworkInfo; has.GetID().GetValue() == id {
-			st.input(func(time.Time) { s.core.Kept(kept(has, want)) })
+			st.withCore(func(time.Time) { s.core.Kept(registrationDivergence(has, want)) })
 			return
 		}
 	}
 }
 
-// kept says what a master has of us that is not what we said, of what never changes.
-func kept(has *mesos.FrameworkInfo, want scheduler.Info) string {
+// registrationDivergence says what a master has of us that is not what we said, of what never changes.
+func registrationDivergence(has *mesos.FrameworkInfo, want scheduler.Info) string {
 	var out []string
 	if has.User != want.User {
 		out = append(out, fmt.Sprintf("user %s, not %s", has.User, want.User))

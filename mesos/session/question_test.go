@@ -25,7 +25,7 @@ func TestKept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := kept(&tc.has, tc.want); got != tc.kept {
+			if got := registrationDivergence(&tc.has, tc.want); got != tc.kept {
 				t.Errorf("%q, want %q", got, tc.kept)
 			}
 		})

@@ -23,9 +23,9 @@ func FuzzItinerary(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, locations string, secrets bool) {
 		at := &url.URL{Scheme: "https", Host: "10.0.0.9:5050", Path: schedulerPath}
-		it := itinerary{secrets: secrets}
+		it := redirectPolicy{secrets: secrets}
 		hops := 0
-		for location := range strings.SplitSeq(locations+strings.Repeat("\n//x/", hopsMost), "\n") {
+		for location := range strings.SplitSeq(locations+strings.Repeat("\n//x/", maxRedirects), "\n") {
 			res := &http.Response{Request: &http.Request{URL: at}, Header: http.Header{"Location": {location}}}
 			to, err := it.next(res)
 			if err != nil {
@@ -41,7 +41,7 @@ func FuzzItinerary(f *testing.F) {
 			case secrets && at.Scheme == "https" && to.Scheme == "http":
 				t.Fatalf("takes credentials out of TLS, from %s to %s", at, to)
 			}
-			if hops++; hops > hopsMost {
+			if hops++; hops > maxRedirects {
 				t.Fatalf("%d hops", hops)
 			}
 			at = to

@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	// lanesMost is how many calls are on their way at once.
-	lanesMost = 8
+	// maxCallsInFlight is how many calls are on their way at once.
+	maxCallsInFlight = 8
 	// lookAhead is how far the queue is searched for a call that may go.
 	lookAhead = 256
-	// lastWords is how long a stream that refused a call has to say why it ends.
-	lastWords = time.Second
+	// errorGrace is how long a stream that refused a call has to say why it ends.
+	errorGrace = time.Second
 )
 
 // sender sends the calls of one stream. Calls that concern the same agent keep their
@@ -72,7 +72,7 @@ func (q *sender) dispatch() {
 	}
 	waiting := map[string]bool{} // lanes of calls that stay behind
 	for i := 0; i < len(q.queue) && i < lookAhead; {
-		if q.alone || len(q.lanes) >= lanesMost {
+		if q.alone || len(q.lanes) >= maxCallsInFlight {
 			return
 		}
 		lane, alone := laneOf(q.queue[i])
@@ -97,7 +97,7 @@ func (q *sender) begin(call *scheduler.Call, lane string, alone bool) {
 		q.lanes[lane] = true
 	}
 	spawned := q.stream.s.spawn(func() {
-		q.stream.transmit(call)
+		q.stream.sendCall(call)
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		if alone {
@@ -110,9 +110,9 @@ func (q *sender) begin(call *scheduler.Call, lane string, alone bool) {
 	q.closed = q.closed || !spawned
 }
 
-// transmit sends one call, once. What becomes of it is known by updates, never by
+// sendCall sends one call, once. What becomes of it is known by updates, never by
 // sending it again.
-func (st *stream) transmit(call *scheduler.Call) {
+func (st *stream) sendCall(call *scheduler.Call) {
 	if st.ctx.Err() != nil {
 		return
 	}
@@ -122,43 +122,43 @@ func (st *stream) transmit(call *scheduler.Call) {
 	}
 	ctx, cancel := context.WithTimeout(parent, callTimeout)
 	defer cancel()
-	res, err := st.s.client.follow(ctx, st.endpoint, parcel{message: call, streamID: st.id})
+	res, err := st.s.client.post(ctx, st.endpoint, outboundCall{message: call, streamID: st.id})
 	if err != nil {
 		if st.ctx.Err() == nil {
 			st.s.metrics.call(call.Type.String(), "error")
-			st.doubt(failuref(failureOf(err).reason, "sending %s: %v", call.Type, err))
+			st.suspect(failuref(toFailure(err).reason, "sending %s: %v", call.Type, err))
 		}
 		return
 	}
 	text := ""
 	if res.StatusCode >= http.StatusMultipleChoices {
-		text = details(res)
+		text = bodyExcerpt(res)
 	}
-	discard(res)
+	drainAndClose(res)
 	st.s.metrics.call(call.Type.String(), strconv.Itoa(res.StatusCode))
-	st.answered(call, res.StatusCode, text)
+	st.handleResponse(call, res.StatusCode, text)
 }
 
-// answered judges what the master said to a call. Most refusals mean that the stream
+// handleResponse judges what the master said to a call. Most refusals mean that the stream
 // is no longer ours.
-func (st *stream) answered(call *scheduler.Call, status int, text string) {
+func (st *stream) handleResponse(call *scheduler.Call, status int, text string) {
 	switch {
 	case status < http.StatusMultipleChoices:
 		if call.Type == schedulerpb.Call_TEARDOWN || call.Type == schedulerpb.Call_UPDATE_FRAMEWORK {
-			st.s.input(func(now time.Time) { st.s.core.CallTaken(now, call) })
+			st.s.withCore(func(now time.Time) { st.s.core.CallTaken(now, call) })
 		}
 	case status == http.StatusUnauthorized:
-		st.doubt(failuref(scheduler.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
+		st.suspect(failuref(scheduler.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
 	case status == http.StatusBadRequest && strings.Contains(text, "does not match principal"):
 		// Not for what the call says: whoever we are by now, every call is refused.
-		st.doubt(failuref(scheduler.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
+		st.suspect(failuref(scheduler.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
 	case status == http.StatusServiceUnavailable:
-		st.doubt(failuref(scheduler.NoLeader, "%s: %s", st.endpoint.Host, text))
+		st.suspect(failuref(scheduler.NoLeader, "%s: %s", st.endpoint.Host, text))
 	case refusesCall(call, status, text):
 		st.s.log.Info("Master refuses a call", "call", call.Type.String(), "message", text)
-		st.input(func(now time.Time) { st.s.core.CallRefused(now, call, text) })
+		st.withCore(func(now time.Time) { st.s.core.CallRefused(now, call, text) })
 	default:
-		st.doubt(failuref(scheduler.Connecting, "%s no longer knows the stream: %d %s", st.endpoint.Host, status, text))
+		st.suspect(failuref(scheduler.Connecting, "%s no longer knows the stream: %d %s", st.endpoint.Host, status, text))
 	}
 }
 
@@ -173,12 +173,12 @@ func refusesCall(call *scheduler.Call, status int, text string) bool {
 	return false
 }
 
-// doubt ends a stream that calls no longer go through on, but lets it speak first: when
+// suspect ends a stream that calls no longer go through on, but lets it speak first: when
 // another scheduler took over, the refusal of a call can come before the ERROR that says
 // so, and to subscribe again would throw the other one out.
-func (st *stream) doubt(err error) {
+func (st *stream) suspect(err error) {
 	st.calls.close()
-	st.doubted.Do(func() { time.AfterFunc(lastWords, func() { st.lost(err) }) })
+	st.suspectOnce.Do(func() { time.AfterFunc(errorGrace, func() { st.end(err) }) })
 }
 
 // close has nothing more sent.

@@ -15,8 +15,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// storeMost is how many calls to the store are under way at once.
-const storeMost = 16
+// maxStoreCalls is how many calls to the store are under way at once.
+const maxStoreCalls = 16
 
 // Session is one framework's conversation with a Mesos cluster. Its methods may be
 // called at any time, also before Run, and concurrently.
@@ -27,26 +27,26 @@ type Session struct {
 	// ensemble tells who leads, in place of masters; nil for a plain list.
 	ensemble *detector.Ensemble
 	client   *client
-	metrics  labelled
-	store    workers
-	surveys  surveys
+	metrics  frameworkMetrics
+	store    workerPool
+	surveys  agentSurvey
 
 	// mu guards the core and all below it. Nothing waits while holding it.
-	mu      sync.Mutex
-	core    *scheduler.Core
-	counts  scheduler.Counts // as far as they are in the metrics
-	state   scheduler.State  // as it was last logged
-	info    scheduler.Info   // as what we want to be registered
-	ctx     context.Context  // from Run until its end
-	cancel  context.CancelFunc
-	running bool
-	ended   bool
-	timer   *time.Timer
-	current *stream // nil while there is none
-	last    *stream // opened last, closed or not
-	changed bool    // to be told
-	final   chan struct{}
-	leadership
+	mu         sync.Mutex
+	core       *scheduler.Core
+	counts     scheduler.Counts // as far as they are in the metrics
+	state      scheduler.State  // as it was last logged
+	info       scheduler.Info   // as what we want to be registered
+	ctx        context.Context  // from Run until its end
+	cancel     context.CancelFunc
+	running    bool
+	stopped    bool
+	timer      *time.Timer
+	current    *stream // nil while there is none
+	last       *stream // opened last, closed or not
+	changed    bool    // to be told
+	finalState chan struct{}
+	leaderTracker
 	jobs sync.WaitGroup
 }
 
@@ -68,31 +68,31 @@ func New(cfg Config) (*Session, error) {
 	}
 	s := &Session{
 		cfg: cfg, log: cfg.Log, masters: masters, ensemble: ensemble, client: newClient(&cfg), core: core, info: cfg.Framework,
-		metrics: cfg.Metrics.of(cfg.Framework.Name), final: make(chan struct{}),
-		leadership: leadership{known: make(chan struct{})}, surveys: surveys{turn: make(chan struct{}, 1)},
+		metrics: cfg.Metrics.forFramework(cfg.Framework.Name), finalState: make(chan struct{}),
+		leaderTracker: leaderTracker{known: make(chan struct{})}, surveys: agentSurvey{turn: make(chan struct{}, 1)},
 	}
-	s.store = workers{limit: storeMost, spawn: s.spawn}
+	s.store = workerPool{limit: maxStoreCalls, spawn: s.spawn}
 	return s, nil
 }
 
 // Run holds the conversation until the context ends or the session is final, which
 // State tells; it does not tear the framework down. It can be called once.
 func (s *Session) Run(ctx context.Context) error {
-	if err := s.begin(ctx); err != nil {
+	if err := s.start(ctx); err != nil {
 		return err
 	}
 	select {
 	case <-ctx.Done():
-	case <-s.final:
+	case <-s.finalState:
 	}
-	s.end()
+	s.stop()
 	s.jobs.Wait()
 	s.client.current().http.CloseIdleConnections()
 	s.metrics.forget()
 	return nil
 }
 
-func (s *Session) begin(ctx context.Context) error {
+func (s *Session) start(ctx context.Context) error {
 	s.mu.Lock()
 	if s.ctx != nil {
 		s.mu.Unlock()
@@ -101,20 +101,20 @@ func (s *Session) begin(ctx context.Context) error {
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.running = true
 	if s.ensemble != nil {
-		s.spawn(s.detect)
+		s.spawn(s.runDetector)
 	}
 	s.mu.Unlock()
 	s.tick()
 	return nil
 }
 
-// end stops everything. Jobs that run see their context end.
-func (s *Session) end() {
+// stop stops everything. Jobs that run see their context end.
+func (s *Session) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running, s.ended = false, true
+	s.running, s.stopped = false, true
 	s.cancel()
-	s.abandon()
+	s.closeStream()
 	if s.timer != nil {
 		s.timer.Stop()
 	}
@@ -143,30 +143,30 @@ func (s *Session) State() State {
 // Want asks for a task, or changes what was asked as long as it has no place. Asking
 // again for the same is free.
 func (s *Session) Want(d placement.Demand) {
-	s.input(func(now time.Time) { s.core.Want(now, d) })
+	s.withCore(func(now time.Time) { s.core.Want(now, d) })
 }
 
 // Forget withdraws a demand. What was launched for it is not killed.
 func (s *Session) Forget(taskID string) {
-	s.input(func(now time.Time) { s.core.Forget(now, taskID) })
+	s.withCore(func(now time.Time) { s.core.Forget(now, taskID) })
 }
 
 // Kill has a task killed, again and again until a terminal status is recorded.
 func (s *Session) Kill(taskID, agentID string) {
-	s.input(func(now time.Time) { s.core.Kill(now, taskID, agentID) })
+	s.withCore(func(now time.Time) { s.core.Kill(now, taskID, agentID) })
 }
 
 // Message sends data to a task's executor, once. It may get lost: what is to be heard is
 // sent again until an update answers.
 func (s *Session) Message(taskID string, data []byte) {
-	s.input(func(now time.Time) { s.core.Message(now, taskID, data) })
+	s.withCore(func(now time.Time) { s.core.Message(now, taskID, data) })
 }
 
 // Update changes as what the framework is registered: at once where the master is with
 // us, else with the next SUBSCRIBE. State.Kept tells what the master would not have.
 func (s *Session) Update(info scheduler.Info) error {
 	var err error
-	s.input(func(now time.Time) {
+	s.withCore(func(now time.Time) {
 		if err = s.core.Update(now, info); err == nil {
 			s.info = info
 		}
@@ -174,11 +174,11 @@ func (s *Session) Update(info scheduler.Info) error {
 	return err
 }
 
-// SetAccess has new calls and connections use other credentials. The stream lives on;
+// SetCredentials has new calls and connections use other credentials. The stream lives on;
 // where there is none, one is tried for soon.
-func (s *Session) SetAccess(a Access) {
-	if s.client.set(a) {
-		s.input(func(now time.Time) { s.core.Hasten(now) })
+func (s *Session) SetCredentials(a Credentials) {
+	if s.client.setCredentials(a) {
+		s.withCore(func(now time.Time) { s.core.Hasten(now) })
 	}
 }
 
@@ -200,9 +200,9 @@ func (s *Session) Explain(taskID string) (message string, waiting bool) {
 // Teardown removes the framework from Mesos with all its tasks, which ends the session.
 // It returns when the master has taken the call, or the context ends; Run must be on.
 func (s *Session) Teardown(ctx context.Context) error {
-	s.input(func(now time.Time) { s.core.Teardown(now) })
+	s.withCore(func(now time.Time) { s.core.Teardown(now) })
 	select {
-	case <-s.final:
+	case <-s.finalState:
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the master to take TEARDOWN (%s): %w", s.State().Message, ctx.Err())
 	}

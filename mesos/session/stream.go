@@ -24,15 +24,15 @@ type stream struct {
 	// done is closed when nothing of the stream is left but calls on their way.
 	done chan struct{}
 
-	host     string   // that it is at, or last tried for; guarded by Session.mu
-	endpoint *url.URL // where calls go
-	id       string
-	calls    sender
-	doubted  sync.Once
+	host        string   // that it is at, or last tried for; guarded by Session.mu
+	endpoint    *url.URL // where calls go
+	id          string
+	calls       sender
+	suspectOnce sync.Once
 }
 
-// open begins an attempt, once the stream before is closed.
-func (s *Session) open(call *scheduler.Call) {
+// openStream begins an attempt, once the stream before is closed.
+func (s *Session) openStream(call *scheduler.Call) {
 	st := &stream{s: s, done: make(chan struct{})}
 	st.ctx, st.cancel = context.WithCancel(s.ctx)
 	st.calls.stream = st
@@ -44,7 +44,7 @@ func (s *Session) open(call *scheduler.Call) {
 		if before != nil {
 			<-before.done
 		}
-		st.lost(st.run(call))
+		st.end(st.run(call))
 	})
 	if !spawned {
 		st.cancel()
@@ -60,7 +60,7 @@ func (st *stream) run(call *scheduler.Call) error {
 	}
 	defer func() { _ = res.Body.Close() }() // it is read to its end, or not worth it
 	st.id, st.endpoint = res.Header.Get(streamIDHeader), res.Request.URL
-	st.at(st.endpoint.Host)
+	st.setHost(st.endpoint.Host)
 	if st.id == "" {
 		return failuref(scheduler.ProtocolError, "%s subscribed us without a %s", st.endpoint.Host, streamIDHeader)
 	}
@@ -71,7 +71,7 @@ func (st *stream) run(call *scheduler.Call) error {
 // nothing here waits for anything.
 func (st *stream) read(res *http.Response) error {
 	silence := time.AfterFunc(firstEventTimeout, func() {
-		st.lost(failuref(scheduler.ProtocolError, "%s took the subscription, and said nothing for %s", st.endpoint.Host, firstEventTimeout))
+		st.end(failuref(scheduler.ProtocolError, "%s took the subscription, and said nothing for %s", st.endpoint.Host, firstEventTimeout))
 	})
 	defer silence.Stop()
 	records := recordio.NewReader(res.Body, recordio.MasterMost)
@@ -86,7 +86,7 @@ func (st *stream) read(res *http.Response) error {
 		}
 		silence.Stop()
 		st.s.metrics.event(e.Type)
-		st.input(func(now time.Time) { st.s.core.Step(now, e) })
+		st.withCore(func(now time.Time) { st.s.core.Step(now, e) })
 	}
 }
 
@@ -98,38 +98,38 @@ func decodeEvent(record []byte) (*schedulerpb.Event, error) {
 	return e, nil
 }
 
-// input feeds the core, as long as the stream is the current one.
-func (st *stream) input(f func(now time.Time)) {
-	st.s.input(func(now time.Time) {
+// withCore feeds the core, as long as the stream is the current one.
+func (st *stream) withCore(f func(now time.Time)) {
+	st.s.withCore(func(now time.Time) {
 		if st.s.current == st {
 			f(now)
 		}
 	})
 }
 
-// at says where the stream is, or is tried for.
-func (st *stream) at(host string) {
+// setHost says where the stream is, or is tried for.
+func (st *stream) setHost(host string) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
 	st.host = host
 }
 
-// lost tells the core that the stream ended, unless it was the core that ended it.
-func (st *stream) lost(err error) {
-	st.input(func(now time.Time) { st.s.leave(now, err) })
+// end tells the core that the stream ended, unless it was the core that ended it.
+func (st *stream) end(err error) {
+	st.withCore(func(now time.Time) { st.s.disconnect(now, err) })
 }
 
-// leave ends the current stream for a reason that the core does not know yet.
-func (s *Session) leave(now time.Time, err error) {
-	f := failureOf(err)
+// disconnect ends the current stream for a reason that the core does not know yet.
+func (s *Session) disconnect(now time.Time, err error) {
+	f := toFailure(err)
 	s.log.V(1).Info("Lost the stream", "reason", f.reason, "message", f.message)
 	s.metrics.subscription(f.reason)
-	s.abandon()
+	s.closeStream()
 	s.core.Disconnected(now, f.reason, f.message)
 }
 
-// abandon ends the current stream, and whatever has not been sent on it.
-func (s *Session) abandon() {
+// closeStream ends the current stream, and whatever has not been sent on it.
+func (s *Session) closeStream() {
 	if s.current != nil {
 		s.current.cancel()
 		s.current = nil

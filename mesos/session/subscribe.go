@@ -19,7 +19,7 @@ const attemptTimeout = 30 * time.Second
 // takes the subscription.
 func (st *stream) subscribe(call *scheduler.Call) (*http.Response, error) {
 	s, ctx := st.s, st.ctx
-	if err := s.guard().ask(ctx); err != nil {
+	if err := s.gate().ask(ctx); err != nil {
 		return nil, err // before a standby knocks at every master
 	}
 	masters, err := s.candidates(ctx)
@@ -29,7 +29,7 @@ func (st *stream) subscribe(call *scheduler.Call) (*http.Response, error) {
 	var worst *failure
 	var messages []string
 	for i, m := range masters {
-		st.at(m.Host)
+		st.setHost(m.Host)
 		res, err := s.subscribeAt(ctx, m, call)
 		if err == nil {
 			s.masters = slices.Concat([]*url.URL{m}, masters[:i], masters[i+1:])
@@ -38,11 +38,11 @@ func (st *stream) subscribe(call *scheduler.Call) (*http.Response, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		f := failureOf(err)
+		f := toFailure(err)
 		if f.reason == scheduler.NotLeading {
 			return nil, f
 		}
-		if worst == nil || f.weight() > worst.weight() {
+		if worst == nil || f.specificity() > worst.specificity() {
 			worst = f
 		}
 		messages = append(messages, f.message)
@@ -50,7 +50,7 @@ func (st *stream) subscribe(call *scheduler.Call) (*http.Response, error) {
 	return nil, &failure{worst.reason, strings.Join(messages, "; ")}
 }
 
-func (s *Session) guard() guard { return s.cfg.MaySubscribe }
+func (s *Session) gate() subscribeGate { return s.cfg.MaySubscribe }
 
 func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *scheduler.Call) (*http.Response, error) {
 	// The context lives as long as the stream; only the attempt is bounded.
@@ -59,13 +59,13 @@ func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *schedu
 		cancel(failuref(scheduler.MasterUnreachable, "%s takes longer than %s to answer", master.Host, attemptTimeout))
 	})
 	defer slow.Stop()
-	res, err := s.client.follow(ctx, master.JoinPath(schedulerPath), parcel{message: call, guard: s.guard()})
+	res, err := s.client.post(ctx, master.JoinPath(schedulerPath), outboundCall{message: call, guard: s.gate()})
 	if err == nil {
-		err = subscribed(res)
+		err = checkStreamResponse(res)
 		if err == nil {
 			return res, nil
 		}
-		discard(res)
+		drainAndClose(res)
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
@@ -74,10 +74,10 @@ func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *schedu
 	return nil, err
 }
 
-// subscribed says whether an answer is a stream of events.
-func subscribed(res *http.Response) error {
+// checkStreamResponse says whether an answer is a stream of events.
+func checkStreamResponse(res *http.Response) error {
 	if res.StatusCode != http.StatusOK {
-		return refusal(res)
+		return responseFailure(res)
 	}
 	if t, _, err := mime.ParseMediaType(res.Header.Get("Content-Type")); err != nil || t != mediaType {
 		return failuref(scheduler.NotAMesosMaster, "%s answers SUBSCRIBE with %q, not with a stream of events",

@@ -36,27 +36,27 @@ type client struct {
 	dial dialer
 
 	mu  sync.Mutex
-	now *entrance
+	now *transport
 }
 
-// entrance is a way in to masters: connections that were made with one TLS
+// transport is a way in to masters: connections that were made with one TLS
 // configuration, and what is shown on them.
-type entrance struct {
-	access Access
+type transport struct {
+	access Credentials
 	http   *http.Client
 }
 
 func newClient(cfg *Config) *client {
 	c := &client{dial: cfg.Dial}
-	c.now = c.entrance(cfg.Access)
+	c.now = c.newTransport(cfg.Credentials)
 	return c
 }
 
 // dialer opens connections.
 type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-// in bounds how long it may take.
-func (d dialer) in(timeout time.Duration) dialer {
+// withTimeout bounds how long it may take.
+func (d dialer) withTimeout(timeout time.Duration) dialer {
 	if d == nil {
 		return (&net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}).DialContext
 	}
@@ -67,13 +67,13 @@ func (d dialer) in(timeout time.Duration) dialer {
 	}
 }
 
-func (c *client) entrance(a Access) *entrance {
+func (c *client) newTransport(a Credentials) *transport {
 	t := &http.Transport{
-		DialContext:           c.dial.in(dialTimeout),
-		TLSClientConfig:       tlsOf(a.TLS),
+		DialContext:           c.dial.withTimeout(dialTimeout),
+		TLSClientConfig:       tlsConfig(a.TLS),
 		TLSHandshakeTimeout:   dialTimeout,
 		ResponseHeaderTimeout: headerTimeout,
-		MaxIdleConnsPerHost:   lanesMost,
+		MaxIdleConnsPerHost:   maxCallsInFlight,
 		IdleConnTimeout:       90 * time.Second,
 		DisableCompression:    true, // streams are never compressed
 	}
@@ -81,30 +81,30 @@ func (c *client) entrance(a Access) *entrance {
 		t.Proxy = http.ProxyFromEnvironment
 	}
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &entrance{access: a, http: &http.Client{Transport: t, CheckRedirect: stay}}
+	return &transport{access: a, http: &http.Client{Transport: t, CheckRedirect: stay}}
 }
 
-// set has all that follows go another way, and says whether it is one. What is under way
+// setCredentials has all that follows go another way, and says whether it is one. What is under way
 // goes on.
-func (c *client) set(a Access) bool {
+func (c *client) setCredentials(a Credentials) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if a == c.now.access {
 		return false
 	}
 	c.now.http.CloseIdleConnections() // those in use close when they become idle
-	c.now = c.entrance(a)
+	c.now = c.newTransport(a)
 	return true
 }
 
-func (c *client) current() *entrance {
+func (c *client) current() *transport {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// do sends a request as it stands, but for the credentials.
-func (c *client) do(req *http.Request) (*http.Response, error) {
+// send sends a request as it stands, but for the credentials.
+func (c *client) send(req *http.Request) (*http.Response, error) {
 	e := c.current()
 	if e.access.Authorization != "" {
 		req.Header.Set("Authorization", e.access.Authorization)
@@ -116,8 +116,8 @@ func (c *client) do(req *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// tlsOf is what was configured, for masters as they are by default.
-func tlsOf(c *tls.Config) *tls.Config {
+// tlsConfig is what was configured, for masters as they are by default.
+func tlsConfig(c *tls.Config) *tls.Config {
 	out := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c != nil {
 		out = c.Clone()
@@ -128,38 +128,38 @@ func tlsOf(c *tls.Config) *tls.Config {
 	return out
 }
 
-// parcel is a message, and what goes along wherever it is redirected to.
-type parcel struct {
+// outboundCall is a message, and what goes along wherever it is redirected to.
+type outboundCall struct {
 	message  encoding.Marshaler
-	streamID string // none with SUBSCRIBE
-	guard    guard  // asked each time
+	streamID string        // none with SUBSCRIBE
+	guard    subscribeGate // asked each time
 }
 
-// follow posts, and posts again wherever it is redirected to: a master that redirects has
+// post posts, and posts again wherever it is redirected to: a master that redirects has
 // read nothing. Method, body and credentials go along. The caller closes the answer's body.
-func (c *client) follow(ctx context.Context, to *url.URL, p parcel) (*http.Response, error) {
-	it := itinerary{secrets: c.current().access.Authorization != ""}
+func (c *client) post(ctx context.Context, to *url.URL, p outboundCall) (*http.Response, error) {
+	it := redirectPolicy{secrets: c.current().access.Authorization != ""}
 	for {
-		req, err := request(ctx, to, p)
+		req, err := newRequest(ctx, to, p)
 		if err != nil {
 			return nil, err
 		}
 		p.guard.stand(req)
-		res, err := c.do(req)
+		res, err := c.send(req)
 		if err != nil {
 			return nil, err
 		}
 		if !isRedirect(res.StatusCode) {
 			return res, nil
 		}
-		discard(res)
+		drainAndClose(res)
 		if to, err = it.next(res); err != nil {
 			return nil, err
 		}
 	}
 }
 
-func request(ctx context.Context, to *url.URL, p parcel) (*http.Request, error) {
+func newRequest(ctx context.Context, to *url.URL, p outboundCall) (*http.Request, error) {
 	var body bytes.Buffer
 	if err := codec.NewEncoder(encoding.SinkWriter(&body)).Encode(p.message); err != nil {
 		return nil, fmt.Errorf("encoding a call: %w", err)
@@ -176,10 +176,10 @@ func request(ctx context.Context, to *url.URL, p parcel) (*http.Request, error) 
 	return req, nil
 }
 
-// discard reads a short rest, so that the connection serves again.
-func discard(res *http.Response) {
+// drainAndClose reads a short rest, so that the connection serves again.
+func drainAndClose(res *http.Response) {
 	if res.ContentLength >= 0 {
-		_, _ = io.CopyN(io.Discard, res.Body, detailsMost) // a connection that cannot be kept is closed
+		_, _ = io.CopyN(io.Discard, res.Body, maxBodyExcerpt) // a connection that cannot be kept is closed
 	}
 	_ = res.Body.Close() // nothing was written
 }

@@ -217,7 +217,7 @@ func TestNewCredentialsAreTriedForSoon(t *testing.T) {
 		})
 		time.Sleep(time.Hour)
 		r.within(time.Second, "the credentials are refused", r.is(scheduler.Unauthorized))
-		r.SetAccess(session.Access{Authorization: "Basic azhzbTpuZXc="}) // k8sm:new
+		r.SetCredentials(session.Credentials{Authorization: "Basic azhzbTpuZXc="}) // k8sm:new
 		r.within(2*time.Second, "the new ones are taken", r.is(scheduler.Subscribed))
 	})
 }
@@ -268,11 +268,11 @@ func TestCredentialsOfAnotherPrincipalEndTheStream(t *testing.T) {
 			c.Authorization = "Basic azhzbTpzZWNyZXQ=" // k8sm:secret
 		})
 		r.within(5*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
-		r.SetAccess(session.Access{Authorization: "Basic b3RoZXI6c2VjcmV0"}) // other:secret
+		r.SetCredentials(session.Credentials{Authorization: "Basic b3RoZXI6c2VjcmV0"}) // other:secret
 		r.Want(demand(1))
 		r.within(5*time.Second, "the subscription is refused", r.is(scheduler.Refused))
 		contains(t, r.State().Message, "principal")
-		r.SetAccess(session.Access{Authorization: "Basic azhzbTpzZWNyZXQ="})
+		r.SetCredentials(session.Credentials{Authorization: "Basic azhzbTpzZWNyZXQ="})
 		r.within(5*time.Second, "it is subscribed again", r.is(scheduler.Subscribed))
 	})
 }

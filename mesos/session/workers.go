@@ -2,8 +2,8 @@ package session
 
 import "sync"
 
-// workers runs jobs in goroutines, so many at a time; none when there is nothing to do.
-type workers struct {
+// workerPool runs jobs in goroutines, so many at a time; none when there is nothing to do.
+type workerPool struct {
 	limit int
 	// spawn starts a goroutine, unless the session has ended.
 	spawn func(func()) bool
@@ -14,7 +14,7 @@ type workers struct {
 }
 
 // do has a job done, in a while.
-func (w *workers) do(job func()) {
+func (w *workerPool) do(job func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.running >= w.limit {
@@ -26,14 +26,14 @@ func (w *workers) do(job func()) {
 	}
 }
 
-func (w *workers) work(job func()) {
+func (w *workerPool) work(job func()) {
 	for job != nil {
 		job()
 		job = w.next()
 	}
 }
 
-func (w *workers) next() func() {
+func (w *workerPool) next() func() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.queue) == 0 {

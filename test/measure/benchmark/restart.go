@@ -83,7 +83,7 @@ type restartTimes struct{ subscribed, reconciled, decided time.Duration }
 func restart(ctx context.Context, m *mesostest.Master, l *ledger, accepts <-chan struct{}) (r restartTimes, err error) {
 	cfg := l.config(m.Addr())
 	changed := make(chan struct{}, 1)
-	cfg.Changed = func() {
+	cfg.OnChange = func() {
 		select {
 		case changed <- struct{}{}:
 		default:

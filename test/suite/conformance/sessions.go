@@ -82,7 +82,7 @@ func (p *probe) withSession(store *memory, do func(*session.Session) error) erro
 		authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(p.Principal+":"+p.Secret))
 	}
 	s, err := session.New(session.Config{
-		Masters: p.Masters, Access: session.Access{Authorization: authorization, TLS: p.TLS},
+		Masters: p.Masters, Credentials: session.Credentials{Authorization: authorization, TLS: p.TLS},
 		Store: store, Clock: time.Now, Tasks: store.alive(),
 		Framework: scheduler.Info{
 			ID: store.frameworkID(), Name: "k8sm-conformance-" + p.run, User: p.User, Principal: p.Principal,

@@ -46,8 +46,8 @@ var faults = []fault{
 	{
 		name: "forget the stream ID",
 		file: "mesos/session/sender.go",
-		old:  "parcel{message: call, streamID: st.id}",
-		new:  "parcel{message: call}",
+		old:  "outboundCall{message: call, streamID: st.id}",
+		new:  "outboundCall{message: call}",
 		by:   "not converge",
 	},
 	{
