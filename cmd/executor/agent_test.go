@@ -13,8 +13,8 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
 
-	"github.com/k8sm/k8sm/mesos/kubelet"
 	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // upIn is a kubelet that makes the file up in the folder, and runs on.
@@ -65,7 +65,7 @@ func TestSlowArtifactIsNoLateRegistration(t *testing.T) {
 		}
 	}))
 	defer slow.Close()
-	f.launch(messageWith(t, stateDir, script, func(l *kubelet.Launch) { l.Artifacts[0].URI = slow.URL + "/kubelet" }))
+	f.launch(messageWith(t, stateDir, script, func(l *nodeapi.LaunchSpec) { l.Artifacts[0].URI = slow.URL + "/kubelet" }))
 	if s := f.status(); s.GetState() != mesos.TASK_STARTING {
 		t.Fatalf("got %s: %s", s.GetState(), s.GetMessage())
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/k8sm/k8sm/mesos/executor"
 	"github.com/k8sm/k8sm/mesos/kubelet"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 func main() {
@@ -67,7 +68,7 @@ func (w *workload) Run(task executor.Task, report func(executor.Report)) executo
 	report(executor.Report{State: executor.Starting})
 	err := w.node.Run(task.Data, func(r kubelet.Report) {
 		if r.Ready {
-			report(executor.Report{State: executor.Running, Message: r.Message, Data: r.Account.Encode()})
+			report(executor.Report{State: executor.Running, Message: r.Message, Data: r.Status.Encode()})
 			return
 		}
 		report(executor.Report{State: executor.Starting, Message: r.Message})
@@ -75,7 +76,7 @@ func (w *workload) Run(task executor.Task, report func(executor.Report)) executo
 	switch {
 	case err == nil:
 		return executor.Report{State: executor.Killed}
-	case errors.Is(err, kubelet.ErrInvalid):
+	case errors.Is(err, nodeapi.ErrInvalid):
 		return executor.Report{State: executor.Error, Message: err.Error()}
 	default:
 		return executor.Report{State: executor.Failed, Message: err.Error()}

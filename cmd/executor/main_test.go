@@ -18,8 +18,8 @@ import (
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
 
-	"github.com/k8sm/k8sm/mesos/kubelet"
 	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // TestMain lets the test's own binary be the executor, where an agent starts it.
@@ -113,22 +113,22 @@ func (f *framework) status() mesos.TaskStatus {
 // message is a launch message for a node whose kubelet is a script.
 func message(t *testing.T, stateDir, script string) []byte {
 	t.Helper()
-	return messageWith(t, stateDir, script, func(*kubelet.Launch) {})
+	return messageWith(t, stateDir, script, func(*nodeapi.LaunchSpec) {})
 }
 
-func messageWith(t *testing.T, stateDir, script string, change func(*kubelet.Launch)) []byte {
+func messageWith(t *testing.T, stateDir, script string, change func(*nodeapi.LaunchSpec)) []byte {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "kubelet")
 	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256([]byte(script))
-	l := kubelet.Launch{
+	l := nodeapi.LaunchSpec{
 		NodeName: "n1", ProviderID: "mesos://S0/n1.1",
 		APIServer: "https://127.0.0.1:1", CAData: []byte("pem"), BootstrapToken: "abcdef.0123456789abcdef",
 		CPUs: 1, MemMiB: 256, OverheadCPUs: 0.1, OverheadMemMiB: 128, Address: "198.18.0.1", KubeletPort: 31000,
-		StateDir: stateDir, ContainerRuntime: kubelet.RuntimeNone,
-		Artifacts: []kubelet.Artifact{{Name: "kubelet", Type: kubelet.TypeBinary, URI: "file://" + program, SHA256: hex.EncodeToString(sum[:])}},
+		StateDir: stateDir, ContainerRuntime: nodeapi.RuntimeNone,
+		Artifacts: []nodeapi.Artifact{{Name: "kubelet", Type: nodeapi.ArtifactTypeBinary, URI: "file://" + program, SHA256: hex.EncodeToString(sum[:])}},
 	}
 	change(&l)
 	data, err := l.Encode()

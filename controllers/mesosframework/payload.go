@@ -10,7 +10,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/mesosnode"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
-	"github.com/k8sm/k8sm/mesos/kubelet"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
@@ -44,7 +44,7 @@ type Supplies struct {
 // intent that it is made for.
 func payload(n *v1alpha1.MesosNode, intent scheduler.Intent, supplies Supplies, token string) (scheduler.Payload, error) {
 	runtime := supplies.Runtime.with(n.Spec.Template.Spec.Runtime)
-	command, uri, err := start(runtime.artifact(kubelet.ArtifactExecutor))
+	command, uri, err := start(runtime.artifact(nodeapi.ArtifactExecutor))
 	if err != nil {
 		return scheduler.Payload{}, err
 	}
@@ -69,7 +69,7 @@ func payload(n *v1alpha1.MesosNode, intent scheduler.Intent, supplies Supplies, 
 	}, nil
 }
 
-func launch(n *v1alpha1.MesosNode, intent scheduler.Intent, supplies Supplies, token string) (*kubelet.Launch, error) {
+func launch(n *v1alpha1.MesosNode, intent scheduler.Intent, supplies Supplies, token string) (*nodeapi.LaunchSpec, error) {
 	if len(intent.Ports) < 2 {
 		return nil, fmt.Errorf("making the launch message: the offer brings %d ports, not 2", len(intent.Ports))
 	}
@@ -82,7 +82,7 @@ func launch(n *v1alpha1.MesosNode, intent scheduler.Intent, supplies Supplies, t
 		return nil, fmt.Errorf("making the launch message: %w", err)
 	}
 	runtime := supplies.Runtime.with(n.Spec.Template.Spec.Runtime)
-	message := &kubelet.Launch{
+	message := &nodeapi.LaunchSpec{
 		NodeName:         n.Name,
 		ProviderID:       mesosnode.ProviderID(intent.AgentID, intent.TaskID),
 		APIServer:        supplies.APIServer,
@@ -109,10 +109,10 @@ func launch(n *v1alpha1.MesosNode, intent scheduler.Intent, supplies Supplies, t
 		KillGraceSeconds: int(killGrace.Seconds()),
 	}
 	for _, t := range slices.Concat(n.Spec.Template.Spec.Taints, n.Spec.Template.Spec.StartupTaints) {
-		message.Taints = append(message.Taints, kubelet.Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)})
+		message.Taints = append(message.Taints, nodeapi.Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)})
 	}
 	for _, a := range runtime.Artifacts {
-		message.Artifacts = append(message.Artifacts, kubelet.Artifact{Name: a.Name, Type: string(a.Type), URI: a.URI, SHA256: a.SHA256})
+		message.Artifacts = append(message.Artifacts, nodeapi.Artifact{Name: a.Name, Type: string(a.Type), URI: a.URI, SHA256: a.SHA256})
 	}
 	return message, nil
 }

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/mesos/kubelet"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
@@ -28,11 +28,11 @@ func TestPayload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	message, err := kubelet.Decode(got.Data)
+	message, err := nodeapi.DecodeLaunchSpec(got.Data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &kubelet.Launch{
+	want := &nodeapi.LaunchSpec{
 		Version:    2, // an executor must not overlook the configuration
 		NodeName:   nodeName,
 		ProviderID: "mesos://S1/" + taskID,
@@ -41,7 +41,7 @@ func TestPayload(t *testing.T) {
 			"team": "data", "k8sm.io/pool": "general", "k8sm.io/framework": "default", "k8sm.io/agent-id": "S1",
 			"k8sm.io/agent-hostname": "agent-1.example", "topology.kubernetes.io/region": "eu", "topology.kubernetes.io/zone": "eu-1",
 		},
-		Taints: []kubelet.Taint{
+		Taints: []nodeapi.Taint{
 			{Key: "dedicated", Value: "data", Effect: "NoSchedule"}, {Key: "example.com/agent-not-ready", Effect: "NoExecute"},
 		},
 		CPUs: 4, MemMiB: 16384, OverheadCPUs: 0.1, OverheadMemMiB: 256,
@@ -50,7 +50,7 @@ func TestPayload(t *testing.T) {
 		StaticPods:    []json.RawMessage{[]byte(staticPod)},
 		ClusterDNS:    []string{"10.96.0.10"}, ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm",
 		ContainerRuntime: "none",
-		Artifacts: []kubelet.Artifact{
+		Artifacts: []nodeapi.Artifact{
 			{Name: "executor", Type: "Binary", URI: "http://files.example/k8sm/executor?v=1", SHA256: digest1},
 			{Name: "kubelet", Type: "Binary", URI: "file:///opt/kubelet", SHA256: digest2},
 		},
@@ -305,7 +305,7 @@ func TestMirrorStandsForTheNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	message, err := kubelet.Decode(got.Data)
+	message, err := nodeapi.DecodeLaunchSpec(got.Data)
 	if err != nil {
 		t.Fatal(err)
 	}

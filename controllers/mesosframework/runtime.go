@@ -15,7 +15,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/mesosnode"
 	"github.com/k8sm/k8sm/controllers/mesosnodepool"
-	"github.com/k8sm/k8sm/mesos/kubelet"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // Runtime is what the operator supplies nodes with: the content of its --node-runtime
@@ -48,19 +48,19 @@ var digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // ParseRuntime reads a --node-runtime file. Unknown fields are errors.
 func ParseRuntime(data []byte) (Runtime, error) {
-	runtime := Runtime{ContainerRuntime: kubelet.RuntimeContainerd}
+	runtime := Runtime{ContainerRuntime: nodeapi.RuntimeContainerd}
 	if err := yaml.UnmarshalStrict(data, &runtime); err != nil {
 		return Runtime{}, fmt.Errorf("parsing the node runtime: %w", err)
 	}
 	var problems []error
-	if runtime.ContainerRuntime != kubelet.RuntimeContainerd && runtime.ContainerRuntime != kubelet.RuntimeNone {
-		problems = append(problems, fmt.Errorf("containerRuntime is %q, not %q or %q", runtime.ContainerRuntime, kubelet.RuntimeContainerd, kubelet.RuntimeNone))
+	if runtime.ContainerRuntime != nodeapi.RuntimeContainerd && runtime.ContainerRuntime != nodeapi.RuntimeNone {
+		problems = append(problems, fmt.Errorf("containerRuntime is %q, not %q or %q", runtime.ContainerRuntime, nodeapi.RuntimeContainerd, nodeapi.RuntimeNone))
 	}
 	if !slices.Contains([]v1alpha1.CNI{"", v1alpha1.CNIBundled, v1alpha1.CNIExternal}, runtime.CNI) {
 		problems = append(problems, fmt.Errorf("cni is %q, not %q or %q", runtime.CNI, v1alpha1.CNIBundled, v1alpha1.CNIExternal))
 	}
-	if runtime.RuntimeSocket != "" && (!filepath.IsAbs(runtime.RuntimeSocket) || runtime.ContainerRuntime != kubelet.RuntimeContainerd) {
-		problems = append(problems, fmt.Errorf("runtimeSocket is %q, not an absolute path, or containerRuntime is not %q", runtime.RuntimeSocket, kubelet.RuntimeContainerd))
+	if runtime.RuntimeSocket != "" && (!filepath.IsAbs(runtime.RuntimeSocket) || runtime.ContainerRuntime != nodeapi.RuntimeContainerd) {
+		problems = append(problems, fmt.Errorf("runtimeSocket is %q, not an absolute path, or containerRuntime is not %q", runtime.RuntimeSocket, nodeapi.RuntimeContainerd))
 	}
 	problems = append(problems, runtime.checkStorage()...)
 	seen := map[string]bool{}
@@ -135,9 +135,9 @@ func checkArtifact(a *v1alpha1.Artifact) (problems []error) {
 // nor the operator supplies. What is in an archive only the executor finds out.
 func (r Runtime) Missing(template v1alpha1.NodeRuntime) []string {
 	merged := r.with(template)
-	needed := []string{kubelet.ArtifactExecutor}
+	needed := []string{nodeapi.ArtifactExecutor}
 	if !slices.ContainsFunc(merged.Artifacts, func(a v1alpha1.Artifact) bool { return a.Type == v1alpha1.ArtifactArchive }) {
-		needed = append(needed, merged.shape().Programs()...)
+		needed = append(needed, merged.shape().RequiredPrograms()...)
 	}
 	return slices.DeleteFunc(needed, func(name string) bool { return merged.artifact(name) != nil })
 }
@@ -145,7 +145,7 @@ func (r Runtime) Missing(template v1alpha1.NodeRuntime) []string {
 // Kubelet is the artifact that a node's kubelet is; nil if it comes in an archive.
 func (r Runtime) Kubelet(template v1alpha1.NodeRuntime) *v1alpha1.Artifact {
 	merged := r.with(template)
-	kubelet := merged.artifact(kubelet.ArtifactKubelet)
+	kubelet := merged.artifact(nodeapi.ArtifactKubelet)
 	if kubelet == nil || kubelet.Type != v1alpha1.ArtifactBinary {
 		return nil
 	}
@@ -179,8 +179,8 @@ func (r Runtime) with(template v1alpha1.NodeRuntime) Runtime {
 }
 
 // shape of a node, as the executor is told of it.
-func (r Runtime) shape() *kubelet.Launch {
-	return &kubelet.Launch{
+func (r Runtime) shape() *nodeapi.LaunchSpec {
+	return &nodeapi.LaunchSpec{
 		ContainerRuntime: r.ContainerRuntime, RuntimeSocket: r.RuntimeSocket, ExternalCNI: r.CNI == v1alpha1.CNIExternal,
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/identity"
 	"github.com/k8sm/k8sm/controllers/mesosnode"
-	"github.com/k8sm/k8sm/mesos/kubelet"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
@@ -151,7 +151,7 @@ func keep(task *v1alpha1.MesosTask, status scheduler.TaskStatus, now time.Time) 
 // kubeletOf is what is known of a task's kubelet with this status. What says nothing of
 // it, or what nobody here can read, changes nothing.
 func kubeletOf(task *v1alpha1.MesosTask, status scheduler.TaskStatus) *v1alpha1.TaskKubelet {
-	account, said, err := kubelet.DecodeAccount(status.Data)
+	account, said, err := nodeapi.DecodeNodeStatus(status.Data)
 	if err != nil || !said {
 		return task.Kubelet
 	}

@@ -18,7 +18,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/identity"
-	"github.com/k8sm/k8sm/mesos/kubelet"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
@@ -48,7 +48,7 @@ func TestPrepareWritesTheIntentThenIssuesTheToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	message, err := kubelet.Decode(made.Data)
+	message, err := nodeapi.DecodeLaunchSpec(made.Data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,21 +191,21 @@ func TestRecord(t *testing.T) {
 		},
 		"another kubelet is news": {
 			task:   &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}},
-			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning, Data: kubelet.Account{Kubelet: "new"}.Encode()},
+			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning, Data: nodeapi.NodeStatus{Kubelet: "new"}.Encode()},
 			want:   &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "new"}, UpdateTime: &metav1.Time{Time: noon}},
 			writes: 1,
 		},
 		"so is one that was refused": {
 			task: &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}},
 			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning,
-				Data: kubelet.Account{Kubelet: "old", Upgrade: kubelet.Upgrade{SHA256: "new", Message: "rolled back", Refused: true}}.Encode()},
+				Data: nodeapi.NodeStatus{Kubelet: "old", Upgrade: nodeapi.Upgrade{SHA256: "new", Message: "rolled back", Refused: true}}.Encode()},
 			want: &task{ID: taskID, State: "TASK_RUNNING", UpdateTime: &metav1.Time{Time: noon}, Kubelet: &v1alpha1.TaskKubelet{
 				SHA256: "old", Upgrade: &v1alpha1.TaskKubeletUpgrade{SHA256: "new", Message: "rolled back", Refused: true}}},
 			writes: 1,
 		},
 		"the same kubelet is none": {
 			task:   &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}},
-			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning, Data: kubelet.Account{Kubelet: "old"}.Encode()},
+			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning, Data: nodeapi.NodeStatus{Kubelet: "old"}.Encode()},
 			want:   &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}},
 		},
 		"what an executor of another release says cannot harm": {
@@ -364,7 +364,7 @@ func TestNodesKnowTheAuthorityOfTheirClients(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			message, err := kubelet.Decode(made.Data)
+			message, err := nodeapi.DecodeLaunchSpec(made.Data)
 			if err != nil || string(message.ClientCAData) != test.want {
 				t.Errorf("the kubelet's clients are checked against %q (%v), want %q", message.ClientCAData, err, test.want)
 			}

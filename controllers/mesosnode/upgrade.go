@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/mesos/kubelet"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
@@ -42,7 +42,7 @@ func (r *Reconciler) upgrade(_ context.Context, p *pass) error {
 	if verdict.tell == 0 || p.session == nil {
 		return nil
 	}
-	message, err := (&kubelet.Instruction{Kubelet: kubelet.Artifact{
+	message, err := (&nodeapi.UpgradeRequest{Kubelet: nodeapi.Artifact{
 		Name: wanted.Name, Type: string(wanted.Type), URI: wanted.URI, SHA256: wanted.SHA256,
 	}}).Encode()
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	kjson "sigs.k8s.io/json"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/mesos/kubelet"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // maxConfig bounds a kubelet's configuration, in bytes: it is in every MesosNode.
@@ -51,7 +51,7 @@ func KubeletConfig(spec v1alpha1.NodeTemplateSpec) (json.RawMessage, error) {
 	if err != nil {
 		return nil, in("template.spec.kubelet.config", append(problems, err))
 	}
-	problems = append(problems, kubelet.CheckConfig(normal, mib(spec.Resources.Memory), mib(spec.Overhead.Memory))...)
+	problems = append(problems, nodeapi.CheckConfig(normal, mib(spec.Resources.Memory), mib(spec.Overhead.Memory))...)
 	return normal, in("template.spec.kubelet.config", problems)
 }
 

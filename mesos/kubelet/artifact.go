@@ -11,11 +11,9 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
-)
 
-// ErrInvalid marks what would fail again on any agent: a launch message or an artifact
-// that is not what it should be.
-var ErrInvalid = errors.New("invalid")
+	"github.com/k8sm/k8sm/mesos/nodeapi"
+)
 
 // Cache keeps verified artifacts by digest. Nodes on one agent share it, each with a
 // process of its own.
@@ -36,20 +34,20 @@ type Cache struct {
 	Now func() time.Time
 	// Progress is told how many bytes of an artifact are there; total is negative while
 	// it is not known. May be nil.
-	Progress func(a Artifact, have, total int64)
+	Progress func(a nodeapi.Artifact, have, total int64)
 }
 
 // defaultCacheMiB is the bound on the cache where the launch message sets none.
 const defaultCacheMiB = 10240
 
 // NewCache returns the cache that a launch message asks for.
-func NewCache(l *Launch, now func() time.Time) *Cache {
+func NewCache(l *nodeapi.LaunchSpec, now func() time.Time) *Cache {
 	limit := l.CacheMiB
 	if limit == 0 {
 		limit = defaultCacheMiB
 	}
 	return &Cache{
-		Dir: filepath.Join(l.StateDir, cacheDir, "sha256"),
+		Dir: filepath.Join(l.StateDir, nodeapi.CacheDirName, "sha256"),
 		Client: &http.Client{Transport: &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
 			ResponseHeaderTimeout: 30 * time.Second,
@@ -67,7 +65,7 @@ func NewCache(l *Launch, now func() time.Time) *Cache {
 // the file is open, in whichever process, it stays in the cache. It is fetched unless
 // it is there already; two nodes that want the same wait for one another; what an
 // earlier fetch did not finish is gone on with.
-func (c *Cache) Fetch(ctx context.Context, a Artifact) (*os.File, error) {
+func (c *Cache) Fetch(ctx context.Context, a nodeapi.Artifact) (*os.File, error) {
 	path := filepath.Join(c.Dir, a.SHA256)
 	if f := c.use(path); f != nil {
 		return f, nil
@@ -89,7 +87,7 @@ func (c *Cache) Fetch(ctx context.Context, a Artifact) (*os.File, error) {
 	}
 	defer d.part.Close()
 	if err := c.persist(ctx, d); err != nil {
-		if errors.Is(err, ErrInvalid) || errors.Is(err, syscall.ENOSPC) {
+		if errors.Is(err, nodeapi.ErrInvalid) || errors.Is(err, syscall.ENOSPC) {
 			_ = os.Remove(d.part.Name())
 		}
 		return nil, err
@@ -129,7 +127,7 @@ func (c *Cache) persist(ctx context.Context, d *download) error {
 // mayPass says whether the same may go well in a moment.
 func mayPass(err error) bool {
 	var refused refusedError
-	return !errors.Is(err, ErrInvalid) && !errors.As(err, &refused) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission)
+	return !errors.Is(err, nodeapi.ErrInvalid) && !errors.As(err, &refused) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission)
 }
 
 // refusedError is the answer of a server that has nothing for us.

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 func must(t *testing.T, errs ...error) {
@@ -56,7 +58,7 @@ func serve(t *testing.T, content string, failures int32) (*httptest.Server, *ato
 }
 
 func testCache(t *testing.T) *Cache {
-	c := NewCache(&Launch{StateDir: t.TempDir()}, time.Now)
+	c := NewCache(&nodeapi.LaunchSpec{StateDir: t.TempDir()}, time.Now)
 	c.Pause = 0
 	return c
 }
@@ -64,7 +66,7 @@ func testCache(t *testing.T) *Cache {
 // fetch fails the test if it fails. The artifact is in use until the test ends.
 func fetch(t *testing.T, c *Cache, uri, digest string) {
 	t.Helper()
-	f, err := c.Fetch(t.Context(), Artifact{Name: "a", URI: uri, SHA256: digest})
+	f, err := c.Fetch(t.Context(), nodeapi.Artifact{Name: "a", URI: uri, SHA256: digest})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +106,7 @@ func TestFetch(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			cache := testCache(t)
-			got, err := cache.Fetch(t.Context(), Artifact{Name: "kubelet", Type: TypeBinary, URI: tc.uri, SHA256: tc.sha256})
+			got, err := cache.Fetch(t.Context(), nodeapi.Artifact{Name: "kubelet", Type: nodeapi.ArtifactTypeBinary, URI: tc.uri, SHA256: tc.sha256})
 			if tc.want == nil {
 				if err != nil {
 					t.Fatal(err)
@@ -121,7 +123,7 @@ func TestFetch(t *testing.T) {
 					t.Errorf("error %v does not name %q", err, want)
 				}
 			}
-			if errors.Is(err, ErrInvalid) != tc.invalid {
+			if errors.Is(err, nodeapi.ErrInvalid) != tc.invalid {
 				t.Errorf("invalid is %t of %v", !tc.invalid, err)
 			}
 			if err != nil && strings.Contains(err.Error(), "secret") {
@@ -142,7 +144,7 @@ func TestNodesThatWantTheSameFetchItOnce(t *testing.T) {
 	var nodes sync.WaitGroup
 	for range 8 {
 		nodes.Go(func() {
-			f, err := NewCache(&Launch{StateDir: stateDir}, time.Now).Fetch(t.Context(), Artifact{Name: "a", URI: server.URL + "/file", SHA256: digest("x")})
+			f, err := NewCache(&nodeapi.LaunchSpec{StateDir: stateDir}, time.Now).Fetch(t.Context(), nodeapi.Artifact{Name: "a", URI: server.URL + "/file", SHA256: digest("x")})
 			if err != nil {
 				t.Error(err)
 				return
@@ -168,7 +170,7 @@ func TestWaitingForAnotherNodeEndsWithTheContext(t *testing.T) {
 	defer other.release()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = cache.Fetch(ctx, Artifact{Name: "a", URI: "file:///x", SHA256: digest("x")})
+	_, err = cache.Fetch(ctx, nodeapi.Artifact{Name: "a", URI: "file:///x", SHA256: digest("x")})
 	if !errors.Is(err, context.Canceled) || !errors.Is(err, errLocked) {
 		t.Errorf("error is %v", err)
 	}
@@ -255,8 +257,8 @@ func TestUnpack(t *testing.T) {
 			server, _ := serve(t, tc.content, 0)
 			cache := testCache(t)
 			cache.Limit = mebibyte
-			installed, err := Install(t.Context(), cache, []Artifact{
-				{Name: "a", Type: TypeArchive, URI: server.URL + "/file", SHA256: digest(tc.content)}}, bin)
+			installed, err := Install(t.Context(), cache, []nodeapi.Artifact{
+				{Name: "a", Type: nodeapi.ArtifactTypeArchive, URI: server.URL + "/file", SHA256: digest(tc.content)}}, bin)
 			defer installed.Release()
 			if tc.wrong != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.wrong) {
@@ -282,11 +284,11 @@ func TestUnpack(t *testing.T) {
 
 func TestInstallTellsTypesApart(t *testing.T) {
 	server, hits := serve(t, "x", 0)
-	artifact := func(name, kind string) Artifact {
-		return Artifact{Name: name, Type: kind, URI: server.URL + "/file", SHA256: digest("x")}
+	artifact := func(name, kind string) nodeapi.Artifact {
+		return nodeapi.Artifact{Name: name, Type: kind, URI: server.URL + "/file", SHA256: digest("x")}
 	}
 	bin, cache := filepath.Join(t.TempDir(), "bin"), testCache(t)
-	got, err := Install(t.Context(), cache, []Artifact{artifact(ArtifactExecutor, TypeBinary), artifact("kubelet", TypeBinary), artifact("busybox", TypeImage)}, bin)
+	got, err := Install(t.Context(), cache, []nodeapi.Artifact{artifact(nodeapi.ArtifactExecutor, nodeapi.ArtifactTypeBinary), artifact("kubelet", nodeapi.ArtifactTypeBinary), artifact("busybox", nodeapi.ArtifactTypeImage)}, bin)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,8 +299,8 @@ func TestInstallTellsTypesApart(t *testing.T) {
 	if err := Require(bin, "kubelet"); err != nil {
 		t.Error(err)
 	}
-	err = Require(bin, "kubelet", "runc", ArtifactExecutor)
-	if err == nil || !strings.Contains(err.Error(), "runc, executor") || !errors.Is(err, ErrInvalid) {
+	err = Require(bin, "kubelet", "runc", nodeapi.ArtifactExecutor)
+	if err == nil || !strings.Contains(err.Error(), "runc, executor") || !errors.Is(err, nodeapi.ErrInvalid) {
 		t.Errorf("error is %v", err)
 	}
 	if n := hits.Load(); n != 1 {

@@ -1,6 +1,8 @@
 package kubelet
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,7 +47,7 @@ func (c *Cache) trim(limit int64) int {
 	var total int64
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() || !digestPattern.MatchString(strings.TrimSuffix(e.Name(), partSuffix)) {
+		if err != nil || !info.Mode().IsRegular() || !isDigest(strings.TrimSuffix(e.Name(), partSuffix)) {
 			continue
 		}
 		items = append(items, item{filepath.Join(c.Dir, e.Name()), info.Size(), info.ModTime()})
@@ -81,4 +83,10 @@ func removeUnused(path string) bool {
 	}
 	defer f.Close()
 	return soleLock(f) == nil && sameFile(f, path) && os.Remove(path) == nil
+}
+
+// isDigest reports whether a file's name is that of an artifact in the cache.
+func isDigest(name string) bool {
+	_, err := hex.DecodeString(name)
+	return err == nil && len(name) == 2*sha256.Size && strings.ToLower(name) == name
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // kept lists the artifacts that are still there, of a, b, c and so on.
@@ -30,7 +32,7 @@ func TestCacheForgetsWhatWasNotUsedForLongest(t *testing.T) {
 	get := func(content string) *os.File {
 		t.Helper()
 		server := &line{content: content, piece: len(content)}
-		f, err := cache.Fetch(t.Context(), Artifact{Name: "a", URI: server.serve(t), SHA256: digest(content)})
+		f, err := cache.Fetch(t.Context(), nodeapi.Artifact{Name: "a", URI: server.serve(t), SHA256: digest(content)})
 		if err != nil {
 			t.Fatal(err)
 		}

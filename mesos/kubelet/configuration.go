@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // kubeletConfiguration is the part of kubelet.config.k8s.io/v1beta1 that is set here.
@@ -34,8 +36,8 @@ type kubeletConfiguration struct {
 
 	StaticPodPath string `json:"staticPodPath,omitempty"`
 
-	ProviderID         string  `json:"providerID"`
-	RegisterWithTaints []Taint `json:"registerWithTaints,omitempty"`
+	ProviderID         string          `json:"providerID"`
+	RegisterWithTaints []nodeapi.Taint `json:"registerWithTaints,omitempty"`
 
 	ContainerRuntimeEndpoint string `json:"containerRuntimeEndpoint"`
 	SerializeImagePulls      bool   `json:"serializeImagePulls"`
@@ -85,8 +87,8 @@ type logging struct {
 
 // kubeletConfig is the kubelet's configuration, as far as it does not depend on what else
 // the pool wishes.
-func kubeletConfig(l *Launch, p layout, r Reservation, host hostFacts) kubeletConfiguration {
-	quota := l.wishes().CPUCFSQuota
+func kubeletConfig(l *nodeapi.LaunchSpec, p layout, r Reservation, host hostFacts) kubeletConfiguration {
+	quota := overridesOf(l).CPUCFSQuota
 	c := kubeletConfiguration{
 		APIVersion: "kubelet.config.k8s.io/v1beta1",
 		Kind:       "KubeletConfiguration",
@@ -134,7 +136,7 @@ func kubeletConfig(l *Launch, p layout, r Reservation, host hostFacts) kubeletCo
 }
 
 // kubeletArgs are the settings that are not in the configuration file.
-func kubeletArgs(l *Launch, p layout) []string {
+func kubeletArgs(l *nodeapi.LaunchSpec, p layout) []string {
 	args := []string{
 		"--config=" + p.kubeletConf(),
 		"--kubeconfig=" + p.kubeconfig(),
@@ -155,7 +157,7 @@ func kubeletArgs(l *Launch, p layout) []string {
 }
 
 // bootstrapKubeconfig lets the kubelet ask for its first certificate.
-func bootstrapKubeconfig(l *Launch) map[string]any {
+func bootstrapKubeconfig(l *nodeapi.LaunchSpec) map[string]any {
 	const name = "bootstrap"
 	return map[string]any{
 		"apiVersion": "v1",
@@ -170,7 +172,7 @@ func bootstrapKubeconfig(l *Launch) map[string]any {
 }
 
 // containerdConfig is the runtime's configuration, version 3.
-func containerdConfig(l *Launch, p layout, restrictOOMScore bool) string {
+func containerdConfig(l *nodeapi.LaunchSpec, p layout, restrictOOMScore bool) string {
 	image := ""
 	if l.SandboxImage != "" {
 		image = fmt.Sprintf("[plugins.'io.containerd.cri.v1.images'.pinned_images]\nsandbox = %s\n", quoted(l.SandboxImage))
@@ -246,7 +248,7 @@ func cniTemplate(nodeName string, masquerade bool) string {
 }
 
 // writeConfiguration writes all files that kubelet and containerd read at their start.
-func writeConfiguration(l *Launch, p layout, r Reservation, host hostFacts) error {
+func writeConfiguration(l *nodeapi.LaunchSpec, p layout, r Reservation, host hostFacts) error {
 	for _, dir := range []string{p.etc(), p.tmp(), p.pki(), p.plugins(), p.cniConf(), p.staticPods()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("making configuration folder: %w", err)
@@ -256,7 +258,7 @@ func writeConfiguration(l *Launch, p layout, r Reservation, host hostFacts) erro
 	if len(clients) == 0 {
 		clients = l.CAData
 	}
-	configuration, err := merged(kubeletConfig(l, p, r, host), l.KubeletConfig)
+	configuration, err := merged(kubeletConfig(l, p, r, host), overridesOf(l))
 	if err != nil {
 		return err
 	}

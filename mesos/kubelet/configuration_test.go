@@ -9,6 +9,8 @@ import (
 	"text/template"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 func TestKubeletConfiguration(t *testing.T) {
@@ -88,7 +90,7 @@ func TestKubeletOfTheAgentsRuntimeIsWhereThatLooks(t *testing.T) {
 
 func TestNodeWithoutContainersNeedsNothingOfTheHost(t *testing.T) {
 	l := testLaunch()
-	l.ContainerRuntime = RuntimeNone
+	l.ContainerRuntime = nodeapi.RuntimeNone
 	c := kubeletConfig(l, layoutOf(l), Reservation{}, hostFacts{})
 	if c.CgroupsPerQOS || c.CgroupRoot != "" || c.ContainerRuntimeEndpoint != "" {
 		t.Errorf("configuration asks for cgroups or a runtime: %+v", c)

@@ -14,12 +14,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // download is an artifact on its way into the cache. Who has one holds its lock.
 type download struct {
 	cache    *Cache
-	artifact Artifact
+	artifact nodeapi.Artifact
 	part     *os.File
 	have     int64 // bytes in part
 	hash     hash.Hash
@@ -28,7 +30,7 @@ type download struct {
 }
 
 // begin opens the part, and goes on where another process was interrupted.
-func (c *Cache) begin(a Artifact, path string) (*download, error) {
+func (c *Cache) begin(a nodeapi.Artifact, path string) (*download, error) {
 	part, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("fetching artifact %q: %w", a.Name, err)
@@ -56,7 +58,7 @@ func (d *download) restart() error {
 // attempt fetches what is missing, and checks the digest.
 func (d *download) attempt(ctx context.Context) error {
 	if err := d.transfer(ctx); err != nil {
-		if errors.Is(err, ErrInvalid) {
+		if errors.Is(err, nodeapi.ErrInvalid) {
 			return err
 		}
 		return fmt.Errorf("fetching artifact %q from %s: %w", d.artifact.Name, redacted(d.artifact.URI), err)
@@ -71,7 +73,7 @@ func (d *download) attempt(ctx context.Context) error {
 		}
 		return d.attempt(ctx)
 	}
-	return fmt.Errorf("%w artifact %q: %s has SHA-256 %s, expected %s", ErrInvalid, d.artifact.Name, redacted(d.artifact.URI), actual, d.artifact.SHA256)
+	return fmt.Errorf("%w artifact %q: %s has SHA-256 %s, expected %s", nodeapi.ErrInvalid, d.artifact.Name, redacted(d.artifact.URI), actual, d.artifact.SHA256)
 }
 
 // transfer appends to the part until the source ends.
@@ -134,7 +136,7 @@ func (d *download) copy(s *source, watchdog *time.Timer) error {
 }
 
 func (d *download) tooLarge() error {
-	return fmt.Errorf("%w artifact %q: %s is larger than the cache may be, %d MiB", ErrInvalid, d.artifact.Name, redacted(d.artifact.URI), d.cache.Limit/mebibyte)
+	return fmt.Errorf("%w artifact %q: %s is larger than the cache may be, %d MiB", nodeapi.ErrInvalid, d.artifact.Name, redacted(d.artifact.URI), d.cache.Limit/mebibyte)
 }
 
 // publish makes the part the artifact, on the disk before it bears the name, and

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // line is a server at the other end of a bad line: it sends no more than piece bytes of
@@ -123,7 +125,7 @@ func TestLineThatKeepsBreaking(t *testing.T) {
 	}
 
 	server = &line{content: strings.Repeat("x", 8*mebibyte), piece: 10, cut: abort}
-	_, err := testCache(t).Fetch(t.Context(), Artifact{Name: "a", URI: server.serve(t), SHA256: digest(server.content)})
+	_, err := testCache(t).Fetch(t.Context(), nodeapi.Artifact{Name: "a", URI: server.serve(t), SHA256: digest(server.content)})
 	if err == nil || len(server.asked) != 3 {
 		t.Errorf("asked %d times of one that gets nowhere, error %v", len(server.asked), err)
 	}
@@ -136,8 +138,8 @@ func TestRefusalIsNotAskedForAgain(t *testing.T) {
 		http.Error(w, "no", http.StatusForbidden)
 	}))
 	defer server.Close()
-	_, err := testCache(t).Fetch(t.Context(), Artifact{Name: "kubelet", URI: server.URL + "/x", SHA256: digest("x")})
-	if err == nil || !strings.Contains(err.Error(), "403 Forbidden") || errors.Is(err, ErrInvalid) || hits.Load() != 1 {
+	_, err := testCache(t).Fetch(t.Context(), nodeapi.Artifact{Name: "kubelet", URI: server.URL + "/x", SHA256: digest("x")})
+	if err == nil || !strings.Contains(err.Error(), "403 Forbidden") || errors.Is(err, nodeapi.ErrInvalid) || hits.Load() != 1 {
 		t.Errorf("asked %d times, error %v", hits.Load(), err)
 	}
 }
@@ -159,8 +161,8 @@ func TestHugeArtifactIsRefused(t *testing.T) {
 			defer server.Close()
 			cache := testCache(t)
 			cache.Limit = mebibyte
-			_, err := cache.Fetch(t.Context(), Artifact{Name: "kubelet", URI: server.URL + "/x", SHA256: digest("x")})
-			if err == nil || !strings.Contains(err.Error(), "larger than the cache may be, 1 MiB") || !errors.Is(err, ErrInvalid) {
+			_, err := cache.Fetch(t.Context(), nodeapi.Artifact{Name: "kubelet", URI: server.URL + "/x", SHA256: digest("x")})
+			if err == nil || !strings.Contains(err.Error(), "larger than the cache may be, 1 MiB") || !errors.Is(err, nodeapi.ErrInvalid) {
 				t.Errorf("error is %v", err)
 			}
 			if left, _ := filepath.Glob(filepath.Join(cache.Dir, "*")); len(left) > 0 {
@@ -175,7 +177,7 @@ func TestProgressIsTold(t *testing.T) {
 	server := &line{content: content, piece: len(content)}
 	cache := testCache(t)
 	last := ""
-	cache.Progress = func(a Artifact, have, total int64) { last = progress(a, have, total) }
+	cache.Progress = func(a nodeapi.Artifact, have, total int64) { last = progress(a, have, total) }
 	fetch(t, cache, server.serve(t), digest(content))
 	if last != `fetching artifact "a": 2 of 2 MiB` {
 		t.Errorf("told last: %s", last)
@@ -186,8 +188,8 @@ func TestStopEndsAFetch(t *testing.T) {
 	server := &line{content: strings.Repeat("x", mebibyte), piece: 1000, cut: hang}
 	cache := testCache(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	cache.Progress = func(Artifact, int64, int64) { cancel() }
-	_, err := cache.Fetch(ctx, Artifact{Name: "a", URI: server.serve(t), SHA256: digest(server.content)})
+	cache.Progress = func(nodeapi.Artifact, int64, int64) { cancel() }
+	_, err := cache.Fetch(ctx, nodeapi.Artifact{Name: "a", URI: server.serve(t), SHA256: digest(server.content)})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}

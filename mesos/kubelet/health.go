@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // Report is what a node tells of itself while it lives.
@@ -15,8 +17,8 @@ type Report struct {
 	// Message for people: what is being waited for before the node is Ready, what ails
 	// it afterwards; empty when all is well.
 	Message string
-	// Account for the operator, once the Node was Ready.
-	Account Account
+	// Status for the operator, once the Node was Ready.
+	Status nodeapi.NodeStatus
 }
 
 // health gathers what is to be told of a node, and tells it when it changes.
@@ -26,7 +28,7 @@ type health struct {
 	mu       sync.Mutex
 	ready    bool
 	step     string
-	account  Account
+	status   nodeapi.NodeStatus
 	ailments map[string]string // program → what is wrong with it
 	told     Report
 }
@@ -40,20 +42,22 @@ func (h *health) doing(step string) { h.change(func() { h.step = step }) }
 
 // becameReady notes that the node is one, and which kubelet runs.
 func (h *health) becameReady(digest string) {
-	h.change(func() { h.ready, h.step, h.account = true, "", Account{Kubelet: digest} })
+	h.change(func() { h.ready, h.step, h.status = true, "", nodeapi.NodeStatus{Kubelet: digest} })
 }
 
 // runs notes that another kubelet runs.
-func (h *health) runs(digest string) { h.change(func() { h.account = Account{Kubelet: digest} }) }
+func (h *health) runs(digest string) {
+	h.change(func() { h.status = nodeapi.NodeStatus{Kubelet: digest} })
+}
 
 // upgrades notes how far it is with another kubelet.
-func (h *health) upgrades(u Upgrade) { h.change(func() { h.account.Upgrade = u }) }
+func (h *health) upgrades(u nodeapi.Upgrade) { h.change(func() { h.status.Upgrade = u }) }
 
 // said is the account as it was last given.
-func (h *health) said() Account {
+func (h *health) said() nodeapi.NodeStatus {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.account
+	return h.status
 }
 
 // ails notes what is wrong with a program; nothing if what is empty.
@@ -84,7 +88,7 @@ func (h *health) change(apply func()) {
 	for _, program := range slices.Sorted(maps.Keys(h.ailments)) {
 		parts = append(parts, h.ailments[program])
 	}
-	if now := (Report{Ready: h.ready, Message: strings.Join(parts, "; "), Account: h.account}); now != h.told {
+	if now := (Report{Ready: h.ready, Message: strings.Join(parts, "; "), Status: h.status}); now != h.told {
 		h.told = now
 		h.tell(now)
 	}

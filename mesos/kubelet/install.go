@@ -12,6 +12,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // Installed is what Install has put in place.
@@ -40,13 +42,13 @@ func (i Installed) replace(name string, file *os.File) {
 // Install fetches the artifacts and makes their executables found in bin by their
 // names. It fetches nothing that the Mesos fetcher has fetched. What is installed is to
 // be released, also after an error.
-func Install(ctx context.Context, cache *Cache, artifacts []Artifact, bin string) (Installed, error) {
+func Install(ctx context.Context, cache *Cache, artifacts []nodeapi.Artifact, bin string) (Installed, error) {
 	done := Installed{used: map[string]*os.File{}}
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return done, fmt.Errorf("making folder of executables: %w", err)
 	}
 	for _, a := range artifacts {
-		if a.Name == ArtifactExecutor {
+		if a.Name == nodeapi.ArtifactExecutor {
 			continue
 		}
 		file, err := cache.Fetch(ctx, a)
@@ -56,9 +58,9 @@ func Install(ctx context.Context, cache *Cache, artifacts []Artifact, bin string
 		done.used[a.Name] = file
 		path := filepath.Join(cache.Dir, a.SHA256)
 		switch a.Type {
-		case TypeImage:
+		case nodeapi.ArtifactTypeImage:
 			done.Images = append(done.Images, path)
-		case TypeArchive:
+		case nodeapi.ArtifactTypeArchive:
 			err = unpack(file, bin, cache.Limit)
 		default:
 			err = os.Symlink(path, filepath.Join(bin, a.Name))
@@ -70,19 +72,6 @@ func Install(ctx context.Context, cache *Cache, artifacts []Artifact, bin string
 	return done, nil
 }
 
-// Programs names the executables that the node can't do without.
-func (l *Launch) Programs() []string {
-	needed := []string{ArtifactKubelet}
-	if l.ContainerRuntime != RuntimeContainerd || l.RuntimeSocket != "" {
-		return needed
-	}
-	needed = append(needed, "containerd", "containerd-shim-runc-v2", "runc")
-	if !l.ExternalCNI {
-		needed = append(needed, "bridge", "host-local", "loopback", "portmap")
-	}
-	return needed
-}
-
 // Require names all executables that are missing, in one error.
 func Require(bin string, names ...string) error {
 	var missing []string
@@ -92,7 +81,7 @@ func Require(bin string, names ...string) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("%w runtime: none of the artifacts brings %s", ErrInvalid, strings.Join(missing, ", "))
+		return fmt.Errorf("%w runtime: none of the artifacts brings %s", nodeapi.ErrInvalid, strings.Join(missing, ", "))
 	}
 	return nil
 }
@@ -103,7 +92,7 @@ func Require(bin string, names ...string) error {
 func unpack(file io.Reader, dir string, limit int64) error {
 	zipped, err := gzip.NewReader(file)
 	if err != nil {
-		return fmt.Errorf("%w archive, not a .tar.gz: %w", ErrInvalid, err)
+		return fmt.Errorf("%w archive, not a .tar.gz: %w", nodeapi.ErrInvalid, err)
 	}
 	bounded := &io.LimitedReader{R: zipped, N: limit}
 	links := map[string]string{} // base name → base name
@@ -117,7 +106,7 @@ func unpack(file io.Reader, dir string, limit int64) error {
 		}
 		switch {
 		case err != nil && bounded.N <= 0:
-			return fmt.Errorf("%w archive: it unpacks to more than %d MiB", ErrInvalid, limit/mebibyte)
+			return fmt.Errorf("%w archive: it unpacks to more than %d MiB", nodeapi.ErrInvalid, limit/mebibyte)
 		case err != nil:
 			return invalidUnlessOurs(err)
 		}
@@ -136,7 +125,7 @@ func unpack(file io.Reader, dir string, limit int64) error {
 func unpackEntry(content io.Reader, entry *tar.Header, dir string, links map[string]string) error {
 	name := path.Clean(entry.Name)
 	if escapes(name) {
-		return fmt.Errorf("%w archive: entry %q leads out of it", ErrInvalid, entry.Name)
+		return fmt.Errorf("%w archive: entry %q leads out of it", nodeapi.ErrInvalid, entry.Name)
 	}
 	base := path.Base(name)
 	switch entry.Typeflag {
@@ -148,7 +137,7 @@ func unpackEntry(content io.Reader, entry *tar.Header, dir string, links map[str
 			target = path.Join(path.Dir(name), target)
 		}
 		if escapes(path.Clean(target)) {
-			return fmt.Errorf("%w archive: link %q leads out of it, to %q", ErrInvalid, entry.Name, entry.Linkname)
+			return fmt.Errorf("%w archive: link %q leads out of it, to %q", nodeapi.ErrInvalid, entry.Name, entry.Linkname)
 		}
 		links[base] = path.Base(target)
 	}
@@ -161,10 +150,10 @@ func escapes(name string) bool {
 
 // invalidUnlessOurs says that it is the archive's fault, if it isn't that of the disk.
 func invalidUnlessOurs(err error) error {
-	if _, ours := errors.AsType[*fs.PathError](err); ours || errors.Is(err, ErrInvalid) {
+	if _, ours := errors.AsType[*fs.PathError](err); ours || errors.Is(err, nodeapi.ErrInvalid) {
 		return err
 	}
-	return fmt.Errorf("%w archive: %w", ErrInvalid, err)
+	return fmt.Errorf("%w archive: %w", nodeapi.ErrInvalid, err)
 }
 
 // writeNew refuses to write over, or through, what is there.

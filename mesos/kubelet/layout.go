@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // layout is where a node keeps what. All of it is in one folder below the state
@@ -18,10 +20,10 @@ type layout struct {
 	borrowed string
 }
 
-func layoutOf(l *Launch) layout {
+func layoutOf(l *nodeapi.LaunchSpec) layout {
 	return layout{
 		dir:         filepath.Join(l.StateDir, l.NodeName),
-		real:        l.ContainerRuntime == RuntimeContainerd,
+		real:        l.ContainerRuntime == nodeapi.RuntimeContainerd,
 		externalCNI: l.ExternalCNI,
 		borrowed:    l.RuntimeSocket,
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // Options of a Node.
@@ -43,7 +45,7 @@ type Node struct {
 	deadline time.Time // when containers that still run are killed; zero: not yet known
 	stop     chan struct{}
 
-	launch *Launch
+	launch *nodeapi.LaunchSpec
 	layout layout
 	ground *ground
 	record *record
@@ -104,7 +106,7 @@ func (n *Node) setDeadline(grace time.Duration) {
 // else an error that says why it could not go on. Errors that wrap ErrInvalid would
 // come again anywhere.
 func (n *Node) Run(message []byte, report func(Report)) error {
-	launch, err := Decode(message)
+	launch, err := nodeapi.DecodeLaunchSpec(message)
 	if err != nil {
 		return err
 	}
@@ -166,7 +168,7 @@ func (n *Node) bringUp(ctx, runtimeCtx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := n.ground.take(n.launch.CPUs, mebibytes(n.launch.MemMiB)); err != nil {
+	if err := n.ground.take(n.launch.CPUs, nodeapi.Bytes(n.launch.MemMiB)); err != nil {
 		return err
 	}
 	n.running.Go(func() {
@@ -228,21 +230,21 @@ func (n *Node) claim() error {
 func (n *Node) install(ctx context.Context) (Installed, error) {
 	started := n.Now()
 	cache, tell := NewCache(n.launch, n.Now), n.nowAndThen(n.health.doing)
-	cache.Progress = func(a Artifact, have, total int64) { tell(progress(a, have, total)) }
+	cache.Progress = func(a nodeapi.Artifact, have, total int64) { tell(progress(a, have, total)) }
 	installed, err := Install(ctx, cache, n.launch.Artifacts, n.layout.bin())
 	n.installed = installed
 	if err != nil {
 		return installed, err
 	}
-	needed := n.launch.Programs()
+	needed := n.launch.RequiredPrograms()
 	if n.layout.real && len(installed.Images) > 0 {
-		needed = append(needed, ArtifactCtr)
+		needed = append(needed, nodeapi.ArtifactCtr)
 	}
 	n.Log.Info("Installed artifacts", "took", n.Now().Sub(started))
 	return installed, Require(n.layout.bin(), needed...)
 }
 
-func progress(a Artifact, have, total int64) string {
+func progress(a nodeapi.Artifact, have, total int64) string {
 	if total < 0 {
 		return fmt.Sprintf("fetching artifact %q: %d MiB", a.Name, have/mebibyte)
 	}
@@ -296,7 +298,7 @@ func (n *Node) start(ctx context.Context, failed chan<- error, proven func() boo
 		env: environment(n.layout, n.Environ), dir: n.layout.dir, log: log,
 	}
 	n.Log.Info("Starting program", "program", name)
-	if name == ArtifactKubelet {
+	if name == nodeapi.ArtifactKubelet {
 		p.mounts = n.ground.mountNamespace()
 	}
 	keep := &supervisor{patience: n.patience, grace: stopWithin, health: n.health, proven: proven, now: n.Now, log: n.Log}
@@ -335,7 +337,7 @@ func (n *Node) startRuntime(ctx, runtimeCtx context.Context, images []string) er
 		return fmt.Errorf("waiting for containerd: %w", err)
 	}
 	for _, image := range images {
-		err := once(ctx, importWithin, environment(n.layout, n.Environ), n.layout.program(ArtifactCtr),
+		err := once(ctx, importWithin, environment(n.layout, n.Environ), n.layout.program(nodeapi.ArtifactCtr),
 			"--address="+socket, "--namespace=k8s.io", "images", "import", image)
 		if err != nil {
 			return fmt.Errorf("importing image %s: %w", filepath.Base(image), err)
@@ -363,7 +365,7 @@ func (n *Node) awaitSocket(ctx context.Context, socket string) error {
 
 // runKubelet starts the kubelet, to be ended by its field of the node.
 func (n *Node) runKubelet(ctx context.Context, failed chan<- error, proven func() bool) (err error) {
-	n.kubelet, err = n.start(ctx, failed, proven, ArtifactKubelet, kubeletArgs(n.launch, n.layout)...)
+	n.kubelet, err = n.start(ctx, failed, proven, nodeapi.ArtifactKubelet, kubeletArgs(n.launch, n.layout)...)
 	return err
 }
 
@@ -386,7 +388,7 @@ func (n *Node) startKubelet(ctx context.Context) error {
 			n.Log.Error(err, "Failed to remove bootstrap credentials")
 		}
 		n.Log.Info("Node is ready", "node", n.launch.NodeName)
-		n.health.becameReady(n.launch.kubelet())
+		n.health.becameReady(n.launch.KubeletDigest())
 		n.obey(ctx)
 	})
 	return nil

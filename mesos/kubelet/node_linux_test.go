@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // cluster is an API server that knows one node, for clients with a certificate.
@@ -96,7 +98,7 @@ func (c *cluster) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // launchIn is a message for a node without containers, whose kubelet is a script.
-func launchIn(t *testing.T, c *cluster, kubelet string) *Launch {
+func launchIn(t *testing.T, c *cluster, kubelet string) *nodeapi.LaunchSpec {
 	t.Helper()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "program")
@@ -107,20 +109,20 @@ func launchIn(t *testing.T, c *cluster, kubelet string) *Launch {
 		t.Fatal(err)
 	}
 	l := testLaunch()
-	l.NodeName, l.ContainerRuntime, l.StateDir = "n1", RuntimeNone, filepath.Join(dir, "state")
+	l.NodeName, l.ContainerRuntime, l.StateDir = "n1", nodeapi.RuntimeNone, filepath.Join(dir, "state")
 	l.APIServer, l.CAData = c.URL, c.ca
-	l.Artifacts = []Artifact{{Name: "kubelet", Type: TypeBinary, URI: "file://" + program, SHA256: digest(text)}}
+	l.Artifacts = []nodeapi.Artifact{{Name: "kubelet", Type: nodeapi.ArtifactTypeBinary, URI: "file://" + program, SHA256: digest(text)}}
 	return l
 }
 
 // fileArtifact is a binary that is fetched from a file of this machine.
-func fileArtifact(t *testing.T, name, content string) Artifact {
+func fileArtifact(t *testing.T, name, content string) nodeapi.Artifact {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(file, []byte(content), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return Artifact{Name: name, Type: TypeBinary, URI: "file://" + file, SHA256: digest(content)}
+	return nodeapi.Artifact{Name: name, Type: nodeapi.ArtifactTypeBinary, URI: "file://" + file, SHA256: digest(content)}
 }
 
 func testNode(t *testing.T) *Node {
@@ -195,7 +197,7 @@ func TestNodeThatCannotBe(t *testing.T) {
 	c := newCluster(t, 0)
 	tests := map[string]struct {
 		kubelet string
-		change  func(*Launch)
+		change  func(*nodeapi.LaunchSpec)
 		want    []string
 		invalid bool
 	}{
@@ -204,21 +206,23 @@ func TestNodeThatCannotBe(t *testing.T) {
 			want:    []string{"running kubelet", "exit status 1", "no such flag: --foo"},
 		},
 		"its kubelet is not among the artifacts": {
-			change:  func(l *Launch) { l.Artifacts[0].Name = "runc" },
+			change:  func(l *nodeapi.LaunchSpec) { l.Artifacts[0].Name = "runc" },
 			want:    []string{"kubelet"},
 			invalid: true,
 		},
 		"an artifact has another digest": {
-			change:  func(l *Launch) { l.Artifacts[0].SHA256 = digest("x") },
+			change:  func(l *nodeapi.LaunchSpec) { l.Artifacts[0].SHA256 = digest("x") },
 			want:    []string{`artifact "kubelet"`, digest("x")},
 			invalid: true,
 		},
 		"its kubelet is for another machine": {
-			change: func(l *Launch) { l.Artifacts[0] = fileArtifact(t, ArtifactKubelet, "\x7fELF\x02\x01\x01") },
-			want:   []string{"running kubelet", "not a program for this machine"},
+			change: func(l *nodeapi.LaunchSpec) {
+				l.Artifacts[0] = fileArtifact(t, nodeapi.ArtifactKubelet, "\x7fELF\x02\x01\x01")
+			},
+			want: []string{"running kubelet", "not a program for this machine"},
 		},
 		"an artifact is not there": {
-			change: func(l *Launch) { l.Artifacts[0].URI = "file:///no/such/file" },
+			change: func(l *nodeapi.LaunchSpec) { l.Artifacts[0].URI = "file:///no/such/file" },
 			want:   []string{`artifact "kubelet"`, "/no/such/file"},
 		},
 	}
@@ -238,7 +242,7 @@ func TestNodeThatCannotBe(t *testing.T) {
 					t.Errorf("error %v does not say %q", err, want)
 				}
 			}
-			if errors.Is(err, ErrInvalid) != tc.invalid {
+			if errors.Is(err, nodeapi.ErrInvalid) != tc.invalid {
 				t.Errorf("invalid is %t of %v", !tc.invalid, err)
 			}
 			if _, err := os.Stat(layoutOf(l).dir); !os.IsNotExist(err) {
@@ -363,7 +367,7 @@ func TestAddressOfAnotherMachineIsAClearError(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = testNode(t).Run(message, neverReady(t))
-	if err == nil || errors.Is(err, ErrInvalid) {
+	if err == nil || errors.Is(err, nodeapi.ErrInvalid) {
 		t.Fatalf("error is %v", err)
 	}
 	for _, want := range []string{l.Address, "network namespace", "--ip"} {

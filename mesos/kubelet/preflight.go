@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // preflight finds, before anything is started, what would have kubelet or containerd
@@ -67,7 +69,7 @@ const clockTolerance = 5 * time.Minute
 
 // checkClock fails where certificates would not be valid yet, or no more. If the API
 // server can't be asked, that is not the clock's fault, and may pass.
-func checkClock(ctx context.Context, l *Launch, now func() time.Time) error {
+func checkClock(ctx context.Context, l *nodeapi.LaunchSpec, now func() time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	there, err := askTime(ctx, l)
@@ -86,7 +88,7 @@ func checkClock(ctx context.Context, l *Launch, now func() time.Time) error {
 // askTime returns the API server's time, which it tells with every answer, also with
 // that to an anonymous client that it refuses. It is checked that this is the API
 // server, but not by our clock: whether that is right is the question.
-func askTime(ctx context.Context, l *Launch) (time.Time, error) {
+func askTime(ctx context.Context, l *nodeapi.LaunchSpec) (time.Time, error) {
 	server, err := url.Parse(l.APIServer)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("asking for the time: %w", err)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 func TestClockThatIsOff(t *testing.T) {
@@ -61,7 +63,7 @@ func TestPortThatIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = testNode(t).Run(message, neverReady(t))
-	if err == nil || !strings.Contains(err.Error(), "which Mesos offered for containerd, is taken") || errors.Is(err, ErrInvalid) {
+	if err == nil || !strings.Contains(err.Error(), "which Mesos offered for containerd, is taken") || errors.Is(err, nodeapi.ErrInvalid) {
 		t.Errorf("error is %v", err)
 	}
 	if err := other.Close(); err != nil {

@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // awaitReady returns when the Node is Ready, and tells why it is not after each time of
@@ -38,7 +40,7 @@ func awaitReady(ctx context.Context, q question, every time.Duration, why func(e
 
 // question is which Node is to be Ready.
 type question struct {
-	launch      *Launch
+	launch      *nodeapi.LaunchSpec
 	certificate string
 	// since when: what a kubelet said before does not count.
 	since time.Time
@@ -72,7 +74,7 @@ func isAway(err error) bool {
 }
 
 // askAsKubelet asks the API server for what a kubelet may read. The body is to be closed.
-func askAsKubelet(ctx context.Context, l *Launch, certificate, path string) (io.ReadCloser, error) {
+func askAsKubelet(ctx context.Context, l *nodeapi.LaunchSpec, certificate, path string) (io.ReadCloser, error) {
 	pair, err := tls.LoadX509KeyPair(certificate, certificate)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("the kubelet has no certificate yet")

@@ -3,6 +3,8 @@ package kubelet
 import (
 	"fmt"
 	"math"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // Machine is what the kubelet sees of the agent: all of it.
@@ -30,6 +32,11 @@ func (m Machine) checkDisk(dir string, margin int64) error {
 }
 
 const mebibyte = 1 << 20
+
+const (
+	nodefsAvailable = "nodefs.available"
+	never           = "0%" // the kubelet's word for no threshold
+)
 
 // Reservation is what the kubelet has to keep from pods so that the Node's allocatable
 // is the allocation less the overhead. The kubelet computes
@@ -61,15 +68,15 @@ const (
 
 // Reserve computes the reservation. A node that has no real containers writes no disk,
 // and gets no thresholds for it.
-func Reserve(l *Launch, m Machine) Reservation {
+func Reserve(l *nodeapi.LaunchSpec, m Machine) Reservation {
 	r := Reservation{System: map[string]string{}, Kube: map[string]string{}, EvictionHard: map[string]string{}}
 	systemCPU := r.rest("cpu", int64(m.CPUs)*1000, milli(l.CPUs))
 	r.System["cpu"] = fmt.Sprintf("%dm", systemCPU)
 	r.Kube["cpu"] = fmt.Sprintf("%dm", milli(l.OverheadCPUs))
 
-	wanted := l.wishes().EvictionHard
-	allocated, overhead := mebibytes(l.MemMiB), mebibytes(l.OverheadMemMiB)
-	margin := r.evictBelow(memoryAvailable, wanted, allocated, min(100*mebibyte, overhead/4))
+	wanted := overridesOf(l).EvictionHard
+	allocated, overhead := nodeapi.Bytes(l.MemMiB), nodeapi.Bytes(l.OverheadMemMiB)
+	margin := r.evictBelow(nodeapi.MemoryAvailable, wanted, allocated, min(100*mebibyte, overhead/4))
 	r.System["memory"] = quantity(r.rest("memory", m.MemoryBytes, allocated))
 	r.Kube["memory"] = quantity(overhead - margin)
 
@@ -78,28 +85,28 @@ func Reserve(l *Launch, m Machine) Reservation {
 	r.System["pid"] = fmt.Sprintf("%d", m.PIDs-pids)
 	r.PIDsPerPod = min(pids, maxPIDsPerPod)
 
-	if l.ContainerRuntime == RuntimeContainerd {
+	if l.ContainerRuntime == nodeapi.RuntimeContainerd {
 		r.EvictionHard["imagefs.available"] = quantity(m.diskMargin())
 		r.EvictionHard["nodefs.inodesFree"] = "5%"
 		for signal, value := range wanted {
-			if signal != memoryAvailable {
-				r.EvictionHard[signal] = value
+			if signal != nodeapi.MemoryAvailable {
+				r.EvictionHard[signal] = value.String()
 			}
 		}
 		r.DiskMargin = r.evictBelow(nodefsAvailable, wanted, m.DiskBytes, m.diskMargin())
 	}
 	if l.DiskMiB > 0 {
-		r.System["ephemeral-storage"] = quantity(r.rest("ephemeral-storage", m.DiskBytes, mebibytes(l.DiskMiB)+r.DiskMargin))
+		r.System["ephemeral-storage"] = quantity(r.rest("ephemeral-storage", m.DiskBytes, nodeapi.Bytes(l.DiskMiB)+r.DiskMargin))
 	}
 	return r
 }
 
 // evictBelow sets the threshold of a signal: what is wanted of the whole, else ours. It is
 // set in bytes, since the kubelet's percentages are of the machine.
-func (r *Reservation) evictBelow(signal string, wanted map[string]string, whole, ours int64) int64 {
+func (r *Reservation) evictBelow(signal string, wanted map[string]nodeapi.Threshold, whole, ours int64) int64 {
 	margin := ours
 	if value, set := wanted[signal]; set {
-		margin, _ = threshold(value, whole) // CheckConfig has told of errors
+		margin = value.Of(whole)
 	}
 	r.EvictionHard[signal] = quantity(margin)
 	if margin == 0 {
@@ -118,5 +125,4 @@ func (r *Reservation) rest(name string, machine, allocated int64) int64 {
 }
 
 func milli(cpus float64) int64    { return int64(math.Round(cpus * 1000)) }
-func mebibytes(mib float64) int64 { return int64(math.Round(mib * mebibyte)) }
 func quantity(bytes int64) string { return fmt.Sprintf("%d", bytes) }

@@ -6,16 +6,18 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 func TestReserve(t *testing.T) {
 	machine := Machine{CPUs: 8, MemoryBytes: 32 << 30, DiskBytes: 100 << 30, PIDs: 32768}
 	tests := map[string]struct {
-		change func(*Launch)
+		change func(*nodeapi.LaunchSpec)
 		want   Reservation
 	}{
 		"part of a machine": {
-			func(*Launch) {},
+			func(*nodeapi.LaunchSpec) {},
 			Reservation{
 				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "ephemeral-storage": "97710505984", "pid": "30720"},
 				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
@@ -25,7 +27,7 @@ func TestReserve(t *testing.T) {
 			},
 		},
 		"without a share of the disk it is not limited": {
-			func(l *Launch) { l.DiskMiB = 0 },
+			func(l *nodeapi.LaunchSpec) { l.DiskMiB = 0 },
 			Reservation{
 				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "pid": "30720"},
 				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
@@ -35,7 +37,7 @@ func TestReserve(t *testing.T) {
 			},
 		},
 		"without real containers there is no disk to run full": {
-			func(l *Launch) { l.ContainerRuntime = RuntimeNone },
+			func(l *nodeapi.LaunchSpec) { l.ContainerRuntime = nodeapi.RuntimeNone },
 			Reservation{
 				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "ephemeral-storage": "98784247808", "pid": "30720"},
 				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
@@ -44,7 +46,7 @@ func TestReserve(t *testing.T) {
 			},
 		},
 		"a small part still has processes enough": {
-			func(l *Launch) { l.MemMiB, l.DiskMiB = 512, 0 },
+			func(l *nodeapi.LaunchSpec) { l.MemMiB, l.DiskMiB = 512, 0 },
 			Reservation{
 				System:       map[string]string{"cpu": "6000m", "memory": "33822867456", "pid": "31744"},
 				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
@@ -54,7 +56,7 @@ func TestReserve(t *testing.T) {
 			},
 		},
 		"thresholds of the pool, in percent of the node and of the file system": {
-			func(l *Launch) {
+			func(l *nodeapi.LaunchSpec) {
 				l.OverheadMemMiB = 512
 				l.KubeletConfig = []byte(`{"evictionHard": {"memory.available": "10%", "nodefs.available": "2%", "nodefs.inodesFree": "1000", "pid.available": "10%"}}`)
 			},
@@ -68,7 +70,7 @@ func TestReserve(t *testing.T) {
 			},
 		},
 		"a pool that wants no threshold": {
-			func(l *Launch) {
+			func(l *nodeapi.LaunchSpec) {
 				l.KubeletConfig = []byte(`{"evictionHard": {"memory.available": "0%", "nodefs.available": "0%"}}`)
 			},
 			Reservation{
@@ -79,7 +81,7 @@ func TestReserve(t *testing.T) {
 			},
 		},
 		"more than the machine has": {
-			func(l *Launch) { l.CPUs, l.MemMiB, l.DiskMiB = 16, 64<<10, 200<<10 },
+			func(l *nodeapi.LaunchSpec) { l.CPUs, l.MemMiB, l.DiskMiB = 16, 64<<10, 200<<10 },
 			Reservation{
 				System:       map[string]string{"cpu": "0m", "memory": "0", "ephemeral-storage": "0", "pid": "0"},
 				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
@@ -116,7 +118,7 @@ func TestAllocatableIsAllocationLessOverhead(t *testing.T) {
 			cpu := int64(machine.CPUs)*1000 - number(t, r.System["cpu"]) - number(t, r.Kube["cpu"])
 			disk := machine.DiskBytes - number(t, r.System["ephemeral-storage"]) - number(t, r.EvictionHard["nodefs.available"])
 			got := []int64{cpu, memory, disk}
-			want := []int64{3450, mebibytes(mem) - mebibytes(overhead), 12345 << 20}
+			want := []int64{3450, nodeapi.Bytes(mem) - nodeapi.Bytes(overhead), 12345 << 20}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("allocatable of %g MiB with %g overhead (-want +got):\n%s", mem, overhead, diff)
 			}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // apart runs the calling test again as a process with its own mount and network
@@ -113,11 +115,11 @@ func TestStateFolderThatIsOfNoUse(t *testing.T) {
 			message, err := l.Encode()
 			must(t, err)
 			err = testNode(t).Run(message, neverReady(t))
-			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), l.StateDir) || errors.Is(err, ErrInvalid) {
+			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), l.StateDir) || errors.Is(err, nodeapi.ErrInvalid) {
 				t.Errorf("error is %v", err)
 			}
 			left, _ := filepath.Glob(filepath.Join(l.StateDir, l.NodeName))
-			parts, _ := filepath.Glob(filepath.Join(l.StateDir, cacheDir, "*", "*"))
+			parts, _ := filepath.Glob(filepath.Join(l.StateDir, nodeapi.CacheDirName, "*", "*"))
 			if len(left)+len(parts) > 0 {
 				t.Errorf("left: %v %v", left, parts)
 			}

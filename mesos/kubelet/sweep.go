@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"github.com/go-logr/logr"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // Sweep removes what dead nodes left in a state folder: their processes, mounts,
@@ -24,7 +26,7 @@ func Sweep(stateDir string, log logr.Logger) (int, error) {
 	swept := 0
 	var problems []error
 	for _, e := range entries {
-		if !e.IsDir() || e.Name() == cacheDir {
+		if !e.IsDir() || e.Name() == nodeapi.CacheDirName {
 			continue
 		}
 		dir := filepath.Join(stateDir, e.Name())

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 const (
@@ -49,7 +51,7 @@ func (n *Node) obey(ctx context.Context) {
 
 // carryOut answers an instruction, unless it was answered before.
 func (n *Node) carryOut(ctx context.Context, message []byte) {
-	in, err := decodeInstruction(message)
+	in, err := nodeapi.DecodeUpgradeRequest(message)
 	wanted := in.Kubelet.SHA256
 	known := n.health.said()
 	if wanted == "" || wanted == known.Kubelet || known.Upgrade.Refused && wanted == known.Upgrade.SHA256 {
@@ -63,8 +65,8 @@ func (n *Node) carryOut(ctx context.Context, message []byte) {
 	case ctx.Err() != nil:
 	case err != nil:
 		n.Log.Error(err, "Failed to upgrade the kubelet", "sha256", wanted)
-		refused := errors.Is(err, ErrInvalid) || errors.Is(err, errRolledBack) && !isAway(err)
-		n.health.upgrades(Upgrade{SHA256: wanted, Message: err.Error(), Refused: refused})
+		refused := errors.Is(err, nodeapi.ErrInvalid) || errors.Is(err, errRolledBack) && !isAway(err)
+		n.health.upgrades(nodeapi.Upgrade{SHA256: wanted, Message: err.Error(), Refused: refused})
 	default:
 		n.Log.Info("Upgraded the kubelet", "sha256", wanted)
 		n.health.runs(wanted)
@@ -74,7 +76,7 @@ func (n *Node) carryOut(ctx context.Context, message []byte) {
 // upgrade has another kubelet take the place of the one that runs. Until the last moment
 // that one goes on; if the new one does not prove itself it comes back. Pods don't notice:
 // they belong to their shims.
-func (n *Node) upgrade(ctx context.Context, a Artifact) error {
+func (n *Node) upgrade(ctx context.Context, a nodeapi.Artifact) error {
 	cache := n.kubeletCache(a)
 	file, err := cache.Fetch(ctx, a)
 	if err != nil {
@@ -106,15 +108,15 @@ func (n *Node) upgrade(ctx context.Context, a Artifact) error {
 }
 
 // tellOf tells the operator how far it is with a kubelet.
-func (n *Node) tellOf(a Artifact) func(step string) {
-	return func(step string) { n.health.upgrades(Upgrade{SHA256: a.SHA256, Message: step}) }
+func (n *Node) tellOf(a nodeapi.Artifact) func(step string) {
+	return func(step string) { n.health.upgrades(nodeapi.Upgrade{SHA256: a.SHA256, Message: step}) }
 }
 
 // kubeletCache tells the operator, too, how far it is with fetching.
-func (n *Node) kubeletCache(a Artifact) *Cache {
+func (n *Node) kubeletCache(a nodeapi.Artifact) *Cache {
 	cache := NewCache(n.launch, n.Now)
 	tell := n.nowAndThen(n.tellOf(a))
-	cache.Progress = func(a Artifact, have, total int64) { tell(progress(a, have, total)) }
+	cache.Progress = func(a nodeapi.Artifact, have, total int64) { tell(progress(a, have, total)) }
 	return cache
 }
 
@@ -124,7 +126,7 @@ func (n *Node) stage(path string) error {
 	if err := errors.Join(os.MkdirAll(n.layout.in("staged"), 0o755), os.MkdirAll(n.layout.in("former"), 0o755)); err != nil {
 		return err
 	}
-	staged := n.layout.in("staged", ArtifactKubelet)
+	staged := n.layout.in("staged", nodeapi.ArtifactKubelet)
 	if err := os.Remove(staged); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -134,16 +136,16 @@ func (n *Node) stage(path string) error {
 // sameMinor refuses a kubelet of another minor release than the one that runs: it may
 // have other flags, and keep its state in other ways.
 func (n *Node) sameMinor(ctx context.Context) (before, after string, err error) {
-	before, err = n.versionOf(ctx, n.layout.program(ArtifactKubelet))
+	before, err = n.versionOf(ctx, n.layout.program(nodeapi.ArtifactKubelet))
 	if err != nil {
 		return "", "", fmt.Errorf("asking the kubelet that runs for its version: %w", err)
 	}
-	after, err = n.versionOf(ctx, n.layout.in("staged", ArtifactKubelet))
+	after, err = n.versionOf(ctx, n.layout.in("staged", nodeapi.ArtifactKubelet))
 	if err != nil {
-		return "", "", fmt.Errorf("%w kubelet: asking it for its version: %w", ErrInvalid, err)
+		return "", "", fmt.Errorf("%w kubelet: asking it for its version: %w", nodeapi.ErrInvalid, err)
 	}
 	if minorOf(before) != minorOf(after) {
-		return "", "", fmt.Errorf("%w kubelet: %s is not of the minor release of %s, which runs; only a node that is made anew takes another", ErrInvalid, after, before)
+		return "", "", fmt.Errorf("%w kubelet: %s is not of the minor release of %s, which runs; only a node that is made anew takes another", nodeapi.ErrInvalid, after, before)
 	}
 	return before, after, nil
 }
@@ -174,7 +176,7 @@ func (n *Node) versionOf(ctx context.Context, path string) (string, error) {
 // exchange stops the kubelet, starts the staged one, and lets it prove itself. If it does
 // not, the kubelet before it runs again. Why it can't be told yet is said by waiting.
 func (n *Node) exchange(ctx context.Context, waiting func(why error)) error {
-	current, staged, former := n.layout.program(ArtifactKubelet), n.layout.in("staged", ArtifactKubelet), n.layout.in("former", ArtifactKubelet)
+	current, staged, former := n.layout.program(nodeapi.ArtifactKubelet), n.layout.in("staged", nodeapi.ArtifactKubelet), n.layout.in("former", nodeapi.ArtifactKubelet)
 	n.kubelet.end()
 	err := errors.Join(os.Rename(current, former), os.Rename(staged, current))
 	if err == nil {

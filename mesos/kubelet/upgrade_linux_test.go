@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // kubeletOf is a kubelet of that version which runs until it is told to end.
@@ -22,7 +24,7 @@ type living struct {
 	*testing.T
 	node    *Node
 	cluster *cluster
-	launch  *Launch
+	launch  *nodeapi.LaunchSpec
 	reports chan Report
 	last    Report
 }
@@ -52,7 +54,7 @@ func live(t *testing.T) *living {
 	return v
 }
 
-func (v *living) await(what string, is func(Report) bool) Account {
+func (v *living) await(what string, is func(Report) bool) nodeapi.NodeStatus {
 	v.Helper()
 	patience := time.After(30 * time.Second)
 	for !is(v.last) {
@@ -62,20 +64,20 @@ func (v *living) await(what string, is func(Report) bool) Account {
 			v.Fatalf("waited for %s; the last report is %+v", what, v.last)
 		}
 	}
-	return v.last.Account
+	return v.last.Status
 }
 
 // told sends an instruction, as the operator does: again and again until it is answered.
-func (v *living) told(a Artifact) Account {
+func (v *living) told(a nodeapi.Artifact) nodeapi.NodeStatus {
 	v.Helper()
-	message, err := (&Instruction{Kubelet: a}).Encode()
+	message, err := (&nodeapi.UpgradeRequest{Kubelet: a}).Encode()
 	if err != nil {
 		v.Fatal(err)
 	}
 	return v.toldOf(a.SHA256, message)
 }
 
-func (v *living) toldOf(digest string, message []byte) Account {
+func (v *living) toldOf(digest string, message []byte) nodeapi.NodeStatus {
 	v.Helper()
 	answered := make(chan struct{})
 	defer close(answered)
@@ -89,7 +91,7 @@ func (v *living) toldOf(digest string, message []byte) Account {
 			}
 		}
 	}()
-	return v.await("an answer", func(r Report) bool { return r.Account.Kubelet == digest || r.Account.Upgrade.SHA256 == digest })
+	return v.await("an answer", func(r Report) bool { return r.Status.Kubelet == digest || r.Status.Upgrade.SHA256 == digest })
 }
 
 // log of all kubelets that ran.
@@ -114,19 +116,19 @@ func (v *living) awaitLog(text string, times int) {
 }
 
 // kubelet is an artifact that the test's script makes.
-func (v *living) kubelet(script string) Artifact {
+func (v *living) kubelet(script string) nodeapi.Artifact {
 	certificate := filepath.Join(filepath.Dir(v.launch.StateDir), "client.pem")
-	return fileArtifact(v.T, ArtifactKubelet, "#!/bin/sh\n"+strings.ReplaceAll(script, "CERTIFICATE", certificate))
+	return fileArtifact(v.T, nodeapi.ArtifactKubelet, "#!/bin/sh\n"+strings.ReplaceAll(script, "CERTIFICATE", certificate))
 }
 
 func TestKubeletIsUpgradedInPlace(t *testing.T) {
 	v := live(t)
-	if v.last.Account.Kubelet != v.launch.Artifacts[0].SHA256 {
-		t.Errorf("the account is %+v", v.last.Account)
+	if v.last.Status.Kubelet != v.launch.Artifacts[0].SHA256 {
+		t.Errorf("the account is %+v", v.last.Status)
 	}
 	for _, version := range []string{"v1.37.3", "v1.37.1"} {
 		next := v.kubelet(kubeletOf(version))
-		if diff := cmp.Diff(Account{Kubelet: next.SHA256}, v.told(next)); diff != "" {
+		if diff := cmp.Diff(nodeapi.NodeStatus{Kubelet: next.SHA256}, v.told(next)); diff != "" {
 			t.Errorf("account (-want +got):\n%s", diff)
 		}
 		v.awaitLog("this is "+version, 1)
@@ -140,25 +142,27 @@ func TestKubeletIsUpgradedInPlace(t *testing.T) {
 
 func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 	tests := map[string]struct {
-		kubelet func(*living) Artifact
+		kubelet func(*living) nodeapi.Artifact
 		want    []string
 		// rolledBack: it was started, so the one before was started twice.
 		rolledBack, passing bool
 	}{
 		"it is of another minor release": {
-			kubelet: func(v *living) Artifact { return v.kubelet(kubeletOf("v1.38.0")) },
+			kubelet: func(v *living) nodeapi.Artifact { return v.kubelet(kubeletOf("v1.38.0")) },
 			want:    []string{"v1.38.0", "v1.37.2"},
 		},
 		"it does not say its version": {
-			kubelet: func(v *living) Artifact { return v.kubelet("echo hello") },
+			kubelet: func(v *living) nodeapi.Artifact { return v.kubelet("echo hello") },
 			want:    []string{"--version", "hello"},
 		},
 		"it is no program": {
-			kubelet: func(v *living) Artifact { return fileArtifact(v.T, ArtifactKubelet, "\x7fELF\x02\x01\x01") },
-			want:    []string{"--version", "exec format error"},
+			kubelet: func(v *living) nodeapi.Artifact {
+				return fileArtifact(v.T, nodeapi.ArtifactKubelet, "\x7fELF\x02\x01\x01")
+			},
+			want: []string{"--version", "exec format error"},
 		},
 		"it has another digest": {
-			kubelet: func(v *living) Artifact {
+			kubelet: func(v *living) nodeapi.Artifact {
 				a := v.kubelet(kubeletOf("v1.37.3"))
 				a.SHA256 = digest("x")
 				return a
@@ -166,14 +170,14 @@ func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 			want: []string{digest("x")},
 		},
 		"it is not there yet": {
-			kubelet: func(*living) Artifact {
-				return Artifact{Name: ArtifactKubelet, Type: TypeBinary, URI: "file:///no/such/kubelet", SHA256: digest("x")}
+			kubelet: func(*living) nodeapi.Artifact {
+				return nodeapi.Artifact{Name: nodeapi.ArtifactKubelet, Type: nodeapi.ArtifactTypeBinary, URI: "file:///no/such/kubelet", SHA256: digest("x")}
 			},
 			want:    []string{"/no/such/kubelet"},
 			passing: true,
 		},
 		"it ends at once": {
-			kubelet: func(v *living) Artifact {
+			kubelet: func(v *living) nodeapi.Artifact {
 				v.cluster.mute.Store(true)
 				return v.kubelet(strings.Replace(kubeletOf("v1.37.3"), "trap", "echo unknown flag; exit 1; trap", 1))
 			},
@@ -181,7 +185,7 @@ func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 			rolledBack: true,
 		},
 		"it does not make its Node Ready": {
-			kubelet: func(v *living) Artifact {
+			kubelet: func(v *living) nodeapi.Artifact {
 				v.cluster.mute.Store(true)
 				v.node.provesWithin = 500 * time.Millisecond
 				return v.kubelet(kubeletOf("v1.37.3"))
@@ -209,7 +213,7 @@ func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 			}
 			v.awaitLog("this is v1.37.2", starts)
 			// To be told again what was refused changes nothing.
-			message, _ := (&Instruction{Kubelet: next}).Encode()
+			message, _ := (&nodeapi.UpgradeRequest{Kubelet: next}).Encode()
 			for range 20 {
 				v.node.Instruct(message)
 				time.Sleep(time.Millisecond)
@@ -219,7 +223,7 @@ func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 			v.cluster.mute.Store(false)
 			v.node.provesWithin = 5 * time.Second
 			if other := v.kubelet(kubeletOf("v1.37.4")); v.told(other).Kubelet != other.SHA256 {
-				t.Errorf("the next one is not taken: %+v", v.last.Account)
+				t.Errorf("the next one is not taken: %+v", v.last.Status)
 			}
 		})
 	}
@@ -235,15 +239,15 @@ func TestKubeletIsUpgradedWhileTheAPIServerIsAway(t *testing.T) {
 			next := v.kubelet(kubeletOf("v1.37.3"))
 			account := v.told(next)
 			for account.Upgrade.Message == "" || !strings.Contains(account.Upgrade.Message, "asking the API server") {
-				account = v.await("it to say so", func(r Report) bool { return r.Account.Upgrade != account.Upgrade })
+				account = v.await("it to say so", func(r Report) bool { return r.Status.Upgrade != account.Upgrade })
 			}
 			if account.Upgrade.Refused || !strings.Contains(account.Upgrade.Message, "v1.37.3") {
 				t.Errorf("the account is %+v", account)
 			}
 			time.Sleep(600 * time.Millisecond)
 			v.cluster.away.Store(0)
-			v.await("an end", func(r Report) bool { return r.Account.Kubelet == next.SHA256 || r.Account.Upgrade.Refused })
-			if diff := cmp.Diff(Account{Kubelet: next.SHA256}, v.last.Account); diff != "" {
+			v.await("an end", func(r Report) bool { return r.Status.Kubelet == next.SHA256 || r.Status.Upgrade.Refused })
+			if diff := cmp.Diff(nodeapi.NodeStatus{Kubelet: next.SHA256}, v.last.Status); diff != "" {
 				t.Errorf("account (-want +got):\n%s", diff)
 			}
 			v.awaitLog("this is v1.37.2", 1)
@@ -267,7 +271,7 @@ func TestKubeletIsTakenBackWhenTheAPIServerStaysAway(t *testing.T) {
 	v.cluster.away.Store(0)
 	v.last = Report{}
 	if v.told(next).Kubelet != next.SHA256 {
-		t.Errorf("it is not taken afterwards: %+v", v.last.Account)
+		t.Errorf("it is not taken afterwards: %+v", v.last.Status)
 	}
 }
 
@@ -286,7 +290,7 @@ func TestInstructionOfALaterReleaseIsRefused(t *testing.T) {
 func TestNodeEndsWhileItsKubeletIsUpgraded(t *testing.T) {
 	v := live(t)
 	v.cluster.mute.Store(true) // so that it waits for the new one
-	message, err := (&Instruction{Kubelet: v.kubelet(kubeletOf("v1.37.3"))}).Encode()
+	message, err := (&nodeapi.UpgradeRequest{Kubelet: v.kubelet(kubeletOf("v1.37.3"))}).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}

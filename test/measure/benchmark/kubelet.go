@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/k8sm/k8sm/mesos/kubelet"
 	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 func runFakeKubelet(ctx context.Context, c client.Client, x *mesostest.Conn) error {
@@ -34,7 +34,7 @@ func runFakeKubelet(ctx context.Context, c client.Client, x *mesostest.Conn) err
 }
 
 func register(ctx context.Context, c client.Client, x *mesostest.Conn, task mesos.TaskInfo) error {
-	launch, err := kubelet.Decode(task.Data)
+	launch, err := nodeapi.DecodeLaunchSpec(task.Data)
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,8 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/k8sm/k8sm/mesos/kubelet"
 	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // fakeKubelet is an executor that makes a Node without a machine: it asks for its
@@ -55,7 +55,7 @@ func fakeKubelet(ctx context.Context, x *mesostest.Conn) error {
 }
 
 func bringUp(ctx context.Context, x *mesostest.Conn, task mesos.TaskInfo) error {
-	launch, err := kubelet.Decode(task.Data)
+	launch, err := nodeapi.DecodeLaunchSpec(task.Data)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func bringUp(ctx context.Context, x *mesostest.Conn, task mesos.TaskInfo) error 
 }
 
 // bootstrap asks for a client certificate with the token, and waits for the approval.
-func bootstrap(ctx context.Context, launch *kubelet.Launch, name string) error {
+func bootstrap(ctx context.Context, launch *nodeapi.LaunchSpec, name string) error {
 	c, err := client.New(tokenConfig(launch.BootstrapToken), client.Options{Scheme: scheme})
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func certificateRequest(name, node string) (*certificatesv1.CertificateSigningRe
 	}, nil
 }
 
-func registerNode(ctx context.Context, launch *kubelet.Launch) error {
+func registerNode(ctx context.Context, launch *nodeapi.LaunchSpec) error {
 	node := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: launch.NodeName, Labels: launch.Labels},
 		Spec:       corev1.NodeSpec{ProviderID: launch.ProviderID},

@@ -21,8 +21,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/mesos/kubelet"
 	"github.com/k8sm/k8sm/mesos/mesostest"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // machineKey signs all certificate requests: what they say matters here, not whose
@@ -36,7 +36,7 @@ type member struct {
 	world  *world
 	conn   *mesostest.Conn
 	taskID mesos.TaskID
-	launch *kubelet.Launch
+	launch *nodeapi.LaunchSpec
 	cancel context.CancelFunc
 
 	mu sync.Mutex
@@ -58,7 +58,7 @@ func (w *world) executor(ctx context.Context, x *mesostest.Conn) error {
 			return err
 		}
 		for _, task := range mesostest.Launched(event) {
-			launch, err := kubelet.Decode(task.Data)
+			launch, err := nodeapi.DecodeLaunchSpec(task.Data)
 			if err != nil {
 				w.fail("decoding the launch message of %s: %v", task.TaskID.Value, err)
 				return err
@@ -102,9 +102,9 @@ func (n *member) say(state mesos.TaskState) error {
 }
 
 // runs says that the node does, with which kubelet, and how an upgrade fared.
-func (n *member) runs(upgrade kubelet.Upgrade) error {
+func (n *member) runs(upgrade nodeapi.Upgrade) error {
 	n.mu.Lock()
-	account := kubelet.Account{Kubelet: n.kubelet, Upgrade: upgrade}
+	account := nodeapi.NodeStatus{Kubelet: n.kubelet, Upgrade: upgrade}
 	n.mu.Unlock()
 	n.world.trace.add(n.taskID.Value, "TASK_RUNNING: %+v", account)
 	running := mesos.TASK_RUNNING
@@ -153,7 +153,7 @@ func (n *member) join(ctx context.Context) error {
 	n.mu.Lock()
 	n.kubelet = n.launched()
 	n.mu.Unlock()
-	if err := n.runs(kubelet.Upgrade{}); err != nil {
+	if err := n.runs(nodeapi.Upgrade{}); err != nil {
 		return err
 	}
 	if r = r.then().then(); !r.under(w.plan.badNodes) {
@@ -285,7 +285,7 @@ func setReady(o *corev1.Node, ready corev1.ConditionStatus) {
 // launched is the digest of the kubelet that the node begins with.
 func (n *member) launched() string {
 	for _, a := range n.launch.Artifacts {
-		if a.Name == kubelet.ArtifactKubelet {
+		if a.Name == nodeapi.ArtifactKubelet {
 			return a.SHA256
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/mesos/kubelet"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // blowUpgrade is a person who wants another kubelet on a pool's nodes, without their pods
@@ -21,7 +21,7 @@ func (w *world) blowUpgrade(r roll) {
 	w.userEdits(r.below(w.plan.pools), func(p *v1alpha1.MesosNodePool) {
 		p.Spec.Rollout = v1alpha1.Rollout{Kubelet: v1alpha1.KubeletInPlace, MaxUnavailable: int32(1 + r.then().then().below(3))}
 		p.Spec.Template.Spec.Runtime.Artifacts = []v1alpha1.Artifact{
-			{Name: kubelet.ArtifactKubelet, Type: v1alpha1.ArtifactBinary, URI: "file:///opt/" + wanted, SHA256: wanted},
+			{Name: nodeapi.ArtifactKubelet, Type: v1alpha1.ArtifactBinary, URI: "file:///opt/" + wanted, SHA256: wanted},
 		}
 	})
 }
@@ -29,7 +29,7 @@ func (w *world) blowUpgrade(r roll) {
 // obey is what an executor makes of an instruction: nothing before its node runs, nor
 // while it carries one out, nor if that kubelet runs.
 func (n *member) obey(ctx context.Context, message []byte) {
-	var in kubelet.Instruction
+	var in nodeapi.UpgradeRequest
 	if err := json.Unmarshal(message, &in); err != nil {
 		n.world.fail("reading what %s is told: %v", n.taskID.Value, err)
 		return
@@ -49,11 +49,11 @@ func (n *member) exchange(ctx context.Context, wanted string) {
 	if sleep(ctx, r.between(time.Second, 40*time.Second)) != nil || !n.world.checks.lives(n.launch.ProviderID) {
 		return
 	}
-	var upgrade kubelet.Upgrade
+	var upgrade nodeapi.Upgrade
 	n.mu.Lock()
 	n.upgrading = false
 	if r.then().under(0.2) && !n.world.isCalm() {
-		upgrade = kubelet.Upgrade{SHA256: wanted, Message: "it cannot be fetched"}
+		upgrade = nodeapi.Upgrade{SHA256: wanted, Message: "it cannot be fetched"}
 	} else {
 		n.kubelet = wanted
 	}

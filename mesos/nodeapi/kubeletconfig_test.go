@@ -1,16 +1,12 @@
-package kubelet
+package nodeapi
 
 import (
 	"encoding/json"
-	"reflect"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
-func TestWhatAPoolMayNotWish(t *testing.T) {
+func TestInvalidKubeletConfigNamesTheProblem(t *testing.T) {
 	tests := map[string]struct{ config, want string }{
 		"the certificates":           {`{"rotateCertificates": false}`, "rotateCertificates is not a pool's to set: the operator approves"},
 		"a port":                     {`{"readOnlyPort": 10255}`, "address and ports are those of the Mesos offer"},
@@ -43,53 +39,5 @@ func TestWhatAPoolMayNotWish(t *testing.T) {
 	l.KubeletConfig = json.RawMessage(`{"maxPods": 30, "evictionHard": {"memory.available": "134217728"}}`)
 	if err := l.Validate(); err != nil {
 		t.Errorf("a wish that can be met: %v", err)
-	}
-}
-
-func TestAPoolsConfigurationIsMerged(t *testing.T) {
-	l := testLaunch()
-	l.KubeletConfig = json.RawMessage(`{
-		"kind": "Other", "maxPods": 30, "featureGates": {"A": true}, "clusterDNS": ["169.254.20.10"], "podPidsLimit": 100,
-		"evictionHard": {"memory.available": "1%"}, "cpuCFSQuota": false, "cgroupRoot": "/"}`)
-	ours := kubeletConfig(l, layoutOf(l), Reservation{EvictionHard: map[string]string{"memory.available": "7"}}, hostFacts{cgroupRoot: "/mesos/c1"})
-	fields, err := merged(ours, l.KubeletConfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]string{}
-	for _, field := range []string{"kind", "maxPods", "featureGates", "clusterDNS", "clusterDomain", "podPidsLimit", "evictionHard", "cpuCFSQuota", "cgroupRoot"} {
-		got[field] = string(fields[field])
-	}
-	want := map[string]string{
-		"kind":    `"KubeletConfiguration"`,
-		"maxPods": "30", "featureGates": `{"A": true}`, "clusterDNS": `["169.254.20.10"]`, "clusterDomain": `"cluster.local"`, "podPidsLimit": "100",
-		"evictionHard": `{"memory.available":"7"}`, "cpuCFSQuota": "false", "cgroupRoot": `"/mesos/c1"`,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("configuration (-want +got):\n%s", diff)
-	}
-}
-
-// Whatever k8sm sets is refused, gives way, or is computed from what the pool wishes:
-// nothing is silently ignored.
-func TestEachFieldThatIsSetHereIsOfOneKind(t *testing.T) {
-	computed := []string{"apiVersion", "kind", "evictionHard", "cpuCFSQuota"}
-	for field := range reflect.TypeFor[kubeletConfiguration]().Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		kinds := 0
-		if slices.Contains(computed, name) {
-			kinds++
-		}
-		if slices.Contains(proposals, name) {
-			kinds++
-		}
-		for _, group := range own {
-			if slices.Contains(group.fields, name) {
-				kinds++
-			}
-		}
-		if kinds != 1 {
-			t.Errorf("%s is of %d kinds", name, kinds)
-		}
 	}
 }

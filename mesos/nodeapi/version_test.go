@@ -1,4 +1,4 @@
-package kubelet
+package nodeapi
 
 import (
 	"encoding/json"
@@ -103,14 +103,14 @@ func asJSON(t *testing.T, value any) (fields map[string]any) {
 	return fields
 }
 
-func TestExecutorOfThisReleaseReadsTheFirstOnesMessages(t *testing.T) {
+func TestThisReleaseReadsLaunchMessagesOfTheFirst(t *testing.T) {
 	for _, name := range []string{"launch-v1.json", "launch-v1-least.json"} {
 		t.Run(name, func(t *testing.T) {
 			said, err := decodeV1(golden(t, name))
 			if err != nil {
 				t.Fatalf("the golden message is none: %v", err)
 			}
-			read, err := Decode(golden(t, name))
+			read, err := DecodeLaunchSpec(golden(t, name))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,10 +121,10 @@ func TestExecutorOfThisReleaseReadsTheFirstOnesMessages(t *testing.T) {
 	}
 }
 
-func TestExecutorOfTheFirstReleaseReadsThisOnesMessages(t *testing.T) {
+func TestFirstReleaseReadsLaunchMessagesOfThis(t *testing.T) {
 	for _, name := range []string{"launch-v1.json", "launch-v1-least.json"} {
 		t.Run(name, func(t *testing.T) {
-			l, err := Decode(golden(t, name))
+			l, err := DecodeLaunchSpec(golden(t, name))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,7 +146,7 @@ func TestExecutorOfTheFirstReleaseReadsThisOnesMessages(t *testing.T) {
 // An operator that asks for what the first release knows nothing of, and whose executor
 // must not overlook it, is refused by that executor; so is one of the next release by
 // this one.
-func TestWhatMustNotBeOverlookedIsRefused(t *testing.T) {
+func TestFirstReleaseRefusesFieldsItMustNotIgnore(t *testing.T) {
 	l := reflect.ValueOf(testLaunch()).Elem()
 	for i := range l.NumField() {
 		field := l.Type().Field(i)
@@ -192,14 +192,14 @@ func set(field reflect.Value) {
 
 func TestMessageOfALaterVersionIsRefused(t *testing.T) {
 	tests := map[string]string{
-		"the next version":             `{"version": ` + strconv.Itoa(LaunchVersion+1) + `, "bootstrapToken": "` + testToken + `"}`,
+		"the next version":             `{"version": ` + strconv.Itoa(LaunchSpecVersion+1) + `, "bootstrapToken": "` + testToken + `"}`,
 		"a far one, with other types":  `{"version": 99, "nodeName": {"is": "an object"}, "bootstrapToken": "` + testToken + `"}`,
 		"none":                         `{"bootstrapToken": "` + testToken + `"}`,
 		"one from before there is any": `{"version": -1, "bootstrapToken": "` + testToken + `"}`,
 	}
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := Decode([]byte(text))
+			_, err := DecodeLaunchSpec([]byte(text))
 			if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "version is") || !strings.Contains(err.Error(), `artifact "executor"`) {
 				t.Errorf("error %v does not say that it is the version, and what to do", err)
 			}
@@ -210,15 +210,15 @@ func TestMessageOfALaterVersionIsRefused(t *testing.T) {
 	}
 }
 
-func TestFieldsThatMayBeOverlookedAre(t *testing.T) {
+func TestUnknownFieldsAreIgnored(t *testing.T) {
 	data, _ := testLaunch().Encode()
 	data = append([]byte(`{"whatIsThis": {"a": 1}, `), data[1:]...)
-	if _, err := Decode(data); err != nil {
+	if _, err := DecodeLaunchSpec(data); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestMessageBearsTheLeastVersionThatDoes(t *testing.T) {
+func TestMessageBearsTheLowestVersionThatCoversIt(t *testing.T) {
 	type message struct {
 		Version int
 		Old     string
@@ -246,10 +246,10 @@ func TestMessageBearsTheLeastVersionThatDoes(t *testing.T) {
 }
 
 // Whoever adds a field decides here what an older executor is to make of it.
-func TestEachFieldSaysSinceWhen(t *testing.T) {
+func TestEachFieldNamesItsVersion(t *testing.T) {
 	known := fields(reflect.TypeFor[launchV1]())
 	newest := 1
-	for name, field := range fields(reflect.TypeFor[Launch]()) {
+	for name, field := range fields(reflect.TypeFor[LaunchSpec]()) {
 		_, old := known[name]
 		since, err := strconv.Atoi(field.Tag.Get("version"))
 		newest = max(newest, since)
@@ -260,8 +260,8 @@ func TestEachFieldSaysSinceWhen(t *testing.T) {
 			t.Errorf(`field %s has no tag version:"N"; version.go says which N is right`, name)
 		}
 	}
-	if newest != LaunchVersion {
-		t.Errorf("LaunchVersion is %d, and the newest field is of version %d", LaunchVersion, newest)
+	if newest != LaunchSpecVersion {
+		t.Errorf("LaunchVersion is %d, and the newest field is of version %d", LaunchSpecVersion, newest)
 	}
 	// Only the message itself is looked through for what is new.
 	if diff := cmp.Diff(names(reflect.TypeFor[artifactV1]()), names(reflect.TypeFor[Artifact]())); diff != "" {

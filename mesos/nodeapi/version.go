@@ -1,4 +1,4 @@
-package kubelet
+package nodeapi
 
 import (
 	"encoding/json"
@@ -9,25 +9,29 @@ import (
 
 // An operator and the executors that it launched are seldom of one release: a pool may
 // name an older executor, and a node outlives many an operator. These are the rules by
-// which neighbours understand each other; version_test.go holds them to it.
+// which releases understand each other; version_test.go enforces them.
 //
-//   - A message bears the least version whose readers get all of it right, not the newest
+//   - A message bears the lowest version whose readers understand all of it, not the newest
 //     that its writer knows. An operator that asks for nothing new is understood by every
 //     older executor.
-//   - A reader takes every version up to its own. One that is newer is refused whole: of
-//     a Launch that is one TASK_ERROR, which names both versions.
-//   - A field that an older reader may overlook is added without a new version: unknown
-//     fields are ignored. It is tagged version:"1".
+//   - A reader accepts every version up to its own. A newer message is refused whole: for
+//     a LaunchSpec that is one TASK_ERROR, which names both versions.
+//   - A field that an older reader may overlook is added without a new version, because
+//     unknown fields are ignored. It is tagged version:"1".
 //   - A field that an older reader must not overlook, since the node would not be what was
 //     asked for, is tagged with the version that brings it. A message is of that version
 //     as soon as the field is set.
 //   - No field ever changes its name, type or meaning, is used again, or is left out where
 //     an older reader demands it.
 
-// LaunchVersion is the newest version of the Launch message that is read here.
-const LaunchVersion = 2
+// The newest versions of the messages that this release reads.
+const (
+	LaunchSpecVersion     = 2
+	UpgradeRequestVersion = 1
+	NodeStatusVersion     = 1
+)
 
-// leastVersion is the highest among the tags of the fields that are set.
+// leastVersion returns the highest version among the tags of the fields that are set.
 func leastVersion(message any) int {
 	least, fields := 1, reflect.ValueOf(message)
 	for i := range fields.NumField() {
@@ -44,12 +48,12 @@ func checkVersion(kind string, version, newest int) error {
 	if version >= 1 && version <= newest {
 		return nil
 	}
-	return fmt.Errorf("%w %s message: its version is %d, and this executor reads none but 1 to %d: "+
+	return fmt.Errorf("%w %s: its version is %d, and this executor reads none but 1 to %d: "+
 		"name the artifact %q of the operator's release, or ask for nothing that is newer than the executor", ErrInvalid, kind, version, newest, ArtifactExecutor)
 }
 
-// decode reads a message of a version up to the newest. The version is looked at first,
-// since what is newer may have other types. Its errors never quote the message.
+// decode reads a message of a version up to the newest. It looks at the version first,
+// since a newer message may have fields of other types. Its errors never quote the message.
 func decode(kind string, newest int, data []byte, message any) error {
 	var header struct {
 		Version int `json:"version"`
@@ -62,7 +66,7 @@ func decode(kind string, newest int, data []byte, message any) error {
 		err = json.Unmarshal(data, message)
 	}
 	if err != nil {
-		return fmt.Errorf("%w %s message: not the JSON of one", ErrInvalid, kind)
+		return fmt.Errorf("%w %s: not the JSON of one", ErrInvalid, kind)
 	}
 	return nil
 }

@@ -1,0 +1,88 @@
+package nodeapi
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// UpgradeRequest asks the executor of a running node to exchange its kubelet. It travels as
+// JSON in a MESSAGE of Mesos, which may get lost, so the operator repeats it until a
+// NodeStatus answers.
+type UpgradeRequest struct {
+	// Version is set by Encode.
+	Version int `json:"version"`
+	// Kubelet is to run in the place of the current one. It is a binary.
+	Kubelet Artifact `json:"kubelet"`
+}
+
+// Encode sets the message's version, validates it and writes it as JSON.
+func (r *UpgradeRequest) Encode() ([]byte, error) {
+	r.Version = leastVersion(*r)
+	if err := r.validate(); err != nil {
+		return nil, err
+	}
+	return json.Marshal(r)
+}
+
+// DecodeUpgradeRequest reads a message and validates it. Together with an error, which
+// wraps ErrInvalid, it returns what could be read, so that the answer can name the kubelet.
+func DecodeUpgradeRequest(data []byte) (UpgradeRequest, error) {
+	var r UpgradeRequest
+	if err := decode("upgrade request", UpgradeRequestVersion, data, &r); err != nil {
+		_ = json.Unmarshal(data, &r)
+		return r, err
+	}
+	return r, r.validate()
+}
+
+func (r *UpgradeRequest) validate() error {
+	if err := r.Kubelet.validate(); err != nil {
+		return fmt.Errorf("%w upgrade request: %w", ErrInvalid, err)
+	}
+	if r.Kubelet.Name != ArtifactKubelet || r.Kubelet.Type != ArtifactTypeBinary {
+		return fmt.Errorf("%w upgrade request: a kubelet is the artifact %q of type %s, not %q of type %s",
+			ErrInvalid, ArtifactKubelet, ArtifactTypeBinary, r.Kubelet.Name, r.Kubelet.Type)
+	}
+	return nil
+}
+
+// NodeStatus is an executor's report about its node, beyond the task's state and message.
+// It travels as JSON in TaskStatus.data with TASK_RUNNING.
+type NodeStatus struct {
+	// Version is set by Encode.
+	Version int `json:"version"`
+	// Kubelet is the SHA-256 digest of the kubelet that runs; empty if it came in an archive.
+	Kubelet string `json:"kubelet,omitempty"`
+	// Upgrade is the progress or the failure of the last upgrade request. It is empty once
+	// the requested kubelet runs.
+	Upgrade Upgrade `json:"upgrade,omitzero"`
+}
+
+// Upgrade is the exchange of a node's kubelet that is under way or has failed.
+type Upgrade struct {
+	// SHA256 of the new kubelet.
+	SHA256 string `json:"sha256"`
+	// Message for people: the present step, or why the upgrade failed.
+	Message string `json:"message"`
+	// Refused: the upgrade would fail again, and is not tried again.
+	Refused bool `json:"refused,omitempty"`
+}
+
+// Encode sets the message's version and writes it as JSON.
+func (s NodeStatus) Encode() []byte {
+	s.Version = leastVersion(s)
+	data, _ := json.Marshal(s) // strings and booleans can always be marshalled
+	return data
+}
+
+// DecodeNodeStatus reads a status report. The first releases of the executor send no data:
+// then ok is false and there is no error.
+func DecodeNodeStatus(data []byte) (status NodeStatus, ok bool, err error) {
+	if len(data) == 0 {
+		return NodeStatus{}, false, nil
+	}
+	if err := decode("status report", NodeStatusVersion, data, &status); err != nil {
+		return NodeStatus{}, false, err
+	}
+	return status, true, nil
+}
