@@ -200,21 +200,21 @@ func (r *Reconciler) shapes(ctx context.Context, p *pass, pool *pool, sizes map[
 		cancel()
 	}
 	var out []decision.Shape
-	var rooms []placement.Room
+	var rooms []placement.Headroom
 	for _, shape := range shapesOf(pool.MesosNodePool) {
 		for _, zone := range zones(pool.Spec.Placement, capacity) {
 			size := mesosnodepool.Size{Shape: shape.Name, Resources: shape.Resources, Zone: zone}
 			name := fmt.Sprintf("%s/%s/%s", pool.Name, size.Shape, zone)
 			sizes[name] = size
 			n := mesosnodepool.NewNode(pool.MesosNodePool, "new", size)
-			room := placement.Room{Count: placement.Unknown}
+			room := placement.Headroom{Count: placement.UnknownCount}
 			if pool.barred == "" {
-				room = capacity.Room(mesosnode.Demand(n, framework.Spec.Roles, p.now))
+				room = capacity.Headroom(mesosnode.Demand(n, framework.Spec.Roles, p.now))
 				rooms = append(rooms, room)
 			}
 			object := p.templates.node(n)
 			out = append(out, decision.Shape{
-				Name: name, Node: object, Daemons: p.templates.daemonsOn(object), Preference: shape.Preference, Room: room.Count, NearestMiss: room.Why,
+				Name: name, Node: object, Daemons: p.templates.daemonsOn(object), Preference: shape.Preference, Room: room.Count, NearestMiss: room.Reason,
 			})
 		}
 	}
@@ -223,14 +223,14 @@ func (r *Reconciler) shapes(ctx context.Context, p *pass, pool *pool, sizes map[
 }
 
 // full tells why there is room for nothing; empty if there is, or may be, for something.
-func full(rooms []placement.Room) string {
+func full(rooms []placement.Headroom) string {
 	var why []string
 	for _, room := range rooms {
 		if room.Count != 0 {
 			return ""
 		}
-		if !slices.Contains(why, room.Why) {
-			why = append(why, room.Why)
+		if !slices.Contains(why, room.Reason) {
+			why = append(why, room.Reason)
 		}
 	}
 	return strings.Join(why, "; ")

@@ -51,7 +51,7 @@ func begin(t *testing.T, objects ...client.Object) *story {
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	s := &story{t: t, now: noon, recorder: events.NewFakeRecorder(10000), capacity: placement.Capacity{Unknown: "nobody has asked"}}
+	s := &story{t: t, now: noon, recorder: events.NewFakeRecorder(10000), capacity: placement.Capacity{UnknownReason: "nobody has asked"}}
 	s.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithObjects(&v1alpha1.MesosFramework{ObjectMeta: metav1.ObjectMeta{Name: "default"}, Spec: v1alpha1.MesosFrameworkSpec{Roles: []string{"k8sm"}}}).
 		WithStatusSubresource(&v1alpha1.MesosNode{}, &v1alpha1.MesosNodePool{}, &corev1.Pod{}, &corev1.Node{}).Build()

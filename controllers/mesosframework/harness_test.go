@@ -75,7 +75,7 @@ func (f *fakeSession) Kill(string, string)           {}
 func (f *fakeSession) Message(string, []byte)        {}
 func (f *fakeSession) Explain(string) (string, bool) { return "", false }
 func (f *fakeSession) Capacity(context.Context) placement.Capacity {
-	return placement.Capacity{Unknown: "a fake tells nothing"}
+	return placement.Capacity{UnknownReason: "a fake tells nothing"}
 }
 
 func (f *fakeSession) Maintenance(agentID string) (scheduler.Window, bool) {

@@ -132,7 +132,7 @@ func (s *Sessions) Capacity(ctx context.Context, name string) placement.Capacity
 	if c := s.find(name); c != nil {
 		return c.Capacity(ctx)
 	}
-	return placement.Capacity{Unknown: fmt.Sprintf("MesosFramework %s has no session", name)}
+	return placement.Capacity{UnknownReason: fmt.Sprintf("MesosFramework %s has no session", name)}
 }
 
 // NodeChanges tells of each session that began, became ready or ceased to be, by an

@@ -129,18 +129,18 @@ func TestNoSessionBeginsAfterTheOperatorLeadsNoMore(t *testing.T) {
 func TestCapacityIsThatOfTheNamedFramework(t *testing.T) {
 	s := NewSessions()
 	t.Cleanup(s.close)
-	room := func(name string) placement.Room {
+	room := func(name string) placement.Headroom {
 		capacity := s.Capacity(context.Background(), name)
-		return capacity.Room(placement.Demand{})
+		return capacity.Headroom(placement.Demand{})
 	}
-	if got, want := room("default"), (placement.Room{Count: placement.Unknown, Why: "MesosFramework default has no session"}); got != want {
+	if got, want := room("default"), (placement.Headroom{Count: placement.UnknownCount, Reason: "MesosFramework default has no session"}); got != want {
 		t.Errorf("without a session: %+v, want %+v", got, want)
 	}
 	c, _ := newConversation(s, "default")
 	if err := s.begin(c); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := room("default"), (placement.Room{Count: placement.Unknown, Why: "a fake tells nothing"}); got != want {
+	if got, want := room("default"), (placement.Headroom{Count: placement.UnknownCount, Reason: "a fake tells nothing"}); got != want {
 		t.Errorf("with one: %+v, want %+v", got, want)
 	}
 }

@@ -37,7 +37,7 @@ func (r *Reconciler) evacuate(_ context.Context, p *pass) error {
 		return nil
 	}
 	window, planned := r.Frameworks.Maintenance(p.node.Spec.FrameworkRef.Name, task.AgentID)
-	if !planned || window.Over(p.now) {
+	if !planned || window.HasEnded(p.now) {
 		return nil
 	}
 	if wait := window.Start.Sub(p.now) - leadOf(p.node); wait > 0 {
@@ -65,7 +65,7 @@ func (r *Reconciler) deadline(p *pass) (at time.Time, why string) {
 		at, why = began.Add(timeout.Duration), fmt.Sprintf("The drain took longer than %s", timeout.Duration)
 	}
 	window, planned := r.Frameworks.Maintenance(p.node.Spec.FrameworkRef.Name, p.node.Status.Task.AgentID)
-	if !planned || window.Over(p.now) {
+	if !planned || window.HasEnded(p.now) {
 		return at, why
 	}
 	end := window.Start.Add(-farewell)

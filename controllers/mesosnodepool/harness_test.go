@@ -245,11 +245,11 @@ var (
 func agents(t testing.TB, cpus, free float64) placement.Capacity {
 	t.Helper()
 	known := func(cpus float64) []*placement.Offer {
-		o, err := placement.Remember(placement.Agent{ID: "S3", Hostname: "agent-3"}, "k8sm", nil, placement.Resources{CPUs: cpus, MemMiB: 65536, Ports: 1000})
+		o, err := placement.NewSyntheticOffer(placement.Agent{ID: "S3", Hostname: "agent-3"}, "k8sm", nil, placement.Resources{CPUs: cpus, MemMiB: 65536, Ports: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return []*placement.Offer{o}
 	}
-	return placement.Capacity{Surveyed: noon, Totals: known(cpus), Free: placement.Input{Offers: known(free)}}
+	return placement.Capacity{SurveyedAt: noon, Totals: known(cpus), Free: placement.Input{Offers: known(free)}}
 }

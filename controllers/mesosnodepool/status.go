@@ -124,24 +124,24 @@ func (o observation) capacityAvailable() metav1.Condition {
 	}
 	c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer
 	demand := mesosnode.Demand(waiting[0], o.roles(), o.now.Time)
-	if ever := o.capacity.Ever(demand); ever.Count == 0 && len(o.capacity.Totals) > 0 {
+	if ever := o.capacity.HeadroomWhenEmpty(demand); ever.Count == 0 && len(o.capacity.Totals) > 0 {
 		c.Reason = v1alpha1.ReasonExceedsLargestAgent
-		c.Message = cut(fmt.Sprintf("No agent could ever hold node %s: %s.", waiting[0].Name, ever.Why))
+		c.Message = cut(fmt.Sprintf("No agent could ever hold node %s: %s.", waiting[0].Name, ever.Reason))
 		return c
 	}
 	c.Message = cut(fmt.Sprintf("%s for an offer that fits: %s%s", counted(len(waiting), "node waits", "nodes wait"),
-		launched(waiting[0]).Message, account(o.capacity.Room(demand), demand.Role)))
+		launched(waiting[0]).Message, account(o.capacity.Headroom(demand), demand.Role)))
 	return c
 }
 
 // account is what the master tells of all agents, where offers tell only of those that
 // came.
-func account(room placement.Room, role string) string {
+func account(room placement.Headroom, role string) string {
 	switch {
 	case room.Count > 0:
 		return fmt.Sprintf("; by the master's account there is room for %d, which is not offered to role %s", room.Count, role)
 	case room.Count == 0:
-		return "; by the master's account: " + room.Why
+		return "; by the master's account: " + room.Reason
 	}
 	return ""
 }

@@ -7,8 +7,8 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 )
 
-// Report is what a master tells of an agent to whoever asks for all of them.
-type Report struct {
+// AgentReport is what a master tells of an agent to whoever asks for all of them.
+type AgentReport struct {
 	Info *mesos.AgentInfo
 	// PID is the agent's address as libprocess has it: slave(1)@10.0.0.7:5051.
 	PID string
@@ -17,36 +17,36 @@ type Report struct {
 	Allocated []mesos.Resource
 }
 
-// For reads a report as what a role may have of the agent: in all, and free. Neither is
+// ForRole reads a report as what a role may have of the agent: in all, and free. Neither is
 // an offer that anything could be launched from; they are for Capacity.
-func (r *Report) For(role string) (total, free *Offer, err error) {
-	all, err := usable(r.Total, role)
+func (r *AgentReport) ForRole(role string) (total, free *Offer, err error) {
+	all, err := allocatable(r.Total, role)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading what the agent has: %w", err)
 	}
-	held, err := usable(r.Allocated, role)
+	held, err := allocatable(r.Allocated, role)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading what is allocated of the agent: %w", err)
 	}
-	total, err = Remember(r.agent(), role, r.Info.Attributes, all.resources())
+	total, err = NewSyntheticOffer(r.agent(), role, r.Info.Attributes, all.toResources())
 	if err != nil {
 		return nil, nil, err
 	}
 	return total, total.less(&held), nil
 }
 
-// Remember makes an agent, as one role sees it, to be known without an offer.
-func Remember(a Agent, role string, attributes []mesos.Attribute, has Resources) (*Offer, error) {
+// NewSyntheticOffer makes an agent, as one role sees it, to be known without an offer.
+func NewSyntheticOffer(a Agent, role string, attributes []mesos.Attribute, has Resources) (*Offer, error) {
 	free, err := amountsOf(has)
 	if err != nil {
 		return nil, err
 	}
-	o := &Offer{Agent: a, Role: role, attributes: parseAttributes(attributes), usable: pool{free: free}}
+	o := &Offer{Agent: a, Role: role, attributes: parseAttributes(attributes), usable: resourcePool{free: free}}
 	o.profile = profileOf(o)
 	return o, nil
 }
 
-func (r *Report) agent() Agent {
+func (r *AgentReport) agent() Agent {
 	a := Agent{ID: r.Info.GetID().GetValue(), Hostname: r.Info.Hostname}
 	if _, address, ok := strings.Cut(r.PID, "@"); ok {
 		if colon := strings.LastIndexByte(address, ':'); colon >= 0 {
@@ -59,23 +59,23 @@ func (r *Report) agent() Agent {
 	return a
 }
 
-// usable is how much of an agent's resources tasks of a role could have at most.
-func usable(rs []mesos.Resource, role string) (amounts, error) {
+// allocatable is how much of an agent's resources tasks of a role could have at most.
+func allocatable(rs []mesos.Resource, role string) (amounts, error) {
 	var ours []mesos.Resource
 	for i := range rs {
 		if rs[i].IsAllocatableTo(role) {
 			ours = append(ours, rs[i])
 		}
 	}
-	p, err := newPool(ours)
+	p, err := newResourcePool(ours)
 	return p.free, err
 }
 
-// Remembered is what an offer said of its agent, to be kept when the offer is gone.
-func (o *Offer) Remembered() *Offer { return o.less(&amounts{}) }
+// ToSynthetic is what an offer said of its agent, to be kept when the offer is gone.
+func (o *Offer) ToSynthetic() *Offer { return o.less(&amounts{}) }
 
-// Less is what is remembered of an agent, less what was taken since.
-func (o *Offer) Less(taken Resources) *Offer {
+// Minus is what is remembered of an agent, less what was taken since.
+func (o *Offer) Minus(taken Resources) *Offer {
 	a, err := amountsOf(taken)
 	if err != nil {
 		return o
@@ -83,8 +83,8 @@ func (o *Offer) Less(taken Resources) *Offer {
 	return o.less(&a)
 }
 
-// More is what is remembered of an agent, and another offer of it.
-func (o *Offer) More(p *Offer) *Offer {
+// Plus is what is remembered of an agent, and another offer of it.
+func (o *Offer) Plus(p *Offer) *Offer {
 	more := o.less(&amounts{})
 	more.usable.free.add(&p.usable.free)
 	return more
@@ -93,7 +93,7 @@ func (o *Offer) More(p *Offer) *Offer {
 // less is the agent without its pieces: amounts are all that is remembered.
 func (o *Offer) less(a *amounts) *Offer {
 	rest := *o
-	rest.usable = pool{free: o.usable.free}
+	rest.usable = resourcePool{free: o.usable.free}
 	for k := range a {
 		rest.usable.free[k] = max(rest.usable.free[k]-a[k], 0)
 	}

@@ -13,11 +13,11 @@ import (
 // attribute of an agent. Exactly one of number and spans says more than the text, for
 // scalars and ranges.
 type attribute struct {
-	name   string
-	text   string
-	scalar bool
-	number int64 // thousandths
-	spans  mesos.Ranges
+	name     string
+	text     string
+	isScalar bool
+	number   int64 // thousandths
+	ranges   mesos.Ranges
 }
 
 func parseAttributes(as []mesos.Attribute) []attribute {
@@ -30,11 +30,11 @@ func parseAttributes(as []mesos.Attribute) []attribute {
 		switch as[i].Type {
 		case mesos.SCALAR:
 			x := as[i].GetScalar().GetValue()
-			a.scalar, a.number = true, int64(math.Round(x*1000))
+			a.isScalar, a.number = true, int64(math.Round(x*1000))
 			a.text = strconv.FormatFloat(x, 'f', -1, 64)
 		case mesos.RANGES:
-			a.spans = slices.Clone(as[i].GetRanges().GetRange())
-			a.text = spanText(a.spans)
+			a.ranges = slices.Clone(as[i].GetRanges().GetRange())
+			a.text = rangesText(a.ranges)
 		case mesos.TEXT:
 			a.text = as[i].GetText().GetValue()
 		default:
@@ -45,7 +45,7 @@ func parseAttributes(as []mesos.Attribute) []attribute {
 	return out
 }
 
-func spanText(rs mesos.Ranges) string {
+func rangesText(rs mesos.Ranges) string {
 	parts := make([]string, len(rs))
 	for i, r := range rs {
 		parts[i] = fmt.Sprintf("%d-%d", r.Begin, r.End)
@@ -53,18 +53,18 @@ func spanText(rs mesos.Ranges) string {
 	return "[" + strings.Join(parts, ",") + "]"
 }
 
-// value is a constraint's value, read once in every way that an attribute may want.
-type value struct {
+// constraintValue is a constraint's value, read once in every way that an attribute may want.
+type constraintValue struct {
 	text    string
 	number  int64
 	numeric bool
 	lo, hi  uint64
-	span    bool
+	isRange bool
 }
 
-func parseValue(s string) value {
-	v := value{text: s}
-	if x, err := strconv.ParseFloat(s, 64); err == nil && !math.IsNaN(x) && math.Abs(x) <= most {
+func parseConstraintValue(s string) constraintValue {
+	v := constraintValue{text: s}
+	if x, err := strconv.ParseFloat(s, 64); err == nil && !math.IsNaN(x) && math.Abs(x) <= maxAmount {
 		v.number, v.numeric = int64(math.Round(x*1000)), true
 	}
 	from, to, two := strings.Cut(s, "-")
@@ -73,44 +73,44 @@ func parseValue(s string) value {
 	}
 	lo, errLo := strconv.ParseUint(from, 10, 64)
 	hi, errHi := strconv.ParseUint(to, 10, 64)
-	v.lo, v.hi, v.span = lo, hi, errLo == nil && errHi == nil && lo <= hi
+	v.lo, v.hi, v.isRange = lo, hi, errLo == nil && errHi == nil && lo <= hi
 	return v
 }
 
-// is says that the attribute has the value.
-func (a *attribute) is(v *value) bool {
+// hasValue says that the attribute has the value.
+func (a *attribute) hasValue(v *constraintValue) bool {
 	switch {
-	case a.scalar:
+	case a.isScalar:
 		return v.numeric && v.number == a.number
-	case a.spans != nil:
-		return v.span && slices.ContainsFunc(a.spans, func(r mesos.Value_Range) bool {
+	case a.ranges != nil:
+		return v.isRange && slices.ContainsFunc(a.ranges, func(r mesos.Value_Range) bool {
 			return r.Begin <= v.lo && v.hi <= r.End
 		})
 	}
 	return a.text == v.text
 }
 
-// constraint is a Constraint that has been read.
-type constraint struct {
+// parsedConstraint is a Constraint that has been read.
+type parsedConstraint struct {
 	Constraint
 	builtIn bool
-	values  []value
+	values  []constraintValue
 }
 
-func parseConstraints(cs []Constraint) []constraint {
-	out := make([]constraint, len(cs))
+func parseConstraints(cs []Constraint) []parsedConstraint {
+	out := make([]parsedConstraint, len(cs))
 	for i, c := range cs {
-		out[i] = constraint{Constraint: c, builtIn: strings.HasPrefix(c.Attribute, "@"), values: make([]value, len(c.Values))}
+		out[i] = parsedConstraint{Constraint: c, builtIn: strings.HasPrefix(c.Attribute, "@"), values: make([]constraintValue, len(c.Values))}
 		for j, s := range c.Values {
-			out[i].values[j] = parseValue(s)
+			out[i].values[j] = parseConstraintValue(s)
 		}
 	}
 	return out
 }
 
-// metBy says whether the agent behind an offer meets the constraint.
-func (c *constraint) metBy(o *Offer) bool {
-	there, has := c.look(o)
+// isMetBy says whether the agent behind an offer meets the constraint.
+func (c *parsedConstraint) isMetBy(o *Offer) bool {
+	there, has := c.lookUp(o)
 	switch c.Operator {
 	case In:
 		return has
@@ -124,8 +124,8 @@ func (c *constraint) metBy(o *Offer) bool {
 	return false
 }
 
-// look says whether the attribute is there, and whether it has one of the values.
-func (c *constraint) look(o *Offer) (there, has bool) {
+// lookUp says whether the attribute is there, and whether it has one of the values.
+func (c *parsedConstraint) lookUp(o *Offer) (there, has bool) {
 	if c.builtIn {
 		known := attribute{}
 		switch c.Attribute {
@@ -136,28 +136,28 @@ func (c *constraint) look(o *Offer) (there, has bool) {
 		case Zone:
 			known.text = o.Agent.Zone
 		}
-		return known.text != "", known.text != "" && c.hasAny(&known)
+		return known.text != "", known.text != "" && c.matchesAny(&known)
 	}
 	for i := range o.attributes {
 		if a := &o.attributes[i]; a.name == c.Attribute {
 			there = true
-			has = has || c.hasAny(a)
+			has = has || c.matchesAny(a)
 		}
 	}
 	return there, has
 }
 
-func (c *constraint) hasAny(a *attribute) bool {
+func (c *parsedConstraint) matchesAny(a *attribute) bool {
 	for i := range c.values {
-		if a.is(&c.values[i]) {
+		if a.hasValue(&c.values[i]) {
 			return true
 		}
 	}
 	return false
 }
 
-// unmet says of n agents what the constraint has against them.
-func (c *constraint) unmet(n int) string {
+// refusalText says of n agents what the constraint has against them.
+func (c *parsedConstraint) refusalText(n int) string {
 	has := verb(n, "has", "have")
 	list := "[" + strings.Join(c.Values, " ") + "]"
 	switch c.Operator {

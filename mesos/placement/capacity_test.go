@@ -15,7 +15,7 @@ func known(t testing.TB, os ...*offer) []*placement.Offer {
 	t.Helper()
 	out := parseAll(t, os...)
 	for i := range out {
-		out[i] = out[i].Remembered()
+		out[i] = out[i].ToSynthetic()
 	}
 	return out
 }
@@ -38,70 +38,70 @@ func TestRoom(t *testing.T) {
 		change   []func(*placement.Demand)
 		waiting  int // demands that are like it
 		occupied map[string]map[string]int
-		inVain   []placement.InVain
+		inVain   []placement.UnplacedDemand
 		asked    string // ID of the demand that is asked for
 		unknown  bool
-		want     placement.Room
+		want     placement.Headroom
 	}{
 		"as many as agents hold, each for itself": {
 			agents: []*offer{makeOffer(1).has(9, 16384, 9999), makeOffer(2).has(4, 4096, 1024), makeOffer(3).has(3, 65536, 9999)},
-			want:   placement.Room{Count: 3, Why: "needs 4 cpus on one agent; agent-3 comes nearest, with 3 cpus free"},
+			want:   placement.Headroom{Count: 3, Reason: "needs 4 cpus on one agent; agent-3 comes nearest, with 3 cpus free"},
 		},
 		"the nearest miss is named with what was asked of the agent": {
 			agents: []*offer{makeOffer(1).has(64, 65536, 9999).zone("r", "a"), makeOffer(17).has(3.5, 8192, 9999).zone("r", "b"), makeOffer(18).has(1, 8192, 9999).zone("r", "b")},
 			change: []func(*placement.Demand){inZone("b")},
-			want:   placement.Room{Why: "needs 4 cpus on one agent with @zone In [b]; agent-17 comes nearest, with 3.5 cpus free"},
+			want:   placement.Headroom{Reason: "needs 4 cpus on one agent with @zone In [b]; agent-17 comes nearest, with 3.5 cpus free"},
 		},
 		"all that the nearest lacks is named": {
 			agents: []*offer{makeOffer(1).has(3, 2048, 9999)},
-			want:   placement.Room{Why: "needs 4 cpus, 4096 MiB mem on one agent; agent-1 comes nearest, with 3 cpus, 2048 MiB mem free"},
+			want:   placement.Headroom{Reason: "needs 4 cpus, 4096 MiB mem on one agent; agent-1 comes nearest, with 3 cpus, 2048 MiB mem free"},
 		},
 		"no agent is where it should be": {
 			agents: []*offer{makeOffer(1).has(64, 65536, 9999).zone("r", "a")},
 			change: []func(*placement.Demand){inZone("b", "c")},
-			want:   placement.Room{Why: "0 of 1 agents fit: 1 has not @zone in [b c]"},
+			want:   placement.Headroom{Reason: "0 of 1 agents fit: 1 has not @zone in [b c]"},
 		},
 		"one to an agent, and one is there": {
 			agents:   []*offer{makeOffer(1).has(64, 65536, 9999), makeOffer(2).has(64, 65536, 9999)},
 			change:   []func(*placement.Demand){one},
 			occupied: map[string]map[string]int{"general": {"S1": 1}},
-			want:     placement.Room{Count: 1, Why: "0 of 2 agents fit: 2 hold as many as allowed (1) already"},
+			want:     placement.Headroom{Count: 1, Reason: "0 of 2 agents fit: 2 hold as many as allowed (1) already"},
 		},
 		"what waits already is served first": {
 			agents:  []*offer{makeOffer(1).has(8, 65536, 9999), makeOffer(2).has(8, 65536, 9999)},
 			waiting: 3,
-			want:    placement.Room{Count: 1, Why: "needs 4 cpus on one agent; agent-1 comes nearest, with 0 cpus free"},
+			want:    placement.Headroom{Count: 1, Reason: "needs 4 cpus on one agent; agent-1 comes nearest, with 0 cpus free"},
 		},
 		"one that waits does not stand in its own way": {
 			agents:  []*offer{makeOffer(1).has(4, 65536, 9999)},
 			waiting: 1, asked: "node-0",
-			want: placement.Room{Count: 1, Why: "needs 4 cpus on one agent; agent-1 comes nearest, with 0 cpus free"},
+			want: placement.Headroom{Count: 1, Reason: "needs 4 cpus on one agent; agent-1 comes nearest, with 0 cpus free"},
 		},
 		"what another waits for in vain is not there": {
 			agents: []*offer{makeOffer(1).has(64, 65536, 9999)},
-			inVain: []placement.InVain{{Demand: named("other", makeDemand(0)), Why: "the quota is used up"}},
-			want:   placement.Room{Why: "the quota is used up"},
+			inVain: []placement.UnplacedDemand{{Demand: named("other", makeDemand(0)), Reason: "the quota is used up"}},
+			want:   placement.Headroom{Reason: "the quota is used up"},
 		},
 		"who asks for less than the one in vain may have it": {
 			agents: []*offer{makeOffer(1).has(5, 65536, 9999)},
-			inVain: []placement.InVain{{Demand: named("other", func() placement.Demand { d := makeDemand(0); d.Resources.CPUs = 8; return d }()), Why: "no"}},
-			want:   placement.Room{Count: 1, Why: "needs 4 cpus on one agent; agent-1 comes nearest, with 1 cpus free"},
+			inVain: []placement.UnplacedDemand{{Demand: named("other", func() placement.Demand { d := makeDemand(0); d.Resources.CPUs = 8; return d }()), Reason: "no"}},
+			want:   placement.Headroom{Count: 1, Reason: "needs 4 cpus on one agent; agent-1 comes nearest, with 1 cpus free"},
 		},
 		"nobody was asked": {
 			agents: []*offer{makeOffer(1).has(64, 65536, 9999)}, unknown: true,
-			want: placement.Room{Count: placement.Unknown, Why: "403"},
+			want: placement.Headroom{Count: placement.UnknownCount, Reason: "403"},
 		},
 		"a demand for nothing": {
 			agents: []*offer{makeOffer(1).has(64, 65536, 9999)},
 			change: []func(*placement.Demand){func(d *placement.Demand) { d.Resources = placement.Resources{} }},
-			want:   placement.Room{Why: "cannot be placed: it asks for no resources"},
+			want:   placement.Headroom{Reason: "cannot be placed: it asks for no resources"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := placement.Capacity{Surveyed: noon, Unknown: "403", InVain: tc.inVain}
+			c := placement.Capacity{SurveyedAt: noon, UnknownReason: "403", Unplaced: tc.inVain}
 			if tc.unknown {
-				c = placement.Capacity{Unknown: "403"}
+				c = placement.Capacity{UnknownReason: "403"}
 			}
 			c.Free = placement.Input{Offers: known(t, tc.agents...), Demands: demands(tc.waiting, tc.change...), Occupied: tc.occupied, Now: noon}
 			d := demands(1, tc.change...)[0]
@@ -110,7 +110,7 @@ func TestRoom(t *testing.T) {
 				d.ID = tc.asked
 			}
 			for range 2 { // it is a snapshot: to ask changes nothing
-				if diff := cmp.Diff(tc.want, c.Room(d)); diff != "" {
+				if diff := cmp.Diff(tc.want, c.Headroom(d)); diff != "" {
 					t.Errorf("room (-want +got):\n%s", diff)
 				}
 			}
@@ -126,27 +126,27 @@ func TestRoomIsWhatPlanPlaces(t *testing.T) {
 			return
 		}
 		like := s.in.Demands[0]
-		c := placement.Capacity{Surveyed: noon, Free: s.in}
+		c := placement.Capacity{SurveyedAt: noon, Free: s.in}
 		c.Free.Demands = nil
 		c.Free.Offers = nil
 		for _, o := range s.in.Offers {
-			c.Free.Offers = append(c.Free.Offers, o.Remembered())
+			c.Free.Offers = append(c.Free.Offers, o.ToSynthetic())
 		}
-		room := c.Room(like)
+		room := c.Headroom(like)
 		in := s.in
 		in.Demands = nil
 		for i := range room.Count + 1 {
 			in.Demands = append(in.Demands, named(fmt.Sprintf("n%d", i), like))
 		}
 		if placed := len(placement.Plan(in).Matches); placed != room.Count {
-			t.Errorf("there is room for %d %+v, and %d are placed: %s", room.Count, like, placed, room.Why)
+			t.Errorf("there is room for %d %+v, and %d are placed: %s", room.Count, like, placed, room.Reason)
 		}
 	})
 }
 
 func TestReportsTellWhatARoleMayHave(t *testing.T) {
 	t.Parallel()
-	report := placement.Report{
+	report := placement.AgentReport{
 		Info: &mesos.AgentInfo{
 			ID: &mesos.AgentID{Value: "S1"}, Hostname: "agent-1",
 			Domain:     makeOffer(1).zone("r", "b").Domain,
@@ -158,7 +158,7 @@ func TestReportsTellWhatARoleMayHave(t *testing.T) {
 			scalar("cpus", 6), reserved(scalar("cpus", 16), "spark"), reserved(scalar("cpus", 1), "k8sm"), scalar("mem", 9000), portRange(31000, 31001),
 		},
 	}
-	total, free, err := report.For("k8sm")
+	total, free, err := report.ForRole("k8sm")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestReportsTellWhatARoleMayHave(t *testing.T) {
 		t.Errorf("attributes (-want +got):\n%s", diff)
 	}
 	report.Total = append(report.Total, scalar("cpus", -1))
-	if _, _, err := report.For("k8sm"); err == nil {
+	if _, _, err := report.ForRole("k8sm"); err == nil {
 		t.Error("nonsense was taken for resources")
 	}
 }
@@ -185,14 +185,14 @@ func TestEverDoesNotMindWhatRuns(t *testing.T) {
 	t.Parallel()
 	d := makeDemand(0)
 	d.MaxPerAgent, d.Avoid = 1, []string{"S1"}
-	c := placement.Capacity{Surveyed: noon, Totals: known(t, makeOffer(1).has(8, 8192, 9999), makeOffer(2).has(2, 8192, 9999))}
+	c := placement.Capacity{SurveyedAt: noon, Totals: known(t, makeOffer(1).has(8, 8192, 9999), makeOffer(2).has(2, 8192, 9999))}
 	c.Free.Occupied = map[string]map[string]int{"general": {"S1": 1}}
-	if got := c.Ever(d); got.Count != 1 {
+	if got := c.HeadroomWhenEmpty(d); got.Count != 1 {
 		t.Errorf("got %+v, want one place", got)
 	}
 	d.Resources.CPUs = 64
-	want := placement.Room{Why: "needs 64 cpus on one agent; agent-1 comes nearest, with 8 cpus in all"}
-	if diff := cmp.Diff(want, c.Ever(d)); diff != "" {
+	want := placement.Headroom{Reason: "needs 64 cpus on one agent; agent-1 comes nearest, with 8 cpus in all"}
+	if diff := cmp.Diff(want, c.HeadroomWhenEmpty(d)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -62,8 +62,8 @@ func (c Constraint) String() string {
 	return fmt.Sprintf("%s %s %v", c.Attribute, c.Operator, c.Values)
 }
 
-// ConstraintsText is constraints for a person.
-func ConstraintsText(cs []Constraint) string {
+// FormatConstraints is constraints for a person.
+func FormatConstraints(cs []Constraint) string {
 	parts := make([]string, len(cs))
 	for i, c := range cs {
 		parts[i] = c.String()

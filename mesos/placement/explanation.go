@@ -25,8 +25,8 @@ type Explanation struct {
 // Reason why agents were refused.
 type Reason struct {
 	Count int
-	// What is said of the agents: "lack cpus (most offered 2 on agent-3, wants 4)".
-	What string
+	// Text is said of the agents: "lack cpus (most offered 2 on agent-3, wants 4)".
+	Text string
 }
 
 // NearestMiss is an agent that would nearly do.
@@ -48,7 +48,7 @@ func (e *Explanation) String() string {
 	}
 	parts := make([]string, len(e.Reasons))
 	for i, r := range e.Reasons {
-		parts[i] = fmt.Sprintf("%d %s", r.Count, r.What)
+		parts[i] = fmt.Sprintf("%d %s", r.Count, r.Text)
 	}
 	s := fmt.Sprintf("0 of %d agents fit: %s", e.Agents, strings.Join(parts, ", "))
 	if e.Nearest != nil {
@@ -57,20 +57,20 @@ func (e *Explanation) String() string {
 	return s
 }
 
-// explain asks every agent again, now that the pass is over.
-func (p *pass) explain(c *class, d *Demand) *Explanation {
+// explainOnce asks every agent again, now that the pass is over.
+func (p *cycle) explainOnce(c *class, d *Demand) *Explanation {
 	if len(d.Avoid) > 0 {
-		return p.census(c, d.Avoid)
+		return p.explain(c, d.Avoid)
 	}
 	if c.explained == nil {
-		c.explained = p.census(c, nil)
+		c.explained = p.explain(c, nil)
 	}
 	return c.explained
 }
 
-func (p *pass) census(c *class, avoid []string) *Explanation {
-	machines := p.machines[c.like.Role]
-	e := &Explanation{Role: c.like.Role, Agents: len(machines)}
+func (p *cycle) explain(c *class, avoid []string) *Explanation {
+	machines := p.slots[c.demand.Role]
+	e := &Explanation{Role: c.demand.Role, Agents: len(machines)}
 	switch {
 	case c.err != nil:
 		e.Invalid = c.err.Error()
@@ -79,55 +79,55 @@ func (p *pass) census(c *class, avoid []string) *Explanation {
 		e.Invalid = "it asks for no resources"
 		return e
 	}
-	t := tally{c: c, unmet: make([]int, len(c.constraints))}
+	t := refusalCounts{c: c, unmet: make([]int, len(c.constraints))}
 	for i := range machines {
 		t.add(p, &machines[i], avoid)
 	}
-	e.Reasons = t.reasons()
+	e.Reasons = t.toReasons()
 	if t.nearest != nil {
 		a := t.nearest.offer().Agent
-		e.Nearest = &NearestMiss{AgentID: a.ID, Hostname: a.Hostname, Lacks: t.lacks.resources()}
-		e.Nearest.needs, e.Nearest.has = t.nearMiss()
+		e.Nearest = &NearestMiss{AgentID: a.ID, Hostname: a.Hostname, Lacks: t.lacks.toResources()}
+		e.Nearest.needs, e.Nearest.has = t.nearestTexts()
 	}
 	return e
 }
 
-// tally counts refusals.
-type tally struct {
+// refusalCounts counts refusals.
+type refusalCounts struct {
 	c             *class
 	unmet         []int // by constraint
-	closed        [closures]int
+	excluded      [exclusionCount]int
 	avoided, full int
-	lack          [kinds]int
-	mostFree      [kinds]int64
-	mostOn        [kinds]*machine
-	nearest       *machine
+	lackFirst     [kindCount]int
+	mostFree      [kindCount]int64
+	mostOn        [kindCount]*agentSlot
+	nearest       *agentSlot
 	lacks         amounts
 	nearestBy     float64
 }
 
 // add finds an agent's first reason.
-func (t *tally) add(p *pass, m *machine, avoid []string) {
+func (t *refusalCounts) add(p *cycle, m *agentSlot, avoid []string) {
 	o := m.offer()
-	v := t.c.judge(p, m)
+	v := t.c.evaluate(p, m)
 	switch {
-	case v != met:
-		t.unmet[v-met-1]++
-	case m.closed != open:
-		t.closed[m.closed]++
+	case v != allMet:
+		t.unmet[v-allMet-1]++
+	case m.exclusion != notExcluded:
+		t.excluded[m.exclusion]++
 	case slices.Contains(avoid, o.Agent.ID):
 		t.avoided++
-	case t.c.like.MaxPerAgent > 0 && t.c.group.count(m) >= t.c.like.MaxPerAgent:
+	case t.c.demand.MaxPerAgent > 0 && t.c.group.count(m) >= t.c.demand.MaxPerAgent:
 		t.full++
 	default:
 		t.addLack(m)
 	}
 }
 
-func (t *tally) addLack(m *machine) {
+func (t *refusalCounts) addLack(m *agentSlot) {
 	var lacks amounts
-	first, miss := kinds, 0.0
-	for k := range kinds {
+	first, miss := kindCount, 0.0
+	for k := range kindCount {
 		short := t.c.want[k] - m.left.free[k]
 		if short <= 0 {
 			continue
@@ -136,10 +136,10 @@ func (t *tally) addLack(m *machine) {
 		miss += float64(short) / float64(t.c.want[k])
 		first = min(first, k)
 	}
-	if first == kinds {
+	if first == kindCount {
 		return
 	}
-	t.lack[first]++
+	t.lackFirst[first]++
 	better := t.mostOn[first] == nil || m.left.free[first] > t.mostFree[first] ||
 		(m.left.free[first] == t.mostFree[first] && m.offer().Agent.ID < t.mostOn[first].offer().Agent.ID)
 	if better {
@@ -150,11 +150,11 @@ func (t *tally) addLack(m *machine) {
 	}
 }
 
-// nearMiss tells of the nearest agent, for each kind that it lacks, what is wanted and
+// nearestTexts tells of the nearest agent, for each kind that it lacks, what is wanted and
 // what is there.
-func (t *tally) nearMiss() (needs, has string) {
+func (t *refusalCounts) nearestTexts() (needs, has string) {
 	var wanted, there []string
-	for k := range kinds {
+	for k := range kindCount {
 		if t.lacks[k] > 0 {
 			wanted = append(wanted, amountText(k, t.c.want[k])+" "+kindNames[k])
 			there = append(there, amountText(k, t.nearest.left.free[k])+" "+kindNames[k])
@@ -163,27 +163,27 @@ func (t *tally) nearMiss() (needs, has string) {
 	return strings.Join(wanted, ", "), strings.Join(there, ", ")
 }
 
-func (t *tally) reasons() []Reason {
+func (t *refusalCounts) toReasons() []Reason {
 	var rs []Reason
 	put := func(n int, what string) {
 		if n > 0 {
-			rs = append(rs, Reason{Count: n, What: what})
+			rs = append(rs, Reason{Count: n, Text: what})
 		}
 	}
-	for k := range kinds {
-		if t.lack[k] > 0 {
-			put(t.lack[k], fmt.Sprintf("%s %s (most offered %s on %s, wants %s)", verb(t.lack[k], "lacks", "lack"), kindNames[k],
+	for k := range kindCount {
+		if t.lackFirst[k] > 0 {
+			put(t.lackFirst[k], fmt.Sprintf("%s %s (most offered %s on %s, wants %s)", verb(t.lackFirst[k], "lacks", "lack"), kindNames[k],
 				amountText(k, t.mostFree[k]), t.mostOn[k].offer().Agent.Hostname, amountText(k, t.c.want[k])))
 		}
 	}
 	for i := range t.unmet {
-		put(t.unmet[i], t.c.constraints[i].unmet(t.unmet[i]))
+		put(t.unmet[i], t.c.constraints[i].refusalText(t.unmet[i]))
 	}
-	put(t.full, fmt.Sprintf("%s as many as allowed (%d) already", verb(t.full, "holds", "hold"), t.c.like.MaxPerAgent))
+	put(t.full, fmt.Sprintf("%s as many as allowed (%d) already", verb(t.full, "holds", "hold"), t.c.demand.MaxPerAgent))
 	put(t.avoided, verb(t.avoided, "is", "are")+" left out after failures")
-	put(t.closed[cutOff], verb(t.closed[cutOff], "has", "have")+" an address that no other machine can reach (set the agents' --ip)")
-	put(t.closed[down], verb(t.closed[down], "is", "are")+" down for maintenance, or about to be")
-	put(t.closed[draining], verb(t.closed[draining], "turns", "turn")+" tasks away while draining")
+	put(t.excluded[hostLocalAddress], verb(t.excluded[hostLocalAddress], "has", "have")+" an address that no other machine can reach (set the agents' --ip)")
+	put(t.excluded[inMaintenance], verb(t.excluded[inMaintenance], "is", "are")+" down for maintenance, or about to be")
+	put(t.excluded[draining], verb(t.excluded[draining], "turns", "turn")+" tasks away while draining")
 	slices.SortStableFunc(rs, func(a, b Reason) int { return b.Count - a.Count })
 	return rs
 }
@@ -196,7 +196,7 @@ func verb(n int, one, many string) string {
 	return many
 }
 
-func amountText(k kind, n int64) string {
+func amountText(k resourceKind, n int64) string {
 	switch k {
 	case ports:
 		return strconv.FormatInt(n, 10)
@@ -212,7 +212,7 @@ func lackText(r Resources) string {
 		return err.Error()
 	}
 	var parts []string
-	for k := range kinds {
+	for k := range kindCount {
 		if a[k] > 0 {
 			parts = append(parts, amountText(k, a[k])+" "+kindNames[k])
 		}

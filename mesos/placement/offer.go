@@ -21,9 +21,9 @@ type Agent struct {
 	Zone    string
 }
 
-// ownOnly says that the address is good on the agent itself alone: loopback, link-local,
+// hasHostLocalAddress says that the address is good on the agent itself alone: loopback, link-local,
 // multicast or unspecified. What runs there can be reached by nobody else.
-func (a Agent) ownOnly() bool {
+func (a Agent) hasHostLocalAddress() bool {
 	ip, err := netip.ParseAddr(a.Address)
 	if err != nil {
 		return false
@@ -39,28 +39,28 @@ type Offer struct {
 	Agent Agent
 	// Role to which the resources are allocated.
 	Role string
-	// Down is when the agent is unavailable; nil when no maintenance is planned.
-	Down *Window
+	// Maintenance is when the agent is unavailable; nil when no maintenance is planned.
+	Maintenance *MaintenanceWindow
 
 	attributes []attribute
 	profile    profile
-	usable     pool
+	usable     resourcePool
 }
 
-// Window is when an agent is unavailable.
-type Window struct {
+// MaintenanceWindow is when an agent is unavailable.
+type MaintenanceWindow struct {
 	Start    time.Time
 	Duration time.Duration // 0: it does not end
 }
 
-// Over says that the window has passed.
-func (w Window) Over(now time.Time) bool {
+// HasEnded says that the window has passed.
+func (w MaintenanceWindow) HasEnded(now time.Time) bool {
 	return w.Duration > 0 && !w.Start.Add(w.Duration).After(now)
 }
 
-// nearAt says that the window has begun, or begins before lead has passed.
-func (w Window) nearAt(now time.Time, lead time.Duration) bool {
-	return !w.Over(now) && !w.Start.After(now.Add(lead))
+// isImminent says that the window has begun, or begins before lead has passed.
+func (w MaintenanceWindow) isImminent(now time.Time, lead time.Duration) bool {
+	return !w.HasEnded(now) && !w.Start.After(now.Add(lead))
 }
 
 // ParseOffer takes an offer apart. It leaves out what may not be used: revocable and
@@ -69,27 +69,27 @@ func ParseOffer(o *mesos.Offer) (*Offer, error) {
 	if o.ID.Value == "" || o.AgentID.Value == "" {
 		return nil, errors.New("the offer lacks its ID or the agent's")
 	}
-	usable, err := newPool(o.Resources)
+	usable, err := newResourcePool(o.Resources)
 	if err != nil {
 		return nil, fmt.Errorf("reading offer %s: %w", o.ID.Value, err)
 	}
 	p := &Offer{
-		ID:         o.ID.Value,
-		Agent:      agentOf(o),
-		Role:       roleOf(o),
-		Down:       WindowOf(o.Unavailability),
-		attributes: parseAttributes(o.Attributes),
-		usable:     usable,
+		ID:          o.ID.Value,
+		Agent:       agentOf(o),
+		Role:        roleOf(o),
+		Maintenance: ParseUnavailability(o.Unavailability),
+		attributes:  parseAttributes(o.Attributes),
+		usable:      usable,
 	}
 	p.profile = profileOf(p)
 	return p, nil
 }
 
 // Resources that the offer has for use.
-func (o *Offer) Resources() Resources { return o.usable.free.resources() }
+func (o *Offer) Resources() Resources { return o.usable.free.toResources() }
 
-// Repeated are the names that more than one of the agent's attributes have; rarely any.
-func (o *Offer) Repeated() []string {
+// DuplicateAttributes are the names that more than one of the agent's attributes have; rarely any.
+func (o *Offer) DuplicateAttributes() []string {
 	var names []string
 	for i := range o.attributes {
 		name := o.attributes[i].name
@@ -142,12 +142,12 @@ func roleOf(o *mesos.Offer) string {
 	return mesos.DefaultRole
 }
 
-// WindowOf reads an unavailability; nil for none.
-func WindowOf(u *mesos.Unavailability) *Window {
+// ParseUnavailability reads an unavailability; nil for none.
+func ParseUnavailability(u *mesos.Unavailability) *MaintenanceWindow {
 	if u == nil {
 		return nil
 	}
-	w := &Window{Start: time.Unix(0, u.Start.Nanoseconds).UTC()}
+	w := &MaintenanceWindow{Start: time.Unix(0, u.Start.Nanoseconds).UTC()}
 	if d := u.Duration.GetNanoseconds(); d > 0 {
 		w.Duration = time.Duration(d)
 	}

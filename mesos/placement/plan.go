@@ -18,10 +18,10 @@ type Input struct {
 	// Occupied counts the tasks that are on agents already: by group, then agent ID.
 	Occupied map[string]map[string]int
 	// Now, and how long before a maintenance window an agent is no longer used.
-	Now  time.Time
-	Lead time.Duration
-	// Down are windows that are known from elsewhere than the offers, by agent ID.
-	Down map[string]Window
+	Now             time.Time
+	MaintenanceLead time.Duration
+	// Maintenance are windows that are known from elsewhere than the offers, by agent ID.
+	Maintenance map[string]MaintenanceWindow
 	// Draining agents turned a task away; by ID, until when they are left out.
 	Draining map[string]time.Time
 }
@@ -59,12 +59,12 @@ type Result struct {
 // Plan matches all demands to all offers. The same input gives the same result, in
 // whatever order the offers are.
 func Plan(in Input) Result {
-	p := newPass(in)
+	p := newCycle(in)
 	res := Result{Matches: make([]Match, 0, len(in.Demands))}
 	for i := range in.Demands {
 		d := &in.Demands[i]
-		c := p.classOf(d)
-		if m := c.claim(d); m != nil {
+		c := p.ensureClass(d)
+		if m := c.selectSlot(d); m != nil {
 			res.Matches = append(res.Matches, c.place(i, m))
 			continue
 		}
@@ -73,52 +73,52 @@ func Plan(in Input) Result {
 	// Only now is it known what the pass leaves, so that an explanation holds for all.
 	for i := range res.Refusals {
 		d := &in.Demands[res.Refusals[i].Demand]
-		res.Refusals[i].Explanation = p.explain(p.classOf(d), d)
+		res.Refusals[i].Explanation = p.explainOnce(p.ensureClass(d), d)
 	}
 	return res
 }
 
-// machine is what one agent offers to one role.
-type machine struct {
-	first   *Offer   // by ID
-	more    []*Offer // of the same agent: few have any
-	left    pool
-	owned   bool // left is no longer an offer's own
-	closed  closure
-	profile int32 // number in the pass
-	ids     []string
+// agentSlot is what one agent offers to one role.
+type agentSlot struct {
+	first     *Offer   // by ID
+	more      []*Offer // of the same agent: few have any
+	left      resourcePool
+	isOwned   bool // left is no longer an offer's own
+	exclusion exclusion
+	profile   int32 // number in the pass
+	offerIDs  []string
 }
 
-func (m *machine) offer() *Offer { return m.first }
+func (m *agentSlot) offer() *Offer { return m.first }
 
-// closure is why nothing at all is placed on an agent.
-type closure uint8
+// exclusion is why nothing at all is placed on an agent.
+type exclusion uint8
 
 const (
-	open     closure = iota
-	cutOff           // its address is good for itself alone
-	down             // or about to go down
-	draining         // and turns away what comes
-	closures
+	notExcluded      exclusion = iota
+	hostLocalAddress           // its address is good for itself alone
+	inMaintenance              // or about to go down
+	draining                   // and turns away what comes
+	exclusionCount
 )
 
-// pass is the working state of Plan.
-type pass struct {
+// cycle is the working state of Plan.
+type cycle struct {
 	in       Input
-	machines map[string][]machine // by role, in order of agent IDs
-	classes  map[kin][]*class
+	slots    map[string][]agentSlot // by role, in order of agent IDs
+	classes  map[classKey][]*class
 	groups   map[string]*group
-	profiles profiles
+	profiles profileIndex
 }
 
-func newPass(in Input) *pass {
-	p := &pass{in: in, machines: map[string][]machine{}, classes: map[kin][]*class{}, groups: map[string]*group{}}
-	p.profiles.number = map[profile]int32{}
+func newCycle(in Input) *cycle {
+	p := &cycle{in: in, slots: map[string][]agentSlot{}, classes: map[classKey][]*class{}, groups: map[string]*group{}}
+	p.profiles.numbers = map[profile]int32{}
 	offers := slices.Clone(in.Offers)
 	SortOffers(offers)
 	for len(offers) > 0 {
-		n := sameRole(offers)
-		p.machines[offers[0].Role] = p.pool(offers[:n])
+		n := countSameRole(offers)
+		p.slots[offers[0].Role] = p.slotsOf(offers[:n])
 		offers = offers[n:]
 	}
 	return p
@@ -132,8 +132,8 @@ func SortOffers(offers []*Offer) {
 	})
 }
 
-// sameRole counts the offers that have the first one's role.
-func sameRole(sorted []*Offer) int {
+// countSameRole counts the offers that have the first one's role.
+func countSameRole(sorted []*Offer) int {
 	n := slices.IndexFunc(sorted, func(o *Offer) bool { return o.Role != sorted[0].Role })
 	if n < 0 {
 		return len(sorted)
@@ -141,61 +141,63 @@ func sameRole(sorted []*Offer) int {
 	return n
 }
 
-// pool makes machines of the offers in one role.
-func (p *pass) pool(sorted []*Offer) []machine {
-	ms := make([]machine, 0, len(sorted))
+// slotsOf makes machines of the offers in one role.
+func (p *cycle) slotsOf(sorted []*Offer) []agentSlot {
+	ms := make([]agentSlot, 0, len(sorted))
 	for i, o := range sorted {
 		if i > 0 && sorted[i-1].Agent.ID == o.Agent.ID {
 			ms[len(ms)-1].add(o)
 			continue
 		}
-		ms = append(ms, machine{first: o, left: o.usable, profile: p.profiles.of(o)})
+		ms = append(ms, agentSlot{first: o, left: o.usable, profile: p.profiles.ensureNumber(o)})
 	}
 	for i := range ms {
-		ms[i].closed = ms[i].closure(&p.in)
+		ms[i].exclusion = ms[i].findExclusion(&p.in)
 	}
 	return ms
 }
 
 // add pools another offer of the agent.
-func (m *machine) add(o *Offer) {
+func (m *agentSlot) add(o *Offer) {
 	m.more = append(m.more, o)
-	if !m.owned {
-		m.left, m.owned = m.left.clone(), true
+	if !m.isOwned {
+		m.left, m.isOwned = m.left.clone(), true
 	}
-	m.left.join(&o.usable)
+	m.left.merge(&o.usable)
 }
 
-func (m *machine) closure(in *Input) closure {
+func (m *agentSlot) findExclusion(in *Input) exclusion {
 	a := &m.first.Agent
 	switch {
-	case a.ownOnly():
-		return cutOff
-	case m.near(in):
-		return down
+	case a.hasHostLocalAddress():
+		return hostLocalAddress
+	case m.isInMaintenance(in):
+		return inMaintenance
 	case in.Draining[a.ID].After(in.Now):
 		return draining
 	}
-	return open
+	return notExcluded
 }
 
-// near says that the agent is down, or about to go down, by any of its offers or else.
-func (m *machine) near(in *Input) bool {
-	if w, planned := in.Down[m.first.Agent.ID]; planned && w.nearAt(in.Now, in.Lead) {
+// isInMaintenance says that the agent is down, or about to go down, by any of its offers or else.
+func (m *agentSlot) isInMaintenance(in *Input) bool {
+	if w, planned := in.Maintenance[m.first.Agent.ID]; planned && w.isImminent(in.Now, in.MaintenanceLead) {
 		return true
 	}
-	soon := func(o *Offer) bool { return o.Down != nil && o.Down.nearAt(in.Now, in.Lead) }
+	soon := func(o *Offer) bool {
+		return o.Maintenance != nil && o.Maintenance.isImminent(in.Now, in.MaintenanceLead)
+	}
 	return soon(m.first) || slices.ContainsFunc(m.more, soon)
 }
 
-func (m *machine) offerIDs() []string {
-	if m.ids == nil {
-		m.ids = append(m.ids, m.first.ID)
+func (m *agentSlot) collectOfferIDs() []string {
+	if m.offerIDs == nil {
+		m.offerIDs = append(m.offerIDs, m.first.ID)
 		for _, o := range m.more {
-			m.ids = append(m.ids, o.ID)
+			m.offerIDs = append(m.offerIDs, o.ID)
 		}
 	}
-	return m.ids
+	return m.offerIDs
 }
 
 // group is who is on which agent.
@@ -204,7 +206,7 @@ type group struct {
 	placed   map[string]int // in the pass
 }
 
-func (p *pass) groupOf(name string) *group {
+func (p *cycle) ensureGroup(name string) *group {
 	g := p.groups[name]
 	if g == nil {
 		g = &group{occupied: p.in.Occupied[name], placed: map[string]int{}}
@@ -214,7 +216,7 @@ func (p *pass) groupOf(name string) *group {
 }
 
 // count of the group's tasks on an agent.
-func (g *group) count(m *machine) int {
+func (g *group) count(m *agentSlot) int {
 	n := 0
 	if len(g.occupied) > 0 {
 		n += g.occupied[m.offer().Agent.ID]
@@ -226,9 +228,9 @@ func (g *group) count(m *machine) int {
 }
 
 // place takes what the demand wants off the agent.
-func (c *class) place(i int, m *machine) Match {
-	if !m.owned {
-		m.left, m.owned = m.left.clone(), true
+func (c *class) place(i int, m *agentSlot) Match {
+	if !m.isOwned {
+		m.left, m.isOwned = m.left.clone(), true
 	}
 	taken, numbers := m.left.take(c.want)
 	o := m.offer()
@@ -237,7 +239,7 @@ func (c *class) place(i int, m *machine) Match {
 		Demand:    i,
 		Agent:     o.Agent,
 		Offer:     o,
-		OfferIDs:  m.offerIDs(),
+		OfferIDs:  m.collectOfferIDs(),
 		Resources: taken,
 		Ports:     numbers,
 	}

@@ -202,7 +202,7 @@ func TestPlanKeepsAwayFromMaintenance(t *testing.T) {
 			t.Parallel()
 			o := makeOffer(1).has(64, 65536, 9999)
 			o.Unavailability = tc.window
-			res := placement.Plan(placement.Input{Demands: demands(1), Offers: parseAll(t, o), Now: noon, Lead: time.Hour})
+			res := placement.Plan(placement.Input{Demands: demands(1), Offers: parseAll(t, o), Now: noon, MaintenanceLead: time.Hour})
 			if got := len(res.Matches) == 1; got != tc.want {
 				t.Errorf("placed: %v, want %v (%v)", got, tc.want, res.Refusals)
 			}
@@ -212,13 +212,13 @@ func TestPlanKeepsAwayFromMaintenance(t *testing.T) {
 
 func TestPlanKeepsAwayFromAgentsThatOthersTellOf(t *testing.T) {
 	t.Parallel()
-	soon := placement.Window{Start: noon.Add(time.Minute)}
+	soon := placement.MaintenanceWindow{Start: noon.Add(time.Minute)}
 	for name, tc := range map[string]struct {
 		in   placement.Input
 		want string // the refusal
 	}{
-		"goes down soon":          {in: placement.Input{Down: map[string]placement.Window{"S1": soon}}, want: "0 of 1 agents fit: 1 is down for maintenance, or about to be"},
-		"another goes down":       {in: placement.Input{Down: map[string]placement.Window{"S2": soon}}},
+		"goes down soon":          {in: placement.Input{Maintenance: map[string]placement.MaintenanceWindow{"S1": soon}}, want: "0 of 1 agents fit: 1 is down for maintenance, or about to be"},
+		"another goes down":       {in: placement.Input{Maintenance: map[string]placement.MaintenanceWindow{"S2": soon}}},
 		"drains":                  {in: placement.Input{Draining: map[string]time.Time{"S1": noon.Add(time.Second)}}, want: "0 of 1 agents fit: 1 turns tasks away while draining"},
 		"has drained long enough": {in: placement.Input{Draining: map[string]time.Time{"S1": noon}}},
 		"another drains":          {in: placement.Input{Draining: map[string]time.Time{"S2": noon.Add(time.Hour)}}},
@@ -226,7 +226,7 @@ func TestPlanKeepsAwayFromAgentsThatOthersTellOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			in := tc.in
-			in.Demands, in.Offers, in.Now, in.Lead = demands(1), parseAll(t, makeOffer(1).has(64, 65536, 9999)), noon, time.Hour
+			in.Demands, in.Offers, in.Now, in.MaintenanceLead = demands(1), parseAll(t, makeOffer(1).has(64, 65536, 9999)), noon, time.Hour
 			got := ""
 			for _, r := range placement.Plan(in).Refusals {
 				got = r.Explanation.String()
@@ -280,7 +280,7 @@ func TestMatchTakesResourcesAsOffered(t *testing.T) {
 func TestSplitDividesWithoutLoss(t *testing.T) {
 	t.Parallel()
 	all := []mesos.Resource{reserved(scalar("cpus", 0.5), "k8sm"), scalar("cpus", 3.5), scalar("mem", 4096), portRange(31000, 31001)}
-	head, rest, err := placement.Split(all, placement.Resources{CPUs: 1, MemMiB: 64})
+	head, rest, err := placement.SplitResources(all, placement.Resources{CPUs: 1, MemMiB: 64})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func TestSplitDividesWithoutLoss(t *testing.T) {
 	if diff := cmp.Diff([][]mesos.Resource{wantHead, wantRest}, [][]mesos.Resource{head, rest}); diff != "" {
 		t.Errorf("parts (-want +got):\n%s", diff)
 	}
-	if _, _, err := placement.Split(all, placement.Resources{MemMiB: 5000}); err == nil {
+	if _, _, err := placement.SplitResources(all, placement.Resources{MemMiB: 5000}); err == nil {
 		t.Error("a part larger than the whole was given")
 	}
 }
@@ -397,7 +397,7 @@ func TestOfferTellsRepeatedAttributes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tc.want, parseAll(t, tc.offer)[0].Repeated()); diff != "" {
+			if diff := cmp.Diff(tc.want, parseAll(t, tc.offer)[0].DuplicateAttributes()); diff != "" {
 				t.Errorf("repeated (-want +got):\n%s", diff)
 			}
 		})

@@ -8,36 +8,36 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 )
 
-// kind of a resource, in the order in which a lack of it is told.
-type kind int
+// resourceKind of a resource, in the order in which a lack of it is told.
+type resourceKind int
 
 const (
-	cpus kind = iota
+	cpus resourceKind = iota
 	mem
 	disk
 	ports
-	kinds
+	kindCount
 )
 
-var kindNames = [kinds]string{"cpus", "mem", "disk", "ports"}
+var kindNames = [kindCount]string{"cpus", "mem", "disk", "ports"}
 
 // kindOf tells the kind of a resource by its name; false for those we do not use.
-func kindOf(name string) (kind, bool) {
+func kindOf(name string) (resourceKind, bool) {
 	i := slices.Index(kindNames[:], name)
-	return kind(i), i >= 0
+	return resourceKind(i), i >= 0
 }
 
 // amounts of each kind in thousandths (as fine as Mesos counts), but ports by one.
-type amounts [kinds]int64
+type amounts [kindCount]int64
 
-// most is above any machine, and far from where sums of thousandths overflow.
-const most = 1e12
+// maxAmount is above any machine, and far from where sums of thousandths overflow.
+const maxAmount = 1e12
 
-// mostInAll keeps the sum over all offers of an agent from overflowing.
-const mostInAll = 1000 * most
+// maxTotal keeps the sum over all offers of an agent from overflowing.
+const maxTotal = 1000 * maxAmount
 
 func thousandths(x float64) (int64, error) {
-	if math.IsNaN(x) || x < 0 || x > most {
+	if math.IsNaN(x) || x < 0 || x > maxAmount {
 		return 0, fmt.Errorf("%g is no amount of a resource", x)
 	}
 	return int64(math.Round(x * 1000)), nil
@@ -59,7 +59,7 @@ func amountsOf(r Resources) (amounts, error) {
 	return a, nil
 }
 
-func (a amounts) resources() Resources {
+func (a amounts) toResources() Resources {
 	return Resources{
 		CPUs:    float64(a[cpus]) / 1000,
 		MemMiB:  float64(a[mem]) / 1000,
@@ -68,8 +68,8 @@ func (a amounts) resources() Resources {
 	}
 }
 
-// holds says that b fits into a.
-func (a *amounts) holds(b *amounts) bool {
+// covers says that b fits into a.
+func (a *amounts) covers(b *amounts) bool {
 	return a[cpus] >= b[cpus] && a[mem] >= b[mem] && a[disk] >= b[disk] && a[ports] >= b[ports]
 }
 
@@ -81,7 +81,7 @@ func (a *amounts) add(b *amounts) {
 
 // piece is one resource of an offer: an amount with one owner.
 type piece struct {
-	kind     kind
+	kind     resourceKind
 	reserved bool
 	amount   int64
 	ports    mesos.Ranges    // of ports only
@@ -94,27 +94,27 @@ var (
 	rangesType = mesos.RANGES.Enum()
 )
 
-// pool is resources to take from, the reserved before the others: they are held for us
+// resourcePool is resources to take from, the reserved before the others: they are held for us
 // already, and cost nobody else anything.
-type pool struct {
+type resourcePool struct {
 	free     amounts
 	reserved amounts
 	pieces   []piece
 }
 
-func newPool(rs []mesos.Resource) (pool, error) {
-	p := pool{pieces: make([]piece, 0, len(rs))}
+func newResourcePool(rs []mesos.Resource) (resourcePool, error) {
+	p := resourcePool{pieces: make([]piece, 0, len(rs))}
 	for i := range rs {
-		if err := p.put(&rs[i]); err != nil {
-			return pool{}, err
+		if err := p.add(&rs[i]); err != nil {
+			return resourcePool{}, err
 		}
 	}
 	p.sort()
 	return p, nil
 }
 
-// put adds a resource, unless it is of those that are not ours to use.
-func (p *pool) put(r *mesos.Resource) error {
+// add adds a resource, unless it is of those that are not ours to use.
+func (p *resourcePool) add(r *mesos.Resource) error {
 	k, known := kindOf(r.Name)
 	if !known || r.Revocable != nil || r.Shared != nil || r.Disk != nil || r.ProviderID != nil {
 		return nil
@@ -133,7 +133,7 @@ func (p *pool) put(r *mesos.Resource) error {
 	if pc.amount == 0 {
 		return nil
 	}
-	if pc.amount > mostInAll-p.free[k] {
+	if pc.amount > maxTotal-p.free[k] {
 		return fmt.Errorf("reading %s: more than any machine has", r.Name)
 	}
 	p.pieces = append(p.pieces, pc)
@@ -144,7 +144,7 @@ func (p *pool) put(r *mesos.Resource) error {
 	return nil
 }
 
-func (p *pool) sort() {
+func (p *resourcePool) sort() {
 	slices.SortStableFunc(p.pieces, func(a, b piece) int {
 		if a.kind != b.kind {
 			return int(a.kind - b.kind)
@@ -161,8 +161,8 @@ func (p *pool) sort() {
 
 // take removes what is wanted and gives it as resources, with the ports by number. The
 // caller has made sure that it is there.
-func (p *pool) take(want amounts) (taken []mesos.Resource, portNumbers []int) {
-	taken = make([]mesos.Resource, 0, kinds)
+func (p *resourcePool) take(want amounts) (taken []mesos.Resource, portNumbers []int) {
+	taken = make([]mesos.Resource, 0, kindCount)
 	for i := range p.pieces {
 		pc := &p.pieces[i]
 		n := min(want[pc.kind], pc.amount)
@@ -179,21 +179,21 @@ func (p *pool) take(want amounts) (taken []mesos.Resource, portNumbers []int) {
 		r.Scalar, r.Ranges = nil, nil
 		if pc.kind == ports {
 			var got mesos.Ranges
-			got, pc.ports = lowest(pc.ports, n)
+			got, pc.ports = splitLowest(pc.ports, n)
 			r.Type, r.Ranges = rangesType, &mesos.Value_Ranges{Range: got}
 			portNumbers = appendPorts(portNumbers, got)
 		} else {
 			r.Type, r.Scalar = scalarType, &mesos.Value_Scalar{Value: float64(n) / 1000}
 		}
-		taken = merge(taken, r)
+		taken = appendMerged(taken, r)
 	}
 	slices.Sort(portNumbers)
 	return taken, portNumbers
 }
 
-// merge adds a resource of our making to others. (The library's own addition drops
+// appendMerged adds a resource of our making to others. (The library's own addition drops
 // what it holds to be invalid, refined reservations among it, without a word.)
-func merge(rs []mesos.Resource, r mesos.Resource) []mesos.Resource {
+func appendMerged(rs []mesos.Resource, r mesos.Resource) []mesos.Resource {
 	if len(rs) == 0 || !sameOwner(rs[len(rs)-1], r) {
 		return append(rs, r)
 	}
@@ -212,32 +212,32 @@ func sameOwner(a, b mesos.Resource) bool {
 }
 
 // clone is a pool that can be taken from without changing the first.
-func (p *pool) clone() pool {
+func (p *resourcePool) clone() resourcePool {
 	c := *p
 	c.pieces = slices.Clone(p.pieces)
 	return c
 }
 
-// join puts the pieces of another pool into p.
-func (p *pool) join(o *pool) {
+// merge puts the pieces of another pool into p.
+func (p *resourcePool) merge(o *resourcePool) {
 	p.pieces = append(p.pieces, o.pieces...)
 	p.free.add(&o.free)
 	p.reserved.add(&o.reserved)
 	p.sort()
 }
 
-// Split divides resources into a part of the size asked for and the rest.
-func Split(all []mesos.Resource, part Resources) (head, rest []mesos.Resource, err error) {
+// SplitResources divides resources into a part of the size asked for and the rest.
+func SplitResources(all []mesos.Resource, part Resources) (head, rest []mesos.Resource, err error) {
 	want, err := amountsOf(part)
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := newPool(all)
+	p, err := newResourcePool(all)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !p.free.holds(&want) {
-		return nil, nil, fmt.Errorf("the part %+v exceeds the whole %+v", part, p.free.resources())
+	if !p.free.covers(&want) {
+		return nil, nil, fmt.Errorf("the part %+v exceeds the whole %+v", part, p.free.toResources())
 	}
 	head, _ = p.take(want)
 	rest, _ = p.take(p.free)
@@ -260,8 +260,8 @@ func validPorts(rs mesos.Ranges) mesos.Ranges {
 	return valid.Sort().Squash()
 }
 
-// lowest divides n ports off the low end of ranges.
-func lowest(rs mesos.Ranges, n int64) (low, rest mesos.Ranges) {
+// splitLowest divides n ports off the low end of ranges.
+func splitLowest(rs mesos.Ranges, n int64) (low, rest mesos.Ranges) {
 	for i, r := range rs {
 		size := int64(r.End - r.Begin + 1)
 		if n < size {

@@ -29,25 +29,25 @@ func profileOf(o *Offer) profile {
 // kind keeps the number 8 apart from the text "8".
 func (a *attribute) kind() byte {
 	switch {
-	case a.scalar:
+	case a.isScalar:
 		return 1
-	case a.spans != nil:
+	case a.ranges != nil:
 		return 2
 	}
 	return 3
 }
 
-// profiles numbers the profiles of a pass, and keeps an offer for each to ask.
-type profiles struct {
-	number map[profile]int32
-	offers []*Offer
+// profileIndex numbers the profiles of a pass, and keeps an offer for each to ask.
+type profileIndex struct {
+	numbers map[profile]int32
+	offers  []*Offer
 }
 
-func (ps *profiles) of(o *Offer) int32 {
-	n, ok := ps.number[o.profile]
+func (ps *profileIndex) ensureNumber(o *Offer) int32 {
+	n, ok := ps.numbers[o.profile]
 	if !ok {
 		n = int32(len(ps.offers))
-		ps.number[o.profile] = n
+		ps.numbers[o.profile] = n
 		ps.offers = append(ps.offers, o)
 	}
 	return n
@@ -57,26 +57,26 @@ func (ps *profiles) of(o *Offer) int32 {
 // met, and above is met plus one plus the index of the first that is not.
 type verdict int16
 
-const met verdict = 1
+const allMet verdict = 1
 
-// judge asks an agent for all constraints.
-func (c *class) judge(p *pass, m *machine) verdict {
+// evaluate asks an agent for all constraints.
+func (c *class) evaluate(p *cycle, m *agentSlot) verdict {
 	v := &c.verdicts[m.profile]
 	if *v == 0 {
-		*v = c.ask(p.profiles.offers[m.profile], false)
+		*v = c.checkConstraints(p.profiles.offers[m.profile], false)
 	}
-	if *v == met && c.byHostname {
-		return c.ask(m.offer(), true)
+	if *v == allMet && c.byHostname {
+		return c.checkConstraints(m.offer(), true)
 	}
 	return *v
 }
 
-// ask goes through the constraints, on the host name or on all else.
-func (c *class) ask(o *Offer, hostname bool) verdict {
+// checkConstraints goes through the constraints, on the host name or on all else.
+func (c *class) checkConstraints(o *Offer, hostname bool) verdict {
 	for i := range c.constraints {
-		if ct := &c.constraints[i]; (ct.Attribute == Hostname) == hostname && !ct.metBy(o) {
-			return met + 1 + verdict(i)
+		if ct := &c.constraints[i]; (ct.Attribute == Hostname) == hostname && !ct.isMetBy(o) {
+			return allMet + 1 + verdict(i)
 		}
 	}
-	return met
+	return allMet
 }

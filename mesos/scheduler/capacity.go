@@ -45,9 +45,9 @@ func (c *Core) see(now time.Time, o *placement.Offer) {
 	if !known && len(c.seen) >= sightsMost {
 		return
 	}
-	seen := sight{agent: o.Remembered(), at: now, offer: o.ID}
+	seen := sight{agent: o.ToSynthetic(), at: now, offer: o.ID}
 	if h := c.held[before.offer]; h != nil && h.batch == nil {
-		seen.agent = before.agent.More(o)
+		seen.agent = before.agent.Plus(o)
 	}
 	c.seen[at] = seen
 	c.forgetLater(now)
@@ -56,7 +56,7 @@ func (c *Core) see(now time.Time, o *placement.Offer) {
 // taken remembers that something was placed on an agent.
 func (c *Core) taken(now time.Time, role, agentID string, r placement.Resources) {
 	if s, known := c.seen[spot{role, agentID}]; known {
-		s.agent, s.at = s.agent.Less(r), now
+		s.agent, s.at = s.agent.Minus(r), now
 		c.seen[spot{role, agentID}] = s
 	}
 }
@@ -116,14 +116,14 @@ func (c *Core) forgetStale(now time.Time) {
 // Capacity is what could be had, as far as is known. It is not changed by what follows.
 func (c *Core) Capacity(now time.Time) placement.Capacity {
 	if !c.launching() {
-		return placement.Capacity{Unknown: "waiting for the framework: " + c.state.Message}
+		return placement.Capacity{UnknownReason: "waiting for the framework: " + c.state.Message}
 	}
-	out := placement.Capacity{Unknown: "the master has not told of its agents", Totals: c.totals, InVain: c.inVain(now)}
+	out := placement.Capacity{UnknownReason: "the master has not told of its agents", Totals: c.totals, Unplaced: c.inVain(now)}
 	if now.Sub(c.surveyed) < c.recall() {
-		out.Surveyed = c.surveyed
+		out.SurveyedAt = c.surveyed
 	}
 	out.Free = placement.Input{
-		Occupied: map[string]map[string]int{}, Now: now, Lead: c.timing.Lead, Down: maps.Clone(c.windows), Draining: maps.Clone(c.draining),
+		Occupied: map[string]map[string]int{}, Now: now, MaintenanceLead: c.timing.Lead, Maintenance: maps.Clone(c.windows), Draining: maps.Clone(c.draining),
 	}
 	for group, agents := range c.occupied {
 		out.Free.Occupied[group] = maps.Clone(agents)
@@ -149,8 +149,8 @@ func (c *Core) waits(w *want) bool {
 
 // inVain are the wants that were refused, or that REVIVE was repeated for, when every agent
 // has had its time to offer what it has. Of those that are alike one is enough.
-func (c *Core) inVain(now time.Time) []placement.InVain {
-	var out []placement.InVain
+func (c *Core) inVain(now time.Time) []placement.UnplacedDemand {
+	var out []placement.UnplacedDemand
 	for _, w := range c.line {
 		if !c.waits(w) || c.crowded || w.since.Add(2*c.timing.Revive.First).After(now) {
 			continue
@@ -158,11 +158,11 @@ func (c *Core) inVain(now time.Time) []placement.InVain {
 		if w.judged.Before(c.since) && c.roles[w.Role].revives < 2 {
 			continue // nothing was heard since the stream began
 		}
-		if slices.ContainsFunc(out, func(v placement.InVain) bool { return v.Group == w.Group && v.Resources == w.Resources }) {
+		if slices.ContainsFunc(out, func(v placement.UnplacedDemand) bool { return v.Group == w.Group && v.Resources == w.Resources }) {
 			continue
 		}
 		why, _ := c.Explain(w.ID)
-		out = append(out, placement.InVain{Demand: w.Demand, Why: why})
+		out = append(out, placement.UnplacedDemand{Demand: w.Demand, Reason: why})
 	}
 	return out
 }

@@ -25,11 +25,11 @@ func (p *player) survey(words []string, opts map[string]string) error {
 		scalar := func(x float64) []mesos.Resource {
 			return []mesos.Resource{{Name: "cpus", Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: x}}}
 		}
-		report := placement.Report{
+		report := placement.AgentReport{
 			Info:  &mesos.AgentInfo{ID: &mesos.AgentID{Value: id}, Hostname: "host-" + id},
 			Total: scalar(cpus), Allocated: scalar(allocated),
 		}
-		all, rest, err := report.For("k8sm")
+		all, rest, err := report.ForRole("k8sm")
 		if err != nil {
 			return err
 		}
@@ -42,9 +42,9 @@ func (p *player) survey(words []string, opts map[string]string) error {
 // room tells how many tasks of a cpu there is room for.
 func (p *player) room([]string, map[string]string) error {
 	c := p.core.Capacity(p.now)
-	room := c.Room(placement.Demand{ID: "asked", Group: "asked", Role: "k8sm", Resources: placement.Resources{CPUs: 1}})
-	if room.Count == placement.Unknown {
-		p.say("room is unknown: %s", room.Why)
+	room := c.Headroom(placement.Demand{ID: "asked", Group: "asked", Role: "k8sm", Resources: placement.Resources{CPUs: 1}})
+	if room.Count == placement.UnknownCount {
+		p.say("room is unknown: %s", room.Reason)
 		return nil
 	}
 	p.say("room for %d on %d agents", room.Count, len(c.Free.Offers))

@@ -36,7 +36,7 @@ const (
 
 // learn notes the names of which an agent has several attributes.
 func (c *Core) learn(o *placement.Offer) {
-	for _, name := range o.Repeated() {
+	for _, name := range o.DuplicateAttributes() {
 		if len(c.repeated) < repeatedMost {
 			c.repeated[name] = true
 		}

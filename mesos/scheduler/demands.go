@@ -195,7 +195,7 @@ func (c *Core) Explain(taskID string) (message string, isWaiting bool) {
 	case !c.launching():
 		return "waiting for the framework: " + c.state.Message, true
 	case c.said.constraints != "" && c.roles[w.Role].constraints != "":
-		return fmt.Sprintf("waiting for offers in role %s: no agent has offered anything that meets %s", w.Role, placement.ConstraintsText(w.Constraints)), true
+		return fmt.Sprintf("waiting for offers in role %s: no agent has offered anything that meets %s", w.Role, placement.FormatConstraints(w.Constraints)), true
 	}
 	return fmt.Sprintf("waiting for offers in role %s", w.Role), true
 }

@@ -103,7 +103,7 @@ func (c *Core) plan(now time.Time) {
 	}
 	c.drained(now)
 	in := placement.Input{
-		Offers: free, Occupied: c.occupied, Now: now, Lead: c.timing.Lead, Down: c.windows, Draining: c.draining,
+		Offers: free, Occupied: c.occupied, Now: now, MaintenanceLead: c.timing.Lead, Maintenance: c.windows, Draining: c.draining,
 	}
 	for _, w := range wants {
 		in.Demands = append(in.Demands, w.Demand)

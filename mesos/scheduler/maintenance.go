@@ -14,7 +14,7 @@ import (
 type maintenance struct {
 	// windows by agent, until they have passed or are called off; and when they were last
 	// told, zero if they have been taken back.
-	windows map[string]placement.Window
+	windows map[string]placement.MaintenanceWindow
 	told    map[string]time.Time
 	// inverse are the inverse offers that the windows come from: by agent, and back.
 	inverse   map[string]string
@@ -31,7 +31,7 @@ const reasonAgentDraining = "REASON_AGENT_DRAINING"
 
 func newMaintenance() maintenance {
 	return maintenance{
-		windows: map[string]placement.Window{}, told: map[string]time.Time{}, inverse: map[string]string{}, inverseOf: map[string]string{},
+		windows: map[string]placement.MaintenanceWindow{}, told: map[string]time.Time{}, inverse: map[string]string{}, inverseOf: map[string]string{},
 		draining: map[string]time.Time{},
 	}
 }
@@ -54,7 +54,7 @@ func (c *Core) onInverseOffers(now time.Time, os []mesos.InverseOffer) {
 		}
 		ids = append(ids, o.OfferID)
 		if agentID := o.GetAgentID().GetValue(); agentID != "" {
-			c.foresee(now, agentID, placement.WindowOf(&o.Unavailability))
+			c.foresee(now, agentID, placement.ParseUnavailability(&o.Unavailability))
 			c.link(agentID, o.OfferID.Value)
 		}
 	}
@@ -77,12 +77,12 @@ func (c *Core) onRescindInverseOffer(now time.Time, id string) {
 
 // foresee takes what an offer, or an inverse offer, says of an agent; nil is that nothing
 // is planned.
-func (c *Core) foresee(now time.Time, agentID string, w *placement.Window) {
+func (c *Core) foresee(now time.Time, agentID string, w *placement.MaintenanceWindow) {
 	before, planned := c.windows[agentID]
 	switch {
 	case w == nil && !planned:
 		return
-	case w == nil || w.Over(now):
+	case w == nil || w.HasEnded(now):
 		c.forgetWindow(agentID)
 		return
 	case !planned && len(c.windows) >= windowsMost:
@@ -106,7 +106,7 @@ func (c *Core) review(now time.Time, agentID string) {
 		lapse = later(told, c.since).Add(2 * c.timing.Implicit)
 	}
 	switch begun := !w.Start.After(now); {
-	case told.IsZero() || w.Over(now) || (!begun && !lapse.After(now)):
+	case told.IsZero() || w.HasEnded(now) || (!begun && !lapse.After(now)):
 		c.forgetWindow(agentID)
 	case !begun:
 		c.agenda.set(dutyWindow, agentID, earlier(w.Start, lapse))

@@ -87,7 +87,7 @@ func (c *Core) frameworkInfo() *mesos.FrameworkInfo {
 // taskInfo makes a task with an executor of its own, both with the intent's ID.
 func (c *Core) taskInfo(in *intent) (mesos.TaskInfo, error) {
 	p := &in.payload
-	overhead, rest, err := placement.Split(in.resources, p.Overhead)
+	overhead, rest, err := placement.SplitResources(in.resources, p.Overhead)
 	if err != nil {
 		return mesos.TaskInfo{}, fmt.Errorf("dividing the resources between executor and task: %w", err)
 	}

@@ -38,7 +38,7 @@ func (c *Core) onOffers(now time.Time, os []mesos.Offer) {
 			unfit = append(unfit, id)
 			continue
 		}
-		c.foresee(now, o.Agent.ID, o.Down)
+		c.foresee(now, o.Agent.ID, o.Maintenance)
 		c.learn(o)
 		r := c.roles[o.Role]
 		if r == nil || !r.member || (r.suppressed && r.waiting == 0) || c.tearing {

@@ -156,7 +156,7 @@ type Info struct {
 }
 
 // Window is when an agent is unavailable.
-type Window = placement.Window
+type Window = placement.MaintenanceWindow
 
 // State is what is known of the registration.
 type State struct {

@@ -35,8 +35,8 @@ func (s *Session) Capacity(ctx context.Context) placement.Capacity {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.core.Capacity(s.cfg.Clock())
-	if err != nil && s.core.State().Reconciled && c.Surveyed.IsZero() {
-		c.Unknown = err.Error()
+	if err != nil && s.core.State().Reconciled && c.SurveyedAt.IsZero() {
+		c.UnknownReason = err.Error()
 	}
 	return c
 }
@@ -76,9 +76,9 @@ func (s *Session) surveyAgents(ctx context.Context) error {
 func agentOffers(agents []master.Response_GetAgents_Agent, roles []string) (totals, free []*placement.Offer) {
 	for i := range agents {
 		a := &agents[i]
-		report := placement.Report{Info: &a.AgentInfo, PID: a.GetPID(), Total: a.TotalResources, Allocated: a.AllocatedResources}
+		report := placement.AgentReport{Info: &a.AgentInfo, PID: a.GetPID(), Total: a.TotalResources, Allocated: a.AllocatedResources}
 		for _, role := range roles {
-			all, rest, err := report.For(role)
+			all, rest, err := report.ForRole(role)
 			if err != nil {
 				continue
 			}

@@ -48,24 +48,24 @@ func TestCapacityIsWhatAgentsHaveLeft(t *testing.T) {
 	cfg := config(store, m.Addr())
 	cfg.Clock = c.now
 	r := start(t, cfg)
-	if got := r.Capacity(t.Context()).Room(of(1)); got.Count > 0 {
+	if got := r.Capacity(t.Context()).Headroom(of(1)); got.Count > 0 {
 		t.Errorf("before the subscription there is room for %+v", got)
 	}
 	r.awaitState(scheduler.Subscribed)
-	room := func(d placement.Demand, change ...func(*placement.Demand)) placement.Room {
+	room := func(d placement.Demand, change ...func(*placement.Demand)) placement.Headroom {
 		for _, f := range change {
 			f(&d)
 		}
-		return r.Capacity(t.Context()).Room(d)
+		return r.Capacity(t.Context()).Headroom(d)
 	}
 	zoneB := func(d *placement.Demand) {
 		d.Constraints = []placement.Constraint{{Attribute: placement.Zone, Operator: placement.In, Values: []string{"b"}}}
 	}
-	for what, test := range map[string]struct{ got, want placement.Room }{
-		"two cpus":             {room(of(2)), placement.Room{Count: 7, Why: "needs 2 cpus on one agent; agent-2.example comes nearest, with 0.5 cpus free"}},
-		"eight cpus":           {room(of(8)), placement.Room{Count: 1, Why: "needs 8 cpus on one agent; agent-2.example comes nearest, with 6.5 cpus free"}},
-		"eight cpus in zone b": {room(of(8), zoneB), placement.Room{Why: "needs 8 cpus on one agent with @zone In [b]; agent-2.example comes nearest, with 6.5 cpus free"}},
-		"ever":                 {r.Capacity(t.Context()).Ever(of(9)), placement.Room{Why: "needs 9 cpus on one agent; agent-1.example comes nearest, with 8 cpus in all"}},
+	for what, test := range map[string]struct{ got, want placement.Headroom }{
+		"two cpus":             {room(of(2)), placement.Headroom{Count: 7, Reason: "needs 2 cpus on one agent; agent-2.example comes nearest, with 0.5 cpus free"}},
+		"eight cpus":           {room(of(8)), placement.Headroom{Count: 1, Reason: "needs 8 cpus on one agent; agent-2.example comes nearest, with 6.5 cpus free"}},
+		"eight cpus in zone b": {room(of(8), zoneB), placement.Headroom{Reason: "needs 8 cpus on one agent with @zone In [b]; agent-2.example comes nearest, with 6.5 cpus free"}},
+		"ever":                 {r.Capacity(t.Context()).HeadroomWhenEmpty(of(9)), placement.Headroom{Reason: "needs 9 cpus on one agent; agent-1.example comes nearest, with 8 cpus in all"}},
 	} {
 		if diff := cmp.Diff(test.want, test.got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
@@ -98,7 +98,7 @@ func TestThereIsNoRoomForMoreOfWhatWaitsInVain(t *testing.T) {
 	r := start(t, cfg)
 	r.awaitState(scheduler.Subscribed)
 	alike := demand(1)
-	if got := r.Capacity(t.Context()).Room(alike); got.Count != 8 {
+	if got := r.Capacity(t.Context()).Headroom(alike); got.Count != 8 {
 		t.Errorf("there is room for %+v, want 8", got)
 	}
 	huge := demand(0)
@@ -107,10 +107,10 @@ func TestThereIsNoRoomForMoreOfWhatWaitsInVain(t *testing.T) {
 	more := huge
 	more.ID = "more"
 	eventually(t, "it is in vain", func() bool {
-		got := r.Capacity(t.Context()).Room(more)
-		return got.Count == 0 && !strings.HasPrefix(got.Why, "needs")
+		got := r.Capacity(t.Context()).Headroom(more)
+		return got.Count == 0 && !strings.HasPrefix(got.Reason, "needs")
 	})
-	if got := r.Capacity(t.Context()).Room(alike); got.Count != 8 {
+	if got := r.Capacity(t.Context()).Headroom(alike); got.Count != 8 {
 		t.Errorf("there is room for %+v of what is smaller, want 8", got)
 	}
 }
@@ -141,8 +141,8 @@ func TestMasterIsSeldomAskedForItsAgents(t *testing.T) {
 		t.Errorf("the master was asked %d times although nobody wants to know", n)
 	}
 	for range 20 {
-		if got := r.Capacity(t.Context()); got.Surveyed.IsZero() {
-			t.Errorf("nothing is known: %s", got.Unknown)
+		if got := r.Capacity(t.Context()); got.SurveyedAt.IsZero() {
+			t.Errorf("nothing is known: %s", got.UnknownReason)
 		}
 	}
 	if n := asked.Load(); n != 1 {
@@ -150,13 +150,13 @@ func TestMasterIsSeldomAskedForItsAgents(t *testing.T) {
 	}
 	refuse.Store(true)
 	c.leap(time.Minute)
-	if got := r.Capacity(t.Context()); got.Surveyed.IsZero() {
+	if got := r.Capacity(t.Context()); got.SurveyedAt.IsZero() {
 		t.Error("what was told a minute ago is forgotten at the first refusal")
 	}
 	c.leap(5 * time.Minute)
 	for range 3 {
-		got := r.Capacity(t.Context()).Room(of(1))
-		if got.Count != placement.Unknown || !strings.Contains(got.Why, "403 not for you") {
+		got := r.Capacity(t.Context()).Headroom(of(1))
+		if got.Count != placement.UnknownCount || !strings.Contains(got.Reason, "403 not for you") {
 			t.Errorf("got %+v, want to be told of the refusal", got)
 		}
 	}
@@ -218,14 +218,14 @@ func TestASlowMasterKeepsNobodyWaitingForTheOthers(t *testing.T) {
 	go func() { second <- r.Capacity(ctx) }()
 	select {
 	case got := <-second:
-		if !strings.Contains(got.Unknown, context.DeadlineExceeded.Error()) {
-			t.Errorf("the second is told %q", got.Unknown)
+		if !strings.Contains(got.UnknownReason, context.DeadlineExceeded.Error()) {
+			t.Errorf("the second is told %q", got.UnknownReason)
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("the second waits for as long as the first")
 	}
 	close(answer)
-	if got := <-first; got.Surveyed.IsZero() {
-		t.Errorf("the first is told %q", got.Unknown)
+	if got := <-first; got.SurveyedAt.IsZero() {
+		t.Errorf("the first is told %q", got.UnknownReason)
 	}
 }

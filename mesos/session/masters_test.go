@@ -186,8 +186,8 @@ func TestRedirectsKeepTheCredentials(t *testing.T) {
 	r := start(t, cfg)
 	r.want(1)
 	eventually(t, "the task runs", func() bool { return store.in(scheduler.TaskRunning) == 1 })
-	if c := r.Capacity(context.Background()); c.Surveyed.IsZero() {
-		t.Errorf("operator call: %s", c.Unknown)
+	if c := r.Capacity(context.Background()); c.SurveyedAt.IsZero() {
+		t.Errorf("operator call: %s", c.UnknownReason)
 	}
 
 	cfg = config(newMemory(), other.Addr())
