@@ -67,7 +67,7 @@ var _ = Describe("Pools that scale themselves", Ordered, func() {
 	AfterEach(func() { h.KeepLogsOnFailure() })
 
 	It("go from no node to as many as pods need, and back, as the tutorial says", func(ctx SpecContext) {
-		h.follow(ctx, "## 6. Let the pool scale itself")
+		h.follow(ctx, "## 6. Autoscaling")
 		Expect(h.MustKubectl(ctx, "get", "events", "-o", "jsonpath={.items[*].reason}")).To(ContainSubstring("TriggeredScaleUp"))
 		Expect(h.MustKubectl(ctx, "get", "mesosnodes,mesosnodepools,nodes", "-o", "name")).To(BeEmpty())
 	}, SpecTimeout(8*time.Minute))
