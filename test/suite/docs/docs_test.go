@@ -1,0 +1,143 @@
+// Package docs checks the pages that users read against the code: every reason and
+// event of the API is explained, and every link leads somewhere.
+package docs
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const root = "../../.."
+
+// TestEveryReasonIsExplained holds docs/troubleshooting.md against the constants of the
+// API, in both directions: a reason that the code can show is on the page, and the page
+// explains no reason that the code does not have.
+func TestEveryReasonIsExplained(t *testing.T) {
+	page := read(t, "docs/troubleshooting.md")
+	known := map[string]bool{}
+	for name, value := range constants(t) {
+		known[value] = true
+		if !strings.Contains(page, "`"+value+"`") {
+			t.Errorf("docs/troubleshooting.md does not explain %s (%q)", name, value)
+		}
+	}
+	for _, value := range explained(page) {
+		if !known[value] {
+			t.Errorf("docs/troubleshooting.md explains %q, which is no condition, reason or event of the API", value)
+		}
+	}
+}
+
+// constants returns the conditions, reasons and events of the API: constant name to value.
+func constants(t *testing.T) map[string]string {
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "api/v1alpha1/conditions.go"), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		for i, name := range spec.Names {
+			if !regexp.MustCompile(`^(Condition|Reason|Event)[A-Z]`).MatchString(name.Name) || i >= len(spec.Values) {
+				continue
+			}
+			if value, ok := spec.Values[i].(*ast.BasicLit); ok {
+				found[name.Name], _ = strconv.Unquote(value.Value)
+			}
+		}
+		return true
+	})
+	if len(found) < 90 {
+		t.Fatalf("found %d constants of conditions, reasons and events, fewer than there were: are they in another file now?", len(found))
+	}
+	return found
+}
+
+// explained returns the words in the reason columns of the tables of the page.
+func explained(page string) (values []string) {
+	word := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
+	for line := range strings.Lines(page) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if !strings.HasPrefix(line, "|") || len(cells) < 2 {
+			continue
+		}
+		columns := cells[:1]
+		if len(cells) == 4 { // condition and reason
+			columns = cells[:2]
+		}
+		for _, m := range word.FindAllStringSubmatch(strings.Join(columns, " "), -1) {
+			values = append(values, m[1])
+		}
+	}
+	return values
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#{1,6} (.+)$`)
+	fence   = regexp.MustCompile("(?ms)^[ ]*```.*?^[ ]*```")
+)
+
+// TestLinksLeadSomewhere follows every relative link of every page, down to the heading.
+func TestLinksLeadSomewhere(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages = append(pages, filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md"))
+	links := 0
+	for _, page := range pages {
+		text := fence.ReplaceAllString(read(t, strings.TrimPrefix(page, root+"/")), "")
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			path, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(path, "://") {
+				continue
+			}
+			links++
+			target := page
+			if path != "" {
+				target = filepath.Join(filepath.Dir(page), path)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s, which does not exist", page, m[1])
+				continue
+			}
+			if anchor != "" && !slices.Contains(anchors(t, target), anchor) {
+				t.Errorf("%s links to %s, and %s has no such heading", page, m[1], target)
+			}
+		}
+	}
+	if links < 20 {
+		t.Errorf("found %d links, fewer than there were: the pattern of a link no longer fits", links)
+	}
+}
+
+// anchors returns the anchors of a page's headings, as GitHub makes them.
+func anchors(t *testing.T, page string) (all []string) {
+	text := fence.ReplaceAllString(read(t, strings.TrimPrefix(page, root+"/")), "")
+	drop := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	for _, m := range heading.FindAllStringSubmatch(text, -1) {
+		all = append(all, strings.ReplaceAll(drop.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-"))
+	}
+	return all
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
