@@ -47,8 +47,8 @@ type Reconciler struct {
 	mirror  *mirror
 	guard   *guard
 	remarks remarks
-	memory  decision.Memory
-	pasts   map[string]decision.Past // by pool
+	memory  decision.NodeStates
+	pasts   map[string]decision.RemovalHistory // by pool
 	// attend begins to watch pods and nodes; attends tells that this was done.
 	attend  func() error
 	attends bool

@@ -151,7 +151,7 @@ func (r *Reconciler) ask(ctx context.Context, p *pass, pool *pool, sizes map[str
 func (r *Reconciler) limits(pool *pool) decision.Pool {
 	scaling := pool.Spec.Autoscaling
 	out := decision.Pool{
-		Name: pool.Name, Weight: scaling.Weight, Closed: pool.barred,
+		Name: pool.Name, Weight: scaling.Weight, GrowthBlocked: pool.barred,
 		Nodes: len(pool.fleet.Alive), Min: int(scaling.MinReplicas),
 		Used: corev1.ResourceList{}, Limits: corev1.ResourceList{},
 	}
@@ -160,8 +160,8 @@ func (r *Reconciler) limits(pool *pool) decision.Pool {
 	}
 	if pool.most >= 0 && pool.backOff.IsZero() {
 		out.Max = boundedBy(out.Max, out.Nodes+pool.most)
-		if pool.most == 0 && out.Closed == "" {
-			out.Closed = "tries one node at a time, after others did not come up"
+		if pool.most == 0 && out.GrowthBlocked == "" {
+			out.GrowthBlocked = "tries one node at a time, after others did not come up"
 		}
 	}
 	if scaling.Limits.CPU != nil {

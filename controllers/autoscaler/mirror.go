@@ -99,7 +99,7 @@ func (m *mirror) followObjects(objects []client.Object) error {
 			continue
 		}
 		kept := o.DeepCopyObject().(client.Object)
-		if err := m.cluster.Set(kept); err != nil {
+		if err := m.cluster.SetObject(kept); err != nil {
 			return err
 		}
 		m.objects[key] = kept
@@ -108,7 +108,7 @@ func (m *mirror) followObjects(objects []client.Object) error {
 		if there[key] {
 			continue
 		}
-		if err := m.cluster.Unset(o); err != nil {
+		if err := m.cluster.DeleteObject(o); err != nil {
 			return err
 		}
 		delete(m.objects, key)

@@ -30,7 +30,7 @@ func (r *Reconciler) shrink(ctx context.Context, p *pass) error {
 	if r.memory == nil {
 		r.memory = recalled(p.pools)
 	}
-	in := decision.ShrinkInput{Now: p.now, Cluster: r.mirror.cluster, Pending: p.pending, Budgets: p.budgets, Memory: r.memory}
+	in := decision.ShrinkInput{Now: p.now, Cluster: r.mirror.cluster, Pending: p.pending, Budgets: p.budgets, NodeStates: r.memory}
 	sizes := map[string]mesosnodepool.Size{}
 	for _, pool := range p.pools {
 		asked, err := r.askToShrink(ctx, p, pool, sizes)
@@ -45,9 +45,9 @@ func (r *Reconciler) shrink(ctx context.Context, p *pass) error {
 	began := r.Now()
 	plan := decision.Shrink(in)
 	measureDecision("shrink", r.Now().Sub(began))
-	r.memory, r.pasts = plan.Memory, plan.Pasts
-	if !plan.Again.IsZero() {
-		p.lookAgain(max(plan.Again.Sub(p.now), settling))
+	r.memory, r.pasts = plan.NodeStates, plan.Histories
+	if !plan.RecheckAt.IsZero() {
+		p.lookAgain(max(plan.RecheckAt.Sub(p.now), settling))
 	}
 	p.plan.Launches = plan.Launches
 	return errors.Join(r.launch(ctx, p, sizes), r.remove(ctx, p, plan.Removals), r.tell(ctx, p, plan.Verdicts))
@@ -66,12 +66,12 @@ func (w *world) podsByNode() map[string][]*corev1.Pod {
 
 // recalled is what the nodes tell of what the last process remembered: since when nobody
 // would have missed them.
-func recalled(pools []*pool) decision.Memory {
-	memory := decision.Memory{}
+func recalled(pools []*pool) decision.NodeStates {
+	memory := decision.NodeStates{}
 	for _, pool := range pools {
 		for _, n := range pool.fleet.Alive {
 			if c := meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionDisruptable); c != nil && c.Status == metav1.ConditionTrue {
-				memory[n.Name] = decision.Trace{Idle: c.LastTransitionTime.Time}
+				memory[n.Name] = decision.NodeState{IdleSince: c.LastTransitionTime.Time}
 			}
 		}
 	}
@@ -83,11 +83,11 @@ func recalled(pools []*pool) decision.Memory {
 func (r *Reconciler) askToShrink(ctx context.Context, p *pass, pool *pool, sizes map[string]mesosnodepool.Size) (decision.ShrinkPool, error) {
 	down := pool.Spec.Autoscaling.ScaleDown
 	out := decision.ShrinkPool{
-		Pool:      r.limits(pool),
-		OnlyEmpty: down.ConsolidationPolicy == v1alpha1.WhenEmpty,
-		After:     duration(down.ConsolidateAfter), Lifetime: duration(down.MinNodeLifetime), Calm: duration(down.AfterGrowth),
-		Budget: intstr.FromString("10%"),
-		Grown:  grown(pool), Leaving: len(pool.fleet.Leaving), Past: r.pasts[pool.Name],
+		Pool:             r.limits(pool),
+		OnlyEmpty:        down.ConsolidationPolicy == v1alpha1.WhenEmpty,
+		ConsolidateAfter: duration(down.ConsolidateAfter), MinNodeLifetime: duration(down.MinNodeLifetime), AfterGrowth: duration(down.AfterGrowth),
+		Budget:     intstr.FromString("10%"),
+		LastGrowth: grown(pool), Leaving: len(pool.fleet.Leaving), History: r.pasts[pool.Name],
 	}
 	if down.UtilizationThreshold != nil {
 		out.Threshold = *down.UtilizationThreshold
@@ -96,9 +96,9 @@ func (r *Reconciler) askToShrink(ctx context.Context, p *pass, pool *pool, sizes
 		out.Budget = *down.Budget
 	}
 	if pool.Spec.Paused || !usable(pool) || unwell(p.pools, pool.Spec.FrameworkRef.Name) != "" {
-		out.Held = pool.barred
+		out.RemovalBlocked = pool.barred
 	}
-	if out.OnlyEmpty || out.Held != "" || len(pool.Spec.Template.Spec.Shapes) < 2 {
+	if out.OnlyEmpty || out.RemovalBlocked != "" || len(pool.Spec.Template.Spec.Shapes) < 2 {
 		return out, nil
 	}
 	var err error
@@ -122,8 +122,8 @@ func grown(p *pool) time.Time {
 func (r *Reconciler) member(p *pass, n *v1alpha1.MesosNode, pods []*corev1.Pod) decision.Member {
 	object := p.nodes[n.Name]
 	return decision.Member{
-		Name: n.Name, Node: r.mirror.nodes[n.Name], Taken: taken(n), Created: n.CreationTimestamp.Time, Ready: isReady(n),
-		Spared: spared(n) || object != nil && spared(object), Pods: pods,
+		Name: n.Name, Node: r.mirror.nodes[n.Name], Resources: taken(n), Created: n.CreationTimestamp.Time, Ready: isReady(n),
+		DoNotDisrupt: spared(n) || object != nil && spared(object), Pods: pods,
 	}
 }
 

@@ -277,7 +277,7 @@ func TestCasesOfGrowth(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, object := range test.objects {
-				if err := cluster.Set(object); err != nil {
+				if err := cluster.SetObject(object); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -142,7 +142,7 @@ func TestGrow(t *testing.T) {
 			pods: []*corev1.Pod{makePod("1", "5")},
 			pools: []decision.Pool{
 				{Name: "a", Shapes: []decision.Shape{four}},
-				{Name: "b", Closed: "it is paused", Shapes: []decision.Shape{four}},
+				{Name: "b", GrowthBlocked: "it is paused", Shapes: []decision.Shape{four}},
 			},
 			want: outcome{Refused: map[string][]string{"1": {"a: Insufficient cpu", "b: it is paused"}}},
 		},

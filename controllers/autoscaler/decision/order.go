@@ -10,9 +10,9 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 )
 
-// InOrder is the order in which pods are looked at: what matters more first, as the
+// SortForPlacement is the order in which pods are looked at: what matters more first, as the
 // scheduler does; then the larger, which are harder to place; then the older.
-func InOrder(cluster *scheduling.Cluster, pods []*corev1.Pod) []*corev1.Pod {
+func SortForPlacement(cluster *scheduling.Cluster, pods []*corev1.Pod) []*corev1.Pod {
 	type sized struct {
 		pod         *corev1.Pod
 		priority    int32

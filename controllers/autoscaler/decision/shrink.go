@@ -19,81 +19,81 @@ func Shrink(in ShrinkInput) ShrinkPlan {
 	mark := in.Cluster.Checkpoint()
 	defer in.Cluster.Revert(mark)
 
-	s := newShrinkage(in)
-	s.settle()
+	s := newScaleDown(in)
+	s.placePending()
 	for _, c := range s.candidates() {
-		s.judge(c)
+		s.decide(c)
 	}
 	return s.result()
 }
 
-// shrinkage is a decision in the making.
-type shrinkage struct {
+// scaleDown is a decision in the making.
+type scaleDown struct {
 	in      ShrinkInput
-	budgets budgets
-	pools   []*shrinking
-	// rising are nodes that take no pods yet; took are those that were given pods here.
-	rising map[string]bool
-	took   map[string]bool
-	// spares are the pools' nodes without pods, by size. They are not in the Cluster: pods
+	budgets disruptionBudgets
+	pools   []*scaleDownPool
+	// notReady are nodes that take no pods yet; took are those that were given pods here.
+	notReady  map[string]bool
+	receiving map[string]bool
+	// emptyNodes are the pools' nodes without pods, by size. They are not in the Cluster: pods
 	// that leave a node go to one only where that is smaller.
-	spares   []spare
-	verdicts map[string]Verdict
-	plan     ShrinkPlan
+	emptyNodes []emptyNode
+	verdicts   map[string]Verdict
+	plan       ShrinkPlan
 }
 
-// spare is a node without pods, but for those of its DaemonSets.
-type spare struct {
+// emptyNode is a node without pods, but for those of its DaemonSets.
+type emptyNode struct {
 	*Member
 	daemons []*corev1.Pod
 }
 
-// shrinking is a ShrinkPool, with what was taken from it.
-type shrinking struct {
+// scaleDownPool is a ShrinkPool, with what was taken from it.
+type scaleDownPool struct {
 	ShrinkPool
-	grows *pool
-	left  int // how many may go
-	spent string
-	// exchanges is how many may be replaced besides, where only the minimum keeps them.
-	exchanges int
-	// patience is After, or longer.
-	patience time.Duration
+	growth       *poolState
+	remaining    int // how many may go
+	limitMessage string
+	// replacements is how many may be replaced besides, where only the minimum keeps them.
+	replacements int
+	// idleDelay is After, or longer.
+	idleDelay time.Duration
 }
 
-func newShrinkage(in ShrinkInput) *shrinkage {
-	s := &shrinkage{in: in, budgets: newBudgets(in.Budgets), rising: map[string]bool{}, took: map[string]bool{}, verdicts: map[string]Verdict{}}
-	s.plan.Memory, s.plan.Pasts = Memory{}, map[string]Past{}
+func newScaleDown(in ShrinkInput) *scaleDown {
+	s := &scaleDown{in: in, budgets: newBudgets(in.Budgets), notReady: map[string]bool{}, receiving: map[string]bool{}, verdicts: map[string]Verdict{}}
+	s.plan.NodeStates, s.plan.Histories = NodeStates{}, map[string]RemovalHistory{}
 	for _, p := range in.Pools {
-		p.Past = p.Past.learn(&p, in.Now)
-		s.plan.Pasts[p.Name] = p.Past
+		p.History = p.History.assess(&p, in.Now)
+		s.plan.Histories[p.Name] = p.History
 		p.Members = slices.SortedFunc(slices.Values(p.Members), func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
-		s.pools = append(s.pools, newShrinking(p))
+		s.pools = append(s.pools, newScaleDownPool(p))
 		for i := range p.Members {
 			if m := &p.Members[i]; !m.Ready {
-				s.rising[m.Name] = true
+				s.notReady[m.Name] = true
 			}
 		}
 	}
-	slices.SortFunc(s.pools, func(a, b *shrinking) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.pools, func(a, b *scaleDownPool) int { return strings.Compare(a.Name, b.Name) })
 	return s
 }
 
-func newShrinking(p ShrinkPool) *shrinking {
-	allowed := budgetOf(p.Budget, len(p.Members)+p.Leaving)
-	out := &shrinking{ShrinkPool: p, grows: newPool(p.Pool), left: allowed - p.Leaving, patience: p.Past.patience(&p)}
-	out.spent = fmt.Sprintf("%d of its pool's nodes are on their way out, and the budget is %d", p.Leaving, allowed)
-	if above := len(p.Members) - p.Min; above < out.left {
-		out.exchanges = out.left - max(above, 0)
-		out.left, out.spent = above, fmt.Sprintf("its pool has no more than its minReplicas, %d", p.Min)
+func newScaleDownPool(p ShrinkPool) *scaleDownPool {
+	allowed := resolveBudget(p.Budget, len(p.Members)+p.Leaving)
+	out := &scaleDownPool{ShrinkPool: p, growth: newPoolState(p.Pool), remaining: allowed - p.Leaving, idleDelay: p.History.idleDelay(&p)}
+	out.limitMessage = fmt.Sprintf("%d of its pool's nodes are on their way out, and the budget is %d", p.Leaving, allowed)
+	if above := len(p.Members) - p.Min; above < out.remaining {
+		out.replacements = out.remaining - max(above, 0)
+		out.remaining, out.limitMessage = above, fmt.Sprintf("its pool has no more than its minReplicas, %d", p.Min)
 	}
 	return out
 }
 
-// settle places the pods that wait already: they need what they wait for.
-func (s *shrinkage) settle() {
-	for _, pod := range InOrder(s.in.Cluster, s.in.Pending) {
+// placePending places the pods that wait already: they need what they wait for.
+func (s *scaleDown) placePending() {
+	for _, pod := range SortForPlacement(s.in.Cluster, s.in.Pending) {
 		if node, placed := s.in.Cluster.Place(pod); placed {
-			s.took[node] = true
+			s.receiving[node] = true
 		}
 	}
 }
@@ -101,16 +101,16 @@ func (s *shrinkage) settle() {
 // candidate is a member that may go, as far as can be told from itself.
 type candidate struct {
 	*Member
-	pool  *shrinking
-	load  load
-	trace Trace
-	turn  turn
+	pool  *scaleDownPool
+	load  nodeLoad
+	state NodeState
+	phase phase
 }
 
 // candidates are in the order in which they go: those that a smaller spare may replace, so
 // that it does not go before; the empty ones, those that have been so for longest; then the
 // others, those that are used least. Of those that stay the verdict says why.
-func (s *shrinkage) candidates() []*candidate {
+func (s *scaleDown) candidates() []*candidate {
 	var out []*candidate
 	for _, p := range s.pools {
 		for i := range p.Members {
@@ -119,171 +119,171 @@ func (s *shrinkage) candidates() []*candidate {
 			}
 		}
 	}
-	slices.SortStableFunc(s.spares, func(a, b spare) int {
-		return cmp.Or(a.Taken.Cpu().Cmp(*b.Taken.Cpu()), a.Taken.Memory().Cmp(*b.Taken.Memory()))
+	slices.SortStableFunc(s.emptyNodes, func(a, b emptyNode) int {
+		return cmp.Or(a.Resources.Cpu().Cmp(*b.Resources.Cpu()), a.Resources.Memory().Cmp(*b.Resources.Memory()))
 	})
 	for _, c := range out {
-		c.turn = s.turnOf(c)
+		c.phase = s.phaseOf(c)
 	}
 	slices.SortStableFunc(out, func(a, b *candidate) int {
 		if a.load.pods == 0 && b.load.pods == 0 {
-			return a.trace.Idle.Compare(b.trace.Idle)
+			return a.state.IdleSince.Compare(b.state.IdleSince)
 		}
-		return cmp.Or(cmp.Compare(a.turn, b.turn), cmp.Compare(a.load.use, b.load.use))
+		return cmp.Or(cmp.Compare(a.phase, b.phase), cmp.Compare(a.load.utilization, b.load.utilization))
 	})
 	return out
 }
 
-// turn is when a candidate is judged.
-type turn int
+// phase is when a candidate is judged.
+type phase int
 
 const (
-	replaceable turn = iota
-	empty
-	underused
+	phaseReplaceable phase = iota
+	phaseEmpty
+	phaseUnderused
 )
 
-func (s *shrinkage) turnOf(c *candidate) turn {
+func (s *scaleDown) phaseOf(c *candidate) phase {
 	switch {
 	case c.load.pods == 0:
-		return empty
-	case slices.ContainsFunc(s.spares, func(m spare) bool { return smaller(m.Taken, c.Taken) }):
-		return replaceable
+		return phaseEmpty
+	case slices.ContainsFunc(s.emptyNodes, func(m emptyNode) bool { return takesLess(m.Resources, c.Resources) }):
+		return phaseReplaceable
 	}
-	return underused
+	return phaseUnderused
 }
 
 // candidate is a member's, or nil after the verdict was spoken that it stays.
-func (s *shrinkage) candidate(p *shrinking, m *Member) *candidate {
-	c := &candidate{Member: m, pool: p, load: loadOf(s.in.Cluster, m, s.in.Now), trace: s.in.Memory[m.Name]}
-	if c.load.pods == 0 && !s.took[m.Name] {
-		s.spares = append(s.spares, spare{m, c.load.daemons})
+func (s *scaleDown) candidate(p *scaleDownPool, m *Member) *candidate {
+	c := &candidate{Member: m, pool: p, load: loadOf(s.in.Cluster, m, s.in.Now), state: s.in.NodeStates[m.Name]}
+	if c.load.pods == 0 && !s.receiving[m.Name] {
+		s.emptyNodes = append(s.emptyNodes, emptyNode{m, c.load.daemons})
 		s.in.Cluster.RemoveNode(m.Name)
 	}
-	switch reason, message := s.needed(c); {
+	switch reason, message := s.keepReason(c); {
 	case reason != "":
-		s.stays(c, reason, message)
+		s.setNotDisruptable(c, reason, message)
 		return nil
-	case c.trace.Idle.IsZero():
-		c.trace.Idle = s.in.Now
+	case c.state.IdleSince.IsZero():
+		c.state.IdleSince = s.in.Now
 	}
-	s.plan.Memory[m.Name] = c.trace
+	s.plan.NodeStates[m.Name] = c.state
 	return c
 }
 
-// needed tells why a node is not to be disturbed; empty if nobody would mind.
-func (s *shrinkage) needed(c *candidate) (reason, message string) {
+// keepReason tells why a node is not to be disturbed; empty if nobody would mind.
+func (s *scaleDown) keepReason(c *candidate) (reason, message string) {
 	switch {
-	case c.Spared:
+	case c.DoNotDisrupt:
 		return v1alpha1.ReasonDoNotDisrupt, fmt.Sprintf("It is annotated %s=true.", v1alpha1.AnnotationDoNotDisrupt)
 	case !c.Ready:
 		return v1alpha1.ReasonNodeNotReady, "It is not ready yet."
-	case s.took[c.Name]:
+	case s.receiving[c.Name]:
 		return v1alpha1.ReasonUtilized, "Pods that wait for a place fit on it."
 	case c.pool.OnlyEmpty && c.load.pods+len(c.load.expendable) > 0:
 		return v1alpha1.ReasonUtilized, fmt.Sprintf("It has %d pods, and only empty nodes of its pool go.", c.load.pods+len(c.load.expendable))
 	case c.load.pods == 0:
-		return s.budgets.forbid(c.load.expendable)
-	case c.load.use >= float64(c.pool.Threshold)/100:
+		return s.budgets.violation(c.load.expendable)
+	case c.load.utilization >= float64(c.pool.Threshold)/100:
 		return v1alpha1.ReasonUtilized, fmt.Sprintf("Its pods ask for %s of it; less than %d %% would be under-used.", c.load, c.pool.Threshold)
-	case c.load.kept != "":
-		return v1alpha1.ReasonPodHoldsNode, c.load.kept
+	case c.load.heldBy != "":
+		return v1alpha1.ReasonPodHoldsNode, c.load.heldBy
 	}
-	return s.budgets.forbid(c.load.disturbed())
+	return s.budgets.violation(c.load.evicted())
 }
 
-// judge decides on a candidate, with those before it gone.
-func (s *shrinkage) judge(c *candidate) {
-	if s.took[c.Name] {
-		s.stays(c, v1alpha1.ReasonUtilized, "Pods of nodes that go fit on it.")
+// decide decides on a candidate, with those before it gone.
+func (s *scaleDown) decide(c *candidate) {
+	if s.receiving[c.Name] {
+		s.setNotDisruptable(c, v1alpha1.ReasonUtilized, "Pods of nodes that go fit on it.")
 		return
 	}
-	wait, full := s.waits(c), c.pool.full()
+	wait, full := s.waitReason(c), c.pool.limitReason()
 	switch {
-	case c.turn == replaceable:
-		s.move(c, cmp.Or(wait, full))
-	case wait == "" && full != "" && c.turn == underused && c.pool.exchanges > 0:
-		s.exchange(c, full)
+	case c.phase == phaseReplaceable:
+		s.moveOrReplace(c, cmp.Or(wait, full))
+	case wait == "" && full != "" && c.phase == phaseUnderused && c.pool.replacements > 0:
+		s.replaceAtMinimum(c, full)
 	case wait != "" || full != "":
-		s.mayGo(c, cmp.Or(wait, full))
-	case c.turn == empty:
-		cause := fmt.Sprintf("it has been empty for %s", s.since(c.trace.Idle))
+		s.setDisruptable(c, cmp.Or(wait, full))
+	case c.phase == phaseEmpty:
+		cause := fmt.Sprintf("it has been empty for %s", s.elapsedSince(c.state.IdleSince))
 		if n := len(c.load.expendable); n > 0 {
 			cause += fmt.Sprintf(", but for %d pods that are expendable", n)
 		}
 		s.remove(c, cause)
 	default:
-		s.move(c, "")
+		s.moveOrReplace(c, "")
 	}
 }
 
-// waits tells what a node that nobody would miss waits for, in words; empty if for nothing.
-func (s *shrinkage) waits(c *candidate) string {
+// waitReason tells what a node that nobody would miss waits for, in words; empty if for nothing.
+func (s *scaleDown) waitReason(c *candidate) string {
 	p := c.pool
 	for _, w := range []struct {
 		until time.Time
 		what  string
 	}{
-		{c.Created.Add(p.Lifetime), fmt.Sprintf("%s after it was created", p.Lifetime)},
-		{p.Grown.Add(p.Calm), fmt.Sprintf("%s after its pool grew", p.Calm)},
-		{c.trace.Idle.Add(p.patience), p.untilIdle()},
+		{c.Created.Add(p.MinNodeLifetime), fmt.Sprintf("%s after it was created", p.MinNodeLifetime)},
+		{p.LastGrowth.Add(p.AfterGrowth), fmt.Sprintf("%s after its pool grew", p.AfterGrowth)},
+		{c.state.IdleSince.Add(p.idleDelay), p.idleCondition()},
 	} {
 		if w.until.After(s.in.Now) {
-			s.again(w.until)
+			s.recheckAt(w.until)
 			return "It may go " + w.what + "."
 		}
 	}
-	if p.Held != "" {
-		return fmt.Sprintf("It stays for now: %s.", p.Held)
+	if p.RemovalBlocked != "" {
+		return fmt.Sprintf("It stays for now: %s.", p.RemovalBlocked)
 	}
 	return ""
 }
 
-// full tells why no more nodes of the pool may go, in words; empty if they may.
-func (p *shrinking) full() string {
-	if p.left <= 0 {
-		return fmt.Sprintf("It stays for now: %s.", p.spent)
+// limitReason tells why no more nodes of the pool may go, in words; empty if they may.
+func (p *scaleDownPool) limitReason() string {
+	if p.remaining <= 0 {
+		return fmt.Sprintf("It stays for now: %s.", p.limitMessage)
 	}
 	return ""
 }
 
-func (p *shrinking) untilIdle() string {
-	if p.patience > p.After {
-		return fmt.Sprintf("when it has been so for %s: longer than usual, since nodes of its pool that went were needed again soon", p.patience)
+func (p *scaleDownPool) idleCondition() string {
+	if p.idleDelay > p.ConsolidateAfter {
+		return fmt.Sprintf("when it has been so for %s: longer than usual, since nodes of its pool that went were needed again soon", p.idleDelay)
 	}
-	return fmt.Sprintf("when it has been so for %s", p.After)
+	return fmt.Sprintf("when it has been so for %s", p.ConsolidateAfter)
 }
 
-func (s *shrinkage) remove(c *candidate, cause string) {
-	c.pool.left--
-	c.pool.spent = "others of its pool go first"
-	s.mayGo(c, "It goes now.")
-	past := s.plan.Pasts[c.pool.Name]
-	past.Gone = append(slices.Clone(past.Gone), s.in.Now)
-	s.plan.Pasts[c.pool.Name] = past
+func (s *scaleDown) remove(c *candidate, cause string) {
+	c.pool.remaining--
+	c.pool.limitMessage = "others of its pool go first"
+	s.setDisruptable(c, "It goes now.")
+	past := s.plan.Histories[c.pool.Name]
+	past.Unassessed = append(slices.Clone(past.Unassessed), s.in.Now)
+	s.plan.Histories[c.pool.Name] = past
 	s.plan.Removals = append(s.plan.Removals, Removal{Pool: c.pool.Name, Node: c.Name, Cause: cause})
 }
 
-// mayGo says that nobody would miss a node, and what is still in the way.
-func (s *shrinkage) mayGo(c *candidate, then string) {
+// setDisruptable says that nobody would miss a node, and what is still in the way.
+func (s *scaleDown) setDisruptable(c *candidate, then string) {
 	reason, message := v1alpha1.ReasonEmpty, "No pod needs it."
 	if c.load.pods > 0 {
 		reason, message = v1alpha1.ReasonUnderutilized, fmt.Sprintf("Its pods ask for %s of it.", c.load)
 	}
-	s.say(c, Verdict{Disruptable: true, Reason: reason, Message: message + " " + then})
+	s.setVerdict(c, Verdict{Disruptable: true, Reason: reason, Message: message + " " + then})
 }
 
-func (s *shrinkage) stays(c *candidate, reason, message string) {
-	s.say(c, Verdict{Reason: reason, Message: message})
+func (s *scaleDown) setNotDisruptable(c *candidate, reason, message string) {
+	s.setVerdict(c, Verdict{Reason: reason, Message: message})
 }
 
-func (s *shrinkage) say(c *candidate, v Verdict) {
+func (s *scaleDown) setVerdict(c *candidate, v Verdict) {
 	v.Pool, v.Node = c.pool.Name, c.Name
 	s.verdicts[c.Name] = v
 }
 
 // result is the plan, with its verdicts in order.
-func (s *shrinkage) result() ShrinkPlan {
+func (s *scaleDown) result() ShrinkPlan {
 	for _, p := range s.pools {
 		for i := range p.Members {
 			s.plan.Verdicts = append(s.plan.Verdicts, s.verdicts[p.Members[i].Name])
@@ -292,11 +292,13 @@ func (s *shrinkage) result() ShrinkPlan {
 	return s.plan
 }
 
-// again has it decided again at some time, at the latest.
-func (s *shrinkage) again(at time.Time) {
-	if s.plan.Again.IsZero() || at.Before(s.plan.Again) {
-		s.plan.Again = at
+// recheckAt has it decided again at some time, at the latest.
+func (s *scaleDown) recheckAt(at time.Time) {
+	if s.plan.RecheckAt.IsZero() || at.Before(s.plan.RecheckAt) {
+		s.plan.RecheckAt = at
 	}
 }
 
-func (s *shrinkage) since(t time.Time) time.Duration { return s.in.Now.Sub(t).Round(time.Second) }
+func (s *scaleDown) elapsedSince(t time.Time) time.Duration {
+	return s.in.Now.Sub(t).Round(time.Second)
+}

@@ -59,7 +59,7 @@ func sized(name, cpu, memory string, pods ...*corev1.Pod) decision.Member {
 		pod.Spec.NodeName = name
 	}
 	return decision.Member{
-		Name: name, Node: makeNode(name, "a", cpu, memory), Taken: resources(cpu, memory),
+		Name: name, Node: makeNode(name, "a", cpu, memory), Resources: resources(cpu, memory),
 		Created: noon.Add(-24 * time.Hour), Ready: true, Pods: pods,
 	}
 }
@@ -74,30 +74,30 @@ func rising(m *decision.Member) { m.Ready = false }
 // thrift is a pool whose nodes go after five minutes, all at once if need be.
 func thrift(members ...decision.Member) decision.ShrinkPool {
 	return decision.ShrinkPool{
-		Pool: decision.Pool{Name: "general"}, Threshold: 50, After: 5 * time.Minute, Lifetime: 10 * time.Minute, Calm: 10 * time.Minute,
+		Pool: decision.Pool{Name: "general"}, Threshold: 50, ConsolidateAfter: 5 * time.Minute, MinNodeLifetime: 10 * time.Minute, AfterGrowth: 10 * time.Minute,
 		Budget: intstr.FromString("100%"), Members: members,
 	}
 }
 
-// shrinking is a world to decide on, again and again.
-type shrinking struct {
+// scaleDownPool is a world to decide on, again and again.
+type scaleDownPool struct {
 	pool    decision.ShrinkPool
 	others  []decision.Member // nodes of nobody's
 	pending []*corev1.Pod
 	pdbs    []*policyv1.PodDisruptionBudget
 	objects []runtime.Object // that plugins look up
-	memory  decision.Memory
+	memory  decision.NodeStates
 	now     time.Time
 }
 
-func (s *shrinking) decide(t *testing.T) decision.ShrinkPlan {
+func (s *scaleDownPool) decide(t *testing.T) decision.ShrinkPlan {
 	t.Helper()
 	cluster, err := scheduling.New()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, object := range s.objects {
-		if err := cluster.Set(object); err != nil {
+		if err := cluster.SetObject(object); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -111,12 +111,12 @@ func (s *shrinking) decide(t *testing.T) decision.ShrinkPlan {
 			}
 		}
 	}
-	in := decision.ShrinkInput{Now: s.now, Cluster: cluster, Pending: s.pending, Budgets: s.pdbs, Pools: []decision.ShrinkPool{s.pool}, Memory: s.memory}
+	in := decision.ShrinkInput{Now: s.now, Cluster: cluster, Pending: s.pending, Budgets: s.pdbs, Pools: []decision.ShrinkPool{s.pool}, NodeStates: s.memory}
 	plan := decision.Shrink(in)
 	if diff := cmp.Diff(plan, decision.Shrink(in)); diff != "" {
 		t.Errorf("the same again gives another plan, or the cluster was changed:\n%s", diff)
 	}
-	s.memory = plan.Memory
+	s.memory = plan.NodeStates
 	return plan
 }
 
@@ -205,7 +205,7 @@ func TestWhichNodesGo(t *testing.T) {
 			says:    "belongs to no controller",
 		},
 		"a node that must not be disrupted stays": {
-			members: []decision.Member{with(member("n1"), func(m *decision.Member) { m.Spared = true })},
+			members: []decision.Member{with(member("n1"), func(m *decision.Member) { m.DoNotDisrupt = true })},
 			want:    []string{"n1: false DoNotDisrupt"},
 		},
 		"a budget that is spent keeps the node": {
@@ -293,11 +293,11 @@ func TestWhichNodesGo(t *testing.T) {
 			want:    []string{"n1: false NodeNotReady"},
 		},
 		"a pool that has just grown does not shrink": {
-			members: []decision.Member{member("n1")}, pool: func(p *decision.ShrinkPool) { p.Grown = noon },
+			members: []decision.Member{member("n1")}, pool: func(p *decision.ShrinkPool) { p.LastGrowth = noon },
 			want: []string{"n1: true Empty"}, says: "10m0s after its pool grew",
 		},
 		"a pool that is held does not shrink": {
-			members: []decision.Member{member("n1")}, pool: func(p *decision.ShrinkPool) { p.Held = "its pool is paused" },
+			members: []decision.Member{member("n1")}, pool: func(p *decision.ShrinkPool) { p.RemovalBlocked = "its pool is paused" },
 			want: []string{"n1: true Empty"}, says: "It stays for now: its pool is paused.",
 		},
 		"a pool keeps its minimum": {
@@ -361,12 +361,12 @@ func TestWhichNodesGo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &shrinking{pool: thrift(tc.members...), others: tc.others, pending: tc.pending, pdbs: tc.pdbs, objects: tc.objects, now: noon, memory: decision.Memory{}}
+			s := &scaleDownPool{pool: thrift(tc.members...), others: tc.others, pending: tc.pending, pdbs: tc.pdbs, objects: tc.objects, now: noon, memory: decision.NodeStates{}}
 			if tc.pool != nil {
 				tc.pool(&s.pool)
 			}
 			for _, m := range tc.members {
-				s.memory[m.Name] = decision.Trace{Idle: noon.Add(-time.Hour)}
+				s.memory[m.Name] = decision.NodeState{IdleSince: noon.Add(-time.Hour)}
 			}
 			plan := s.decide(t)
 			if diff := cmp.Diff(tc.want, verdicts(plan)); diff != "" {
@@ -418,7 +418,7 @@ func beginsLater(pod *corev1.Pod) { pod.Status.Phase = corev1.PodPending }
 // keeps it.
 func TestALoadThatComesAndGoesKeepsItsNode(t *testing.T) {
 	t.Parallel()
-	s := &shrinking{now: noon}
+	s := &scaleDownPool{now: noon}
 	idle, busy := thrift(member("n1")), thrift(member("n1", replica("a", "3")))
 	step := func(p decision.ShrinkPool, after time.Duration) []string {
 		s.pool, s.now = p, s.now.Add(after)
@@ -433,8 +433,8 @@ func TestALoadThatComesAndGoesKeepsItsNode(t *testing.T) {
 	}
 	step(idle, time.Minute)
 	plan := s.decide(t)
-	if want := s.now.Add(5 * time.Minute); !plan.Again.Equal(want) {
-		t.Errorf("it is decided again at %s, want %s", plan.Again, want)
+	if want := s.now.Add(5 * time.Minute); !plan.RecheckAt.Equal(want) {
+		t.Errorf("it is decided again at %s, want %s", plan.RecheckAt, want)
 	}
 	if gone := step(idle, 5*time.Minute); len(gone) != 1 {
 		t.Error("it stays although it was empty for five minutes")
@@ -446,10 +446,10 @@ func TestALoadThatComesAndGoesKeepsItsNode(t *testing.T) {
 func TestPodsThatFitNowhereAreTriedAgainLater(t *testing.T) {
 	t.Parallel()
 	lonely := member("n1", replica("a", "1500m"))
-	s := &shrinking{now: noon, pool: thrift(lonely), memory: decision.Memory{"n1": {Idle: noon.Add(-time.Hour)}}}
+	s := &scaleDownPool{now: noon, pool: thrift(lonely), memory: decision.NodeStates{"n1": {IdleSince: noon.Add(-time.Hour)}}}
 	plan := s.decide(t)
-	if want := noon.Add(2 * time.Minute); len(plan.Removals) > 0 || !plan.Again.Equal(want) {
-		t.Errorf("removes %v and looks again at %s, want none and %s", plan.Removals, plan.Again, want)
+	if want := noon.Add(2 * time.Minute); len(plan.Removals) > 0 || !plan.RecheckAt.Equal(want) {
+		t.Errorf("removes %v and looks again at %s, want none and %s", plan.Removals, plan.RecheckAt, want)
 	}
 	s.pool = thrift(lonely, member("n2", replica("b", "2200m")))
 	s.now = s.now.Add(time.Minute)
@@ -473,29 +473,29 @@ func TestNodesStayLongerWhereThoseThatWentWereNeededAgain(t *testing.T) {
 		return out
 	}
 	for name, tc := range map[string]struct {
-		past decision.Past
+		past decision.RemovalHistory
 		made []time.Time
-		want decision.Past
+		want decision.RemovalHistory
 		says string
 	}{
-		"nothing went":                    {past: decision.Past{}, want: decision.Past{}, says: "It may go when it has been so for 5m0s."},
-		"of two one was needed again":     {past: decision.Past{Gone: before(12, 11)}, made: before(8), want: decision.Past{Rue: 0.109375, Gone: before()}, says: "so for 8m50s: longer than usual"},
-		"both were needed again":          {past: decision.Past{Gone: before(12, 11)}, made: before(8, 8), want: decision.Past{Rue: 0.234375, Gone: before()}, says: "so for 13m12s"},
-		"neither was":                     {past: decision.Past{Gone: before(12, 11), Rue: 0.5}, want: decision.Past{Rue: 0.3828125, Gone: before()}, says: "so for 18m24s"},
-		"it is not known yet":             {past: decision.Past{Gone: before(5)}, want: decision.Past{Gone: before(5)}},
-		"it is not known of the last yet": {past: decision.Past{Gone: before(12, 5)}, made: before(4), want: decision.Past{Gone: before(12, 5)}},
-		"one was made too late to tell":   {past: decision.Past{Gone: before(30), Rue: 0.5}, made: before(15), want: decision.Past{Rue: 0.4375, Gone: before()}},
-		"all were needed again, always":   {past: decision.Past{Rue: 1}, want: decision.Past{Rue: 1}, says: "so for 40m0s: longer than usual, since nodes of its pool that went were needed again soon."},
+		"nothing went":                    {past: decision.RemovalHistory{}, want: decision.RemovalHistory{}, says: "It may go when it has been so for 5m0s."},
+		"of two one was needed again":     {past: decision.RemovalHistory{Unassessed: before(12, 11)}, made: before(8), want: decision.RemovalHistory{RegretRate: 0.109375, Unassessed: before()}, says: "so for 8m50s: longer than usual"},
+		"both were needed again":          {past: decision.RemovalHistory{Unassessed: before(12, 11)}, made: before(8, 8), want: decision.RemovalHistory{RegretRate: 0.234375, Unassessed: before()}, says: "so for 13m12s"},
+		"neither was":                     {past: decision.RemovalHistory{Unassessed: before(12, 11), RegretRate: 0.5}, want: decision.RemovalHistory{RegretRate: 0.3828125, Unassessed: before()}, says: "so for 18m24s"},
+		"it is not known yet":             {past: decision.RemovalHistory{Unassessed: before(5)}, want: decision.RemovalHistory{Unassessed: before(5)}},
+		"it is not known of the last yet": {past: decision.RemovalHistory{Unassessed: before(12, 5)}, made: before(4), want: decision.RemovalHistory{Unassessed: before(12, 5)}},
+		"one was made too late to tell":   {past: decision.RemovalHistory{Unassessed: before(30), RegretRate: 0.5}, made: before(15), want: decision.RemovalHistory{RegretRate: 0.4375, Unassessed: before()}},
+		"all were needed again, always":   {past: decision.RemovalHistory{RegretRate: 1}, want: decision.RemovalHistory{RegretRate: 1}, says: "so for 40m0s: longer than usual, since nodes of its pool that went were needed again soon."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &shrinking{now: noon, pool: thrift(member("n1")), memory: decision.Memory{"n1": {Idle: noon.Add(-time.Minute)}}}
+			s := &scaleDownPool{now: noon, pool: thrift(member("n1")), memory: decision.NodeStates{"n1": {IdleSince: noon.Add(-time.Minute)}}}
 			for i, at := range tc.made {
 				s.pool.Members = append(s.pool.Members, with(member(fmt.Sprintf("new-%d", i), replica(fmt.Sprintf("p-%d", i), "3")), func(m *decision.Member) { m.Created = at }))
 			}
-			s.pool.Past = tc.past
+			s.pool.History = tc.past
 			plan := s.decide(t)
-			if diff := cmp.Diff(tc.want, plan.Pasts["general"], cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(tc.want, plan.Histories["general"], cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("what is remembered (-want +got):\n%s", diff)
 			}
 			if says := plan.Verdicts[0].Message; !strings.Contains(says, tc.says) {
@@ -507,8 +507,8 @@ func TestNodesStayLongerWhereThoseThatWentWereNeededAgain(t *testing.T) {
 
 func TestThatANodeWentIsRemembered(t *testing.T) {
 	t.Parallel()
-	s := &shrinking{now: noon, pool: thrift(member("n1"), member("n2")), memory: decision.Memory{"n1": {Idle: noon.Add(-time.Hour)}}}
-	if past := s.decide(t).Pasts["general"]; len(past.Gone) != 1 || !past.Gone[0].Equal(noon) {
+	s := &scaleDownPool{now: noon, pool: thrift(member("n1"), member("n2")), memory: decision.NodeStates{"n1": {IdleSince: noon.Add(-time.Hour)}}}
+	if past := s.decide(t).Histories["general"]; len(past.Unassessed) != 1 || !past.Unassessed[0].Equal(noon) {
 		t.Errorf("what is remembered is %+v, want that one went at noon", past)
 	}
 }

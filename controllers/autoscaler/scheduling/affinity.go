@@ -10,43 +10,43 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/interpodaffinity"
 )
 
-// affinity keeps the state of InterPodAffinity, by the plugin's own AddPod and RemovePod:
+// affinityTracker keeps the state of InterPodAffinity, by the plugin's own AddPod and RemovePod:
 // its counts are sums, and stay right however long they are carried on.
-type affinity struct {
-	cluster *Cluster
-	sieve   *sieve
-	pod     fwk.PodInfo
-	labels  labels.Set // of the pod's namespace
-	keys    []string   // the topology keys of its affinity
-	anti    []string   // and of its anti-affinity
+type affinityTracker struct {
+	cluster          *Cluster
+	cache            *filterCache
+	pod              fwk.PodInfo
+	namespaceLabels  labels.Set // of the pod's namespace
+	affinityKeys     []string   // the topology keys of its affinity
+	antiAffinityKeys []string   // and of its anti-affinity
 }
 
-func newAffinity(c *Cluster, s *sieve) tracker {
-	t := &affinity{cluster: c, sieve: s, labels: c.namespaceLabels(s.pod.Namespace)}
-	s.prepare(framework.NewCycleState(), c.infos())
+func newAffinityTracker(c *Cluster, s *filterCache) tracker {
+	t := &affinityTracker{cluster: c, cache: s, namespaceLabels: c.namespaceLabels(s.pod.Namespace)}
+	s.runPreFilter(framework.NewCycleState(), c.listNodeInfos())
 	info, err := framework.NewPodInfo(s.pod)
 	t.pod = info
 	if err != nil {
 		return t // refused by PreFilter as well
 	}
 	for _, term := range info.GetRequiredAffinityTerms() {
-		t.keys = append(t.keys, term.TopologyKey)
+		t.affinityKeys = append(t.affinityKeys, term.TopologyKey)
 	}
 	for _, term := range info.GetRequiredAntiAffinityTerms() {
-		t.anti = append(t.anti, term.TopologyKey)
+		t.antiAffinityKeys = append(t.antiAffinityKeys, term.TopologyKey)
 	}
-	for _, key := range append(t.keys, t.anti...) {
-		c.index(key)
+	for _, key := range append(t.affinityKeys, t.antiAffinityKeys...) {
+		c.indexLabel(key)
 	}
 	return t
 }
 
-func (t *affinity) concerns(pod fwk.PodInfo) bool {
-	if t.sieve.refusal != "" {
+func (t *affinityTracker) isAffectedBy(pod fwk.PodInfo) bool {
+	if t.cache.rejection != "" {
 		return false
 	}
 	for _, term := range pod.GetRequiredAntiAffinityTerms() {
-		if term.Matches(t.pod.GetPod(), t.labels) {
+		if term.Matches(t.pod.GetPod(), t.namespaceLabels) {
 			return true
 		}
 	}
@@ -61,60 +61,60 @@ func (t *affinity) concerns(pod fwk.PodInfo) bool {
 	return false
 }
 
-func (t *affinity) added(pod fwk.PodInfo, slot int) {
-	if t.sieve.passes {
+func (t *affinityTracker) podAdded(pod fwk.PodInfo, slot int) {
+	if t.cache.skipped {
 		// There was nothing to look at before this pod came.
-		t.sieve.prepare(framework.NewCycleState(), t.cluster.infos())
+		t.cache.runPreFilter(framework.NewCycleState(), t.cluster.listNodeInfos())
 		return
 	}
 	node := t.cluster.nodes[slot]
-	t.extensions().AddPod(context.Background(), t.sieve.state, t.sieve.pod, pod, node)
-	t.openAround(node.Node(), t.keys)
+	t.extensions().AddPod(context.Background(), t.cache.state, t.cache.pod, pod, node)
+	t.invalidateDomains(node.Node(), t.affinityKeys)
 }
 
-func (t *affinity) removed(pod fwk.PodInfo, slot int) {
-	if t.sieve.passes {
+func (t *affinityTracker) podRemoved(pod fwk.PodInfo, slot int) {
+	if t.cache.skipped {
 		return
 	}
 	node := t.cluster.nodes[slot]
-	t.extensions().RemovePod(context.Background(), t.sieve.state, t.sieve.pod, pod, node)
-	if len(t.keys) > 0 {
+	t.extensions().RemovePod(context.Background(), t.cache.state, t.cache.pod, pod, node)
+	if len(t.affinityKeys) > 0 {
 		// The last pod that the affinity is to lets it start anew, anywhere.
-		*t.sieve.closed = nil
+		*t.cache.rejected = nil
 		return
 	}
-	t.openAround(node.Node(), t.anti)
+	t.invalidateDomains(node.Node(), t.antiAffinityKeys)
 	for _, term := range pod.GetRequiredAntiAffinityTerms() {
-		t.cluster.index(term.TopologyKey)
-		t.openAround(node.Node(), []string{term.TopologyKey})
+		t.cluster.indexLabel(term.TopologyKey)
+		t.invalidateDomains(node.Node(), []string{term.TopologyKey})
 	}
 }
 
-func (t *affinity) extensions() fwk.PreFilterExtensions {
-	return t.sieve.plugin.preFilter.PreFilterExtensions()
+func (t *affinityTracker) extensions() fwk.PreFilterExtensions {
+	return t.cache.plugin.preFilter.PreFilterExtensions()
 }
 
-func (t *affinity) openAround(node *corev1.Node, keys []string) {
+func (t *affinityTracker) invalidateDomains(node *corev1.Node, keys []string) {
 	for _, key := range keys {
 		value, ok := node.Labels[key]
 		if !ok {
 			continue
 		}
 		for _, slot := range t.cluster.topology[key][value] {
-			t.sieve.closed.remove(slot)
+			t.cache.rejected.remove(slot)
 		}
 	}
 }
 
-func (t *affinity) joined(int) {}
-func (t *affinity) left(int)   {}
-func (t *affinity) opened(int) {}
-func (t *affinity) settle()    {}
+func (t *affinityTracker) nodeAdded(int)       {}
+func (t *affinityTracker) nodeRemoved(int)     {}
+func (t *affinityTracker) slotInvalidated(int) {}
+func (t *affinityTracker) flush()              {}
 
-// refused: nodes of the same domains are refused alike, where it was affinity that refused.
-func (t *affinity) refused(slot int, status *fwk.Status) []int {
-	if len(t.keys) == 0 || reasonOf(status) != interpodaffinity.ErrReasonAffinityRulesNotMatch {
+// alsoRejected: nodes of the same domains are refused alike, where it was affinity that refused.
+func (t *affinityTracker) alsoRejected(slot int, status *fwk.Status) []int {
+	if len(t.affinityKeys) == 0 || reasonOf(status) != interpodaffinity.ErrReasonAffinityRulesNotMatch {
 		return nil
 	}
-	return t.cluster.alike(slot, t.keys)
+	return t.cluster.slotsInSameDomains(slot, t.affinityKeys)
 }

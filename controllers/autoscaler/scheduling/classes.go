@@ -10,33 +10,33 @@ import (
 // maxClasses bounds what is remembered of pods; where there are more, it is learned again.
 const maxClasses = 1 << 14
 
-// class is pods that plugins do not tell apart.
-type class struct {
-	kin    *kin
-	info   framework.PodInfo // of one of them, with what it asks for worked out
-	sieves []*sieve          // for each plugin its sieve, nil where it is asked about each pod anew; empty until one is asked for
+// equivalenceClass is pods that plugins do not tell apart.
+type equivalenceClass struct {
+	tracked *trackedClass
+	info    framework.PodInfo // of one of them, with what it asks for worked out
+	caches  []*filterCache    // for each plugin its sieve, nil where it is asked about each pod anew; empty until one is asked for
 }
 
-// kin are pods that the trackers see alike, and the sieves that they concern.
-type kin struct {
-	concerned []*sieve
-	seen      []int // how many sieves of each tracked plugin were looked at
-	lesson    int   // the Cluster's, when they were
+// trackedClass are pods that the trackers see alike, and the sieves that they concern.
+type trackedClass struct {
+	affected   []*filterCache
+	seen       []int // how many sieves of each tracked plugin were looked at
+	generation int   // the Cluster's, when they were
 }
 
-// forget everything that plugins said.
-func (c *Cluster) forget() {
-	c.classes, c.kin = map[string]*class{}, map[string]*kin{}
-	c.lesson++
+// resetCaches everything that plugins said.
+func (c *Cluster) resetCaches() {
+	c.classes, c.trackedClasses = map[string]*equivalenceClass{}, map[string]*trackedClass{}
+	c.generation++
 	for _, p := range c.plugins {
-		p.sieves, p.all = map[string]*sieve{}, nil
+		p.cacheByKey, p.caches = map[string]*filterCache{}, nil
 	}
 }
 
 // classOf is the class of a pod that is on no node yet, whatever its spec and status say.
-func (c *Cluster) classOf(pod *corev1.Pod) *class {
+func (c *Cluster) classOf(pod *corev1.Pod) *equivalenceClass {
 	var space [1024]byte
-	name := key(space[:0])
+	name := classKey(space[:0])
 	ends := make([]int, len(c.plugins))
 	for i, p := range c.plugins {
 		if with := p.keyOf(name, pod); with != nil {
@@ -51,88 +51,88 @@ func (c *Cluster) classOf(pod *corev1.Pod) *class {
 		return known
 	}
 	if len(c.classes) >= maxClasses {
-		c.forget()
+		c.resetCaches()
 	}
 	bare := *pod
 	bare.Spec.NodeName, bare.Status = "", corev1.PodStatus{}
-	made := &class{kin: c.kinOf(pod), info: *newInfo(&bare)}
+	made := &equivalenceClass{tracked: c.trackedClassOf(pod), info: *newPodInfo(&bare)}
 	c.classes[string(name)] = made
 	return made
 }
 
-func newInfo(pod *corev1.Pod) *framework.PodInfo {
+func newPodInfo(pod *corev1.Pod) *framework.PodInfo {
 	// The API server lets terms through that can't be parsed; the scheduler goes on without them.
 	info, _ := framework.NewPodInfo(pod)
 	info.CalculateResource()
 	return info
 }
 
-// of is what is known of a pod of the class.
-func (cl *class) of(pod *corev1.Pod) *framework.PodInfo {
+// infoFor is what is known of a pod of the class.
+func (cl *equivalenceClass) infoFor(pod *corev1.Pod) *framework.PodInfo {
 	info := cl.info
 	info.Pod = pod
 	return &info
 }
 
-func (c *Cluster) sievesOf(cl *class, pod *corev1.Pod) []*sieve {
-	if cl.sieves == nil {
-		cl.sieves = make([]*sieve, len(c.plugins))
+func (c *Cluster) filterCachesOf(cl *equivalenceClass, pod *corev1.Pod) []*filterCache {
+	if cl.caches == nil {
+		cl.caches = make([]*filterCache, len(c.plugins))
 		for i, p := range c.plugins {
-			if name := p.keyOf(key{}, pod); name != nil {
-				cl.sieves[i] = c.sieve(p, string(name), pod)
+			if name := p.keyOf(classKey{}, pod); name != nil {
+				cl.caches[i] = c.filterCache(p, string(name), pod)
 			}
 		}
 	}
-	return cl.sieves
+	return cl.caches
 }
 
-func (c *Cluster) sieve(p *plugin, name string, pod *corev1.Pod) *sieve {
-	s, ok := p.sieves[name]
+func (c *Cluster) filterCache(p *plugin, name string, pod *corev1.Pod) *filterCache {
+	s, ok := p.cacheByKey[name]
 	if !ok {
 		s = c.newSieve(p, pod)
-		p.sieves[name] = s
-		p.all = append(p.all, s)
+		p.cacheByKey[name] = s
+		p.caches = append(p.caches, s)
 	}
 	return s
 }
 
 func (c *Cluster) eachTracker(do func(tracker)) {
 	for _, p := range c.plugins {
-		if !p.tracked {
+		if !p.clusterWide {
 			continue
 		}
-		for _, s := range p.all {
+		for _, s := range p.caches {
 			do(s.tracker)
 		}
 	}
 }
 
-func (c *Cluster) kinOf(pod *corev1.Pod) *kin {
+func (c *Cluster) trackedClassOf(pod *corev1.Pod) *trackedClass {
 	var space [512]byte
-	name := key(space[:0]).podAffinity(pod)
-	k, ok := c.kin[string(name)]
+	name := classKey(space[:0]).podAffinity(pod)
+	k, ok := c.trackedClasses[string(name)]
 	if !ok {
-		k = &kin{seen: make([]int, len(c.plugins)), lesson: c.lesson}
-		c.kin[string(name)] = k
+		k = &trackedClass{seen: make([]int, len(c.plugins)), generation: c.generation}
+		c.trackedClasses[string(name)] = k
 	}
 	return k
 }
 
-// concerned are the sieves to whose state it matters where this pod is.
-func (c *Cluster) concerned(k *kin, pod *framework.PodInfo) []*sieve {
-	if k.lesson != c.lesson {
-		*k = kin{seen: make([]int, len(c.plugins)), lesson: c.lesson}
+// affectedCaches are the sieves to whose state it matters where this pod is.
+func (c *Cluster) affectedCaches(k *trackedClass, pod *framework.PodInfo) []*filterCache {
+	if k.generation != c.generation {
+		*k = trackedClass{seen: make([]int, len(c.plugins)), generation: c.generation}
 	}
 	for i, p := range c.plugins {
-		if !p.tracked {
+		if !p.clusterWide {
 			continue
 		}
-		for _, s := range p.all[k.seen[i]:] {
-			if s.tracker.concerns(pod) {
-				k.concerned = append(k.concerned, s)
+		for _, s := range p.caches[k.seen[i]:] {
+			if s.tracker.isAffectedBy(pod) {
+				k.affected = append(k.affected, s)
 			}
 		}
-		k.seen[i] = len(p.all)
+		k.seen[i] = len(p.caches)
 	}
-	return k.concerned
+	return k.affected
 }

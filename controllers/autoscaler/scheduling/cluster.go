@@ -21,106 +21,106 @@ type Cluster struct {
 	plugins []*plugin
 	objects informers.SharedInformerFactory
 
-	nodes    []*framework.NodeInfo       // by slot; nil where there is none
-	live     slotSet                     // the slots of nodes; the others are templates' or free
-	slots    map[string]int              // slot of each node
-	pods     map[types.UID]*place        // where each pod is
-	topology map[string]map[string][]int // slots by the value of a label, for labels that are topology keys
-	listed   []fwk.NodeInfo              // the nodes, nil where it must be made again
+	nodes     []*framework.NodeInfo       // by slot; nil where there is none
+	liveSlots slotSet                     // the slots of nodes; the others are templates' or free
+	slots     map[string]int              // slot of each node
+	pods      map[types.UID]*podLocation  // where each pod is
+	topology  map[string]map[string][]int // slots by the value of a label, for labels that are topology keys
+	nodeInfos []fwk.NodeInfo              // the nodes, nil where it must be made again
 
-	classes map[string]*class // pods that plugins see alike
-	kin     map[string]*kin   // pods that trackers see alike
-	lesson  int               // grows with each time that what was learned of classes is forgotten
+	classes        map[string]*equivalenceClass // pods that plugins see alike
+	trackedClasses map[string]*trackedClass     // pods that trackers see alike
+	generation     int                          // grows with each time that what was learned of classes is forgotten
 
-	undo []func() // takes back each change since the first Checkpoint that is open
-	open int      // Checkpoints that were not reverted
+	undo            []func() // takes back each change since the first Checkpoint that is open
+	openCheckpoints int      // Checkpoints that were not reverted
 }
 
-// place is where a pod is.
-type place struct {
-	slot int
-	info *framework.PodInfo
-	kin  *kin
+// podLocation is where a pod is.
+type podLocation struct {
+	slot  int
+	info  *framework.PodInfo
+	class *trackedClass
 }
 
 // Mark is a moment that a Cluster can be brought back to.
-type Mark struct{ undo, open int }
+type Mark struct{ undo, openCheckpoints int }
 
 // New makes a Cluster without nodes.
 func New() (*Cluster, error) {
 	c := &Cluster{
-		objects: newObjects(), slots: map[string]int{}, pods: map[types.UID]*place{}, topology: map[string]map[string][]int{},
+		objects: newInformerStores(), slots: map[string]int{}, pods: map[types.UID]*podLocation{}, topology: map[string]map[string][]int{},
 	}
 	var err error
-	if c.plugins, err = newPlugins(snapshot{cluster: c}, c.objects); err != nil {
+	if c.plugins, err = newPlugins(sharedLister{cluster: c}, c.objects); err != nil {
 		return nil, err
 	}
-	c.forget()
+	c.resetCaches()
 	return c, nil
 }
 
-// Set adds or replaces an object that plugins look up: a namespace, or what has to do with
+// SetObject adds or replaces an object that plugins look up: a namespace, or what has to do with
 // volumes. It is not taken back by Revert.
-func (c *Cluster) Set(object runtime.Object) error {
+func (c *Cluster) SetObject(object runtime.Object) error {
 	store, err := storeOf(c.objects, object)
 	if err != nil {
 		return err
 	}
-	c.forgetIfSeen(object)
+	c.resetCachesFor(object)
 	return store.Update(object)
 }
 
-// Unset removes an object that was Set.
-func (c *Cluster) Unset(object runtime.Object) error {
+// DeleteObject removes an object that was Set.
+func (c *Cluster) DeleteObject(object runtime.Object) error {
 	store, err := storeOf(c.objects, object)
 	if err != nil {
 		return err
 	}
-	c.forgetIfSeen(object)
+	c.resetCachesFor(object)
 	return store.Delete(object)
 }
 
-// forgetIfSeen: what plugins know of classes of pods comes from namespaces, besides nodes
+// resetCachesFor: what plugins know of classes of pods comes from namespaces, besides nodes
 // and pods; volumes they look up anew.
-func (c *Cluster) forgetIfSeen(object runtime.Object) {
+func (c *Cluster) resetCachesFor(object runtime.Object) {
 	if _, ok := object.(*corev1.Namespace); ok {
-		c.forget()
+		c.resetCaches()
 	}
 }
 
 // AddNode adds a node, or replaces the one of that name under its pods, and adds pods to it.
 func (c *Cluster) AddNode(node *corev1.Node, pods ...*corev1.Pod) {
 	if slot, ok := c.slots[node.Name]; ok {
-		c.replace(slot, node)
+		c.replaceNode(slot, node)
 	} else {
-		c.join(c.freeSlot(), node)
+		c.insertNode(c.freeSlot(), node)
 	}
 	for _, pod := range pods {
-		c.add(pod, c.slots[node.Name])
+		c.addPodToSlot(pod, c.slots[node.Name])
 	}
 }
 
-func (c *Cluster) replace(slot int, node *corev1.Node) {
+func (c *Cluster) replaceNode(slot int, node *corev1.Node) {
 	info := c.nodes[slot]
-	if before := info.Node(); sameToPlugins(before, node) {
+	if before := info.Node(); equalForPlugins(before, node) {
 		info.SetNode(node)
-		c.changed(func() { c.nodes[slot].SetNode(before) })
+		c.recordUndo(func() { c.nodes[slot].SetNode(before) })
 		return
 	}
-	var places []*place
+	var places []*podLocation
 	for _, pod := range info.Pods {
 		places = append(places, c.pods[pod.GetPod().UID])
 	}
 	c.RemoveNode(node.Name)
-	c.join(slot, node)
+	c.insertNode(slot, node)
 	for _, at := range places {
-		c.put(at)
+		c.insertPod(at)
 	}
 }
 
-// sameToPlugins tells of two versions of a node whether filters see them alike: most changes
+// equalForPlugins tells of two versions of a node whether filters see them alike: most changes
 // to a node are heartbeats.
-func sameToPlugins(a, b *corev1.Node) bool {
+func equalForPlugins(a, b *corev1.Node) bool {
 	return equality.Semantic.DeepEqual(a.Labels, b.Labels) &&
 		equality.Semantic.DeepEqual(a.Annotations, b.Annotations) &&
 		equality.Semantic.DeepEqual(a.Spec, b.Spec) &&
@@ -137,35 +137,35 @@ func (c *Cluster) freeSlot() int {
 	return slot
 }
 
-// occupy puts a node in a slot, where no plugin knows it yet.
-func (c *Cluster) occupy(slot int, node *corev1.Node) {
+// occupySlot puts a node in a slot, where no plugin knows it yet.
+func (c *Cluster) occupySlot(slot int, node *corev1.Node) {
 	info := framework.NewNodeInfo()
 	info.SetNode(node)
 	c.nodes[slot] = info
 	c.indexNode(slot, node)
 	for _, p := range c.plugins {
-		for _, s := range p.all {
-			s.open(slot)
+		for _, s := range p.caches {
+			s.invalidate(slot)
 		}
 	}
 }
 
-func (c *Cluster) vacate(slot int) {
+func (c *Cluster) vacateSlot(slot int) {
 	c.unindexNode(slot, c.nodes[slot].Node())
 	c.nodes[slot] = nil
 }
 
-func (c *Cluster) join(slot int, node *corev1.Node) {
-	c.occupy(slot, node)
-	c.live.add(slot)
+func (c *Cluster) insertNode(slot int, node *corev1.Node) {
+	c.occupySlot(slot, node)
+	c.liveSlots.add(slot)
 	c.slots[node.Name] = slot
-	if c.listed != nil && slot == len(c.nodes)-1 {
-		c.listed = append(c.listed, c.nodes[slot])
+	if c.nodeInfos != nil && slot == len(c.nodes)-1 {
+		c.nodeInfos = append(c.nodeInfos, c.nodes[slot])
 	} else {
-		c.listed = nil
+		c.nodeInfos = nil
 	}
-	c.eachTracker(func(t tracker) { t.joined(slot) })
-	c.changed(func() { c.RemoveNode(node.Name) })
+	c.eachTracker(func(t tracker) { t.nodeAdded(slot) })
+	c.recordUndo(func() { c.RemoveNode(node.Name) })
 }
 
 // RemoveNode removes a node and the pods on it. It does nothing where there is none.
@@ -179,11 +179,11 @@ func (c *Cluster) RemoveNode(name string) {
 		c.RemovePod(pod.GetPod())
 	}
 	delete(c.slots, name)
-	c.live.remove(slot)
-	c.vacate(slot)
-	c.listed = nil
-	c.eachTracker(func(t tracker) { t.left(slot) })
-	c.changed(func() { c.join(slot, node) })
+	c.liveSlots.remove(slot)
+	c.vacateSlot(slot)
+	c.nodeInfos = nil
+	c.eachTracker(func(t tracker) { t.nodeRemoved(slot) })
+	c.recordUndo(func() { c.insertNode(slot, node) })
 }
 
 // AddPod adds a pod, known by its UID, to the node that its spec names. Pods that are done
@@ -202,36 +202,36 @@ func (c *Cluster) Put(pod *corev1.Pod, node string) error {
 	if pod.UID == "" {
 		return fmt.Errorf("adding pod %s/%s: it has no UID", pod.Namespace, pod.Name)
 	}
-	c.add(pod, slot)
+	c.addPodToSlot(pod, slot)
 	return nil
 }
 
-func (c *Cluster) add(pod *corev1.Pod, slot int) {
+func (c *Cluster) addPodToSlot(pod *corev1.Pod, slot int) {
 	c.RemovePod(pod)
 	cl := c.classOf(pod)
-	info := cl.of(pod)
-	if resized(pod) {
-		info = newInfo(pod)
+	info := cl.infoFor(pod)
+	if hasResizeStatus(pod) {
+		info = newPodInfo(pod)
 	}
-	c.put(&place{slot: slot, info: info, kin: cl.kin})
+	c.insertPod(&podLocation{slot: slot, info: info, class: cl.tracked})
 }
 
-// resized tells whether the status of a pod may say that it takes something else than its
+// hasResizeStatus tells whether the status of a pod may say that it takes something else than its
 // spec asks for.
-func resized(pod *corev1.Pod) bool {
+func hasResizeStatus(pod *corev1.Pod) bool {
 	of := &pod.Status
 	reported := func(s corev1.ContainerStatus) bool { return s.Resources != nil || s.AllocatedResources != nil }
 	return of.Resources != nil || of.AllocatedResources != nil || len(of.NodeAllocatableResourceClaimStatuses) > 0 ||
 		slices.ContainsFunc(of.ContainerStatuses, reported) || slices.ContainsFunc(of.InitContainerStatuses, reported)
 }
 
-func (c *Cluster) put(at *place) {
+func (c *Cluster) insertPod(at *podLocation) {
 	c.nodes[at.slot].AddPodInfo(at.info)
 	c.pods[at.info.Pod.UID] = at
-	for _, s := range c.concerned(at.kin, at.info) {
-		s.tracker.added(at.info, at.slot)
+	for _, s := range c.affectedCaches(at.class, at.info) {
+		s.tracker.podAdded(at.info, at.slot)
 	}
-	c.changed(func() { c.RemovePod(at.info.Pod) })
+	c.recordUndo(func() { c.RemovePod(at.info.Pod) })
 }
 
 // RemovePod removes a pod. It does nothing where it isn't.
@@ -245,16 +245,16 @@ func (c *Cluster) RemovePod(pod *corev1.Pod) {
 	}
 	delete(c.pods, pod.UID)
 	for _, p := range c.plugins {
-		if p.local {
-			for _, s := range p.all {
-				s.closed.remove(at.slot)
+		if p.nodeLocal {
+			for _, s := range p.caches {
+				s.rejected.remove(at.slot)
 			}
 		}
 	}
-	for _, s := range c.concerned(at.kin, at.info) {
-		s.tracker.removed(at.info, at.slot)
+	for _, s := range c.affectedCaches(at.class, at.info) {
+		s.tracker.podRemoved(at.info, at.slot)
 	}
-	c.changed(func() { c.put(at) })
+	c.recordUndo(func() { c.insertPod(at) })
 }
 
 // Requests is what a pod takes of a node, as the scheduler counts it.
@@ -271,33 +271,33 @@ func (c *Cluster) Requests(pod *corev1.Pod) (milliCPU, memory int64) {
 
 // Checkpoint marks this moment, for Revert. Checkpoints may be nested.
 func (c *Cluster) Checkpoint() Mark {
-	mark := Mark{undo: len(c.undo), open: c.open}
-	c.open++
+	mark := Mark{undo: len(c.undo), openCheckpoints: c.openCheckpoints}
+	c.openCheckpoints++
 	return mark
 }
 
 // Revert takes back every change to nodes and pods since the mark was made.
 func (c *Cluster) Revert(mark Mark) {
 	taken := c.undo[mark.undo:]
-	c.undo, c.open = c.undo[:mark.undo:mark.undo], 0
+	c.undo, c.openCheckpoints = c.undo[:mark.undo:mark.undo], 0
 	for i := len(taken) - 1; i >= 0; i-- {
 		taken[i]()
 	}
-	c.open = mark.open
+	c.openCheckpoints = mark.openCheckpoints
 }
 
-func (c *Cluster) changed(undo func()) {
-	if c.open > 0 {
+func (c *Cluster) recordUndo(undo func()) {
+	if c.openCheckpoints > 0 {
 		c.undo = append(c.undo, undo)
 	}
 }
 
-// infos are the nodes, for plugins that want to see them all.
-func (c *Cluster) infos() []fwk.NodeInfo {
-	if c.listed == nil {
-		c.listed = snapshot{cluster: c}.having(func(fwk.NodeInfo) bool { return true })
+// listNodeInfos are the nodes, for plugins that want to see them all.
+func (c *Cluster) listNodeInfos() []fwk.NodeInfo {
+	if c.nodeInfos == nil {
+		c.nodeInfos = sharedLister{cluster: c}.filterNodes(func(fwk.NodeInfo) bool { return true })
 	}
-	return c.listed
+	return c.nodeInfos
 }
 
 func (c *Cluster) namespaceLabels(name string) labels.Set {

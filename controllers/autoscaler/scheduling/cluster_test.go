@@ -188,7 +188,7 @@ func TestPlace(t *testing.T) {
 func TestWhySaysEachReasonWithItsNodes(t *testing.T) {
 	cluster := newCluster(t, makeNode("a1").taint("dedicated"), makeNode("a2"), makeNode("a3"))
 	want := []scheduling.Refusal{{Reason: "Insufficient cpu", Nodes: 2}, {Reason: "node(s) had untolerated taint(s)", Nodes: 1}}
-	if diff := cmp.Diff(want, cluster.Why(makePod("1").cpu("5").obj())); diff != "" {
+	if diff := cmp.Diff(want, cluster.Explain(makePod("1").cpu("5").obj())); diff != "" {
 		t.Errorf("refusals (-want +got):\n%s", diff)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // objects are what plugins look up besides nodes and pods. They come from informers that
 // are never started: the plugins insist on informers, and we fill their stores.
-func newObjects() informers.SharedInformerFactory {
+func newInformerStores() informers.SharedInformerFactory {
 	return informers.NewSharedInformerFactory(nil, 0)
 }
 

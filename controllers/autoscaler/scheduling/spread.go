@@ -13,46 +13,46 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/podtopologyspread"
 )
 
-// spread keeps the state of PodTopologySpread: how many pods match in each domain of each
+// spreadTracker keeps the state of PodTopologySpread: how many pods match in each domain of each
 // constraint, and the least of these.
 //
 // The plugin's own AddPod and RemovePod won't do: they remember the two least domains only,
 // enough for preemption on one node, and count pods that PreFilter doesn't. So the counts in
 // its state are kept here, node by node, by the selectors that it made of the constraints.
-type spread struct {
+type spreadTracker struct {
 	cluster *Cluster
-	sieve   *sieve
+	cache   *filterCache
 
-	view        spreadView
-	constraints []*corev1.TopologySpreadConstraint
-	keys        []string  // their topology keys
-	chooses     bool      // a node may not count although it has the labels that are the keys
-	domains     []domains // one for each constraint
-	by          [][]share // what each slot adds to each constraint
-	stale       []int     // slots whose node came or went since they were counted
-	isStale     slotSet
-	moved       bool // the counts changed since the least of them were found
+	state         spreadState
+	constraints   []*corev1.TopologySpreadConstraint
+	keys          []string        // their topology keys
+	nodesFiltered bool            // a node may not count although it has the labels that are the keys
+	domains       []domainIndex   // one for each constraint
+	perSlot       [][]domainCount // what each slot adds to each constraint
+	staleSlots    []int           // slots whose node came or went since they were counted
+	isStale       slotSet
+	countsChanged bool // the counts changed since the least of them were found
 
-	// levels has the refused slots by the state of what a verdict depends on besides the
+	// rejectedSets has the refused slots by the state of what a verdict depends on besides the
 	// node's own domains: the least counts, and whether there are domains enough.
-	levels map[string]*slotSet
+	rejectedSets map[string]*slotSet
 }
 
-// share is what a node adds to a domain: a number of pods, -1 if it doesn't count.
-type share struct {
+// domainCount is what a node adds to a domain: a number of pods, -1 if it doesn't count.
+type domainCount struct {
 	domain string
 	pods   int
 }
 
-// domains has the nodes of each domain of a constraint, and the domains by their count.
-type domains struct {
-	nodes map[string]int
-	by    map[int]int
-	least int
+// domainIndex has the nodes of each domain of a constraint, and the domains by their count.
+type domainIndex struct {
+	nodesPerDomain  map[string]int
+	domainsPerCount map[int]int
+	minCount        int
 }
 
-// spreadView is the plugin's state, whose type is not exported, but whose fields are.
-type spreadView struct {
+// spreadState is the plugin's state, whose type is not exported, but whose fields are.
+type spreadState struct {
 	selectors []labels.Selector
 	counts    []map[string]int
 	paths     []*[2]struct {
@@ -61,39 +61,39 @@ type spreadView struct {
 	}
 }
 
-// maxLevels bounds what is remembered; where there are more, it is learned again.
-const maxLevels = 8
+// maxRejectionSets bounds what is remembered; where there are more, it is learned again.
+const maxRejectionSets = 8
 
-func newSpread(c *Cluster, s *sieve) tracker {
-	s.prepare(framework.NewCycleState(), nil)
-	t := &spread{cluster: c, sieve: s, levels: map[string]*slotSet{}}
-	if s.passes || s.refusal != "" {
+func newSpreadTracker(c *Cluster, s *filterCache) tracker {
+	s.runPreFilter(framework.NewCycleState(), nil)
+	t := &spreadTracker{cluster: c, cache: s, rejectedSets: map[string]*slotSet{}}
+	if s.skipped || s.rejection != "" {
 		return t
 	}
-	t.view, t.constraints = viewOf(s.state), hardConstraints(s.pod)
+	t.state, t.constraints = readSpreadState(s.state), hardConstraints(s.pod)
 	for _, constraint := range t.constraints {
 		t.keys = append(t.keys, constraint.TopologyKey)
-		t.chooses = t.chooses || chooses(constraint, s.pod)
-		t.domains = append(t.domains, domains{nodes: map[string]int{}, by: map[int]int{}, least: math.MaxInt32})
-		c.index(constraint.TopologyKey)
+		t.nodesFiltered = t.nodesFiltered || filtersNodes(constraint, s.pod)
+		t.domains = append(t.domains, domainIndex{nodesPerDomain: map[string]int{}, domainsPerCount: map[int]int{}, minCount: math.MaxInt32})
+		c.indexLabel(constraint.TopologyKey)
 	}
-	t.by = make([][]share, len(t.constraints))
+	t.perSlot = make([][]domainCount, len(t.constraints))
 	for slot := range c.nodes {
-		t.touch(slot)
+		t.markStale(slot)
 	}
 	return t
 }
 
-// chooses tells whether more than topology keys may say which nodes count.
-func chooses(constraint *corev1.TopologySpreadConstraint, pod *corev1.Pod) bool {
+// filtersNodes tells whether more than topology keys may say which nodes count.
+func filtersNodes(constraint *corev1.TopologySpreadConstraint, pod *corev1.Pod) bool {
 	taints := constraint.NodeTaintsPolicy
-	return len(key{}.nodeAffinity(pod)) > len(key{}.nodeAffinity(&corev1.Pod{})) ||
+	return len(classKey{}.nodeAffinity(pod)) > len(classKey{}.nodeAffinity(&corev1.Pod{})) ||
 		taints != nil && *taints != corev1.NodeInclusionPolicyIgnore
 }
 
-func viewOf(state fwk.CycleState) spreadView {
-	view := spreadView{counts: countsOf(state)}
-	paths, constraints := stateOf(state).FieldByName("CriticalPaths"), stateOf(state).FieldByName("Constraints")
+func readSpreadState(state fwk.CycleState) spreadState {
+	view := spreadState{counts: readCounts(state)}
+	paths, constraints := spreadStateValue(state).FieldByName("CriticalPaths"), spreadStateValue(state).FieldByName("Constraints")
 	for i := range view.counts {
 		path := paths.Index(i).Convert(reflect.TypeOf(view.paths).Elem())
 		view.paths = append(view.paths, path.Interface().(*[2]struct {
@@ -105,11 +105,11 @@ func viewOf(state fwk.CycleState) spreadView {
 	return view
 }
 
-func countsOf(state fwk.CycleState) []map[string]int {
-	return stateOf(state).FieldByName("TpValueToMatchNum").Interface().([]map[string]int)
+func readCounts(state fwk.CycleState) []map[string]int {
+	return spreadStateValue(state).FieldByName("TpValueToMatchNum").Interface().([]map[string]int)
 }
 
-func stateOf(state fwk.CycleState) reflect.Value {
+func spreadStateValue(state fwk.CycleState) reflect.Value {
 	data, err := state.Read("PreFilter" + podtopologyspread.Name)
 	if err != nil {
 		panic("reading the state that PodTopologySpread has just written: " + err.Error())
@@ -117,7 +117,7 @@ func stateOf(state fwk.CycleState) reflect.Value {
 	return reflect.ValueOf(data).Elem()
 }
 
-func (t *spread) concerns(pod fwk.PodInfo) bool {
+func (t *spreadTracker) isAffectedBy(pod fwk.PodInfo) bool {
 	for i := range t.constraints {
 		if t.selects(i, pod.GetPod()) {
 			return true
@@ -127,76 +127,76 @@ func (t *spread) concerns(pod fwk.PodInfo) bool {
 }
 
 // selects tells whether the plugin counts pods like this one for a constraint.
-func (t *spread) selects(i int, pod *corev1.Pod) bool {
-	selector := t.view.selectors[i]
-	return pod.Namespace == t.sieve.pod.Namespace && !selector.Empty() && selector.Matches(labels.Set(pod.Labels))
+func (t *spreadTracker) selects(i int, pod *corev1.Pod) bool {
+	selector := t.state.selectors[i]
+	return pod.Namespace == t.cache.pod.Namespace && !selector.Empty() && selector.Matches(labels.Set(pod.Labels))
 }
 
-func (t *spread) added(pod fwk.PodInfo, slot int)   { t.move(pod.GetPod(), slot, 1) }
-func (t *spread) removed(pod fwk.PodInfo, slot int) { t.move(pod.GetPod(), slot, -1) }
-func (t *spread) joined(slot int)                   { t.touch(slot) }
-func (t *spread) left(slot int)                     { t.touch(slot) }
+func (t *spreadTracker) podAdded(pod fwk.PodInfo, slot int)   { t.adjust(pod.GetPod(), slot, 1) }
+func (t *spreadTracker) podRemoved(pod fwk.PodInfo, slot int) { t.adjust(pod.GetPod(), slot, -1) }
+func (t *spreadTracker) nodeAdded(slot int)                   { t.markStale(slot) }
+func (t *spreadTracker) nodeRemoved(slot int)                 { t.markStale(slot) }
 
-// move counts a pod that came or went, unless it is ending, which none counts.
-func (t *spread) move(pod *corev1.Pod, slot, pods int) {
+// adjust counts a pod that came or went, unless it is ending, which none counts.
+func (t *spreadTracker) adjust(pod *corev1.Pod, slot, pods int) {
 	if t.isStale.has(slot) || pod.DeletionTimestamp != nil {
 		return
 	}
 	for i := range t.constraints {
-		if s := t.by[i][slot]; s.pods >= 0 && t.selects(i, pod) {
-			t.set(i, slot, share{domain: s.domain, pods: s.pods + pods})
+		if s := t.perSlot[i][slot]; s.pods >= 0 && t.selects(i, pod) {
+			t.set(i, slot, domainCount{domain: s.domain, pods: s.pods + pods})
 		}
 	}
 }
 
-func (t *spread) touch(slot int) {
+func (t *spreadTracker) markStale(slot int) {
 	if !t.isStale.has(slot) && len(t.constraints) > 0 {
 		t.isStale.add(slot)
-		t.stale = append(t.stale, slot)
+		t.staleSlots = append(t.staleSlots, slot)
 	}
 }
 
-// settle brings the sums up to date, tells the plugin the least counts, and finds the level.
-func (t *spread) settle() {
-	for _, slot := range t.stale {
-		t.count(slot)
+// flush brings the sums up to date, tells the plugin the least counts, and finds the level.
+func (t *spreadTracker) flush() {
+	for _, slot := range t.staleSlots {
+		t.recount(slot)
 	}
-	t.stale = t.stale[:0]
+	t.staleSlots = t.staleSlots[:0]
 	clear(t.isStale)
-	if !t.moved {
+	if !t.countsChanged {
 		return
 	}
-	t.moved = false
+	t.countsChanged = false
 
 	var space [32]byte
 	level := space[:0]
 	for i, constraint := range t.constraints {
 		d := &t.domains[i]
-		d.findLeast()
-		t.view.paths[i][0].MatchNum = d.least
-		enough := constraint.MinDomains == nil || len(d.nodes) >= int(*constraint.MinDomains)
-		level = append(binary.AppendVarint(level, int64(d.least)), byte(btoi(enough)))
+		d.updateMin()
+		t.state.paths[i][0].MatchNum = d.minCount
+		enough := constraint.MinDomains == nil || len(d.nodesPerDomain) >= int(*constraint.MinDomains)
+		level = append(binary.AppendVarint(level, int64(d.minCount)), byte(boolByte(enough)))
 	}
-	closed, known := t.levels[string(level)]
+	closed, known := t.rejectedSets[string(level)]
 	if !known {
-		if len(t.levels) >= maxLevels {
-			clear(t.levels)
+		if len(t.rejectedSets) >= maxRejectionSets {
+			clear(t.rejectedSets)
 		}
 		closed = &slotSet{}
-		t.levels[string(level)] = closed
+		t.rejectedSets[string(level)] = closed
 	}
-	t.sieve.closed = closed
+	t.cache.rejected = closed
 }
 
-// count looks at a node and all its pods anew.
-func (t *spread) count(slot int) {
+// recount looks at a node and all its pods anew.
+func (t *spreadTracker) recount(slot int) {
 	for i := range t.constraints {
-		for slot >= len(t.by[i]) {
-			t.by[i] = append(t.by[i], share{pods: -1})
+		for slot >= len(t.perSlot[i]) {
+			t.perSlot[i] = append(t.perSlot[i], domainCount{pods: -1})
 		}
-		now := share{pods: -1}
-		if node := t.cluster.nodes[slot]; t.cluster.live.has(slot) && t.counts(i, node) {
-			now = share{domain: node.Node().Labels[t.keys[i]]}
+		now := domainCount{pods: -1}
+		if node := t.cluster.nodes[slot]; t.cluster.liveSlots.has(slot) && t.isCounted(i, node) {
+			now = domainCount{domain: node.Node().Labels[t.keys[i]]}
 			for _, pod := range node.Pods {
 				if pod.GetPod().DeletionTimestamp == nil && t.selects(i, pod.GetPod()) {
 					now.pods++
@@ -207,105 +207,105 @@ func (t *spread) count(slot int) {
 	}
 }
 
-// counts tells whether the pods of a node count for a constraint. It must have all topology
+// isCounted tells whether the pods of a node count for a constraint. It must have all topology
 // keys; where there may be more to it, the plugin is asked about the node alone.
-func (t *spread) counts(i int, node *framework.NodeInfo) bool {
+func (t *spreadTracker) isCounted(i int, node *framework.NodeInfo) bool {
 	for _, key := range t.keys {
 		if _, ok := node.Node().Labels[key]; !ok {
 			return false
 		}
 	}
-	if !t.chooses {
+	if !t.nodesFiltered {
 		return true
 	}
 	state := framework.NewCycleState()
-	t.sieve.plugin.preFilter.PreFilter(context.Background(), state, t.sieve.pod, []fwk.NodeInfo{node})
-	return len(countsOf(state)[i]) > 0
+	t.cache.plugin.preFilter.PreFilter(context.Background(), state, t.cache.pod, []fwk.NodeInfo{node})
+	return len(readCounts(state)[i]) > 0
 }
 
 // set corrects the sums by what a slot adds now.
-func (t *spread) set(i, slot int, now share) {
-	before := t.by[i][slot]
+func (t *spreadTracker) set(i, slot int, now domainCount) {
+	before := t.perSlot[i][slot]
 	if before == now {
 		return
 	}
-	t.by[i][slot], t.moved = now, true
+	t.perSlot[i][slot], t.countsChanged = now, true
 	t.add(i, now)
 	t.subtract(i, before)
 	if before.pods > now.pods || before.domain != now.domain {
-		t.openDomain(t.cluster.topology[t.keys[i]][before.domain])
+		t.invalidateDomain(t.cluster.topology[t.keys[i]][before.domain])
 	}
 }
 
-func (t *spread) add(i int, s share) {
+func (t *spreadTracker) add(i int, s domainCount) {
 	if s.pods < 0 {
 		return
 	}
-	d, sums := &t.domains[i], t.view.counts[i]
-	if d.nodes[s.domain] > 0 {
-		d.by[sums[s.domain]]--
+	d, sums := &t.domains[i], t.state.counts[i]
+	if d.nodesPerDomain[s.domain] > 0 {
+		d.domainsPerCount[sums[s.domain]]--
 	}
-	d.nodes[s.domain]++
+	d.nodesPerDomain[s.domain]++
 	sums[s.domain] += s.pods
-	d.by[sums[s.domain]]++
-	d.least = min(d.least, sums[s.domain])
+	d.domainsPerCount[sums[s.domain]]++
+	d.minCount = min(d.minCount, sums[s.domain])
 }
 
-func (t *spread) subtract(i int, s share) {
+func (t *spreadTracker) subtract(i int, s domainCount) {
 	if s.pods < 0 {
 		return
 	}
-	d, sums := &t.domains[i], t.view.counts[i]
-	d.by[sums[s.domain]]--
-	d.nodes[s.domain]--
+	d, sums := &t.domains[i], t.state.counts[i]
+	d.domainsPerCount[sums[s.domain]]--
+	d.nodesPerDomain[s.domain]--
 	sums[s.domain] -= s.pods
-	if d.nodes[s.domain] == 0 {
+	if d.nodesPerDomain[s.domain] == 0 {
 		delete(sums, s.domain)
-		delete(d.nodes, s.domain)
+		delete(d.nodesPerDomain, s.domain)
 		return
 	}
-	d.by[sums[s.domain]]++
-	d.least = min(d.least, sums[s.domain])
+	d.domainsPerCount[sums[s.domain]]++
+	d.minCount = min(d.minCount, sums[s.domain])
 }
 
-func (d *domains) findLeast() {
-	if len(d.nodes) == 0 {
-		d.least = math.MaxInt32 // as the plugin has it
-		clear(d.by)
+func (d *domainIndex) updateMin() {
+	if len(d.nodesPerDomain) == 0 {
+		d.minCount = math.MaxInt32 // as the plugin has it
+		clear(d.domainsPerCount)
 		return
 	}
-	for d.by[d.least] == 0 {
-		delete(d.by, d.least)
-		d.least++
+	for d.domainsPerCount[d.minCount] == 0 {
+		delete(d.domainsPerCount, d.minCount)
+		d.minCount++
 	}
 }
 
-// openDomain lets a domain be asked again that has fewer pods. A large one is refused again
+// invalidateDomain lets a domain be asked again that has fewer pods. A large one is refused again
 // as one, if it is: it costs less to forget everything.
-func (t *spread) openDomain(slots []int) {
+func (t *spreadTracker) invalidateDomain(slots []int) {
 	if len(slots) > 64 {
-		clear(t.levels)
+		clear(t.rejectedSets)
 		return
 	}
 	for _, slot := range slots {
-		t.opened(slot)
+		t.slotInvalidated(slot)
 	}
 }
 
-func btoi(b bool) int {
+func boolByte(b bool) int {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-// refused: nodes of the same domains are refused alike.
-func (t *spread) refused(slot int, _ *fwk.Status) []int {
-	return t.cluster.alike(slot, t.keys)
+// alsoRejected: nodes of the same domains are refused alike.
+func (t *spreadTracker) alsoRejected(slot int, _ *fwk.Status) []int {
+	return t.cluster.slotsInSameDomains(slot, t.keys)
 }
 
-func (t *spread) opened(slot int) {
-	for _, closed := range t.levels {
+func (t *spreadTracker) slotInvalidated(slot int) {
+	for _, closed := range t.rejectedSets {
 		closed.remove(slot)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// index keeps the slots of each value of a label, from now on.
-func (c *Cluster) index(label string) {
+// indexLabel keeps the slots of each value of a label, from now on.
+func (c *Cluster) indexLabel(label string) {
 	if c.topology[label] != nil {
 		return
 	}
@@ -47,9 +47,9 @@ func (c *Cluster) unindexNode(slot int, node *corev1.Node) {
 	}
 }
 
-// alike are the slots of nodes that have the same values of these labels, none where it
+// slotsInSameDomains are the slots of nodes that have the same values of these labels, none where it
 // lacks one.
-func (c *Cluster) alike(slot int, labels []string) []int {
+func (c *Cluster) slotsInSameDomains(slot int, labels []string) []int {
 	node := c.nodes[slot].Node()
 	var fewest []int
 	for i, label := range labels {

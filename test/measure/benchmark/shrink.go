@@ -58,13 +58,13 @@ func asksMuch(pod *corev1.Pod) {
 
 // shrink decides once on so many nodes with so many pods each.
 func shrink(nodes, pods int, change ...func(*corev1.Pod)) (cost, decision.ShrinkPlan, error) {
-	in := decision.ShrinkInput{Now: time.Now(), Memory: decision.Memory{}}
+	in := decision.ShrinkInput{Now: time.Now(), NodeStates: decision.NodeStates{}}
 	cluster, err := scheduling.New()
 	if err != nil {
 		return cost{}, decision.ShrinkPlan{}, err
 	}
 	in.Cluster = cluster
-	pool := decision.ShrinkPool{Pool: decision.Pool{Name: "general", Nodes: nodes}, Threshold: 50, After: time.Minute, Budget: intstr.FromString("100%")}
+	pool := decision.ShrinkPool{Pool: decision.Pool{Name: "general", Nodes: nodes}, Threshold: 50, ConsolidateAfter: time.Minute, Budget: intstr.FromString("100%")}
 	for i := range nodes {
 		m := consolidated(i, pods, change)
 		cluster.AddNode(m.Node)
@@ -73,7 +73,7 @@ func shrink(nodes, pods int, change ...func(*corev1.Pod)) (cost, decision.Shrink
 				return cost{}, decision.ShrinkPlan{}, err
 			}
 		}
-		in.Memory[m.Name] = decision.Trace{Idle: in.Now.Add(-time.Hour)}
+		in.NodeStates[m.Name] = decision.NodeState{IdleSince: in.Now.Add(-time.Hour)}
 		pool.Members = append(pool.Members, m)
 	}
 	in.Pools = []decision.ShrinkPool{pool}
@@ -110,7 +110,7 @@ func consolidated(i, pods int, change []func(*corev1.Pod)) decision.Member {
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}},
 		Status:     corev1.NodeStatus{Capacity: has, Allocatable: has},
 	}
-	m := decision.Member{Name: name, Node: node, Taken: has, Ready: true}
+	m := decision.Member{Name: name, Node: node, Resources: has, Ready: true}
 	yes := true
 	for j := range pods {
 		pod := &corev1.Pod{

@@ -40,7 +40,7 @@ type Life struct {
 	pending []*corev1.Pod
 	since   map[*corev1.Pod]time.Time // that a pod waits
 	pods    []*corev1.Pod
-	memory  decision.Memory
+	memory  decision.NodeStates
 	now     time.Time
 	made    int
 }
@@ -53,7 +53,7 @@ func NewLife(shapes ...decision.Shape) (*Life, error) {
 	}
 	return &Life{
 		Pool: decision.ShrinkPool{
-			Pool: decision.Pool{Name: "general"}, Threshold: 50, After: 5 * time.Minute, Lifetime: 10 * time.Minute, Calm: 10 * time.Minute,
+			Pool: decision.Pool{Name: "general"}, Threshold: 50, ConsolidateAfter: 5 * time.Minute, MinNodeLifetime: 10 * time.Minute, AfterGrowth: 10 * time.Minute,
 			Budget: intstr.FromString("10%"),
 		},
 		Shapes: shapes, cluster: cluster, random: rand.New(rand.NewPCG(1, 1)),
@@ -211,9 +211,9 @@ func (l *Life) launch(launches []decision.Launch) {
 		i := slices.IndexFunc(l.Shapes, func(s decision.Shape) bool { return s.Name == launch.Shape })
 		node := newNode(name, l.Shapes[i].Node.Status.Allocatable.Cpu().Value())
 		l.cluster.AddNode(node)
-		l.members[name] = &decision.Member{Name: name, Node: node, Taken: node.Status.Capacity, Created: l.now}
+		l.members[name] = &decision.Member{Name: name, Node: node, Resources: node.Status.Capacity, Created: l.now}
 		l.ready[name] = l.now.Add(boot)
-		l.Pool.Grown = l.now
+		l.Pool.LastGrowth = l.now
 	}
 }
 
@@ -223,8 +223,8 @@ func (l *Life) shrink() error {
 	for _, name := range slices.Sorted(maps.Keys(l.members)) {
 		p.Members = append(p.Members, *l.members[name])
 	}
-	plan := decision.Shrink(decision.ShrinkInput{Now: l.now, Cluster: l.cluster, Pending: l.pending, Pools: []decision.ShrinkPool{p}, Memory: l.memory})
-	l.memory, l.Pool.Past = plan.Memory, plan.Pasts[p.Name]
+	plan := decision.Shrink(decision.ShrinkInput{Now: l.now, Cluster: l.cluster, Pending: l.pending, Pools: []decision.ShrinkPool{p}, NodeStates: l.memory})
+	l.memory, l.Pool.History = plan.NodeStates, plan.Histories[p.Name]
 	for _, r := range plan.Removals {
 		l.Removed++
 		pods := l.members[r.Node].Pods

@@ -84,7 +84,7 @@ func (t *trial) tellBoth(f *filters) error {
 	}
 	objects = append(append(append(append(objects, runtimeObjects(s.Namespaces)...), runtimeObjects(s.Classes)...), runtimeObjects(s.Claims)...), runtimeObjects(s.CSINodes)...)
 	for _, o := range objects {
-		if err := errors.Join(t.cluster.Set(o), f.set(o)); err != nil {
+		if err := errors.Join(t.cluster.SetObject(o), f.set(o)); err != nil {
 			return err
 		}
 	}

@@ -82,7 +82,7 @@ func (g *growth) promises() []promise {
 		}
 	}
 	var all []promise
-	for _, pod := range decision.InOrder(g.cluster, pods) {
+	for _, pod := range decision.SortForPlacement(g.cluster, pods) {
 		all = append(all, byPod[pod])
 	}
 	return all

@@ -62,16 +62,16 @@ func (v availableVolumes) Create(ctx context.Context, volume *corev1.PersistentV
 func (t *trial) createScenario(ctx context.Context) error {
 	core, storage, s := t.client.CoreV1(), t.client.StorageV1(), t.scenario
 	for _, step := range []func() error{
-		func() error { return create(ctx, s.Namespaces, always(core.Namespaces()), t.cluster.Set) },
-		func() error { return create(ctx, s.Classes, always(storage.StorageClasses()), t.cluster.Set) },
-		func() error { return create(ctx, s.CSINodes, always(storage.CSINodes()), t.cluster.Set) },
+		func() error { return create(ctx, s.Namespaces, always(core.Namespaces()), t.cluster.SetObject) },
+		func() error { return create(ctx, s.Classes, always(storage.StorageClasses()), t.cluster.SetObject) },
+		func() error { return create(ctx, s.CSINodes, always(storage.CSINodes()), t.cluster.SetObject) },
 		func() error {
-			return create(ctx, s.Volumes, always(availableVolumes{t.client}), t.cluster.Set)
+			return create(ctx, s.Volumes, always(availableVolumes{t.client}), t.cluster.SetObject)
 		},
 		func() error {
 			return create(ctx, s.Claims, func(c *corev1.PersistentVolumeClaim) creator[*corev1.PersistentVolumeClaim] {
 				return core.PersistentVolumeClaims(c.Namespace)
-			}, t.cluster.Set)
+			}, t.cluster.SetObject)
 		},
 		func() error { return t.createNodes(ctx, s.Nodes) },
 		func() error {
@@ -109,7 +109,7 @@ func (t *trial) learnVolumes(ctx context.Context, pod *corev1.Pod) error {
 		if err != nil {
 			return fmt.Errorf("getting the volume of claim %s: %w", claim.Name, err)
 		}
-		if err := errors.Join(t.cluster.Set(claim), t.cluster.Set(volume)); err != nil {
+		if err := errors.Join(t.cluster.SetObject(claim), t.cluster.SetObject(volume)); err != nil {
 			return err
 		}
 	}

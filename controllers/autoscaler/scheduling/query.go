@@ -26,12 +26,12 @@ func (c *Cluster) Place(pod *corev1.Pod) (node string, placed bool) {
 		return "", false
 	}
 	cl := c.classOf(pod)
-	slot, found := c.asking(cl, pod).first(c.live)
+	slot, found := c.newClassQuery(cl, pod).firstFit(c.liveSlots)
 	if !found {
 		return "", false
 	}
 	c.RemovePod(pod)
-	c.put(&place{slot: slot, info: cl.of(pod), kin: cl.kin})
+	c.insertPod(&podLocation{slot: slot, info: cl.infoFor(pod), class: cl.tracked})
 	return c.nodes[slot].Node().Name, true
 }
 
@@ -41,17 +41,17 @@ func (c *Cluster) Fits(pod *corev1.Pod, node string) (fits bool, reason string) 
 	if !ok {
 		return false, "there is no such node"
 	}
-	return c.question(pod).ask(slot)
+	return c.newQuery(pod).check(slot)
 }
 
-// Why tells why a pod fits nowhere: each reason with the number of nodes, most nodes first.
-func (c *Cluster) Why(pod *corev1.Pod) []Refusal {
-	q, counts := c.question(pod), map[string]int{}
+// Explain tells why a pod fits nowhere: each reason with the number of nodes, most nodes first.
+func (c *Cluster) Explain(pod *corev1.Pod) []Refusal {
+	q, counts := c.newQuery(pod), map[string]int{}
 	for slot := range c.nodes {
-		if !c.live.has(slot) {
+		if !c.liveSlots.has(slot) {
 			continue
 		}
-		if fits, reason := q.ask(slot); !fits {
+		if fits, reason := q.check(slot); !fits {
 			counts[reason]++
 		}
 	}
@@ -71,26 +71,26 @@ func (c *Cluster) Why(pod *corev1.Pod) []Refusal {
 // AddTemplate adds a node that could be, with the pods that would be on it.
 func (c *Cluster) AddTemplate(node *corev1.Node, pods []*corev1.Pod) Template {
 	slot := c.freeSlot()
-	c.occupy(slot, node)
+	c.occupySlot(slot, node)
 	for _, pod := range pods {
-		c.nodes[slot].AddPodInfo(c.classOf(pod).of(pod))
+		c.nodes[slot].AddPodInfo(c.classOf(pod).infoFor(pod))
 	}
 	return Template(slot)
 }
 
 // RemoveTemplate removes it.
-func (c *Cluster) RemoveTemplate(t Template) { c.vacate(int(t)) }
+func (c *Cluster) RemoveTemplate(t Template) { c.vacateSlot(int(t)) }
 
 // FirstTemplate is the index of the first of these on which a pod would fit if it were a
 // node; -1 if there is none. A plugin that counts domains may
 // still refuse the node once it is there.
 func (c *Cluster) FirstTemplate(pod *corev1.Pod, templates []Template) int {
-	q := c.question(pod)
+	q := c.newQuery(pod)
 	for i, t := range templates {
-		if q.closed(int(t)) {
+		if q.isRejected(int(t)) {
 			continue
 		}
-		if fits, _ := q.ask(int(t)); fits {
+		if fits, _ := q.check(int(t)); fits {
 			return i
 		}
 	}
@@ -99,13 +99,13 @@ func (c *Cluster) FirstTemplate(pod *corev1.Pod, templates []Template) int {
 
 // FitsTemplate tells whether a pod would fit, as FirstTemplate does, and if not, why.
 func (c *Cluster) FitsTemplate(pod *corev1.Pod, t Template) (fits bool, reason string) {
-	return c.question(pod).ask(int(t))
+	return c.newQuery(pod).check(int(t))
 }
 
-// Holds tells whether a node would hold these pods of its own if it were this template
+// CanReplace tells whether a node would hold these pods of its own if it were this template
 // instead, and every other pod could stay where it is. It must be in the same domains for
 // that.
-func (c *Cluster) Holds(t Template, node string, pods []*corev1.Pod) bool {
+func (c *Cluster) CanReplace(t Template, node string, pods []*corev1.Pod) bool {
 	slot, ok := c.slots[node]
 	if !ok {
 		return false
@@ -126,60 +126,60 @@ func (c *Cluster) Holds(t Template, node string, pods []*corev1.Pod) bool {
 	}
 	for _, pod := range pods {
 		cl := c.classOf(pod)
-		for _, s := range c.asking(cl, pod).sieves {
-			if !s.plugin.tracked && !s.filter(pod, would).IsSuccess() {
+		for _, s := range c.newClassQuery(cl, pod).caches {
+			if !s.plugin.clusterWide && !s.evaluate(pod, would).IsSuccess() {
 				return false
 			}
 		}
-		would.AddPodInfo(cl.of(pod))
+		would.AddPodInfo(cl.infoFor(pod))
 	}
 	return true
 }
 
-// question is a pod that is asked for.
-type question struct {
+// query is a pod that is asked for.
+type query struct {
 	cluster *Cluster
 	pod     *corev1.Pod
-	sieves  []*sieve
+	caches  []*filterCache
 }
 
-func (c *Cluster) question(pod *corev1.Pod) question {
-	return c.asking(c.classOf(pod), pod)
+func (c *Cluster) newQuery(pod *corev1.Pod) query {
+	return c.newClassQuery(c.classOf(pod), pod)
 }
 
-// asking prepares to ask for a pod of a class.
-func (c *Cluster) asking(cl *class, pod *corev1.Pod) question {
-	q := question{cluster: c, pod: pod, sieves: make([]*sieve, 0, len(c.plugins))}
+// newClassQuery prepares to ask for a pod of a class.
+func (c *Cluster) newClassQuery(cl *equivalenceClass, pod *corev1.Pod) query {
+	q := query{cluster: c, pod: pod, caches: make([]*filterCache, 0, len(c.plugins))}
 	var anew *framework.CycleState
-	for i, s := range c.sievesOf(cl, pod) {
+	for i, s := range c.filterCachesOf(cl, pod) {
 		if s == nil {
 			if anew == nil {
 				anew = framework.NewCycleState()
 			}
-			s = &sieve{plugin: c.plugins[i], pod: pod, closed: &slotSet{}}
-			s.prepare(anew, c.infos())
+			s = &filterCache{plugin: c.plugins[i], pod: pod, rejected: &slotSet{}}
+			s.runPreFilter(anew, c.listNodeInfos())
 		}
 		if s.tracker != nil {
-			s.tracker.settle()
+			s.tracker.flush()
 		}
-		if !s.passes {
-			q.sieves = append(q.sieves, s)
+		if !s.skipped {
+			q.caches = append(q.caches, s)
 		}
 	}
 	return q
 }
 
-// first is the first of these slots whose node takes the pod.
-func (q question) first(among slotSet) (slot int, found bool) {
+// firstFit is the first of these slots whose node takes the pod.
+func (q query) firstFit(among slotSet) (slot int, found bool) {
 	for i := range among {
 		todo := among[i]
 		for {
-			todo &= q.openWord(i)
+			todo &= q.openSlots(i)
 			if todo == 0 {
 				break
 			}
 			bit := bits.TrailingZeros64(todo)
-			if fits, _ := q.ask(64*i + bit); fits {
+			if fits, _ := q.check(64*i + bit); fits {
 				return 64*i + bit, true
 			}
 			todo &^= 1 << bit
@@ -188,23 +188,23 @@ func (q question) first(among slotSet) (slot int, found bool) {
 	return 0, false
 }
 
-// openWord are those of 64 slots that nobody refused yet.
-func (q question) openWord(i int) uint64 {
+// openSlots are those of 64 slots that nobody refused yet.
+func (q query) openSlots(i int) uint64 {
 	open := ^uint64(0)
-	for _, s := range q.sieves {
-		open &^= s.closed.word(i)
+	for _, s := range q.caches {
+		open &^= s.rejected.word(i)
 	}
 	return open
 }
 
-func (q question) closed(slot int) bool {
-	return slices.ContainsFunc(q.sieves, func(s *sieve) bool { return s.closed.has(slot) })
+func (q query) isRejected(slot int) bool {
+	return slices.ContainsFunc(q.caches, func(s *filterCache) bool { return s.rejected.has(slot) })
 }
 
-// ask whether the node in this slot takes the pod, if not, why.
-func (q question) ask(slot int) (ok bool, reason string) {
-	for _, s := range q.sieves {
-		if ok, reason := s.ask(q.pod, slot, q.cluster.nodes[slot]); !ok {
+// check whether the node in this slot takes the pod, if not, why.
+func (q query) check(slot int) (ok bool, reason string) {
+	for _, s := range q.caches {
+		if ok, reason := s.check(q.pod, slot, q.cluster.nodes[slot]); !ok {
 			return false, reason
 		}
 	}

@@ -18,8 +18,8 @@ type Pool struct {
 	Min, Max int
 	// Used is what its nodes have in all, and Limits what they may have.
 	Used, Limits corev1.ResourceList
-	// Closed is why the pool can't grow at all, in words ("it is paused"); empty if it can.
-	Closed string
+	// GrowthBlocked is why the pool can't grow at all, in words ("it is paused"); empty if it can.
+	GrowthBlocked string
 	// Shapes are the nodes it can have.
 	Shapes []Shape
 }
@@ -59,7 +59,7 @@ type GrowPlan struct {
 	// Placed are the pods that need no new node.
 	Placed []Placement
 	// Refused are the pods that no pool can help.
-	Refused []Refused
+	Refused []RefusedPod
 }
 
 // Launch is a node to create.
@@ -75,8 +75,8 @@ type Placement struct {
 	Node string
 }
 
-// Refused is a pod that no pool can help.
-type Refused struct {
+// RefusedPod is a pod that no pool can help.
+type RefusedPod struct {
 	Pod *corev1.Pod
 	// Pools has the reason of each, in the order in which they were asked.
 	Pools []PoolRefusal

@@ -11,8 +11,8 @@ import (
 	"github.com/k8sm/k8sm/controllers/drain"
 )
 
-// load is what a node has to do, but for what comes and goes with every node.
-type load struct {
+// nodeLoad is what a node has to do, but for what comes and goes with every node.
+type nodeLoad struct {
 	pods int
 	// daemons are those that come and go with it.
 	daemons []*corev1.Pod
@@ -20,18 +20,18 @@ type load struct {
 	movable []*corev1.Pod
 	// expendable are pods that are not worth the node.
 	expendable []*corev1.Pod
-	// kept says which pod must not be disturbed, and why; empty for none.
-	kept string
+	// heldBy says which pod must not be disturbed, and why; empty for none.
+	heldBy string
 	// cpu and memory are the shares of what a node has for such pods; use is the larger.
-	cpu, memory, use float64
+	cpu, memory, utilization float64
 }
 
-func (l load) String() string {
+func (l nodeLoad) String() string {
 	return fmt.Sprintf("%.0f %% of the cpu and %.0f %% of the memory", 100*l.cpu, 100*l.memory)
 }
 
-func loadOf(cluster *scheduling.Cluster, m *Member, now time.Time) load {
-	l := load{}
+func loadOf(cluster *scheduling.Cluster, m *Member, now time.Time) nodeLoad {
+	l := nodeLoad{}
 	var askedCPU, askedMemory int64
 	freeCPU, freeMemory := m.Node.Status.Allocatable.Cpu().MilliValue(), m.Node.Status.Allocatable.Memory().Value()
 	for _, pod := range m.Pods {
@@ -46,8 +46,8 @@ func loadOf(cluster *scheduling.Cluster, m *Member, now time.Time) load {
 			l.daemons = append(l.daemons, pod)
 			continue
 		case drain.Keep:
-			if l.kept == "" {
-				l.kept = fmt.Sprintf("Pod %s/%s %s.", pod.Namespace, pod.Name, d.Reason)
+			if l.heldBy == "" {
+				l.heldBy = fmt.Sprintf("Pod %s/%s %s.", pod.Namespace, pod.Name, d.Reason)
 			}
 		case drain.Evict:
 			if Expendable(pod) {
@@ -59,27 +59,27 @@ func loadOf(cluster *scheduling.Cluster, m *Member, now time.Time) load {
 		l.pods++
 		askedCPU, askedMemory = askedCPU+cpu, askedMemory+memory
 	}
-	l.cpu, l.memory = share(askedCPU, freeCPU), share(askedMemory, freeMemory)
-	l.use = max(l.cpu, l.memory)
+	l.cpu, l.memory = fraction(askedCPU, freeCPU), fraction(askedMemory, freeMemory)
+	l.utilization = max(l.cpu, l.memory)
 	return l
 }
 
-// disturbed are the pods that are evicted when the node goes.
-func (l load) disturbed() []*corev1.Pod { return slices.Concat(l.movable, l.expendable) }
+// evicted are the pods that are evicted when the node goes.
+func (l nodeLoad) evicted() []*corev1.Pod { return slices.Concat(l.movable, l.expendable) }
 
-// leastPriority is that of pods that are worth a node.
-const leastPriority = -10
+// expendableBelow is that of pods that are worth a node.
+const expendableBelow = -10
 
 // Expendable tells of a pod that it is not worth a node: where there is no room it waits
 // until there is some, and where it runs it keeps no node.
-func Expendable(pod *corev1.Pod) bool { return priorityOf(pod) < leastPriority }
+func Expendable(pod *corev1.Pod) bool { return priorityOf(pod) < expendableBelow }
 
 func done(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
-// share of a whole; all of it where there is none.
-func share(part, whole int64) float64 {
+// fraction of a whole; all of it where there is none.
+func fraction(part, whole int64) float64 {
 	switch {
 	case part == 0:
 		return 0

@@ -26,22 +26,22 @@ var registerMetrics = sync.OnceFunc(metrics.Register)
 
 // plugin is one of the filters of the scheduler's default profile.
 type plugin struct {
-	name      string
-	filter    fwk.FilterPlugin
-	preFilter fwk.PreFilterPlugin        // nil if it has none
-	key       func(key, *corev1.Pod) key // nil if it is asked about each pod anew
-	sieves    map[string]*sieve          // by key
-	all       []*sieve                   // the same, oldest first
+	name       string
+	filter     fwk.FilterPlugin
+	preFilter  fwk.PreFilterPlugin                  // nil if it has none
+	key        func(classKey, *corev1.Pod) classKey // nil if it is asked about each pod anew
+	cacheByKey map[string]*filterCache              // by key
+	caches     []*filterCache                       // the same, oldest first
 
-	// local: its verdict on a node gets worse with each pod there, and better with each that
+	// nodeLocal: its verdict on a node gets worse with each pod there, and better with each that
 	// goes.
-	local bool
-	// tracked: its sieves follow the whole cluster.
-	tracked bool
+	nodeLocal bool
+	// clusterWide: its sieves follow the whole cluster.
+	clusterWide bool
 }
 
 // keyOf is the key with what the plugin looks at in a pod; nil if it is asked anew.
-func (p *plugin) keyOf(k key, pod *corev1.Pod) key {
+func (p *plugin) keyOf(k classKey, pod *corev1.Pod) classKey {
 	if p.key == nil {
 		return nil
 	}
@@ -60,7 +60,7 @@ func newPlugins(snapshot fwk.SharedLister, objects informers.SharedInformerFacto
 	// long plugins take.
 	ended, end := context.WithCancel(context.Background())
 	end()
-	registry, made := recorded(plugins.NewInTreeRegistry())
+	registry, made := recordingRegistry(plugins.NewInTreeRegistry())
 	framework, err := schedulerruntime.NewFramework(ended, registry, profile,
 		schedulerruntime.WithSnapshotSharedLister(snapshot),
 		schedulerruntime.WithInformerFactory(objects),
@@ -75,9 +75,9 @@ func newPlugins(snapshot fwk.SharedLister, objects informers.SharedInformerFacto
 		if enabled.Name == names.NodeName {
 			continue // pods are asked for as if they were on no node
 		}
-		p := &plugin{name: enabled.Name, key: keys[enabled.Name]}
-		p.local = p.name == names.NodeResourcesFit || p.name == names.NodePorts
-		p.tracked = p.name == names.PodTopologySpread || p.name == names.InterPodAffinity
+		p := &plugin{name: enabled.Name, key: classKeyFuncs[enabled.Name]}
+		p.nodeLocal = p.name == names.NodeResourcesFit || p.name == names.NodePorts
+		p.clusterWide = p.name == names.PodTopologySpread || p.name == names.InterPodAffinity
 		p.filter = made[p.name].(fwk.FilterPlugin)
 		p.preFilter, _ = made[p.name].(fwk.PreFilterPlugin)
 		filters = append(filters, p)
@@ -85,12 +85,12 @@ func newPlugins(snapshot fwk.SharedLister, objects informers.SharedInformerFacto
 	return filters, nil
 }
 
-// recorded is the registry, and what will be made from it.
-func recorded(registry schedulerruntime.Registry) (schedulerruntime.Registry, map[string]fwk.Plugin) {
+// recordingRegistry is the registry, and what will be made from it.
+func recordingRegistry(registry schedulerruntime.Registry) (schedulerruntime.Registry, map[string]fwk.Plugin) {
 	made := map[string]fwk.Plugin{}
 	for name, factory := range registry {
 		registry[name] = func(ctx context.Context, args runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
-			p, err := factory(ctx, args, alone{handle})
+			p, err := factory(ctx, args, serialHandle{handle})
 			made[name] = p
 			return p, err
 		}
@@ -98,14 +98,14 @@ func recorded(registry schedulerruntime.Registry) (schedulerruntime.Registry, ma
 	return registry, made
 }
 
-// alone makes plugins do their work in the goroutine that asks for it.
-type alone struct{ fwk.Handle }
+// serialHandle makes plugins do their work in the goroutine that asks for it.
+type serialHandle struct{ fwk.Handle }
 
-func (alone) Parallelizer() fwk.Parallelizer { return oneByOne{} }
+func (serialHandle) Parallelizer() fwk.Parallelizer { return serialParallelizer{} }
 
-type oneByOne struct{}
+type serialParallelizer struct{}
 
-func (oneByOne) Until(_ context.Context, pieces int, do workqueue.DoWorkPieceFunc, _ string) {
+func (serialParallelizer) Until(_ context.Context, pieces int, do workqueue.DoWorkPieceFunc, _ string) {
 	for i := range pieces {
 		do(i)
 	}

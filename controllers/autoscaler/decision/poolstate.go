@@ -13,50 +13,50 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 )
 
-// pool is a Pool, and what was taken from it.
-type pool struct {
+// poolState is a Pool, and what was taken from it.
+type poolState struct {
 	Pool
 	used   corev1.ResourceList
-	shapes []*shape // in the order in which they are tried
+	shapes []*shapeState // in the order in which they are tried
 }
 
-type shape struct {
+type shapeState struct {
 	Shape
-	pool     *pool
-	template scheduling.Template
-	left     int    // Room less what was taken
-	blocked  string // why there can't be one more, in words; empty if there can
+	pool        *poolState
+	template    scheduling.Template
+	remaining   int    // Room less what was taken
+	blockReason string // why there can't be one more, in words; empty if there can
 }
 
-func newPool(given Pool) *pool {
-	p := &pool{Pool: given, used: corev1.ResourceList{}}
+func newPoolState(given Pool) *poolState {
+	p := &poolState{Pool: given, used: corev1.ResourceList{}}
 	maps.Copy(p.used, given.Used)
 	for _, s := range given.Shapes {
-		p.shapes = append(p.shapes, &shape{Shape: s, pool: p, left: s.Room})
+		p.shapes = append(p.shapes, &shapeState{Shape: s, pool: p, remaining: s.Room})
 	}
-	slices.SortStableFunc(p.shapes, func(a, b *shape) int {
-		return cmp.Or(cmp.Compare(b.Preference, a.Preference), a.size(b), strings.Compare(a.Name, b.Name))
+	slices.SortStableFunc(p.shapes, func(a, b *shapeState) int {
+		return cmp.Or(cmp.Compare(b.Preference, a.Preference), a.compareSize(b), strings.Compare(a.Name, b.Name))
 	})
 	return p
 }
 
 // largestFirst has the pool try the largest of the shapes it likes as much first.
-func (p *pool) largestFirst() {
-	slices.SortStableFunc(p.shapes, func(a, b *shape) int {
-		return cmp.Or(cmp.Compare(b.Preference, a.Preference), b.size(a))
+func (p *poolState) largestFirst() {
+	slices.SortStableFunc(p.shapes, func(a, b *shapeState) int {
+		return cmp.Or(cmp.Compare(b.Preference, a.Preference), b.compareSize(a))
 	})
 }
 
-// size compares by what a node has to give.
-func (s *shape) size(other *shape) int {
+// compareSize compares by what a node has to give.
+func (s *shapeState) compareSize(other *shapeState) int {
 	return cmp.Or(
 		s.Node.Status.Allocatable.Cpu().Cmp(*other.Node.Status.Allocatable.Cpu()),
 		s.Node.Status.Allocatable.Memory().Cmp(*other.Node.Status.Allocatable.Memory()),
 	)
 }
 
-// named is a node of the shape.
-func (s *shape) named(name string) *corev1.Node {
+// nodeNamed is a node of the shape.
+func (s *shapeState) nodeNamed(name string) *corev1.Node {
 	node := *s.Node
 	node.Name, node.Labels = name, map[string]string{}
 	maps.Copy(node.Labels, s.Node.Labels)
@@ -64,8 +64,8 @@ func (s *shape) named(name string) *corev1.Node {
 	return &node
 }
 
-// daemons are the pods that DaemonSets have on the node of that name.
-func (s *shape) daemons(node string) []*corev1.Pod {
+// daemonPods are the pods that DaemonSets have on the node of that name.
+func (s *shapeState) daemonPods(node string) []*corev1.Pod {
 	pods := make([]*corev1.Pod, 0, len(s.Daemons))
 	for _, daemon := range s.Daemons {
 		pod := *daemon
@@ -76,11 +76,11 @@ func (s *shape) daemons(node string) []*corev1.Pod {
 	return pods
 }
 
-// smaller are the shapes that are smaller and liked as much, the smallest last.
-func (s *shape) smaller() []*shape {
-	var smaller []*shape
+// smallerShapes are the shapes that are smaller and liked as much, the smallest last.
+func (s *shapeState) smallerShapes() []*shapeState {
+	var smaller []*shapeState
 	for _, other := range s.pool.shapes {
-		if other.Preference == s.Preference && other.size(s) < 0 {
+		if other.Preference == s.Preference && other.compareSize(s) < 0 {
 			smaller = append(smaller, other)
 		}
 	}
@@ -88,10 +88,10 @@ func (s *shape) smaller() []*shape {
 }
 
 // smallest is the smallest shape there can be one more of, of those that are liked most.
-func (p *pool) smallest() *shape {
-	var smallest *shape
+func (p *poolState) smallest() *shapeState {
+	var smallest *shapeState
 	for _, s := range p.shapes {
-		if p.blocked(s) != "" {
+		if p.blockReason(s) != "" {
 			continue
 		}
 		if smallest == nil || s.Preference == smallest.Preference {
@@ -101,10 +101,10 @@ func (p *pool) smallest() *shape {
 	return smallest
 }
 
-// blocked tells why the pool can't have one more node of the shape, in words; empty if it can.
-func (p *pool) blocked(s *shape) string {
-	if p.Closed != "" {
-		return p.Closed
+// blockReason tells why the pool can't have one more node of the shape, in words; empty if it can.
+func (p *poolState) blockReason(s *shapeState) string {
+	if p.GrowthBlocked != "" {
+		return p.GrowthBlocked
 	}
 	if p.Max > 0 && p.Nodes >= p.Max {
 		return fmt.Sprintf("it has its maxReplicas of %d", p.Max)
@@ -116,24 +116,24 @@ func (p *pool) blocked(s *shape) string {
 			return fmt.Sprintf("one more node would exceed its limit of %s %s", limit.String(), name)
 		}
 	}
-	if s.left == 0 {
+	if s.remaining == 0 {
 		return "no capacity: " + s.NearestMiss
 	}
 	return ""
 }
 
-func (p *pool) take(s *shape) {
+func (p *poolState) takeNode(s *shapeState) {
 	p.Nodes++
-	p.use(s, 1)
+	p.account(s, 1)
 }
 
 // swap takes a node of one shape in place of one of another.
-func (p *pool) swap(before, after *shape) {
-	p.use(before, -1)
-	p.use(after, 1)
+func (p *poolState) swap(before, after *shapeState) {
+	p.account(before, -1)
+	p.account(after, 1)
 }
 
-func (p *pool) use(s *shape, sign int) {
+func (p *poolState) account(s *shapeState, sign int) {
 	for name, quantity := range s.Node.Status.Capacity {
 		sum := p.used[name].DeepCopy()
 		if sign > 0 {
@@ -144,6 +144,6 @@ func (p *pool) use(s *shape, sign int) {
 		p.used[name] = sum
 	}
 	if s.Room >= 0 {
-		s.left -= sign
+		s.remaining -= sign
 	}
 }

@@ -23,8 +23,8 @@ type ShrinkInput struct {
 	Budgets []*policyv1.PodDisruptionBudget
 	// Pools that may shrink; they need no order.
 	Pools []ShrinkPool
-	// Memory is what the last plan said is to be remembered; nil at first.
-	Memory Memory
+	// NodeStates is what the last plan said is to be remembered; nil at first.
+	NodeStates NodeStates
 }
 
 // ShrinkPool is a node pool that may shrink.
@@ -32,24 +32,24 @@ type ShrinkPool struct {
 	// Pool has the shapes by which a node may be replaced, and says by Closed why the pool
 	// must not grow, as replacing does before it shrinks.
 	Pool
-	// Held is why no node may go, in words ("it is paused"); empty if they may.
-	Held string
+	// RemovalBlocked is why no node may go, in words ("it is paused"); empty if they may.
+	RemovalBlocked string
 	// OnlyEmpty keeps nodes that have pods.
 	OnlyEmpty bool
 	// Threshold in percent: nodes that are used for less may go.
 	Threshold int32
-	// After is how long a node must have been empty, or under-used, and longer where nodes
+	// ConsolidateAfter is how long a node must have been empty, or under-used, and longer where nodes
 	// that went were needed again soon; Lifetime for how long it must have been there; and
 	// Calm how long the pool must not have grown.
-	After, Lifetime, Calm time.Duration
+	ConsolidateAfter, MinNodeLifetime, AfterGrowth time.Duration
 	// Budget is how many of the pool's nodes may be on their way out at once: a number, or a
 	// percentage, rounded up.
 	Budget intstr.IntOrString
-	// Grown is when the pool last grew, Leaving how many of its nodes are on their way out.
-	Grown   time.Time
-	Leaving int
-	// Past is what the last plan said is to be remembered of the pool; zero at first.
-	Past Past
+	// LastGrowth is when the pool last grew, Leaving how many of its nodes are on their way out.
+	LastGrowth time.Time
+	Leaving    int
+	// History is what the last plan said is to be remembered of the pool; zero at first.
+	History RemovalHistory
 	// Members are its nodes that stay so far; they need no order.
 	Members []Member
 }
@@ -59,29 +59,29 @@ type Member struct {
 	// Name in the Cluster, and the node as it is there.
 	Name string
 	Node *corev1.Node
-	// Taken is what it takes from Mesos.
-	Taken corev1.ResourceList
+	// Resources is what it takes from Mesos.
+	Resources corev1.ResourceList
 	// Created is since when it is there, and Ready says that it takes pods.
 	Created time.Time
 	Ready   bool
-	// Spared says that somebody marked it as not to be disrupted.
-	Spared bool
+	// DoNotDisrupt says that somebody marked it as not to be disrupted.
+	DoNotDisrupt bool
 	// Pods on it, all of them.
 	Pods []*corev1.Pod
 }
 
-// Memory is what the next decision has to know of this one, by the names of nodes. It is
+// NodeStates is what the next decision has to know of this one, by the names of nodes. It is
 // lost without harm: nodes then stay for longer.
-type Memory map[string]Trace
+type NodeStates map[string]NodeState
 
-// Trace is what is remembered of a node.
-type Trace struct {
-	// Idle is since when the node has been empty or under-used; zero if it is not.
-	Idle time.Time
-	// Stuck is when its pods were last found to fit nowhere else, and Why; zero if they
+// NodeState is what is remembered of a node.
+type NodeState struct {
+	// IdleSince is since when the node has been empty or under-used; zero if it is not.
+	IdleSince time.Time
+	// UnmovableAt is when its pods were last found to fit nowhere else, and Why; zero if they
 	// were not.
-	Stuck time.Time
-	Why   string
+	UnmovableAt     time.Time
+	UnmovableReason string
 }
 
 // ShrinkPlan is what to do, and why not more.
@@ -92,11 +92,11 @@ type ShrinkPlan struct {
 	Launches []Launch
 	// Verdicts are on all members, by pool and name.
 	Verdicts []Verdict
-	// Memory and Pasts, the latter by pool, are for the next decision.
-	Memory Memory
-	Pasts  map[string]Past
-	// Again is when to decide again although nothing changes; zero for never.
-	Again time.Time
+	// NodeStates and Pasts, the latter by pool, are for the next decision.
+	NodeStates NodeStates
+	Histories  map[string]RemovalHistory
+	// RecheckAt is when to decide again although nothing changes; zero for never.
+	RecheckAt time.Time
 }
 
 // Removal is a node to remove.

@@ -11,30 +11,30 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 )
 
-// keys say, for a plugin, what it looks at in a pod: pods of the same key get the same
+// classKeyFuncs say, for a plugin, what it looks at in a pod: pods of the same key get the same
 // answers from it, and are a class. Where there is none, or it is nil, the plugin is asked
 // about each pod anew.
-var keys = map[string]func(key, *corev1.Pod) key{
-	names.NodeUnschedulable:  key.tolerations,
-	names.TaintToleration:    key.tolerations,
-	names.NodeAffinity:       key.nodeAffinity,
-	names.NodePorts:          key.ports,
-	names.NodeResourcesFit:   key.requests,
-	names.PodTopologySpread:  key.spread,
-	names.InterPodAffinity:   key.podAffinity,
-	names.VolumeRestrictions: key.volumes,
-	names.NodeVolumeLimits:   key.volumes,
-	names.VolumeBinding:      key.volumes,
-	names.VolumeZone:         key.volumes,
-	names.DynamicResources:   key.claims,
+var classKeyFuncs = map[string]func(classKey, *corev1.Pod) classKey{
+	names.NodeUnschedulable:  classKey.tolerations,
+	names.TaintToleration:    classKey.tolerations,
+	names.NodeAffinity:       classKey.nodeAffinity,
+	names.NodePorts:          classKey.ports,
+	names.NodeResourcesFit:   classKey.requests,
+	names.PodTopologySpread:  classKey.spread,
+	names.InterPodAffinity:   classKey.podAffinity,
+	names.VolumeRestrictions: classKey.volumes,
+	names.NodeVolumeLimits:   classKey.volumes,
+	names.VolumeBinding:      classKey.volumes,
+	names.VolumeZone:         classKey.volumes,
+	names.DynamicResources:   classKey.claims,
 }
 
-// key is what a plugin looks at, in some unambiguous form.
-type key []byte
+// classKey is what a plugin looks at, in some unambiguous form.
+type classKey []byte
 
-type message interface{ Marshal() ([]byte, error) }
+type marshaler interface{ Marshal() ([]byte, error) }
 
-func (k key) message(m message) key {
+func (k classKey) appendMessage(m marshaler) classKey {
 	encoded, err := m.Marshal()
 	if err != nil {
 		// Never with types of the API: their encoders don't fail.
@@ -44,47 +44,47 @@ func (k key) message(m message) key {
 	return append(k, encoded...)
 }
 
-func (k key) text(s string) key {
+func (k classKey) appendString(s string) classKey {
 	k = binary.AppendUvarint(k, uint64(len(s)))
 	return append(k, s...)
 }
 
-func (k key) texts(m map[string]string) key {
+func (k classKey) appendMap(m map[string]string) classKey {
 	k = binary.AppendUvarint(k, uint64(len(m)))
 	if len(m) == 1 {
 		for name, value := range m {
-			return k.text(name).text(value)
+			return k.appendString(name).appendString(value)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		k = k.text(name).text(m[name])
+		k = k.appendString(name).appendString(m[name])
 	}
 	return k
 }
 
-func (k key) tolerations(pod *corev1.Pod) key {
+func (k classKey) tolerations(pod *corev1.Pod) classKey {
 	for i := range pod.Spec.Tolerations {
-		k = k.message(&pod.Spec.Tolerations[i])
+		k = k.appendMessage(&pod.Spec.Tolerations[i])
 	}
 	return k
 }
 
-func (k key) nodeAffinity(pod *corev1.Pod) key {
-	k = k.texts(pod.Spec.NodeSelector)
+func (k classKey) nodeAffinity(pod *corev1.Pod) classKey {
+	k = k.appendMap(pod.Spec.NodeSelector)
 	if affinity := pod.Spec.Affinity; affinity != nil && affinity.NodeAffinity != nil {
 		if required := affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution; required != nil {
-			k = k.message(required)
+			k = k.appendMessage(required)
 		}
 	}
 	return k
 }
 
-func (k key) ports(pod *corev1.Pod) key {
+func (k classKey) ports(pod *corev1.Pod) classKey {
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range containers {
 			for j := range containers[i].Ports {
 				if containers[i].Ports[j].HostPort > 0 {
-					k = k.restart(&containers[i]).message(&containers[i].Ports[j])
+					k = k.restartPolicy(&containers[i]).appendMessage(&containers[i].Ports[j])
 				}
 			}
 		}
@@ -93,35 +93,35 @@ func (k key) ports(pod *corev1.Pod) key {
 	return k
 }
 
-func (k key) requests(pod *corev1.Pod) key {
+func (k classKey) requests(pod *corev1.Pod) classKey {
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range containers {
-			k = k.restart(&containers[i]).message(&containers[i].Resources)
+			k = k.restartPolicy(&containers[i]).appendMessage(&containers[i].Resources)
 		}
 		k = append(k, ';')
 	}
 	if pod.Spec.Resources != nil {
-		k = k.message(pod.Spec.Resources)
+		k = k.appendMessage(pod.Spec.Resources)
 	}
 	k = append(k, ';')
 	for _, name := range slices.Sorted(maps.Keys(pod.Spec.Overhead)) {
 		quantity := pod.Spec.Overhead[name]
-		k = k.text(string(name)).text(quantity.String())
+		k = k.appendString(string(name)).appendString(quantity.String())
 	}
 	return k
 }
 
-// restart: an init container that restarts counts as a container.
-func (k key) restart(container *corev1.Container) key {
+// restartPolicy: an init container that restarts counts as a container.
+func (k classKey) restartPolicy(container *corev1.Container) classKey {
 	if container.RestartPolicy == nil {
-		return k.text("")
+		return k.appendString("")
 	}
-	return k.text(string(*container.RestartPolicy))
+	return k.appendString(string(*container.RestartPolicy))
 }
 
 // volumes: pods that have none are alike. Others have each their own, but for those that are
 // made on the node: these no plugin looks at.
-func (k key) volumes(pod *corev1.Pod) key {
+func (k classKey) volumes(pod *corev1.Pod) classKey {
 	for i := range pod.Spec.Volumes {
 		switch v := &pod.Spec.Volumes[i].VolumeSource; {
 		case v.ConfigMap != nil, v.Secret != nil, v.EmptyDir != nil, v.Projected != nil, v.DownwardAPI != nil, v.HostPath != nil:
@@ -133,7 +133,7 @@ func (k key) volumes(pod *corev1.Pod) key {
 }
 
 // claims: nothing is known of devices, so that all pods are alike that claim none.
-func (k key) claims(pod *corev1.Pod) key {
+func (k classKey) claims(pod *corev1.Pod) classKey {
 	if len(pod.Spec.ResourceClaims) > 0 {
 		return nil
 	}
@@ -142,20 +142,20 @@ func (k key) claims(pod *corev1.Pod) key {
 
 // spread: of the pod's own labels it matters only whether they are selected, and what they
 // say under the labels that a constraint names.
-func (k key) spread(pod *corev1.Pod) key {
+func (k classKey) spread(pod *corev1.Pod) classKey {
 	constraints := hardConstraints(pod)
 	if len(constraints) == 0 {
 		return k
 	}
-	k = k.text(pod.Namespace)
+	k = k.appendString(pod.Namespace)
 	for _, constraint := range constraints {
-		k = k.message(constraint)
+		k = k.appendMessage(constraint)
 		if selector, err := metav1.LabelSelectorAsSelector(constraint.LabelSelector); err == nil && selector.Matches(labels.Set(pod.Labels)) {
 			k = append(k, '=')
 		}
 		for _, name := range constraint.MatchLabelKeys {
 			if value, ok := pod.Labels[name]; ok {
-				k = append(k, '!').text(value)
+				k = append(k, '!').appendString(value)
 			}
 			k = append(k, ';')
 		}
@@ -173,20 +173,20 @@ func hardConstraints(pod *corev1.Pod) []*corev1.TopologySpreadConstraint {
 	return hard
 }
 
-func (k key) podAffinity(pod *corev1.Pod) key {
-	k = k.text(pod.Namespace).texts(pod.Labels)
+func (k classKey) podAffinity(pod *corev1.Pod) classKey {
+	k = k.appendString(pod.Namespace).appendMap(pod.Labels)
 	affinity := pod.Spec.Affinity
 	if affinity == nil {
 		return k
 	}
 	if affinity.PodAffinity != nil {
 		for i := range affinity.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution {
-			k = append(k, '+').message(&affinity.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution[i])
+			k = append(k, '+').appendMessage(&affinity.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution[i])
 		}
 	}
 	if affinity.PodAntiAffinity != nil {
 		for i := range affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution {
-			k = append(k, '-').message(&affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution[i])
+			k = append(k, '-').appendMessage(&affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution[i])
 		}
 	}
 	return k

@@ -1,0 +1,151 @@
+package decision
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+// unmovableRetry is for how long nobody looks again for a place for pods that have fit nowhere.
+const unmovableRetry = 2 * time.Minute
+
+// moveOrReplace removes a node whose pods all fit elsewhere, or else has a smaller one launched. A
+// node that waits for something keeps the spare that would replace it.
+func (s *scaleDown) moveOrReplace(c *candidate, wait string) {
+	if until := c.state.UnmovableAt.Add(unmovableRetry); until.After(s.in.Now) {
+		s.recheckAt(until)
+		s.setNotDisruptable(c, v1alpha1.ReasonPodsFitNowhereElse, c.state.UnmovableReason)
+		return
+	}
+	if reason, message := s.budgets.violation(c.load.evicted()); reason != "" {
+		s.setNotDisruptable(c, reason, message) // those that go before have spent it
+		return
+	}
+	places, homeless := s.relocate(c, nil)
+	if homeless != nil {
+		places = s.relocateToEmptyNode(c)
+	}
+	switch {
+	case wait != "":
+		s.setDisruptable(c, wait)
+	case len(places) > 0 || homeless == nil:
+		s.removeRelocated(c, places)
+	case !s.replace(c):
+		s.recordUnmovable(c, homeless)
+	}
+}
+
+// relocate takes the node away and finds places for its pods, also on one more node if
+// there is any. Where it does not, it tells of a pod that has none, and nothing has changed.
+func (s *scaleDown) relocate(c *candidate, another *corev1.Node, daemons ...*corev1.Pod) (places []string, homeless *corev1.Pod) {
+	mark := s.in.Cluster.Checkpoint()
+	s.in.Cluster.RemoveNode(c.Name)
+	if another != nil {
+		s.in.Cluster.AddNode(another, daemons...)
+	}
+	for _, pod := range SortForPlacement(s.in.Cluster, c.load.movable) {
+		node, placed := s.in.Cluster.Place(pod)
+		if !placed {
+			s.in.Cluster.Revert(mark)
+			return nil, pod
+		}
+		if !slices.Contains(places, node) {
+			places = append(places, node)
+		}
+	}
+	for _, node := range places {
+		s.receiving[node] = true
+	}
+	slices.Sort(places)
+	return places, nil
+}
+
+// relocateToEmptyNode tries the spares that are smaller, the smallest first.
+func (s *scaleDown) relocateToEmptyNode(c *candidate) []string {
+	for _, spare := range s.emptyNodes {
+		if s.receiving[spare.Name] || !takesLess(spare.Resources, c.Resources) {
+			continue
+		}
+		if places, homeless := s.relocate(c, spare.Node, spare.daemons...); homeless == nil {
+			return places
+		}
+	}
+	return nil
+}
+
+// removeRelocated removes the node, unless its pods would have to wait for another one.
+func (s *scaleDown) removeRelocated(c *candidate, places []string) {
+	if i := slices.IndexFunc(places, func(node string) bool { return s.notReady[node] }); i >= 0 {
+		s.setDisruptable(c, fmt.Sprintf("It may go when %s is ready.", places[i]))
+		return
+	}
+	s.budgets.spend(c.load.evicted())
+	where := strings.Join(places[:min(len(places), 3)], ", ")
+	if more := len(places) - 3; more > 0 {
+		where += fmt.Sprintf(" and %d more", more)
+	}
+	s.remove(c, fmt.Sprintf("it has been under-used for %s, and its %d pods fit on %s", s.elapsedSince(c.state.IdleSince), len(c.load.movable), where))
+}
+
+// replace launches a smaller node that holds all pods of this one, if there is such a shape.
+// It is a spare then, and this one goes when it is ready.
+func (s *scaleDown) replace(c *candidate) bool {
+	for _, shape := range slices.SortedStableFunc(slices.Values(c.pool.growth.shapes), byPreference) {
+		if !takesLess(shape.Node.Status.Capacity, c.Resources) || c.pool.growth.blockReason(shape) != "" {
+			continue
+		}
+		name := fmt.Sprintf("%s (for %s)", c.pool.Name, c.Name)
+		if _, homeless := s.relocate(c, shape.nodeNamed(name), shape.daemonPods(name)...); homeless != nil {
+			continue
+		}
+		c.pool.growth.takeNode(shape)
+		c.pool.remaining--
+		s.plan.Launches = append(s.plan.Launches, Launch{Pool: c.pool.Name, Shape: shape.Name, Pods: c.load.movable})
+		s.setDisruptable(c, fmt.Sprintf("It may go when a node of shape %s is ready, which holds its pods.", shape.Name))
+		return true
+	}
+	return false
+}
+
+// replaceAtMinimum replaces a node that only its pool's minimum keeps: with the smaller one there is
+// one more, and this one may go.
+func (s *scaleDown) replaceAtMinimum(c *candidate, full string) {
+	c.pool.replacements--
+	if reason, message := s.budgets.violation(c.load.evicted()); reason != "" {
+		s.setNotDisruptable(c, reason, message)
+		return
+	}
+	if !s.replace(c) {
+		s.setDisruptable(c, full)
+	}
+}
+
+// byPreference puts the shapes that are liked most first, and of those the smallest.
+func byPreference(a, b *shapeState) int {
+	return cmp.Or(
+		cmp.Compare(b.Preference, a.Preference),
+		a.Node.Status.Capacity.Cpu().Cmp(*b.Node.Status.Capacity.Cpu()),
+		a.Node.Status.Capacity.Memory().Cmp(*b.Node.Status.Capacity.Memory()),
+	)
+}
+
+// recordUnmovable remembers that the pods fit nowhere else, so that nobody tries again at once.
+func (s *scaleDown) recordUnmovable(c *candidate, homeless *corev1.Pod) {
+	c.state.UnmovableAt = s.in.Now
+	c.state.UnmovableReason = fmt.Sprintf("Its pods ask for %s of it, but pod %s/%s fits on no other node.", c.load, homeless.Namespace, homeless.Name)
+	s.plan.NodeStates[c.Name] = c.state
+	s.recheckAt(s.in.Now.Add(unmovableRetry))
+	s.setNotDisruptable(c, v1alpha1.ReasonPodsFitNowhereElse, c.state.UnmovableReason)
+}
+
+// takesLess tells whether one node takes less from Mesos than another, and of nothing more.
+func takesLess(a, b corev1.ResourceList) bool {
+	cpu, memory := a.Cpu().Cmp(*b.Cpu()), a.Memory().Cmp(*b.Memory())
+	return cpu <= 0 && memory <= 0 && cpu+memory < 0
+}
