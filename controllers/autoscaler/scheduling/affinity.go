@@ -10,15 +10,15 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/interpodaffinity"
 )
 
-// affinityTracker keeps the state of InterPodAffinity, by the plugin's own AddPod and RemovePod:
-// its counts are sums, and stay right however long they are carried on.
+// affinityTracker keeps the state of InterPodAffinity with the plugin's own AddPod and
+// RemovePod: its counts are sums, so they stay correct however many changes are applied.
 type affinityTracker struct {
 	cluster          *Cluster
 	cache            *filterCache
 	pod              fwk.PodInfo
 	namespaceLabels  labels.Set // of the pod's namespace
-	affinityKeys     []string   // the topology keys of its affinity
-	antiAffinityKeys []string   // and of its anti-affinity
+	affinityKeys     []string   // the topology keys of its affinity terms
+	antiAffinityKeys []string   // the topology keys of its anti-affinity terms
 }
 
 func newAffinityTracker(c *Cluster, s *filterCache) tracker {
@@ -94,6 +94,7 @@ func (t *affinityTracker) extensions() fwk.PreFilterExtensions {
 	return t.cache.plugin.preFilter.PreFilterExtensions()
 }
 
+// invalidateDomains lets the nodes that share a domain with this one be checked again.
 func (t *affinityTracker) invalidateDomains(node *corev1.Node, keys []string) {
 	for _, key := range keys {
 		value, ok := node.Labels[key]
@@ -111,7 +112,7 @@ func (t *affinityTracker) nodeRemoved(int)     {}
 func (t *affinityTracker) slotInvalidated(int) {}
 func (t *affinityTracker) flush()              {}
 
-// alsoRejected: nodes of the same domains are refused alike, where it was affinity that refused.
+// alsoRejected: where affinity rejected a node, it rejects every node of the same domains.
 func (t *affinityTracker) alsoRejected(slot int, status *fwk.Status) []int {
 	if len(t.affinityKeys) == 0 || reasonOf(status) != interpodaffinity.ErrReasonAffinityRulesNotMatch {
 		return nil

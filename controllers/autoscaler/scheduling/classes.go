@@ -7,24 +7,26 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
 
-// maxClasses bounds what is remembered of pods; where there are more, it is learned again.
+// maxClasses bounds the number of equivalence classes. Beyond it the caches are reset and fill
+// again.
 const maxClasses = 1 << 14
 
-// equivalenceClass is pods that plugins do not tell apart.
+// equivalenceClass is a set of pods that the plugins cannot distinguish.
 type equivalenceClass struct {
 	tracked *trackedClass
-	info    framework.PodInfo // of one of them, with what it asks for worked out
-	caches  []*filterCache    // for each plugin its sieve, nil where it is asked about each pod anew; empty until one is asked for
+	info    framework.PodInfo // of one of the pods, with its requests computed
+	caches  []*filterCache    // one for each plugin, nil where the plugin is asked about each pod anew; empty until first used
 }
 
-// trackedClass are pods that the trackers see alike, and the sieves that they concern.
+// trackedClass is a set of pods that the trackers cannot distinguish, and the caches that
+// change when one of these pods comes or goes.
 type trackedClass struct {
 	affected   []*filterCache
-	seen       []int // how many sieves of each tracked plugin were looked at
-	generation int   // the Cluster's, when they were
+	seen       []int // for each cluster-wide plugin, how many of its caches were examined
+	generation int   // the Cluster's generation when they were examined
 }
 
-// resetCaches everything that plugins said.
+// resetCaches drops everything that was learned from plugins.
 func (c *Cluster) resetCaches() {
 	c.classes, c.trackedClasses = map[string]*equivalenceClass{}, map[string]*trackedClass{}
 	c.generation++
@@ -33,7 +35,8 @@ func (c *Cluster) resetCaches() {
 	}
 }
 
-// classOf is the class of a pod that is on no node yet, whatever its spec and status say.
+// classOf returns the equivalence class of a pod as if it were new: the node in its spec and
+// its status do not count.
 func (c *Cluster) classOf(pod *corev1.Pod) *equivalenceClass {
 	var space [1024]byte
 	name := classKey(space[:0])
@@ -43,7 +46,7 @@ func (c *Cluster) classOf(pod *corev1.Pod) *equivalenceClass {
 			name, ends[i] = with, len(with)+1
 		}
 	}
-	// The parts are told apart by where they end.
+	// The offsets at the end make the encoding unambiguous.
 	for _, end := range ends {
 		name = binary.AppendUvarint(name, uint64(end))
 	}
@@ -60,6 +63,8 @@ func (c *Cluster) classOf(pod *corev1.Pod) *equivalenceClass {
 	return made
 }
 
+// newPodInfo ignores affinity terms that cannot be parsed, as the scheduler does: the API
+// server accepts some of them.
 func newPodInfo(pod *corev1.Pod) *framework.PodInfo {
 	// The API server lets terms through that can't be parsed; the scheduler goes on without them.
 	info, _ := framework.NewPodInfo(pod)
@@ -67,13 +72,14 @@ func newPodInfo(pod *corev1.Pod) *framework.PodInfo {
 	return info
 }
 
-// infoFor is what is known of a pod of the class.
+// infoFor returns the class's pod info for one of its pods.
 func (cl *equivalenceClass) infoFor(pod *corev1.Pod) *framework.PodInfo {
 	info := cl.info
 	info.Pod = pod
 	return &info
 }
 
+// filterCachesOf returns the caches of a class, in the order of the plugins.
 func (c *Cluster) filterCachesOf(cl *equivalenceClass, pod *corev1.Pod) []*filterCache {
 	if cl.caches == nil {
 		cl.caches = make([]*filterCache, len(c.plugins))
@@ -118,7 +124,8 @@ func (c *Cluster) trackedClassOf(pod *corev1.Pod) *trackedClass {
 	return k
 }
 
-// affectedCaches are the sieves to whose state it matters where this pod is.
+// affectedCaches returns the caches that change when this pod comes or goes. It examines each
+// cache once for each class of pods, including caches that were made since the last call.
 func (c *Cluster) affectedCaches(k *trackedClass, pod *framework.PodInfo) []*filterCache {
 	if k.generation != c.generation {
 		*k = trackedClass{seen: make([]int, len(c.plugins)), generation: c.generation}

@@ -11,9 +11,9 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 )
 
-// classKeyFuncs say, for a plugin, what it looks at in a pod: pods of the same key get the same
-// answers from it, and are a class. Where there is none, or it is nil, the plugin is asked
-// about each pod anew.
+// classKeyFuncs has, for each plugin, a function that encodes what the plugin looks at in a
+// pod. Pods with the same encoding get the same answers from the plugin. A plugin that has no
+// function, or whose function returns nil, is asked about each pod anew.
 var classKeyFuncs = map[string]func(classKey, *corev1.Pod) classKey{
 	names.NodeUnschedulable:  classKey.tolerations,
 	names.TaintToleration:    classKey.tolerations,
@@ -29,11 +29,13 @@ var classKeyFuncs = map[string]func(classKey, *corev1.Pod) classKey{
 	names.DynamicResources:   classKey.claims,
 }
 
-// classKey is what a plugin looks at, in some unambiguous form.
+// classKey is an unambiguous encoding of parts of a pod.
 type classKey []byte
 
 type marshaler interface{ Marshal() ([]byte, error) }
 
+// appendMessage appends an API object. It panics if the object cannot be encoded, which does
+// not happen for the API types used here: their encoders return no errors.
 func (k classKey) appendMessage(m marshaler) classKey {
 	encoded, err := m.Marshal()
 	if err != nil {
@@ -111,7 +113,8 @@ func (k classKey) requests(pod *corev1.Pod) classKey {
 	return k
 }
 
-// restartPolicy: an init container that restarts counts as a container.
+// restartPolicy encodes the restart policy of a container: an init container that restarts
+// counts as an ordinary container.
 func (k classKey) restartPolicy(container *corev1.Container) classKey {
 	if container.RestartPolicy == nil {
 		return k.appendString("")
@@ -119,8 +122,8 @@ func (k classKey) restartPolicy(container *corev1.Container) classKey {
 	return k.appendString(string(*container.RestartPolicy))
 }
 
-// volumes: pods that have none are alike. Others have each their own, but for those that are
-// made on the node: these no plugin looks at.
+// volumes returns nil for a pod with a volume that plugins look at: such a pod is in a class
+// of its own. Plugins do not look at volumes that are made on the node.
 func (k classKey) volumes(pod *corev1.Pod) classKey {
 	for i := range pod.Spec.Volumes {
 		switch v := &pod.Spec.Volumes[i].VolumeSource; {
@@ -132,7 +135,8 @@ func (k classKey) volumes(pod *corev1.Pod) classKey {
 	return k
 }
 
-// claims: nothing is known of devices, so that all pods are alike that claim none.
+// claims returns nil for a pod that claims devices. Nothing is known of devices, so all other
+// pods are alike.
 func (k classKey) claims(pod *corev1.Pod) classKey {
 	if len(pod.Spec.ResourceClaims) > 0 {
 		return nil
@@ -140,8 +144,8 @@ func (k classKey) claims(pod *corev1.Pod) classKey {
 	return k
 }
 
-// spread: of the pod's own labels it matters only whether they are selected, and what they
-// say under the labels that a constraint names.
+// spread encodes the constraints of a pod. Of the pod's own labels it encodes only whether a
+// constraint selects them, and the values of the label keys that a constraint names.
 func (k classKey) spread(pod *corev1.Pod) classKey {
 	constraints := hardConstraints(pod)
 	if len(constraints) == 0 {
@@ -163,6 +167,7 @@ func (k classKey) spread(pod *corev1.Pod) classKey {
 	return append(k.nodeAffinity(pod), ';').tolerations(pod)
 }
 
+// hardConstraints returns the topology spread constraints that the scheduler enforces.
 func hardConstraints(pod *corev1.Pod) []*corev1.TopologySpreadConstraint {
 	var hard []*corev1.TopologySpreadConstraint
 	for i := range pod.Spec.TopologySpreadConstraints {

@@ -15,38 +15,43 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
 
-// Cluster is nodes and the pods on them, as the scheduler's plugins see them, and what the
-// plugins said, for as long as it holds.
+// Cluster is a set of nodes and the pods on them, as the scheduler's plugins see them, with
+// the plugins' answers for as long as they are valid.
+//
+// A node lives in a slot, an index that stays the same while the node exists. The methods that
+// change nodes and pods update the caches at once; between Checkpoint and Revert they record
+// how to take each change back.
 type Cluster struct {
 	plugins []*plugin
 	objects informers.SharedInformerFactory
 
 	nodes     []*framework.NodeInfo       // by slot; nil where there is none
-	liveSlots slotSet                     // the slots of nodes; the others are templates' or free
-	slots     map[string]int              // slot of each node
-	pods      map[types.UID]*podLocation  // where each pod is
+	liveSlots slotSet                     // the slots of nodes; other slots are free or belong to templates
+	slots     map[string]int              // the slot of each node
+	pods      map[types.UID]*podLocation  // the location of each pod
 	topology  map[string]map[string][]int // slots by the value of a label, for labels that are topology keys
-	nodeInfos []fwk.NodeInfo              // the nodes, nil where it must be made again
+	nodeInfos []fwk.NodeInfo              // the nodes in slot order; nil when it must be rebuilt
 
-	classes        map[string]*equivalenceClass // pods that plugins see alike
-	trackedClasses map[string]*trackedClass     // pods that trackers see alike
-	generation     int                          // grows with each time that what was learned of classes is forgotten
+	classes        map[string]*equivalenceClass // by key
+	trackedClasses map[string]*trackedClass     // by key
+	generation     int                          // grows each time that the caches are reset
 
-	undo            []func() // takes back each change since the first Checkpoint that is open
-	openCheckpoints int      // Checkpoints that were not reverted
+	undo            []func() // takes back each change since the first open Checkpoint
+	openCheckpoints int      // how many Checkpoints were not reverted
 }
 
-// podLocation is where a pod is.
+// podLocation is a pod and the slot of its node.
 type podLocation struct {
 	slot  int
 	info  *framework.PodInfo
 	class *trackedClass
 }
 
-// Mark is a moment that a Cluster can be brought back to.
+// Mark is a moment to which a Cluster can be reverted.
 type Mark struct{ undo, openCheckpoints int }
 
-// New makes a Cluster without nodes.
+// New makes a Cluster without nodes. It fails if the scheduler's plugins cannot be assembled,
+// or if the state of PodTopologySpread is not of the expected shape (see probeSpreadState).
 func New() (*Cluster, error) {
 	c := &Cluster{
 		objects: newInformerStores(), slots: map[string]int{}, pods: map[types.UID]*podLocation{}, topology: map[string]map[string][]int{},
@@ -59,8 +64,9 @@ func New() (*Cluster, error) {
 	return c, nil
 }
 
-// SetObject adds or replaces an object that plugins look up: a namespace, or what has to do with
-// volumes. It is not taken back by Revert.
+// SetObject adds or replaces an object that plugins look up: a namespace, or an object that
+// describes volumes. Revert does not take it back. It returns an error for a kind that no
+// plugin looks up.
 func (c *Cluster) SetObject(object runtime.Object) error {
 	store, err := storeOf(c.objects, object)
 	if err != nil {
@@ -70,7 +76,7 @@ func (c *Cluster) SetObject(object runtime.Object) error {
 	return store.Update(object)
 }
 
-// DeleteObject removes an object that was Set.
+// DeleteObject removes an object that was set with SetObject.
 func (c *Cluster) DeleteObject(object runtime.Object) error {
 	store, err := storeOf(c.objects, object)
 	if err != nil {
@@ -80,15 +86,16 @@ func (c *Cluster) DeleteObject(object runtime.Object) error {
 	return store.Delete(object)
 }
 
-// resetCachesFor: what plugins know of classes of pods comes from namespaces, besides nodes
-// and pods; volumes they look up anew.
+// resetCachesFor drops the caches if they depend on the object. They depend on nodes, pods and
+// namespaces; plugins look up volumes anew each time.
 func (c *Cluster) resetCachesFor(object runtime.Object) {
 	if _, ok := object.(*corev1.Namespace); ok {
 		c.resetCaches()
 	}
 }
 
-// AddNode adds a node, or replaces the one of that name under its pods, and adds pods to it.
+// AddNode adds a node, or replaces the one of that name and keeps the pods on it. Then it adds
+// the given pods to it.
 func (c *Cluster) AddNode(node *corev1.Node, pods ...*corev1.Pod) {
 	if slot, ok := c.slots[node.Name]; ok {
 		c.replaceNode(slot, node)
@@ -118,8 +125,8 @@ func (c *Cluster) replaceNode(slot int, node *corev1.Node) {
 	}
 }
 
-// equalForPlugins tells of two versions of a node whether filters see them alike: most changes
-// to a node are heartbeats.
+// equalForPlugins reports whether filters see no difference between two versions of a node.
+// Most changes to a node are heartbeats.
 func equalForPlugins(a, b *corev1.Node) bool {
 	return equality.Semantic.DeepEqual(a.Labels, b.Labels) &&
 		equality.Semantic.DeepEqual(a.Annotations, b.Annotations) &&
@@ -137,7 +144,8 @@ func (c *Cluster) freeSlot() int {
 	return slot
 }
 
-// occupySlot puts a node in a slot, where no plugin knows it yet.
+// occupySlot puts a node into a free slot and discards the answers that the caches have for
+// that slot.
 func (c *Cluster) occupySlot(slot int, node *corev1.Node) {
 	info := framework.NewNodeInfo()
 	info.SetNode(node)
@@ -168,7 +176,7 @@ func (c *Cluster) insertNode(slot int, node *corev1.Node) {
 	c.recordUndo(func() { c.RemoveNode(node.Name) })
 }
 
-// RemoveNode removes a node and the pods on it. It does nothing where there is none.
+// RemoveNode removes a node and the pods on it. It does nothing if there is no such node.
 func (c *Cluster) RemoveNode(name string) {
 	slot, ok := c.slots[name]
 	if !ok {
@@ -186,14 +194,15 @@ func (c *Cluster) RemoveNode(name string) {
 	c.recordUndo(func() { c.insertNode(slot, node) })
 }
 
-// AddPod adds a pod, known by its UID, to the node that its spec names. Pods that are done
-// are the caller's to leave out.
+// AddPod adds a pod, identified by its UID, to the node that its spec names. The caller leaves
+// out pods that have ended.
 func (c *Cluster) AddPod(pod *corev1.Pod) error {
 	return c.Put(pod, pod.Spec.NodeName)
 }
 
-// Put adds a pod to a node, whether it fits there or not, and whatever its spec says. It is
-// moved if it was elsewhere.
+// Put adds a pod to a node, whether it fits there or not, and whatever node its spec names. A
+// pod that is on another node is moved. It returns an error if there is no such node or the
+// pod has no UID.
 func (c *Cluster) Put(pod *corev1.Pod, node string) error {
 	slot, ok := c.slots[node]
 	if !ok {
@@ -216,8 +225,8 @@ func (c *Cluster) addPodToSlot(pod *corev1.Pod, slot int) {
 	c.insertPod(&podLocation{slot: slot, info: info, class: cl.tracked})
 }
 
-// hasResizeStatus tells whether the status of a pod may say that it takes something else than its
-// spec asks for.
+// hasResizeStatus reports whether the status of a pod may state other resources than its spec
+// requests.
 func hasResizeStatus(pod *corev1.Pod) bool {
 	of := &pod.Status
 	reported := func(s corev1.ContainerStatus) bool { return s.Resources != nil || s.AllocatedResources != nil }
@@ -234,7 +243,7 @@ func (c *Cluster) insertPod(at *podLocation) {
 	c.recordUndo(func() { c.RemovePod(at.info.Pod) })
 }
 
-// RemovePod removes a pod. It does nothing where it isn't.
+// RemovePod removes a pod. It does nothing if the pod is on no node.
 func (c *Cluster) RemovePod(pod *corev1.Pod) {
 	at, ok := c.pods[pod.UID]
 	if !ok {
@@ -257,7 +266,8 @@ func (c *Cluster) RemovePod(pod *corev1.Pod) {
 	c.recordUndo(func() { c.insertPod(at) })
 }
 
-// Requests is what a pod takes of a node, as the scheduler counts it.
+// Requests returns the CPU (in thousandths) and memory (in bytes) that a pod takes of a node,
+// as the scheduler counts them.
 func (c *Cluster) Requests(pod *corev1.Pod) (milliCPU, memory int64) {
 	var info *framework.PodInfo
 	if at, ok := c.pods[pod.UID]; ok {
@@ -269,7 +279,7 @@ func (c *Cluster) Requests(pod *corev1.Pod) (milliCPU, memory int64) {
 	return asked.GetMilliCPU(), asked.GetMemory()
 }
 
-// Checkpoint marks this moment, for Revert. Checkpoints may be nested.
+// Checkpoint marks this moment for Revert. Checkpoints may be nested.
 func (c *Cluster) Checkpoint() Mark {
 	mark := Mark{undo: len(c.undo), openCheckpoints: c.openCheckpoints}
 	c.openCheckpoints++
@@ -292,7 +302,7 @@ func (c *Cluster) recordUndo(undo func()) {
 	}
 }
 
-// listNodeInfos are the nodes, for plugins that want to see them all.
+// listNodeInfos returns all nodes, for plugins that want to see them together.
 func (c *Cluster) listNodeInfos() []fwk.NodeInfo {
 	if c.nodeInfos == nil {
 		c.nodeInfos = sharedLister{cluster: c}.filterNodes(func(fwk.NodeInfo) bool { return true })

@@ -7,10 +7,10 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 )
 
-// noDevices is a world without dynamic resources: a node that doesn't exist yet publishes no
-// devices, so that nothing can be said of a pod that claims some, and it is refused, with
-// the claim that was not found as the reason. What it doesn't implement is asked only of
-// claims that were found.
+// noDevices describes a cluster without dynamic resources. A node that does not exist yet
+// publishes no devices, so nothing is known for a pod that claims some; it is rejected, with
+// the claim that was not found as the reason. The methods that noDevices does not implement
+// are called only for claims that were found.
 type noDevices struct{ fwk.SharedDRAManager }
 
 func (noDevices) ResourceClaims() fwk.ResourceClaimTracker     { return noClaims{} }

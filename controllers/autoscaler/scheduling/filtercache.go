@@ -11,38 +11,39 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 )
 
-// filterCache is what a plugin holds of a class of pods: its state after PreFilter, and the slots
-// that it refused. A refusal is kept until what it came from changes, so that a node is
-// asked about a class once, not for each of its pods.
+// filterCache holds what one plugin answered for one equivalence class: its state after
+// PreFilter, and the slots that it rejected. A rejection is kept until something that it
+// depends on changes, so that a node is checked once for a class and not once for each of its
+// pods.
 type filterCache struct {
 	plugin *plugin
-	pod    *corev1.Pod // stands for its class
+	pod    *corev1.Pod // represents its class
 
 	state        fwk.CycleState
-	skipped      bool             // the plugin has nothing against the pod anywhere
-	rejection    string           // why the plugin refuses it everywhere; empty if it doesn't
-	allowedNodes sets.Set[string] // the nodes that it may go to; nil for all
-	rejected     *slotSet         // the slots that refused
+	skipped      bool             // PreFilter returned Skip: the plugin accepts the pod on every node
+	rejection    string           // why the plugin rejects the pod on every node; empty if it does not
+	allowedNodes sets.Set[string] // the nodes that PreFilter allows; nil for all
+	rejected     *slotSet         // the slots that the plugin rejected
 
-	tracker tracker // keeps a state that depends on the whole cluster; nil if it doesn't
+	tracker tracker // updates a state that depends on the whole cluster; nil if it does not
 }
 
-// tracker keeps a sieve in step with the cluster. It is told of each change after the fact,
-// and may put off what it does about it.
+// tracker keeps a filterCache equal to the cluster. Each change is announced after it was
+// made. The tracker may postpone its work until flush.
 type tracker interface {
-	// isAffectedBy tells whether it matters to the state where a pod is. Too often is right.
+	// isAffectedBy reports whether the state depends on where this pod is. True is always safe.
 	isAffectedBy(pod fwk.PodInfo) bool
-	// podAdded and removed are told of pods that concern it, and of the node's slot.
+	// podAdded and podRemoved announce pods that affect the state, with the slot of their node.
 	podAdded(pod fwk.PodInfo, slot int)
 	podRemoved(pod fwk.PodInfo, slot int)
-	// nodeAdded and left are told of nodes, which have no pods then.
+	// nodeAdded and nodeRemoved announce nodes, which have no pods at that moment.
 	nodeAdded(slot int)
 	nodeRemoved(slot int)
-	// flush does what was put off: the sieve is about to be used.
+	// flush does postponed work. It is called before the cache is used.
 	flush()
-	// alsoRejected tells which other slots are refused as well when this one was.
+	// alsoRejected returns further slots that are rejected whenever this one is.
 	alsoRejected(slot int, status *fwk.Status) []int
-	// slotInvalidated: the slot may be asked again, whatever was refused.
+	// slotInvalidated discards what was learned of a slot: its node is another one.
 	slotInvalidated(slot int)
 }
 
@@ -59,7 +60,7 @@ func (c *Cluster) newSieve(p *plugin, pod *corev1.Pod) *filterCache {
 	return s
 }
 
-// runPreFilter runs PreFilter over these nodes, into this state.
+// runPreFilter runs the plugin's PreFilter over these nodes and keeps the resulting state.
 func (s *filterCache) runPreFilter(state fwk.CycleState, nodes []fwk.NodeInfo) {
 	s.state, s.skipped, s.rejection, s.allowedNodes = state, false, "", nil
 	if s.plugin.preFilter == nil {
@@ -76,7 +77,8 @@ func (s *filterCache) runPreFilter(state fwk.CycleState, nodes []fwk.NodeInfo) {
 	}
 }
 
-// check whether the pod may go to the node in this slot; if not, why.
+// check reports whether the pod may go to the node in this slot, and if not, why. It remembers
+// a rejection.
 func (s *filterCache) check(pod *corev1.Pod, slot int, node *framework.NodeInfo) (ok bool, reason string) {
 	status := s.evaluate(pod, node)
 	if status.IsSuccess() {
@@ -91,7 +93,7 @@ func (s *filterCache) check(pod *corev1.Pod, slot int, node *framework.NodeInfo)
 	return false, reasonOf(status)
 }
 
-// evaluate is what the plugin says of the node, remembering nothing.
+// evaluate asks the plugin about the node and remembers nothing.
 func (s *filterCache) evaluate(pod *corev1.Pod, node *framework.NodeInfo) *fwk.Status {
 	switch {
 	case s.rejection != "":
@@ -102,7 +104,7 @@ func (s *filterCache) evaluate(pod *corev1.Pod, node *framework.NodeInfo) *fwk.S
 	return s.plugin.filter.Filter(context.Background(), s.state, pod, node)
 }
 
-// invalidate lets the slot be asked again.
+// invalidate discards what was learned of a slot.
 func (s *filterCache) invalidate(slot int) {
 	s.rejected.remove(slot)
 	if s.tracker != nil {
@@ -110,7 +112,7 @@ func (s *filterCache) invalidate(slot int) {
 	}
 }
 
-// reasonNotSelected is what the scheduler says of nodes that PreFilter left out.
+// reasonNotSelected is the scheduler's reason for nodes that PreFilter excluded.
 const reasonNotSelected = "node(s) didn't match Pod's node affinity/selector"
 
 func reasonOf(status *fwk.Status) string {

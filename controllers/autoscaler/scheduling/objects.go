@@ -10,8 +10,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// objects are what plugins look up besides nodes and pods. They come from informers that
-// are never started: the plugins insist on informers, and we fill their stores.
+// newInformerStores returns the stores of what plugins look up besides nodes and pods. Plugins
+// accept only informers, so these are informers that are never started, and SetObject fills
+// their stores.
 func newInformerStores() informers.SharedInformerFactory {
 	return informers.NewSharedInformerFactory(nil, 0)
 }

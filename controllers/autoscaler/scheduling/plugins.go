@@ -20,8 +20,8 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/metrics"
 )
 
-// registerMetrics: the plugins count what they do in the scheduler's own metrics, and crash
-// where those are not there.
+// registerMetrics registers the scheduler's own metrics. The plugins count in them, and crash
+// if they are not registered.
 var registerMetrics = sync.OnceFunc(metrics.Register)
 
 // plugin is one of the filters of the scheduler's default profile.
@@ -29,18 +29,20 @@ type plugin struct {
 	name       string
 	filter     fwk.FilterPlugin
 	preFilter  fwk.PreFilterPlugin                  // nil if it has none
-	key        func(classKey, *corev1.Pod) classKey // nil if it is asked about each pod anew
-	cacheByKey map[string]*filterCache              // by key
+	key        func(classKey, *corev1.Pod) classKey // nil if the plugin is asked about each pod anew
+	cacheByKey map[string]*filterCache              // one for each equivalence class
 	caches     []*filterCache                       // the same, oldest first
 
-	// nodeLocal: its verdict on a node gets worse with each pod there, and better with each that
-	// goes.
+	// nodeLocal: its answer depends only on the node and its pods. A pod that comes can only
+	// turn acceptance into rejection, one that goes only the reverse.
 	nodeLocal bool
-	// clusterWide: its sieves follow the whole cluster.
+	// clusterWide: its answer depends on pods of other nodes, so that a tracker updates its
+	// caches.
 	clusterWide bool
 }
 
-// keyOf is the key with what the plugin looks at in a pod; nil if it is asked anew.
+// keyOf appends what the plugin looks at in a pod. It returns nil if the plugin is asked about
+// each pod anew.
 func (p *plugin) keyOf(k classKey, pod *corev1.Pod) classKey {
 	if p.key == nil {
 		return nil
@@ -48,8 +50,8 @@ func (p *plugin) keyOf(k classKey, pod *corev1.Pod) classKey {
 	return p.key(k, pod)
 }
 
-// newPlugins are the filters of the kube-scheduler's default profile, in its order, over
-// this snapshot and these objects.
+// newPlugins returns the filters of the kube-scheduler's default profile, in its order. They
+// read nodes and pods from the lister and everything else from the objects.
 func newPlugins(snapshot fwk.SharedLister, objects informers.SharedInformerFactory) ([]*plugin, error) {
 	registerMetrics()
 	profile, err := defaultProfile()
@@ -85,7 +87,8 @@ func newPlugins(snapshot fwk.SharedLister, objects informers.SharedInformerFacto
 	return filters, nil
 }
 
-// recordingRegistry is the registry, and what will be made from it.
+// recordingRegistry returns a registry that notes each plugin that is made from it. The
+// scheduler's framework runs plugins but does not hand them out.
 func recordingRegistry(registry schedulerruntime.Registry) (schedulerruntime.Registry, map[string]fwk.Plugin) {
 	made := map[string]fwk.Plugin{}
 	for name, factory := range registry {
@@ -98,7 +101,7 @@ func recordingRegistry(registry schedulerruntime.Registry) (schedulerruntime.Reg
 	return registry, made
 }
 
-// serialHandle makes plugins do their work in the goroutine that asks for it.
+// serialHandle makes plugins do their work in the goroutine that calls them.
 type serialHandle struct{ fwk.Handle }
 
 func (serialHandle) Parallelizer() fwk.Parallelizer { return serialParallelizer{} }

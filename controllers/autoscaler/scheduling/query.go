@@ -9,18 +9,20 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
 
-// Refusal is why some nodes won't have a pod, in the scheduler's words.
+// Refusal is a reason, in the scheduler's words, and the number of nodes that give it.
 type Refusal struct {
 	Reason string
 	Nodes  int
 }
 
-// Template is a node that could be: pods can be asked of it, but no plugin counts it among
-// the nodes there are. It stays until it is removed, whatever is reverted.
+// Template is a node that does not exist: the Cluster can check whether a pod would fit on it,
+// but no plugin counts it among the nodes. It stays until RemoveTemplate; Revert does not
+// remove it.
 type Template int
 
-// Place adds a pod to the first node on which it fits, as if it were new: whatever its spec
-// and status say of a node.
+// Place adds a pod to the first node on which it fits. The node in the pod's spec and its
+// status do not count. It returns false, and changes nothing, if the pod fits nowhere or has
+// no UID.
 func (c *Cluster) Place(pod *corev1.Pod) (node string, placed bool) {
 	if pod.UID == "" {
 		return "", false
@@ -35,7 +37,7 @@ func (c *Cluster) Place(pod *corev1.Pod) (node string, placed bool) {
 	return c.nodes[slot].Node().Name, true
 }
 
-// Fits tells whether a pod fits on a node, and if not, why.
+// Fits reports whether a pod fits on a node, and if not, why.
 func (c *Cluster) Fits(pod *corev1.Pod, node string) (fits bool, reason string) {
 	slot, ok := c.slots[node]
 	if !ok {
@@ -44,7 +46,8 @@ func (c *Cluster) Fits(pod *corev1.Pod, node string) (fits bool, reason string) 
 	return c.newQuery(pod).check(slot)
 }
 
-// Explain tells why a pod fits nowhere: each reason with the number of nodes, most nodes first.
+// Explain returns why a pod fits nowhere: each reason with its number of nodes, most nodes
+// first.
 func (c *Cluster) Explain(pod *corev1.Pod) []Refusal {
 	q, counts := c.newQuery(pod), map[string]int{}
 	for slot := range c.nodes {
@@ -68,7 +71,7 @@ func (c *Cluster) Explain(pod *corev1.Pod) []Refusal {
 	return refusals
 }
 
-// AddTemplate adds a node that could be, with the pods that would be on it.
+// AddTemplate adds a node that does not exist, with the pods that would be on it.
 func (c *Cluster) AddTemplate(node *corev1.Node, pods []*corev1.Pod) Template {
 	slot := c.freeSlot()
 	c.occupySlot(slot, node)
@@ -78,12 +81,12 @@ func (c *Cluster) AddTemplate(node *corev1.Node, pods []*corev1.Pod) Template {
 	return Template(slot)
 }
 
-// RemoveTemplate removes it.
+// RemoveTemplate removes a template.
 func (c *Cluster) RemoveTemplate(t Template) { c.vacateSlot(int(t)) }
 
-// FirstTemplate is the index of the first of these on which a pod would fit if it were a
-// node; -1 if there is none. A plugin that counts domains may
-// still refuse the node once it is there.
+// FirstTemplate returns the index of the first template on which a pod would fit if it were a
+// node, or -1 if there is none. A plugin that counts domains may still reject the node once it
+// exists.
 func (c *Cluster) FirstTemplate(pod *corev1.Pod, templates []Template) int {
 	q := c.newQuery(pod)
 	for i, t := range templates {
@@ -97,14 +100,15 @@ func (c *Cluster) FirstTemplate(pod *corev1.Pod, templates []Template) int {
 	return -1
 }
 
-// FitsTemplate tells whether a pod would fit, as FirstTemplate does, and if not, why.
+// FitsTemplate reports whether a pod would fit on a template, with the reservation of
+// FirstTemplate, and if not, why.
 func (c *Cluster) FitsTemplate(pod *corev1.Pod, t Template) (fits bool, reason string) {
 	return c.newQuery(pod).check(int(t))
 }
 
-// CanReplace tells whether a node would hold these pods of its own if it were this template
-// instead, and every other pod could stay where it is. It must be in the same domains for
-// that.
+// CanReplace reports whether a node could be exchanged for this template: the template would
+// hold these pods of the node, and every other pod could stay where it is. The template must
+// be in the same topology domains for that.
 func (c *Cluster) CanReplace(t Template, node string, pods []*corev1.Pod) bool {
 	slot, ok := c.slots[node]
 	if !ok {
@@ -117,7 +121,7 @@ func (c *Cluster) CanReplace(t Template, node string, pods []*corev1.Pod) bool {
 		cpu, memory = cpu+itsCPU, memory+itsMemory
 	}
 	if cpu > would.Allocatable.MilliCPU || memory > would.Allocatable.Memory {
-		return false // the most frequent answer, told early
+		return false // the most frequent answer comes first
 	}
 	for label := range c.topology {
 		if label != corev1.LabelHostname && !sameLabels(c.nodes[slot].Node(), would.Node(), []string{label}) {
@@ -136,7 +140,7 @@ func (c *Cluster) CanReplace(t Template, node string, pods []*corev1.Pod) bool {
 	return true
 }
 
-// query is a pod that is asked for.
+// query is one pod and the filter caches that can reject it.
 type query struct {
 	cluster *Cluster
 	pod     *corev1.Pod
@@ -147,7 +151,8 @@ func (c *Cluster) newQuery(pod *corev1.Pod) query {
 	return c.newClassQuery(c.classOf(pod), pod)
 }
 
-// newClassQuery prepares to ask for a pod of a class.
+// newClassQuery prepares a query for a pod of a class. Plugins that are asked about each pod
+// anew run their PreFilter here.
 func (c *Cluster) newClassQuery(cl *equivalenceClass, pod *corev1.Pod) query {
 	q := query{cluster: c, pod: pod, caches: make([]*filterCache, 0, len(c.plugins))}
 	var anew *framework.CycleState
@@ -169,7 +174,7 @@ func (c *Cluster) newClassQuery(cl *equivalenceClass, pod *corev1.Pod) query {
 	return q
 }
 
-// firstFit is the first of these slots whose node takes the pod.
+// firstFit returns the first of these slots whose node accepts the pod.
 func (q query) firstFit(among slotSet) (slot int, found bool) {
 	for i := range among {
 		todo := among[i]
@@ -188,7 +193,7 @@ func (q query) firstFit(among slotSet) (slot int, found bool) {
 	return 0, false
 }
 
-// openSlots are those of 64 slots that nobody refused yet.
+// openSlots returns the slots from 64·i on that no plugin has rejected, one bit each.
 func (q query) openSlots(i int) uint64 {
 	open := ^uint64(0)
 	for _, s := range q.caches {
@@ -201,7 +206,7 @@ func (q query) isRejected(slot int) bool {
 	return slices.ContainsFunc(q.caches, func(s *filterCache) bool { return s.rejected.has(slot) })
 }
 
-// check whether the node in this slot takes the pod, if not, why.
+// check reports whether the node in this slot accepts the pod, and if not, why.
 func (q query) check(slot int) (ok bool, reason string) {
 	for _, s := range q.caches {
 		if ok, reason := s.check(q.pod, slot, q.cluster.nodes[slot]); !ok {

@@ -6,8 +6,8 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 )
 
-// sharedLister is the Cluster as plugins see it (framework.SharedLister). The pod groups that it
-// doesn't have belong to a feature that is off.
+// sharedLister shows the Cluster to plugins (framework.SharedLister). It has no pod groups:
+// they belong to a feature that is off.
 type sharedLister struct {
 	fwk.SharedLister
 	cluster *Cluster

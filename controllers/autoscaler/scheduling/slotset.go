@@ -1,6 +1,6 @@
 package scheduling
 
-// slotSet is a set of slots, one bit each.
+// slotSet is a set of slots, one bit each. The zero value is empty.
 type slotSet []uint64
 
 func (s *slotSet) add(slot int) {
@@ -20,7 +20,7 @@ func (s slotSet) has(slot int) bool {
 	return slot/64 < len(s) && s[slot/64]&(1<<(slot%64)) != 0
 }
 
-// word is the slots from 64·i on, a bit each.
+// word returns the slots from 64·i on, one bit each.
 func (s slotSet) word(i int) uint64 {
 	if i >= len(s) {
 		return 0

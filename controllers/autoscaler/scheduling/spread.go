@@ -13,38 +13,41 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/podtopologyspread"
 )
 
-// spreadTracker keeps the state of PodTopologySpread: how many pods match in each domain of each
-// constraint, and the least of these.
+// spreadTracker keeps the state of PodTopologySpread: how many pods match in each domain of
+// each constraint, and the minimum of these counts.
 //
-// The plugin's own AddPod and RemovePod won't do: they remember the two least domains only,
-// enough for preemption on one node, and count pods that PreFilter doesn't. So the counts in
-// its state are kept here, node by node, by the selectors that it made of the constraints.
+// The plugin's own AddPod and RemovePod cannot be used: they remember only the two smallest
+// domains, enough for preemption on one node, and they count pods that PreFilter does not
+// count. So the tracker keeps the counts in the plugin's state itself, node by node, with the
+// selectors that the plugin made of the constraints.
 type spreadTracker struct {
 	cluster *Cluster
 	cache   *filterCache
 
 	state         spreadState
 	constraints   []*corev1.TopologySpreadConstraint
-	keys          []string        // their topology keys
-	nodesFiltered bool            // a node may not count although it has the labels that are the keys
+	keys          []string        // the topology keys of the constraints
+	nodesFiltered bool            // a node with all topology keys may be excluded by taints or node affinity
 	domains       []domainIndex   // one for each constraint
-	perSlot       [][]domainCount // what each slot adds to each constraint
+	perSlot       [][]domainCount // by constraint and slot: what the node adds to its domain
 	staleSlots    []int           // slots whose node came or went since they were counted
 	isStale       slotSet
-	countsChanged bool // the counts changed since the least of them were found
+	countsChanged bool // a count changed since the minimum was found
 
-	// rejectedSets has the refused slots by the state of what a verdict depends on besides the
-	// node's own domains: the least counts, and whether there are domains enough.
+	// rejectedSets has the rejected slots by what a verdict depends on besides the node's own
+	// domains: the minimum counts, and whether there are enough domains.
 	rejectedSets map[string]*slotSet
 }
 
-// domainCount is what a node adds to a domain: a number of pods, -1 if it doesn't count.
+// domainCount is what one node adds to a domain: a number of matching pods, or -1 if the node
+// does not count.
 type domainCount struct {
 	domain string
 	pods   int
 }
 
-// domainIndex has the nodes of each domain of a constraint, and the domains by their count.
+// domainIndex has the number of nodes of each domain of a constraint, and the number of
+// domains of each count.
 type domainIndex struct {
 	nodesPerDomain  map[string]int
 	domainsPerCount map[int]int
@@ -61,7 +64,7 @@ type spreadState struct {
 	}
 }
 
-// maxRejectionSets bounds what is remembered; where there are more, it is learned again.
+// maxRejectionSets bounds rejectedSets. Beyond it all of them are discarded and fill again.
 const maxRejectionSets = 8
 
 func newSpreadTracker(c *Cluster, s *filterCache) tracker {
@@ -84,7 +87,7 @@ func newSpreadTracker(c *Cluster, s *filterCache) tracker {
 	return t
 }
 
-// filtersNodes tells whether more than topology keys may say which nodes count.
+// filtersNodes reports whether more than the topology keys decides which nodes count.
 func filtersNodes(constraint *corev1.TopologySpreadConstraint, pod *corev1.Pod) bool {
 	taints := constraint.NodeTaintsPolicy
 	return len(classKey{}.nodeAffinity(pod)) > len(classKey{}.nodeAffinity(&corev1.Pod{})) ||
@@ -126,7 +129,7 @@ func (t *spreadTracker) isAffectedBy(pod fwk.PodInfo) bool {
 	return false
 }
 
-// selects tells whether the plugin counts pods like this one for a constraint.
+// selects reports whether the plugin counts pods like this one for a constraint.
 func (t *spreadTracker) selects(i int, pod *corev1.Pod) bool {
 	selector := t.state.selectors[i]
 	return pod.Namespace == t.cache.pod.Namespace && !selector.Empty() && selector.Matches(labels.Set(pod.Labels))
@@ -137,7 +140,7 @@ func (t *spreadTracker) podRemoved(pod fwk.PodInfo, slot int) { t.adjust(pod.Get
 func (t *spreadTracker) nodeAdded(slot int)                   { t.markStale(slot) }
 func (t *spreadTracker) nodeRemoved(slot int)                 { t.markStale(slot) }
 
-// adjust counts a pod that came or went, unless it is ending, which none counts.
+// adjust counts a pod that came or went. A pod that is ending is not counted.
 func (t *spreadTracker) adjust(pod *corev1.Pod, slot, pods int) {
 	if t.isStale.has(slot) || pod.DeletionTimestamp != nil {
 		return
@@ -156,7 +159,8 @@ func (t *spreadTracker) markStale(slot int) {
 	}
 }
 
-// flush brings the sums up to date, tells the plugin the least counts, and finds the level.
+// flush brings the counts up to date, writes the minimum counts into the plugin's state, and
+// selects the set of rejected slots that belongs to them.
 func (t *spreadTracker) flush() {
 	for _, slot := range t.staleSlots {
 		t.recount(slot)
@@ -188,7 +192,7 @@ func (t *spreadTracker) flush() {
 	t.cache.rejected = closed
 }
 
-// recount looks at a node and all its pods anew.
+// recount counts a node and all its pods anew.
 func (t *spreadTracker) recount(slot int) {
 	for i := range t.constraints {
 		for slot >= len(t.perSlot[i]) {
@@ -207,8 +211,9 @@ func (t *spreadTracker) recount(slot int) {
 	}
 }
 
-// isCounted tells whether the pods of a node count for a constraint. It must have all topology
-// keys; where there may be more to it, the plugin is asked about the node alone.
+// isCounted reports whether the pods of a node count for a constraint. The node must have all
+// topology keys. Where taints or node affinity matter too, the plugin is asked about this node
+// alone.
 func (t *spreadTracker) isCounted(i int, node *framework.NodeInfo) bool {
 	for _, key := range t.keys {
 		if _, ok := node.Node().Labels[key]; !ok {
@@ -223,7 +228,7 @@ func (t *spreadTracker) isCounted(i int, node *framework.NodeInfo) bool {
 	return len(readCounts(state)[i]) > 0
 }
 
-// set corrects the sums by what a slot adds now.
+// set replaces what a slot adds to a constraint and corrects the sums.
 func (t *spreadTracker) set(i, slot int, now domainCount) {
 	before := t.perSlot[i][slot]
 	if before == now {
@@ -280,8 +285,9 @@ func (d *domainIndex) updateMin() {
 	}
 }
 
-// invalidateDomain lets a domain be asked again that has fewer pods. A large one is refused again
-// as one, if it is: it costs less to forget everything.
+// invalidateDomain lets a domain that has fewer pods be checked again. A large domain is
+// rejected as a whole if it is rejected again, so for that it costs less to discard
+// everything.
 func (t *spreadTracker) invalidateDomain(slots []int) {
 	if len(slots) > 64 {
 		clear(t.rejectedSets)
@@ -299,7 +305,7 @@ func boolByte(b bool) int {
 	return 0
 }
 
-// alsoRejected: nodes of the same domains are refused alike.
+// alsoRejected: nodes of the same domains are rejected alike.
 func (t *spreadTracker) alsoRejected(slot int, _ *fwk.Status) []int {
 	return t.cluster.slotsInSameDomains(slot, t.keys)
 }

@@ -47,8 +47,8 @@ func (c *Cluster) unindexNode(slot int, node *corev1.Node) {
 	}
 }
 
-// slotsInSameDomains are the slots of nodes that have the same values of these labels, none where it
-// lacks one.
+// slotsInSameDomains returns the slots of nodes that have the same values of these labels. It
+// returns none if the node lacks one of the labels.
 func (c *Cluster) slotsInSameDomains(slot int, labels []string) []int {
 	node := c.nodes[slot].Node()
 	var fewest []int
