@@ -27,7 +27,7 @@ func newAffinityTracker(c *Cluster, s *filterCache) tracker {
 	info, err := framework.NewPodInfo(s.pod)
 	t.pod = info
 	if err != nil {
-		return t // refused by PreFilter as well
+		return t // PreFilter has rejected the pod as well
 	}
 	for _, term := range info.GetRequiredAffinityTerms() {
 		t.affinityKeys = append(t.affinityKeys, term.TopologyKey)
@@ -63,7 +63,7 @@ func (t *affinityTracker) isAffectedBy(pod fwk.PodInfo) bool {
 
 func (t *affinityTracker) podAdded(pod fwk.PodInfo, slot int) {
 	if t.cache.skipped {
-		// There was nothing to look at before this pod came.
+		// PreFilter skipped because no pod mattered before this one.
 		t.cache.runPreFilter(framework.NewCycleState(), t.cluster.listNodeInfos())
 		return
 	}
@@ -79,7 +79,7 @@ func (t *affinityTracker) podRemoved(pod fwk.PodInfo, slot int) {
 	node := t.cluster.nodes[slot]
 	t.extensions().RemovePod(context.Background(), t.cache.state, t.cache.pod, pod, node)
 	if len(t.affinityKeys) > 0 {
-		// The last pod that the affinity is to lets it start anew, anywhere.
+		// When the last pod that the affinity refers to is gone, the pod may go to any domain.
 		*t.cache.rejected = nil
 		return
 	}

@@ -66,7 +66,6 @@ func (c *Cluster) classOf(pod *corev1.Pod) *equivalenceClass {
 // newPodInfo ignores affinity terms that cannot be parsed, as the scheduler does: the API
 // server accepts some of them.
 func newPodInfo(pod *corev1.Pod) *framework.PodInfo {
-	// The API server lets terms through that can't be parsed; the scheduler goes on without them.
 	info, _ := framework.NewPodInfo(pod)
 	info.CalculateResource()
 	return info

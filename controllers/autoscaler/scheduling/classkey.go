@@ -39,7 +39,6 @@ type marshaler interface{ Marshal() ([]byte, error) }
 func (k classKey) appendMessage(m marshaler) classKey {
 	encoded, err := m.Marshal()
 	if err != nil {
-		// Never with types of the API: their encoders don't fail.
 		panic("encoding part of a pod: " + err.Error())
 	}
 	k = binary.AppendUvarint(k, uint64(len(encoded)))

@@ -60,6 +60,9 @@ func New() (*Cluster, error) {
 	if c.plugins, err = newPlugins(sharedLister{cluster: c}, c.objects); err != nil {
 		return nil, err
 	}
+	if err := probeSpreadState(c.plugins); err != nil {
+		return nil, err
+	}
 	c.resetCaches()
 	return c, nil
 }
@@ -313,7 +316,7 @@ func (c *Cluster) listNodeInfos() []fwk.NodeInfo {
 func (c *Cluster) namespaceLabels(name string) labels.Set {
 	namespace, err := c.objects.Core().V1().Namespaces().Lister().Get(name)
 	if err != nil {
-		return nil // as the scheduler does where it doesn't know it
+		return nil // the scheduler does the same for an unknown namespace
 	}
 	return namespace.Labels
 }

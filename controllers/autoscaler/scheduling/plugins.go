@@ -58,8 +58,8 @@ func newPlugins(snapshot fwk.SharedLister, objects informers.SharedInformerFacto
 	if err != nil {
 		return nil, err
 	}
-	// The framework runs nothing: its context only ends the goroutine that would record how
-	// long plugins take.
+	// The framework never runs the plugins. Ending its context ends the goroutine that would
+	// record how long they take.
 	ended, end := context.WithCancel(context.Background())
 	end()
 	registry, made := recordingRegistry(plugins.NewInTreeRegistry())
@@ -75,7 +75,7 @@ func newPlugins(snapshot fwk.SharedLister, objects informers.SharedInformerFacto
 	var filters []*plugin
 	for _, enabled := range framework.ListPlugins().Filter.Enabled {
 		if enabled.Name == names.NodeName {
-			continue // pods are asked for as if they were on no node
+			continue // queries treat pods as if they were on no node
 		}
 		p := &plugin{name: enabled.Name, key: classKeyFuncs[enabled.Name]}
 		p.nodeLocal = p.name == names.NodeResourcesFit || p.name == names.NodePorts
@@ -120,7 +120,7 @@ func defaultProfile() (*config.KubeSchedulerProfile, error) {
 		return nil, fmt.Errorf("reading the scheduler's default configuration: %w", err)
 	}
 	if len(configuration.Profiles) != 1 {
-		return nil, errors.New("reading the scheduler's default configuration: it has not one profile")
+		return nil, errors.New("reading the scheduler's default configuration: it does not have exactly one profile")
 	}
 	return &configuration.Profiles[0], nil
 }

@@ -13,46 +13,46 @@ type sharedLister struct {
 	cluster *Cluster
 }
 
-func (s sharedLister) NodeInfos() fwk.NodeInfoLister       { return s }
-func (s sharedLister) StorageInfos() fwk.StorageInfoLister { return s }
+func (l sharedLister) NodeInfos() fwk.NodeInfoLister       { return l }
+func (l sharedLister) StorageInfos() fwk.StorageInfoLister { return l }
 
-func (s sharedLister) List() ([]fwk.NodeInfo, error) {
-	return s.cluster.listNodeInfos(), nil
+func (l sharedLister) List() ([]fwk.NodeInfo, error) {
+	return l.cluster.listNodeInfos(), nil
 }
 
-func (s sharedLister) HavePodsWithAffinityList() ([]fwk.NodeInfo, error) {
-	return s.filterNodes(func(n fwk.NodeInfo) bool { return len(n.GetPodsWithAffinity()) > 0 }), nil
+func (l sharedLister) HavePodsWithAffinityList() ([]fwk.NodeInfo, error) {
+	return l.filterNodes(func(n fwk.NodeInfo) bool { return len(n.GetPodsWithAffinity()) > 0 }), nil
 }
 
-func (s sharedLister) HavePodsWithRequiredAntiAffinityList() ([]fwk.NodeInfo, error) {
-	return s.filterNodes(func(n fwk.NodeInfo) bool { return len(n.GetPodsWithRequiredAntiAffinity()) > 0 }), nil
+func (l sharedLister) HavePodsWithRequiredAntiAffinityList() ([]fwk.NodeInfo, error) {
+	return l.filterNodes(func(n fwk.NodeInfo) bool { return len(n.GetPodsWithRequiredAntiAffinity()) > 0 }), nil
 }
 
-func (s sharedLister) HavePodsWithRequiredNonHostScopedAntiAffinityList() ([]fwk.NodeInfo, error) {
-	return s.filterNodes(func(n fwk.NodeInfo) bool { return len(n.GetPodsWithRequiredNonHostScopedAntiAffinity()) > 0 }), nil
+func (l sharedLister) HavePodsWithRequiredNonHostScopedAntiAffinityList() ([]fwk.NodeInfo, error) {
+	return l.filterNodes(func(n fwk.NodeInfo) bool { return len(n.GetPodsWithRequiredNonHostScopedAntiAffinity()) > 0 }), nil
 }
 
-func (s sharedLister) filterNodes(what func(fwk.NodeInfo) bool) []fwk.NodeInfo {
+func (l sharedLister) filterNodes(keep func(fwk.NodeInfo) bool) []fwk.NodeInfo {
 	var nodes []fwk.NodeInfo
-	for slot, node := range s.cluster.nodes {
-		if s.cluster.liveSlots.has(slot) && what(node) {
+	for slot, node := range l.cluster.nodes {
+		if l.cluster.liveSlots.has(slot) && keep(node) {
 			nodes = append(nodes, node)
 		}
 	}
 	return nodes
 }
 
-func (s sharedLister) Get(name string) (fwk.NodeInfo, error) {
-	slot, ok := s.cluster.slots[name]
+func (l sharedLister) Get(name string) (fwk.NodeInfo, error) {
+	slot, ok := l.cluster.slots[name]
 	if !ok {
 		return nil, fmt.Errorf("getting node %q: not in the cluster", name)
 	}
-	return s.cluster.nodes[slot], nil
+	return l.cluster.nodes[slot], nil
 }
 
-func (s sharedLister) IsPVCUsedByPods(key string) bool {
-	for slot, node := range s.cluster.nodes {
-		if s.cluster.liveSlots.has(slot) && node.GetPVCRefCounts()[key] > 0 {
+func (l sharedLister) IsPVCUsedByPods(key string) bool {
+	for slot, node := range l.cluster.nodes {
+		if l.cluster.liveSlots.has(slot) && node.GetPVCRefCounts()[key] > 0 {
 			return true
 		}
 	}

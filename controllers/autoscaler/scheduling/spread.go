@@ -4,13 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
-	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
-	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/podtopologyspread"
 )
 
 // spreadTracker keeps the state of PodTopologySpread: how many pods match in each domain of
@@ -54,16 +52,6 @@ type domainIndex struct {
 	minCount        int
 }
 
-// spreadState is the plugin's state, whose type is not exported, but whose fields are.
-type spreadState struct {
-	selectors []labels.Selector
-	counts    []map[string]int
-	paths     []*[2]struct {
-		TopologyValue string
-		MatchNum      int
-	}
-}
-
 // maxRejectionSets bounds rejectedSets. Beyond it all of them are discarded and fill again.
 const maxRejectionSets = 8
 
@@ -73,7 +61,13 @@ func newSpreadTracker(c *Cluster, s *filterCache) tracker {
 	if s.skipped || s.rejection != "" {
 		return t
 	}
-	t.state, t.constraints = readSpreadState(s.state), hardConstraints(s.pod)
+	state, err := readSpreadState(s.state)
+	if err != nil {
+		// New has probed this. Rejecting the pod makes the error visible and does no harm.
+		s.rejection = "PodTopologySpread: " + err.Error()
+		return t
+	}
+	t.state, t.constraints = state, hardConstraints(s.pod)
 	for _, constraint := range t.constraints {
 		t.keys = append(t.keys, constraint.TopologyKey)
 		t.nodesFiltered = t.nodesFiltered || filtersNodes(constraint, s.pod)
@@ -92,32 +86,6 @@ func filtersNodes(constraint *corev1.TopologySpreadConstraint, pod *corev1.Pod) 
 	taints := constraint.NodeTaintsPolicy
 	return len(classKey{}.nodeAffinity(pod)) > len(classKey{}.nodeAffinity(&corev1.Pod{})) ||
 		taints != nil && *taints != corev1.NodeInclusionPolicyIgnore
-}
-
-func readSpreadState(state fwk.CycleState) spreadState {
-	view := spreadState{counts: readCounts(state)}
-	paths, constraints := spreadStateValue(state).FieldByName("CriticalPaths"), spreadStateValue(state).FieldByName("Constraints")
-	for i := range view.counts {
-		path := paths.Index(i).Convert(reflect.TypeOf(view.paths).Elem())
-		view.paths = append(view.paths, path.Interface().(*[2]struct {
-			TopologyValue string
-			MatchNum      int
-		}))
-		view.selectors = append(view.selectors, constraints.Index(i).FieldByName("Selector").Interface().(labels.Selector))
-	}
-	return view
-}
-
-func readCounts(state fwk.CycleState) []map[string]int {
-	return spreadStateValue(state).FieldByName("TpValueToMatchNum").Interface().([]map[string]int)
-}
-
-func spreadStateValue(state fwk.CycleState) reflect.Value {
-	data, err := state.Read("PreFilter" + podtopologyspread.Name)
-	if err != nil {
-		panic("reading the state that PodTopologySpread has just written: " + err.Error())
-	}
-	return reflect.ValueOf(data).Elem()
 }
 
 func (t *spreadTracker) isAffectedBy(pod fwk.PodInfo) bool {
@@ -177,7 +145,7 @@ func (t *spreadTracker) flush() {
 	for i, constraint := range t.constraints {
 		d := &t.domains[i]
 		d.updateMin()
-		t.state.paths[i][0].MatchNum = d.minCount
+		t.state.minimums[i][0].MatchNum = d.minCount
 		enough := constraint.MinDomains == nil || len(d.nodesPerDomain) >= int(*constraint.MinDomains)
 		level = append(binary.AppendVarint(level, int64(d.minCount)), byte(boolByte(enough)))
 	}
@@ -225,7 +193,8 @@ func (t *spreadTracker) isCounted(i int, node *framework.NodeInfo) bool {
 	}
 	state := framework.NewCycleState()
 	t.cache.plugin.preFilter.PreFilter(context.Background(), state, t.cache.pod, []fwk.NodeInfo{node})
-	return len(readCounts(state)[i]) > 0
+	counts, err := readCounts(state)
+	return err == nil && len(counts[i]) > 0
 }
 
 // set replaces what a slot adds to a constraint and corrects the sums.
@@ -275,7 +244,7 @@ func (t *spreadTracker) subtract(i int, s domainCount) {
 
 func (d *domainIndex) updateMin() {
 	if len(d.nodesPerDomain) == 0 {
-		d.minCount = math.MaxInt32 // as the plugin has it
+		d.minCount = math.MaxInt32 // the plugin's value for no domain
 		clear(d.domainsPerCount)
 		return
 	}
