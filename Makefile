@@ -138,11 +138,15 @@ $(REPORTS):
 	@mkdir -p $@
 
 .PHONY: verify
-verify: verify-generate verify-tidy verify-format lint ## What a change must meet besides its tests: generated files, formatting, lint, import direction, tidy modules
+verify: verify-generate verify-tidy verify-format verify-imports lint ## What a change must meet besides its tests: generated files, formatting, lint, import direction, tidy modules
 
 .PHONY: verify-generate
-verify-generate: generate
-	@git diff --exit-code -- api config docs/reference || { echo "Generated files differ: run 'make generate' and commit them."; exit 1; }
+verify-generate: $(TOOLS)/controller-gen $(TOOLS)/crd-ref-docs
+	@before=$$(mktemp -d); trap 'rm -rf "$$before"' EXIT; \
+	mkdir "$$before/docs"; cp -R api config "$$before"; cp -R docs/reference "$$before/docs"; \
+	$(MAKE) generate; \
+	for d in api config docs/reference; do diff -ru "$$before/$$d" $$d || differ=1; done; \
+	[ -z "$${differ:-}" ] || { echo "Generated files were out of date; they are written anew: commit them."; exit 1; }
 
 .PHONY: verify-tidy
 verify-tidy:
@@ -152,9 +156,14 @@ verify-tidy:
 verify-format: $(TOOLS)/golangci-lint
 	@for m in $(MODULES); do (cd $$m && $(CURDIR)/$(TOOLS)/golangci-lint fmt --diff -c $(CURDIR)/.golangci.yml) || { echo "$$m: not formatted: run 'make fmt'."; exit 1; }; done
 
+.PHONY: verify-imports
+verify-imports: $(TOOLS)/golangci-lint ## Check that each rule for import direction refuses what it forbids, and what the two programs link
+	@cd test && go test -count=1 ./suite/imports -linter=$(CURDIR)/$(TOOLS)/golangci-lint
+
+# The linter's rules compare whole paths, so symbolic links on the way are resolved: cd -P.
 .PHONY: lint
-lint: $(TOOLS)/golangci-lint ## go vet, staticcheck and the rules of the house, import direction among them
-	@for m in $(MODULES); do (cd $$m && $(CURDIR)/$(TOOLS)/golangci-lint run -c $(CURDIR)/.golangci.yml ./...); done
+lint: $(TOOLS)/golangci-lint ## go vet, staticcheck and the rules of the code base, import direction among them
+	@for m in $(MODULES); do (cd -P $$m && $(CURDIR)/$(TOOLS)/golangci-lint run -c $(CURDIR)/.golangci.yml ./...); done
 
 .PHONY: conformance
 conformance: ## Ask a Mesos cluster for all that k8sm relies on: MASTER=http://host:port (default: the stand-in); see docs/conformance.md
