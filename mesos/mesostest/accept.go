@@ -6,6 +6,11 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // acceptance is an ACCEPT in the works: one agent's offers of one role, and what
@@ -14,7 +19,7 @@ type acceptance struct {
 	framework *framework
 	agent     *Agent
 	role      string
-	left      quantities
+	left      resource.Quantities
 }
 
 // accept executes the operations of an ACCEPT on its offers. One invalid offer
@@ -36,15 +41,15 @@ func (m *Master) accept(f *framework, call *schedulerpb.Call_Accept) {
 	if len(offers) == 0 {
 		return
 	}
-	a := &acceptance{framework: f, agent: offers[0].agent, role: offers[0].role, left: quantitiesOf()}
+	a := &acceptance{framework: f, agent: offers[0].agent, role: offers[0].role, left: resource.QuantitiesOf()}
 	for _, o := range offers {
 		m.takeOffer(o)
-		a.left.add(o.resources)
+		a.left.Add(o.resources)
 	}
 	for i := range call.Operations {
 		m.operate(a, &call.Operations[i])
 	}
-	a.agent.free.add(a.left)
+	a.agent.free.Add(a.left)
 	m.refuse(f, a.agent, a.role, a.left, call.Filters)
 }
 
@@ -196,14 +201,14 @@ func fillAllocation(resources []mesos.Resource, role string) {
 func (m *Master) launch(a *acceptance, infos []mesos.TaskInfo, group bool) {
 	f, agent := a.framework, a.agent
 	for _, info := range infos {
-		need := quantitiesOf(info.Resources...)
+		need := resource.QuantitiesOf(info.Resources...)
 		if x := info.Executor; x != nil && agent.executorUsage(f.id, x.ExecutorID.Value) == nil {
-			own := quantitiesOf(x.Resources...)
+			own := resource.QuantitiesOf(x.Resources...)
 			agent.addExecutor(f.id, x, a.role, own)
-			a.left.subtract(own)
+			a.left.Subtract(own)
 			f.allocate(a.role, own)
 		}
-		a.left.subtract(need)
+		a.left.Subtract(need)
 		f.allocate(a.role, need)
 		m.addTask(f, agent, info, a.role, need)
 	}
@@ -217,7 +222,7 @@ func (m *Master) validateTask(a *acceptance, t *mesos.TaskInfo) error {
 		return err
 	}
 	if (t.Command == nil) == (t.Executor == nil) {
-		return worded("Task should have at least one (but not both) of CommandInfo or ExecutorInfo present")
+		return mesoserror.Errorf("Task should have at least one (but not both) of CommandInfo or ExecutorInfo present")
 	}
 	required := slices.Clone(t.Resources)
 	if t.Executor != nil {
@@ -232,37 +237,37 @@ func (m *Master) validateTask(a *acceptance, t *mesos.TaskInfo) error {
 }
 
 func (m *Master) validateTaskIdentity(a *acceptance, t *mesos.TaskInfo) error {
-	if err := validateID(t.TaskID.Value); err != nil {
+	if err := naming.ValidateID(t.TaskID.Value); err != nil {
 		return err
 	}
 	if _, ok := a.framework.tasks[t.TaskID.Value]; ok {
-		return worded("Task has duplicate ID: %s", t.TaskID.Value)
+		return mesoserror.Errorf("Task has duplicate ID: %s", t.TaskID.Value)
 	}
 	if t.AgentID.Value != a.agent.id {
-		return worded("Task uses invalid agent %s while agent %s is expected", t.AgentID.Value, a.agent.id)
+		return mesoserror.Errorf("Task uses invalid agent %s while agent %s is expected", t.AgentID.Value, a.agent.id)
 	}
-	if quantitiesOf(t.Resources...).empty() {
-		return worded("Task uses no resources")
+	if resource.QuantitiesOf(t.Resources...).IsEmpty() {
+		return mesoserror.Errorf("Task uses no resources")
 	}
 	return nil
 }
 
 // validateExecutor also wants each ExecutorInfo of one ID to be the same.
 func (m *Master) validateExecutor(a *acceptance, x *mesos.ExecutorInfo) error {
-	if err := validateID(x.ExecutorID.Value); err != nil {
+	if err := naming.ValidateID(x.ExecutorID.Value); err != nil {
 		return err
 	}
 	if x.FrameworkID.Value != a.framework.id {
-		return worded("ExecutorInfo has an invalid FrameworkID (Actual: %s vs Expected: %s)", x.FrameworkID.Value, a.framework.id)
+		return mesoserror.Errorf("ExecutorInfo has an invalid FrameworkID (Actual: %s vs Expected: %s)", x.FrameworkID.Value, a.framework.id)
 	}
 	if x.Type == mesos.ExecutorInfo_CUSTOM && x.Command == nil {
-		return worded("'ExecutorInfo.command' must be set for 'CUSTOM' executor")
+		return mesoserror.Errorf("'ExecutorInfo.command' must be set for 'CUSTOM' executor")
 	}
 	if known := a.agent.executorUsage(a.framework.id, x.ExecutorID.Value); known != nil && !known.info.Equal(x) {
 		const line = "------------------------------------------------------------"
-		was, _ := encodeJSON(known.info)
-		is, _ := encodeJSON(x)
-		return worded("ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n%s\n"+
+		was, _ := codec.EncodeJSON(known.info)
+		is, _ := codec.EncodeJSON(x)
+		return mesoserror.Errorf("ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n%s\n"+
 			"Existing ExecutorInfo:\n%s\n%s\nExecutorInfo:\n%s\n", line, was, line, is)
 	}
 	return nil
@@ -270,13 +275,13 @@ func (m *Master) validateExecutor(a *acceptance, x *mesos.ExecutorInfo) error {
 
 // validateUsage wants resources to be offered, and to the same role.
 func (a *acceptance) validateUsage(required []mesos.Resource) error {
-	fits := a.left.contains(quantitiesOf(required...))
+	fits := a.left.Contains(resource.QuantitiesOf(required...))
 	for _, r := range required {
 		fits = fits && r.AllocationInfo.GetRole() == a.role
 	}
 	if !fits {
-		return worded("Total resources %s required by task and its executor is more than available %s",
-			describe(required), describe(a.left.resources(a.role, false)))
+		return mesoserror.Errorf("Total resources %s required by task and its executor is more than available %s",
+			resource.Describe(required), resource.Describe(a.left.Messages(a.role, false)))
 	}
 	return nil
 }
@@ -286,10 +291,10 @@ func (m *Master) validateGroup(a *acceptance, group *mesos.Offer_Operation_Launc
 	if err := m.validateExecutor(a, x); err != nil {
 		return err
 	}
-	own := quantitiesOf(x.Resources...)
+	own := resource.QuantitiesOf(x.Resources...)
 	for _, name := range []string{"cpus", "mem", "disk"} {
-		if own.scalars[name] == 0 {
-			return worded("Executor '%s' uses no %s", x.ExecutorID.Value, name)
+		if own.Scalars[name] == 0 {
+			return mesoserror.Errorf("Executor '%s' uses no %s", x.ExecutorID.Value, name)
 		}
 	}
 	var required []mesos.Resource
@@ -299,7 +304,7 @@ func (m *Master) validateGroup(a *acceptance, group *mesos.Offer_Operation_Launc
 	for i := range group.TaskGroup.Tasks {
 		t := &group.TaskGroup.Tasks[i]
 		if err := m.validateTaskIdentity(a, t); err != nil {
-			return worded("Task '%s' is invalid: %v", t.TaskID.Value, err)
+			return mesoserror.Errorf("Task '%s' is invalid: %v", t.TaskID.Value, err)
 		}
 		required = append(required, t.Resources...)
 	}

@@ -15,6 +15,9 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // closeTimeout bounds the wait for the containers of an agent that is closed.
@@ -48,11 +51,11 @@ type Agent struct {
 // AddAgent starts an agent and registers it.
 func (m *Master) AddAgent(o AgentOptions) (*Agent, error) {
 	o = o.withDefaults()
-	total, err := parseResources(o.Resources)
+	total, err := resource.Parse(o.Resources)
 	if err != nil {
 		return nil, fmt.Errorf("starting agent: %w", err)
 	}
-	attributes, err := parseAttributes(o.Attributes)
+	attributes, err := resource.ParseAttributes(o.Attributes)
 	if err != nil {
 		return nil, fmt.Errorf("starting agent: %w", err)
 	}
@@ -75,7 +78,7 @@ func (m *Master) AddAgent(o AgentOptions) (*Agent, error) {
 		return nil, fmt.Errorf("starting agent: %w", err)
 	}
 	if a.listener != nil {
-		a.server = &http.Server{Handler: http.HandlerFunc(a.serveHTTP), ErrorLog: discardLog}
+		a.server = &http.Server{Handler: http.HandlerFunc(a.serveHTTP), ErrorLog: httpapi.DiscardLog}
 		m.goes(func() { _ = a.server.Serve(a.listener) })
 	}
 	return a, nil
@@ -239,7 +242,7 @@ func (a *Agent) info() mesos.AgentInfo {
 		ID:         &mesos.AgentID{Value: a.id},
 		Hostname:   a.options.Hostname,
 		Port:       &port,
-		Resources:  a.static.resources("", false),
+		Resources:  a.static.Messages("", false),
 		Attributes: a.attributes,
 		Domain:     a.options.Domain.info(),
 	}

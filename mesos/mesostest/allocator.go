@@ -6,6 +6,8 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // What an agent must have free to be offered: 0.01 cpus or 32 MB.
@@ -19,7 +21,7 @@ const defaultRefuse = 5 * time.Second
 
 // filter keeps from a framework what it refused, and anything less.
 type filter struct {
-	refused quantities
+	refused resource.Quantities
 	until   time.Time
 }
 
@@ -85,13 +87,13 @@ func (m *Master) allocateTo(claimants []claimant, p *pass, entitled func(role st
 		}
 		m.sortByShare(claimants)
 		for _, c := range claimants {
-			if a.free.empty() {
+			if a.free.IsEmpty() {
 				break
 			}
 			if !entitled(c.role) || !c.mayHave(a) {
 				continue
 			}
-			q := p.chop(c.role, a.free.allocatableTo(c.role))
+			q := p.chop(c.role, a.free.AllocatableTo(c.role))
 			if worthOffering(q) && !c.refuses(a, q, now) {
 				p.offered(c.role, q)
 				o := m.makeOffer(c.framework, a, c.role, q)
@@ -126,9 +128,9 @@ func (m *Master) sortByShare(claimants []claimant) {
 	}
 	shares := make(map[claimant]share, len(claimants))
 	for _, c := range claimants {
-		role := quantitiesOf()
+		role := resource.QuantitiesOf()
 		for _, f := range m.frameworks {
-			role.add(f.allocated[c.role])
+			role.Add(f.allocated[c.role])
 		}
 		shares[c] = share{
 			m.dominantShare(role) / m.weight(c.role), m.dominantShare(c.framework.allocated[c.role]),
@@ -146,10 +148,10 @@ func (m *Master) sortByShare(claimants []claimant) {
 }
 
 // dominantShare is the largest share of any resource of the cluster.
-func (m *Master) dominantShare(q quantities) float64 {
+func (m *Master) dominantShare(q resource.Quantities) float64 {
 	share := 0.0
-	all := m.total.byName().scalars
-	for name, amount := range q.byName().scalars {
+	all := m.total.ByName().Scalars
+	for name, amount := range q.ByName().Scalars {
 		if total := all[name]; total > 0 {
 			share = max(share, float64(amount)/float64(total))
 		}
@@ -163,27 +165,27 @@ func (c claimant) mayHave(a *Agent) bool {
 	if a.foreign && !c.framework.capable(mesos.FrameworkInfo_Capability_REGION_AWARE) {
 		return false
 	}
-	if a.total.scalars["gpus"] > 0 && !c.framework.capable(mesos.FrameworkInfo_Capability_GPU_RESOURCES) {
+	if a.total.Scalars["gpus"] > 0 && !c.framework.capable(mesos.FrameworkInfo_Capability_GPU_RESOURCES) {
 		return false
 	}
 	return c.framework.constraints.admit(c.role, a)
 }
 
 // refuses says whether the claimant has lately declined as much of the agent.
-func (c claimant) refuses(a *Agent, q quantities, now time.Time) bool {
+func (c claimant) refuses(a *Agent, q resource.Quantities, now time.Time) bool {
 	filters := c.framework.filters[a]
 	if len(filters[c.role]) == 0 {
 		return false
 	}
 	filters[c.role] = slices.DeleteFunc(filters[c.role], func(x filter) bool { return !now.Before(x.until) })
-	return slices.ContainsFunc(filters[c.role], func(x filter) bool { return x.refused.contains(q) })
+	return slices.ContainsFunc(filters[c.role], func(x filter) bool { return x.refused.Contains(q) })
 }
 
 // active agents are those of which there are offers.
 func (a *Agent) active() bool { return a.state == agentActive && !a.deactivated }
 
 // worthOffering says whether there is enough for an offer.
-func worthOffering(q quantities) bool {
-	scalars := q.byName().scalars
+func worthOffering(q resource.Quantities) bool {
+	scalars := q.ByName().Scalars
 	return scalars["cpus"] >= minCPUs || scalars["mem"] >= minMem
 }

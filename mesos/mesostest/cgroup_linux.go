@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // isolated are the v1 hierarchies in which a Mesos agent with the isolators
@@ -48,9 +50,9 @@ func makeCgroup(root string, c Container) (*cgroup, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading mounts: %w", err)
 	}
-	q := quantitiesOf(c.Resources...)
-	shares := max(minShares, q.scalars["cpus"]*sharesPerCPU/1000)
-	memory := max(minMemory, q.scalars["mem"]*(1<<20)/1000)
+	q := resource.QuantitiesOf(c.Resources...)
+	shares := max(minShares, q.Scalars["cpus"]*sharesPerCPU/1000)
+	memory := max(minMemory, q.Scalars["mem"]*(1<<20)/1000)
 	g := &cgroup{}
 	if mounts["memory"] != "" {
 		err = g.makeV1(mounts, filepath.Join(root, c.ID), shares, memory)

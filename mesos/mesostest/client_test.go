@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
 )
 
 // object is a JSON object, as it is on the wire.
@@ -35,8 +37,8 @@ func (c wire) post(url string, headers map[string]string, body any) *http.Respon
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	request.Header.Set("Content-Type", mediaJSON)
-	request.Header.Set("Accept", mediaJSON)
+	request.Header.Set("Content-Type", codec.MediaJSON)
+	request.Header.Set("Accept", codec.MediaJSON)
 	for name, value := range headers {
 		request.Header.Set(name, value)
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // cluster is what the masters of a cluster share: the lock, the agents, who leads,
@@ -47,10 +49,10 @@ type knowledge struct {
 	recovered     []*Agent     // in the registry, but not yet back since the last election
 	agentsByID    map[string]*Agent
 	offers        map[string]*offer
-	total         quantities     // of registered agents
-	offersOfRole  map[string]int // ever made
-	nextFramework int            // number of the next ID
-	lastFramework int            // frameworks that the leader has known
+	total         resource.Quantities // of registered agents
+	offersOfRole  map[string]int      // ever made
+	nextFramework int                 // number of the next ID
+	lastFramework int                 // frameworks that the leader has known
 	nextAgent     int
 	nextOffer     int
 }
@@ -60,7 +62,7 @@ func newKnowledge() knowledge {
 		frameworks:   map[string]*framework{},
 		agentsByID:   map[string]*Agent{},
 		offers:       map[string]*offer{},
-		total:        quantitiesOf(),
+		total:        resource.QuantitiesOf(),
 		offersOfRole: map[string]int{},
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
 )
 
 func TestOffersAreSharedFairly(t *testing.T) {
@@ -96,7 +98,7 @@ func TestFaults(t *testing.T) {
 	revive := func(s *testScheduler) error {
 		request, _ := http.NewRequest(http.MethodPost, s.master.URL()+pathScheduler,
 			strings.NewReader(fmt.Sprintf(`{"type": "REVIVE", "framework_id": {"value": %q}}`, s.frameworkID)))
-		request.Header.Set("Content-Type", mediaJSON)
+		request.Header.Set("Content-Type", codec.MediaJSON)
 		request.Header.Set("Mesos-Stream-Id", s.streamID)
 		response, err := http.DefaultClient.Do(request)
 		if err == nil {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
 // defaultKillGrace is what a command gets between SIGTERM and SIGKILL.
@@ -22,7 +24,7 @@ func (x *executorState) commandStarted() {
 
 func (x *executorState) commandUpdate(state mesos.TaskState, message string) {
 	status := statusOf(x.id(), state, mesos.SOURCE_EXECUTOR, nil, message)
-	u := newUUID()
+	u := naming.NewUUID()
 	status.UUID = u[:]
 	status.ContainerStatus = x.containerStatus()
 	x.agent.update(x.command, status)

@@ -9,6 +9,9 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/executor"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
 // Conn is the connection of an executor in this process to its agent. It is
@@ -18,7 +21,7 @@ import (
 // the Conn.
 type Conn struct {
 	executor *executorState
-	stream   *stream // of the function's own goroutine, once that runs
+	stream   *eventstream.Stream // of the function's own goroutine, once that runs
 
 	// Guarded by the master's lock: what the agent did not acknowledge.
 	tasks   []mesos.TaskInfo
@@ -31,7 +34,7 @@ func (c *Conn) subscribe() { c.executor.subscribe(&executor.Call_Subscribe{}, c.
 // when the executor has, or the agent for longer than its RecoveryTimeout.
 func (c *Conn) Next(ctx context.Context) (*executor.Event, error) {
 	for {
-		event, more := c.stream.takeOne()
+		event, more := c.stream.TakeOne()
 		if event != nil {
 			return c.taken(event.(*executor.Event)), nil
 		}
@@ -44,7 +47,7 @@ func (c *Conn) Next(ctx context.Context) (*executor.Event, error) {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-c.stream.ready:
+		case <-c.stream.Ready:
 		}
 	}
 }
@@ -89,7 +92,7 @@ func (c *Conn) tryAgain() (wait <-chan struct{}, err error) {
 	case x.agent.life == lifeDown:
 		return x.agent.back, nil
 	}
-	c.stream = newStream()
+	c.stream = eventstream.New()
 	x.subscribeAnew(&executor.Call_Subscribe{UnacknowledgedTasks: c.tasks, UnacknowledgedUpdates: c.updates}, c.stream)
 	return nil, nil
 }
@@ -105,7 +108,7 @@ func (c *Conn) Update(status mesos.TaskStatus) error {
 		status.Source = mesos.SOURCE_EXECUTOR.Enum()
 	}
 	if status.UUID == nil {
-		u := newUUID()
+		u := naming.NewUUID()
 		status.UUID = u[:]
 	}
 	m := c.executor.agent.master

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
 // The messages of offer constraints, new in Mesos 1.11: a framework says for each of
@@ -80,14 +82,14 @@ func (p *pseudoattribute) UnmarshalJSON(quoted []byte) error {
 	}
 	i := slices.Index(pseudoattributes, name)
 	if i < 0 {
-		return worded("unknown pseudo-attribute %q", name)
+		return mesoserror.Errorf("unknown pseudo-attribute %q", name)
 	}
 	*p = pseudoattribute(i)
 	return nil
 }
 
-// known says whether a master knows the number: others are as if not set.
-func (p pseudoattribute) known() bool { return p >= 0 && int(p) < len(pseudoattributes) }
+// IsKnown says whether a master knows the number: others are as if not set.
+func (p pseudoattribute) IsKnown() bool { return p >= 0 && int(p) < len(pseudoattributes) }
 
 // constraints are offer constraints that were found valid, by role. A role without
 // any is offered all agents.
@@ -110,17 +112,17 @@ func (o *offerConstraints) compile() (constraints, error) {
 	for _, role := range slices.Sorted(maps.Keys(o.RoleConstraints)) {
 		groups := o.RoleConstraints[role].Groups
 		if len(groups) == 0 {
-			return nil, worded("'OfferConstraints::role_constraints' has an empty 'RoleConstraints::groups' for role %s", role)
+			return nil, mesoserror.Errorf("'OfferConstraints::role_constraints' has an empty 'RoleConstraints::groups' for role %s", role)
 		}
 		for _, group := range groups {
 			if len(group.AttributeConstraints) == 0 {
-				return nil, worded("'OfferConstraints::RoleConstraints::groups' for role %scontains an empty RoleConstraints::Group", role)
+				return nil, mesoserror.Errorf("'OfferConstraints::RoleConstraints::groups' for role %scontains an empty RoleConstraints::Group", role)
 			}
 			var all []func(*Agent) bool
 			for _, constraint := range group.AttributeConstraints {
 				holds, err := constraint.compile()
 				if err != nil {
-					return nil, worded("A role %s has an invalid 'AttributeConstraint': %v", role, err)
+					return nil, mesoserror.Errorf("A role %s has an invalid 'AttributeConstraint': %v", role, err)
 				}
 				all = append(all, holds)
 			}
@@ -154,7 +156,7 @@ func (s *attributeSelector) compile() (func(*Agent) selected, error) {
 	case s.AttributeName != nil:
 		return func(a *Agent) selected { return attributeOf(a, *s.AttributeName) }, nil
 	case s.PseudoattributeType == nil:
-		return nil, worded("Exactly one of 'AttributeConstraint::Selector::name' or " +
+		return nil, mesoserror.Errorf("Exactly one of 'AttributeConstraint::Selector::name' or " +
 			"'AttributeConstraint::Selector::pseudoattribute_type' must be set")
 	}
 	switch *s.PseudoattributeType {
@@ -165,7 +167,7 @@ func (s *attributeSelector) compile() (func(*Agent) selected, error) {
 	case pseudoZone:
 		return func(a *Agent) selected { return selected{a.options.Domain.Region != "", true, a.options.Domain.Zone} }, nil
 	}
-	return nil, worded("Unknown pseudoattribute type")
+	return nil, mesoserror.Errorf("Unknown pseudoattribute type")
 }
 
 // attributeOf an agent: the first one of the name counts.
@@ -199,7 +201,7 @@ func (p *attributePredicate) compile() (func(selected) bool, error) {
 		pattern, err := p.TextNotMatches.compile()
 		return ofText(true, func(text string) bool { return !pattern.MatchString(text) }), err
 	}
-	return nil, worded("Unknown predicate type")
+	return nil, mesoserror.Errorf("Unknown predicate type")
 }
 
 func ofText(ofNothing bool, test func(string) bool) func(selected) bool {
@@ -219,7 +221,7 @@ const maxInstructions = 36
 // a master uses.
 func (p *textPattern) compile() (*regexp.Regexp, error) {
 	failed := func(why string) error {
-		return worded("Failed to construct regex from pattern '%s': %s", p.Regex, why)
+		return mesoserror.Errorf("Failed to construct regex from pattern '%s': %s", p.Regex, why)
 	}
 	parsed, err := syntax.Parse(p.Regex, syntax.Perl)
 	var invalid *syntax.Error

@@ -7,6 +7,10 @@ import (
 	"slices"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
 // startExecutor starts the container of the tasks' executor.
@@ -14,7 +18,7 @@ func (a *Agent) startExecutor(f *agentFramework, tasks []*agentTask) *executorSt
 	x := &executorState{
 		agent:       a,
 		framework:   f,
-		containerID: newUUID().String(),
+		containerID: naming.NewUUID().String(),
 		endState:    mesos.TASK_FAILED,
 		reason:      mesos.REASON_EXECUTOR_TERMINATED,
 		message:     "Executor terminated",
@@ -67,7 +71,7 @@ func (x *executorState) container(tasks []*agentTask) Container {
 		c.Command = *x.info.Command
 	}
 	if !x.isCommand() {
-		c.Conn = &Conn{executor: x, stream: newStream()}
+		c.Conn = &Conn{executor: x, stream: eventstream.New()}
 	}
 	return c
 }
@@ -81,7 +85,7 @@ func (x *executorState) sandbox() string {
 func (x *executorState) runContainer(ctx context.Context, launcher Launcher, c Container) {
 	process, err := launcher.Launch(ctx, c)
 	if err != nil {
-		x.exited(256, worded("Failed to launch container: %v", err))
+		x.exited(256, mesoserror.Errorf("Failed to launch container: %v", err))
 		return
 	}
 	if doomed := x.started(process); doomed {
@@ -179,7 +183,7 @@ func (x *executorState) ended(status int, launchError error) {
 	x.phase = executorTerminated
 	x.timer.Stop()
 	if x.stream != nil {
-		x.stream.end()
+		x.stream.End()
 	}
 	delete(x.framework.executors, x.id())
 	if !x.isCommand() {

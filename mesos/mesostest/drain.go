@@ -7,6 +7,9 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/master"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
 // administration of an agent is what an operator decided of it. The master keeps it
@@ -78,10 +81,10 @@ func (m *Master) deactivate(a *Agent) {
 
 func (m *Master) reactivate(a *Agent) error {
 	if !a.deactivated {
-		return worded("Agent is not deactivated")
+		return mesoserror.Errorf("Agent is not deactivated")
 	}
 	if a.draining != nil && a.draining.State == mesos.DrainState_DRAINING {
-		return worded("Agent is still in the DRAINING state")
+		return mesoserror.Errorf("Agent is still in the DRAINING state")
 	}
 	a.administration = administration{}
 	return nil
@@ -196,7 +199,7 @@ func (m *Master) administer(w http.ResponseWriter, call *master.Call) bool {
 		return false
 	}
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "%v", err)
+		httpapi.Refuse(w, http.StatusBadRequest, "%v", err)
 	}
 	return true
 }
@@ -205,9 +208,9 @@ func (m *Master) administerAgent(call *master.Call) error {
 	a, known := m.agentsByID[agentOf(call)]
 	switch {
 	case !known && call.Type == master.Call_REACTIVATE_AGENT:
-		return worded("Agent is not deactivated")
+		return mesoserror.Errorf("Agent is not deactivated")
 	case !known:
-		return worded("Unknown agent")
+		return mesoserror.Errorf("Unknown agent")
 	case call.Type == master.Call_DEACTIVATE_AGENT:
 		m.deactivate(a)
 		return nil

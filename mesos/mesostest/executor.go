@@ -7,6 +7,8 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/executor"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
 )
 
 type executorPhase int
@@ -36,7 +38,7 @@ type executorState struct {
 	command     *agentTask // the command task, if it is one
 	containerID string
 	phase       executorPhase
-	stream      *stream
+	stream      *eventstream.Stream
 	queued      [][]*agentTask // launches to hand on: one task, or a group
 	tasks       []*agentTask   // that have not ended
 	process     Process
@@ -179,23 +181,23 @@ func (x *executorState) hand(tasks []*agentTask) {
 	switch {
 	case x.stream == nil: // lost; when it subscribes again its tasks are dropped
 	case tasks[0].group:
-		x.stream.send(launchGroupEvent(infos))
+		x.stream.Send(launchGroupEvent(infos))
 	default:
-		x.stream.send(launchEvent(infos[0]))
+		x.stream.Send(launchEvent(infos[0]))
 	}
 }
 
 // subscribed makes s the executor's stream. An executor that is to end gets
 // nothing but SHUTDOWN, and so does one that has never had a task and has none
 // coming, as its agent forgot them.
-func (x *executorState) subscribed(s *stream) {
+func (x *executorState) subscribed(s *eventstream.Stream) {
 	if x.stream != nil && x.stream != s {
-		x.stream.end()
+		x.stream.End()
 	}
 	x.stream = s
 	if x.phase == executorTerminating {
-		s.send(shutdownEvent)
-		s.end()
+		s.Send(shutdownEvent)
+		s.End()
 		return
 	}
 	if x.phase == executorRegistering {
@@ -206,7 +208,7 @@ func (x *executorState) subscribed(s *stream) {
 		x.shutDown()
 		return
 	}
-	s.send(&executor.Event{Type: executor.Event_SUBSCRIBED, Subscribed: &executor.Event_Subscribed{
+	s.Send(&executor.Event{Type: executor.Event_SUBSCRIBED, Subscribed: &executor.Event_Subscribed{
 		ExecutorInfo:  x.info,
 		FrameworkInfo: x.framework.info,
 		AgentInfo:     x.agent.info(),
@@ -244,7 +246,7 @@ func (a *Agent) kill(frameworkID, taskID string, policy *mesos.KillPolicy) {
 	case x.isCommand():
 		x.killCommand(policy)
 	case x.stream != nil:
-		x.stream.send(killEvent(taskID, policy))
+		x.stream.Send(killEvent(taskID, policy))
 	}
 }
 
@@ -264,7 +266,7 @@ func (x *executorState) shutDown() {
 		x.killed = true
 		x.process.Terminate()
 	case x.stream != nil:
-		x.stream.send(shutdownEvent)
+		x.stream.Send(shutdownEvent)
 	}
 	x.timer = x.agent.master.after(x.gracePeriod(), x.destroy)
 }
@@ -299,7 +301,7 @@ func (a *Agent) shutdownFramework(frameworkID string) {
 func (a *Agent) messageTo(frameworkID, executorID string, data []byte) {
 	if f, ok := a.frameworks[frameworkID]; ok {
 		if x, ok := f.executors[executorID]; ok && x.stream != nil && x.phase == executorRunning {
-			x.stream.send(executorMessageEvent(data))
+			x.stream.Send(executorMessageEvent(data))
 		}
 	}
 }

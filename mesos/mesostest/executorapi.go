@@ -6,6 +6,11 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/executor"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
 // executorHeartbeats is the interval of heartbeats to executors, which no flag changes.
@@ -20,54 +25,54 @@ func (a *Agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	call := &executor.Call{}
-	if !readCall(w, r, call) {
+	if !httpapi.ReadCall(w, r, call) {
 		return
 	}
 	if err := validateExecutorCall(call); err != nil {
-		refuse(w, http.StatusBadRequest, "Failed to validate executor::Call: %v", err)
+		httpapi.Refuse(w, http.StatusBadRequest, "Failed to validate executor::Call: %v", err)
 		return
 	}
-	mediaType, ok := negotiate(w, r)
+	mediaType, ok := httpapi.Negotiate(w, r)
 	if !ok {
 		return
 	}
 	x, status, err := a.findExecutor(call, caller)
 	if err != nil {
-		refuse(w, status, "%v", err)
+		httpapi.Refuse(w, status, "%v", err)
 		return
 	}
 	if call.Type == executor.Call_HEARTBEAT {
-		accepted(w)
+		httpapi.WriteAccepted(w)
 		return
 	}
 	if call.Type == executor.Call_SUBSCRIBE {
-		s := newStream()
+		s := eventstream.New()
 		x.subscribe(call.Subscribe, s)
 		defer x.unsubscribed(s)
-		startStream(w, mediaType, "")
-		beat := func() { s.send(executorHeartbeat) }
-		s.serve(r.Context(), recordWriter{w: w, mediaType: mediaType}, beat, executorHeartbeats)
+		httpapi.StartStream(w, mediaType, "")
+		beat := func() { s.Send(executorHeartbeat) }
+		s.Serve(r.Context(), eventstream.Writer{Response: w, MediaType: mediaType}, beat, executorHeartbeats)
 		return
 	}
 	x.execute(call)
-	accepted(w)
+	httpapi.WriteAccepted(w)
 }
 
 func validateExecutorCall(call *executor.Call) error {
 	switch call.Type {
 	case executor.Call_UNKNOWN:
-		return worded("Expecting 'type' to be present")
+		return mesoserror.Errorf("Expecting 'type' to be present")
 	case executor.Call_SUBSCRIBE:
 		if call.Subscribe == nil {
-			return worded("Expecting 'subscribe' to be present")
+			return mesoserror.Errorf("Expecting 'subscribe' to be present")
 		}
 	case executor.Call_MESSAGE:
 		if call.Message == nil {
-			return worded("Expecting 'message' to be present")
+			return mesoserror.Errorf("Expecting 'message' to be present")
 		}
 	case executor.Call_UPDATE:
 		if call.Update == nil {
-			return worded("Expecting 'update' to be present")
+			return mesoserror.Errorf("Expecting 'update' to be present")
 		}
 		return validateExecutorUpdate(call)
 	}
@@ -78,17 +83,17 @@ func validateExecutorUpdate(call *executor.Call) error {
 	status := &call.Update.Status
 	switch {
 	case status.UUID == nil:
-		return worded("Expecting 'uuid' to be present")
-	case len(status.UUID) != len(uuid{}):
-		return worded("Not a valid UUID")
+		return mesoserror.Errorf("Expecting 'uuid' to be present")
+	case len(status.UUID) != len(naming.UUID{}):
+		return mesoserror.Errorf("Not a valid UUID")
 	case status.ExecutorID != nil && status.ExecutorID.Value != call.ExecutorID.Value:
-		return worded("ExecutorID in Call: %s does not match ExecutorID in TaskStatus: %s",
+		return mesoserror.Errorf("ExecutorID in Call: %s does not match ExecutorID in TaskStatus: %s",
 			call.ExecutorID.Value, status.ExecutorID.Value)
 	case status.Source == nil || *status.Source != mesos.SOURCE_EXECUTOR:
-		return worded("Received Call from executor %s of framework %s with invalid source, expecting 'SOURCE_EXECUTOR'",
+		return mesoserror.Errorf("Received Call from executor %s of framework %s with invalid source, expecting 'SOURCE_EXECUTOR'",
 			call.ExecutorID.Value, call.FrameworkID.Value)
 	case status.GetState() == mesos.TASK_STAGING:
-		return worded("Received TASK_STAGING from executor %s of framework %s which is not allowed",
+		return mesoserror.Errorf("Received TASK_STAGING from executor %s of framework %s which is not allowed",
 			call.ExecutorID.Value, call.FrameworkID.Value)
 	}
 	return nil
@@ -99,38 +104,38 @@ func (a *Agent) findExecutor(call *executor.Call, caller claims) (x *executorSta
 	a.master.mu.Lock()
 	defer a.master.mu.Unlock()
 	if a.life == lifeRecovering && call.Type != executor.Call_SUBSCRIBE {
-		return nil, http.StatusServiceUnavailable, worded("Agent has not finished recovery")
+		return nil, http.StatusServiceUnavailable, mesoserror.Errorf("Agent has not finished recovery")
 	}
 	f, ok := a.frameworks[call.FrameworkID.Value]
 	if !ok {
-		return nil, http.StatusBadRequest, worded("Framework cannot be found")
+		return nil, http.StatusBadRequest, mesoserror.Errorf("Framework cannot be found")
 	}
 	x, ok = f.executors[call.ExecutorID.Value]
 	if !ok || x.isCommand() {
-		return nil, http.StatusBadRequest, worded("Executor cannot be found")
+		return nil, http.StatusBadRequest, mesoserror.Errorf("Executor cannot be found")
 	}
 	if err := caller.mayBe(x); err != nil {
 		return nil, http.StatusForbidden, err
 	}
 	if call.Type != executor.Call_SUBSCRIBE && x.phase == executorRegistering {
-		return nil, http.StatusForbidden, worded("Executor is not subscribed")
+		return nil, http.StatusForbidden, mesoserror.Errorf("Executor is not subscribed")
 	}
 	return x, 0, nil
 }
 
-func (x *executorState) subscribe(call *executor.Call_Subscribe, s *stream) {
+func (x *executorState) subscribe(call *executor.Call_Subscribe, s *eventstream.Stream) {
 	m := x.agent.master
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed || x.agent.closed || x.agent.life == lifeDown {
-		s.abort()
+		s.Abort()
 		return
 	}
 	x.subscribeAnew(call, s)
 }
 
 // subscribeAnew makes s the executor's stream, for the first or another time.
-func (x *executorState) subscribeAnew(call *executor.Call_Subscribe, s *stream) {
+func (x *executorState) subscribeAnew(call *executor.Call_Subscribe, s *eventstream.Stream) {
 	lost := x.lostTasks(call)
 	x.subscribed(s)
 	for _, u := range call.UnacknowledgedUpdates {
@@ -160,11 +165,11 @@ func (x *executorState) lostTasks(call *executor.Call_Subscribe) []*agentTask {
 }
 
 // unsubscribed is called when the executor's stream has ended, whoever ended it.
-func (x *executorState) unsubscribed(s *stream) {
+func (x *executorState) unsubscribed(s *eventstream.Stream) {
 	m := x.agent.master
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s.abort()
+	s.Abort()
 	if x.stream == s {
 		x.stream = nil
 	}
@@ -184,9 +189,9 @@ func (x *executorState) execute(call *executor.Call) {
 
 // updateFrom takes a status update from the executor. It is acknowledged to it when
 // the agent has it, not when the scheduler has.
-func (x *executorState) updateFrom(s *stream, status mesos.TaskStatus) {
+func (x *executorState) updateFrom(s *eventstream.Stream, status mesos.TaskStatus) {
 	if s != nil {
-		s.send(acknowledgedEvent(status.TaskID.Value, status.UUID))
+		s.Send(acknowledgedEvent(status.TaskID.Value, status.UUID))
 	}
 	t, ok := x.framework.tasks[status.TaskID.Value]
 	if !ok || t.executor != x {

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
 // claims are what the token of an executor says of it.
@@ -55,7 +58,7 @@ func (a *Agent) authenticate(w http.ResponseWriter, r *http.Request) (c claims, 
 		challenge += fmt.Sprintf(`, error="invalid_token", error_description="%v"`, err)
 	}
 	w.Header().Set("WWW-Authenticate", challenge)
-	refuse(w, http.StatusUnauthorized, "\"Basic\" authenticator returned:\n401 Unauthorized.\n\n"+
+	httpapi.Refuse(w, http.StatusUnauthorized, "\"Basic\" authenticator returned:\n401 Unauthorized.\n\n"+
 		"\"Bearer\" authenticator returned:\n401 Unauthorized.")
 	return claims{}, false
 }
@@ -65,24 +68,24 @@ func verify(key []byte, header string) (c claims, err error) {
 	scheme, token, found := strings.Cut(header, " ")
 	switch {
 	case !found:
-		return c, worded("Malformed 'Authorization' header")
+		return c, mesoserror.Errorf("Malformed 'Authorization' header")
 	case scheme != "Bearer":
-		return c, worded("Scheme '%s' unsupported", scheme)
+		return c, mesoserror.Errorf("Scheme '%s' unsupported", scheme)
 	}
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		return c, worded("Invalid JWT: Expected 3 components in token, got %d", len(parts))
+		return c, mesoserror.Errorf("Invalid JWT: Expected 3 components in token, got %d", len(parts))
 	}
 	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
 	if err != nil || !hmac.Equal(signature, sign(key, parts[0]+"."+parts[1])) {
-		return c, worded("Invalid JWT: Token signature does not match")
+		return c, mesoserror.Errorf("Invalid JWT: Token signature does not match")
 	}
 	body, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err == nil {
 		err = json.Unmarshal(body, &c)
 	}
 	if err != nil {
-		return c, worded("Invalid JWT: Failed to parse token payload: %v", err)
+		return c, mesoserror.Errorf("Invalid JWT: Failed to parse token payload: %v", err)
 	}
 	return c, nil
 }
@@ -90,7 +93,7 @@ func verify(key []byte, header string) (c claims, err error) {
 // mayBe says whether the caller may speak for the executor.
 func (c claims) mayBe(x *executorState) error {
 	has := func(article, name, value string, parts ...any) error {
-		return worded("Authenticated principal '%s' does not contain %s '%s' claim with "+value,
+		return mesoserror.Errorf("Authenticated principal '%s' does not contain %s '%s' claim with "+value,
 			append([]any{c, article, name}, parts...)...)
 	}
 	switch {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
 // fetchAll fetches the URIs of a command into its sandbox, one after the other, as
@@ -83,7 +85,7 @@ func open(ctx context.Context, value string) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("scheme %q is not supported", scheme)
 	}
 	if !filepath.IsAbs(rest) {
-		return nil, worded("File URI only supports absolute paths")
+		return nil, mesoserror.Errorf("File URI only supports absolute paths")
 	}
 	return os.Open(rest)
 }

@@ -9,6 +9,11 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // framework is what the master knows of a framework.
@@ -16,7 +21,7 @@ type framework struct {
 	id           string
 	number       int // in order of their coming to the leader
 	info         mesos.FrameworkInfo
-	stream       *stream // nil while disconnected
+	stream       *eventstream.Stream // nil while disconnected
 	suppressed   map[string]bool
 	constraints  constraints
 	filters      map[*Agent]map[string][]filter // by role
@@ -24,8 +29,8 @@ type framework struct {
 	tasks        map[string]*task
 	unreachable  map[string]*task
 	finished     []*task
-	allocated    map[string]quantities // by role: used and offered
-	offersOfRole map[string]int        // ever made
+	allocated    map[string]resource.Quantities // by role: used and offered
+	offersOfRole map[string]int                 // ever made
 	failover     *time.Timer
 	recovered    bool // told of by agents after an election; it has not subscribed since
 
@@ -66,12 +71,12 @@ func (m *Master) send(f *framework, event *schedulerpb.Event) {
 	if observe := m.options.ObserveEvent; observe != nil && event.Type != schedulerpb.Event_HEARTBEAT {
 		observe(event)
 	}
-	f.stream.send(event)
+	f.stream.Send(event)
 }
 
 // subscribe registers a framework, or its next scheduler. An error is for the
 // framework to read, as an ERROR event.
-func (m *Master) subscribe(c *schedulerCall, principal string, s *stream) (*framework, error) {
+func (m *Master) subscribe(c *schedulerCall, principal string, s *eventstream.Stream) (*framework, error) {
 	m.lockAsLeader()
 	defer m.mu.Unlock()
 	call, info := c.Subscribe, *c.Subscribe.FrameworkInfo
@@ -125,7 +130,7 @@ func (m *Master) tellAgents(f *framework) {
 
 func (m *Master) validateFramework(info *mesos.FrameworkInfo, suppressed []string) error {
 	if info.ID != nil && info.ID.Value != "" {
-		if err := validateID(info.ID.Value); err != nil {
+		if err := naming.ValidateID(info.ID.Value); err != nil {
 			return err
 		}
 	}
@@ -134,11 +139,11 @@ func (m *Master) validateFramework(info *mesos.FrameworkInfo, suppressed []strin
 	}
 	for _, role := range suppressed {
 		if !slices.Contains(rolesOf(info), role) {
-			return worded("Suppressed role '%s' is not contained in the list of roles", role)
+			return mesoserror.Errorf("Suppressed role '%s' is not contained in the list of roles", role)
 		}
 	}
 	if m.isCompleted(info.GetID().GetValue()) {
-		return worded("Framework has been removed")
+		return mesoserror.Errorf("Framework has been removed")
 	}
 	return nil
 }
@@ -149,9 +154,9 @@ func validateRoles(info *mesos.FrameworkInfo) error {
 	})
 	switch {
 	case multiRole && info.Role != nil:
-		return worded("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable")
+		return mesoserror.Errorf("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable")
 	case !multiRole && len(info.Roles) > 0:
-		return worded("'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable")
+		return mesoserror.Errorf("'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable")
 	}
 	var duplicates []string
 	for i, role := range info.Roles {
@@ -160,16 +165,16 @@ func validateRoles(info *mesos.FrameworkInfo) error {
 		}
 	}
 	if len(duplicates) > 0 {
-		return worded("'FrameworkInfo.roles' contains duplicate items: { %s }", strings.Join(duplicates, ", "))
+		return mesoserror.Errorf("'FrameworkInfo.roles' contains duplicate items: { %s }", strings.Join(duplicates, ", "))
 	}
 	for _, role := range info.Roles {
-		if err := validateRole(role); err != nil {
-			return worded("'FrameworkInfo.roles' contains invalid role: %v", err)
+		if err := naming.ValidateRole(role); err != nil {
+			return mesoserror.Errorf("'FrameworkInfo.roles' contains invalid role: %v", err)
 		}
 	}
 	if info.Role != nil {
-		if err := validateRole(*info.Role); err != nil {
-			return worded("'FrameworkInfo.role' is not a valid role: %v", err)
+		if err := naming.ValidateRole(*info.Role); err != nil {
+			return mesoserror.Errorf("'FrameworkInfo.role' is not a valid role: %v", err)
 		}
 	}
 	return nil
@@ -201,7 +206,7 @@ func (m *Master) addFramework(info mesos.FrameworkInfo) *framework {
 		offers:       map[string]*offer{},
 		tasks:        map[string]*task{},
 		unreachable:  map[string]*task{},
-		allocated:    map[string]quantities{},
+		allocated:    map[string]resource.Quantities{},
 		offersOfRole: map[string]int{},
 		suppressed:   map[string]bool{},
 		registered:   now,
@@ -216,7 +221,7 @@ func (m *Master) addFramework(info mesos.FrameworkInfo) *framework {
 // are rid of their filters.
 func (f *framework) update(info mesos.FrameworkInfo, suppressed []string, c constraints) error {
 	if info.GetPrincipal() != f.info.GetPrincipal() {
-		return worded("Changing framework's principal is not allowed.")
+		return mesoserror.Errorf("Changing framework's principal is not allowed.")
 	}
 	info.User, info.Checkpoint = f.info.User, f.info.Checkpoint
 	if info.FailoverTimeout == nil {
@@ -258,17 +263,17 @@ func (m *Master) failOver(f *framework) {
 	m.recoverOffers(f)
 	if f.stream != nil {
 		m.send(f, errorEvent("Framework failed over"))
-		f.stream.end()
+		f.stream.End()
 		f.stream = nil
 		f.reregistered = m.options.Now()
 	}
 }
 
 // disconnected is called when a scheduler's stream has ended, whoever ended it.
-func (m *Master) disconnected(f *framework, s *stream) {
+func (m *Master) disconnected(f *framework, s *eventstream.Stream) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s.abort()
+	s.Abort()
 	if f.stream != s || m.closed {
 		return // failed over or removed meanwhile
 	}
@@ -319,7 +324,7 @@ func (m *Master) removeFramework(f *framework) {
 		a.deliver(func() { a.shutdownFramework(f.id) })
 	}
 	if f.stream != nil {
-		f.stream.end()
+		f.stream.End()
 		f.stream = nil
 	}
 	f.unregistered = m.options.Now()
@@ -336,17 +341,17 @@ func (m *Master) updateFramework(f *framework, c *schedulerCall) error {
 		info.Principal = f.info.Principal
 	}
 	if err := m.validateFramework(&info, call.SuppressedRoles); err != nil {
-		return worded("Supplied FrameworkInfo is not valid: %v", err)
+		return mesoserror.Errorf("Supplied FrameworkInfo is not valid: %v", err)
 	}
 	if err := f.refuseChange(info); err != nil {
-		return worded("FrameworkInfo update is not valid: %v", err)
+		return mesoserror.Errorf("FrameworkInfo update is not valid: %v", err)
 	}
 	constraints, err := c.constraints.compile()
 	if err != nil {
-		return worded("'UpdateFramework.offer_constraints' are not valid: %v", err)
+		return mesoserror.Errorf("'UpdateFramework.offer_constraints' are not valid: %v", err)
 	}
 	if err := f.update(info, call.SuppressedRoles, constraints); err != nil {
-		return worded("FrameworkInfo update is not valid: %v", err)
+		return mesoserror.Errorf("FrameworkInfo update is not valid: %v", err)
 	}
 	for _, o := range valuesByKey(f.offers) {
 		if !slices.Contains(f.roles(), o.role) {
@@ -359,11 +364,11 @@ func (m *Master) updateFramework(f *framework, c *schedulerCall) error {
 
 func (f *framework) refuseChange(info mesos.FrameworkInfo) error {
 	if info.User != f.info.User {
-		return worded("Updating 'FrameworkInfo.user' is unsupported; attempted to update from '%s' to '%s'",
+		return mesoserror.Errorf("Updating 'FrameworkInfo.user' is unsupported; attempted to update from '%s' to '%s'",
 			f.info.User, info.User)
 	}
 	if info.GetCheckpoint() != f.info.GetCheckpoint() {
-		return worded("Updating 'FrameworkInfo.checkpoint' is unsupported; attempted to update from '%t' to '%t'",
+		return mesoserror.Errorf("Updating 'FrameworkInfo.checkpoint' is unsupported; attempted to update from '%t' to '%t'",
 			f.info.GetCheckpoint(), info.GetCheckpoint())
 	}
 	return nil

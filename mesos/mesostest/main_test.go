@@ -11,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
 // TestMain makes the test binary an executor if the environment says so.
@@ -29,7 +32,7 @@ func executorMain(kind string) int {
 		fields["framework_id"] = value(os.Getenv("MESOS_FRAMEWORK_ID"))
 		body, _ := json.Marshal(fields)
 		url := "http://" + os.Getenv("MESOS_AGENT_ENDPOINT") + pathExecutor
-		response, err := http.Post(url, mediaJSON, bytes.NewReader(body))
+		response, err := http.Post(url, codec.MediaJSON, bytes.NewReader(body))
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(2)
@@ -37,7 +40,7 @@ func executorMain(kind string) int {
 		return response
 	}
 	update := func(taskID any, state string) {
-		u := newUUID()
+		u := naming.NewUUID()
 		call(object{"type": "UPDATE", "update": object{"status": object{
 			"task_id": taskID, "state": state, "source": "SOURCE_EXECUTOR", "uuid": u[:],
 			"executor_id": value(os.Getenv("MESOS_EXECUTOR_ID")),

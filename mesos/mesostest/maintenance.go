@@ -10,6 +10,8 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/maintenance"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
 // supervision is how long it takes until what supervises an agent has started it
@@ -173,10 +175,10 @@ func (m *Master) validateSchedule(s maintenance.Schedule) (map[machineKey]*mesos
 	for i := range s.Windows {
 		w := &s.Windows[i]
 		if len(w.MachineIDs) == 0 {
-			return nil, worded("List of machines in the maintenance window is empty")
+			return nil, mesoserror.Errorf("List of machines in the maintenance window is empty")
 		}
 		if w.Unavailability.GetDuration().GetNanoseconds() < 0 {
-			return nil, worded("Unavailability 'duration' is negative")
+			return nil, mesoserror.Errorf("Unavailability 'duration' is negative")
 		}
 		for _, id := range w.MachineIDs {
 			if err := validateMachine(id); err != nil {
@@ -184,14 +186,14 @@ func (m *Master) validateSchedule(s maintenance.Schedule) (map[machineKey]*mesos
 			}
 			key := keyOf(id)
 			if planned[key] != nil {
-				return nil, worded("Machine '%s' appears more than once in the schedule", key)
+				return nil, mesoserror.Errorf("Machine '%s' appears more than once in the schedule", key)
 			}
 			planned[key] = &w.Unavailability
 		}
 	}
 	for key, machine := range m.machines {
 		if machine.mode == machineDown && planned[key] == nil {
-			return nil, worded("Machine '%s' is deactivated and cannot be removed from the schedule", key)
+			return nil, mesoserror.Errorf("Machine '%s' is deactivated and cannot be removed from the schedule", key)
 		}
 	}
 	return planned, nil
@@ -199,11 +201,11 @@ func (m *Master) validateSchedule(s maintenance.Schedule) (map[machineKey]*mesos
 
 func validateMachine(id mesos.MachineID) error {
 	if id.GetHostname() == "" && id.GetIP() == "" {
-		return worded("Both 'hostname' and 'ip' for a machine are empty")
+		return mesoserror.Errorf("Both 'hostname' and 'ip' for a machine are empty")
 	}
 	if ip := id.GetIP(); ip != "" {
 		if parsed, err := netip.ParseAddr(ip); err != nil || !parsed.Is4() {
-			return worded("Failed to parse the IP")
+			return mesoserror.Errorf("Failed to parse the IP")
 		}
 	}
 	return nil
@@ -212,7 +214,7 @@ func validateMachine(id mesos.MachineID) error {
 // validateMachines wants a list of different machines that are in that mode.
 func (m *Master) validateMachines(ids []mesos.MachineID, mode machineMode, not string) error {
 	if len(ids) == 0 {
-		return worded("List of machines is empty")
+		return mesoserror.Errorf("List of machines is empty")
 	}
 	seen := map[machineKey]bool{}
 	for _, id := range ids {
@@ -220,7 +222,7 @@ func (m *Master) validateMachines(ids []mesos.MachineID, mode machineMode, not s
 			return err
 		}
 		if key := keyOf(id); seen[key] {
-			return worded("Machine '%s' appears more than once in the schedule", key)
+			return mesoserror.Errorf("Machine '%s' appears more than once in the schedule", key)
 		}
 		seen[keyOf(id)] = true
 	}
@@ -229,9 +231,9 @@ func (m *Master) validateMachines(ids []mesos.MachineID, mode machineMode, not s
 		machine := m.machines[key]
 		switch {
 		case machine == nil && !m.hosts(key):
-			return worded("Machine '%s' is not part of a maintenance schedule", key)
+			return mesoserror.Errorf("Machine '%s' is not part of a maintenance schedule", key)
 		case machine == nil || machine.mode != mode:
-			return worded("Machine '%s' is not in %s", key, not)
+			return mesoserror.Errorf("Machine '%s' is not in %s", key, not)
 		}
 	}
 	return nil
@@ -296,7 +298,7 @@ func (m *Master) reappear(a *Agent) {
 // partOfSchedule is the refusal to drain an agent that is to be maintained.
 func (m *Master) partOfSchedule(a *Agent) error {
 	if machine := m.machineOf(a); machine != nil && machine.mode != machineUp {
-		return worded("Agent %s is part of a maintenance schedule under Machine %s", a.id, keyOf(machine.id))
+		return mesoserror.Errorf("Agent %s is part of a maintenance schedule under Machine %s", a.id, keyOf(machine.id))
 	}
 	return nil
 }

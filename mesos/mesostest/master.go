@@ -11,6 +11,10 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
 // Master is a Mesos master with its allocator. Alone it is its cluster's leader for
@@ -33,7 +37,7 @@ type Master struct {
 	faults      Faults
 	thawed      chan struct{} // closed at the end of being frozen; nil if it is not
 	calls       map[string]int
-	connections map[*stream]struct{} // schedulers' streams that are being served
+	connections map[*eventstream.Stream]struct{} // schedulers' streams that are being served
 }
 
 // NewMaster starts a master that leads.
@@ -65,14 +69,14 @@ func (c *cluster) startMaster(o MasterOptions) (*Master, error) {
 		listener:    listener,
 		faults:      o.Faults,
 		calls:       map[string]int{},
-		connections: map[*stream]struct{}{},
+		connections: map[*eventstream.Stream]struct{}{},
 	}
 	m.begin()
 	m.freezeOrThaw()
 	m.server = &http.Server{
 		Handler:   http.HandlerFunc(m.serveHTTP),
 		ConnState: m.process.connState,
-		ErrorLog:  discardLog,
+		ErrorLog:  httpapi.DiscardLog,
 	}
 	c.masters = append(c.masters, m)
 	return m, nil
@@ -80,7 +84,7 @@ func (c *cluster) startMaster(o MasterOptions) (*Master, error) {
 
 // begin is the start of the master's process, be it the first one or the next.
 func (m *Master) begin() {
-	m.id, m.started, m.elected = newUUID().String(), m.options.Now(), m.options.Now()
+	m.id, m.started, m.elected = naming.NewUUID().String(), m.options.Now(), m.options.Now()
 }
 
 // listen takes the listener, or opens one at the address in the network namespace.
@@ -155,7 +159,7 @@ func (m *Master) CloseStreams() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for s := range m.connections {
-		s.abort()
+		s.Abort()
 	}
 }
 
@@ -172,31 +176,31 @@ func (m *Master) RemoveFramework(id string) error {
 }
 
 // serveStream serves a scheduler's stream until it ends.
-func (m *Master) serveStream(ctx context.Context, w http.ResponseWriter, mediaType string, s *stream) {
+func (m *Master) serveStream(ctx context.Context, w http.ResponseWriter, mediaType string, s *eventstream.Stream) {
 	m.mu.Lock()
 	if m.closed {
-		s.abort()
+		s.Abort()
 	}
 	m.connections[s] = struct{}{}
 	m.mu.Unlock()
 	defer m.forgetConnection(s)
-	out := recordWriter{
-		w: w, mediaType: mediaType, replace: m.malformedRecord,
-		hold: func() { m.awaitThaw(ctx) },
+	out := eventstream.Writer{
+		Response: w, MediaType: mediaType, Replace: m.malformedRecord,
+		Hold: func() { m.awaitThaw(ctx) },
 	}
-	s.serve(ctx, out, func() { m.beat(s) }, m.options.HeartbeatInterval)
+	s.Serve(ctx, out, func() { m.beat(s) }, m.options.HeartbeatInterval)
 }
 
 // beat sends a heartbeat, unless it gets lost.
-func (m *Master) beat(s *stream) {
+func (m *Master) beat(s *eventstream.Stream) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if drop := m.faults.DropEvents; drop == nil || !drop(heartbeatEvent.Type.String()) {
-		s.send(heartbeatEvent)
+		s.Send(heartbeatEvent)
 	}
 }
 
-func (m *Master) forgetConnection(s *stream) {
+func (m *Master) forgetConnection(s *eventstream.Stream) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.connections, s)

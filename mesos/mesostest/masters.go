@@ -199,7 +199,7 @@ func (m *Master) end() {
 
 func (m *Master) abortStreams() {
 	for s := range m.connections {
-		s.abort()
+		s.Abort()
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/httpcli/httpsched"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // TestMesosGo runs a task with another implementation's client, in both encodings.
@@ -76,10 +78,10 @@ func runMesosGo(ctx context.Context, t *testing.T, client calls.Caller) {
 }
 
 func taskOf(o mesos.Offer) mesos.TaskInfo {
-	q := quantitiesOf()
-	q.scalars["cpus"], q.scalars["mem"] = 1000, 64_000
+	q := resource.QuantitiesOf()
+	q.Scalars["cpus"], q.Scalars["mem"] = 1000, 64_000
 	return mesos.TaskInfo{
-		Name: "t", TaskID: mesos.TaskID{Value: "t"}, AgentID: o.AgentID, Resources: q.resources("*", false),
+		Name: "t", TaskID: mesos.TaskID{Value: "t"}, AgentID: o.AgentID, Resources: q.Messages("*", false),
 		Executor: &mesos.ExecutorInfo{
 			Type: mesos.ExecutorInfo_CUSTOM, ExecutorID: mesos.ExecutorID{Value: "e"}, Command: &mesos.CommandInfo{},
 		},

@@ -8,6 +8,8 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // offer is an offer that a framework holds.
@@ -16,22 +18,22 @@ type offer struct {
 	framework *framework
 	agent     *Agent
 	role      string
-	resources quantities
+	resources resource.Quantities
 	message   mesos.Offer
 	timeout   *time.Timer
 }
 
 // makeOffer gives what is free on the agent, or a part of it, to the framework.
-func (m *Master) makeOffer(f *framework, a *Agent, role string, q quantities) *offer {
+func (m *Master) makeOffer(f *framework, a *Agent, role string, q resource.Quantities) *offer {
 	o := &offer{
 		id:        fmt.Sprintf("%s-O%d", m.leader.id, m.nextOffer),
 		framework: f,
 		agent:     a,
 		role:      role,
-		resources: q.clone(),
+		resources: q.Clone(),
 	}
 	m.nextOffer++
-	a.free.subtract(o.resources)
+	a.free.Subtract(o.resources)
 	o.message = mesos.Offer{
 		ID:             mesos.OfferID{Value: o.id},
 		FrameworkID:    mesos.FrameworkID{Value: f.id},
@@ -39,7 +41,7 @@ func (m *Master) makeOffer(f *framework, a *Agent, role string, q quantities) *o
 		Hostname:       a.options.Hostname,
 		URL:            a.url(),
 		Domain:         a.options.Domain.info(),
-		Resources:      o.resources.resources(role, false),
+		Resources:      o.resources.Messages(role, false),
 		Attributes:     a.attributes,
 		ExecutorIDs:    a.executorIDs(f.id),
 		AllocationInfo: &mesos.Resource_AllocationInfo{Role: &role},
@@ -63,7 +65,7 @@ func (m *Master) makeOffer(f *framework, a *Agent, role string, q quantities) *o
 func (o *offer) forFramework() mesos.Offer {
 	message := o.message
 	if !o.framework.capable(mesos.FrameworkInfo_Capability_RESERVATION_REFINEMENT) {
-		message.Resources = o.resources.resources(o.role, true)
+		message.Resources = o.resources.Messages(o.role, true)
 		for i := range message.Resources {
 			message.Resources[i].Reservations = nil // it reads the old fields
 		}
@@ -71,18 +73,18 @@ func (o *offer) forFramework() mesos.Offer {
 	return message
 }
 
-func (f *framework) allocate(role string, q quantities) {
+func (f *framework) allocate(role string, q resource.Quantities) {
 	have, ok := f.allocated[role]
 	if !ok {
-		have = quantitiesOf()
+		have = resource.QuantitiesOf()
 		f.allocated[role] = have
 	}
-	have.add(q)
+	have.Add(q)
 }
 
-func (f *framework) deallocate(role string, q quantities) {
+func (f *framework) deallocate(role string, q resource.Quantities) {
 	if have, ok := f.allocated[role]; ok {
-		have.subtract(q)
+		have.Subtract(q)
 	}
 }
 
@@ -104,7 +106,7 @@ func (o *offer) stopTimeout() {
 // recoverOffer makes an offer void; its resources are free at the next pass.
 func (m *Master) recoverOffer(o *offer) {
 	m.takeOffer(o)
-	o.agent.free.add(o.resources)
+	o.agent.free.Add(o.resources)
 }
 
 func (m *Master) recoverOffers(f *framework) {
@@ -130,16 +132,16 @@ func (m *Master) decline(f *framework, call *schedulerpb.Call_Decline) {
 }
 
 // refuse keeps resources from a framework for the time that its filters say.
-func (m *Master) refuse(f *framework, a *Agent, role string, q quantities, filters *mesos.Filters) {
+func (m *Master) refuse(f *framework, a *Agent, role string, q resource.Quantities, filters *mesos.Filters) {
 	d := refuseDuration(filters)
-	if d <= 0 || q.empty() {
+	if d <= 0 || q.IsEmpty() {
 		return
 	}
 	if f.filters[a] == nil {
 		f.filters[a] = map[string][]filter{}
 	}
 	d = max(d, m.options.AllocationInterval) // it outlives the next pass
-	f.filters[a][role] = append(f.filters[a][role], filter{refused: q.clone(), until: m.options.Now().Add(d)})
+	f.filters[a][role] = append(f.filters[a][role], filter{refused: q.Clone(), until: m.options.Now().Add(d)})
 }
 
 // refuseDuration is 5 s by default, and for nonsense; a year at most.

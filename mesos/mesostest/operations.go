@@ -8,6 +8,9 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/master"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // operation is one that a framework wants to hear of, and has not acknowledged yet.
@@ -23,18 +26,18 @@ type operation struct {
 
 // convertOffered executes an operation of an ACCEPT that reserves or makes volumes.
 func (m *Master) convertOffered(a *acceptance, op *mesos.Offer_Operation) {
-	c, ok := conversionOf(op)
+	c, ok := resource.ConversionOf(op)
 	if !ok {
 		return // others are taken, and nothing comes of them
 	}
-	for _, list := range [][]mesos.Resource{c.consumed, c.made} {
+	for _, list := range [][]mesos.Resource{c.Consumed, c.Converted} {
 		fillAllocation(list, a.role)
 	}
 	if err := m.validateConversion(a, op, c); err != nil {
 		m.refuseOperation(a.framework, op, err.Error())
 		return
 	}
-	c.apply(a.left)
+	c.Apply(a.left)
 	m.convert(a.agent, c)
 	if op.ID == nil {
 		return
@@ -53,7 +56,7 @@ func (m *Master) convertOffered(a *acceptance, op *mesos.Offer_Operation) {
 }
 
 func newUUIDBytes() []byte {
-	u := newUUID()
+	u := naming.NewUUID()
 	return u[:]
 }
 

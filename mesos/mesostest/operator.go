@@ -7,31 +7,36 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/maintenance"
 	"github.com/mesos/mesos-go/api/v1/lib/master"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // serveOperator serves the operator API, /api/v1, and any path below it.
 func (m *Master) serveOperator(w http.ResponseWriter, r *http.Request) {
 	call := &master.Call{}
-	if !readCall(w, r, call) {
+	if !httpapi.ReadCall(w, r, call) {
 		return
 	}
 	if err := validateOperatorCall(call); err != nil {
-		refuse(w, http.StatusBadRequest, "Failed to validate master::Call: %v", err)
+		httpapi.Refuse(w, http.StatusBadRequest, "Failed to validate master::Call: %v", err)
 		return
 	}
-	mediaType, ok := negotiate(w, r)
+	mediaType, ok := httpapi.Negotiate(w, r)
 	if !ok {
 		return
 	}
 	switch call.Type {
 	case master.Call_TEARDOWN:
 		if m.RemoveFramework(call.Teardown.FrameworkID.Value) != nil {
-			refuse(w, http.StatusBadRequest, "No framework found with specified ID")
+			httpapi.Refuse(w, http.StatusBadRequest, "No framework found with specified ID")
 		}
 		return
 	case master.Call_MARK_AGENT_GONE:
 		if !m.MarkAgentGone(call.MarkAgentGone.AgentID.Value) {
-			refuse(w, http.StatusNotFound, "Agent '%s' not found", call.MarkAgentGone.AgentID.Value)
+			httpapi.Refuse(w, http.StatusNotFound, "Agent '%s' not found", call.MarkAgentGone.AgentID.Value)
 		}
 		return
 	}
@@ -40,21 +45,21 @@ func (m *Master) serveOperator(w http.ResponseWriter, r *http.Request) {
 	}
 	response := m.read(call.Type)
 	if response == nil {
-		refuse(w, http.StatusNotImplemented, "%s is not implemented", call.Type)
+		httpapi.Refuse(w, http.StatusNotImplemented, "%s is not implemented", call.Type)
 		return
 	}
-	body, err := encode(mediaType, response)
+	body, err := codec.Encode(mediaType, response)
 	if err != nil {
-		refuse(w, http.StatusInternalServerError, "%v", err)
+		httpapi.Refuse(w, http.StatusInternalServerError, "%v", err)
 		return
 	}
 	w.Header().Set("Content-Type", mediaType)
-	writeBody(w, r, body)
+	httpapi.WriteBody(w, r, body)
 }
 
 func validateOperatorCall(call *master.Call) error {
 	if call.Type == master.Call_UNKNOWN {
-		return worded("Expecting 'type' to be present")
+		return mesoserror.Errorf("Expecting 'type' to be present")
 	}
 	for _, needs := range []struct {
 		of    master.Call_Type
@@ -75,7 +80,7 @@ func validateOperatorCall(call *master.Call) error {
 		{master.Call_DESTROY_VOLUMES, "destroy_volumes", call.DestroyVolumes != nil},
 	} {
 		if call.Type == needs.of && !needs.isSet {
-			return worded("Expecting '%s' to be present", needs.field)
+			return mesoserror.Errorf("Expecting '%s' to be present", needs.field)
 		}
 	}
 	return nil
@@ -186,13 +191,13 @@ func (m *Master) convertResources(w http.ResponseWriter, call *master.Call) bool
 	if op == nil {
 		return false
 	}
-	c, _ := conversionOf(op)
+	c, _ := resource.ConversionOf(op)
 	m.lockAsLeader()
 	defer m.mu.Unlock()
 	if status, err := m.convertByOperator(agentID, c); err != nil {
-		refuse(w, status, "%v", err)
+		httpapi.Refuse(w, status, "%v", err)
 		return true
 	}
-	accepted(w)
+	httpapi.WriteAccepted(w)
 	return true
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
 const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -27,7 +29,7 @@ func (l ProcessLauncher) Launch(ctx context.Context, c Container) (Process, erro
 	}
 	if err := fetchAll(ctx, c.Command.URIs, c.Sandbox); err != nil {
 		_ = os.WriteFile(filepath.Join(c.Sandbox, "stderr"), []byte(err.Error()+"\n"), 0o644)
-		return nil, worded("Failed to fetch all URIs for container '%s': exited with status 1", c.ID)
+		return nil, mesoserror.Errorf("Failed to fetch all URIs for container '%s': exited with status 1", c.ID)
 	}
 	group, err := makeCgroup(l.CgroupRoot, c)
 	if err != nil {

@@ -10,6 +10,10 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/master"
 	"github.com/mesos/mesos-go/api/v1/lib/quota"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // shares are what operators decided on how roles share the cluster. They are part of
@@ -62,24 +66,19 @@ func addAmounts(to, more map[string]int64) {
 	}
 }
 
-// belongsTo says whether the role is the other one or below it.
-func belongsTo(role, ancestor string) bool {
-	return role == ancestor || strings.HasPrefix(role, ancestor+"/")
-}
-
 // consumed is what a role and those below it use of their quota: what is allocated,
 // and what is reserved, used or not. Offers count if they are asked for.
 func (m *Master) consumed(role string, withOffers bool) map[string]int64 {
 	sum := map[string]int64{}
 	for _, f := range m.frameworks {
 		for r, q := range f.allocated {
-			if belongsTo(r, role) {
-				addAmounts(sum, q.unreserved().scalars)
+			if naming.IsWithin(r, role) {
+				addAmounts(sum, q.Unreserved().Scalars)
 			}
 		}
 		for _, o := range f.offers {
-			if belongsTo(o.role, role) && !withOffers {
-				for name, amount := range o.resources.unreserved().scalars {
+			if naming.IsWithin(o.role, role) && !withOffers {
+				for name, amount := range o.resources.Unreserved().Scalars {
 					sum[name] -= amount
 				}
 			}
@@ -89,8 +88,8 @@ func (m *Master) consumed(role string, withOffers bool) map[string]int64 {
 		if a.state == agentUnreachable {
 			continue
 		}
-		for r, q := range a.total.reserved() {
-			if belongsTo(r, role) {
+		for r, q := range a.total.ReservedByRole() {
+			if naming.IsWithin(r, role) {
 				addAmounts(sum, q)
 			}
 		}
@@ -103,15 +102,15 @@ func (m *Master) consumed(role string, withOffers bool) map[string]int64 {
 func (m *Master) updateQuota(call *master.Call_UpdateQuota) error {
 	for _, c := range call.QuotaConfigs {
 		if strings.Contains(c.Role, "/") {
-			return worded("Updating quota on nested role '%s' is not supported yet", c.Role)
+			return mesoserror.Errorf("Updating quota on nested role '%s' is not supported yet", c.Role)
 		}
 		if err := validateQuota(c); err != nil {
-			return worded("Invalid QuotaConfig: %v", err)
+			return mesoserror.Errorf("Invalid QuotaConfig: %v", err)
 		}
 	}
 	if !call.GetForce() {
 		if err := m.validateQuotaAgainstUse(call.QuotaConfigs); err != nil {
-			return worded("Invalid QuotaConfig: %v (use 'force' flag to bypass this check)", err)
+			return mesoserror.Errorf("Invalid QuotaConfig: %v (use 'force' flag to bypass this check)", err)
 		}
 	}
 	if m.quotas == nil {
@@ -127,8 +126,8 @@ func (m *Master) updateQuota(call *master.Call_UpdateQuota) error {
 }
 
 func validateQuota(c quota.QuotaConfig) error {
-	if err := validateRole(c.Role); err != nil {
-		return worded("Invalid 'QuotaConfig.role': %v", err)
+	if err := naming.ValidateRole(c.Role); err != nil {
+		return mesoserror.Errorf("Invalid 'QuotaConfig.role': %v", err)
 	}
 	for _, part := range []struct {
 		kind   string
@@ -143,16 +142,16 @@ func validateQuota(c quota.QuotaConfig) error {
 			case v < 0:
 				why = "Negative values not supported"
 			case v > 1e12:
-				return worded("Invalid 'QuotaConfig.%ss': {'%s': %s} is invalid: values greater than 1 trillion (1000000000000) are not supported",
+				return mesoserror.Errorf("Invalid 'QuotaConfig.%ss': {'%s': %s} is invalid: values greater than 1 trillion (1000000000000) are not supported",
 					part.kind, name, number(v))
 			}
 			if why != "" {
-				return worded("Invalid %s configuration {'%s': %s}: %s", part.kind, name, number(v), why)
+				return mesoserror.Errorf("Invalid %s configuration {'%s': %s}: %s", part.kind, name, number(v), why)
 			}
 		}
 	}
 	if !within(amounts(c.Guarantees), amounts(c.Limits)) {
-		return worded("'QuotaConfig.guarantees' { %s } is not contained within the 'QuotaConfig.limits' { %s }",
+		return mesoserror.Errorf("'QuotaConfig.guarantees' { %s } is not contained within the 'QuotaConfig.limits' { %s }",
 			describeValues(c.Guarantees, ": ", ", "), describeValues(c.Limits, ": ", ", "))
 	}
 	return nil
@@ -167,7 +166,7 @@ func (m *Master) validateQuotaAgainstUse(configs []quota.QuotaConfig) error {
 	for _, c := range configs {
 		planned[c.Role] = c
 		if used := m.consumed(c.Role, false); !within(used, amounts(c.Limits)) {
-			return worded("Role '%s' is already consuming '%s'; this is more than the requested limits '%s'",
+			return mesoserror.Errorf("Role '%s' is already consuming '%s'; this is more than the requested limits '%s'",
 				c.Role, describeAmounts(used), describeValues(c.Limits, ":", "; "))
 		}
 	}
@@ -175,8 +174,8 @@ func (m *Master) validateQuotaAgainstUse(configs []quota.QuotaConfig) error {
 	for _, c := range planned {
 		addAmounts(guaranteed, amounts(c.Guarantees))
 	}
-	if capacity := m.total.byName().scalars; !covers(capacity, guaranteed) {
-		return worded("total quota guarantees '%s' exceed cluster capacity '%s'",
+	if capacity := m.total.ByName().Scalars; !covers(capacity, guaranteed) {
+		return mesoserror.Errorf("total quota guarantees '%s' exceed cluster capacity '%s'",
 			describeAmounts(guaranteed), describeAmounts(capacity))
 	}
 	return nil
@@ -207,8 +206,8 @@ func (m *Master) rescindForQuota(c quota.QuotaConfig) {
 	used := m.consumed(c.Role, true)
 	for _, f := range m.sortedFrameworks() {
 		for _, o := range valuesByKey(f.offers) {
-			if belongsTo(o.role, c.Role) && !within(used, limits) {
-				for name, amount := range o.resources.byName().scalars {
+			if naming.IsWithin(o.role, c.Role) && !within(used, limits) {
+				for name, amount := range o.resources.ByName().Scalars {
 					used[name] -= amount
 				}
 				m.rescind(o)
@@ -217,8 +216,8 @@ func (m *Master) rescindForQuota(c quota.QuotaConfig) {
 	}
 	for _, a := range m.agents {
 		for _, o := range valuesByKey(a.offers) {
-			if !belongsTo(o.role, c.Role) && !covers(used, guarantees) {
-				addAmounts(used, o.resources.byName().scalars)
+			if !naming.IsWithin(o.role, c.Role) && !covers(used, guarantees) {
+				addAmounts(used, o.resources.ByName().Scalars)
 				m.rescind(o)
 			}
 		}
@@ -230,11 +229,11 @@ func (m *Master) rescindForQuota(c quota.QuotaConfig) {
 func (m *Master) updateWeights(infos []mesos.WeightInfo) error {
 	for _, w := range infos {
 		role := w.GetRole()
-		if err := validateRole(role); err != nil {
-			return worded("Failed to validate update weights request JSON: Invalid role '%s': %v", role, err)
+		if err := naming.ValidateRole(role); err != nil {
+			return mesoserror.Errorf("Failed to validate update weights request JSON: Invalid role '%s': %v", role, err)
 		}
 		if math.IsNaN(w.Weight) || w.Weight <= 0 {
-			return worded("Failed to validate update weights request JSON for role '%s': Invalid weight '%s': Weights must be positive",
+			return mesoserror.Errorf("Failed to validate update weights request JSON for role '%s': Invalid weight '%s': Weights must be positive",
 				role, number(w.Weight))
 		}
 	}
@@ -263,7 +262,7 @@ func (m *Master) readQuota() *master.Response_GetQuota {
 	for _, role := range slices.Sorted(maps.Keys(m.quotas)) {
 		c := m.quotas[role]
 		info := quota.QuotaInfo{Role: &role}
-		info.Guarantee = append(info.Guarantee, quantities{scalars: amounts(c.Guarantees)}.resources("", false)...)
+		info.Guarantee = append(info.Guarantee, resource.Quantities{Scalars: amounts(c.Guarantees)}.Messages("", false)...)
 		out.Status.Infos = append(out.Status.Infos, info)
 		out.Status.Configs = append(out.Status.Configs, c)
 	}
@@ -305,7 +304,7 @@ func (m *Master) newPass() *pass {
 	}
 	for _, a := range m.agents {
 		if a.active() {
-			addAmounts(p.headroom, a.free.unreserved().scalars)
+			addAmounts(p.headroom, a.free.Unreserved().Scalars)
 		}
 	}
 	for role, c := range m.quotas {
@@ -334,7 +333,7 @@ func (p *pass) anyGuaranteed() bool {
 
 // chop cuts what may be offered to a role: to its limits, and so that enough is left
 // for the guarantees of others. Reserved resources and ranges stay whole.
-func (p *pass) chop(role string, q quantities) quantities {
+func (p *pass) chop(role string, q resource.Quantities) resource.Quantities {
 	if p == nil {
 		return q
 	}
@@ -350,30 +349,30 @@ func (p *pass) chop(role string, q quantities) quantities {
 			addAmounts(required, missing)
 		}
 	}
-	out := q.clone()
-	for name, amount := range q.unreserved().scalars {
+	out := q.Clone()
+	for name, amount := range q.Unreserved().Scalars {
 		if limit, ok := limits[name]; ok {
 			amount = min(amount, limit)
 		}
 		if required[name] > 0 {
 			amount = min(amount, max(0, p.headroom[name]-required[name]))
 		}
-		if out.scalars[name] = amount; amount == 0 {
-			delete(out.scalars, name)
+		if out.Scalars[name] = amount; amount == 0 {
+			delete(out.Scalars, name)
 		}
 	}
 	return out
 }
 
 // offered counts an offer to the role.
-func (p *pass) offered(role string, q quantities) {
+func (p *pass) offered(role string, q resource.Quantities) {
 	if p == nil {
 		return
 	}
-	for name, amount := range q.unreserved().scalars {
+	for name, amount := range q.Unreserved().Scalars {
 		p.headroom[name] -= amount
 		for quotaRole := range p.consumed {
-			if belongsTo(role, quotaRole) {
+			if naming.IsWithin(role, quotaRole) {
 				p.consumed[quotaRole][name] += amount
 			}
 		}

@@ -9,6 +9,8 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/master"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // info of the master, as frameworks and operators get it.
@@ -74,7 +76,7 @@ func (m *Master) readAgents() *master.Response_GetAgents {
 			PID:                     &pid,
 			RegisteredTime:          timeInfo(a.registered),
 			ReregisteredTime:        timeInfo(a.reregistered),
-			TotalResources:          a.total.resources("", true),
+			TotalResources:          a.total.Messages("", true),
 			AllocatedResources:      byRole(a.used()),
 			OfferedResources:        byRole(a.offered()),
 			Capabilities:            agentCapabilities,
@@ -84,8 +86,8 @@ func (m *Master) readAgents() *master.Response_GetAgents {
 }
 
 // used resources of the agent by role: of its tasks and executors.
-func (r *registration) used() map[string]quantities {
-	sums := map[string]quantities{}
+func (r *registration) used() map[string]resource.Quantities {
+	sums := map[string]resource.Quantities{}
 	for t := range r.tasks {
 		if !t.released {
 			addTo(sums, t.role, t.resources)
@@ -99,25 +101,25 @@ func (r *registration) used() map[string]quantities {
 	return sums
 }
 
-func (r *registration) offered() map[string]quantities {
-	sums := map[string]quantities{}
+func (r *registration) offered() map[string]resource.Quantities {
+	sums := map[string]resource.Quantities{}
 	for _, o := range r.offers {
 		addTo(sums, o.role, o.resources)
 	}
 	return sums
 }
 
-func addTo(sums map[string]quantities, role string, q quantities) {
+func addTo(sums map[string]resource.Quantities, role string, q resource.Quantities) {
 	if _, ok := sums[role]; !ok {
-		sums[role] = quantitiesOf()
+		sums[role] = resource.QuantitiesOf()
 	}
-	sums[role].add(q)
+	sums[role].Add(q)
 }
 
-func byRole(sums map[string]quantities) []mesos.Resource {
+func byRole(sums map[string]resource.Quantities) []mesos.Resource {
 	var out []mesos.Resource
 	for _, role := range slices.Sorted(maps.Keys(sums)) {
-		out = append(out, sums[role].resources(role, true)...)
+		out = append(out, sums[role].Messages(role, true)...)
 	}
 	return out
 }
@@ -142,17 +144,17 @@ func (m *Master) readFrameworks() *master.Response_GetFrameworks {
 }
 
 func (f *framework) read() master.Response_GetFrameworks_Framework {
-	offered := map[string]quantities{}
+	offered := map[string]resource.Quantities{}
 	var offers []mesos.Offer
 	for _, id := range slices.Sorted(maps.Keys(f.offers)) {
 		o := f.offers[id]
 		offers = append(offers, o.message)
 		addTo(offered, o.role, o.resources)
 	}
-	used := map[string]quantities{}
+	used := map[string]resource.Quantities{}
 	for role, q := range f.allocated {
-		rest := q.clone()
-		rest.subtract(offered[role])
+		rest := q.Clone()
+		rest.Subtract(offered[role])
 		used[role] = rest
 	}
 	return master.Response_GetFrameworks_Framework{
@@ -227,7 +229,7 @@ func (m *Master) readExecutors() *master.Response_GetExecutors {
 
 // readRoles are those that are in use, or that operators have decided something on.
 func (m *Master) readRoles() *master.Response_GetRoles {
-	sums := map[string]quantities{}
+	sums := map[string]resource.Quantities{}
 	frameworks := map[string][]mesos.FrameworkID{}
 	for _, f := range m.sortedFrameworks() {
 		for _, role := range f.roles() {
@@ -236,10 +238,10 @@ func (m *Master) readRoles() *master.Response_GetRoles {
 		}
 	}
 	for role := range m.quotas {
-		addTo(sums, role, quantitiesOf())
+		addTo(sums, role, resource.QuantitiesOf())
 	}
 	for role := range m.weights {
-		addTo(sums, role, quantitiesOf())
+		addTo(sums, role, resource.QuantitiesOf())
 	}
 	out := &master.Response_GetRoles{Roles: []mesos.Role{}}
 	for _, role := range slices.Sorted(maps.Keys(sums)) {
@@ -247,7 +249,7 @@ func (m *Master) readRoles() *master.Response_GetRoles {
 			Name:       role,
 			Weight:     m.weight(role),
 			Frameworks: frameworks[role],
-			Resources:  quantities{scalars: sums[role].byName().scalars}.resources("", false),
+			Resources:  resource.Quantities{Scalars: sums[role].ByName().Scalars}.Messages("", false),
 		})
 	}
 	return out

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // forget drops what the leader knew, when it has ended. Of the agents it is only
@@ -90,7 +92,7 @@ func (m *Master) readmit(a *Agent) {
 	a.state = agentActive
 	a.reregistered = m.options.Now()
 	m.list(a)
-	m.total.add(a.total)
+	m.total.Add(a.total)
 	m.log.Info("Registered agent again", "agent", a.id, "hostname", a.options.Hostname)
 	for _, af := range a.sortedFrameworks() {
 		f := m.frameworkOfAgent(af)
@@ -136,8 +138,8 @@ func (m *Master) giveUpRecovered() {
 // state, then the agent sends its unacknowledged updates, and again.
 func (m *Master) returned(a *Agent) {
 	a.state, a.unreachableSince = agentActive, nil
-	a.free = a.total.clone()
-	m.total.add(a.total)
+	a.free = a.total.Clone()
+	m.total.Add(a.total)
 	for _, af := range a.sortedFrameworks() {
 		f := m.frameworkOfAgent(af)
 		if f == nil {
@@ -161,9 +163,9 @@ func (m *Master) returned(a *Agent) {
 func (m *Master) takeBack(a *Agent, f *framework, af *agentFramework) []*task {
 	for _, x := range af.sortedExecutors() {
 		if !x.isCommand() {
-			own := quantitiesOf(x.info.Resources...)
+			own := resource.QuantitiesOf(x.info.Resources...)
 			a.addExecutor(f.id, &x.info, x.role(), own)
-			a.free.subtract(own)
+			a.free.Subtract(own)
 			f.allocate(x.role(), own)
 		}
 	}
@@ -171,11 +173,11 @@ func (m *Master) takeBack(a *Agent, f *framework, af *agentFramework) []*task {
 	for _, at := range valuesByKey(af.tasks) {
 		id := at.id()
 		delete(f.unreachable, id)
-		need := quantitiesOf(at.info.Resources...)
+		need := resource.QuantitiesOf(at.info.Resources...)
 		m.addTask(f, a, at.info, at.role(), need)
 		t := f.tasks[id]
 		f.allocate(t.role, need)
-		a.free.subtract(need)
+		a.free.Subtract(need)
 		t.state, t.containerStatus = at.state, at.executor.containerStatus()
 		if terminal(at.state) {
 			m.release(t)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 type agentState int
@@ -27,10 +29,10 @@ type registration struct {
 	id               string // empty before the first registration
 	number           int    // in order of start
 	state            agentState
-	foreign          bool       // in another region than the master
-	static           quantities // as it was configured
-	total            quantities // with what was reserved of it since
-	free             quantities // neither used nor offered
+	foreign          bool                // in another region than the master
+	static           resource.Quantities // as it was configured
+	total            resource.Quantities // with what was reserved of it since
+	free             resource.Quantities // neither used nor offered
 	offers           map[string]*offer
 	tasks            map[*task]struct{}
 	executors        map[string]map[string]*executorUsage // by framework and ID
@@ -45,14 +47,14 @@ type registration struct {
 type executorUsage struct {
 	info      *mesos.ExecutorInfo
 	role      string
-	resources quantities
+	resources resource.Quantities
 }
 
 func (r *registration) executorUsage(frameworkID, executorID string) *executorUsage {
 	return r.executors[frameworkID][executorID]
 }
 
-func (r *registration) addExecutor(frameworkID string, info *mesos.ExecutorInfo, role string, q quantities) {
+func (r *registration) addExecutor(frameworkID string, info *mesos.ExecutorInfo, role string, q resource.Quantities) {
 	if r.executors[frameworkID] == nil {
 		r.executors[frameworkID] = map[string]*executorUsage{}
 	}
@@ -60,7 +62,7 @@ func (r *registration) addExecutor(frameworkID string, info *mesos.ExecutorInfo,
 }
 
 // register makes a new agent known to the master.
-func (m *Master) register(a *Agent, total quantities) error {
+func (m *Master) register(a *Agent, total resource.Quantities) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -68,7 +70,7 @@ func (m *Master) register(a *Agent, total quantities) error {
 	}
 	a.setIdentity(len(m.agentsToClose))
 	a.state = agentRemoved
-	a.static, a.total = total, total.clone()
+	a.static, a.total = total, total.Clone()
 	here, there := m.options.Domain, a.options.Domain
 	a.foreign = here.Region != "" && there.Region != "" && here.Region != there.Region
 	m.agentsToClose = append(m.agentsToClose, a)
@@ -87,14 +89,14 @@ func (m *Master) enroll(a *Agent) {
 	a.registered = m.options.Now()
 	m.list(a)
 	m.agentsByID[a.id] = a
-	m.total.add(a.total)
+	m.total.Add(a.total)
 	m.log.Info("Registered agent", "agent", a.id, "hostname", a.options.Hostname)
 	m.allocateSoon()
 }
 
 // begin makes what is known of the agent that of one without tasks.
 func (r *registration) begin() {
-	r.free = r.total.clone()
+	r.free = r.total.Clone()
 	r.offers = map[string]*offer{}
 	r.tasks = map[*task]struct{}{}
 	r.executors = map[string]map[string]*executorUsage{}
@@ -169,7 +171,7 @@ func (m *Master) dropAgent(a *Agent) {
 		delete(f.filters, a)
 	}
 	if a.state == agentActive || a.state == agentDisconnected {
-		m.total.subtract(a.total)
+		m.total.Subtract(a.total)
 	}
 }
 
@@ -192,7 +194,7 @@ func (m *Master) recoverExecutor(a *Agent, f *framework, executorID string) {
 		return
 	}
 	f.deallocate(x.role, x.resources)
-	a.free.add(x.resources)
+	a.free.Add(x.resources)
 	delete(a.executors[f.id], executorID)
 	if len(a.executors[f.id]) == 0 {
 		delete(a.executors, f.id)

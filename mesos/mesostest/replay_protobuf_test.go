@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
 )
 
 // readable puts JSON in the place of the protobuf of a scheduler's transcript, so that
@@ -36,12 +38,12 @@ func (tr transcript) readable(t *testing.T) {
 }
 
 // treeOf a message in protobuf.
-func treeOf(t testing.TB, raw []byte, message protobufMessage) object {
+func treeOf(t testing.TB, raw []byte, message codec.Message) object {
 	t.Helper()
 	if err := message.Unmarshal(raw); err != nil {
 		t.Fatal(err)
 	}
-	text, err := encodeJSON(message)
+	text, err := codec.EncodeJSON(message)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +84,7 @@ func protobufOf(t testing.TB, call object) []byte {
 		t.Fatal(err)
 	}
 	message := &schedulerpb.Call{}
-	if err := decodeJSON(text, message, "Call"); err != nil {
+	if err := codec.DecodeJSON(text, message, "Call"); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := message.Marshal()

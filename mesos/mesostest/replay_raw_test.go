@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
 )
 
 // rawStream is an answer of which each byte was recorded.
@@ -52,7 +54,7 @@ func (p *replay) rawRequest(l line) {
 	if _, err := conn.Write(request.Bytes()); err != nil {
 		p.t.Fatal(err)
 	}
-	p.rawStream = &rawStream{conn: conn, in: bufio.NewReader(conn), protobuf: l.Headers["Accept"] == mediaProtobuf}
+	p.rawStream = &rawStream{conn: conn, in: bufio.NewReader(conn), protobuf: l.Headers["Accept"] == codec.MediaProtobuf}
 }
 
 func (p *replay) closeRaw() {

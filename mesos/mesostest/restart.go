@@ -217,7 +217,7 @@ func (a *Agent) givenUp(lives int) {
 func (x *executorState) leftAlone() {
 	x.timer.Stop()
 	if x.stream != nil {
-		x.stream.abort()
+		x.stream.Abort()
 		x.stream = nil
 	}
 	for _, tasks := range x.queued {

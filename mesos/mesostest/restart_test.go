@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
 )
 
 func TestExecutorOutlivesItsAgent(t *testing.T) {
@@ -210,7 +212,7 @@ func TestAgentAPIAroundARestart(t *testing.T) {
 		for event := range before.events {
 			b.Errorf("unexpected %v", event)
 		}
-		if response, err := b.wire.client.Post(url, mediaJSON, http.NoBody); err == nil {
+		if response, err := b.wire.client.Post(url, codec.MediaJSON, http.NoBody); err == nil {
 			response.Body.Close()
 			b.Errorf("an agent that is down answered %s", response.Status)
 		} else if !errors.Is(err, io.EOF) {

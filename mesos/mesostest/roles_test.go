@@ -13,6 +13,8 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
 )
 
 // updateFramework makes an UPDATE_FRAMEWORK with the fields besides framework_info, and
@@ -167,7 +169,7 @@ func TestOfferConstraintsInProtobuf(t *testing.T) {
 				group := field(1, field(1, test.selector), field(2, test.predicate))
 				entry := field(1, field(1, []byte("a")), field(2, field(1, group)))
 				body := append([]byte{2 << 3, byte(schedulerpb.Call_SUBSCRIBE)}, field(3, raw, field(3, entry))...)
-				s := b.subscribe(b.master.URL()+pathScheduler, map[string]string{"Content-Type": mediaProtobuf}, body)
+				s := b.subscribe(b.master.URL()+pathScheduler, map[string]string{"Content-Type": codec.MediaProtobuf}, body)
 				var got []string
 				for _, event := range s.drain(3 * time.Second) {
 					if event["type"] != "HEARTBEAT" {
@@ -272,9 +274,9 @@ func FuzzSchedulerCall(f *testing.F) {
 	f.Add(raw)
 	f.Add(append([]byte{2 << 3, 1}, field(3, field(3, field(1, field(1, []byte("a")))))...))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, mediaType := range []string{mediaJSON, mediaProtobuf} {
+		for _, mediaType := range []string{codec.MediaJSON, codec.MediaProtobuf} {
 			var c schedulerCall
-			if decode(mediaType, data, &c, "Call") == nil {
+			if codec.Decode(mediaType, data, &c, "Call") == nil {
 				_, _ = c.constraints.compile()
 			}
 		}

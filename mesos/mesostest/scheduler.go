@@ -5,22 +5,27 @@ import (
 
 	"github.com/mesos/mesos-go/api/v1/lib/allocator"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
 // serveScheduler serves the scheduler API, /api/v1/scheduler.
 func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principal string) {
 	call := &schedulerCall{}
-	if !readCall(w, r, call) {
+	if !httpapi.ReadCall(w, r, call) {
 		return
 	}
 	if !m.knowsConstraints() {
 		call.constraints = offerConstraints{}
 	}
 	if err := validateCall(&call.Call, principal); err != nil {
-		refuse(w, http.StatusBadRequest, "Failed to validate scheduler::Call: %v", err)
+		httpapi.Refuse(w, http.StatusBadRequest, "Failed to validate scheduler::Call: %v", err)
 		return
 	}
-	mediaType, ok := negotiate(w, r)
+	mediaType, ok := httpapi.Negotiate(w, r)
 	if !ok {
 		return
 	}
@@ -30,80 +35,80 @@ func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principa
 		return
 	}
 	if status, err := m.admit(&call.Call, streamID, principal); err != nil {
-		refuse(w, status, "%v", err)
+		httpapi.Refuse(w, status, "%v", err)
 		return
 	}
 	if m.options.Observe != nil {
 		m.options.Observe(&call.Call)
 	}
 	if m.loses(call) {
-		accepted(w)
+		httpapi.WriteAccepted(w)
 		return
 	}
 	err := m.execute(call)
 	m.afterCall()
 	switch {
 	case err != nil:
-		refuse(w, http.StatusBadRequest, "%v", err)
+		httpapi.Refuse(w, http.StatusBadRequest, "%v", err)
 	case call.Type == schedulerpb.Call_UPDATE_FRAMEWORK:
 		w.WriteHeader(http.StatusOK)
 	default:
-		accepted(w)
+		httpapi.WriteAccepted(w)
 	}
 }
 
 func (m *Master) serveSubscribe(w http.ResponseWriter, r *http.Request, call *schedulerCall, mediaType, streamID, principal string) {
 	if streamID != "" {
-		refuse(w, http.StatusBadRequest, "Subscribe calls should not include the 'Mesos-Stream-Id' header")
+		httpapi.Refuse(w, http.StatusBadRequest, "Subscribe calls should not include the 'Mesos-Stream-Id' header")
 		return
 	}
 	if m.options.Observe != nil {
 		m.options.Observe(&call.Call)
 	}
-	s := newStream()
+	s := eventstream.New()
 	f, err := m.subscribe(call, principal, s)
 	if err != nil {
-		s.send(errorEvent(err.Error()))
-		s.end()
+		s.Send(errorEvent(err.Error()))
+		s.End()
 	} else {
 		defer m.disconnected(f, s)
 	}
-	startStream(w, mediaType, s.id)
+	httpapi.StartStream(w, mediaType, s.ID)
 	m.serveStream(r.Context(), w, mediaType, s)
 }
 
 // validateCall is what Mesos checks before it looks for the framework.
 func validateCall(call *schedulerpb.Call, principal string) error {
 	if call.Type == schedulerpb.Call_UNKNOWN {
-		return worded("Expecting 'type' to be present")
+		return mesoserror.Errorf("Expecting 'type' to be present")
 	}
 	if call.Type == schedulerpb.Call_SUBSCRIBE {
 		return validateSubscribe(call, principal)
 	}
 	if call.FrameworkID == nil {
-		return worded("Expecting 'framework_id' to be present")
+		return mesoserror.Errorf("Expecting 'framework_id' to be present")
 	}
 	field, missing := missingField(call)
 	if missing {
-		return worded("Expecting '%s' to be present", field)
+		return mesoserror.Errorf("Expecting '%s' to be present", field)
 	}
 	if call.Type == schedulerpb.Call_UPDATE_FRAMEWORK &&
 		call.UpdateFramework.FrameworkInfo.GetID().GetValue() != call.FrameworkID.Value {
-		return worded("'framework_id' differs from 'update_framework.framework_info.id'")
+		return mesoserror.Errorf("'framework_id' differs from 'update_framework.framework_info.id'")
 	}
-	if call.Type == schedulerpb.Call_ACKNOWLEDGE && len(call.Acknowledge.UUID) != len(uuid{}) {
-		return worded("Not a valid UUID")
+	if call.Type == schedulerpb.Call_ACKNOWLEDGE && len(call.Acknowledge.UUID) != len(naming.UUID{}) {
+		return mesoserror.Errorf("Not a valid UUID")
 	}
 	return nil
 }
 
 func validateSubscribe(call *schedulerpb.Call, principal string) error {
 	if call.Subscribe == nil || call.Subscribe.FrameworkInfo == nil {
-		return worded("Expecting 'subscribe' to be present")
+		return mesoserror.Errorf("Expecting 'subscribe' to be present")
 	}
 	info := call.Subscribe.FrameworkInfo
 	if info.GetID().GetValue() != call.GetFrameworkID().GetValue() {
-		return worded("'framework_id' differs from 'subscribe.framework_info.id'")
+		return mesoserror.Errorf("'framework_id' differs from 'subscribe.framework_info.id'")
 	}
 	if info.Principal != nil && principal != "" && *info.Principal != principal {
 		return wrongPrincipal(principal, *info.Principal)
@@ -112,7 +117,7 @@ func validateSubscribe(call *schedulerpb.Call, principal string) error {
 }
 
 func wrongPrincipal(authenticated, set string) error {
-	return worded("Authenticated principal '%s' does not match principal '%s' set in `FrameworkInfo`", authenticated, set)
+	return mesoserror.Errorf("Authenticated principal '%s' does not match principal '%s' set in `FrameworkInfo`", authenticated, set)
 }
 
 // missingField looks for the field that belongs to the call's type.
@@ -155,15 +160,15 @@ func (m *Master) admit(call *schedulerpb.Call, streamID, principal string) (stat
 	f, ok := m.frameworks[call.FrameworkID.Value]
 	switch {
 	case !ok:
-		return http.StatusBadRequest, worded("Framework cannot be found")
+		return http.StatusBadRequest, mesoserror.Errorf("Framework cannot be found")
 	case principal != "" && principal != f.info.GetPrincipal():
 		return http.StatusBadRequest, wrongPrincipal(principal, f.info.GetPrincipal())
 	case f.stream == nil:
-		return http.StatusForbidden, worded("Framework is not subscribed")
+		return http.StatusForbidden, mesoserror.Errorf("Framework is not subscribed")
 	case streamID == "":
-		return http.StatusBadRequest, worded("All non-subscribe calls should include the 'Mesos-Stream-Id' header")
-	case streamID != f.stream.id:
-		return http.StatusBadRequest, worded(
+		return http.StatusBadRequest, mesoserror.Errorf("All non-subscribe calls should include the 'Mesos-Stream-Id' header")
+	case streamID != f.stream.ID:
+		return http.StatusBadRequest, mesoserror.Errorf(
 			"The stream ID '%s' included in this request didn't match the stream ID currently associated with framework ID %s",
 			streamID, f.id)
 	}
@@ -177,7 +182,7 @@ func (m *Master) execute(call *schedulerCall) error {
 	defer m.mu.Unlock()
 	f, ok := m.frameworks[call.FrameworkID.Value]
 	if !ok {
-		return worded("Framework cannot be found")
+		return mesoserror.Errorf("Framework cannot be found")
 	}
 	switch call.Type {
 	case schedulerpb.Call_UPDATE_FRAMEWORK:

@@ -1,9 +1,9 @@
 package mesostest
 
 import (
-	"reflect"
-
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
 )
 
 // schedulerCall is a scheduler's call with what Mesos 1.11 has in it and the messages
@@ -25,26 +25,26 @@ func (c *schedulerCall) Unmarshal(data []byte) error {
 	if err := c.Call.Unmarshal(data); err != nil {
 		return err
 	}
-	return eachField(data, func(number int, bytes []byte, _ uint64) error {
+	return codec.EachField(data, func(number int, bytes []byte, _ uint64) error {
 		if number != fieldSubscribe && number != fieldUpdateFramework {
 			return nil
 		}
-		return eachField(bytes, func(number int, bytes []byte, _ uint64) error {
+		return codec.EachField(bytes, func(number int, bytes []byte, _ uint64) error {
 			if number != fieldOfferConstraints {
 				return nil
 			}
-			return decodeFields(bytes, reflect.ValueOf(&c.constraints).Elem())
+			return codec.DecodeFields(bytes, &c.constraints)
 		})
 	})
 }
 
-// decodeObject reads the call from JSON.
-func (c *schedulerCall) decodeObject(d *jsonDecoder, object map[string]any) {
-	d.message(object, reflect.ValueOf(&c.Call).Elem(), "")
+// DecodeObject reads the call from JSON.
+func (c *schedulerCall) DecodeObject(d *codec.ObjectDecoder, object map[string]any) {
+	d.Into(object, &c.Call, "")
 	for _, field := range []string{"subscribe", "update_framework"} {
 		inner, _ := object[field].(map[string]any)
 		if value, ok := inner["offer_constraints"].(map[string]any); ok {
-			d.message(value, reflect.ValueOf(&c.constraints).Elem(), field+".offer_constraints.")
+			d.Into(value, &c.constraints, field+".offer_constraints.")
 		}
 	}
 }

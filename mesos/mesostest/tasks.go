@@ -5,6 +5,8 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // task is what the master knows of a task that has not ended, or whose end has
@@ -14,7 +16,7 @@ type task struct {
 	framework *framework
 	agent     *Agent
 	role      string
-	resources quantities
+	resources resource.Quantities
 	released  bool
 	killed    bool // the framework wants it killed
 
@@ -25,7 +27,7 @@ type task struct {
 	containerStatus *mesos.ContainerStatus
 }
 
-func (m *Master) addTask(f *framework, a *Agent, info mesos.TaskInfo, role string, q quantities) {
+func (m *Master) addTask(f *framework, a *Agent, info mesos.TaskInfo, role string, q resource.Quantities) {
 	info.Data = nil
 	t := &task{info: info, framework: f, agent: a, role: role, resources: q, state: mesos.TASK_STAGING, updateState: mesos.TASK_STAGING}
 	f.tasks[info.TaskID.Value] = t
@@ -39,7 +41,7 @@ func (m *Master) release(t *task) {
 	}
 	t.released = true
 	t.framework.deallocate(t.role, t.resources)
-	t.agent.free.add(t.resources)
+	t.agent.free.Add(t.resources)
 }
 
 // removeTask forgets a task, but for the operators to see that there was one.

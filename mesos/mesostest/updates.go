@@ -6,6 +6,8 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
 // maxRetryInterval is where the doubling of the interval ends.
@@ -107,7 +109,7 @@ func (a *Agent) endTask(t *agentTask, state mesos.TaskState, reason mesos.TaskSt
 		state = beforePartitionAware(state)
 	}
 	status := statusOf(t.id(), state, mesos.SOURCE_AGENT, &reason, message)
-	u := newUUID()
+	u := naming.NewUUID()
 	status.UUID = u[:]
 	a.update(t, status)
 }

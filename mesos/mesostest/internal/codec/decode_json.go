@@ -1,4 +1,4 @@
-package mesostest
+package codec
 
 import (
 	"bytes"
@@ -10,35 +10,46 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
 // decodeJSON reads a message as Mesos reads JSON: field names as in the .proto
 // files, unknown fields and unknown enum values left out, required fields looked
 // for, errors in Mesos' words. encoding/json would be stricter here and laxer there.
-func decodeJSON(data []byte, message any, name string) error {
+func DecodeJSON(data []byte, message any, name string) error {
 	value, err := parseJSON(data)
 	if err != nil {
-		return worded("Failed to parse body into JSON: %v", err)
+		return mesoserror.Errorf("Failed to parse body into JSON: %v", err)
 	}
 	object, ok := value.(map[string]any)
 	if !ok {
-		return worded("Failed to convert JSON into %s protobuf: Expecting a JSON object", name)
+		return mesoserror.Errorf("Failed to convert JSON into %s protobuf: Expecting a JSON object", name)
 	}
-	d := &jsonDecoder{}
-	if own, ok := message.(interface {
-		decodeObject(*jsonDecoder, map[string]any)
-	}); ok {
-		own.decodeObject(d, object)
+	d := &ObjectDecoder{}
+	if own, ok := message.(objectReader); ok {
+		own.DecodeObject(d, object)
 	} else {
 		d.message(object, reflect.ValueOf(message).Elem(), "")
 	}
 	if d.err == nil && len(d.missing) > 0 {
-		d.err = worded("Missing required fields: %s", strings.Join(d.missing, ", "))
+		d.err = mesoserror.Errorf("Missing required fields: %s", strings.Join(d.missing, ", "))
 	}
 	if d.err != nil {
-		return worded("Failed to convert JSON into %s protobuf: %v", name, d.err)
+		return mesoserror.Errorf("Failed to convert JSON into %s protobuf: %v", name, d.err)
 	}
 	return nil
+}
+
+// objectReader is a message that reads itself out of a JSON object.
+type objectReader interface {
+	DecodeObject(d *ObjectDecoder, object map[string]any)
+}
+
+// into reads the object into the message that target points to. The path names the
+// object in errors; it is empty or ends with a point.
+func (d *ObjectDecoder) Into(object map[string]any, target any, path string) {
+	d.message(object, reflect.ValueOf(target).Elem(), path)
 }
 
 // parseJSON parses one JSON value, with errors as picojson words them.
@@ -51,7 +62,7 @@ func parseJSON(data []byte) (any, error) {
 	}
 	rest := data[decoder.InputOffset():]
 	if trimmed := bytes.TrimSpace(rest); len(trimmed) > 0 {
-		return nil, worded("Parsed JSON included non-whitespace trailing characters: %s", rest)
+		return nil, mesoserror.Errorf("Parsed JSON included non-whitespace trailing characters: %s", rest)
 	}
 	return value, nil
 }
@@ -67,18 +78,18 @@ func syntaxError(data []byte, err error) error {
 	return fmt.Errorf("syntax error at line %d near: %s", line, near)
 }
 
-type jsonDecoder struct {
+type ObjectDecoder struct {
 	missing []string
 	err     error
 }
 
-func (d *jsonDecoder) fail(format string, args ...any) {
+func (d *ObjectDecoder) fail(format string, args ...any) {
 	if d.err == nil {
 		d.err = fmt.Errorf(format, args...)
 	}
 }
 
-func (d *jsonDecoder) message(object map[string]any, target reflect.Value, path string) {
+func (d *ObjectDecoder) message(object map[string]any, target reflect.Value, path string) {
 	for _, f := range fieldsOf(target.Type()) {
 		value, ok := object[f.name]
 		set := ok && value != nil && d.field(f, value, target.Field(f.index), path+f.name)
@@ -89,7 +100,7 @@ func (d *jsonDecoder) message(object map[string]any, target reflect.Value, path 
 }
 
 // field says whether the value was taken: an unknown enum value is not.
-func (d *jsonDecoder) field(f protoField, value any, target reflect.Value, path string) bool {
+func (d *ObjectDecoder) field(f protoField, value any, target reflect.Value, path string) bool {
 	if !f.repeated {
 		return d.single(f, value, target, path)
 	}
@@ -110,7 +121,7 @@ func (d *jsonDecoder) field(f protoField, value any, target reflect.Value, path 
 	return true
 }
 
-func (d *jsonDecoder) entries(f protoField, value any, target reflect.Value, path string) bool {
+func (d *ObjectDecoder) entries(f protoField, value any, target reflect.Value, path string) bool {
 	object, ok := value.(map[string]any)
 	if !ok {
 		d.unexpected(f, value)
@@ -126,7 +137,7 @@ func (d *jsonDecoder) entries(f protoField, value any, target reflect.Value, pat
 	return true
 }
 
-func (d *jsonDecoder) single(f protoField, value any, target reflect.Value, path string) bool {
+func (d *ObjectDecoder) single(f protoField, value any, target reflect.Value, path string) bool {
 	if target.Kind() == reflect.Pointer {
 		element := reflect.New(target.Type().Elem())
 		if !d.single(f, value, element.Elem(), path) {
@@ -157,7 +168,7 @@ func (d *jsonDecoder) single(f protoField, value any, target reflect.Value, path
 	return false
 }
 
-func (d *jsonDecoder) text(f protoField, value string, target reflect.Value) bool {
+func (d *ObjectDecoder) text(f protoField, value string, target reflect.Value) bool {
 	switch {
 	case f.enum:
 		quoted := strconv.AppendQuote(nil, value)
@@ -174,7 +185,7 @@ func (d *jsonDecoder) text(f protoField, value string, target reflect.Value) boo
 	return true
 }
 
-func (d *jsonDecoder) bytes(f protoField, value string, target reflect.Value) bool {
+func (d *ObjectDecoder) bytes(f protoField, value string, target reflect.Value) bool {
 	raw, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
 		reason := err.Error()
@@ -189,7 +200,7 @@ func (d *jsonDecoder) bytes(f protoField, value string, target reflect.Value) bo
 	return true
 }
 
-func (d *jsonDecoder) number(f protoField, value json.Number, target reflect.Value) bool {
+func (d *ObjectDecoder) number(f protoField, value json.Number, target reflect.Value) bool {
 	if f.enum {
 		d.unexpected(f, value)
 		return false
@@ -221,7 +232,7 @@ func (d *jsonDecoder) number(f protoField, value json.Number, target reflect.Val
 	return true
 }
 
-func (d *jsonDecoder) unexpected(f protoField, value any) {
+func (d *ObjectDecoder) unexpected(f protoField, value any) {
 	kind := "object"
 	switch value.(type) {
 	case []any:

@@ -1,8 +1,7 @@
-package mesostest
+package resource
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -27,18 +26,18 @@ func TestQuantities(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			have, take := mustResources(t, test.have), mustResources(t, test.take)
-			if got := have.contains(take); got != test.fits {
+			if got := have.Contains(take); got != test.fits {
 				t.Errorf("contains: got %t, want %t", got, test.fits)
 			}
-			before := describe(have.resources("", false))
-			rest := have.clone()
-			rest.subtract(take)
-			if diff := cmp.Diff(test.left, describe(rest.resources("", false))); diff != "" {
+			before := Describe(have.Messages("", false))
+			rest := have.Clone()
+			rest.Subtract(take)
+			if diff := cmp.Diff(test.left, Describe(rest.Messages("", false))); diff != "" {
 				t.Errorf("left (-want +got):\n%s", diff)
 			}
 			if test.fits {
-				rest.add(take)
-				if diff := cmp.Diff(before, describe(rest.resources("", false))); diff != "" {
+				rest.Add(take)
+				if diff := cmp.Diff(before, Describe(rest.Messages("", false))); diff != "" {
 					t.Errorf("given back (-want +got):\n%s", diff)
 				}
 			}
@@ -46,17 +45,11 @@ func TestQuantities(t *testing.T) {
 	}
 }
 
-func TestMesosDuration(t *testing.T) {
-	for want, d := range map[string]time.Duration{
-		"15mins":  15 * time.Minute,
-		"5secs":   5 * time.Second,
-		"1.5secs": 1500 * time.Millisecond,
-		"1weeks":  7 * 24 * time.Hour,
-		"20ms":    20 * time.Millisecond,
-		"0ns":     0,
-	} {
-		if got := mesosDuration(d); got != want {
-			t.Errorf("%s: got %s, want %s", d, got, want)
-		}
+func mustResources(t *testing.T, text string) Quantities {
+	t.Helper()
+	q, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return q
 }

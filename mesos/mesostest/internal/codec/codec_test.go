@@ -1,4 +1,4 @@
-package mesostest
+package codec
 
 import (
 	"testing"
@@ -27,7 +27,7 @@ func TestDecodeJSON(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""
-			if err := decodeJSON([]byte(test.in), &schedulerpb.Call{}, "Call"); err != nil {
+			if err := DecodeJSON([]byte(test.in), &schedulerpb.Call{}, "Call"); err != nil {
 				got = err.Error()
 			}
 			if diff := cmp.Diff(test.err, got); diff != "" {
@@ -67,7 +67,7 @@ func TestEncodeJSON(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := encodeJSON(test.message)
+			got, err := EncodeJSON(test.message)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,29 +79,25 @@ func TestEncodeJSON(t *testing.T) {
 }
 
 func TestJSONThereAndBack(t *testing.T) {
+	role := "r"
 	want := &mesos.TaskInfo{
 		Name: "t", TaskID: mesos.TaskID{Value: "t"}, AgentID: mesos.AgentID{Value: "a"}, Data: []byte("data"),
-		Resources: quantitiesOf(mustResources(t, "cpus:0.5;mem:1e3;ports:[1-2,5-9]").resources("r", false)...).resources("r", true),
-		Limits:    map[string]mesos.Value_Scalar{"mem": {Value: 64}},
+		Resources: []mesos.Resource{
+			{Name: "cpus", Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: 0.5}},
+			{Name: "mem", Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: 1e3}, AllocationInfo: &mesos.Resource_AllocationInfo{Role: &role}},
+			{Name: "ports", Type: mesos.RANGES.Enum(), Ranges: &mesos.Value_Ranges{Range: []mesos.Value_Range{{Begin: 1, End: 2}, {Begin: 5, End: 9}}}},
+		},
+		Limits: map[string]mesos.Value_Scalar{"mem": {Value: 64}},
 	}
-	raw, err := encodeJSON(want)
+	raw, err := EncodeJSON(want)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := &mesos.TaskInfo{}
-	if err := decodeJSON(raw, got, "TaskInfo"); err != nil {
+	if err := DecodeJSON(raw, got, "TaskInfo"); err != nil {
 		t.Fatal(err)
 	}
 	if !want.Equal(got) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-}
-
-func mustResources(t *testing.T, text string) quantities {
-	t.Helper()
-	q, err := parseResources(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return q
 }

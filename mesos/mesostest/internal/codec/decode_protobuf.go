@@ -1,4 +1,4 @@
-package mesostest
+package codec
 
 import (
 	"encoding/binary"
@@ -12,7 +12,7 @@ var errWire = errors.New("not a message")
 
 // eachField calls visit with each field of a message: its number, and its value, a
 // length-delimited one as bytes. Fixed ones are passed over.
-func eachField(data []byte, visit func(number int, bytes []byte, value uint64) error) error {
+func EachField(data []byte, visit func(number int, bytes []byte, value uint64) error) error {
 	for len(data) > 0 {
 		key, n := binary.Uvarint(data)
 		if n <= 0 {
@@ -52,13 +52,18 @@ func eachField(data []byte, visit func(number int, bytes []byte, value uint64) e
 	return nil
 }
 
+// decodeInto reads the message that target points to, as decodeFields does.
+func DecodeFields(data []byte, target any) error {
+	return decodeMessage(data, reflect.ValueOf(target).Elem())
+}
+
 // decodeFields reads a message of this package's own, by the numbers in its fields'
 // tags. It knows what those messages have: strings, messages, enums, lists and maps
 // of messages.
-func decodeFields(data []byte, message reflect.Value) error {
+func decodeMessage(data []byte, message reflect.Value) error {
 	fields := fieldsOf(message.Type())
 	var seen []int
-	err := eachField(data, func(number int, bytes []byte, value uint64) error {
+	err := EachField(data, func(number int, bytes []byte, value uint64) error {
 		i := slices.IndexFunc(fields, func(f protoField) bool { return f.number == number })
 		if i < 0 {
 			return nil
@@ -78,9 +83,9 @@ func decodeField(field reflect.Value, bytes []byte, value uint64) error {
 	switch field.Kind() {
 	case reflect.Pointer:
 		element := reflect.New(field.Type().Elem())
-		if known, ok := element.Interface().(interface{ known() bool }); ok {
+		if known, ok := element.Interface().(interface{ IsKnown() bool }); ok {
 			element.Elem().SetInt(int64(int32(value)))
-			if !known.known() {
+			if !known.IsKnown() {
 				return nil
 			}
 		} else if err := decodeField(element.Elem(), bytes, value); err != nil {
@@ -90,7 +95,7 @@ func decodeField(field reflect.Value, bytes []byte, value uint64) error {
 	case reflect.String:
 		field.SetString(string(bytes))
 	case reflect.Struct:
-		return decodeFields(bytes, field)
+		return decodeMessage(bytes, field)
 	case reflect.Slice:
 		element := reflect.New(field.Type().Elem()).Elem()
 		if err := decodeField(element, bytes, value); err != nil {
@@ -107,7 +112,7 @@ func decodeField(field reflect.Value, bytes []byte, value uint64) error {
 func decodeEntry(field reflect.Value, bytes []byte) error {
 	key := ""
 	element := reflect.New(field.Type().Elem()).Elem()
-	err := eachField(bytes, func(number int, bytes []byte, value uint64) error {
+	err := EachField(bytes, func(number int, bytes []byte, value uint64) error {
 		switch number {
 		case 1:
 			key = string(bytes)

@@ -1,4 +1,4 @@
-package mesostest
+package codec
 
 import (
 	"reflect"

@@ -1,8 +1,6 @@
-package mesostest
+package resource
 
 import (
-	"fmt"
-	"net/http"
 	"strings"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -103,27 +101,27 @@ func describeReservations(reservations []mesos.Resource_ReservationInfo) string 
 
 // conversion is what an operation makes of resources: the same, reserved or not, as
 // a volume or not.
-type conversion struct{ consumed, made []mesos.Resource }
+type Conversion struct{ Consumed, Converted []mesos.Resource }
 
-func (c conversion) apply(q quantities) {
-	q.subtract(quantitiesOf(c.consumed...))
-	q.add(quantitiesOf(c.made...))
+func (c Conversion) Apply(q Quantities) {
+	q.Subtract(QuantitiesOf(c.Consumed...))
+	q.Add(QuantitiesOf(c.Converted...))
 }
 
 // conversionOf the operation. Of other kinds than those that reserve and make volumes
 // there is none.
-func conversionOf(op *mesos.Offer_Operation) (conversion, bool) {
+func ConversionOf(op *mesos.Offer_Operation) (Conversion, bool) {
 	switch {
 	case op.Type == mesos.Offer_Operation_RESERVE && op.Reserve != nil:
-		return conversion{without(op.Reserve.Resources, unreserve), op.Reserve.Resources}, true
+		return Conversion{without(op.Reserve.Resources, unreserve), op.Reserve.Resources}, true
 	case op.Type == mesos.Offer_Operation_UNRESERVE && op.Unreserve != nil:
-		return conversion{op.Unreserve.Resources, without(op.Unreserve.Resources, unreserve)}, true
+		return Conversion{op.Unreserve.Resources, without(op.Unreserve.Resources, unreserve)}, true
 	case op.Type == mesos.Offer_Operation_CREATE && op.Create != nil:
-		return conversion{without(op.Create.Volumes, empty), op.Create.Volumes}, true
+		return Conversion{without(op.Create.Volumes, empty), op.Create.Volumes}, true
 	case op.Type == mesos.Offer_Operation_DESTROY && op.Destroy != nil:
-		return conversion{op.Destroy.Volumes, without(op.Destroy.Volumes, empty)}, true
+		return Conversion{op.Destroy.Volumes, without(op.Destroy.Volumes, empty)}, true
 	}
-	return conversion{}, false
+	return Conversion{}, false
 }
 
 func without(resources []mesos.Resource, change func(*mesos.Resource)) []mesos.Resource {
@@ -146,61 +144,3 @@ func unreserve(r *mesos.Resource) {
 
 // empty makes a volume plain disk again.
 func empty(r *mesos.Resource) { r.Disk = nil }
-
-// validateConversion checks an operation on what is left of offers.
-func (m *Master) validateConversion(a *acceptance, op *mesos.Offer_Operation, c conversion) error {
-	if op.Reserve != nil && len(op.Reserve.Source) > 0 {
-		return worded("Operation attempted with invalid resources: Reservation updates are not yet implemented for the scheduler API.")
-	}
-	where := fmt.Sprintf("; on agent %s at %s (%s)", a.agent.id, a.agent.pid(), a.agent.options.Hostname)
-	for _, r := range c.made {
-		if op.Type != mesos.Offer_Operation_RESERVE || len(r.Reservations) == 0 {
-			continue
-		}
-		last := r.Reservations[len(r.Reservations)-1]
-		switch principal := a.framework.info.GetPrincipal(); {
-		case last.GetPrincipal() != principal:
-			return worded("A reserve operation was attempted by authenticated principal '%s', which does not match a "+
-				"reserved resource in the request with principal '%s'%s", principal, last.GetPrincipal(), where)
-		case last.GetRole() != a.role:
-			return worded("A reserve operation was attempted for a resource with role '%s', but the resource was allocated to role '%s'%s",
-				last.GetRole(), a.role, where)
-		}
-	}
-	if !a.left.contains(quantitiesOf(c.consumed...)) {
-		return worded("%s does not contain %s", describe(a.left.resources(a.role, false)), describe(c.consumed))
-	}
-	return nil
-}
-
-// convert makes the agent's resources what the operation says.
-func (m *Master) convert(a *Agent, c conversion) {
-	c.apply(a.total)
-	if a.state == agentActive || a.state == agentDisconnected {
-		c.apply(m.total)
-	}
-}
-
-// convertByOperator is RESERVE_RESOURCES and its like. Offers are taken back until
-// they alone would do, whatever is free, and not made again to the same frameworks for
-// a while. It returns the status to answer with.
-func (m *Master) convertByOperator(agentID string, c conversion) (status int, err error) {
-	a, ok := m.agentsByID[agentID]
-	if !ok || a.state == agentRecovered || a.state == agentUnreachable {
-		return http.StatusBadRequest, worded("No agent found with specified ID")
-	}
-	need, recovered := quantitiesOf(c.consumed...), quantitiesOf()
-	for _, o := range valuesByKey(a.offers) {
-		if o.resources.shares(need) && !recovered.contains(need) {
-			recovered.add(o.resources)
-			m.rescind(o)
-			m.refuse(o.framework, a, o.role, o.resources, nil)
-		}
-	}
-	if !a.free.contains(need) {
-		return http.StatusConflict, worded("%s does not contain %s", describe(a.free.resources("", false)), describe(c.consumed))
-	}
-	c.apply(a.free)
-	m.convert(a, c)
-	return http.StatusAccepted, nil
-}

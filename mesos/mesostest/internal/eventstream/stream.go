@@ -1,4 +1,4 @@
-package mesostest
+package eventstream
 
 import (
 	"context"
@@ -7,27 +7,30 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
 // stream is a queue of events for one subscriber, be it a connection or a Conn.
 // Sending never blocks: a slow reader grows the queue, as it grows a real
 // master's memory.
-type stream struct {
-	id string
+type Stream struct {
+	ID string
 
 	mu     sync.Mutex
-	queue  []protobufMessage
+	queue  []codec.Message
 	ended  bool // no more events; what is queued is still delivered
 	broken bool // delivered nothing any more
-	ready  chan struct{}
+	Ready  chan struct{}
 }
 
-func newStream() *stream {
-	return &stream{id: newUUID().String(), ready: make(chan struct{}, 1)}
+func New() *Stream {
+	return &Stream{ID: naming.NewUUID().String(), Ready: make(chan struct{}, 1)}
 }
 
 // send queues an event. It is dropped when the stream has ended.
-func (s *stream) send(event protobufMessage) {
+func (s *Stream) Send(event codec.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.ended {
@@ -37,7 +40,7 @@ func (s *stream) send(event protobufMessage) {
 }
 
 // end closes the stream behind what is queued.
-func (s *stream) end() {
+func (s *Stream) End() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
@@ -45,22 +48,22 @@ func (s *stream) end() {
 }
 
 // abort breaks the stream at once.
-func (s *stream) abort() {
+func (s *Stream) Abort() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended, s.broken, s.queue = true, true, nil
 	s.wake()
 }
 
-func (s *stream) wake() {
+func (s *Stream) wake() {
 	select {
-	case s.ready <- struct{}{}:
+	case s.Ready <- struct{}{}:
 	default:
 	}
 }
 
 // take returns what is queued, and whether more may come.
-func (s *stream) take() (events []protobufMessage, more bool) {
+func (s *Stream) take() (events []codec.Message, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	events, s.queue = s.queue, nil
@@ -68,7 +71,7 @@ func (s *stream) take() (events []protobufMessage, more bool) {
 }
 
 // takeOne returns the first event queued, or nil.
-func (s *stream) takeOne() (event protobufMessage, more bool) {
+func (s *Stream) TakeOne() (event codec.Message, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queue) == 0 {
@@ -81,43 +84,43 @@ func (s *stream) takeOne() (event protobufMessage, more bool) {
 	return event, true
 }
 
-func (s *stream) isBroken() bool {
+func (s *Stream) isBroken() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.broken
 }
 
 // recordWriter writes events to a connection as RecordIO, one record to a chunk.
-type recordWriter struct {
-	w         http.ResponseWriter
-	mediaType string
+type Writer struct {
+	Response  http.ResponseWriter
+	MediaType string
 	// replace, if not nil, may put other bytes in the place of a record.
-	replace func() []byte
+	Replace func() []byte
 	// hold, if not nil, returns when a record may be written.
-	hold func()
+	Hold func()
 }
 
-func (rw recordWriter) write(event protobufMessage) error {
-	if rw.hold != nil {
-		rw.hold()
+func (rw Writer) write(event codec.Message) error {
+	if rw.Hold != nil {
+		rw.Hold()
 	}
 	record, err := rw.record(event)
 	if err != nil {
 		return err
 	}
-	if _, err := rw.w.Write(record); err != nil {
+	if _, err := rw.Response.Write(record); err != nil {
 		return fmt.Errorf("writing event: %w", err)
 	}
-	return http.NewResponseController(rw.w).Flush()
+	return http.NewResponseController(rw.Response).Flush()
 }
 
-func (rw recordWriter) record(event protobufMessage) ([]byte, error) {
-	if rw.replace != nil {
-		if raw := rw.replace(); raw != nil {
+func (rw Writer) record(event codec.Message) ([]byte, error) {
+	if rw.Replace != nil {
+		if raw := rw.Replace(); raw != nil {
 			return raw, nil
 		}
 	}
-	body, err := encode(rw.mediaType, event)
+	body, err := codec.Encode(rw.MediaType, event)
 	if err != nil {
 		return nil, fmt.Errorf("encoding event: %w", err)
 	}
@@ -129,7 +132,7 @@ func (rw recordWriter) record(event protobufMessage) ([]byte, error) {
 // serve delivers the stream's events until it ends or the client goes, with a
 // heartbeat at every interval; an interval of 0 is none. Only a broken stream
 // ends without the end of its chunked body.
-func (s *stream) serve(ctx context.Context, out recordWriter, heartbeat func(), interval time.Duration) {
+func (s *Stream) Serve(ctx context.Context, out Writer, heartbeat func(), interval time.Duration) {
 	var beat <-chan time.Time
 	if interval > 0 {
 		ticker := time.NewTicker(interval)
@@ -143,7 +146,7 @@ func (s *stream) serve(ctx context.Context, out recordWriter, heartbeat func(), 
 		case <-beat:
 			heartbeat()
 			continue
-		case <-s.ready:
+		case <-s.Ready:
 		}
 		events, more := s.take()
 		for _, event := range events {

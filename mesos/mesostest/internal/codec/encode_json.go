@@ -1,4 +1,4 @@
-package mesostest
+package codec
 
 import (
 	"encoding/base64"
@@ -14,7 +14,7 @@ import (
 // encodeJSON writes a message as Mesos writes JSON: what is not set is left out,
 // doubles have a point, 64-bit integers are numbers. An empty list is written only
 // if it is not nil: the operator API has such.
-func encodeJSON(message any) ([]byte, error) {
+func EncodeJSON(message any) ([]byte, error) {
 	e := &jsonEncoder{}
 	e.message(reflect.ValueOf(message).Elem())
 	return e.out, e.err

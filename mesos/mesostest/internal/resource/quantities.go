@@ -1,4 +1,4 @@
-package mesostest
+package resource
 
 import (
 	"cmp"
@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
 // span is an interval of a ranges resource, both ends included.
@@ -18,8 +20,8 @@ type span struct{ begin, end uint64 }
 // quantities are amounts of resources by key, as the allocator counts them: scalars
 // in thousandths, as Mesos rounds them, and ranges sorted and disjoint. The key is the
 // name, and how it is reserved if it is.
-type quantities struct {
-	scalars map[string]int64
+type Quantities struct {
+	Scalars map[string]int64
 	ranges  map[string][]span
 }
 
@@ -27,11 +29,11 @@ type quantities struct {
 var usualOrder = []string{"ports", "cpus", "mem", "disk", "gpus"}
 
 // quantitiesOf sums up resources, whatever roles they are allocated to.
-func quantitiesOf(resources ...mesos.Resource) quantities {
-	q := quantities{scalars: map[string]int64{}, ranges: map[string][]span{}}
+func QuantitiesOf(resources ...mesos.Resource) Quantities {
+	q := Quantities{Scalars: map[string]int64{}, ranges: map[string][]span{}}
 	for _, r := range resources {
 		if r.Scalar != nil {
-			q.scalars[keyOfResource(r)] += int64(math.Round(r.Scalar.Value * 1000))
+			q.Scalars[keyOfResource(r)] += int64(math.Round(r.Scalar.Value * 1000))
 		}
 		if r.Ranges != nil {
 			for _, x := range r.Ranges.Range {
@@ -43,10 +45,10 @@ func quantitiesOf(resources ...mesos.Resource) quantities {
 	return q
 }
 
-func (q quantities) clone() quantities {
-	c := quantities{scalars: maps.Clone(q.scalars), ranges: map[string][]span{}}
-	if c.scalars == nil {
-		c.scalars = map[string]int64{}
+func (q Quantities) Clone() Quantities {
+	c := Quantities{Scalars: maps.Clone(q.Scalars), ranges: map[string][]span{}}
+	if c.Scalars == nil {
+		c.Scalars = map[string]int64{}
 	}
 	for name, spans := range q.ranges {
 		c.ranges[name] = slices.Clone(spans)
@@ -54,9 +56,9 @@ func (q quantities) clone() quantities {
 	return c
 }
 
-func (q quantities) add(o quantities) {
-	for name, amount := range o.scalars {
-		q.scalars[name] += amount
+func (q Quantities) Add(o Quantities) {
+	for name, amount := range o.Scalars {
+		q.Scalars[name] += amount
 	}
 	for name, spans := range o.ranges {
 		for _, s := range spans {
@@ -66,10 +68,10 @@ func (q quantities) add(o quantities) {
 }
 
 // subtract takes o away. What is not there stays not there.
-func (q quantities) subtract(o quantities) {
-	for name, amount := range o.scalars {
-		if q.scalars[name] -= amount; q.scalars[name] <= 0 {
-			delete(q.scalars, name)
+func (q Quantities) Subtract(o Quantities) {
+	for name, amount := range o.Scalars {
+		if q.Scalars[name] -= amount; q.Scalars[name] <= 0 {
+			delete(q.Scalars, name)
 		}
 	}
 	for name, spans := range o.ranges {
@@ -82,9 +84,9 @@ func (q quantities) subtract(o quantities) {
 	}
 }
 
-func (q quantities) contains(o quantities) bool {
-	for name, amount := range o.scalars {
-		if q.scalars[name] < amount {
+func (q Quantities) Contains(o Quantities) bool {
+	for name, amount := range o.Scalars {
+		if q.Scalars[name] < amount {
 			return false
 		}
 	}
@@ -100,48 +102,48 @@ func (q quantities) contains(o quantities) bool {
 }
 
 // shares says whether both have some of the same.
-func (q quantities) shares(o quantities) bool {
+func (q Quantities) Overlaps(o Quantities) bool {
 	return slices.ContainsFunc(q.keys(), func(key string) bool { return slices.Contains(o.keys(), key) })
 }
 
-func (q quantities) empty() bool {
-	return len(q.scalars) == 0 && len(q.ranges) == 0
+func (q Quantities) IsEmpty() bool {
+	return len(q.Scalars) == 0 && len(q.ranges) == 0
 }
 
 // unreserved are those that are reserved for no role.
-func (q quantities) unreserved() quantities {
+func (q Quantities) Unreserved() Quantities {
 	return q.only(func(key string) bool { return !isReserved(key) })
 }
 
 // allocatableTo a role is what is reserved for no role, for it or for one above it.
-func (q quantities) allocatableTo(role string) quantities {
-	return q.only(func(key string) bool { return !isReserved(key) || belongsTo(role, reservedFor(key)) })
+func (q Quantities) AllocatableTo(role string) Quantities {
+	return q.only(func(key string) bool { return !isReserved(key) || naming.IsWithin(role, reservedFor(key)) })
 }
 
 // only are those of which the keys are wanted. It is q itself if all are.
-func (q quantities) only(wanted func(key string) bool) quantities {
+func (q Quantities) only(wanted func(key string) bool) Quantities {
 	unwanted := func(key string) bool { return !wanted(key) }
 	if !slices.ContainsFunc(q.keys(), unwanted) {
 		return q
 	}
-	out := q.clone()
-	maps.DeleteFunc(out.scalars, func(key string, _ int64) bool { return unwanted(key) })
+	out := q.Clone()
+	maps.DeleteFunc(out.Scalars, func(key string, _ int64) bool { return unwanted(key) })
 	maps.DeleteFunc(out.ranges, func(key string, _ []span) bool { return unwanted(key) })
 	return out
 }
 
-func (q quantities) keys() []string {
-	return slices.AppendSeq(slices.Collect(maps.Keys(q.scalars)), maps.Keys(q.ranges))
+func (q Quantities) keys() []string {
+	return slices.AppendSeq(slices.Collect(maps.Keys(q.Scalars)), maps.Keys(q.ranges))
 }
 
 // byName sums up what differs only in how it is reserved. It is q itself if nothing is.
-func (q quantities) byName() quantities {
+func (q Quantities) ByName() Quantities {
 	if !slices.ContainsFunc(q.keys(), isReserved) {
 		return q
 	}
-	out := quantitiesOf()
-	for key, amount := range q.scalars {
-		out.scalars[nameOf(key)] += amount
+	out := QuantitiesOf()
+	for key, amount := range q.Scalars {
+		out.Scalars[nameOf(key)] += amount
 	}
 	for key, spans := range q.ranges {
 		for _, s := range spans {
@@ -152,9 +154,9 @@ func (q quantities) byName() quantities {
 }
 
 // reserved amounts of scalars, by role.
-func (q quantities) reserved() map[string]map[string]int64 {
+func (q Quantities) ReservedByRole() map[string]map[string]int64 {
 	out := map[string]map[string]int64{}
-	for key, amount := range q.scalars {
+	for key, amount := range q.Scalars {
 		if !isReserved(key) {
 			continue
 		}
@@ -169,7 +171,7 @@ func (q quantities) reserved() map[string]map[string]int64 {
 
 // sortedKeys in the usual order of names, others behind by name; but for ranges,
 // reserved ones come first.
-func (q quantities) sortedKeys() []string {
+func (q Quantities) sortedKeys() []string {
 	keys := q.keys()
 	rank := func(key string) int {
 		if i := slices.Index(usualOrder, nameOf(key)); i >= 0 {
@@ -183,7 +185,7 @@ func (q quantities) sortedKeys() []string {
 	return keys
 }
 
-func (q quantities) group(key string) int {
+func (q Quantities) group(key string) int {
 	_, ranges := q.ranges[key]
 	switch {
 	case ranges:
@@ -196,11 +198,11 @@ func (q quantities) group(key string) int {
 
 // resources lists the quantities as messages, allocated to the role if it is not
 // empty. Frameworks without RESERVATION_REFINEMENT read the old fields, too.
-func (q quantities) resources(role string, oldFormat bool) []mesos.Resource {
+func (q Quantities) Messages(role string, oldFormat bool) []mesos.Resource {
 	var out []mesos.Resource
 	for _, key := range q.sortedKeys() {
 		r := templateOf(key)
-		if amount, ok := q.scalars[key]; ok {
+		if amount, ok := q.Scalars[key]; ok {
 			r.Type = mesos.SCALAR.Enum()
 			r.Scalar = &mesos.Value_Scalar{Value: float64(amount) / 1000}
 		} else {
@@ -222,7 +224,7 @@ func (q quantities) resources(role string, oldFormat bool) []mesos.Resource {
 }
 
 // describe writes resources as Mesos does in its messages.
-func describe(resources []mesos.Resource) string {
+func Describe(resources []mesos.Resource) string {
 	var parts []string
 	for _, r := range resources {
 		name := r.Name
@@ -283,35 +285,35 @@ func cutSpan(spans []span, s span) []span {
 
 // parseResources reads cpus:4;mem:4096;cpus(role):1;ports:[31000-32000]. What bears a
 // role is reserved for it.
-func parseResources(text string) (quantities, error) {
+func Parse(text string) (Quantities, error) {
 	var resources []mesos.Resource
 	for _, pair := range splitPairs(text) {
 		r := mesos.Resource{Name: pair.name}
 		if name, role, ok := strings.Cut(pair.name, "("); ok {
 			role = strings.TrimSuffix(role, ")")
-			if err := validateRole(role); err != nil {
-				return quantities{}, fmt.Errorf("parsing resource %q: %w", pair.name, err)
+			if err := naming.ValidateRole(role); err != nil {
+				return Quantities{}, fmt.Errorf("parsing resource %q: %w", pair.name, err)
 			}
 			r.Name, r.Role = name, &role
 		}
 		value, err := parseValue(pair.value)
 		switch {
 		case err != nil:
-			return quantities{}, fmt.Errorf("parsing resource %q: %w", pair.name, err)
+			return Quantities{}, fmt.Errorf("parsing resource %q: %w", pair.name, err)
 		case value.Scalar != nil:
 			r.Scalar = value.Scalar
 		case value.Ranges != nil:
 			r.Ranges = value.Ranges
 		default:
-			return quantities{}, fmt.Errorf("parsing resource %q: %q is neither a number nor ranges", pair.name, pair.value)
+			return Quantities{}, fmt.Errorf("parsing resource %q: %q is neither a number nor ranges", pair.name, pair.value)
 		}
 		resources = append(resources, r)
 	}
-	return quantitiesOf(resources...), nil
+	return QuantitiesOf(resources...), nil
 }
 
 // parseAttributes reads rack:r1;slots:8;ports_open:[1000-1999].
-func parseAttributes(text string) ([]mesos.Attribute, error) {
+func ParseAttributes(text string) ([]mesos.Attribute, error) {
 	var out []mesos.Attribute
 	for _, pair := range splitPairs(text) {
 		a, err := parseValue(pair.value)

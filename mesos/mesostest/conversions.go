@@ -1,0 +1,69 @@
+package mesostest
+
+import (
+	"fmt"
+	"net/http"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
+)
+
+// validateConversion checks an operation on what is left of offers.
+func (m *Master) validateConversion(a *acceptance, op *mesos.Offer_Operation, c resource.Conversion) error {
+	if op.Reserve != nil && len(op.Reserve.Source) > 0 {
+		return mesoserror.Errorf("Operation attempted with invalid resources: Reservation updates are not yet implemented for the scheduler API.")
+	}
+	where := fmt.Sprintf("; on agent %s at %s (%s)", a.agent.id, a.agent.pid(), a.agent.options.Hostname)
+	for _, r := range c.Converted {
+		if op.Type != mesos.Offer_Operation_RESERVE || len(r.Reservations) == 0 {
+			continue
+		}
+		last := r.Reservations[len(r.Reservations)-1]
+		switch principal := a.framework.info.GetPrincipal(); {
+		case last.GetPrincipal() != principal:
+			return mesoserror.Errorf("A reserve operation was attempted by authenticated principal '%s', which does not match a "+
+				"reserved resource in the request with principal '%s'%s", principal, last.GetPrincipal(), where)
+		case last.GetRole() != a.role:
+			return mesoserror.Errorf("A reserve operation was attempted for a resource with role '%s', but the resource was allocated to role '%s'%s",
+				last.GetRole(), a.role, where)
+		}
+	}
+	if !a.left.Contains(resource.QuantitiesOf(c.Consumed...)) {
+		return mesoserror.Errorf("%s does not contain %s", resource.Describe(a.left.Messages(a.role, false)), resource.Describe(c.Consumed))
+	}
+	return nil
+}
+
+// convert makes the agent's resources what the operation says.
+func (m *Master) convert(a *Agent, c resource.Conversion) {
+	c.Apply(a.total)
+	if a.state == agentActive || a.state == agentDisconnected {
+		c.Apply(m.total)
+	}
+}
+
+// convertByOperator is RESERVE_RESOURCES and its like. Offers are taken back until
+// they alone would do, whatever is free, and not made again to the same frameworks for
+// a while. It returns the status to answer with.
+func (m *Master) convertByOperator(agentID string, c resource.Conversion) (status int, err error) {
+	a, ok := m.agentsByID[agentID]
+	if !ok || a.state == agentRecovered || a.state == agentUnreachable {
+		return http.StatusBadRequest, mesoserror.Errorf("No agent found with specified ID")
+	}
+	need, recovered := resource.QuantitiesOf(c.Consumed...), resource.QuantitiesOf()
+	for _, o := range valuesByKey(a.offers) {
+		if o.resources.Overlaps(need) && !recovered.Contains(need) {
+			recovered.Add(o.resources)
+			m.rescind(o)
+			m.refuse(o.framework, a, o.role, o.resources, nil)
+		}
+	}
+	if !a.free.Contains(need) {
+		return http.StatusConflict, mesoserror.Errorf("%s does not contain %s", resource.Describe(a.free.Messages("", false)), resource.Describe(c.Consumed))
+	}
+	c.Apply(a.free)
+	m.convert(a, c)
+	return http.StatusAccepted, nil
+}
