@@ -16,7 +16,9 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/cgroup"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/offerconstraints"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
@@ -201,7 +203,7 @@ func (a *Agent) Close() error {
 	a.stopServing()
 	a.removeWorkDir()
 	if l, ok := a.options.Launcher.(ProcessLauncher); ok {
-		removeCgroupRoot(l.CgroupRoot)
+		cgroup.RemoveRoot(l.CgroupRoot)
 	}
 	return err
 }
@@ -341,4 +343,14 @@ func (a *Agent) executorIDs(frameworkID string) []mesos.ExecutorID {
 	}
 	slices.SortFunc(ids, func(x, y mesos.ExecutorID) int { return strings.Compare(x.Value, y.Value) })
 	return ids
+}
+
+// candidate is the agent as offer constraints see it.
+func (a *Agent) candidate() *offerconstraints.Agent {
+	return &offerconstraints.Agent{
+		Hostname:   a.options.Hostname,
+		Region:     a.options.Domain.Region,
+		Zone:       a.options.Domain.Zone,
+		Attributes: a.attributes,
+	}
 }

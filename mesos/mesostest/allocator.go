@@ -168,7 +168,7 @@ func (c claimant) mayHave(a *Agent) bool {
 	if a.total.Scalars["gpus"] > 0 && !c.framework.capable(mesos.FrameworkInfo_Capability_GPU_RESOURCES) {
 		return false
 	}
-	return c.framework.constraints.admit(c.role, a)
+	return c.framework.constraints.Admit(c.role, a.candidate())
 }
 
 // refuses says whether the claimant has lately declined as much of the agent.

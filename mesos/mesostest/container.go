@@ -2,7 +2,6 @@ package mesostest
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -91,18 +90,19 @@ func (x *executorState) runContainer(ctx context.Context, launcher Launcher, c C
 	if doomed := x.started(process); doomed {
 		x.agent.failed(process.Destroy())
 	}
-	if l, ok := process.(limited); ok {
-		x.agent.containers.Go(func() { x.exceeded(l.exceeded()) })
+	if l, ok := process.(memoryLimited); ok {
+		x.agent.containers.Go(func() { x.exceeded(l.AwaitMemoryLimit()) })
 	}
 	status := process.Wait()
 	x.agent.failed(process.Destroy()) // whatever else is in the container
 	x.exited(status, nil)
 }
 
-// limited is a Process whose memory has a limit.
-type limited interface {
-	// exceeded blocks until it is reached, and says so, or until the process has exited.
-	exceeded() string
+// memoryLimited is a Process whose memory has a limit.
+type memoryLimited interface {
+	// AwaitMemoryLimit blocks until the limit is reached, and returns a message, or until
+	// the process has exited, and returns nothing.
+	AwaitMemoryLimit() string
 }
 
 func (x *executorState) exceeded(what string) {
@@ -195,14 +195,4 @@ func (x *executorState) ended(status int, launchError error) {
 		a.endTask(t, x.endState, x.reason, x.message)
 	}
 	a.forget(x.framework)
-}
-
-// makeSandbox makes the directory of a container, and the link to the latest run.
-func makeSandbox(path string) error {
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return err
-	}
-	latest := filepath.Join(filepath.Dir(path), "latest")
-	_ = os.Remove(latest)
-	return os.Symlink(path, latest)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/executor"
 
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/executortoken"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
@@ -100,7 +101,7 @@ func validateExecutorUpdate(call *executor.Call) error {
 }
 
 // findExecutor finds the executor that calls, and whether it may.
-func (a *Agent) findExecutor(call *executor.Call, caller claims) (x *executorState, status int, err error) {
+func (a *Agent) findExecutor(call *executor.Call, caller executortoken.Claims) (x *executorState, status int, err error) {
 	a.master.mu.Lock()
 	defer a.master.mu.Unlock()
 	if a.life == lifeRecovering && call.Type != executor.Call_SUBSCRIBE {
@@ -114,7 +115,7 @@ func (a *Agent) findExecutor(call *executor.Call, caller claims) (x *executorSta
 	if !ok || x.isCommand() {
 		return nil, http.StatusBadRequest, mesoserror.Errorf("Executor cannot be found")
 	}
-	if err := caller.mayBe(x); err != nil {
+	if err := x.authorize(caller); err != nil {
 		return nil, http.StatusForbidden, err
 	}
 	if call.Type != executor.Call_SUBSCRIBE && x.phase == executorRegistering {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/offerconstraints"
 )
 
 // Faults of a master. The zero value has none. Counters count down as they strike.
@@ -101,7 +103,7 @@ func (m *Master) afterCall() {
 }
 
 // loses tells whether a call is taken, and nothing comes of it.
-func (m *Master) loses(call *schedulerCall) bool {
+func (m *Master) loses(call *offerconstraints.Call) bool {
 	lose := m.currentFaults().LoseCalls
 	return lose != nil && call.Type != schedulerpb.Call_UPDATE_FRAMEWORK && lose(call.Type.String())
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/offerconstraints"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
@@ -23,7 +24,7 @@ type framework struct {
 	info         mesos.FrameworkInfo
 	stream       *eventstream.Stream // nil while disconnected
 	suppressed   map[string]bool
-	constraints  constraints
+	constraints  offerconstraints.Constraints
 	filters      map[*Agent]map[string][]filter // by role
 	offers       map[string]*offer
 	tasks        map[string]*task
@@ -76,7 +77,7 @@ func (m *Master) send(f *framework, event *schedulerpb.Event) {
 
 // subscribe registers a framework, or its next scheduler. An error is for the
 // framework to read, as an ERROR event.
-func (m *Master) subscribe(c *schedulerCall, principal string, s *eventstream.Stream) (*framework, error) {
+func (m *Master) subscribe(c *offerconstraints.Call, principal string, s *eventstream.Stream) (*framework, error) {
 	m.lockAsLeader()
 	defer m.mu.Unlock()
 	call, info := c.Subscribe, *c.Subscribe.FrameworkInfo
@@ -86,7 +87,7 @@ func (m *Master) subscribe(c *schedulerCall, principal string, s *eventstream.St
 	if err := m.validateFramework(&info, call.SuppressedRoles); err != nil {
 		return nil, err
 	}
-	constraints, err := c.constraints.compile()
+	constraints, err := c.Constraints.Compile()
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +220,7 @@ func (m *Master) addFramework(info mesos.FrameworkInfo) *framework {
 // update takes over what a framework may change. User and checkpoint stay as they
 // were, silently. Roles that it has no more, and those that are suppressed no more,
 // are rid of their filters.
-func (f *framework) update(info mesos.FrameworkInfo, suppressed []string, c constraints) error {
+func (f *framework) update(info mesos.FrameworkInfo, suppressed []string, c offerconstraints.Constraints) error {
 	if info.GetPrincipal() != f.info.GetPrincipal() {
 		return mesoserror.Errorf("Changing framework's principal is not allowed.")
 	}
@@ -335,7 +336,7 @@ func (m *Master) removeFramework(f *framework) {
 }
 
 // updateFramework is stricter than a new SUBSCRIBE.
-func (m *Master) updateFramework(f *framework, c *schedulerCall) error {
+func (m *Master) updateFramework(f *framework, c *offerconstraints.Call) error {
 	call, info := c.UpdateFramework, c.UpdateFramework.FrameworkInfo
 	if info.Principal == nil {
 		info.Principal = f.info.Principal
@@ -346,7 +347,7 @@ func (m *Master) updateFramework(f *framework, c *schedulerCall) error {
 	if err := f.refuseChange(info); err != nil {
 		return mesoserror.Errorf("FrameworkInfo update is not valid: %v", err)
 	}
-	constraints, err := c.constraints.compile()
+	constraints, err := c.Constraints.Compile()
 	if err != nil {
 		return mesoserror.Errorf("'UpdateFramework.offer_constraints' are not valid: %v", err)
 	}

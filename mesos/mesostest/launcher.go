@@ -3,6 +3,9 @@ package mesostest
 import (
 	"context"
 
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/cgroup"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/container"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 )
 
@@ -70,3 +73,20 @@ type ProcessLauncher struct {
 // nil is exit 0, any error exit 1. The context ends when the container is destroyed.
 // Command tasks run for ever until they are killed.
 type Func func(ctx context.Context, x *Conn) error
+
+// Launch implements Launcher.
+func (l ProcessLauncher) Launch(ctx context.Context, c Container) (Process, error) {
+	q := resource.QuantitiesOf(c.Resources...)
+	p, err := container.Launcher{CgroupRoot: l.CgroupRoot, Path: l.Path}.Launch(ctx, container.Spec{
+		ID:      c.ID,
+		Command: c.Command,
+		Limits:  cgroup.Limits{MilliCPUs: q.Scalars["cpus"], MilliMB: q.Scalars["mem"]},
+		Sandbox: c.Sandbox,
+		Env:     c.Env,
+		NetNS:   c.NetNS,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/netns"
 )
 
 // Master is a Mesos master with its allocator. Alone it is its cluster's leader for
@@ -90,7 +91,7 @@ func (m *Master) begin() {
 // listen takes the listener, or opens one at the address in the network namespace.
 func listen(given net.Listener, address, netNS string) (l net.Listener, ip string, port int, err error) {
 	if l = given; l == nil {
-		if l, err = listenIn(netNS, address); err != nil {
+		if l, err = netns.Listen(netNS, address); err != nil {
 			return nil, "", 0, err
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/cgroup"
 )
 
 func needRoot(t *testing.T) {
@@ -58,7 +60,6 @@ sleep 1000`)
 	if len(groups) == 0 {
 		t.Fatal("no cgroup was made")
 	}
-	g := &cgroup{paths: groups}
 	for _, limit := range []string{"memory.limit_in_bytes", "memory.max"} {
 		for _, dir := range groups {
 			if raw, err := os.ReadFile(filepath.Join(dir, limit)); err == nil && string(raw) != "33554432\n" {
@@ -67,8 +68,8 @@ sleep 1000`)
 		}
 	}
 	var pids []int
-	for _, dir := range subtree(groups[0]) {
-		pids = append(pids, pidsIn(dir)...)
+	for _, dir := range cgroup.Tree(groups[0]) {
+		pids = append(pids, cgroup.PIDs(dir)...)
 	}
 	if len(pids) < 2 {
 		t.Fatalf("found %v in %s", pids, groups[0])
@@ -77,7 +78,7 @@ sleep 1000`)
 	s.wantStates("TASK_KILLED")
 	eventually(t, "the container is gone", func() bool { return a.Containers() == 0 })
 	if left := cgroupsNamed(t, container); len(left) > 0 {
-		t.Errorf("left: %v with %d processes", left, g.kill())
+		t.Errorf("left: %v", left)
 	}
 	if err := m.Close(); err != nil {
 		t.Error(err)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/cgroup"
 )
 
 // registrationDelay is what lies between the end of an agent's recovery and its
@@ -161,7 +163,7 @@ func (a *Agent) recoverCgroups() error {
 			known = append(known, x.containerID)
 		}
 	}
-	return launcher.recoverCgroups(known)
+	return cgroup.Recover(launcher.CgroupRoot, known)
 }
 
 // recovered is the end of the time that executors have to subscribe again. The agent

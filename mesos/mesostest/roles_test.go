@@ -15,6 +15,7 @@ import (
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/offerconstraints"
 )
 
 // updateFramework makes an UPDATE_FRAMEWORK with the fields besides framework_info, and
@@ -192,7 +193,7 @@ func TestMalformedConstraintsInProtobuf(t *testing.T) {
 		"a length past counting": append([]byte{3<<3 | 2}, bytes.Repeat([]byte{0xff}, 9)...),
 	} {
 		t.Run(name, func(t *testing.T) {
-			var c schedulerCall
+			var c offerconstraints.Call
 			if err := c.Unmarshal(raw); err == nil {
 				t.Error("it was taken")
 			}
@@ -275,9 +276,9 @@ func FuzzSchedulerCall(f *testing.F) {
 	f.Add(append([]byte{2 << 3, 1}, field(3, field(3, field(1, field(1, []byte("a")))))...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, mediaType := range []string{codec.MediaJSON, codec.MediaProtobuf} {
-			var c schedulerCall
+			var c offerconstraints.Call
 			if codec.Decode(mediaType, data, &c, "Call") == nil {
-				_, _ = c.constraints.compile()
+				_, _ = c.Constraints.Compile()
 			}
 		}
 	})

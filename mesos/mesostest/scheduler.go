@@ -1,6 +1,7 @@
 package mesostest
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/mesos/mesos-go/api/v1/lib/allocator"
@@ -10,16 +11,17 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/offerconstraints"
 )
 
 // serveScheduler serves the scheduler API, /api/v1/scheduler.
 func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principal string) {
-	call := &schedulerCall{}
+	call := &offerconstraints.Call{}
 	if !httpapi.ReadCall(w, r, call) {
 		return
 	}
 	if !m.knowsConstraints() {
-		call.constraints = offerConstraints{}
+		call.Constraints = offerconstraints.Message{}
 	}
 	if err := validateCall(&call.Call, principal); err != nil {
 		httpapi.Refuse(w, http.StatusBadRequest, "Failed to validate scheduler::Call: %v", err)
@@ -57,7 +59,7 @@ func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principa
 	}
 }
 
-func (m *Master) serveSubscribe(w http.ResponseWriter, r *http.Request, call *schedulerCall, mediaType, streamID, principal string) {
+func (m *Master) serveSubscribe(w http.ResponseWriter, r *http.Request, call *offerconstraints.Call, mediaType, streamID, principal string) {
 	if streamID != "" {
 		httpapi.Refuse(w, http.StatusBadRequest, "Subscribe calls should not include the 'Mesos-Stream-Id' header")
 		return
@@ -177,7 +179,7 @@ func (m *Master) admit(call *schedulerpb.Call, streamID, principal string) (stat
 }
 
 // execute does what the call says. Only UPDATE_FRAMEWORK can be refused by now.
-func (m *Master) execute(call *schedulerCall) error {
+func (m *Master) execute(call *offerconstraints.Call) error {
 	m.lockAsLeader()
 	defer m.mu.Unlock()
 	f, ok := m.frameworks[call.FrameworkID.Value]
@@ -228,4 +230,12 @@ func (m *Master) answerOffers(f *framework, call *schedulerpb.Call) {
 	case schedulerpb.Call_SUPPRESS:
 		m.suppress(f, call.GetSuppress().GetRoles())
 	}
+}
+
+// knowsConstraints says whether the master's version has offer constraints. To others
+// they are an unknown field.
+func (m *Master) knowsConstraints() bool {
+	var major, minor int
+	_, err := fmt.Sscanf(m.options.Version, "%d.%d", &major, &minor)
+	return err != nil || major > 1 || major == 1 && minor >= 11
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package mesostest
+package netns
 
 import (
 	"errors"
@@ -9,14 +9,14 @@ import (
 
 var errNoNetNS = errors.New("network namespaces need Linux")
 
-func inNetNS(path string, f func() error) error {
+func Run(path string, f func() error) error {
 	if path != "" {
 		return errNoNetNS
 	}
 	return f()
 }
 
-func listenIn(netNS, address string) (net.Listener, error) {
+func Listen(netNS, address string) (net.Listener, error) {
 	if netNS != "" {
 		return nil, errNoNetNS
 	}

@@ -1,4 +1,4 @@
-package mesostest
+package fetcher
 
 import (
 	"context"
@@ -17,17 +17,17 @@ import (
 
 // fetchAll fetches the URIs of a command into its sandbox, one after the other, as
 // the Mesos fetcher does. Archives are not extracted.
-func fetchAll(ctx context.Context, uris []mesos.CommandInfo_URI, sandbox string) error {
+func Fetch(ctx context.Context, uris []mesos.CommandInfo_URI, sandbox string) error {
 	for _, uri := range uris {
-		if err := fetch(ctx, uri, sandbox); err != nil {
+		if err := fetchOne(ctx, uri, sandbox); err != nil {
 			return fmt.Errorf("fetching %s: %w", uri.Value, err)
 		}
 	}
 	return nil
 }
 
-func fetch(ctx context.Context, uri mesos.CommandInfo_URI, sandbox string) error {
-	target, err := fetchTarget(uri, sandbox)
+func fetchOne(ctx context.Context, uri mesos.CommandInfo_URI, sandbox string) error {
+	target, err := targetOf(uri, sandbox)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func fetch(ctx context.Context, uri mesos.CommandInfo_URI, sandbox string) error
 
 // fetchTarget is output_file, or what follows the last '/' of the URI as it stands,
 // query and escapes included; always in the sandbox.
-func fetchTarget(uri mesos.CommandInfo_URI, sandbox string) (string, error) {
+func targetOf(uri mesos.CommandInfo_URI, sandbox string) (string, error) {
 	if strings.ContainsAny(uri.Value, "\\'\x00") {
 		return "", errors.New("illegal characters in URI")
 	}

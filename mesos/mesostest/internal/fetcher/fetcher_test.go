@@ -1,4 +1,4 @@
-package mesostest
+package fetcher
 
 import (
 	"os"
@@ -30,7 +30,7 @@ func TestFetchedFilesAreNamedAsMesosNamesThem(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := fetchTarget(tc.uri, "/sandbox")
+			got, err := targetOf(tc.uri, "/sandbox")
 			if err != nil {
 				got = err.Error()
 			}
@@ -62,7 +62,7 @@ func TestLocalFilesAreFoundAsMesosFindsThem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			sandbox := t.TempDir()
-			err := fetch(t.Context(), mesos.CommandInfo_URI{Value: tc.uri}, sandbox)
+			err := fetchOne(t.Context(), mesos.CommandInfo_URI{Value: tc.uri}, sandbox)
 			got, _ := os.ReadFile(filepath.Join(sandbox, filepath.Base(tc.uri)))
 			if string(got) != tc.want || (err == nil) != (tc.want != "") {
 				t.Errorf("got %q, %v; want %q", got, err, tc.want)

@@ -1,4 +1,4 @@
-package mesostest
+package netns
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 // inNetNS runs f in the network namespace at path; sockets that it opens and
 // processes that it starts stay there. Nothing else changes: unlike with
 // ip netns exec, /sys and the cgroups in it remain as they are.
-func inNetNS(path string, f func() error) error {
+func Run(path string, f func() error) error {
 	if path == "" {
 		return f()
 	}
@@ -40,8 +40,8 @@ func inNetNS(path string, f func() error) error {
 	return err
 }
 
-func listenIn(netNS, address string) (l net.Listener, err error) {
-	err = inNetNS(netNS, func() error {
+func Listen(netNS, address string) (l net.Listener, err error) {
+	err = Run(netNS, func() error {
 		var config net.ListenConfig
 		l, err = config.Listen(context.Background(), "tcp", address)
 		return err

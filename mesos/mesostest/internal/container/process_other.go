@@ -1,6 +1,6 @@
 //go:build !unix
 
-package mesostest
+package container
 
 import (
 	"os"

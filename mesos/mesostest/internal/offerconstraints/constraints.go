@@ -1,8 +1,7 @@
-package mesostest
+package offerconstraints
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"regexp"
 	"regexp/syntax"
@@ -19,7 +18,7 @@ import (
 // its roles which agents it wants offers of. Groups are alternatives, the constraints
 // of a group must all hold.
 type (
-	offerConstraints struct {
+	Message struct {
 		RoleConstraints map[string]roleConstraints `protobuf:"bytes,1,rep,name=role_constraints"`
 	}
 	roleConstraints struct {
@@ -51,14 +50,6 @@ type (
 		Regex string `protobuf:"bytes,1,req,name=regex"`
 	}
 )
-
-// knowsConstraints says whether the master's version has offer constraints. To others
-// they are an unknown field.
-func (m *Master) knowsConstraints() bool {
-	var major, minor int
-	_, err := fmt.Sscanf(m.options.Version, "%d.%d", &major, &minor)
-	return err != nil || major > 1 || major == 1 && minor >= 11
-}
 
 // pseudoattribute is what each agent has without naming it an attribute.
 type pseudoattribute int32
@@ -93,10 +84,10 @@ func (p pseudoattribute) IsKnown() bool { return p >= 0 && int(p) < len(pseudoat
 
 // constraints are offer constraints that were found valid, by role. A role without
 // any is offered all agents.
-type constraints map[string][][]func(*Agent) bool
+type Constraints map[string][][]func(*Agent) bool
 
 // admit says whether the role's constraints let an agent be offered.
-func (c constraints) admit(role string, a *Agent) bool {
+func (c Constraints) Admit(role string, a *Agent) bool {
 	groups, ok := c[role]
 	if !ok {
 		return true
@@ -107,8 +98,8 @@ func (c constraints) admit(role string, a *Agent) bool {
 }
 
 // compile checks offer constraints, with errors in Mesos' words.
-func (o *offerConstraints) compile() (constraints, error) {
-	out := constraints{}
+func (o *Message) Compile() (Constraints, error) {
+	out := Constraints{}
 	for _, role := range slices.Sorted(maps.Keys(o.RoleConstraints)) {
 		groups := o.RoleConstraints[role].Groups
 		if len(groups) == 0 {
@@ -144,6 +135,13 @@ func (c *attributeConstraint) compile() (func(*Agent) bool, error) {
 	return func(a *Agent) bool { return predicate(value(a)) }, nil
 }
 
+// candidate is what constraints see of an agent.
+type Agent struct {
+	Hostname     string
+	Region, Zone string // both empty outside of any fault domain
+	Attributes   []mesos.Attribute
+}
+
 // selected is what an agent has under a name.
 type selected struct {
 	exists bool
@@ -161,22 +159,22 @@ func (s *attributeSelector) compile() (func(*Agent) selected, error) {
 	}
 	switch *s.PseudoattributeType {
 	case pseudoHostname:
-		return func(a *Agent) selected { return selected{true, true, a.options.Hostname} }, nil
+		return func(a *Agent) selected { return selected{true, true, a.Hostname} }, nil
 	case pseudoRegion:
-		return func(a *Agent) selected { return selected{a.options.Domain.Region != "", true, a.options.Domain.Region} }, nil
+		return func(a *Agent) selected { return selected{a.Region != "", true, a.Region} }, nil
 	case pseudoZone:
-		return func(a *Agent) selected { return selected{a.options.Domain.Region != "", true, a.options.Domain.Zone} }, nil
+		return func(a *Agent) selected { return selected{a.Region != "", true, a.Zone} }, nil
 	}
 	return nil, mesoserror.Errorf("Unknown pseudoattribute type")
 }
 
 // attributeOf an agent: the first one of the name counts.
 func attributeOf(a *Agent, name string) selected {
-	i := slices.IndexFunc(a.attributes, func(x mesos.Attribute) bool { return x.Name == name })
+	i := slices.IndexFunc(a.Attributes, func(x mesos.Attribute) bool { return x.Name == name })
 	if i < 0 {
 		return selected{}
 	}
-	if text := a.attributes[i].Text; text != nil {
+	if text := a.Attributes[i].Text; text != nil {
 		return selected{true, true, text.Value}
 	}
 	return selected{exists: true}

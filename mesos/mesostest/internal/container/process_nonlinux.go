@@ -1,6 +1,6 @@
 //go:build !linux
 
-package mesostest
+package container
 
 // awaitExit says that it cannot wait without reaping.
 func awaitExit(int) bool { return false }

@@ -1,4 +1,4 @@
-package mesostest
+package cgroup
 
 import (
 	"os"
@@ -52,7 +52,7 @@ func TestAgentTakesEveryCgroupForAContainer(t *testing.T) {
 				return
 			}
 			var left []string
-			for _, dir := range subtree(root)[1:] {
+			for _, dir := range Tree(root)[1:] {
 				left = append(left, strings.TrimPrefix(dir, root+"/"))
 			}
 			if diff := cmp.Diff(tc.left, left); diff != "" {

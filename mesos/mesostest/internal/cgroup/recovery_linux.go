@@ -1,4 +1,4 @@
-package mesostest
+package cgroup
 
 import (
 	"errors"
@@ -20,20 +20,20 @@ const separator = "mesos"
 // there first. If that cannot be, the agent does not start.
 //
 // On version 1 it knows its own cgroups from others, and nothing happens here.
-func (l ProcessLauncher) recoverCgroups(known []string) error {
-	mounts, err := cgroupMounts()
+func Recover(root string, known []string) error {
+	mounts, err := mountPoints()
 	if err != nil {
 		return fmt.Errorf("reading mounts: %w", err)
 	}
-	if l.CgroupRoot == "" || mounts["memory"] != "" || mounts["unified"] == "" {
+	if root == "" || mounts["memory"] != "" || mounts["unified"] == "" {
 		return nil
 	}
-	return recoverBelow(filepath.Join(mounts["unified"], l.CgroupRoot), known)
+	return recoverBelow(filepath.Join(mounts["unified"], root), known)
 }
 
 func recoverBelow(root string, known []string) error {
 	var orphans []string // where the agent looks for them
-	for _, dir := range subtree(root)[1:] {
+	for _, dir := range Tree(root)[1:] {
 		id := nestedID(strings.TrimPrefix(dir, root+"/"))
 		if len(id) == 0 || len(id) == 1 && slices.Contains(known, id[0]) {
 			continue
@@ -51,7 +51,7 @@ func recoverBelow(root string, known []string) error {
 	}
 	slices.SortFunc(orphans, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
 	for _, at := range orphans {
-		if err := (&cgroup{paths: []string{at}, unified: true}).destroy(); err != nil {
+		if err := (&Group{paths: []string{at}, unified: true}).Destroy(); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package mesostest
+package cgroup
 
 import (
 	"bufio"
@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
 // isolated are the v1 hierarchies in which a Mesos agent with the isolators
@@ -31,7 +29,7 @@ const (
 
 // cgroup is a container's: one directory in each isolated hierarchy of cgroup v1,
 // or one on v2. A nil cgroup is none.
-type cgroup struct {
+type Group struct {
 	paths   []string // to be removed, each with all below it
 	procs   []string // files to write a PID to, in order to enter
 	unified bool
@@ -39,33 +37,32 @@ type cgroup struct {
 
 // makeCgroup makes <root>/<container ID>, and sets its limits. An empty root is no
 // cgroup.
-func makeCgroup(root string, c Container) (*cgroup, error) {
+func Make(root, id string, limits Limits) (*Group, error) {
 	if root == "" {
 		return nil, nil
 	}
 	if !filepath.IsLocal(root) {
 		return nil, fmt.Errorf("%q is no path below a hierarchy's root", root)
 	}
-	mounts, err := cgroupMounts()
+	mounts, err := mountPoints()
 	if err != nil {
 		return nil, fmt.Errorf("reading mounts: %w", err)
 	}
-	q := resource.QuantitiesOf(c.Resources...)
-	shares := max(minShares, q.Scalars["cpus"]*sharesPerCPU/1000)
-	memory := max(minMemory, q.Scalars["mem"]*(1<<20)/1000)
-	g := &cgroup{}
+	shares := max(minShares, limits.MilliCPUs*sharesPerCPU/1000)
+	memory := max(minMemory, limits.MilliMB*(1<<20)/1000)
+	g := &Group{}
 	if mounts["memory"] != "" {
-		err = g.makeV1(mounts, filepath.Join(root, c.ID), shares, memory)
+		err = g.makeV1(mounts, filepath.Join(root, id), shares, memory)
 	} else {
-		err = g.makeV2(mounts["unified"], root, c.ID, shares, memory)
+		err = g.makeV2(mounts["unified"], root, id, shares, memory)
 	}
 	if err != nil {
-		return nil, errors.Join(err, g.destroy())
+		return nil, errors.Join(err, g.Destroy())
 	}
 	return g, nil
 }
 
-func (g *cgroup) makeV1(mounts map[string]string, name string, shares, memory int64) error {
+func (g *Group) makeV1(mounts map[string]string, name string, shares, memory int64) error {
 	for _, hierarchy := range isolated {
 		mount := mounts[hierarchy]
 		if mount == "" {
@@ -88,7 +85,7 @@ func (g *cgroup) makeV1(mounts map[string]string, name string, shares, memory in
 
 // makeV2 puts the processes into a child, leaf: on v2 none may be in an inner
 // cgroup, and pods go beside it.
-func (g *cgroup) makeV2(mount, root, id string, shares, memory int64) error {
+func (g *Group) makeV2(mount, root, id string, shares, memory int64) error {
 	if mount == "" {
 		return errors.New("no cgroups are mounted")
 	}
@@ -125,8 +122,8 @@ func makeAll(path string) (err error) {
 
 // removeCgroupRoot removes the root from all hierarchies where it is empty; what is
 // above it is others' to remove.
-func removeCgroupRoot(root string) {
-	mounts, err := cgroupMounts()
+func RemoveRoot(root string) {
+	mounts, err := mountPoints()
 	if err != nil || root == "" || !filepath.IsLocal(root) {
 		return
 	}
@@ -149,7 +146,7 @@ func writeControl(path, name string, value int64) error {
 }
 
 // files to which a process writes its PID to enter.
-func (g *cgroup) files() []string {
+func (g *Group) ProcsFiles() []string {
 	if g == nil {
 		return nil
 	}
@@ -157,7 +154,7 @@ func (g *cgroup) files() []string {
 }
 
 // destroy kills everything in the cgroup and below it, and removes it, within a bound.
-func (g *cgroup) destroy() error {
+func (g *Group) Destroy() error {
 	if g == nil {
 		return nil
 	}
@@ -177,7 +174,7 @@ func (g *cgroup) destroy() error {
 
 // oomed says that the cgroup's memory.events count an oom, in it or, unless they are mounted
 // with memory_localevents, below it. For that a Mesos agent on version 2 destroys a container.
-func (g *cgroup) oomed() bool {
+func (g *Group) HasOOM() bool {
 	if g == nil || !g.unified {
 		return false
 	}
@@ -191,14 +188,14 @@ func (g *cgroup) oomed() bool {
 }
 
 // kill sends SIGKILL to all that is in the cgroup, and says how many that were.
-func (g *cgroup) kill() int {
+func (g *Group) kill() int {
 	pids := map[int]bool{}
 	for _, path := range g.paths {
 		if g.unified {
 			killTree(path)
 		}
-		for _, dir := range subtree(path) {
-			for _, pid := range pidsIn(dir) {
+		for _, dir := range Tree(path) {
+			for _, pid := range PIDs(dir) {
 				pids[pid] = true
 			}
 		}
@@ -217,7 +214,7 @@ func killTree(path string) {
 	}
 }
 
-func pidsIn(dir string) []int {
+func PIDs(dir string) []int {
 	raw, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 	var pids []int
 	for _, line := range strings.Fields(string(raw)) {
@@ -228,10 +225,10 @@ func pidsIn(dir string) []int {
 	return pids
 }
 
-func (g *cgroup) remove() error {
+func (g *Group) remove() error {
 	var errs []error
 	for _, path := range g.paths {
-		dirs := subtree(path)
+		dirs := Tree(path)
 		slices.Reverse(dirs)
 		for _, dir := range dirs {
 			if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -243,7 +240,7 @@ func (g *cgroup) remove() error {
 }
 
 // subtree lists a cgroup and all below it, parents first.
-func subtree(path string) []string {
+func Tree(path string) []string {
 	var dirs []string
 	_ = filepath.WalkDir(path, func(dir string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
@@ -256,7 +253,7 @@ func subtree(path string) []string {
 
 // cgroupMounts finds where each v1 controller, named hierarchy and, as "unified",
 // v2 is mounted.
-func cgroupMounts() (map[string]string, error) {
+func mountPoints() (map[string]string, error) {
 	raw, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package mesostest
+package container
 
 import (
 	"context"
@@ -11,39 +11,65 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/cgroup"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/fetcher"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/netns"
 )
 
 const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+// processTimeout bounds the wait for the end of a process that was killed.
+const destroyTimeout = 10 * time.Second
+
+// processLauncher starts containers as processes.
+type Launcher struct {
+	// cgroupRoot is the name of the cgroup above the containers' own, below the root of
+	// each hierarchy. If it is empty, containers have no cgroup.
+	CgroupRoot string
+	// path is the PATH that containers get. If it is empty, they get a usual one.
+	Path string
+}
+
+// containerSpec is what to start, and where.
+type Spec struct {
+	ID      string
+	Command mesos.CommandInfo
+	Limits  cgroup.Limits
+	Sandbox string   // the working directory; it is made
+	Env     []string // as KEY=value
+	NetNS   string   // the path of a network namespace; empty for that of this process
+}
+
 // enter puts the shell that runs it into cgroups, then becomes the command:
 // sh -c enter sh N FILE... COMMAND..., where each file is a cgroup.procs.
-const enter = `n=$1; shift
+const enterScript = `n=$1; shift
 while [ "$n" -gt 0 ]; do echo $$ > "$1" || exit 125; shift; n=$((n-1)); done
 exec "$@"`
 
-// Launch implements Launcher.
-func (l ProcessLauncher) Launch(ctx context.Context, c Container) (Process, error) {
+// launch makes the sandbox, fetches into it, makes the cgroup, and starts the command. An
+// error leaves nothing behind but the sandbox.
+func (l Launcher) Launch(ctx context.Context, c Spec) (*Process, error) {
 	if err := makeSandbox(c.Sandbox); err != nil {
 		return nil, fmt.Errorf("making sandbox: %w", err)
 	}
-	if err := fetchAll(ctx, c.Command.URIs, c.Sandbox); err != nil {
+	if err := fetcher.Fetch(ctx, c.Command.URIs, c.Sandbox); err != nil {
 		_ = os.WriteFile(filepath.Join(c.Sandbox, "stderr"), []byte(err.Error()+"\n"), 0o644)
 		return nil, mesoserror.Errorf("Failed to fetch all URIs for container '%s': exited with status 1", c.ID)
 	}
-	group, err := makeCgroup(l.CgroupRoot, c)
+	group, err := cgroup.Make(l.CgroupRoot, c.ID, c.Limits)
 	if err != nil {
 		return nil, fmt.Errorf("making cgroup: %w", err)
 	}
 	p, err := l.start(ctx, c, group)
 	if err != nil {
-		_ = group.destroy()
+		_ = group.Destroy()
 		return nil, err
 	}
 	return p, nil
 }
 
-func (l ProcessLauncher) start(ctx context.Context, c Container, group *cgroup) (*osProcess, error) {
+func (l Launcher) start(ctx context.Context, c Spec, group *cgroup.Group) (*Process, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -58,16 +84,16 @@ func (l ProcessLauncher) start(ctx context.Context, c Container, group *cgroup) 
 	}
 	defer stderr.Close()
 
-	args := append([]string{"-c", enter, "sh", fmt.Sprint(len(group.files()))}, group.files()...)
+	args := append([]string{"-c", enterScript, "sh", fmt.Sprint(len(group.ProcsFiles()))}, group.ProcsFiles()...)
 	cmd := exec.Command("/bin/sh", append(args, arguments(c.Command)...)...)
 	cmd.Dir = c.Sandbox
 	cmd.Env = l.environment(c)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.SysProcAttr = ownProcessGroup()
-	if err := inNetNS(c.NetNS, cmd.Start); err != nil {
+	if err := netns.Run(c.NetNS, cmd.Start); err != nil {
 		return nil, fmt.Errorf("starting command: %w", err)
 	}
-	p := &osProcess{cmd: cmd, group: group, done: make(chan struct{})}
+	p := &Process{cmd: cmd, group: group, done: make(chan struct{})}
 	go p.reap()
 	return p, nil
 }
@@ -77,9 +103,11 @@ func openLog(sandbox, name string) (*os.File, error) {
 }
 
 // environment has the launcher's PATH first, so that the command's own wins.
-func (l ProcessLauncher) environment(c Container) []string {
+func (l Launcher) environment(c Spec) []string {
 	path := l.Path
-	setDefault(&path, usualPath)
+	if path == "" {
+		path = usualPath
+	}
 	return append([]string{"PATH=" + path}, c.Env...)
 }
 
@@ -100,9 +128,9 @@ func arguments(c mesos.CommandInfo) []string {
 }
 
 // osProcess is a container that is a process and what it started.
-type osProcess struct {
+type Process struct {
 	cmd    *exec.Cmd
-	group  *cgroup // nil without
+	group  *cgroup.Group // nil without
 	done   chan struct{}
 	status int
 
@@ -112,7 +140,7 @@ type osProcess struct {
 
 // reap kills what the process leaves behind before it is reaped itself: later, the
 // group's number may be given to others.
-func (p *osProcess) reap() {
+func (p *Process) reap() {
 	exited := awaitExit(p.PID())
 	if exited {
 		p.signal(killGroup)
@@ -129,7 +157,7 @@ func (p *osProcess) reap() {
 }
 
 // signal the process group, unless it is gone.
-func (p *osProcess) signal(send func(pid int)) {
+func (p *Process) signal(send func(pid int)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.reaped {
@@ -137,21 +165,21 @@ func (p *osProcess) signal(send func(pid int)) {
 	}
 }
 
-func (p *osProcess) PID() int { return p.cmd.Process.Pid }
+func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-func (p *osProcess) Wait() int {
+func (p *Process) Wait() int {
 	<-p.done
 	return p.status
 }
 
-func (p *osProcess) Terminate() { p.signal(terminateGroup) }
+func (p *Process) Terminate() { p.signal(terminateGroup) }
 
 // limitEvery is how often is looked whether the container has reached its limit.
 const limitEvery = 250 * time.Millisecond
 
-// exceeded waits for the container to need more memory than it may have, and says so; or
+// awaitMemoryLimit waits for the container to need more memory than it may have, and says so; or
 // for its end, and says nothing.
-func (p *osProcess) exceeded() string {
+func (p *Process) AwaitMemoryLimit() string {
 	tick := time.NewTicker(limitEvery)
 	defer tick.Stop()
 	for {
@@ -160,7 +188,7 @@ func (p *osProcess) exceeded() string {
 			return ""
 		case <-tick.C:
 		}
-		if p.group.oomed() {
+		if p.group.HasOOM() {
 			return "Memory limit exceeded: "
 		}
 	}
@@ -168,9 +196,9 @@ func (p *osProcess) exceeded() string {
 
 // Destroy kills the process group and the cgroup, again and again until both are
 // empty: what runs may still be starting more.
-func (p *osProcess) Destroy() error {
+func (p *Process) Destroy() error {
 	p.signal(killGroup)
-	if err := p.group.destroy(); err != nil {
+	if err := p.group.Destroy(); err != nil {
 		return fmt.Errorf("destroying container: %w", err)
 	}
 	select {
@@ -179,4 +207,14 @@ func (p *osProcess) Destroy() error {
 	case <-time.After(destroyTimeout):
 		return fmt.Errorf("destroying container: process %d does not end", p.PID())
 	}
+}
+
+// makeSandbox makes the directory of a container, and the link to the latest run.
+func makeSandbox(path string) error {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return err
+	}
+	latest := filepath.Join(filepath.Dir(path), "latest")
+	_ = os.Remove(latest)
+	return os.Symlink(path, latest)
 }

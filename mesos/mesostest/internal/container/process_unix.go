@@ -1,6 +1,6 @@
 //go:build unix
 
-package mesostest
+package container
 
 import (
 	"os"
@@ -16,7 +16,7 @@ func terminateGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGTERM) }
 func rawStatus(state *os.ProcessState) int {
 	status, ok := state.Sys().(syscall.WaitStatus)
 	if !ok {
-		return statusFailure
+		return 1 << 8
 	}
 	return int(status)
 }

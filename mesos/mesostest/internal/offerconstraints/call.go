@@ -1,4 +1,4 @@
-package mesostest
+package offerconstraints
 
 import (
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
@@ -8,9 +8,9 @@ import (
 
 // schedulerCall is a scheduler's call with what Mesos 1.11 has in it and the messages
 // of mesos-go have not.
-type schedulerCall struct {
+type Call struct {
 	schedulerpb.Call
-	constraints offerConstraints // of SUBSCRIBE or UPDATE_FRAMEWORK
+	Constraints Message // of SUBSCRIBE or UPDATE_FRAMEWORK
 }
 
 // Field numbers of the messages that offer constraints are in.
@@ -21,7 +21,7 @@ const (
 )
 
 // Unmarshal reads the call from protobuf.
-func (c *schedulerCall) Unmarshal(data []byte) error {
+func (c *Call) Unmarshal(data []byte) error {
 	if err := c.Call.Unmarshal(data); err != nil {
 		return err
 	}
@@ -33,18 +33,18 @@ func (c *schedulerCall) Unmarshal(data []byte) error {
 			if number != fieldOfferConstraints {
 				return nil
 			}
-			return codec.DecodeFields(bytes, &c.constraints)
+			return codec.DecodeFields(bytes, &c.Constraints)
 		})
 	})
 }
 
 // DecodeObject reads the call from JSON.
-func (c *schedulerCall) DecodeObject(d *codec.ObjectDecoder, object map[string]any) {
+func (c *Call) DecodeObject(d *codec.ObjectDecoder, object map[string]any) {
 	d.Into(object, &c.Call, "")
 	for _, field := range []string{"subscribe", "update_framework"} {
 		inner, _ := object[field].(map[string]any)
 		if value, ok := inner["offer_constraints"].(map[string]any); ok {
-			d.Into(value, &c.constraints, field+".offer_constraints.")
+			d.Into(value, &c.Constraints, field+".offer_constraints.")
 		}
 	}
 }
