@@ -17,10 +17,12 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler"
+	"github.com/k8sm/k8sm/controllers/bootstraptoken"
 	"github.com/k8sm/k8sm/controllers/identity"
 	"github.com/k8sm/k8sm/controllers/mesosframework"
 	"github.com/k8sm/k8sm/controllers/mesosnode"
 	"github.com/k8sm/k8sm/controllers/mesosnodepool"
+	"github.com/k8sm/k8sm/controllers/sessions"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -31,14 +33,14 @@ type Options struct {
 	Namespace string
 	// Hostname of the operator, as shown in Mesos.
 	Hostname string
-	// Supplies are what every node is given.
-	Supplies mesosframework.Supplies
+	// NodeDefaults are what every node is given.
+	NodeDefaults mesosframework.NodeDefaults
 	// Now is the clock.
 	Now func() time.Time
 	// Metrics that the sessions with Mesos count in.
 	Metrics *session.Metrics
 	// Dial makes a session with Mesos; nil for session.New.
-	Dial func(session.Config) (mesosframework.Session, error)
+	Dial func(session.Config) (sessions.Session, error)
 	// MaySubscribe is asked before every subscription; an error holds it back, until it
 	// is asked again. Nil allows all.
 	MaySubscribe func(context.Context) error
@@ -55,17 +57,17 @@ func Scheme() *runtime.Scheme {
 // Setup makes the manager run all controllers.
 func Setup(mgr ctrl.Manager, o Options) error {
 	recorder := mgr.GetEventRecorder("k8sm")
-	sessions := mesosframework.NewSessions()
-	if err := mgr.Add(sessions); err != nil {
+	registry := sessions.NewRegistry()
+	if err := mgr.Add(registry); err != nil {
 		return fmt.Errorf("adding the sessions: %w", err)
 	}
-	tokens := identity.Tokens{Writer: mgr.GetClient()}
+	tokens := bootstraptoken.Issuer{Writer: mgr.GetClient()}
 	pools := mesosnodepool.NewReconciler(mesosnodepool.Options{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
-		Agents: sessions, Artifacts: o.Supplies.Runtime,
+		Agents: registry, Artifacts: o.NodeDefaults.Runtime,
 	})
 	scaling, err := autoscaler.NewReconciler(autoscaler.Options{
-		Client: mgr.GetClient(), Fleets: pools, Agents: sessions, Recorder: recorder, Now: o.Now,
+		Client: mgr.GetClient(), Fleets: pools, Agents: registry, Recorder: recorder, Now: o.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("making the autoscaler: %w", err)
@@ -73,7 +75,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
 		mesosframework.NewReconciler(mesosframework.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
-			Sessions: sessions, Tokens: tokens, Supplies: o.Supplies,
+			Sessions: registry, Tokens: tokens, NodeDefaults: o.NodeDefaults,
 			Namespace: o.Namespace, Hostname: o.Hostname, Metrics: o.Metrics,
 			Dial: o.Dial, MaySubscribe: o.MaySubscribe,
 			Log: mgr.GetLogger().WithName("session"),
@@ -82,7 +84,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		scaling,
 		mesosnode.NewReconciler(mesosnode.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
-			Frameworks: sessions, Tokens: tokens, Artifacts: o.Supplies.Runtime, Changes: sessions.NodeChanges(),
+			Frameworks: frameworks{registry}, Tokens: tokens, Artifacts: o.NodeDefaults.Runtime, Changes: registry.NodeChanges(),
 		}),
 		identity.NewReconciler(identity.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
@@ -94,4 +96,16 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		}
 	}
 	return nil
+}
+
+// frameworks gives the controller of nodes the sessions of the registry, of which it needs
+// only some methods.
+type frameworks struct{ *sessions.Registry }
+
+// Get implements mesosnode.Frameworks.
+func (f frameworks) Get(name string) (mesosnode.Framework, bool) {
+	if entry := f.Find(name); entry != nil {
+		return entry, true
+	}
+	return nil, false
 }

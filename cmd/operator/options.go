@@ -89,9 +89,9 @@ func (o options) check(rest []string) error {
 	return errors.Join(append(problems, o.leaderElectionInterval.check())...)
 }
 
-// supplies are what nodes are given, out of the options and the operator's own access.
-func (o options) supplies(access *rest.Config) (mesosframework.Supplies, error) {
-	out := mesosframework.Supplies{
+// nodeDefaults are what nodes are given, out of the options and the operator's own access.
+func (o options) nodeDefaults(access *rest.Config) (mesosframework.NodeDefaults, error) {
+	out := mesosframework.NodeDefaults{
 		APIServer:     o.nodeAPIServer,
 		ClusterDNS:    o.clusterDNS,
 		ClusterDomain: o.clusterDomain,

@@ -85,24 +85,24 @@ func TestSupplies(t *testing.T) {
 	tests := map[string]struct {
 		arguments []string
 		access    rest.Config
-		want      mesosframework.Supplies
+		want      mesosframework.NodeDefaults
 		err       string
 	}{
 		"what the operator itself uses": {
 			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("its own")}},
-			want: mesosframework.Supplies{Runtime: mesosframework.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
+			want: mesosframework.NodeDefaults{Runtime: mesosframework.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
 				CAData: []byte("its own"), ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm"},
 		},
 		"what a service account's file says": {
 			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAFile: write("sa.crt", "from a file")}},
-			want: mesosframework.Supplies{Runtime: mesosframework.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
+			want: mesosframework.NodeDefaults{Runtime: mesosframework.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
 				CAData: []byte("from a file"), ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm"},
 		},
 		"what the command line says": {
 			arguments: []string{"--node-api-server=https://k8s.example:6443", "--node-api-server-ca=" + write("ca.crt", "theirs"),
 				"--node-runtime=" + runtime, "--cluster-dns=10.96.0.10, fd00::a", "--cluster-domain=example.org", "--node-state-dir=/srv/k8sm"},
 			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("its own")}},
-			want: mesosframework.Supplies{Runtime: wanted, APIServer: "https://k8s.example:6443", CAData: []byte("theirs"),
+			want: mesosframework.NodeDefaults{Runtime: wanted, APIServer: "https://k8s.example:6443", CAData: []byte("theirs"),
 				ClusterDNS: []string{"10.96.0.10", "fd00::a"}, ClusterDomain: "example.org", StateDir: "/srv/k8sm"},
 		},
 		"a runtime file that is not there": {
@@ -121,7 +121,7 @@ func TestSupplies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := o.supplies(&test.access)
+			got, err := o.nodeDefaults(&test.access)
 			if test.err != "" {
 				if err == nil || !strings.Contains(err.Error(), test.err) {
 					t.Errorf("got %v, want %q", err, test.err)
@@ -132,7 +132,7 @@ func TestSupplies(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("supplies (-want +got):\n%s", diff)
+				t.Errorf("nodeDefaults (-want +got):\n%s", diff)
 			}
 		})
 	}

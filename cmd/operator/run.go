@@ -30,7 +30,7 @@ func run(ctx context.Context, o options) error {
 	// writes at once, and none at rest. The API server's priority and fairness protects
 	// it better than a rate that is guessed here.
 	access.QPS = -1
-	supplies, err := o.supplies(access)
+	nodeDefaults, err := o.nodeDefaults(access)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func run(ctx context.Context, o options) error {
 	err = controllers.Setup(mgr, controllers.Options{
 		Namespace:    o.namespace,
 		Hostname:     hostname,
-		Supplies:     supplies,
+		NodeDefaults: nodeDefaults,
 		Now:          time.Now,
 		Metrics:      sessions,
 		MaySubscribe: maySubscribe,
@@ -62,7 +62,7 @@ func run(ctx context.Context, o options) error {
 			return fmt.Errorf("adding %s: %w", name, err)
 		}
 	}
-	o.logger.Info("Operator starts", "version", version, "namespace", o.namespace, "apiServer", access.Host, "nodeAPIServer", supplies.APIServer)
+	o.logger.Info("Operator starts", "version", version, "namespace", o.namespace, "apiServer", access.Host, "nodeAPIServer", nodeDefaults.APIServer)
 	return mgr.Start(ctx)
 }
 

@@ -9,6 +9,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/bootstraptoken"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
@@ -70,7 +71,7 @@ func tokenUnspent(e evidence) (reason, message string) {
 
 // tokenInTime: the request was made before the token's time was up.
 func tokenInTime(e evidence) (reason, message string) {
-	expiry := tokenExpiry(e.node.Status.Task)
+	expiry := bootstraptoken.Expiry(e.node.Status.Task)
 	if e.CSR.CreationTimestamp.After(expiry) {
 		return v1alpha1.ReasonTokenExpired, fmt.Sprintf("the bootstrap token expired at %s", expiry.UTC().Format("15:04:05 MST"))
 	}

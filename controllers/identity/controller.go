@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/bootstraptoken"
 )
 
 // fetchGrace is how long a token outlives the approval of its request: with it, the
@@ -29,14 +30,20 @@ const fetchGrace = 30 * time.Second
 // conflictRetry is when a request is looked at again whose record the cache shows late.
 const conflictRetry = 200 * time.Millisecond
 
+// TokenRevoker revokes bootstrap tokens.
+type TokenRevoker interface {
+	// RevokeID makes the token with this ID invalid. It is no error if there is none.
+	RevokeID(ctx context.Context, id string) error
+}
+
 // Options are what a Reconciler is made of. All are needed.
 type Options struct {
 	// Client reads from the manager's cache and writes to the API server.
 	Client client.Client
 	// Live reads from the API server: nothing is denied because a cache lags.
 	Live client.Reader
-	// Tokens revokes those that are spent.
-	Tokens Tokens
+	// Tokens revokes the tokens that have been used.
+	Tokens TokenRevoker
 	// Recorder takes events.
 	Recorder events.EventRecorder
 	// Now is the clock.
@@ -180,14 +187,14 @@ func (r *Reconciler) revokeSpent(ctx context.Context, csr *certificatesv1.Certif
 		return reconcile.Result{}, nil
 	}
 	now := r.Now()
-	if now.After(csr.CreationTimestamp.Add(TokenLifetime)) {
+	if now.After(csr.CreationTimestamp.Add(bootstraptoken.Lifetime)) {
 		return reconcile.Result{}, nil // it has expired by itself
 	}
 	due := condition(csr, certificatesv1.CertificateApproved).LastUpdateTime.Add(fetchGrace)
 	if wait := due.Sub(now); wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
-	return reconcile.Result{}, r.Tokens.revoke(ctx, strings.TrimPrefix(csr.Spec.Username, bootstrapUserPrefix))
+	return reconcile.Result{}, r.Tokens.RevokeID(ctx, strings.TrimPrefix(csr.Spec.Username, bootstrapUserPrefix))
 }
 
 func condition(csr *certificatesv1.CertificateSigningRequest, kind certificatesv1.RequestConditionType) *certificatesv1.CertificateSigningRequestCondition {

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/bootstraptoken"
 )
 
 func decode(t *testing.T, csr *certificatesv1.CertificateSigningRequest) []byte {
@@ -61,7 +62,7 @@ func open(t *testing.T, objects ...client.Object) *office {
 			},
 		}).Build()
 	o.Reconciler = NewReconciler(Options{
-		Client: c, Live: c, Tokens: Tokens{Writer: c}, Recorder: o.recorder, Now: func() time.Time { return o.now },
+		Client: c, Live: c, Tokens: bootstraptoken.Issuer{Writer: c}, Recorder: o.recorder, Now: func() time.Time { return o.now },
 	})
 	return o
 }

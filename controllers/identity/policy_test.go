@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/bootstraptoken"
 )
 
 func TestJudge(t *testing.T) {
@@ -133,7 +134,9 @@ func TestJudge(t *testing.T) {
 		},
 		"a request after the token's time": {
 			of: bootstrapping(), want: deny(v1alpha1.ReasonTokenExpired), says: "12:15:00 UTC",
-			change: func(a *application) { a.csr.CreationTimestamp = metav1.NewTime(noon.Add(TokenLifetime + time.Second)) },
+			change: func(a *application) {
+				a.csr.CreationTimestamp = metav1.NewTime(noon.Add(bootstraptoken.Lifetime + time.Second))
+			},
 		},
 		"a first certificate for a node that is going": {
 			of: bootstrapping(), want: deny(v1alpha1.ReasonTaskNotLive), says: "being deleted",

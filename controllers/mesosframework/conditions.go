@@ -1,107 +1,94 @@
 package mesosframework
 
 import (
+	"cmp"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// subscribed tells how the session fares: True while a master streams events to us,
-// Unknown while nothing is known to be wrong, False otherwise. Help is what a person can
-// do.
-func subscribed(state session.State, help string) metav1.Condition {
+// subscribedCondition is True while a master streams events, Unknown while nothing is known
+// to be wrong, and False otherwise. Hint is appended to the message of the latter.
+func subscribedCondition(state session.State, hint string) metav1.Condition {
+	reason := conditionReason(state.Reason)
 	switch {
 	case state.Subscribed:
-		return conditionOf(v1alpha1.ConditionSubscribed, metav1.ConditionTrue, v1alpha1.ReasonSubscribed, leader(state))
-	case state.Reason == "" || state.Reason == v1alpha1.ReasonConnecting:
-		return conditionOf(v1alpha1.ConditionSubscribed, metav1.ConditionUnknown, v1alpha1.ReasonConnecting, or(state.Message, "Looking for the leading master."))
+		return newCondition(v1alpha1.ConditionSubscribed, metav1.ConditionTrue, v1alpha1.ReasonSubscribed, masterMessage(state))
+	case reason == v1alpha1.ReasonConnecting:
+		return newCondition(v1alpha1.ConditionSubscribed, metav1.ConditionUnknown, reason, cmp.Or(state.Message, "Looking for the leading master."))
 	}
-	return conditionOf(v1alpha1.ConditionSubscribed, metav1.ConditionFalse, string(state.Reason), state.Message+help)
+	return newCondition(v1alpha1.ConditionSubscribed, metav1.ConditionFalse, reason, state.Message+hint)
 }
 
-// ready tells whether nodes can be launched.
-func readyCondition(state session.State, help string) metav1.Condition {
-	c := subscribed(state, help)
+// readyCondition is True when nodes can be launched.
+func readyCondition(state session.State, hint string) metav1.Condition {
+	c := subscribedCondition(state, hint)
 	c.Type = v1alpha1.ConditionReady
 	switch {
 	case state.Subscribed && !state.Reconciled:
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonReconcilingTasks
-		c.Message = or(state.Message, "Asking the master what became of the tasks that are known.")
+		c.Message = cmp.Or(state.Message, "Asking the master for the state of the known tasks.")
 	case c.Status == metav1.ConditionUnknown:
 		c.Status = metav1.ConditionFalse
 	}
 	return c
 }
 
-// specApplied tells whether the master has the framework as the spec says.
-func specApplied(state session.State) metav1.Condition {
+// specAppliedCondition is True if the master has the framework as the spec describes it.
+func specAppliedCondition(state session.State) metav1.Condition {
 	if state.Kept == "" {
-		return conditionOf(v1alpha1.ConditionSpecApplied, metav1.ConditionTrue, v1alpha1.ReasonSpecApplied, "Mesos has the framework as the spec says.")
+		return newCondition(v1alpha1.ConditionSpecApplied, metav1.ConditionTrue, v1alpha1.ReasonSpecApplied, "Mesos has the framework as the spec describes it.")
 	}
-	return conditionOf(v1alpha1.ConditionSpecApplied, metav1.ConditionFalse, v1alpha1.ReasonKeptByMaster, fmt.Sprintf(
-		"The master keeps something else than the spec says: %s. To have it otherwise, another MesosFramework is needed, or a right in Mesos.", state.Kept))
+	return newCondition(v1alpha1.ConditionSpecApplied, metav1.ConditionFalse, v1alpha1.ReasonKeptByMaster, fmt.Sprintf(
+		"The master keeps something other than the spec: %s. To change it, create another MesosFramework, or get the permission in Mesos.", state.Kept))
 }
 
-// inTheWay is what is said of what keeps a session from being as it should: that there
-// is none, or that it goes on with what it has.
-func inTheWay(p *problem, running bool) []metav1.Condition {
+// failureConditions report an error that keeps the session from being as the spec asks for.
+// If a session is running, it continues as it is, and Subscribed keeps reporting it.
+func failureConditions(failed *terminalError, running bool) []metav1.Condition {
 	if running {
-		return []metav1.Condition{conditionOf(v1alpha1.ConditionReady, metav1.ConditionFalse, p.reason,
-			p.message+" The session that is on goes on with what it has.")}
+		return []metav1.Condition{newCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, failed.reason,
+			failed.message+" The running session continues with its previous configuration.")}
 	}
 	return []metav1.Condition{
-		conditionOf(v1alpha1.ConditionSubscribed, metav1.ConditionFalse, p.reason, p.message),
-		conditionOf(v1alpha1.ConditionReady, metav1.ConditionFalse, p.reason, p.message),
+		newCondition(v1alpha1.ConditionSubscribed, metav1.ConditionFalse, failed.reason, failed.message),
+		newCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, failed.reason, failed.message),
 	}
 }
 
-func leader(state session.State) string {
+func masterMessage(state session.State) string {
 	if state.MasterVersion == "" {
 		return fmt.Sprintf("Subscribed to the master at %s.", state.Master)
 	}
 	return fmt.Sprintf("Subscribed to the master at %s (Mesos %s).", state.Master, state.MasterVersion)
 }
 
-// remedy says what a person can do about a session that does not try again by itself.
-func remedy(state session.State, spec v1alpha1.MesosFrameworkSpec, running *conversation) string {
+// remedy returns what a person can do about a session that does not try again by itself. It
+// begins with a space, since it is appended to a message. Failovers is the number of
+// sessions in a row that another scheduler ended.
+func remedy(state session.State, spec v1alpha1.MesosFrameworkSpec, failovers int) string {
 	switch state.Reason {
-	case v1alpha1.ReasonFrameworkRemoved:
+	case scheduler.FrameworkRemoved:
 		if spec.OnFrameworkRemoved == v1alpha1.FrameworkRemovedRecreate && spec.FrameworkID != "" {
-			return " Mesos has killed its nodes. spec.frameworkID names the registration that was removed: take it away to have another made and the nodes replaced."
+			return " Mesos has killed its nodes. spec.frameworkID names the registration that was removed: remove it from the spec to have the framework registered anew and the nodes replaced."
 		}
 		return " Mesos has killed its nodes, and nothing is done about their records until a person decides: " +
 			"set spec.onFrameworkRemoved to Recreate to have it registered anew and the nodes replaced, or delete this MesosFramework and its pools."
-	case v1alpha1.ReasonFailedOver:
-		if running.rivals() <= maxRematches {
-			return " Another scheduler uses this framework ID. It is taken back after a while."
+	case scheduler.FailedOver:
+		if failovers <= maxReclaims {
+			return " Another scheduler uses this framework ID. It is taken back after a delay."
 		}
-		return " Another scheduler uses this framework ID, and took it back each time: see to it that only one does, then restart the operator."
-	case v1alpha1.ReasonRefused:
+		return " Another scheduler uses this framework ID, and took it back each time: make sure that only one does, then restart the operator."
+	case scheduler.Refused:
 		return fmt.Sprintf(" It is tried again when the spec or a secret changes, and every %s.", refusedRetry)
 	}
 	return ""
 }
 
-func conditionOf(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
-	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
-}
-
-// set sets conditions as of now.
-func (p *pass) set(conditions ...metav1.Condition) {
-	for _, c := range conditions {
-		c.ObservedGeneration = p.framework.Generation
-		c.LastTransitionTime = metav1.NewTime(p.now)
-		meta.SetStatusCondition(&p.framework.Status.Conditions, c)
-	}
-}
-
-func or(text, otherwise string) string {
-	if text != "" {
-		return text
-	}
-	return otherwise
+func newCondition(conditionType string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
+	return metav1.Condition{Type: conditionType, Status: status, Reason: reason, Message: message}
 }

@@ -109,7 +109,7 @@ func TestConditionsTellHowTheSessionFares(t *testing.T) {
 		},
 		"another took over": {
 			state:      session.State{Reason: scheduler.FailedOver, Message: "Framework failed over.", Final: true},
-			subscribed: "False FailedOver Framework failed over. Another scheduler uses this framework ID. It is taken back after a while.",
+			subscribed: "False FailedOver Framework failed over. Another scheduler uses this framework ID. It is taken back after a delay.",
 			ready:      "False FailedOver",
 		},
 	}
@@ -227,7 +227,7 @@ func TestASecretThatComesLaterHeals(t *testing.T) {
 	if err := s.client.Create(context.Background(), login); err != nil {
 		t.Fatal(err)
 	}
-	requests := s.reconciler.holders(context.Background(), login)
+	requests := s.reconciler.toFrameworksWithSecret(context.Background(), login)
 	if len(requests) != 1 || requests[0].Name != "default" {
 		t.Fatalf("the secret concerns %v", requests)
 	}

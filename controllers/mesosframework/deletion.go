@@ -2,7 +2,6 @@ package mesosframework
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,165 +16,156 @@ import (
 )
 
 const (
-	// teardownTimeout bounds one call to tear the framework down.
+	// teardownTimeout is the maximum time that one TEARDOWN call takes.
 	teardownTimeout = 10 * time.Second
-	// teardownRetry is when a teardown is tried again that no master took.
+	// teardownRetry is the delay after a teardown that no master accepted.
 	teardownRetry = 15 * time.Second
-	// maxNamed is how many of the objects that are waited for are named.
+	// maxNamed is the maximum number of dependents that a message names.
 	maxNamed = 5
 )
 
-// release lets a MesosFramework go, once nothing refers to it and Mesos has torn it
-// down. Mesos forgets its failover timeout when its own leader changes: without a
-// teardown the registration could stay for ever.
-func (r *Reconciler) release(ctx context.Context, p *pass) error {
-	if !controllerutil.ContainsFinalizer(p.framework, v1alpha1.FinalizerTeardown) {
-		p.gone = true
+// reconcileDeletion removes the finalizer once nothing refers to the MesosFramework and Mesos
+// has torn the framework down. Without a teardown the registration could stay for ever: Mesos
+// forgets the failover timeout when its own leader changes.
+func (r *Reconciler) reconcileDeletion(ctx context.Context, rc *reconcileContext) error {
+	if !controllerutil.ContainsFinalizer(rc.framework, v1alpha1.FinalizerTeardown) {
+		rc.released = true
 		return nil
 	}
-	if p.framework.Annotations[v1alpha1.AnnotationForceRelease] == "true" {
-		return r.leave(ctx, p, v1alpha1.EventForceReleased)
+	if rc.framework.Annotations[v1alpha1.AnnotationForceRelease] == "true" {
+		return r.removeFinalizer(ctx, rc, v1alpha1.EventForceReleased)
 	}
-	users, err := r.users(ctx, p.framework.Name)
+	dependents, err := r.findDependents(ctx, rc.framework.Name)
 	if err != nil {
 		return err
 	}
-	if len(users) > 0 {
-		return r.stay(ctx, p, users)
+	if len(dependents) > 0 {
+		return r.awaitDependents(ctx, rc, dependents)
 	}
-	return r.tearDown(ctx, p)
+	return r.tearDown(ctx, rc)
 }
 
-// stay keeps the session going for those that need it to be released themselves.
-func (r *Reconciler) stay(ctx context.Context, p *pass, users []string) error {
-	if err := r.serve(ctx, p); err != nil {
+// awaitDependents keeps the session while pools and nodes need it to be released themselves.
+// The tasks of a framework that Mesos has removed are recorded as gone only here: deleting
+// the MesosFramework is the decision of a person, without which a removal by mistake costs no
+// record.
+func (r *Reconciler) awaitDependents(ctx context.Context, rc *reconcileContext, dependents []string) error {
+	if err := r.reconcileFramework(ctx, rc); err != nil {
 		return err
 	}
-	if running := r.Sessions.find(p.framework.Name); running != nil && running.State().Reason == v1alpha1.ReasonFrameworkRemoved {
-		if err := r.bury(ctx, p.framework.Name); err != nil {
+	if wasRemoved(r.findSession(rc.framework.Name)) {
+		if err := r.recordOf(rc.framework.Name).RecordTasksGone(ctx); err != nil {
 			return err
 		}
 	}
-	p.set(conditionOf(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonInUse,
-		fmt.Sprintf("Deletion waits for %s. Delete the pools first.", enumerate(users))))
+	rc.setConditions(newCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonInUse,
+		fmt.Sprintf("Deletion waits for %s. Delete the pools first.", enumerate(dependents))))
 	return nil
 }
 
-// bury records the end of all tasks of a framework that Mesos has removed: it has killed
-// them, and tells nobody any more. It is done once a person has decided what follows, so
-// that a removal by mistake costs no record.
-func (r *Reconciler) bury(ctx context.Context, name string) error {
-	tasks, err := r.tasks(ctx, name)
-	if err != nil {
-		return err
-	}
-	records := r.store(name)
-	for _, task := range tasks {
-		err := records.Record(ctx, scheduler.TaskStatus{
-			TaskID: task.ID, AgentID: task.AgentID, State: scheduler.TaskGone, Source: scheduler.SourceK8sm, Reason: scheduler.ReasonFrameworkRemoved,
-			Message: "Mesos has removed the framework and all its tasks.", Time: r.Now(),
-		})
-		if err != nil && !errors.Is(err, scheduler.ErrUnknownTask) {
-			return err
-		}
-	}
-	return nil
+// wasRemoved reports whether Mesos has removed the framework of this session, which may be
+// nil.
+func wasRemoved(running *sessionEntry) bool {
+	return running != nil && running.State().Reason == scheduler.FrameworkRemoved
 }
 
-// tearDown ends the registration. Without a framework ID there is none, and none can
-// come into being once the session has ended.
-func (r *Reconciler) tearDown(ctx context.Context, p *pass) error {
-	registered, err := r.registered(ctx, p)
+// tearDown ends the registration. Without a framework ID there is none, and once the session
+// has ended, none can come into being.
+func (r *Reconciler) tearDown(ctx context.Context, rc *reconcileContext) error {
+	registered, err := r.isRegistered(ctx, rc)
 	if err != nil {
 		return err
 	}
 	if !registered {
-		if !r.Sessions.end(p.framework.Name) {
-			return nil // its end brings us back
+		if !r.endSession(rc.framework.Name) {
+			return nil // The session's end is an event, and reconciles again.
 		}
-		if registered, err = r.registered(ctx, p); err != nil || registered {
-			p.requeue = time.Millisecond
+		if registered, err = r.isRegistered(ctx, rc); err != nil || registered {
+			rc.requeue = time.Millisecond
 			return err
 		}
-		return r.leave(ctx, p, "")
+		return r.removeFinalizer(ctx, rc, "")
 	}
-	if err := r.serve(ctx, p); err != nil {
+	if err := r.reconcileFramework(ctx, rc); err != nil {
 		return err
 	}
-	running := r.Sessions.find(p.framework.Name)
+	running := r.findSession(rc.framework.Name)
 	if running == nil || !running.State().Subscribed {
-		return r.awaitMaster(ctx, p, running)
+		return r.awaitMaster(ctx, rc, running)
 	}
 	bounded, cancel := context.WithTimeout(ctx, teardownTimeout)
 	defer cancel()
 	if err := running.Teardown(bounded); err != nil {
-		p.awaitTeardown(fmt.Sprintf("The master did not take TEARDOWN: %s.", err))
+		rc.awaitTeardown(fmt.Sprintf("The master did not accept TEARDOWN: %s.", err))
 		return nil
 	}
-	return r.leave(ctx, p, v1alpha1.EventTornDown)
+	return r.removeFinalizer(ctx, rc, v1alpha1.EventTornDown)
 }
 
-// awaitMaster tells what the teardown waits for. A framework that Mesos has removed
-// needs none.
-func (r *Reconciler) awaitMaster(ctx context.Context, p *pass, running *conversation) error {
-	if running != nil && running.State().Reason == v1alpha1.ReasonFrameworkRemoved {
-		return r.leave(ctx, p, v1alpha1.EventTornDown)
+// awaitMaster reports what the teardown waits for. A framework that Mesos has removed needs
+// no teardown.
+func (r *Reconciler) awaitMaster(ctx context.Context, rc *reconcileContext, running *sessionEntry) error {
+	if wasRemoved(running) {
+		return r.removeFinalizer(ctx, rc, v1alpha1.EventTornDown)
 	}
 	why := "The session is being renewed."
-	for _, c := range p.framework.Status.Conditions {
+	for _, c := range rc.framework.Status.Conditions {
 		if c.Type == v1alpha1.ConditionSubscribed && c.Status != metav1.ConditionTrue {
 			why = c.Message
 		}
 	}
-	p.awaitTeardown("Waiting for a master to take TEARDOWN. " + why)
+	rc.awaitTeardown("Waiting for a master to accept TEARDOWN. " + why)
 	return nil
 }
 
-func (p *pass) awaitTeardown(why string) {
-	p.set(conditionOf(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTearingDown, fmt.Sprintf(
+func (rc *reconcileContext) awaitTeardown(why string) {
+	rc.setConditions(newCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTearingDown, fmt.Sprintf(
 		"%s If that Mesos cluster is gone for good, annotate this MesosFramework with %s=true.", why, v1alpha1.AnnotationForceRelease)))
-	p.requeue = teardownRetry
+	rc.requeue = teardownRetry
 }
 
-// registered tells whether Mesos ever gave the framework an ID.
-func (r *Reconciler) registered(ctx context.Context, p *pass) (bool, error) {
-	if running := r.Sessions.find(p.framework.Name); running != nil && running.State().FrameworkID != "" {
+// isRegistered reports whether Mesos ever gave the framework an ID.
+func (r *Reconciler) isRegistered(ctx context.Context, rc *reconcileContext) (bool, error) {
+	if running := r.findSession(rc.framework.Name); running != nil && running.State().FrameworkID != "" {
 		return true, nil
 	}
 	object := &v1alpha1.MesosFramework{}
-	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(p.framework), object); err != nil {
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(rc.framework), object); err != nil {
 		return false, fmt.Errorf("reading the framework ID: %w", err)
 	}
 	return object.Status.FrameworkID != "" || object.Annotations[v1alpha1.AnnotationFrameworkID] != "", nil
 }
 
-// leave removes the finalizer, and has the session end: not before, since it alone knows
-// that the teardown is done, should the finalizer take a second try. It need not have
-// ended when the MesosFramework goes: no other can begin under its name before.
-func (r *Reconciler) leave(ctx context.Context, p *pass, event string) error {
-	released := p.before.DeepCopy()
+// removeFinalizer removes the finalizer, and then ends the session. It does not end the
+// session before, because only the session knows that the teardown is done, should the
+// finalizer need a second try. The session need not have ended when the MesosFramework goes:
+// no other session can begin under its name before it has. EventReason is the reason of the
+// event to record, "" for none.
+func (r *Reconciler) removeFinalizer(ctx context.Context, rc *reconcileContext, eventReason string) error {
+	released := rc.before.DeepCopy()
 	controllerutil.RemoveFinalizer(released, v1alpha1.FinalizerTeardown)
-	patch := client.MergeFromWithOptions(p.before, client.MergeFromWithOptimisticLock{})
+	patch := client.MergeFromWithOptions(rc.before, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, released, patch); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("removing the finalizer: %w", err)
 	}
-	r.Sessions.end(p.framework.Name)
-	p.gone = true
-	r.toldReleased(p.framework, event)
+	r.endSession(rc.framework.Name)
+	rc.released = true
+	r.recordReleasedEvent(rc.framework, eventReason)
 	return nil
 }
 
-// users names the pools and nodes that refer to the framework, pools first: they are
-// what a person deletes. That there is none is believed of the API server alone.
-func (r *Reconciler) users(ctx context.Context, name string) ([]string, error) {
-	users, err := usersBy(ctx, r.Client, name)
-	if err != nil || len(users) > 0 {
-		return users, err
+// findDependents names the pools and nodes that refer to the framework, pools first, because
+// pools are what a person deletes. An empty result comes from the API server, never from the
+// cache.
+func (r *Reconciler) findDependents(ctx context.Context, name string) ([]string, error) {
+	dependents, err := listDependents(ctx, r.Client, name)
+	if err != nil || len(dependents) > 0 {
+		return dependents, err
 	}
-	return usersBy(ctx, r.Live, name)
+	return listDependents(ctx, r.Live, name)
 }
 
-func usersBy(ctx context.Context, reader client.Reader, name string) ([]string, error) {
+func listDependents(ctx context.Context, reader client.Reader, name string) ([]string, error) {
 	var pools v1alpha1.MesosNodePoolList
 	if err := reader.List(ctx, &pools); err != nil {
 		return nil, fmt.Errorf("listing MesosNodePools: %w", err)
@@ -184,20 +174,20 @@ func usersBy(ctx context.Context, reader client.Reader, name string) ([]string, 
 	if err := reader.List(ctx, &nodes); err != nil {
 		return nil, fmt.Errorf("listing MesosNodes: %w", err)
 	}
-	var ofPools, ofNodes []string
+	var poolNames, nodeNames []string
 	for i := range pools.Items {
 		if pools.Items[i].Spec.FrameworkRef.Name == name {
-			ofPools = append(ofPools, "MesosNodePool "+pools.Items[i].Name)
+			poolNames = append(poolNames, "MesosNodePool "+pools.Items[i].Name)
 		}
 	}
 	for i := range nodes.Items {
 		if nodes.Items[i].Spec.FrameworkRef.Name == name {
-			ofNodes = append(ofNodes, "MesosNode "+nodes.Items[i].Name)
+			nodeNames = append(nodeNames, "MesosNode "+nodes.Items[i].Name)
 		}
 	}
-	slices.Sort(ofPools)
-	slices.Sort(ofNodes)
-	return append(ofPools, ofNodes...), nil
+	slices.Sort(poolNames)
+	slices.Sort(nodeNames)
+	return append(poolNames, nodeNames...), nil
 }
 
 func enumerate(names []string) string {

@@ -64,7 +64,7 @@ func TestDeletionTearsTheFrameworkDown(t *testing.T) {
 	if !s.sessions[0].tornDown || !s.gone("default") {
 		t.Errorf("torn down: %t, gone: %t", s.sessions[0].tornDown, s.gone("default"))
 	}
-	s.await("the end of the session", func() bool { s.reconcile("default"); return s.reconciler.Sessions.find("default") == nil })
+	s.await("the end of the session", func() bool { s.reconcile("default"); return s.reconciler.findSession("default") == nil })
 }
 
 func TestDeletionOfAFrameworkThatNeverRegistered(t *testing.T) {
@@ -143,7 +143,7 @@ func TestATeardownIsRememberedWhenTheFinalizerTakesASecondTry(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.sessions[0].becomes(session.State{Final: true, Reason: scheduler.FrameworkRemoved, FrameworkID: "f-1"})
-	s.await("the end of the session", s.reconciler.Sessions.find("default").ended)
+	s.await("the end of the session", s.reconciler.findSession("default").Ended)
 	s.crash = &crash{n: 1}
 	_, err := s.reconciler.Reconcile(context.Background(), reconcile.Request{NamespacedName: client.ObjectKey{Name: "default"}})
 	if err == nil || s.gone("default") {
@@ -164,7 +164,7 @@ func TestAFrameworkThatIsGoneHasNoSession(t *testing.T) {
 	if err := s.client.Delete(context.Background(), f); err != nil {
 		t.Fatal(err)
 	}
-	s.await("the end of the session", func() bool { s.reconcile("default"); return s.reconciler.Sessions.find("default") == nil })
+	s.await("the end of the session", func() bool { s.reconcile("default"); return s.reconciler.findSession("default") == nil })
 }
 
 func TestEnumerate(t *testing.T) {

@@ -1,12 +1,12 @@
-// Package mesosframework keeps, for each MesosFramework, one session with its Mesos cluster.
+// Package mesosframework is the controller of MesosFrameworks: it keeps, for each one, a
+// session with its Mesos cluster.
 //
-// The Reconciler decides whether there is to be a session, and as what: it resolves
-// secrets, refuses duplicates, tears the framework down at the end, and tells in
-// conditions how the session fares. [Sessions] holds those that run, and gives them to
-// the controllers of nodes and pools. The store behind a session writes into the
-// MesosNodes what is launched before it is launched, and what became of it before it
-// is acknowledged; a payload is made of a MesosNode and of what the operator supplies.
+// The Reconciler decides whether there is to be a session, and with which configuration: it
+// reads secrets, refuses duplicates, decides on the framework ID, restarts sessions, tears
+// the framework down at the end, and reports the session's state in conditions.
 //
-// It never touches the wire: that is mesos/session's. It does not decide what is
-// launched where, nor what follows from a task's end. cmd/operator builds it.
+// Running sessions are in controllers/sessions, and what they store durably in
+// controllers/taskrecord. The Reconciler never uses the network itself: mesos/session does.
+// It does not decide what is launched where, nor what follows from a task's end.
+// controllers/setup.go makes it.
 package mesosframework

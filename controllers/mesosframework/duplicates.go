@@ -8,14 +8,15 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-// olderDuplicate returns the oldest other MesosFramework that would be the same
-// registration: a master, the name and the roles are the same. Both would compete for
-// the same resources, and nobody could tell them apart in Mesos. Nil if there is none.
+// olderDuplicate returns the oldest other MesosFramework that would be the same registration,
+// nil if there is none. Two registrations are the same if they have a master, the name and
+// the roles in common: both would compete for the same resources, and nobody could
+// distinguish them in Mesos.
 func olderDuplicate(of *v1alpha1.MesosFramework, all []v1alpha1.MesosFramework) *v1alpha1.MesosFramework {
 	var oldest *v1alpha1.MesosFramework
 	for i := range all {
 		other := &all[i]
-		if other.Name == of.Name || !sameRegistration(of.Spec, other.Spec) || !older(other, of) {
+		if other.Name == of.Name || !isSameRegistration(of.Spec, other.Spec) || !older(other, of) {
 			continue
 		}
 		if oldest == nil || older(other, oldest) {
@@ -25,21 +26,21 @@ func olderDuplicate(of *v1alpha1.MesosFramework, all []v1alpha1.MesosFramework) 
 	return oldest
 }
 
-func sameRegistration(a, b v1alpha1.MesosFrameworkSpec) bool {
-	return a.Name == b.Name && sameSet(a.Roles, b.Roles) && overlap(a.Masters, b.Masters)
+func isSameRegistration(a, b v1alpha1.MesosFrameworkSpec) bool {
+	return a.Name == b.Name && equalSets(a.Roles, b.Roles) && intersects(a.Masters, b.Masters)
 }
 
-func sameSet(a, b []string) bool {
+func equalSets(a, b []string) bool {
 	return len(a) == len(b) && !slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) })
 }
 
-func overlap(a, b []string) bool {
+func intersects(a, b []string) bool {
 	return slices.ContainsFunc(a, func(m string) bool {
 		return slices.ContainsFunc(b, func(n string) bool { return address(m) == address(n) })
 	})
 }
 
-// address of a master, or of ZooKeeper, without scheme and login.
+// address returns the address of a master, or of ZooKeeper, without scheme and login.
 func address(master string) string {
 	if _, rest, ok := strings.Cut(master, "://"); ok {
 		master = rest
@@ -50,7 +51,7 @@ func address(master string) string {
 	return strings.ToLower(master)
 }
 
-// older orders by creation, then by name, so that all agree who came first.
+// older orders by creation, then by name, so that all reconciliations agree on the order.
 func older(a, b *v1alpha1.MesosFramework) bool {
 	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
 		return a.Name < b.Name
@@ -58,8 +59,8 @@ func older(a, b *v1alpha1.MesosFramework) bool {
 	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
-func duplicateOf(other *v1alpha1.MesosFramework) *problem {
-	return &problem{v1alpha1.ReasonDuplicateFramework, fmt.Sprintf(
-		"MesosFramework %q is older and has a master, the name %q and the roles in common with this one: pools can refer to that one. Change the name or the roles of one of them if two registrations are meant.",
+func duplicateOf(other *v1alpha1.MesosFramework) *terminalError {
+	return &terminalError{v1alpha1.ReasonDuplicateFramework, fmt.Sprintf(
+		"MesosFramework %q is older and has a master, the name %q and the roles in common with this one: let pools refer to that one. If two registrations are intended, change the name or the roles of one of them.",
 		other.Name, other.Spec.Name)}
 }

@@ -7,33 +7,40 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-// tell tells of a subscription that was won or lost by the pass.
-func (r *Reconciler) tell(p *pass) {
-	was := meta.IsStatusConditionTrue(p.before.Status.Conditions, v1alpha1.ConditionSubscribed)
-	is := meta.FindStatusCondition(p.framework.Status.Conditions, v1alpha1.ConditionSubscribed)
-	if is == nil || was == meta.IsStatusConditionTrue(p.framework.Status.Conditions, v1alpha1.ConditionSubscribed) {
+// Actions of events: what the operator was doing.
+const (
+	actionSubscribing = "Subscribing"
+	actionTearingDown = "TearingDown"
+)
+
+// recordSubscriptionEvent records that the reconciliation found a subscription won or lost.
+func (r *Reconciler) recordSubscriptionEvent(rc *reconcileContext) {
+	wasSubscribed := meta.IsStatusConditionTrue(rc.before.Status.Conditions, v1alpha1.ConditionSubscribed)
+	subscribed := meta.FindStatusCondition(rc.framework.Status.Conditions, v1alpha1.ConditionSubscribed)
+	if subscribed == nil || wasSubscribed == meta.IsStatusConditionTrue(rc.framework.Status.Conditions, v1alpha1.ConditionSubscribed) {
 		return
 	}
-	if was {
-		r.Recorder.Eventf(p.framework, nil, corev1.EventTypeWarning, v1alpha1.EventDisconnected, "Subscribing", "%s: %s", is.Reason, is.Message)
+	if wasSubscribed {
+		r.Recorder.Eventf(rc.framework, nil, corev1.EventTypeWarning, v1alpha1.EventDisconnected, actionSubscribing, "%s: %s", subscribed.Reason, subscribed.Message)
 		return
 	}
-	r.Recorder.Eventf(p.framework, nil, corev1.EventTypeNormal, v1alpha1.EventSubscribed, "Subscribing", "%s", is.Message)
+	r.Recorder.Eventf(rc.framework, nil, corev1.EventTypeNormal, v1alpha1.EventSubscribed, actionSubscribing, "%s", subscribed.Message)
 }
 
-// toldReleased tells how the framework went; one that never was in Mesos goes silently.
-func (r *Reconciler) toldReleased(framework *v1alpha1.MesosFramework, event string) {
-	switch event {
+// recordReleasedEvent records how the framework was released. A framework that never
+// registered with Mesos has no event.
+func (r *Reconciler) recordReleasedEvent(framework *v1alpha1.MesosFramework, reason string) {
+	switch reason {
 	case v1alpha1.EventTornDown:
-		r.Recorder.Eventf(framework, nil, corev1.EventTypeNormal, event, "TearingDown", "Framework %s was removed from Mesos.", framework.Status.FrameworkID)
+		r.Recorder.Eventf(framework, nil, corev1.EventTypeNormal, reason, actionTearingDown, "Framework %s was removed from Mesos.", framework.Status.FrameworkID)
 	case v1alpha1.EventForceReleased:
-		r.Recorder.Eventf(framework, nil, corev1.EventTypeWarning, event, "TearingDown",
-			"A person let it go without a teardown: Mesos may keep framework %s and its tasks until the failover timeout.", framework.Status.FrameworkID)
+		r.Recorder.Eventf(framework, nil, corev1.EventTypeWarning, reason, actionTearingDown,
+			"The MesosFramework was released without a teardown, as its annotation asks: Mesos may keep framework %s and its tasks until the failover timeout.", framework.Status.FrameworkID)
 	}
 }
 
-// toldRecreated tells that a registration was given up for another.
-func (r *Reconciler) toldRecreated(framework *v1alpha1.MesosFramework, removed string) {
-	r.Recorder.Eventf(framework, nil, corev1.EventTypeWarning, v1alpha1.EventRecreated, "Subscribing",
-		"Mesos had removed framework %s with all its tasks: another registration is made, and the nodes are replaced.", removed)
+// recordRecreatedEvent records that a registration was given up for a new one.
+func (r *Reconciler) recordRecreatedEvent(framework *v1alpha1.MesosFramework, removedID string) {
+	r.Recorder.Eventf(framework, nil, corev1.EventTypeWarning, v1alpha1.EventRecreated, actionSubscribing,
+		"Mesos had removed framework %s with all its tasks: it is registered anew, and the nodes are replaced.", removedID)
 }

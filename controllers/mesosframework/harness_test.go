@@ -20,7 +20,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/identity"
+	"github.com/k8sm/k8sm/controllers/bootstraptoken"
+	"github.com/k8sm/k8sm/controllers/sessions"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
@@ -176,16 +177,16 @@ func (c *crash) at(write func() error) error {
 // start starts an operator; one that ran before is no more.
 func (s *story) start() {
 	s.t.Helper()
-	sessions := NewSessions()
-	s.t.Cleanup(sessions.close)
+	registry := sessions.NewRegistry()
+	s.t.Cleanup(registry.Close)
 	s.reconciler = NewReconciler(Options{
-		Client: s.client, Live: s.client, Sessions: sessions, Tokens: identity.Tokens{Writer: s.client},
-		Supplies: supplies(), Recorder: s.recorder, Now: func() time.Time { return s.now }, Namespace: "k8sm-system",
+		Client: s.client, Live: s.client, Sessions: registry, Tokens: bootstraptoken.Issuer{Writer: s.client},
+		NodeDefaults: nodeDefaults(), Recorder: s.recorder, Now: func() time.Time { return s.now }, Namespace: "k8sm-system",
 		Dial: s.dial,
 	})
 }
 
-func (s *story) dial(config session.Config) (Session, error) {
+func (s *story) dial(config session.Config) (sessions.Session, error) {
 	made := s.next
 	if made == nil {
 		made = &fakeSession{}
@@ -310,8 +311,8 @@ func newNode(changes ...func(*v1alpha1.MesosNode)) *v1alpha1.MesosNode {
 	return n
 }
 
-func supplies() Supplies {
-	return Supplies{
+func nodeDefaults() NodeDefaults {
+	return NodeDefaults{
 		Runtime: Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{
 			{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: "http://files.example/k8sm/executor?v=1", SHA256: digest1},
 			{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/kubelet", SHA256: digest2},

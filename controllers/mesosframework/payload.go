@@ -21,8 +21,8 @@ const killGrace = 30 * time.Second
 // labelNode is the Mesos label that says what MesosNode a task is for.
 const labelNode = "k8sm.io/node"
 
-// Supplies are what the operator gives to every node.
-type Supplies struct {
+// NodeDefaults are what the operator gives to every node.
+type NodeDefaults struct {
 	// Runtime is what a node is made of.
 	Runtime Runtime
 	// APIServer is the URL at which nodes reach the Kubernetes API, CAData the PEM of
@@ -40,16 +40,16 @@ type Supplies struct {
 	StateDir string
 }
 
-// payload makes what a node's task is launched with. The node's status.task is the
-// intent that it is made for.
-func payload(n *v1alpha1.MesosNode, intent scheduler.Intent, supplies Supplies, token string) (scheduler.Payload, error) {
-	runtime := supplies.Runtime.with(n.Spec.Template.Spec.Runtime)
+// Payload returns what a node's task is launched with. The node's status.task is the intent
+// that it is made for. Token is the bootstrap token as a kubelet presents it.
+func (d NodeDefaults) Payload(n *v1alpha1.MesosNode, intent scheduler.Intent, token string) (scheduler.Payload, error) {
+	runtime := d.Runtime.with(n.Spec.Template.Spec.Runtime)
 	command, uri, err := start(runtime.artifact(nodeapi.ArtifactExecutor))
 	if err != nil {
 		return scheduler.Payload{}, err
 	}
 	overhead := overheadOf(n)
-	message, err := launch(n, intent, supplies, token)
+	message, err := launch(n, intent, d, token)
 	if err != nil {
 		return scheduler.Payload{}, err
 	}
@@ -69,7 +69,7 @@ func payload(n *v1alpha1.MesosNode, intent scheduler.Intent, supplies Supplies, 
 	}, nil
 }
 
-func launch(n *v1alpha1.MesosNode, intent scheduler.Intent, supplies Supplies, token string) (*nodeapi.LaunchSpec, error) {
+func launch(n *v1alpha1.MesosNode, intent scheduler.Intent, defaults NodeDefaults, token string) (*nodeapi.LaunchSpec, error) {
 	if len(intent.Ports) < 2 {
 		return nil, fmt.Errorf("making the launch message: the offer brings %d ports, not 2", len(intent.Ports))
 	}
@@ -81,13 +81,13 @@ func launch(n *v1alpha1.MesosNode, intent scheduler.Intent, supplies Supplies, t
 	if err != nil {
 		return nil, fmt.Errorf("making the launch message: %w", err)
 	}
-	runtime := supplies.Runtime.with(n.Spec.Template.Spec.Runtime)
+	runtime := defaults.Runtime.with(n.Spec.Template.Spec.Runtime)
 	message := &nodeapi.LaunchSpec{
 		NodeName:         n.Name,
 		ProviderID:       mesosnode.ProviderID(intent.AgentID, intent.TaskID),
-		APIServer:        supplies.APIServer,
-		CAData:           supplies.CAData,
-		ClientCAData:     supplies.ClientCAData,
+		APIServer:        defaults.APIServer,
+		CAData:           defaults.CAData,
+		ClientCAData:     defaults.ClientCAData,
 		BootstrapToken:   token,
 		Labels:           mesosnode.Labels(n),
 		CPUs:             intent.Resources.CPUs,
@@ -98,9 +98,9 @@ func launch(n *v1alpha1.MesosNode, intent scheduler.Intent, supplies Supplies, t
 		StreamPort:       intent.Ports[1],
 		KubeletConfig:    config,
 		StaticPods:       pods,
-		ClusterDNS:       supplies.ClusterDNS,
-		ClusterDomain:    supplies.ClusterDomain,
-		StateDir:         supplies.StateDir,
+		ClusterDNS:       defaults.ClusterDNS,
+		ClusterDomain:    defaults.ClusterDomain,
+		StateDir:         defaults.StateDir,
 		CacheMiB:         runtime.cacheMiB(),
 		ContainerRuntime: runtime.ContainerRuntime,
 		RuntimeSocket:    runtime.RuntimeSocket,

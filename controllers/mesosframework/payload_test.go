@@ -24,7 +24,7 @@ func launched(changes ...func(*v1alpha1.MesosNode)) *v1alpha1.MesosNode {
 }
 
 func TestPayload(t *testing.T) {
-	got, err := payload(launched(), newIntent(), supplies(), token)
+	got, err := nodeDefaults().Payload(launched(), newIntent(), token)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestATemplateChoosesRuntimeAndNetwork(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			n, s := launched(), supplies()
+			n, s := launched(), nodeDefaults()
 			s.Runtime.RuntimeSocket, s.Runtime.CNI = test.operator.RuntimeSocket, test.operator.CNI
 			n.Spec.Template.Spec.Runtime.RuntimeSocket, n.Spec.Template.Spec.Runtime.CNI = test.template.RuntimeSocket, test.template.CNI
 			message, err := launch(n, newIntent(), s, token)
@@ -103,7 +103,7 @@ func TestATemplateChoosesRuntimeAndNetwork(t *testing.T) {
 }
 
 func TestATokenIsNowhereButInTheData(t *testing.T) {
-	got, err := payload(launched(), newIntent(), supplies(), token)
+	got, err := nodeDefaults().Payload(launched(), newIntent(), token)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestPayloadRefuses(t *testing.T) {
 	tests := map[string]struct {
 		node     func(*v1alpha1.MesosNode)
 		intent   func(*scheduler.Intent)
-		supplies func(*Supplies)
+		defaults func(*NodeDefaults)
 		want     string
 	}{
 		"an offer that brought one port": {
@@ -128,6 +128,10 @@ func TestPayloadRefuses(t *testing.T) {
 			intent: func(i *scheduler.Intent) { i.Address = "" },
 			want:   `address "" is not an IP address`,
 		},
+		"an agent that took its address from /etc/hosts": {
+			intent: func(i *scheduler.Intent) { i.Address = "127.0.1.1" },
+			want:   "start the agent with --ip=",
+		},
 		"a kubelet configuration that cannot be": {
 			node: func(n *v1alpha1.MesosNode) { n.Spec.Template.Spec.Kubelet.Config.Raw = []byte(`{"maxPod": 30}`) },
 			want: `unknown field "maxPod"`,
@@ -137,7 +141,7 @@ func TestPayloadRefuses(t *testing.T) {
 			want: "not a Pod",
 		},
 		"a runtime without executor": {
-			supplies: func(s *Supplies) { s.Runtime.Artifacts = s.Runtime.Artifacts[1:] },
+			defaults: func(s *NodeDefaults) { s.Runtime.Artifacts = s.Runtime.Artifacts[1:] },
 			want:     "there is no artifact named executor",
 		},
 		"an executor in an archive": {
@@ -147,23 +151,23 @@ func TestPayloadRefuses(t *testing.T) {
 			want: "of type Archive, not Binary",
 		},
 		"an executor that is a folder": {
-			supplies: func(s *Supplies) { s.Runtime.Artifacts[0].URI = "http://files.example/" },
+			defaults: func(s *NodeDefaults) { s.Runtime.Artifacts[0].URI = "http://files.example/" },
 			want:     "names no file",
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			n, intent, supplies := launched(), newIntent(), supplies()
+			n, intent, defaults := launched(), newIntent(), nodeDefaults()
 			if test.node != nil {
 				test.node(n)
 			}
 			if test.intent != nil {
 				test.intent(&intent)
 			}
-			if test.supplies != nil {
-				test.supplies(&supplies)
+			if test.defaults != nil {
+				test.defaults(&defaults)
 			}
-			_, err := payload(n, intent, supplies, token)
+			_, err := defaults.Payload(n, intent, token)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -248,7 +252,7 @@ func TestMissing(t *testing.T) {
 }
 
 func TestAPoolOverridesByName(t *testing.T) {
-	operator := supplies().Runtime
+	operator := nodeDefaults().Runtime
 	merged := operator.with(v1alpha1.NodeRuntime{SandboxImage: "pause:1", Artifacts: []v1alpha1.Artifact{
 		{Name: "kubelet", Type: "Binary", URI: "file:///opt/kubelet-1.36", SHA256: digest1},
 		{Name: "tool", Type: "Binary", URI: "file:///opt/tool", SHA256: digest2},
@@ -295,13 +299,13 @@ func TestKubeletOfATemplate(t *testing.T) {
 }
 
 func TestMirrorStandsForTheNetwork(t *testing.T) {
-	given := supplies()
+	given := nodeDefaults()
 	given.Runtime.Mirror = "https://mirror.internal/k8sm/"
 	given.Runtime.CacheSize = new(resource.MustParse("5Gi"))
 	n := launched(func(n *v1alpha1.MesosNode) {
 		n.Spec.Template.Spec.Runtime.Artifacts = []v1alpha1.Artifact{{Name: "runc", Type: "Binary", URI: "https://me:secret@files.example:8443/a%20b/runc", SHA256: digest2}}
 	})
-	got, err := payload(n, newIntent(), given, token)
+	got, err := given.Payload(n, newIntent(), token)
 	if err != nil {
 		t.Fatal(err)
 	}

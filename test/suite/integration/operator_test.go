@@ -53,7 +53,7 @@ func startOperator() {
 	Expect(controllers.Setup(mgr, controllers.Options{
 		Namespace: namespace,
 		Hostname:  "operator-0",
-		Supplies: mesosframework.Supplies{
+		NodeDefaults: mesosframework.NodeDefaults{
 			Runtime: mesosframework.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{
 				{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/executor", SHA256: digest},
 				{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/kubelet", SHA256: digest},

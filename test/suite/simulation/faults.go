@@ -24,9 +24,9 @@ var faults = []fault{
 	},
 	{
 		name: "ACCEPT although the intent was not written",
-		file: "controllers/mesosframework/store.go",
-		old:  "	if err != nil {\n		return scheduler.Payload{}, fmt.Errorf(\"preparing %s: %w\", intent.TaskID, err)\n	}\n	if err := s.tokens.Issue",
-		new:  "	if err != nil {\n		return made, nil\n	}\n	if err := s.tokens.Issue",
+		file: "controllers/taskrecord/store.go",
+		old:  "	if err != nil {\n		return scheduler.Payload{}, fmt.Errorf(\"preparing %s: %w\", intent.TaskID, err)\n	}\n	if err := s.Tokens.Issue",
+		new:  "	if err != nil {\n		return payload, nil\n	}\n	if err := s.Tokens.Issue",
 		by:   "^I[12]:",
 	},
 	{
@@ -38,8 +38,8 @@ var faults = []fault{
 	},
 	{
 		name: "forget the framework ID at a restart",
-		file: "controllers/mesosframework/begin.go",
-		old:  "	wanted.info.ID = id\n",
+		file: "controllers/mesosframework/start.go",
+		old:  "	spec.info.ID = id\n",
 		new:  "	_ = id\n",
 		by:   "^I9",
 	},
@@ -171,7 +171,7 @@ var faults = []fault{
 	},
 	{
 		name: "forget the tasks on record at a restart",
-		file: "controllers/mesosframework/begin.go",
+		file: "controllers/mesosframework/start.go",
 		old:  "		Tasks:        tasks,\n",
 		new:  "		Tasks:        tasks[:0],\n",
 		by:   "^I3|not converge",

@@ -28,6 +28,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers"
 	"github.com/k8sm/k8sm/controllers/mesosframework"
+	"github.com/k8sm/k8sm/controllers/sessions"
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
@@ -52,8 +53,8 @@ func newMapper() meta.RESTMapper {
 	return m
 }
 
-// supplies are what nodes are given: names of things that nobody fetches here.
-var supplies = mesosframework.Supplies{
+// nodeDefaults are what nodes are given: names of things that nobody fetches here.
+var nodeDefaults = mesosframework.NodeDefaults{
 	Runtime: mesosframework.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{
 		{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/executor", SHA256: digest},
 		{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/kubelet", SHA256: digest},
@@ -133,10 +134,10 @@ func (w *world) manager(p *process) (ctrl.Manager, error) {
 	err = controllers.Setup(powered{mgr, reader, w}, controllers.Options{
 		Namespace:    operatorNamespace,
 		Hostname:     p.name,
-		Supplies:     supplies,
+		NodeDefaults: nodeDefaults,
 		Now:          time.Now,
 		MaySubscribe: lock.maySubscribe,
-		Dial: func(c session.Config) (mesosframework.Session, error) {
+		Dial: func(c session.Config) (sessions.Session, error) {
 			c.Dial = func(ctx context.Context, _, address string) (net.Conn, error) {
 				return w.network.dial(ctx, p, address)
 			}

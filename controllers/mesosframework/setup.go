@@ -25,34 +25,35 @@ import (
 const (
 	// fieldFramework indexes MesosNodes by the name of their MesosFramework.
 	fieldFramework = "k8sm.framework"
-	// gather is how long nodes that come and go are gathered before they are counted.
-	gather = time.Second
-	// concurrency is how many MesosFrameworks are looked at side by side: a teardown may
-	// take a while, and must not hold up the others.
-	concurrency = 4
+	// countDelay is the delay between the creation or end of a node and the next count: a
+	// thousand nodes do not cause a thousand reconciliations.
+	countDelay = time.Second
+	// maxConcurrent is the number of MesosFrameworks that are reconciled at the same time. A
+	// teardown may take a while, and must not delay the others.
+	maxConcurrent = 4
 )
 
-// SetupWithManager makes the manager run the Reconciler. Sessions are added by whoever
-// made them.
+// SetupWithManager makes the manager run the Reconciler. It does not add the sessions to the
+// manager; the caller does.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.MesosNode{}, fieldFramework, frameworkOf); err != nil {
 		return fmt.Errorf("indexing MesosNodes: %w", err)
 	}
-	// Its own writes are looked at, too: a look by a cache that lagged may have found the
-	// status as it should be when it was not any more.
+	// The Reconciler's own writes cause a reconciliation, too: a reconciliation with a cache
+	// that lagged may have found a correct status that was no longer there.
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("mesosframework").
 		For(&v1alpha1.MesosFramework{}).
-		Watches(&v1alpha1.MesosFramework{}, handler.EnqueueRequestsFromMapFunc(r.others), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.MesosNodePool{}, gathered(), builder.WithPredicates(comesOrGoes())).
-		Watches(&v1alpha1.MesosNode{}, gathered(), builder.WithPredicates(comesOrGoes())).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.holders)).
-		WatchesRawSource(source.Channel(r.Sessions.frameworks, &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
+		Watches(&v1alpha1.MesosFramework{}, handler.EnqueueRequestsFromMapFunc(r.toOtherFrameworks), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.MesosNodePool{}, delayed(), builder.WithPredicates(createdOrDeleted())).
+		Watches(&v1alpha1.MesosNode{}, delayed(), builder.WithPredicates(createdOrDeleted())).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.toFrameworksWithSecret)).
+		WatchesRawSource(source.Channel(r.Sessions.FrameworkChanges(), &handler.EnqueueRequestForObject{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: maxConcurrent}).
 		Complete(r)
 }
 
-// frameworkOf names the MesosFramework that a pool or a node refers to.
+// frameworkOf returns the name of the MesosFramework that a pool or a node refers to.
 func frameworkOf(object client.Object) []string {
 	switch o := object.(type) {
 	case *v1alpha1.MesosNodePool:
@@ -63,18 +64,18 @@ func frameworkOf(object client.Object) []string {
 	return nil
 }
 
-// comesOrGoes passes an object's creation and its end: what is counted and waited for.
-func comesOrGoes() predicate.Predicate {
+// createdOrDeleted drops updates: nodes are counted, and deletion waits for their end.
+func createdOrDeleted() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
 }
 
-// gathered looks at the framework of an object a little after the object came or went: a
-// thousand nodes are not a thousand looks.
-func gathered() handler.EventHandler {
+// delayed reconciles the framework of an object countDelay after the object was created or
+// deleted.
+func delayed() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	enqueue := func(object client.Object, q queue) {
 		for _, name := range frameworkOf(object) {
-			q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}, gather)
+			q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}, countDelay)
 		}
 	}
 	return handler.Funcs{
@@ -83,24 +84,25 @@ func gathered() handler.EventHandler {
 	}
 }
 
-// others maps a MesosFramework to those that it may be a duplicate of, or they of it.
-func (r *Reconciler) others(ctx context.Context, object client.Object) []reconcile.Request {
-	return r.matching(ctx, func(f *v1alpha1.MesosFramework) bool { return f.Name != object.GetName() })
+// toOtherFrameworks maps a MesosFramework to all others, because one may be a duplicate of
+// another.
+func (r *Reconciler) toOtherFrameworks(ctx context.Context, object client.Object) []reconcile.Request {
+	return r.requestsFor(ctx, func(f *v1alpha1.MesosFramework) bool { return f.Name != object.GetName() })
 }
 
-// holders maps a secret to the MesosFrameworks that name it.
-func (r *Reconciler) holders(ctx context.Context, object client.Object) []reconcile.Request {
+// toFrameworksWithSecret maps a secret to the MesosFrameworks that name it.
+func (r *Reconciler) toFrameworksWithSecret(ctx context.Context, object client.Object) []reconcile.Request {
 	if object.GetNamespace() != r.Namespace {
 		return nil
 	}
-	return r.matching(ctx, func(f *v1alpha1.MesosFramework) bool {
+	return r.requestsFor(ctx, func(f *v1alpha1.MesosFramework) bool {
 		credentials, tls := f.Spec.Credentials, f.Spec.TLS
 		return credentials != nil && credentials.SecretRef.Name == object.GetName() ||
 			tls != nil && tls.SecretRef.Name == object.GetName()
 	})
 }
 
-func (r *Reconciler) matching(ctx context.Context, match func(*v1alpha1.MesosFramework) bool) []reconcile.Request {
+func (r *Reconciler) requestsFor(ctx context.Context, match func(*v1alpha1.MesosFramework) bool) []reconcile.Request {
 	var all v1alpha1.MesosFrameworkList
 	if err := r.Client.List(ctx, &all); err != nil {
 		log.FromContext(ctx).Error(err, "Listing MesosFrameworks failed")

@@ -99,13 +99,13 @@ func TestASecretThatDisappearsEndsNoSession(t *testing.T) {
 	}
 	s.reconcile("default")
 	if status, reason, message := s.condition("default", v1alpha1.ConditionReady); status != metav1.ConditionFalse ||
-		reason != v1alpha1.ReasonSecretNotFound || !contains(message, `names the secret "login"`, "The session that is on goes on with what it has.") {
+		reason != v1alpha1.ReasonSecretNotFound || !contains(message, `names the secret "login"`, "The running session continues with its previous configuration.") {
 		t.Errorf("Ready is %s %s: %s", status, reason, message)
 	}
 	if status, _, _ := s.condition("default", v1alpha1.ConditionSubscribed); status != metav1.ConditionTrue {
 		t.Errorf("Subscribed is %s", status)
 	}
-	if running := s.reconciler.Sessions.find("default"); running == nil || running.ended() || len(s.sessions) != 1 {
+	if running := s.reconciler.findSession("default"); running == nil || running.Ended() || len(s.sessions) != 1 {
 		t.Error("the session was ended")
 	}
 }
@@ -159,7 +159,7 @@ func TestAnIDThatAnotherTookIsTakenBackWithinBounds(t *testing.T) {
 	if again := s.reconcile("default"); again != 0 || len(s.sessions) != 4 {
 		t.Errorf("the fight goes on after %s, with %d sessions", again, len(s.sessions))
 	}
-	if _, reason, message := s.condition("default", v1alpha1.ConditionReady); reason != v1alpha1.ReasonFailedOver || !contains(message, "see to it that only one does") {
+	if _, reason, message := s.condition("default", v1alpha1.ConditionReady); reason != v1alpha1.ReasonFailedOver || !contains(message, "make sure that only one does") {
 		t.Errorf("Ready is %s: %s", reason, message)
 	}
 }

@@ -1,4 +1,4 @@
-package mesosframework
+package taskrecord
 
 import (
 	"context"
@@ -6,54 +6,25 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/identity"
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-func (s *story) store() *store {
-	return &store{
-		framework: "default", client: s.client, live: s.client, tokens: identity.Tokens{Writer: s.client},
-		supplies: supplies(), now: func() time.Time { return s.now },
-	}
-}
-
-func (s *story) tokens() []string {
-	s.t.Helper()
-	var secrets corev1.SecretList
-	if err := s.client.List(context.Background(), &secrets, client.InNamespace("kube-system")); err != nil {
-		s.t.Fatal(err)
-	}
-	var out []string
-	for _, secret := range secrets.Items {
-		out = append(out, strings.TrimPrefix(secret.Name, "bootstrap-token-"))
-	}
-	return out
-}
-
 func TestPrepareWritesTheIntentThenIssuesTheToken(t *testing.T) {
-	s := begin(t, newFramework("default"), newNode())
-	made, err := s.store().Prepare(context.Background(), newIntent())
+	c := newCluster(t, newFramework(), newNode())
+	payload, err := c.store().Prepare(context.Background(), newIntent())
 	if err != nil {
 		t.Fatal(err)
 	}
-	message, err := nodeapi.DecodeLaunchSpec(made.Data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, _, _ := strings.Cut(message.BootstrapToken, ".")
-	got := s.node().Status.Task
+	id, _, _ := strings.Cut(string(payload.Data), ".")
+	got := c.node().Status.Task
 	want := &v1alpha1.MesosTask{
 		ID: taskID, AgentID: "S1", AgentHostname: "agent-1.example", AgentAddress: "10.1.2.3", KubeletPort: 31000,
 		Region: "eu", Zone: "eu-1", BootstrapTokenID: id, IntentTime: metav1.NewTime(noon.Local()),
@@ -61,7 +32,7 @@ func TestPrepareWritesTheIntentThenIssuesTheToken(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b metav1.Time) bool { return a.Equal(&b) })); diff != "" {
 		t.Errorf("task (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{id}, s.tokens()); diff != "" {
+	if diff := cmp.Diff([]string{id}, c.tokens()); diff != "" {
 		t.Errorf("tokens (-want +got):\n%s", diff)
 	}
 }
@@ -98,52 +69,49 @@ func TestPrepareRefuses(t *testing.T) {
 			want: scheduler.ErrUnknownTask.Error(),
 		},
 		"what no node could be made of": {
-			node: newNode(), intent: func(i *scheduler.Intent) { i.Address = "" }, want: "is not an IP address",
-		},
-		"an agent that took its address from /etc/hosts": {
-			node: newNode(), intent: func(i *scheduler.Intent) { i.Address = "127.0.1.1" }, want: "start the agent with --ip=",
+			node: newNode(), intent: func(i *scheduler.Intent) { i.Address = "" }, want: "the agent has no address",
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			objects := []client.Object{newFramework("default")}
+			objects := []client.Object{newFramework()}
 			if test.node != nil {
 				objects = append(objects, test.node)
 			}
-			s := begin(t, objects...)
+			c := newCluster(t, objects...)
 			intent := newIntent()
 			if test.intent != nil {
 				test.intent(&intent)
 			}
-			_, err := s.store().Prepare(context.Background(), intent)
+			_, err := c.store().Prepare(context.Background(), intent)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
-			if s.writes > 0 || len(s.tokens()) > 0 {
-				t.Errorf("it wrote %d times and issued %v", s.writes, s.tokens())
+			if c.writes > 0 || len(c.tokens()) > 0 {
+				t.Errorf("it wrote %d times and issued %v", c.writes, c.tokens())
 			}
 		})
 	}
 }
 
 func TestPrepareLooksAgainAfterAConflict(t *testing.T) {
-	s := begin(t, newFramework("default"), newNode())
-	s.conflicts = 3
-	if _, err := s.store().Prepare(context.Background(), newIntent()); err != nil {
+	c := newCluster(t, newFramework(), newNode())
+	c.conflicts = 3
+	if _, err := c.store().Prepare(context.Background(), newIntent()); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.tokens(); len(got) != 1 || s.node().Status.Task.BootstrapTokenID != got[0] {
-		t.Errorf("tokens are %v, on record is %q", got, s.node().Status.Task.BootstrapTokenID)
+	if got := c.tokens(); len(got) != 1 || c.node().Status.Task.BootstrapTokenID != got[0] {
+		t.Errorf("tokens are %v, on record is %q", got, c.node().Status.Task.BootstrapTokenID)
 	}
 }
 
 func TestNothingIsPreparedBecauseACacheLags(t *testing.T) {
-	s := begin(t, newFramework("default"), newNode(func(n *v1alpha1.MesosNode) {
+	c := newCluster(t, newFramework(), newNode(func(n *v1alpha1.MesosNode) {
 		n.Status.Task = &v1alpha1.MesosTask{ID: taskID, AgentID: "S2", State: "TASK_STAGING"}
 	}))
-	stale := begin(t, newNode(func(n *v1alpha1.MesosNode) { n.ResourceVersion = "1" }))
-	store := s.store()
-	store.client = interceptor.NewClient(s.client, interceptor.Funcs{
+	stale := newCluster(t, newNode(func(n *v1alpha1.MesosNode) { n.ResourceVersion = "1" }))
+	store := c.store()
+	store.Client = interceptor.NewClient(c.client, interceptor.Funcs{
 		Get: func(ctx context.Context, _ client.WithWatch, key client.ObjectKey, into client.Object, opts ...client.GetOption) error {
 			return stale.client.Get(ctx, key, into, opts...)
 		},
@@ -152,7 +120,7 @@ func TestNothingIsPreparedBecauseACacheLags(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "already") {
 		t.Errorf("got %v, want a refusal", err)
 	}
-	if s.node().Status.Task.AgentID != "S2" {
+	if c.node().Status.Task.AgentID != "S2" {
 		t.Error("the task on record was replaced")
 	}
 }
@@ -256,118 +224,32 @@ func TestRecord(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t, newNode(func(n *v1alpha1.MesosNode) { n.Status.Task = test.task }))
-			err := s.store().Record(context.Background(), test.status)
+			c := newCluster(t, newNode(func(n *v1alpha1.MesosNode) { n.Status.Task = test.task }))
+			err := c.store().Record(context.Background(), test.status)
 			if !errors.Is(err, test.err) {
 				t.Errorf("got error %v, want %v", err, test.err)
 			}
 			sameTime := cmp.Comparer(func(a, b metav1.Time) bool { return a.Equal(&b) })
-			if diff := cmp.Diff(test.want, s.node().Status.Task, sameTime); diff != "" {
+			if diff := cmp.Diff(test.want, c.node().Status.Task, sameTime); diff != "" {
 				t.Errorf("task (-want +got):\n%s", diff)
 			}
-			if s.writes != test.writes {
-				t.Errorf("wrote %d times, want %d", s.writes, test.writes)
+			if c.writes != test.writes {
+				t.Errorf("wrote %d times, want %d", c.writes, test.writes)
 			}
 		})
 	}
 }
 
 func TestTheTokenOfALaunchThatFailedIsRevoked(t *testing.T) {
-	s := begin(t, newFramework("default"), newNode())
-	if _, err := s.store().Prepare(context.Background(), newIntent()); err != nil {
+	c := newCluster(t, newFramework(), newNode())
+	if _, err := c.store().Prepare(context.Background(), newIntent()); err != nil {
 		t.Fatal(err)
 	}
 	status := scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskDropped, Reason: scheduler.ReasonInvalidOffers}
-	if err := s.store().Record(context.Background(), status); err != nil {
+	if err := c.store().Record(context.Background(), status); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.tokens(); len(got) > 0 {
+	if got := c.tokens(); len(got) > 0 {
 		t.Errorf("tokens are left: %v", got)
-	}
-}
-
-func TestStoreFrameworkID(t *testing.T) {
-	ctx := context.Background()
-	s := begin(t, newFramework("default"))
-	s.conflicts = 2
-	for range 2 { // the second time it is there
-		if err := s.store().StoreFrameworkID(ctx, "f-1"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := s.framework("default").Status.FrameworkID; got != "f-1" || s.writes != 3 {
-		t.Errorf("the ID is %q after %d writes", got, s.writes)
-	}
-	if err := s.store().StoreFrameworkID(ctx, "f-2"); err == nil || s.framework("default").Status.FrameworkID != "f-1" {
-		t.Errorf("the ID was replaced: %v", err)
-	}
-	s = begin(t)
-	if err := s.store().StoreFrameworkID(ctx, "f-1"); !apierrors.IsNotFound(err) {
-		t.Errorf("got %v, want not found", err)
-	}
-}
-
-func TestTrim(t *testing.T) {
-	for name, text := range map[string]string{
-		"short":           "exit 1",
-		"long":            strings.Repeat("a", 2*maxMessage),
-		"long, in Greek":  strings.Repeat("α", maxMessage),
-		"not text at all": "\xff\xfe",
-	} {
-		got := trim(text)
-		if len(got) > maxMessage || !utf8.ValidString(got) || name == "short" && got != text {
-			t.Errorf("%s: %d bytes, valid: %t", name, len(got), utf8.ValidString(got))
-		}
-	}
-}
-
-// Logs and exec come from the API server, with a certificate that may be of another
-// authority than the API server's own.
-func TestNodesKnowTheAuthorityOfTheirClients(t *testing.T) {
-	published := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "extension-apiserver-authentication"},
-		Data:       map[string]string{"client-ca-file": "of clients"},
-	}
-	refusing := func(err error) interceptor.Funcs {
-		return interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
-			if _, ok := object.(*corev1.ConfigMap); ok {
-				return err
-			}
-			return c.Get(ctx, key, object, opts...)
-		}}
-	}
-	for name, test := range map[string]struct {
-		objects []client.Object
-		answers interceptor.Funcs
-		want    string
-		err     string
-	}{
-		"published":         {objects: []client.Object{published}, want: "of clients"},
-		"not published":     {},
-		"not for us":        {answers: refusing(apierrors.NewForbidden(corev1.Resource("configmaps"), published.Name, errors.New("no role")))},
-		"not to be had now": {answers: refusing(apierrors.NewTimeoutError("busy", 1)), err: "reading the authority of the API server's clients: Timeout: busy"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := begin(t, append(test.objects, newFramework("default"), newNode())...)
-			s.reconciler.Live = interceptor.NewClient(s.client, test.answers)
-			_, err := s.reconciler.Reconcile(context.Background(), reconcile.Request{NamespacedName: client.ObjectKey{Name: "default"}})
-			if test.err != "" {
-				if err == nil || err.Error() != test.err || len(s.sessions) > 0 {
-					t.Errorf("got %v and %d sessions, want %s", err, len(s.sessions), test.err)
-				}
-				return
-			}
-			if err != nil || len(s.sessions) != 1 {
-				t.Fatalf("got %v and %d sessions", err, len(s.sessions))
-			}
-			made, err := s.sessions[0].config.Store.Prepare(context.Background(), newIntent())
-			if err != nil {
-				t.Fatal(err)
-			}
-			message, err := nodeapi.DecodeLaunchSpec(made.Data)
-			if err != nil || string(message.ClientCAData) != test.want {
-				t.Errorf("the kubelet's clients are checked against %q (%v), want %q", message.ClientCAData, err, test.want)
-			}
-		})
 	}
 }

@@ -136,7 +136,7 @@ func TestAnIDIsExchangedOnlyWhenNothingRunsUnderTheOther(t *testing.T) {
 	if status, reason, message := s.condition("default", v1alpha1.ConditionReady); status != metav1.ConditionFalse || reason != v1alpha1.ReasonFrameworkIDConflict {
 		t.Errorf("while a task runs: %s %s: %s", status, reason, message)
 	}
-	if running := s.reconciler.Sessions.find("default"); running == nil || running.ended() {
+	if running := s.reconciler.findSession("default"); running == nil || running.Ended() {
 		t.Fatal("the session that the nodes have was ended")
 	}
 	n := s.node()
@@ -155,7 +155,7 @@ func TestStoreFrameworkIDSurvivesACrashAtAnyWrite(t *testing.T) {
 		t.Run(at.String(), func(t *testing.T) {
 			s := begin(t, newFramework("default"))
 			s.crash = &at
-			if err := s.store().StoreFrameworkID(context.Background(), "f-1"); !errors.Is(err, errCrashed) {
+			if err := s.reconciler.recordOf("default").StoreFrameworkID(context.Background(), "f-1"); !errors.Is(err, errCrashed) {
 				t.Fatal(err)
 			}
 			s.crash = nil
@@ -255,8 +255,8 @@ func (s *story) lookUntilRecreated() (crashed bool) {
 			return false
 		}
 		s.await("the end of what is final", func() bool {
-			running := s.reconciler.Sessions.find("default")
-			return running == nil || !running.State().Final || running.ended()
+			running := s.reconciler.findSession("default")
+			return running == nil || !running.State().Final || running.Ended()
 		})
 	}
 	s.t.Fatal("nothing came of it")
@@ -271,7 +271,7 @@ func TestARemovalThatNobodyDecidedOnChangesNothing(t *testing.T) {
 	}{
 		"held":                           {says: "set spec.onFrameworkRemoved to Recreate"},
 		"while another is to be adopted": {changes: []func(*v1alpha1.MesosFramework){wantedID("f-1")}, edit: wantedID("f-2"), says: "set spec.onFrameworkRemoved to Recreate"},
-		"of the ID that the spec names":  {changes: []func(*v1alpha1.MesosFramework){recreated, wantedID("f-1")}, says: "take it away to have another made"},
+		"of the ID that the spec names":  {changes: []func(*v1alpha1.MesosFramework){recreated, wantedID("f-1")}, says: "remove it from the spec to have the framework registered anew"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,48 @@
+package mesosframework
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// reportSession writes the state of the session into the status.
+func (rc *reconcileContext) reportSession(running *sessionEntry) {
+	state := running.State()
+	hint := remedy(state, rc.framework.Spec, running.failoverCount())
+	rc.setConditions(subscribedCondition(state, hint), readyCondition(state, hint))
+	if state.Subscribed {
+		rc.setConditions(specAppliedCondition(state))
+	}
+	if state.Master != "" {
+		rc.framework.Status.Master = state.Master
+		rc.framework.Status.MasterVersion = state.MasterVersion
+	}
+}
+
+// setConditions sets conditions with the current time and generation.
+func (rc *reconcileContext) setConditions(conditions ...metav1.Condition) {
+	for _, c := range conditions {
+		c.ObservedGeneration = rc.framework.Generation
+		c.LastTransitionTime = metav1.NewTime(rc.now)
+		meta.SetStatusCondition(&rc.framework.Status.Conditions, c)
+	}
+}
+
+// patchStatus patches the status if it changed, and then records the events that became true
+// by that.
+func (r *Reconciler) patchStatus(ctx context.Context, rc *reconcileContext) error {
+	rc.framework.Status.ObservedGeneration = rc.framework.Generation
+	if rc.released || equality.Semantic.DeepEqual(rc.before.Status, rc.framework.Status) {
+		return nil
+	}
+	if err := r.Client.Status().Patch(ctx, rc.framework, client.MergeFrom(rc.before)); err != nil {
+		return fmt.Errorf("writing status: %w", client.IgnoreNotFound(err))
+	}
+	r.recordSubscriptionEvent(rc)
+	return nil
+}

@@ -1,0 +1,80 @@
+package taskrecord
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/mesosnode"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
+	"github.com/k8sm/k8sm/mesos/scheduler"
+)
+
+// maxMessage is the maximum length, in bytes, of a status message on record.
+const maxMessage = 4096
+
+// checkLaunchable returns an error if the node must not be launched as this task.
+func checkLaunchable(n *v1alpha1.MesosNode, taskID string) error {
+	switch task := n.Status.Task; {
+	case !n.DeletionTimestamp.IsZero():
+		return fmt.Errorf("MesosNode %s is being deleted", n.Name)
+	case mesosnode.TaskID(n, n.Status.Attempt) != taskID:
+		return fmt.Errorf("MesosNode %s is at another attempt, or is another", n.Name)
+	case task != nil:
+		return fmt.Errorf("MesosNode %s has the task %s (%s) already", n.Name, task.ID, task.State)
+	}
+	return nil
+}
+
+// checkAfterEnd returns the result of recording a status of a task whose end is on record.
+// The first end counts, so a second one changes nothing. A task that lives after its end
+// belongs to nobody.
+func checkAfterEnd(status scheduler.TaskStatus) error {
+	if status.State.Terminal() {
+		return nil
+	}
+	return scheduler.ErrUnknownTask
+}
+
+// applyStatus writes a status into the task if it has news. UpdateTime is our own time, not
+// that of the status: back-off after a failure counts from it, and an agent's clock may be
+// wrong.
+func applyStatus(task *v1alpha1.MesosTask, status scheduler.TaskStatus, now time.Time) {
+	if task.State == string(status.State) && status.Reason == scheduler.ReasonReconciliation {
+		return // The status answers a question of task reconciliation and has no news.
+	}
+	message, kubelet := trim(status.Message), kubeletAfter(task, status)
+	if task.State == string(status.State) && task.Reason == status.Reason && task.Message == message && equality.Semantic.DeepEqual(task.Kubelet, kubelet) {
+		return
+	}
+	task.Kubelet = kubelet
+	task.State, task.Reason, task.Message = string(status.State), status.Reason, message
+	task.UpdateTime = &metav1.Time{Time: now}
+}
+
+// kubeletAfter returns what is known of the task's kubelet after this status. A status
+// without a report, or with one that this version cannot read, changes nothing.
+func kubeletAfter(task *v1alpha1.MesosTask, status scheduler.TaskStatus) *v1alpha1.TaskKubelet {
+	report, present, err := nodeapi.DecodeNodeStatus(status.Data)
+	if err != nil || !present {
+		return task.Kubelet
+	}
+	reported := &v1alpha1.TaskKubelet{SHA256: report.Kubelet}
+	if u := report.Upgrade; u.SHA256 != "" {
+		reported.Upgrade = &v1alpha1.TaskKubeletUpgrade{SHA256: u.SHA256, Refused: u.Refused, Message: trim(u.Message)}
+	}
+	return reported
+}
+
+// trim shortens a message to maxMessage bytes of valid UTF-8, which JSON can hold.
+func trim(message string) string {
+	message = strings.ToValidUTF8(message, "?")
+	if len(message) <= maxMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxMessage-len("…")], "") + "…"
+}

@@ -1,0 +1,232 @@
+package taskrecord
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/bootstraptoken"
+	"github.com/k8sm/k8sm/controllers/mesosnode"
+	"github.com/k8sm/k8sm/mesos/scheduler"
+	"github.com/k8sm/k8sm/mesos/session"
+)
+
+// maxTries is the maximum number of attempts at a write that meets conflicts. Each conflict
+// means that another writer made progress, so conflicts do not go on for ever.
+const maxTries = 10
+
+// Tokens issues and revokes bootstrap tokens.
+type Tokens interface {
+	// Issue makes the token valid for the node, whose status.task already holds its ID.
+	Issue(ctx context.Context, node *v1alpha1.MesosNode, token bootstraptoken.Token) error
+	// Revoke makes the token of the node's current attempt invalid. It is no error if
+	// there is none.
+	Revoke(ctx context.Context, node *v1alpha1.MesosNode) error
+}
+
+// BuildPayload returns what a node's task is launched with. The node's status.task is the
+// intent. Token is the bootstrap token as a kubelet presents it.
+type BuildPayload func(node *v1alpha1.MesosNode, intent scheduler.Intent, token string) (scheduler.Payload, error)
+
+// Options are the dependencies of a Store. All are needed.
+type Options struct {
+	// Client reads from the manager's cache and writes to the API server.
+	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
+	// Tokens issues and revokes bootstrap tokens.
+	Tokens Tokens
+	// Payload builds what a task is launched with. Only Prepare needs it.
+	Payload BuildPayload
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Store is the durable record of one MesosFramework. It is safe for concurrent use.
+//
+// What it reads may come from a cache, because every write bears the resource version of
+// what was read: a write that is based on an old copy fails, and is made again with a copy
+// from the API server. A result that means "nothing is to be written" counts only if it is
+// based on the latter.
+type Store struct {
+	framework string
+	Options
+}
+
+var _ session.Store = (*Store)(nil)
+
+// New returns the record of the named MesosFramework.
+func New(framework string, options Options) *Store {
+	return &Store{framework: framework, Options: options}
+}
+
+// Prepare writes the intent into the MesosNode, issues its bootstrap token, and returns what
+// the task is launched with. It returns an error, and writes nothing, if the MesosNode does
+// not ask for this task.
+func (s *Store) Prepare(ctx context.Context, intent scheduler.Intent) (scheduler.Payload, error) {
+	token := bootstraptoken.New()
+	var payload scheduler.Payload
+	n, err := s.write(ctx, intent.TaskID, func(n *v1alpha1.MesosNode) error {
+		if err := checkLaunchable(n, intent.TaskID); err != nil {
+			return err
+		}
+		n.Status.Task = newTask(intent, token, s.Now())
+		var err error
+		payload, err = s.Payload(n, intent, token.String())
+		return err
+	})
+	if err != nil {
+		return scheduler.Payload{}, fmt.Errorf("preparing %s: %w", intent.TaskID, err)
+	}
+	if err := s.Tokens.Issue(ctx, n, token); err != nil {
+		return scheduler.Payload{}, fmt.Errorf("preparing %s: %w", intent.TaskID, err)
+	}
+	return payload, nil
+}
+
+// Record writes a status that Mesos sent into the MesosNode of the task. A status that is
+// on record already is not written again. The error is scheduler.ErrUnknownTask if no
+// MesosNode has the task.
+func (s *Store) Record(ctx context.Context, status scheduler.TaskStatus) error {
+	_, err := s.write(ctx, status.TaskID, func(n *v1alpha1.MesosNode) error {
+		task := n.Status.Task
+		if task == nil || task.ID != status.TaskID {
+			return scheduler.ErrUnknownTask
+		}
+		if scheduler.TaskState(task.State).Terminal() {
+			return checkAfterEnd(status)
+		}
+		// A node that runs has its certificate.
+		if used := status.State == scheduler.TaskRunning && task.CertificateRequest != ""; used || status.State.Terminal() {
+			if err := s.Tokens.Revoke(ctx, n); err != nil {
+				return err
+			}
+			task.BootstrapTokenID = ""
+		}
+		applyStatus(task, status, s.Now())
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("recording %s of %s: %w", status.State, status.TaskID, err)
+	}
+	return nil
+}
+
+// LiveTasks returns the framework's tasks that are not known to have ended, read from the
+// API server. Intents that may not have been launched are among them: the operator may have
+// died between intent and launch, or right after the launch.
+func (s *Store) LiveTasks(ctx context.Context) ([]scheduler.Task, error) {
+	var nodes v1alpha1.MesosNodeList
+	if err := s.Live.List(ctx, &nodes); err != nil {
+		return nil, fmt.Errorf("listing the tasks on record: %w", err)
+	}
+	var tasks []scheduler.Task
+	for i := range nodes.Items {
+		n := &nodes.Items[i]
+		task := n.Status.Task
+		if n.Spec.FrameworkRef.Name != s.framework || task == nil || scheduler.TaskState(task.State).Terminal() {
+			continue
+		}
+		tasks = append(tasks, scheduler.Task{
+			ID:      task.ID,
+			AgentID: task.AgentID,
+			Group:   mesosnode.Demand(n, nil, s.Now()).Group,
+			State:   scheduler.TaskState(task.State),
+		})
+	}
+	return tasks, nil
+}
+
+// RecordTasksGone records the end of all live tasks of a framework that Mesos has removed:
+// Mesos has killed them, and sends no status for them any more.
+func (s *Store) RecordTasksGone(ctx context.Context) error {
+	tasks, err := s.LiveTasks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, task := range tasks {
+		err := s.Record(ctx, scheduler.TaskStatus{
+			TaskID: task.ID, AgentID: task.AgentID, State: scheduler.TaskGone, Source: scheduler.SourceK8sm, Reason: scheduler.ReasonFrameworkRemoved,
+			Message: "Mesos has removed the framework and all its tasks.", Time: s.Now(),
+		})
+		if err != nil && !errors.Is(err, scheduler.ErrUnknownTask) {
+			return err
+		}
+	}
+	return nil
+}
+
+// write changes the status of the MesosNode that a task is for. It tries the copy in the
+// cache first. Only a write that succeeded with that copy counts; everything else is decided
+// by the API server's copy.
+func (s *Store) write(ctx context.Context, taskID string, change func(*v1alpha1.MesosNode) error) (*v1alpha1.MesosNode, error) {
+	name, ok := mesosnode.NameOf(taskID)
+	if !ok {
+		return nil, scheduler.ErrUnknownTask
+	}
+	if n, written, err := s.tryWrite(ctx, s.Client, name, change); written && err == nil {
+		return n, nil
+	}
+	for range maxTries {
+		n, _, err := s.tryWrite(ctx, s.Live, name, change)
+		if !apierrors.IsConflict(err) {
+			return n, err
+		}
+	}
+	return nil, fmt.Errorf("writing the status of MesosNode %s: too many conflicts", name)
+}
+
+// tryWrite reads the MesosNode once, changes it and patches its status if it differs.
+// Written is false if the status was already as the change wants it.
+func (s *Store) tryWrite(ctx context.Context, from client.Reader, name string, change func(*v1alpha1.MesosNode) error) (n *v1alpha1.MesosNode, written bool, err error) {
+	n = &v1alpha1.MesosNode{}
+	if err := from.Get(ctx, client.ObjectKey{Name: name}, n); err != nil {
+		if apierrors.IsNotFound(err) {
+			err = scheduler.ErrUnknownTask
+		}
+		return nil, false, err
+	}
+	before := n.DeepCopy()
+	if err := change(n); err != nil {
+		return nil, false, err
+	}
+	if n.Spec.FrameworkRef.Name != s.framework {
+		return nil, false, scheduler.ErrUnknownTask
+	}
+	if equality.Semantic.DeepEqual(before.Status, n.Status) {
+		return n, false, nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := s.Client.Status().Patch(ctx, n, patch); err != nil {
+		if apierrors.IsNotFound(err) {
+			err = scheduler.ErrUnknownTask
+		}
+		return nil, false, err
+	}
+	return n, true, nil
+}
+
+// newTask returns the record of an intent.
+func newTask(intent scheduler.Intent, token bootstraptoken.Token, now time.Time) *v1alpha1.MesosTask {
+	task := &v1alpha1.MesosTask{
+		ID:               intent.TaskID,
+		AgentID:          intent.AgentID,
+		AgentHostname:    intent.Hostname,
+		AgentAddress:     intent.Address,
+		Region:           intent.Region,
+		Zone:             intent.Zone,
+		BootstrapTokenID: token.ID,
+		IntentTime:       metav1.NewTime(now),
+	}
+	if len(intent.Ports) > 0 {
+		task.KubeletPort = int32(intent.Ports[0])
+	}
+	return task
+}
