@@ -1,54 +1,58 @@
 package placement
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"time"
 )
 
-// Capacity is what is known of a cluster's agents at one time. It is a snapshot: nobody
-// changes it, and it may be asked concurrently.
+// Capacity is what is known of a cluster's agents at one time. It is a snapshot that never
+// changes, and its methods may be called concurrently.
 type Capacity struct {
-	// SurveyedAt is when the master last told of all agents; zero when it never did, or long
-	// ago. Offers alone do not tell what agents have that offer nothing.
+	// SurveyedAt is when the master last reported all agents; zero when it never did, or
+	// long ago. Offers alone are not enough, because an agent without free resources makes
+	// none.
 	SurveyedAt time.Time
-	// UnknownReason says why there is no survey, for a person.
+	// UnknownReason is why SurveyedAt is zero, for a person.
 	UnknownReason string
-	// Free is what agents have free: Offers as they are remembered. Its Demands wait
-	// already, and are served first.
+	// Free is what agents have free, as synthetic offers. Its demands wait already, and are
+	// served before the one that is asked about.
 	Free Input
-	// Totals is what agents have in all, in each role.
+	// Totals is what agents have in all, as synthetic offers: one for each role.
 	Totals []*Offer
-	// UnplacedDemand are demands that offers had time to come for, and why they wait still.
+	// Unplaced are demands that found no place although every agent had time to make an
+	// offer.
 	Unplaced []UnplacedDemand
 }
 
-// UnplacedDemand is a demand that waits although offers had time to come.
+// UnplacedDemand is a demand that found no place although every agent had time to make an
+// offer.
 type UnplacedDemand struct {
 	Demand
-	Reason string
+	Reason string // why, for a person
 }
 
-// UnknownCount is the count of a Room that nobody can tell.
+// UnknownCount is the Count of a Headroom that cannot be computed.
 const UnknownCount = -1
 
-// Headroom is how many more tasks like a demand a cluster has place for.
+// Headroom is how many more tasks like a demand a cluster has room for.
 type Headroom struct {
-	// Count of tasks; Unknown when that cannot be told.
+	// Count of tasks; UnknownCount when it cannot be computed.
 	Count int
-	// Reason there are not more, or why it cannot be told, for a person: "needs 8 cpus on one
-	// agent with @zone In [b]; agent-17 comes nearest, with 6.5 cpus free".
+	// Reason why there is no room for more, or why the count is unknown, for a person:
+	// "needs 8 cpus on one agent with @zone In [b]; agent-17 comes nearest, with 6.5 cpus
+	// free".
 	Reason string
 }
 
-// Headroom for more tasks like a demand, beside others that wait already. It is an upper bound:
-// quotas, and what other frameworks take first, nobody knows beforehand. But where another
-// demand, for no more, waits in vain there is none, whatever a survey says.
+// Headroom computes the room for more tasks like a demand, beside the demands that wait
+// already. It is an upper bound, because neither quotas nor what other frameworks take first
+// is known beforehand. There is no room at all while a demand for no more than this one is
+// unplaced, whatever the master reported.
 func (c Capacity) Headroom(d Demand) Headroom {
 	for i := range c.Unplaced {
-		if v := &c.Unplaced[i]; v.ID != d.ID && v.needsAtMost(&d) {
-			return Headroom{Reason: v.Reason}
+		if u := &c.Unplaced[i]; u.ID != d.ID && u.needsAtMost(&d) {
+			return Headroom{Reason: u.Reason}
 		}
 	}
 	if c.SurveyedAt.IsZero() {
@@ -56,20 +60,20 @@ func (c Capacity) Headroom(d Demand) Headroom {
 	}
 	p := newCycle(c.Free)
 	for i := range c.Free.Demands {
-		w := &c.Free.Demands[i]
-		if w.ID == d.ID {
+		waiting := &c.Free.Demands[i]
+		if waiting.ID == d.ID {
 			continue
 		}
-		class := p.ensureClass(w)
-		if m := class.selectSlot(w); m != nil {
-			class.reserve(m, 1)
+		class := p.ensureClass(waiting)
+		if s := class.selectSlot(waiting); s != nil {
+			class.reserve(s, 1)
 		}
 	}
 	return p.fillAgents(&d, "free")
 }
 
-// HeadroomWhenEmpty is how many tasks like a demand there would be place for if nothing else ran, and
-// nothing had ever failed.
+// HeadroomWhenEmpty computes how many tasks like a demand there would be room for if the
+// cluster were empty and no agent had ever failed.
 func (c Capacity) HeadroomWhenEmpty(d Demand) Headroom {
 	d.Avoid = nil
 	if c.SurveyedAt.IsZero() {
@@ -78,66 +82,54 @@ func (c Capacity) HeadroomWhenEmpty(d Demand) Headroom {
 	return newCycle(Input{Offers: c.Totals}).fillAgents(&d, "in all")
 }
 
-// needsAtMost says that a place for the one would be had by the other as well.
-func (v *UnplacedDemand) needsAtMost(d *Demand) bool {
-	a, errA := amountsOf(v.Resources)
+// needsAtMost reports whether any place that is good for d would be good for u as well.
+func (u *UnplacedDemand) needsAtMost(d *Demand) bool {
+	a, errA := amountsOf(u.Resources)
 	b, errB := amountsOf(d.Resources)
-	return errA == nil && errB == nil && b.covers(&a) && v.Group == d.Group && v.Role == d.Role &&
-		v.MaxPerAgent == d.MaxPerAgent && slices.EqualFunc(v.Constraints, d.Constraints, Constraint.Equal)
+	return errA == nil && errB == nil && b.covers(&a) && u.Group == d.Group && u.Role == d.Role &&
+		u.MaxPerAgent == d.MaxPerAgent && slices.EqualFunc(u.Constraints, d.Constraints, Constraint.Equal)
 }
 
-// fillAgents fills the agents with tasks like the demand, and says what keeps one more away.
-func (p *cycle) fillAgents(d *Demand, of string) Headroom {
+// fillAgents fills the agents with tasks like the demand, and explains why one more has no
+// room. Which is "free" or "in all", and completes that sentence.
+func (p *cycle) fillAgents(d *Demand, which string) Headroom {
 	c := p.ensureClass(d)
-	n := 0
+	count := 0
 	if c.err == nil && c.want != (amounts{}) {
 		for i := range c.slots {
-			m := &c.slots[i]
-			more := c.countFits(p, m, d.Avoid)
-			c.reserve(m, more)
-			n += more
+			s := &c.slots[i]
+			more := c.countFits(p, s, d.Avoid)
+			c.reserve(s, more)
+			count += more
 		}
 	}
-	return Headroom{Count: n, Reason: p.explain(c, d.Avoid).nearestMissText(d, of)}
+	return Headroom{Count: count, Reason: p.explain(c, d.Avoid).nearestMissText(d, which)}
 }
 
-// countFits counts how many more of the class an agent has place for.
-func (c *class) countFits(p *cycle, m *agentSlot, avoid []string) int {
-	if m.exclusion != notExcluded || slices.Contains(avoid, m.offer().Agent.ID) || c.evaluate(p, m) != allMet {
+// countFits counts how many more tasks of the class fit on an agent.
+func (c *class) countFits(p *cycle, s *agentSlot, avoid []string) int {
+	if s.exclusion != notExcluded || slices.Contains(avoid, s.first.Agent.ID) || c.evaluate(p, s) != allMet {
 		return 0
 	}
 	n := int64(math.MaxInt32)
 	for k := range kindCount {
 		if c.want[k] > 0 {
-			n = min(n, m.left.free[k]/c.want[k])
+			n = min(n, s.left.free[k]/c.want[k])
 		}
 	}
 	if most := c.demand.MaxPerAgent; most > 0 {
-		n = min(n, int64(most-c.group.count(m)))
+		n = min(n, int64(most-c.group.taskCount(s)))
 	}
 	return int(max(n, 0))
 }
 
-// reserve takes what n of the class want off an agent that is only remembered: there are no
-// pieces to be taken.
-func (c *class) reserve(m *agentSlot, n int) {
+// reserve takes what n tasks of the class want from an agent with a synthetic offer, which
+// has no pieces to take.
+func (c *class) reserve(s *agentSlot, n int) {
 	for k := range kindCount {
-		m.left.free[k] -= int64(n) * c.want[k]
+		s.left.free[k] -= int64(n) * c.want[k]
 	}
 	if n > 0 {
-		c.group.placed[m.offer().Agent.ID] += n
+		c.group.placed[s.first.Agent.ID] += n
 	}
-}
-
-// nearestMissText says what the demand needs that the nearest agent lacks.
-func (e *Explanation) nearestMissText(d *Demand, of string) string {
-	if e.Nearest == nil {
-		return e.String()
-	}
-	where := "one agent"
-	if len(d.Constraints) > 0 {
-		where += " with " + FormatConstraints(d.Constraints)
-	}
-	return fmt.Sprintf("needs %s on %s; %s comes nearest, with %s %s",
-		e.Nearest.needs, where, e.Nearest.Hostname, e.Nearest.has, of)
 }

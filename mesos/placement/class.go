@@ -2,28 +2,30 @@ package placement
 
 import "slices"
 
-// class is demands that differ in their IDs, and in whom they avoid, only.
+// class is a set of demands that differ only in their IDs and in the agents that they
+// avoid. What was computed for one of them holds for all.
 type class struct {
-	demand      *Demand
+	demand      *Demand // the first one that came
 	want        amounts
-	err         error // the demand makes no sense
+	err         error // the demand's resources are not valid
 	constraints []parsedConstraint
-	byHostname  bool      // one of them asks for it
-	verdicts    []verdict // by profile
+	byHostname  bool      // a constraint is on the host name
+	verdicts    []verdict // by number of the profile
 	group       *group
-	slots       []agentSlot
+	slots       []agentSlot // of the demand's role
 	queue       candidateHeap
-	explained   *Explanation // without anyone avoided
+	explanation *Explanation // for demands that avoid no agent; nil until it is needed
 }
 
-// classKey is what demands of one class have in common, but for their constraints.
+// classKey is what the demands of one class have in common, except their constraints,
+// which cannot be compared by ==.
 type classKey struct {
 	group, role string
 	resources   Resources
 	maxPerAgent int
 }
 
-// ensureClass finds the class of a demand, or begins one by asking every agent once.
+// ensureClass returns the class of a demand. A new class considers every agent once.
 func (p *cycle) ensureClass(d *Demand) *class {
 	k := classKey{d.Group, d.Role, d.Resources, d.MaxPerAgent}
 	for _, c := range p.classes[k] {
@@ -47,7 +49,7 @@ func (p *cycle) newClass(d *Demand) *class {
 	c.slots = p.slots[d.Role]
 	c.queue = make(candidateHeap, 0, len(c.slots))
 	for i := range c.slots {
-		if m := &c.slots[i]; m.exclusion == notExcluded && c.hasRoom(m) && c.evaluate(p, m) == allMet {
+		if s := &c.slots[i]; s.exclusion == notExcluded && c.hasRoom(s) && c.evaluate(p, s) == allMet {
 			c.queue = append(c.queue, c.rank(i))
 		}
 	}
@@ -55,26 +57,28 @@ func (p *cycle) newClass(d *Demand) *class {
 	return c
 }
 
-// hasRoom says that one more fits.
-func (c *class) hasRoom(m *agentSlot) bool {
-	if c.want == (amounts{}) || !m.left.free.covers(&c.want) {
-		return false
-	}
-	return c.demand.MaxPerAgent <= 0 || c.group.count(m) < c.demand.MaxPerAgent
+// hasRoom reports whether one more task of the class fits on an agent.
+func (c *class) hasRoom(s *agentSlot) bool {
+	return c.want != (amounts{}) && s.left.free.covers(&c.want) && !c.isFull(s)
 }
 
-// selectSlot finds the best agent for a demand, nil if there is none. An agent's rank may be
-// out of date because another class took from it: it is then asked again.
+// isFull reports whether an agent has as many tasks of the group as the class allows.
+func (c *class) isFull(s *agentSlot) bool {
+	return c.demand.MaxPerAgent > 0 && c.group.taskCount(s) >= c.demand.MaxPerAgent
+}
+
+// selectSlot finds the best agent for a demand; nil if there is none. An agent's rank is
+// out of date when another class took from it. The agent is then ranked again.
 func (c *class) selectSlot(d *Demand) *agentSlot {
-	var aside []candidate // avoided by this demand, not by the next
-	var found *agentSlot
-	for found == nil && len(c.queue) > 0 {
+	var avoided []candidate // by this demand; the next may use them
+	var best *agentSlot
+	for best == nil && len(c.queue) > 0 {
 		top := &c.queue[0]
-		m := &c.slots[top.index]
+		s := &c.slots[top.index]
 		switch {
-		case slices.Contains(d.Avoid, m.offer().Agent.ID):
-			aside = append(aside, c.queue.pop())
-		case !c.hasRoom(m):
+		case slices.Contains(d.Avoid, s.first.Agent.ID):
+			avoided = append(avoided, c.queue.pop())
+		case !c.hasRoom(s):
 			c.queue.pop()
 		default:
 			if now := c.rank(top.index); now != *top {
@@ -82,24 +86,44 @@ func (c *class) selectSlot(d *Demand) *agentSlot {
 				c.queue.siftDown(0)
 				continue
 			}
-			found = m
+			best = s
 		}
 	}
-	for _, a := range aside {
+	for _, a := range avoided {
 		c.queue.push(a)
 	}
-	return found
+	return best
 }
 
-// rank of an agent for a class.
+// rank computes the rank of an agent for the class. Disk and ports are left out, because
+// they are rarely scarce.
 func (c *class) rank(index int) candidate {
-	m := &c.slots[index]
-	r := candidate{index: index, count: c.group.count(m)}
-	for _, k := range [...]resourceKind{cpus, mem} { // disk and ports are rarely what is scarce
+	s := &c.slots[index]
+	r := candidate{index: index, taskCount: c.group.taskCount(s)}
+	for _, k := range [...]resourceKind{cpus, mem} {
 		if c.want[k] > 0 {
-			r.leftover += float64(m.left.free[k]) / float64(c.want[k])
-			r.unreserved = r.unreserved || m.left.reserved[k] < c.want[k]
+			r.leftover += float64(s.left.free[k]) / float64(c.want[k])
+			r.unreserved = r.unreserved || s.left.reserved[k] < c.want[k]
 		}
 	}
 	return r
+}
+
+// place takes what the demand with an index in the input wants from an agent.
+func (c *class) place(demand int, s *agentSlot) Match {
+	s.own()
+	if s.offerIDs == nil {
+		s.offerIDs = s.collectOfferIDs()
+	}
+	taken, portNumbers := s.left.take(c.want)
+	agent := s.first.Agent
+	c.group.placed[agent.ID]++
+	return Match{
+		Demand:    demand,
+		Agent:     agent,
+		Offer:     s.first,
+		OfferIDs:  s.offerIDs,
+		Resources: taken,
+		Ports:     portNumbers,
+	}
 }

@@ -6,13 +6,12 @@ import (
 	"strings"
 )
 
-// Resources of one node, or what is left of an agent: cores, MiB, MiB and a count of
-// ports.
+// Resources is an amount of what an agent offers, or a task needs.
 type Resources struct {
-	CPUs    float64
+	CPUs    float64 // cores
 	MemMiB  float64
 	DiskMiB float64
-	Ports   int
+	Ports   int // number of ports
 }
 
 // Operator relates an agent's attribute to a constraint's values.
@@ -24,37 +23,37 @@ const (
 	In Operator = "In"
 	// NotIn is met when the attribute has none of the values, or is absent.
 	NotIn Operator = "NotIn"
-	// Exists is met when the attribute is there, whatever its value.
+	// Exists is met when the agent has the attribute, whatever its value.
 	Exists Operator = "Exists"
-	// DoesNotExist is met when the attribute is absent.
+	// DoesNotExist is met when the agent does not have the attribute.
 	DoesNotExist Operator = "DoesNotExist"
 )
 
-// Attributes that no agent sets: Mesos itself knows them.
+// The built-in attributes. Mesos itself knows their values; no agent sets them.
 const (
 	// Hostname is the agent's --hostname.
 	Hostname = "@hostname"
-	// Region of the agent's fault domain.
+	// Region is the region of the agent's fault domain.
 	Region = "@region"
-	// Zone of the agent's fault domain.
+	// Zone is the zone of the agent's fault domain.
 	Zone = "@zone"
 )
 
-// Constraint is one demand on an agent. A text attribute is compared as it is, a
-// scalar as a number, and a ranges attribute has a value when it holds it ("8", or
-// "8-15" whole).
+// Constraint is one requirement that an agent's attributes must meet. A text attribute is
+// compared as it is, and a scalar as a number. A ranges attribute has each value that lies
+// in one of its ranges: a number ("8"), or a range that it contains whole ("8-15").
 type Constraint struct {
 	Attribute string
 	Operator  Operator
 	Values    []string
 }
 
-// Equal says that two constraints are the same.
+// Equal reports whether two constraints are the same.
 func (c Constraint) Equal(o Constraint) bool {
 	return c.Attribute == o.Attribute && c.Operator == o.Operator && slices.Equal(c.Values, o.Values)
 }
 
-// String is the constraint for a person: "rack In [r1 r2]".
+// String formats the constraint for a person: "rack In [r1 r2]".
 func (c Constraint) String() string {
 	if len(c.Values) == 0 {
 		return fmt.Sprintf("%s %s", c.Attribute, c.Operator)
@@ -62,7 +61,7 @@ func (c Constraint) String() string {
 	return fmt.Sprintf("%s %s %v", c.Attribute, c.Operator, c.Values)
 }
 
-// FormatConstraints is constraints for a person.
+// FormatConstraints formats constraints for a person: "rack In [r1 r2] and gpu Exists".
 func FormatConstraints(cs []Constraint) string {
 	parts := make([]string, len(cs))
 	for i, c := range cs {
@@ -73,9 +72,9 @@ func FormatConstraints(cs []Constraint) string {
 
 // Demand asks for one task.
 type Demand struct {
-	// ID of the task: one demand, one task, one attempt.
+	// ID of the task. Each demand is for one task and one attempt to launch it.
 	ID string
-	// Group the demand belongs to; what is spread, and counted for MaxPerAgent.
+	// Group is the set of tasks that are spread over agents and counted for MaxPerAgent.
 	Group string
 	// Role in which the resources are offered.
 	Role string
@@ -83,8 +82,8 @@ type Demand struct {
 	Resources Resources
 	// Constraints that the agent must meet, all of them.
 	Constraints []Constraint
-	// MaxPerAgent bounds the tasks of the group on one agent; 0 is no bound.
+	// MaxPerAgent is the maximum number of the group's tasks on one agent; 0 is no limit.
 	MaxPerAgent int
-	// Avoid lists the IDs of agents to leave out now.
+	// Avoid lists the IDs of agents that must not be used in this cycle.
 	Avoid []string
 }

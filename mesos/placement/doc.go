@@ -1,12 +1,13 @@
-// Package placement matches demands to offers. One pass takes all that is wanted and
-// all that is offered, and gives for each demand a place, with the very resources to
-// take, or the reasons why every agent was refused.
+// Package placement matches demands to offers. One call of Plan takes everything that is
+// wanted and everything that is offered. For each demand it returns a place, with the
+// resources to take from the offers, or the reasons why every agent was refused.
 //
-// It is arithmetic: it knows no time but the one that it is given, no connection, no
-// state from one pass to the next. What an intent is, when an offer is declined and
-// who acts on a match is mesos/framework's, its only caller; the controllers use its
-// types to say what they want.
+// It is arithmetic. It knows no clock, no connection and no state from one call to the
+// next. When to plan, when to decline an offer and what to do about a match is decided by
+// mesos/scheduler, its only caller. The controllers use its types to describe what they
+// want and to read what the cluster has room for.
 //
-// Demands that are alike form a class, and an agent that refused a class is not asked
-// again in that pass, so that ten thousand like demands cost little more than one.
+// Demands that differ only in their IDs form a class. An agent that refused a class is not
+// considered for it again in the same cycle, so that ten thousand like demands cost little
+// more than one.
 package placement

@@ -1,45 +1,43 @@
 package placement
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/address"
 )
 
-// Agent is the machine behind an offer.
+// Agent is the Mesos agent that made an offer.
 type Agent struct {
 	ID       string
 	Hostname string
-	// Address is the agent's IP address; empty when the offer tells none.
+	// Address is the agent's IP address; empty when the offer does not contain it.
 	Address string
 	Region  string
 	Zone    string
 }
 
-// hasHostLocalAddress says that the address is good on the agent itself alone: loopback, link-local,
-// multicast or unspecified. What runs there can be reached by nobody else.
+// hasHostLocalAddress reports whether nobody but the agent's own host can connect to its
+// address. An address that cannot be parsed is left to the check of the launch message.
 func (a Agent) hasHostLocalAddress() bool {
 	ip, err := netip.ParseAddr(a.Address)
-	if err != nil {
-		return false
-	}
-	ip = ip.Unmap()
-	return ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified()
+	return err == nil && address.IsHostLocal(ip)
 }
 
-// Offer is a Mesos offer, taken apart once so that many passes may read it. It is not
-// changed after ParseOffer.
+// Offer is a Mesos offer, parsed once so that many cycles may read it. It does not change
+// after it was made, and may be read concurrently.
 type Offer struct {
 	ID    string
 	Agent Agent
 	// Role to which the resources are allocated.
 	Role string
-	// Maintenance is when the agent is unavailable; nil when no maintenance is planned.
+	// Maintenance is when the agent is unavailable; nil when the offer names no window.
 	Maintenance *MaintenanceWindow
 
 	attributes []attribute
@@ -47,24 +45,9 @@ type Offer struct {
 	usable     resourcePool
 }
 
-// MaintenanceWindow is when an agent is unavailable.
-type MaintenanceWindow struct {
-	Start    time.Time
-	Duration time.Duration // 0: it does not end
-}
-
-// HasEnded says that the window has passed.
-func (w MaintenanceWindow) HasEnded(now time.Time) bool {
-	return w.Duration > 0 && !w.Start.Add(w.Duration).After(now)
-}
-
-// isImminent says that the window has begun, or begins before lead has passed.
-func (w MaintenanceWindow) isImminent(now time.Time, lead time.Duration) bool {
-	return !w.HasEnded(now) && !w.Start.After(now.Add(lead))
-}
-
-// ParseOffer takes an offer apart. It leaves out what may not be used: revocable and
-// shared resources, volumes, disks with a source of their own, resource providers'.
+// ParseOffer parses an offer. It leaves out resources that may not be used: revocable and
+// shared ones, volumes, disks with a source of their own, and a resource provider's. It
+// returns an error when an ID is missing or an amount is not valid.
 func ParseOffer(o *mesos.Offer) (*Offer, error) {
 	if o.ID.Value == "" || o.AgentID.Value == "" {
 		return nil, errors.New("the offer lacks its ID or the agent's")
@@ -85,10 +68,11 @@ func ParseOffer(o *mesos.Offer) (*Offer, error) {
 	return p, nil
 }
 
-// Resources that the offer has for use.
+// Resources returns how much of each resource the offer has for use.
 func (o *Offer) Resources() Resources { return o.usable.free.toResources() }
 
-// DuplicateAttributes are the names that more than one of the agent's attributes have; rarely any.
+// DuplicateAttributes returns the names that more than one of the agent's attributes have;
+// rarely any.
 func (o *Offer) DuplicateAttributes() []string {
 	var names []string
 	for i := range o.attributes {
@@ -100,7 +84,8 @@ func (o *Offer) DuplicateAttributes() []string {
 	return names
 }
 
-// Attributes of the agent as text. Of several with one name, the values are joined.
+// Attributes returns the agent's attributes as text. The values of several attributes with
+// one name are joined by commas.
 func (o *Offer) Attributes() map[string]string {
 	if len(o.attributes) == 0 {
 		return nil
@@ -117,19 +102,33 @@ func (o *Offer) Attributes() map[string]string {
 	return m
 }
 
+// SortOffers puts offers into the order in which a cycle reads them: by role, agent and
+// ID. A cycle over offers that are sorted already starts sooner.
+func SortOffers(offers []*Offer) {
+	slices.SortFunc(offers, compareOffers)
+}
+
+func compareOffers(a, b *Offer) int {
+	return cmp.Or(strings.Compare(a.Role, b.Role), strings.Compare(a.Agent.ID, b.Agent.ID), strings.Compare(a.ID, b.ID))
+}
+
 func agentOf(o *mesos.Offer) Agent {
 	a := Agent{ID: o.AgentID.Value, Hostname: o.Hostname}
 	if o.URL != nil {
 		a.Address = o.URL.Address.GetIP()
 	}
-	if d := o.Domain.GetFaultDomain(); d != nil {
-		a.Region, a.Zone = d.Region.Name, d.Zone.Name
-	}
+	a.setFaultDomain(o.Domain)
 	return a
 }
 
-// roleOf tells the role an offer is allocated to. Masters before 1.5 say it only on the
-// resources.
+func (a *Agent) setFaultDomain(domain *mesos.DomainInfo) {
+	if d := domain.GetFaultDomain(); d != nil {
+		a.Region, a.Zone = d.Region.Name, d.Zone.Name
+	}
+}
+
+// roleOf returns the role that an offer is allocated to. Masters before 1.5 name it on the
+// resources only.
 func roleOf(o *mesos.Offer) string {
 	if r := o.AllocationInfo.GetRole(); r != "" {
 		return r
@@ -140,16 +139,4 @@ func roleOf(o *mesos.Offer) string {
 		}
 	}
 	return mesos.DefaultRole
-}
-
-// ParseUnavailability reads an unavailability; nil for none.
-func ParseUnavailability(u *mesos.Unavailability) *MaintenanceWindow {
-	if u == nil {
-		return nil
-	}
-	w := &MaintenanceWindow{Start: time.Unix(0, u.Start.Nanoseconds).UTC()}
-	if d := u.Duration.GetNanoseconds(); d > 0 {
-		w.Duration = time.Duration(d)
-	}
-	return w
 }

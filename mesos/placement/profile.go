@@ -5,8 +5,8 @@ import (
 	"unique"
 )
 
-// profile is all that constraints ask of an agent, but for its host name. Thousands of
-// agents have a few hundred profiles, and a class judges each profile once.
+// profile is everything that constraints compare of an agent, except its host name.
+// Thousands of agents have a few hundred profiles, and a class evaluates each profile once.
 type profile = unique.Handle[string]
 
 func profileOf(o *Offer) profile {
@@ -14,20 +14,20 @@ func profileOf(o *Offer) profile {
 	b.Grow(32 * (1 + len(o.attributes)))
 	for _, s := range [...]string{o.Agent.Region, o.Agent.Zone} {
 		b.WriteString(s)
-		b.WriteByte(0) // in no name and no text
+		b.WriteByte(0) // no name and no text contains it
 	}
 	for i := range o.attributes {
 		a := &o.attributes[i]
 		b.WriteString(a.name)
-		b.WriteByte(a.kind())
+		b.WriteByte(a.typeCode())
 		b.WriteString(a.text)
 		b.WriteByte(0)
 	}
 	return unique.Make(b.String())
 }
 
-// kind keeps the number 8 apart from the text "8".
-func (a *attribute) kind() byte {
+// typeCode keeps the number 8 apart from the text "8".
+func (a *attribute) typeCode() byte {
 	switch {
 	case a.isScalar:
 		return 1
@@ -37,12 +37,13 @@ func (a *attribute) kind() byte {
 	return 3
 }
 
-// profileIndex numbers the profiles of a pass, and keeps an offer for each to ask.
+// profileIndex numbers the profiles of a cycle, and keeps one offer of each to evaluate.
 type profileIndex struct {
 	numbers map[profile]int32
-	offers  []*Offer
+	offers  []*Offer // by number
 }
 
+// ensureNumber returns the number of an offer's profile. A new profile gets the next one.
 func (ps *profileIndex) ensureNumber(o *Offer) int32 {
 	n, ok := ps.numbers[o.profile]
 	if !ok {
@@ -53,28 +54,32 @@ func (ps *profileIndex) ensureNumber(o *Offer) int32 {
 	return n
 }
 
-// verdict of a class on a profile or an agent: 0 is none yet, met is all constraints
-// met, and above is met plus one plus the index of the first that is not.
+// verdict is the result of evaluating a class's constraints: 0 is not evaluated yet, allMet
+// is all constraints met, and allMet+1+i is that constraint i is the first one not met.
 type verdict int16
 
 const allMet verdict = 1
 
-// evaluate asks an agent for all constraints.
-func (c *class) evaluate(p *cycle, m *agentSlot) verdict {
-	v := &c.verdicts[m.profile]
+// unmetConstraint returns the index of the first constraint that is not met.
+func (v verdict) unmetConstraint() int { return int(v - allMet - 1) }
+
+// evaluate evaluates all constraints for an agent. Each profile is evaluated once, and the
+// host name, which no profile contains, each time.
+func (c *class) evaluate(p *cycle, s *agentSlot) verdict {
+	v := &c.verdicts[s.profile]
 	if *v == 0 {
-		*v = c.checkConstraints(p.profiles.offers[m.profile], false)
+		*v = c.checkConstraints(p.profiles.offers[s.profile], false)
 	}
 	if *v == allMet && c.byHostname {
-		return c.checkConstraints(m.offer(), true)
+		return c.checkConstraints(s.first, true)
 	}
 	return *v
 }
 
-// checkConstraints goes through the constraints, on the host name or on all else.
-func (c *class) checkConstraints(o *Offer, hostname bool) verdict {
+// checkConstraints checks the constraints on the host name, or all others.
+func (c *class) checkConstraints(o *Offer, onHostname bool) verdict {
 	for i := range c.constraints {
-		if ct := &c.constraints[i]; (ct.Attribute == Hostname) == hostname && !ct.isMetBy(o) {
+		if ct := &c.constraints[i]; (ct.Attribute == Hostname) == onHostname && !ct.isMetBy(o) {
 			return allMet + 1 + verdict(i)
 		}
 	}

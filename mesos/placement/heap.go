@@ -1,18 +1,21 @@
 package placement
 
-// candidate is an agent with its rank: fewest tasks of the group first, so that they
-// spread; then where it is reserved for us; then where least is left over, so that
-// large places stay whole.
+// candidate is an agent that may take a demand of a class, with its rank. An agent with
+// fewer tasks of the group ranks before others, so that the group spreads. Then comes an
+// agent whose resources are reserved for the role; then the one with the least left over,
+// so that large agents stay free for large demands.
 type candidate struct {
-	index      int // of the machine, in order of agent IDs; not a pointer, for the garbage collector's sake
-	count      int
+	// index of the slot, in order of agent IDs. It is not a pointer, because ten thousand
+	// of those would cost the garbage collector time.
+	index      int
+	taskCount  int // tasks of the group on the agent
 	unreserved bool
 	leftover   float64
 }
 
 func (a *candidate) ranksBefore(b *candidate) bool {
-	if a.count != b.count {
-		return a.count < b.count
+	if a.taskCount != b.taskCount {
+		return a.taskCount < b.taskCount
 	}
 	if a.unreserved != b.unreserved {
 		return b.unreserved
@@ -23,17 +26,19 @@ func (a *candidate) ranksBefore(b *candidate) bool {
 	return a.index < b.index
 }
 
-// candidateHeap are a heap, the best first. (Not container/heap: calls through an
-// interface take half the time of a pass.)
+// candidateHeap is a binary heap whose first element ranks before all others.
+// (container/heap is not used: its calls through an interface take half the time of a
+// cycle.)
 type candidateHeap []candidate
 
+// heapify orders a slice that was filled in any order.
 func (q candidateHeap) heapify() {
 	for i := len(q)/2 - 1; i >= 0; i-- {
 		q.siftDown(i)
 	}
 }
 
-// siftDown moves the candidate at i down to where it belongs.
+// siftDown moves the candidate at i down to its place.
 func (q candidateHeap) siftDown(i int) {
 	x := q[i]
 	for {

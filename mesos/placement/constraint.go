@@ -1,0 +1,123 @@
+package placement
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// constraintValue is one value of a constraint. It is parsed once in every form that an
+// attribute may have: text, number and range.
+type constraintValue struct {
+	text      string
+	number    int64 // thousandths
+	isNumber  bool
+	low, high uint64
+	isRange   bool
+}
+
+func parseConstraintValue(s string) constraintValue {
+	v := constraintValue{text: s}
+	if x, err := strconv.ParseFloat(s, 64); err == nil && !math.IsNaN(x) && math.Abs(x) <= maxAmount {
+		v.number, v.isNumber = int64(math.Round(x*1000)), true
+	}
+	from, to, hasDash := strings.Cut(s, "-")
+	if !hasDash {
+		to = from
+	}
+	low, errLow := strconv.ParseUint(from, 10, 64)
+	high, errHigh := strconv.ParseUint(to, 10, 64)
+	v.low, v.high, v.isRange = low, high, errLow == nil && errHigh == nil && low <= high
+	return v
+}
+
+// parsedConstraint is a Constraint whose values have been parsed.
+type parsedConstraint struct {
+	Constraint
+	isBuiltIn bool
+	values    []constraintValue
+}
+
+func parseConstraints(cs []Constraint) []parsedConstraint {
+	out := make([]parsedConstraint, len(cs))
+	for i, c := range cs {
+		out[i] = parsedConstraint{Constraint: c, isBuiltIn: strings.HasPrefix(c.Attribute, "@"), values: make([]constraintValue, len(c.Values))}
+		for j, s := range c.Values {
+			out[i].values[j] = parseConstraintValue(s)
+		}
+	}
+	return out
+}
+
+// isMetBy reports whether the agent behind an offer meets the constraint. An unknown
+// operator is never met.
+func (c *parsedConstraint) isMetBy(o *Offer) bool {
+	exists, matches := c.lookUp(o)
+	switch c.Operator {
+	case In:
+		return matches
+	case NotIn:
+		return !matches
+	case Exists:
+		return exists
+	case DoesNotExist:
+		return !exists
+	}
+	return false
+}
+
+// lookUp reports whether the agent has the attribute, and whether the attribute has one of
+// the values. An agent may have several attributes with one name: any of them may match.
+func (c *parsedConstraint) lookUp(o *Offer) (exists, matches bool) {
+	if c.isBuiltIn {
+		a := attribute{text: builtInValue(c.Attribute, &o.Agent)}
+		return a.text != "", a.text != "" && c.matchesAny(&a)
+	}
+	for i := range o.attributes {
+		if a := &o.attributes[i]; a.name == c.Attribute {
+			exists = true
+			matches = matches || c.matchesAny(a)
+		}
+	}
+	return exists, matches
+}
+
+// builtInValue returns the value of a built-in attribute, "" where the agent has none.
+func builtInValue(name string, a *Agent) string {
+	switch name {
+	case Hostname:
+		return a.Hostname
+	case Region:
+		return a.Region
+	case Zone:
+		return a.Zone
+	}
+	return ""
+}
+
+func (c *parsedConstraint) matchesAny(a *attribute) bool {
+	for i := range c.values {
+		if a.hasValue(&c.values[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// refusalText says in what way n agents do not meet the constraint.
+func (c *parsedConstraint) refusalText(n int) string {
+	has := verb(n, "has", "have")
+	list := "[" + strings.Join(c.Values, " ") + "]"
+	switch c.Operator {
+	case In:
+		return fmt.Sprintf("%s not %s in %s", has, c.Attribute, list)
+	case NotIn:
+		return fmt.Sprintf("%s %s in %s", has, c.Attribute, list)
+	case Exists:
+		return fmt.Sprintf("%s not the attribute %s", has, c.Attribute)
+	case DoesNotExist:
+		return fmt.Sprintf("%s the attribute %s", has, c.Attribute)
+	}
+	return fmt.Sprintf("cannot be judged: %q is no operator", string(c.Operator))
+}
