@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/k8sm/k8sm/controllers/drain"
+	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 )
 
 // Cache is how the manager is to cache: no secrets but those in the operator's own
@@ -58,7 +58,7 @@ func trimPod(p *corev1.Pod) *corev1.Pod {
 
 func trimAnnotations(annotations map[string]string) map[string]string {
 	var kept map[string]string
-	for _, key := range drain.Annotations {
+	for _, key := range append([]string{corev1.MirrorPodAnnotationKey}, decision.PodAnnotations...) {
 		if value, ok := annotations[key]; ok {
 			if kept == nil {
 				kept = map[string]string{}

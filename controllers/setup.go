@@ -22,6 +22,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/mesosframework"
 	"github.com/k8sm/k8sm/controllers/mesosnode"
 	"github.com/k8sm/k8sm/controllers/mesosnodepool"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/controllers/sessions"
 	"github.com/k8sm/k8sm/mesos/session"
 )
@@ -62,12 +63,11 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("adding the sessions: %w", err)
 	}
 	tokens := bootstraptoken.Issuer{Writer: mgr.GetClient()}
-	pools := mesosnodepool.NewReconciler(mesosnodepool.Options{
+	nodes := poolnodes.NewStore(poolnodes.Options{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
-		Agents: registry, Artifacts: o.NodeDefaults.Runtime,
 	})
 	scaling, err := autoscaler.NewReconciler(autoscaler.Options{
-		Client: mgr.GetClient(), Fleets: pools, Agents: registry, Recorder: recorder, Now: o.Now,
+		Client: mgr.GetClient(), Nodes: nodes, Agents: registry, Recorder: recorder, Now: o.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("making the autoscaler: %w", err)
@@ -80,7 +80,10 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Dial: o.Dial, MaySubscribe: o.MaySubscribe,
 			Log: mgr.GetLogger().WithName("session"),
 		}),
-		pools,
+		mesosnodepool.NewReconciler(mesosnodepool.Options{
+			Client: mgr.GetClient(), Nodes: nodes, Recorder: recorder, Now: o.Now,
+			Agents: registry, Artifacts: o.NodeDefaults.Runtime,
+		}),
 		scaling,
 		mesosnode.NewReconciler(mesosnode.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,

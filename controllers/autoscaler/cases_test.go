@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 // What others' autoscalers are tested for end to end, and needs more than a decision to be
@@ -71,7 +72,7 @@ func TestPodsThatAreDrivenFromEachNewNode(t *testing.T) {
 			for range 300 { // five minutes
 				s.after(time.Second)
 				for _, n := range s.nodes("general") {
-					if isReady(n) {
+					if nodemodel.IsReady(n) {
 						continue
 					}
 					s.comesUp(n.Name)
@@ -107,7 +108,7 @@ func TestManyNodesThatDoNotHelpAreMadeOnce(t *testing.T) {
 	s.look()
 	for range 5 {
 		for _, n := range s.nodes("general") {
-			if !isReady(n) {
+			if !nodemodel.IsReady(n) {
 				s.comesUp(n.Name, taintedWith(corev1.TaintEffectNoSchedule))
 			}
 		}

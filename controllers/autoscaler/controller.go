@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
-	"github.com/k8sm/k8sm/controllers/mesosnodepool"
 )
 
 const (
@@ -28,10 +27,10 @@ type Options struct {
 	// Client reads from the manager's cache and writes to the API server.
 	Client client.Client
 	// Fleets has the nodes of pools.
-	Fleets Fleets
+	Nodes Nodes
 	// Agents knows what could be had of the agents of a cluster. It is asked only while
 	// something waits.
-	Agents mesosnodepool.Agents
+	Agents Agents
 	// Recorder takes events.
 	Recorder events.EventRecorder
 	// Now is the clock.

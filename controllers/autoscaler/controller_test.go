@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 func TestFromZeroToWhatPodsNeedAndBack(t *testing.T) {
@@ -207,7 +208,7 @@ func TestNodesThatDoNotHelpAreNotMadeForEver(t *testing.T) {
 	for range 20 {
 		s.look()
 		for _, n := range s.nodes("general") {
-			if !isReady(n) {
+			if !nodemodel.IsReady(n) {
 				s.comesUp(n.Name, adversary)
 			}
 		}

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 const (
@@ -53,11 +53,11 @@ func newGuard() *guard {
 func hopeless(p *pool, now time.Time) (given []*v1alpha1.MesosNode, next time.Time) {
 	spare := len(p.fleet.Alive) - int(p.Spec.Autoscaling.MinReplicas)
 	for _, n := range p.fleet.Alive {
-		if wasReady(n) {
+		if nodemodel.WasReady(n) {
 			continue
 		}
 		due := n.CreationTimestamp.Add(startPatience)
-		if since, vain := waitsInVain(n); vain && spare > len(given) {
+		if since, vain := nodemodel.WaitsInVain(n); vain && spare > len(given) {
 			due = since.Add(offerPatience)
 		}
 		if !due.After(now) {
@@ -67,15 +67,6 @@ func hopeless(p *pool, now time.Time) (given []*v1alpha1.MesosNode, next time.Ti
 		}
 	}
 	return given, next
-}
-
-// waitsInVain tells since when offers were looked at for a node, and none fitted.
-func waitsInVain(n *v1alpha1.MesosNode) (since time.Time, vain bool) {
-	c := meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionLaunched)
-	if c == nil || c.Status != metav1.ConditionFalse || c.Reason != v1alpha1.ReasonWaitingForOffer {
-		return time.Time{}, false
-	}
-	return c.LastTransitionTime.Time, true
 }
 
 // backOff is how long a pool does not grow after so many failures.
@@ -130,7 +121,7 @@ func (g *guard) barred(p *pool, now time.Time) (why string, until time.Time, mos
 		return "", time.Time{}, -1
 	}
 	for _, n := range p.fleet.Alive {
-		if isReady(n) && meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionReady).LastTransitionTime.After(t.since) {
+		if nodemodel.IsReady(n) && meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionReady).LastTransitionTime.After(t.since) {
 			g.pools[p.Name] = nil
 			return "", time.Time{}, -1
 		}
@@ -150,9 +141,9 @@ func unwell(pools []*pool, framework string) string {
 			continue
 		}
 		for _, n := range p.fleet.Alive {
-			if wasReady(n) {
+			if nodemodel.WasReady(n) {
 				all++
-				if !isReady(n) {
+				if !nodemodel.IsReady(n) {
 					silent++
 				}
 			}

@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/mesosnodepool"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
@@ -62,7 +62,7 @@ func begin(t *testing.T, objects ...client.Object) *story {
 // restart makes a new process, which remembers nothing.
 func (s *story) restart() {
 	s.t.Helper()
-	r, err := NewReconciler(Options{Client: s.client, Fleets: s, Agents: s, Recorder: s.recorder, Now: func() time.Time { return s.now }})
+	r, err := NewReconciler(Options{Client: s.client, Nodes: s, Agents: s, Recorder: s.recorder, Now: func() time.Time { return s.now }})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -70,15 +70,18 @@ func (s *story) restart() {
 	s.reconciler = r
 }
 
-// Capacity implements nodepool.Agents.
+// Capacity implements Agents.
 func (s *story) Capacity(context.Context, string) placement.Capacity {
 	s.asked++
 	return s.capacity
 }
 
-// Fleet implements Fleets.
-func (s *story) Fleet(_ context.Context, pool *v1alpha1.MesosNodePool) (mesosnodepool.Fleet, error) {
-	fleet := mesosnodepool.Fleet{Settled: !s.unsettled}
+// Inventory implements Nodes.
+func (s *story) Inventory(_ context.Context, pool *v1alpha1.MesosNodePool) (poolnodes.Inventory, error) {
+	fleet := poolnodes.Inventory{}
+	if s.unsettled {
+		fleet.Pending = 1
+	}
 	for _, n := range s.nodes(pool.Name) {
 		if n.DeletionTimestamp.IsZero() {
 			fleet.Alive = append(fleet.Alive, n)
@@ -89,12 +92,12 @@ func (s *story) Fleet(_ context.Context, pool *v1alpha1.MesosNodePool) (mesosnod
 	return fleet, nil
 }
 
-// Create implements Fleets.
-func (s *story) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []mesosnodepool.Size) ([]string, error) {
+// Create implements Nodes.
+func (s *story) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []poolnodes.Size) ([]string, error) {
 	var names []string
 	for _, size := range sizes {
 		s.made++
-		n := mesosnodepool.NewNode(pool, fmt.Sprintf("%s-%d", pool.Name, s.made), size)
+		n := poolnodes.NewNode(pool, fmt.Sprintf("%s-%d", pool.Name, s.made), size)
 		n.UID, n.CreationTimestamp = types.UID(n.Name), metav1.NewTime(s.now)
 		if err := s.client.Create(ctx, n); err != nil {
 			return names, err
@@ -104,7 +107,7 @@ func (s *story) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes 
 	return names, nil
 }
 
-// Remove implements Fleets: nodes go at once.
+// Remove implements Nodes: nodes go at once.
 func (s *story) Remove(ctx context.Context, _ *v1alpha1.MesosNodePool, nodes []*v1alpha1.MesosNode) (int, error) {
 	for _, n := range nodes {
 		s.vanish(n.Name)

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+	"github.com/k8sm/k8sm/controllers/podstate"
 )
 
 // mirror keeps a scheduling.Cluster in step with the world: of what has not changed since
@@ -64,7 +65,7 @@ func (m *mirror) followPods(pods []*corev1.Pod) error {
 	var comes []*corev1.Pod
 	for _, pod := range pods {
 		place := placeOf(pod)
-		if place == "" || done(pod) || m.nodes[place] == nil {
+		if place == "" || podstate.HasEnded(pod) || m.nodes[place] == nil {
 			continue
 		}
 		if before := m.pods[pod.UID]; before != nil && samePod(before, pod, place) {

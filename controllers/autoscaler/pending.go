@@ -5,6 +5,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
+	"github.com/k8sm/k8sm/controllers/podstate"
 )
 
 // Why a pod that is unschedulable gets no node, as metrics have it.
@@ -18,7 +19,7 @@ const (
 // unschedulable tells whether the scheduler has looked for a place for a pod, and found
 // none.
 func unschedulable(pod *corev1.Pod) bool {
-	if pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil || done(pod) {
+	if pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil || podstate.HasEnded(pod) {
 		return false
 	}
 	for _, c := range pod.Status.Conditions {
@@ -32,7 +33,7 @@ func unschedulable(pod *corev1.Pod) bool {
 // leftOut tells why no node is made for an unschedulable pod; empty if one may be.
 func leftOut(pod *corev1.Pod) string {
 	switch {
-	case fromDaemonSet(pod):
+	case podstate.IsDaemon(pod):
 		return leftOutDaemon
 	case pod.Spec.SchedulerName != "" && pod.Spec.SchedulerName != corev1.DefaultSchedulerName:
 		return leftOutScheduler
@@ -44,20 +45,10 @@ func leftOut(pod *corev1.Pod) string {
 	return ""
 }
 
-// done tells whether a pod takes no resources any more.
-func done(pod *corev1.Pod) bool {
-	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-}
-
-func fromDaemonSet(pod *corev1.Pod) bool {
-	owner := metav1.GetControllerOf(pod)
-	return owner != nil && owner.Kind == "DaemonSet"
-}
-
 // placeOf is the node that a pod is on or, if it is a DaemonSet's, will be on; empty if it
 // has none.
 func placeOf(pod *corev1.Pod) string {
-	if pod.Spec.NodeName != "" || !fromDaemonSet(pod) {
+	if pod.Spec.NodeName != "" || !podstate.IsDaemon(pod) {
 		return pod.Spec.NodeName
 	}
 	affinity := pod.Spec.Affinity

@@ -10,8 +10,10 @@ import (
 )
 
 func TestWhichPodsWantANode(t *testing.T) {
-	owned := func(p *corev1.Pod) {
-		p.OwnerReferences = []metav1.OwnerReference{{Kind: "DaemonSet", Name: "d", Controller: new(true)}}
+	owned := func(group string) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: group + "/v1", Kind: "DaemonSet", Name: "d", Controller: new(true)}}
+		}
 	}
 	tests := map[string]struct {
 		how   func(*corev1.Pod)
@@ -24,7 +26,8 @@ func TestWhichPodsWantANode(t *testing.T) {
 		"one that has a place":                      {func(p *corev1.Pod) { p.Spec.NodeName = "n" }, false, ""},
 		"one that is being deleted":                 {func(p *corev1.Pod) { p.DeletionTimestamp = new(metav1.NewTime(noon)) }, false, ""},
 		"one that has failed":                       {func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }, false, ""},
-		"one of a DaemonSet":                        {owned, true, leftOutDaemon},
+		"one of a DaemonSet":                        {owned("apps"), true, leftOutDaemon},
+		"one of a DaemonSet of another API group":   {owned("example.com"), true, ""},
 		"one of another scheduler":                  {func(p *corev1.Pod) { p.Spec.SchedulerName = "mine" }, true, leftOutScheduler},
 		"one of the default scheduler by name":      {func(p *corev1.Pod) { p.Spec.SchedulerName = "default-scheduler" }, true, ""},
 		"one that is expendable":                    {func(p *corev1.Pod) { p.Spec.Priority = new(int32(-11)) }, true, leftOutExpendable},

@@ -15,7 +15,8 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
-	"github.com/k8sm/k8sm/controllers/mesosnodepool"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
 // verdictsAtOnce bounds how many nodes are told in one pass whether anybody would miss them.
@@ -31,7 +32,7 @@ func (r *Reconciler) shrink(ctx context.Context, p *pass) error {
 		r.memory = recalled(p.pools)
 	}
 	in := decision.ShrinkInput{Now: p.now, Cluster: r.mirror.cluster, Pending: p.pending, Budgets: p.budgets, NodeStates: r.memory}
-	sizes := map[string]mesosnodepool.Size{}
+	sizes := map[string]poolnodes.Size{}
 	for _, pool := range p.pools {
 		asked, err := r.askToShrink(ctx, p, pool, sizes)
 		if err != nil {
@@ -80,7 +81,7 @@ func recalled(pools []*pool) decision.NodeStates {
 
 // askToShrink describes a pool to the decider. Shapes matter only where there are several,
 // of which one may do in another's stead.
-func (r *Reconciler) askToShrink(ctx context.Context, p *pass, pool *pool, sizes map[string]mesosnodepool.Size) (decision.ShrinkPool, error) {
+func (r *Reconciler) askToShrink(ctx context.Context, p *pass, pool *pool, sizes map[string]poolnodes.Size) (decision.ShrinkPool, error) {
 	down := pool.Spec.Autoscaling.ScaleDown
 	out := decision.ShrinkPool{
 		Pool:             r.limits(pool),
@@ -122,7 +123,7 @@ func grown(p *pool) time.Time {
 func (r *Reconciler) member(p *pass, n *v1alpha1.MesosNode, pods []*corev1.Pod) decision.Member {
 	object := p.nodes[n.Name]
 	return decision.Member{
-		Name: n.Name, Node: r.mirror.nodes[n.Name], Resources: taken(n), Created: n.CreationTimestamp.Time, Ready: isReady(n),
+		Name: n.Name, Node: r.mirror.nodes[n.Name], Resources: taken(n), Created: n.CreationTimestamp.Time, Ready: nodemodel.IsReady(n),
 		DoNotDisrupt: spared(n) || object != nil && spared(object), Pods: pods,
 	}
 }
@@ -153,7 +154,7 @@ func (r *Reconciler) remove(ctx context.Context, p *pass, removals []decision.Re
 		if len(nodes) == 0 {
 			continue
 		}
-		removed, err := r.Fleets.Remove(ctx, pool.MesosNodePool, nodes)
+		removed, err := r.Nodes.Remove(ctx, pool.MesosNodePool, nodes)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("removing nodes of pool %s: %w", pool.Name, err))
 		}

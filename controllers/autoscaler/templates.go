@@ -17,7 +17,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/mesosnode"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 // podsPerNode is how many pods a kubelet takes unless it is told otherwise.
@@ -68,7 +68,7 @@ func learn(nodes []v1alpha1.MesosNode, objects map[string]*corev1.Node, daemons 
 	t := templates{learned: map[kind]*corev1.Node{}, daemons: daemons}
 	for i := range nodes {
 		object := objects[nodes[i].Name]
-		if object == nil || !isReady(&nodes[i]) || len(object.Status.Allocatable) == 0 {
+		if object == nil || !nodemodel.IsReady(&nodes[i]) || len(object.Status.Allocatable) == 0 {
 			continue
 		}
 		k := kindOf(&nodes[i])
@@ -101,7 +101,7 @@ func (t templates) node(n *v1alpha1.MesosNode) *corev1.Node {
 		}
 		out.Status.Allocatable = before.Status.Allocatable.DeepCopy()
 	}
-	maps.Copy(out.Labels, mesosnode.Labels(placed))
+	maps.Copy(out.Labels, nodemodel.Labels(placed))
 	out.Labels[corev1.LabelHostname] = n.Name
 	out.Status.Capacity = taken(n)
 	return out
@@ -116,7 +116,7 @@ func taken(n *v1alpha1.MesosNode) corev1.ResourceList {
 // allocatable is what the kubelet will say that pods can use.
 func allocatable(n *v1alpha1.MesosNode) corev1.ResourceList {
 	r, overhead := n.Spec.Template.Spec.Resources, n.Spec.Template.Spec.Overhead
-	asked, kept := mesosnode.Resources(r), mesosnode.Resources(v1alpha1.NodeResources{CPU: overhead.CPU, Memory: overhead.Memory})
+	asked, kept := nodemodel.Resources(r), nodemodel.Resources(v1alpha1.NodeResources{CPU: overhead.CPU, Memory: overhead.Memory})
 	out := corev1.ResourceList{
 		corev1.ResourceCPU:    *resource.NewMilliQuantity(r.CPU.MilliValue()-overhead.CPU.MilliValue(), resource.DecimalSI),
 		corev1.ResourceMemory: *resource.NewQuantity(int64(asked.MemMiB-kept.MemMiB)*mebi, resource.BinarySI),

@@ -160,6 +160,6 @@ func (r *Reconciler) useOf(p *pass) func(node string, pods []*corev1.Pod) use {
 
 // stays tells of a pod that it has not come with the node, and is not about to go.
 func (w *world) stays(pod *corev1.Pod) bool {
-	verdict := drain.Decide(pod, drain.Circumstances{Now: w.now}).Verdict
+	verdict := drain.Decide(pod, drain.Options{Now: w.now}).Verdict
 	return verdict != drain.Ignore && verdict != drain.Await
 }

@@ -17,7 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/mesosnodepool"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
 // world is what a decision goes by, as the cache shows it. All of it is the cache's own:
@@ -38,7 +39,7 @@ type world struct {
 // pool is a pool that has autoscaling.
 type pool struct {
 	*v1alpha1.MesosNodePool
-	fleet mesosnodepool.Fleet
+	fleet poolnodes.Inventory
 	// barred says why the pool does not grow now; empty if it may.
 	barred string
 	// backOff is until when it backs off, zero if it does not; most is how many nodes it
@@ -66,10 +67,10 @@ func (r *Reconciler) elasticPools(ctx context.Context) (pools []*pool, settled b
 			continue
 		}
 		p := &pool{MesosNodePool: list.Items[i].DeepCopy()}
-		if p.fleet, err = r.Fleets.Fleet(ctx, p.MesosNodePool); err != nil {
+		if p.fleet, err = r.Nodes.Inventory(ctx, p.MesosNodePool); err != nil {
 			return nil, false, fmt.Errorf("looking at the nodes of pool %s: %w", p.Name, err)
 		}
-		settled = settled && p.fleet.Settled
+		settled = settled && p.fleet.IsSettled()
 		pools = append(pools, p)
 	}
 	slices.SortFunc(pools, func(a, b *pool) int { return cmp.Compare(a.Name, b.Name) })
@@ -164,10 +165,10 @@ func (w *world) views(t templates) (views map[string]*corev1.Node, daemons []*co
 			if object != nil {
 				views[n.Name] = closed(object)
 			}
-		case object == nil && !wasReady(n):
+		case object == nil && !nodemodel.WasReady(n):
 			views[n.Name] = t.node(n)
 			daemons = append(daemons, t.daemonsOn(views[n.Name])...)
-		case object != nil && (!wasReady(n) || w.now.Before(opensBy(n))):
+		case object != nil && (!nodemodel.WasReady(n) || w.now.Before(opensBy(n))):
 			views[n.Name] = comingUp(object, n, t)
 		}
 	}
@@ -183,29 +184,11 @@ func closed(object *corev1.Node) *corev1.Node {
 	return out
 }
 
-func isReady(n *v1alpha1.MesosNode) bool {
-	return meta.IsStatusConditionTrue(n.Status.Conditions, v1alpha1.ConditionReady)
-}
-
-// wasReady tells whether a node has ever been ready: it is, or has ceased to be since it
-// registered.
-func wasReady(n *v1alpha1.MesosNode) bool {
-	ready := meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionReady)
-	registered := meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionRegistered)
-	switch {
-	case ready == nil || registered == nil:
-		return false
-	case ready.Status == metav1.ConditionTrue:
-		return true
-	}
-	return registered.Status == metav1.ConditionTrue && ready.LastTransitionTime.After(registered.LastTransitionTime.Time)
-}
-
 // opensBy is until when a node that is ready is taken to lose its startup taints, and those
 // of a Node that is not ready: others take them off, a moment later or more. Zero if the
 // node is not ready.
 func opensBy(n *v1alpha1.MesosNode) time.Time {
-	if !isReady(n) {
+	if !nodemodel.IsReady(n) {
 		return time.Time{}
 	}
 	return meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionReady).LastTransitionTime.Add(startPatience)
@@ -215,7 +198,7 @@ func opensBy(n *v1alpha1.MesosNode) time.Time {
 func (p *pool) inFlight() int {
 	count := 0
 	for _, n := range p.fleet.Alive {
-		if !wasReady(n) {
+		if !nodemodel.WasReady(n) {
 			count++
 		}
 	}

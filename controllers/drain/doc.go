@@ -7,5 +7,6 @@
 // are held, and by what.
 //
 // It refuses to know why a node is drained, how long that may take, and what becomes of
-// the node. It neither cordons nor forces anything. controllers/node calls it.
+// the node. It neither cordons nor forces anything. The controller of MesosNodes
+// drains with it; the autoscaler asks it what a drain would do with a pod.
 package drain

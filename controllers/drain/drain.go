@@ -35,7 +35,7 @@ type Drainer struct {
 
 // Drain evicts what can be evicted from the node now, and tells what is left. It waits
 // for no pod. An error means that nothing is known of what is left.
-func (d Drainer) Drain(ctx context.Context, nodeName string, c Circumstances) (Result, error) {
+func (d Drainer) Drain(ctx context.Context, nodeName string, o Options) (Result, error) {
 	var pods corev1.PodList
 	if err := d.Pods.List(ctx, &pods, client.MatchingFields{FieldNodeName: nodeName}); err != nil {
 		return Result{}, fmt.Errorf("listing the pods of node %s: %w", nodeName, err)
@@ -43,7 +43,7 @@ func (d Drainer) Drain(ctx context.Context, nodeName string, c Circumstances) (R
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
 	result := Result{}
-	for _, decision := range Sort(pods.Items, c) {
+	for _, decision := range Sort(pods.Items, o) {
 		switch decision.Verdict {
 		case Ignore:
 			result.Ignored++

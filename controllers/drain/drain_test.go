@@ -78,7 +78,7 @@ func TestEachPodIsDecidedOn(t *testing.T) {
 		"a pod is given its time though the kubelet is silent": {pod: pod("p", ending(10*time.Second)), silent: true, want: Await},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Sort([]corev1.Pod{*test.pod}, Circumstances{Now: noon, KubeletSilent: test.silent})
+			got := Sort([]corev1.Pod{*test.pod}, Options{Now: noon, KubeletSilent: test.silent})
 			if got[0].Verdict != test.want {
 				t.Errorf("got %s (%s), want %s", got[0].Verdict, got[0].Reason, test.want)
 			}
@@ -159,7 +159,7 @@ func TestDrainEvictsOnceAndTellsWhatIsLeft(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := cluster(t, test.pods, test.answers)
-			got, err := Drainer{Pods: c, Evictions: c}.Drain(t.Context(), "a", Circumstances{Now: noon})
+			got, err := Drainer{Pods: c, Evictions: c}.Drain(t.Context(), "a", Options{Now: noon})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -203,7 +203,7 @@ func TestDrainDoesNotWaitForASlowAPIServer(t *testing.T) {
 				return context.DeadlineExceeded
 			},
 		}).Build()
-	got, err := Drainer{Pods: c, Evictions: c}.Drain(t.Context(), "a", Circumstances{Now: noon})
+	got, err := Drainer{Pods: c, Evictions: c}.Drain(t.Context(), "a", Options{Now: noon})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestDrainSaysThatItKnowsNothing(t *testing.T) {
 	c := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return broken },
 	}).Build()
-	if _, err := (Drainer{Pods: c, Evictions: c}).Drain(t.Context(), "a", Circumstances{Now: noon}); !errors.Is(err, broken) {
+	if _, err := (Drainer{Pods: c, Evictions: c}).Drain(t.Context(), "a", Options{Now: noon}); !errors.Is(err, broken) {
 		t.Errorf("got error %v, want %v", err, broken)
 	}
 }

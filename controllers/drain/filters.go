@@ -1,11 +1,11 @@
 package drain
 
 import (
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/k8sm/k8sm/controllers/podstate"
 )
 
 // Verdict says what a drain does with a pod.
@@ -19,9 +19,6 @@ const (
 	Await Verdict = "Await"
 	// Evict: the pod is asked to go.
 	Evict Verdict = "Evict"
-	// Keep: the pod must not be disturbed to save a node. Only drains that are Optional
-	// know it.
-	Keep Verdict = "Keep"
 )
 
 // stuckAfter is how long past its end a pod may linger on a node whose kubelet is
@@ -35,35 +32,34 @@ type Decision struct {
 	Reason  string
 }
 
-// Circumstances are what the filters go by beside the pod.
-type Circumstances struct {
+// Options are what the filters go by beside the pod.
+type Options struct {
+	// Now is the time of the decision.
 	Now time.Time
-	// KubeletSilent says that the node's kubelet has not reported lately.
+	// KubeletSilent is true when the node's kubelet has not reported lately.
 	KubeletSilent bool
-	// Optional says that nothing but thrift asks for the drain.
-	Optional bool
 }
 
 // filter decides on a pod, or leaves it to the next one with an empty verdict.
-type filter func(*corev1.Pod, Circumstances) (Verdict, string)
+type filter func(*corev1.Pod, Options) (Verdict, string)
 
 // filters are asked in this order; the first that decides is heard. What none of them
 // speaks for is evicted.
-var filters = []filter{terminal, mirror, daemon, stuck, terminating, sheltered}
+var filters = []filter{terminal, mirror, daemon, stuck, terminating}
 
 // Sort decides on each pod.
-func Sort(pods []corev1.Pod, c Circumstances) []Decision {
+func Sort(pods []corev1.Pod, o Options) []Decision {
 	decisions := make([]Decision, 0, len(pods))
 	for i := range pods {
-		decisions = append(decisions, Decide(&pods[i], c))
+		decisions = append(decisions, Decide(&pods[i], o))
 	}
 	return decisions
 }
 
 // Decide on one pod.
-func Decide(pod *corev1.Pod, c Circumstances) Decision {
+func Decide(pod *corev1.Pod, o Options) Decision {
 	for _, f := range filters {
-		if verdict, reason := f(pod, c); verdict != "" {
+		if verdict, reason := f(pod, o); verdict != "" {
 			return Decision{Pod: pod, Verdict: verdict, Reason: reason}
 		}
 	}
@@ -71,40 +67,39 @@ func Decide(pod *corev1.Pod, c Circumstances) Decision {
 }
 
 // terminal pods run no more.
-func terminal(pod *corev1.Pod, _ Circumstances) (Verdict, string) {
-	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+func terminal(pod *corev1.Pod, _ Options) (Verdict, string) {
+	if podstate.HasEnded(pod) {
 		return Ignore, "has ended"
 	}
 	return "", ""
 }
 
 // mirror pods belong to the kubelet, and go with it.
-func mirror(pod *corev1.Pod, _ Circumstances) (Verdict, string) {
-	if _, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]; ok {
+func mirror(pod *corev1.Pod, _ Options) (Verdict, string) {
+	if podstate.IsStatic(pod) {
 		return Ignore, "is a static pod of the kubelet"
 	}
 	return "", ""
 }
 
 // daemon pods would be made again at once: they serve the node until it goes.
-func daemon(pod *corev1.Pod, _ Circumstances) (Verdict, string) {
-	owner := metav1.GetControllerOf(pod)
-	if owner != nil && owner.Kind == "DaemonSet" && strings.HasPrefix(owner.APIVersion, "apps/") {
+func daemon(pod *corev1.Pod, _ Options) (Verdict, string) {
+	if podstate.IsDaemon(pod) {
 		return Ignore, "belongs to a DaemonSet"
 	}
 	return "", ""
 }
 
 // stuck pods should be gone, and the kubelet that would end them is silent.
-func stuck(pod *corev1.Pod, c Circumstances) (Verdict, string) {
-	if c.KubeletSilent && !pod.DeletionTimestamp.IsZero() && c.Now.After(pod.DeletionTimestamp.Add(stuckAfter)) {
+func stuck(pod *corev1.Pod, o Options) (Verdict, string) {
+	if o.KubeletSilent && !pod.DeletionTimestamp.IsZero() && o.Now.After(pod.DeletionTimestamp.Add(stuckAfter)) {
 		return Ignore, "should have ended, and its kubelet is silent"
 	}
 	return "", ""
 }
 
 // terminating pods need no second word.
-func terminating(pod *corev1.Pod, _ Circumstances) (Verdict, string) {
+func terminating(pod *corev1.Pod, _ Options) (Verdict, string) {
 	if !pod.DeletionTimestamp.IsZero() {
 		return Await, "is ending"
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/mesosnode"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 	"github.com/k8sm/k8sm/mesos/placement"
@@ -84,12 +84,12 @@ func launch(n *v1alpha1.MesosNode, intent scheduler.Intent, defaults NodeDefault
 	runtime := defaults.Runtime.with(n.Spec.Template.Spec.Runtime)
 	message := &nodeapi.LaunchSpec{
 		NodeName:         n.Name,
-		ProviderID:       mesosnode.ProviderID(intent.AgentID, intent.TaskID),
+		ProviderID:       nodemodel.ProviderID(intent.AgentID, intent.TaskID),
 		APIServer:        defaults.APIServer,
 		CAData:           defaults.CAData,
 		ClientCAData:     defaults.ClientCAData,
 		BootstrapToken:   token,
-		Labels:           mesosnode.Labels(n),
+		Labels:           nodemodel.Labels(n),
 		CPUs:             intent.Resources.CPUs,
 		MemMiB:           intent.Resources.MemMiB,
 		DiskMiB:          intent.Resources.DiskMiB,
@@ -120,7 +120,7 @@ func launch(n *v1alpha1.MesosNode, intent scheduler.Intent, defaults NodeDefault
 // overheadOf is the part of a node's resources that is the executor's.
 func overheadOf(n *v1alpha1.MesosNode) placement.Resources {
 	overhead := n.Spec.Template.Spec.Overhead
-	out := mesosnode.Resources(v1alpha1.NodeResources{CPU: overhead.CPU, Memory: overhead.Memory})
+	out := nodemodel.Resources(v1alpha1.NodeResources{CPU: overhead.CPU, Memory: overhead.Memory})
 	out.Ports = 0
 	return out
 }

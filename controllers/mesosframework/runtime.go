@@ -13,8 +13,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/mesosnode"
-	"github.com/k8sm/k8sm/controllers/mesosnodepool"
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
@@ -38,11 +36,6 @@ type Runtime struct {
 	// Artifacts that each node is made of.
 	Artifacts []v1alpha1.Artifact `json:"artifacts,omitempty"`
 }
-
-var (
-	_ mesosnode.Artifacts     = Runtime{}
-	_ mesosnodepool.Artifacts = Runtime{}
-)
 
 var digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
 

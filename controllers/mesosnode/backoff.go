@@ -129,3 +129,14 @@ func double(d time.Duration, times int32) time.Duration {
 	}
 	return min(d, maxBackoff)
 }
+
+// firstExpiry is when the first agent that is left out comes in again; zero if none is.
+func firstExpiry(failures []v1alpha1.AgentFailure, now time.Time) time.Time {
+	var first time.Time
+	for _, f := range failures {
+		if now.Before(f.Until.Time) && (first.IsZero() || f.Until.Time.Before(first)) {
+			first = f.Until.Time
+		}
+	}
+	return first
+}

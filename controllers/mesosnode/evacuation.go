@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
@@ -33,7 +34,7 @@ func (r *Reconciler) evacuate(_ context.Context, p *pass) error {
 	task := p.node.Status.Task
 	if scheduler.TaskState(task.State) == scheduler.TaskKilling && p.registered() {
 		r.giveUp(p, v1alpha1.ReasonAgentDraining, v1alpha1.ConditionReady, fmt.Sprintf(
-			"Mesos is ending the task on agent %s, and not because of k8sm: the agent is drained, most likely. The node is drained as far as there is time, and replaced.%s", agent(task), said(task)))
+			"Mesos is ending the task on agent %s, and not because of k8sm: the agent is drained, most likely. The node is drained as far as there is time, and replaced.%s", nodemodel.AgentName(task), said(task)))
 		return nil
 	}
 	window, planned := r.Frameworks.Maintenance(p.node.Spec.FrameworkRef.Name, task.AgentID)
@@ -45,7 +46,7 @@ func (r *Reconciler) evacuate(_ context.Context, p *pass) error {
 		return nil
 	}
 	r.giveUp(p, v1alpha1.ReasonMaintenance, v1alpha1.ConditionReady, fmt.Sprintf(
-		"The maintenance of agent %s begins at %s: the node is drained before, and replaced.", agent(task), window.Start.UTC().Format(time.RFC3339)))
+		"The maintenance of agent %s begins at %s: the node is drained before, and replaced.", nodemodel.AgentName(task), window.Start.UTC().Format(time.RFC3339)))
 	return nil
 }
 
@@ -73,7 +74,7 @@ func (r *Reconciler) deadline(p *pass) (at time.Time, why string) {
 		end = earliest
 	}
 	if at.IsZero() || end.Before(at) {
-		return end, fmt.Sprintf("The maintenance of agent %s begins at %s", agent(p.node.Status.Task), window.Start.UTC().Format(time.RFC3339))
+		return end, fmt.Sprintf("The maintenance of agent %s begins at %s", nodemodel.AgentName(p.node.Status.Task), window.Start.UTC().Format(time.RFC3339))
 	}
 	return at, why
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/drain"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 // The functions in this file tell of what happened, by event and metric, once it is
@@ -40,7 +41,7 @@ func (r *Reconciler) toldLaunched(p *pass) {
 	task := *p.node.Status.Task
 	p.do(func(ctx context.Context) {
 		observe(phaseLaunched, p.now.Sub(task.IntentTime.Time))
-		r.event(ctx, p, corev1.EventTypeNormal, v1alpha1.EventLaunched, actionLaunch, fmt.Sprintf("The executor runs on agent %s.", agent(&task)))
+		r.event(ctx, p, corev1.EventTypeNormal, v1alpha1.EventLaunched, actionLaunch, fmt.Sprintf("The executor runs on agent %s.", nodemodel.AgentName(&task)))
 	})
 }
 
@@ -108,7 +109,7 @@ func (r *Reconciler) toldReleased(p *pass) {
 		observe(phaseReleased, took)
 		if p.forced {
 			r.event(ctx, p, corev1.EventTypeWarning, v1alpha1.EventForceReleased, actionTerminate, fmt.Sprintf(
-				"Released by force: Mesos has not confirmed that task %s on agent %s ended.", p.node.Status.Task.ID, agent(p.node.Status.Task)))
+				"Released by force: Mesos has not confirmed that task %s on agent %s ended.", p.node.Status.Task.ID, nodemodel.AgentName(p.node.Status.Task)))
 			return
 		}
 		r.event(ctx, p, corev1.EventTypeNormal, v1alpha1.EventReleased, actionTerminate, "The node is gone, and its resources are back with Mesos.")

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
@@ -217,7 +218,7 @@ func (s *story) mesos(state scheduler.TaskState, change ...func(*v1alpha1.MesosT
 	node := s.node()
 	if node.Status.Task == nil {
 		node.Status.Task = &v1alpha1.MesosTask{
-			ID: TaskID(node, node.Status.Attempt), AgentID: agentID, AgentHostname: "agent-3.example",
+			ID: nodemodel.TaskID(node, node.Status.Attempt), AgentID: agentID, AgentHostname: "agent-3.example",
 			Region: "eu", Zone: "eu-1", IntentTime: metav1.NewTime(s.now),
 		}
 	}
@@ -240,7 +241,7 @@ func (s *story) kubelet(ready corev1.ConditionStatus) {
 	if object == nil {
 		object = &corev1.Node{
 			ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: types.UID("node-of-" + s.node().Status.Task.ID)},
-			Spec:       corev1.NodeSpec{ProviderID: providerID(s.node())},
+			Spec:       corev1.NodeSpec{ProviderID: nodemodel.CurrentProviderID(s.node())},
 		}
 		if err := s.client.Create(ctx, object); err != nil {
 			s.t.Fatal(err)

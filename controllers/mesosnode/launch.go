@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
@@ -32,9 +33,9 @@ func (r *Reconciler) launch(ctx context.Context, p *pass) error {
 	switch {
 	case task == nil:
 		r.want(p)
-	case ended(task) && p.registered():
+	case nodemodel.HasEnded(task) && p.registered():
 		r.giveUp(p, v1alpha1.ReasonTaskEnded, v1alpha1.ConditionLaunched, taskEnded(task))
-	case ended(task):
+	case nodemodel.HasEnded(task):
 		return r.retry(ctx, p)
 	default:
 		status, reason, message := describe(task)
@@ -53,7 +54,7 @@ func (r *Reconciler) want(p *pass) {
 		p.set(v1alpha1.ConditionLaunched, metav1.ConditionFalse, reason, message)
 		return
 	}
-	demand := Demand(p.node, p.framework.Spec.Roles, p.now)
+	demand := nodemodel.Demand(p.node, p.framework.Spec.Roles, p.now)
 	p.do(func(context.Context) { p.session.Want(demand) })
 	if !p.session.Ready() {
 		p.set(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonWaitingForFramework, notReady(p.framework))
@@ -153,7 +154,7 @@ func (r *Reconciler) giveUp(p *pass, reason, kind, message string) {
 
 // describe tells what the last status of a task that has not ended means.
 func describe(task *v1alpha1.MesosTask) (status metav1.ConditionStatus, reason, message string) {
-	where := agent(task)
+	where := nodemodel.AgentName(task)
 	switch state := scheduler.TaskState(task.State); state {
 	case "":
 		return metav1.ConditionFalse, v1alpha1.ReasonIntentRecorded, fmt.Sprintf("Launching on agent %s.", where)
@@ -177,7 +178,7 @@ func taskEnded(task *v1alpha1.MesosTask) string {
 	if task.Reason != "" {
 		why += ", " + task.Reason
 	}
-	return fmt.Sprintf("The task on agent %s ended (%s).%s", agent(task), why, said(task))
+	return fmt.Sprintf("The task on agent %s ended (%s).%s", nodemodel.AgentName(task), why, said(task))
 }
 
 // said is the message that came with a task's state, to be put behind a sentence.
@@ -187,14 +188,6 @@ func said(task *v1alpha1.MesosTask) string {
 		return ""
 	}
 	return " " + strings.TrimRight(message, ".") + "."
-}
-
-// agent is how a person knows a task's agent.
-func agent(task *v1alpha1.MesosTask) string {
-	if task.AgentHostname != "" {
-		return task.AgentHostname
-	}
-	return task.AgentID
 }
 
 // notReady tells why a framework that exists launches nothing.

@@ -7,14 +7,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/mesos/scheduler"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 // expire gives up on a launch that leads nowhere: a task that has not become a Node in
 // time is killed, and its end is answered like any other failure. A task that Mesos
 // itself has lost sight of is not judged, nor is any while Mesos is out of sight.
 func (r *Reconciler) expire(_ context.Context, p *pass) error {
-	if !p.mayRun() || p.registered() || p.session == nil || !p.session.Ready() || doubtful(p.node.Status.Task) {
+	if !p.mayRun() || p.registered() || p.session == nil || !p.session.Ready() || nodemodel.IsUnreachable(p.node.Status.Task) {
 		return nil
 	}
 	task := p.node.Status.Task
@@ -24,17 +24,8 @@ func (r *Reconciler) expire(_ context.Context, p *pass) error {
 	}
 	if !p.foreign() {
 		p.set(v1alpha1.ConditionRegistered, metav1.ConditionFalse, v1alpha1.ReasonNodeNotFound, fmt.Sprintf(
-			"No Node registered within %s of the launch on agent %s: the task is killed and the launch tried again.", r.LaunchTimeout, agent(task)))
+			"No Node registered within %s of the launch on agent %s: the task is killed and the launch tried again.", r.LaunchTimeout, nodemodel.AgentName(task)))
 	}
 	p.do(func(context.Context) { p.session.Kill(task.ID, task.AgentID) })
 	return nil
-}
-
-// doubtful tells whether Mesos cannot say what became of the task.
-func doubtful(task *v1alpha1.MesosTask) bool {
-	switch scheduler.TaskState(task.State) {
-	case scheduler.TaskUnreachable, scheduler.TaskLost, scheduler.TaskUnknown:
-		return true
-	}
-	return false
 }

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 // conflictRetry is when a pass is repeated that was made with a cache that lags. The
@@ -151,21 +152,21 @@ func (p *pass) condition(kind string) metav1.Condition {
 
 // ours tells whether the Node there is was registered by the node's current task.
 func (p *pass) ours() bool {
-	return p.object != nil && p.node.Status.Task != nil && p.object.Spec.ProviderID == providerID(p.node)
+	return p.object != nil && p.node.Status.Task != nil && p.object.Spec.ProviderID == nodemodel.CurrentProviderID(p.node)
 }
 
 // foreign tells whether the Node there is was not made for this MesosNode at all.
 func (p *pass) foreign() bool {
-	return p.object != nil && attemptOf(p.node, p.object.Spec.ProviderID) == 0
+	return p.object != nil && nodemodel.AttemptOf(p.node, p.object.Spec.ProviderID) == 0
 }
 
 // registered tells whether the current task ever became a Node.
 func (p *pass) registered() bool {
-	id := providerID(p.node)
+	id := nodemodel.CurrentProviderID(p.node)
 	return id != "" && (p.node.Status.ProviderID == id || p.ours())
 }
 
 // mayRun tells whether there is a task that is not known to have ended.
 func (p *pass) mayRun() bool {
-	return p.node.Status.Task != nil && !ended(p.node.Status.Task)
+	return p.node.Status.Task != nil && !nodemodel.HasEnded(p.node.Status.Task)
 }

@@ -8,63 +8,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 func clientKey(namespace, name string) client.ObjectKey {
 	return client.ObjectKey{Namespace: namespace, Name: name}
-}
-
-func TestTaskIDsLeadBackToTheirNode(t *testing.T) {
-	for _, name := range []string{"a", "general-x7k2p", "with.dots.1"} {
-		node := &v1alpha1.MesosNode{ObjectMeta: metav1.ObjectMeta{Name: name, UID: nodeUID}}
-		id := TaskID(node, 12)
-		if got, ok := NameOf(id); !ok || got != name {
-			t.Errorf("NameOf(%q) = %q, %t, want %q", id, got, ok, name)
-		}
-		if got := attemptOf(node, ProviderID("S1", id)); got != 12 {
-			t.Errorf("attempt of %q is %d, want 12", id, got)
-		}
-	}
-}
-
-func TestOtherTaskIDsLeadNowhere(t *testing.T) {
-	for _, id := range []string{"", "spark", "a.b", "a.b.c", "a.b.0", "a..1", ".b.1", "a.0123456789.1", "a.b.-1", "a.b.99999999999"} {
-		if name, ok := NameOf(id); ok {
-			t.Errorf("NameOf(%q) = %q, want none", id, name)
-		}
-	}
-}
-
-func TestDemandOfANode(t *testing.T) {
-	disk := resource.MustParse("10G")
-	node := newNode()
-	node.Status.Attempt = 3
-	node.Spec.Template.Spec.Resources = v1alpha1.NodeResources{
-		CPU: resource.MustParse("1500m"), Memory: resource.MustParse("4G"), EphemeralStorage: &disk,
-	}
-	node.Spec.Placement = v1alpha1.Placement{Role: "other", MaxNodesPerAgent: 2, Constraints: []v1alpha1.AgentConstraint{
-		{Attribute: "rack", Operator: v1alpha1.ConstraintIn, Values: []string{"r1", "r2"}},
-	}}
-	node.Status.Failures = []v1alpha1.AgentFailure{
-		{AgentID: "S1", Until: metav1.NewTime(noon.Add(time.Second))},
-		{AgentID: "S2", Until: metav1.NewTime(noon)},
-	}
-	want := placement.Demand{
-		ID: "general-x7k2p.0f1e2d3c.3", Group: "general", Role: "other", MaxPerAgent: 2,
-		Resources:   placement.Resources{CPUs: 1.5, MemMiB: 3815, DiskMiB: 9537, Ports: 2}, // 4e9 and 10e9 bytes, rounded up
-		Constraints: []placement.Constraint{{Attribute: "rack", Operator: placement.In, Values: []string{"r1", "r2"}}},
-		Avoid:       []string{"S1"},
-	}
-	if diff := cmp.Diff(want, Demand(node, []string{"k8sm"}, noon)); diff != "" {
-		t.Errorf("demand (-want +got):\n%s", diff)
-	}
 }
 
 // failing fails on the agents, one after the other, and returns the waits before each

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 // sumUp answers for the condition Ready: the first thing that is in the way, or else
@@ -14,12 +15,12 @@ import (
 func (r *Reconciler) sumUp(_ context.Context, p *pass) error {
 	launched := p.condition(v1alpha1.ConditionLaunched)
 	registered := p.condition(v1alpha1.ConditionRegistered)
-	ready := nodeReady(p.object)
+	ready := nodemodel.KubeletReady(p.object)
 	first := p.readyForTheFirstTime()
 	switch {
 	case registered.Reason == v1alpha1.ReasonNodeForeign || registered.Reason == v1alpha1.ReasonNodeDeleted:
 		p.notReady(registered.Reason, registered.Message)
-	case launched.Status != metav1.ConditionTrue && (registered.Status != metav1.ConditionTrue || ended(p.node.Status.Task)):
+	case launched.Status != metav1.ConditionTrue && (registered.Status != metav1.ConditionTrue || nodemodel.HasEnded(p.node.Status.Task)):
 		p.notReady(launched.Reason, launched.Message)
 	case registered.Status != metav1.ConditionTrue:
 		p.notReady(registered.Reason, registered.Message)
@@ -46,16 +47,4 @@ func (p *pass) readyForTheFirstTime() bool {
 // notReady says that the node is not ready, and why.
 func (p *pass) notReady(reason, message string) {
 	p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
-}
-
-// nodeReady returns what a Node says of its readiness.
-func nodeReady(object *corev1.Node) corev1.NodeCondition {
-	if object != nil {
-		for _, c := range object.Status.Conditions {
-			if c.Type == corev1.NodeReady {
-				return c
-			}
-		}
-	}
-	return corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionUnknown, Message: "The kubelet has not told how its Node fares."}
 }

@@ -5,16 +5,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 // register answers for the condition Registered: it finds the Node that the kubelet
@@ -25,13 +24,13 @@ import (
 // task may run: nothing but termination deletes one.
 func (r *Reconciler) register(ctx context.Context, p *pass) error {
 	switch {
-	case ended(p.node.Status.Task):
+	case nodemodel.HasEnded(p.node.Status.Task):
 		return nil // launch has said all there is to say
 	case p.ours():
 		return r.dress(ctx, p)
 	case p.foreign():
 		p.set(v1alpha1.ConditionRegistered, metav1.ConditionFalse, v1alpha1.ReasonNodeForeign, foreignNode(p))
-	case p.object != nil && attemptOf(p.node, p.object.Spec.ProviderID) < p.node.Status.Attempt:
+	case p.object != nil && nodemodel.AttemptOf(p.node, p.object.Spec.ProviderID) < p.node.Status.Attempt:
 		p.set(v1alpha1.ConditionRegistered, metav1.ConditionFalse, v1alpha1.ReasonNodeNotFound, "The Node of an earlier attempt, whose task has ended, is being removed.")
 		return r.removeNode(ctx, p.object)
 	case p.object == nil && p.registered():
@@ -70,7 +69,7 @@ func (r *Reconciler) liveNode(ctx context.Context, name string) (*corev1.Node, e
 // who takes a taint off later means it. Startup taints are the kubelet's to bring: they
 // may be off already when the Node is first seen.
 func (r *Reconciler) dress(ctx context.Context, p *pass) error {
-	fresh := p.node.Status.ProviderID != providerID(p.node)
+	fresh := p.node.Status.ProviderID != nodemodel.CurrentProviderID(p.node)
 	base := p.object.DeepCopy()
 	dressed := dressedNode(p.object, p.node, fresh)
 	if !equality.Semantic.DeepEqual(base, dressed) {
@@ -80,9 +79,9 @@ func (r *Reconciler) dress(ctx context.Context, p *pass) error {
 		}
 	}
 	p.node.Status.NodeName = p.node.Name
-	p.node.Status.ProviderID = providerID(p.node)
+	p.node.Status.ProviderID = nodemodel.CurrentProviderID(p.node)
 	p.node.Status.Failures = nil
-	if p.set(v1alpha1.ConditionRegistered, metav1.ConditionTrue, v1alpha1.ReasonNodeRegistered, fmt.Sprintf("The Node registered from agent %s.", agent(p.node.Status.Task))) {
+	if p.set(v1alpha1.ConditionRegistered, metav1.ConditionTrue, v1alpha1.ReasonNodeRegistered, fmt.Sprintf("The Node registered from agent %s.", nodemodel.AgentName(p.node.Status.Task))) {
 		r.toldRegistered(p)
 	}
 	return nil
@@ -94,7 +93,7 @@ func dressedNode(object *corev1.Node, node *v1alpha1.MesosNode, fresh bool) *cor
 	if out.Labels == nil {
 		out.Labels = map[string]string{}
 	}
-	maps.Copy(out.Labels, Labels(node))
+	maps.Copy(out.Labels, nodemodel.Labels(node))
 	if len(node.Spec.Template.Metadata.Annotations) > 0 && out.Annotations == nil {
 		out.Annotations = map[string]string{}
 	}
@@ -110,45 +109,6 @@ func dressedNode(object *corev1.Node, node *v1alpha1.MesosNode, fresh bool) *cor
 		}
 	}
 	return out
-}
-
-// Labels are what a Node is found and spread by. The node has a task.
-func Labels(node *v1alpha1.MesosNode) map[string]string {
-	out := maps.Clone(node.Spec.Template.Metadata.Labels)
-	if out == nil {
-		out = map[string]string{}
-	}
-	task := node.Status.Task
-	for key, value := range map[string]string{
-		v1alpha1.LabelPool:          node.Labels[v1alpha1.LabelPool],
-		v1alpha1.LabelFramework:     node.Spec.FrameworkRef.Name,
-		v1alpha1.LabelShape:         node.Labels[v1alpha1.LabelShape],
-		v1alpha1.LabelAgentID:       task.AgentID,
-		v1alpha1.LabelAgentHostname: task.AgentHostname,
-		corev1.LabelTopologyRegion:  task.Region,
-		corev1.LabelTopologyZone:    task.Zone,
-	} {
-		if fit := labelValue(value); fit != "" {
-			out[key] = fit
-		}
-	}
-	return out
-}
-
-// labelValue makes a value fit for a label: what Kubernetes does not allow becomes '-'.
-func labelValue(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if strings.ContainsRune("-_.", r) || alphanumeric(r) {
-			return r
-		}
-		return '-'
-	}, s)
-	s = strings.TrimLeft(s, "-_.")
-	return strings.TrimRight(s[:min(len(s), validation.LabelValueMaxLength)], "-_.")
-}
-
-func alphanumeric(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
 // removeNode deletes the Node, and no other that may follow it under the same name.

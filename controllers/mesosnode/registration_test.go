@@ -2,7 +2,6 @@ package mesosnode
 
 import (
 	"context"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
@@ -138,7 +138,7 @@ func TestTheNodeOfAnEarlierAttemptGives(t *testing.T) {
 	s.look()
 	s.session.Forget(firstID)
 	s.mesos(scheduler.TaskFailed)
-	late := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: "late"}, Spec: corev1.NodeSpec{ProviderID: ProviderID(agentID, firstID)}}
+	late := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: "late"}, Spec: corev1.NodeSpec{ProviderID: nodemodel.ProviderID(agentID, firstID)}}
 	if err := s.client.Create(context.Background(), late); err != nil {
 		t.Fatal(err)
 	}
@@ -154,28 +154,12 @@ func TestTheNodeOfAnEarlierAttemptGives(t *testing.T) {
 func TestANodeThatTheRecordDoesNotShowYetIsNotDeleted(t *testing.T) {
 	s := begin(t)
 	s.look() // the record says attempt 1, without a task
-	early := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: "early"}, Spec: corev1.NodeSpec{ProviderID: ProviderID(agentID, firstID)}}
+	early := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: "early"}, Spec: corev1.NodeSpec{ProviderID: nodemodel.ProviderID(agentID, firstID)}}
 	if err := s.client.Create(context.Background(), early); err != nil {
 		t.Fatal(err)
 	}
 	s.look()
 	if s.object() == nil {
 		t.Error("the Node of a task that may run was deleted")
-	}
-}
-
-func TestLabelValuesAreMadeFit(t *testing.T) {
-	for in, want := range map[string]string{
-		"agent-3.example":        "agent-3.example",
-		"C0FFEE-S3":              "C0FFEE-S3",
-		"fe80::1":                "fe80--1",
-		"-edge-":                 "edge",
-		"Zürich/1":               "Z-rich-1",
-		strings.Repeat("a", 100): strings.Repeat("a", 63),
-		"":                       "",
-	} {
-		if got := labelValue(in); got != want {
-			t.Errorf("labelValue(%q) = %q, want %q", in, got, want)
-		}
 	}
 }

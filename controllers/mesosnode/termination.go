@@ -12,6 +12,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/drain"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 // The steps in this file let a node go, in the order of Reconciler.leaving. Each passes
@@ -34,7 +35,7 @@ func (r *Reconciler) held(_ context.Context, p *pass) error {
 // that release lets go is the one this pass has read.
 func (r *Reconciler) withdraw(_ context.Context, p *pass) error {
 	if p.node.Status.Task == nil && p.session != nil {
-		p.session.Forget(TaskID(p.node, p.node.Status.Attempt))
+		p.session.Forget(nodemodel.TaskID(p.node, p.node.Status.Attempt))
 	}
 	return nil
 }
@@ -94,7 +95,7 @@ func (r *Reconciler) drain(ctx context.Context, p *pass) error {
 			"%s, and the node goes with the pods that are left on it. %s", why, was.Message))
 		return nil
 	}
-	result, err := r.drainer.Drain(ctx, p.node.Name, drain.Circumstances{Now: p.now, KubeletSilent: kubeletSilent(p.object)})
+	result, err := r.drainer.Drain(ctx, p.node.Name, drain.Options{Now: p.now, KubeletSilent: kubeletSilent(p.object)})
 	if err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func (r *Reconciler) deleteNode(ctx context.Context, p *pass) error {
 			return err
 		}
 	}
-	if object == nil || attemptOf(p.node, object.Spec.ProviderID) == 0 {
+	if object == nil || nodemodel.AttemptOf(p.node, object.Spec.ProviderID) == 0 {
 		return nil
 	}
 	if err := r.removeNode(ctx, object); err != nil {
@@ -186,7 +187,7 @@ func (p *pass) await(kind string, status metav1.ConditionStatus, reason, message
 // awaitedEnd tells what the end of the task waits for, and what a person can do.
 func awaitedEnd(p *pass) (metav1.ConditionStatus, string, string) {
 	task := p.node.Status.Task
-	remedy := fmt.Sprintf(" If agent %s is known to be gone for good, annotate this MesosNode with %s=true.", agent(task), v1alpha1.AnnotationForceRelease)
+	remedy := fmt.Sprintf(" If agent %s is known to be gone for good, annotate this MesosNode with %s=true.", nodemodel.AgentName(task), v1alpha1.AnnotationForceRelease)
 	switch {
 	case p.framework == nil:
 		return metav1.ConditionUnknown, v1alpha1.ReasonWaitingForFramework, fmt.Sprintf(
@@ -194,12 +195,12 @@ func awaitedEnd(p *pass) (metav1.ConditionStatus, string, string) {
 	case p.session == nil || !p.session.Ready():
 		return metav1.ConditionUnknown, v1alpha1.ReasonWaitingForFramework, fmt.Sprintf(
 			"Waiting for Mesos to confirm that task %s ended. %s", task.ID, notReady(p.framework)) + remedy
-	case doubtful(task):
+	case nodemodel.IsUnreachable(task):
 		return metav1.ConditionUnknown, v1alpha1.ReasonTaskUnreachable, fmt.Sprintf(
-			"Agent %s is cut off from the Mesos master (%s): its task is killed when it comes back.", agent(task), task.State) + remedy
+			"Agent %s is cut off from the Mesos master (%s): its task is killed when it comes back.", nodemodel.AgentName(task), task.State) + remedy
 	}
 	return metav1.ConditionFalse, v1alpha1.ReasonTerminating, fmt.Sprintf(
-		"Task %s on agent %s was told to end; waiting for Mesos to confirm.", task.ID, agent(task))
+		"Task %s on agent %s was told to end; waiting for Mesos to confirm.", task.ID, nodemodel.AgentName(task))
 }
 
 // drainPoll is how long to let pods end before they are looked at again: the longer a
@@ -216,5 +217,5 @@ func drainPoll(since time.Duration) time.Duration {
 
 // kubeletSilent tells whether the control plane has not heard from the kubelet lately.
 func kubeletSilent(object *corev1.Node) bool {
-	return object != nil && nodeReady(object).Status == corev1.ConditionUnknown
+	return object != nil && nodemodel.KubeletReady(object).Status == corev1.ConditionUnknown
 }

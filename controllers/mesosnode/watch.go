@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 // fieldUnsettled indexes the MesosNodes that a change of their framework's session
@@ -71,7 +72,7 @@ func ofInterest() predicate.Predicate {
 }
 
 func changed(before, after *corev1.Node) bool {
-	was, is := nodeReady(before), nodeReady(after)
+	was, is := nodemodel.KubeletReady(before), nodemodel.KubeletReady(after)
 	return was.Status != is.Status || was.Message != is.Message ||
 		before.Spec.ProviderID != after.Spec.ProviderID ||
 		before.Spec.Unschedulable != after.Spec.Unschedulable ||
@@ -87,7 +88,7 @@ func unsettled(object client.Object) []string {
 	if !ok {
 		return nil
 	}
-	settled := node.Status.ProviderID != "" && node.Status.ProviderID == providerID(node)
+	settled := node.Status.ProviderID != "" && node.Status.ProviderID == nodemodel.CurrentProviderID(node)
 	if settled && node.DeletionTimestamp.IsZero() && !toBeTold(node) {
 		return nil
 	}

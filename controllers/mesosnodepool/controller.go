@@ -4,26 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	utilrand "k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
 const (
 	// batch bounds how many nodes one pass creates or deletes; the next follows at once.
 	batch = 100
-	// suffixLength is how many random characters follow the pool's name in a node's.
-	suffixLength = 5
 	// atOnce, soon and later are when a pool is looked at again although no event came:
 	// to go on with the next batch; to see what the cache does not show yet; to ask
 	// what agents have while nodes wait in vain.
@@ -38,8 +36,8 @@ const (
 type Options struct {
 	// Client reads from the manager's cache and writes to the API server.
 	Client client.Client
-	// Live reads from the API server: what the cache is slow to show.
-	Live client.Reader
+	// Nodes reads, creates and deletes the nodes of pools.
+	Nodes Nodes
 	// Agents knows what could be had of the agents of a cluster.
 	Agents Agents
 	// Artifacts knows what the operator supplies.
@@ -53,22 +51,11 @@ type Options struct {
 // Reconciler keeps as many MesosNodes as each MesosNodePool asks for.
 type Reconciler struct {
 	Options
-
-	expectations *expectations
-	// looking is held while the cache is read and compared with what is expected: whoever
-	// looks later sees no less.
-	looking sync.Mutex
-	// suffix makes the names of a pool's nodes differ.
-	suffix func() string
 }
 
 // NewReconciler returns a Reconciler that SetupWithManager makes run.
 func NewReconciler(options Options) *Reconciler {
-	return &Reconciler{
-		Options:      options,
-		expectations: newExpectations(),
-		suffix:       func() string { return utilrand.String(suffixLength) },
-	}
+	return &Reconciler{Options: options}
 }
 
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodepools,verbs=get;list;watch;patch
@@ -117,7 +104,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 // node waits in vain, from Mesos.
 func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.MesosNodePool) (observation, error) {
 	o := observation{pool: pool, now: metav1.NewTime(r.Now()), kubelet: r.Artifacts.Kubelet(pool.Spec.Template.Spec.Runtime)}
-	nodes, err := r.inventory(ctx, pool)
+	nodes, err := r.Nodes.Inventory(ctx, pool)
 	if err != nil {
 		return o, err
 	}
@@ -147,15 +134,15 @@ func (o observation) situation() Situation {
 		Deleting: o.deleting(),
 		Paused:   o.pool.Spec.Paused,
 		Barred:   o.barred(),
-		Alive:    o.nodes.alive,
-		Pending:  o.nodes.pending,
-		Doomed:   o.nodes.doomed,
+		Alive:    o.nodes.Alive,
+		Pending:  o.nodes.Pending,
+		Doomed:   o.nodes.PendingDeletion,
 	}
 }
 
 // released tells whether a pool that is being deleted has no node left.
 func (o observation) released() bool {
-	return o.deleting() && len(o.nodes.alive)+len(o.nodes.leaving)+o.nodes.pending == 0
+	return o.deleting() && len(o.nodes.Alive)+len(o.nodes.Leaving)+o.nodes.Pending == 0
 }
 
 // again tells when to look again although no event comes, 0 for never.
@@ -163,7 +150,7 @@ func (o observation) again(plan Plan) time.Duration {
 	switch {
 	case plan.Create > batch || len(plan.Delete) > batch:
 		return atOnce
-	case o.nodes.unseen > 0:
+	case o.nodes.Unseen > 0:
 		return soon
 	}
 	_, again := o.lost()
@@ -171,6 +158,15 @@ func (o observation) again(plan Plan) time.Duration {
 		again = later
 	}
 	return again
+}
+
+// act does the first batch of the plan. What was done is told even if not all could be.
+func (r *Reconciler) act(ctx context.Context, pool *v1alpha1.MesosNodePool, plan Plan) error {
+	victims := plan.Delete[:min(len(plan.Delete), batch)]
+	size := poolnodes.Size{Resources: pool.Spec.Template.Spec.Resources}
+	_, errCreate := r.Nodes.Create(ctx, pool, slices.Repeat([]poolnodes.Size{size}, min(plan.Create, batch)))
+	_, errRemove := r.Nodes.Remove(ctx, pool, victims)
+	return errors.Join(errCreate, errRemove)
 }
 
 // finalize sees to it that the pool cannot vanish before its nodes.
@@ -215,7 +211,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, o observation) error {
 
 // forget drops all that is remembered of a pool that is gone.
 func (r *Reconciler) forget(pool string) {
-	r.expectations.forget(pool)
+	r.Nodes.Forget(pool)
 	unmeasure(pool)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
 func TestAPoolIsFilled(t *testing.T) {
@@ -204,7 +206,7 @@ func TestACreationThatCameToNothingIsMadeUpFor(t *testing.T) {
 	if got := len(s.nodes()); got != 0 || s.last.RequeueAfter != soon {
 		t.Fatalf("%d nodes, looks again after %s: it is too early to tell", got, s.last.RequeueAfter)
 	}
-	s.now = s.now.Add(patience + time.Second)
+	s.now = s.now.Add(poolnodes.VerifyAfter + time.Second)
 	s.look()
 	if got := len(s.nodes()); got != 1 {
 		t.Errorf("%d nodes, want 1", got)
@@ -221,7 +223,7 @@ func TestADeletionThatCameToNothingIsMadeUpFor(t *testing.T) {
 		t.Fatal("no error")
 	}
 	s.deleted = straight
-	s.now = s.now.Add(patience + time.Second)
+	s.now = s.now.Add(poolnodes.VerifyAfter + time.Second)
 	s.look()
 	if got := s.alive(); len(got) != 0 {
 		t.Errorf("alive are %v, want none", got)
@@ -280,7 +282,7 @@ func TestAPoolGoesAfterItsNodes(t *testing.T) {
 		t.Errorf("the pool is still there: %+v", s.pool())
 	}
 	s.look()
-	if s.reconciler.expectations.pools["general"] != nil {
+	if !slices.Contains(s.store.forgotten, "general") {
 		t.Error("a pool that is gone is remembered")
 	}
 }

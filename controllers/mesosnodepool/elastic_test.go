@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
 // selfScaling makes a pool's number of nodes somebody else's affair.
@@ -37,34 +38,34 @@ func TestWhatSomebodyElseCreatedAndRemovedIsKnownAtOnce(t *testing.T) {
 	s.change(selfScaling)
 	s.look()
 	s.freeze()
-	size := Size{Shape: "small", Resources: v1alpha1.NodeResources{CPU: resource.MustParse("1"), Memory: resource.MustParse("2Gi")}, Zone: "b"}
-	names, err := s.reconciler.Create(context.Background(), s.pool(), []Size{size, size})
+	size := poolnodes.Size{Shape: "small", Resources: v1alpha1.NodeResources{CPU: resource.MustParse("1"), Memory: resource.MustParse("2Gi")}, Zone: "b"}
+	names, err := s.store.Create(context.Background(), s.pool(), []poolnodes.Size{size, size})
 	if err != nil || len(names) != 2 {
 		t.Fatalf("created %v: %v", names, err)
 	}
-	if fleet, err := s.reconciler.Fleet(context.Background(), s.pool()); err != nil || fleet.Settled {
-		t.Errorf("nobody knows that the cache lags: %+v, %v", fleet, err)
+	if nodes, err := s.store.Inventory(context.Background(), s.pool()); err != nil || nodes.IsSettled() {
+		t.Errorf("nobody knows that the cache lags: %+v, %v", nodes, err)
 	}
 	s.thaw()
-	fleet, err := s.reconciler.Fleet(context.Background(), s.pool())
-	if err != nil || !fleet.Settled || len(fleet.Alive) != 2 {
-		t.Fatalf("the pool has %+v: %v", fleet, err)
+	nodes, err := s.store.Inventory(context.Background(), s.pool())
+	if err != nil || !nodes.IsSettled() || len(nodes.Alive) != 2 {
+		t.Fatalf("the pool has %+v: %v", nodes, err)
 	}
-	spec := fleet.Alive[0].Spec
-	if spec.Template.Spec.Resources.CPU.String() != "1" || fleet.Alive[0].Labels[v1alpha1.LabelShape] != "small" {
-		t.Errorf("a node of %s, labelled %v", spec.Template.Spec.Resources.CPU.String(), fleet.Alive[0].Labels)
+	spec := nodes.Alive[0].Spec
+	if spec.Template.Spec.Resources.CPU.String() != "1" || nodes.Alive[0].Labels[v1alpha1.LabelShape] != "small" {
+		t.Errorf("a node of %s, labelled %v", spec.Template.Spec.Resources.CPU.String(), nodes.Alive[0].Labels)
 	}
 	zone := []v1alpha1.AgentConstraint{{Attribute: "@zone", Operator: v1alpha1.ConstraintIn, Values: []string{"b"}}}
 	if diff := cmp.Diff(zone, spec.Placement.Constraints); diff != "" {
 		t.Errorf("constraints (-want +got):\n%s", diff)
 	}
 	s.freeze()
-	if n, err := s.reconciler.Remove(context.Background(), s.pool(), fleet.Alive[:1]); n != 1 || err != nil {
+	if n, err := s.store.Remove(context.Background(), s.pool(), nodes.Alive[:1]); n != 1 || err != nil {
 		t.Fatalf("removed %d: %v", n, err)
 	}
-	fleet, err = s.reconciler.Fleet(context.Background(), s.pool())
-	if err != nil || fleet.Settled || len(fleet.Alive) != 1 || len(fleet.Leaving) != 1 {
-		t.Errorf("the pool has %+v: %v", fleet, err)
+	nodes, err = s.store.Inventory(context.Background(), s.pool())
+	if err != nil || nodes.IsSettled() || len(nodes.Alive) != 1 || len(nodes.Leaving) != 1 {
+		t.Errorf("the pool has %+v: %v", nodes, err)
 	}
 }
 

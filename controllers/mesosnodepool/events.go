@@ -1,8 +1,6 @@
 package mesosnodepool
 
 import (
-	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,12 +9,6 @@ import (
 )
 
 // The functions in this file tell of what was done, one event for a whole batch.
-
-func (r *Reconciler) toldCreated(pool *v1alpha1.MesosNodePool, n int) {
-	if n > 0 {
-		r.Recorder.Eventf(pool, nil, corev1.EventTypeNormal, v1alpha1.EventNodeCreated, "Scale", "%s", fmt.Sprintf("Created %s.", counted(n, "node", "nodes")))
-	}
-}
 
 func (r *Reconciler) toldLost(pool *v1alpha1.MesosNodePool, lost []*v1alpha1.MesosNode) {
 	for _, node := range lost {
@@ -34,10 +26,4 @@ func (r *Reconciler) toldTemplate(pool, before *v1alpha1.MesosNodePool) {
 		return
 	}
 	r.Recorder.Eventf(pool, nil, corev1.EventTypeWarning, v1alpha1.EventTemplateInvalid, "Validate", "%s", cut(is.Message))
-}
-
-func (r *Reconciler) toldRemoved(pool *v1alpha1.MesosNodePool, n int) {
-	if n > 0 {
-		r.Recorder.Eventf(pool, nil, corev1.EventTypeNormal, v1alpha1.EventNodeRemoved, "Scale", "%s", fmt.Sprintf("Told %s to go.", counted(n, "node", "nodes")))
-	}
 }

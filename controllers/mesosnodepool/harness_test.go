@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
@@ -34,6 +35,7 @@ type story struct {
 	t          *testing.T
 	live       client.WithWatch
 	reconciler *Reconciler
+	store      *forgetting
 	now        time.Time
 	capacity   placement.Capacity
 	surveys    int // how often Mesos was asked
@@ -58,12 +60,34 @@ func begin(t *testing.T, replicas int32, objects ...client.Object) *story {
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	s.live = fake.NewClientBuilder().WithScheme(scheme).
+	builder := fake.NewClientBuilder().WithScheme(scheme).
 		WithObjects(append(objects, newPool(replicas))...).
-		WithStatusSubresource(&v1alpha1.MesosNode{}, &v1alpha1.MesosNodePool{}, &v1alpha1.MesosFramework{}).
-		WithIndex(&v1alpha1.MesosNode{}, fieldPool, poolOf).Build()
+		WithStatusSubresource(&v1alpha1.MesosNode{}, &v1alpha1.MesosNodePool{}, &v1alpha1.MesosFramework{})
+	if err := poolnodes.IndexByPool(t.Context(), indexer{builder}); err != nil {
+		t.Fatal(err)
+	}
+	s.live = builder.Build()
 	s.restart()
 	return s
+}
+
+// indexer adds indexes to a client in memory.
+type indexer struct{ *fake.ClientBuilder }
+
+func (i indexer) IndexField(_ context.Context, object client.Object, field string, extract client.IndexerFunc) error {
+	i.WithIndex(object, field, extract)
+	return nil
+}
+
+// forgetting notes which pools are forgotten.
+type forgetting struct {
+	*poolnodes.Store
+	forgotten []string
+}
+
+func (f *forgetting) Forget(pool string) {
+	f.forgotten = append(f.forgotten, pool)
+	f.Store.Forget(pool)
 }
 
 // restart makes a new process, which remembers nothing.
@@ -85,10 +109,12 @@ func (s *story) restart() {
 			return s.deleted(func() error { return c.Delete(ctx, o, opts...) })
 		},
 	})
-	s.reconciler = NewReconciler(Options{
-		Client: cached, Live: s.live, Agents: s, Artifacts: s, Recorder: s.events, Now: func() time.Time { return s.now },
-	})
-	s.reconciler.suffix = func() string { return fmt.Sprintf("%05d", s.names.Add(1)) }
+	now := func() time.Time { return s.now }
+	s.store = &forgetting{Store: poolnodes.NewStore(poolnodes.Options{
+		Client: cached, Live: s.live, Recorder: s.events, Now: now,
+		Suffix: func() string { return fmt.Sprintf("%05d", s.names.Add(1)) },
+	})}
+	s.reconciler = NewReconciler(Options{Client: cached, Nodes: s.store, Agents: s, Artifacts: s, Recorder: s.events, Now: now})
 }
 
 func (s *story) Capacity(context.Context, string) placement.Capacity {

@@ -18,9 +18,9 @@ func init() {
 func measure(o observation) {
 	for state, n := range map[string]int{
 		"desired": o.replicas(),
-		"alive":   len(o.nodes.alive),
+		"alive":   len(o.nodes.Alive),
 		"ready":   o.ready(),
-		"leaving": len(o.nodes.leaving),
+		"leaving": len(o.nodes.Leaving),
 	} {
 		poolNodes.WithLabelValues(o.pool.Name, state).Set(float64(n))
 	}

@@ -4,8 +4,22 @@ import (
 	"context"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
+
+// Nodes reads, creates and deletes the nodes of pools, as a *poolnodes.Store does.
+type Nodes interface {
+	// Inventory returns the pool's nodes. They are the cache's own: they must not be changed.
+	Inventory(ctx context.Context, pool *v1alpha1.MesosNodePool) (poolnodes.Inventory, error)
+	// Create creates a node of each of the sizes. The names are in the order of the sizes, ""
+	// in the place of a node that was not created.
+	Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []poolnodes.Size) (names []string, err error)
+	// Remove deletes nodes of the pool, and counts them.
+	Remove(ctx context.Context, pool *v1alpha1.MesosNodePool, nodes []*v1alpha1.MesosNode) (removed int, err error)
+	// Forget drops all that is remembered of a pool that is gone.
+	Forget(pool string)
+}
 
 // Artifacts knows what the operator supplies of what a node is made of.
 type Artifacts interface {

@@ -12,8 +12,9 @@ import (
 	k8slabels "k8s.io/apimachinery/pkg/labels"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/mesosnode"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
@@ -25,7 +26,7 @@ type observation struct {
 	pool *v1alpha1.MesosNodePool
 	// framework is the MesosFramework that the pool names, nil when there is none.
 	framework *v1alpha1.MesosFramework
-	nodes     inventory
+	nodes     poolnodes.Inventory
 	// kubelet is the artifact that the template's is; nil if there is none by itself.
 	kubelet *v1alpha1.Artifact
 	// capacity is what could be had of the cluster; nothing is known of it while no node
@@ -39,9 +40,9 @@ type observation struct {
 func (o observation) status() v1alpha1.MesosNodePoolStatus {
 	status := *o.pool.Status.DeepCopy()
 	status.ObservedGeneration = o.pool.Generation
-	status.Replicas = int32(len(o.nodes.alive))
+	status.Replicas = int32(len(o.nodes.Alive))
 	status.ReadyReplicas = int32(o.ready())
-	status.TerminatingReplicas = int32(len(o.nodes.leaving))
+	status.TerminatingReplicas = int32(len(o.nodes.Leaving))
 	status.Selector = k8slabels.Set{v1alpha1.LabelPool: o.pool.Name}.String()
 
 	framework := o.frameworkReady()
@@ -123,7 +124,7 @@ func (o observation) capacityAvailable() metav1.Condition {
 		return c
 	}
 	c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer
-	demand := mesosnode.Demand(waiting[0], o.roles(), o.now.Time)
+	demand := nodemodel.Demand(waiting[0], o.roles(), o.now.Time)
 	if ever := o.capacity.HeadroomWhenEmpty(demand); ever.Count == 0 && len(o.capacity.Totals) > 0 {
 		c.Reason = v1alpha1.ReasonExceedsLargestAgent
 		c.Message = cut(fmt.Sprintf("No agent could ever hold node %s: %s.", waiting[0].Name, ever.Reason))
@@ -158,16 +159,16 @@ func (o observation) readyCondition(framework, valid, capacity metav1.Condition)
 	no := func(reason, message string) metav1.Condition {
 		return metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: reason, Message: cut(message)}
 	}
-	desired, alive, ready, leaving := o.replicas(), len(o.nodes.alive), o.ready(), len(o.nodes.leaving)
+	desired, alive, ready, leaving := o.replicas(), len(o.nodes.Alive), o.ready(), len(o.nodes.Leaving)
 	obstacle := firstFalse(framework, capacity)
 	progress := fmt.Sprintf("%d of %s ready", ready, counted(desired, "node is", "nodes are"))
 	switch {
 	case o.deleting():
 		return no(v1alpha1.ReasonDeleting, fmt.Sprintf("Waiting for %s to be released: %s",
-			counted(alive+leaving+o.nodes.pending, "node", "nodes"), tally(slices.Concat(o.nodes.leaving, o.nodes.alive))))
+			counted(alive+leaving+o.nodes.Pending, "node", "nodes"), tally(slices.Concat(o.nodes.Leaving, o.nodes.Alive))))
 	case valid.Status != metav1.ConditionTrue:
 		return no(valid.Reason, progress+", and no node can be made of the template: "+valid.Message)
-	case alive == desired && ready == desired && leaving == 0 && o.nodes.pending == 0:
+	case alive == desired && ready == desired && leaving == 0 && o.nodes.Pending == 0:
 		reason := v1alpha1.ReasonAllNodesReady
 		if o.pool.Spec.Paused {
 			reason = v1alpha1.ReasonPaused
@@ -176,7 +177,7 @@ func (o observation) readyCondition(framework, valid, capacity metav1.Condition)
 	case o.pool.Spec.Paused:
 		return no(v1alpha1.ReasonPaused, progress+", there are "+counted(alive, "node", "nodes")+", and spec.paused is true: none is created or removed.")
 	case alive > desired || alive == desired && ready == desired:
-		return no(v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %d to go: %s", progress, alive-desired+leaving, tally(o.nodes.leaving)))
+		return no(v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %d to go: %s", progress, alive-desired+leaving, tally(o.nodes.Leaving)))
 	case obstacle.Status != metav1.ConditionTrue:
 		return no(obstacle.Reason, progress+". "+obstacle.Message)
 	case alive == desired && o.registered() == desired:
@@ -200,7 +201,7 @@ func (o observation) deleting() bool { return !o.pool.DeletionTimestamp.IsZero()
 // replicas is how many nodes are asked for; where pods ask, as many as there are.
 func (o observation) replicas() int {
 	if o.pool.Spec.Autoscaling != nil && !o.deleting() {
-		return len(o.nodes.alive) + o.nodes.pending
+		return len(o.nodes.Alive) + o.nodes.Pending
 	}
 	if o.pool.Spec.Replicas == nil {
 		return 0
@@ -209,13 +210,13 @@ func (o observation) replicas() int {
 }
 
 func (o observation) ready() int {
-	return len(o.nodes.alive) - len(o.unready())
+	return len(o.nodes.Alive) - len(o.unready())
 }
 
 // registered counts the nodes whose Node exists.
 func (o observation) registered() int {
 	n := 0
-	for _, node := range o.nodes.alive {
+	for _, node := range o.nodes.Alive {
 		if meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionRegistered) {
 			n++
 		}
@@ -226,7 +227,7 @@ func (o observation) registered() int {
 // unready are the nodes that stay and are not ready.
 func (o observation) unready() []*v1alpha1.MesosNode {
 	var out []*v1alpha1.MesosNode
-	for _, node := range o.nodes.alive {
+	for _, node := range o.nodes.Alive {
 		if !available(node) {
 			out = append(out, node)
 		}
@@ -237,7 +238,7 @@ func (o observation) unready() []*v1alpha1.MesosNode {
 // waiting are the nodes, by name, that offers were looked at for and found wanting.
 func (o observation) waiting() []*v1alpha1.MesosNode {
 	var out []*v1alpha1.MesosNode
-	for _, node := range o.nodes.alive {
+	for _, node := range o.nodes.Alive {
 		if c := launched(node); c.Status == metav1.ConditionFalse && c.Reason == v1alpha1.ReasonWaitingForOffer {
 			out = append(out, node)
 		}

@@ -21,7 +21,7 @@ func (o observation) lost() (lost []*v1alpha1.MesosNode, next time.Duration) {
 	if limit == nil || limit.Duration <= 0 || o.pool.Spec.Paused || o.deleting() || o.barred() {
 		return nil, 0
 	}
-	for _, n := range o.nodes.alive {
+	for _, n := range o.nodes.Alive {
 		since, cutOff := unreachableSince(n)
 		if !cutOff {
 			continue

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
 // cutOff is a node whose agent Mesos lost sight of some minutes ago.
@@ -76,7 +77,7 @@ func TestWhichNodesAreLost(t *testing.T) {
 			if test.pool != nil {
 				test.pool(pool)
 			}
-			o := observation{pool: pool, framework: framework, nodes: inventory{alive: test.nodes}, now: metav1.NewTime(noon)}
+			o := observation{pool: pool, framework: framework, nodes: poolnodes.Inventory{Alive: test.nodes}, now: metav1.NewTime(noon)}
 			lost, next := o.lost()
 			var names []string
 			for _, n := range lost {

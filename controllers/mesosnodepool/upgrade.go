@@ -86,7 +86,7 @@ func upgradeState(n *v1alpha1.MesosNode, wanted *v1alpha1.Artifact) upgrading {
 
 // kubelets is what of the observation goes into the decision.
 func (o observation) kubelets() Kubelets {
-	k := Kubelets{MaxUnavailable: int(o.pool.Spec.Rollout.MaxUnavailable), Alive: o.nodes.alive}
+	k := Kubelets{MaxUnavailable: int(o.pool.Spec.Rollout.MaxUnavailable), Alive: o.nodes.Alive}
 	if o.upgradesInPlace() {
 		k.Wanted = o.kubelet
 	}
@@ -123,11 +123,11 @@ func (o observation) kubeletCurrent() metav1.Condition {
 		return c
 	}
 	states := map[upgrading][]*v1alpha1.MesosNode{}
-	for _, n := range slices.SortedFunc(slices.Values(o.nodes.alive), byName) {
+	for _, n := range slices.SortedFunc(slices.Values(o.nodes.Alive), byName) {
 		state := upgradeState(n, o.kubelet)
 		states[state] = append(states[state], n)
 	}
-	progress := fmt.Sprintf("%d of %s the template's kubelet", len(states[upgradeSettled]), counted(len(o.nodes.alive), "node runs", "nodes run"))
+	progress := fmt.Sprintf("%d of %s the template's kubelet", len(states[upgradeSettled]), counted(len(o.nodes.Alive), "node runs", "nodes run"))
 	switch {
 	case len(states[upgradeRefused]) > 0:
 		c.Reason = v1alpha1.ReasonKubeletRefused

@@ -2,11 +2,9 @@ package mesosnodepool
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -20,11 +18,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
 const (
-	// fieldPool indexes MesosNodes by the name of the pool that controls them.
-	fieldPool = "k8sm.pool"
 	// gather is how long changes of a pool's nodes are gathered before the pool is
 	// looked at: a thousand nodes that come up are not a thousand looks.
 	gather = 200 * time.Millisecond
@@ -35,8 +32,8 @@ const (
 
 // SetupWithManager makes the manager run the Reconciler.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.MesosNode{}, fieldPool, poolOf); err != nil {
-		return fmt.Errorf("indexing MesosNodes: %w", err)
+	if err := poolnodes.IndexByPool(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
 	}
 	// Its own writes are looked at, too: a look by a cache that lagged may have found the
 	// status as it should be when it was not any more.
@@ -52,20 +49,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// poolOf names the pool that controls a MesosNode.
-func poolOf(object client.Object) []string {
-	owner := metav1.GetControllerOf(object)
-	if owner == nil || owner.Kind != "MesosNodePool" {
-		return nil
-	}
-	return []string{owner.Name}
-}
-
 // gathered looks at a node's pool a little after the node has changed.
 func gathered() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	enqueue := func(object client.Object, q queue) {
-		for _, pool := range poolOf(object) {
+		if pool := poolnodes.PoolOf(object); pool != "" {
 			q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Name: pool}}, gather)
 		}
 	}

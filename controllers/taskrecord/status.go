@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/mesosnode"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
@@ -22,7 +22,7 @@ func checkLaunchable(n *v1alpha1.MesosNode, taskID string) error {
 	switch task := n.Status.Task; {
 	case !n.DeletionTimestamp.IsZero():
 		return fmt.Errorf("MesosNode %s is being deleted", n.Name)
-	case mesosnode.TaskID(n, n.Status.Attempt) != taskID:
+	case nodemodel.TaskID(n, n.Status.Attempt) != taskID:
 		return fmt.Errorf("MesosNode %s is at another attempt, or is another", n.Name)
 	case task != nil:
 		return fmt.Errorf("MesosNode %s has the task %s (%s) already", n.Name, task.ID, task.State)

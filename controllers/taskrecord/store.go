@@ -13,7 +13,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/bootstraptoken"
-	"github.com/k8sm/k8sm/controllers/mesosnode"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
@@ -137,7 +137,7 @@ func (s *Store) LiveTasks(ctx context.Context) ([]scheduler.Task, error) {
 		tasks = append(tasks, scheduler.Task{
 			ID:      task.ID,
 			AgentID: task.AgentID,
-			Group:   mesosnode.Demand(n, nil, s.Now()).Group,
+			Group:   nodemodel.Demand(n, nil, s.Now()).Group,
 			State:   scheduler.TaskState(task.State),
 		})
 	}
@@ -167,7 +167,7 @@ func (s *Store) RecordTasksGone(ctx context.Context) error {
 // cache first. Only a write that succeeded with that copy counts; everything else is decided
 // by the API server's copy.
 func (s *Store) write(ctx context.Context, taskID string, change func(*v1alpha1.MesosNode) error) (*v1alpha1.MesosNode, error) {
-	name, ok := mesosnode.NameOf(taskID)
+	name, ok := nodemodel.NameOf(taskID)
 	if !ok {
 		return nil, scheduler.ErrUnknownTask
 	}

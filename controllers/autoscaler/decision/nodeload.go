@@ -9,6 +9,7 @@ import (
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 	"github.com/k8sm/k8sm/controllers/drain"
+	"github.com/k8sm/k8sm/controllers/podstate"
 )
 
 // nodeLoad is what a node has to do, but for what comes and goes with every node.
@@ -35,8 +36,8 @@ func loadOf(cluster *scheduling.Cluster, m *Member, now time.Time) nodeLoad {
 	var askedCPU, askedMemory int64
 	freeCPU, freeMemory := m.Node.Status.Allocatable.Cpu().MilliValue(), m.Node.Status.Allocatable.Memory().Value()
 	for _, pod := range m.Pods {
-		d := drain.Decide(pod, drain.Circumstances{Now: now, Optional: true})
-		if d.Verdict == drain.Ignore && done(pod) {
+		d := drain.Decide(pod, drain.Options{Now: now})
+		if d.Verdict == drain.Ignore && podstate.HasEnded(pod) {
 			continue
 		}
 		cpu, memory := cluster.Requests(pod)
@@ -45,16 +46,18 @@ func loadOf(cluster *scheduling.Cluster, m *Member, now time.Time) nodeLoad {
 			freeCPU, freeMemory = freeCPU-cpu, freeMemory-memory
 			l.daemons = append(l.daemons, pod)
 			continue
-		case drain.Keep:
-			if l.heldBy == "" {
-				l.heldBy = fmt.Sprintf("Pod %s/%s %s.", pod.Namespace, pod.Name, d.Reason)
-			}
 		case drain.Evict:
-			if Expendable(pod) {
+			switch reason := notDisruptable(pod); {
+			case reason != "" && l.heldBy == "":
+				l.heldBy = fmt.Sprintf("Pod %s/%s %s.", pod.Namespace, pod.Name, reason)
+			case reason != "":
+				// One pod that must stay is enough to name.
+			case Expendable(pod):
 				l.expendable = append(l.expendable, pod)
 				continue
+			default:
+				l.movable = append(l.movable, pod)
 			}
-			l.movable = append(l.movable, pod)
 		}
 		l.pods++
 		askedCPU, askedMemory = askedCPU+cpu, askedMemory+memory
@@ -73,10 +76,6 @@ const expendableBelow = -10
 // Expendable tells of a pod that it is not worth a node: where there is no room it waits
 // until there is some, and where it runs it keeps no node.
 func Expendable(pod *corev1.Pod) bool { return priorityOf(pod) < expendableBelow }
-
-func done(pod *corev1.Pod) bool {
-	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-}
 
 // fraction of a whole; all of it where there is none.
 func fraction(part, whole int64) float64 {

@@ -143,8 +143,8 @@ var faults = []fault{
 	},
 	{
 		name: "expect nothing of a node that was just made",
-		file: "controllers/mesosnodepool/act.go",
-		old:  "	r.expectations.create(pool.Name, node.Name, r.Now())\n",
+		file: "controllers/poolnodes/store.go",
+		old:  "	s.expectations.create(pool.Name, node.Name, s.now())\n",
 		new:  "",
 		by:   "^I7",
 	},

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/mesosnode"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
@@ -203,7 +203,7 @@ func (c *checks) accepted(accept *schedulerpb.Call_Accept) {
 
 // record of a task. The API server's lock is held.
 func (c *checks) record(taskID string) *v1alpha1.MesosNode {
-	nodeName, _ := mesosnode.NameOf(taskID)
+	nodeName, _ := nodemodel.NameOf(taskID)
 	if o := c.world.server.peek(kindMesosNode, nodeName); o != nil {
 		return o.(*v1alpha1.MesosNode)
 	}

@@ -1,4 +1,4 @@
-package mesosnode
+package nodemodel
 
 import (
 	"math"
@@ -10,20 +10,20 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// portsPerNode are the ports that each node takes from its offer: one for the kubelet,
-// one for the streams of its container runtime. Several nodes may share an agent's
+// portsPerNode is the number of ports that each node takes from its offer: one for the
+// kubelet, one for the streams of its container runtime. Several nodes may share an agent's
 // network.
 const portsPerNode = 2
 
 const mebi = 1 << 20
 
 // Demand is what a node asks of Mesos for its current attempt. Agents on which an
-// attempt failed lately are left out. The role is the framework's first unless the
-// node's placement names one.
+// attempt failed lately are left out. The role is the first of the framework's roles unless
+// the node's placement names one.
 func Demand(node *v1alpha1.MesosNode, roles []string, now time.Time) placement.Demand {
 	return placement.Demand{
 		ID:          TaskID(node, node.Status.Attempt),
-		Group:       group(node),
+		Group:       Group(node),
 		Role:        role(node.Spec.Placement, roles),
 		Resources:   Resources(node.Spec.Template.Spec.Resources),
 		Constraints: constraints(node.Spec.Placement.Constraints),
@@ -32,8 +32,8 @@ func Demand(node *v1alpha1.MesosNode, roles []string, now time.Time) placement.D
 	}
 }
 
-// Resources are a node's resources in the units of Mesos: what is a fraction of a MiB
-// is rounded up.
+// Resources are a node's resources in the units of Mesos: cpus, and MiB of memory and disk,
+// of which fractions are rounded up.
 func Resources(r v1alpha1.NodeResources) placement.Resources {
 	out := placement.Resources{
 		CPUs:   float64(r.CPU.MilliValue()) / 1000,
@@ -50,8 +50,8 @@ func inMiB(q resource.Quantity) float64 {
 	return math.Ceil(float64(q.Value()) / mebi)
 }
 
-// group is what MaxPerAgent counts by: the pool, or the node alone if it has none.
-func group(node *v1alpha1.MesosNode) string {
+// Group is what maxNodesPerAgent counts by: the pool, or the node alone if it has none.
+func Group(node *v1alpha1.MesosNode) string {
 	if pool := node.Labels[v1alpha1.LabelPool]; pool != "" {
 		return pool
 	}
@@ -77,7 +77,7 @@ func constraints(in []v1alpha1.AgentConstraint) []placement.Constraint {
 	return out
 }
 
-// avoid lists the agents whose back-off has not ended.
+// avoid lists the IDs of the agents whose back-off has not ended.
 func avoid(failures []v1alpha1.AgentFailure, now time.Time) []string {
 	var out []string
 	for _, f := range failures {
@@ -86,15 +86,4 @@ func avoid(failures []v1alpha1.AgentFailure, now time.Time) []string {
 		}
 	}
 	return out
-}
-
-// firstExpiry is when the first agent that is left out comes in again; zero if none is.
-func firstExpiry(failures []v1alpha1.AgentFailure, now time.Time) time.Time {
-	var first time.Time
-	for _, f := range failures {
-		if now.Before(f.Until.Time) && (first.IsZero() || f.Until.Time.Before(first)) {
-			first = f.Until.Time
-		}
-	}
-	return first
 }

@@ -1,4 +1,4 @@
-package mesosnode
+package nodemodel
 
 import (
 	"fmt"
@@ -6,11 +6,10 @@ import (
 	"strings"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// uidLength is how much of a MesosNode's UID goes into its task IDs: enough that a
-// node which is deleted and made again under the same name gets other IDs.
+// uidLength is the number of characters of a MesosNode's UID that go into its task IDs:
+// enough that a node which is deleted and made again under the same name gets other IDs.
 const uidLength = 8
 
 // TaskID is the ID of the Mesos task of one attempt of a node:
@@ -26,7 +25,7 @@ func taskIDPrefix(node *v1alpha1.MesosNode) string {
 }
 
 // NameOf returns the name of the MesosNode that a task ID was made for, and false
-// when the ID is none of ours. Names may hold dots, the rest of an ID doesn't.
+// when k8sm made no such ID. Names may hold dots, the rest of an ID doesn't.
 func NameOf(taskID string) (string, bool) {
 	rest, attempt, ok := cutLast(taskID)
 	if !ok {
@@ -52,28 +51,29 @@ func ProviderID(agentID, taskID string) string {
 	return v1alpha1.ProviderIDPrefix + agentID + "/" + taskID
 }
 
-// providerID is the provider ID of the node's current task, "" when it has none.
-func providerID(node *v1alpha1.MesosNode) string {
+// CurrentProviderID is the provider ID of the node's current task, "" when it has none.
+func CurrentProviderID(node *v1alpha1.MesosNode) string {
 	if node.Status.Task == nil {
 		return ""
 	}
 	return ProviderID(node.Status.Task.AgentID, node.Status.Task.ID)
 }
 
-// attemptOf returns which attempt of the node a provider ID denotes, 0 when it was not
-// made for the node.
-func attemptOf(node *v1alpha1.MesosNode, id string) int32 {
-	rest, _ := strings.CutPrefix(id, v1alpha1.ProviderIDPrefix)
+// AttemptOf returns the attempt of the node that a provider ID denotes, 0 when the ID was
+// not made for the node.
+func AttemptOf(node *v1alpha1.MesosNode, providerID string) int32 {
+	rest, ok := strings.CutPrefix(providerID, v1alpha1.ProviderIDPrefix)
+	if !ok {
+		return 0
+	}
 	_, taskID, _ := strings.Cut(rest, "/")
 	attempt, ok := strings.CutPrefix(taskID, taskIDPrefix(node))
+	if !ok {
+		return 0
+	}
 	n, err := strconv.ParseInt(attempt, 10, 32)
-	if !ok || err != nil || !strings.HasPrefix(id, v1alpha1.ProviderIDPrefix) {
+	if err != nil {
 		return 0
 	}
 	return int32(n)
-}
-
-// ended tells whether the task is known to run no more, nor ever to run again.
-func ended(task *v1alpha1.MesosTask) bool {
-	return task != nil && scheduler.TaskState(task.State).Terminal()
 }

@@ -1,4 +1,4 @@
-package mesosnodepool
+package poolnodes
 
 import (
 	"cmp"
@@ -11,9 +11,9 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-// patience is how long the cache may take to show what was done, until the API server
-// is asked whether it was.
-const patience = 5 * time.Second
+// VerifyAfter is the time that the cache may take to show a creation or deletion, until the
+// API server is asked whether it took place.
+const VerifyAfter = 5 * time.Second
 
 // expectations remember, for each pool, what was done and the cache does not show yet.
 // They are filled before the API server is called, so that a call whose answer was lost
@@ -83,7 +83,7 @@ func (e *expectations) drop(pool string, what expectation) {
 // settle drops what the cache shows by now, and sorts its nodes by what is known beyond
 // it. A deleted node that the cache does not have is remembered for a while: it may have
 // to appear before it can go.
-func (e *expectations) settle(pool string, nodes []v1alpha1.MesosNode, now time.Time) (seen inventory) {
+func (e *expectations) settle(pool string, nodes []v1alpha1.MesosNode, now time.Time) (seen Inventory) {
 	e.with(pool, func(x *expected) {
 		going := map[types.UID]expectation{}
 		for i := range nodes {
@@ -93,23 +93,23 @@ func (e *expectations) settle(pool string, nodes []v1alpha1.MesosNode, now time.
 			delete(x.deleted, node.UID)
 			switch {
 			case !node.DeletionTimestamp.IsZero():
-				seen.leaving = append(seen.leaving, node)
+				seen.Leaving = append(seen.Leaving, node)
 			case told:
 				going[node.UID] = deleted
-				seen.doomed++
-				seen.leaving = append(seen.leaving, node)
+				seen.PendingDeletion++
+				seen.Leaving = append(seen.Leaving, node)
 			default:
-				seen.alive = append(seen.alive, node)
+				seen.Alive = append(seen.Alive, node)
 			}
 		}
 		for uid, absent := range x.deleted {
-			if now.Sub(absent.at) <= patience {
+			if now.Sub(absent.at) <= VerifyAfter {
 				going[uid] = absent
 			}
 		}
 		x.deleted = going
-		seen.pending = len(x.created)
-		seen.unseen = len(x.created) + len(going)
+		seen.Pending = len(x.created)
+		seen.Unseen = len(x.created) + len(going)
 	})
 	return seen
 }
@@ -118,7 +118,7 @@ func (e *expectations) settle(pool string, nodes []v1alpha1.MesosNode, now time.
 func (e *expectations) overdue(pool string, now time.Time) []expectation {
 	var late []expectation
 	add := func(what expectation) {
-		if now.Sub(what.at) > patience {
+		if now.Sub(what.at) > VerifyAfter {
 			late = append(late, what)
 		}
 	}
@@ -143,16 +143,4 @@ func (e *expectations) with(pool string, do func(*expected)) {
 	if x, ok := e.pools[pool]; ok {
 		do(x)
 	}
-}
-
-// inventory are a pool's nodes, sorted by what is known of them.
-type inventory struct {
-	// alive are not being deleted; leaving are, though the cache may not show it yet.
-	alive, leaving []*v1alpha1.MesosNode
-	// pending were created, and cannot be seen yet.
-	pending int
-	// doomed are those of leaving that look alive.
-	doomed int
-	// unseen counts what was done and cannot be seen yet: creations and deletions.
-	unseen int
 }

@@ -1,0 +1,59 @@
+package decision
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+// People have written the annotations of Cluster Autoscaler on their pods: they mean the
+// same here.
+const (
+	safeToEvict        = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+	safeToEvictVolumes = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+)
+
+// PodAnnotations are the annotations of pods that decisions depend on. A cache must keep
+// them.
+var PodAnnotations = []string{v1alpha1.AnnotationDoNotDisrupt, safeToEvict, safeToEvictVolumes}
+
+// notDisruptable returns why a pod must not be evicted to save a node, empty if it may be:
+// somebody forbade it, or the pod would lose what nobody gives back to it. Drains for
+// another reason evict such a pod all the same.
+func notDisruptable(pod *corev1.Pod) (reason string) {
+	switch {
+	case pod.Annotations[v1alpha1.AnnotationDoNotDisrupt] == "true":
+		return fmt.Sprintf("is annotated %s=true", v1alpha1.AnnotationDoNotDisrupt)
+	case pod.Annotations[safeToEvict] == "false":
+		return fmt.Sprintf("is annotated %s=false", safeToEvict)
+	case pod.Annotations[safeToEvict] == "true":
+		return ""
+	}
+	if metav1.GetControllerOf(pod) == nil {
+		return "belongs to no controller, so that nobody would make another"
+	}
+	if volume := localVolume(pod); volume != "" {
+		return fmt.Sprintf("keeps data on the node, in volume %s", volume)
+	}
+	return ""
+}
+
+// localVolume names a volume that stays behind when the pod goes; empty for none. A volume
+// in memory does not count: its data is lost with every container that ends, so that nobody
+// relies on it.
+func localVolume(pod *corev1.Pod) string {
+	spared := strings.Split(pod.Annotations[safeToEvictVolumes], ",")
+	for i := range pod.Spec.Volumes {
+		v := &pod.Spec.Volumes[i]
+		local := v.HostPath != nil || v.EmptyDir != nil && v.EmptyDir.Medium != corev1.StorageMediumMemory
+		if local && !slices.Contains(spared, v.Name) {
+			return v.Name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,69 @@
+package decision
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// podWith is a pod changed as the test says.
+func podWith(change ...func(*corev1.Pod)) *corev1.Pod {
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "p"}, Spec: corev1.PodSpec{NodeName: "a"}}
+	for _, c := range change {
+		c(p)
+	}
+	return p
+}
+
+func ofReplicaSet(p *corev1.Pod) {
+	p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "owner", UID: "owner", Controller: new(true)}}
+}
+
+func annotated(key, value string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		if p.Annotations == nil {
+			p.Annotations = map[string]string{}
+		}
+		p.Annotations[key] = value
+	}
+}
+
+func volume(name string, source corev1.VolumeSource) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: name, VolumeSource: source})
+	}
+}
+
+func TestPodsThatMustNotBeDisruptedToSaveANode(t *testing.T) {
+	scratch := volume("scratch", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}})
+	for name, test := range map[string]struct {
+		pod  *corev1.Pod
+		want string // part of the reason; empty when the pod may be evicted
+	}{
+		"a pod of a Deployment goes":                 {pod: podWith(ofReplicaSet)},
+		"a pod that must not be disrupted stays":     {pod: podWith(ofReplicaSet, annotated("k8sm.io/do-not-disrupt", "true")), want: "k8sm.io/do-not-disrupt=true"},
+		"an annotation that permits it does nothing": {pod: podWith(ofReplicaSet, annotated("k8sm.io/do-not-disrupt", "false"))},
+		"a pod that is not safe to evict stays":      {pod: podWith(ofReplicaSet, annotated(safeToEvict, "false")), want: "safe-to-evict=false"},
+		"a pod that nobody would make again stays":   {pod: podWith(), want: "no controller"},
+		"unless it is annotated as safe to evict":    {pod: podWith(annotated(safeToEvict, "true"))},
+		"a pod with data on the node stays":          {pod: podWith(ofReplicaSet, scratch), want: "volume scratch"},
+		"unless the pod is annotated as safe":        {pod: podWith(ofReplicaSet, scratch, annotated(safeToEvict, "true"))},
+		"unless the volume is annotated as safe":     {pod: podWith(ofReplicaSet, scratch, annotated(safeToEvictVolumes, "a,scratch"))},
+		"another volume that is safe does not help":  {pod: podWith(ofReplicaSet, scratch, annotated(safeToEvictVolumes, "a")), want: "volume scratch"},
+		"what must not be disrupted is not safe to evict": {
+			pod: podWith(ofReplicaSet, annotated(safeToEvict, "true"), annotated("k8sm.io/do-not-disrupt", "true")), want: "k8sm.io/do-not-disrupt=true"},
+		"a path of the host is data on the node": {
+			pod: podWith(ofReplicaSet, volume("host", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/data"}})), want: "volume host"},
+		"what is in memory is no data": {
+			pod: podWith(ofReplicaSet, volume("shm", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}}))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := notDisruptable(test.pod)
+			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+				t.Errorf("the reason is %q, want one with %q", got, test.want)
+			}
+		})
+	}
+}

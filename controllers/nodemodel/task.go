@@ -1,0 +1,36 @@
+package nodemodel
+
+import (
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/scheduler"
+)
+
+// HasEnded reports whether the task is known to run no more, nor ever to run again. No task
+// has not ended.
+func HasEnded(task *v1alpha1.MesosTask) bool {
+	return task != nil && scheduler.TaskState(task.State).Terminal()
+}
+
+// MayRun reports whether the node has a task that is not known to have ended.
+func MayRun(node *v1alpha1.MesosNode) bool {
+	return node.Status.Task != nil && !HasEnded(node.Status.Task)
+}
+
+// IsUnreachable reports whether Mesos cannot say what became of the task: its agent is cut
+// off, or the master does not know it. The task may run and may come back.
+func IsUnreachable(task *v1alpha1.MesosTask) bool {
+	switch scheduler.TaskState(task.State) {
+	case scheduler.TaskUnreachable, scheduler.TaskLost, scheduler.TaskUnknown:
+		return true
+	}
+	return false
+}
+
+// AgentName is what a person knows a task's agent by: its host name or, if that is not on
+// record, its agent ID.
+func AgentName(task *v1alpha1.MesosTask) string {
+	if task.AgentHostname != "" {
+		return task.AgentHostname
+	}
+	return task.AgentID
+}

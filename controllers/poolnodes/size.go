@@ -1,0 +1,48 @@
+package poolnodes
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+// Size is what one node of a pool is to be.
+type Size struct {
+	// Shape is the name of the template's shape; empty if the template has none.
+	Shape string
+	// Resources that the node takes from one agent.
+	Resources v1alpha1.NodeResources
+	// Zone whose agents alone may hold the node; empty for any.
+	Zone string
+}
+
+// NewNode is a node as the pool's template has it now, of the given size.
+func NewNode(pool *v1alpha1.MesosNodePool, name string, size Size) *v1alpha1.MesosNode {
+	spec := pool.Spec.DeepCopy()
+	spec.Template.Spec.Resources = *size.Resources.DeepCopy()
+	spec.Template.Spec.Shapes = nil
+	if size.Zone != "" {
+		spec.Placement.Constraints = append(spec.Placement.Constraints,
+			v1alpha1.AgentConstraint{Attribute: "@zone", Operator: v1alpha1.ConstraintIn, Values: []string{size.Zone}})
+	}
+	node := &v1alpha1.MesosNode{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:       name,
+			Finalizers: []string{v1alpha1.FinalizerRelease},
+			Labels: map[string]string{
+				v1alpha1.LabelPool:      pool.Name,
+				v1alpha1.LabelFramework: spec.FrameworkRef.Name,
+			},
+		},
+		Spec: v1alpha1.MesosNodeSpec{
+			FrameworkRef: spec.FrameworkRef,
+			Template:     spec.Template,
+			Placement:    spec.Placement,
+			Drain:        spec.Drain,
+		},
+	}
+	if size.Shape != "" {
+		node.Labels[v1alpha1.LabelShape] = size.Shape
+	}
+	return node
+}
