@@ -40,11 +40,11 @@ func readyCondition(state session.State, hint string) metav1.Condition {
 
 // specAppliedCondition is True if the master has the framework as the spec describes it.
 func specAppliedCondition(state session.State) metav1.Condition {
-	if state.Kept == "" {
+	if state.Divergence == "" {
 		return newCondition(v1alpha1.ConditionSpecApplied, metav1.ConditionTrue, v1alpha1.ReasonSpecApplied, "Mesos has the framework as the spec describes it.")
 	}
 	return newCondition(v1alpha1.ConditionSpecApplied, metav1.ConditionFalse, v1alpha1.ReasonKeptByMaster, fmt.Sprintf(
-		"The master keeps something other than the spec: %s. To change it, create another MesosFramework, or get the permission in Mesos.", state.Kept))
+		"The master keeps something other than the spec: %s. To change it, create another MesosFramework, or get the permission in Mesos.", state.Divergence))
 }
 
 // failureConditions report an error that keeps the session from being as the spec asks for.

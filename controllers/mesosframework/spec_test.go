@@ -119,7 +119,7 @@ func TestWhatTheMasterKeepsIsShown(t *testing.T) {
 		t.Errorf("SpecApplied is %s %s", status, reason)
 	}
 	kept := subscribedState
-	kept.Kept = "user root, not nobody"
+	kept.Divergence = "user root, not nobody"
 	s.sessions[0].becomes(kept)
 	s.reconcile("default")
 	if status, reason, message := s.condition("default", v1alpha1.ConditionSpecApplied); status != metav1.ConditionFalse ||

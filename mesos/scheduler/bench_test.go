@@ -77,7 +77,7 @@ func BenchmarkRest(b *testing.B) {
 		for range 4 {
 			now = now.Add(15 * time.Second)
 			c.Step(now, heartbeat)
-			for w := c.Wake(); !w.IsZero() && !w.After(now); w = c.Wake() {
+			for w := c.NextTick(); !w.IsZero() && !w.After(now); w = c.NextTick() {
 				c.Tick(now)
 			}
 		}

@@ -36,7 +36,7 @@ func newCapacity() capacity { return capacity{seen: map[spot]sight{}} }
 
 // recall is for how long agents are remembered: for longer, one that others have taken
 // from would not be offered again without a change.
-func (c *Core) recall() time.Duration { return c.timing.Decline }
+func (c *Core) recall() time.Duration { return c.timing.DeclineFilter }
 
 // see remembers an offer. Offers of one agent that are out together count together.
 func (c *Core) see(now time.Time, o *placement.Offer) {
@@ -68,9 +68,9 @@ func (c *Core) lost(agentID string) {
 	}
 }
 
-// Surveyed says what the master told of all agents when it was asked at some time: what
+// ObserveAgents says what the master told of all agents when it was asked at some time: what
 // they have in all, and free, in each role. What was seen since stands.
-func (c *Core) Surveyed(asked time.Time, totals, free []*placement.Offer) {
+func (c *Core) ObserveAgents(asked time.Time, totals, free []*placement.Offer) {
 	if c.phase == ended || !asked.After(c.surveyed) {
 		return
 	}
@@ -123,7 +123,7 @@ func (c *Core) Capacity(now time.Time) placement.Capacity {
 		out.SurveyedAt = c.surveyed
 	}
 	out.Free = placement.Input{
-		Occupied: map[string]map[string]int{}, Now: now, MaintenanceLead: c.timing.Lead, Maintenance: maps.Clone(c.windows), Draining: maps.Clone(c.draining),
+		Occupied: map[string]map[string]int{}, Now: now, MaintenanceLead: c.timing.MaintenanceLead, Maintenance: maps.Clone(c.windows), Draining: maps.Clone(c.draining),
 	}
 	for group, agents := range c.occupied {
 		out.Free.Occupied[group] = maps.Clone(agents)
@@ -152,7 +152,7 @@ func (c *Core) waits(w *want) bool {
 func (c *Core) inVain(now time.Time) []placement.UnplacedDemand {
 	var out []placement.UnplacedDemand
 	for _, w := range c.line {
-		if !c.waits(w) || c.crowded || w.since.Add(2*c.timing.Revive.First).After(now) {
+		if !c.waits(w) || c.crowded || w.since.Add(2*c.timing.Revive.Initial).After(now) {
 			continue
 		}
 		if w.judged.Before(c.since) && c.roles[w.Role].revives < 2 {

@@ -35,7 +35,7 @@ func (p *player) survey(words []string, opts map[string]string) error {
 		}
 		totals, free = append(totals, all), append(free, rest)
 	}
-	p.core.Surveyed(p.now.Add(-ago), totals, free)
+	p.core.ObserveAgents(p.now.Add(-ago), totals, free)
 	return nil
 }
 
@@ -66,13 +66,13 @@ func TestMemoryOfAgentsIsBounded(t *testing.T) {
 	for i := range offers {
 		offers[i] = &placement.Offer{Agent: placement.Agent{ID: fmt.Sprintf("S%d", i)}, Role: "k8sm"}
 	}
-	core.Surveyed(p.now, offers, offers)
+	core.ObserveAgents(p.now, offers, offers)
 	if n := len(core.Capacity(p.now).Free.Offers); n != 100_000 {
 		t.Errorf("%d agents are remembered, want 100000 of %d", n, many)
 	}
 	p.now = p.now.Add(2 * time.Minute)
 	core.Tick(p.now)
-	if c := core.Capacity(p.now); len(c.Free.Offers)+len(c.Totals) > 0 || !core.Wake().After(p.now) {
+	if c := core.Capacity(p.now); len(c.Free.Offers)+len(c.Totals) > 0 || !core.NextTick().After(p.now) {
 		t.Errorf("%d agents are remembered after two minutes", len(c.Free.Offers))
 	}
 }

@@ -60,7 +60,7 @@ func groupsToldOf(t *testing.T, demands []placement.Demand) []message {
 		}
 	}
 	for _, d := range demands {
-		p.core.Want(p.now, d)
+		p.core.AddDemand(p.now, d)
 	}
 	if err := p.do([]string{"wait", "10ms"}); err != nil {
 		t.Fatal(err)

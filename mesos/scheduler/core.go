@@ -39,7 +39,7 @@ type Ready struct {
 	// Calls to send on the current stream, in this order; those for different agents
 	// may overtake each other, but none overtakes a RECONCILE or is overtaken by it.
 	// Those not sent when the stream ends are dropped. Answer UPDATE_FRAMEWORK and
-	// TEARDOWN with CallTaken, and what the master turns down with CallRefused.
+	// TEARDOWN with CallAccepted, and what the master turns down with CallRefused.
 	Calls []*Call
 	// Changed: State, or what Explain or Maintenance says, is not what it was.
 	Changed bool
@@ -67,7 +67,7 @@ type Core struct {
 	rand   *rand.Rand
 	agenda agenda
 	state  State
-	counts Counts
+	counts Counters
 
 	out    Ready
 	handed *Ready // given to the caller, and not yet advanced
@@ -107,7 +107,7 @@ func New(cfg Config) (*Core, error) {
 	c.maintenance = newMaintenance()
 	c.room = c.leastRoom()
 	c.tasks = newTasks()
-	c.tokens = float64(c.timing.Burst)
+	c.tokens = float64(c.timing.CallBurst)
 	for _, t := range cfg.Tasks {
 		if err := c.restore(t); err != nil {
 			return nil, err
@@ -167,8 +167,8 @@ func (c *Core) Tick(now time.Time) {
 	c.settle(now)
 }
 
-// Wake is when Tick is to be called next; zero for never.
-func (c *Core) Wake() time.Time { return c.agenda.next() }
+// NextTick is when Tick is to be called next; zero for never.
+func (c *Core) NextTick() time.Time { return c.agenda.next() }
 
 // attend does one thing that is due.
 func (c *Core) attend(now time.Time, a appointment) {
@@ -250,15 +250,15 @@ func (c *Core) Advance() { c.handed = nil }
 func (c *Core) State() State { return c.state }
 
 func (c *Core) setState(s State) {
-	s.Kept = c.kept()
+	s.Divergence = c.kept()
 	if s != c.state {
 		c.state = s
 		c.out.Changed = true
 	}
 }
 
-// Counts only grow.
-type Counts struct {
+// Counters only grow.
+type Counters struct {
 	Accepted  uint64 // offers
 	Declined  uint64 // offers
 	Rescinded uint64 // offers
@@ -270,5 +270,5 @@ type Counts struct {
 	Plans     uint64 // passes of placement
 }
 
-// Counts so far.
-func (c *Core) Counts() Counts { return c.counts }
+// Counters so far.
+func (c *Core) Counters() Counters { return c.counts }

@@ -49,8 +49,8 @@ func newDemands() demands {
 	return demands{wants: map[string]*want{}, roles: map[string]*role{}, spent: map[string]bool{}}
 }
 
-// Want asks for a task, or changes what was asked as long as it has no place.
-func (c *Core) Want(now time.Time, d placement.Demand) {
+// AddDemand asks for a task, or changes what was asked as long as it has no place.
+func (c *Core) AddDemand(now time.Time, d placement.Demand) {
 	if c.phase == ended || c.tearing || c.spent[d.ID] || c.tasks.known[d.ID] != nil {
 		return
 	}
@@ -76,8 +76,8 @@ func (c *Core) Want(now time.Time, d placement.Demand) {
 	c.settle(now)
 }
 
-// Forget withdraws a demand. A task that was launched for it is not killed.
-func (c *Core) Forget(now time.Time, taskID string) {
+// WithdrawDemand withdraws a demand. A task that was launched for it is not killed.
+func (c *Core) WithdrawDemand(now time.Time, taskID string) {
 	if w := c.wants[taskID]; w != nil {
 		c.unwant(now, w)
 		c.settle(now)
@@ -158,7 +158,7 @@ func (c *Core) leaveRole(now time.Time, name string) {
 	default:
 		c.agenda.clear(dutyRevive, name)
 		if c.launching() {
-			c.agenda.set(dutySuppress, name, now.Add(c.timing.Linger))
+			c.agenda.set(dutySuppress, name, now.Add(c.timing.SuppressDelay))
 		}
 	}
 }
@@ -168,8 +168,8 @@ func (c *Core) launching() bool {
 	return c.phase == up && c.state.Reconciled && c.idStored && !c.tearing
 }
 
-// Waiting counts the demands that have no place yet.
-func (c *Core) Waiting() int {
+// PendingDemands counts the demands that have no place yet.
+func (c *Core) PendingDemands() int {
 	n := 0
 	for _, r := range c.roles {
 		if r.member {

@@ -127,7 +127,7 @@ func (s *scripted) step(e *schedulerpb.Event) { s.core.Step(s.now, e) }
 func (s *scripted) pass(d time.Duration) {
 	until := s.now.Add(d)
 	for range 5000 {
-		w := s.core.Wake()
+		w := s.core.NextTick()
 		if d > 0 && (w.IsZero() || w.After(until)) {
 			s.now = until
 			return
@@ -141,7 +141,7 @@ func (s *scripted) pass(d time.Duration) {
 			return
 		}
 	}
-	s.t.Fatalf("the core wants to be woken at %s again and again", s.core.Wake().Sub(epoch))
+	s.t.Fatalf("the core wants to be woken at %s again and again", s.core.NextTick().Sub(epoch))
 }
 
 func (s *scripted) subscribed() {
@@ -261,7 +261,7 @@ func (s *scripted) answer() {
 	}
 	call := s.calls[len(s.calls)-1-int(s.next())%len(s.calls)]
 	if s.next()%2 == 0 {
-		s.core.CallTaken(s.now, call)
+		s.core.CallAccepted(s.now, call)
 	} else {
 		s.core.CallRefused(s.now, call, "no")
 	}
@@ -274,9 +274,9 @@ func (s *scripted) demand() {
 		d := placement.Demand{ID: id, Group: "general", Role: choose(s, "", "extra", "k8sm"), Resources: placement.Resources{CPUs: 1, MemMiB: 128}}
 		d.Constraints = choose(s, nil, []placement.Constraint{{Attribute: "rack", Operator: placement.In, Values: []string{"r1", "r2"}}},
 			[]placement.Constraint{{Attribute: "@nonsense", Operator: "Like"}})
-		s.core.Want(s.now, d)
+		s.core.AddDemand(s.now, d)
 	case 2:
-		s.core.Forget(s.now, id)
+		s.core.WithdrawDemand(s.now, id)
 	case 3:
 		s.core.Kill(s.now, id, s.agentID().Value)
 	}
@@ -287,10 +287,10 @@ func (s *scripted) change() {
 	case 0:
 		s.core.Teardown(s.now)
 	case 1:
-		s.core.Kept(choose(s, "", "user root, not nobody"))
+		s.core.SetDivergence(choose(s, "", "user root, not nobody"))
 	default:
 		roles := choose(s, []string{"k8sm"}, []string{"k8sm", "extra"}, []string{"extra"}, []string{})
-		_ = s.core.Update(s.now, scheduler.Info{Name: "k8sm", Roles: roles}) // no roles is refused, and changes nothing
+		_ = s.core.UpdateFramework(s.now, scheduler.Info{Name: "k8sm", Roles: roles}) // no roles is refused, and changes nothing
 	}
 }
 
@@ -325,7 +325,7 @@ func (s *scripted) obey() {
 		for _, id := range []string{"n0", "n1", "n2", "n3", "a/b", ""} {
 			s.core.Explain(id)
 		}
-		if n := s.core.Waiting(); n < 0 || n > 6 {
+		if n := s.core.PendingDemands(); n < 0 || n > 6 {
 			s.t.Errorf("%d demands wait", n)
 		}
 	}

@@ -28,7 +28,7 @@ type launches struct {
 }
 
 // leastRoom is how many intents are prepared at once however slow that is.
-func (c *Core) leastRoom() int { return min(16, c.timing.Preparing) }
+func (c *Core) leastRoom() int { return min(16, c.timing.MaxPreparing) }
 
 // intent is a match that is being recorded and prepared.
 type intent struct {
@@ -84,7 +84,7 @@ func (c *Core) occupy(group, agentID string, n int) {
 // planSoon gathers what comes together into one pass.
 func (c *Core) planSoon(now time.Time) {
 	if len(c.held) > 0 && c.launching() {
-		c.agenda.hasten(dutyPlan, "", now.Add(c.timing.Gather))
+		c.agenda.hasten(dutyPlan, "", now.Add(c.timing.PlanDelay))
 	}
 }
 
@@ -103,7 +103,7 @@ func (c *Core) plan(now time.Time) {
 	}
 	c.drained(now)
 	in := placement.Input{
-		Offers: free, Occupied: c.occupied, Now: now, MaintenanceLead: c.timing.Lead, Maintenance: c.windows, Draining: c.draining,
+		Offers: free, Occupied: c.occupied, Now: now, MaintenanceLead: c.timing.MaintenanceLead, Maintenance: c.windows, Draining: c.draining,
 	}
 	for _, w := range wants {
 		in.Demands = append(in.Demands, w.Demand)
@@ -178,7 +178,7 @@ func (c *Core) newBatch(offerIDs []string) *batch {
 		}
 	}
 	c.batches[b.id] = b
-	c.agenda.set(dutyBatch, b.id, first.Add(c.timing.Bound))
+	c.agenda.set(dutyBatch, b.id, first.Add(c.timing.PrepareTimeout))
 	return b
 }
 
@@ -188,7 +188,7 @@ func (c *Core) explain(now time.Time, wants []*want, refusals []placement.Refusa
 	texts := map[*placement.Explanation]string{}
 	for _, r := range refusals {
 		w, e := wants[r.Demand], r.Explanation
-		if e.Agents < w.agents && now.Sub(w.judged) < c.timing.Decline {
+		if e.Agents < w.agents && now.Sub(w.judged) < c.timing.DeclineFilter {
 			continue
 		}
 		text, ok := texts[e]
@@ -240,9 +240,9 @@ func (c *Core) Prepared(now time.Time, taskID string, p Payload, err error) {
 // while that takes little of the time that offers are held, fewer when it takes much.
 func (c *Core) pace(took time.Duration) {
 	switch {
-	case took < c.timing.Bound/10:
-		c.room = min(c.room+1, c.timing.Preparing)
-	case took > c.timing.Bound/5:
+	case took < c.timing.PrepareTimeout/10:
+		c.room = min(c.room+1, c.timing.MaxPreparing)
+	case took > c.timing.PrepareTimeout/5:
 		c.room = max(c.room-1, c.leastRoom())
 	}
 }
@@ -268,12 +268,12 @@ func (c *Core) send(now time.Time, b *batch) {
 	}
 	c.dissolve(b)
 	if len(infos) == 0 {
-		c.decline(ids, c.timing.Pass)
+		c.decline(ids, c.timing.ShortDeclineFilter)
 		return
 	}
 	c.counts.Accepted += uint64(len(ids))
 	c.counts.Launched += uint64(len(infos))
-	refuse := c.timing.Decline
+	refuse := c.timing.DeclineFilter
 	if c.roles[b.offers[0].Role].waiting > 0 {
 		refuse = 0 // there may be takers for the rest: not all that wait were asked
 	}
@@ -315,7 +315,7 @@ func (c *Core) dissolve(b *batch) {
 // closeBatch is called when offers were held for as long as they may be.
 func (c *Core) closeBatch(now time.Time, id string) {
 	b := c.batches[id]
-	if now.Sub(c.narrowed) >= c.timing.Bound { // batches that are late come in crowds
+	if now.Sub(c.narrowed) >= c.timing.PrepareTimeout { // batches that are late come in crowds
 		c.room, c.narrowed = max(c.room/2, c.leastRoom()), now
 	}
 	if !slices.ContainsFunc(b.intents, func(in *intent) bool { return in.ok }) {
@@ -331,14 +331,14 @@ func (c *Core) voidBatch(now time.Time, b *batch) {
 	for _, h := range b.offers {
 		switch {
 		case h.gone:
-		case h.since.Add(c.timing.Hold).After(now):
+		case h.since.Add(c.timing.OfferHold).After(now):
 			h.batch = nil
 		default:
 			c.release(h)
 			stale = append(stale, h.ID)
 		}
 	}
-	c.decline(stale, c.timing.Pass)
+	c.decline(stale, c.timing.ShortDeclineFilter)
 	c.abandonPrepared(b, "the offer was rescinded before the launch")
 	c.planSoon(now)
 }
@@ -380,7 +380,7 @@ func (c *Core) rest(now time.Time, w *want, message string) {
 	if now.Before(g.until) {
 		return // failures that come together count as one
 	}
-	g.until = now.Add(c.timing.Retry.after(g.failures))
+	g.until = now.Add(c.timing.Prepare.after(g.failures))
 	g.failures++
 	c.agenda.set(dutyRetry, w.Group, g.until)
 }

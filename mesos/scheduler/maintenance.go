@@ -36,8 +36,8 @@ func newMaintenance() maintenance {
 	}
 }
 
-// Maintenance is when an agent is to be unavailable, as far as the master has told.
-func (c *Core) Maintenance(agentID string) (Window, bool) {
+// MaintenanceWindow is when an agent is to be unavailable, as far as the master has told.
+func (c *Core) MaintenanceWindow(agentID string) (Window, bool) {
 	w, planned := c.windows[agentID]
 	return w, planned
 }
@@ -60,7 +60,7 @@ func (c *Core) onInverseOffers(now time.Time, os []mesos.InverseOffer) {
 	}
 	if len(ids) > 0 {
 		call := calls.AcceptInverseOffers(ids...)
-		calls.RefuseSeconds(c.timing.Implicit)(call)
+		calls.RefuseSeconds(c.timing.ImplicitInterval)(call)
 		c.enqueue(call)
 	}
 }
@@ -71,7 +71,7 @@ func (c *Core) onRescindInverseOffer(now time.Time, id string) {
 	if agentID, ok := c.inverseOf[id]; ok {
 		c.unlink(agentID)
 		c.told[agentID] = time.Time{}
-		c.agenda.set(dutyWindow, agentID, now.Add(c.timing.Hint))
+		c.agenda.set(dutyWindow, agentID, now.Add(c.timing.FailureDelay))
 	}
 }
 
@@ -101,9 +101,9 @@ func (c *Core) foresee(now time.Time, agentID string, w *placement.MaintenanceWi
 // again. Without a stream it could not be.
 func (c *Core) review(now time.Time, agentID string) {
 	w, told := c.windows[agentID], c.told[agentID]
-	lapse := now.Add(2 * c.timing.Implicit)
+	lapse := now.Add(2 * c.timing.ImplicitInterval)
 	if c.phase == up {
-		lapse = later(told, c.since).Add(2 * c.timing.Implicit)
+		lapse = later(told, c.since).Add(2 * c.timing.ImplicitInterval)
 	}
 	switch begun := !w.Start.After(now); {
 	case told.IsZero() || w.HasEnded(now) || (!begun && !lapse.After(now)):
@@ -148,7 +148,7 @@ func (c *Core) forgetInverseOffers() {
 // may drain on after it is active again, as long as an executor is left on it.
 func (c *Core) onDraining(now time.Time, agentID string) {
 	if agentID != "" && len(c.draining) < windowsMost {
-		c.draining[agentID] = now.Add(c.timing.Decline)
+		c.draining[agentID] = now.Add(c.timing.DeclineFilter)
 	}
 }
 

@@ -211,7 +211,7 @@ func (w *world) arrive() {
 			return
 		}
 		w.master.take(c, c.UpdateFramework.FrameworkInfo.Roles, c.UpdateFramework.SuppressedRoles)
-		w.core.CallTaken(w.now, c)
+		w.core.CallAccepted(w.now, c)
 	case schedulerpb.Call_KILL:
 		if !w.chance(50) {
 			w.kill(c.Kill.TaskID.Value)

@@ -53,9 +53,9 @@ func (c *Core) onOffers(now time.Time, os []mesos.Offer) {
 			c.offered(now, r)
 		}
 	}
-	c.decline(unfit, c.timing.Decline)
+	c.decline(unfit, c.timing.DeclineFilter)
 	if len(c.held) > 0 {
-		c.agenda.hasten(dutyHold, "", now.Add(c.timing.Hold))
+		c.agenda.hasten(dutyHold, "", now.Add(c.timing.OfferHold))
 		c.planSoon(now)
 	}
 }
@@ -73,7 +73,7 @@ func (c *Core) declineStale(now time.Time) {
 	var long, short, next []string
 	for len(c.arrivals) > 0 {
 		h := c.arrivals[0]
-		if until := h.since.Add(c.timing.Hold); until.After(now) {
+		if until := h.since.Add(c.timing.OfferHold); until.After(now) {
 			c.agenda.set(dutyHold, "", until)
 			break
 		}
@@ -90,8 +90,8 @@ func (c *Core) declineStale(now time.Time) {
 		}
 		c.arrivals = c.arrivals[1:]
 	}
-	c.decline(long, c.timing.Decline)
-	c.decline(short, c.timing.Pass)
+	c.decline(long, c.timing.DeclineFilter)
+	c.decline(short, c.timing.ShortDeclineFilter)
 	c.decline(next, 0)
 }
 

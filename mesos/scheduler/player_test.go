@@ -74,10 +74,10 @@ func (p *player) create(tasks []string, opts map[string]string) error {
 		cfg.Info.Roles = strings.Split(r, ",")
 	}
 	if n := opts["preparing"]; n != "" {
-		cfg.Timing.Preparing, _ = strconv.Atoi(n)
+		cfg.Timing.MaxPreparing, _ = strconv.Atoi(n)
 	}
 	if n := opts["burst"]; n != "" {
-		cfg.Timing.Burst, _ = strconv.Atoi(n)
+		cfg.Timing.CallBurst, _ = strconv.Atoi(n)
 		cfg.Timing.CallsPerSecond = 1
 	}
 	for _, s := range tasks { // T1@S1:TASK_RUNNING
@@ -112,7 +112,7 @@ func (p *player) wait(words []string, _ map[string]string) error {
 	}
 	until := p.now.Add(d)
 	for range 10000 {
-		w := p.core.Wake()
+		w := p.core.NextTick()
 		if w.IsZero() || w.After(until) {
 			p.now = until
 			return nil
@@ -127,7 +127,7 @@ func (p *player) wait(words []string, _ map[string]string) error {
 }
 
 func (p *player) wake([]string, map[string]string) error {
-	if w := p.core.Wake(); w.IsZero() {
+	if w := p.core.NextTick(); w.IsZero() {
 		p.say("never")
 	} else {
 		p.say("in %s", w.Sub(p.now))
@@ -260,7 +260,7 @@ func (p *player) uninverse(ids []string, _ map[string]string) error {
 
 func (p *player) maintenance(agents []string, _ map[string]string) error {
 	for _, id := range agents {
-		w, planned := p.core.Maintenance(id)
+		w, planned := p.core.MaintenanceWindow(id)
 		if !planned {
 			p.say("%s stays", id)
 			continue
@@ -307,20 +307,20 @@ func (p *player) want(ids []string, opts map[string]string) error {
 	}
 	for _, id := range ids {
 		d.ID = id
-		p.core.Want(p.now, d)
+		p.core.AddDemand(p.now, d)
 	}
 	return nil
 }
 
 func (p *player) forget(ids []string, _ map[string]string) error {
 	for _, id := range ids {
-		p.core.Forget(p.now, id)
+		p.core.WithdrawDemand(p.now, id)
 	}
 	return nil
 }
 
 func (p *player) message(words []string, _ map[string]string) error {
-	p.core.Message(p.now, words[0], []byte(words[1]))
+	p.core.SendMessage(p.now, words[0], []byte(words[1]))
 	return nil
 }
 
@@ -394,27 +394,27 @@ func (p *player) teardown([]string, map[string]string) error { p.core.Teardown(p
 
 // taken answers the last call of a type.
 func (p *player) taken(words []string, _ map[string]string) error {
-	p.core.CallTaken(p.now, p.sent[schedulerpb.Call_Type(schedulerpb.Call_Type_value[words[0]])])
+	p.core.CallAccepted(p.now, p.sent[schedulerpb.Call_Type(schedulerpb.Call_Type_value[words[0]])])
 	return nil
 }
 
 // become changes the registration: roles=a,b hostname=h timeout=1h user=u.
 func (p *player) become(_ []string, opts map[string]string) error {
 	info := scheduler.Info{Name: "k8sm", User: "root", Hostname: opts["hostname"], Roles: strings.Split(opts["roles"], ","), FailoverTimeout: 7 * 24 * time.Hour}
-	if err := p.core.Update(p.now, info); err != nil {
+	if err := p.core.UpdateFramework(p.now, info); err != nil {
 		p.say("refused: %v", err)
 	}
 	return nil
 }
 
-func (p *player) hasten([]string, map[string]string) error { p.core.Hasten(p.now); return nil }
+func (p *player) hasten([]string, map[string]string) error { p.core.RetrySoon(p.now); return nil }
 
 func (p *player) kept(words []string, _ map[string]string) error {
-	p.core.Kept(strings.Join(words, " "))
+	p.core.SetDivergence(strings.Join(words, " "))
 	return nil
 }
 
 func (p *player) counts([]string, map[string]string) error {
-	p.say("%+v", p.core.Counts())
+	p.say("%+v", p.core.Counters())
 	return nil
 }

@@ -26,7 +26,7 @@ func (c *Core) beginReconciliation(now time.Time) {
 		c.finishReconciliation(now)
 		return
 	}
-	c.agenda.set(dutyPatience, "", now.Add(c.timing.Patience))
+	c.agenda.set(dutyPatience, "", now.Add(c.timing.ReconcileTimeout))
 }
 
 // ask puts a task into the next round, and sets the one after it.
@@ -38,7 +38,7 @@ func (c *Core) ask(now time.Time, id string) {
 	c.round = append(c.round, t)
 	wait := c.timing.Reconcile.after(t.asked)
 	if !t.unheard && t.state.doubtful() {
-		wait = c.timing.Implicit
+		wait = c.timing.ImplicitInterval
 	}
 	c.agenda.set(dutyAsk, id, now.Add(wait))
 	t.asked++
@@ -57,7 +57,7 @@ func (c *Core) hear(now time.Time, t *task, s TaskState) {
 	t.asked = 0
 	if s.doubtful() {
 		// It may come back, and the word of it may be lost.
-		c.agenda.set(dutyAsk, t.id, now.Add(c.timing.Implicit))
+		c.agenda.set(dutyAsk, t.id, now.Add(c.timing.ImplicitInterval))
 	} else {
 		c.agenda.clear(dutyAsk, t.id)
 	}
@@ -99,11 +99,11 @@ func (c *Core) beginLaunching(now time.Time) {
 		r.revives = 0
 		switch {
 		case r.waiting == 0 && !r.suppressed:
-			c.agenda.set(dutySuppress, name, now.Add(c.timing.Linger))
+			c.agenda.set(dutySuppress, name, now.Add(c.timing.SuppressDelay))
 		case r.waiting > 0 && (r.suppressed || r.constraints != c.constraintsOf(r)):
 			c.revive(now, name)
 		case r.waiting > 0:
-			c.agenda.hasten(dutyRevive, name, now.Add(c.timing.Revive.First))
+			c.agenda.hasten(dutyRevive, name, now.Add(c.timing.Revive.Initial))
 		}
 	}
 	c.planSoon(now)
@@ -123,5 +123,5 @@ func (c *Core) reconcileImplicitly(now time.Time) {
 		return
 	}
 	c.enqueue(calls.Reconcile())
-	c.agenda.set(dutyImplicit, "", now.Add(c.timing.Implicit))
+	c.agenda.set(dutyImplicit, "", now.Add(c.timing.ImplicitInterval))
 }

@@ -47,10 +47,10 @@ func (c *Core) terms() terms {
 	return t
 }
 
-// Update changes as what we are registered: at once where the master is with us, else
+// UpdateFramework changes as what we are registered: at once where the master is with us, else
 // with the next SUBSCRIBE. What the master refuses is not tried again before the next
 // subscription; State.Kept tells. The ID stays as it is.
-func (c *Core) Update(now time.Time, info Info) error {
+func (c *Core) UpdateFramework(now time.Time, info Info) error {
 	info.ID = c.info.ID
 	if err := info.validate(); err != nil {
 		return fmt.Errorf("changing the registration: %w", err)
@@ -129,9 +129,9 @@ func (c *Core) proposeAgain(now time.Time) {
 	c.inform(now)
 }
 
-// Kept says what the master's own answers show it to keep of an earlier registration;
+// SetDivergence says what the master's own answers show it to keep of an earlier registration;
 // empty for nothing. State tells it on.
-func (c *Core) Kept(what string) {
+func (c *Core) SetDivergence(what string) {
 	c.observed = what
 	c.setState(c.state)
 }

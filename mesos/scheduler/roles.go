@@ -73,7 +73,7 @@ func (c *Core) leave(r *role) {
 		}
 		c.abandonPrepared(b, "the framework left the role before the launch")
 	}
-	c.decline(ids, c.timing.Decline)
+	c.decline(ids, c.timing.DeclineFilter)
 	if r.waiting == 0 {
 		delete(c.roles, r.name)
 	}
@@ -91,7 +91,7 @@ func (c *Core) sortedRoles() []*role {
 // reviveSoon has REVIVE sent, but no more often than is decent.
 func (c *Core) reviveSoon(now time.Time, r *role) {
 	if c.launching() {
-		c.agenda.hasten(dutyRevive, r.name, later(now, r.told.Add(c.timing.Breath)))
+		c.agenda.hasten(dutyRevive, r.name, later(now, r.told.Add(c.timing.ReviveInterval)))
 	}
 }
 
@@ -113,11 +113,11 @@ func (c *Core) revive(now time.Time, name string) {
 // by itself when its filter ends.
 func (c *Core) offered(now time.Time, r *role) {
 	if r.waiting > 0 && r.revives > 0 {
-		c.agenda.set(dutyRevive, r.name, now.Add(c.timing.Revive.Most))
+		c.agenda.set(dutyRevive, r.name, now.Add(c.timing.Revive.Max))
 	}
 	if r.waiting == 0 && r.suppressed {
 		// SUPPRESS was lost, or these crossed it on the way.
-		c.agenda.hasten(dutySuppress, r.name, later(now, r.told.Add(c.timing.Revive.First)))
+		c.agenda.hasten(dutySuppress, r.name, later(now, r.told.Add(c.timing.Revive.Initial)))
 	}
 }
 
@@ -127,7 +127,7 @@ func (c *Core) suppress(now time.Time, name string) {
 	if r.waiting > 0 || c.phase != up || c.tearing {
 		return
 	}
-	c.decline(c.idle(name), c.timing.Decline)
+	c.decline(c.idle(name), c.timing.DeclineFilter)
 	r.suppressed, r.told = true, now
 	c.enqueue(calls.SuppressWith([]string{name}))
 }

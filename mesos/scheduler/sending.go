@@ -30,7 +30,7 @@ func (c *Core) flush(now time.Time) {
 	}
 	if !c.filled.IsZero() {
 		earned := now.Sub(c.filled).Seconds() * c.timing.CallsPerSecond
-		c.tokens = min(c.tokens+earned, float64(c.timing.Burst))
+		c.tokens = min(c.tokens+earned, float64(c.timing.CallBurst))
 	}
 	c.filled = now
 	n := min(len(c.sending.queue), int(c.tokens))

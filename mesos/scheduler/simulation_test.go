@@ -242,7 +242,7 @@ func (w *world) become(roles ...[]string) {
 	w.info.Roles = roles[w.rand.IntN(len(roles))]
 	w.info.Hostname = fmt.Sprint("host-", w.rand.IntN(3))
 	w.say("becomes %v %s", w.info.Roles, w.info.Hostname)
-	if err := w.core.Update(w.now, w.info); err != nil {
+	if err := w.core.UpdateFramework(w.now, w.info); err != nil {
 		w.t.Error(err)
 	}
 }
@@ -251,7 +251,7 @@ func (w *world) become(roles ...[]string) {
 func (w *world) pass(d time.Duration) {
 	until := w.now.Add(d)
 	for {
-		wake := w.core.Wake()
+		wake := w.core.NextTick()
 		if wake.IsZero() || wake.After(until) {
 			break
 		}
@@ -384,7 +384,7 @@ func (w *world) checkEnd() {
 	if !w.master.suppressed["k8sm"] || len(w.master.offers) > 0 {
 		w.t.Errorf("I10: at the end suppressed is %v, and %d offers are out", w.master.suppressed, len(w.master.offers))
 	}
-	if got := w.core.State().Kept; got == "" && !slices.Equal(w.master.roles, w.info.Roles) {
+	if got := w.core.State().Divergence; got == "" && !slices.Equal(w.master.roles, w.info.Roles) {
 		w.t.Errorf("at the end the roles are %v, want %v", w.master.roles, w.info.Roles)
 	}
 	said := len(w.trace)

@@ -86,11 +86,11 @@ func (w *world) reconcileNode() {
 	case !n.wanted && ok && !rec.State.Terminal():
 		w.core.Kill(w.now, rec.ID, rec.AgentID)
 	case !n.wanted:
-		w.core.Forget(w.now, w.current(name))
+		w.core.WithdrawDemand(w.now, w.current(name))
 	case ok && rec.State.Terminal():
 		n.attempt++
 		fallthrough
 	case !ok:
-		w.core.Want(w.now, placement.Demand{ID: w.current(name), Group: "general", Role: "k8sm", MaxPerAgent: 3, Resources: placement.Resources{CPUs: 1, MemMiB: 512}, Constraints: constraintsOf(name)})
+		w.core.AddDemand(w.now, placement.Demand{ID: w.current(name), Group: "general", Role: "k8sm", MaxPerAgent: 3, Resources: placement.Resources{CPUs: 1, MemMiB: 512}, Constraints: constraintsOf(name)})
 	}
 }

@@ -75,10 +75,10 @@ func (c *Core) Disconnected(now time.Time, reason StateReason, message string) {
 	c.settle(now)
 }
 
-// Hasten says that to subscribe promises more than it did: another master leads, or the
+// RetrySoon says that to subscribe promises more than it did: another master leads, or the
 // credentials are others. The next attempt comes soon, though not at once: we may be one
 // of many that were told.
-func (c *Core) Hasten(now time.Time) {
+func (c *Core) RetrySoon(now time.Time) {
 	if c.phase != down {
 		return
 	}
@@ -220,7 +220,7 @@ func (c *Core) drop(now time.Time, reason StateReason, message string) {
 // lose handles the end of a stream: offers are void, calls that were not sent are not
 // sent at all, and all tasks are asked for anew once there is another.
 func (c *Core) lose(now time.Time, reason StateReason, message string) {
-	if c.phase == up && now.Sub(c.since) >= c.timing.Steady {
+	if c.phase == up && now.Sub(c.since) >= c.timing.StableAfter {
 		c.attempts = 0
 	}
 	c.phase, c.update = down, nil
@@ -253,9 +253,9 @@ func (c *Core) Teardown(now time.Time) {
 	c.settle(now)
 }
 
-// CallTaken says that the master took a call of those that take effect before they are
+// CallAccepted says that the master took a call of those that take effect before they are
 // answered: TEARDOWN, and UPDATE_FRAMEWORK.
-func (c *Core) CallTaken(now time.Time, call *Call) {
+func (c *Core) CallAccepted(now time.Time, call *Call) {
 	if c.phase == ended {
 		return
 	}

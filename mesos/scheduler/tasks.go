@@ -124,7 +124,7 @@ func (c *Core) launched(now time.Time, in *intent) {
 	t := c.task(in.TaskID, in.AgentID)
 	t.group, t.counted = in.want.Group, true // occupied since it was an intent
 	c.spend(t.id)
-	c.agenda.set(dutyAsk, t.id, now.Add(c.timing.Confirm))
+	c.agenda.set(dutyAsk, t.id, now.Add(c.timing.LaunchTimeout))
 }
 
 // onUpdate takes what the master tells of a task.
@@ -153,7 +153,7 @@ func (c *Core) onUpdate(now time.Time, st TaskStatus) {
 	c.lineUp(t, st)
 	if t.killing && !st.State.Terminal() && !st.State.doubtful() {
 		// It is within reach; the last KILL may have been lost.
-		c.agenda.hasten(dutyKill, t.id, now.Add(c.timing.Kill.First))
+		c.agenda.hasten(dutyKill, t.id, now.Add(c.timing.Kill.Initial))
 	}
 }
 
@@ -163,7 +163,7 @@ func (c *Core) onUpdate(now time.Time, st TaskStatus) {
 func (c *Core) nothingNew(now time.Time, t *task, st TaskStatus) bool {
 	answered := len(st.UUID) == 0 && st.State == t.state
 	atRest := len(t.statuses) == 0 && !t.orphan && !t.killing
-	return answered && atRest && now.Sub(t.seen) < c.timing.Implicit
+	return answered && atRest && now.Sub(t.seen) < c.timing.ImplicitInterval
 }
 
 // lineUp puts a status in line for the store.
@@ -257,7 +257,7 @@ func (c *Core) Kill(now time.Time, taskID, agentID string) {
 		return
 	}
 	if w := c.wants[taskID]; w != nil {
-		c.Forget(now, taskID) // nothing of it was launched
+		c.WithdrawDemand(now, taskID) // nothing of it was launched
 		return
 	}
 	t := c.tasks.known[taskID]
@@ -271,10 +271,10 @@ func (c *Core) Kill(now time.Time, taskID, agentID string) {
 	c.settle(now)
 }
 
-// Message sends data to the executor of a task that may be alive: once, and only if there
+// SendMessage sends data to the executor of a task that may be alive: once, and only if there
 // is a stream. Mesos promises nothing, and does not answer: whoever wants to be heard says
 // it again until an update tells that he was.
-func (c *Core) Message(now time.Time, taskID string, data []byte) {
+func (c *Core) SendMessage(now time.Time, taskID string, data []byte) {
 	t := c.tasks.known[taskID]
 	if c.phase != up || t == nil || t.agentID == "" || t.killing || t.over {
 		return
@@ -323,7 +323,7 @@ func (c *Core) sortedTasks() []*task {
 // onFailure asks for the tasks on an agent, or under an executor, that is said to be
 // gone. The event is a hint: it may be wrong, late or missing.
 func (c *Core) onFailure(now time.Time, f *schedulerpb.Event_Failure) {
-	at := now.Add(c.timing.Hint)
+	at := now.Add(c.timing.FailureDelay)
 	if id := f.GetExecutorID().GetValue(); id != "" {
 		if c.tasks.known[id] != nil {
 			c.agenda.hasten(dutyAsk, id, at)

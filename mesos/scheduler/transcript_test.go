@@ -111,8 +111,8 @@ func (p *player) sayState() {
 	}
 	p.last = s
 	kept := ""
-	if s.Kept != "" {
-		kept = fmt.Sprintf(" kept=%q", s.Kept)
+	if s.Divergence != "" {
+		kept = fmt.Sprintf(" kept=%q", s.Divergence)
 	}
 	p.say("state %s subscribed=%v reconciled=%v final=%v %q%s", s.Reason, s.Subscribed, s.Reconciled, s.Final, s.Message, kept)
 }

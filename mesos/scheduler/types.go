@@ -174,7 +174,7 @@ type State struct {
 	Message string
 	// Final says that the session has ended, and nothing but a new one helps.
 	Final bool
-	// Kept is what the master keeps although we said otherwise, for a person: "user
+	// Divergence is what the master keeps although we said otherwise, for a person: "user
 	// root, not nobody". Empty if nothing is.
-	Kept string
+	Divergence string
 }

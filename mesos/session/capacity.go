@@ -67,7 +67,7 @@ func (s *Session) surveyAgents(ctx context.Context) error {
 		return err
 	}
 	totals, free := agentOffers(r.GetGetAgents().GetAgents(), s.wantedInfo().Roles)
-	s.withCore(func(time.Time) { s.core.Surveyed(asked, totals, free) })
+	s.withCore(func(time.Time) { s.core.ObserveAgents(asked, totals, free) })
 	return nil
 }
 

@@ -93,8 +93,8 @@ func TestThereIsNoRoomForMoreOfWhatWaitsInVain(t *testing.T) {
 	c := &clock{}
 	cfg := config(newMemory(), m.Addr())
 	cfg.Clock = c.now
-	cfg.Timing.Revive = scheduler.Backoff{First: 50 * time.Millisecond, Most: 100 * time.Millisecond}
-	cfg.Timing.Breath = time.Millisecond
+	cfg.Timing.Revive = scheduler.Backoff{Initial: 50 * time.Millisecond, Max: 100 * time.Millisecond}
+	cfg.Timing.ReviveInterval = time.Millisecond
 	r := start(t, cfg)
 	r.awaitState(scheduler.Subscribed)
 	alike := demand(1)

@@ -355,7 +355,7 @@ func TestCallsAreLimited(t *testing.T) {
 			}
 		})
 		r, _ := w.start("10.0.1.1:5050", func(c *session.Config) {
-			c.Timing.Kill = scheduler.Backoff{First: time.Hour, Most: time.Hour}
+			c.Timing.Kill = scheduler.Backoff{Initial: time.Hour, Max: time.Hour}
 		})
 		r.within(2*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
 		begin := time.Now()
@@ -401,7 +401,7 @@ func TestRegistrationIsHidden(t *testing.T) {
 				})
 				r, _ := w.start("10.0.1.1:5050", func(c *session.Config) { c.Framework.ID = "F1" })
 				time.Sleep(time.Hour) // the master says nothing more: the stream is given up now and then
-				if st := r.State(); st.Kept != "" || st.Final {
+				if st := r.State(); st.Divergence != "" || st.Final {
 					t.Errorf("the state is %+v", st)
 				}
 				r.end()

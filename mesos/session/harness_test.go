@@ -133,14 +133,14 @@ type run struct {
 // fast is timing for tests: what is soon is sooner.
 func fast() scheduler.Timing {
 	return scheduler.Timing{
-		Subscribe: scheduler.Backoff{First: 20 * time.Millisecond, Most: 100 * time.Millisecond},
-		Store:     scheduler.Backoff{First: 20 * time.Millisecond, Most: 100 * time.Millisecond},
-		Retry:     scheduler.Backoff{First: 20 * time.Millisecond, Most: 100 * time.Millisecond},
-		Gather:    5 * time.Millisecond,
-		Linger:    300 * time.Millisecond,
-		Hold:      500 * time.Millisecond,
-		Reconcile: scheduler.Backoff{First: 200 * time.Millisecond, Most: time.Second},
-		Kill:      scheduler.Backoff{First: 200 * time.Millisecond, Most: time.Second},
+		Subscribe:     scheduler.Backoff{Initial: 20 * time.Millisecond, Max: 100 * time.Millisecond},
+		Store:         scheduler.Backoff{Initial: 20 * time.Millisecond, Max: 100 * time.Millisecond},
+		Prepare:       scheduler.Backoff{Initial: 20 * time.Millisecond, Max: 100 * time.Millisecond},
+		PlanDelay:     5 * time.Millisecond,
+		SuppressDelay: 300 * time.Millisecond,
+		OfferHold:     500 * time.Millisecond,
+		Reconcile:     scheduler.Backoff{Initial: 200 * time.Millisecond, Max: time.Second},
+		Kill:          scheduler.Backoff{Initial: 200 * time.Millisecond, Max: time.Second},
 	}
 }
 

@@ -91,6 +91,6 @@ func (s *Session) handleFinding(f detector.Finding) {
 			}
 			s.disconnect(now, failuref(scheduler.Connecting, "%s leads now, says ZooKeeper", leader))
 		}
-		s.core.Hasten(now)
+		s.core.RetrySoon(now)
 	})
 }

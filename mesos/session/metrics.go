@@ -109,13 +109,13 @@ func (s *Session) updateMetrics() {
 	if s.metrics.Metrics == nil {
 		return
 	}
-	now := s.core.Counts()
+	now := s.core.Counters()
 	s.metrics.add(&s.counts, &now)
-	s.metrics.demand.WithLabelValues(s.metrics.framework).Set(float64(s.core.Waiting()))
+	s.metrics.demand.WithLabelValues(s.metrics.framework).Set(float64(s.core.PendingDemands()))
 	s.counts = now
 }
 
-func (l frameworkMetrics) add(before, now *scheduler.Counts) {
+func (l frameworkMetrics) add(before, now *scheduler.Counters) {
 	add := func(c *prometheus.CounterVec, before, now uint64, labels ...string) {
 		if now > before {
 			c.WithLabelValues(append([]string{l.framework}, labels...)...).Add(float64(now - before))

@@ -95,7 +95,7 @@ func (s *Session) handleStateChange() {
 
 // resetTimer sets the timer to when the core wants to be woken.
 func (s *Session) resetTimer() {
-	wake := s.core.Wake()
+	wake := s.core.NextTick()
 	if s.timer != nil {
 		s.timer.Stop()
 	}

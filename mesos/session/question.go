@@ -80,7 +80,7 @@ func (st *stream) compareRegistration() {
 	id, want := s.State().FrameworkID, s.wantedInfo()
 	for i := range answer.GetGetFrameworks().GetFrameworks() {
 		if has := &answer.GetFrameworks.Frameworks[i].FrameworkInfo; has.GetID().GetValue() == id {
-			st.withCore(func(time.Time) { s.core.Kept(registrationDivergence(has, want)) })
+			st.withCore(func(time.Time) { s.core.SetDivergence(registrationDivergence(has, want)) })
 			return
 		}
 	}

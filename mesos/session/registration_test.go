@@ -63,7 +63,7 @@ func TestRolesChangeOnTheLiveStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the demand in the new role is placed", func() bool { return store.in(scheduler.TaskRunning) == 1 })
-	if st := r.State(); !st.Subscribed || st.Kept != "" {
+	if st := r.State(); !st.Subscribed || st.Divergence != "" {
 		t.Errorf("the state is %+v", st)
 	}
 }

@@ -145,7 +145,7 @@ func (st *stream) handleResponse(call *scheduler.Call, status int, text string) 
 	switch {
 	case status < http.StatusMultipleChoices:
 		if call.Type == schedulerpb.Call_TEARDOWN || call.Type == schedulerpb.Call_UPDATE_FRAMEWORK {
-			st.s.withCore(func(now time.Time) { st.s.core.CallTaken(now, call) })
+			st.s.withCore(func(now time.Time) { st.s.core.CallAccepted(now, call) })
 		}
 	case status == http.StatusUnauthorized:
 		st.suspect(failuref(scheduler.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))

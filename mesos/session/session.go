@@ -34,10 +34,10 @@ type Session struct {
 	// mu guards the core and all below it. Nothing waits while holding it.
 	mu         sync.Mutex
 	core       *scheduler.Core
-	counts     scheduler.Counts // as far as they are in the metrics
-	state      scheduler.State  // as it was last logged
-	info       scheduler.Info   // as what we want to be registered
-	ctx        context.Context  // from Run until its end
+	counts     scheduler.Counters // as far as they are in the metrics
+	state      scheduler.State    // as it was last logged
+	info       scheduler.Info     // as what we want to be registered
+	ctx        context.Context    // from Run until its end
 	cancel     context.CancelFunc
 	running    bool
 	stopped    bool
@@ -143,12 +143,12 @@ func (s *Session) State() State {
 // Want asks for a task, or changes what was asked as long as it has no place. Asking
 // again for the same is free.
 func (s *Session) Want(d placement.Demand) {
-	s.withCore(func(now time.Time) { s.core.Want(now, d) })
+	s.withCore(func(now time.Time) { s.core.AddDemand(now, d) })
 }
 
 // Forget withdraws a demand. What was launched for it is not killed.
 func (s *Session) Forget(taskID string) {
-	s.withCore(func(now time.Time) { s.core.Forget(now, taskID) })
+	s.withCore(func(now time.Time) { s.core.WithdrawDemand(now, taskID) })
 }
 
 // Kill has a task killed, again and again until a terminal status is recorded.
@@ -159,15 +159,15 @@ func (s *Session) Kill(taskID, agentID string) {
 // Message sends data to a task's executor, once. It may get lost: what is to be heard is
 // sent again until an update answers.
 func (s *Session) Message(taskID string, data []byte) {
-	s.withCore(func(now time.Time) { s.core.Message(now, taskID, data) })
+	s.withCore(func(now time.Time) { s.core.SendMessage(now, taskID, data) })
 }
 
 // Update changes as what the framework is registered: at once where the master is with
-// us, else with the next SUBSCRIBE. State.Kept tells what the master would not have.
+// us, else with the next SUBSCRIBE. State.Divergence reports what the master did not accept.
 func (s *Session) Update(info scheduler.Info) error {
 	var err error
 	s.withCore(func(now time.Time) {
-		if err = s.core.Update(now, info); err == nil {
+		if err = s.core.UpdateFramework(now, info); err == nil {
 			s.info = info
 		}
 	})
@@ -178,7 +178,7 @@ func (s *Session) Update(info scheduler.Info) error {
 // where there is none, one is tried for soon.
 func (s *Session) SetCredentials(a Credentials) {
 	if s.client.setCredentials(a) {
-		s.withCore(func(now time.Time) { s.core.Hasten(now) })
+		s.withCore(func(now time.Time) { s.core.RetrySoon(now) })
 	}
 }
 
@@ -186,7 +186,7 @@ func (s *Session) SetCredentials(a Credentials) {
 func (s *Session) Maintenance(agentID string) (scheduler.Window, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.core.Maintenance(agentID)
+	return s.core.MaintenanceWindow(agentID)
 }
 
 // Explain says why a wanted task has no place yet; waiting is false when the task is

@@ -234,7 +234,7 @@ func TestStreamIsOpenedAgain(t *testing.T) {
 			})
 			store := newMemory()
 			cfg := config(store, m.Addr())
-			cfg.Timing.Hint = 50 * time.Millisecond
+			cfg.Timing.FailureDelay = 50 * time.Millisecond
 			cfg.Timing.MissedHeartbeats = 100 // a busy machine is no silent master
 			r := start(t, cfg)
 			r.want(2)

@@ -230,17 +230,17 @@ func TestWhatTheMasterKeepsIsTold(t *testing.T) {
 		w.master("10.0.1.1", 0)
 		first, store := w.start("10.0.1.1:5050")
 		first.within(2*time.Second, "it is subscribed", first.is(scheduler.Subscribed))
-		if st := first.State(); st.Kept != "" {
-			t.Errorf("the first registration keeps %q", st.Kept)
+		if st := first.State(); st.Divergence != "" {
+			t.Errorf("the first registration keeps %q", st.Divergence)
 		}
 		first.end()
 
 		second, _ := w.start("10.0.1.1:5050", func(c *session.Config) {
 			c.Framework.ID, c.Framework.User = store.frameworkID(), "nobody"
 		})
-		second.within(2*time.Second, "what is kept is told", func() bool { return second.State().Kept == "user root, not nobody" })
+		second.within(2*time.Second, "what is kept is told", func() bool { return second.State().Divergence == "user root, not nobody" })
 		time.Sleep(time.Hour)
-		if st := second.State(); !st.Subscribed || st.Kept == "" {
+		if st := second.State(); !st.Subscribed || st.Divergence == "" {
 			t.Errorf("an hour later the state is %+v", st)
 		}
 		second.end()
@@ -248,8 +248,8 @@ func TestWhatTheMasterKeepsIsTold(t *testing.T) {
 		third, _ := w.start("10.0.1.1:5050", func(c *session.Config) { c.Framework.ID = store.frameworkID() })
 		third.within(2*time.Second, "it is subscribed", third.is(scheduler.Subscribed))
 		time.Sleep(time.Minute)
-		if st := third.State(); st.Kept != "" {
-			t.Errorf("of what did not change is kept %q", st.Kept)
+		if st := third.State(); st.Divergence != "" {
+			t.Errorf("of what did not change is kept %q", st.Divergence)
 		}
 	})
 }

@@ -95,7 +95,7 @@ var faults = []fault{
 	{
 		name: "hold offers for ever",
 		file: "mesos/scheduler/offers.go",
-		old:  "	c.decline(long, c.timing.Decline)\n	c.decline(short",
+		old:  "	c.decline(long, c.timing.DeclineFilter)\n	c.decline(short",
 		new:  "	c.decline(short",
 		by:   "^I8",
 	},
