@@ -25,7 +25,10 @@ func Truncate(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
-	return strings.ToValidUTF8(s[:max(limit-len(ellipsis), 0)], "") + ellipsis
+	if limit < len(ellipsis) {
+		return ""
+	}
+	return strings.ToValidUTF8(s[:limit-len(ellipsis)], "") + ellipsis
 }
 
 // Count puts a number before a noun: "1 node", "2 nodes".
