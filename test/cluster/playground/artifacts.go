@@ -40,8 +40,8 @@ type nodeRuntime struct {
 func (p *Playground) writeNodeRuntime() (string, error) {
 	content := p.containerdRuntime
 	switch {
-	case p.Elsewhere != nil:
-		content = p.runtimeElsewhere
+	case p.RemoteHost != nil:
+		content = p.remoteRuntime
 	case p.Runtime == RuntimeFake:
 		content = p.fakeRuntime
 	}
@@ -68,15 +68,15 @@ func (p *Playground) containerdRuntime() (nodeRuntime, error) {
 	return nodeRuntime{ContainerRuntime: string(RuntimeContainerd), SandboxImage: imagePause, Artifacts: artifacts}, err
 }
 
-// runtimeElsewhere is made of the copies, whose digests are those of what was copied.
-func (p *Playground) runtimeElsewhere() (nodeRuntime, error) {
-	files := map[string]string{"images": filepath.Join(p.Elsewhere.Parts, imagesName)}
+// remoteRuntime is made of the copies, whose digests are those of what was copied.
+func (p *Playground) remoteRuntime() (nodeRuntime, error) {
+	files := map[string]string{"images": filepath.Join(p.RemoteHost.Parts, imagesName)}
 	for _, name := range append([]string{"executor"}, containerArtifacts...) {
-		files[name] = filepath.Join(p.Elsewhere.Parts, name)
+		files[name] = filepath.Join(p.RemoteHost.Parts, name)
 	}
 	artifacts, err := artifactsOf(files)
 	for i, a := range artifacts {
-		artifacts[i].URI = "file://" + filepath.Join(p.Elsewhere.There, filepath.Base(files[a.Name]))
+		artifacts[i].URI = "file://" + filepath.Join(p.RemoteHost.RemoteParts, filepath.Base(files[a.Name]))
 	}
 	return nodeRuntime{ContainerRuntime: string(RuntimeContainerd), SandboxImage: imagePause, Artifacts: artifacts}, err
 }

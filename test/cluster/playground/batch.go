@@ -164,12 +164,12 @@ func (b *Batch) answer(ctx context.Context, offer mesos.Offer) error {
 	task := mesos.TaskInfo{
 		Name: b.Name, TaskID: mesos.TaskID{Value: id}, AgentID: offer.AgentID,
 		Command:   &mesos.CommandInfo{Value: &b.Command},
-		Resources: b.take(offer),
+		Resources: b.taskResources(offer),
 	}
 	return b.call(ctx, calls.Accept(calls.OfferOperations{calls.OpLaunch(task)}.WithOffers(offer.ID)))
 }
 
-func (b *Batch) take(offer mesos.Offer) []mesos.Resource {
+func (b *Batch) taskResources(offer mesos.Offer) []mesos.Resource {
 	taken := []mesos.Resource{resources.NewCPUs(b.CPUs).Resource, resources.NewMemory(b.MemMiB).Resource}
 	for i := range taken {
 		taken[i].AllocationInfo = offer.AllocationInfo

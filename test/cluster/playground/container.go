@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// StateDir is where nodes keep what is theirs, on every agent.
+// StateDir returns the folder of the nodes' state on every agent.
 func (p *Playground) StateDir() string {
-	if p.Elsewhere != nil {
-		return p.Elsewhere.StateDir
+	if p.RemoteHost != nil {
+		return p.RemoteHost.StateDir
 	}
 	return p.dir.file("state")
 }
 
-// Container is that of a task on one of the agents.
+// Container is the container of a task on one of the agents.
 type Container struct {
 	ID      string
 	Sandbox string
 }
 
-// Container of a task that was launched.
+// Container returns the container of a task that was launched.
 func (p *Playground) Container(task string) (Container, error) {
 	runs, _ := filepath.Glob(p.dir.file("agents", "*", "slaves", "*", "frameworks", "*", "executors", task, "runs", "*-*"))
 	if len(runs) != 1 {
@@ -33,8 +33,8 @@ func (p *Playground) Container(task string) (Container, error) {
 	return Container{ID: filepath.Base(runs[0]), Sandbox: runs[0]}, nil
 }
 
-// Executor is the process that the agent, which is in this process, has started; 0 if it
-// is not there.
+// Executor returns the PID of the executor, which is a child of this process because the agent
+// runs in it, or 0.
 func (c Container) Executor() int {
 	for _, pid := range children()[os.Getpid()] {
 		if cwd, _ := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)); cwd == c.Sandbox && NameOf(pid) == "executor" {
@@ -44,8 +44,8 @@ func (c Container) Executor() int {
 	return 0
 }
 
-// InCgroup are the living processes of the cgroup of that name, a container's, and those below
-// it; the first is one whose parent is elsewhere.
+// InCgroup returns the running processes in the cgroup of that name and below it. The first one has
+// a parent outside the cgroup.
 func InCgroup(name string) []int {
 	var inside, first []int
 	for parent, pids := range children() {
@@ -61,24 +61,24 @@ func InCgroup(name string) []int {
 
 func isInCgroup(pid int, name string) bool {
 	own, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	return strings.Contains(string(own), "/"+name) && Lives(pid)
+	return strings.Contains(string(own), "/"+name) && IsRunning(pid)
 }
 
-// Lives says whether a process is there, and does not only wait to be reaped: the orphans
-// of this process's children do, for as long as it runs.
-func Lives(pid int) bool {
+// IsRunning reports whether a process exists and is no zombie. Orphans of this process's children
+// stay zombies for as long as it runs.
+func IsRunning(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	// The name, in parentheses, may hold anything.
 	return err == nil && !strings.HasPrefix(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " Z")
 }
 
-// NameOf a process, as the kernel has it.
+// NameOf returns the kernel's name of a process.
 func NameOf(pid int) string {
 	name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	return strings.TrimSpace(string(name))
 }
 
-// Logged is when the executor logged a line with all the words, each time.
+// Logged returns the times at which the executor logged a line with all the words.
 func (c Container) Logged(words ...string) ([]time.Time, error) {
 	log, err := os.ReadFile(filepath.Join(c.Sandbox, "stderr"))
 	if errors.Is(err, os.ErrNotExist) {

@@ -41,20 +41,20 @@ func TestProcessThatWaitsToBeReapedDoesNotLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := cmd.Process.Pid
-	if !Lives(pid) || !slices.Contains(StartedBy(os.Getpid()), pid) {
-		t.Errorf("it lives: %t; started by this process: %v", Lives(pid), StartedBy(os.Getpid()))
+	if !IsRunning(pid) || !slices.Contains(StartedBy(os.Getpid()), pid) {
+		t.Errorf("it lives: %t; started by this process: %v", IsRunning(pid), StartedBy(os.Getpid()))
 	}
 	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); Lives(pid) && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(10 * time.Second); IsRunning(pid) && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
-	if Lives(pid) {
+	if IsRunning(pid) {
 		t.Error("it lives although it was killed")
 	}
 	_ = cmd.Wait()
-	if Lives(pid) {
+	if IsRunning(pid) {
 		t.Error("it lives although it was reaped")
 	}
 }

@@ -69,7 +69,7 @@ func (p *Playground) StartContainerd(ctx context.Context, name string, systemdCg
 	if err != nil {
 		return "", err
 	}
-	p.later("stopping "+name, func(context.Context) error { process.stop(10 * time.Second); return nil })
+	p.onStop("stopping "+name, func(context.Context) error { process.stop(10 * time.Second); return nil })
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	return socket, process.await(ctx, func(context.Context) error {

@@ -141,8 +141,8 @@ func (c *controlPlane) startAPIServer(ctx context.Context, now time.Time) error 
 	hosts := []string{
 		c.address, c.serviceIP, "127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
 	}
-	if c.options.Elsewhere != nil {
-		hosts = append(hosts, c.options.Elsewhere.Loopback)
+	if c.options.RemoteHost != nil {
+		hosts = append(hosts, c.options.RemoteHost.Loopback)
 	}
 	server, err := c.ca.issue(subject{file: "apiserver", name: "kube-apiserver", hosts: hosts}, now)
 	if err != nil {

@@ -1,13 +1,11 @@
 // Package playground is a whole Kubernetes and a whole Mesos on one machine: etcd,
 // API server, controller manager and scheduler as real processes; a Mesos cluster
-// in a box, whose agents are hosts with addresses of their own; and the operator,
-// as its own binary with the rights that it ships with. What it starts it also
-// removes: Stop leaves nothing behind, looks whether that is true, and says so if
-// it is not.
+// in a box, whose agents are hosts with their own addresses; and the operator's
+// binary with the rights that it ships with. Stop removes everything that was
+// started, checks that nothing is left, and returns an error if something is.
 //
-// It knows how such a cluster is put together, and nothing of what is done with
-// it: that is package story. It is called by cmd/playground and by the end-to-end
-// tests.
+// It knows how such a cluster is built, and not what it is used for: that is
+// package story. It is called by cmd/playground and by the end-to-end tests.
 //
 // With the containerd runtime (root on Linux) each agent is a network namespace,
 // and nodes run real containers. With the fake runtime nodes are hollow kubelets,

@@ -9,28 +9,28 @@ import (
 	"strings"
 )
 
-// habits are where kubelets, runtimes and network plugins write, whatever they are
-// told.
-var habits = []string{
+// defaultHostPaths are folders that kubelets, runtimes and network plugins use whatever their
+// configuration is.
+var defaultHostPaths = []string{
 	"/etc/cni", "/opt/cni", "/opt/containerd", "/run/containerd", "/run/runc", "/usr/libexec/kubernetes",
 	"/var/lib/cni", "/var/lib/containerd", "/var/lib/k8sm", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods",
 }
 
-// hostPaths are the habitual paths that were not there before the run: those that
-// the run brings into being go with it.
+// hostPaths are those of defaultHostPaths that did not exist before the run. They are removed at
+// its end.
 type hostPaths []string
 
 func absentHostPaths() hostPaths {
-	return slices.DeleteFunc(slices.Clone(habits), func(path string) bool {
+	return slices.DeleteFunc(slices.Clone(defaultHostPaths), func(path string) bool {
 		_, err := os.Lstat(path)
 		return err == nil
 	})
 }
 
-// left are those that are there now. Nothing is ours while somebody else's node runs
-// on this machine.
-func (h hostPaths) left() []string {
-	if othersRunNodes() {
+// present returns the paths that exist now. It returns none while another node runs on this
+// machine, since the paths may then be that node's.
+func (h hostPaths) present() []string {
+	if otherNodeProcessesRun() {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(h), func(path string) bool {
@@ -41,7 +41,7 @@ func (h hostPaths) left() []string {
 
 func (h hostPaths) remove() error {
 	var problems []error
-	for _, path := range h.left() {
+	for _, path := range h.present() {
 		// The kubelet of a host's own runtime mounts where all can see it.
 		if err := unmountBelow(path); err != nil {
 			problems = append(problems, err)
@@ -52,9 +52,9 @@ func (h hostPaths) remove() error {
 	return errors.Join(problems...)
 }
 
-// othersRunNodes tells whether a kubelet or a container runtime runs, which is then
-// not of this run: its own have ended when it asks.
-func othersRunNodes() bool {
+// otherNodeProcessesRun reports whether a kubelet or a container runtime runs on this machine. It
+// is called when those of this run have ended.
+func otherNodeProcessesRun() bool {
 	names, _ := filepath.Glob("/proc/[0-9]*/comm")
 	return slices.ContainsFunc(names, func(file string) bool {
 		name, err := os.ReadFile(file)

@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-// inventory is what a run could leave on the machine, as seen at one time.
+// inventory lists the mounts, network interfaces and namespaces of the machine at one time.
 type inventory map[string]bool
 
-// takeInventory of what others make on a machine, too: only what is new counts.
+// takeInventory lists what other programs also create, so only what is new since the last
+// inventory counts.
 func takeInventory() inventory {
 	found := inventory{}
 	for _, m := range mounts() {
@@ -32,21 +33,21 @@ func takeInventory() inventory {
 	return found
 }
 
-// leftovers of the run: what is there now, and was not before it.
-func (p *Playground) leftovers() []string {
+// findLeftovers of the run: what is there now, and was not before it.
+func (p *Playground) findLeftovers() []string {
 	var left []string
 	for thing := range takeInventory() {
-		if !p.before[thing] && p.ours(thing) {
+		if !p.before[thing] && p.isOfThisRun(thing) {
 			left = append(left, thing)
 		}
 	}
-	for _, path := range p.hostPaths.left() {
+	for _, path := range p.hostPaths.present() {
 		left = append(left, "file "+path)
 	}
 	for _, folder := range p.cgroups.folders() {
 		left = append(left, "cgroup "+folder)
 	}
-	for pid, command := range processesNaming(p.dir.path, p.cgroups.name) {
+	for pid, command := range processesMentioning(p.dir.path, p.cgroups.name) {
 		left = append(left, fmt.Sprintf("process %d (%s)", pid, command))
 	}
 	if entries, err := os.ReadDir(p.dir.path); err == nil {
@@ -60,8 +61,8 @@ func (p *Playground) leftovers() []string {
 	return left
 }
 
-// ours tells what this run made from what another run makes at the same time.
-func (p *Playground) ours(thing string) bool {
+// isOfThisRun reports whether this run made it, and not another run at the same time.
+func (p *Playground) isOfThisRun(thing string) bool {
 	if strings.HasPrefix(thing, "mount ") {
 		return strings.Contains(thing, p.dir.path)
 	}
@@ -76,7 +77,7 @@ func (p *Playground) verifyClean(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	err := Await(ctx, 200*time.Millisecond, func(context.Context) error {
-		if left := p.leftovers(); len(left) > 0 {
+		if left := p.findLeftovers(); len(left) > 0 {
 			return fmt.Errorf("left behind:\n  %s", strings.Join(left, "\n  "))
 		}
 		return nil
@@ -84,10 +85,10 @@ func (p *Playground) verifyClean(ctx context.Context) error {
 	return err
 }
 
-// processesNaming finds processes that have one of the words in their command
+// processesMentioning finds processes that have one of the words in their command
 // line, working directory, executable or cgroup. They are reported, never killed:
 // what is killed is known by descent or by cgroup.
-func processesNaming(words ...string) map[int]string {
+func processesMentioning(words ...string) map[int]string {
 	found := map[int]string{}
 	entries, _ := os.ReadDir("/proc")
 	for _, entry := range entries {

@@ -16,15 +16,15 @@ import (
 // StartMesos starts a master and the agents, each on a host of its own if there
 // are such. Elsewhere they are there already.
 func (p *Playground) StartMesos(ctx context.Context) error {
-	if p.Elsewhere != nil {
+	if p.RemoteHost != nil {
 		return nil
 	}
 	var err error
-	p.Master, err = mesostest.NewMaster(mesostest.MasterOptions{Address: net.JoinHostPort(p.plane.address, "0")})
+	p.Master, err = mesostest.NewMaster(mesostest.MasterOptions{Address: net.JoinHostPort(p.controlPlane.address, "0")})
 	if err != nil {
 		return fmt.Errorf("starting Mesos master: %w", err)
 	}
-	p.later("stopping Mesos", func(context.Context) error { return p.Master.Close() })
+	p.onStop("stopping Mesos", func(context.Context) error { return p.Master.Close() })
 	for number := 1; number <= p.Agents; number++ {
 		options, err := p.agentOptions(ctx, number)
 		if err != nil {
@@ -51,7 +51,7 @@ func (p *Playground) agentOptions(ctx context.Context, number int) (mesostest.Ag
 		// All agents have this machine's address, so each has ports of its own.
 		first := 31000 + 50*(number-1)
 		options.Resources = fmt.Sprintf("%s;ports:[%d-%d]", p.AgentResources, first, first+49)
-		options.Address = net.JoinHostPort(p.plane.advertise, "0")
+		options.Address = net.JoinHostPort(p.controlPlane.advertise, "0")
 		return options, nil
 	}
 	h, err := p.network.addHost(ctx)

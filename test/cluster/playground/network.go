@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// network is the machine room: a router with a bridge, and hosts on that bridge,
-// each a network namespace; and a cable from this machine to the router, over which
-// API server, master and kubectl reach the hosts, and are reached.
+// network has a router with a bridge, and hosts on that bridge, each a network namespace. A cable
+// (a veth pair) connects this machine with the router, so that API server, master and kubectl
+// reach the hosts and are reached by them.
 //
 //	this machine ── router ═╦═ host-1   10.S.0.0/30   this machine (.1) and router (.2)
 //	                        ╠═ host-2   10.S.1.0/24   router (.1) and hosts (from .11)
@@ -26,7 +26,7 @@ type network struct {
 	hosts  []*host
 }
 
-// host is a machine of its own, as far as its network goes.
+// host is the network namespace of an agent.
 type host struct {
 	name    string
 	address string
@@ -42,12 +42,12 @@ func (n *network) address(format string, args ...any) string {
 	return fmt.Sprintf("10.%d.", n.slot) + fmt.Sprintf(format, args...)
 }
 
-func (n *network) services() string   { return n.address("32.0/20") }
-func (n *network) serviceIP() string  { return n.address("32.1") }
-func (n *network) pods() string       { return n.address("64.0/18") }
-func (n *network) machine() string    { return n.address("0.1") }
-func (n *network) cable() string      { return "k8sm-" + n.id }
-func namespacePath(f *os.File) string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd()) }
+func (n *network) services() string    { return n.address("32.0/20") }
+func (n *network) serviceIP() string   { return n.address("32.1") }
+func (n *network) pods() string        { return n.address("64.0/18") }
+func (n *network) hostAddress() string { return n.address("0.1") }
+func (n *network) cableName() string   { return "k8sm-" + n.id }
+func namespacePath(f *os.File) string  { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd()) }
 
 // newNetwork takes addresses that this machine does not use, and builds the router
 // and the cable to it.
@@ -60,11 +60,11 @@ func newNetwork(ctx context.Context, id string) (*network, error) {
 	if n.router, err = newNamespace(); err != nil {
 		return nil, err
 	}
-	// The cable first: its address is what tells other runs that the slot is taken.
+	// The cable comes first: its address shows other runs that the slot is taken.
 	if err := ip(ctx, nil,
-		fmt.Sprintf("link add %s type veth peer name cable netns %s", n.cable(), namespacePath(n.router)),
-		fmt.Sprintf("addr add %s/30 dev %s", n.machine(), n.cable()),
-		fmt.Sprintf("link set %s up", n.cable()),
+		fmt.Sprintf("link add %s type veth peer name cable netns %s", n.cableName(), namespacePath(n.router)),
+		fmt.Sprintf("addr add %s/30 dev %s", n.hostAddress(), n.cableName()),
+		fmt.Sprintf("link set %s up", n.cableName()),
 	); err != nil {
 		return n, err
 	}
@@ -75,7 +75,7 @@ func newNetwork(ctx context.Context, id string) (*network, error) {
 		"link add bridge type bridge",
 		fmt.Sprintf("addr add %s dev bridge", n.address("1.1/24")),
 		"link set bridge up",
-		"route add default via "+n.machine(),
+		"route add default via "+n.hostAddress(),
 	); err != nil {
 		return n, err
 	}
@@ -85,7 +85,7 @@ func newNetwork(ctx context.Context, id string) (*network, error) {
 	return n, ip(ctx, nil, fmt.Sprintf("route add %s via %s", n.address("0.0/16"), n.address("0.2")))
 }
 
-// addHost plugs a new host into the router's bridge.
+// addHost connects a new host to the router's bridge.
 func (n *network) addHost(ctx context.Context) (*host, error) {
 	ns, err := newNamespace()
 	if err != nil {
@@ -111,22 +111,22 @@ func (n *network) addHost(ctx context.Context) (*host, error) {
 	return h, forwarding(ctx, ns)
 }
 
-// remove takes away the cable, and lets go of the namespaces: the kernel removes
-// them, and all that is in them, when their last process has ended.
+// remove removes the cable and closes the namespaces: the kernel removes them, with all that is in
+// them, when their last process has ended.
 func (n *network) remove(ctx context.Context) error {
-	err := n.unplug(ctx)
+	err := n.removeCable(ctx)
 	for _, h := range n.hosts {
 		err = errors.Join(err, h.ns.Close())
 	}
 	return errors.Join(err, n.router.Close())
 }
 
-// unplug the cable, if it was ever plugged in.
-func (n *network) unplug(ctx context.Context) error {
-	if _, err := net.InterfaceByName(n.cable()); err != nil {
+// removeCable removes the cable if it exists.
+func (n *network) removeCable(ctx context.Context) error {
+	if _, err := net.InterfaceByName(n.cableName()); err != nil {
 		return nil
 	}
-	return ip(ctx, nil, "link delete "+n.cable())
+	return ip(ctx, nil, "link delete "+n.cableName())
 }
 
 // route sends a node's pods to their host.
@@ -134,7 +134,7 @@ func (n *network) route(ctx context.Context, pods, via string) error {
 	return ip(ctx, n.router, fmt.Sprintf("route replace %s via %s", pods, via))
 }
 
-// unroute takes the route back.
+// unroute removes the route.
 func (n *network) unroute(ctx context.Context, pods string) error {
 	return ip(ctx, n.router, "route delete "+pods)
 }
@@ -163,19 +163,19 @@ func freeSlot(addresses func() ([]net.Addr, error)) (int, error) {
 
 // ip runs iproute2 commands in a namespace; nil is this machine's own.
 func ip(ctx context.Context, ns *os.File, commands ...string) error {
-	return inside(ctx, ns, strings.Join(commands, "\n")+"\n", "ip", "-batch", "-")
+	return inNamespace(ctx, ns, strings.Join(commands, "\n")+"\n", "ip", "-batch", "-")
 }
 
 // forwarding makes a router of a namespace. Reverse path filters stay off: a pod's
 // packets may leave and come back on different ways.
 func forwarding(ctx context.Context, ns *os.File) error {
-	return inside(ctx, ns, "", "sh", "-c",
+	return inNamespace(ctx, ns, "", "sh", "-c",
 		"echo 1 >/proc/sys/net/ipv4/ip_forward && echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter")
 }
 
-// inside runs a command in a network namespace. Only the network is switched:
+// inNamespace runs a command in a network namespace. Only the network is switched:
 // `ip netns exec` would hide the cgroup file systems.
-func inside(ctx context.Context, ns *os.File, input string, args ...string) error {
+func inNamespace(ctx context.Context, ns *os.File, input string, args ...string) error {
 	if ns != nil {
 		args = append([]string{"nsenter", "--net=" + namespacePath(ns)}, args...)
 	}

@@ -47,7 +47,7 @@ func TestFreeSlotTellsThatAllAreTaken(t *testing.T) {
 	var all []string
 	for slot := firstSlot; slot <= lastSlot; slot++ {
 		n := network{slot: slot}
-		all = append(all, n.machine()+"/30")
+		all = append(all, n.hostAddress()+"/30")
 	}
 	if slot, err := freeSlot(addresses(all...)); err == nil {
 		t.Errorf("got slot %d, want an error", slot)

@@ -29,7 +29,7 @@ func (p *Playground) StartOperator(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("getting the operator's token: %w", err)
 	}
-	kubeconfig, err := p.plane.writeKubeconfig("operator", login{token: strings.TrimSpace(token)})
+	kubeconfig, err := p.controlPlane.writeKubeconfig("operator", login{token: strings.TrimSpace(token)})
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (p *Playground) StartOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.later("stopping operator", func(context.Context) error { p.operator.stop(10 * time.Second); return nil })
+	p.onStop("stopping operator", func(context.Context) error { p.operator.stop(10 * time.Second); return nil })
 	return p.operator.await(ctx, func(ctx context.Context) error {
 		return ready(ctx, http.DefaultClient, fmt.Sprintf("http://127.0.0.1:%d/readyz", ports[1]))
 	})

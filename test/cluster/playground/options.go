@@ -19,7 +19,7 @@ const (
 	RuntimeAuto Runtime = "auto"
 	// RuntimeContainerd runs real containers. It needs Linux and root.
 	RuntimeContainerd Runtime = "containerd"
-	// RuntimeFake runs the real kubelet over a runtime that only says that it runs
+	// RuntimeFake runs the real kubelet over a runtime that only pretends to run
 	// containers. It needs neither root nor cgroups.
 	RuntimeFake Runtime = "fake"
 )
@@ -37,11 +37,11 @@ type Options struct {
 	// Root of the repository: bin/ and config/ are found in it. Default: looked for
 	// upwards from the working directory and from the executable.
 	Root string
-	// Elsewhere, if not nil, has the nodes on another machine, with real containers.
-	// Agents and AgentResources are its own affair then.
-	Elsewhere *Elsewhere
-	// Say is called with each line of progress. Default: nobody listens.
-	Say func(line string)
+	// RemoteHost, if not nil, has the nodes on another machine, with real containers.
+	// Agents and AgentResources are ignored then.
+	RemoteHost *RemoteHost
+	// Progress is called with each line of progress. It may be nil.
+	Progress func(line string)
 	// KeepLogs keeps the logs, even if nothing fails.
 	KeepLogs bool
 }
@@ -56,11 +56,11 @@ func (o Options) withDefaults() (Options, error) {
 	if o.AgentResources == "" {
 		o.AgentResources = "cpus:2;mem:3072;disk:10000"
 	}
-	if o.Say == nil {
-		o.Say = func(string) {}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
 	}
 	var err error
-	if o.Elsewhere != nil {
+	if o.RemoteHost != nil {
 		o.Runtime = RuntimeContainerd
 	} else if o.Runtime, err = chooseRuntime(o.Runtime); err != nil {
 		return o, err
@@ -71,7 +71,7 @@ func (o Options) withDefaults() (Options, error) {
 	return o, err
 }
 
-// RealContainers says why this machine cannot run them; nil if it can.
+// RealContainers returns why this machine cannot run real containers, or nil if it can.
 func RealContainers() error {
 	switch {
 	case runtime.GOOS != "linux":
@@ -81,10 +81,10 @@ func RealContainers() error {
 	}
 	for _, tool := range []string{"ip", "nsenter", "nft", "busybox"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return fmt.Errorf("real containers need %s, which this machine has not", tool)
+			return fmt.Errorf("real containers need %s, which is not installed", tool)
 		}
 	}
-	// Root in a container is not always allowed to.
+	// Root in a container may not have this right.
 	ns, err := newNamespace()
 	if err != nil {
 		return fmt.Errorf("real containers need network namespaces: %w", err)
@@ -133,7 +133,7 @@ func (o Options) bin(name string) string { return filepath.Join(o.Root, "bin", n
 // kube is the path of one of the real parts.
 func (o Options) kube(name string) string { return filepath.Join(o.Root, "bin", "kube", name) }
 
-// checkBuilt tells all binaries that are missing, and the command that builds them.
+// checkBuilt returns an error with all binaries that are missing and the command that builds them.
 func (o Options) checkBuilt() error {
 	wanted := []string{
 		o.bin("operator"), o.bin("executor"), o.kube("kube"), o.kube("etcd"), o.kube("kube-apiserver"),

@@ -18,7 +18,7 @@ import (
 // Playground is one run.
 type Playground struct {
 	Options
-	// ID is four letters that are in the names of all that the run makes.
+	// ID is four letters that occur in the names of everything that the run creates.
 	ID string
 	// Kubeconfig of an administrator of the cluster.
 	Kubeconfig string
@@ -29,17 +29,17 @@ type Playground struct {
 
 	dir    *runDir
 	before inventory
-	// hostPaths that were not there before.
-	hostPaths hostPaths
-	known     map[int]bool
-	cgroups   cgroups
-	plane     *controlPlane
-	network   *network
-	routes    *routes
-	operator  *process
-	// keepLogs once something failed, or if the options want it.
+	// hostPaths did not exist before the run.
+	hostPaths    hostPaths
+	known        map[int]bool
+	cgroups      cgroups
+	controlPlane *controlPlane
+	network      *network
+	routes       *routes
+	operator     *process
+	// keepLogs is set once something failed, or by the options.
 	keepLogs bool
-	// undo what was done, last first.
+	// undo holds what Stop does, the last entry first.
 	undo []undo
 }
 
@@ -48,9 +48,8 @@ type undo struct {
 	do   func(ctx context.Context) error
 }
 
-// New takes a run directory and remembers how the machine looks before the run.
-// What an earlier run left that was killed is swept first. Call Stop whatever
-// happens afterwards.
+// New creates a run directory and records the state of the machine before the run. It first removes
+// what killed runs have left. Call Stop in any case afterwards.
 func New(options Options) (*Playground, error) {
 	options, err := options.withDefaults()
 	if err != nil {
@@ -59,7 +58,7 @@ func New(options Options) (*Playground, error) {
 	if err := options.checkBuilt(); err != nil {
 		return nil, err
 	}
-	if err := sweepDeadRuns(options.Say); err != nil {
+	if err := sweepDeadRuns(options.Progress); err != nil {
 		return nil, err
 	}
 	adoptOrphans()
@@ -71,11 +70,11 @@ func New(options Options) (*Playground, error) {
 		return nil, err
 	}
 	p.cgroups = cgroups{name: runDirPrefix + p.ID}
-	p.later("removing containers", func(context.Context) error { return removeContainers(p.dir.path, p.cgroups) })
+	p.onStop("removing containers", func(context.Context) error { return removeContainers(p.dir.path, p.cgroups) })
 	return p, p.dir.writeRecord(record{ID: p.ID, HostPaths: p.hostPaths})
 }
 
-// Start builds the cluster, as far as it goes without nodes.
+// Start builds the cluster without nodes.
 func (p *Playground) Start(ctx context.Context) error {
 	for _, stage := range []func(context.Context) error{p.StartControlPlane, p.StartMesos, p.StartOperator} {
 		if err := stage(ctx); err != nil {
@@ -86,32 +85,32 @@ func (p *Playground) Start(ctx context.Context) error {
 }
 
 // StartControlPlane starts etcd, API server, controller manager and scheduler, and
-// builds the network that hosts are plugged into.
+// builds the network for the hosts.
 func (p *Playground) StartControlPlane(ctx context.Context) error {
-	p.plane = &controlPlane{options: p.Options, dir: p.dir}
-	if err := p.address(ctx); err != nil {
+	p.controlPlane = &controlPlane{options: p.Options, dir: p.dir}
+	if err := p.assignAddresses(ctx); err != nil {
 		return err
 	}
-	p.later("stopping control plane", func(context.Context) error { p.plane.stop(); return nil })
+	p.onStop("stopping control plane", func(context.Context) error { p.controlPlane.stop(); return nil })
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	if err := p.plane.start(ctx, time.Now()); err != nil {
+	if err := p.controlPlane.start(ctx, time.Now()); err != nil {
 		return err
 	}
-	p.Kubeconfig = p.plane.admin
+	p.Kubeconfig = p.controlPlane.admin
 	var err error
 	if p.Config, err = clientcmd.BuildConfigFromFlags("", p.Kubeconfig); err != nil {
 		return fmt.Errorf("loading kubeconfig: %w", err)
 	}
 	p.Config.QPS, p.Config.Burst = 50, 100
 	p.Config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
-	return p.applyBasics(ctx)
+	return p.applyClusterAddons(ctx)
 }
 
-// address settles who has which address.
-func (p *Playground) address(ctx context.Context) error {
-	plane := p.plane
-	if p.Runtime == RuntimeFake || p.Elsewhere != nil {
+// assignAddresses chooses the addresses of the control plane, and builds the network for hosts.
+func (p *Playground) assignAddresses(ctx context.Context) error {
+	plane := p.controlPlane
+	if p.Runtime == RuntimeFake || p.RemoteHost != nil {
 		advertise, err := primaryAddress()
 		if err != nil {
 			return err
@@ -123,33 +122,33 @@ func (p *Playground) address(ctx context.Context) error {
 	var err error
 	p.network, err = newNetwork(ctx, p.ID)
 	if p.network != nil {
-		p.later("removing network", p.network.remove)
+		p.onStop("removing network", p.network.remove)
 	}
 	if err != nil {
 		return err
 	}
-	plane.address, plane.advertise = p.network.machine(), p.network.machine()
+	plane.address, plane.advertise = p.network.hostAddress(), p.network.hostAddress()
 	plane.services, plane.serviceIP, plane.pods = p.network.services(), p.network.serviceIP(), p.network.pods()
 	return nil
 }
 
-// later remembers how to undo what was done, or is about to be.
-func (p *Playground) later(what string, do func(context.Context) error) {
+// onStop registers a function that Stop calls. It may be registered before the action that it
+// undoes.
+func (p *Playground) onStop(what string, do func(context.Context) error) {
 	p.undo = append(p.undo, undo{what, do})
 }
 
-// Failed says that the run did not go well: its logs are kept.
-func (p *Playground) Failed() { p.keepLogs = true }
+// KeepLogsAfterStop keeps the logs, because the run has failed.
+func (p *Playground) KeepLogsAfterStop() { p.keepLogs = true }
 
-// Logs is the folder with the logs of all parts.
+// Logs returns the folder with all logs.
 func (p *Playground) Logs() string { return p.dir.file("logs") }
 
-// LogsKept says whether the logs are there after Stop.
+// LogsKept reports whether Stop keeps the logs.
 func (p *Playground) LogsKept() bool { return p.keepLogs }
 
-// Stop removes all that the run made, in the reverse order, whatever goes wrong on
-// the way, and then looks whether anything was left behind. That is an error, and
-// so is what could not be removed.
+// Stop removes all that the run made, in the reverse order, and goes on after errors. Then it
+// checks that nothing is left. It returns an error for what is left or could not be removed.
 func (p *Playground) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()

@@ -32,10 +32,10 @@ type command struct {
 	env  []string
 }
 
-// forks starts all processes from one thread that never ends. A parent-death
+// startRequests starts all processes from one thread that never ends. A parent-death
 // signal, which makes a process die with us, is sent when the thread ends that
 // started it, and Go ends threads as it likes.
-var forks = sync.OnceValue(func() chan<- func() {
+var startRequests = sync.OnceValue(func() chan<- func() {
 	requests := make(chan func())
 	go func() {
 		runtime.LockOSThread()
@@ -60,7 +60,7 @@ func (d *runDir) spawn(c command) (*process, error) {
 	p.cmd.Env = append(append(environment(), "TMPDIR="+d.file("tmp"), "HOME="+d.path), c.env...)
 	p.cmd.SysProcAttr = sessionAttributes()
 	started := make(chan error)
-	forks() <- func() { started <- p.cmd.Start() }
+	startRequests() <- func() { started <- p.cmd.Start() }
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("starting %s: %w", c.name, err)
 	}
@@ -94,13 +94,13 @@ func (p *process) stop(grace time.Duration) {
 func (p *process) exited() error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("%s ended (%w); it last said:\n%s", p.name, cmpErr(p.err, errors.New("exit 0")), tail(p.log, 8))
+		return fmt.Errorf("%s ended (%w); it last said:\n%s", p.name, orElse(p.err, errors.New("exit 0")), tail(p.log, 8))
 	default:
 		return nil
 	}
 }
 
-func cmpErr(err, otherwise error) error {
+func orElse(err, otherwise error) error {
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func TestStopKillsASessionThatDoesNotListen(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	err = Await(ctx, 20*time.Millisecond, func(context.Context) error {
-		if left := processesNaming(dir.path); len(left) > 0 {
+		if left := processesMentioning(dir.path); len(left) > 0 {
 			return errors.New("its children still run")
 		}
 		return nil

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-const killPatience = 15 * time.Second
+const killTimeout = 15 * time.Second
 
-// sweepDeadRuns removes what runs left that were killed before they could do it
-// themselves. A run that lives holds the lock on its folder, and is let be.
+// sweepDeadRuns removes what killed runs have left. A run that still runs holds the lock on its
+// folder and is left alone.
 func sweepDeadRuns(say func(string)) error {
 	records, err := filepath.Glob(filepath.Join(os.TempDir(), runDirPrefix+"*", recordFile))
 	if err != nil {
@@ -28,9 +28,9 @@ func sweepDeadRuns(say func(string)) error {
 		if err != nil {
 			continue
 		}
-		say("Sweeping up after an earlier run that was killed: " + path)
+		say("Removing what an earlier run left that was killed: " + path)
 		if err := sweep(&runDir{path: path, lock: lock}); err != nil {
-			problems = append(problems, fmt.Errorf("sweeping up after %s: %w", path, err))
+			problems = append(problems, fmt.Errorf("removing what run %s left: %w", path, err))
 		}
 	}
 	return errors.Join(problems...)
@@ -47,20 +47,19 @@ func sweep(dir *runDir) error {
 	}
 	groups := cgroups{name: runDirPrefix + r.ID}
 	network := &network{id: r.ID}
-	return errors.Join(removeContainers(dir.path, groups), network.unplug(context.Background()), r.HostPaths.remove(), dir.remove(false))
+	return errors.Join(removeContainers(dir.path, groups), network.removeCable(context.Background()), r.HostPaths.remove(), dir.remove(false))
 }
 
-// removeContainers ends what runs in the cgroups, and takes away what was mounted
-// for it below the folder. Executors do so themselves; this is for those that had no
-// time to.
+// removeContainers kills the processes in the cgroups and unmounts what is mounted below the
+// folder. Executors do this themselves, unless they were killed.
 func removeContainers(folder string, groups cgroups) error {
-	if err := groups.kill(killPatience); err != nil {
+	if err := groups.kill(killTimeout); err != nil {
 		return err
 	}
-	return errors.Join(unmountBelow(folder), groups.remove(killPatience))
+	return errors.Join(unmountBelow(folder), groups.remove(killTimeout))
 }
 
-// unmountBelow a folder: what is mounted last goes first.
+// unmountBelow unmounts everything below a folder, the last mount first.
 func unmountBelow(folder string) error {
 	var problems []error
 	for _, path := range slices.Backward(mountsBelow(folder)) {

@@ -81,7 +81,7 @@ func (s *Story) awaitNodes(ctx context.Context, count int) error {
 	return nil
 }
 
-// explain what the objects say of themselves, for whoever reads why a step failed.
+// explain returns the state of all objects, to explain why a step failed.
 func (s *Story) explain(ctx context.Context) string {
 	out, err := s.playground.Kubectl(ctx, "get", "mesosframeworks,mesosnodepools,mesosnodes,nodes,csr", "-o", "wide")
 	if err != nil {
@@ -109,7 +109,7 @@ func nodeReady(node *corev1.Node) bool {
 	return false
 }
 
-// placement says which node is on which agent.
+// placement describes which node is on which agent.
 func (s *Story) placement(ctx context.Context) (string, error) {
 	nodes, err := s.nodes(ctx)
 	if err != nil {
@@ -125,7 +125,7 @@ func (s *Story) placement(ctx context.Context) (string, error) {
 	return strings.Join(places, ", "), nil
 }
 
-// checkAllocatable: what pods can use is what Mesos allocated, less the overhead.
+// checkAllocatable checks that the allocatable resources are what Mesos allocated less the overhead.
 func (s *Story) checkAllocatable(ctx context.Context) (string, error) {
 	var pool v1alpha1.MesosNodePool
 	if err := s.client.Get(ctx, client.ObjectKey{Name: s.pool}, &pool); err != nil {
@@ -141,15 +141,15 @@ func (s *Story) checkAllocatable(ctx context.Context) (string, error) {
 	}
 	for i := range nodes {
 		allocatable := nodes[i].Status.Allocatable
-		if !near(allocatable.Cpu(), &cpu) || !near(allocatable.Memory(), &memory) {
+		if !approximatelyEqual(allocatable.Cpu(), &cpu) || !approximatelyEqual(allocatable.Memory(), &memory) {
 			return "", fmt.Errorf("pods can use %s cpus and %s of memory on node %s, want %s and %s",
 				allocatable.Cpu(), allocatable.Memory(), nodes[i].Name, &cpu, &memory)
 		}
 	}
-	return fmt.Sprintf("%s cpus and %s: of %s and %s the overhead is taken", &cpu, &memory, &template.Resources.CPU, &template.Resources.Memory), nil
+	return fmt.Sprintf("%s cpus and %s: %s and %s less the overhead", &cpu, &memory, &template.Resources.CPU, &template.Resources.Memory), nil
 }
 
-// near: kernel and kubelet count in pages and in thousandths.
-func near(got, want *resource.Quantity) bool {
+// approximatelyEqual allows for rounding: the kernel counts in pages, the kubelet in thousandths.
+func approximatelyEqual(got, want *resource.Quantity) bool {
 	return math.Abs(got.AsApproximateFloat64()-want.AsApproximateFloat64()) <= 0.01*want.AsApproximateFloat64()
 }

@@ -33,8 +33,7 @@ func (s *Story) scaleOut(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d nodes Ready: %s", scaledOut, placed), err
 }
 
-// scaleIn removes nodes that pods run on: they are drained, and the pods start
-// elsewhere.
+// scaleIn removes nodes on which pods run: the nodes are drained and the pods start on the others.
 func (s *Story) scaleIn(ctx context.Context) (string, error) {
 	before, err := s.webPods(ctx)
 	if err != nil {
@@ -69,7 +68,7 @@ func (s *Story) scaleIn(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d nodes drained and released, %d of %d pods started elsewhere", scaledOut-scaledIn, moved, len(after)), nil
 }
 
-// awaitReleased waits until just so many agents have something running.
+// awaitReleased waits until exactly busy agents have something running.
 func (s *Story) awaitReleased(ctx context.Context, busy int) error {
 	return wait(ctx, func(ctx context.Context) error {
 		agents, err := s.playground.AgentViews(ctx)
@@ -78,14 +77,14 @@ func (s *Story) awaitReleased(ctx context.Context, busy int) error {
 		}
 		used := slices.DeleteFunc(agents, func(a playground.AgentView) bool { return a.UsedCPUs == 0 })
 		if len(used) != busy {
-			return fmt.Errorf("by what Mesos says %d agents are used, want %d", len(used), busy)
+			return fmt.Errorf("Mesos reports that %d agents are used, want %d", len(used), busy)
 		}
 		return nil
 	})
 }
 
-// shareResources runs tasks of another framework, each as large as a whole agent:
-// they fit only where k8sm holds nothing.
+// shareResources runs tasks of another framework, each as large as a whole agent: they only fit
+// on agents where k8sm holds nothing.
 func (s *Story) shareResources(ctx context.Context) (what string, err error) {
 	agents, err := s.playground.AgentViews(ctx)
 	if err != nil {
@@ -120,8 +119,8 @@ func (s *Story) shareResources(ctx context.Context) (what string, err error) {
 	return fmt.Sprintf("its %d tasks, each a whole agent, run on %s; the pool's nodes run on", free, strings.Join(hosts, ", ")), nil
 }
 
-// deleteAll deletes pool and framework as a user would, at once, and waits until
-// Kubernetes and Mesos know of neither.
+// deleteAll deletes pool and framework at once, as a user would, and waits until neither
+// Kubernetes nor Mesos has them.
 func (s *Story) deleteAll(ctx context.Context) (string, error) {
 	if _, err := s.playground.Kubectl(ctx, "delete", "--wait=false", "mesosnodepool/"+s.pool, "mesosframework/"+s.framework); err != nil {
 		return "", err

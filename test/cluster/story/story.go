@@ -13,42 +13,42 @@ import (
 	"github.com/k8sm/k8sm/test/cluster/playground"
 )
 
-// Step is one thing that is done and must succeed. Steps are run in their order.
+// Step is one action that must succeed. Steps run in order.
 type Step struct {
 	Name string
-	// Run returns what happened, in a few words.
+	// Run returns a short description of what happened.
 	Run func(ctx context.Context) (string, error)
-	// Timeout after which the step has failed.
+	// Timeout is the maximum time of the step.
 	Timeout time.Duration
-	// Containers says that the step needs real ones.
+	// Containers is set if the step needs real containers.
 	Containers bool
 }
 
-// Do runs the step within its time.
+// Do runs the step within its timeout.
 func (s Step) Do(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	return s.Run(ctx)
 }
 
-// Story is told on one playground.
+// Story holds the state of the steps on one playground.
 type Story struct {
 	playground *playground.Playground
 	client     client.Client
-	// pool and framework, as the samples name them, and the replicas of the pool.
+	// pool and framework are the names in the samples, replicas those of the pool.
 	pool      string
 	framework string
 	replicas  int
 }
 
-// New story. The playground need not be started: the first steps do it.
+// New returns a story on a playground that is not yet started: the first steps start it.
 func New(p *playground.Playground) *Story { return &Story{playground: p} }
 
-// Pool is the name of the pool, once it was asked for.
+// Pool returns the name of the pool, once it was created.
 func (s *Story) Pool() string { return s.pool }
 
-// Opening are the steps after which there are nodes, and things can be tried.
-func (s *Story) Opening() []Step {
+// SetupSteps returns the steps that build the cluster and its first nodes.
+func (s *Story) SetupSteps() []Step {
 	return []Step{
 		{Name: "Start a Kubernetes control plane", Timeout: 3 * time.Minute, Run: s.startControlPlane},
 		{Name: "Start a Mesos cluster", Timeout: time.Minute, Run: s.startMesos},
@@ -57,9 +57,9 @@ func (s *Story) Opening() []Step {
 	}
 }
 
-// Steps of the whole story, but for those that the playground's runtime cannot do.
+// Steps returns all steps except those that the playground's runtime cannot do.
 func (s *Story) Steps() []Step {
-	return s.possible(append(s.Opening(), []Step{
+	return s.supported(append(s.SetupSteps(), []Step{
 		{Name: "See what pods can use of each node", Timeout: time.Minute, Run: s.checkAllocatable},
 		{Name: "Run pods", Timeout: 2 * time.Minute, Run: s.runPods},
 		{Name: "Reach them through a Service, from a pod", Timeout: time.Minute, Run: s.reachService, Containers: true},
@@ -68,19 +68,19 @@ func (s *Story) Steps() []Step {
 		{Name: "Scale the pool back to two", Timeout: 4 * time.Minute, Run: s.scaleIn},
 		{Name: "Use what was released, as another framework", Timeout: 2 * time.Minute, Run: s.shareResources},
 		{Name: "Delete the pool and the framework", Timeout: 4 * time.Minute, Run: s.deleteAll},
-		{Name: "Look at the agents for leftovers", Timeout: time.Minute, Run: s.lookForResidue},
+		{Name: "Look at the agents for leftovers", Timeout: time.Minute, Run: s.checkLeftovers},
 	}...))
 }
 
-// LeftOut names the steps that the playground's runtime cannot do.
-func (s *Story) LeftOut() []string {
+// SkippedSteps describes the steps that the playground's runtime cannot do.
+func (s *Story) SkippedSteps() []string {
 	if s.playground.Runtime == playground.RuntimeContainerd {
 		return nil
 	}
 	return []string{"Services, logs and exec: a fake runtime has no containers"}
 }
 
-func (s *Story) possible(steps []Step) []Step {
+func (s *Story) supported(steps []Step) []Step {
 	var kept []Step
 	for _, step := range steps {
 		if !step.Containers || s.playground.Runtime == playground.RuntimeContainerd {
@@ -128,7 +128,7 @@ func (s *Story) startOperator(ctx context.Context) (string, error) {
 	return "CRDs and RBAC from config/, the operator under its own service account", nil
 }
 
-// wait until check says nothing more against it.
+// wait waits until check returns nil.
 func wait(ctx context.Context, check func(context.Context) error) error {
 	return playground.Await(ctx, 500*time.Millisecond, check)
 }

@@ -16,8 +16,8 @@ func TestFakeRuntimeLeavesOutWhatNeedsContainers(t *testing.T) {
 			t.Errorf("%q cannot be done with a fake runtime", step.Name)
 		}
 	}
-	if len(real.LeftOut()) != 0 || len(fake.LeftOut()) == 0 {
-		t.Errorf("left out with containers: %v, without: %v", real.LeftOut(), fake.LeftOut())
+	if len(real.SkippedSteps()) != 0 || len(fake.SkippedSteps()) == 0 {
+		t.Errorf("left out with containers: %v, without: %v", real.SkippedSteps(), fake.SkippedSteps())
 	}
 	if len(real.Steps()) <= len(fake.Steps()) {
 		t.Error("with containers nothing more is done than without")
@@ -46,7 +46,7 @@ func TestNear(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, want := resource.MustParse(tc.got), resource.MustParse(tc.want)
-			if near(&got, &want) != tc.near {
+			if approximatelyEqual(&got, &want) != tc.near {
 				t.Errorf("near(%s, %s) is not %t", tc.got, tc.want, tc.near)
 			}
 		})

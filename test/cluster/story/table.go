@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Outcome of a step that was run, or was not because an earlier one failed.
+// Outcome is the result of a step. Skipped steps were not run because an earlier one failed.
 type Outcome struct {
 	Step     string
 	What     string
@@ -15,7 +15,7 @@ type Outcome struct {
 	Skipped  bool
 }
 
-// Table of what happened, and how long it took.
+// Table renders the outcomes, with the time that each step took.
 func Table(outcomes []Outcome) string {
 	width := 0
 	var total time.Duration

@@ -1,6 +1,6 @@
-// Command playground shows k8sm at work on one machine: `playground demo` tells the
-// whole story and ends, `playground up` builds the cluster and leaves it to you
-// until Ctrl-C. Either removes all that it made.
+// Command playground shows k8sm at work on one machine: `playground demo` runs all steps of the
+// demo and ends, `playground up` builds the cluster and leaves it running until Ctrl-C. Both
+// remove all that they made.
 package main
 
 import (
@@ -17,8 +17,8 @@ import (
 
 const usage = `usage: playground demo|up [flags]
 
-  demo   from an empty Mesos cluster to pods, services, scaling, sharing, and gone again
-  up     the same cluster with its first nodes, left running until Ctrl-C
+  demo   run the whole demo: nodes, pods, services, scaling, sharing, and remove everything
+  up     build the same cluster with its first nodes, and leave it running until Ctrl-C
 
 flags:
 `
@@ -42,13 +42,13 @@ func run(ctx context.Context, args []string) int {
 	var runtime string
 	flags := flag.NewFlagSet("playground", flag.ContinueOnError)
 	flags.StringVar(&runtime, "runtime", string(playground.RuntimeAuto), "what nodes run containers with: auto, containerd (needs root on Linux) or fake")
-	flags.IntVar(&options.Agents, "agents", 5, "how many Mesos agents there are")
+	flags.IntVar(&options.Agents, "agents", 5, "the number of Mesos agents")
 	flags.BoolVar(&options.KeepLogs, "keep-logs", false, "keep the logs, even if nothing fails")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
 	}
-	commands := map[string]func(context.Context, *show) error{"demo": demo, "up": up}
+	commands := map[string]func(context.Context, *session) error{"demo": demo, "up": up}
 	if len(args) == 0 || commands[args[0]] == nil {
 		flags.Usage()
 		return exitUsage
@@ -59,5 +59,5 @@ func run(ctx context.Context, args []string) int {
 		return exitUsage
 	}
 	options.Runtime = playground.Runtime(runtime)
-	return perform(ctx, options, commands[args[0]])
+	return runCommand(ctx, options, commands[args[0]])
 }

@@ -55,7 +55,7 @@ func (f *fleet) start(ctx context.Context) error {
 // failed, and what could not be removed.
 func (f *fleet) stop(failure error) error {
 	if failure != nil {
-		f.Failed()
+		f.KeepLogsAfterStop()
 	}
 	return errors.Join(failure, f.Stop())
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/k8sm/k8sm/test/cluster/playground"
 )
 
-// elastic are two pools of nodes with room for one of the pods each: the heavier one wants
-// agents that there are none of. An agent has room for one of the nodes.
-const elastic = `
+// autoscaledPools are two pools whose nodes have room for one of the pods each. The one with
+// the higher weight asks for agents that do not exist. An agent has room for one node.
+const autoscaledPools = `
 apiVersion: k8sm.io/v1alpha1
 kind: MesosNodePool
 metadata: {name: general}
@@ -40,7 +40,7 @@ spec:
       resources: {cpu: 1500m, memory: 1Gi}
 `
 
-const workers = `
+const workerDeployment = `
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: workers, namespace: default}
@@ -55,79 +55,79 @@ spec:
       - {name: main, image: $IMAGE, imagePullPolicy: IfNotPresent, command: [sleep, 1d], resources: {requests: {cpu: "1"}}}
 `
 
-var _ = Describe("Pools that scale themselves", Ordered, func() {
-	h := &house{}
+var _ = Describe("Autoscaled pools", Ordered, func() {
+	c := &cluster{}
 	BeforeAll(func(ctx SpecContext) {
-		h.Found(playground.Options{Runtime: playground.RuntimeFake, Agents: 4})
-		Expect(h.Start(ctx)).To(Succeed())
-		h.Register(ctx)
-		h.MustKubectl(ctx, "wait", "--for=condition=Ready", "mesosframework/default", "--timeout=1m")
+		c.Configure(playground.Options{Runtime: playground.RuntimeFake, Agents: 4})
+		Expect(c.Start(ctx)).To(Succeed())
+		c.RegisterFramework(ctx)
+		c.MustKubectl(ctx, "wait", "--for=condition=Ready", "mesosframework/default", "--timeout=1m")
 	}, NodeTimeout(3*time.Minute))
-	AfterAll(h.TearDown)
-	AfterEach(func() { h.KeepLogsOnFailure() })
+	AfterAll(c.TearDown)
+	AfterEach(func() { c.KeepLogsOnFailure() })
 
-	It("go from no node to as many as pods need, and back, as the tutorial says", func(ctx SpecContext) {
-		h.follow(ctx, "## 6. Autoscaling")
-		Expect(h.MustKubectl(ctx, "get", "events", "-o", "jsonpath={.items[*].reason}")).To(ContainSubstring("TriggeredScaleUp"))
-		Expect(h.MustKubectl(ctx, "get", "mesosnodes,mesosnodepools,nodes", "-o", "name")).To(BeEmpty())
+	It("follow the tutorial: from no node to as many as the pods need, and back", func(ctx SpecContext) {
+		c.runTutorialSection(ctx, "## 6. Autoscaling")
+		Expect(c.MustKubectl(ctx, "get", "events", "-o", "jsonpath={.items[*].reason}")).To(ContainSubstring("TriggeredScaleUp"))
+		Expect(c.MustKubectl(ctx, "get", "mesosnodes,mesosnodepools,nodes", "-o", "name")).To(BeEmpty())
 	}, SpecTimeout(8*time.Minute))
 
-	It("leave it to the next pool where Mesos has no room for the first", func(ctx SpecContext) {
-		h.MustApply(ctx, elastic)
-		h.MustKubectl(ctx, "wait", "--for=condition=Ready", "mesosnodepools", "--all", "--timeout=1m")
-		h.MustApply(ctx, fmt.Sprintf(workers, 2))
-		h.MustKubectl(ctx, "rollout", "status", "deployment/workers", "--timeout=2m")
-		Expect(strings.Fields(h.MustKubectl(ctx, poolsOfNodes...))).To(Equal([]string{"general", "general"}))
+	It("grow the next pool when Mesos has no room for the first", func(ctx SpecContext) {
+		c.MustApply(ctx, autoscaledPools)
+		c.MustKubectl(ctx, "wait", "--for=condition=Ready", "mesosnodepools", "--all", "--timeout=1m")
+		c.MustApply(ctx, fmt.Sprintf(workerDeployment, 2))
+		c.MustKubectl(ctx, "rollout", "status", "deployment/workers", "--timeout=2m")
+		Expect(strings.Fields(c.MustKubectl(ctx, getPoolsOfNodes...))).To(Equal([]string{"general", "general"}))
 	}, SpecTimeout(4*time.Minute))
 
-	It("say why a pod waits that none of them helps", func(ctx SpecContext) {
-		h.MustKubectl(ctx, "scale", "deployment/workers", "--replicas=4")
-		Eventually(ctx, h.MustKubectl).WithArguments(ctx, "get", "events", "--field-selector=reason=NotTriggeredScaleUp").WithTimeout(time.Minute).
+	It("report why a pod still waits", func(ctx SpecContext) {
+		c.MustKubectl(ctx, "scale", "deployment/workers", "--replicas=4")
+		Eventually(ctx, c.MustKubectl).WithArguments(ctx, "get", "events", "--field-selector=reason=NotTriggeredScaleUp").WithTimeout(time.Minute).
 			Should(And(ContainSubstring("gold: no capacity: 0 of 4 agents fit: 4 have not rack in [gold]"), ContainSubstring("general: it has its maxReplicas of 3")))
-		Expect(h.capacity(ctx, "gold")).To(And(HavePrefix("False NoFittingOffer: "), ContainSubstring("4 have not rack in [gold]")))
-		h.MustKubectl(ctx, "wait", "deployment/workers", "--for=jsonpath={.status.availableReplicas}=3", "--timeout=2m")
-		Expect(h.capacity(ctx, "gold")).To(HavePrefix("False"), "the pod waits still")
-		Expect(strings.Fields(h.MustKubectl(ctx, poolsOfNodes...))).To(Equal([]string{"general", "general", "general"}))
+		Expect(c.capacityCondition(ctx, "gold")).To(And(HavePrefix("False NoFittingOffer: "), ContainSubstring("4 have not rack in [gold]")))
+		c.MustKubectl(ctx, "wait", "deployment/workers", "--for=jsonpath={.status.availableReplicas}=3", "--timeout=2m")
+		Expect(c.capacityCondition(ctx, "gold")).To(HavePrefix("False"), "the pod still waits")
+		Expect(strings.Fields(c.MustKubectl(ctx, getPoolsOfNodes...))).To(Equal([]string{"general", "general", "general"}))
 	}, SpecTimeout(4*time.Minute))
 
-	It("are not scaled by hand", func(ctx SpecContext) {
-		_, err := h.Kubectl(ctx, "scale", "mesosnodepool/general", "--replicas=5")
+	It("cannot be scaled by hand", func(ctx SpecContext) {
+		_, err := c.Kubectl(ctx, "scale", "mesosnodepool/general", "--replicas=5")
 		Expect(err).To(MatchError(ContainSubstring("the pool scales itself (spec.autoscaling is set)")))
 	})
 
-	It("give another framework what no pod needs any more, and take no node where it has all", func(ctx SpecContext) {
+	It("release what no pod needs to another framework, and take nothing back from it", func(ctx SpecContext) {
 		batch := &playground.Batch{Name: "batch", CPUs: 2, MemMiB: 64, Command: "sleep 1000", Tasks: 4}
-		Expect(batch.Start(ctx, h.Master.URL())).To(Succeed())
+		Expect(batch.Start(ctx, c.Master.URL())).To(Succeed())
 		DeferCleanup(func(ctx SpecContext) { _ = batch.Close(ctx) })
 		running := func() int { return len(batch.Progress().Running) }
 		Eventually(ctx, running).WithTimeout(time.Minute).Should(Equal(1), "an agent has no node")
-		h.MustKubectl(ctx, "delete", "deployment/workers")
+		c.MustKubectl(ctx, "delete", "deployment/workers")
 		Eventually(ctx, running).WithTimeout(2 * time.Minute).Should(Equal(4))
-		h.MustKubectl(ctx, "wait", "--for=delete", "mesosnodes", "--all", "--timeout=1m")
+		c.MustKubectl(ctx, "wait", "--for=delete", "mesosnodes", "--all", "--timeout=1m")
 
-		h.MustApply(ctx, fmt.Sprintf(workers, 1))
-		Eventually(ctx, h.capacity).WithArguments(ctx, "general").WithTimeout(time.Minute).Should(HavePrefix("False"))
-		GinkgoWriter.Println(h.capacity(ctx, "general"))
-		// What the master told last may be some seconds old: then a MesosNode waits in vain.
-		Expect(h.MustKubectl(ctx, "get", "nodes", "-o", "name")).To(BeEmpty())
+		c.MustApply(ctx, fmt.Sprintf(workerDeployment, 1))
+		Eventually(ctx, c.capacityCondition).WithArguments(ctx, "general").WithTimeout(time.Minute).Should(HavePrefix("False"))
+		GinkgoWriter.Println(c.capacityCondition(ctx, "general"))
+		// The operator's view of the master may be some seconds old: then a MesosNode waits in vain.
+		Expect(c.MustKubectl(ctx, "get", "nodes", "-o", "name")).To(BeEmpty())
 		Expect(running()).To(Equal(4), "nothing is taken from the other framework")
 		Expect(batch.Close(ctx)).To(Succeed())
-		h.MustKubectl(ctx, "rollout", "status", "deployment/workers", "--timeout=2m")
+		c.MustKubectl(ctx, "rollout", "status", "deployment/workers", "--timeout=2m")
 	}, SpecTimeout(6*time.Minute))
 
-	It("hold nothing when the last pod is gone", func(ctx SpecContext) {
-		h.MustKubectl(ctx, "delete", "deployment/workers")
-		h.MustKubectl(ctx, "wait", "--for=delete", "mesosnodes", "--all", "--timeout=2m")
-		Expect(h.MustKubectl(ctx, "get", "nodes", "-o", "name")).To(BeEmpty())
-		Expect(h.MustKubectl(ctx, "get", "mesosnodepool/general", "-o", "jsonpath={.status.autoscaling.lastDecision.action}")).To(Equal("Shrink"))
+	It("release everything when the last pod is gone", func(ctx SpecContext) {
+		c.MustKubectl(ctx, "delete", "deployment/workers")
+		c.MustKubectl(ctx, "wait", "--for=delete", "mesosnodes", "--all", "--timeout=2m")
+		Expect(c.MustKubectl(ctx, "get", "nodes", "-o", "name")).To(BeEmpty())
+		Expect(c.MustKubectl(ctx, "get", "mesosnodepool/general", "-o", "jsonpath={.status.autoscaling.lastDecision.action}")).To(Equal("Shrink"))
 	}, SpecTimeout(4*time.Minute))
 })
 
-// poolsOfNodes has kubectl tell the pool of each MesosNode.
-var poolsOfNodes = []string{"get", "mesosnodes", "-o", `jsonpath={.items[*].metadata.labels.k8sm\.io/pool}`}
+// getPoolsOfNodes are the arguments of kubectl that print the pool of each MesosNode.
+var getPoolsOfNodes = []string{"get", "mesosnodes", "-o", `jsonpath={.items[*].metadata.labels.k8sm\.io/pool}`}
 
-// capacity is what a pool says in its condition.
-func (h *house) capacity(ctx context.Context, pool string) string {
+// capacityCondition returns the pool's condition CapacityAvailable as text.
+func (c *cluster) capacityCondition(ctx context.Context, pool string) string {
 	GinkgoHelper()
-	return h.MustKubectl(ctx, "get", "mesosnodepool", pool, "-o", `jsonpath={range .status.conditions[?(@.type=="CapacityAvailable")]}{.status} {.reason}: {.message}{end}`)
+	return c.MustKubectl(ctx, "get", "mesosnodepool", pool, "-o", `jsonpath={range .status.conditions[?(@.type=="CapacityAvailable")]}{.status} {.reason}: {.message}{end}`)
 }

@@ -1,5 +1,6 @@
-// Package e2e asserts the demo's story: the same steps, on the same playground, in
-// each container runtime that this machine can run.
+// Package e2e runs the steps of the demo as specs, on a playground like the demo's, in each
+// container runtime that this machine can run. With the label node it tests nodes of real
+// containers under load, failures and bad input.
 package e2e
 
 import (
@@ -16,7 +17,8 @@ import (
 	"github.com/k8sm/k8sm/test/cluster/volumedriver"
 )
 
-// driverVariable in the environment has this program be the driver of a node's volumes.
+// driverVariable is an environment variable that makes this program serve as the volume driver
+// of the node that it names.
 const driverVariable = "K8SM_VOLUME_DRIVER_OF"
 
 func TestMain(m *testing.M) {
@@ -34,35 +36,35 @@ func TestEndToEnd(t *testing.T) {
 
 var _ = Describe("From an empty Mesos cluster to pods and back", func() {
 	for _, runtime := range []playground.Runtime{playground.RuntimeContainerd, playground.RuntimeFake} {
-		Describe("with the runtime "+string(runtime), Ordered, func() { tell(runtime) })
+		Describe("with the runtime "+string(runtime), Ordered, func() { runStory(runtime) })
 	}
 })
 
-// tell makes a spec of each step. The steps depend on one another, so the first
-// that fails ends the container.
-func tell(runtime playground.Runtime) {
-	teller := &teller{runtime: runtime}
-	BeforeAll(teller.begin)
-	AfterAll(teller.end)
+// runStory declares a spec for each step. The steps depend on one another, so the first one that
+// fails ends the ordered container.
+func runStory(runtime playground.Runtime) {
+	runner := &storyRunner{runtime: runtime}
+	BeforeAll(runner.begin)
+	AfterAll(runner.end)
 	for _, step := range story.New(&playground.Playground{Options: playground.Options{Runtime: runtime}}).Steps() {
-		It(step.Name, func(ctx SpecContext) { teller.do(ctx, step.Name) })
+		It(step.Name, func(ctx SpecContext) { runner.do(ctx, step.Name) })
 	}
 }
 
-type teller struct {
+type storyRunner struct {
 	runtime    playground.Runtime
 	playground *playground.Playground
 	steps      map[string]story.Step
 }
 
-func (t *teller) begin() {
+func (t *storyRunner) begin() {
 	if err := playground.RealContainers(); t.runtime == playground.RuntimeContainerd && err != nil {
 		Skip(err.Error())
 	}
 	var err error
 	t.playground, err = playground.New(playground.Options{
-		Runtime: t.runtime,
-		Say:     func(line string) { GinkgoWriter.Println(line) },
+		Runtime:  t.runtime,
+		Progress: func(line string) { GinkgoWriter.Println(line) },
 	})
 	Expect(err).NotTo(HaveOccurred())
 	t.steps = map[string]story.Step{}
@@ -71,17 +73,17 @@ func (t *teller) begin() {
 	}
 }
 
-func (t *teller) do(ctx SpecContext, name string) {
+func (t *storyRunner) do(ctx SpecContext, name string) {
 	what, err := t.steps[name].Do(ctx)
 	if err != nil {
-		t.playground.Failed()
+		t.playground.KeepLogsAfterStop()
 	}
 	Expect(err).NotTo(HaveOccurred(), "the logs are kept in %s", t.playground.Logs())
 	GinkgoWriter.Println(what)
 }
 
-// end removes the playground, and fails if anything of it stays.
-func (t *teller) end() {
+// end stops the playground, and fails if anything is left behind.
+func (t *storyRunner) end() {
 	if t.playground != nil {
 		Expect(t.playground.Stop()).To(Succeed())
 	}

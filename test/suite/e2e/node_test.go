@@ -21,78 +21,80 @@ import (
 	"github.com/k8sm/k8sm/test/cluster/playground"
 )
 
-// lodger is a small web server with probes on each node, which must not notice what its
-// neighbours go through.
-const lodgers = `
+// webPods run a small web server with probes on each node. Nothing that is done to another node
+// may disturb them.
+const webPods = `
 apiVersion: apps/v1
 kind: DaemonSet
-metadata: {name: lodger, namespace: default}
+metadata: {name: web, namespace: default}
 spec:
-  selector: {matchLabels: {app: lodger}}
+  selector: {matchLabels: {app: web}}
   template:
-    metadata: {labels: {app: lodger}}
+    metadata: {labels: {app: web}}
     spec:
       terminationGracePeriodSeconds: 1
       containers:
       - name: web
         image: $IMAGE
         imagePullPolicy: IfNotPresent
-        command: [sh, -c, "mkdir /www && echo ready > /www/index.html && echo lodger is serving && exec httpd -f -p 8080 -h /www"]
+        command: [sh, -c, "mkdir /www && echo ready > /www/index.html && echo web is serving && exec httpd -f -p 8080 -h /www"]
         readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 2, timeoutSeconds: 5}
         livenessProbe: {exec: {command: [cat, /www/index.html]}, periodSeconds: 5, timeoutSeconds: 10, failureThreshold: 6}
         resources: {requests: {cpu: 10m, memory: 16Mi}}
 `
 
-// house is one playground with these nodes, shared by all specs about them.
-type house struct{ fixture.House }
+// cluster is one playground that all specs of a container share.
+type cluster struct{ fixture.Cluster }
 
 var _ = Describe("A node of real containers", Label("node"), Ordered, ContinueOnFailure, func() {
-	h := &house{}
-	BeforeAll(h.build)
-	AfterAll(h.TearDown)
-	AfterEach(func() { h.KeepLogsOnFailure() })
-	h.servesPods()
-	h.saysWhatIsWrong()
-	h.livesWithinItsMeans()
-	h.isTuned()
-	h.endsItsPods()
-	h.outlivesItsPrograms()
-	h.outlivesItsAgent()
-	h.diesAtAnyMoment()
-	h.upgradesItsKubelet()
-	h.leavesNoOrphans()
-	h.saysWhatIsWrongWithItsDisk()
+	c := &cluster{}
+	BeforeAll(c.start)
+	AfterAll(c.TearDown)
+	AfterEach(func() { c.KeepLogsOnFailure() })
+	c.specPods()
+	c.specBadInput()
+	c.specResourceLimits()
+	c.specConfiguration()
+	c.specShutdown()
+	c.specKilledPrograms()
+	c.specRestartedAgent()
+	c.specDeathAtAnyMoment()
+	c.specKubeletUpgrade()
+	c.specOrphans()
+	c.specBadDisk()
 })
 
-func (h *house) build(ctx SpecContext) {
-	h.open(ctx, playground.Options{AgentResources: "cpus:4;mem:8192;disk:20000"})
-	h.MustApply(ctx, fixture.Pools)
+func (c *cluster) start(ctx SpecContext) {
+	c.startPlayground(ctx, playground.Options{AgentResources: "cpus:4;mem:8192;disk:20000"})
+	c.MustApply(ctx, fixture.Pools)
 	for _, pool := range []string{"large", "small"} {
-		h.AwaitNode(ctx, pool)
+		c.AwaitNode(ctx, pool)
 	}
-	h.MustApply(ctx, lodgers)
-	h.awaitLodgers(ctx)
+	c.MustApply(ctx, webPods)
+	c.awaitWebPods(ctx)
 }
 
-// open a playground with one agent for real containers, where pools may be applied.
-func (h *house) open(ctx context.Context, options playground.Options) {
+// startPlayground starts a playground with one agent for real containers, on which pools can be
+// applied.
+func (c *cluster) startPlayground(ctx context.Context, options playground.Options) {
 	GinkgoHelper()
 	if err := playground.RealContainers(); err != nil {
 		Skip(err.Error())
 	}
 	options.Runtime, options.Agents = playground.RuntimeContainerd, 1
-	h.Patience = 3 * time.Minute
-	h.Found(options)
-	Expect(h.Start(ctx)).To(Succeed())
-	h.Register(ctx)
+	c.Timeout = 3 * time.Minute
+	c.Configure(options)
+	Expect(c.Start(ctx)).To(Succeed())
+	c.RegisterFramework(ctx)
 }
 
-// awaitLodgers waits until a lodger is ready on each node.
-func (h *house) awaitLodgers(ctx context.Context) map[string]corev1.Pod {
+// awaitWebPods waits until a web pod is ready on each of the two nodes. It returns the pods by the
+// size of their node.
+func (c *cluster) awaitWebPods(ctx context.Context) map[string]corev1.Pod {
 	GinkgoHelper()
 	var found map[string]corev1.Pod
 	Eventually(ctx, func(g Gomega) {
-		found = h.lodgers(ctx, g)
+		found = c.webPods(ctx, g)
 		g.Expect(found).To(HaveLen(2))
 		for node, pod := range found {
 			g.Expect(pod.Status.ContainerStatuses).NotTo(BeEmpty(), "%s", node)
@@ -102,16 +104,16 @@ func (h *house) awaitLodgers(ctx context.Context) map[string]corev1.Pod {
 	return found
 }
 
-// lodgers by the size of their node.
-func (h *house) lodgers(ctx context.Context, g Gomega) map[string]corev1.Pod {
+// webPods returns the web pods by the size of their node.
+func (c *cluster) webPods(ctx context.Context, g Gomega) map[string]corev1.Pod {
 	var nodes corev1.NodeList
-	g.Expect(h.Client.List(ctx, &nodes)).To(Succeed())
+	g.Expect(c.Client.List(ctx, &nodes)).To(Succeed())
 	sizes := map[string]string{}
 	for _, n := range nodes.Items {
 		sizes[n.Name] = n.Labels["size"]
 	}
 	var pods corev1.PodList
-	g.Expect(h.Client.List(ctx, &pods, client.MatchingLabels{"app": "lodger"})).To(Succeed())
+	g.Expect(c.Client.List(ctx, &pods, client.MatchingLabels{"app": "web"})).To(Succeed())
 	found := map[string]corev1.Pod{}
 	for _, p := range pods.Items {
 		if size := sizes[p.Spec.NodeName]; size != "" && p.DeletionTimestamp.IsZero() {
@@ -121,63 +123,63 @@ func (h *house) lodgers(ctx context.Context, g Gomega) map[string]corev1.Pod {
 	return found
 }
 
-// undisturbed expects the same lodgers, never restarted.
-func (h *house) undisturbed(ctx context.Context, before map[string]corev1.Pod) {
+// expectUndisturbed expects that the web pods are the same as before and were not restarted.
+func (c *cluster) expectUndisturbed(ctx context.Context, before map[string]corev1.Pod) {
 	GinkgoHelper()
-	for size, now := range h.awaitLodgers(ctx) {
-		Expect(now.UID).To(Equal(before[size].UID), "the lodger of the %s node is another", size)
+	for size, now := range c.awaitWebPods(ctx) {
+		Expect(now.UID).To(Equal(before[size].UID), "the web pod of the %s node was replaced", size)
 		was, is := before[size].Status.ContainerStatuses[0], now.Status.ContainerStatuses[0]
-		Expect(is.ContainerID).To(Equal(was.ContainerID), "the lodger of the %s node was restarted", size)
+		Expect(is.ContainerID).To(Equal(was.ContainerID), "the web pod of the %s node was restarted", size)
 		Expect(is.RestartCount).To(Equal(was.RestartCount))
 	}
 }
 
-// answers waits for kubectl exec: a kubelet is Ready a moment before it knows its pods.
-func (h *house) answers(ctx context.Context, pod string) {
+// expectExec waits until kubectl exec works: a kubelet is Ready a moment before it knows its pods.
+func (c *cluster) expectExec(ctx context.Context, pod string) {
 	GinkgoHelper()
-	Eventually(ctx, func() (string, error) { return h.Kubectl(ctx, "exec", pod, "--", "cat", "/www/index.html") }).
+	Eventually(ctx, func() (string, error) { return c.Kubectl(ctx, "exec", pod, "--", "cat", "/www/index.html") }).
 		WithTimeout(time.Minute).WithPolling(time.Second).Should(Equal("ready\n"))
 }
 
-func (h *house) servesPods() {
+func (c *cluster) specPods() {
 	It("answers kubectl logs, exec and port-forward", func(ctx SpecContext) {
-		pod := h.awaitLodgers(ctx)["large"].Name
-		Expect(h.MustKubectl(ctx, "logs", pod)).To(ContainSubstring("lodger is serving"))
-		Expect(h.MustKubectl(ctx, "exec", pod, "--", "hostname")).To(HavePrefix(pod))
-		Expect(h.forwarded(ctx, pod)).To(Equal("ready\n"))
+		pod := c.awaitWebPods(ctx)["large"].Name
+		Expect(c.MustKubectl(ctx, "logs", pod)).To(ContainSubstring("web is serving"))
+		Expect(c.MustKubectl(ctx, "exec", pod, "--", "hostname")).To(HavePrefix(pod))
+		Expect(c.fetchForwarded(ctx, pod)).To(Equal("ready\n"))
 	})
 
 	It("lets probes decide", func(ctx SpecContext) {
-		h.RunPod(ctx, "probed", "small", `
+		c.RunPod(ctx, "probed", "small", `
     command: [sh, -c, "touch /tmp/live 2>/dev/null || mkdir /tmp && touch /tmp/live; exec sleep 3600"]
     readinessProbe: {exec: {command: [cat, /tmp/ready]}, periodSeconds: 1}
     livenessProbe: {exec: {command: [cat, /tmp/live]}, periodSeconds: 1, failureThreshold: 1}
 `)
-		h.AwaitPod(ctx, "probed", fixture.Running)
+		c.AwaitPod(ctx, "probed", fixture.Running)
 		ready := func(want bool) {
-			h.AwaitPod(ctx, "probed", func(g Gomega, p corev1.Pod) {
+			c.AwaitPod(ctx, "probed", func(g Gomega, p corev1.Pod) {
 				g.Expect(p.Status.ContainerStatuses[0].Ready).To(Equal(want))
 			})
 		}
 		ready(false)
-		h.MustKubectl(ctx, "exec", "probed", "--", "touch", "/tmp/ready")
+		c.MustKubectl(ctx, "exec", "probed", "--", "touch", "/tmp/ready")
 		ready(true)
-		h.MustKubectl(ctx, "exec", "probed", "--", "rm", "/tmp/live")
-		h.AwaitPod(ctx, "probed", func(g Gomega, p corev1.Pod) {
+		c.MustKubectl(ctx, "exec", "probed", "--", "rm", "/tmp/live")
+		c.AwaitPod(ctx, "probed", func(g Gomega, p corev1.Pod) {
 			g.Expect(p.Status.Phase).To(Equal(corev1.PodFailed), "it is not restarted, by its own policy")
 		})
 	})
 
 	It("keeps a StatefulSet's data in a hostPath", func(ctx SpecContext) {
-		h.MustApply(ctx, strings.ReplaceAll(stateful, "$DATA", h.dataFolder()))
-		h.AwaitPod(ctx, "db-0", fixture.Running)
-		h.MustKubectl(ctx, "exec", "db-0", "--", "sh", "-c", "echo precious > /data/file")
-		h.MustKubectl(ctx, "delete", "pod", "db-0", "--grace-period=1")
-		h.AwaitPod(ctx, "db-0", func(g Gomega, p corev1.Pod) {
+		c.MustApply(ctx, strings.ReplaceAll(stateful, "$DATA", c.dataFolder()))
+		c.AwaitPod(ctx, "db-0", fixture.Running)
+		c.MustKubectl(ctx, "exec", "db-0", "--", "sh", "-c", "echo precious > /data/file")
+		c.MustKubectl(ctx, "delete", "pod", "db-0", "--grace-period=1")
+		c.AwaitPod(ctx, "db-0", func(g Gomega, p corev1.Pod) {
 			fixture.Running(g, p)
 			g.Expect(p.DeletionTimestamp).To(BeNil())
 		})
-		Expect(h.MustKubectl(ctx, "exec", "db-0", "--", "cat", "/data/file")).To(Equal("precious\n"))
+		Expect(c.MustKubectl(ctx, "exec", "db-0", "--", "cat", "/data/file")).To(Equal("precious\n"))
 	})
 }
 
@@ -205,33 +207,33 @@ spec:
         hostPath: {path: $DATA, type: DirectoryOrCreate}
 `
 
-// dataFolder is on the agent, and none of k8sm's business.
-func (h *house) dataFolder() string { return filepath.Join(filepath.Dir(h.Logs()), "tmp", "data") }
+// dataFolder is a folder on the agent that does not belong to k8sm.
+func (c *cluster) dataFolder() string { return filepath.Join(filepath.Dir(c.Logs()), "tmp", "data") }
 
-// forwarded is what a web server in a pod says through kubectl port-forward.
-func (h *house) forwarded(ctx SpecContext, pod string) string {
+// fetchForwarded returns the page of a web server in a pod, by way of kubectl port-forward.
+func (c *cluster) fetchForwarded(ctx SpecContext, pod string) string {
 	GinkgoHelper()
 	const port = "18080"
 	forward, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_, _ = h.Kubectl(forward, "port-forward", "pod/"+pod, port+":8080")
+		_, _ = c.Kubectl(forward, "port-forward", "pod/"+pod, port+":8080")
 	}()
 	defer func() { stop(); <-ended }()
-	var said string
+	var page string
 	Eventually(ctx, func(g Gomega) {
 		response, err := http.Get("http://127.0.0.1:" + port + "/")
 		g.Expect(err).NotTo(HaveOccurred())
 		defer response.Body.Close()
 		body, err := io.ReadAll(response.Body)
 		g.Expect(err).NotTo(HaveOccurred())
-		said = string(body)
+		page = string(body)
 	}).WithTimeout(30 * time.Second).WithPolling(500 * time.Millisecond).Should(Succeed())
-	return said
+	return page
 }
 
-// process finds the one whose command line has all the words.
+// process returns the PID of a process whose command line has all the words, or 0.
 func process(words ...string) int {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
@@ -251,18 +253,18 @@ func process(words ...string) int {
 	return 0
 }
 
-// kubelet and runtime of a node. A playground's folder is in the paths, so nobody
-// else's are found.
-func (h *house) kubelet(node string) int {
-	return process(h.nodeFolder(node)+"/bin/kubelet", "--hostname-override="+node)
+// kubelet returns the PID of the node's kubelet, or 0. The path contains the playground's folder,
+// so that no other kubelet of this machine is found.
+func (c *cluster) kubelet(node string) int {
+	return process(c.nodeFolder(node)+"/bin/kubelet", "--hostname-override="+node)
 }
 
-func (h *house) containerd(node string) int {
-	return process(h.nodeFolder(node)+"/bin/containerd", "--config=")
+func (c *cluster) containerd(node string) int {
+	return process(c.nodeFolder(node)+"/bin/containerd", "--config=")
 }
 
-func (h *house) nodeFolder(node string) string {
-	return filepath.Join(h.StateDir(), node)
+func (c *cluster) nodeFolder(node string) string {
+	return filepath.Join(c.StateDir(), node)
 }
 
 func parent(pid int) int {
@@ -278,7 +280,7 @@ func kill(pid int) {
 	Expect(syscall.Kill(pid, syscall.SIGKILL)).To(Succeed())
 }
 
-// killAtOnce kills processes of which one's end may bring the others'.
+// killAtOnce kills all processes. Some may already have ended because of the others.
 func killAtOnce(pids []int) {
 	GinkgoHelper()
 	Expect(pids).NotTo(BeEmpty())

@@ -23,8 +23,8 @@ import (
 	"github.com/k8sm/k8sm/test/cluster/volumedriver"
 )
 
-// Two nodes of one pool, and one of another, all on one agent.
-const flat = `
+// poolsOnOneAgent are two nodes of one pool and one node of another, all on one agent.
+const poolsOnOneAgent = `
 apiVersion: k8sm.io/v1alpha1
 kind: MesosNodePool
 metadata: {name: twins}
@@ -49,18 +49,18 @@ spec:
       resources: {cpu: 600m, memory: 768Mi}
 `
 
-const lodgerService = `
+const webService = `
 apiVersion: v1
 kind: Service
 metadata: {name: $NAME, namespace: default}
 spec:
   clusterIP: $ADDRESS
-  selector: {app: lodger}
+  selector: {app: web}
   ports: [{port: 80, targetPort: 8080}]
 `
 
-// watcher fetches the page of a neighbour five times a second, and keeps count of what
-// failed.
+// watcher is a pod that fetches the page of another node's web pod five times a second and logs
+// each failure.
 const watcher = `
 apiVersion: v1
 kind: Pod
@@ -76,30 +76,30 @@ spec:
 `
 
 var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
-	h, service := &house{}, ""
+	c, service := &cluster{}, ""
 	BeforeAll(func(ctx SpecContext) {
-		h.open(ctx, playground.Options{AgentResources: "cpus:4;mem:8192;disk:20000"})
-		h.MustApply(ctx, flat+"\n---"+lodgers)
-		service = h.serve(ctx, "lodger", "77")
-		h.awaitShared(ctx, 3)
+		c.startPlayground(ctx, playground.Options{AgentResources: "cpus:4;mem:8192;disk:20000"})
+		c.MustApply(ctx, poolsOnOneAgent+"\n---"+webPods)
+		service = c.createService(ctx, "web", "77")
+		c.awaitShared(ctx, 3)
 	}, NodeTimeout(6*time.Minute))
-	AfterAll(h.TearDown)
-	AfterEach(func() { h.KeepLogsOnFailure() })
+	AfterAll(c.TearDown)
+	AfterEach(func() { c.KeepLogsOnFailure() })
 
-	It("have ports, folders, bridges and pod addresses of their own", func(ctx SpecContext) {
+	It("have separate ports, folders, bridges and pod addresses", func(ctx SpecContext) {
 		ports, ranges, bridges := map[string]bool{}, map[string]bool{}, map[string]bool{}
-		for name, node := range h.mesosNodes(ctx) {
+		for name, node := range c.mesosNodes(ctx) {
 			Expect(node.Status.Task.AgentHostname).To(Equal("host-1"))
-			config := read(filepath.Join(h.nodeFolder(name), "etc", "containerd.toml"))
+			config := read(filepath.Join(c.nodeFolder(name), "etc", "containerd.toml"))
 			stream := regexp.MustCompile(`stream_server_port = "(\d+)"`).FindStringSubmatch(config)
 			Expect(stream).To(HaveLen(2))
 			ports[stream[1]] = true
-			ports[read(filepath.Join(h.nodeFolder(name), "etc", "kubelet.json"))] = true
+			ports[read(filepath.Join(c.nodeFolder(name), "etc", "kubelet.json"))] = true
 			var n corev1.Node
-			Expect(h.Client.Get(ctx, client.ObjectKey{Name: name}, &n)).To(Succeed())
+			Expect(c.Client.Get(ctx, client.ObjectKey{Name: name}, &n)).To(Succeed())
 			Expect(n.Status.DaemonEndpoints.KubeletEndpoint.Port).To(Equal(node.Status.Task.KubeletPort))
 			ranges[n.Spec.PodCIDR] = true
-			for _, bridge := range h.bridges(ctx, name) {
+			for _, bridge := range c.bridges(ctx, name) {
 				bridges[bridge] = true
 			}
 		}
@@ -108,101 +108,102 @@ var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
 		Expect(bridges).To(HaveLen(3))
 	})
 
-	It("reach one another's pods, and services, by one kube-proxy for all", func(ctx SpecContext) {
-		h.proxied(ctx)
-		pods := h.awaitShared(ctx, 3)
+	It("reach each other's pods, and services through one kube-proxy", func(ctx SpecContext) {
+		c.awaitKubeProxy(ctx)
+		pods := c.awaitShared(ctx, 3)
 		for _, from := range pods {
 			for _, to := range pods {
-				h.reaches(ctx, from.Name, to.Status.PodIP+":8080")
+				c.expectReachable(ctx, from.Name, to.Status.PodIP+":8080")
 			}
-			h.reaches(ctx, from.Name, service)
-			Expect(h.MustKubectl(ctx, "logs", from.Name)).To(ContainSubstring("lodger is serving"))
+			c.expectReachable(ctx, from.Name, service)
+			Expect(c.MustKubectl(ctx, "logs", from.Name)).To(ContainSubstring("web is serving"))
 		}
 	})
 
-	It("have a /var/lib/kubelet of their own, where drivers of volumes find them", func(ctx SpecContext) {
-		h.MustApply(ctx, h.volumeDriver())
-		nodes := h.mesosNodes(ctx)
+	It("have separate folders /var/lib/kubelet, in which volume drivers work", func(ctx SpecContext) {
+		c.MustApply(ctx, c.volumeDriver())
+		nodes := c.mesosNodes(ctx)
 		for node := range nodes {
-			h.MustApply(ctx, h.withVolume(node))
+			c.MustApply(ctx, c.podWithVolume(node))
 		}
 		for node := range nodes {
-			h.AwaitPod(ctx, "volume-"+node, fixture.Running)
-			h.MustKubectl(ctx, "exec", "volume-"+node, "--", "sh", "-c", "echo "+node+" >/data/file")
-			Expect(read(filepath.Join(h.dataFolder(), node, "file"))).To(Equal(node + "\n"))
+			c.AwaitPod(ctx, "volume-"+node, fixture.Running)
+			c.MustKubectl(ctx, "exec", "volume-"+node, "--", "sh", "-c", "echo "+node+" >/data/file")
+			Expect(read(filepath.Join(c.dataFolder(), node, "file"))).To(Equal(node + "\n"))
 		}
 	}, SpecTimeout(4*time.Minute))
 
-	It("do not notice when the one with the kube-proxy is killed, and no volume loses its data", func(ctx SpecContext) {
-		before, victim := h.awaitShared(ctx, 3), h.proxied(ctx)
-		delete(before, victim)
-		survivors := slices.Sorted(maps.Keys(before))
-		h.MustApply(ctx, strings.NewReplacer("$NODE", survivors[0], "$URL", before[survivors[1]].Status.PodIP+":8080").Replace(watcher))
-		h.AwaitPod(ctx, "watcher", fixture.Running)
-		kill(h.executorOf(ctx, victim))
+	It("are not disturbed when the node with the kube-proxy is killed, and volumes keep their data", func(ctx SpecContext) {
+		before, killed := c.awaitShared(ctx, 3), c.awaitKubeProxy(ctx)
+		delete(before, killed)
+		others := slices.Sorted(maps.Keys(before))
+		c.MustApply(ctx, strings.NewReplacer("$NODE", others[0], "$URL", before[others[1]].Status.PodIP+":8080").Replace(watcher))
+		c.AwaitPod(ctx, "watcher", fixture.Running)
+		kill(c.executorOf(ctx, killed))
 		Eventually(ctx, func(g Gomega) {
-			g.Expect(h.mesosNodes(ctx)).NotTo(HaveKey(victim))
+			g.Expect(c.mesosNodes(ctx)).NotTo(HaveKey(killed))
 		}).WithTimeout(2 * time.Minute).WithPolling(time.Second).Should(Succeed())
-		after := h.awaitShared(ctx, 3)
-		Expect(h.nodeFolder(victim)).NotTo(BeADirectory(), "its successor sweeps it")
+		after := c.awaitShared(ctx, 3)
+		Expect(c.nodeFolder(killed)).NotTo(BeADirectory(), "the next executor removes it")
 		for name := range before {
 			Expect(after[name].UID).To(Equal(before[name].UID), name)
 			Expect(after[name].Status.ContainerStatuses).To(Equal(before[name].Status.ContainerStatuses), name)
 			for _, to := range after {
-				h.reaches(ctx, after[name].Name, to.Status.PodIP+":8080")
+				c.expectReachable(ctx, after[name].Name, to.Status.PodIP+":8080")
 			}
 		}
-		h.watchedWell(ctx)
-		Expect(read(filepath.Join(h.dataFolder(), victim, "file"))).To(Equal(victim + "\n"))
-		Expect(h.MustKubectl(ctx, "exec", "volume-"+survivors[0], "--", "cat", "/data/file")).To(Equal(survivors[0] + "\n"))
-		Expect(h.proxied(ctx)).NotTo(Equal(victim), "another took over")
-		// One that is new is reached once the rules are the new kube-proxy's.
-		for _, address := range []string{h.serve(ctx, "lodger-later", "78"), service} {
+		c.expectWatcherUninterrupted(ctx)
+		Expect(read(filepath.Join(c.dataFolder(), killed, "file"))).To(Equal(killed + "\n"))
+		Expect(c.MustKubectl(ctx, "exec", "volume-"+others[0], "--", "cat", "/data/file")).To(Equal(others[0] + "\n"))
+		Expect(c.awaitKubeProxy(ctx)).NotTo(Equal(killed), "a kube-proxy on another node took over")
+		// A new service is reachable only when the new kube-proxy has written its rules.
+		for _, address := range []string{c.createService(ctx, "web-later", "78"), service} {
 			for _, pod := range after {
-				h.reaches(ctx, pod.Name, address)
+				c.expectReachable(ctx, pod.Name, address)
 			}
 		}
 	}, SpecTimeout(6*time.Minute))
 
-	It("do not notice when one of them is drained and ends in order", func(ctx SpecContext) {
-		before := h.awaitShared(ctx, 3)
-		h.MustKubectl(ctx, "scale", "mesosnodepool", "twins", "--replicas=1")
-		Eventually(ctx, func() int { return len(h.mesosNodes(ctx)) }).WithTimeout(2 * time.Minute).WithPolling(time.Second).Should(Equal(2))
-		after := h.awaitShared(ctx, 2)
+	It("are not disturbed when one of them is drained", func(ctx SpecContext) {
+		before := c.awaitShared(ctx, 3)
+		c.MustKubectl(ctx, "scale", "mesosnodepool", "twins", "--replicas=1")
+		Eventually(ctx, func() int { return len(c.mesosNodes(ctx)) }).WithTimeout(2 * time.Minute).WithPolling(time.Second).Should(Equal(2))
+		after := c.awaitShared(ctx, 2)
 		for name := range after {
 			Expect(after[name].UID).To(Equal(before[name].UID), name)
 			Expect(after[name].Status.ContainerStatuses).To(Equal(before[name].Status.ContainerStatuses), name)
 			for _, to := range after {
-				h.reaches(ctx, after[name].Name, to.Status.PodIP+":8080")
+				c.expectReachable(ctx, after[name].Name, to.Status.PodIP+":8080")
 			}
-			Expect(h.bridges(ctx, name)).To(HaveLen(2), "that of the third is gone, the others' are there")
+			Expect(c.bridges(ctx, name)).To(HaveLen(2), "only the bridge of the drained node is gone")
 		}
-		h.proxied(ctx)
+		c.awaitKubeProxy(ctx)
 		for _, pod := range after {
-			h.reaches(ctx, pod.Name, service)
+			c.expectReachable(ctx, pod.Name, service)
 		}
 	}, SpecTimeout(6*time.Minute))
 
 	It("leave nothing behind", func(ctx SpecContext) {
-		h.MustKubectl(ctx, "delete", "mesosnodepool", "--all", "--wait=false")
-		Eventually(ctx, func() map[string]v1alpha1.MesosNode { return h.mesosNodes(ctx) }).
+		c.MustKubectl(ctx, "delete", "mesosnodepool", "--all", "--wait=false")
+		Eventually(ctx, func() map[string]v1alpha1.MesosNode { return c.mesosNodes(ctx) }).
 			WithTimeout(3 * time.Minute).WithPolling(time.Second).Should(BeEmpty())
-		Eventually(ctx, h.Residue).WithTimeout(30 * time.Second).Should(BeEmpty())
+		Eventually(ctx, c.Leftovers).WithTimeout(30 * time.Second).Should(BeEmpty())
 	}, SpecTimeout(4*time.Minute))
 })
 
-// serve has a service for the lodgers, at an address that no other is given, and returns it.
-func (h *house) serve(ctx context.Context, name, last string) string {
+// createService creates a service for the web pods, at an address whose last number is last, and
+// returns the address.
+func (c *cluster) createService(ctx context.Context, name, last string) string {
 	GinkgoHelper()
-	address := regexp.MustCompile(`\.0\.1:.*`).ReplaceAllString(strings.TrimPrefix(h.Config.Host, "https://"), ".32."+last)
-	h.MustApply(ctx, strings.NewReplacer("$NAME", name, "$ADDRESS", address).Replace(lodgerService))
+	address := regexp.MustCompile(`\.0\.1:.*`).ReplaceAllString(strings.TrimPrefix(c.Config.Host, "https://"), ".32."+last)
+	c.MustApply(ctx, strings.NewReplacer("$NAME", name, "$ADDRESS", address).Replace(webService))
 	return address
 }
 
-func (h *house) mesosNodes(ctx context.Context) map[string]v1alpha1.MesosNode {
+func (c *cluster) mesosNodes(ctx context.Context) map[string]v1alpha1.MesosNode {
 	GinkgoHelper()
 	var nodes v1alpha1.MesosNodeList
-	Expect(h.Client.List(ctx, &nodes)).To(Succeed())
+	Expect(c.Client.List(ctx, &nodes)).To(Succeed())
 	found := map[string]v1alpha1.MesosNode{}
 	for _, n := range nodes.Items {
 		found[n.Name] = n
@@ -210,18 +211,17 @@ func (h *house) mesosNodes(ctx context.Context) map[string]v1alpha1.MesosNode {
 	return found
 }
 
-// awaitShared waits until so many nodes have a lodger that is ready, and no others are
-// there. Lodgers are by the name of their node. Those of nodes that went are still on
-// record for a while.
-func (h *house) awaitShared(ctx context.Context, count int) map[string]corev1.Pod {
+// awaitShared waits until there are count nodes and each has a ready web pod. It returns the pods
+// by the names of their nodes. Pods of deleted nodes stay on record for a while and are ignored.
+func (c *cluster) awaitShared(ctx context.Context, count int) map[string]corev1.Pod {
 	GinkgoHelper()
 	found := map[string]corev1.Pod{}
 	Eventually(ctx, func(g Gomega) {
 		clear(found)
-		nodes := h.mesosNodes(ctx)
+		nodes := c.mesosNodes(ctx)
 		g.Expect(nodes).To(HaveLen(count))
 		var pods corev1.PodList
-		g.Expect(h.Client.List(ctx, &pods, client.MatchingLabels{"app": "lodger"})).To(Succeed())
+		g.Expect(c.Client.List(ctx, &pods, client.MatchingLabels{"app": "web"})).To(Succeed())
 		for _, p := range pods.Items {
 			if _, there := nodes[p.Spec.NodeName]; there && len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].Ready {
 				found[p.Spec.NodeName] = p
@@ -232,13 +232,13 @@ func (h *house) awaitShared(ctx context.Context, count int) map[string]corev1.Po
 	return found
 }
 
-// proxied waits until one kube-proxy runs, and returns its node.
-func (h *house) proxied(ctx context.Context) (node string) {
+// awaitKubeProxy waits until exactly one kube-proxy runs, and returns its node.
+func (c *cluster) awaitKubeProxy(ctx context.Context) (node string) {
 	GinkgoHelper()
 	Eventually(ctx, func(g Gomega) {
 		var pods corev1.PodList
-		g.Expect(h.Client.List(ctx, &pods, client.MatchingLabels{"app": "kube-proxy"})).To(Succeed())
-		there, found := h.mesosNodes(ctx), []string{}
+		g.Expect(c.Client.List(ctx, &pods, client.MatchingLabels{"app": "kube-proxy"})).To(Succeed())
+		there, found := c.mesosNodes(ctx), []string{}
 		for _, p := range pods.Items {
 			if _, lives := there[p.Spec.NodeName]; lives && p.Status.Phase == corev1.PodRunning {
 				found = append(found, p.Spec.NodeName)
@@ -250,34 +250,34 @@ func (h *house) proxied(ctx context.Context) (node string) {
 	return node
 }
 
-func (h *house) executorOf(ctx context.Context, node string) int {
+func (c *cluster) executorOf(ctx context.Context, node string) int {
 	GinkgoHelper()
-	found := h.mesosNodes(ctx)[node]
-	return h.victim(&found).executor
+	found := c.mesosNodes(ctx)[node]
+	return c.targetOf(&found).executor
 }
 
-// bridges of nodes that are on the agent's network, which is also the node's.
-func (h *house) bridges(ctx context.Context, node string) []string {
+// bridges returns the nodes' bridges in the network of the agent, which the node shares.
+func (c *cluster) bridges(ctx context.Context, node string) []string {
 	GinkgoHelper()
-	out, err := exec.Command("nsenter", "--net=/proc/"+strconv.Itoa(h.executorOf(ctx, node))+"/ns/net", "ip", "-o", "link", "show", "type", "bridge").Output()
+	out, err := exec.Command("nsenter", "--net=/proc/"+strconv.Itoa(c.executorOf(ctx, node))+"/ns/net", "ip", "-o", "link", "show", "type", "bridge").Output()
 	Expect(err).NotTo(HaveOccurred())
 	return regexp.MustCompile(`k8sm-[0-9a-f]+`).FindAllString(string(out), -1)
 }
 
-// reaches waits until the pod gets a lodger's page from there.
-func (h *house) reaches(ctx context.Context, pod, address string) {
+// expectReachable waits until the pod gets the page of a web pod from the address.
+func (c *cluster) expectReachable(ctx context.Context, pod, address string) {
 	GinkgoHelper()
 	Eventually(ctx, func() (string, error) {
-		return h.Kubectl(ctx, "exec", pod, "--", "timeout", "2", "wget", "-q", "-O", "-", "http://"+address+"/")
+		return c.Kubectl(ctx, "exec", pod, "--", "timeout", "2", "wget", "-q", "-O", "-", "http://"+address+"/")
 	}).WithTimeout(2*time.Minute).WithPolling(time.Second).Should(Equal("ready\n"), "from %s to %s", pod, address)
 }
 
-// volumeDriver is a DaemonSet as vendors of storage ship theirs. Its program is this
-// test's own, like its libraries the host's.
-func (h *house) volumeDriver() string {
+// volumeDriver is a DaemonSet like those of storage vendors. Its program is this test's own
+// binary, with the host's libraries.
+func (c *cluster) volumeDriver() string {
 	program, err := os.Executable()
 	Expect(err).NotTo(HaveOccurred())
-	return strings.NewReplacer("$DRIVER", volumedriver.Name, "$PROGRAM", program, "$VARIABLE", driverVariable, "$DATA", h.dataFolder()).Replace(driverManifest)
+	return strings.NewReplacer("$DRIVER", volumedriver.Name, "$PROGRAM", program, "$VARIABLE", driverVariable, "$DATA", c.dataFolder()).Replace(driverManifest)
 }
 
 const driverManifest = `
@@ -317,9 +317,9 @@ spec:
       - {name: data, hostPath: {path: $DATA, type: DirectoryOrCreate}}
 `
 
-// withVolume is a pod on the node, with a volume of that driver.
-func (h *house) withVolume(node string) string {
-	return strings.NewReplacer("$NODE", node, "$DRIVER", volumedriver.Name, "$ATTRIBUTE", volumedriver.AttributeFolder, "$DATA", h.dataFolder()).Replace(`
+// podWithVolume returns a pod on the node, with a volume of that driver.
+func (c *cluster) podWithVolume(node string) string {
+	return strings.NewReplacer("$NODE", node, "$DRIVER", volumedriver.Name, "$ATTRIBUTE", volumedriver.AttributeFolder, "$DATA", c.dataFolder()).Replace(`
 apiVersion: v1
 kind: Pod
 metadata: {name: volume-$NODE, namespace: default}
@@ -337,9 +337,9 @@ spec:
 `)
 }
 
-// watchedWell expects that the watcher asked, and always was answered.
-func (h *house) watchedWell(ctx context.Context) {
+// expectWatcherUninterrupted expects that the watcher has sent requests and none has failed.
+func (c *cluster) expectWatcherUninterrupted(ctx context.Context) {
 	GinkgoHelper()
-	Expect(len(h.MustKubectl(ctx, "exec", "watcher", "--", "cat", "/asked"))).To(BeNumerically(">", 20))
-	Expect(h.MustKubectl(ctx, "exec", "watcher", "--", "cat", "/failed")).To(BeEmpty())
+	Expect(len(c.MustKubectl(ctx, "exec", "watcher", "--", "cat", "/asked"))).To(BeNumerically(">", 20))
+	Expect(c.MustKubectl(ctx, "exec", "watcher", "--", "cat", "/failed")).To(BeEmpty())
 }

@@ -9,9 +9,9 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// ending is a pool whose nodes have only pods that no drain touches: each of them says when
-// it hears that it is to end, takes its time, and says that it ends.
-const ending = `
+// endingPool is a pool whose nodes only run pods of DaemonSets, which no drain evicts. Each pod
+// logs SIGTERM, waits, and logs its end.
+const endingPool = `
 apiVersion: k8sm.io/v1alpha1
 kind: MesosNodePool
 metadata: {name: ending}
@@ -25,7 +25,7 @@ spec:
       taints: [{key: life, value: short, effect: NoSchedule}]
 `
 
-const lastWords = `
+const shutdownDaemonSet = `
 apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: $NAME, namespace: default}
@@ -41,29 +41,30 @@ spec:
       - name: main
         image: $IMAGE
         imagePullPolicy: IfNotPresent
-        command: [sh, -c, "trap 'echo $NAME hears >> /words/said; sleep 2; echo $NAME ends >> /words/said; exit' TERM; while :; do sleep 0.1; done"]
-        volumeMounts: [{name: words, mountPath: /words}]
+        command: [sh, -c, "trap 'echo $NAME received SIGTERM >> /log/lines; sleep 2; echo $NAME ends >> /log/lines; exit' TERM; while :; do sleep 0.1; done"]
+        volumeMounts: [{name: log, mountPath: /log}]
       volumes:
-      - name: words
-        hostPath: {path: $WORDS, type: DirectoryOrCreate}
+      - name: log
+        hostPath: {path: $LOG, type: DirectoryOrCreate}
 `
 
-// endsItsPods: what the drain left, above all pods of DaemonSets.
-func (h *house) endsItsPods() {
-	It("has its pods hear of its end, those of critical priority last", func(ctx SpecContext) {
-		words := filepath.Join(h.dataFolder(), "words")
-		h.MustApply(ctx, ending)
+// specShutdown checks the end of the pods that are left after a drain, which are mostly those of
+// DaemonSets.
+func (c *cluster) specShutdown() {
+	It("sends SIGTERM to its pods before it ends, last to those of critical priority", func(ctx SpecContext) {
+		log := filepath.Join(c.dataFolder(), "log")
+		c.MustApply(ctx, endingPool)
 		for name, priority := range map[string]string{"ordinary": `""`, "critical": "system-node-critical"} {
-			h.MustApply(ctx, strings.NewReplacer("$NAME", name, "$PRIORITY", priority, "$WORDS", words).Replace(lastWords))
+			c.MustApply(ctx, strings.NewReplacer("$NAME", name, "$PRIORITY", priority, "$LOG", log).Replace(shutdownDaemonSet))
 		}
-		node := h.AwaitNode(ctx, "ending")
+		node := c.AwaitNode(ctx, "ending")
 		Eventually(ctx, func() string {
-			return h.MustKubectl(ctx, "get", "daemonset", "ordinary", "critical", "-o", "jsonpath={.items[*].status.numberReady}")
+			return c.MustKubectl(ctx, "get", "daemonset", "ordinary", "critical", "-o", "jsonpath={.items[*].status.numberReady}")
 		}).WithTimeout(time.Minute).WithPolling(500 * time.Millisecond).Should(Equal("1 1"))
-		h.MustKubectl(ctx, "delete", "mesosnodepool", "ending", "--timeout=90s")
-		Expect(strings.Split(strings.TrimSpace(read(filepath.Join(words, "said"))), "\n")).To(Equal(
-			[]string{"ordinary hears", "ordinary ends", "critical hears", "critical ends"}))
-		Expect(h.nodeFolder(node.Name)).NotTo(BeADirectory())
-		h.MustKubectl(ctx, "delete", "daemonset", "ordinary", "critical", "--wait=false")
+		c.MustKubectl(ctx, "delete", "mesosnodepool", "ending", "--timeout=90s")
+		Expect(strings.Split(strings.TrimSpace(read(filepath.Join(log, "lines"))), "\n")).To(Equal(
+			[]string{"ordinary received SIGTERM", "ordinary ends", "critical received SIGTERM", "critical ends"}))
+		Expect(c.nodeFolder(node.Name)).NotTo(BeADirectory())
+		c.MustKubectl(ctx, "delete", "daemonset", "ordinary", "critical", "--wait=false")
 	}, SpecTimeout(4*time.Minute))
 }

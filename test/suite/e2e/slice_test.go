@@ -18,10 +18,10 @@ import (
 	"github.com/k8sm/k8sm/test/cluster/fixture"
 )
 
-// slice is the cgroup of a node's Mesos container, in each hierarchy.
+// slice is the cgroup of a node's Mesos container. There is one in each hierarchy.
 type slice struct{ pid int }
 
-// dir of the hierarchy that has the controller.
+// dir returns the folder in the hierarchy that has the controller.
 func (s slice) dir(controller string) string {
 	GinkgoHelper()
 	path := ""
@@ -38,7 +38,8 @@ func (s slice) dir(controller string) string {
 	return filepath.Join(mountOf(controller), path)
 }
 
-// mountOf a controller, version 1 before version 2.
+// mountOf returns where the hierarchy of a controller is mounted: version 1 if there is one,
+// otherwise version 2.
 func mountOf(controller string) string {
 	file, err := os.Open("/proc/self/mountinfo")
 	Expect(err).NotTo(HaveOccurred())
@@ -64,9 +65,9 @@ func read(file string) string {
 	return string(data)
 }
 
-// number in the first of the files that is there: versions of cgroup name them
-// differently.
-func number(dir string, files ...string) float64 {
+// firstNumber returns the number in the first of the files that exists. Version 1 and 2 of cgroup
+// name them differently.
+func firstNumber(dir string, files ...string) float64 {
 	GinkgoHelper()
 	for _, file := range files {
 		data, err := os.ReadFile(filepath.Join(dir, file))
@@ -84,13 +85,14 @@ func number(dir string, files ...string) float64 {
 	return 0
 }
 
-// cpuTime that all in the slice have used, in a unit of the kernel's choice.
+// cpuTime returns the CPU time that the slice has used. Its unit depends on the version of cgroup,
+// so only ratios are meaningful.
 func (s slice) cpuTime() float64 {
 	GinkgoHelper()
-	return number(s.dir("cpuacct"), "cpuacct.usage", "cpu.stat")
+	return firstNumber(s.dir("cpuacct"), "cpuacct.usage", "cpu.stat")
 }
 
-// processes of all cgroups below dir.
+// processes counts the processes in all cgroups below dir.
 func processes(dir string) int {
 	count := 0
 	_ = filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
@@ -103,55 +105,55 @@ func processes(dir string) int {
 	return count
 }
 
-func (h *house) slice(ctx context.Context, pool string) slice {
+func (c *cluster) slice(ctx context.Context, pool string) slice {
 	GinkgoHelper()
-	return slice{h.victim(h.AwaitNode(ctx, pool)).executor}
+	return slice{c.targetOf(c.AwaitNode(ctx, pool)).executor}
 }
 
-const hog = `
+const busyLoop = `
     command: [sh, -c, "for i in 1 2 3 4; do while :; do :; done & done; wait"]
 `
 
-func (h *house) livesWithinItsMeans() {
-	It("holds a memory hog within the allocation, and its neighbours feel nothing", func(ctx SpecContext) {
-		before, large := h.awaitLodgers(ctx), h.slice(ctx, "large")
-		h.RunPod(ctx, "memory-hog", "large", "    command: [tail, /dev/zero]\n")
-		h.AwaitPod(ctx, "memory-hog", fixture.Killed)
+func (c *cluster) specResourceLimits() {
+	It("limits a memory hog to the allocation, and disturbs no other node", func(ctx SpecContext) {
+		before, large := c.awaitWebPods(ctx), c.slice(ctx, "large")
+		c.RunPod(ctx, "memory-hog", "large", "    command: [tail, /dev/zero]\n")
+		c.AwaitPod(ctx, "memory-hog", fixture.KilledForMemory)
 		dir := large.dir("memory")
-		limit := number(dir, "memory.limit_in_bytes", "memory.max")
+		limit := firstNumber(dir, "memory.limit_in_bytes", "memory.max")
 		Expect(limit).To(Equal(float64(1 << 30)))
 		// The kernel counts in batches of pages.
-		Expect(number(dir, "memory.max_usage_in_bytes", "memory.peak")).To(And(BeNumerically(">", limit/2), BeNumerically("<=", limit+(1<<20))))
-		h.undisturbed(ctx, before)
-		h.AwaitRelief(ctx, "large")
+		Expect(firstNumber(dir, "memory.max_usage_in_bytes", "memory.peak")).To(And(BeNumerically(">", limit/2), BeNumerically("<=", limit+(1<<20))))
+		c.expectUndisturbed(ctx, before)
+		c.AwaitPressureGone(ctx, "large")
 	})
 
-	It("gives a CPU hog its slice's share beside a neighbour's", func(ctx SpecContext) {
-		before := h.awaitLodgers(ctx)
-		h.RunPod(ctx, "cpu-hog-large", "large", hog)
-		h.RunPod(ctx, "cpu-hog-small", "small", hog)
-		h.AwaitPod(ctx, "cpu-hog-large", fixture.Running)
-		h.AwaitPod(ctx, "cpu-hog-small", fixture.Running)
-		large, small := h.slice(ctx, "large"), h.slice(ctx, "small")
+	It("gives CPU hogs on two nodes the shares of their slices", func(ctx SpecContext) {
+		before := c.awaitWebPods(ctx)
+		c.RunPod(ctx, "cpu-hog-large", "large", busyLoop)
+		c.RunPod(ctx, "cpu-hog-small", "small", busyLoop)
+		c.AwaitPod(ctx, "cpu-hog-large", fixture.Running)
+		c.AwaitPod(ctx, "cpu-hog-small", fixture.Running)
+		large, small := c.slice(ctx, "large"), c.slice(ctx, "small")
 		time.Sleep(2 * time.Second)
 		largeBefore, smallBefore := large.cpuTime(), small.cpuTime()
 		time.Sleep(15 * time.Second)
 		share := (large.cpuTime() - largeBefore) / (small.cpuTime() - smallBefore)
 		AddReportEntry("cpu time of the node of 1 cpu to that of 0.5", share)
-		// The scheduler shares out per CPU, so others on the machine blur it.
+		// The kernel's scheduler divides each CPU, so other processes of the machine blur the ratio.
 		Expect(share).To(And(BeNumerically(">", 1.3), BeNumerically("<", 3.1)))
-		h.undisturbed(ctx, before)
+		c.expectUndisturbed(ctx, before)
 	})
 
-	It("bounds a fork bomb", func(ctx SpecContext) {
-		before := h.awaitLodgers(ctx)
-		h.RunPod(ctx, "fork-bomb", "small", `
+	It("limits a fork bomb", func(ctx SpecContext) {
+		before := c.awaitWebPods(ctx)
+		c.RunPod(ctx, "fork-bomb", "small", `
     command: [sh, -c, "while :; do sleep 3600 & done"]
 `)
-		pods := filepath.Join(h.slice(ctx, "small").dir("pids"), "kubepods")
-		limit := number(pods, "pids.max")
-		Expect(limit).To(BeNumerically("<", number("/proc/sys/kernel", "pid_max")), "a node has a part of the agent's process numbers")
-		h.AwaitPod(ctx, "fork-bomb", func(g Gomega, p corev1.Pod) {
+		pods := filepath.Join(c.slice(ctx, "small").dir("pids"), "kubepods")
+		limit := firstNumber(pods, "pids.max")
+		Expect(limit).To(BeNumerically("<", firstNumber("/proc/sys/kernel", "pid_max")), "a node has a part of the agent's process numbers")
+		c.AwaitPod(ctx, "fork-bomb", func(g Gomega, p corev1.Pod) {
 			g.Expect(p.Status.Phase).To(BeElementOf(corev1.PodFailed, corev1.PodRunning))
 			state := "running"
 			if p.Status.Phase == corev1.PodFailed {
@@ -160,20 +162,20 @@ func (h *house) livesWithinItsMeans() {
 			g.Expect(state == "ended" || float64(processes(pods)) > limit/2).To(BeTrue(), "%d processes of %g", processes(pods), limit)
 		})
 		Expect(float64(processes(pods))).To(BeNumerically("<=", limit))
-		h.MustKubectl(ctx, "delete", "pod", "fork-bomb", "--grace-period=0", "--force", "--ignore-not-found")
-		h.undisturbed(ctx, before)
+		c.MustKubectl(ctx, "delete", "pod", "fork-bomb", "--grace-period=0", "--force", "--ignore-not-found")
+		c.expectUndisturbed(ctx, before)
 	})
 
-	It("evicts who fills the disk beyond a limit", func(ctx SpecContext) {
-		before := h.awaitLodgers(ctx)
-		h.RunPod(ctx, "disk-filler", "large", `
+	It("evicts a pod that fills the disk beyond its limit", func(ctx SpecContext) {
+		before := c.awaitWebPods(ctx)
+		c.RunPod(ctx, "disk-filler", "large", `
     command: [sh, -c, "dd if=/dev/zero of=/file bs=1M count=64; exec sleep 3600"]
     resources: {limits: {ephemeral-storage: 16Mi}}
 `)
-		h.AwaitPod(ctx, "disk-filler", func(g Gomega, p corev1.Pod) {
+		c.AwaitPod(ctx, "disk-filler", func(g Gomega, p corev1.Pod) {
 			g.Expect(p.Status.Reason).To(Equal("Evicted"))
 			g.Expect(p.Status.Message).To(ContainSubstring("ephemeral"))
 		})
-		h.undisturbed(ctx, before)
+		c.expectUndisturbed(ctx, before)
 	})
 }

@@ -11,37 +11,37 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// follow does what a section of the tutorial says, command by command.
-func (h *house) follow(ctx context.Context, section string) {
+// runTutorialSection runs the commands of a section of the tutorial.
+func (c *cluster) runTutorialSection(ctx context.Context, section string) {
 	GinkgoHelper()
-	commands := h.tutorial(section)
+	commands := c.tutorialCommands(section)
 	Expect(commands).NotTo(BeEmpty(), "the tutorial has no section %q with commands", section)
 	for _, command := range commands {
 		GinkgoWriter.Println("$ " + command)
 		cmd := exec.CommandContext(ctx, "bash", "-c", command)
-		cmd.Dir = h.Root
+		cmd.Dir = c.Root
 		cmd.Env = []string{
-			"PATH=" + filepath.Dir(h.KubectlPath()) + ":" + os.Getenv("PATH"),
-			"KUBECONFIG=" + h.Kubeconfig, "HOME=" + GinkgoT().TempDir(),
+			"PATH=" + filepath.Dir(c.KubectlPath()) + ":" + os.Getenv("PATH"),
+			"KUBECONFIG=" + c.Kubeconfig, "HOME=" + GinkgoT().TempDir(),
 		}
-		said, err := cmd.CombinedOutput()
-		GinkgoWriter.Println(string(said))
-		Expect(err).NotTo(HaveOccurred(), "%s: %s", command, said)
+		output, err := cmd.CombinedOutput()
+		GinkgoWriter.Println(string(output))
+		Expect(err).NotTo(HaveOccurred(), "%s: %s", command, output)
 	}
 }
 
-// tutorial lists the commands of a section: the lines of its consoles that begin with a
-// prompt, with what continues them.
-func (h *house) tutorial(section string) (commands []string) {
+// tutorialCommands returns the commands of a section: the lines of its console blocks that begin
+// with a prompt, with their continuation lines.
+func (c *cluster) tutorialCommands(section string) (commands []string) {
 	GinkgoHelper()
-	_, text, _ := strings.Cut(read(filepath.Join(h.Root, "docs", "tutorial.md")), section+"\n")
+	_, text, _ := strings.Cut(read(filepath.Join(c.Root, "docs", "tutorial.md")), section+"\n")
 	text, _, _ = strings.Cut(text, "\n## ")
 	for i, block := range strings.Split(text, "```") {
 		if i%2 == 0 || !strings.HasPrefix(block, "console\n") {
 			continue
 		}
 		for line := range strings.SplitSeq(strings.ReplaceAll(block, "\\\n", ""), "\n") {
-			if command, is := strings.CutPrefix(line, "$ "); is {
+			if command, ok := strings.CutPrefix(line, "$ "); ok {
 				commands = append(commands, command)
 			}
 		}

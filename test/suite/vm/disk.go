@@ -17,21 +17,21 @@ import (
 var rootFiles embed.FS
 
 const (
-	// partsThere is the folder on the disk that holds what nodes are made of.
-	partsThere = "/opt/k8sm"
+	// remoteParts is the folder on the disk that holds the programs and images of nodes.
+	remoteParts = "/opt/k8sm"
 	// stateDir of the nodes.
 	stateDir = "/var/lib/k8sm"
 	// runtimeTest holds the tests of the node runtime.
 	runtimeTest = "/sbin/kubelet.test"
 )
 
-// writeDisk makes a disk in the folder, of which it keeps the nodes' parts: a file
-// system with busybox, the kernel's modules, the guest and those parts. Installed is
-// where install.sh puts things.
+// writeDisk makes a disk image in the folder: a file system with busybox, the kernel's modules,
+// the guest and the programs and images of nodes. Parts is the folder that holds the latter on
+// this machine. Installed is the folder that install.sh fills.
 func writeDisk(folder, installed string) (disk, parts string, err error) {
 	root := filepath.Join(folder, "root")
-	parts = filepath.Join(root, partsThere)
-	for _, dir := range []string{"bin", "dev", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "var/lib", partsThere} {
+	parts = filepath.Join(root, remoteParts)
+	for _, dir := range []string{"bin", "dev", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "var/lib", remoteParts} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return "", "", fmt.Errorf("laying out disk: %w", err)
 		}
@@ -46,12 +46,12 @@ func writeDisk(folder, installed string) (disk, parts string, err error) {
 		return "", "", err
 	}
 	disk = filepath.Join(folder, "disk")
-	// The kernel finds no more than what is written now: a sparse file costs nothing.
+	// The file is sparse, so unused space costs nothing.
 	return disk, parts, run("mke2fs", "-q", "-t", "ext4", "-m", "0", "-E", "root_owner=0:0", "-d", root, disk, "6G")
 }
 
-// fillCache makes the agent one that had such nodes before: to fetch and to check what they
-// are made of takes minutes of emulation, and shows nothing of cgroups.
+// fillCache fills the agent's cache of artifacts: fetching and checking them takes minutes of
+// emulation and shows nothing about cgroups.
 func fillCache(parts, cache string) error {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return fmt.Errorf("filling cache: %w", err)
@@ -82,7 +82,7 @@ func writeSystem(root, installed string) error {
 		os.WriteFile(filepath.Join(root, "etc", "hosts"), []byte("127.0.0.1 localhost\n10.0.2.15 agent\n"), 0o644),
 		os.WriteFile(filepath.Join(root, "etc", "resolv.conf"), nil, 0o644),
 		os.WriteFile(filepath.Join(root, "etc", "passwd"), []byte("root:x:0:0:root:/root:/bin/sh\n"), 0o644),
-		copyLibraries(filepath.Join(root, partsThere, "runc"), root),
+		copyLibraries(filepath.Join(root, remoteParts, "runc"), root),
 		goTool("build", "-o", filepath.Join(root, "sbin", "guest"), "github.com/k8sm/k8sm/test/suite/vm/guest"),
 		goTool("test", "-c", "-o", filepath.Join(root, runtimeTest), "github.com/k8sm/k8sm/mesos/kubelet"),
 	}
@@ -96,7 +96,7 @@ func writeSystem(root, installed string) error {
 	return nil
 }
 
-// copyLibraries copies those of this machine that a program is linked with.
+// copyLibraries copies the libraries of this machine that a program is linked with.
 func copyLibraries(program, root string) error {
 	out, err := exec.Command("ldd", program).Output()
 	if err != nil {
@@ -114,18 +114,18 @@ func copyLibraries(program, root string) error {
 	return nil
 }
 
-// goTool makes a program that needs no libraries.
+// goTool runs the go command to build a program that needs no libraries.
 func goTool(args ...string) error {
 	cmd := exec.Command("go", args...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	return finish(cmd)
+	return runCommand(cmd)
 }
 
 func run(name string, args ...string) error {
-	return finish(exec.Command(name, args...))
+	return runCommand(exec.Command(name, args...))
 }
 
-func finish(cmd *exec.Cmd) error {
+func runCommand(cmd *exec.Cmd) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("running %s: %w: %s", strings.Join(cmd.Args, " "), err, out)
 	}

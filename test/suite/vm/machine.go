@@ -12,31 +12,31 @@ import (
 	"time"
 
 	"github.com/k8sm/k8sm/test/cluster/playground"
-	"github.com/k8sm/k8sm/test/suite/vm/door"
+	"github.com/k8sm/k8sm/test/suite/vm/gateway"
 )
 
-// machine is a virtual one that runs the guest. It is reached from loopback only.
+// machine is a virtual machine that runs the guest. It is reachable from loopback only.
 type machine struct {
-	door, master string // host:port here
-	ended        func() error
+	guestAddress, masterAddress string // host:port on this machine
+	ended                       func() error
 }
 
-// newMachine takes ports for a machine that is not there yet.
+// newMachine chooses ports for a machine that is not yet started.
 func newMachine() (*machine, error) {
 	var m machine
 	var err error
-	if m.door, err = freeAddress(); err != nil {
+	if m.guestAddress, err = freeAddress(); err != nil {
 		return nil, err
 	}
-	m.master, err = freeAddress()
+	m.masterAddress, err = freeAddress()
 	return &m, err
 }
 
-// start boots it from a disk. Installed is where install.sh puts things. It ends with the
-// playground.
+// start boots the machine from a disk. Installed is the folder that install.sh fills. The machine
+// ends with the playground.
 func (m *machine) start(p *playground.Playground, installed, disk string) (err error) {
 	forward := func(here string, there int) string {
-		return fmt.Sprintf(",hostfwd=tcp:%s-%s:%d", here, door.Address, there)
+		return fmt.Sprintf(",hostfwd=tcp:%s-%s:%d", here, gateway.Address, there)
 	}
 	m.ended, err = p.Spawn("machine", filepath.Join(installed, "qemu"),
 		"-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "2", "-m", "4096",
@@ -44,13 +44,13 @@ func (m *machine) start(p *playground.Playground, installed, disk string) (err e
 		"-kernel", filepath.Join(installed, "vmlinuz"),
 		"-append", "console=ttyS0 root=/dev/nvme0n1 rw init=/sbin/init panic=-1 quiet mitigations=off",
 		"-drive", "if=none,id=disk,format=raw,cache=unsafe,file="+disk, "-device", "nvme,drive=disk,serial=disk",
-		"-netdev", "user,id=net"+forward(m.door, door.Port)+forward(m.master, door.MasterPort),
+		"-netdev", "user,id=net"+forward(m.guestAddress, gateway.Port)+forward(m.masterAddress, gateway.MasterPort),
 		"-device", "virtio-net-pci,netdev=net",
 	)
 	return err
 }
 
-// freeAddress is one on loopback that nobody listens on now.
+// freeAddress returns an address on loopback on which nothing listens.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -60,7 +60,7 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// awaitBoot waits for the guest to open its door.
+// awaitBoot waits until the guest answers.
 func (m *machine) awaitBoot(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
@@ -79,14 +79,14 @@ func (m *machine) awaitBoot(ctx context.Context) error {
 	return nil
 }
 
-// run a shell script in the machine, as root. What it prints is in the answer, and in
-// the error if it fails.
+// run runs a shell script in the machine, as root. It returns the output, which is also in the
+// error if the script fails.
 func (m *machine) run(ctx context.Context, script string) (string, error) {
 	body, err := m.post(ctx, "run", script)
 	if err != nil {
 		return "", err
 	}
-	var answer door.Answer
+	var answer gateway.Answer
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return "", fmt.Errorf("reading the guest's answer: %w", err)
 	}
@@ -96,14 +96,14 @@ func (m *machine) run(ctx context.Context, script string) (string, error) {
 	return answer.Output, nil
 }
 
-// restartAgent has the agent's process killed, and started again.
+// restartAgent kills the agent and starts it again.
 func (m *machine) restartAgent(ctx context.Context) error {
 	_, err := m.post(ctx, "restart", "")
 	return err
 }
 
 func (m *machine) post(ctx context.Context, path, body string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+m.door+"/"+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+m.guestAddress+"/"+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

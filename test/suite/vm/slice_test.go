@@ -19,36 +19,36 @@ import (
 // mesosRoot is where the agent's containers are.
 const mesosRoot = "/sys/fs/cgroup/mesos"
 
-// neighbour is what another framework's task may be: beside the nodes, with less than
-// either of them, and always busy.
+// neighbour is the cgroup of a task like that of another framework: beside the nodes, with fewer
+// resources than either of them, and always busy.
 const neighbour = mesosRoot + "/neighbour"
 
-// startNeighbour lets a task that counts run beside the nodes.
-func (h *house) startNeighbour(ctx context.Context) {
+// startNeighbour starts a task beside the nodes that counts all the time.
+func (c *cluster) startNeighbour(ctx context.Context) {
 	GinkgoHelper()
-	h.look(ctx, `
+	c.output(ctx, `
 		mkdir -p %[1]s/leaf
 		echo 67108864 >%[1]s/memory.max
 		echo 20 >%[1]s/cpu.weight
 		sh -c 'echo $$ >%[1]s/leaf/cgroup.procs; while :; do i=$((i+1)); echo $i >/run/neighbour; sleep 0.1; done' >/dev/null 2>&1 &`, neighbour)
-	h.neighbour = h.look(ctx, "sleep 1; cat %s/leaf/cgroup.procs | head -n 1", neighbour)
+	c.neighbour = c.output(ctx, "sleep 1; cat %s/leaf/cgroup.procs | head -n 1", neighbour)
 }
 
-// undisturbed expects the neighbour to go on counting, in the same process, with all the
-// memory that it is due.
-func (h *house) undisturbed(ctx context.Context) {
+// expectUndisturbed expects that the neighbour goes on counting in the same process, and was not
+// killed for memory.
+func (c *cluster) expectUndisturbed(ctx context.Context) {
 	GinkgoHelper()
-	Expect(strings.Fields(h.look(ctx, "cat %s/leaf/cgroup.procs", neighbour))).To(ContainElement(h.neighbour))
-	Expect(h.events(ctx, neighbour, "memory.events")).To(HaveKeyWithValue("oom_kill", 0), "the neighbour was killed for a node's memory")
-	before := h.number(ctx, "/run/neighbour")
-	Eventually(ctx, func() int { return h.number(ctx, "/run/neighbour") }).WithTimeout(20 * time.Second).Should(BeNumerically(">", before))
+	Expect(strings.Fields(c.output(ctx, "cat %s/leaf/cgroup.procs", neighbour))).To(ContainElement(c.neighbour))
+	Expect(c.keyedNumbers(ctx, neighbour, "memory.events")).To(HaveKeyWithValue("oom_kill", 0), "the neighbour was killed for a node's memory")
+	before := c.number(ctx, "/run/neighbour")
+	Eventually(ctx, func() int { return c.number(ctx, "/run/neighbour") }).WithTimeout(20 * time.Second).Should(BeNumerically(">", before))
 }
 
-// slice is the cgroup of a pool's node.
-func (h *house) slice(ctx context.Context, pool string) string {
+// cgroupOfNode returns the cgroup of a pool's node.
+func (c *cluster) cgroupOfNode(ctx context.Context, pool string) string {
 	GinkgoHelper()
-	node := h.AwaitNode(ctx, pool).Name
-	return h.look(ctx, `
+	node := c.AwaitNode(ctx, pool).Name
+	return c.output(ctx, `
 		for pid in $(pidof kubelet); do
 			if tr '\0' '\n' </proc/$pid/cmdline | grep -qx -- --hostname-override=%s; then
 				sed -n 's|^0::\(.*\)/leaf$|/sys/fs/cgroup\1|p' /proc/$pid/cgroup
@@ -56,18 +56,18 @@ func (h *house) slice(ctx context.Context, pool string) string {
 		done`, node)
 }
 
-func (h *house) number(ctx context.Context, file string) int {
+func (c *cluster) number(ctx context.Context, file string) int {
 	GinkgoHelper()
-	n, err := strconv.Atoi(h.look(ctx, "cat %s", file))
+	n, err := strconv.Atoi(c.output(ctx, "cat %s", file))
 	Expect(err).NotTo(HaveOccurred())
 	return n
 }
 
-// events of a flat keyed file, such as memory.events and cpu.stat.
-func (h *house) events(ctx context.Context, cgroup, file string) map[string]int {
+// keyedNumbers reads a flat keyed file such as memory.events or cpu.stat.
+func (c *cluster) keyedNumbers(ctx context.Context, cgroup, file string) map[string]int {
 	GinkgoHelper()
 	found := map[string]int{}
-	for line := range strings.Lines(h.look(ctx, "cat %s/%s", cgroup, file)) {
+	for line := range strings.Lines(c.output(ctx, "cat %s/%s", cgroup, file)) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		n, err := strconv.Atoi(value)
 		Expect(err).NotTo(HaveOccurred())
@@ -76,111 +76,112 @@ func (h *house) events(ctx context.Context, cgroup, file string) map[string]int 
 	return found
 }
 
-// cgroupOf a pod's only container.
-func (h *house) cgroupOf(ctx context.Context, pod string) string {
+// cgroupOfPod returns the cgroup of a pod's only container.
+func (c *cluster) cgroupOfPod(ctx context.Context, pod string) string {
 	GinkgoHelper()
 	var id string
-	h.AwaitPod(ctx, pod, func(g Gomega, p corev1.Pod) {
+	c.AwaitPod(ctx, pod, func(g Gomega, p corev1.Pod) {
 		fixture.Running(g, p)
 		g.Expect(p.Status.ContainerStatuses).To(HaveLen(1))
 		_, id, _ = strings.Cut(p.Status.ContainerStatuses[0].ContainerID, "://")
 	})
-	return h.look(ctx, "find %s/*/kubepods -type d -name %s", mesosRoot, id)
+	return c.output(ctx, "find %s/*/kubepods -type d -name %s", mesosRoot, id)
 }
 
-// passesTheRuntimesTests that need root and version 2 with controllers.
-func (h *house) passesTheRuntimesTests() {
+// specRuntimeTests runs those unit tests of the node runtime that need root and version 2 with its
+// controllers.
+func (c *cluster) specRuntimeTests() {
 	tests := []string{
 		"TestContainerIsEnteredAndCleared", "TestSweepOfADeadContainer",
 		"TestUnifiedContainerKeepsItsProcessesInALeaf", "TestPodThatIsKilledForItsMemoryDoesNotCountAsItsNode",
 	}
 	It("passes the tests of the node runtime", func(ctx SpecContext) {
-		said := h.look(ctx, "%s -test.v -test.run='^(%s)$'", runtimeTest, strings.Join(tests, "|"))
+		output := c.output(ctx, "%s -test.v -test.run='^(%s)$'", runtimeTest, strings.Join(tests, "|"))
 		for _, test := range tests {
-			Expect(said).To(MatchRegexp("(?m)^--- PASS: " + test))
+			Expect(output).To(MatchRegexp("(?m)^--- PASS: " + test))
 		}
-		Expect(said).NotTo(ContainSubstring("SKIP"))
+		Expect(output).NotTo(ContainSubstring("SKIP"))
 	})
 }
 
-func (h *house) livesInItsSlice() {
-	It("has its pods beside the leaf of its Mesos container", func(ctx SpecContext) {
-		slice := h.slice(ctx, "large")
-		Expect(h.cgroupOf(ctx, "cpu-hog-large")).To(HavePrefix(slice + "/kubepods/"))
-		inLeaf := h.look(ctx, "for pid in $(cat %s/leaf/cgroup.procs); do tr '\\0' ' ' </proc/$pid/cmdline; echo; done", slice)
-		// The shim goes by its name in the cache.
+func (c *cluster) specCgroups() {
+	It("places its pods beside the leaf of its Mesos container", func(ctx SpecContext) {
+		slice := c.cgroupOfNode(ctx, "large")
+		Expect(c.cgroupOfPod(ctx, "cpu-hog-large")).To(HavePrefix(slice + "/kubepods/"))
+		inLeaf := c.output(ctx, "for pid in $(cat %s/leaf/cgroup.procs); do tr '\\0' ' ' </proc/$pid/cmdline; echo; done", slice)
+		// The name of the shim's program is its name in the cache.
 		for _, program := range []string{"executor", "/bin/containerd ", " -namespace k8s.io -id ", "/bin/kubelet "} {
 			Expect(inLeaf).To(ContainSubstring(program))
 		}
-		Expect(h.look(ctx, "cat %s/kubepods/cgroup.controllers", slice)).To(Equal(h.look(ctx, "cat /sys/fs/cgroup/cgroup.controllers")))
-		Expect(h.number(ctx, slice+"/memory.max")).To(Equal(1 << 30))
-		Expect(h.look(ctx, "find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d")).To(Equal(mesosRoot), "a runtime made cgroups of its own")
+		Expect(c.output(ctx, "cat %s/kubepods/cgroup.controllers", slice)).To(Equal(c.output(ctx, "cat /sys/fs/cgroup/cgroup.controllers")))
+		Expect(c.number(ctx, slice+"/memory.max")).To(Equal(1 << 30))
+		Expect(c.output(ctx, "find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d")).To(Equal(mesosRoot), "a runtime created cgroups elsewhere")
 	})
 
-	It("announces the allocation less the overhead", func(ctx SpecContext) {
+	It("reports the allocation less the overhead as allocatable", func(ctx SpecContext) {
 		var node corev1.Node
-		Expect(h.Client.Get(ctx, client.ObjectKey{Name: h.AwaitNode(ctx, "large").Name}, &node)).To(Succeed())
+		Expect(c.Client.Get(ctx, client.ObjectKey{Name: c.AwaitNode(ctx, "large").Name}, &node)).To(Succeed())
 		Expect(node.Status.Allocatable.Cpu().MilliValue()).To(And(BeNumerically(">", 500), BeNumerically("<", 1000)))
 		memory := node.Status.Allocatable.Memory().Value()
 		Expect(memory).To(BeNumerically("<", 1<<30))
-		slice := h.slice(ctx, "large")
-		Expect(h.number(ctx, slice+"/kubepods/memory.max")).To(And(BeNumerically(">=", memory), BeNumerically("<=", 1<<30)))
+		slice := c.cgroupOfNode(ctx, "large")
+		Expect(c.number(ctx, slice+"/kubepods/memory.max")).To(And(BeNumerically(">=", memory), BeNumerically("<=", 1<<30)))
 	})
 }
 
-func (h *house) keepsToItsMeans() {
+func (c *cluster) specResourceLimits() {
 	It("gives CPU hogs the shares of their slices", func(ctx SpecContext) {
-		large, small := h.slice(ctx, "large"), h.slice(ctx, "small")
-		h.letGo(ctx, "cpu-hog-large", "cpu-hog-small")
-		used := h.cpuTimes(ctx, 10*time.Second, large, small)
+		large, small := c.cgroupOfNode(ctx, "large"), c.cgroupOfNode(ctx, "small")
+		c.release(ctx, "cpu-hog-large", "cpu-hog-small")
+		used := c.cpuTimes(ctx, 10*time.Second, large, small)
 		AddReportEntry("cpu time of the node of 1 cpu to that of 0.5", used[0]/used[1])
 		Expect(used[0] / used[1]).To(And(BeNumerically(">", 1.4), BeNumerically("<", 2.8)))
-		h.undisturbed(ctx)
+		c.expectUndisturbed(ctx)
 	})
 
-	It("holds a pod to its CPU limit", func(ctx SpecContext) {
-		h.letGo(ctx, "limited")
-		used := h.cpuTimes(ctx, 10*time.Second, h.cgroupOf(ctx, "limited"))
+	It("limits a pod to its CPU limit", func(ctx SpecContext) {
+		c.release(ctx, "limited")
+		used := c.cpuTimes(ctx, 10*time.Second, c.cgroupOfPod(ctx, "limited"))
 		AddReportEntry("cpus of a pod that is limited to 0.2", used[0]/10)
 		Expect(used[0] / 10).To(And(BeNumerically(">", 0.1), BeNumerically("<", 0.3)))
 	})
 
-	It("bounds a fork bomb", func(ctx SpecContext) {
-		pods := h.slice(ctx, "small") + "/kubepods"
-		Expect(h.number(ctx, pods+"/pids.max")).To(BeNumerically("<", h.number(ctx, "/proc/sys/kernel/pid_max")))
+	It("limits a fork bomb", func(ctx SpecContext) {
+		pods := c.cgroupOfNode(ctx, "small") + "/kubepods"
+		Expect(c.number(ctx, pods+"/pids.max")).To(BeNumerically("<", c.number(ctx, "/proc/sys/kernel/pid_max")))
 		refused := func() int {
 			total := 0
-			for _, n := range strings.Fields(h.look(ctx, "find %s -name pids.events | xargs cat | sed -n 's/^max //p'", pods)) {
+			for _, n := range strings.Fields(c.output(ctx, "find %s -name pids.events | xargs cat | sed -n 's/^max //p'", pods)) {
 				count, _ := strconv.Atoi(n)
 				total += count
 			}
 			return total
 		}
-		h.letGo(ctx, "fork-bomb")
-		Eventually(ctx, refused).WithTimeout(patience).WithPolling(time.Second).Should(BeNumerically(">", 0))
-		Expect(h.number(ctx, pods+"/pids.current")).To(BeNumerically("<=", h.number(ctx, pods+"/pids.max")))
-		h.undisturbed(ctx)
+		c.release(ctx, "fork-bomb")
+		Eventually(ctx, refused).WithTimeout(timeout).WithPolling(time.Second).Should(BeNumerically(">", 0))
+		Expect(c.number(ctx, pods+"/pids.current")).To(BeNumerically("<=", c.number(ctx, pods+"/pids.max")))
+		c.expectUndisturbed(ctx)
 	})
 
-	It("has a memory hog killed inside of the slice", func(ctx SpecContext) {
-		slice := h.slice(ctx, "large")
-		h.letGo(ctx, "memory-hog")
-		h.AwaitPod(ctx, "memory-hog", fixture.Killed)
+	It("kills a memory hog inside its slice", func(ctx SpecContext) {
+		slice := c.cgroupOfNode(ctx, "large")
+		c.release(ctx, "memory-hog")
+		c.AwaitPod(ctx, "memory-hog", fixture.KilledForMemory)
 		// The kernel counts in batches of pages.
-		Expect(h.number(ctx, slice+"/memory.peak")).To(And(BeNumerically(">", 1<<29), BeNumerically("<=", 1<<30+1<<20)))
-		Expect(h.events(ctx, slice, "memory.events")).To(HaveKeyWithValue("oom", 0), "the agent would end the node")
-		Expect(h.events(ctx, slice+"/leaf", "memory.events")).To(HaveKeyWithValue("oom_kill", 0), "executor, kubelet or runtime was killed")
-		Expect(h.events(ctx, h.slice(ctx, "small"), "memory.events")).To(HaveKeyWithValue("oom_kill", 0))
-		Expect(h.slice(ctx, "large")).To(Equal(slice), "the node is another")
-		h.undisturbed(ctx)
+		Expect(c.number(ctx, slice+"/memory.peak")).To(And(BeNumerically(">", 1<<29), BeNumerically("<=", 1<<30+1<<20)))
+		Expect(c.keyedNumbers(ctx, slice, "memory.events")).To(HaveKeyWithValue("oom", 0), "the agent would have ended the node")
+		Expect(c.keyedNumbers(ctx, slice+"/leaf", "memory.events")).To(HaveKeyWithValue("oom_kill", 0), "executor, kubelet or runtime was killed")
+		Expect(c.keyedNumbers(ctx, c.cgroupOfNode(ctx, "small"), "memory.events")).To(HaveKeyWithValue("oom_kill", 0))
+		Expect(c.cgroupOfNode(ctx, "large")).To(Equal(slice), "the node was replaced")
+		c.expectUndisturbed(ctx)
 	})
 }
 
-// cpuTimes that cgroups use within a time that the machine measures, in seconds.
-func (h *house) cpuTimes(ctx context.Context, within time.Duration, cgroups ...string) []float64 {
+// cpuTimes returns the CPU seconds that cgroups use within a time. The machine measures the time.
+func (c *cluster) cpuTimes(ctx context.Context, within time.Duration, cgroups ...string) []float64 {
 	GinkgoHelper()
 	files := strings.Join(cgroups, "/cpu.stat ") + "/cpu.stat"
-	answers := strings.Fields(h.look(ctx, `
+	answers := strings.Fields(c.output(ctx, `
 		sleep 2
 		grep -h '^usage_usec' %[1]s | cut -d' ' -f2
 		sleep %[2]d
@@ -197,35 +198,35 @@ func (h *house) cpuTimes(ctx context.Context, within time.Duration, cgroups ...s
 	return used
 }
 
-func (h *house) endsWithoutATrace() {
+func (c *cluster) specCleanUp() {
 	It("keeps its pods when its agent is restarted", func(ctx SpecContext) {
-		slice, cgroup := h.slice(ctx, "small"), h.cgroupOf(ctx, "survivor")
-		processes := h.look(ctx, "cat %s/cgroup.procs", cgroup)
-		standsIn := slice + "/mesos/" + strings.ReplaceAll(strings.TrimPrefix(cgroup, slice+"/"), "/", "/mesos/")
-		there := func() (string, error) { return h.run(ctx, "[ -d "+standsIn+" ]") }
-		Eventually(ctx, there).WithTimeout(20 * time.Second).Should(BeEmpty())
-		Expect(h.restartAgent(ctx)).To(Succeed())
+		slice, cgroup := c.cgroupOfNode(ctx, "small"), c.cgroupOfPod(ctx, "survivor")
+		processes := c.output(ctx, "cat %s/cgroup.procs", cgroup)
+		placeholder := slice + "/mesos/" + strings.ReplaceAll(strings.TrimPrefix(cgroup, slice+"/"), "/", "/mesos/")
+		placeholderExists := func() (string, error) { return c.run(ctx, "[ -d "+placeholder+" ]") }
+		Eventually(ctx, placeholderExists).WithTimeout(20 * time.Second).Should(BeEmpty())
+		Expect(c.restartAgent(ctx)).To(Succeed())
 		log := "/var/lib/mesos/slaves/*/frameworks/*/executors/*/runs/" + filepath.Base(slice) + "/stderr"
-		Eventually(ctx, func() string { return h.look(ctx, "grep -c 'Subscribed with agent' %s", log) }).
+		Eventually(ctx, func() string { return c.output(ctx, "grep -c 'Subscribed with agent' %s", log) }).
 			WithTimeout(time.Minute).WithPolling(time.Second).Should(Equal("2"))
-		Expect(h.look(ctx, "ls %s", mesosRoot)).NotTo(ContainSubstring("neighbour"), "the agent has not looked for what it does not know")
-		Expect(h.look(ctx, "cat %s/cgroup.procs", cgroup)).To(Equal(processes))
-		Eventually(ctx, there).WithTimeout(20 * time.Second).Should(BeEmpty())
+		Expect(c.output(ctx, "ls %s", mesosRoot)).NotTo(ContainSubstring("neighbour"), "the agent has not killed unknown containers")
+		Expect(c.output(ctx, "cat %s/cgroup.procs", cgroup)).To(Equal(processes))
+		Eventually(ctx, placeholderExists).WithTimeout(20 * time.Second).Should(BeEmpty())
 	})
 
-	It("leaves nothing", func(ctx SpecContext) {
-		h.MustKubectl(ctx, "delete", "pods", "--all", "--grace-period=0", "--force", "--wait=false")
-		h.MustKubectl(ctx, "delete", "mesosnodepools", "--all", "--wait=false")
+	It("leaves nothing behind", func(ctx SpecContext) {
+		c.MustKubectl(ctx, "delete", "pods", "--all", "--grace-period=0", "--force", "--wait=false")
+		c.MustKubectl(ctx, "delete", "mesosnodepools", "--all", "--wait=false")
 		Eventually(ctx, func(g Gomega) {
 			var nodes v1alpha1.MesosNodeList
-			g.Expect(h.Client.List(ctx, &nodes)).To(Succeed())
+			g.Expect(c.Client.List(ctx, &nodes)).To(Succeed())
 			g.Expect(nodes.Items).To(BeEmpty())
-		}).WithTimeout(patience).WithPolling(time.Second).Should(Succeed())
-		Expect(h.look(ctx, "find %s -mindepth 1 -type d | sort", mesosRoot)).To(Equal(mesosRoot + "/agent\n" + mesosRoot + "/agent/leaf"))
-		Expect(h.look(ctx, "find /sys/fs/cgroup -maxdepth 1 -mindepth 1 -type d")).To(Equal(mesosRoot))
-		Expect(h.look(ctx, "ps -o args | grep -E '/bin/(kubelet|containerd|runc)|executor' | grep -v grep || true")).To(BeEmpty())
-		Expect(h.look(ctx, "grep -E '%s|containerd|kubelet' /proc/mounts || true", stateDir)).To(BeEmpty())
-		Expect(h.look(ctx, "ls /sys/class/net")).To(Equal("eth0\nlo"))
-		Expect(h.look(ctx, "ls %s", stateDir)).To(Equal("cache"))
+		}).WithTimeout(timeout).WithPolling(time.Second).Should(Succeed())
+		Expect(c.output(ctx, "find %s -mindepth 1 -type d | sort", mesosRoot)).To(Equal(mesosRoot + "/agent\n" + mesosRoot + "/agent/leaf"))
+		Expect(c.output(ctx, "find /sys/fs/cgroup -maxdepth 1 -mindepth 1 -type d")).To(Equal(mesosRoot))
+		Expect(c.output(ctx, "ps -o args | grep -E '/bin/(kubelet|containerd|runc)|executor' | grep -v grep || true")).To(BeEmpty())
+		Expect(c.output(ctx, "grep -E '%s|containerd|kubelet' /proc/mounts || true", stateDir)).To(BeEmpty())
+		Expect(c.output(ctx, "ls /sys/class/net")).To(Equal("eth0\nlo"))
+		Expect(c.output(ctx, "ls %s", stateDir)).To(Equal("cache"))
 	})
 }

@@ -16,7 +16,7 @@ import (
 
 	"github.com/k8sm/k8sm/test/cluster/fixture"
 	"github.com/k8sm/k8sm/test/cluster/playground"
-	"github.com/k8sm/k8sm/test/suite/vm/door"
+	"github.com/k8sm/k8sm/test/suite/vm/gateway"
 )
 
 func TestUnified(t *testing.T) {
@@ -25,51 +25,51 @@ func TestUnified(t *testing.T) {
 	RunSpecs(t, "Version 2 of cgroup")
 }
 
-// patience with what takes seconds on a machine, and minutes on one that is emulated by
-// another that has more to do.
-const patience = 6 * time.Minute
+// timeout is the maximum time for what takes seconds on a real machine, and minutes on one that is
+// emulated on a busy host.
+const timeout = 6 * time.Minute
 
-// house is the machine with its nodes, and the control plane beside it.
-type house struct {
+// cluster is the machine with its nodes, and the control plane outside it.
+type cluster struct {
 	*machine
-	fixture.House
-	// neighbour is the process that is not to be disturbed.
+	fixture.Cluster
+	// neighbour is the PID of the task that nodes must not disturb.
 	neighbour string
 }
 
 const (
-	untilLetGo = "trap : USR1; sleep 3600 & wait; "
-	hog        = untilLetGo + "for i in 1 2 3 4; do while :; do :; done & done; wait"
+	waitForRelease = "trap : USR1; sleep 3600 & wait; "
+	busyLoop       = waitForRelease + "for i in 1 2 3 4; do while :; do :; done & done; wait"
 )
 
-// pods of all specs. They are started together, and wait until they are let go: beside a
-// hog a pod takes minutes to start where a machine is emulated. To plug one into a network
-// takes as long as to start it, so one pod only is.
+// pods of all specs. They are started together and wait until they are released: while a busy
+// loop runs, a pod takes minutes to start on an emulated machine. Connecting a pod to the pod
+// network takes as long as starting it, so only one pod is connected.
 var pods = []struct{ name, size, command, resources, hostNetwork string }{
-	{"cpu-hog-large", "large", hog, "{}", "false"},
-	{"cpu-hog-small", "small", hog, "{}", "true"},
-	{"limited", "large", untilLetGo + "while :; do :; done", "{limits: {cpu: 200m}}", "true"},
-	{"fork-bomb", "small", untilLetGo + "while :; do sleep 3600 & done", "{}", "true"},
-	{"memory-hog", "large", untilLetGo + "exec tail /dev/zero", "{}", "true"},
+	{"cpu-hog-large", "large", busyLoop, "{}", "false"},
+	{"cpu-hog-small", "small", busyLoop, "{}", "true"},
+	{"limited", "large", waitForRelease + "while :; do :; done", "{limits: {cpu: 200m}}", "true"},
+	{"fork-bomb", "small", waitForRelease + "while :; do sleep 3600 & done", "{}", "true"},
+	{"memory-hog", "large", waitForRelease + "exec tail /dev/zero", "{}", "true"},
 	{"survivor", "small", "exec sleep 3600", "{}", "true"},
 }
 
 var _ = Describe("A node where cgroup has version 2 only", Ordered, ContinueOnFailure, func() {
-	h := &house{}
-	BeforeAll(h.build)
-	AfterAll(h.TearDown)
+	c := &cluster{}
+	BeforeAll(c.setUp)
+	AfterAll(c.TearDown)
 	AfterEach(func(ctx SpecContext) {
-		if h.KeepLogsOnFailure() {
-			h.tellLogs(ctx)
+		if c.KeepLogsOnFailure() {
+			c.printLogs(ctx)
 		}
 	})
-	h.passesTheRuntimesTests()
-	h.livesInItsSlice()
-	h.keepsToItsMeans()
-	h.endsWithoutATrace()
+	c.specRuntimeTests()
+	c.specCgroups()
+	c.specResourceLimits()
+	c.specCleanUp()
 })
 
-func (h *house) build(ctx SpecContext) {
+func (c *cluster) setUp(ctx SpecContext) {
 	out, err := exec.Command("./install.sh").CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), "%s", out)
 	installed, err := filepath.Abs("../../../bin/vm")
@@ -77,29 +77,29 @@ func (h *house) build(ctx SpecContext) {
 	folder := GinkgoT().TempDir()
 	disk, parts, err := writeDisk(folder, installed)
 	Expect(err).NotTo(HaveOccurred())
-	h.machine, err = newMachine()
+	c.machine, err = newMachine()
 	Expect(err).NotTo(HaveOccurred())
-	h.Patience = patience
-	h.Found(playground.Options{
-		Elsewhere: &playground.Elsewhere{Master: h.master, Loopback: door.Loopback, Parts: parts, There: partsThere, StateDir: stateDir},
+	c.Timeout = timeout
+	c.Configure(playground.Options{
+		RemoteHost: &playground.RemoteHost{Master: c.masterAddress, Loopback: gateway.Loopback, Parts: parts, RemoteParts: remoteParts, StateDir: stateDir},
 	})
 	started := time.Now()
-	Expect(h.start(h.Playground, installed, disk)).To(Succeed())
-	Expect(h.Start(ctx)).To(Succeed())
-	Expect(h.awaitBoot(ctx)).To(Succeed())
+	Expect(c.start(c.Playground, installed, disk)).To(Succeed())
+	Expect(c.Start(ctx)).To(Succeed())
+	Expect(c.awaitBoot(ctx)).To(Succeed())
 	AddReportEntry("seconds until the machine and the control plane are up", time.Since(started).Seconds())
-	h.Register(ctx)
-	h.MustApply(ctx, fixture.Pools)
+	c.RegisterFramework(ctx)
+	c.MustApply(ctx, fixture.Pools)
 	for _, pool := range []string{"large", "small"} {
-		h.AwaitNode(ctx, pool)
+		c.AwaitNode(ctx, pool)
 	}
-	h.startNeighbour(ctx)
+	c.startNeighbour(ctx)
 	AddReportEntry("seconds until both nodes are Ready", time.Since(started).Seconds())
-	h.startPods(ctx)
+	c.startPods(ctx)
 	AddReportEntry("seconds until all pods run", time.Since(started).Seconds())
 }
 
-func (h *house) startPods(ctx context.Context) {
+func (c *cluster) startPods(ctx context.Context) {
 	GinkgoHelper()
 	var manifests []string
 	for _, p := range pods {
@@ -109,39 +109,39 @@ func (h *house) startPods(ctx context.Context) {
   hostNetwork: %s
 `, p.command, p.resources, p.hostNetwork)))
 	}
-	h.MustApply(ctx, strings.Join(manifests, "\n---\n"))
+	c.MustApply(ctx, strings.Join(manifests, "\n---\n"))
 	for _, p := range pods {
-		h.AwaitPod(ctx, p.name, fixture.Running)
+		c.AwaitPod(ctx, p.name, fixture.Running)
 	}
 }
 
-// letGo has pods do what they were started for, until the spec ends.
-func (h *house) letGo(ctx context.Context, pods ...string) {
+// release lets pods do what they were started for, until the end of the spec.
+func (c *cluster) release(ctx context.Context, pods ...string) {
 	GinkgoHelper()
 	var cgroups []string
 	for _, pod := range pods {
-		cgroups = append(cgroups, h.cgroupOf(ctx, pod))
+		cgroups = append(cgroups, c.cgroupOfPod(ctx, pod))
 	}
 	all := strings.Join(cgroups, " ")
-	h.look(ctx, "for c in %s; do kill -USR1 $(cat $c/cgroup.procs); done", all)
+	c.output(ctx, "for c in %s; do kill -USR1 $(cat $c/cgroup.procs); done", all)
 	DeferCleanup(func(ctx context.Context) {
-		h.look(ctx, "for c in %s; do [ ! -e $c ] || echo 1 >$c/cgroup.kill; done", all)
+		c.output(ctx, "for c in %s; do [ ! -e $c ] || echo 1 >$c/cgroup.kill; done", all)
 	})
 }
 
-// tellLogs of what runs in the machine: they end with it.
-func (h *house) tellLogs(ctx context.Context) {
-	logs, err := h.run(ctx, `
+// printLogs saves the logs of what runs in the machine, because they are lost with it.
+func (c *cluster) printLogs(ctx context.Context) {
+	logs, err := c.run(ctx, `
 		find /sys/fs/cgroup/mesos -name cgroup.procs | while read f; do echo "$f: $(tr '\n' ' ' <$f)"; done
 		for f in $(find /var/lib/mesos -name stderr -o -name '*.log'); do echo "== $f"; tail -n 40 $f; done; dmesg | tail -n 20`)
-	_ = os.WriteFile(filepath.Join(h.Logs(), "guest.log"), []byte(logs), 0o644)
-	GinkgoWriter.Println("The logs are kept in", h.Logs(), err)
+	_ = os.WriteFile(filepath.Join(c.Logs(), "guest.log"), []byte(logs), 0o644)
+	GinkgoWriter.Println("The logs are kept in", c.Logs(), err)
 }
 
-// look runs a script in the machine.
-func (h *house) look(ctx context.Context, script string, args ...any) string {
+// output runs a script in the machine, which must succeed, and returns its output.
+func (c *cluster) output(ctx context.Context, script string, args ...any) string {
 	GinkgoHelper()
-	out, err := h.run(ctx, fmt.Sprintf(script, args...))
+	out, err := c.run(ctx, fmt.Sprintf(script, args...))
 	Expect(err).NotTo(HaveOccurred())
 	return strings.TrimSpace(out)
 }

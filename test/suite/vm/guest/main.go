@@ -1,6 +1,6 @@
-// Command guest is what a virtual machine of test/suite/vm runs: a Mesos cluster in a box,
-// whose agent makes its containers in this machine's cgroups, and a door through which
-// the test outside looks around and restarts the agent.
+// Command guest runs in the virtual machine of test/suite/vm: a Mesos cluster in a box, whose
+// agent creates its containers in this machine's cgroups, and an HTTP server through which the
+// test outside runs scripts and restarts the agent.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/k8sm/k8sm/mesos/mesostest"
-	"github.com/k8sm/k8sm/test/suite/vm/door"
+	"github.com/k8sm/k8sm/test/suite/vm/gateway"
 )
 
 func main() {
@@ -26,28 +26,28 @@ func run() error {
 	if err := enterAgentCgroup(); err != nil {
 		return err
 	}
-	master, err := mesostest.NewMaster(mesostest.MasterOptions{Address: fmt.Sprintf("%s:%d", door.Address, door.MasterPort)})
+	master, err := mesostest.NewMaster(mesostest.MasterOptions{Address: fmt.Sprintf("%s:%d", gateway.Address, gateway.MasterPort)})
 	if err != nil {
 		return fmt.Errorf("starting Mesos master: %w", err)
 	}
 	agent, err := master.AddAgent(mesostest.AgentOptions{
 		Hostname:  "agent",
-		Address:   fmt.Sprintf("%s:%d", door.Address, door.AgentPort),
+		Address:   fmt.Sprintf("%s:%d", gateway.Address, gateway.AgentPort),
 		Resources: "cpus:2;mem:3072;disk:10000;ports:[20000-20999]",
 		WorkDir:   "/var/lib/mesos",
-		Launcher:  mesostest.ProcessLauncher{CgroupRoot: door.CgroupRoot},
+		Launcher:  mesostest.ProcessLauncher{CgroupRoot: gateway.CgroupRoot},
 	})
 	if err != nil {
 		return fmt.Errorf("starting Mesos agent: %w", err)
 	}
 	http.HandleFunc("POST /run", serveRun)
 	http.HandleFunc("POST /restart", func(http.ResponseWriter, *http.Request) { agent.Restart(time.Second) })
-	return http.ListenAndServe(fmt.Sprintf("%s:%d", door.Address, door.Port), nil)
+	return http.ListenAndServe(fmt.Sprintf("%s:%d", gateway.Address, gateway.Port), nil)
 }
 
-// enterAgentCgroup moves this process to where a Mesos agent is on version 2.
+// enterAgentCgroup moves this process into the cgroup that a Mesos agent has under version 2.
 func enterAgentCgroup() error {
-	leaf := "/sys/fs/cgroup/" + door.CgroupRoot + "/agent/leaf"
+	leaf := "/sys/fs/cgroup/" + gateway.CgroupRoot + "/agent/leaf"
 	if err := os.MkdirAll(leaf, 0o755); err != nil {
 		return fmt.Errorf("making the agent's cgroup: %w", err)
 	}
@@ -57,12 +57,12 @@ func enterAgentCgroup() error {
 	return nil
 }
 
-// serveRun runs a shell script and answers with what it says.
+// serveRun runs a shell script and answers with its output.
 func serveRun(w http.ResponseWriter, r *http.Request) {
 	cmd := exec.CommandContext(r.Context(), "/bin/sh", "-e")
 	cmd.Stdin = r.Body
 	output, err := cmd.CombinedOutput()
-	answer := door.Answer{Output: string(output)}
+	answer := gateway.Answer{Output: string(output)}
 	if err != nil {
 		answer.Error = err.Error()
 	}

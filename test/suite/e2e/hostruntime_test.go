@@ -19,8 +19,8 @@ import (
 	"github.com/k8sm/k8sm/test/cluster/playground"
 )
 
-// choice is a pool of one node with something special about its runtime.
-const choice = `
+// poolWithRuntime is a pool of one node with something special about its runtime.
+const poolWithRuntime = `
 apiVersion: k8sm.io/v1alpha1
 kind: MesosNodePool
 metadata: {name: $NAME}
@@ -72,48 +72,48 @@ spec:
       - {name: conf, hostPath: {path: /etc/cni/net.d}}
 `
 
-const sleeper = `
+const sleepCommand = `
     command: [sleep, "36000"]
 `
 
 var _ = Describe("What a host brings along", Label("node"), Ordered, func() {
-	h := &house{}
+	c := &cluster{}
 	socket, before := "", []os.DirEntry(nil)
 	BeforeAll(func(ctx SpecContext) {
-		h.open(ctx, playground.Options{AgentResources: "cpus:4;mem:8192;disk:20000"})
+		c.startPlayground(ctx, playground.Options{AgentResources: "cpus:4;mem:8192;disk:20000"})
 		var err error
 		before, _ = os.ReadDir("/var/lib/kubelet")
-		socket, err = h.StartContainerd(ctx, "host-containerd", false)
+		socket, err = c.StartContainerd(ctx, "host-containerd", false)
 		Expect(err).NotTo(HaveOccurred())
 	}, NodeTimeout(4*time.Minute))
-	AfterAll(h.TearDown)
-	AfterEach(func() { h.KeepLogsOnFailure() })
+	AfterAll(c.TearDown)
+	AfterEach(func() { c.KeepLogsOnFailure() })
 
 	It("a network of its own: a node is Ready once the daemon has brought it", func(ctx SpecContext) {
-		h.choose(ctx, "external", "cni: External")
-		h.tellsWhy(ctx, "external", "NetworkPluginNotReady")
-		h.MustApply(ctx, strings.ReplaceAll(networkDaemon, "$PLUGINS", filepath.Dir(h.KubectlPath())))
-		h.AwaitNode(ctx, "external")
-		h.RunPod(ctx, "networked", "external", sleeper)
-		h.AwaitPod(ctx, "networked", func(g Gomega, p corev1.Pod) {
+		c.applyPoolWithRuntime(ctx, "external", "cni: External")
+		c.awaitConditionMessage(ctx, "external", "NetworkPluginNotReady")
+		c.MustApply(ctx, strings.ReplaceAll(networkDaemon, "$PLUGINS", filepath.Dir(c.KubectlPath())))
+		c.AwaitNode(ctx, "external")
+		c.RunPod(ctx, "networked", "external", sleepCommand)
+		c.AwaitPod(ctx, "networked", func(g Gomega, p corev1.Pod) {
 			fixture.Running(g, p)
 			g.Expect(p.Status.PodIP).To(HavePrefix("172.31.77."))
 		})
 	}, SpecTimeout(6*time.Minute))
 
 	It("a containerd: its pods live in the node's part of the machine", func(ctx SpecContext) {
-		h.choose(ctx, "borrowed", "runtimeSocket: "+socket)
-		node := h.AwaitNode(ctx, "borrowed")
-		h.ctr(socket, "stranger", "images", "import", filepath.Join(filepath.Dir(h.Logs()), "images.tar"))
-		h.ctr(socket, "stranger", "run", "--detach", "--null-io", "--runc-binary="+filepath.Join(filepath.Dir(h.KubectlPath()), "runc"),
-			"--cgroup=/"+filepath.Base(filepath.Dir(h.Logs()))+"/stranger", playground.ImageBusybox, "stranger", "/bin/sleep", "36000")
-		h.RunPod(ctx, "charged", "borrowed", sleeper)
-		h.AwaitPod(ctx, "charged", fixture.Running)
-		Expect(h.MustKubectl(ctx, "exec", "charged", "--", "cat", "/var/run/secrets/kubernetes.io/serviceaccount/namespace")).To(Equal("default"))
+		c.applyPoolWithRuntime(ctx, "borrowed", "runtimeSocket: "+socket)
+		node := c.AwaitNode(ctx, "borrowed")
+		c.ctr(socket, "stranger", "images", "import", filepath.Join(filepath.Dir(c.Logs()), "images.tar"))
+		c.ctr(socket, "stranger", "run", "--detach", "--null-io", "--runc-binary="+filepath.Join(filepath.Dir(c.KubectlPath()), "runc"),
+			"--cgroup=/"+filepath.Base(filepath.Dir(c.Logs()))+"/stranger", playground.ImageBusybox, "stranger", "/bin/sleep", "36000")
+		c.RunPod(ctx, "charged", "borrowed", sleepCommand)
+		c.AwaitPod(ctx, "charged", fixture.Running)
+		Expect(c.MustKubectl(ctx, "exec", "charged", "--", "cat", "/var/run/secrets/kubernetes.io/serviceaccount/namespace")).To(Equal("default"))
 
-		Expect(h.containerd(node.Name)).To(BeZero(), "it needs none of its own")
+		Expect(c.containerd(node.Name)).To(BeZero(), "it needs none of its own")
 		pods := 0
-		for _, pid := range playground.InCgroup(h.victim(node).ID + "/kubepods") {
+		for _, pid := range playground.InCgroup(c.targetOf(node).ID + "/kubepods") {
 			if strings.Contains(read("/proc/"+strconv.Itoa(pid)+"/cmdline"), "sleep\x0036000") {
 				pods++
 			}
@@ -122,37 +122,37 @@ var _ = Describe("What a host brings along", Label("node"), Ordered, func() {
 	}, SpecTimeout(5*time.Minute))
 
 	It("a containerd: not for two nodes, nor with cgroups of systemd's making", func(ctx SpecContext) {
-		h.choose(ctx, "second", "runtimeSocket: "+socket)
-		h.tellsWhy(ctx, "second", "another node on this agent uses its container runtime")
-		h.MustKubectl(ctx, "delete", "mesosnodepool", "second")
-		unfit, err := h.StartContainerd(ctx, "unfit-containerd", true)
+		c.applyPoolWithRuntime(ctx, "second", "runtimeSocket: "+socket)
+		c.awaitConditionMessage(ctx, "second", "another node on this agent uses its container runtime")
+		c.MustKubectl(ctx, "delete", "mesosnodepool", "second")
+		unfit, err := c.StartContainerd(ctx, "unfit-containerd", true)
 		Expect(err).NotTo(HaveOccurred())
-		h.choose(ctx, "unfit", "runtimeSocket: "+unfit)
-		h.tellsWhy(ctx, "unfit", "set SystemdCgroup = false")
-		h.MustKubectl(ctx, "delete", "mesosnodepool", "unfit")
+		c.applyPoolWithRuntime(ctx, "unfit", "runtimeSocket: "+unfit)
+		c.awaitConditionMessage(ctx, "unfit", "set SystemdCgroup = false")
+		c.MustKubectl(ctx, "delete", "mesosnodepool", "unfit")
 	}, SpecTimeout(4*time.Minute))
 
 	It("a containerd: a node that is killed leaves nothing in it, and its other containers alone", func(ctx SpecContext) {
-		node := h.AwaitNode(ctx, "borrowed")
-		pods := h.ctr(socket, "k8s.io", "containers", "list", "--quiet")
+		node := c.AwaitNode(ctx, "borrowed")
+		pods := c.ctr(socket, "k8s.io", "containers", "list", "--quiet")
 		Expect(pods).NotTo(BeEmpty())
-		kill(h.victim(node).executor)
-		Eventually(ctx, func() string { return h.AwaitNode(ctx, "borrowed").Name }).
+		kill(c.targetOf(node).executor)
+		Eventually(ctx, func() string { return c.AwaitNode(ctx, "borrowed").Name }).
 			WithTimeout(3 * time.Minute).WithPolling(time.Second).ShouldNot(Equal(node.Name))
-		after := strings.Fields(h.ctr(socket, "k8s.io", "containers", "list", "--quiet"))
+		after := strings.Fields(c.ctr(socket, "k8s.io", "containers", "list", "--quiet"))
 		for _, container := range strings.Fields(pods) {
 			Expect(after).NotTo(ContainElement(container))
 		}
-		Expect(h.nodeFolder(node.Name)).NotTo(BeADirectory())
-		Expect(h.ctr(socket, "stranger", "tasks", "list")).To(ContainSubstring("RUNNING"))
+		Expect(c.nodeFolder(node.Name)).NotTo(BeADirectory())
+		Expect(c.ctr(socket, "stranger", "tasks", "list")).To(ContainSubstring("RUNNING"))
 	}, SpecTimeout(5*time.Minute))
 
 	It("everything as it was, when the pools go", func(ctx SpecContext) {
-		h.MustKubectl(ctx, "delete", "mesosnodepool", "--all", "--wait=false")
-		Eventually(ctx, func() map[string]v1alpha1.MesosNode { return h.mesosNodes(ctx) }).
+		c.MustKubectl(ctx, "delete", "mesosnodepool", "--all", "--wait=false")
+		Eventually(ctx, func() map[string]v1alpha1.MesosNode { return c.mesosNodes(ctx) }).
 			WithTimeout(3 * time.Minute).WithPolling(time.Second).Should(BeEmpty())
-		Expect(h.ctr(socket, "k8s.io", "containers", "list", "--quiet")).To(BeEmpty())
-		Expect(h.ctr(socket, "stranger", "tasks", "list")).To(ContainSubstring("RUNNING"))
+		Expect(c.ctr(socket, "k8s.io", "containers", "list", "--quiet")).To(BeEmpty())
+		Expect(c.ctr(socket, "stranger", "tasks", "list")).To(ContainSubstring("RUNNING"))
 		after, _ := os.ReadDir("/var/lib/kubelet")
 		Expect(names(after)).To(Equal(names(before)))
 	}, SpecTimeout(4*time.Minute))
@@ -165,17 +165,17 @@ func names(entries []os.DirEntry) (all []string) {
 	return all
 }
 
-func (h *house) choose(ctx context.Context, name, what string) {
+func (c *cluster) applyPoolWithRuntime(ctx context.Context, name, what string) {
 	GinkgoHelper()
-	h.MustApply(ctx, strings.NewReplacer("$NAME", name, "$CHOICE", what).Replace(choice))
+	c.MustApply(ctx, strings.NewReplacer("$NAME", name, "$CHOICE", what).Replace(poolWithRuntime))
 }
 
-// tellsWhy waits until a condition of the pool's node says so.
-func (h *house) tellsWhy(ctx context.Context, pool, why string) {
+// awaitConditionMessage waits until a condition of the pool's node says so.
+func (c *cluster) awaitConditionMessage(ctx context.Context, pool, why string) {
 	GinkgoHelper()
 	Eventually(ctx, func(g Gomega) {
 		var nodes v1alpha1.MesosNodeList
-		g.Expect(h.Client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: pool})).To(Succeed())
+		g.Expect(c.Client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: pool})).To(Succeed())
 		g.Expect(nodes.Items).To(HaveLen(1))
 		said := ""
 		for _, c := range nodes.Items[0].Status.Conditions {
@@ -186,9 +186,9 @@ func (h *house) tellsWhy(ctx context.Context, pool, why string) {
 }
 
 // ctr asks a containerd about one of its namespaces.
-func (h *house) ctr(socket, namespace string, args ...string) string {
+func (c *cluster) ctr(socket, namespace string, args ...string) string {
 	GinkgoHelper()
-	out, err := exec.Command(filepath.Join(filepath.Dir(h.KubectlPath()), "ctr"),
+	out, err := exec.Command(filepath.Join(filepath.Dir(c.KubectlPath()), "ctr"),
 		append([]string{"--address=" + socket, "--namespace=" + namespace}, args...)...).Output()
 	Expect(err).NotTo(HaveOccurred())
 	return string(out)

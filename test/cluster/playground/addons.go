@@ -19,16 +19,16 @@ var kubeletClientManifest string
 //go:embed kube-proxy.yaml
 var kubeProxyManifest string
 
-// applyBasics gives the cluster what each cluster has before the first node: the
+// applyClusterAddons gives the cluster what each cluster has before the first node: the
 // API server's right to ask kubelets, kube-proxy, and routes for pods.
-func (p *Playground) applyBasics(ctx context.Context) error {
+func (p *Playground) applyClusterAddons(ctx context.Context) error {
 	if _, err := p.Apply(ctx, kubeletClientManifest); err != nil {
 		return fmt.Errorf("letting the API server ask kubelets: %w", err)
 	}
 	if p.network == nil {
 		return nil
 	}
-	host, port, err := net.SplitHostPort(strings.TrimPrefix(p.plane.url(), "https://"))
+	host, port, err := net.SplitHostPort(strings.TrimPrefix(p.controlPlane.url(), "https://"))
 	if err != nil {
 		return fmt.Errorf("splitting API server's address: %w", err)
 	}
@@ -44,7 +44,7 @@ func (p *Playground) applyBasics(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.routes = startRoutes(ctx, p.network, client)
-	p.later("stopping routes", func(context.Context) error {
+	p.onStop("stopping routes", func(context.Context) error {
 		cancel()
 		<-p.routes.done
 		return nil

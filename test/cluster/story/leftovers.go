@@ -14,7 +14,7 @@ type (
 	node = corev1.Node
 )
 
-// checkTokens: a node's bootstrap token does not outlive the node.
+// checkTokens checks that no bootstrap token is left when there are no nodes.
 func (s *Story) checkTokens(ctx context.Context) error {
 	var secrets corev1.SecretList
 	if err := s.client.List(ctx, &secrets, client.InNamespace("kube-system")); err != nil {
@@ -28,13 +28,13 @@ func (s *Story) checkTokens(ctx context.Context) error {
 	return nil
 }
 
-// lookForResidue: executors take away what they made, before they end.
-func (s *Story) lookForResidue(ctx context.Context) (string, error) {
+// checkLeftovers checks that executors have removed all that they made.
+func (s *Story) checkLeftovers(ctx context.Context) (string, error) {
 	err := wait(ctx, func(context.Context) error {
-		if residue := s.playground.Residue(); len(residue) > 0 {
-			return fmt.Errorf("executors left behind:\n  %s", strings.Join(residue, "\n  "))
+		if leftovers := s.playground.Leftovers(); len(leftovers) > 0 {
+			return fmt.Errorf("executors left behind:\n  %s", strings.Join(leftovers, "\n  "))
 		}
 		return nil
 	})
-	return "no process, mount, cgroup, interface or node's folder", err
+	return "no process, mount, cgroup, interface or node folder is left", err
 }

@@ -11,38 +11,38 @@ import (
 	"github.com/k8sm/k8sm/test/cluster/story"
 )
 
-// show is a playground, and the story told on it.
-type show struct {
+// session is a playground and the story that runs on it.
+type session struct {
 	playground *playground.Playground
 	story      *story.Story
 	outcomes   []story.Outcome
 }
 
-// perform builds the playground, lets a command use it, and removes it whatever
-// happened. It returns the exit code.
-func perform(ctx context.Context, options playground.Options, command func(context.Context, *show) error) int {
-	options.Say = func(line string) { fmt.Println(line) }
+// runCommand builds the playground, runs a command on it, and removes it in any case. It returns
+// the exit code.
+func runCommand(ctx context.Context, options playground.Options, command func(context.Context, *session) error) int {
+	options.Progress = func(line string) { fmt.Println(line) }
 	p, err := playground.New(options)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		return exitFailed
 	}
-	introduce(p)
-	s := &show{playground: p, story: story.New(p)}
+	printRuntime(p)
+	s := &session{playground: p, story: story.New(p)}
 	failed := command(ctx, s)
 	if failed != nil {
-		p.Failed()
+		p.KeepLogsAfterStop()
 	}
 	start := time.Now()
-	fmt.Println("→ Remove all of it")
+	fmt.Println("→ Remove everything")
 	left := p.Stop()
 	s.outcomes = append(s.outcomes, story.Outcome{
-		Step: "Remove all of it", What: "no process, mount, namespace, cgroup, interface or file is left", Duration: time.Since(start), Err: left,
+		Step: "Remove everything", What: "no process, mount, namespace, cgroup, interface or file is left", Duration: time.Since(start), Err: left,
 	})
 	return s.report(ctx, errors.Join(failed, left))
 }
 
-func introduce(p *playground.Playground) {
+func printRuntime(p *playground.Playground) {
 	if p.Runtime == playground.RuntimeContainerd {
 		fmt.Printf("Kubernetes, Mesos with %d agents (each a host with its own address), kubelets and containers: all real.\n", p.Agents)
 		return
@@ -54,11 +54,11 @@ func introduce(p *playground.Playground) {
 	fmt.Println(".")
 }
 
-// report prints the table and, after a failure, all of it and where the logs are.
-func (s *show) report(ctx context.Context, err error) int {
+// report prints the table and, after a failure, the whole error and where the logs are.
+func (s *session) report(ctx context.Context, err error) int {
 	fmt.Print("\n", story.Table(s.outcomes), "\n")
-	for _, left := range s.story.LeftOut() {
-		fmt.Println("Left out:", left)
+	for _, skipped := range s.story.SkippedSteps() {
+		fmt.Println("Skipped:", skipped)
 	}
 	if err == nil {
 		return 0
@@ -77,8 +77,8 @@ func (s *show) report(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// tell runs the steps one after the other, until one fails.
-func (s *show) tell(ctx context.Context, steps []story.Step) error {
+// runSteps runs the steps in order until one fails.
+func (s *session) runSteps(ctx context.Context, steps []story.Step) error {
 	var failed error
 	for i, step := range steps {
 		if failed != nil {
@@ -100,23 +100,23 @@ func (s *show) tell(ctx context.Context, steps []story.Step) error {
 	return failed
 }
 
-func demo(ctx context.Context, s *show) error { return s.tell(ctx, s.story.Steps()) }
+func demo(ctx context.Context, s *session) error { return s.runSteps(ctx, s.story.Steps()) }
 
-// up leaves the cluster to its user until Ctrl-C, which is how it should end.
-func up(ctx context.Context, s *show) error {
-	if err := s.tell(ctx, s.story.Opening()); err != nil {
+// up leaves the cluster running until Ctrl-C, which is its normal end.
+func up(ctx context.Context, s *session) error {
+	if err := s.runSteps(ctx, s.story.SetupSteps()); err != nil {
 		return err
 	}
-	s.invite()
+	s.printHints()
 	<-ctx.Done()
 	fmt.Println()
 	return nil
 }
 
-func (s *show) invite() {
+func (s *session) printHints() {
 	kubectl := s.playground.KubectlPath()
 	fmt.Printf(`
-It runs. In another shell:
+The cluster is running. In another shell:
 
   export KUBECONFIG=%s
   alias kubectl=%s
@@ -127,6 +127,6 @@ Try, for example:
   kubectl scale mesosnodepool/%s --replicas=5 && kubectl get mesosnodes -w
   kubectl run hello --image=%s --image-pull-policy=IfNotPresent --attach --rm -- echo hello from Mesos
 
-Logs are in %s. Ctrl-C removes all of it.
+Logs are in %s. Ctrl-C removes everything.
 `, s.playground.Kubeconfig, kubectl, s.story.Pool(), playground.ImageBusybox, s.playground.Logs())
 }

@@ -17,21 +17,21 @@ import (
 	"github.com/k8sm/k8sm/test/cluster/playground"
 )
 
-// victim is one life of a node: the container of one task.
-type victim struct {
+// target is the container of one task of a node, on which a spec acts.
+type target struct {
 	playground.Container
 	node     string
 	folder   string // of the node's state
 	executor int
 }
 
-// victim of the node's task, once its executor is there.
-func (h *house) victim(node *v1alpha1.MesosNode) victim {
+// targetOf returns the container of the node's task, once its executor runs.
+func (c *cluster) targetOf(node *v1alpha1.MesosNode) target {
 	GinkgoHelper()
-	v := victim{node: node.Name, folder: h.nodeFolder(node.Name)}
+	v := target{node: node.Name, folder: c.nodeFolder(node.Name)}
 	Eventually(func(g Gomega) {
 		var err error
-		v.Container, err = h.Container(node.Status.Task.ID)
+		v.Container, err = c.Container(node.Status.Task.ID)
 		g.Expect(err).NotTo(HaveOccurred())
 		v.executor = v.Executor()
 		g.Expect(v.executor).NotTo(BeZero())
@@ -39,14 +39,14 @@ func (h *house) victim(node *v1alpha1.MesosNode) victim {
 	return v
 }
 
-// has says whether a file is in the node's folder.
-func (v victim) has(file string) bool {
+// hasFile reports whether the node's folder has the file.
+func (v target) hasFile(file string) bool {
 	_, err := os.Lstat(filepath.Join(v.folder, file))
 	return err == nil
 }
 
-// lastSubscribed is when the executor last subscribed with its agent.
-func (v victim) lastSubscribed() time.Time {
+// lastSubscribed returns when the executor last subscribed with its agent.
+func (v target) lastSubscribed() time.Time {
 	GinkgoHelper()
 	times, err := v.Logged(`msg="Subscribed with agent"`)
 	Expect(err).NotTo(HaveOccurred())
@@ -54,16 +54,16 @@ func (v victim) lastSubscribed() time.Time {
 	return times[len(times)-1]
 }
 
-// tracesOf a container that is no more: its processes, folder, mounts, cgroups, network
-// interfaces and rules.
-func (h *house) tracesOf(ctx SpecContext, v victim) []string {
+// tracesOf returns what is left of a container that has ended: processes, folder, mounts,
+// cgroups, network interfaces and rules.
+func (c *cluster) tracesOf(ctx SpecContext, v target) []string {
 	var traces []string
 	found := func(kind string, all ...string) {
 		for _, one := range all {
 			traces = append(traces, kind+" "+one)
 		}
 	}
-	for _, pid := range append(playground.InCgroup(v.ID), living([]int{v.executor})...) {
+	for _, pid := range append(playground.InCgroup(v.ID), stillRunning([]int{v.executor})...) {
 		found("process", fmt.Sprint(pid, " ", playground.NameOf(pid)))
 	}
 	if _, err := os.Stat(v.folder); err == nil {
@@ -77,9 +77,9 @@ func (h *house) tracesOf(ctx SpecContext, v victim) []string {
 	cgroups, _ := filepath.Glob("/sys/fs/cgroup/*/*/*/" + v.ID)
 	unified, _ := filepath.Glob("/sys/fs/cgroup/*/*/" + v.ID)
 	found("cgroup", append(cgroups, unified...)...)
-	networks := h.livingNetworks()
+	networks := c.recordedNetworks()
 	for _, command := range []string{"ip -o link", "nft list ruleset"} {
-		for line := range strings.Lines(h.onAgent(ctx, command)) {
+		for line := range strings.Lines(c.onAgent(ctx, command)) {
 			if strings.Contains(line, "k8sm-") && !slices.ContainsFunc(networks, func(n string) bool { return strings.Contains(line, n) }) {
 				found(command, line)
 			}
@@ -88,11 +88,11 @@ func (h *house) tracesOf(ctx SpecContext, v victim) []string {
 	return traces
 }
 
-// livingNetworks are those that nodes have on record.
-func (h *house) livingNetworks() []string {
+// recordedNetworks returns the networks in the records of the nodes.
+func (c *cluster) recordedNetworks() []string {
 	GinkgoHelper()
 	var networks []string
-	records, _ := filepath.Glob(h.nodeFolder("*") + "/k8sm-node.json")
+	records, _ := filepath.Glob(c.nodeFolder("*") + "/k8sm-node.json")
 	for _, file := range records {
 		var record struct{ Network string }
 		Expect(json.Unmarshal([]byte(read(file)), &record)).To(Succeed())
@@ -102,10 +102,10 @@ func (h *house) livingNetworks() []string {
 	return networks
 }
 
-// onAgent runs a command on the network of the agent, where the large node lives, too.
-func (h *house) onAgent(ctx SpecContext, command string) string {
+// onAgent runs a command in the network of the agent, which the large node shares.
+func (c *cluster) onAgent(ctx SpecContext, command string) string {
 	GinkgoHelper()
-	living := fmt.Sprint(h.victim(h.AwaitNode(ctx, "large")).executor)
+	living := fmt.Sprint(c.targetOf(c.AwaitNode(ctx, "large")).executor)
 	out, err := exec.CommandContext(ctx, "nsenter", append([]string{"--net=/proc/" + living + "/ns/net"}, strings.Fields(command)...)...).CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(out))
 	return string(out)

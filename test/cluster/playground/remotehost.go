@@ -9,24 +9,24 @@ import (
 	"time"
 )
 
-// Elsewhere is another machine, which the caller starts, with a Mesos master and agents
+// RemoteHost is another machine, which the caller starts, with a Mesos master and agents
 // of its own. The playground's nodes are made there; its control plane and operator stay
 // on this machine's loopback.
-type Elsewhere struct {
+type RemoteHost struct {
 	// Master is host:port at which this machine reaches the master.
 	Master string
 	// Loopback is the address under which the other machine reaches this one's loopback.
 	Loopback string
-	// Parts is the folder that WriteParts has filled, There its copy on the other machine.
-	Parts, There string
+	// Parts is the folder that WriteParts has filled, RemoteParts its copy on the other machine.
+	Parts, RemoteParts string
 	// StateDir of the nodes.
 	StateDir string
 }
 
-// WriteParts puts into a folder all that nodes of real containers are made of, under
-// the artifacts' names.
+// WriteParts writes all artifacts of nodes with real containers into a folder, under the
+// artifacts' names.
 func WriteParts(folder string) error {
-	options, err := Options{Elsewhere: &Elsewhere{}}.withDefaults()
+	options, err := Options{RemoteHost: &RemoteHost{}}.withDefaults()
 	if err != nil {
 		return err
 	}
@@ -66,27 +66,27 @@ func copyProgram(from, to string) (err error) {
 
 // masterAddress is where the framework finds its master.
 func (p *Playground) masterAddress() string {
-	if p.Elsewhere != nil {
-		return p.Elsewhere.Master
+	if p.RemoteHost != nil {
+		return p.RemoteHost.Master
 	}
 	return p.Master.Addr()
 }
 
 // nodeAPIServer is the API server's URL, as nodes use it.
 func (p *Playground) nodeAPIServer() string {
-	if p.Elsewhere != nil {
-		return p.plane.urlAt(p.Elsewhere.Loopback)
+	if p.RemoteHost != nil {
+		return p.controlPlane.urlAt(p.RemoteHost.Loopback)
 	}
-	return p.plane.url()
+	return p.controlPlane.url()
 }
 
-// Spawn starts a program that ends with the playground, at the latest, and whose output
-// is among its logs. The returned function says that it has ended, and with which words.
+// Spawn starts a program that ends at the latest with the playground, and writes its output to the
+// logs. The returned function returns an error with the last output once the program has ended.
 func (p *Playground) Spawn(name, path string, args ...string) (ended func() error, err error) {
 	program, err := p.dir.spawn(command{name: name, path: path, args: args})
 	if err != nil {
 		return nil, err
 	}
-	p.later("stopping "+name, func(context.Context) error { program.stop(5 * time.Second); return nil })
+	p.onStop("stopping "+name, func(context.Context) error { program.stop(5 * time.Second); return nil })
 	return program.exited, nil
 }
