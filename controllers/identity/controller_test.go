@@ -252,3 +252,31 @@ func TestAnotherSignersTokenIsNotTouched(t *testing.T) {
 		t.Errorf("wrote %v", o.log)
 	}
 }
+
+func TestARequestThatIsGoneIsNoError(t *testing.T) {
+	a := bootstrapping()
+	csr := a.signed(t)
+	gone := apierrors.NewNotFound(schema.GroupResource{Group: "certificates.k8s.io", Resource: "certificatesigningrequests"}, csr.Name)
+	tests := map[string]struct {
+		objects  []client.Object
+		failures map[string]error
+	}{
+		"before it is read":                    {objects: []client.Object{a.node}},
+		"before the token is recorded as used": {objects: []client.Object{csr, a.node}, failures: map[string]error{"patch status": gone}},
+		"before it is approved":                {objects: []client.Object{csr, a.node}, failures: map[string]error{"update approval": gone}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := open(t, test.objects...)
+			for write, err := range test.failures {
+				o.failures[write] = err
+			}
+			if again := o.reconcile(csr); again != 0 {
+				t.Errorf("looked at again after %s", again)
+			}
+			if len(o.recorder.Events) > 0 {
+				t.Errorf("an event was recorded: %s", <-o.recorder.Events)
+			}
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -40,8 +41,11 @@ func (r *Reconciler) patchStatus(ctx context.Context, rc *reconcileContext) erro
 	if rc.released || equality.Semantic.DeepEqual(rc.before.Status, rc.framework.Status) {
 		return nil
 	}
-	if err := r.Client.Status().Patch(ctx, rc.framework, client.MergeFrom(rc.before)); err != nil {
-		return fmt.Errorf("writing status: %w", client.IgnoreNotFound(err))
+	switch err := r.Client.Status().Patch(ctx, rc.framework, client.MergeFrom(rc.before)); {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("writing status: %w", err)
 	}
 	r.recordSubscriptionEvent(rc)
 	return nil
