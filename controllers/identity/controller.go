@@ -23,12 +23,17 @@ import (
 	"github.com/k8sm/k8sm/controllers/bootstraptoken"
 )
 
-// fetchGrace is how long a token outlives the approval of its request: with it, the
-// kubelet fetches the certificate. It is good for no other request from the approval on.
-const fetchGrace = 30 * time.Second
-
-// conflictRetry is when a request is looked at again whose record the cache shows late.
-const conflictRetry = 200 * time.Millisecond
+const (
+	// fetchGrace is the time that a token stays valid after the approval of its request. The
+	// kubelet needs it to fetch the certificate. No other request is approved for the token
+	// in that time.
+	fetchGrace = 30 * time.Second
+	// conflictRetry is the delay after a write that was based on an outdated MesosNode in the
+	// cache.
+	conflictRetry = 200 * time.Millisecond
+	// maxConcurrent is the number of requests that are handled at the same time.
+	maxConcurrent = 10
+)
 
 // TokenRevoker revokes bootstrap tokens.
 type TokenRevoker interface {
@@ -36,15 +41,15 @@ type TokenRevoker interface {
 	RevokeID(ctx context.Context, id string) error
 }
 
-// Options are what a Reconciler is made of. All are needed.
+// Options are the dependencies of a Reconciler. All are needed.
 type Options struct {
 	// Client reads from the manager's cache and writes to the API server.
 	Client client.Client
-	// Live reads from the API server: nothing is denied because a cache lags.
+	// Live reads from the API server, so that nothing is denied because a cache lags.
 	Live client.Reader
 	// Tokens revokes the tokens that have been used.
 	Tokens TokenRevoker
-	// Recorder takes events.
+	// Recorder records events.
 	Recorder events.EventRecorder
 	// Now is the clock.
 	Now func() time.Time
@@ -55,7 +60,7 @@ type Reconciler struct {
 	Options
 }
 
-// NewReconciler returns a Reconciler that SetupWithManager makes run.
+// NewReconciler returns a Reconciler. SetupWithManager makes a manager run it.
 func NewReconciler(options Options) *Reconciler { return &Reconciler{Options: options} }
 
 // +kubebuilder:rbac:groups=certificates.k8s.io,resources=certificatesigningrequests,verbs=get;list;watch
@@ -69,36 +74,37 @@ func NewReconciler(options Options) *Reconciler { return &Reconciler{Options: op
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	ofOurSigners := predicate.NewPredicateFuncs(func(object client.Object) bool {
 		csr, ok := object.(*certificatesv1.CertificateSigningRequest)
-		return ok && served(csr.Spec.SignerName)
+		return ok && isServedSigner(csr.Spec.SignerName)
 	})
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("certificatesigningrequest").
 		For(&certificatesv1.CertificateSigningRequest{}, builder.WithPredicates(ofOurSigners)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: 10}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: maxConcurrent}).
 		Complete(r)
 }
 
-// Reconcile judges one request, or takes back the token of one that is done.
+// Reconcile decides on one request, or revokes the token of a request that has its
+// certificate.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	csr := &certificatesv1.CertificateSigningRequest{}
 	if err := r.Client.Get(ctx, req.NamespacedName, csr); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	switch {
-	case condition(csr, certificatesv1.CertificateDenied) != nil, condition(csr, certificatesv1.CertificateFailed) != nil:
+	case findCondition(csr, certificatesv1.CertificateDenied) != nil, findCondition(csr, certificatesv1.CertificateFailed) != nil:
 		return reconcile.Result{}, nil
-	case condition(csr, certificatesv1.CertificateApproved) != nil:
-		return r.revokeSpent(ctx, csr)
+	case findCondition(csr, certificatesv1.CertificateApproved) != nil:
+		return r.revokeUsedToken(ctx, csr)
 	}
-	request, ruling, err := r.judge(ctx, csr)
-	if err != nil || ruling.Decision == Ignore {
+	request, decision, err := r.evaluate(ctx, csr)
+	if err != nil || decision.Outcome == Ignore {
 		return reconcile.Result{}, err
 	}
-	if ruling.Decision == Approve {
-		err = r.spend(ctx, request)
+	if decision.Outcome == Approve {
+		err = r.recordTokenUse(ctx, request)
 	}
 	if err == nil {
-		err = r.rule(ctx, request, ruling)
+		err = r.writeDecision(ctx, request, decision)
 	}
 	if apierrors.IsConflict(err) {
 		return reconcile.Result{RequeueAfter: conflictRetry}, nil
@@ -106,24 +112,26 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return reconcile.Result{}, client.IgnoreNotFound(err)
 }
 
-// judge goes by the cache as long as that finds nothing amiss, else by the API server.
-// An approval from the cache is safe: a token is spent only on the newest record.
-func (r *Reconciler) judge(ctx context.Context, csr *certificatesv1.CertificateSigningRequest) (Request, Ruling, error) {
-	request, err := r.gather(ctx, r.Client, csr)
+// evaluate decides by the MesosNode in the cache, and again by that of the API server before
+// it denies. An approval by the cache is safe: recordTokenUse succeeds only with the newest
+// MesosNode.
+func (r *Reconciler) evaluate(ctx context.Context, csr *certificatesv1.CertificateSigningRequest) (Request, Decision, error) {
+	request, err := r.readRequest(ctx, r.Client, csr)
 	if err != nil {
-		return request, Ruling{}, err
+		return request, Decision{}, err
 	}
-	ruling := Judge(request)
-	if ruling.Decision == Deny {
-		if request, err = r.gather(ctx, r.Live, csr); err != nil {
-			return request, Ruling{}, err
+	decision := Evaluate(request)
+	if decision.Outcome == Deny {
+		if request, err = r.readRequest(ctx, r.Live, csr); err != nil {
+			return request, Decision{}, err
 		}
-		ruling = Judge(request)
+		decision = Evaluate(request)
 	}
-	return request, ruling, nil
+	return request, decision, nil
 }
 
-func (r *Reconciler) gather(ctx context.Context, from client.Reader, csr *certificatesv1.CertificateSigningRequest) (Request, error) {
+// readRequest returns the request together with its MesosNode, if there is one.
+func (r *Reconciler) readRequest(ctx context.Context, from client.Reader, csr *certificatesv1.CertificateSigningRequest) (Request, error) {
 	request := Request{CSR: csr}
 	name := NodeNameOf(csr)
 	if name == "" {
@@ -139,65 +147,65 @@ func (r *Reconciler) gather(ctx context.Context, from client.Reader, csr *certif
 	return request, nil
 }
 
-// spend writes down what request a bootstrap token is used for, before it is approved:
-// whatever happens between, no second request is approved for it.
-func (r *Reconciler) spend(ctx context.Context, request Request) error {
-	if !byBootstrapToken(request.CSR) || request.Node.Status.Task.CertificateRequest == request.CSR.Name {
+// recordTokenUse records which request a bootstrap token is used for. It must precede the
+// approval: whatever happens in between, no second request is approved for the token.
+func (r *Reconciler) recordTokenUse(ctx context.Context, request Request) error {
+	if !isByBootstrapToken(request.CSR) || request.Node.Status.Task.CertificateRequest == request.CSR.Name {
 		return nil
 	}
 	before := request.Node.DeepCopy()
 	request.Node.Status.Task.CertificateRequest = request.CSR.Name
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Status().Patch(ctx, request.Node, patch); err != nil {
-		return fmt.Errorf("recording what the bootstrap token is spent on: %w", err)
+		return fmt.Errorf("recording the use of the bootstrap token: %w", err)
 	}
 	return nil
 }
 
-// rule writes the ruling into the request, and tells of it.
-func (r *Reconciler) rule(ctx context.Context, request Request, ruling Ruling) error {
+// writeDecision approves or denies the request, then records the event and the metric.
+func (r *Reconciler) writeDecision(ctx context.Context, request Request, decision Decision) error {
 	csr := request.CSR.DeepCopy()
 	kind := certificatesv1.CertificateApproved
-	if ruling.Decision == Deny {
+	if decision.Outcome == Deny {
 		kind = certificatesv1.CertificateDenied
 	}
 	now := metav1.NewTime(r.Now())
 	csr.Status.Conditions = append(csr.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
 		Type:               kind,
 		Status:             corev1.ConditionTrue,
-		Reason:             ruling.Reason,
-		Message:            ruling.Message,
+		Reason:             decision.Reason,
+		Message:            decision.Message,
 		LastUpdateTime:     now,
 		LastTransitionTime: now,
 	})
 	if err := r.Client.SubResource("approval").Update(ctx, csr); err != nil {
-		return fmt.Errorf("writing the ruling: %w", err)
+		return fmt.Errorf("writing the decision: %w", err)
 	}
-	r.told(request, ruling)
-	rulings.WithLabelValues(csr.Spec.SignerName, ruling.Reason).Inc()
-	log.FromContext(ctx).Info("Certificate request judged", "requestor", csr.Spec.Username, "signer", csr.Spec.SignerName,
-		"condition", kind, "reason", ruling.Reason, "explanation", ruling.Message)
+	r.recordDecisionEvent(request, decision)
+	decisionsTotal.WithLabelValues(csr.Spec.SignerName, decision.Reason).Inc()
+	log.FromContext(ctx).Info("Decided on certificate request", "requestor", csr.Spec.Username, "signer", csr.Spec.SignerName,
+		"condition", kind, "reason", decision.Reason, "explanation", decision.Message)
 	return nil
 }
 
-// revokeSpent deletes the token of a request whose certificate was issued, once the
-// kubelet has had the time to fetch it.
-func (r *Reconciler) revokeSpent(ctx context.Context, csr *certificatesv1.CertificateSigningRequest) (reconcile.Result, error) {
-	if !byBootstrapToken(csr) || len(csr.Status.Certificate) == 0 {
+// revokeUsedToken revokes the token of a request whose certificate was issued, once the kubelet
+// has had the time to fetch it.
+func (r *Reconciler) revokeUsedToken(ctx context.Context, csr *certificatesv1.CertificateSigningRequest) (reconcile.Result, error) {
+	if !isByBootstrapToken(csr) || len(csr.Status.Certificate) == 0 {
 		return reconcile.Result{}, nil
 	}
 	now := r.Now()
 	if now.After(csr.CreationTimestamp.Add(bootstraptoken.Lifetime)) {
-		return reconcile.Result{}, nil // it has expired by itself
+		return reconcile.Result{}, nil // The token has expired.
 	}
-	due := condition(csr, certificatesv1.CertificateApproved).LastUpdateTime.Add(fetchGrace)
+	due := findCondition(csr, certificatesv1.CertificateApproved).LastUpdateTime.Add(fetchGrace)
 	if wait := due.Sub(now); wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
 	return reconcile.Result{}, r.Tokens.RevokeID(ctx, strings.TrimPrefix(csr.Spec.Username, bootstrapUserPrefix))
 }
 
-func condition(csr *certificatesv1.CertificateSigningRequest, kind certificatesv1.RequestConditionType) *certificatesv1.CertificateSigningRequestCondition {
+func findCondition(csr *certificatesv1.CertificateSigningRequest, kind certificatesv1.RequestConditionType) *certificatesv1.CertificateSigningRequestCondition {
 	for i := range csr.Status.Conditions {
 		if csr.Status.Conditions[i].Type == kind {
 			return &csr.Status.Conditions[i]

@@ -33,21 +33,21 @@ func encode(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
 }
 
-// office is a Reconciler over an API server in memory.
-type office struct {
+// fixture is a Reconciler over an API server in memory.
+type fixture struct {
 	*Reconciler
 	t        *testing.T
 	recorder *events.FakeRecorder
 	now      time.Time
-	// log tells the writes, in order.
+	// log holds the writes, in order.
 	log []string
-	// failures are answers to writes, by what log would tell; each is given once.
+	// failures are the errors of writes, by their entry in the log. Each is returned once.
 	failures map[string]error
 }
 
-func open(t *testing.T, objects ...client.Object) *office {
+func newFixture(t *testing.T, objects ...client.Object) *fixture {
 	t.Helper()
-	o := &office{t: t, now: noon.Add(time.Minute), recorder: events.NewFakeRecorder(10), failures: map[string]error{}}
+	o := &fixture{t: t, now: noon.Add(time.Minute), recorder: events.NewFakeRecorder(10), failures: map[string]error{}}
 	c := fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.MesosNode{}).
 		WithInterceptorFuncs(interceptor.Funcs{
@@ -67,7 +67,7 @@ func open(t *testing.T, objects ...client.Object) *office {
 	return o
 }
 
-func (o *office) write(what string, do func() error) error {
+func (o *fixture) write(what string, do func() error) error {
 	o.log = append(o.log, what)
 	if err := o.failures[what]; err != nil {
 		delete(o.failures, what)
@@ -76,8 +76,8 @@ func (o *office) write(what string, do func() error) error {
 	return do()
 }
 
-// reconcile looks at a request, and returns when to look again.
-func (o *office) reconcile(csr client.Object) time.Duration {
+// reconcile reconciles a request, and returns the delay until it is to be reconciled again.
+func (o *fixture) reconcile(csr client.Object) time.Duration {
 	o.t.Helper()
 	result, err := o.Reconcile(context.Background(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(csr)})
 	if err != nil {
@@ -86,15 +86,15 @@ func (o *office) reconcile(csr client.Object) time.Duration {
 	return result.RequeueAfter
 }
 
-func (o *office) get(object client.Object, name string) {
+func (o *fixture) get(object client.Object, name string) {
 	o.t.Helper()
 	if err := o.Client.Get(context.Background(), client.ObjectKey{Name: name}, object); err != nil {
 		o.t.Fatal(err)
 	}
 }
 
-// conditions of a request, as type and reason.
-func (o *office) conditions(name string) []string {
+// conditions returns the conditions of a request, as type and reason.
+func (o *fixture) conditions(name string) []string {
 	o.t.Helper()
 	var csr certificatesv1.CertificateSigningRequest
 	o.get(&csr, name)
@@ -105,10 +105,10 @@ func (o *office) conditions(name string) []string {
 	return out
 }
 
-func TestTheTokenIsSpentBeforeItsRequestIsApproved(t *testing.T) {
-	a := bootstrapping()
+func TestTheUseOfATokenIsRecordedBeforeItsRequestIsApproved(t *testing.T) {
+	a := newFirstRequest()
 	csr := a.signed(t)
-	o := open(t, csr, a.node)
+	o := newFixture(t, csr, a.node)
 	o.reconcile(csr)
 	if diff := cmp.Diff([]string{"patch status", "update approval"}, o.log); diff != "" {
 		t.Errorf("writes (-want +got):\n%s", diff)
@@ -124,10 +124,10 @@ func TestTheTokenIsSpentBeforeItsRequestIsApproved(t *testing.T) {
 }
 
 func TestATokenIsGoodForOneRequest(t *testing.T) {
-	first, second := bootstrapping(), bootstrapping()
+	first, second := newFirstRequest(), newFirstRequest()
 	second.csr.Name = "node-csr-2"
 	one, two := first.signed(t), second.signed(t)
-	o := open(t, one, two, first.node)
+	o := newFixture(t, one, two, first.node)
 	o.reconcile(one)
 	o.reconcile(two)
 	if diff := cmp.Diff([]string{"Denied " + v1alpha1.ReasonTokenSpent}, o.conditions(two.Name)); diff != "" {
@@ -135,10 +135,10 @@ func TestATokenIsGoodForOneRequest(t *testing.T) {
 	}
 }
 
-func TestACrashBeforeTheApprovalCostsNothing(t *testing.T) {
-	a := bootstrapping()
+func TestAnApprovalThatFailedIsRepeated(t *testing.T) {
+	a := newFirstRequest()
 	csr := a.signed(t)
-	o := open(t, csr, a.node)
+	o := newFixture(t, csr, a.node)
 	o.failures["update approval"] = apierrors.NewInternalError(context.DeadlineExceeded)
 	if _, err := o.Reconcile(context.Background(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(csr)}); err == nil {
 		t.Fatal("the failure was swallowed")
@@ -150,9 +150,9 @@ func TestACrashBeforeTheApprovalCostsNothing(t *testing.T) {
 }
 
 func TestNothingIsApprovedOnARecordThatHasChanged(t *testing.T) {
-	a := bootstrapping()
+	a := newFirstRequest()
 	csr := a.signed(t)
-	o := open(t, csr, a.node)
+	o := newFixture(t, csr, a.node)
 	o.failures["patch status"] = apierrors.NewConflict(schema.GroupResource{Resource: "mesosnodes"}, nodeName, nil)
 	if again := o.reconcile(csr); again != conflictRetry {
 		t.Errorf("looked at again after %s, want %s", again, conflictRetry)
@@ -163,12 +163,12 @@ func TestNothingIsApprovedOnARecordThatHasChanged(t *testing.T) {
 }
 
 func TestNothingIsDeniedBecauseACacheLags(t *testing.T) {
-	a := bootstrapping()
+	a := newFirstRequest()
 	csr := a.signed(t)
-	o := open(t, csr, a.node)
+	o := newFixture(t, csr, a.node)
 	stale := a.node.DeepCopy()
 	stale.Status.Task = nil
-	cache := open(t, csr, stale)
+	cache := newFixture(t, csr, stale)
 	o.Reconciler.Client = interceptor.NewClient(o.Reconciler.Client.(client.WithWatch), interceptor.Funcs{
 		Get: func(ctx context.Context, _ client.WithWatch, key client.ObjectKey, into client.Object, opts ...client.GetOption) error {
 			return cache.Client.Get(ctx, key, into, opts...)
@@ -179,16 +179,16 @@ func TestNothingIsDeniedBecauseACacheLags(t *testing.T) {
 	if err := o.Live.Get(context.Background(), client.ObjectKeyFromObject(csr), &got); err != nil {
 		t.Fatal(err)
 	}
-	if condition(&got, certificatesv1.CertificateApproved) == nil {
+	if findCondition(&got, certificatesv1.CertificateApproved) == nil {
 		t.Errorf("the request was not approved: %+v", got.Status.Conditions)
 	}
 }
 
 func TestADenialSaysWhyOnTheMesosNode(t *testing.T) {
-	a := bootstrapping()
+	a := newFirstRequest()
 	a.certificate.Subject.Organization = []string{"system:masters"}
 	csr := a.signed(t)
-	o := open(t, csr, a.node)
+	o := newFixture(t, csr, a.node)
 	o.reconcile(csr)
 	if diff := cmp.Diff([]string{"Denied " + v1alpha1.ReasonSubjectMismatch}, o.conditions(csr.Name)); diff != "" {
 		t.Errorf("conditions (-want +got):\n%s", diff)
@@ -202,16 +202,16 @@ func TestADenialSaysWhyOnTheMesosNode(t *testing.T) {
 }
 
 func TestRequestsOfOthersAreLeftAlone(t *testing.T) {
-	a := renewing()
+	a := newRenewal()
 	csr := a.signed(t)
-	o := open(t, csr)
+	o := newFixture(t, csr)
 	o.reconcile(csr)
 	if len(o.log) > 0 || o.conditions(csr.Name) != nil {
 		t.Errorf("wrote %v", o.log)
 	}
 }
 
-func TestASpentTokenIsRevoked(t *testing.T) {
+func TestAUsedTokenIsRevoked(t *testing.T) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "bootstrap-token-" + tokenID}}
 	tests := map[string]struct {
 		issued  bool
@@ -226,9 +226,9 @@ func TestASpentTokenIsRevoked(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			a := bootstrapping()
+			a := newFirstRequest()
 			csr := approved(a.signed(t), noon.Add(time.Minute), test.issued)
-			o := open(t, csr, a.node, secret.DeepCopy())
+			o := newFixture(t, csr, a.node, secret.DeepCopy())
 			o.now = test.at
 			if again := o.reconcile(csr); again != test.again {
 				t.Errorf("looked at again after %s, want %s", again, test.again)
@@ -242,10 +242,10 @@ func TestASpentTokenIsRevoked(t *testing.T) {
 }
 
 func TestAnotherSignersTokenIsNotTouched(t *testing.T) {
-	a := bootstrapping()
+	a := newFirstRequest()
 	a.csr.Spec.Groups = []string{"system:bootstrappers"}
 	csr := approved(a.signed(t), noon, true)
-	o := open(t, csr, a.node)
+	o := newFixture(t, csr, a.node)
 	o.now = noon.Add(5 * time.Minute)
 	o.reconcile(csr)
 	if len(o.log) > 0 {
@@ -254,7 +254,7 @@ func TestAnotherSignersTokenIsNotTouched(t *testing.T) {
 }
 
 func TestARequestThatIsGoneIsNoError(t *testing.T) {
-	a := bootstrapping()
+	a := newFirstRequest()
 	csr := a.signed(t)
 	gone := apierrors.NewNotFound(schema.GroupResource{Group: "certificates.k8s.io", Resource: "certificatesigningrequests"}, csr.Name)
 	tests := map[string]struct {
@@ -267,7 +267,7 @@ func TestARequestThatIsGoneIsNoError(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			o := open(t, test.objects...)
+			o := newFixture(t, test.objects...)
 			for write, err := range test.failures {
 				o.failures[write] = err
 			}

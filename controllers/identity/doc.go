@@ -1,13 +1,12 @@
-// Package identity decides who may call itself a node. It issues each launch one
-// bootstrap token, and approves the certificate signing requests of kubelets: the
-// first, made with that token, the renewals, and those for serving certificates.
+// Package identity is the controller of certificate signing requests: it decides which
+// kubelets may identify themselves as nodes. It approves the first request of a kubelet, made
+// with a bootstrap token, its renewals, and its requests for serving certificates.
 //
-// What a request may ask for is read from the MesosNode alone, which was written
-// before anything was launched: name, token, agent address, time. Requests that have
-// nothing to do with a MesosNode are left to others; those that have and do not match
-// are denied with a reason. [Judge] decides, without client or clock; the Reconciler
-// acts.
+// What a request may ask for comes from the MesosNode alone, which was written before anything
+// was launched: name, token, agent address, time. Requests that do not concern a MesosNode are
+// left to others. Requests that do, and do not match it, are denied with a reason. [Evaluate]
+// decides, without client or clock. The Reconciler acts.
 //
-// It knows nothing of Mesos. The framework controller issues tokens through it, the
-// node controller revokes them, and cmd/operator gives the Reconciler to the manager.
+// The package knows nothing of Mesos but the states of a task. Tokens are made by
+// controllers/bootstraptoken. controllers/setup.go makes the Reconciler.
 package identity

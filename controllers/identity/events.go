@@ -6,24 +6,24 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-// told tells of a ruling on the MesosNode that it is about, if there is one, and on
-// the request itself otherwise.
-func (r *Reconciler) told(request Request, ruling Ruling) {
+// recordDecisionEvent records a decision on the MesosNode of the request, or on the request
+// itself if there is no MesosNode.
+func (r *Reconciler) recordDecisionEvent(request Request, decision Decision) {
 	kind, reason, action := corev1.EventTypeNormal, v1alpha1.EventCSRApproved, "Approving"
-	if ruling.Decision == Deny {
+	if decision.Outcome == Deny {
 		kind, reason, action = corev1.EventTypeWarning, v1alpha1.EventCSRDenied, "Denying"
 	}
 	if request.Node == nil {
-		r.Recorder.Eventf(request.CSR, nil, kind, reason, action, "%s: %s", ruling.Reason, ruling.Message)
+		r.Recorder.Eventf(request.CSR, nil, kind, reason, action, "%s: %s", decision.Reason, decision.Message)
 		return
 	}
 	r.Recorder.Eventf(request.Node, request.CSR, kind, reason, action,
-		"Request %s to %s: %s.", request.CSR.Name, request.CSR.Spec.SignerName, explained(ruling))
+		"Request %s to %s: %s.", request.CSR.Name, request.CSR.Spec.SignerName, explain(decision))
 }
 
-func explained(ruling Ruling) string {
-	if ruling.Decision == Approve {
+func explain(decision Decision) string {
+	if decision.Outcome == Approve {
 		return "approved"
 	}
-	return ruling.Reason + ", " + ruling.Message
+	return decision.Reason + ", " + decision.Message
 }

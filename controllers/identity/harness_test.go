@@ -20,7 +20,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-// noon is when the intent to launch was written.
+// noon is the time at which the intent to launch was written.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 const (
@@ -32,16 +32,16 @@ const (
 // key signs all requests of a test run: making one takes longer than all tests.
 var key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 
-// application is what a kubelet asks, as it is changed by a test, then signed.
-type application struct {
+// testRequest is the request of a kubelet, which a test changes and then signs.
+type testRequest struct {
 	certificate x509.CertificateRequest
 	csr         certificatesv1.CertificateSigningRequest
 	node        *v1alpha1.MesosNode
 }
 
-// bootstrapping is the first request of a kubelet, in order.
-func bootstrapping() *application {
-	a := &application{node: newNode()}
+// newFirstRequest returns a valid first request of a kubelet.
+func newFirstRequest() *testRequest {
+	a := &testRequest{node: newNode()}
 	a.certificate.Subject = pkix.Name{CommonName: "system:node:" + nodeName, Organization: []string{"system:nodes"}}
 	a.csr.Name = "node-csr-1"
 	a.csr.CreationTimestamp = metav1.NewTime(noon.Add(time.Minute))
@@ -54,9 +54,9 @@ func bootstrapping() *application {
 	return a
 }
 
-// renewing is the request of a kubelet whose certificate runs out.
-func renewing() *application {
-	a := bootstrapping()
+// newRenewal returns the request of a kubelet whose certificate expires soon.
+func newRenewal() *testRequest {
+	a := newFirstRequest()
 	a.csr.Name = "csr-renewal"
 	a.csr.CreationTimestamp = metav1.NewTime(noon.Add(300 * 24 * time.Hour))
 	a.csr.Spec.Username = "system:node:" + nodeName
@@ -66,9 +66,9 @@ func renewing() *application {
 	return a
 }
 
-// serving is the request of a kubelet that needs a certificate for its own API.
-func serving() *application {
-	a := renewing()
+// newServingRequest returns the request of a kubelet that needs a certificate for its own API.
+func newServingRequest() *testRequest {
+	a := newRenewal()
 	a.csr.Name = "csr-serving"
 	a.csr.Spec.SignerName = certificatesv1.KubeletServingSignerName
 	a.csr.Spec.Usages = []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageServerAuth}
@@ -90,8 +90,8 @@ func newNode() *v1alpha1.MesosNode {
 	}
 }
 
-// signed is the application as the API server holds it.
-func (a *application) signed(t *testing.T) *certificatesv1.CertificateSigningRequest {
+// signed returns the request as the API server stores it.
+func (a *testRequest) signed(t *testing.T) *certificatesv1.CertificateSigningRequest {
 	t.Helper()
 	der, err := x509.CreateCertificateRequest(rand.Reader, &a.certificate, key)
 	if err != nil {

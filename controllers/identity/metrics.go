@@ -5,9 +5,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-var rulings = prometheus.NewCounterVec(prometheus.CounterOpts{
+var decisionsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "k8sm_certificate_rulings_total",
 	Help: "Certificate signing requests that were approved or denied, by signer and reason.",
 }, []string{"signer", "reason"})
 
-func init() { metrics.Registry.MustRegister(rulings) }
+func init() { metrics.Registry.MustRegister(decisionsTotal) }
