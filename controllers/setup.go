@@ -22,6 +22,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/mesosframework"
 	"github.com/k8sm/k8sm/controllers/mesosnode"
 	"github.com/k8sm/k8sm/controllers/mesosnodepool"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/controllers/sessions"
 	"github.com/k8sm/k8sm/mesos/session"
@@ -35,7 +36,7 @@ type Options struct {
 	// Hostname of the operator, as shown in Mesos.
 	Hostname string
 	// NodeDefaults are what every node is given.
-	NodeDefaults mesosframework.NodeDefaults
+	NodeDefaults nodetemplate.NodeDefaults
 	// Now is the clock.
 	Now func() time.Time
 	// Metrics that the sessions with Mesos count in.

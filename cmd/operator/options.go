@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
-	"github.com/k8sm/k8sm/controllers/mesosframework"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 )
 
 // defaultNamespace is the operator's when nothing tells which it is.
@@ -90,8 +90,8 @@ func (o options) check(rest []string) error {
 }
 
 // nodeDefaults are what nodes are given, out of the options and the operator's own access.
-func (o options) nodeDefaults(access *rest.Config) (mesosframework.NodeDefaults, error) {
-	out := mesosframework.NodeDefaults{
+func (o options) nodeDefaults(access *rest.Config) (nodetemplate.NodeDefaults, error) {
+	out := nodetemplate.NodeDefaults{
 		APIServer:     o.nodeAPIServer,
 		ClusterDNS:    o.clusterDNS,
 		ClusterDomain: o.clusterDomain,
@@ -118,7 +118,7 @@ func (o options) nodeDefaults(access *rest.Config) (mesosframework.NodeDefaults,
 			return out, fmt.Errorf("reading --node-runtime: %w", err)
 		}
 	}
-	if out.Runtime, err = mesosframework.ParseRuntime(runtime); err != nil {
+	if out.Runtime, err = nodetemplate.ParseRuntime(runtime); err != nil {
 		return out, fmt.Errorf("reading --node-runtime %s: %w", o.nodeRuntimeFile, err)
 	}
 	return out, nil

@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/mesosframework"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 )
 
 const digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -81,28 +81,28 @@ func TestSupplies(t *testing.T) {
 		return path
 	}
 	runtime := write("runtime.yaml", "containerRuntime: none\nartifacts: [{name: executor, uri: 'file:///e', sha256: "+digest+"}]\n")
-	wanted := mesosframework.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{{Name: "executor", Type: "Binary", URI: "file:///e", SHA256: digest}}}
+	wanted := nodetemplate.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{{Name: "executor", Type: "Binary", URI: "file:///e", SHA256: digest}}}
 	tests := map[string]struct {
 		arguments []string
 		access    rest.Config
-		want      mesosframework.NodeDefaults
+		want      nodetemplate.NodeDefaults
 		err       string
 	}{
 		"what the operator itself uses": {
 			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("its own")}},
-			want: mesosframework.NodeDefaults{Runtime: mesosframework.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
+			want: nodetemplate.NodeDefaults{Runtime: nodetemplate.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
 				CAData: []byte("its own"), ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm"},
 		},
 		"what a service account's file says": {
 			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAFile: write("sa.crt", "from a file")}},
-			want: mesosframework.NodeDefaults{Runtime: mesosframework.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
+			want: nodetemplate.NodeDefaults{Runtime: nodetemplate.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
 				CAData: []byte("from a file"), ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm"},
 		},
 		"what the command line says": {
 			arguments: []string{"--node-api-server=https://k8s.example:6443", "--node-api-server-ca=" + write("ca.crt", "theirs"),
 				"--node-runtime=" + runtime, "--cluster-dns=10.96.0.10, fd00::a", "--cluster-domain=example.org", "--node-state-dir=/srv/k8sm"},
 			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("its own")}},
-			want: mesosframework.NodeDefaults{Runtime: wanted, APIServer: "https://k8s.example:6443", CAData: []byte("theirs"),
+			want: nodetemplate.NodeDefaults{Runtime: wanted, APIServer: "https://k8s.example:6443", CAData: []byte("theirs"),
 				ClusterDNS: []string{"10.96.0.10", "fd00::a"}, ClusterDomain: "example.org", StateDir: "/srv/k8sm"},
 		},
 		"a runtime file that is not there": {

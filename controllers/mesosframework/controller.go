@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/sessions"
 	"github.com/k8sm/k8sm/controllers/taskrecord"
 	"github.com/k8sm/k8sm/mesos/session"
@@ -34,7 +35,7 @@ type Options struct {
 	// Tokens issues and revokes bootstrap tokens.
 	Tokens taskrecord.Tokens
 	// NodeDefaults are what the operator gives to every node.
-	NodeDefaults NodeDefaults
+	NodeDefaults nodetemplate.NodeDefaults
 	// Recorder records events.
 	Recorder events.EventRecorder
 	// Now is the clock.

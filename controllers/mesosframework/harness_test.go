@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/bootstraptoken"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/sessions"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
@@ -33,8 +33,7 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 const (
 	nodeName = "general-x7k2p"
 	taskID   = "general-x7k2p.0f1e2d3c.1"
-	digest1  = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-	digest2  = "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"
+	digest   = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 )
 
 // fakeSession is a session whose state a test sets.
@@ -278,8 +277,6 @@ func newFramework(name string, changes ...func(*v1alpha1.MesosFramework)) *v1alp
 	return f
 }
 
-const staticPod = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"agent"},"spec":{"containers":[{"name":"main","image":"example/agent:1"}]}}`
-
 func newNode(changes ...func(*v1alpha1.MesosNode)) *v1alpha1.MesosNode {
 	n := &v1alpha1.MesosNode{
 		ObjectMeta: metav1.ObjectMeta{
@@ -288,20 +285,10 @@ func newNode(changes ...func(*v1alpha1.MesosNode)) *v1alpha1.MesosNode {
 		},
 		Spec: v1alpha1.MesosNodeSpec{
 			FrameworkRef: v1alpha1.FrameworkReference{Name: "default"},
-			Template: v1alpha1.NodeTemplate{
-				Metadata: v1alpha1.NodeTemplateMetadata{Labels: map[string]string{"team": "data"}},
-				Spec: v1alpha1.NodeTemplateSpec{
-					Resources: v1alpha1.NodeResources{CPU: resource.MustParse("4"), Memory: resource.MustParse("16Gi")},
-					Overhead:  v1alpha1.NodeOverhead{CPU: resource.MustParse("100m"), Memory: resource.MustParse("256Mi")},
-					Taints:    []v1alpha1.Taint{{Key: "dedicated", Value: "data", Effect: corev1.TaintEffectNoSchedule}},
-
-					Kubelet: v1alpha1.NodeKubelet{
-						Config:     &runtime.RawExtension{Raw: []byte(`{"maxPods": 30}`)},
-						StaticPods: []runtime.RawExtension{{Raw: []byte(staticPod)}},
-					},
-					StartupTaints: []v1alpha1.Taint{{Key: "example.com/agent-not-ready", Effect: corev1.TaintEffectNoExecute}},
-				},
-			},
+			Template: v1alpha1.NodeTemplate{Spec: v1alpha1.NodeTemplateSpec{
+				Resources: v1alpha1.NodeResources{CPU: resource.MustParse("4"), Memory: resource.MustParse("16Gi")},
+				Overhead:  v1alpha1.NodeOverhead{CPU: resource.MustParse("100m"), Memory: resource.MustParse("256Mi")},
+			}},
 		},
 		Status: v1alpha1.MesosNodeStatus{Attempt: 1},
 	}
@@ -311,11 +298,11 @@ func newNode(changes ...func(*v1alpha1.MesosNode)) *v1alpha1.MesosNode {
 	return n
 }
 
-func nodeDefaults() NodeDefaults {
-	return NodeDefaults{
-		Runtime: Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{
-			{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: "http://files.example/k8sm/executor?v=1", SHA256: digest1},
-			{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/kubelet", SHA256: digest2},
+func nodeDefaults() nodetemplate.NodeDefaults {
+	return nodetemplate.NodeDefaults{
+		Runtime: nodetemplate.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{
+			{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/executor", SHA256: digest},
+			{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/kubelet", SHA256: digest},
 		}},
 		APIServer: "https://kubernetes.example:6443", CAData: []byte("a certificate"),
 		ClusterDNS: []string{"10.96.0.10"}, ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm",

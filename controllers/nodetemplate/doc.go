@@ -1,7 +1,8 @@
-// Package nodetemplate says what is wrong with a node template beyond what its schema can say,
-// and makes of it what a node is launched with.
+// Package nodetemplate checks node templates beyond what their schema can check, and builds
+// from a template and the operator's defaults what a node is launched with.
 //
-// It decides and does nothing: it knows no client, and neither which pool a template is of
-// nor what becomes of the answer. The controllers of pools and nodes ask it before anything
-// is made of a template, the framework's when it makes the launch message.
+// It is pure: it knows no client and no clock, neither which pool a template belongs to nor
+// what follows from an answer. The controllers of pools and nodes call [Check] before anything
+// is made of a template. controllers/taskrecord calls [NodeDefaults.Payload] when a node is
+// about to be launched. cmd/operator calls [ParseRuntime] for its --node-runtime file.
 package nodetemplate

@@ -22,7 +22,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers"
-	"github.com/k8sm/k8sm/controllers/mesosframework"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/mesos/mesostest"
 )
 
@@ -53,8 +53,8 @@ func startOperator() {
 	Expect(controllers.Setup(mgr, controllers.Options{
 		Namespace: namespace,
 		Hostname:  "operator-0",
-		NodeDefaults: mesosframework.NodeDefaults{
-			Runtime: mesosframework.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{
+		NodeDefaults: nodetemplate.NodeDefaults{
+			Runtime: nodetemplate.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{
 				{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/executor", SHA256: digest},
 				{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/kubelet", SHA256: digest},
 			}},

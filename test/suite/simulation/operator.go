@@ -27,7 +27,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers"
-	"github.com/k8sm/k8sm/controllers/mesosframework"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/sessions"
 	"github.com/k8sm/k8sm/mesos/session"
 )
@@ -54,8 +54,8 @@ func newMapper() meta.RESTMapper {
 }
 
 // nodeDefaults are what nodes are given: names of things that nobody fetches here.
-var nodeDefaults = mesosframework.NodeDefaults{
-	Runtime: mesosframework.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{
+var nodeDefaults = nodetemplate.NodeDefaults{
+	Runtime: nodetemplate.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{
 		{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/executor", SHA256: digest},
 		{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/kubelet", SHA256: digest},
 	}},

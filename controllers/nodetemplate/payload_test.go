@@ -1,4 +1,4 @@
-package mesosframework
+package nodetemplate
 
 import (
 	"encoding/json"
@@ -47,7 +47,7 @@ func TestPayload(t *testing.T) {
 		CPUs: 4, MemMiB: 16384, OverheadCPUs: 0.1, OverheadMemMiB: 256,
 		Address: "10.1.2.3", KubeletPort: 31000, StreamPort: 31001,
 		KubeletConfig: []byte(`{"maxPods":30}`),
-		StaticPods:    []json.RawMessage{[]byte(staticPod)},
+		StaticPods:    []json.RawMessage{[]byte(staticPodJSON)},
 		ClusterDNS:    []string{"10.96.0.10"}, ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm",
 		ContainerRuntime: "none",
 		Artifacts: []nodeapi.Artifact{
@@ -91,7 +91,7 @@ func TestATemplateChoosesRuntimeAndNetwork(t *testing.T) {
 			n, s := launched(), nodeDefaults()
 			s.Runtime.RuntimeSocket, s.Runtime.CNI = test.operator.RuntimeSocket, test.operator.CNI
 			n.Spec.Template.Spec.Runtime.RuntimeSocket, n.Spec.Template.Spec.Runtime.CNI = test.template.RuntimeSocket, test.template.CNI
-			message, err := launch(n, newIntent(), s, token)
+			message, err := s.launchSpec(n, newIntent(), token)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,129 +170,6 @@ func TestPayloadRefuses(t *testing.T) {
 			_, err := defaults.Payload(n, intent, token)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
-			}
-		})
-	}
-}
-
-func TestParseRuntime(t *testing.T) {
-	good := "artifacts: [{name: executor, uri: 'file:///opt/executor', sha256: " + digest1 + "}]"
-	runtime, err := ParseRuntime([]byte(good))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := Runtime{ContainerRuntime: "containerd", Artifacts: []v1alpha1.Artifact{
-		{Name: "executor", Type: "Binary", URI: "file:///opt/executor", SHA256: digest1}}}
-	if diff := cmp.Diff(want, runtime); diff != "" {
-		t.Errorf("runtime (-want +got):\n%s", diff)
-	}
-	for text, want := range map[string]string{
-		"containerRuntime: docker":                              `containerRuntime is "docker"`,
-		"cni: Calico":                                           `cni is "Calico"`,
-		"runtimeSocket: containerd.sock":                        `runtimeSocket is "containerd.sock"`,
-		"{containerRuntime: none, runtimeSocket: /c.sock}":      "or containerRuntime is not",
-		"mirror: mirror.internal":                               `mirror "mirror.internal" is not an http, https or file URL`,
-		"mirror: https://m/?x=y":                                "without a query",
-		"cacheSize: 10":                                         "cacheSize 10 is less than 1Mi",
-		"cacheSize: many":                                       "parsing the node runtime",
-		"artefacts: []":                                         `unknown field "artefacts"`,
-		"artifacts: [{name: a, uri: 'file:///a', sha256: abc}]": "sha256 of 64",
-		"artifacts: [{name: a, uri: \"file:///it's\", sha256: " + digest1 + "}]":                      "which Mesos does not fetch",
-		"artifacts: [{name: a, uri: 'file:///a\\b', sha256: " + digest1 + "}]":                        "which Mesos does not fetch",
-		"artifacts: [{uri: 'file:///a', sha256: " + digest1 + "}]":                                    `the name "" is empty`,
-		"artifacts: [{name: a, type: Zip, uri: 'file:///a', sha256: " + digest1 + "}]":                `the type "Zip"`,
-		good + "\ncontainerRuntime: [":                                                                "parsing the node runtime",
-		strings.Replace(good, "}]", "}, {name: executor, uri: 'file:///b', sha256: "+digest2+"}]", 1): "there twice",
-	} {
-		if _, err := ParseRuntime([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s\ngot %v, want %q", text, err, want)
-		}
-	}
-}
-
-func TestMissing(t *testing.T) {
-	binary := func(names ...string) (out []v1alpha1.Artifact) {
-		for _, name := range names {
-			out = append(out, v1alpha1.Artifact{Name: name, Type: v1alpha1.ArtifactBinary})
-		}
-		return out
-	}
-	archive := v1alpha1.Artifact{Name: "all", Type: v1alpha1.ArtifactArchive}
-	tests := map[string]struct {
-		operator Runtime
-		pool     []v1alpha1.Artifact
-		want     []string
-	}{
-		"nobody supplies anything": {
-			operator: Runtime{ContainerRuntime: "containerd"},
-			want:     []string{"executor", "kubelet", "containerd", "containerd-shim-runc-v2", "runc", "bridge", "host-local", "loopback", "portmap"},
-		},
-		"the pool supplies what the operator lacks": {
-			operator: Runtime{ContainerRuntime: "none", Artifacts: binary("executor")},
-			pool:     binary("kubelet"),
-			want:     []string{},
-		},
-		"what is in an archive is not known": {
-			operator: Runtime{ContainerRuntime: "containerd", Artifacts: append(binary("executor"), archive)},
-			want:     []string{},
-		},
-		"the executor is in no archive": {
-			operator: Runtime{ContainerRuntime: "containerd", Artifacts: []v1alpha1.Artifact{archive}},
-			want:     []string{"executor"},
-		},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			got := test.operator.Missing(v1alpha1.NodeRuntime{Artifacts: test.pool})
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("missing (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestAPoolOverridesByName(t *testing.T) {
-	operator := nodeDefaults().Runtime
-	merged := operator.with(v1alpha1.NodeRuntime{SandboxImage: "pause:1", Artifacts: []v1alpha1.Artifact{
-		{Name: "kubelet", Type: "Binary", URI: "file:///opt/kubelet-1.36", SHA256: digest1},
-		{Name: "tool", Type: "Binary", URI: "file:///opt/tool", SHA256: digest2},
-	}})
-	var got []string
-	for _, a := range merged.Artifacts {
-		got = append(got, a.Name+" "+a.URI)
-	}
-	want := []string{"executor http://files.example/k8sm/executor?v=1", "kubelet file:///opt/kubelet-1.36", "tool file:///opt/tool"}
-	if diff := cmp.Diff(want, got); diff != "" || merged.SandboxImage != "pause:1" {
-		t.Errorf("image %q, artifacts (-want +got):\n%s", merged.SandboxImage, diff)
-	}
-	if operator.artifact("kubelet").URI != "file:///opt/kubelet" {
-		t.Error("the operator's own runtime was changed")
-	}
-}
-
-func TestKubeletOfATemplate(t *testing.T) {
-	sum := strings.Repeat("a", 64)
-	own := v1alpha1.Artifact{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "https://example.com/1", SHA256: sum}
-	other := v1alpha1.Artifact{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "https://example.com/2", SHA256: sum}
-	archive := v1alpha1.Artifact{Name: "node", Type: v1alpha1.ArtifactArchive, URI: "https://example.com/3", SHA256: sum}
-	mirrored := other
-	mirrored.URI = "file:///mirror/example.com/2"
-	type artifacts = []v1alpha1.Artifact
-	tests := map[string]struct {
-		runtime  Runtime
-		template artifacts
-		want     *v1alpha1.Artifact
-	}{
-		"the operator's":                {runtime: Runtime{Artifacts: artifacts{archive, own}}, want: &own},
-		"the pool's own comes first":    {runtime: Runtime{Artifacts: artifacts{own}}, template: artifacts{other}, want: &other},
-		"it is fetched from the mirror": {runtime: Runtime{Mirror: "file:///mirror"}, template: artifacts{other}, want: &mirrored},
-		"none by itself in an archive":  {runtime: Runtime{Artifacts: artifacts{archive}}},
-		"an archive of that name":       {template: artifacts{{Name: "kubelet", Type: v1alpha1.ArtifactArchive}}},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, tc.runtime.Kubelet(v1alpha1.NodeRuntime{Artifacts: tc.template})); diff != "" {
-				t.Errorf("kubelet (-want +got):\n%s", diff)
 			}
 		})
 	}

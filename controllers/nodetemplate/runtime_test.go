@@ -1,0 +1,98 @@
+package nodetemplate
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+func TestMissing(t *testing.T) {
+	binary := func(names ...string) (out []v1alpha1.Artifact) {
+		for _, name := range names {
+			out = append(out, v1alpha1.Artifact{Name: name, Type: v1alpha1.ArtifactBinary})
+		}
+		return out
+	}
+	archive := v1alpha1.Artifact{Name: "all", Type: v1alpha1.ArtifactArchive}
+	tests := map[string]struct {
+		operator Runtime
+		pool     []v1alpha1.Artifact
+		want     []string
+	}{
+		"nobody supplies anything": {
+			operator: Runtime{ContainerRuntime: "containerd"},
+			want:     []string{"executor", "kubelet", "containerd", "containerd-shim-runc-v2", "runc", "bridge", "host-local", "loopback", "portmap"},
+		},
+		"the pool supplies what the operator lacks": {
+			operator: Runtime{ContainerRuntime: "none", Artifacts: binary("executor")},
+			pool:     binary("kubelet"),
+			want:     []string{},
+		},
+		"what is in an archive is not known": {
+			operator: Runtime{ContainerRuntime: "containerd", Artifacts: append(binary("executor"), archive)},
+			want:     []string{},
+		},
+		"the executor is in no archive": {
+			operator: Runtime{ContainerRuntime: "containerd", Artifacts: []v1alpha1.Artifact{archive}},
+			want:     []string{"executor"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := test.operator.Missing(v1alpha1.NodeRuntime{Artifacts: test.pool})
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("missing (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAPoolOverridesByName(t *testing.T) {
+	operator := nodeDefaults().Runtime
+	merged := operator.merge(v1alpha1.NodeRuntime{SandboxImage: "pause:1", Artifacts: []v1alpha1.Artifact{
+		{Name: "kubelet", Type: "Binary", URI: "file:///opt/kubelet-1.36", SHA256: digest1},
+		{Name: "tool", Type: "Binary", URI: "file:///opt/tool", SHA256: digest2},
+	}})
+	var got []string
+	for _, a := range merged.Artifacts {
+		got = append(got, a.Name+" "+a.URI)
+	}
+	want := []string{"executor http://files.example/k8sm/executor?v=1", "kubelet file:///opt/kubelet-1.36", "tool file:///opt/tool"}
+	if diff := cmp.Diff(want, got); diff != "" || merged.SandboxImage != "pause:1" {
+		t.Errorf("image %q, artifacts (-want +got):\n%s", merged.SandboxImage, diff)
+	}
+	if operator.artifact("kubelet").URI != "file:///opt/kubelet" {
+		t.Error("the operator's own runtime was changed")
+	}
+}
+
+func TestKubeletOfATemplate(t *testing.T) {
+	sum := strings.Repeat("a", 64)
+	own := v1alpha1.Artifact{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "https://example.com/1", SHA256: sum}
+	other := v1alpha1.Artifact{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "https://example.com/2", SHA256: sum}
+	archive := v1alpha1.Artifact{Name: "node", Type: v1alpha1.ArtifactArchive, URI: "https://example.com/3", SHA256: sum}
+	mirrored := other
+	mirrored.URI = "file:///mirror/example.com/2"
+	type artifacts = []v1alpha1.Artifact
+	tests := map[string]struct {
+		runtime  Runtime
+		template artifacts
+		want     *v1alpha1.Artifact
+	}{
+		"the operator's":                {runtime: Runtime{Artifacts: artifacts{archive, own}}, want: &own},
+		"the pool's own comes first":    {runtime: Runtime{Artifacts: artifacts{own}}, template: artifacts{other}, want: &other},
+		"it is fetched from the mirror": {runtime: Runtime{Mirror: "file:///mirror"}, template: artifacts{other}, want: &mirrored},
+		"none by itself in an archive":  {runtime: Runtime{Artifacts: artifacts{archive}}},
+		"an archive of that name":       {template: artifacts{{Name: "kubelet", Type: v1alpha1.ArtifactArchive}}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, tc.runtime.Kubelet(v1alpha1.NodeRuntime{Artifacts: tc.template})); diff != "" {
+				t.Errorf("kubelet (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
