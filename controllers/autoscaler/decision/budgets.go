@@ -16,14 +16,16 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-// disruptionBudgets are PodDisruptionBudgets by namespace, with what the decision has spent of them.
+// disruptionBudgets are PodDisruptionBudgets by namespace, with what the decision has spent of
+// them.
 type disruptionBudgets map[string][]*disruptionBudget
 
 type disruptionBudget struct {
 	name      string
 	selector  labels.Selector
 	remaining int
-	// sparesUnready tells that pods that do not serve may go whatever is left, and spend nothing.
+	// sparesUnready: pods that are not ready may be evicted whatever remains, and spend
+	// nothing.
 	sparesUnready bool
 }
 
@@ -43,23 +45,23 @@ func newBudgets(pdbs []*policyv1.PodDisruptionBudget) disruptionBudgets {
 	return out
 }
 
-// allowsUnreadyEviction tells whether a pod that does not serve may be evicted at any time: its budget
-// says so, or enough others serve.
+// allowsUnreadyEviction reports whether a pod that is not ready may be evicted at any time:
+// the budget's policy allows it, or enough other pods are ready.
 func allowsUnreadyEviction(p *policyv1.PodDisruptionBudget) bool {
 	policy := p.Spec.UnhealthyPodEvictionPolicy
 	return policy != nil && *policy == policyv1.AlwaysAllow ||
 		p.Status.DesiredHealthy > 0 && p.Status.CurrentHealthy >= p.Status.DesiredHealthy
 }
 
-// isSpentBy tells whether evicting a pod spends of the budget.
+// isSpentBy reports whether evicting a pod spends of the budget.
 func (b *disruptionBudget) isSpentBy(pod *corev1.Pod) bool {
 	return !b.sparesUnready || !slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodReady && c.Status != corev1.ConditionTrue
 	})
 }
 
-// covering a pod: more than one, and it cannot be evicted at all. A pod that has not begun is under
-// none.
+// covering returns the budgets that select a pod. A pod under more than one cannot be evicted
+// at all. A pod that has not started is under none.
 func (bs disruptionBudgets) covering(pod *corev1.Pod) []*disruptionBudget {
 	if pod.Status.Phase == corev1.PodPending {
 		return nil
@@ -73,7 +75,7 @@ func (bs disruptionBudgets) covering(pod *corev1.Pod) []*disruptionBudget {
 	return out
 }
 
-// violation tells why the pods may not be evicted together; empty if they may.
+// violation returns why the pods may not be evicted together; empty if they may.
 func (bs disruptionBudgets) violation(pods []*corev1.Pod) (reason, message string) {
 	if len(bs) == 0 {
 		return "", ""
@@ -98,6 +100,7 @@ func (bs disruptionBudgets) violation(pods []*corev1.Pod) (reason, message strin
 	return "", ""
 }
 
+// spend takes the eviction of the pods out of the budgets.
 func (bs disruptionBudgets) spend(pods []*corev1.Pod) {
 	if len(bs) == 0 {
 		return
@@ -111,8 +114,8 @@ func (bs disruptionBudgets) spend(pods []*corev1.Pod) {
 	}
 }
 
-// resolveBudget is how many of so many nodes a budget is: what is neither a number nor a
-// percentage is none.
+// resolveBudget returns the number of nodes that a budget allows, given the size of the pool.
+// A string that is not a percentage allows none.
 func resolveBudget(b intstr.IntOrString, nodes int) int {
 	if b.Type == intstr.Int {
 		return b.IntValue()

@@ -11,11 +11,11 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 )
 
-// Grow decides which nodes to create, so that the pods can run. Each pod goes on the first
-// node that takes it: one there is, else one that was decided upon before, else a new one of
-// the first pool that can have it. Large pods go first, so that small ones fill the gaps. A
-// new node begins as the largest of the shapes that the pool prefers, so that it takes what
-// else waits, and ends as the smallest that holds what it took.
+// Grow decides which nodes to create, so that the pods can run. Each pod goes to the first
+// node that takes it: an existing one, else one that this decision creates already, else a new
+// one of the first pool that can have it. Large pods go first, so that small ones fill the
+// gaps. A new node begins as the largest of the shapes that the pool prefers, so that it takes
+// other waiting pods too, and ends as the smallest that holds what it took.
 func Grow(in GrowInput) GrowPlan {
 	mark := in.Cluster.Checkpoint()
 	defer in.Cluster.Revert(mark)
@@ -44,22 +44,22 @@ func Grow(in GrowInput) GrowPlan {
 	return g.plan()
 }
 
-// maxRounds bounds how often those are looked at again that were refused.
+// maxRounds bounds the number of times that refused pods are tried again.
 const maxRounds = 4
 
-// scaleUp is a decision in the making.
+// scaleUp is the working state of Grow.
 type scaleUp struct {
 	cluster       *scheduling.Cluster
 	pools         []*poolState
-	openShapes    []*shapeState         // shapes that can be launched, in the order in which they are tried
-	openTemplates []scheduling.Template // theirs
+	openShapes    []*shapeState         // the shapes that can be launched, in the order in which they are tried
+	openTemplates []scheduling.Template // the templates of openShapes
 	launches      []*plannedNode
 	launchByNode  map[string]*plannedNode // by the name of the node in the cluster
 	placed        []Placement
 	refused       []RefusedPod
 }
 
-// plannedNode is a Launch in the making.
+// plannedNode is a node to be launched.
 type plannedNode struct {
 	node  string
 	shape *shapeState
@@ -105,7 +105,8 @@ func (g *scaleUp) updateOpenShapes() {
 	}
 }
 
-// growToMin launches what pools lack of their minimum, in the smallest shape they prefer.
+// growToMin launches the nodes that pools lack of their minimum, in the smallest shape that
+// they prefer.
 func (g *scaleUp) growToMin() {
 	for _, p := range g.pools {
 		for p.Nodes < p.Min {
@@ -133,7 +134,7 @@ func (g *scaleUp) place(pod *corev1.Pod) {
 	g.placed = append(g.placed, Placement{Pod: pod, Node: node})
 }
 
-// placeOnNewNode launches a node that takes the pod, and puts it there.
+// placeOnNewNode launches a node that takes the pod, and puts the pod there.
 func (g *scaleUp) placeOnNewNode(pod *corev1.Pod) (node string, placed bool) {
 	for from := 0; ; from++ {
 		i := g.cluster.FirstTemplate(pod, g.openTemplates[from:])
@@ -171,7 +172,7 @@ func (g *scaleUp) recordLaunch(s *shapeState, node string) {
 	g.updateOpenShapes()
 }
 
-// refusalReasons tells why no pool can help the pod.
+// refusalReasons returns why no pool can help the pod.
 func (g *scaleUp) refusalReasons(pod *corev1.Pod) []PoolRefusal {
 	refusals := make([]PoolRefusal, 0, len(g.pools))
 	for _, p := range g.pools {
@@ -195,8 +196,8 @@ func (g *scaleUp) refusalReasons(pod *corev1.Pod) []PoolRefusal {
 	return refusals
 }
 
-// downsize makes each new node the smallest shape that holds its pods, of those that its pool
-// likes as much.
+// downsize turns each new node into the smallest shape that holds its pods, among the shapes
+// of the same preference.
 func (g *scaleUp) downsize() (shrunk bool) {
 	for _, l := range g.launches {
 		candidates := l.shape.smallerShapes()
@@ -216,7 +217,7 @@ func (g *scaleUp) downsize() (shrunk bool) {
 	return shrunk
 }
 
-// swapNode makes the node of a launch one of another shape, under the pods that it is for.
+// swapNode exchanges the node of a launch for one of another shape, and keeps its pods.
 func (g *scaleUp) swapNode(l *plannedNode, s *shapeState) {
 	for _, pod := range l.shape.daemonPods(l.node) {
 		g.cluster.RemovePod(pod)

@@ -7,25 +7,27 @@ import (
 
 const (
 	// smoothing is how much of what is remembered each node counts for that went.
-	smoothing = 0.125
+	smoothing = 0.125 // weight of each new observation in the regret rate, which is an exponential moving average
 	// maxDelayFactor is by how much longer a node stays at most where those that went were
 	// needed again.
-	maxDelayFactor = 8
+	maxDelayFactor = 8 // by what factor a regret rate of 1 lengthens the time that a node must have been idle
 )
 
-// RemovalHistory is what the next decision has to know of a pool: whether it was right that nodes
-// went. It is lost without harm: it is learned anew.
+// RemovalHistory is how often nodes of a pool that were removed were needed again soon. It
+// survives from one decision to the next. Losing it does no harm: it is learned anew.
 type RemovalHistory struct {
-	// Unassessed is when nodes went of which this is not known yet, in order.
+	// Unassessed has the times of removals of which it is not known yet whether the node was
+	// needed again, in order.
 	Unassessed []time.Time
-	// RegretRate is the share of nodes that were made again soon after they went, 0 to 1; the last
+	// RegretRate is the share of removed nodes that were soon created again, 0 to 1. The latest
 	// ones count most.
 	RegretRate float64
 }
 
-// assess looks what became of the nodes that went: each was missed for which another was made
-// before the time was over for which the pool does not shrink after growth. What was made
-// since is known only when all of that time is over, and then each counts once.
+// assess returns the history after it has looked at what followed each removal. A removal was
+// a mistake if another node was created within AfterGrowth, the time for which the pool does
+// not shrink after growth. Each new node counts for one removal only, so that removals are
+// assessed together when that time is over for the last of them.
 func (p RemovalHistory) assess(pool *ShrinkPool, now time.Time) RemovalHistory {
 	var made []time.Time
 	for i := range pool.Members {
@@ -52,7 +54,8 @@ func (p RemovalHistory) assess(pool *ShrinkPool, now time.Time) RemovalHistory {
 	return p
 }
 
-// idleDelay is how long a node must have been empty or under-used until it goes.
+// idleDelay is the time that a node must have been empty or underutilized before it is
+// removed: ConsolidateAfter, or longer if removed nodes were needed again.
 func (p RemovalHistory) idleDelay(pool *ShrinkPool) time.Duration {
 	return time.Duration(float64(pool.ConsolidateAfter) * (1 + (maxDelayFactor-1)*p.RegretRate)).Round(time.Second)
 }

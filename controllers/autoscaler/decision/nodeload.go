@@ -12,18 +12,20 @@ import (
 	"github.com/k8sm/k8sm/controllers/podstate"
 )
 
-// nodeLoad is what a node has to do, but for what comes and goes with every node.
+// nodeLoad is what a node has to do, without what comes and goes with every node.
 type nodeLoad struct {
-	pods int
-	// daemons are those that come and go with it.
+	pods int // the number of pods that need the node
+	// daemons are pods that come and go with the node.
 	daemons []*corev1.Pod
-	// movable are the pods that would have to go elsewhere; others are ending.
+	// movable are pods that would have to run elsewhere. Pods that are ending are not among
+	// them.
 	movable []*corev1.Pod
-	// expendable are pods that are not worth the node.
+	// expendable are pods that do not justify a node.
 	expendable []*corev1.Pod
-	// heldBy says which pod must not be disturbed, and why; empty for none.
+	// heldBy is which pod must not be disturbed, and why; empty for none.
 	heldBy string
-	// cpu and memory are the shares of what a node has for such pods; use is the larger.
+	// cpu and memory are the requested fractions of what the node has for such pods;
+	// utilization is the larger of them.
 	cpu, memory, utilization float64
 }
 
@@ -67,17 +69,18 @@ func loadOf(cluster *scheduling.Cluster, m *Member, now time.Time) nodeLoad {
 	return l
 }
 
-// evicted are the pods that are evicted when the node goes.
+// evicted returns the pods that are evicted when the node is removed.
 func (l nodeLoad) evicted() []*corev1.Pod { return slices.Concat(l.movable, l.expendable) }
 
-// expendableBelow is that of pods that are worth a node.
+// expendableBelow is the lowest priority of pods that justify a node. Cluster Autoscaler has
+// the same default.
 const expendableBelow = -10
 
-// Expendable tells of a pod that it is not worth a node: where there is no room it waits
-// until there is some, and where it runs it keeps no node.
+// Expendable reports whether a pod does not justify a node. Such a pod waits until there is
+// room, and keeps no node from being removed.
 func Expendable(pod *corev1.Pod) bool { return priorityOf(pod) < expendableBelow }
 
-// fraction of a whole; all of it where there is none.
+// fraction returns part of whole. Any part of nothing is 1.
 func fraction(part, whole int64) float64 {
 	switch {
 	case part == 0:

@@ -10,8 +10,8 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 )
 
-// SortForPlacement is the order in which pods are looked at: what matters more first, as the
-// scheduler does; then the larger, which are harder to place; then the older.
+// SortForPlacement orders pods for placing: a higher priority first, as the scheduler does,
+// then larger pods, which are harder to place, then older ones.
 func SortForPlacement(cluster *scheduling.Cluster, pods []*corev1.Pod) []*corev1.Pod {
 	type sized struct {
 		pod         *corev1.Pod

@@ -13,7 +13,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 )
 
-// poolState is a Pool, and what was taken from it.
+// poolState is a Pool and what the decision has taken from it.
 type poolState struct {
 	Pool
 	used   corev1.ResourceList
@@ -25,7 +25,7 @@ type shapeState struct {
 	pool        *poolState
 	template    scheduling.Template
 	remaining   int    // Room less what was taken
-	blockReason string // why there can't be one more, in words; empty if there can
+	blockReason string // why there cannot be one more, in words; empty if there can
 }
 
 func newPoolState(given Pool) *poolState {
@@ -40,14 +40,14 @@ func newPoolState(given Pool) *poolState {
 	return p
 }
 
-// largestFirst has the pool try the largest of the shapes it likes as much first.
+// largestFirst makes the pool try the largest of equally preferred shapes first.
 func (p *poolState) largestFirst() {
 	slices.SortStableFunc(p.shapes, func(a, b *shapeState) int {
 		return cmp.Or(cmp.Compare(b.Preference, a.Preference), b.compareSize(a))
 	})
 }
 
-// compareSize compares by what a node has to give.
+// compareSize compares what nodes of two shapes have for pods.
 func (s *shapeState) compareSize(other *shapeState) int {
 	return cmp.Or(
 		s.Node.Status.Allocatable.Cpu().Cmp(*other.Node.Status.Allocatable.Cpu()),
@@ -55,7 +55,7 @@ func (s *shapeState) compareSize(other *shapeState) int {
 	)
 }
 
-// nodeNamed is a node of the shape.
+// nodeNamed returns a node of the shape with a name.
 func (s *shapeState) nodeNamed(name string) *corev1.Node {
 	node := *s.Node
 	node.Name, node.Labels = name, map[string]string{}
@@ -64,7 +64,7 @@ func (s *shapeState) nodeNamed(name string) *corev1.Node {
 	return &node
 }
 
-// daemonPods are the pods that DaemonSets have on the node of that name.
+// daemonPods returns the pods that DaemonSets have on the node of that name.
 func (s *shapeState) daemonPods(node string) []*corev1.Pod {
 	pods := make([]*corev1.Pod, 0, len(s.Daemons))
 	for _, daemon := range s.Daemons {
@@ -76,7 +76,7 @@ func (s *shapeState) daemonPods(node string) []*corev1.Pod {
 	return pods
 }
 
-// smallerShapes are the shapes that are smaller and liked as much, the smallest last.
+// smallerShapes returns the smaller shapes of the same preference, the smallest last.
 func (s *shapeState) smallerShapes() []*shapeState {
 	var smaller []*shapeState
 	for _, other := range s.pool.shapes {
@@ -87,7 +87,8 @@ func (s *shapeState) smallerShapes() []*shapeState {
 	return smaller
 }
 
-// smallest is the smallest shape there can be one more of, of those that are liked most.
+// smallest returns the smallest of the most preferred shapes that the pool can have one more
+// of.
 func (p *poolState) smallest() *shapeState {
 	var smallest *shapeState
 	for _, s := range p.shapes {
@@ -101,7 +102,8 @@ func (p *poolState) smallest() *shapeState {
 	return smallest
 }
 
-// blockReason tells why the pool can't have one more node of the shape, in words; empty if it can.
+// blockReason returns why the pool cannot have one more node of the shape, in words; empty if
+// it can.
 func (p *poolState) blockReason(s *shapeState) string {
 	if p.GrowthBlocked != "" {
 		return p.GrowthBlocked
@@ -127,7 +129,7 @@ func (p *poolState) takeNode(s *shapeState) {
 	p.account(s, 1)
 }
 
-// swap takes a node of one shape in place of one of another.
+// swap exchanges a node of one shape for one of another.
 func (p *poolState) swap(before, after *shapeState) {
 	p.account(before, -1)
 	p.account(after, 1)

@@ -12,11 +12,13 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-// unmovableRetry is for how long nobody looks again for a place for pods that have fit nowhere.
+// unmovableRetry is the time after which a place is sought again for pods that fit nowhere
+// else.
 const unmovableRetry = 2 * time.Minute
 
-// moveOrReplace removes a node whose pods all fit elsewhere, or else has a smaller one launched. A
-// node that waits for something keeps the spare that would replace it.
+// moveOrReplace removes a node if all its pods fit elsewhere, and else has a smaller node
+// launched. If the node has to wait for something, the empty node that would replace it is
+// reserved.
 func (s *scaleDown) moveOrReplace(c *candidate, wait string) {
 	if until := c.state.UnmovableAt.Add(unmovableRetry); until.After(s.in.Now) {
 		s.recheckAt(until)
@@ -41,8 +43,8 @@ func (s *scaleDown) moveOrReplace(c *candidate, wait string) {
 	}
 }
 
-// relocate takes the node away and finds places for its pods, also on one more node if
-// there is any. Where it does not, it tells of a pod that has none, and nothing has changed.
+// relocate removes the node from the cluster and finds places for its pods, also on one more
+// node if it is given. If a pod has no place, relocate returns that pod and changes nothing.
 func (s *scaleDown) relocate(c *candidate, another *corev1.Node, daemons ...*corev1.Pod) (places []string, homeless *corev1.Pod) {
 	mark := s.in.Cluster.Checkpoint()
 	s.in.Cluster.RemoveNode(c.Name)
@@ -66,7 +68,7 @@ func (s *scaleDown) relocate(c *candidate, another *corev1.Node, daemons ...*cor
 	return places, nil
 }
 
-// relocateToEmptyNode tries the spares that are smaller, the smallest first.
+// relocateToEmptyNode tries the empty nodes that are smaller, the smallest first.
 func (s *scaleDown) relocateToEmptyNode(c *candidate) []string {
 	for _, spare := range s.emptyNodes {
 		if s.receiving[spare.Name] || !takesLess(spare.Resources, c.Resources) {
@@ -79,7 +81,8 @@ func (s *scaleDown) relocateToEmptyNode(c *candidate) []string {
 	return nil
 }
 
-// removeRelocated removes the node, unless its pods would have to wait for another one.
+// removeRelocated removes the node, unless its pods would have to wait for another node to be
+// ready.
 func (s *scaleDown) removeRelocated(c *candidate, places []string) {
 	if i := slices.IndexFunc(places, func(node string) bool { return s.notReady[node] }); i >= 0 {
 		s.setDisruptable(c, fmt.Sprintf("It may go when %s is ready.", places[i]))
@@ -94,7 +97,7 @@ func (s *scaleDown) removeRelocated(c *candidate, places []string) {
 }
 
 // replace launches a smaller node that holds all pods of this one, if there is such a shape.
-// It is a spare then, and this one goes when it is ready.
+// Later decisions see an empty node, and remove this one when that is ready.
 func (s *scaleDown) replace(c *candidate) bool {
 	for _, shape := range slices.SortedStableFunc(slices.Values(c.pool.growth.shapes), byPreference) {
 		if !takesLess(shape.Node.Status.Capacity, c.Resources) || c.pool.growth.blockReason(shape) != "" {
@@ -113,8 +116,8 @@ func (s *scaleDown) replace(c *candidate) bool {
 	return false
 }
 
-// replaceAtMinimum replaces a node that only its pool's minimum keeps: with the smaller one there is
-// one more, and this one may go.
+// replaceAtMinimum replaces a node that only its pool's minimum keeps. With the smaller node
+// the pool has one more, and this one may go.
 func (s *scaleDown) replaceAtMinimum(c *candidate, full string) {
 	c.pool.replacements--
 	if reason, message := s.budgets.violation(c.load.evicted()); reason != "" {
@@ -126,7 +129,8 @@ func (s *scaleDown) replaceAtMinimum(c *candidate, full string) {
 	}
 }
 
-// byPreference puts the shapes that are liked most first, and of those the smallest.
+// byPreference orders shapes by preference, the highest first, and then by size, the smallest
+// first.
 func byPreference(a, b *shapeState) int {
 	return cmp.Or(
 		cmp.Compare(b.Preference, a.Preference),
@@ -135,7 +139,8 @@ func byPreference(a, b *shapeState) int {
 	)
 }
 
-// recordUnmovable remembers that the pods fit nowhere else, so that nobody tries again at once.
+// recordUnmovable remembers that the pods fit nowhere else, so that they are not tried again
+// at once.
 func (s *scaleDown) recordUnmovable(c *candidate, homeless *corev1.Pod) {
 	c.state.UnmovableAt = s.in.Now
 	c.state.UnmovableReason = fmt.Sprintf("Its pods ask for %s of it, but pod %s/%s fits on no other node.", c.load, homeless.Namespace, homeless.Name)
@@ -144,7 +149,8 @@ func (s *scaleDown) recordUnmovable(c *candidate, homeless *corev1.Pod) {
 	s.setNotDisruptable(c, v1alpha1.ReasonPodsFitNowhereElse, c.state.UnmovableReason)
 }
 
-// takesLess tells whether one node takes less from Mesos than another, and of nothing more.
+// takesLess reports whether one node takes less than another from Mesos, and no more of
+// anything.
 func takesLess(a, b corev1.ResourceList) bool {
 	cpu, memory := a.Cpu().Cmp(*b.Cpu()), a.Memory().Cmp(*b.Memory())
 	return cpu <= 0 && memory <= 0 && cpu+memory < 0

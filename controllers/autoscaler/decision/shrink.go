@@ -12,9 +12,9 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-// Shrink decides which nodes to remove: those that are empty, and those that are under-used
-// and whose pods all fit on others, all of them together. Of a node that is under-used and
-// whose pods fit nowhere else, it finds out whether a smaller one would do.
+// Shrink decides which nodes to remove: empty nodes, and underutilized nodes whose pods, all
+// together, fit on others. For an underutilized node whose pods fit nowhere else it finds out
+// whether a smaller node would hold them.
 func Shrink(in ShrinkInput) ShrinkPlan {
 	mark := in.Cluster.Checkpoint()
 	defer in.Cluster.Revert(mark)
@@ -27,36 +27,38 @@ func Shrink(in ShrinkInput) ShrinkPlan {
 	return s.result()
 }
 
-// scaleDown is a decision in the making.
+// scaleDown is the working state of Shrink.
 type scaleDown struct {
 	in      ShrinkInput
 	budgets disruptionBudgets
 	pools   []*scaleDownPool
-	// notReady are nodes that take no pods yet; took are those that were given pods here.
+	// notReady are nodes that take no pods yet; receiving are nodes that were given pods by
+	// this decision.
 	notReady  map[string]bool
 	receiving map[string]bool
 	// emptyNodes are the pools' nodes without pods, by size. They are not in the Cluster: pods
-	// that leave a node go to one only where that is smaller.
+	// of a node that is removed go to one only if it is smaller than that node.
 	emptyNodes []emptyNode
 	verdicts   map[string]Verdict
 	plan       ShrinkPlan
 }
 
-// emptyNode is a node without pods, but for those of its DaemonSets.
+// emptyNode is a node without pods, except those of its DaemonSets.
 type emptyNode struct {
 	*Member
 	daemons []*corev1.Pod
 }
 
-// scaleDownPool is a ShrinkPool, with what was taken from it.
+// scaleDownPool is a ShrinkPool and what the decision has taken from it.
 type scaleDownPool struct {
 	ShrinkPool
 	growth       *poolState
-	remaining    int // how many may go
-	limitMessage string
-	// replacements is how many may be replaced besides, where only the minimum keeps them.
+	remaining    int    // how many nodes may still be removed
+	limitMessage string // why remaining is no larger
+	// replacements is the number of nodes that may be replaced besides, where only the minimum
+	// keeps them.
 	replacements int
-	// idleDelay is After, or longer.
+	// idleDelay is ConsolidateAfter, or longer.
 	idleDelay time.Duration
 }
 
@@ -89,7 +91,7 @@ func newScaleDownPool(p ShrinkPool) *scaleDownPool {
 	return out
 }
 
-// placePending places the pods that wait already: they need what they wait for.
+// placePending places the pods that wait: they need the nodes on which they fit.
 func (s *scaleDown) placePending() {
 	for _, pod := range SortForPlacement(s.in.Cluster, s.in.Pending) {
 		if node, placed := s.in.Cluster.Place(pod); placed {
@@ -98,7 +100,7 @@ func (s *scaleDown) placePending() {
 	}
 }
 
-// candidate is a member that may go, as far as can be told from itself.
+// candidate is a member that may be removed, as far as the member itself shows.
 type candidate struct {
 	*Member
 	pool  *scaleDownPool
@@ -107,9 +109,10 @@ type candidate struct {
 	phase phase
 }
 
-// candidates are in the order in which they go: those that a smaller spare may replace, so
-// that it does not go before; the empty ones, those that have been so for longest; then the
-// others, those that are used least. Of those that stay the verdict says why.
+// candidates returns the members that may be removed, in the order in which they are decided
+// on, and gives the others a verdict. First come nodes that a smaller empty node may replace,
+// so that the empty node is not removed before. Then come empty nodes, those first that have
+// been empty for longest, then underutilized ones, the least utilized first.
 func (s *scaleDown) candidates() []*candidate {
 	var out []*candidate
 	for _, p := range s.pools {
@@ -134,7 +137,7 @@ func (s *scaleDown) candidates() []*candidate {
 	return out
 }
 
-// phase is when a candidate is judged.
+// phase is when a candidate is decided on.
 type phase int
 
 const (
@@ -153,7 +156,8 @@ func (s *scaleDown) phaseOf(c *candidate) phase {
 	return phaseUnderused
 }
 
-// candidate is a member's, or nil after the verdict was spoken that it stays.
+// candidate returns the candidate of a member, or nil after it has given the verdict that the
+// member stays.
 func (s *scaleDown) candidate(p *scaleDownPool, m *Member) *candidate {
 	c := &candidate{Member: m, pool: p, load: loadOf(s.in.Cluster, m, s.in.Now), state: s.in.NodeStates[m.Name]}
 	if c.load.pods == 0 && !s.receiving[m.Name] {
@@ -171,7 +175,8 @@ func (s *scaleDown) candidate(p *scaleDownPool, m *Member) *candidate {
 	return c
 }
 
-// keepReason tells why a node is not to be disturbed; empty if nobody would mind.
+// keepReason returns why a node must stay; empty if nothing that concerns only this node keeps
+// it.
 func (s *scaleDown) keepReason(c *candidate) (reason, message string) {
 	switch {
 	case c.DoNotDisrupt:
@@ -192,7 +197,7 @@ func (s *scaleDown) keepReason(c *candidate) (reason, message string) {
 	return s.budgets.violation(c.load.evicted())
 }
 
-// decide decides on a candidate, with those before it gone.
+// decide decides on a candidate. Earlier candidates that are removed have left the cluster.
 func (s *scaleDown) decide(c *candidate) {
 	if s.receiving[c.Name] {
 		s.setNotDisruptable(c, v1alpha1.ReasonUtilized, "Pods of nodes that go fit on it.")
@@ -217,7 +222,8 @@ func (s *scaleDown) decide(c *candidate) {
 	}
 }
 
-// waitReason tells what a node that nobody would miss waits for, in words; empty if for nothing.
+// waitReason returns what a node that nobody needs still waits for, in words; empty if
+// nothing.
 func (s *scaleDown) waitReason(c *candidate) string {
 	p := c.pool
 	for _, w := range []struct {
@@ -239,7 +245,8 @@ func (s *scaleDown) waitReason(c *candidate) string {
 	return ""
 }
 
-// limitReason tells why no more nodes of the pool may go, in words; empty if they may.
+// limitReason returns why no more nodes of the pool may be removed, in words; empty if they
+// may.
 func (p *scaleDownPool) limitReason() string {
 	if p.remaining <= 0 {
 		return fmt.Sprintf("It stays for now: %s.", p.limitMessage)
@@ -264,7 +271,8 @@ func (s *scaleDown) remove(c *candidate, cause string) {
 	s.plan.Removals = append(s.plan.Removals, Removal{Pool: c.pool.Name, Node: c.Name, Cause: cause})
 }
 
-// setDisruptable says that nobody would miss a node, and what is still in the way.
+// setDisruptable gives the verdict that a node could be removed, and what happens then or is
+// still in the way.
 func (s *scaleDown) setDisruptable(c *candidate, then string) {
 	reason, message := v1alpha1.ReasonEmpty, "No pod needs it."
 	if c.load.pods > 0 {
@@ -282,7 +290,7 @@ func (s *scaleDown) setVerdict(c *candidate, v Verdict) {
 	s.verdicts[c.Name] = v
 }
 
-// result is the plan, with its verdicts in order.
+// result returns the plan, with its verdicts in order.
 func (s *scaleDown) result() ShrinkPlan {
 	for _, p := range s.pools {
 		for i := range p.Members {
@@ -292,7 +300,7 @@ func (s *scaleDown) result() ShrinkPlan {
 	return s.plan
 }
 
-// recheckAt has it decided again at some time, at the latest.
+// recheckAt makes the caller decide again at that time or earlier.
 func (s *scaleDown) recheckAt(at time.Time) {
 	if s.plan.RecheckAt.IsZero() || at.Before(s.plan.RecheckAt) {
 		s.plan.RecheckAt = at

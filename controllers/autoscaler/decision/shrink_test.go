@@ -79,7 +79,7 @@ func thrift(members ...decision.Member) decision.ShrinkPool {
 	}
 }
 
-// scaleDownPool is a world to decide on, again and again.
+// scaleDownPool is a ShrinkPool and what the decision has taken from it.
 type scaleDownPool struct {
 	pool    decision.ShrinkPool
 	others  []decision.Member // nodes of nobody's

@@ -13,17 +13,16 @@ import (
 // ShrinkInput is what Shrink decides from.
 type ShrinkInput struct {
 	Now time.Time
-	// Cluster has the nodes there are and those in flight, with the pods on them; those
-	// that leave are closed to pods. Shrink leaves it as it was.
+	// Cluster has the nodes that exist and those that are on their way, with the pods on them;
+	// nodes that are being removed are cordoned. Shrink leaves it as it was.
 	Cluster *scheduling.Cluster
-	// Pending are pods that wait for nodes that are there or in flight: they are placed
-	// first.
+	// Pending are the pods that wait for a node. They are placed first.
 	Pending []*corev1.Pod
 	// Budgets are the PodDisruptionBudgets.
 	Budgets []*policyv1.PodDisruptionBudget
-	// Pools that may shrink; they need no order.
+	// Pools need no order.
 	Pools []ShrinkPool
-	// NodeStates is what the last plan said is to be remembered; nil at first.
+	// NodeStates are those of the last plan; nil at first.
 	NodeStates NodeStates
 }
 
@@ -32,54 +31,58 @@ type ShrinkPool struct {
 	// Pool has the shapes by which a node may be replaced, and says by Closed why the pool
 	// must not grow, as replacing does before it shrinks.
 	Pool
-	// RemovalBlocked is why no node may go, in words ("it is paused"); empty if they may.
+	// RemovalBlocked is why no node may be removed, in words ("it is paused"); empty if nodes
+	// may be removed.
 	RemovalBlocked string
-	// OnlyEmpty keeps nodes that have pods.
+	// OnlyEmpty: nodes that have pods stay.
 	OnlyEmpty bool
-	// Threshold in percent: nodes that are used for less may go.
+	// Threshold: nodes of which a smaller percentage is requested are underutilized.
 	Threshold int32
-	// ConsolidateAfter is how long a node must have been empty, or under-used, and longer where nodes
-	// that went were needed again soon; Lifetime for how long it must have been there; and
-	// Calm how long the pool must not have grown.
+	// ConsolidateAfter is the time that a node must have been empty or underutilized before it
+	// is removed; it is longer if removed nodes were needed again soon. MinNodeLifetime is the
+	// time that the node must have existed, and AfterGrowth the time since the pool last grew.
 	ConsolidateAfter, MinNodeLifetime, AfterGrowth time.Duration
-	// Budget is how many of the pool's nodes may be on their way out at once: a number, or a
-	// percentage, rounded up.
+	// Budget is the number of the pool's nodes that may be on their way out at once: a number,
+	// or a percentage, rounded up.
 	Budget intstr.IntOrString
-	// LastGrowth is when the pool last grew, Leaving how many of its nodes are on their way out.
+	// LastGrowth is when the pool last grew. Leaving is the number of nodes that are on their
+	// way out.
 	LastGrowth time.Time
 	Leaving    int
-	// History is what the last plan said is to be remembered of the pool; zero at first.
+	// History is that of the last plan; zero at first.
 	History RemovalHistory
-	// Members are its nodes that stay so far; they need no order.
+	// Members are the pool's nodes that are not being removed. They need no order.
 	Members []Member
 }
 
 // Member is a node of a pool.
 type Member struct {
-	// Name in the Cluster, and the node as it is there.
+	// Name is the name in the Cluster.
 	Name string
+	// Node is the node as the Cluster has it.
 	Node *corev1.Node
-	// Resources is what it takes from Mesos.
+	// Resources is what the node takes from Mesos.
 	Resources corev1.ResourceList
-	// Created is since when it is there, and Ready says that it takes pods.
+	// Created is when the node was created.
 	Created time.Time
-	Ready   bool
-	// DoNotDisrupt says that somebody marked it as not to be disrupted.
+	// Ready: the node takes pods.
+	Ready bool
+	// DoNotDisrupt: somebody annotated the node so that it stays.
 	DoNotDisrupt bool
-	// Pods on it, all of them.
+	// Pods are all pods on the node.
 	Pods []*corev1.Pod
 }
 
-// NodeStates is what the next decision has to know of this one, by the names of nodes. It is
-// lost without harm: nodes then stay for longer.
+// NodeStates is what the next decision has to know of this one, by the names of nodes. Losing
+// it does no harm: nodes then stay for longer.
 type NodeStates map[string]NodeState
 
 // NodeState is what is remembered of a node.
 type NodeState struct {
-	// IdleSince is since when the node has been empty or under-used; zero if it is not.
+	// IdleSince is when the node became empty or underutilized; zero if it is not.
 	IdleSince time.Time
-	// UnmovableAt is when its pods were last found to fit nowhere else, and Why; zero if they
-	// were not.
+	// UnmovableAt is when its pods were last found to fit nowhere else, and UnmovableReason is
+	// the message about it; zero if they were not.
 	UnmovableAt     time.Time
 	UnmovableReason string
 }
@@ -88,11 +91,12 @@ type NodeState struct {
 type ShrinkPlan struct {
 	// Removals are the nodes to remove now, in order.
 	Removals []Removal
-	// Launches are smaller nodes for the pods of larger ones, which go when these are ready.
+	// Launches are smaller nodes for the pods of larger ones. The larger ones are removed by a
+	// later plan, when these are ready.
 	Launches []Launch
 	// Verdicts are on all members, by pool and name.
 	Verdicts []Verdict
-	// NodeStates and Pasts, the latter by pool, are for the next decision.
+	// NodeStates and Histories, the latter by pool, are for the next decision.
 	NodeStates NodeStates
 	Histories  map[string]RemovalHistory
 	// RecheckAt is when to decide again although nothing changes; zero for never.
@@ -106,10 +110,10 @@ type Removal struct {
 	Cause string
 }
 
-// Verdict is whether anybody would miss a node.
+// Verdict is whether a node could be removed without harm.
 type Verdict struct {
 	Pool, Node  string
 	Disruptable bool
-	// Reason is one of api's for the condition Disruptable, and Message is for a person.
+	// Reason is one of the API's reasons for the condition Disruptable; Message explains it.
 	Reason, Message string
 }
