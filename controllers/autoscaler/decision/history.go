@@ -6,11 +6,12 @@ import (
 )
 
 const (
-	// smoothing is how much of what is remembered each node counts for that went.
-	smoothing = 0.125 // weight of each new observation in the regret rate, which is an exponential moving average
-	// maxDelayFactor is by how much longer a node stays at most where those that went were
-	// needed again.
-	maxDelayFactor = 8 // by what factor a regret rate of 1 lengthens the time that a node must have been idle
+	// smoothing is the weight of each new observation in the regret rate, which is an
+	// exponential moving average.
+	smoothing = 0.125
+	// maxDelayFactor is the factor by which a regret rate of 1 lengthens the time that a node
+	// must have been idle.
+	maxDelayFactor = 8
 )
 
 // RemovalHistory is how often nodes of a pool that were removed were needed again soon. It
