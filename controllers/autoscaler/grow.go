@@ -17,7 +17,6 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
-	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
@@ -88,7 +87,7 @@ func (r *Reconciler) reflect(_ context.Context, p *pass) error {
 // grow creates the nodes that pods need, and those that pools are to have at least.
 func (r *Reconciler) grow(ctx context.Context, p *pass) error {
 	in := decision.GrowInput{Cluster: r.mirror.cluster, Pods: p.pending}
-	sizes := map[string]poolnodes.Size{}
+	sizes := map[string]nodemodel.Size{}
 	for _, pool := range p.pools {
 		pool.barred = r.bar(p, pool)
 		asked, err := r.ask(ctx, p, pool, sizes)
@@ -137,7 +136,7 @@ func usable(p *pool) bool {
 }
 
 // ask describes a pool to the decider. What Mesos has room for is asked only if it matters.
-func (r *Reconciler) ask(ctx context.Context, p *pass, pool *pool, sizes map[string]poolnodes.Size) (decision.Pool, error) {
+func (r *Reconciler) ask(ctx context.Context, p *pass, pool *pool, sizes map[string]nodemodel.Size) (decision.Pool, error) {
 	out := r.limits(pool)
 	if len(p.pending) == 0 && out.Nodes >= out.Min {
 		return out, nil // nobody will ask it for a node
@@ -188,7 +187,7 @@ func boundedBy(most, bound int) int {
 }
 
 // shapes are the nodes that a pool can have: each size, in each zone that its cluster has.
-func (r *Reconciler) shapes(ctx context.Context, p *pass, pool *pool, sizes map[string]poolnodes.Size) ([]decision.Shape, error) {
+func (r *Reconciler) shapes(ctx context.Context, p *pass, pool *pool, sizes map[string]nodemodel.Size) ([]decision.Shape, error) {
 	framework := &v1alpha1.MesosFramework{}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: pool.Spec.FrameworkRef.Name}, framework); client.IgnoreNotFound(err) != nil {
 		return nil, fmt.Errorf("reading MesosFramework %s: %w", pool.Spec.FrameworkRef.Name, err)
@@ -203,10 +202,10 @@ func (r *Reconciler) shapes(ctx context.Context, p *pass, pool *pool, sizes map[
 	var rooms []placement.Headroom
 	for _, shape := range shapesOf(pool.MesosNodePool) {
 		for _, zone := range zones(pool.Spec.Placement, capacity) {
-			size := poolnodes.Size{Shape: shape.Name, Resources: shape.Resources, Zone: zone}
+			size := nodemodel.Size{Shape: shape.Name, Resources: shape.Resources, Zone: zone}
 			name := fmt.Sprintf("%s/%s/%s", pool.Name, size.Shape, zone)
 			sizes[name] = size
-			n := poolnodes.NewNode(pool.MesosNodePool, "new", size)
+			n := nodemodel.NewNode(pool.MesosNodePool, "new", size)
 			room := placement.Headroom{Count: placement.UnknownCount}
 			if pool.barred == "" {
 				room = capacity.Headroom(nodemodel.Demand(n, framework.Spec.Roles, p.now))
@@ -269,10 +268,10 @@ func zones(p v1alpha1.Placement, c placement.Capacity) []string {
 
 // launch creates the nodes of the plan, pool by pool. What could not be created is decided
 // upon again.
-func (r *Reconciler) launch(ctx context.Context, p *pass, sizes map[string]poolnodes.Size) error {
+func (r *Reconciler) launch(ctx context.Context, p *pass, sizes map[string]nodemodel.Size) error {
 	var problems []error
 	for _, pool := range p.pools {
-		var wanted []poolnodes.Size
+		var wanted []nodemodel.Size
 		var launches []decision.Launch
 		for _, l := range p.plan.Launches {
 			if l.Pool == pool.Name {

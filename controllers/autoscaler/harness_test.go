@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
@@ -93,11 +94,11 @@ func (s *story) Inventory(_ context.Context, pool *v1alpha1.MesosNodePool) (pool
 }
 
 // Create implements Nodes.
-func (s *story) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []poolnodes.Size) ([]string, error) {
+func (s *story) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []nodemodel.Size) ([]string, error) {
 	var names []string
 	for _, size := range sizes {
 		s.made++
-		n := poolnodes.NewNode(pool, fmt.Sprintf("%s-%d", pool.Name, s.made), size)
+		n := nodemodel.NewNode(pool, fmt.Sprintf("%s-%d", pool.Name, s.made), size)
 		n.UID, n.CreationTimestamp = types.UID(n.Name), metav1.NewTime(s.now)
 		if err := s.client.Create(ctx, n); err != nil {
 			return names, err

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
@@ -15,7 +16,7 @@ type Nodes interface {
 	Inventory(ctx context.Context, pool *v1alpha1.MesosNodePool) (poolnodes.Inventory, error)
 	// Create creates a node of each of the sizes. The names are in the order of the
 	// sizes, "" in the place of a node that was not created; the error then has the reason.
-	Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []poolnodes.Size) (names []string, err error)
+	Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []nodemodel.Size) (names []string, err error)
 	// Remove deletes nodes of the pool, which drains and releases them.
 	Remove(ctx context.Context, pool *v1alpha1.MesosNodePool, nodes []*v1alpha1.MesosNode) (removed int, err error)
 }

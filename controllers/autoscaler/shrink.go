@@ -16,7 +16,6 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
-	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
 // verdictsAtOnce bounds how many nodes are told in one pass whether anybody would miss them.
@@ -32,7 +31,7 @@ func (r *Reconciler) shrink(ctx context.Context, p *pass) error {
 		r.memory = recalled(p.pools)
 	}
 	in := decision.ShrinkInput{Now: p.now, Cluster: r.mirror.cluster, Pending: p.pending, Budgets: p.budgets, NodeStates: r.memory}
-	sizes := map[string]poolnodes.Size{}
+	sizes := map[string]nodemodel.Size{}
 	for _, pool := range p.pools {
 		asked, err := r.askToShrink(ctx, p, pool, sizes)
 		if err != nil {
@@ -81,7 +80,7 @@ func recalled(pools []*pool) decision.NodeStates {
 
 // askToShrink describes a pool to the decider. Shapes matter only where there are several,
 // of which one may do in another's stead.
-func (r *Reconciler) askToShrink(ctx context.Context, p *pass, pool *pool, sizes map[string]poolnodes.Size) (decision.ShrinkPool, error) {
+func (r *Reconciler) askToShrink(ctx context.Context, p *pass, pool *pool, sizes map[string]nodemodel.Size) (decision.ShrinkPool, error) {
 	down := pool.Spec.Autoscaling.ScaleDown
 	out := decision.ShrinkPool{
 		Pool:             r.limits(pool),

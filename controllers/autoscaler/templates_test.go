@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/poolnodes"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 func mesosNode(name string, how ...func(*v1alpha1.MesosNodePool)) *v1alpha1.MesosNode {
@@ -19,7 +19,7 @@ func mesosNode(name string, how ...func(*v1alpha1.MesosNodePool)) *v1alpha1.Meso
 }
 
 func mesosNodeOf(p *v1alpha1.MesosNodePool, name string) *v1alpha1.MesosNode {
-	return poolnodes.NewNode(p, name, poolnodes.Size{Resources: p.Spec.Template.Spec.Resources, Zone: "eu-1"})
+	return nodemodel.NewNode(p, name, nodemodel.Size{Resources: p.Spec.Template.Spec.Resources, Zone: "eu-1"})
 }
 
 func amounts(l corev1.ResourceList) map[string]string {

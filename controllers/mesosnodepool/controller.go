@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/poolnodes"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 const (
@@ -163,8 +163,8 @@ func (o observation) again(plan Plan) time.Duration {
 // act does the first batch of the plan. What was done is told even if not all could be.
 func (r *Reconciler) act(ctx context.Context, pool *v1alpha1.MesosNodePool, plan Plan) error {
 	victims := plan.Delete[:min(len(plan.Delete), batch)]
-	size := poolnodes.Size{Resources: pool.Spec.Template.Spec.Resources}
-	_, errCreate := r.Nodes.Create(ctx, pool, slices.Repeat([]poolnodes.Size{size}, min(plan.Create, batch)))
+	size := nodemodel.Size{Resources: pool.Spec.Template.Spec.Resources}
+	_, errCreate := r.Nodes.Create(ctx, pool, slices.Repeat([]nodemodel.Size{size}, min(plan.Create, batch)))
 	_, errRemove := r.Nodes.Remove(ctx, pool, victims)
 	return errors.Join(errCreate, errRemove)
 }

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/poolnodes"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 // selfScaling makes a pool's number of nodes somebody else's affair.
@@ -38,8 +38,8 @@ func TestWhatSomebodyElseCreatedAndRemovedIsKnownAtOnce(t *testing.T) {
 	s.change(selfScaling)
 	s.look()
 	s.freeze()
-	size := poolnodes.Size{Shape: "small", Resources: v1alpha1.NodeResources{CPU: resource.MustParse("1"), Memory: resource.MustParse("2Gi")}, Zone: "b"}
-	names, err := s.store.Create(context.Background(), s.pool(), []poolnodes.Size{size, size})
+	size := nodemodel.Size{Shape: "small", Resources: v1alpha1.NodeResources{CPU: resource.MustParse("1"), Memory: resource.MustParse("2Gi")}, Zone: "b"}
+	names, err := s.store.Create(context.Background(), s.pool(), []nodemodel.Size{size, size})
 	if err != nil || len(names) != 2 {
 		t.Fatalf("created %v: %v", names, err)
 	}

@@ -2,7 +2,7 @@
 //
 // A [Store] remembers what it created and deleted until the cache shows it, so that a cache
 // that lags never makes anybody create one node too many or delete another node instead.
-// [NewNode] makes a node of the pool's template, in a [Size].
+// Package nodemodel makes the node itself, of the pool's template.
 //
 // It refuses to know how many nodes a pool should have. The controller of MesosNodePools and
 // the autoscaler decide that; they share one Store, which package controllers gives to both.

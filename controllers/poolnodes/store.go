@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 const (
@@ -69,7 +70,7 @@ func NewStore(o Options) *Store {
 // Create creates a node of each of the sizes in the pool, and records an event. The names
 // are in the order of the sizes, "" in the place of a node that was not created; the error
 // then has the reason.
-func (s *Store) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []Size) (names []string, err error) {
+func (s *Store) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []nodemodel.Size) (names []string, err error) {
 	names = make([]string, len(sizes))
 	created, err := inParallel(len(sizes), func(i int) error {
 		name, err := s.create(ctx, pool, sizes[i])
@@ -91,8 +92,8 @@ func (s *Store) Remove(ctx context.Context, pool *v1alpha1.MesosNodePool, nodes 
 
 // create creates one node. It is expected before the API server is asked, and only a
 // plain refusal takes that back: if the answer is lost the node may exist.
-func (s *Store) create(ctx context.Context, pool *v1alpha1.MesosNodePool, size Size) (name string, err error) {
-	node := NewNode(pool, pool.Name+"-"+s.suffix(), size)
+func (s *Store) create(ctx context.Context, pool *v1alpha1.MesosNodePool, size nodemodel.Size) (name string, err error) {
+	node := nodemodel.NewNode(pool, pool.Name+"-"+s.suffix(), size)
 	if err := controllerutil.SetControllerReference(pool, node, s.client.Scheme()); err != nil {
 		return "", fmt.Errorf("owning MesosNode %s: %w", node.Name, err)
 	}

@@ -1,4 +1,4 @@
-package poolnodes
+package nodemodel
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
