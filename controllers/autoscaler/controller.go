@@ -10,26 +10,48 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
+	"github.com/k8sm/k8sm/mesos/placement"
 )
 
 const (
-	// settling is when to look again while the cache does not show all that was done.
-	settling = 100 * time.Millisecond
-	// whileWaiting is when to ask again what room there is, while pods wait.
-	whileWaiting = 10 * time.Second
-	// capacityTimeout bounds that question: a master that hangs holds up nobody for long.
+	// cacheDelay is the time after which to look again while the cache does not show all that
+	// was done.
+	cacheDelay = 100 * time.Millisecond
+	// capacityInterval is the time after which Mesos is asked again for room while pods wait.
+	capacityInterval = 10 * time.Second
+	// capacityTimeout bounds that question, so that a master that hangs stops nothing else.
 	capacityTimeout = 5 * time.Second
 )
+
+// Nodes reads, creates and deletes the nodes of pools, as a *poolnodes.Store does.
+type Nodes interface {
+	// Inventory returns the pool's nodes, and whether the cache shows all that was done. They
+	// are the cache's own: they must not be changed.
+	Inventory(ctx context.Context, pool *v1alpha1.MesosNodePool) (poolnodes.Inventory, error)
+	// Create creates a node of each of the sizes. The names are in the order of the
+	// sizes, "" in the place of a node that was not created; the error then has the reason.
+	Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []nodemodel.Size) (names []string, err error)
+	// Remove deletes nodes of the pool, which drains and releases them.
+	Remove(ctx context.Context, pool *v1alpha1.MesosNodePool, nodes []*v1alpha1.MesosNode) (removed int, err error)
+}
+
+// Agents knows the agents of the Mesos clusters.
+type Agents interface {
+	// Capacity is what could be had of the framework's cluster, as far as is known. It may
+	// take a question to the master, which is asked seldom.
+	Capacity(ctx context.Context, framework string) placement.Capacity
+}
 
 // Options are what a Reconciler is made of. All are needed.
 type Options struct {
 	// Client reads from the manager's cache and writes to the API server.
 	Client client.Client
-	// Fleets has the nodes of pools.
+	// Nodes reads, creates and deletes the nodes of pools.
 	Nodes Nodes
-	// Agents knows what could be had of the agents of a cluster. It is asked only while
-	// something waits.
+	// Agents is asked for the capacity of a cluster only while a node may be created.
 	Agents Agents
 	// Recorder takes events.
 	Recorder events.EventRecorder
@@ -38,28 +60,25 @@ type Options struct {
 }
 
 // Reconciler makes pools with autoscaling as large as pods need. It decides for all of them
-// at once, one decision at a time.
+// at once, one cycle at a time.
 type Reconciler struct {
 	Options
 
-	batch   batch
-	mirror  *mirror
-	guard   *guard
-	remarks remarks
-	memory  decision.NodeStates
-	pasts   map[string]decision.RemovalHistory // by pool
-	// attend begins to watch pods and nodes; attends tells that this was done.
-	attend  func() error
-	attends bool
+	state *state
+	// startWatches begins to watch pods and nodes, which the first autoscaled pool makes
+	// necessary. SetupWithManager sets it.
+	startWatches   func() error
+	watchesStarted bool
 }
 
-// NewReconciler returns a Reconciler that SetupWithManager makes run.
+// NewReconciler returns a Reconciler that SetupWithManager makes run. It fails if the
+// scheduler's plugins cannot be used to simulate a cluster.
 func NewReconciler(options Options) (*Reconciler, error) {
-	m, err := newMirror()
+	s, err := newState()
 	if err != nil {
 		return nil, err
 	}
-	return &Reconciler{Options: options, mirror: m, guard: newGuard(), remarks: remarks{}}, nil
+	return &Reconciler{Options: options, state: s}, nil
 }
 
 // +kubebuilder:rbac:groups="",resources=pods;nodes;namespaces;persistentvolumes;persistentvolumeclaims,verbs=get;list;watch
@@ -73,34 +92,26 @@ func NewReconciler(options Options) (*Reconciler, error) {
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosframeworks,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Reconcile decides once: what the pods that wait need, and which nodes nobody needs.
+// Reconcile runs one cycle, unless more pods are to be awaited or the cache lags behind what
+// the last cycle did.
 func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-	pools, settled, err := r.elasticPools(ctx)
+	pools, settled, err := r.autoscaledPools(ctx)
 	if err != nil || len(pools) == 0 {
 		return reconcile.Result{}, err
 	}
-	if !r.attends {
-		if err := r.attend(); err != nil {
+	if !r.watchesStarted {
+		if err := r.startWatches(); err != nil {
 			return reconcile.Result{}, fmt.Errorf("watching pods and nodes: %w", err)
 		}
-		r.attends = true
+		r.watchesStarted = true
 	}
-	idle, most := patience(pools)
-	if wait := r.batch.wait(r.Now(), idle, most); wait > 0 || !settled {
-		return reconcile.Result{RequeueAfter: max(wait, settling)}, nil
+	idle, longest := batchLimits(pools)
+	if wait := r.state.batch.closeWhenDue(r.Now(), idle, longest); wait > 0 || !settled {
+		return reconcile.Result{RequeueAfter: max(wait, cacheDelay)}, nil
 	}
-	w, err := r.observe(ctx)
-	if err != nil {
-		return reconcile.Result{}, err
+	recheck, err := r.runCycle(ctx, pools)
+	if apierrors.IsConflict(err) {
+		return reconcile.Result{RequeueAfter: cacheDelay}, nil
 	}
-	p := &pass{world: w, pools: pools}
-	for _, step := range []func(context.Context, *pass) error{r.giveUp, r.reflect, r.grow, r.shrink, r.report} {
-		if err := step(ctx, p); err != nil {
-			if apierrors.IsConflict(err) {
-				return reconcile.Result{RequeueAfter: settling}, nil
-			}
-			return reconcile.Result{}, err
-		}
-	}
-	return reconcile.Result{RequeueAfter: p.again}, nil
+	return reconcile.Result{RequeueAfter: recheck}, err
 }

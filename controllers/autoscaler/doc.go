@@ -1,16 +1,21 @@
-// Package autoscaler makes the nodes that waiting pods need, in the pools that have
-// autoscaling, and removes those that nobody needs.
+// Package autoscaler creates the nodes that pending pods need, in the pools that have
+// autoscaling, and removes the nodes that nobody needs.
 //
-// It watches pods that the kube-scheduler has marked unschedulable, gathers them for a
-// moment, and asks next door (decision, on scheduling) what nodes they would fit on: beside
-// the nodes that there are and those in flight, on nodes of each pool's templates. What
-// comes of it is created and deleted by nodepool, told on the pods and in the status of the
-// pools, and counted. All that it goes by is read anew from the cache for each decision; in
-// memory it keeps only what it remembers of failures (guard), and a scheduling.Cluster that
-// is kept in step with the cache (mirror).
+// It works in cycles. A cycle observes the cluster, takes a Snapshot of it, decides growth,
+// decides shrinkage, applies what was decided, and reports it (cycle.go):
 //
-// It writes no spec, knows of Mesos only how many more nodes there is room for, and of
-// Kubernetes' scheduler only what scheduling tells. Pools without autoscaling are nodepool's
-// alone: as long as there are no others, no pod is watched. The package controllers builds
-// the [Reconciler] and gives it to the manager.
+//	observe.go      reads pools, nodes and pods from the cache, and the room from Mesos
+//	snapshot.go     what was observed, sorted by what decisions need
+//	decide.go       the input of the deciders, and their plans
+//	apply.go        creates and removes nodes, sets the condition Disruptable
+//	report.go       events on pods, the status of pools, metrics
+//	state.go        what survives a cycle
+//
+// What to do is decided by package decision, on the simulated cluster of package scheduling.
+// Package forecast predicts the Nodes that do not exist yet, and package backoff remembers
+// what came to nothing. Package poolnodes creates and deletes nodes. This package writes no
+// spec, knows of Mesos only how many more nodes there is room for, and of the kube-scheduler
+// only what scheduling answers. Pools without autoscaling belong to mesosnodepool alone: as
+// long as there are no others, no pod is watched. The package controllers builds the
+// [Reconciler] and gives it to the manager.
 package autoscaler

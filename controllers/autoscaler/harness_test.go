@@ -21,29 +21,30 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler/forecast"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// noon is when every story begins.
+// noon is when every test begins.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// story is the life of pools in a test: a reconciler, an API server in memory, and a Mesos
-// that has room as the test wants.
-type story struct {
-	t          *testing.T
-	client     client.WithWatch
-	reconciler *Reconciler
-	recorder   *events.FakeRecorder
-	now        time.Time
-	capacity   placement.Capacity
-	asked      int // how often Mesos was asked
-	made       int
-	unsettled  bool
+// testCluster is a Reconciler with an API server in memory and a Mesos that has as much room
+// as the test wants. It implements Nodes and Agents.
+type testCluster struct {
+	t             *testing.T
+	client        client.WithWatch
+	reconciler    *Reconciler
+	recorder      *events.FakeRecorder
+	now           time.Time
+	capacity      placement.Capacity
+	capacityCalls int
+	created       int
+	unsettled     bool
 }
 
-func begin(t *testing.T, objects ...client.Object) *story {
+func newTestCluster(t *testing.T, objects ...client.Object) *testCluster {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
@@ -52,7 +53,7 @@ func begin(t *testing.T, objects ...client.Object) *story {
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	s := &story{t: t, now: noon, recorder: events.NewFakeRecorder(10000), capacity: placement.Capacity{UnknownReason: "nobody has asked"}}
+	s := &testCluster{t: t, now: noon, recorder: events.NewFakeRecorder(10000), capacity: placement.Capacity{UnknownReason: "nobody has asked"}}
 	s.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithObjects(&v1alpha1.MesosFramework{ObjectMeta: metav1.ObjectMeta{Name: "default"}, Spec: v1alpha1.MesosFrameworkSpec{Roles: []string{"k8sm"}}}).
 		WithStatusSubresource(&v1alpha1.MesosNode{}, &v1alpha1.MesosNodePool{}, &corev1.Pod{}, &corev1.Node{}).Build()
@@ -60,25 +61,25 @@ func begin(t *testing.T, objects ...client.Object) *story {
 	return s
 }
 
-// restart makes a new process, which remembers nothing.
-func (s *story) restart() {
+// restart makes a new Reconciler, which remembers nothing.
+func (s *testCluster) restart() {
 	s.t.Helper()
 	r, err := NewReconciler(Options{Client: s.client, Nodes: s, Agents: s, Recorder: s.recorder, Now: func() time.Time { return s.now }})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	r.attend = func() error { return nil }
+	r.startWatches = func() error { return nil }
 	s.reconciler = r
 }
 
 // Capacity implements Agents.
-func (s *story) Capacity(context.Context, string) placement.Capacity {
-	s.asked++
+func (s *testCluster) Capacity(context.Context, string) placement.Capacity {
+	s.capacityCalls++
 	return s.capacity
 }
 
 // Inventory implements Nodes.
-func (s *story) Inventory(_ context.Context, pool *v1alpha1.MesosNodePool) (poolnodes.Inventory, error) {
+func (s *testCluster) Inventory(_ context.Context, pool *v1alpha1.MesosNodePool) (poolnodes.Inventory, error) {
 	fleet := poolnodes.Inventory{}
 	if s.unsettled {
 		fleet.Pending = 1
@@ -94,11 +95,11 @@ func (s *story) Inventory(_ context.Context, pool *v1alpha1.MesosNodePool) (pool
 }
 
 // Create implements Nodes.
-func (s *story) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []nodemodel.Size) ([]string, error) {
+func (s *testCluster) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []nodemodel.Size) ([]string, error) {
 	var names []string
 	for _, size := range sizes {
-		s.made++
-		n := nodemodel.NewNode(pool, fmt.Sprintf("%s-%d", pool.Name, s.made), size)
+		s.created++
+		n := nodemodel.NewNode(pool, fmt.Sprintf("%s-%d", pool.Name, s.created), size)
 		n.UID, n.CreationTimestamp = types.UID(n.Name), metav1.NewTime(s.now)
 		if err := s.client.Create(ctx, n); err != nil {
 			return names, err
@@ -109,15 +110,15 @@ func (s *story) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes 
 }
 
 // Remove implements Nodes: nodes go at once.
-func (s *story) Remove(ctx context.Context, _ *v1alpha1.MesosNodePool, nodes []*v1alpha1.MesosNode) (int, error) {
+func (s *testCluster) Remove(ctx context.Context, _ *v1alpha1.MesosNodePool, nodes []*v1alpha1.MesosNode) (int, error) {
 	for _, n := range nodes {
-		s.vanish(n.Name)
+		s.deleteNode(n.Name)
 	}
 	return len(nodes), nil
 }
 
-// vanish lets a node go with its Node.
-func (s *story) vanish(name string) {
+// deleteNode deletes a MesosNode and its Node.
+func (s *testCluster) deleteNode(name string) {
 	s.t.Helper()
 	n := &v1alpha1.MesosNode{}
 	s.get(name, n)
@@ -127,14 +128,14 @@ func (s *story) vanish(name string) {
 	s.must(client.IgnoreNotFound(s.client.Delete(context.Background(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})))
 }
 
-func (s *story) must(err error) {
+func (s *testCluster) must(err error) {
 	s.t.Helper()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-func (s *story) get(name string, object client.Object) {
+func (s *testCluster) get(name string, object client.Object) {
 	s.t.Helper()
 	key := client.ObjectKey{Name: name}
 	if _, ok := object.(*corev1.Pod); ok {
@@ -143,27 +144,27 @@ func (s *story) get(name string, object client.Object) {
 	s.must(s.client.Get(context.Background(), key, object))
 }
 
-// look has the reconciler look until it has nothing more to do at once.
-func (s *story) look() {
+// reconcile reconciles until nothing is left to be done at once.
+func (s *testCluster) reconcile() {
 	s.t.Helper()
 	for range 10 {
-		result, err := s.reconciler.Reconcile(context.Background(), all)
+		result, err := s.reconciler.Reconcile(context.Background(), allPools)
 		s.must(err)
-		if result.RequeueAfter == 0 || result.RequeueAfter > settling {
+		if result.RequeueAfter == 0 || result.RequeueAfter > cacheDelay {
 			return
 		}
 	}
 }
 
-// after lets time pass, and looks.
-func (s *story) after(d time.Duration) {
+// advance lets time pass and reconciles.
+func (s *testCluster) advance(d time.Duration) {
 	s.t.Helper()
 	s.now = s.now.Add(d)
-	s.look()
+	s.reconcile()
 }
 
 // nodes are the MesosNodes of a pool, by name.
-func (s *story) nodes(pool string) []*v1alpha1.MesosNode {
+func (s *testCluster) nodes(pool string) []*v1alpha1.MesosNode {
 	s.t.Helper()
 	var list v1alpha1.MesosNodeList
 	s.must(s.client.List(context.Background(), &list, client.MatchingLabels{v1alpha1.LabelPool: pool}))
@@ -174,40 +175,40 @@ func (s *story) nodes(pool string) []*v1alpha1.MesosNode {
 	return out
 }
 
-// count expects a pool to have so many nodes.
-func (s *story) count(pool string, want int) {
+// expectNodes expects a pool to have so many nodes.
+func (s *testCluster) expectNodes(pool string, want int) {
 	s.t.Helper()
 	if got := len(s.nodes(pool)); got != want {
 		s.t.Errorf("pool %s has %d nodes, want %d", pool, got, want)
 	}
 }
 
-// comesUp makes a node ready, as its executor and its controller would.
-func (s *story) comesUp(name string, how ...func(*corev1.Node)) {
+// makeReady makes a node ready, as its executor and its controller would.
+func (s *testCluster) makeReady(name string, how ...func(*corev1.Node)) {
 	s.t.Helper()
 	n := &v1alpha1.MesosNode{}
 	s.get(name, n)
-	object := templates{}.node(n)
+	object := forecast.Forecast{}.Node(n)
 	object.UID = types.UID("node-" + name)
 	for _, h := range how {
 		h(object)
 	}
 	s.must(s.client.Create(context.Background(), object))
-	s.stands(name, v1alpha1.ConditionRegistered, metav1.ConditionTrue, v1alpha1.ReasonNodeRegistered)
-	s.stands(name, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+	s.setCondition(name, v1alpha1.ConditionRegistered, metav1.ConditionTrue, v1alpha1.ReasonNodeRegistered)
+	s.setCondition(name, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
 }
 
-// stands sets a condition of a MesosNode.
-func (s *story) stands(name, kind string, status metav1.ConditionStatus, reason string) {
+// setCondition sets a condition of a MesosNode.
+func (s *testCluster) setCondition(name, kind string, status metav1.ConditionStatus, reason string) {
 	s.t.Helper()
 	n := &v1alpha1.MesosNode{}
 	s.get(name, n)
-	meta.SetStatusCondition(&n.Status.Conditions, metav1.Condition{Type: kind, Status: status, Reason: reason, Message: "so it is", LastTransitionTime: metav1.NewTime(s.now)})
+	meta.SetStatusCondition(&n.Status.Conditions, metav1.Condition{Type: kind, Status: status, Reason: reason, Message: "as the test wants", LastTransitionTime: metav1.NewTime(s.now)})
 	s.must(s.client.Status().Update(context.Background(), n))
 }
 
-// waits creates a pod that the scheduler found no place for.
-func (s *story) waits(name, cpu string, how ...func(*corev1.Pod)) *corev1.Pod {
+// addPendingPod creates a pod that the scheduler found no place for.
+func (s *testCluster) addPendingPod(name, cpu string, how ...func(*corev1.Pod)) *corev1.Pod {
 	s.t.Helper()
 	pod := newPod(name, cpu, how...)
 	pod.CreationTimestamp = metav1.NewTime(s.now)
@@ -231,8 +232,8 @@ func newPod(name, cpu string, how ...func(*corev1.Pod)) *corev1.Pod {
 	return pod
 }
 
-// bound puts a pod onto a node.
-func (s *story) bound(name, node string) {
+// bindPod puts a pod onto a node.
+func (s *testCluster) bindPod(name, node string) {
 	s.t.Helper()
 	pod := &corev1.Pod{}
 	s.get(name, pod)
@@ -240,13 +241,13 @@ func (s *story) bound(name, node string) {
 	s.must(s.client.Update(context.Background(), pod))
 }
 
-func (s *story) ends(name string) {
+func (s *testCluster) deletePod(name string) {
 	s.t.Helper()
 	s.must(s.client.Delete(context.Background(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"}}))
 }
 
-// said takes what was told since the last time.
-func (s *story) said() []string {
+// takeEvents returns the events that were recorded since the last call.
+func (s *testCluster) takeEvents() []string {
 	var out []string
 	for {
 		select {
@@ -258,17 +259,17 @@ func (s *story) said() []string {
 	}
 }
 
-// tells expects an event with a text.
-func (s *story) tells(text string) {
+// expectEvent expects an event with a text.
+func (s *testCluster) expectEvent(text string) {
 	s.t.Helper()
-	said := s.said()
-	if !slices.ContainsFunc(said, func(e string) bool { return strings.Contains(e, text) }) {
-		s.t.Errorf("no event says %q: %q", text, said)
+	events := s.takeEvents()
+	if !slices.ContainsFunc(events, func(e string) bool { return strings.Contains(e, text) }) {
+		s.t.Errorf("no event says %q: %q", text, events)
 	}
 }
 
 // status of a pool's autoscaling.
-func (s *story) status(pool string) v1alpha1.AutoscalingStatus {
+func (s *testCluster) status(pool string) v1alpha1.AutoscalingStatus {
 	s.t.Helper()
 	p := &v1alpha1.MesosNodePool{}
 	s.get(pool, p)
@@ -278,7 +279,7 @@ func (s *story) status(pool string) v1alpha1.AutoscalingStatus {
 	return *p.Status.Autoscaling
 }
 
-// newPool has nodes of 4 cpus, and shrinks at once.
+// newPool returns a pool with nodes of 4 CPUs that shrinks without delay.
 func newPool(name string, how ...func(*v1alpha1.MesosNodePool)) *v1alpha1.MesosNodePool {
 	second, none, budget := metav1.Duration{Duration: time.Second}, metav1.Duration{}, intstr.FromString("100%")
 	p := &v1alpha1.MesosNodePool{
@@ -303,4 +304,9 @@ func newPool(name string, how ...func(*v1alpha1.MesosNodePool)) *v1alpha1.MesosN
 		h(p)
 	}
 	return p
+}
+
+// mesosNodeOf returns a node of a pool, in zone eu-1.
+func mesosNodeOf(p *v1alpha1.MesosNodePool, name string) *v1alpha1.MesosNode {
+	return nodemodel.NewNode(p, name, nodemodel.Size{Resources: p.Spec.Template.Spec.Resources, Zone: "eu-1"})
 }

@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 )
 
 var (
@@ -43,19 +44,27 @@ func measureDecision(kind string, took time.Duration) {
 }
 
 // measurePods sets the gauges of the pods that wait.
-func measurePods(p *pass) {
-	helped := 0
-	for _, l := range p.plan.Launches {
-		helped += len(l.Pods)
-	}
-	counts := map[string]int{
-		"placed": len(p.plan.Placed), "helped": helped, "refused": len(p.plan.Refused), "held": len(p.held),
-		leftOutDaemon: 0, leftOutExpendable: 0, leftOutPreempting: 0, leftOutScheduler: 0,
-	}
-	for reason, n := range p.leftOut {
-		counts[reason] = n
-	}
-	for reason, n := range counts {
+func measurePods(s *Snapshot, growth decision.GrowPlan, shrinkage decision.ShrinkPlan) {
+	for reason, n := range podCounts(s, growth, shrinkage) {
 		pendingPods.WithLabelValues(reason).Set(float64(n))
 	}
+}
+
+// podCounts counts the unschedulable pods by what was decided about them. Every reason is in
+// it, so that a gauge returns to 0.
+func podCounts(s *Snapshot, growth decision.GrowPlan, shrinkage decision.ShrinkPlan) map[string]int {
+	helped := 0
+	for _, launches := range [][]decision.Launch{growth.Launches, shrinkage.Launches} {
+		for _, l := range launches {
+			helped += len(l.Pods)
+		}
+	}
+	counts := map[string]int{
+		"placed": len(growth.Placed), "helped": helped, "refused": len(growth.Refused), "held": len(s.held),
+		excludedDaemon: 0, excludedExpendable: 0, excludedPreempting: 0, excludedScheduler: 0,
+	}
+	for reason, n := range s.excluded {
+		counts[reason] = n
+	}
+	return counts
 }

@@ -12,120 +12,127 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
+	"github.com/k8sm/k8sm/controllers/messages"
 )
 
-// decided notes what was done about a pool, for its status.
-func (p *pool) decided(action v1alpha1.AutoscalingAction, nodes int, cause string) {
-	p.decision = &v1alpha1.AutoscalingDecision{Action: action, Nodes: int32(nodes), Cause: cause}
-}
-
-// report tells pods why nothing is done for them, and pools what was decided.
-func (r *Reconciler) report(ctx context.Context, p *pass) error {
-	r.remark(p)
-	measurePods(p)
-	for _, pool := range p.pools {
-		if err := r.writeStatus(ctx, p, pool); err != nil {
+// report records events on the pods for which nothing is done, sets metrics, and writes the
+// status of the pools.
+func (r *Reconciler) report(ctx context.Context, s *Snapshot, growth decision.GrowPlan, shrinkage decision.ShrinkPlan, o *outcome) error {
+	r.recordRefusals(s, growth)
+	measurePods(s, growth, shrinkage)
+	wanted := len(growth.Launches)+len(growth.Refused)+len(shrinkage.Launches) > 0
+	for _, p := range s.pools {
+		decided := o.decisions[p.Name]
+		if reason := refusalOf(p.Name, growth); decided == nil && reason != "" {
+			decided = &v1alpha1.AutoscalingDecision{Action: v1alpha1.AutoscalingHold, Cause: reason}
+		}
+		if err := r.patchStatus(ctx, p, s.statusOf(p, decided, wanted)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// writeStatus patches status.autoscaling if it changed. Nobody else writes it.
-func (r *Reconciler) writeStatus(ctx context.Context, p *pass, pool *pool) error {
-	status := p.status(pool)
-	if equality.Semantic.DeepEqual(pool.Status.Autoscaling, status) {
+// patchStatus writes status.autoscaling of a pool if it changed, and counts a decision that
+// is new in it. Nobody else writes this part of the status.
+func (r *Reconciler) patchStatus(ctx context.Context, p *pool, status *v1alpha1.AutoscalingStatus) error {
+	before := p.Status.Autoscaling
+	if equality.Semantic.DeepEqual(before, status) {
 		return nil
 	}
-	after := pool.MesosNodePool.DeepCopy()
+	after := p.MesosNodePool.DeepCopy()
 	after.Status.Autoscaling = status
-	if err := r.Client.Status().Patch(ctx, after, client.MergeFrom(pool.MesosNodePool)); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("writing the status of pool %s: %w", pool.Name, err)
+	if err := r.Client.Status().Patch(ctx, after, client.MergeFrom(p.MesosNodePool)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("writing the status of pool %s: %w", p.Name, err)
 	}
-	if pool.decision != nil {
-		countDecision(pool.Name, pool.decision)
+	if status.LastDecision != nil && (before == nil || before.LastDecision != status.LastDecision) {
+		countDecision(p.Name, status.LastDecision)
 	}
 	return nil
 }
 
-// status is what is to be told of a pool. A decision that changes nothing is told when its
-// cause is another than that of the last.
-func (p *pass) status(pool *pool) *v1alpha1.AutoscalingStatus {
-	out := &v1alpha1.AutoscalingStatus{Shortage: p.shortage(pool)}
-	if t := pool.trouble; t != nil {
-		at := metav1.NewTime(t.until.Truncate(time.Second))
-		out.BackOffUntil, out.Failures = &at, int32(t.failures)
+// statusOf returns the status of a pool, with what was decided, nil for nothing. A decision
+// to hold is only in it if its cause differs from the last one's. Wanted: pods or larger nodes
+// were to have new nodes.
+func (s *Snapshot) statusOf(p *pool, decided *v1alpha1.AutoscalingDecision, wanted bool) *v1alpha1.AutoscalingStatus {
+	out := &v1alpha1.AutoscalingStatus{Shortage: p.shortage(wanted)}
+	if f := p.failure; !f.IsZero() {
+		until := metav1.NewTime(f.Until.Truncate(time.Second))
+		out.BackOffUntil, out.Failures = &until, int32(f.Count)
 	}
-	before := pool.Status.Autoscaling
-	if before != nil {
+	if before := p.Status.Autoscaling; before != nil {
 		out.LastDecision = before.LastDecision
 	}
-	if pool.decision == nil {
-		if why := p.refusedBy(pool); why != "" {
-			pool.decided(v1alpha1.AutoscalingHold, 0, why)
-		}
+	if decided == nil {
+		return out
 	}
-	if d := pool.decision; d != nil {
-		if last := out.LastDecision; d.Action == v1alpha1.AutoscalingHold && last != nil && last.Action == d.Action && last.Cause == d.Cause {
-			pool.decision = nil
-			return out
-		}
-		d.Time = metav1.NewTime(p.now)
-		d.Inputs = v1alpha1.AutoscalingInputs{
-			PendingPods: int32(len(p.pending) + len(p.held)), Nodes: int32(len(pool.fleet.Alive)), InFlight: int32(pool.inFlight()),
-		}
-		out.LastDecision = d
+	if last := out.LastDecision; decided.Action == v1alpha1.AutoscalingHold && last != nil && last.Action == decided.Action && last.Cause == decided.Cause {
+		return out
 	}
+	decided.Time = metav1.NewTime(s.now)
+	decided.Inputs = v1alpha1.AutoscalingInputs{
+		PendingPods: int32(len(s.pending) + len(s.held)), Nodes: int32(len(p.alive)), InFlight: int32(p.countNotReadyYet()),
+	}
+	out.LastDecision = decided
 	return out
 }
 
-// shortage is why the pool cannot have what it could be asked for.
-func (p *pass) shortage(pool *pool) string {
+// shortage returns why the pool cannot have what it could be asked for; empty if it can.
+func (p *pool) shortage(wanted bool) string {
 	switch {
-	case pool.full != "" && len(p.plan.Launches)+len(p.plan.Refused) > 0:
-		return pool.full
-	case !pool.backOff.IsZero():
-		return pool.barred
+	case p.noRoom != "" && wanted:
+		return p.noRoom
+	case !p.backOffUntil.IsZero():
+		return p.blockReason
 	}
 	return ""
 }
 
-// refusedBy is why the pool did not help the first of the pods that nobody helped.
-func (p *pass) refusedBy(pool *pool) string {
-	for _, refused := range p.plan.Refused {
-		for _, why := range refused.Pools {
-			if why.Pool == pool.Name {
-				return fmt.Sprintf("Pod %s/%s: %s.", refused.Pod.Namespace, refused.Pod.Name, why.Reason)
+// refusalOf returns why a pool did not help the first of the pods that no pool helped; empty
+// if there is no such pod.
+func refusalOf(pool string, growth decision.GrowPlan) string {
+	for _, refused := range growth.Refused {
+		for _, refusal := range refused.Pools {
+			if refusal.Pool == pool {
+				return fmt.Sprintf("Pod %s/%s: %s.", refused.Pod.Namespace, refused.Pod.Name, refusal.Reason)
 			}
 		}
 	}
 	return ""
 }
 
-// remarks are what pods were told last: the same is not told twice.
-type remarks map[string]string
-
-// remark tells pods why no node is made for them.
-func (r *Reconciler) remark(p *pass) {
-	said := remarks{}
-	for _, refused := range p.plan.Refused {
-		var reasons []string
-		for _, why := range refused.Pools {
-			reasons = append(reasons, fmt.Sprintf("%s: %s", why.Pool, why.Reason))
+// recordRefusals records on pods why no node is created for them, unless the reason is the
+// one that they were given last.
+func (r *Reconciler) recordRefusals(s *Snapshot, growth decision.GrowPlan) {
+	given := eventDeduper{}
+	record := func(pod *corev1.Pod, reason string) {
+		given[pod.UID] = reason
+		if r.state.events.isNew(pod.UID, reason) {
+			r.recordNotTriggeredEvent(pod, reason)
 		}
-		r.say(said, refused.Pod, strings.Join(reasons, "; "))
 	}
-	for _, pod := range p.held {
-		names := r.guard.makers[maker(pod)].vain()
-		r.say(said, pod, fmt.Sprintf("%d nodes were made for such pods, and none stays on them: %s", len(names), strings.Join(names, ", ")))
+	for _, refused := range growth.Refused {
+		var reasons []string
+		for _, refusal := range refused.Pools {
+			reasons = append(reasons, fmt.Sprintf("%s: %s", refusal.Pool, refusal.Reason))
+		}
+		record(refused.Pod, strings.Join(reasons, "; "))
 	}
-	r.remarks = said
+	for _, pod := range s.held {
+		names := r.state.owners.RefusedNodes(pod)
+		record(pod, fmt.Sprintf("%d nodes were made for such pods, and none stays on them: %s", len(names), strings.Join(names, ", ")))
+	}
+	r.state.events = given
 }
 
-func (r *Reconciler) say(said remarks, pod *corev1.Pod, reason string) {
-	uid := string(pod.UID)
-	said[uid] = reason
-	if r.remarks[uid] != reason {
-		r.toldNotTriggered(pod, reason)
-	}
+func (r *Reconciler) recordTriggeredEvent(pod *corev1.Pod, pool, node string) {
+	created := &v1alpha1.MesosNode{ObjectMeta: metav1.ObjectMeta{Name: node}}
+	r.Recorder.Eventf(pod, created, corev1.EventTypeNormal, v1alpha1.EventTriggeredScaleUp, "ScaleUp",
+		"Pool %s makes node %s for the pod.", pool, node)
+}
+
+func (r *Reconciler) recordNotTriggeredEvent(pod *corev1.Pod, reason string) {
+	r.Recorder.Eventf(pod, nil, corev1.EventTypeNormal, v1alpha1.EventNotTriggeredScaleUp, "ScaleUp", "%s",
+		messages.Truncate("No node is made for the pod. "+reason, messages.MaxEvent))
 }

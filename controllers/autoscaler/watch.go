@@ -23,26 +23,26 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-// gather is how long changes are gathered before they are looked at, those that nobody
-// waits for for longer: a thousand pods that end are not a thousand looks.
 const (
-	gather   = 50 * time.Millisecond
-	noHurry  = time.Second
-	everyone = "all"
+	// changeDelay is the time for which changes are gathered before a cycle.
+	changeDelay = 50 * time.Millisecond
+	// podChangeDelay is the same for changes of pods that no pod waits for: a thousand pods
+	// that end cause few cycles.
+	podChangeDelay = time.Second
 )
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// all is what there is to decide upon: all pools together.
-var all = reconcile.Request{NamespacedName: types.NamespacedName{Name: everyone}}
+// allPools is the only request: a cycle decides for all pools together.
+var allPools = reconcile.Request{NamespacedName: types.NamespacedName{Name: "all"}}
 
-// SetupWithManager makes the manager run the Reconciler. Pods and nodes are watched from
-// the moment on that there is a pool with autoscaling.
+// SetupWithManager makes the manager run the Reconciler. Pods and nodes are watched as soon
+// as there is a pool with autoscaling.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("autoscaler").
-		Watches(&v1alpha1.MesosNodePool{}, after(gather)).
-		Watches(&v1alpha1.MesosNode{}, after(gather), builder.WithPredicates(standsDifferently())).
+		Watches(&v1alpha1.MesosNodePool{}, requeueAfter(changeDelay)).
+		Watches(&v1alpha1.MesosNode{}, requeueAfter(changeDelay), builder.WithPredicates(mesosNodeChanged())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: 1,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, time.Minute),
@@ -51,53 +51,54 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err != nil {
 		return fmt.Errorf("building the controller: %w", err)
 	}
-	r.attend = func() error {
+	r.startWatches = func() error {
 		return errors.Join(
-			c.Watch(source.Kind[client.Object](mgr.GetCache(), &corev1.Pod{}, r.pods())),
-			c.Watch(source.Kind[client.Object](mgr.GetCache(), &corev1.Node{}, after(gather), holdsDifferently())),
+			c.Watch(source.Kind[client.Object](mgr.GetCache(), &corev1.Pod{}, r.podHandler())),
+			c.Watch(source.Kind[client.Object](mgr.GetCache(), &corev1.Node{}, requeueAfter(changeDelay), nodeChanged())),
 		)
 	}
 	return nil
 }
 
-// after looks at everything a little after a change.
-func after(wait time.Duration) handler.EventHandler {
+// requeueAfter causes a cycle some time after a change.
+func requeueAfter(wait time.Duration) handler.EventHandler {
 	return handler.Funcs{
-		CreateFunc: func(_ context.Context, _ event.CreateEvent, q queue) { q.AddAfter(all, wait) },
-		UpdateFunc: func(_ context.Context, _ event.UpdateEvent, q queue) { q.AddAfter(all, wait) },
-		DeleteFunc: func(_ context.Context, _ event.DeleteEvent, q queue) { q.AddAfter(all, wait) },
+		CreateFunc: func(_ context.Context, _ event.CreateEvent, q queue) { q.AddAfter(allPools, wait) },
+		UpdateFunc: func(_ context.Context, _ event.UpdateEvent, q queue) { q.AddAfter(allPools, wait) },
+		DeleteFunc: func(_ context.Context, _ event.DeleteEvent, q queue) { q.AddAfter(allPools, wait) },
 	}
 }
 
-// pods notes those that become unschedulable, and looks later at those that leave room.
-func (r *Reconciler) pods() handler.EventHandler {
-	waits := func(o client.Object) bool {
+// podHandler adds pods that become unschedulable to the batch. Other changes of pods cause a
+// cycle too, since they may leave room, but later.
+func (r *Reconciler) podHandler() handler.EventHandler {
+	needsNode := func(o client.Object) bool {
 		pod, ok := o.(*corev1.Pod)
-		return ok && unschedulable(pod) && leftOut(pod) == ""
+		return ok && isUnschedulable(pod) && exclusionReason(pod) == ""
 	}
-	came := func(q queue) {
-		r.batch.came(r.Now())
-		q.AddAfter(all, gather)
+	addToBatch := func(q queue) {
+		r.state.batch.add(r.Now())
+		q.AddAfter(allPools, changeDelay)
 	}
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
-			if waits(e.Object) {
-				came(q)
+			if needsNode(e.Object) {
+				addToBatch(q)
 			}
 		},
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			if waits(e.ObjectNew) && !waits(e.ObjectOld) {
-				came(q)
+			if needsNode(e.ObjectNew) && !needsNode(e.ObjectOld) {
+				addToBatch(q)
 				return
 			}
-			q.AddAfter(all, noHurry)
+			q.AddAfter(allPools, podChangeDelay)
 		},
-		DeleteFunc: func(_ context.Context, _ event.DeleteEvent, q queue) { q.AddAfter(all, noHurry) },
+		DeleteFunc: func(_ context.Context, _ event.DeleteEvent, q queue) { q.AddAfter(allPools, podChangeDelay) },
 	}
 }
 
-// standsDifferently passes the changes of a MesosNode that a decision sees.
-func standsDifferently() predicate.Predicate {
+// mesosNodeChanged passes the changes of a MesosNode that decisions depend on.
+func mesosNodeChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*v1alpha1.MesosNode)
 		after, same := e.ObjectNew.(*v1alpha1.MesosNode)
@@ -106,11 +107,11 @@ func standsDifferently() predicate.Predicate {
 	}}
 }
 
-// holdsDifferently passes the changes of a Node that a decision sees.
-func holdsDifferently() predicate.Predicate {
+// nodeChanged passes the changes of a Node that decisions depend on.
+func nodeChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*corev1.Node)
 		after, same := e.ObjectNew.(*corev1.Node)
-		return !ok || !same || !sameNode(before, after)
+		return !ok || !same || !isSameNode(before, after)
 	}}
 }

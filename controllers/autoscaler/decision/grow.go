@@ -77,7 +77,7 @@ func newScaleUp(in GrowInput) *scaleUp {
 	for _, p := range g.pools {
 		p.largestFirst()
 		for _, s := range p.shapes {
-			name := fmt.Sprintf("%s (shape %s)", p.Name, s.Name)
+			name := fmt.Sprintf("%s (%s)", p.Name, s.describe())
 			s.template = g.cluster.AddTemplate(s.nodeNamed(name), s.daemonPods(name))
 		}
 	}
@@ -228,7 +228,7 @@ func (g *scaleUp) swapNode(l *plannedNode, s *shapeState) {
 func (g *scaleUp) plan() GrowPlan {
 	plan := GrowPlan{Placed: g.placed, Refused: g.refused}
 	for _, l := range g.launches {
-		plan.Launches = append(plan.Launches, Launch{Pool: l.shape.pool.Name, Shape: l.shape.Name, Pods: l.pods})
+		plan.Launches = append(plan.Launches, Launch{Pool: l.shape.pool.Name, Size: l.shape.Size, Pods: l.pods})
 	}
 	return plan
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 func resources(cpu, memory string) corev1.ResourceList {
@@ -27,7 +28,7 @@ func makeNode(name, zone, cpu, memory string) *corev1.Node {
 }
 
 func makeShape(name, zone, cpu, memory string) decision.Shape {
-	return decision.Shape{Name: name, Node: makeNode(name, zone, cpu, memory), Room: -1}
+	return decision.Shape{Size: nodemodel.Size{Shape: name}, Node: makeNode(name, zone, cpu, memory), Room: -1}
 }
 
 func makePod(name, cpu string) *corev1.Pod {
@@ -65,7 +66,7 @@ type outcome struct {
 func outcomeOf(plan decision.GrowPlan) outcome {
 	var o outcome
 	for _, launch := range plan.Launches {
-		line := launch.Pool + "/" + launch.Shape + ":"
+		line := launch.Pool + "/" + launch.Size.Shape + ":"
 		for _, pod := range launch.Pods {
 			line += " " + pod.Name
 		}
@@ -151,7 +152,7 @@ func TestGrow(t *testing.T) {
 			pools: []decision.Pool{
 				{Name: "a", Nodes: 1, Max: 1, Shapes: []decision.Shape{four}},
 				{Name: "b", Used: resources("4", "8Gi"), Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("7")}, Shapes: []decision.Shape{four}},
-				{Name: "c", Shapes: []decision.Shape{{Name: "four", Node: four.Node, NearestMiss: "needs 4 cpus on one agent; the best free is 2 on agent-17"}}},
+				{Name: "c", Shapes: []decision.Shape{{Size: nodemodel.Size{Shape: "four"}, Node: four.Node, NearestMiss: "needs 4 cpus on one agent; the best free is 2 on agent-17"}}},
 			},
 			want: outcome{Refused: map[string][]string{"1": {
 				"a: it has its maxReplicas of 1",
@@ -161,7 +162,7 @@ func TestGrow(t *testing.T) {
 		},
 		"room is used up": {
 			pods:  []*corev1.Pod{makePod("1", "4"), makePod("2", "4")},
-			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{{Name: "four", Node: four.Node, Room: 1, NearestMiss: "nothing is free"}}}},
+			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{{Size: nodemodel.Size{Shape: "four"}, Node: four.Node, Room: 1, NearestMiss: "nothing is free"}}}},
 			want:  outcome{Launches: []string{"p/four: 1"}, Refused: map[string][]string{"2": {"p: no capacity: nothing is free"}}},
 		},
 		"a spread over zones asks for a node in each": {
@@ -183,7 +184,7 @@ func TestGrow(t *testing.T) {
 		"a preferred shape is taken, whatever is wasted": {
 			pods: []*corev1.Pod{makePod("1", "1")},
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{
-				makeShape("two", "a", "2", "8Gi"), {Name: "eight", Node: makeNode("eight", "a", "8", "8Gi"), Preference: 1, Room: -1}}}},
+				makeShape("two", "a", "2", "8Gi"), {Size: nodemodel.Size{Shape: "eight"}, Node: makeNode("eight", "a", "8", "8Gi"), Preference: 1, Room: -1}}}},
 			want: outcome{Launches: []string{"p/eight: 1"}},
 		},
 		"what shrinking gives back is handed out again": {

@@ -4,6 +4,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 // Pool is a node pool that may grow.
@@ -27,7 +28,8 @@ type Pool struct {
 
 // Shape is a kind of node that a pool can have.
 type Shape struct {
-	Name string
+	// Size is what the caller creates such a node with. Shapes of one pool differ in it.
+	Size nodemodel.Size
 	// Node is such a node as it would register, with labels, taints, capacity and allocatable.
 	// Its name and its hostname label have no effect.
 	Node *corev1.Node
@@ -65,7 +67,9 @@ type GrowPlan struct {
 
 // Launch is a node to create.
 type Launch struct {
-	Pool, Shape string
+	Pool string
+	// Size is that of the shape that was chosen.
+	Size nodemodel.Size
 	// Pods are the pods that the node is for; none if it is created for the pool's Min.
 	Pods []*corev1.Pod
 }

@@ -35,7 +35,7 @@ func newPoolState(given Pool) *poolState {
 		p.shapes = append(p.shapes, &shapeState{Shape: s, pool: p, remaining: s.Room})
 	}
 	slices.SortStableFunc(p.shapes, func(a, b *shapeState) int {
-		return cmp.Or(cmp.Compare(b.Preference, a.Preference), a.compareSize(b), strings.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(b.Preference, a.Preference), a.compareSize(b), strings.Compare(a.Size.Shape, b.Size.Shape), strings.Compare(a.Size.Zone, b.Size.Zone))
 	})
 	return p
 }
@@ -53,6 +53,15 @@ func (s *shapeState) compareSize(other *shapeState) int {
 		s.Node.Status.Allocatable.Cpu().Cmp(*other.Node.Status.Allocatable.Cpu()),
 		s.Node.Status.Allocatable.Memory().Cmp(*other.Node.Status.Allocatable.Memory()),
 	)
+}
+
+// describe names the shape for a person: "shape small in zone a".
+func (s *shapeState) describe() string {
+	out := "shape " + s.Size.Shape
+	if s.Size.Zone != "" {
+		out += " in zone " + s.Size.Zone
+	}
+	return out
 }
 
 // nodeNamed returns a node of the shape with a name.

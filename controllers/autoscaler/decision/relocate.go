@@ -109,8 +109,8 @@ func (s *scaleDown) replace(c *candidate) bool {
 		}
 		c.pool.growth.takeNode(shape)
 		c.pool.remaining--
-		s.plan.Launches = append(s.plan.Launches, Launch{Pool: c.pool.Name, Shape: shape.Name, Pods: c.load.movable})
-		s.setDisruptable(c, fmt.Sprintf("It may go when a node of shape %s is ready, which holds its pods.", shape.Name))
+		s.plan.Launches = append(s.plan.Launches, Launch{Pool: c.pool.Name, Size: shape.Size, Pods: c.load.movable})
+		s.setDisruptable(c, fmt.Sprintf("It may go when a node of %s is ready, which holds its pods.", shape.describe()))
 		return true
 	}
 	return false

@@ -377,7 +377,7 @@ func TestWhichNodesGo(t *testing.T) {
 			}
 			var launched []string
 			for _, l := range plan.Launches {
-				launched = append(launched, l.Shape)
+				launched = append(launched, l.Size.Shape)
 			}
 			if diff := cmp.Diff(tc.launch, launched); diff != "" {
 				t.Errorf("launches (-want +got):\n%s", diff)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 // measureDiverse times the decision for pods that differ in all that makes scheduling dear:
@@ -73,7 +74,7 @@ func simulatedPools(sizes []int64) []decision.Pool {
 		for _, zone := range []string{"a", "b", "c"} {
 			for _, cpus := range sizes {
 				pool.Shapes = append(pool.Shapes, decision.Shape{
-					Name: fmt.Sprintf("%s-%d", zone, cpus), Room: -1, Node: simulatedNode(name, zone, cpus),
+					Size: nodemodel.Size{Shape: fmt.Sprintf("%s-%d", zone, cpus), Zone: zone}, Room: -1, Node: simulatedNode(name, zone, cpus),
 				})
 			}
 		}
@@ -152,12 +153,12 @@ func utilisation(plan decision.GrowPlan, pools []decision.Pool) (cpu, memory flo
 	shapes := map[string]*corev1.Node{}
 	for _, pool := range pools {
 		for _, shape := range pool.Shapes {
-			shapes[pool.Name+"/"+shape.Name] = shape.Node
+			shapes[pool.Name+"/"+shape.Size.Shape] = shape.Node
 		}
 	}
 	var askedCPU, askedMemory, cpus, memories float64
 	for _, launch := range plan.Launches {
-		has := shapes[launch.Pool+"/"+launch.Shape].Status.Allocatable
+		has := shapes[launch.Pool+"/"+launch.Size.Shape].Status.Allocatable
 		cpus += has.Cpu().AsApproximateFloat64()
 		memories += has.Memory().AsApproximateFloat64()
 		for _, pod := range launch.Pods {

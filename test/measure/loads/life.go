@@ -15,6 +15,7 @@ import (
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 const (
@@ -73,7 +74,7 @@ func Run(p Pattern) (*Life, error) {
 
 // NewShape is a kind of node with so many cpus, and twice as many GiB.
 func NewShape(name string, cpus int64) decision.Shape {
-	return decision.Shape{Name: name, Node: newNode(name, cpus), Room: -1}
+	return decision.Shape{Size: nodemodel.Size{Shape: name}, Node: newNode(name, cpus), Room: -1}
 }
 
 func newNode(name string, cpus int64) *corev1.Node {
@@ -208,7 +209,7 @@ func (l *Life) launch(launches []decision.Launch) {
 	for _, launch := range launches {
 		l.Created++
 		name := fmt.Sprintf("n%04d", l.Created)
-		i := slices.IndexFunc(l.Shapes, func(s decision.Shape) bool { return s.Name == launch.Shape })
+		i := slices.IndexFunc(l.Shapes, func(s decision.Shape) bool { return s.Size.Shape == launch.Size.Shape })
 		node := newNode(name, l.Shapes[i].Node.Status.Allocatable.Cpu().Value())
 		l.cluster.AddNode(node)
 		l.members[name] = &decision.Member{Name: name, Node: node, Resources: node.Status.Capacity, Created: l.now}

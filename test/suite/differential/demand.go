@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 // Demand is a cluster that is too small for the pods that come, and pools that may grow.
@@ -53,7 +54,7 @@ func (s *sketch) pool(name string) decision.Pool {
 		pool.Limits = requests("cpu", "10")
 	}
 	for i := range 1 + s.IntN(3) {
-		shape := decision.Shape{Name: fmt.Sprint("shape-", i), Node: s.node(), Room: -1}
+		shape := decision.Shape{Size: nodemodel.Size{Shape: fmt.Sprint("shape-", i)}, Node: s.node(), Room: -1}
 		shape.Node.Spec.Unschedulable = false
 		if s.oneIn(5) {
 			shape.Room, shape.NearestMiss = s.IntN(4), "the agents are full"
@@ -69,7 +70,7 @@ func (s *sketch) pool(name string) decision.Pool {
 // node is the next node to be created, for this launch.
 func (d *Demand) node(l decision.Launch) *corev1.Node {
 	pool := d.Pools[slices.IndexFunc(d.Pools, func(p decision.Pool) bool { return p.Name == l.Pool })]
-	shape := pool.Shapes[slices.IndexFunc(pool.Shapes, func(s decision.Shape) bool { return s.Name == l.Shape })]
+	shape := pool.Shapes[slices.IndexFunc(pool.Shapes, func(s decision.Shape) bool { return s.Size.Shape == l.Size.Shape })]
 	node := shape.Node.DeepCopy()
 	node.Name = fmt.Sprintf("%s-new-%d", d.name(), len(d.Nodes))
 	node.Labels[corev1.LabelHostname] = node.Name

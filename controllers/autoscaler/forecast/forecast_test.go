@@ -1,4 +1,4 @@
-package autoscaler
+package forecast
 
 import (
 	"testing"
@@ -14,8 +14,22 @@ import (
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
+// newPool returns a pool with nodes of 4 CPUs and 8 GiB, of which the node keeps a little.
+func newPool(how ...func(*v1alpha1.MesosNodePool)) *v1alpha1.MesosNodePool {
+	p := &v1alpha1.MesosNodePool{ObjectMeta: metav1.ObjectMeta{Name: "general"}}
+	p.Spec.FrameworkRef.Name = "default"
+	p.Spec.Template.Spec = v1alpha1.NodeTemplateSpec{
+		Resources: v1alpha1.NodeResources{CPU: resource.MustParse("4"), Memory: resource.MustParse("8Gi")},
+		Overhead:  v1alpha1.NodeOverhead{CPU: resource.MustParse("100m"), Memory: resource.MustParse("256Mi")},
+	}
+	for _, h := range how {
+		h(p)
+	}
+	return p
+}
+
 func mesosNode(name string, how ...func(*v1alpha1.MesosNodePool)) *v1alpha1.MesosNode {
-	return mesosNodeOf(newPool("general", how...), name)
+	return mesosNodeOf(newPool(how...), name)
 }
 
 func mesosNodeOf(p *v1alpha1.MesosNodePool, name string) *v1alpha1.MesosNode {
@@ -45,7 +59,7 @@ func TestWhatANodeWillBe(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := templates{}.node(mesosNode("n", test.how))
+			got := Forecast{}.Node(mesosNode("n", test.how))
 			if diff := cmp.Diff(test.want, amounts(got.Status.Allocatable)); diff != "" {
 				t.Errorf("allocatable (-want +got):\n%s", diff)
 			}
@@ -75,14 +89,14 @@ func TestWhatDaemonSetsHaveOnANode(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			set := appsv1.DaemonSet{}
-			set.Spec.Template.Spec = newPod("d", "100m").Spec
+			set.Spec.Template.Spec = corev1.PodSpec{Containers: []corev1.Container{{Name: "main"}}}
 			test.pod(&set.Spec.Template.Spec)
-			known := templates{daemons: []appsv1.DaemonSet{set}}
+			known := New(nil, nil, []appsv1.DaemonSet{set})
 			if test.node == nil {
 				test.node = func(*v1alpha1.MesosNodePool) {}
 			}
 			var got []int32
-			for _, pod := range known.daemonsOn(known.node(mesosNode("n", test.node))) {
+			for _, pod := range known.Daemons(known.Node(mesosNode("n", test.node))) {
 				got = []int32{}
 				for _, port := range pod.Spec.Containers[0].Ports {
 					got = append(got, port.HostPort)
@@ -102,19 +116,19 @@ func tainted(p *v1alpha1.MesosNodePool) {
 func TestWhatIsLearnedFromAReadyNode(t *testing.T) {
 	ready := mesosNode("old")
 	ready.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}}
-	object := templates{}.node(ready)
+	object := Forecast{}.Node(ready)
 	object.Labels["feature.example.com/avx"], object.Labels[v1alpha1.LabelAgentID] = "yes", "agent-1"
 	object.Status.Allocatable[corev1.ResourceMemory] = resource.MustParse("7Gi")
-	learned := learn([]v1alpha1.MesosNode{*ready}, map[string]*corev1.Node{"old": object}, nil)
+	learned := New([]v1alpha1.MesosNode{*ready}, map[string]*corev1.Node{"old": object}, nil)
 
-	got := learned.node(mesosNode("new"))
+	got := learned.Node(mesosNode("new"))
 	if got.Labels["feature.example.com/avx"] != "yes" || got.Labels[v1alpha1.LabelAgentID] != "" || got.Labels[corev1.LabelHostname] != "new" {
 		t.Errorf("its labels are %v", got.Labels)
 	}
 	if m := got.Status.Allocatable.Memory().String(); m != "7Gi" {
 		t.Errorf("it has %s of memory", m)
 	}
-	other := learned.node(mesosNode("other", func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Spec.Resources.CPU = resource.MustParse("8") }))
+	other := learned.Node(mesosNode("other", func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Spec.Resources.CPU = resource.MustParse("8") }))
 	if m := other.Status.Allocatable.Memory().String(); m != "7936Mi" {
 		t.Errorf("one of another size has %s of memory", m)
 	}

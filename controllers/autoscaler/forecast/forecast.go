@@ -1,4 +1,4 @@
-package autoscaler
+package forecast
 
 import (
 	"encoding/json"
@@ -20,42 +20,42 @@ import (
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
-// podsPerNode is how many pods a kubelet takes unless it is told otherwise.
+// podsPerNode is the number of pods that a kubelet accepts unless it is configured otherwise.
 const podsPerNode = 110
 
 const mebi = 1 << 20
 
-// own are the labels that each node has of its own: they are not learned from another one.
-var own = []string{
+// individualLabels differ from node to node, so that they are not learned from another one.
+var individualLabels = []string{
 	corev1.LabelHostname, v1alpha1.LabelAgentID, v1alpha1.LabelAgentHostname,
 	corev1.LabelTopologyZone, corev1.LabelTopologyRegion,
 	corev1.LabelFailureDomainBetaZone, corev1.LabelFailureDomainBetaRegion,
 }
 
-// templates tell what the Node of a MesosNode will be that has none yet.
-type templates struct {
-	// learned are the youngest ready Nodes of each pool and size.
-	learned map[kind]*corev1.Node
-	daemons []appsv1.DaemonSet
+// Forecast predicts Nodes. The zero value has learned nothing and knows no DaemonSets.
+type Forecast struct {
+	// learned has the youngest ready Node of each kind.
+	learned    map[nodeKind]*corev1.Node
+	daemonSets []appsv1.DaemonSet
 }
 
-// kind are nodes that are alike but for where they are.
-type kind struct {
-	pool, shape          string
-	cpu, memory, storage int64
-	keptCPU, keptMemory  int64
-	kubelet              string // its configuration
+// nodeKind identifies nodes that differ only in where they are.
+type nodeKind struct {
+	pool, shape                 string
+	cpu, memory, storage        int64
+	overheadCPU, overheadMemory int64
+	kubeletConfig               string
 }
 
-func kindOf(n *v1alpha1.MesosNode) kind {
+func kindOf(n *v1alpha1.MesosNode) nodeKind {
 	spec := n.Spec.Template.Spec
-	k := kind{
+	k := nodeKind{
 		pool: n.Labels[v1alpha1.LabelPool], shape: n.Labels[v1alpha1.LabelShape],
 		cpu: spec.Resources.CPU.MilliValue(), memory: spec.Resources.Memory.Value(),
-		keptCPU: spec.Overhead.CPU.MilliValue(), keptMemory: spec.Overhead.Memory.Value(),
+		overheadCPU: spec.Overhead.CPU.MilliValue(), overheadMemory: spec.Overhead.Memory.Value(),
 	}
 	if spec.Kubelet.Config != nil {
-		k.kubelet = string(spec.Kubelet.Config.Raw)
+		k.kubeletConfig = string(spec.Kubelet.Config.Raw)
 	}
 	if spec.Resources.EphemeralStorage != nil {
 		k.storage = spec.Resources.EphemeralStorage.Value()
@@ -63,29 +63,30 @@ func kindOf(n *v1alpha1.MesosNode) kind {
 	return k
 }
 
-// learn notes what nodes that are ready turned out to be.
-func learn(nodes []v1alpha1.MesosNode, objects map[string]*corev1.Node, daemons []appsv1.DaemonSet) templates {
-	t := templates{learned: map[kind]*corev1.Node{}, daemons: daemons}
+// New returns a Forecast that has learned from the Nodes, by name, of the MesosNodes that are
+// ready. Of several Nodes of a kind the youngest counts. None of the arguments is changed.
+func New(nodes []v1alpha1.MesosNode, objects map[string]*corev1.Node, daemonSets []appsv1.DaemonSet) Forecast {
+	f := Forecast{learned: map[nodeKind]*corev1.Node{}, daemonSets: daemonSets}
 	for i := range nodes {
 		object := objects[nodes[i].Name]
 		if object == nil || !nodemodel.IsReady(&nodes[i]) || len(object.Status.Allocatable) == 0 {
 			continue
 		}
 		k := kindOf(&nodes[i])
-		best := t.learned[k]
-		if best == nil || best.CreationTimestamp.Before(&object.CreationTimestamp) ||
-			best.CreationTimestamp.Equal(&object.CreationTimestamp) && object.Name < best.Name {
-			t.learned[k] = object
+		youngest := f.learned[k]
+		if youngest == nil || youngest.CreationTimestamp.Before(&object.CreationTimestamp) ||
+			youngest.CreationTimestamp.Equal(&object.CreationTimestamp) && object.Name < youngest.Name {
+			f.learned[k] = object
 		}
 	}
-	return t
+	return f
 }
 
-// node is the Node that a MesosNode will have.
-func (t templates) node(n *v1alpha1.MesosNode) *corev1.Node {
+// Node returns the Node that a MesosNode will have.
+func (f Forecast) Node(n *v1alpha1.MesosNode) *corev1.Node {
 	placed := n.DeepCopy()
 	if placed.Status.Task == nil {
-		placed.Status.Task = &v1alpha1.MesosTask{Zone: zoneOf(n.Spec.Placement)}
+		placed.Status.Task = &v1alpha1.MesosTask{Zone: ZoneOf(n.Spec.Placement)}
 	}
 	out := &corev1.Node{Spec: corev1.NodeSpec{Taints: taintsOf(n)}}
 	out.Name = n.Name
@@ -94,69 +95,70 @@ func (t templates) node(n *v1alpha1.MesosNode) *corev1.Node {
 		"beta.kubernetes.io/os": "linux", "beta.kubernetes.io/arch": runtime.GOARCH,
 	}
 	out.Status.Allocatable = allocatable(n)
-	if before := t.learned[kindOf(n)]; before != nil {
+	if before := f.learned[kindOf(n)]; before != nil {
 		maps.Copy(out.Labels, before.Labels)
-		for _, key := range own {
+		for _, key := range individualLabels {
 			delete(out.Labels, key)
 		}
 		out.Status.Allocatable = before.Status.Allocatable.DeepCopy()
 	}
 	maps.Copy(out.Labels, nodemodel.Labels(placed))
 	out.Labels[corev1.LabelHostname] = n.Name
-	out.Status.Capacity = taken(n)
+	out.Status.Capacity = Resources(n)
 	return out
 }
 
-// taken is what a node takes from Mesos, as limits count it.
-func taken(n *v1alpha1.MesosNode) corev1.ResourceList {
+// Resources returns what a node takes from Mesos, as a pool's limits count it.
+func Resources(n *v1alpha1.MesosNode) corev1.ResourceList {
 	r := n.Spec.Template.Spec.Resources
 	return corev1.ResourceList{corev1.ResourceCPU: r.CPU.DeepCopy(), corev1.ResourceMemory: r.Memory.DeepCopy()}
 }
 
-// allocatable is what the kubelet will say that pods can use.
+// allocatable returns what the kubelet will report that pods can use: the resources of the
+// node in Mesos' units, less the overhead.
 func allocatable(n *v1alpha1.MesosNode) corev1.ResourceList {
 	r, overhead := n.Spec.Template.Spec.Resources, n.Spec.Template.Spec.Overhead
-	asked, kept := nodemodel.Resources(r), nodemodel.Resources(v1alpha1.NodeResources{CPU: overhead.CPU, Memory: overhead.Memory})
+	total, reserved := nodemodel.Resources(r), nodemodel.Resources(v1alpha1.NodeResources{CPU: overhead.CPU, Memory: overhead.Memory})
 	out := corev1.ResourceList{
 		corev1.ResourceCPU:    *resource.NewMilliQuantity(r.CPU.MilliValue()-overhead.CPU.MilliValue(), resource.DecimalSI),
-		corev1.ResourceMemory: *resource.NewQuantity(int64(asked.MemMiB-kept.MemMiB)*mebi, resource.BinarySI),
+		corev1.ResourceMemory: *resource.NewQuantity(int64(total.MemMiB-reserved.MemMiB)*mebi, resource.BinarySI),
 		corev1.ResourcePods:   *resource.NewQuantity(maxPods(n), resource.DecimalSI),
 	}
 	if r.EphemeralStorage != nil {
-		out[corev1.ResourceEphemeralStorage] = *resource.NewQuantity(int64(asked.DiskMiB)*mebi, resource.BinarySI)
+		out[corev1.ResourceEphemeralStorage] = *resource.NewQuantity(int64(total.DiskMiB)*mebi, resource.BinarySI)
 	}
 	return out
 }
 
-// maxPods is how many pods the kubelet is told to take.
+// maxPods returns the number of pods that the kubelet is configured to accept.
 func maxPods(n *v1alpha1.MesosNode) int64 {
 	config := struct{ MaxPods int64 }{podsPerNode}
 	if raw := n.Spec.Template.Spec.Kubelet.Config; raw != nil && json.Unmarshal(raw.Raw, &config) != nil {
-		return podsPerNode // nodes are made of no template like this
+		return podsPerNode // no node is created from a template that cannot be read
 	}
 	return config.MaxPods
 }
 
-// daemonsOn are the pods that DaemonSets will have on a Node.
-func (t templates) daemonsOn(n *corev1.Node) []*corev1.Pod {
+// Daemons returns the pods that DaemonSets will have on a Node.
+func (f Forecast) Daemons(n *corev1.Node) []*corev1.Pod {
 	var pods []*corev1.Pod
-	for i := range t.daemons {
-		set := &t.daemons[i]
+	for i := range f.daemonSets {
+		set := &f.daemonSets[i]
 		pod := &corev1.Pod{Spec: set.Spec.Template.Spec}
 		if !runsOn(pod, n) {
 			continue
 		}
 		pod.Namespace, pod.Name, pod.Labels = set.Namespace, set.Name, set.Spec.Template.Labels
 		pod.UID, pod.Generation = types.UID(fmt.Sprintf("%s on %s", set.UID, n.Name)), set.Generation
-		pod.Spec.NodeName, pod.Spec.Containers = n.Name, onHost(pod)
+		pod.Spec.NodeName, pod.Spec.Containers = n.Name, withHostPorts(pod)
 		pods = append(pods, pod)
 	}
 	return pods
 }
 
-// onHost are the containers of a pod with the ports that they take of the host: all of them
-// where the pod has the host's network, as the API server fills in.
-func onHost(pod *corev1.Pod) []corev1.Container {
+// withHostPorts returns the containers of a pod with the ports that they take of the host.
+// In the host's network these are all ports, as the API server fills in.
+func withHostPorts(pod *corev1.Pod) []corev1.Container {
 	if !pod.Spec.HostNetwork {
 		return pod.Spec.Containers
 	}
@@ -170,7 +172,7 @@ func onHost(pod *corev1.Pod) []corev1.Container {
 	return containers
 }
 
-// runsOn tells whether a DaemonSet has a pod on a node.
+// runsOn reports whether a DaemonSet has a pod on a node.
 func runsOn(pod *corev1.Pod, n *corev1.Node) bool {
 	match, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(n)
 	if err != nil || !match {
@@ -191,16 +193,18 @@ func taintsOf(n *v1alpha1.MesosNode) []corev1.Taint {
 	return out
 }
 
-// comingUp is the Node of a MesosNode that pods have no way onto yet, as it will be then.
-func comingUp(object *corev1.Node, n *v1alpha1.MesosNode, t templates) *corev1.Node {
+// Started returns the Node of a MesosNode that is starting as it will be afterwards: without
+// startup taints, and with the resources and labels that it does not report yet. It returns
+// the object itself if nothing will change.
+func (f Forecast) Started(object *corev1.Node, n *v1alpha1.MesosNode) *corev1.Node {
 	out := object.DeepCopy()
 	out.Spec.Taints = nil
 	for _, taint := range object.Spec.Taints {
-		if !passing(taint, n) {
+		if !isStartupTaint(taint, n) {
 			out.Spec.Taints = append(out.Spec.Taints, taint)
 		}
 	}
-	expected := t.node(n)
+	expected := f.Node(n)
 	if len(object.Status.Allocatable) == 0 {
 		out.Status.Allocatable, out.Status.Capacity = expected.Status.Allocatable, expected.Status.Capacity
 	}
@@ -213,8 +217,8 @@ func comingUp(object *corev1.Node, n *v1alpha1.MesosNode, t templates) *corev1.N
 	return out
 }
 
-// passing tells whether a taint goes when the node is ready.
-func passing(taint corev1.Taint, n *v1alpha1.MesosNode) bool {
+// isStartupTaint reports whether a taint is removed when the node is ready.
+func isStartupTaint(taint corev1.Taint, n *v1alpha1.MesosNode) bool {
 	switch taint.Key {
 	case corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable, corev1.TaintNodeNetworkUnavailable, "node.cloudprovider.kubernetes.io/uninitialized":
 		return true
@@ -227,8 +231,8 @@ func passing(taint corev1.Taint, n *v1alpha1.MesosNode) bool {
 	return false
 }
 
-// zoneOf is the one zone that a placement allows, empty if there is more than one.
-func zoneOf(p v1alpha1.Placement) string {
+// ZoneOf returns the one zone that a placement allows, empty if it allows more than one.
+func ZoneOf(p v1alpha1.Placement) string {
 	for _, c := range p.Constraints {
 		if c.Attribute == "@zone" && c.Operator == v1alpha1.ConstraintIn && len(c.Values) == 1 {
 			return c.Values[0]

@@ -26,21 +26,21 @@ func TestWhichPodsWantANode(t *testing.T) {
 		"one that has a place":                      {func(p *corev1.Pod) { p.Spec.NodeName = "n" }, false, ""},
 		"one that is being deleted":                 {func(p *corev1.Pod) { p.DeletionTimestamp = new(metav1.NewTime(noon)) }, false, ""},
 		"one that has failed":                       {func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }, false, ""},
-		"one of a DaemonSet":                        {owned("apps"), true, leftOutDaemon},
+		"one of a DaemonSet":                        {owned("apps"), true, excludedDaemon},
 		"one of a DaemonSet of another API group":   {owned("example.com"), true, ""},
-		"one of another scheduler":                  {func(p *corev1.Pod) { p.Spec.SchedulerName = "mine" }, true, leftOutScheduler},
+		"one of another scheduler":                  {func(p *corev1.Pod) { p.Spec.SchedulerName = "mine" }, true, excludedScheduler},
 		"one of the default scheduler by name":      {func(p *corev1.Pod) { p.Spec.SchedulerName = "default-scheduler" }, true, ""},
-		"one that is expendable":                    {func(p *corev1.Pod) { p.Spec.Priority = new(int32(-11)) }, true, leftOutExpendable},
+		"one that is expendable":                    {func(p *corev1.Pod) { p.Spec.Priority = new(int32(-11)) }, true, excludedExpendable},
 		"one that is just not":                      {func(p *corev1.Pod) { p.Spec.Priority = new(int32(-10)) }, true, ""},
-		"one that others make room for":             {func(p *corev1.Pod) { p.Status.NominatedNodeName = "n" }, true, leftOutPreempting},
+		"one that others make room for":             {func(p *corev1.Pod) { p.Status.NominatedNodeName = "n" }, true, excludedPreempting},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			pod := newPod("a", "1", test.how)
-			if got := unschedulable(pod); got != test.wants {
+			if got := isUnschedulable(pod); got != test.wants {
 				t.Errorf("unschedulable: %v, want %v", got, test.wants)
 			}
-			if got := leftOut(pod); test.wants && got != test.out {
+			if got := exclusionReason(pod); test.wants && got != test.out {
 				t.Errorf("left out for %q, want %q", got, test.out)
 			}
 		})
@@ -65,9 +65,9 @@ func TestBatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := &batch{}
 			for _, ms := range test.came {
-				b.came(at(ms))
+				b.add(at(ms))
 			}
-			if got := b.wait(at(test.now), 100*time.Millisecond, 500*time.Millisecond); got != test.wait {
+			if got := b.closeWhenDue(at(test.now), 100*time.Millisecond, 500*time.Millisecond); got != test.wait {
 				t.Errorf("it waits %s, want %s", got, test.wait)
 			}
 		})
@@ -76,19 +76,19 @@ func TestBatch(t *testing.T) {
 
 func TestABatchThatIsOverBeginsAnew(t *testing.T) {
 	b := &batch{}
-	b.came(noon)
-	if b.wait(noon.Add(time.Second), time.Second, time.Minute) != 0 {
+	b.add(noon)
+	if b.closeWhenDue(noon.Add(time.Second), time.Second, time.Minute) != 0 {
 		t.Fatal("it is not over")
 	}
-	b.came(noon.Add(time.Hour))
-	if got := b.wait(noon.Add(time.Hour), time.Second, time.Minute); got != time.Second {
+	b.add(noon.Add(time.Hour))
+	if got := b.closeWhenDue(noon.Add(time.Hour), time.Second, time.Minute); got != time.Second {
 		t.Errorf("the next one waits %s", got)
 	}
 }
 
 // What stood on a node that goes is forgotten with it, and is there again when the node is.
 func TestTheMirrorFollowsANodeThatGoesAndComesBack(t *testing.T) {
-	m, err := newMirror()
+	m, err := newClusterCache()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestTheMirrorFollowsANodeThatGoesAndComesBack(t *testing.T) {
 	pods := []*corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "web", UID: "web"}, Spec: corev1.PodSpec{NodeName: "n1"}}}
 	there := map[string]*corev1.Node{"n1": object}
 	for i, views := range []map[string]*corev1.Node{there, {}, there, {}} {
-		if err := m.follow(views, pods, nil); err != nil {
+		if err := m.Sync(views, pods, nil); err != nil {
 			t.Fatal(err)
 		}
 		if len(m.nodes) != len(views) || len(m.pods) != len(views) {
@@ -110,7 +110,7 @@ func TestTheMirrorFollowsANodeThatGoesAndComesBack(t *testing.T) {
 
 // A pod that is to have less has what it had until its kubelet has taken it away.
 func TestTheMirrorFollowsAPodThatIsResized(t *testing.T) {
-	m, err := newMirror()
+	m, err := newClusterCache()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestTheMirrorFollowsAPodThatIsResized(t *testing.T) {
 		ContainerStatuses: []corev1.ContainerStatus{{Name: "main", AllocatedResources: has, Resources: &corev1.ResourceRequirements{Requests: has}}},
 	}
 	for i, now := range []*corev1.Pod{pod, shrinks, pod} {
-		if err := m.follow(views, []*corev1.Pod{now}, nil); err != nil {
+		if err := m.Sync(views, []*corev1.Pod{now}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if fits, why := m.cluster.Fits(newPod("probe", "2"), "n1"); fits == (now == shrinks) {

@@ -1,0 +1,208 @@
+package autoscaler
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler/backoff"
+	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
+	"github.com/k8sm/k8sm/controllers/autoscaler/forecast"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/mesos/placement"
+)
+
+// defaultBudget is the share of a pool's nodes that may be on their way out at once if the
+// pool does not say otherwise.
+const defaultBudget = "10%"
+
+// decideGrowth decides which nodes to create for pods and for the minimum of pools.
+func (r *Reconciler) decideGrowth(s *Snapshot) decision.GrowPlan {
+	in := decision.GrowInput{Cluster: s.cluster, Pods: s.pending}
+	for _, p := range s.pools {
+		in.Pools = append(in.Pools, s.growthInput(p))
+	}
+	began := r.Now()
+	plan := decision.Grow(in)
+	measureDecision("grow", r.Now().Sub(began))
+	return plan
+}
+
+// decideShrinkage decides which nodes to remove, and which smaller nodes to create in the
+// place of larger ones. It decides nothing if nodes are to be created for pods.
+func (r *Reconciler) decideShrinkage(s *Snapshot, growth decision.GrowPlan) decision.ShrinkPlan {
+	if len(growth.Launches) > 0 {
+		return decision.ShrinkPlan{}
+	}
+	in := decision.ShrinkInput{Now: s.now, Cluster: s.cluster, Pending: s.pending, Budgets: s.budgets, NodeStates: r.state.nodeStates}
+	for _, p := range s.pools {
+		in.Pools = append(in.Pools, s.shrinkInput(p, r.state.histories[p.Name]))
+	}
+	began := r.Now()
+	plan := decision.Shrink(in)
+	measureDecision("shrink", r.Now().Sub(began))
+	return plan
+}
+
+// growthInput describes a pool to Grow.
+func (s *Snapshot) growthInput(p *pool) decision.Pool {
+	out := p.limits()
+	if s.mayGrow(p) {
+		out.Shapes = p.shapes
+	}
+	return out
+}
+
+// shrinkInput describes a pool to Shrink.
+func (s *Snapshot) shrinkInput(p *pool, history decision.RemovalHistory) decision.ShrinkPool {
+	rules := p.Spec.Autoscaling.ScaleDown
+	out := decision.ShrinkPool{
+		Pool:             p.limits(),
+		RemovalBlocked:   p.removalBlockReason(),
+		OnlyEmpty:        rules.ConsolidationPolicy == v1alpha1.WhenEmpty,
+		ConsolidateAfter: duration(rules.ConsolidateAfter),
+		MinNodeLifetime:  duration(rules.MinNodeLifetime),
+		AfterGrowth:      duration(rules.AfterGrowth),
+		Budget:           intstr.FromString(defaultBudget),
+		LastGrowth:       p.lastGrowth(),
+		Leaving:          len(p.leaving),
+		History:          history,
+	}
+	if rules.UtilizationThreshold != nil {
+		out.Threshold = *rules.UtilizationThreshold
+	}
+	if rules.Budget != nil {
+		out.Budget = *rules.Budget
+	}
+	if p.mayReplaceNodes() {
+		out.Shapes = p.shapes
+	}
+	for _, n := range p.alive {
+		out.Members = append(out.Members, s.member(n))
+	}
+	return out
+}
+
+// member describes a node of a pool to Shrink.
+func (s *Snapshot) member(n *v1alpha1.MesosNode) decision.Member {
+	object := s.nodes[n.Name]
+	return decision.Member{
+		Name: n.Name, Node: s.simulatedNodes[n.Name], Resources: forecast.Resources(n), Created: n.CreationTimestamp.Time,
+		Ready: nodemodel.IsReady(n), DoNotDisrupt: mustNotBeDisrupted(n) || object != nil && mustNotBeDisrupted(object),
+		Pods: s.podsByNode[n.Name],
+	}
+}
+
+func mustNotBeDisrupted(o client.Object) bool {
+	return o.GetAnnotations()[v1alpha1.AnnotationDoNotDisrupt] == "true"
+}
+
+// limits describes what bounds the growth of a pool, and what the pool has used of that.
+func (p *pool) limits() decision.Pool {
+	spec := p.Spec.Autoscaling
+	out := decision.Pool{
+		Name: p.Name, Weight: spec.Weight, GrowthBlocked: p.blockReason,
+		Nodes: len(p.alive), Min: int(spec.MinReplicas),
+		Used: corev1.ResourceList{}, Limits: corev1.ResourceList{},
+	}
+	if spec.MaxReplicas != nil {
+		out.Max = int(*spec.MaxReplicas)
+	}
+	if p.growthLimit != backoff.Unlimited && p.backOffUntil.IsZero() {
+		if bound := out.Nodes + p.growthLimit; out.Max == 0 || bound < out.Max {
+			out.Max = bound
+		}
+		if p.growthLimit == 0 && out.GrowthBlocked == "" {
+			out.GrowthBlocked = "tries one node at a time, after others did not come up"
+		}
+	}
+	if spec.Limits.CPU != nil {
+		out.Limits[corev1.ResourceCPU] = *spec.Limits.CPU
+	}
+	if spec.Limits.Memory != nil {
+		out.Limits[corev1.ResourceMemory] = *spec.Limits.Memory
+	}
+	for _, n := range p.alive {
+		for name, q := range forecast.Resources(n) {
+			sum := out.Used[name]
+			sum.Add(q)
+			out.Used[name] = sum
+		}
+	}
+	return out
+}
+
+// describeShapes describes the nodes that a pool can have: each shape in each zone, with the
+// room that the capacity has for them. A pool that is blocked has no capacity; its shapes
+// serve to tell pods what is in their way.
+func (s *Snapshot) describeShapes(p *pool, roles []string, capacity placement.Capacity) {
+	var rooms []placement.Headroom
+	for _, shape := range nodeShapes(p.MesosNodePool) {
+		for _, zone := range zones(p.Spec.Placement, capacity) {
+			size := nodemodel.Size{Shape: shape.Name, Resources: shape.Resources, Zone: zone}
+			example := nodemodel.NewNode(p.MesosNodePool, "new", size)
+			room := placement.Headroom{Count: placement.UnknownCount}
+			if p.blockReason == "" {
+				room = capacity.Headroom(nodemodel.Demand(example, roles, s.now))
+				rooms = append(rooms, room)
+			}
+			object := s.forecast.Node(example)
+			p.shapes = append(p.shapes, decision.Shape{
+				Size: size, Node: object, Daemons: s.forecast.Daemons(object), Preference: shape.Preference,
+				Room: room.Count, NearestMiss: room.Reason,
+			})
+		}
+	}
+	p.noRoom = noRoomReason(rooms)
+}
+
+// noRoomReason returns why there is room for nothing; empty if there is room for something,
+// or may be.
+func noRoomReason(rooms []placement.Headroom) string {
+	var reasons []string
+	for _, room := range rooms {
+		if room.Count != 0 {
+			return ""
+		}
+		if !slices.Contains(reasons, room.Reason) {
+			reasons = append(reasons, room.Reason)
+		}
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// nodeShapes returns the shapes of a pool's template. A template that has resources instead
+// has one shape without a name.
+func nodeShapes(p *v1alpha1.MesosNodePool) []v1alpha1.NodeShape {
+	spec := p.Spec.Template.Spec
+	if len(spec.Shapes) == 0 {
+		return []v1alpha1.NodeShape{{Resources: spec.Resources}}
+	}
+	return spec.Shapes
+}
+
+// zones returns the zones in which the pool's agents may be, sorted; one empty zone if any
+// will do. Pods that are spread over zones, or have a volume in one, need a node in a
+// certain zone.
+func zones(p v1alpha1.Placement, c placement.Capacity) []string {
+	if forecast.ZoneOf(p) != "" {
+		return []string{""} // the placement names the zone
+	}
+	var out []string
+	for _, agents := range [][]*placement.Offer{c.Totals, c.Free.Offers} {
+		for _, a := range agents {
+			if !slices.Contains(out, a.Agent.Zone) {
+				out = append(out, a.Agent.Zone)
+			}
+		}
+	}
+	if len(out) == 0 {
+		return []string{""}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,381 @@
+package autoscaler
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler/backoff"
+	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
+	"github.com/k8sm/k8sm/controllers/autoscaler/forecast"
+	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+	"github.com/k8sm/k8sm/controllers/drain"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/controllers/podstate"
+)
+
+// Why a pod that is unschedulable gets no node. Metrics have these values.
+const (
+	excludedDaemon     = "daemonset"
+	excludedScheduler  = "other_scheduler"
+	excludedExpendable = "expendable"
+	excludedPreempting = "preempting"
+)
+
+// Snapshot is what one cycle decides from: the observation, sorted by what decisions need.
+// Once it is complete nothing changes it.
+type Snapshot struct {
+	*observation
+
+	forecast forecast.Forecast
+	// pending are the pods that nodes may be created for, in the order in which they were
+	// created; held are pods that nodes were created for in vain.
+	pending, held []*corev1.Pod
+	// excluded counts the unschedulable pods that get no node, by reason.
+	excluded map[string]int
+	// podsByNode has the pods that are on a node, or will be.
+	podsByNode map[string][]*corev1.Pod
+	// cluster has the nodes as pods can be placed on them, and simulatedNodes are these nodes
+	// by name. Deciders try things on the cluster and revert them.
+	cluster        *scheduling.Cluster
+	simulatedNodes map[string]*corev1.Node
+}
+
+// pool is a pool that has autoscaling.
+type pool struct {
+	*v1alpha1.MesosNodePool
+	// alive are the pool's nodes, without those that are given up in this cycle; leaving are
+	// those that are being deleted.
+	alive, leaving []*v1alpha1.MesosNode
+	// abandoned are the nodes that are given up in this cycle. nextDeadline is when the next
+	// one may have to be, zero if no node is starting.
+	abandoned    []*v1alpha1.MesosNode
+	nextDeadline time.Time
+	// failure is that of the nodes that did not become ready, including the abandoned ones.
+	failure backoff.Failure
+	// massFailure is why nothing is done to the nodes of the framework; empty if it may be.
+	massFailure string
+	// blockReason is why the pool does not grow now; empty if it may.
+	blockReason string
+	// backOffUntil is the end of the back-off, zero if there is none. growthLimit is the number
+	// of nodes that the pool may grow by otherwise, or backoff.Unlimited.
+	backOffUntil time.Time
+	growthLimit  int
+	// shapes are the nodes that the pool can have; nil if no decision needs them.
+	shapes []decision.Shape
+	// noRoom is why Mesos has no room for any node of the pool; empty if it has, or if it was
+	// not asked.
+	noRoom string
+}
+
+// takeSnapshot sorts what was observed. It updates the part of the state that follows the
+// cluster: the simulated cluster, recoveries of pools, and the outcome of nodes that were
+// created for pods.
+func (r *Reconciler) takeSnapshot(o *observation) (*Snapshot, error) {
+	s := &Snapshot{observation: o, forecast: forecast.New(o.mesosNodes, o.nodes, o.daemonSets), podsByNode: podsByNode(o.pods)}
+	for _, p := range s.pools {
+		r.state.failures[p.Name] = r.state.failureOf(p.MesosNodePool).AfterRecovery(p.alive)
+		p.abandonNodes(r.state.failures[p.Name], s.now)
+	}
+	for _, p := range s.pools {
+		p.massFailure = backoff.MassFailure(s.nodesOfFramework(p.Spec.FrameworkRef.Name))
+		p.limitGrowth(s.now)
+	}
+	if r.state.nodeStates == nil {
+		r.state.nodeStates = recallNodeStates(s.pools)
+	}
+	nodes, daemons := s.schedulableNodes()
+	if err := r.state.cluster.Sync(nodes, slices.Concat(s.pods, daemons), s.objects); err != nil {
+		return nil, fmt.Errorf("updating the simulated cluster: %w", err)
+	}
+	s.cluster, s.simulatedNodes = r.state.cluster.cluster, r.state.cluster.nodes
+
+	var waiting []*corev1.Pod
+	waiting, s.excluded = unschedulablePods(s.pods)
+	r.state.owners.Update(waiting, s.outcomeOf(), s.now)
+	s.pending, s.held = r.state.owners.Split(waiting)
+	return s, nil
+}
+
+// abandonNodes gives up the nodes that do not become ready. They do not count from now on,
+// so that others can be created for the pods that they were for.
+func (p *pool) abandonNodes(failure backoff.Failure, now time.Time) {
+	p.failure = failure
+	if p.Spec.Paused || !p.isFrameworkReady() {
+		return
+	}
+	p.abandoned, p.nextDeadline = backoff.Abandoned(p.alive, int(p.Spec.Autoscaling.MinReplicas), now)
+	if len(p.abandoned) == 0 {
+		return
+	}
+	p.failure = p.failure.Next(p.abandoned, now)
+	p.alive = slices.DeleteFunc(slices.Clone(p.alive), func(n *v1alpha1.MesosNode) bool { return slices.Contains(p.abandoned, n) })
+}
+
+// limitGrowth finds out whether the pool may grow. The first reason against it counts.
+func (p *pool) limitGrowth(now time.Time) {
+	var backingOff string
+	p.growthLimit, backingOff, p.backOffUntil = p.failure.Allowance(p.countNotReadyYet(), now)
+	p.blockReason = cmp.Or(p.unusableReason(), p.massFailure, backingOff)
+}
+
+// unusableReason returns why nothing is done about the pool; empty if it may be.
+func (p *pool) unusableReason() string {
+	if p.Spec.Paused {
+		return "it is paused"
+	}
+	for _, kind := range []string{v1alpha1.ConditionFrameworkReady, v1alpha1.ConditionTemplateValid} {
+		c := meta.FindStatusCondition(p.Status.Conditions, kind)
+		if c == nil {
+			return "nobody has looked at the pool yet"
+		}
+		if c.Status != metav1.ConditionTrue {
+			return c.Message
+		}
+	}
+	return ""
+}
+
+// isFrameworkReady reports whether Mesos can be asked for nodes of the pool.
+func (p *pool) isFrameworkReady() bool {
+	return meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionFrameworkReady)
+}
+
+// countNotReadyYet counts the pool's nodes that were never ready.
+func (p *pool) countNotReadyYet() int {
+	count := 0
+	for _, n := range p.alive {
+		if !nodemodel.WasReady(n) {
+			count++
+		}
+	}
+	return count
+}
+
+// mayReplaceNodes reports whether the pool may have a smaller node take the place of a larger
+// one.
+func (p *pool) mayReplaceNodes() bool {
+	return p.removalBlockReason() == "" && p.Spec.Autoscaling.ScaleDown.ConsolidationPolicy != v1alpha1.WhenEmpty &&
+		len(p.Spec.Template.Spec.Shapes) > 1
+}
+
+// removalBlockReason returns why no node of the pool may be removed; empty if nodes may be.
+// A pool that only backs off may shrink.
+func (p *pool) removalBlockReason() string {
+	if p.Spec.Paused || !p.isFrameworkReady() || p.massFailure != "" {
+		return p.blockReason
+	}
+	return ""
+}
+
+// lastGrowth returns when the pool last grew, as far as its nodes show.
+func (p *pool) lastGrowth() time.Time {
+	var last time.Time
+	for _, n := range slices.Concat(p.alive, p.leaving) {
+		if n.CreationTimestamp.After(last) {
+			last = n.CreationTimestamp.Time
+		}
+	}
+	return last
+}
+
+// mayGrow reports whether a node of the pool may be created for pods or for its minimum.
+func (s *Snapshot) mayGrow(p *pool) bool {
+	return len(s.pending) > 0 || len(p.alive) < int(p.Spec.Autoscaling.MinReplicas)
+}
+
+// nodesOfFramework returns the nodes of all autoscaled pools of a framework.
+func (s *Snapshot) nodesOfFramework(framework string) []*v1alpha1.MesosNode {
+	var out []*v1alpha1.MesosNode
+	for _, p := range s.pools {
+		if p.Spec.FrameworkRef.Name == framework {
+			out = append(out, p.alive...)
+		}
+	}
+	return out
+}
+
+// schedulableNodes returns the nodes that pods may be placed on, by name: existing nodes as
+// they are, nodes that are starting as they will be, and cordoned copies of nodes that are
+// being removed. Daemons are the pods that DaemonSets will have on nodes that have not
+// registered.
+func (s *Snapshot) schedulableNodes() (nodes map[string]*corev1.Node, daemons []*corev1.Pod) {
+	nodes = make(map[string]*corev1.Node, len(s.nodes))
+	for name, object := range s.nodes {
+		nodes[name] = object
+		if !object.DeletionTimestamp.IsZero() {
+			nodes[name] = cordonedCopy(object)
+		}
+	}
+	abandoned := map[string]bool{}
+	for _, p := range s.pools {
+		for _, n := range p.abandoned {
+			abandoned[n.Name] = true
+		}
+	}
+	for i := range s.mesosNodes {
+		n := &s.mesosNodes[i]
+		object := s.nodes[n.Name]
+		switch {
+		case !n.DeletionTimestamp.IsZero() || abandoned[n.Name]:
+			if object != nil {
+				nodes[n.Name] = cordonedCopy(object)
+			}
+		case object == nil && !nodemodel.WasReady(n):
+			nodes[n.Name] = s.forecast.Node(n)
+			daemons = append(daemons, s.forecast.Daemons(nodes[n.Name])...)
+		case object != nil && (!nodemodel.WasReady(n) || s.now.Before(startupEnd(n))):
+			nodes[n.Name] = s.forecast.Started(object, n)
+		}
+	}
+	return nodes, daemons
+}
+
+// cordonedCopy returns the Node as unschedulable.
+func cordonedCopy(object *corev1.Node) *corev1.Node {
+	if object.Spec.Unschedulable {
+		return object
+	}
+	out := object.DeepCopy()
+	out.Spec.Unschedulable = true
+	return out
+}
+
+// startupEnd returns until when a ready node is expected to lose its startup taints, and the
+// taints of a Node that is not ready. Other controllers remove them a moment after the node
+// became ready, or later. It is zero if the node is not ready.
+func startupEnd(n *v1alpha1.MesosNode) time.Time {
+	if !nodemodel.IsReady(n) {
+		return time.Time{}
+	}
+	return nodemodel.Condition(n, v1alpha1.ConditionReady).LastTransitionTime.Add(backoff.StartTimeout)
+}
+
+// outcomeOf returns a function that reports what became of a node that was created for pods.
+func (s *Snapshot) outcomeOf() func(node string, pods []*corev1.Pod) backoff.Outcome {
+	alive := map[string]bool{}
+	for _, p := range s.pools {
+		for _, n := range p.alive {
+			alive[n.Name] = true
+		}
+	}
+	staysThere := func(pod *corev1.Pod) bool { return isOrdinary(pod, s.now) }
+	return func(node string, pods []*corev1.Pod) backoff.Outcome {
+		fitsThere := func(pod *corev1.Pod) bool {
+			fits, _ := s.cluster.Fits(pod, node)
+			return fits
+		}
+		switch {
+		case !alive[node]:
+			return backoff.Gone
+		case slices.ContainsFunc(s.podsByNode[node], staysThere):
+			return backoff.Helped
+		case s.nodes[node] == nil || len(pods) == 0:
+			return backoff.Unclear
+		case slices.ContainsFunc(pods, fitsThere):
+			return backoff.Helped
+		}
+		return backoff.Refused
+	}
+}
+
+// isOrdinary reports whether a pod neither came with its node, as a DaemonSet's does, nor is
+// about to end.
+func isOrdinary(pod *corev1.Pod, now time.Time) bool {
+	verdict := drain.Decide(pod, drain.Options{Now: now}).Verdict
+	return verdict != drain.Ignore && verdict != drain.Await
+}
+
+// unschedulablePods returns the pods that need a node, in the order in which they were
+// created, and counts by reason the unschedulable pods that get none.
+func unschedulablePods(all []*corev1.Pod) (pods []*corev1.Pod, excluded map[string]int) {
+	excluded = map[string]int{}
+	for _, pod := range all {
+		if !isUnschedulable(pod) {
+			continue
+		}
+		if reason := exclusionReason(pod); reason != "" {
+			excluded[reason]++
+			continue
+		}
+		pods = append(pods, pod)
+	}
+	slices.SortFunc(pods, func(a, b *corev1.Pod) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return pods, excluded
+}
+
+// isUnschedulable reports whether the scheduler has looked for a place for a pod and found
+// none.
+func isUnschedulable(pod *corev1.Pod) bool {
+	if pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil || podstate.HasEnded(pod) {
+		return false
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled {
+			return c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable
+		}
+	}
+	return false
+}
+
+// exclusionReason returns why no node is created for an unschedulable pod; empty if one may
+// be.
+func exclusionReason(pod *corev1.Pod) string {
+	switch {
+	case podstate.IsDaemon(pod):
+		return excludedDaemon
+	case pod.Spec.SchedulerName != "" && pod.Spec.SchedulerName != corev1.DefaultSchedulerName:
+		return excludedScheduler
+	case decision.Expendable(pod):
+		return excludedExpendable
+	case pod.Status.NominatedNodeName != "":
+		return excludedPreempting
+	}
+	return ""
+}
+
+// podsByNode returns the pods that are on a node, or will be, by the name of the node.
+func podsByNode(pods []*corev1.Pod) map[string][]*corev1.Pod {
+	out := map[string][]*corev1.Pod{}
+	for _, pod := range pods {
+		if node := nodeOf(pod); node != "" {
+			out[node] = append(out[node], pod)
+		}
+	}
+	return out
+}
+
+// nodeOf returns the node that a pod is on or, if it is a DaemonSet's, will be on; empty if
+// it has none. The controller of DaemonSets names the node in the pod's affinity.
+func nodeOf(pod *corev1.Pod) string {
+	if pod.Spec.NodeName != "" || !podstate.IsDaemon(pod) {
+		return pod.Spec.NodeName
+	}
+	affinity := pod.Spec.Affinity
+	if affinity == nil || affinity.NodeAffinity == nil || affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return ""
+	}
+	for _, term := range affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+		for _, field := range term.MatchFields {
+			if field.Key == metav1.ObjectNameField && field.Operator == corev1.NodeSelectorOpIn && len(field.Values) == 1 {
+				return field.Values[0]
+			}
+		}
+	}
+	return ""
+}
+
+func duration(d *metav1.Duration) time.Duration {
+	if d == nil {
+		return 0
+	}
+	return d.Duration
+}
