@@ -13,9 +13,9 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
-// acceptance is an ACCEPT in the works: one agent's offers of one role, and what
+// offerAcceptance is an ACCEPT in the works: one agent's offers of one role, and what
 // of them is left.
-type acceptance struct {
+type offerAcceptance struct {
 	framework *framework
 	agent     *Agent
 	role      string
@@ -24,16 +24,16 @@ type acceptance struct {
 
 // accept executes the operations of an ACCEPT on its offers. One invalid offer
 // spoils all: no task is launched, and the valid ones are void, too.
-func (m *Master) accept(f *framework, call *schedulerpb.Call_Accept) {
-	offers, err := m.findOffers(f, call.OfferIDs)
+func (f *framework) accept(call *schedulerpb.Call_Accept) {
+	offers, err := f.findOffers(call.OfferIDs)
 	if err != nil {
 		for _, o := range offers {
-			m.recoverOffer(o)
+			o.recover()
 		}
-		m.dropTasks(f, call.Operations, mesos.REASON_INVALID_OFFERS, "Task launched with invalid offers: "+err.Error())
+		f.dropTasks(call.Operations, mesos.REASON_INVALID_OFFERS, "Task launched with invalid offers: "+err.Error())
 		for i := range call.Operations {
 			if op := &call.Operations[i]; tasksOf(op) == nil {
-				m.refuseOperation(f, op, "Operation attempted with invalid offers: "+err.Error())
+				f.refuseOperation(op, "Operation attempted with invalid offers: "+err.Error())
 			}
 		}
 		return
@@ -41,20 +41,20 @@ func (m *Master) accept(f *framework, call *schedulerpb.Call_Accept) {
 	if len(offers) == 0 {
 		return
 	}
-	a := &acceptance{framework: f, agent: offers[0].agent, role: offers[0].role, left: resource.QuantitiesOf()}
+	a := &offerAcceptance{framework: f, agent: offers[0].agent, role: offers[0].role, left: resource.QuantitiesOf()}
 	for _, o := range offers {
-		m.takeOffer(o)
+		o.take()
 		a.left.Add(o.resources)
 	}
 	for i := range call.Operations {
-		m.operate(a, &call.Operations[i])
+		a.operate(&call.Operations[i])
 	}
-	a.agent.free.Add(a.left)
-	m.refuse(f, a.agent, a.role, a.left, call.Filters)
+	a.agent.record.free.Add(a.left)
+	f.addFilter(a.agent, a.role, a.left, call.Filters)
 }
 
 // findOffers returns the offers that are there, even with an error.
-func (m *Master) findOffers(f *framework, ids []mesos.OfferID) (offers []*offer, err error) {
+func (f *framework) findOffers(ids []mesos.OfferID) (offers []*offer, err error) {
 	fail := func(format string, args ...any) {
 		if err == nil {
 			err = fmt.Errorf(format, args...)
@@ -71,7 +71,7 @@ func (m *Master) findOffers(f *framework, ids []mesos.OfferID) (offers []*offer,
 			continue
 		case len(offers) > 0 && o.agent != offers[0].agent:
 			fail("Aggregated offers must belong to one single agent. Offer %s uses agent %s and agent %s",
-				id.Value, o.agent.id, offers[0].agent.id)
+				id.Value, o.agent.record.id, offers[0].agent.record.id)
 		case len(offers) > 0 && o.role != offers[0].role:
 			fail("Aggregated offers must be allocated to the same role. Offer %s uses role '%s' but another is using role '%s'",
 				id.Value, o.role, offers[0].role)
@@ -97,10 +97,10 @@ func tasksOf(op *mesos.Offer_Operation) []mesos.TaskInfo {
 }
 
 // dropTasks tells that the tasks never started.
-func (m *Master) dropTasks(f *framework, operations []mesos.Offer_Operation, reason mesos.TaskStatus_Reason, message string) {
+func (f *framework) dropTasks(operations []mesos.Offer_Operation, reason mesos.TaskStatus_Reason, message string) {
 	for i := range operations {
 		for _, t := range tasksOf(&operations[i]) {
-			m.tell(f, refusal(&t, mesos.TASK_DROPPED, reason, message))
+			f.sendNotice(refusal(&t, mesos.TASK_DROPPED, reason, message))
 		}
 	}
 }
@@ -111,15 +111,15 @@ func refusal(t *mesos.TaskInfo, state mesos.TaskState, reason mesos.TaskStatus_R
 }
 
 // operate executes an operation of an ACCEPT.
-func (m *Master) operate(a *acceptance, op *mesos.Offer_Operation) {
+func (a *offerAcceptance) operate(op *mesos.Offer_Operation) {
 	tasks := tasksOf(op)
 	if tasks == nil {
-		m.convertOffered(a, op)
+		a.convertOffered(op)
 		return
 	}
 	if op.ID != nil {
 		for i := range tasks {
-			m.tell(a.framework, refusal(&tasks[i], mesos.TASK_ERROR, mesos.REASON_TASK_INVALID,
+			a.framework.sendNotice(refusal(&tasks[i], mesos.TASK_ERROR, mesos.REASON_TASK_INVALID,
 				fmt.Sprintf("The `id` field cannot be set on %s operations", op.Type)))
 		}
 		return
@@ -127,40 +127,40 @@ func (m *Master) operate(a *acceptance, op *mesos.Offer_Operation) {
 	for i := range tasks {
 		fillAllocation(tasks[i].Resources, a.role)
 		if tasks[i].Executor != nil {
-			m.fillExecutor(a, tasks[i].Executor)
+			a.fillExecutor(tasks[i].Executor)
 		}
 	}
 	if op.Type == mesos.Offer_Operation_LAUNCH_GROUP && op.LaunchGroup != nil {
-		m.launchGroup(a, op.LaunchGroup)
+		a.launchGroup(op.LaunchGroup)
 		return
 	}
 	for i := range tasks {
-		if err := m.validateTask(a, &tasks[i]); err != nil {
-			m.tell(a.framework, refusal(&tasks[i], mesos.TASK_ERROR, mesos.REASON_TASK_INVALID, err.Error()))
+		if err := a.validateTask(&tasks[i]); err != nil {
+			a.framework.sendNotice(refusal(&tasks[i], mesos.TASK_ERROR, mesos.REASON_TASK_INVALID, err.Error()))
 			continue
 		}
-		m.launch(a, tasks[i:i+1], false)
+		a.launch(tasks[i:i+1], false)
 	}
 }
 
 // launchGroup launches all tasks of a group, or none.
-func (m *Master) launchGroup(a *acceptance, group *mesos.Offer_Operation_LaunchGroup) {
-	m.fillExecutor(a, &group.Executor)
+func (a *offerAcceptance) launchGroup(group *mesos.Offer_Operation_LaunchGroup) {
+	a.fillExecutor(&group.Executor)
 	tasks := group.TaskGroup.Tasks
-	err := m.validateGroup(a, group)
+	err := a.validateGroup(group)
 	for i := range tasks {
 		if err != nil {
-			m.tell(a.framework, refusal(&tasks[i], mesos.TASK_ERROR, mesos.REASON_TASK_GROUP_INVALID, err.Error()))
+			a.framework.sendNotice(refusal(&tasks[i], mesos.TASK_ERROR, mesos.REASON_TASK_GROUP_INVALID, err.Error()))
 			continue
 		}
 		tasks[i].Executor = &group.Executor
 	}
 	if err == nil {
-		m.launch(a, tasks, true)
+		a.launch(tasks, true)
 	}
 }
 
-func (m *Master) fillExecutor(a *acceptance, x *mesos.ExecutorInfo) {
+func (a *offerAcceptance) fillExecutor(x *mesos.ExecutorInfo) {
 	fillAllocation(x.Resources, a.role)
 	if x.FrameworkID == nil {
 		x.FrameworkID = &mesos.FrameworkID{Value: a.framework.id}
@@ -198,27 +198,27 @@ func fillAllocation(resources []mesos.Resource, role string) {
 }
 
 // launch hands valid tasks of one executor to the agent.
-func (m *Master) launch(a *acceptance, infos []mesos.TaskInfo, group bool) {
+func (a *offerAcceptance) launch(infos []mesos.TaskInfo, group bool) {
 	f, agent := a.framework, a.agent
 	for _, info := range infos {
 		need := resource.QuantitiesOf(info.Resources...)
-		if x := info.Executor; x != nil && agent.executorUsage(f.id, x.ExecutorID.Value) == nil {
+		if x := info.Executor; x != nil && agent.record.executorUsage(f.id, x.ExecutorID.Value) == nil {
 			own := resource.QuantitiesOf(x.Resources...)
-			agent.addExecutor(f.id, x, a.role, own)
+			agent.record.addExecutor(f.id, x, a.role, own)
 			a.left.Subtract(own)
 			f.allocate(a.role, own)
 		}
 		a.left.Subtract(need)
 		f.allocate(a.role, need)
-		m.addTask(f, agent, info, a.role, need)
+		f.addTask(agent, info, a.role, need)
 	}
 	framework := f.info
 	agent.deliver(func() { agent.run(framework, infos, group) })
 }
 
 // validateTask checks a task in the order and the words of Mesos.
-func (m *Master) validateTask(a *acceptance, t *mesos.TaskInfo) error {
-	if err := m.validateTaskIdentity(a, t); err != nil {
+func (a *offerAcceptance) validateTask(t *mesos.TaskInfo) error {
+	if err := a.validateTaskIdentity(t); err != nil {
 		return err
 	}
 	if (t.Command == nil) == (t.Executor == nil) {
@@ -226,25 +226,25 @@ func (m *Master) validateTask(a *acceptance, t *mesos.TaskInfo) error {
 	}
 	required := slices.Clone(t.Resources)
 	if t.Executor != nil {
-		if err := m.validateExecutor(a, t.Executor); err != nil {
+		if err := a.validateExecutor(t.Executor); err != nil {
 			return err
 		}
-		if a.agent.executorUsage(a.framework.id, t.Executor.ExecutorID.Value) == nil {
+		if a.agent.record.executorUsage(a.framework.id, t.Executor.ExecutorID.Value) == nil {
 			required = append(required, t.Executor.Resources...)
 		}
 	}
 	return a.validateUsage(required)
 }
 
-func (m *Master) validateTaskIdentity(a *acceptance, t *mesos.TaskInfo) error {
+func (a *offerAcceptance) validateTaskIdentity(t *mesos.TaskInfo) error {
 	if err := naming.ValidateID(t.TaskID.Value); err != nil {
 		return err
 	}
 	if _, ok := a.framework.tasks[t.TaskID.Value]; ok {
 		return mesoserror.Errorf("Task has duplicate ID: %s", t.TaskID.Value)
 	}
-	if t.AgentID.Value != a.agent.id {
-		return mesoserror.Errorf("Task uses invalid agent %s while agent %s is expected", t.AgentID.Value, a.agent.id)
+	if t.AgentID.Value != a.agent.record.id {
+		return mesoserror.Errorf("Task uses invalid agent %s while agent %s is expected", t.AgentID.Value, a.agent.record.id)
 	}
 	if resource.QuantitiesOf(t.Resources...).IsEmpty() {
 		return mesoserror.Errorf("Task uses no resources")
@@ -253,7 +253,7 @@ func (m *Master) validateTaskIdentity(a *acceptance, t *mesos.TaskInfo) error {
 }
 
 // validateExecutor also wants each ExecutorInfo of one ID to be the same.
-func (m *Master) validateExecutor(a *acceptance, x *mesos.ExecutorInfo) error {
+func (a *offerAcceptance) validateExecutor(x *mesos.ExecutorInfo) error {
 	if err := naming.ValidateID(x.ExecutorID.Value); err != nil {
 		return err
 	}
@@ -263,7 +263,7 @@ func (m *Master) validateExecutor(a *acceptance, x *mesos.ExecutorInfo) error {
 	if x.Type == mesos.ExecutorInfo_CUSTOM && x.Command == nil {
 		return mesoserror.Errorf("'ExecutorInfo.command' must be set for 'CUSTOM' executor")
 	}
-	if known := a.agent.executorUsage(a.framework.id, x.ExecutorID.Value); known != nil && !known.info.Equal(x) {
+	if known := a.agent.record.executorUsage(a.framework.id, x.ExecutorID.Value); known != nil && !known.info.Equal(x) {
 		const line = "------------------------------------------------------------"
 		was, _ := codec.EncodeJSON(known.info)
 		is, _ := codec.EncodeJSON(x)
@@ -274,7 +274,7 @@ func (m *Master) validateExecutor(a *acceptance, x *mesos.ExecutorInfo) error {
 }
 
 // validateUsage wants resources to be offered, and to the same role.
-func (a *acceptance) validateUsage(required []mesos.Resource) error {
+func (a *offerAcceptance) validateUsage(required []mesos.Resource) error {
 	fits := a.left.Contains(resource.QuantitiesOf(required...))
 	for _, r := range required {
 		fits = fits && r.AllocationInfo.GetRole() == a.role
@@ -286,9 +286,9 @@ func (a *acceptance) validateUsage(required []mesos.Resource) error {
 	return nil
 }
 
-func (m *Master) validateGroup(a *acceptance, group *mesos.Offer_Operation_LaunchGroup) error {
+func (a *offerAcceptance) validateGroup(group *mesos.Offer_Operation_LaunchGroup) error {
 	x := &group.Executor
-	if err := m.validateExecutor(a, x); err != nil {
+	if err := a.validateExecutor(x); err != nil {
 		return err
 	}
 	own := resource.QuantitiesOf(x.Resources...)
@@ -298,12 +298,12 @@ func (m *Master) validateGroup(a *acceptance, group *mesos.Offer_Operation_Launc
 		}
 	}
 	var required []mesos.Resource
-	if a.agent.executorUsage(a.framework.id, x.ExecutorID.Value) == nil {
+	if a.agent.record.executorUsage(a.framework.id, x.ExecutorID.Value) == nil {
 		required = slices.Clone(x.Resources)
 	}
 	for i := range group.TaskGroup.Tasks {
 		t := &group.TaskGroup.Tasks[i]
-		if err := m.validateTaskIdentity(a, t); err != nil {
+		if err := a.validateTaskIdentity(t); err != nil {
 			return mesoserror.Errorf("Task '%s' is invalid: %v", t.TaskID.Value, err)
 		}
 		required = append(required, t.Resources...)

@@ -27,7 +27,7 @@ const closeTimeout = 30 * time.Second
 
 // Agent is a Mesos agent: a machine with resources, and the containers on it.
 type Agent struct {
-	master     *Master
+	cluster    *cluster
 	options    AgentOptions
 	attributes []mesos.Attribute
 	ip         string
@@ -36,18 +36,18 @@ type Agent struct {
 	server     *http.Server
 	tempDir    string // to be removed, or empty
 
-	registration   // what the master knows of it
-	administration // what operators decided of it
-	link           link
+	api    executorAPI
+	record agentRecord
+	link   link
 
 	// The agent's own.
-	process
-	drainConfig *mesos.DrainConfig // nil unless it drains
-	closed      bool
-	frameworks  map[string]*agentFramework
-	containers  sync.WaitGroup
-	failures    []error      // of destroying containers
-	operations  []*operation // whose end no framework has acknowledged
+	agentProcess
+	drainConfig   *mesos.DrainConfig // nil unless it drains
+	closed        bool
+	frameworks    map[string]*agentFramework
+	containers    sync.WaitGroup
+	cleanupErrors []error      // of destroying containers
+	operations    []*operation // whose end no framework has acknowledged
 }
 
 // AddAgent starts an agent and registers it.
@@ -62,11 +62,12 @@ func (m *Master) AddAgent(o AgentOptions) (*Agent, error) {
 		return nil, fmt.Errorf("starting agent: %w", err)
 	}
 	a := &Agent{
-		master:     m,
+		cluster:    m.cluster,
 		options:    o,
 		attributes: attributes,
 		frameworks: map[string]*agentFramework{},
 	}
+	a.record.agent, a.api.agent = a, a
 	if err := a.listen(); err != nil {
 		return nil, fmt.Errorf("starting agent: %w", err)
 	}
@@ -74,14 +75,14 @@ func (m *Master) AddAgent(o AgentOptions) (*Agent, error) {
 		a.stopServing()
 		return nil, fmt.Errorf("starting agent: %w", err)
 	}
-	if err := m.register(a, total); err != nil {
+	if err := a.record.register(total); err != nil {
 		a.stopServing()
 		a.removeWorkDir()
 		return nil, fmt.Errorf("starting agent: %w", err)
 	}
 	if a.listener != nil {
-		a.server = &http.Server{Handler: http.HandlerFunc(a.serveHTTP), ErrorLog: httpapi.DiscardLog}
-		m.goes(func() { _ = a.server.Serve(a.listener) })
+		a.server = &http.Server{Handler: http.HandlerFunc(a.api.serveHTTP), ErrorLog: httpapi.DiscardLog}
+		m.goRun(func() { _ = a.server.Serve(a.listener) })
 	}
 	return a, nil
 }
@@ -138,7 +139,7 @@ func (a *Agent) stopServing() {
 
 // setIdentity gives an agent its number, and names to one that has none.
 func (a *Agent) setIdentity(number int) {
-	a.number = number
+	a.record.number = number
 	setDefault(&a.options.Hostname, fmt.Sprintf("agent-%d.example", number+1))
 	if a.options.IP == "" {
 		n := number + 1
@@ -150,9 +151,9 @@ func (a *Agent) setIdentity(number int) {
 
 // ID that a master gave to the agent; empty before.
 func (a *Agent) ID() string {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
-	return a.id
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
+	return a.record.id
 }
 
 // Hostname of the agent.
@@ -171,8 +172,8 @@ func (a *Agent) WorkDir() string { return a.options.WorkDir }
 
 // Containers is the number of containers that run or are being started or ended.
 func (a *Agent) Containers() int {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
 	n := 0
 	for _, f := range a.frameworks {
 		n += len(f.executors)
@@ -184,20 +185,20 @@ func (a *Agent) Containers() int {
 // as after SIGUSR1: tasks are lost, offers rescinded. It returns when nothing is
 // left, or says what it could not remove.
 func (a *Agent) Close() error {
-	a.master.mu.Lock()
+	a.cluster.mu.Lock()
 	if a.closed {
-		a.master.mu.Unlock()
+		a.cluster.mu.Unlock()
 		return nil
 	}
 	a.closed = true
-	a.master.unregister(a)
+	a.record.unregister()
 	a.link.down = true
 	for _, f := range a.frameworks {
 		for _, x := range f.executors {
 			x.destroy()
 		}
 	}
-	a.master.mu.Unlock()
+	a.cluster.mu.Unlock()
 
 	err := a.awaitContainers()
 	a.stopServing()
@@ -219,9 +220,9 @@ func (a *Agent) awaitContainers() error {
 	case <-time.After(closeTimeout):
 		return fmt.Errorf("closing agent %s: containers still run after %s", a.options.Hostname, closeTimeout)
 	}
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
-	return errors.Join(a.failures...)
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
+	return errors.Join(a.cleanupErrors...)
 }
 
 // url of the agent as offers have it.
@@ -241,10 +242,10 @@ func (a *Agent) pid() string { return "slave(1)@" + net.JoinHostPort(a.ip, strco
 func (a *Agent) info() mesos.AgentInfo {
 	port := int32(a.port)
 	return mesos.AgentInfo{
-		ID:         &mesos.AgentID{Value: a.id},
+		ID:         &mesos.AgentID{Value: a.record.id},
 		Hostname:   a.options.Hostname,
 		Port:       &port,
-		Resources:  a.static.Messages("", false),
+		Resources:  a.record.configured.Messages("", false),
 		Attributes: a.attributes,
 		Domain:     a.options.Domain.info(),
 	}
@@ -280,7 +281,7 @@ func (l *link) pass(f func()) {
 
 // deliver hands something from the master to the agent.
 func (a *Agent) deliver(f func()) {
-	if a.state != agentRecovered { // the master has no connection to it
+	if a.record.state != agentRecovered { // the master has no connection to it
 		a.link.pass(f)
 	}
 }
@@ -289,7 +290,7 @@ func (a *Agent) deliver(f func()) {
 // agents that are not registered.
 func (a *Agent) report(f func()) {
 	a.link.pass(func() {
-		if a.state != agentRemoved && a.state != agentRecovered {
+		if a.record.state != agentRemoved && a.record.state != agentRecovered {
 			f()
 		}
 	})
@@ -298,15 +299,15 @@ func (a *Agent) report(f func()) {
 // Pause makes the agent hold back everything that it sends and gets, without the
 // master noticing, until Resume.
 func (a *Agent) Pause() {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
 	a.link.paused = true
 }
 
 // Resume ends a Pause: what was held passes, in its order.
 func (a *Agent) Resume() {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
 	held := a.link.held
 	a.link.paused, a.link.held = false, nil
 	for _, f := range held {
@@ -315,30 +316,30 @@ func (a *Agent) Resume() {
 }
 
 // serveHTTP serves the agent's own API.
-func (a *Agent) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	if a.isDown() {
+func (p *executorAPI) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	if p.isDown() {
 		panic(http.ErrAbortHandler) // nobody answers
 	}
 	path := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/slave(1)"), "/")
 	switch path {
 	case "/health":
 	case pathExecutor:
-		a.serveExecutor(w, r)
+		p.serveExecutor(w, r)
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
 }
 
-func (a *Agent) isDown() bool {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
-	return a.life == lifeDown
+func (p *executorAPI) isDown() bool {
+	p.agent.cluster.mu.Lock()
+	defer p.agent.cluster.mu.Unlock()
+	return p.agent.processState == processDown
 }
 
 // executorIDs of the framework on this agent, sorted.
-func (a *Agent) executorIDs(frameworkID string) []mesos.ExecutorID {
+func (r *agentRecord) executorIDs(frameworkID string) []mesos.ExecutorID {
 	var ids []mesos.ExecutorID
-	for id := range a.executors[frameworkID] {
+	for id := range r.executors[frameworkID] {
 		ids = append(ids, mesos.ExecutorID{Value: id})
 	}
 	slices.SortFunc(ids, func(x, y mesos.ExecutorID) int { return strings.Compare(x.Value, y.Value) })

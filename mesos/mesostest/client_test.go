@@ -186,7 +186,7 @@ func (s *testScheduler) update() object {
 	return status
 }
 
-// updates waits for the states, in order, whatever the task.
+// wantStates waits for the states, in order, whatever the task.
 func (s *testScheduler) wantStates(states ...string) object {
 	s.wire.t.Helper()
 	var last object

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
@@ -17,32 +18,35 @@ import (
 // One lock guards it, all masters and all agents. Under it nothing blocks: events
 // are queued, containers are started and destroyed by goroutines that do not hold it.
 type cluster struct {
-	allocateNow chan struct{}
-	done        chan struct{}
-	wg          sync.WaitGroup
-	masters     []*Master // in order of their making; never changed once they serve
+	options MasterOptions // which all masters have, but for the address
+	log     logr.Logger
 
-	mu            sync.Mutex
-	closed        bool
-	leader        *Master // nil: none
-	presumed      *Master // whom the masters take for the leader, dead or not; nil: nobody
-	electing      *time.Timer
-	vacant        bool     // at the last election all were dead
-	agentsToClose []*Agent // all that were ever started
+	allocator offerAllocator
+	done      chan struct{}
+	wg        sync.WaitGroup
+	masters   []*Master // in order of their making; never changed once they serve
+
+	mu             sync.Mutex
+	closed         bool
+	leader         *Master // nil: none
+	presumedLeader *Master // whom the masters take for the leader, dead or not; nil: nobody
+	electionTimer  *time.Timer
+	allDead        bool     // at the last election all were dead
+	agentsToClose  []*Agent // all that were ever started
 
 	registry
-	knowledge
+	leaderMemory
 }
 
 // registry is what outlives a leader: real masters keep it in a replicated log.
 type registry struct {
-	gone map[string]bool // IDs of agents that an operator marked gone
-	plans
-	shares
+	goneAgents  map[string]bool // IDs of agents that an operator marked gone
+	maintenance maintenanceState
+	quota       quotaState
 }
 
-// knowledge is what a leader has in its memory.
-type knowledge struct {
+// leaderMemory is what a leader has in its memory.
+type leaderMemory struct {
 	frameworks    map[string]*framework
 	completed     []*framework // removed, oldest first; their IDs are never taken again
 	agents        []*Agent     // registered, disconnected or unreachable, in order of start
@@ -57,8 +61,8 @@ type knowledge struct {
 	nextOffer     int
 }
 
-func newKnowledge() knowledge {
-	return knowledge{
+func newLeaderMemory() leaderMemory {
+	return leaderMemory{
 		frameworks:   map[string]*framework{},
 		agentsByID:   map[string]*Agent{},
 		offers:       map[string]*offer{},
@@ -67,25 +71,29 @@ func newKnowledge() knowledge {
 	}
 }
 
-func newCluster() *cluster {
-	return &cluster{
-		allocateNow: make(chan struct{}, 1),
-		done:        make(chan struct{}),
-		registry:    registry{gone: map[string]bool{}},
-		knowledge:   newKnowledge(),
+func newCluster(o MasterOptions) *cluster {
+	c := &cluster{
+		options:      o.withDefaults(),
+		log:          o.Log,
+		done:         make(chan struct{}),
+		registry:     registry{goneAgents: map[string]bool{}},
+		leaderMemory: newLeaderMemory(),
 	}
+	c.allocator = offerAllocator{cluster: c, wake: make(chan struct{}, 1)}
+	c.quota.cluster, c.maintenance.cluster = c, c
+	return c
 }
 
 // start makes the masters serve, and the allocator of any of them run.
 func (c *cluster) start() {
 	for _, m := range c.masters {
-		c.goes(func() { _ = m.server.Serve(m.listener) })
+		c.goRun(func() { _ = m.server.Serve(m.listener) })
 	}
-	c.goes(c.masters[0].allocateForEver)
+	c.goRun(c.allocator.run)
 }
 
-// goes starts a goroutine that close waits for.
-func (c *cluster) goes(f func()) {
+// goRun starts a goroutine that close waits for.
+func (c *cluster) goRun(f func()) {
 	c.wg.Add(1)
 	go func() {
 		defer c.wg.Done()

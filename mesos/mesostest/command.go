@@ -7,6 +7,7 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/taskstatus"
 )
 
 // defaultKillGrace is what a command gets between SIGTERM and SIGKILL.
@@ -23,11 +24,11 @@ func (x *executorState) commandStarted() {
 }
 
 func (x *executorState) commandUpdate(state mesos.TaskState, message string) {
-	status := statusOf(x.id(), state, mesos.SOURCE_EXECUTOR, nil, message)
+	status := taskstatus.New(x.id(), state, mesos.SOURCE_EXECUTOR, nil, message)
 	u := naming.NewUUID()
 	status.UUID = u[:]
 	status.ContainerStatus = x.containerStatus()
-	x.agent.update(x.command, status)
+	x.command.update(status)
 }
 
 // commandExited tells how the command ended.
@@ -58,7 +59,7 @@ func (x *executorState) killCommand(*mesos.KillPolicy) {
 		grace = time.Duration(d.Nanoseconds)
 	}
 	x.process.Terminate()
-	x.timer = x.agent.master.after(grace, x.destroy)
+	x.timer = x.agent.cluster.after(grace, x.destroy)
 }
 
 // signalName is a signal as strsignal has it, as far as commands usually get them.

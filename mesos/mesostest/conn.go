@@ -36,7 +36,7 @@ func (c *Conn) Next(ctx context.Context) (*executor.Event, error) {
 	for {
 		event, more := c.stream.TakeOne()
 		if event != nil {
-			return c.taken(event.(*executor.Event)), nil
+			return c.recordEvent(event.(*executor.Event)), nil
 		}
 		if !more {
 			if err := c.resubscribe(ctx); err != nil {
@@ -52,9 +52,9 @@ func (c *Conn) Next(ctx context.Context) (*executor.Event, error) {
 	}
 }
 
-// taken notes what the event brought or took off.
-func (c *Conn) taken(event *executor.Event) *executor.Event {
-	m := c.executor.agent.master
+// recordEvent notes what the event brought or took off.
+func (c *Conn) recordEvent(event *executor.Event) *executor.Event {
+	m := c.executor.agent.cluster
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c.tasks = append(c.tasks, Launched(event)...)
@@ -68,7 +68,7 @@ func (c *Conn) taken(event *executor.Event) *executor.Event {
 // resubscribe waits for the agent to be back.
 func (c *Conn) resubscribe(ctx context.Context) error {
 	for {
-		wait, err := c.tryAgain()
+		wait, err := c.trySubscribe()
 		if err != nil || wait == nil {
 			return err
 		}
@@ -80,20 +80,20 @@ func (c *Conn) resubscribe(ctx context.Context) error {
 	}
 }
 
-// tryAgain subscribes if the agent is there, or says for what to wait.
-func (c *Conn) tryAgain() (wait <-chan struct{}, err error) {
+// trySubscribe subscribes if the agent is there, or says for what to wait.
+func (c *Conn) trySubscribe() (wait <-chan struct{}, err error) {
 	x := c.executor
-	m := x.agent.master
+	m := x.agent.cluster
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
-	case x.phase == executorTerminated || x.orphan || x.abandoned || x.agent.closed || m.closed:
+	case x.phase == executorTerminated || x.forgotten || x.gaveUp || x.agent.closed || m.closed:
 		return nil, io.EOF
-	case x.agent.life == lifeDown:
-		return x.agent.back, nil
+	case x.agent.processState == processDown:
+		return x.agent.restarted, nil
 	}
 	c.stream = eventstream.New()
-	x.subscribeAnew(&executor.Call_Subscribe{UnacknowledgedTasks: c.tasks, UnacknowledgedUpdates: c.updates}, c.stream)
+	x.resubscribe(&executor.Call_Subscribe{UnacknowledgedTasks: c.tasks, UnacknowledgedUpdates: c.updates}, c.stream)
 	return nil, nil
 }
 
@@ -111,7 +111,7 @@ func (c *Conn) Update(status mesos.TaskStatus) error {
 		u := naming.NewUUID()
 		status.UUID = u[:]
 	}
-	m := c.executor.agent.master
+	m := c.executor.agent.cluster
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if status.Timestamp == nil {
@@ -127,12 +127,12 @@ func (c *Conn) Update(status mesos.TaskStatus) error {
 
 // answers says whether the agent takes calls other than SUBSCRIBE of the executor.
 func (x *executorState) answers() bool {
-	return !x.orphan && x.phase != executorRegistering && x.agent.life != lifeDown && x.agent.life != lifeRecovering
+	return !x.forgotten && x.phase != executorRegistering && x.agent.processState != processDown && x.agent.processState != processRecovering
 }
 
 // Message sends data to the scheduler. An agent that is away never gets it.
 func (c *Conn) Message(data []byte) {
-	m := c.executor.agent.master
+	m := c.executor.agent.cluster
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if c.executor.answers() {

@@ -13,9 +13,9 @@ import (
 )
 
 // startExecutor starts the container of the tasks' executor.
-func (a *Agent) startExecutor(f *agentFramework, tasks []*agentTask) *executorState {
+func (f *agentFramework) startExecutor(tasks []*agentTask) *executorState {
 	x := &executorState{
-		agent:       a,
+		agent:       f.agent,
 		framework:   f,
 		containerID: naming.NewUUID().String(),
 		endState:    mesos.TASK_FAILED,
@@ -34,8 +34,8 @@ func (a *Agent) startExecutor(f *agentFramework, tasks []*agentTask) *executorSt
 		}
 	}
 	f.executors[x.id()] = x
-	timeout := a.options.ExecutorRegistrationTimeout
-	x.timer = a.master.after(timeout, func() {
+	timeout := f.agent.options.ExecutorRegistrationTimeout
+	x.timer = f.agent.cluster.after(timeout, func() {
 		if x.phase == executorRegistering {
 			x.fail(mesos.REASON_EXECUTOR_REGISTRATION_TIMEOUT, "Executor did not register within "+mesosDuration(timeout))
 		}
@@ -43,11 +43,11 @@ func (a *Agent) startExecutor(f *agentFramework, tasks []*agentTask) *executorSt
 	ctx, cancel := context.WithCancel(context.Background())
 	x.cancel = cancel
 	c := x.container(tasks)
-	a.containers.Add(1)
+	f.agent.containers.Add(1)
 	go func() {
-		defer a.containers.Done()
+		defer f.agent.containers.Done()
 		defer cancel()
-		x.runContainer(ctx, a.options.Launcher, c)
+		x.runContainer(ctx, f.agent.options.Launcher, c)
 	}()
 	return x
 }
@@ -76,7 +76,7 @@ func (x *executorState) container(tasks []*agentTask) Container {
 }
 
 func (x *executorState) sandbox() string {
-	return filepath.Join(x.agent.options.WorkDir, "slaves", x.agent.id, "frameworks", x.framework.id,
+	return filepath.Join(x.agent.options.WorkDir, "slaves", x.agent.record.id, "frameworks", x.framework.id,
 		"executors", x.id(), "runs", x.containerID)
 }
 
@@ -84,18 +84,18 @@ func (x *executorState) sandbox() string {
 func (x *executorState) runContainer(ctx context.Context, launcher Launcher, c Container) {
 	process, err := launcher.Launch(ctx, c)
 	if err != nil {
-		x.exited(256, mesoserror.Errorf("Failed to launch container: %v", err))
+		x.onExited(256, mesoserror.Errorf("Failed to launch container: %v", err))
 		return
 	}
-	if doomed := x.started(process); doomed {
-		x.agent.failed(process.Destroy())
+	if doomed := x.onStarted(process); doomed {
+		x.agent.recordFailure(process.Destroy())
 	}
 	if l, ok := process.(memoryLimited); ok {
-		x.agent.containers.Go(func() { x.exceeded(l.AwaitMemoryLimit()) })
+		x.agent.containers.Go(func() { x.memoryLimitReached(l.AwaitMemoryLimit()) })
 	}
 	status := process.Wait()
-	x.agent.failed(process.Destroy()) // whatever else is in the container
-	x.exited(status, nil)
+	x.agent.recordFailure(process.Destroy()) // whatever else is in the container
+	x.onExited(status, nil)
 }
 
 // memoryLimited is a Process whose memory has a limit.
@@ -105,8 +105,8 @@ type memoryLimited interface {
 	AwaitMemoryLimit() string
 }
 
-func (x *executorState) exceeded(what string) {
-	m := x.agent.master
+func (x *executorState) memoryLimitReached(what string) {
+	m := x.agent.cluster
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if what != "" && x.phase < executorTerminating {
@@ -114,21 +114,21 @@ func (x *executorState) exceeded(what string) {
 	}
 }
 
-func (a *Agent) failed(err error) {
+func (a *Agent) recordFailure(err error) {
 	if err == nil {
 		return
 	}
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
-	a.failures = append(a.failures, err)
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
+	a.cleanupErrors = append(a.cleanupErrors, err)
 }
 
-func (x *executorState) started(p Process) (doomed bool) {
-	m := x.agent.master
+func (x *executorState) onStarted(p Process) (doomed bool) {
+	m := x.agent.cluster
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	x.process, x.pid = p, p.PID()
-	if x.doomed {
+	if x.mustEnd {
 		return true
 	}
 	if x.isCommand() && x.phase == executorRegistering {
@@ -139,13 +139,13 @@ func (x *executorState) started(p Process) (doomed bool) {
 
 // destroy ends the container and all in it. The rest follows when it has ended.
 func (x *executorState) destroy() {
-	x.doomed = true
+	x.mustEnd = true
 	x.cancel()
 	if p := x.process; p != nil {
 		x.agent.containers.Add(1)
 		go func() {
 			defer x.agent.containers.Done()
-			x.agent.failed(p.Destroy())
+			x.agent.recordFailure(p.Destroy())
 		}()
 	}
 }
@@ -157,29 +157,29 @@ func (x *executorState) fail(reason mesos.TaskStatus_Reason, message string) {
 	x.destroy()
 }
 
-// exited is the end of an executor: its tasks have failed, unless the command of a
+// onExited is the end of an executor: its tasks have failed, unless the command of a
 // command task says otherwise. An agent that is down learns of it when it is back.
-func (x *executorState) exited(status int, launchError error) {
+func (x *executorState) onExited(status int, launchError error) {
 	a := x.agent
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
 	switch {
-	case x.orphan:
+	case x.forgotten:
 		x.phase = executorTerminated
-	case a.life == lifeDown:
-		a.missed = append(a.missed, func() { x.ended(status, launchError) })
+	case a.processState == processDown:
+		a.missedExits = append(a.missedExits, func() { x.finish(status, launchError) })
 	default:
-		x.ended(status, launchError)
+		x.finish(status, launchError)
 	}
 }
 
-// ended is what the agent makes of it.
-func (x *executorState) ended(status int, launchError error) {
+// finish is what the agent makes of it.
+func (x *executorState) finish(status int, launchError error) {
 	a := x.agent
-	if launchError != nil && !x.doomed {
+	if launchError != nil && !x.mustEnd {
 		x.reason, x.message = mesos.REASON_CONTAINER_LAUNCH_FAILED, launchError.Error()
 	}
-	a.master.log.V(1).Info("Executor exited", "executor", x.id(), "status", status)
+	a.cluster.log.V(1).Info("Executor exited", "executor", x.id(), "status", status)
 	x.phase = executorTerminated
 	x.timer.Stop()
 	if x.stream != nil {
@@ -187,12 +187,12 @@ func (x *executorState) ended(status int, launchError error) {
 	}
 	delete(x.framework.executors, x.id())
 	if !x.isCommand() {
-		a.report(func() { a.master.executorExited(a, x.framework.id, x.id(), status) })
+		a.report(func() { a.record.executorExited(x.framework.id, x.id(), status) })
 	} else if launchError == nil && !x.failed {
 		x.commandExited(status)
 	}
 	for _, t := range slices.Clone(x.tasks) {
-		a.endTask(t, x.endState, x.reason, x.message)
+		t.end(x.endState, x.reason, x.message)
 	}
-	a.forget(x.framework)
+	x.framework.forget()
 }

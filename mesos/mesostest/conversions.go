@@ -11,11 +11,11 @@ import (
 )
 
 // validateConversion checks an operation on what is left of offers.
-func (m *Master) validateConversion(a *acceptance, op *mesos.Offer_Operation, c resource.Conversion) error {
+func (a *offerAcceptance) validateConversion(op *mesos.Offer_Operation, c resource.Conversion) error {
 	if op.Reserve != nil && len(op.Reserve.Source) > 0 {
 		return mesoserror.Errorf("Operation attempted with invalid resources: Reservation updates are not yet implemented for the scheduler API.")
 	}
-	where := fmt.Sprintf("; on agent %s at %s (%s)", a.agent.id, a.agent.pid(), a.agent.options.Hostname)
+	where := fmt.Sprintf("; on agent %s at %s (%s)", a.agent.record.id, a.agent.pid(), a.agent.options.Hostname)
 	for _, r := range c.Converted {
 		if op.Type != mesos.Offer_Operation_RESERVE || len(r.Reservations) == 0 {
 			continue
@@ -37,33 +37,33 @@ func (m *Master) validateConversion(a *acceptance, op *mesos.Offer_Operation, c 
 }
 
 // convert makes the agent's resources what the operation says.
-func (m *Master) convert(a *Agent, c resource.Conversion) {
-	c.Apply(a.total)
-	if a.state == agentActive || a.state == agentDisconnected {
-		c.Apply(m.total)
+func (r *agentRecord) convert(c resource.Conversion) {
+	c.Apply(r.total)
+	if r.state == agentActive || r.state == agentDisconnected {
+		c.Apply(r.agent.cluster.total)
 	}
 }
 
 // convertByOperator is RESERVE_RESOURCES and its like. Offers are taken back until
 // they alone would do, whatever is free, and not made again to the same frameworks for
 // a while. It returns the status to answer with.
-func (m *Master) convertByOperator(agentID string, c resource.Conversion) (status int, err error) {
-	a, ok := m.agentsByID[agentID]
-	if !ok || a.state == agentRecovered || a.state == agentUnreachable {
+func (c *cluster) convertByOperator(agentID string, conversion resource.Conversion) (status int, err error) {
+	a, ok := c.agentsByID[agentID]
+	if !ok || a.record.state == agentRecovered || a.record.state == agentUnreachable {
 		return http.StatusBadRequest, mesoserror.Errorf("No agent found with specified ID")
 	}
-	need, recovered := resource.QuantitiesOf(c.Consumed...), resource.QuantitiesOf()
-	for _, o := range valuesByKey(a.offers) {
+	need, recovered := resource.QuantitiesOf(conversion.Consumed...), resource.QuantitiesOf()
+	for _, o := range valuesByKey(a.record.offers) {
 		if o.resources.Overlaps(need) && !recovered.Contains(need) {
 			recovered.Add(o.resources)
-			m.rescind(o)
-			m.refuse(o.framework, a, o.role, o.resources, nil)
+			o.rescind()
+			o.framework.addFilter(a, o.role, o.resources, nil)
 		}
 	}
-	if !a.free.Contains(need) {
-		return http.StatusConflict, mesoserror.Errorf("%s does not contain %s", resource.Describe(a.free.Messages("", false)), resource.Describe(c.Consumed))
+	if !a.record.free.Contains(need) {
+		return http.StatusConflict, mesoserror.Errorf("%s does not contain %s", resource.Describe(a.record.free.Messages("", false)), resource.Describe(conversion.Consumed))
 	}
-	c.Apply(a.free)
-	m.convert(a, c)
+	conversion.Apply(a.record.free)
+	a.record.convert(conversion)
 	return http.StatusAccepted, nil
 }

@@ -8,13 +8,14 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/master"
 
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/frameworkinfo"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
-// administration of an agent is what an operator decided of it. The master keeps it
+// operatorDecisions of an agent is what an operator decided of it. The master keeps it
 // in its registry, apart from what it sees of the agent itself.
-type administration struct {
+type operatorDecisions struct {
 	deactivated  bool
 	draining     *mesos.DrainInfo // nil unless draining or drained
 	drainStarted time.Time
@@ -32,86 +33,86 @@ func (a *Agent) Drain(maxGrace time.Duration, markGone bool) {
 	if maxGrace >= 0 {
 		config.MaxGracePeriod = &mesos.DurationInfo{Nanoseconds: maxGrace.Nanoseconds()}
 	}
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
-	a.master.drain(a, config)
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
+	a.record.drain(config)
 }
 
 // Deactivate is the operator's DEACTIVATE_AGENT: offers of the agent stop, its tasks
 // run on.
 func (a *Agent) Deactivate() {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
-	a.master.deactivate(a)
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
+	a.record.deactivate()
 }
 
 // Reactivate is the operator's REACTIVATE_AGENT: it ends Deactivate, and Drain when
 // the agent is drained. An agent that is neither is an error.
 func (a *Agent) Reactivate() error {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
-	return a.master.reactivate(a)
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
+	return a.record.reactivate()
 }
 
 // Drained says whether a Drain of the agent has come to its end.
 func (a *Agent) Drained() bool {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
-	return a.draining != nil && a.draining.State == mesos.DrainState_DRAINED
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
+	return a.record.draining != nil && a.record.draining.State == mesos.DrainState_DRAINED
 }
 
-func (m *Master) drain(a *Agent, config mesos.DrainConfig) {
-	a.draining = &mesos.DrainInfo{State: mesos.DrainState_DRAINING, Config: config}
-	m.deactivate(a)
-	if a.state == agentUnreachable || a.state == agentRemoved {
+func (r *agentRecord) drain(config mesos.DrainConfig) {
+	r.draining = &mesos.DrainInfo{State: mesos.DrainState_DRAINING, Config: config}
+	r.deactivate()
+	if r.state == agentUnreachable || r.state == agentRemoved {
 		return // told when it returns
 	}
-	a.drainStarted = m.options.Now()
-	a.deliver(func() { a.drain(config) })
-	m.checkDrained(a)
+	r.drainStarted = r.agent.cluster.options.Now()
+	r.agent.deliver(func() { r.agent.drain(config) })
+	r.checkDrained()
 }
 
-func (m *Master) deactivate(a *Agent) {
-	a.deactivated = true
-	for _, o := range valuesByKey(a.offers) {
-		m.rescind(o)
+func (r *agentRecord) deactivate() {
+	r.deactivated = true
+	for _, o := range valuesByKey(r.offers) {
+		o.rescind()
 	}
-	m.rescindInverse(a)
+	r.rescindInverseOffers()
 }
 
-func (m *Master) reactivate(a *Agent) error {
-	if !a.deactivated {
+func (r *agentRecord) reactivate() error {
+	if !r.deactivated {
 		return mesoserror.Errorf("Agent is not deactivated")
 	}
-	if a.draining != nil && a.draining.State == mesos.DrainState_DRAINING {
+	if r.draining != nil && r.draining.State == mesos.DrainState_DRAINING {
 		return mesoserror.Errorf("Agent is still in the DRAINING state")
 	}
-	a.administration = administration{}
+	r.operatorDecisions = operatorDecisions{}
 	return nil
 }
 
 // checkDrained ends a drain when the agent has no task any more of which the master
 // knows, with or without an executor.
-func (m *Master) checkDrained(a *Agent) {
-	present := a.state == agentActive || a.state == agentDisconnected
-	if !present || a.draining == nil || a.draining.State == mesos.DrainState_DRAINED || len(a.tasks) > 0 {
+func (r *agentRecord) checkDrained() {
+	present := r.state == agentActive || r.state == agentDisconnected
+	if !present || r.draining == nil || r.draining.State == mesos.DrainState_DRAINED || len(r.tasks) > 0 {
 		return
 	}
-	if a.draining.Config.GetMarkGone() {
-		m.markGone(a)
+	if r.draining.Config.GetMarkGone() {
+		r.markGone()
 		return
 	}
-	a.draining.State = mesos.DrainState_DRAINED
+	r.draining.State = mesos.DrainState_DRAINED
 }
 
-// redrain tells a draining agent that is back what it may not know, drained or not.
-func (m *Master) redrain(a *Agent) {
-	if a.draining == nil {
+// resumeDrain tells a draining agent that is back what it may not know, drained or not.
+func (r *agentRecord) resumeDrain() {
+	if r.draining == nil {
 		return
 	}
-	config := a.draining.Config
-	a.deliver(func() { a.drain(config) })
-	m.checkDrained(a)
+	config := r.draining.Config
+	r.agent.deliver(func() { r.agent.drain(config) })
+	r.checkDrained()
 }
 
 // drain makes the agent itself kill all tasks and take none. With nothing to drain
@@ -124,14 +125,14 @@ func (a *Agent) drain(config mesos.DrainConfig) {
 	for _, f := range a.sortedFrameworks() {
 		for _, x := range f.sortedExecutors() {
 			for _, t := range slices.Clone(x.tasks) {
-				a.kill(f.id, t.id(), capped(&config, t.info.KillPolicy))
+				a.kill(f.id, t.id(), gracePolicy(&config, t.info.KillPolicy))
 			}
 		}
 	}
 }
 
-// capped is the kill policy to override a task's own with, if it allows more.
-func capped(config *mesos.DrainConfig, own *mesos.KillPolicy) *mesos.KillPolicy {
+// gracePolicy is the kill policy to override a task's own with, if it allows more.
+func gracePolicy(config *mesos.DrainConfig, own *mesos.KillPolicy) *mesos.KillPolicy {
 	limit := config.MaxGracePeriod
 	if limit == nil {
 		return nil
@@ -150,28 +151,28 @@ func (a *Agent) checkDrained() {
 	}
 }
 
-// dropAsDraining refuses tasks that came though the agent drains.
-func (a *Agent) dropAsDraining(f *agentFramework, tasks []*agentTask) {
+// dropTasksWhileDraining refuses tasks that came though the agent drains.
+func (f *agentFramework) dropTasksWhileDraining(tasks []*agentTask) {
 	first := &tasks[0].info
 	id := executorIDOf(first)
-	refused := &executorState{agent: a, framework: f, info: mesos.ExecutorInfo{ExecutorID: mesos.ExecutorID{Value: id}}}
+	refused := &executorState{agent: f.agent, framework: f, info: mesos.ExecutorInfo{ExecutorID: mesos.ExecutorID{Value: id}}}
 	for _, t := range tasks {
 		t.executor = refused
-		a.endTask(t, mesos.TASK_DROPPED, mesos.REASON_AGENT_DRAINING, "Task was received while agent was already draining")
+		t.end(mesos.TASK_DROPPED, mesos.REASON_AGENT_DRAINING, "Task was received while agent was already draining")
 	}
 	if first.Executor != nil && f.executors[id] == nil {
-		a.report(func() { a.master.executorExited(a, f.id, id, -1) })
+		f.agent.report(func() { f.agent.record.executorExited(f.id, id, -1) })
 	}
 }
 
-// explainAsDraining says of tasks that are killed that it was the drain, and of those
+// setDrainReason says of tasks that are killed that it was the drain, and of those
 // of an agent that is to be gone that they are, too.
-func (a *Agent) explainAsDraining(f *agentFramework, status *mesos.TaskStatus) {
-	if state := status.GetState(); a.drainConfig == nil || state != mesos.TASK_KILLING && state != mesos.TASK_KILLED {
+func (f *agentFramework) setDrainReason(status *mesos.TaskStatus) {
+	if state := status.GetState(); f.agent.drainConfig == nil || state != mesos.TASK_KILLING && state != mesos.TASK_KILLED {
 		return
 	}
 	status.Reason = mesos.REASON_AGENT_DRAINING.Enum()
-	if a.drainConfig.GetMarkGone() && capable(&f.info, mesos.FrameworkInfo_Capability_PARTITION_AWARE) {
+	if f.agent.drainConfig.GetMarkGone() && frameworkinfo.HasCapability(&f.info, mesos.FrameworkInfo_Capability_PARTITION_AWARE) {
 		status.State = mesos.TASK_GONE_BY_OPERATOR.Enum()
 	}
 }
@@ -186,15 +187,15 @@ func (m *Master) administer(w http.ResponseWriter, call *master.Call) bool {
 	case master.Call_DRAIN_AGENT, master.Call_DEACTIVATE_AGENT, master.Call_REACTIVATE_AGENT:
 		err = m.administerAgent(call)
 	case master.Call_UPDATE_MAINTENANCE_SCHEDULE:
-		err = m.schedule(call.UpdateMaintenanceSchedule.Schedule)
+		err = m.maintenance.setSchedule(call.UpdateMaintenanceSchedule.Schedule)
 	case master.Call_START_MAINTENANCE:
-		err = m.startMaintenance(call.StartMaintenance.Machines)
+		err = m.maintenance.start(call.StartMaintenance.Machines)
 	case master.Call_STOP_MAINTENANCE:
-		err = m.stopMaintenance(call.StopMaintenance.Machines)
+		err = m.maintenance.stop(call.StopMaintenance.Machines)
 	case master.Call_UPDATE_QUOTA:
-		err = m.updateQuota(call.UpdateQuota)
+		err = m.quota.update(call.UpdateQuota)
 	case master.Call_UPDATE_WEIGHTS:
-		err = m.updateWeights(call.UpdateWeights.WeightInfos)
+		err = m.quota.updateWeights(call.UpdateWeights.WeightInfos)
 	default:
 		return false
 	}
@@ -212,12 +213,12 @@ func (m *Master) administerAgent(call *master.Call) error {
 	case !known:
 		return mesoserror.Errorf("Unknown agent")
 	case call.Type == master.Call_DEACTIVATE_AGENT:
-		m.deactivate(a)
+		a.record.deactivate()
 		return nil
 	case call.Type == master.Call_REACTIVATE_AGENT:
-		return m.reactivate(a)
+		return a.record.reactivate()
 	}
-	if err := m.partOfSchedule(a); err != nil {
+	if err := a.record.checkNotScheduled(); err != nil {
 		return err
 	}
 	markGone := call.DrainAgent.GetMarkGone()
@@ -227,6 +228,6 @@ func (m *Master) administerAgent(call *master.Call) error {
 	if d := call.DrainAgent.MaxGracePeriod; d != nil {
 		config.MaxGracePeriod = &mesos.DurationInfo{Nanoseconds: d.Seconds*int64(time.Second) + int64(d.Nanos)}
 	}
-	m.drain(a, config)
+	a.record.drain(config)
 	return nil
 }

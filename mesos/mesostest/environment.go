@@ -23,7 +23,7 @@ func (x *executorState) environment() []string {
 		"MESOS_FRAMEWORK_ID=" + x.framework.id,
 		"MESOS_HTTP_COMMAND_EXECUTOR=0",
 		"MESOS_SANDBOX=" + x.sandbox(),
-		"MESOS_SLAVE_ID=" + a.id,
+		"MESOS_SLAVE_ID=" + a.record.id,
 		"MESOS_SLAVE_PID=slave(1)@" + endpoint,
 	}
 	if checkpoint {

@@ -8,7 +8,9 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/executor"
 
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/events"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/taskstatus"
 )
 
 type executorPhase int
@@ -22,6 +24,7 @@ const (
 
 // agentFramework is what an agent has of a framework.
 type agentFramework struct {
+	agent       *Agent
 	id          string
 	info        mesos.FrameworkInfo
 	executors   map[string]*executorState
@@ -43,9 +46,9 @@ type executorState struct {
 	tasks       []*agentTask   // that have not ended
 	process     Process
 	pid         int
-	doomed      bool
-	orphan      bool // of an agent that was killed, and knows nothing of it
-	abandoned   bool // by an agent that stayed away for too long
+	mustEnd     bool
+	forgotten   bool // of an agent that was killed, and knows nothing of it
+	gaveUp      bool // by an agent that stayed away for too long
 	sentTask    bool // ever
 	killed      bool // a command that was told to end
 	cancel      context.CancelFunc
@@ -59,15 +62,15 @@ type executorState struct {
 
 // agentTask is a task as its agent knows it.
 type agentTask struct {
-	info     mesos.TaskInfo
-	executor *executorState
-	group    bool
-	handed   bool // to the executor
-	state    mesos.TaskState
-	received map[string]bool    // uuids of updates
-	pending  []mesos.TaskStatus // unacknowledged; the first one is with the scheduler
-	retry    *time.Timer
-	interval time.Duration
+	info      mesos.TaskInfo
+	executor  *executorState
+	group     bool
+	delivered bool // to the executor
+	state     mesos.TaskState
+	received  map[string]bool    // uuids of updates
+	pending   []mesos.TaskStatus // unacknowledged; the first one is with the scheduler
+	retry     *time.Timer
+	interval  time.Duration
 }
 
 func (t *agentTask) id() string { return t.info.TaskID.Value }
@@ -108,6 +111,7 @@ func (a *Agent) framework(info mesos.FrameworkInfo) *agentFramework {
 	f, ok := a.frameworks[info.ID.Value]
 	if !ok {
 		f = &agentFramework{
+			agent:     a,
 			id:        info.ID.Value,
 			executors: map[string]*executorState{},
 			tasks:     map[string]*agentTask{},
@@ -128,12 +132,12 @@ func (a *Agent) run(info mesos.FrameworkInfo, infos []mesos.TaskInfo, group bool
 		tasks = append(tasks, task)
 	}
 	if a.drainConfig != nil {
-		a.dropAsDraining(f, tasks)
+		f.dropTasksWhileDraining(tasks)
 		return
 	}
 	x, ok := f.executors[executorIDOf(&infos[0])]
 	if !ok {
-		x = a.startExecutor(f, tasks)
+		x = f.startExecutor(tasks)
 	}
 	for _, t := range tasks {
 		t.executor = x
@@ -143,10 +147,10 @@ func (a *Agent) run(info mesos.FrameworkInfo, infos []mesos.TaskInfo, group bool
 	case executorRegistering:
 		x.queued = append(x.queued, tasks)
 	case executorRunning:
-		x.hand(tasks)
+		x.deliver(tasks)
 	default:
 		for _, t := range tasks {
-			a.endTask(t, mesos.TASK_DROPPED, mesos.REASON_EXECUTOR_TERMINATED, "Executor terminating")
+			t.end(mesos.TASK_DROPPED, mesos.REASON_EXECUTOR_TERMINATED, "Executor terminating")
 		}
 	}
 }
@@ -160,43 +164,43 @@ func executorIDOf(t *mesos.TaskInfo) string {
 }
 
 // forget drops a framework of which nothing is left.
-func (a *Agent) forget(f *agentFramework) {
+func (f *agentFramework) forget() {
 	if len(f.executors) == 0 && (len(f.tasks) == 0 || f.terminating) {
 		for _, t := range f.tasks {
 			t.stopRetry()
 		}
-		delete(a.frameworks, f.id)
-		a.checkDrained()
+		delete(f.agent.frameworks, f.id)
+		f.agent.checkDrained()
 	}
 }
 
-// hand gives one launch to the executor.
-func (x *executorState) hand(tasks []*agentTask) {
+// deliver gives one launch to the executor.
+func (x *executorState) deliver(tasks []*agentTask) {
 	x.sentTask = true
 	var infos []mesos.TaskInfo
 	for _, t := range tasks {
-		t.handed = true
+		t.delivered = true
 		infos = append(infos, t.info)
 	}
 	switch {
 	case x.stream == nil: // lost; when it subscribes again its tasks are dropped
 	case tasks[0].group:
-		x.stream.Send(launchGroupEvent(infos))
+		x.stream.Send(events.LaunchGroup(infos))
 	default:
-		x.stream.Send(launchEvent(infos[0]))
+		x.stream.Send(events.Launch(infos[0]))
 	}
 }
 
-// subscribed makes s the executor's stream. An executor that is to end gets
+// setStream makes s the executor's stream. An executor that is to end gets
 // nothing but SHUTDOWN, and so does one that has never had a task and has none
 // coming, as its agent forgot them.
-func (x *executorState) subscribed(s *eventstream.Stream) {
+func (x *executorState) setStream(s *eventstream.Stream) {
 	if x.stream != nil && x.stream != s {
 		x.stream.End()
 	}
 	x.stream = s
 	if x.phase == executorTerminating {
-		s.Send(shutdownEvent)
+		s.Send(events.Shutdown)
 		s.End()
 		return
 	}
@@ -205,7 +209,7 @@ func (x *executorState) subscribed(s *eventstream.Stream) {
 		x.timer.Stop()
 	}
 	if !x.sentTask && len(x.queued) == 0 {
-		x.shutDown()
+		x.requestShutdown()
 		return
 	}
 	s.Send(&executor.Event{Type: executor.Event_SUBSCRIBED, Subscribed: &executor.Event_Subscribed{
@@ -217,7 +221,7 @@ func (x *executorState) subscribed(s *eventstream.Stream) {
 	queued := x.queued
 	x.queued = nil
 	for _, tasks := range queued {
-		x.hand(tasks)
+		x.deliver(tasks)
 	}
 }
 
@@ -228,7 +232,7 @@ func (a *Agent) kill(frameworkID, taskID string, policy *mesos.KillPolicy) {
 		return
 	}
 	t, ok := f.tasks[taskID]
-	if !ok || terminal(t.state) {
+	if !ok || taskstatus.IsTerminal(t.state) {
 		return
 	}
 	x := t.executor
@@ -238,20 +242,20 @@ func (a *Agent) kill(frameworkID, taskID string, policy *mesos.KillPolicy) {
 		tasks := x.queued[i]
 		x.queued = slices.Delete(x.queued, i, i+1)
 		for _, t := range tasks {
-			a.endTask(t, mesos.TASK_KILLED, mesos.REASON_TASK_KILLED_DURING_LAUNCH, "Killed before delivery to the executor")
+			t.end(mesos.TASK_KILLED, mesos.REASON_TASK_KILLED_DURING_LAUNCH, "Killed before delivery to the executor")
 		}
 		if x.phase == executorRegistering && len(x.queued) == 0 {
-			x.shutDown()
+			x.requestShutdown()
 		}
 	case x.isCommand():
 		x.killCommand(policy)
 	case x.stream != nil:
-		x.stream.Send(killEvent(taskID, policy))
+		x.stream.Send(events.Kill(taskID, policy))
 	}
 }
 
-// shutDown asks the executor to end, and ends it when its grace is over.
-func (x *executorState) shutDown() {
+// requestShutdown asks the executor to end, and ends it when its grace is over.
+func (x *executorState) requestShutdown() {
 	if x.phase >= executorTerminating {
 		return
 	}
@@ -266,9 +270,9 @@ func (x *executorState) shutDown() {
 		x.killed = true
 		x.process.Terminate()
 	case x.stream != nil:
-		x.stream.Send(shutdownEvent)
+		x.stream.Send(events.Shutdown)
 	}
-	x.timer = x.agent.master.after(x.gracePeriod(), x.destroy)
+	x.timer = x.agent.cluster.after(x.gracePeriod(), x.destroy)
 }
 
 func (x *executorState) gracePeriod() time.Duration {
@@ -281,7 +285,7 @@ func (x *executorState) gracePeriod() time.Duration {
 func (a *Agent) shutdownExecutor(frameworkID, executorID string) {
 	if f, ok := a.frameworks[frameworkID]; ok {
 		if x, ok := f.executors[executorID]; ok {
-			x.shutDown()
+			x.requestShutdown()
 		}
 	}
 }
@@ -293,15 +297,15 @@ func (a *Agent) shutdownFramework(frameworkID string) {
 	}
 	f.terminating = true
 	for _, x := range f.sortedExecutors() {
-		x.shutDown()
+		x.requestShutdown()
 	}
-	a.forget(f)
+	f.forget()
 }
 
 func (a *Agent) messageTo(frameworkID, executorID string, data []byte) {
 	if f, ok := a.frameworks[frameworkID]; ok {
 		if x, ok := f.executors[executorID]; ok && x.stream != nil && x.phase == executorRunning {
-			x.stream.Send(executorMessageEvent(data))
+			x.stream.Send(events.ExecutorMessage(data))
 		}
 	}
 }

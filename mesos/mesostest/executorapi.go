@@ -7,21 +7,23 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/executor"
 
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/callcheck"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/events"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/executortoken"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
-	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
 // executorHeartbeats is the interval of heartbeats to executors, which no flag changes.
 const executorHeartbeats = 30 * time.Minute
 
-var executorHeartbeat = &executor.Event{Type: executor.Event_HEARTBEAT}
+// executorAPI is what an agent serves to its executors.
+type executorAPI struct{ agent *Agent }
 
 // serveExecutor serves the executor API, /api/v1/executor.
-func (a *Agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
-	caller, ok := a.authenticate(w, r)
+func (p *executorAPI) serveExecutor(w http.ResponseWriter, r *http.Request) {
+	caller, ok := p.authenticate(w, r)
 	if !ok {
 		return
 	}
@@ -29,7 +31,7 @@ func (a *Agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
 	if !httpapi.ReadCall(w, r, call) {
 		return
 	}
-	if err := validateExecutorCall(call); err != nil {
+	if err := callcheck.Executor(call); err != nil {
 		httpapi.Refuse(w, http.StatusBadRequest, "Failed to validate executor::Call: %v", err)
 		return
 	}
@@ -37,7 +39,7 @@ func (a *Agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	x, status, err := a.findExecutor(call, caller)
+	x, status, err := p.findExecutor(call, caller)
 	if err != nil {
 		httpapi.Refuse(w, status, "%v", err)
 		return
@@ -51,7 +53,7 @@ func (a *Agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
 		x.subscribe(call.Subscribe, s)
 		defer x.unsubscribed(s)
 		httpapi.StartStream(w, mediaType, "")
-		beat := func() { s.Send(executorHeartbeat) }
+		beat := func() { s.Send(events.ExecutorHeartbeat) }
 		s.Serve(r.Context(), eventstream.Writer{Response: w, MediaType: mediaType}, beat, executorHeartbeats)
 		return
 	}
@@ -59,55 +61,14 @@ func (a *Agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
 	httpapi.WriteAccepted(w)
 }
 
-func validateExecutorCall(call *executor.Call) error {
-	switch call.Type {
-	case executor.Call_UNKNOWN:
-		return mesoserror.Errorf("Expecting 'type' to be present")
-	case executor.Call_SUBSCRIBE:
-		if call.Subscribe == nil {
-			return mesoserror.Errorf("Expecting 'subscribe' to be present")
-		}
-	case executor.Call_MESSAGE:
-		if call.Message == nil {
-			return mesoserror.Errorf("Expecting 'message' to be present")
-		}
-	case executor.Call_UPDATE:
-		if call.Update == nil {
-			return mesoserror.Errorf("Expecting 'update' to be present")
-		}
-		return validateExecutorUpdate(call)
-	}
-	return nil
-}
-
-func validateExecutorUpdate(call *executor.Call) error {
-	status := &call.Update.Status
-	switch {
-	case status.UUID == nil:
-		return mesoserror.Errorf("Expecting 'uuid' to be present")
-	case len(status.UUID) != len(naming.UUID{}):
-		return mesoserror.Errorf("Not a valid UUID")
-	case status.ExecutorID != nil && status.ExecutorID.Value != call.ExecutorID.Value:
-		return mesoserror.Errorf("ExecutorID in Call: %s does not match ExecutorID in TaskStatus: %s",
-			call.ExecutorID.Value, status.ExecutorID.Value)
-	case status.Source == nil || *status.Source != mesos.SOURCE_EXECUTOR:
-		return mesoserror.Errorf("Received Call from executor %s of framework %s with invalid source, expecting 'SOURCE_EXECUTOR'",
-			call.ExecutorID.Value, call.FrameworkID.Value)
-	case status.GetState() == mesos.TASK_STAGING:
-		return mesoserror.Errorf("Received TASK_STAGING from executor %s of framework %s which is not allowed",
-			call.ExecutorID.Value, call.FrameworkID.Value)
-	}
-	return nil
-}
-
 // findExecutor finds the executor that calls, and whether it may.
-func (a *Agent) findExecutor(call *executor.Call, caller executortoken.Claims) (x *executorState, status int, err error) {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
-	if a.life == lifeRecovering && call.Type != executor.Call_SUBSCRIBE {
+func (p *executorAPI) findExecutor(call *executor.Call, caller executortoken.Claims) (x *executorState, status int, err error) {
+	p.agent.cluster.mu.Lock()
+	defer p.agent.cluster.mu.Unlock()
+	if p.agent.processState == processRecovering && call.Type != executor.Call_SUBSCRIBE {
 		return nil, http.StatusServiceUnavailable, mesoserror.Errorf("Agent has not finished recovery")
 	}
-	f, ok := a.frameworks[call.FrameworkID.Value]
+	f, ok := p.agent.frameworks[call.FrameworkID.Value]
 	if !ok {
 		return nil, http.StatusBadRequest, mesoserror.Errorf("Framework cannot be found")
 	}
@@ -125,25 +86,25 @@ func (a *Agent) findExecutor(call *executor.Call, caller executortoken.Claims) (
 }
 
 func (x *executorState) subscribe(call *executor.Call_Subscribe, s *eventstream.Stream) {
-	m := x.agent.master
+	m := x.agent.cluster
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.closed || x.agent.closed || x.agent.life == lifeDown {
+	if m.closed || x.agent.closed || x.agent.processState == processDown {
 		s.Abort()
 		return
 	}
-	x.subscribeAnew(call, s)
+	x.resubscribe(call, s)
 }
 
-// subscribeAnew makes s the executor's stream, for the first or another time.
-func (x *executorState) subscribeAnew(call *executor.Call_Subscribe, s *eventstream.Stream) {
+// resubscribe makes s the executor's stream, for the first or another time.
+func (x *executorState) resubscribe(call *executor.Call_Subscribe, s *eventstream.Stream) {
 	lost := x.lostTasks(call)
-	x.subscribed(s)
+	x.setStream(s)
 	for _, u := range call.UnacknowledgedUpdates {
 		x.updateFrom(s, u.Status)
 	}
 	for _, t := range lost {
-		x.agent.endTask(t, mesos.TASK_DROPPED, mesos.REASON_AGENT_RESTARTED, "Task launched during agent restart")
+		t.end(mesos.TASK_DROPPED, mesos.REASON_AGENT_RESTARTED, "Task launched during agent restart")
 	}
 }
 
@@ -158,7 +119,7 @@ func (x *executorState) lostTasks(call *executor.Call_Subscribe) []*agentTask {
 	}
 	var lost []*agentTask
 	for _, t := range x.tasks {
-		if t.handed && t.state == mesos.TASK_STAGING && !reached[t.id()] {
+		if t.delivered && t.state == mesos.TASK_STAGING && !reached[t.id()] {
 			lost = append(lost, t)
 		}
 	}
@@ -167,7 +128,7 @@ func (x *executorState) lostTasks(call *executor.Call_Subscribe) []*agentTask {
 
 // unsubscribed is called when the executor's stream has ended, whoever ended it.
 func (x *executorState) unsubscribed(s *eventstream.Stream) {
-	m := x.agent.master
+	m := x.agent.cluster
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s.Abort()
@@ -177,7 +138,7 @@ func (x *executorState) unsubscribed(s *eventstream.Stream) {
 }
 
 func (x *executorState) execute(call *executor.Call) {
-	m := x.agent.master
+	m := x.agent.cluster
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch call.Type {
@@ -192,21 +153,21 @@ func (x *executorState) execute(call *executor.Call) {
 // the agent has it, not when the scheduler has.
 func (x *executorState) updateFrom(s *eventstream.Stream, status mesos.TaskStatus) {
 	if s != nil {
-		s.Send(acknowledgedEvent(status.TaskID.Value, status.UUID))
+		s.Send(events.Acknowledged(status.TaskID.Value, status.UUID))
 	}
 	t, ok := x.framework.tasks[status.TaskID.Value]
 	if !ok || t.executor != x {
 		return
 	}
 	status.ContainerStatus = x.containerStatus()
-	x.agent.update(t, status)
+	t.update(status)
 }
 
 func (x *executorState) messageFrom(data []byte) {
 	a, frameworkID := x.agent, x.framework.id
 	a.report(func() {
-		if f, ok := a.master.frameworks[frameworkID]; ok {
-			a.master.send(f, messageEvent(a.id, x.id(), data))
+		if f, ok := a.cluster.frameworks[frameworkID]; ok {
+			f.send(events.Message(a.record.id, x.id(), data))
 		}
 	})
 }

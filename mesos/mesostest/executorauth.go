@@ -9,12 +9,12 @@ import (
 )
 
 // authenticate finds out who calls. It has answered if it says false.
-func (a *Agent) authenticate(w http.ResponseWriter, r *http.Request) (c executortoken.Claims, ok bool) {
-	if len(a.options.ExecutorKey) == 0 {
+func (p *executorAPI) authenticate(w http.ResponseWriter, r *http.Request) (c executortoken.Claims, ok bool) {
+	if len(p.agent.options.ExecutorKey) == 0 {
 		return executortoken.Claims{}, true
 	}
 	header := r.Header.Get("Authorization")
-	c, err := executortoken.Verify(a.options.ExecutorKey, header)
+	c, err := executortoken.Verify(p.agent.options.ExecutorKey, header)
 	if err == nil {
 		return c, true
 	}

@@ -48,23 +48,23 @@ func (m *Master) Inject(change func(*Faults)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	change(&m.faults)
-	m.freezeOrThaw()
+	m.applyFrozen()
 }
 
-func (m *Master) freezeOrThaw() {
+func (m *Master) applyFrozen() {
 	switch {
-	case m.faults.Frozen && m.thawed == nil:
-		m.thawed = make(chan struct{})
-	case !m.faults.Frozen && m.thawed != nil:
-		close(m.thawed)
-		m.thawed = nil
+	case m.faults.Frozen && m.unfrozen == nil:
+		m.unfrozen = make(chan struct{})
+	case !m.faults.Frozen && m.unfrozen != nil:
+		close(m.unfrozen)
+		m.unfrozen = nil
 	}
 }
 
-// awaitThaw returns when the master is not frozen, or it no longer matters.
-func (m *Master) awaitThaw(ctx context.Context) {
+// awaitUnfrozen returns when the master is not frozen, or it no longer matters.
+func (m *Master) awaitUnfrozen(ctx context.Context) {
 	m.mu.Lock()
-	thawed := m.thawed
+	thawed := m.unfrozen
 	m.mu.Unlock()
 	if thawed == nil {
 		return
@@ -90,25 +90,25 @@ func (m *Master) beforeCall() {
 		case <-m.done:
 		}
 	}
-	if m.strikes(func(f *Faults) *int { return &f.DropRequests }) {
+	if m.takeFault(func(f *Faults) *int { return &f.DropRequests }) {
 		panic(http.ErrAbortHandler)
 	}
 }
 
 // afterCall lets the faults strike that come after a call was executed.
 func (m *Master) afterCall() {
-	if m.strikes(func(f *Faults) *int { return &f.DropResponses }) {
+	if m.takeFault(func(f *Faults) *int { return &f.DropResponses }) {
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// loses tells whether a call is taken, and nothing comes of it.
-func (m *Master) loses(call *offerconstraints.Call) bool {
+// losesCall tells whether a call is taken, and nothing comes of it.
+func (m *Master) losesCall(call *offerconstraints.Call) bool {
 	lose := m.currentFaults().LoseCalls
 	return lose != nil && call.Type != schedulerpb.Call_UPDATE_FRAMEWORK && lose(call.Type.String())
 }
 
-func (m *Master) strikes(counter func(*Faults) *int) bool {
+func (m *Master) takeFault(counter func(*Faults) *int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	left := counter(&m.faults)

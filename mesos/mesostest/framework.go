@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/allocation"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/events"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/frameworkinfo"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/offerconstraints"
@@ -19,13 +21,14 @@ import (
 
 // framework is what the master knows of a framework.
 type framework struct {
+	cluster      *cluster
 	id           string
 	number       int // in order of their coming to the leader
 	info         mesos.FrameworkInfo
 	stream       *eventstream.Stream // nil while disconnected
 	suppressed   map[string]bool
 	constraints  offerconstraints.Constraints
-	filters      map[*Agent]map[string][]filter // by role
+	filters      map[*Agent]allocation.Filters
 	offers       map[string]*offer
 	tasks        map[string]*task
 	unreachable  map[string]*task
@@ -44,32 +47,21 @@ const maxCompleted = 50
 // maxFinished bounds the finished tasks that a framework is remembered for.
 const maxFinished = 1000
 
-func (f *framework) capable(of mesos.FrameworkInfo_Capability_Type) bool { return capable(&f.info, of) }
-
-func capable(info *mesos.FrameworkInfo, of mesos.FrameworkInfo_Capability_Type) bool {
-	return slices.ContainsFunc(info.Capabilities, func(c mesos.FrameworkInfo_Capability) bool { return c.Type == of })
+func (f *framework) hasCapability(of mesos.FrameworkInfo_Capability_Type) bool {
+	return frameworkinfo.HasCapability(&f.info, of)
 }
 
-func (f *framework) roles() []string { return rolesOf(&f.info) }
-
-func rolesOf(info *mesos.FrameworkInfo) []string {
-	for _, c := range info.Capabilities {
-		if c.Type == mesos.FrameworkInfo_Capability_MULTI_ROLE {
-			return info.Roles
-		}
-	}
-	return []string{info.GetRole()}
-}
+func (f *framework) roles() []string { return frameworkinfo.Roles(&f.info) }
 
 // send queues an event for the framework; while it is disconnected it is lost.
-func (m *Master) send(f *framework, event *schedulerpb.Event) {
+func (f *framework) send(event *schedulerpb.Event) {
 	if f.stream == nil {
 		return
 	}
-	if drop := m.leader.faults.DropEvents; drop != nil && drop(event.Type.String()) {
+	if drop := f.cluster.leader.faults.DropEvents; drop != nil && drop(event.Type.String()) {
 		return
 	}
-	if observe := m.options.ObserveEvent; observe != nil && event.Type != schedulerpb.Event_HEARTBEAT {
+	if observe := f.cluster.options.ObserveEvent; observe != nil && event.Type != schedulerpb.Event_HEARTBEAT {
 		observe(event)
 	}
 	f.stream.Send(event)
@@ -100,27 +92,27 @@ func (m *Master) subscribe(c *offerconstraints.Call, principal string, s *events
 		return nil, err
 	}
 	wasConnected := f.stream != nil
-	m.failOver(f)
+	f.failOver()
 	if f.recovered {
 		f.recovered = false
 		f.registered, f.reregistered = m.options.Now(), m.options.Now()
 	}
 	f.stream = s
 	m.log.Info("Subscribed framework", "framework", f.id, "name", info.Name, "known", known)
-	m.send(f, subscribedEvent(f.id, m.options.HeartbeatInterval.Seconds(), m.info()))
-	m.send(f, heartbeatEvent)
+	f.send(events.Subscribed(f.id, m.options.HeartbeatInterval.Seconds(), m.info()))
+	f.send(events.Heartbeat)
 	if !wasConnected { // otherwise its offers are only free again at the next pass
-		m.allocate()
+		m.allocator.allocate()
 	}
-	m.tellAgents(f)
-	m.resendUpdates(f)
+	f.updateAgents()
+	f.resendUpdates()
 	return f, nil
 }
 
-// tellAgents hands what is new of the framework to the agents that have anything of it.
-func (m *Master) tellAgents(f *framework) {
+// updateAgents hands what is new of the framework to the agents that have anything of it.
+func (f *framework) updateAgents() {
 	info := f.info
-	for _, a := range m.agents {
+	for _, a := range f.cluster.agents {
 		a.deliver(func() {
 			if own, ok := a.frameworks[f.id]; ok {
 				own.info = info
@@ -129,67 +121,35 @@ func (m *Master) tellAgents(f *framework) {
 	}
 }
 
-func (m *Master) validateFramework(info *mesos.FrameworkInfo, suppressed []string) error {
+func (c *cluster) validateFramework(info *mesos.FrameworkInfo, suppressed []string) error {
 	if info.ID != nil && info.ID.Value != "" {
 		if err := naming.ValidateID(info.ID.Value); err != nil {
 			return err
 		}
 	}
-	if err := validateRoles(info); err != nil {
+	if err := frameworkinfo.ValidateRoles(info); err != nil {
 		return err
 	}
 	for _, role := range suppressed {
-		if !slices.Contains(rolesOf(info), role) {
+		if !slices.Contains(frameworkinfo.Roles(info), role) {
 			return mesoserror.Errorf("Suppressed role '%s' is not contained in the list of roles", role)
 		}
 	}
-	if m.isCompleted(info.GetID().GetValue()) {
+	if c.isCompleted(info.GetID().GetValue()) {
 		return mesoserror.Errorf("Framework has been removed")
 	}
 	return nil
 }
 
-func validateRoles(info *mesos.FrameworkInfo) error {
-	multiRole := slices.ContainsFunc(info.Capabilities, func(c mesos.FrameworkInfo_Capability) bool {
-		return c.Type == mesos.FrameworkInfo_Capability_MULTI_ROLE
-	})
-	switch {
-	case multiRole && info.Role != nil:
-		return mesoserror.Errorf("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable")
-	case !multiRole && len(info.Roles) > 0:
-		return mesoserror.Errorf("'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable")
-	}
-	var duplicates []string
-	for i, role := range info.Roles {
-		if slices.Contains(info.Roles[:i], role) && !slices.Contains(duplicates, role) {
-			duplicates = append(duplicates, role)
-		}
-	}
-	if len(duplicates) > 0 {
-		return mesoserror.Errorf("'FrameworkInfo.roles' contains duplicate items: { %s }", strings.Join(duplicates, ", "))
-	}
-	for _, role := range info.Roles {
-		if err := naming.ValidateRole(role); err != nil {
-			return mesoserror.Errorf("'FrameworkInfo.roles' contains invalid role: %v", err)
-		}
-	}
-	if info.Role != nil {
-		if err := naming.ValidateRole(*info.Role); err != nil {
-			return mesoserror.Errorf("'FrameworkInfo.role' is not a valid role: %v", err)
-		}
-	}
-	return nil
-}
-
-func (m *Master) isCompleted(frameworkID string) bool {
-	return slices.ContainsFunc(m.completed, func(f *framework) bool { return f.id == frameworkID })
+func (c *cluster) isCompleted(frameworkID string) bool {
+	return slices.ContainsFunc(c.completed, func(f *framework) bool { return f.id == frameworkID })
 }
 
 // addFramework takes any ID that the framework brings, known or not.
-func (m *Master) addFramework(info mesos.FrameworkInfo) *framework {
+func (c *cluster) addFramework(info mesos.FrameworkInfo) *framework {
 	if info.GetID().GetValue() == "" {
-		info.ID = &mesos.FrameworkID{Value: fmt.Sprintf("%s-%04d", m.leader.id, m.nextFramework)}
-		m.nextFramework++
+		info.ID = &mesos.FrameworkID{Value: fmt.Sprintf("%s-%04d", c.leader.id, c.nextFramework)}
+		c.nextFramework++
 	}
 	if info.FailoverTimeout == nil {
 		info.FailoverTimeout = new(float64)
@@ -197,13 +157,14 @@ func (m *Master) addFramework(info mesos.FrameworkInfo) *framework {
 	if info.Checkpoint == nil {
 		info.Checkpoint = new(bool)
 	}
-	now := m.options.Now()
-	m.lastFramework++
+	now := c.options.Now()
+	c.lastFramework++
 	f := &framework{
+		cluster:      c,
 		id:           info.ID.Value,
-		number:       m.lastFramework,
+		number:       c.lastFramework,
 		info:         info,
-		filters:      map[*Agent]map[string][]filter{},
+		filters:      map[*Agent]allocation.Filters{},
 		offers:       map[string]*offer{},
 		tasks:        map[string]*task{},
 		unreachable:  map[string]*task{},
@@ -213,7 +174,7 @@ func (m *Master) addFramework(info mesos.FrameworkInfo) *framework {
 		registered:   now,
 		reregistered: now,
 	}
-	m.frameworks[f.id] = f
+	c.frameworks[f.id] = f
 	return f
 }
 
@@ -230,7 +191,7 @@ func (f *framework) update(info mesos.FrameworkInfo, suppressed []string, c offe
 	}
 	before := f.suppressed
 	for _, role := range f.roles() {
-		if !slices.Contains(rolesOf(&info), role) || before[role] && !slices.Contains(suppressed, role) {
+		if !slices.Contains(frameworkinfo.Roles(&info), role) || before[role] && !slices.Contains(suppressed, role) {
 			f.dropFilters(role)
 		}
 	}
@@ -240,7 +201,7 @@ func (f *framework) update(info mesos.FrameworkInfo, suppressed []string, c offe
 
 func (f *framework) dropFilters(role string) {
 	for _, filters := range f.filters {
-		delete(filters, role)
+		filters.Drop(role)
 	}
 }
 
@@ -254,42 +215,42 @@ func setOf(names []string) map[string]bool {
 
 // failOver ends the older scheduler's stream, and makes all its offers void. Those
 // of roles that are no longer the framework's are rescinded first.
-func (m *Master) failOver(f *framework) {
+func (f *framework) failOver() {
 	f.stopFailover()
 	for _, o := range valuesByKey(f.offers) {
 		if !slices.Contains(f.roles(), o.role) {
-			m.send(f, rescindEvent(o.id))
+			f.send(events.Rescind(o.id))
 		}
 	}
-	m.recoverOffers(f)
+	f.recoverOffers()
 	if f.stream != nil {
-		m.send(f, errorEvent("Framework failed over"))
+		f.send(events.Error("Framework failed over"))
 		f.stream.End()
 		f.stream = nil
-		f.reregistered = m.options.Now()
+		f.reregistered = f.cluster.options.Now()
 	}
 }
 
 // disconnected is called when a scheduler's stream has ended, whoever ended it.
-func (m *Master) disconnected(f *framework, s *eventstream.Stream) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+func (f *framework) disconnected(s *eventstream.Stream) {
+	f.cluster.mu.Lock()
+	defer f.cluster.mu.Unlock()
 	s.Abort()
-	if f.stream != s || m.closed {
+	if f.stream != s || f.cluster.closed {
 		return // failed over or removed meanwhile
 	}
-	m.log.Info("Lost framework", "framework", f.id)
+	f.cluster.log.Info("Lost framework", "framework", f.id)
 	f.stream = nil
-	m.recoverOffers(f)
+	f.recoverOffers()
 	clear(f.filters)
 	timeout := f.failoverTimeout()
 	if timeout == 0 {
-		m.removeFramework(f)
+		f.remove()
 		return
 	}
-	f.failover = m.after(timeout, func() {
-		if f.stream == nil && m.frameworks[f.id] == f {
-			m.removeFramework(f)
+	f.failover = f.cluster.after(timeout, func() {
+		if f.stream == nil && f.cluster.frameworks[f.id] == f {
+			f.remove()
 		}
 	})
 }
@@ -309,18 +270,18 @@ func (f *framework) failoverTimeout() time.Duration {
 	return time.Duration(min(seconds, math.MaxInt64/2/float64(time.Second)) * float64(time.Second))
 }
 
-// removeFramework ends a framework for good: no update tells its scheduler, its
+// remove ends a framework for good: no update tells its scheduler, its
 // executors get SHUTDOWN, its resources are free at once.
-func (m *Master) removeFramework(f *framework) {
-	m.log.Info("Removed framework", "framework", f.id)
+func (f *framework) remove() {
+	f.cluster.log.Info("Removed framework", "framework", f.id)
 	f.stopFailover()
-	m.recoverOffers(f)
+	f.recoverOffers()
 	for _, t := range valuesByKey(f.tasks) {
 		t.state = mesos.TASK_KILLED
-		m.removeTask(t)
+		t.remove()
 	}
-	for _, a := range m.agents {
-		m.recoverExecutors(a, f)
+	for _, a := range f.cluster.agents {
+		a.record.recoverExecutors(f)
 		a.forgetOperations(func(o *operation) bool { return o.framework == f.id })
 		a.deliver(func() { a.shutdownFramework(f.id) })
 	}
@@ -328,23 +289,23 @@ func (m *Master) removeFramework(f *framework) {
 		f.stream.End()
 		f.stream = nil
 	}
-	f.unregistered = m.options.Now()
-	delete(m.frameworks, f.id)
-	if m.completed = append(m.completed, f); len(m.completed) > maxCompleted {
-		m.completed = m.completed[1:]
+	f.unregistered = f.cluster.options.Now()
+	delete(f.cluster.frameworks, f.id)
+	if f.cluster.completed = append(f.cluster.completed, f); len(f.cluster.completed) > maxCompleted {
+		f.cluster.completed = f.cluster.completed[1:]
 	}
 }
 
-// updateFramework is stricter than a new SUBSCRIBE.
-func (m *Master) updateFramework(f *framework, c *offerconstraints.Call) error {
+// updateInfo is stricter than a new SUBSCRIBE.
+func (f *framework) updateInfo(c *offerconstraints.Call) error {
 	call, info := c.UpdateFramework, c.UpdateFramework.FrameworkInfo
 	if info.Principal == nil {
 		info.Principal = f.info.Principal
 	}
-	if err := m.validateFramework(&info, call.SuppressedRoles); err != nil {
+	if err := f.cluster.validateFramework(&info, call.SuppressedRoles); err != nil {
 		return mesoserror.Errorf("Supplied FrameworkInfo is not valid: %v", err)
 	}
-	if err := f.refuseChange(info); err != nil {
+	if err := f.validateChange(info); err != nil {
 		return mesoserror.Errorf("FrameworkInfo update is not valid: %v", err)
 	}
 	constraints, err := c.Constraints.Compile()
@@ -356,14 +317,14 @@ func (m *Master) updateFramework(f *framework, c *offerconstraints.Call) error {
 	}
 	for _, o := range valuesByKey(f.offers) {
 		if !slices.Contains(f.roles(), o.role) {
-			m.rescind(o)
+			o.rescind()
 		}
 	}
-	m.tellAgents(f)
+	f.updateAgents()
 	return nil // new roles have to wait for the next pass of the allocator
 }
 
-func (f *framework) refuseChange(info mesos.FrameworkInfo) error {
+func (f *framework) validateChange(info mesos.FrameworkInfo) error {
 	if info.User != f.info.User {
 		return mesoserror.Errorf("Updating 'FrameworkInfo.user' is unsupported; attempted to update from '%s' to '%s'",
 			f.info.User, info.User)

@@ -19,7 +19,7 @@ const (
 // serveHTTP is the master's front: faults, then authentication, then whether
 // this master leads, then the call.
 func (m *Master) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	m.awaitThaw(r.Context())
+	m.awaitUnfrozen(r.Context())
 	path := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/master"), "/")
 	if path == "/health" {
 		return // 200 always
@@ -35,7 +35,7 @@ func (m *Master) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		httpapi.Refuse(w, http.StatusUnauthorized, "401 Unauthorized.")
 		return
 	}
-	if !m.leads(w, path) {
+	if !m.checkLeads(w, path) {
 		return
 	}
 	switch {
@@ -63,10 +63,10 @@ func (m *Master) authenticate(r *http.Request) (principal string, ok bool) {
 	return principal, known && subtle.ConstantTimeCompare([]byte(secret), []byte(want)) == 1
 }
 
-// leads answers in place of a master that does not lead, or not yet.
-func (m *Master) leads(w http.ResponseWriter, path string) bool {
+// checkLeads answers in place of a master that does not lead, or not yet.
+func (m *Master) checkLeads(w http.ResponseWriter, path string) bool {
 	m.mu.Lock()
-	faults, presumed, recovering := m.faults, m.presumed, m.recovering
+	faults, presumed, recovering := m.faults, m.presumedLeader, m.recovering
 	m.mu.Unlock()
 	switch {
 	case faults.NoLeader || presumed == nil:

@@ -6,7 +6,9 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/allocator"
-	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
+
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/allocation"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/events"
 )
 
 // inverseOffer asks a framework to be off an agent by a time.
@@ -17,43 +19,43 @@ type inverseOffer struct {
 	timeout   *time.Timer
 }
 
-// inversion is where a framework stands with the unavailability of an agent.
-type inversion struct {
+// inverseOfferState is where a framework stands with the unavailability of an agent.
+type inverseOfferState struct {
 	outstanding *inverseOffer // nil once it is answered
-	until       time.Time     // it is not asked again before
+	silentUntil time.Time     // it is not asked again before
 	answer      *allocator.InverseOfferStatus
 }
 
-// inverseAllocate makes inverse offers to all frameworks that have something to lose
+// makeInverseOffers makes inverse offers to all frameworks that have something to lose
 // on an agent that will be unavailable.
-func (m *Master) inverseAllocate() {
-	if len(m.windows) == 0 {
+func (al *offerAllocator) makeInverseOffers() {
+	if !al.cluster.maintenance.plan.HasWindows() {
 		return
 	}
-	now := m.options.Now()
+	now := al.cluster.options.Now()
 	batches := map[string][]mesos.InverseOffer{}
-	for _, a := range m.agents {
-		unavailability := m.unavailability(a)
-		if unavailability == nil || !a.active() {
+	for _, a := range al.cluster.agents {
+		unavailability := al.cluster.maintenance.unavailability(a)
+		if unavailability == nil || !a.record.isActive() {
 			continue
 		}
-		for _, f := range m.sortedFrameworks() {
-			at := a.inversions[f.id]
-			if f.stream == nil || !a.holds(f) || at != nil && (at.outstanding != nil || now.Before(at.until)) {
+		for _, f := range al.cluster.sortedFrameworks() {
+			at := a.record.inverseOffers[f.id]
+			if f.stream == nil || !a.record.isUsedBy(f) || at != nil && (at.outstanding != nil || now.Before(at.silentUntil)) {
 				continue
 			}
-			batches[f.id] = append(batches[f.id], m.makeInverseOffer(f, a, *unavailability))
+			batches[f.id] = append(batches[f.id], a.record.makeInverseOffer(f, *unavailability))
 		}
 	}
-	for _, f := range m.sortedFrameworks() {
+	for _, f := range al.cluster.sortedFrameworks() {
 		if offers := batches[f.id]; len(offers) > 0 {
-			m.send(f, inverseOffersEvent(offers))
+			f.send(events.InverseOffers(offers))
 		}
 	}
 }
 
-// holds says whether anything of the agent is offered to the framework, or used by it.
-func (r *registration) holds(f *framework) bool {
+// isUsedBy says whether anything of the agent is offered to the framework, or used by it.
+func (r *agentRecord) isUsedBy(f *framework) bool {
 	for _, o := range r.offers {
 		if o.framework == f {
 			return true
@@ -67,72 +69,72 @@ func (r *registration) holds(f *framework) bool {
 	return len(r.executors[f.id]) > 0
 }
 
-func (m *Master) makeInverseOffer(f *framework, a *Agent, unavailability mesos.Unavailability) mesos.InverseOffer {
-	o := &inverseOffer{id: fmt.Sprintf("%s-O%d", m.leader.id, m.nextOffer), framework: f, agent: a}
-	m.nextOffer++
-	if a.inversions == nil {
-		a.inversions = map[string]*inversion{}
+func (r *agentRecord) makeInverseOffer(f *framework, unavailability mesos.Unavailability) mesos.InverseOffer {
+	o := &inverseOffer{id: fmt.Sprintf("%s-O%d", r.agent.cluster.leader.id, r.agent.cluster.nextOffer), framework: f, agent: r.agent}
+	r.agent.cluster.nextOffer++
+	if r.inverseOffers == nil {
+		r.inverseOffers = map[string]*inverseOfferState{}
 	}
-	if a.inversions[f.id] == nil {
-		a.inversions[f.id] = &inversion{}
+	if r.inverseOffers[f.id] == nil {
+		r.inverseOffers[f.id] = &inverseOfferState{}
 	}
-	a.inversions[f.id].outstanding = o
-	if m.options.OfferTimeout > 0 {
-		o.timeout = m.after(m.options.OfferTimeout, func() {
-			if at := a.inversions[f.id]; at != nil && at.outstanding == o {
-				m.takeInverse(o)
-				m.send(f, rescindInverseOfferEvent(o.id))
+	r.inverseOffers[f.id].outstanding = o
+	if r.agent.cluster.options.OfferTimeout > 0 {
+		o.timeout = r.agent.cluster.after(r.agent.cluster.options.OfferTimeout, func() {
+			if at := r.inverseOffers[f.id]; at != nil && at.outstanding == o {
+				o.take()
+				f.send(events.RescindInverseOffer(o.id))
 			}
 		})
 	}
 	return mesos.InverseOffer{
 		OfferID:        mesos.OfferID{Value: o.id},
-		URL:            a.url(),
+		URL:            r.agent.url(),
 		FrameworkID:    mesos.FrameworkID{Value: f.id},
-		AgentID:        &mesos.AgentID{Value: a.id},
+		AgentID:        &mesos.AgentID{Value: r.id},
 		Unavailability: unavailability,
 	}
 }
 
-// takeInverse makes an inverse offer void.
-func (m *Master) takeInverse(o *inverseOffer) *inversion {
+// take makes an inverse offer void.
+func (o *inverseOffer) take() *inverseOfferState {
 	if o.timeout != nil {
 		o.timeout.Stop()
 	}
-	at := o.agent.inversions[o.framework.id]
+	at := o.agent.record.inverseOffers[o.framework.id]
 	at.outstanding = nil
 	return at
 }
 
-// rescindInverse makes all inverse offers of the agent void, and says so.
-func (m *Master) rescindInverse(a *Agent) {
-	for _, at := range valuesByKey(a.inversions) {
+// rescindInverseOffers makes all inverse offers of the agent void, and says so.
+func (r *agentRecord) rescindInverseOffers() {
+	for _, at := range valuesByKey(r.inverseOffers) {
 		if o := at.outstanding; o != nil {
-			m.takeInverse(o)
-			m.send(o.framework, rescindInverseOfferEvent(o.id))
+			o.take()
+			o.framework.send(events.RescindInverseOffer(o.id))
 		}
 	}
 }
 
-// recoverInverse makes all inverse offers to the framework void, silently.
-func (m *Master) recoverInverse(f *framework) {
-	for _, a := range m.agents {
-		if at := a.inversions[f.id]; at != nil && at.outstanding != nil {
-			m.takeInverse(at.outstanding)
+// recoverInverseOffers makes all inverse offers to the framework void, silently.
+func (f *framework) recoverInverseOffers() {
+	for _, a := range f.cluster.agents {
+		if at := a.record.inverseOffers[f.id]; at != nil && at.outstanding != nil {
+			at.outstanding.take()
 		}
 	}
 }
 
-// answerInverse takes a framework's answer. It binds nobody; operators can read it.
-func (m *Master) answerInverse(ids []mesos.OfferID, filters *mesos.Filters, answer allocator.InverseOfferStatus_Status) {
+// answerInverseOffers takes a framework's answer. It binds nobody; operators can read it.
+func (c *cluster) answerInverseOffers(ids []mesos.OfferID, filters *mesos.Filters, answer allocator.InverseOfferStatus_Status) {
 	for _, id := range ids {
-		o := m.findInverse(id.Value)
+		o := c.findInverseOffer(id.Value)
 		if o == nil {
 			continue
 		}
-		at := m.takeInverse(o)
-		now := m.options.Now()
-		at.until = now.Add(refuseDuration(filters))
+		at := o.take()
+		now := c.options.Now()
+		at.silentUntil = now.Add(allocation.RefusalTime(filters))
 		at.answer = &allocator.InverseOfferStatus{
 			Status:      &answer,
 			FrameworkID: mesos.FrameworkID{Value: o.framework.id},
@@ -141,9 +143,9 @@ func (m *Master) answerInverse(ids []mesos.OfferID, filters *mesos.Filters, answ
 	}
 }
 
-func (m *Master) findInverse(id string) *inverseOffer {
-	for _, a := range m.agents {
-		for _, at := range a.inversions {
+func (c *cluster) findInverseOffer(id string) *inverseOffer {
+	for _, a := range c.agents {
+		for _, at := range a.record.inverseOffers {
 			if o := at.outstanding; o != nil && o.id == id {
 				return o
 			}
@@ -152,23 +154,13 @@ func (m *Master) findInverse(id string) *inverseOffer {
 	return nil
 }
 
-// inverseStatuses are the frameworks' latest answers for the agent.
-func (m *Master) inverseStatuses(a *Agent) []allocator.InverseOfferStatus {
+// inverseOfferStatuses are the frameworks' latest answers for the agent.
+func (r *agentRecord) inverseOfferStatuses() []allocator.InverseOfferStatus {
 	var statuses []allocator.InverseOfferStatus
-	for _, at := range valuesByKey(a.inversions) {
+	for _, at := range valuesByKey(r.inverseOffers) {
 		if at.answer != nil {
 			statuses = append(statuses, *at.answer)
 		}
 	}
 	return statuses
-}
-
-func inverseOffersEvent(offers []mesos.InverseOffer) *schedulerpb.Event {
-	return &schedulerpb.Event{Type: schedulerpb.Event_INVERSE_OFFERS, InverseOffers: &schedulerpb.Event_InverseOffers{InverseOffers: offers}}
-}
-
-func rescindInverseOfferEvent(id string) *schedulerpb.Event {
-	return &schedulerpb.Event{Type: schedulerpb.Event_RESCIND_INVERSE_OFFER, RescindInverseOffer: &schedulerpb.Event_RescindInverseOffer{
-		InverseOfferID: mesos.OfferID{Value: id},
-	}}
 }

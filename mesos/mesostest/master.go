@@ -10,8 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/go-logr/logr"
-
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/events"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
@@ -23,7 +22,6 @@ import (
 type Master struct {
 	*cluster
 	options  MasterOptions
-	log      logr.Logger
 	ip       string
 	port     int
 	listener net.Listener
@@ -36,19 +34,19 @@ type Master struct {
 	elected     time.Time
 	recovering  bool
 	faults      Faults
-	thawed      chan struct{} // closed at the end of being frozen; nil if it is not
+	unfrozen    chan struct{} // closed at the end of being frozen; nil if it is not
 	calls       map[string]int
 	connections map[*eventstream.Stream]struct{} // schedulers' streams that are being served
 }
 
 // NewMaster starts a master that leads.
 func NewMaster(o MasterOptions) (*Master, error) {
-	c := newCluster()
+	c := newCluster(o)
 	m, err := c.startMaster(o)
 	if err != nil {
 		return nil, err
 	}
-	c.leader, c.presumed = m, m
+	c.leader, c.presumedLeader = m, m
 	c.start()
 	return m, nil
 }
@@ -64,7 +62,6 @@ func (c *cluster) startMaster(o MasterOptions) (*Master, error) {
 	m := &Master{
 		cluster:     c,
 		options:     o,
-		log:         o.Log,
 		ip:          ip,
 		port:        port,
 		listener:    listener,
@@ -73,7 +70,7 @@ func (c *cluster) startMaster(o MasterOptions) (*Master, error) {
 		connections: map[*eventstream.Stream]struct{}{},
 	}
 	m.begin()
-	m.freezeOrThaw()
+	m.applyFrozen()
 	m.server = &http.Server{
 		Handler:   http.HandlerFunc(m.serveHTTP),
 		ConnState: m.process.connState,
@@ -104,8 +101,8 @@ func listen(given net.Listener, address, netNS string) (l net.Listener, ip strin
 }
 
 // now as seconds since the epoch, as statuses have it.
-func (m *Master) now() *float64 {
-	seconds := float64(m.options.Now().UnixNano()) / 1e9
+func (c *cluster) now() *float64 {
+	seconds := float64(c.options.Now().UnixNano()) / 1e9
 	return &seconds
 }
 
@@ -172,7 +169,7 @@ func (m *Master) RemoveFramework(id string) error {
 	if !ok {
 		return fmt.Errorf("removing framework %q: the master does not know it", id)
 	}
-	m.removeFramework(f)
+	f.remove()
 	return nil
 }
 
@@ -187,17 +184,17 @@ func (m *Master) serveStream(ctx context.Context, w http.ResponseWriter, mediaTy
 	defer m.forgetConnection(s)
 	out := eventstream.Writer{
 		Response: w, MediaType: mediaType, Replace: m.malformedRecord,
-		Hold: func() { m.awaitThaw(ctx) },
+		Hold: func() { m.awaitUnfrozen(ctx) },
 	}
-	s.Serve(ctx, out, func() { m.beat(s) }, m.options.HeartbeatInterval)
+	s.Serve(ctx, out, func() { m.sendHeartbeat(s) }, m.options.HeartbeatInterval)
 }
 
-// beat sends a heartbeat, unless it gets lost.
-func (m *Master) beat(s *eventstream.Stream) {
+// sendHeartbeat sends a heartbeat, unless it gets lost.
+func (m *Master) sendHeartbeat(s *eventstream.Stream) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if drop := m.faults.DropEvents; drop == nil || !drop(heartbeatEvent.Type.String()) {
-		s.Send(heartbeatEvent)
+	if drop := m.faults.DropEvents; drop == nil || !drop(events.Heartbeat.Type.String()) {
+		s.Send(events.Heartbeat)
 	}
 }
 

@@ -27,7 +27,7 @@ func NewMasters(n int, o MasterOptions) (*Masters, error) {
 	if n < 1 || len(o.Listeners) > 0 && len(o.Listeners) != n {
 		return nil, fmt.Errorf("starting %d masters with %d listeners", n, len(o.Listeners))
 	}
-	c := newCluster()
+	c := newCluster(o)
 	for i := range n {
 		own := o
 		if len(o.Listeners) > 0 {
@@ -40,7 +40,7 @@ func NewMasters(n int, o MasterOptions) (*Masters, error) {
 			return nil, err
 		}
 	}
-	c.leader, c.presumed = c.masters[0], c.masters[0]
+	c.leader, c.presumedLeader = c.masters[0], c.masters[0]
 	c.start()
 	return &Masters{c}, nil
 }
@@ -110,7 +110,7 @@ func (ms *Masters) Kill(i int) {
 		return
 	}
 	c.leader = nil
-	c.forget()
+	c.forgetLeader()
 	c.electSoon()
 }
 
@@ -125,10 +125,10 @@ func (ms *Masters) Revive(i int) {
 	}
 	m.begin()
 	m.process.revive()
-	if c.presumed == m { // it leads no more
-		c.presumed = nil
+	if c.presumedLeader == m { // it leads no more
+		c.presumedLeader = nil
 	}
-	if c.vacant {
+	if c.allDead {
 		c.electSoon()
 	}
 }
@@ -136,7 +136,7 @@ func (ms *Masters) Revive(i int) {
 // elect makes m the leader of a cluster that has none.
 func (c *cluster) elect(m *Master) {
 	c.stopElection()
-	c.leader, c.presumed = m, m
+	c.leader, c.presumedLeader = m, m
 	m.elected = m.options.Now()
 	m.recovering = true
 	m.log.Info("Elected master", "master", m.Addr())
@@ -160,23 +160,23 @@ func (c *cluster) electSoon() {
 	if wait == 0 {
 		return
 	}
-	c.electing = c.after(wait, func() {
+	c.electionTimer = c.after(wait, func() {
 		if c.leader != nil {
 			return
 		}
-		c.presumed = nil
+		c.presumedLeader = nil
 		living := slices.DeleteFunc(slices.Clone(c.masters), func(m *Master) bool { return m.process.isDead() })
-		if c.vacant = len(living) == 0; !c.vacant {
+		if c.allDead = len(living) == 0; !c.allDead {
 			c.elect(slices.MinFunc(living, func(a, b *Master) int { return a.started.Compare(b.started) }))
 		}
 	})
 }
 
 func (c *cluster) stopElection() {
-	if c.electing != nil {
-		c.electing.Stop()
+	if c.electionTimer != nil {
+		c.electionTimer.Stop()
 	}
-	c.vacant = false
+	c.allDead = false
 }
 
 // depose ends the leader, if there is one, and has it start again.
@@ -186,9 +186,9 @@ func (c *cluster) depose() {
 		m.end()
 		m.process.breakConnections()
 		m.begin()
-		c.forget()
+		c.forgetLeader()
 	}
-	c.leader, c.presumed = nil, nil
+	c.leader, c.presumedLeader = nil, nil
 }
 
 // end breaks off all that the master's process serves.

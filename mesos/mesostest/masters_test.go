@@ -102,7 +102,7 @@ func (b *box) reconcile(agentOfTask map[string]string) map[string]string {
 	return b.answers()
 }
 
-// status of a GET at each master, with where it redirects to.
+// redirects returns the status of a GET at each master, with where it redirects to.
 func (b *box) redirects() []string {
 	b.t.Helper()
 	var got []string

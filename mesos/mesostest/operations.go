@@ -9,6 +9,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/master"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/events"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
@@ -25,7 +26,7 @@ type operation struct {
 }
 
 // convertOffered executes an operation of an ACCEPT that reserves or makes volumes.
-func (m *Master) convertOffered(a *acceptance, op *mesos.Offer_Operation) {
+func (a *offerAcceptance) convertOffered(op *mesos.Offer_Operation) {
 	c, ok := resource.ConversionOf(op)
 	if !ok {
 		return // others are taken, and nothing comes of them
@@ -33,25 +34,25 @@ func (m *Master) convertOffered(a *acceptance, op *mesos.Offer_Operation) {
 	for _, list := range [][]mesos.Resource{c.Consumed, c.Converted} {
 		fillAllocation(list, a.role)
 	}
-	if err := m.validateConversion(a, op, c); err != nil {
-		m.refuseOperation(a.framework, op, err.Error())
+	if err := a.validateConversion(op, c); err != nil {
+		a.framework.refuseOperation(op, err.Error())
 		return
 	}
 	c.Apply(a.left)
-	m.convert(a.agent, c)
+	a.agent.record.convert(c)
 	if op.ID == nil {
 		return
 	}
-	o := &operation{framework: a.framework.id, agent: a.agent, info: *op, uuid: newUUIDBytes(), interval: m.options.UpdateRetryInterval}
+	o := &operation{framework: a.framework.id, agent: a.agent, info: *op, uuid: newUUIDBytes(), interval: a.framework.cluster.options.UpdateRetryInterval}
 	o.status = mesos.OperationStatus{
 		OperationID: op.ID,
 		State:       mesos.OPERATION_FINISHED,
 		UUID:        &mesos.UUID{Value: newUUIDBytes()},
-		AgentID:     &mesos.AgentID{Value: a.agent.id},
+		AgentID:     &mesos.AgentID{Value: a.agent.record.id},
 	}
 	a.agent.deliver(func() {
 		a.agent.operations = append(a.agent.operations, o)
-		m.forwardOperation(o)
+		o.forward()
 	})
 }
 
@@ -61,32 +62,32 @@ func newUUIDBytes() []byte {
 }
 
 // refuseOperation tells that an operation failed, if the framework wants to know.
-func (m *Master) refuseOperation(f *framework, op *mesos.Offer_Operation, message string) {
+func (f *framework) refuseOperation(op *mesos.Offer_Operation, message string) {
 	if op.ID != nil {
-		m.send(f, operationEvent(mesos.OperationStatus{OperationID: op.ID, State: mesos.OPERATION_ERROR, Message: &message}))
+		f.send(events.OperationStatus(mesos.OperationStatus{OperationID: op.ID, State: mesos.OPERATION_ERROR, Message: &message}))
 	}
 }
 
-// forwardOperation sends the agent's update of an operation, and again until it is
+// forward sends the agent's update of an operation, and again until it is
 // acknowledged.
-func (m *Master) forwardOperation(o *operation) {
+func (o *operation) forward() {
 	o.agent.report(func() {
-		if f, ok := m.frameworks[o.framework]; ok {
-			m.send(f, operationEvent(o.status))
+		if f, ok := o.agent.cluster.frameworks[o.framework]; ok {
+			f.send(events.OperationStatus(o.status))
 		}
 	})
 	o.stop()
-	o.retry = m.after(o.interval, func() {
+	o.retry = o.agent.cluster.after(o.interval, func() {
 		o.interval = min(2*o.interval, maxRetryInterval)
-		m.forwardOperation(o)
+		o.forward()
 	})
 }
 
 // resendOperations sends what is not acknowledged again at once.
-func (m *Master) resendOperations(a *Agent) {
-	for _, o := range a.operations {
-		o.interval = m.options.UpdateRetryInterval
-		m.forwardOperation(o)
+func (r *agentRecord) resendOperations() {
+	for _, o := range r.agent.operations {
+		o.interval = r.agent.cluster.options.UpdateRetryInterval
+		o.forward()
 	}
 }
 
@@ -97,9 +98,9 @@ func (o *operation) stop() {
 }
 
 // acknowledgeOperation ends what is known of an operation.
-func (m *Master) acknowledgeOperation(f *framework, call *schedulerpb.Call_AcknowledgeOperationStatus) {
-	a, ok := m.agentsByID[call.GetAgentID().GetValue()]
-	if !ok || a.state != agentActive {
+func (f *framework) acknowledgeOperation(call *schedulerpb.Call_AcknowledgeOperationStatus) {
+	a, ok := f.cluster.agentsByID[call.GetAgentID().GetValue()]
+	if !ok || a.record.state != agentActive {
 		return
 	}
 	a.deliver(func() {
@@ -121,48 +122,48 @@ func (a *Agent) forgetOperations(which func(*operation) bool) {
 
 // reconcileOperations answers with the state of the operations, of all if none is
 // named.
-func (m *Master) reconcileOperations(f *framework, asked []schedulerpb.Call_ReconcileOperations_Operation) {
+func (f *framework) reconcileOperations(asked []schedulerpb.Call_ReconcileOperations_Operation) {
 	for _, x := range asked {
-		m.reconcileOperation(f, x.OperationID, x.AgentID)
+		f.reconcileOperation(x.OperationID, x.AgentID)
 	}
 	if len(asked) > 0 {
 		return
 	}
-	for _, a := range m.agents {
+	for _, a := range f.cluster.agents {
 		for _, o := range a.operations {
 			if o.framework == f.id {
-				m.send(f, operationEvent(withoutUUID(o.status)))
+				f.send(events.OperationStatus(withoutUUID(o.status)))
 			}
 		}
 	}
 }
 
-func (m *Master) reconcileOperation(f *framework, id mesos.OperationID, agentID *mesos.AgentID) {
-	for _, a := range m.agents {
+func (f *framework) reconcileOperation(id mesos.OperationID, agentID *mesos.AgentID) {
+	for _, a := range f.cluster.agents {
 		for _, o := range a.operations {
 			if o.framework == f.id && o.info.ID.Value == id.Value {
-				m.send(f, operationEvent(withoutUUID(o.status)))
+				f.send(events.OperationStatus(withoutUUID(o.status)))
 				return
 			}
 		}
 	}
-	state, message := m.stateOfUnknownOperation(agentID)
-	m.send(f, operationEvent(mesos.OperationStatus{OperationID: &id, AgentID: agentID, State: state, Message: &message}))
+	state, message := f.cluster.stateOfUnknownOperation(agentID)
+	f.send(events.OperationStatus(mesos.OperationStatus{OperationID: &id, AgentID: agentID, State: state, Message: &message}))
 }
 
-func (m *Master) stateOfUnknownOperation(agentID *mesos.AgentID) (mesos.OperationState, string) {
+func (c *cluster) stateOfUnknownOperation(agentID *mesos.AgentID) (mesos.OperationState, string) {
 	if agentID == nil {
 		return mesos.OPERATION_UNKNOWN, "Reconciliation: Operation is unknown and no 'agent_id' was provided"
 	}
-	a, known := m.agentsByID[agentID.Value]
+	a, known := c.agentsByID[agentID.Value]
 	switch {
-	case known && a.state == agentRecovered:
+	case known && a.record.state == agentRecovered:
 		return mesos.OPERATION_RECOVERING, "Reconciliation: Agent is recovered but has not re-registered"
-	case known && a.state == agentUnreachable:
+	case known && a.record.state == agentUnreachable:
 		return mesos.OPERATION_UNREACHABLE, "Reconciliation: Agent is unreachable"
 	case known:
 		return mesos.OPERATION_UNKNOWN, "Reconciliation: Operation is unknown"
-	case m.gone[agentID.Value]:
+	case c.goneAgents[agentID.Value]:
 		return mesos.OPERATION_GONE_BY_OPERATOR, "Reconciliation: Agent marked gone by operator"
 	}
 	return mesos.OPERATION_UNKNOWN, "Reconciliation: Both operation and agent are unknown"
@@ -174,17 +175,13 @@ func withoutUUID(s mesos.OperationStatus) mesos.OperationStatus {
 	return s
 }
 
-func operationEvent(s mesos.OperationStatus) *schedulerpb.Event {
-	return &schedulerpb.Event{Type: schedulerpb.Event_UPDATE_OPERATION_STATUS, UpdateOperationStatus: &schedulerpb.Event_UpdateOperationStatus{Status: s}}
-}
-
-func (m *Master) readOperations() *master.Response_GetOperations {
+func (c *cluster) readOperations() *master.Response_GetOperations {
 	out := &master.Response_GetOperations{}
-	for _, a := range m.agents {
+	for _, a := range c.agents {
 		for _, o := range a.operations {
 			out.Operations = append(out.Operations, mesos.Operation{
 				FrameworkID:  &mesos.FrameworkID{Value: o.framework},
-				AgentID:      &mesos.AgentID{Value: a.id},
+				AgentID:      &mesos.AgentID{Value: a.record.id},
 				Info:         o.info,
 				LatestStatus: o.status,
 				Statuses:     []mesos.OperationStatus{o.status},

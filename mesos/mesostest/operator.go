@@ -8,9 +8,9 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/maintenance"
 	"github.com/mesos/mesos-go/api/v1/lib/master"
 
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/callcheck"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
-	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
@@ -20,7 +20,7 @@ func (m *Master) serveOperator(w http.ResponseWriter, r *http.Request) {
 	if !httpapi.ReadCall(w, r, call) {
 		return
 	}
-	if err := validateOperatorCall(call); err != nil {
+	if err := callcheck.Operator(call); err != nil {
 		httpapi.Refuse(w, http.StatusBadRequest, "Failed to validate master::Call: %v", err)
 		return
 	}
@@ -57,35 +57,6 @@ func (m *Master) serveOperator(w http.ResponseWriter, r *http.Request) {
 	httpapi.WriteBody(w, r, body)
 }
 
-func validateOperatorCall(call *master.Call) error {
-	if call.Type == master.Call_UNKNOWN {
-		return mesoserror.Errorf("Expecting 'type' to be present")
-	}
-	for _, needs := range []struct {
-		of    master.Call_Type
-		field string
-		isSet bool
-	}{
-		{master.Call_TEARDOWN, "teardown", call.Teardown != nil},
-		{master.Call_MARK_AGENT_GONE, "mark_agent_gone", call.MarkAgentGone != nil},
-		{master.Call_DRAIN_AGENT, "drain_agent", call.DrainAgent != nil},
-		{master.Call_UPDATE_MAINTENANCE_SCHEDULE, "update_maintenance_schedule", call.UpdateMaintenanceSchedule != nil},
-		{master.Call_START_MAINTENANCE, "start_maintenance", call.StartMaintenance != nil},
-		{master.Call_STOP_MAINTENANCE, "stop_maintenance", call.StopMaintenance != nil},
-		{master.Call_UPDATE_QUOTA, "update_quota", call.UpdateQuota != nil},
-		{master.Call_UPDATE_WEIGHTS, "update_weights", call.UpdateWeights != nil},
-		{master.Call_RESERVE_RESOURCES, "reserve_resources", call.ReserveResources != nil},
-		{master.Call_UNRESERVE_RESOURCES, "unreserve_resources", call.UnreserveResources != nil},
-		{master.Call_CREATE_VOLUMES, "create_volumes", call.CreateVolumes != nil},
-		{master.Call_DESTROY_VOLUMES, "destroy_volumes", call.DestroyVolumes != nil},
-	} {
-		if call.Type == needs.of && !needs.isSet {
-			return mesoserror.Errorf("Expecting '%s' to be present", needs.field)
-		}
-	}
-	return nil
-}
-
 // agentOf the calls around draining.
 func agentOf(call *master.Call) string {
 	switch call.Type {
@@ -106,9 +77,9 @@ func (m *Master) MarkAgentGone(id string) bool {
 	defer m.mu.Unlock()
 	a, ok := m.agentsByID[id]
 	if ok {
-		m.markGone(a)
+		a.record.markGone()
 	}
-	return ok || m.gone[id]
+	return ok || m.goneAgents[id]
 }
 
 // read answers the calls that only look.
@@ -139,18 +110,18 @@ func (m *Master) read(call master.Call_Type) *master.Response {
 		return &master.Response{Type: master.Response_GET_ROLES, GetRoles: m.readRoles()}
 	case master.Call_GET_MAINTENANCE_STATUS:
 		return &master.Response{Type: master.Response_GET_MAINTENANCE_STATUS, GetMaintenanceStatus: &master.Response_GetMaintenanceStatus{
-			Status: m.maintenanceStatus(),
+			Status: m.maintenance.status(),
 		}}
 	case master.Call_GET_MAINTENANCE_SCHEDULE:
 		return &master.Response{Type: master.Response_GET_MAINTENANCE_SCHEDULE, GetMaintenanceSchedule: &master.Response_GetMaintenanceSchedule{
-			Schedule: maintenance.Schedule{Windows: slices.Clone(m.windows)},
+			Schedule: maintenance.Schedule{Windows: slices.Clone(m.maintenance.plan.Windows())},
 		}}
 	case master.Call_GET_OPERATIONS:
 		return &master.Response{Type: master.Response_GET_OPERATIONS, GetOperations: m.readOperations()}
 	case master.Call_GET_QUOTA:
-		return &master.Response{Type: master.Response_GET_QUOTA, GetQuota: m.readQuota()}
+		return &master.Response{Type: master.Response_GET_QUOTA, GetQuota: m.quota.readQuota()}
 	case master.Call_GET_WEIGHTS:
-		return &master.Response{Type: master.Response_GET_WEIGHTS, GetWeights: m.readWeights()}
+		return &master.Response{Type: master.Response_GET_WEIGHTS, GetWeights: m.quota.readWeights()}
 	case master.Call_GET_STATE:
 		return &master.Response{Type: master.Response_GET_STATE, GetState: &master.Response_GetState{
 			GetTasks:      m.readTasks(),

@@ -55,30 +55,30 @@ func timeInfo(t time.Time) *mesos.TimeInfo {
 	return &mesos.TimeInfo{Nanoseconds: t.UnixNano()}
 }
 
-func (m *Master) readAgents() *master.Response_GetAgents {
+func (c *cluster) readAgents() *master.Response_GetAgents {
 	out := &master.Response_GetAgents{Agents: []master.Response_GetAgents_Agent{}, RecoveredAgents: []mesos.AgentInfo{}}
-	for _, a := range m.recovered {
+	for _, a := range c.recovered {
 		out.RecoveredAgents = append(out.RecoveredAgents, a.info())
 	}
-	for _, a := range m.agents {
-		if a.state == agentUnreachable {
+	for _, a := range c.agents {
+		if a.record.state == agentUnreachable {
 			continue
 		}
 		pid := a.pid()
-		deactivated := a.deactivated
+		deactivated := a.record.deactivated
 		out.Agents = append(out.Agents, master.Response_GetAgents_Agent{
 			AgentInfo:               a.info(),
-			Active:                  a.active(),
+			Active:                  a.record.isActive(),
 			Deactivated:             &deactivated,
-			DrainInfo:               a.draining,
-			EstimatedDrainStartTime: timeInfo(a.drainStarted),
-			Version:                 m.options.Version,
+			DrainInfo:               a.record.draining,
+			EstimatedDrainStartTime: timeInfo(a.record.drainStarted),
+			Version:                 c.options.Version,
 			PID:                     &pid,
-			RegisteredTime:          timeInfo(a.registered),
-			ReregisteredTime:        timeInfo(a.reregistered),
-			TotalResources:          a.total.Messages("", true),
-			AllocatedResources:      byRole(a.used()),
-			OfferedResources:        byRole(a.offered()),
+			RegisteredTime:          timeInfo(a.record.registered),
+			ReregisteredTime:        timeInfo(a.record.reregistered),
+			TotalResources:          a.record.total.Messages("", true),
+			AllocatedResources:      byRole(a.record.used()),
+			OfferedResources:        byRole(a.record.offered()),
 			Capabilities:            agentCapabilities,
 		})
 	}
@@ -86,7 +86,7 @@ func (m *Master) readAgents() *master.Response_GetAgents {
 }
 
 // used resources of the agent by role: of its tasks and executors.
-func (r *registration) used() map[string]resource.Quantities {
+func (r *agentRecord) used() map[string]resource.Quantities {
 	sums := map[string]resource.Quantities{}
 	for t := range r.tasks {
 		if !t.released {
@@ -101,7 +101,7 @@ func (r *registration) used() map[string]resource.Quantities {
 	return sums
 }
 
-func (r *registration) offered() map[string]resource.Quantities {
+func (r *agentRecord) offered() map[string]resource.Quantities {
 	sums := map[string]resource.Quantities{}
 	for _, o := range r.offers {
 		addTo(sums, o.role, o.resources)
@@ -129,15 +129,15 @@ func (c *cluster) sortedFrameworks() []*framework {
 	return slices.SortedFunc(maps.Values(c.frameworks), func(a, b *framework) int { return a.number - b.number })
 }
 
-func (m *Master) readFrameworks() *master.Response_GetFrameworks {
+func (c *cluster) readFrameworks() *master.Response_GetFrameworks {
 	out := &master.Response_GetFrameworks{
 		Frameworks:          []master.Response_GetFrameworks_Framework{},
 		CompletedFrameworks: []master.Response_GetFrameworks_Framework{},
 	}
-	for _, f := range m.sortedFrameworks() {
+	for _, f := range c.sortedFrameworks() {
 		out.Frameworks = append(out.Frameworks, f.read())
 	}
-	for _, f := range m.completed {
+	for _, f := range c.completed {
 		out.CompletedFrameworks = append(out.CompletedFrameworks, f.read())
 	}
 	return out
@@ -171,13 +171,13 @@ func (f *framework) read() master.Response_GetFrameworks_Framework {
 	}
 }
 
-func (m *Master) readTasks() *master.Response_GetTasks {
+func (c *cluster) readTasks() *master.Response_GetTasks {
 	out := &master.Response_GetTasks{
 		Tasks:            []mesos.Task{},
 		UnreachableTasks: []mesos.Task{},
 		CompletedTasks:   []mesos.Task{},
 	}
-	for _, f := range append(m.sortedFrameworks(), m.completed...) {
+	for _, f := range append(c.sortedFrameworks(), c.completed...) {
 		for _, id := range slices.Sorted(maps.Keys(f.tasks)) {
 			out.Tasks = append(out.Tasks, f.tasks[id].read())
 		}
@@ -199,7 +199,7 @@ func (t *task) read() mesos.Task {
 		TaskID:            t.info.TaskID,
 		FrameworkID:       mesos.FrameworkID{Value: t.framework.id},
 		ExecutorID:        t.executorID(),
-		AgentID:           mesos.AgentID{Value: t.agent.id},
+		AgentID:           mesos.AgentID{Value: t.agent.record.id},
 		State:             &state,
 		Resources:         t.info.Resources,
 		Statuses:          slices.Clone(t.statuses),
@@ -212,14 +212,14 @@ func (t *task) read() mesos.Task {
 	}
 }
 
-func (m *Master) readExecutors() *master.Response_GetExecutors {
+func (c *cluster) readExecutors() *master.Response_GetExecutors {
 	out := &master.Response_GetExecutors{Executors: []master.Response_GetExecutors_Executor{}}
-	for _, a := range m.agents {
-		for _, frameworkID := range slices.Sorted(maps.Keys(a.executors)) {
-			for _, id := range slices.Sorted(maps.Keys(a.executors[frameworkID])) {
+	for _, a := range c.agents {
+		for _, frameworkID := range slices.Sorted(maps.Keys(a.record.executors)) {
+			for _, id := range slices.Sorted(maps.Keys(a.record.executors[frameworkID])) {
 				out.Executors = append(out.Executors, master.Response_GetExecutors_Executor{
-					ExecutorInfo: *a.executors[frameworkID][id].info,
-					AgentID:      mesos.AgentID{Value: a.id},
+					ExecutorInfo: *a.record.executors[frameworkID][id].info,
+					AgentID:      mesos.AgentID{Value: a.record.id},
 				})
 			}
 		}
@@ -228,26 +228,26 @@ func (m *Master) readExecutors() *master.Response_GetExecutors {
 }
 
 // readRoles are those that are in use, or that operators have decided something on.
-func (m *Master) readRoles() *master.Response_GetRoles {
+func (c *cluster) readRoles() *master.Response_GetRoles {
 	sums := map[string]resource.Quantities{}
 	frameworks := map[string][]mesos.FrameworkID{}
-	for _, f := range m.sortedFrameworks() {
+	for _, f := range c.sortedFrameworks() {
 		for _, role := range f.roles() {
 			frameworks[role] = append(frameworks[role], mesos.FrameworkID{Value: f.id})
 			addTo(sums, role, f.allocated[role])
 		}
 	}
-	for role := range m.quotas {
+	for role := range c.quota.quotas {
 		addTo(sums, role, resource.QuantitiesOf())
 	}
-	for role := range m.weights {
+	for role := range c.quota.weights {
 		addTo(sums, role, resource.QuantitiesOf())
 	}
 	out := &master.Response_GetRoles{Roles: []mesos.Role{}}
 	for _, role := range slices.Sorted(maps.Keys(sums)) {
 		out.Roles = append(out.Roles, mesos.Role{
 			Name:       role,
-			Weight:     m.weight(role),
+			Weight:     c.quota.weight(role),
 			Frameworks: frameworks[role],
 			Resources:  resource.Quantities{Scalars: sums[role].ByName().Scalars}.Messages("", false),
 		})

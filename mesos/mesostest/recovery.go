@@ -6,11 +6,12 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/taskstatus"
 )
 
-// forget drops what the leader knew, when it has ended. Of the agents it is only
+// forgetLeader drops what the leader knew, when it has ended. Of the agents it is only
 // known that they were registered, or unreachable since when.
-func (c *cluster) forget() {
+func (c *cluster) forgetLeader() {
 	for _, f := range c.sortedFrameworks() {
 		f.stream = nil
 		f.offers = map[string]*offer{} // its stream's end must not give them back
@@ -19,16 +20,16 @@ func (c *cluster) forget() {
 	for _, o := range c.offers {
 		o.stopTimeout()
 	}
-	unreachable := slices.DeleteFunc(slices.Clone(c.agents), func(a *Agent) bool { return a.state != agentUnreachable })
-	recovered := slices.DeleteFunc(c.agents, func(a *Agent) bool { return a.state == agentUnreachable })
+	unreachable := slices.DeleteFunc(slices.Clone(c.agents), func(a *Agent) bool { return a.record.state != agentUnreachable })
+	recovered := slices.DeleteFunc(c.agents, func(a *Agent) bool { return a.record.state == agentUnreachable })
 	recovered = append(recovered, c.recovered...)
-	c.knowledge = newKnowledge()
+	c.leaderMemory = newLeaderMemory()
 	c.recovered, c.agents = recovered, unreachable
 	for _, a := range slices.Concat(recovered, unreachable) {
-		c.agentsByID[a.id] = a
+		c.agentsByID[a.record.id] = a
 		a.loseLeader()
-		if a.state != agentUnreachable {
-			a.state = agentRecovered
+		if a.record.state != agentUnreachable {
+			a.record.state = agentRecovered
 		}
 	}
 }
@@ -36,10 +37,10 @@ func (c *cluster) forget() {
 // loseLeader drops what the old leader knew of the agent, and what was on its way
 // between the two.
 func (a *Agent) loseLeader() {
-	if a.lost != nil {
-		a.lost.Stop()
+	if a.record.unreachableTimer != nil {
+		a.record.unreachableTimer.Stop()
 	}
-	a.begin()
+	a.record.begin()
 	a.link.held = nil
 }
 
@@ -55,117 +56,117 @@ func (m *Master) finishRecovery() {
 			}
 		}
 	}
-	m.after(m.options.AgentReregisterTimeout, inTerm(m.giveUpRecovered))
+	m.after(m.options.AgentReregisterTimeout, inTerm(m.markRecoveredUnreachable))
 	m.after(m.options.AgentReturn, inTerm(func() {
 		for _, a := range m.agentsToClose {
-			a.link.pass(inTerm(func() { m.admitAgent(a) }))
+			a.link.pass(inTerm(func() { a.record.admit() }))
 		}
 	}))
 }
 
-// takesAgents says whether there is a leader that agents can register with.
-func (m *Master) takesAgents() bool { return m.leader != nil && !m.leader.recovering }
+// acceptsAgents says whether there is a leader that agents can register with.
+func (c *cluster) acceptsAgents() bool { return c.leader != nil && !c.leader.recovering }
 
-// admitAgent lets an agent register that is not registered: a new one, or one that was
+// admit lets an agent register that is not registered: a new one, or one that was
 // there before the leader.
-func (m *Master) admitAgent(a *Agent) {
-	if !m.takesAgents() || a.closed || m.isDown(a) {
+func (r *agentRecord) admit() {
+	if !r.agent.cluster.acceptsAgents() || r.agent.closed || r.agent.cluster.maintenance.plan.IsDown(r.agent.machine()) {
 		return
 	}
-	switch a.state {
+	switch r.state {
 	case agentRecovered:
-		m.readmit(a)
+		r.readmit()
 	case agentRemoved:
-		for _, f := range a.sortedFrameworks() {
-			a.shutdownFramework(f.id)
+		for _, f := range r.agent.sortedFrameworks() {
+			r.agent.shutdownFramework(f.id)
 		}
-		if !m.gone[a.id] {
-			m.enroll(a)
+		if !r.agent.cluster.goneAgents[r.id] {
+			r.enroll()
 		}
 	}
 }
 
 // readmit takes back an agent that was there before the leader, with its tasks. No
 // framework is told; unacknowledged updates come again.
-func (m *Master) readmit(a *Agent) {
-	m.recovered = slices.DeleteFunc(m.recovered, func(x *Agent) bool { return x == a })
-	a.state = agentActive
-	a.reregistered = m.options.Now()
-	m.list(a)
-	m.total.Add(a.total)
-	m.log.Info("Registered agent again", "agent", a.id, "hostname", a.options.Hostname)
-	for _, af := range a.sortedFrameworks() {
-		f := m.frameworkOfAgent(af)
+func (r *agentRecord) readmit() {
+	r.agent.cluster.recovered = slices.DeleteFunc(r.agent.cluster.recovered, func(x *Agent) bool { return x == r.agent })
+	r.state = agentActive
+	r.reregistered = r.agent.cluster.options.Now()
+	r.addToList()
+	r.agent.cluster.total.Add(r.total)
+	r.agent.cluster.log.Info("Registered agent again", "agent", r.id, "hostname", r.agent.options.Hostname)
+	for _, af := range r.agent.sortedFrameworks() {
+		f := r.agent.cluster.frameworkOfAgent(af)
 		if f == nil {
-			a.shutdownFramework(af.id)
+			r.agent.shutdownFramework(af.id)
 			continue
 		}
-		m.takeBack(a, f, af)
-		a.resend(af.id)
+		r.takeBack(f, af)
+		r.agent.resend(af.id)
 	}
-	m.resendOperations(a)
-	m.redrain(a)
-	m.allocateSoon()
+	r.resendOperations()
+	r.resumeDrain()
+	r.agent.cluster.allocator.runSoon()
 }
 
 // frameworkOfAgent is the framework that an agent tells of. One that has not
 // subscribed since the last election is known from then on; one that was removed is
 // none.
-func (m *Master) frameworkOfAgent(af *agentFramework) *framework {
-	if f, ok := m.frameworks[af.id]; ok {
+func (c *cluster) frameworkOfAgent(af *agentFramework) *framework {
+	if f, ok := c.frameworks[af.id]; ok {
 		return f
 	}
-	if m.isCompleted(af.id) {
+	if c.isCompleted(af.id) {
 		return nil
 	}
-	f := m.addFramework(af.info)
+	f := c.addFramework(af.info)
 	f.recovered = true
 	return f
 }
 
-// giveUpRecovered judges agents unreachable that have not come back.
-func (m *Master) giveUpRecovered() {
-	for _, a := range m.recovered {
-		a.state = agentUnreachable
-		a.unreachableSince = &mesos.TimeInfo{Nanoseconds: m.options.Now().UnixNano()}
-		m.list(a)
-		m.tellFailure(a)
+// markRecoveredUnreachable judges agents unreachable that have not come back.
+func (c *cluster) markRecoveredUnreachable() {
+	for _, a := range c.recovered {
+		a.record.state = agentUnreachable
+		a.record.unreachableSince = &mesos.TimeInfo{Nanoseconds: c.options.Now().UnixNano()}
+		a.record.addToList()
+		a.record.sendFailure()
 	}
-	m.recovered = nil
+	c.recovered = nil
 }
 
-// returned takes back an agent that was unreachable. The master tells each task's
+// returnFromUnreachable takes back an agent that was unreachable. The master tells each task's
 // state, then the agent sends its unacknowledged updates, and again.
-func (m *Master) returned(a *Agent) {
-	a.state, a.unreachableSince = agentActive, nil
-	a.free = a.total.Clone()
-	m.total.Add(a.total)
-	for _, af := range a.sortedFrameworks() {
-		f := m.frameworkOfAgent(af)
+func (r *agentRecord) returnFromUnreachable() {
+	r.state, r.unreachableSince = agentActive, nil
+	r.free = r.total.Clone()
+	r.agent.cluster.total.Add(r.total)
+	for _, af := range r.agent.sortedFrameworks() {
+		f := r.agent.cluster.frameworkOfAgent(af)
 		if f == nil {
-			a.shutdownFramework(af.id)
+			r.agent.shutdownFramework(af.id)
 			continue
 		}
-		for _, t := range m.takeBack(a, f, af) {
+		for _, t := range r.takeBack(f, af) {
 			n := t.notice(t.state, mesos.REASON_AGENT_REREGISTERED, "Unreachable agent re-reregistered")
 			n.containerStatus = t.containerStatus
-			m.tell(f, n)
+			f.sendNotice(n)
 		}
-		a.resend(af.id)
-		a.resend(af.id)
+		r.agent.resend(af.id)
+		r.agent.resend(af.id)
 	}
-	m.resendOperations(a)
-	m.redrain(a)
-	m.allocateSoon()
+	r.resendOperations()
+	r.resumeDrain()
+	r.agent.cluster.allocator.runSoon()
 }
 
 // takeBack makes what the agent has of the framework known to the master again.
-func (m *Master) takeBack(a *Agent, f *framework, af *agentFramework) []*task {
+func (r *agentRecord) takeBack(f *framework, af *agentFramework) []*task {
 	for _, x := range af.sortedExecutors() {
 		if !x.isCommand() {
 			own := resource.QuantitiesOf(x.info.Resources...)
-			a.addExecutor(f.id, &x.info, x.role(), own)
-			a.free.Subtract(own)
+			r.addExecutor(f.id, &x.info, x.role(), own)
+			r.free.Subtract(own)
 			f.allocate(x.role(), own)
 		}
 	}
@@ -174,13 +175,13 @@ func (m *Master) takeBack(a *Agent, f *framework, af *agentFramework) []*task {
 		id := at.id()
 		delete(f.unreachable, id)
 		need := resource.QuantitiesOf(at.info.Resources...)
-		m.addTask(f, a, at.info, at.role(), need)
+		f.addTask(r.agent, at.info, at.role(), need)
 		t := f.tasks[id]
 		f.allocate(t.role, need)
-		a.free.Subtract(need)
+		r.free.Subtract(need)
 		t.state, t.containerStatus = at.state, at.executor.containerStatus()
-		if terminal(at.state) {
-			m.release(t)
+		if taskstatus.IsTerminal(at.state) {
+			t.release()
 		}
 		tasks = append(tasks, t)
 	}

@@ -11,7 +11,9 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/events"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/taskstatus"
 )
 
 type agentState int
@@ -24,23 +26,25 @@ const (
 	agentRemoved
 )
 
-// registration is what the master knows of an agent.
-type registration struct {
+// agentRecord is what the master knows of an agent.
+type agentRecord struct {
+	agent            *Agent
 	id               string // empty before the first registration
 	number           int    // in order of start
 	state            agentState
 	foreign          bool                // in another region than the master
-	static           resource.Quantities // as it was configured
+	configured       resource.Quantities // as it was configured
 	total            resource.Quantities // with what was reserved of it since
 	free             resource.Quantities // neither used nor offered
 	offers           map[string]*offer
 	tasks            map[*task]struct{}
 	executors        map[string]map[string]*executorUsage // by framework and ID
-	inversions       map[string]*inversion                // by framework
-	lost             *time.Timer
+	inverseOffers    map[string]*inverseOfferState        // by framework
+	unreachableTimer *time.Timer
 	unreachableSince *mesos.TimeInfo
 
 	registered, reregistered time.Time
+	operatorDecisions
 }
 
 // executorUsage is what an executor takes of its agent.
@@ -50,11 +54,11 @@ type executorUsage struct {
 	resources resource.Quantities
 }
 
-func (r *registration) executorUsage(frameworkID, executorID string) *executorUsage {
+func (r *agentRecord) executorUsage(frameworkID, executorID string) *executorUsage {
 	return r.executors[frameworkID][executorID]
 }
 
-func (r *registration) addExecutor(frameworkID string, info *mesos.ExecutorInfo, role string, q resource.Quantities) {
+func (r *agentRecord) addExecutor(frameworkID string, info *mesos.ExecutorInfo, role string, q resource.Quantities) {
 	if r.executors[frameworkID] == nil {
 		r.executors[frameworkID] = map[string]*executorUsage{}
 	}
@@ -62,285 +66,285 @@ func (r *registration) addExecutor(frameworkID string, info *mesos.ExecutorInfo,
 }
 
 // register makes a new agent known to the master.
-func (m *Master) register(a *Agent, total resource.Quantities) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
+func (r *agentRecord) register(total resource.Quantities) error {
+	r.agent.cluster.mu.Lock()
+	defer r.agent.cluster.mu.Unlock()
+	if r.agent.cluster.closed {
 		return errors.New("the master is closed")
 	}
-	a.setIdentity(len(m.agentsToClose))
-	a.state = agentRemoved
-	a.static, a.total = total, total.Clone()
-	here, there := m.options.Domain, a.options.Domain
-	a.foreign = here.Region != "" && there.Region != "" && here.Region != there.Region
-	m.agentsToClose = append(m.agentsToClose, a)
-	m.admitAgent(a)
+	r.agent.setIdentity(len(r.agent.cluster.agentsToClose))
+	r.state = agentRemoved
+	r.configured, r.total = total, total.Clone()
+	here, there := r.agent.cluster.options.Domain, r.agent.options.Domain
+	r.foreign = here.Region != "" && there.Region != "" && here.Region != there.Region
+	r.agent.cluster.agentsToClose = append(r.agent.cluster.agentsToClose, r.agent)
+	r.admit()
 	return nil
 }
 
 // enroll takes an agent on that has no tasks.
-func (m *Master) enroll(a *Agent) {
-	if a.id == "" {
-		a.id = fmt.Sprintf("%s-S%d", m.leader.id, m.nextAgent)
-		m.nextAgent++
+func (r *agentRecord) enroll() {
+	if r.id == "" {
+		r.id = fmt.Sprintf("%s-S%d", r.agent.cluster.leader.id, r.agent.cluster.nextAgent)
+		r.agent.cluster.nextAgent++
 	}
-	a.state = agentActive
-	a.begin()
-	a.registered = m.options.Now()
-	m.list(a)
-	m.agentsByID[a.id] = a
-	m.total.Add(a.total)
-	m.log.Info("Registered agent", "agent", a.id, "hostname", a.options.Hostname)
-	m.allocateSoon()
+	r.state = agentActive
+	r.begin()
+	r.registered = r.agent.cluster.options.Now()
+	r.addToList()
+	r.agent.cluster.agentsByID[r.id] = r.agent
+	r.agent.cluster.total.Add(r.total)
+	r.agent.cluster.log.Info("Registered agent", "agent", r.id, "hostname", r.agent.options.Hostname)
+	r.agent.cluster.allocator.runSoon()
 }
 
 // begin makes what is known of the agent that of one without tasks.
-func (r *registration) begin() {
+func (r *agentRecord) begin() {
 	r.free = r.total.Clone()
 	r.offers = map[string]*offer{}
 	r.tasks = map[*task]struct{}{}
 	r.executors = map[string]map[string]*executorUsage{}
-	r.inversions = nil
+	r.inverseOffers = nil
 }
 
-// list puts the agent among the agents, in order of start.
-func (m *Master) list(a *Agent) {
-	i, _ := slices.BinarySearchFunc(m.agents, a, func(x, y *Agent) int { return x.number - y.number })
-	m.agents = slices.Insert(m.agents, i, a)
+// addToList puts the agent among the agents, in order of start.
+func (r *agentRecord) addToList() {
+	i, _ := slices.BinarySearchFunc(r.agent.cluster.agents, r.agent, func(x, y *Agent) int { return x.record.number - y.record.number })
+	r.agent.cluster.agents = slices.Insert(r.agent.cluster.agents, i, r.agent)
 }
 
-func (m *Master) unlist(a *Agent) {
-	same := func(x *Agent) bool { return x == a }
-	m.agents = slices.DeleteFunc(m.agents, same)
-	m.recovered = slices.DeleteFunc(m.recovered, same)
-	delete(m.agentsByID, a.id)
+func (r *agentRecord) removeFromLists() {
+	same := func(x *Agent) bool { return x == r.agent }
+	r.agent.cluster.agents = slices.DeleteFunc(r.agent.cluster.agents, same)
+	r.agent.cluster.recovered = slices.DeleteFunc(r.agent.cluster.recovered, same)
+	delete(r.agent.cluster.agentsByID, r.id)
 }
 
 // unregister forgets an agent that says farewell. Even PARTITION_AWARE frameworks
 // are told TASK_LOST.
-func (m *Master) unregister(a *Agent) { m.remove(a, "the agent unregistered") }
+func (r *agentRecord) unregister() { r.remove("the agent unregistered") }
 
 // remove forgets an agent, for the reason.
-func (m *Master) remove(a *Agent, reason string) {
-	if a.state == agentRemoved {
+func (r *agentRecord) remove(reason string) {
+	if r.state == agentRemoved {
 		return
 	}
-	a.administration = administration{}
-	m.dropAgent(a)
-	m.unlist(a)
-	for _, t := range sortedTasks(a.tasks) {
+	r.operatorDecisions = operatorDecisions{}
+	r.stopAllocation()
+	r.removeFromLists()
+	for _, t := range sortedTasks(r.tasks) {
 		t.state = mesos.TASK_LOST
-		m.tell(t.framework, t.notice(mesos.TASK_LOST, mesos.REASON_AGENT_REMOVED,
-			fmt.Sprintf("Agent %s removed: %s", a.options.Hostname, reason)))
-		m.removeTask(t)
+		t.framework.sendNotice(t.notice(mesos.TASK_LOST, mesos.REASON_AGENT_REMOVED,
+			fmt.Sprintf("Agent %s removed: %s", r.agent.options.Hostname, reason)))
+		t.remove()
 	}
-	if a.state != agentUnreachable {
-		m.tellFailure(a)
+	if r.state != agentUnreachable {
+		r.sendFailure()
 	}
-	a.state = agentRemoved
+	r.state = agentRemoved
 }
 
 // Leave is the agent's farewell, as after SIGUSR1: the master forgets it at once,
 // its executors get SHUTDOWN and their grace.
 func (a *Agent) Leave() {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
-	a.master.unregister(a)
-	a.leave()
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
+	a.record.unregister()
+	a.shutDownAll()
 }
 
-// leave is the end of the agent's process, after that of its executors.
-func (a *Agent) leave() {
+// shutDownAll is the end of the agent's process, after that of its executors.
+func (a *Agent) shutDownAll() {
 	for _, f := range a.sortedFrameworks() {
 		a.shutdownFramework(f.id)
 	}
 	a.link.down = true
 }
 
-// dropAgent takes an agent out of the allocation.
-func (m *Master) dropAgent(a *Agent) {
-	if a.lost != nil {
-		a.lost.Stop()
+// stopAllocation takes an agent out of the allocation.
+func (r *agentRecord) stopAllocation() {
+	if r.unreachableTimer != nil {
+		r.unreachableTimer.Stop()
 	}
-	for _, o := range valuesByKey(a.offers) {
-		m.rescind(o)
+	for _, o := range valuesByKey(r.offers) {
+		o.rescind()
 	}
-	m.rescindInverse(a)
-	for _, f := range m.sortedFrameworks() {
-		m.recoverExecutors(a, f)
-		delete(f.filters, a)
+	r.rescindInverseOffers()
+	for _, f := range r.agent.cluster.sortedFrameworks() {
+		r.recoverExecutors(f)
+		delete(f.filters, r.agent)
 	}
-	if a.state == agentActive || a.state == agentDisconnected {
-		m.total.Subtract(a.total)
+	if r.state == agentActive || r.state == agentDisconnected {
+		r.agent.cluster.total.Subtract(r.total)
 	}
 }
 
-func (m *Master) tellFailure(a *Agent) {
-	for _, f := range m.sortedFrameworks() {
-		m.send(f, failureEvent(a.id, "", 0))
+func (r *agentRecord) sendFailure() {
+	for _, f := range r.agent.cluster.sortedFrameworks() {
+		f.send(events.Failure(r.id, "", 0))
 	}
 }
 
 // recoverExecutors frees what the framework's executors on the agent take.
-func (m *Master) recoverExecutors(a *Agent, f *framework) {
-	for id := range a.executors[f.id] {
-		m.recoverExecutor(a, f, id)
+func (r *agentRecord) recoverExecutors(f *framework) {
+	for id := range r.executors[f.id] {
+		r.recoverExecutor(f, id)
 	}
 }
 
-func (m *Master) recoverExecutor(a *Agent, f *framework, executorID string) {
-	x := a.executorUsage(f.id, executorID)
+func (r *agentRecord) recoverExecutor(f *framework, executorID string) {
+	x := r.executorUsage(f.id, executorID)
 	if x == nil {
 		return
 	}
 	f.deallocate(x.role, x.resources)
-	a.free.Add(x.resources)
-	delete(a.executors[f.id], executorID)
-	if len(a.executors[f.id]) == 0 {
-		delete(a.executors, f.id)
+	r.free.Add(x.resources)
+	delete(r.executors[f.id], executorID)
+	if len(r.executors[f.id]) == 0 {
+		delete(r.executors, f.id)
 	}
 }
 
 // executorExited is what an agent reports of an executor.
-func (m *Master) executorExited(a *Agent, frameworkID, executorID string, status int) {
-	f, ok := m.frameworks[frameworkID]
+func (r *agentRecord) executorExited(frameworkID, executorID string, status int) {
+	f, ok := r.agent.cluster.frameworks[frameworkID]
 	if !ok {
 		return
 	}
-	m.recoverExecutor(a, f, executorID)
-	m.send(f, failureEvent(a.id, executorID, int32(status)))
+	r.recoverExecutor(f, executorID)
+	f.send(events.Failure(r.id, executorID, int32(status)))
 }
 
 // Disconnect cuts the agent off from the master: its offers are rescinded at once,
 // and after the master's AgentTimeout it is unreachable. Its containers run on.
 func (a *Agent) Disconnect() {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
-	a.master.disconnect(a)
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
+	a.record.disconnect()
 }
 
-func (m *Master) disconnect(a *Agent) {
-	a.link.down, a.link.held = true, nil // what was held went with the connection
-	if a.state != agentActive {
+func (r *agentRecord) disconnect() {
+	r.agent.link.down, r.agent.link.held = true, nil // what was held went with the connection
+	if r.state != agentActive {
 		return
 	}
-	a.state = agentDisconnected
-	for _, o := range valuesByKey(a.offers) {
-		m.rescind(o)
+	r.state = agentDisconnected
+	for _, o := range valuesByKey(r.offers) {
+		o.rescind()
 	}
-	m.rescindInverse(a)
-	for _, f := range m.sortedFrameworks() {
+	r.rescindInverseOffers()
+	for _, f := range r.agent.cluster.sortedFrameworks() {
 		if !f.info.GetCheckpoint() {
-			m.loseTasks(a, f)
+			r.loseTasks(f)
 		}
 	}
-	a.lost = m.after(m.options.AgentTimeout, func() { m.markUnreachable(a) })
+	r.unreachableTimer = r.agent.cluster.after(r.agent.cluster.options.AgentTimeout, func() { r.markUnreachable() })
 }
 
 // loseTasks of a framework without checkpoint on an agent whose connection broke.
-func (m *Master) loseTasks(a *Agent, f *framework) {
-	for _, t := range a.sortedTasks() {
+func (r *agentRecord) loseTasks(f *framework) {
+	for _, t := range r.sortedTasks() {
 		if t.framework == f {
 			t.state = mesos.TASK_LOST
-			m.tell(f, t.notice(mesos.TASK_LOST, mesos.REASON_AGENT_DISCONNECTED,
-				fmt.Sprintf("Agent %s disconnected", a.options.Hostname)))
-			m.removeTask(t)
+			f.sendNotice(t.notice(mesos.TASK_LOST, mesos.REASON_AGENT_DISCONNECTED,
+				fmt.Sprintf("Agent %s disconnected", r.agent.options.Hostname)))
+			t.remove()
 		}
 	}
-	m.recoverExecutors(a, f)
+	r.recoverExecutors(f)
 }
 
 // MarkUnreachable is Disconnect with the AgentTimeout already over.
 func (a *Agent) MarkUnreachable() {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
-	a.master.disconnect(a)
-	a.master.markUnreachable(a)
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
+	a.record.disconnect()
+	a.record.markUnreachable()
 }
 
-func (m *Master) markUnreachable(a *Agent) {
-	if a.state != agentDisconnected {
+func (r *agentRecord) markUnreachable() {
+	if r.state != agentDisconnected {
 		return
 	}
-	m.dropAgent(a)
-	a.state = agentUnreachable
-	a.unreachableSince = &mesos.TimeInfo{Nanoseconds: m.options.Now().UnixNano()}
-	for _, t := range sortedTasks(a.tasks) {
+	r.stopAllocation()
+	r.state = agentUnreachable
+	r.unreachableSince = &mesos.TimeInfo{Nanoseconds: r.agent.cluster.options.Now().UnixNano()}
+	for _, t := range sortedTasks(r.tasks) {
 		t.state = mesos.TASK_UNREACHABLE
 		n := t.notice(mesos.TASK_UNREACHABLE, mesos.REASON_AGENT_REMOVED, "health check timed out")
-		n.unreachable = a.unreachableSince
-		status := m.tell(t.framework, n)
+		n.unreachable = r.unreachableSince
+		status := t.framework.sendNotice(n)
 		status.ExecutorID = nil
 		t.statuses = append(t.statuses, status)
-		m.release(t)
+		t.release()
 		delete(t.framework.tasks, t.info.TaskID.Value)
-		delete(a.tasks, t)
+		delete(r.tasks, t)
 		t.framework.unreachable[t.info.TaskID.Value] = t
 	}
-	m.tellFailure(a)
+	r.sendFailure()
 }
 
 // Reconnect ends a Disconnect, unless the agent is down: the agent registers again,
 // with its tasks. After Leave it is registered without any, and keeps its ID; was it
 // marked gone, it is shut down with its executors.
 func (a *Agent) Reconnect() {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
-	if a.life == lifeRunning {
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
+	if a.processState == processRunning {
 		a.link.down = false
-		a.master.comeBack(a)
+		a.record.registerAgain()
 	}
 }
 
-// comeBack takes an agent back on, as whatever the master has it.
-func (m *Master) comeBack(a *Agent) {
-	a.reregistered = m.options.Now()
-	switch a.state {
+// registerAgain takes an agent back on, as whatever the master has it.
+func (r *agentRecord) registerAgain() {
+	r.reregistered = r.agent.cluster.options.Now()
+	switch r.state {
 	case agentDisconnected:
-		m.reregister(a)
+		r.reregister()
 	case agentUnreachable:
-		m.returned(a)
+		r.returnFromUnreachable()
 	default:
-		m.admitAgent(a)
+		r.admit()
 	}
 }
 
 // reregister takes an agent back that was not yet judged. Agent and master tell each
 // other what the other one missed.
-func (m *Master) reregister(a *Agent) {
-	a.lost.Stop()
-	a.state = agentActive
-	for _, t := range a.sortedTasks() {
+func (r *agentRecord) reregister() {
+	r.unreachableTimer.Stop()
+	r.state = agentActive
+	for _, t := range r.sortedTasks() {
 		f, id := t.framework, t.info.TaskID.Value
-		here, known := a.task(f.id, id)
+		here, known := r.agent.task(f.id, id)
 		switch {
 		case !known:
-			a.deliver(func() { a.disown(f.info, id) })
-		case t.killed && !terminal(here.state):
-			a.deliver(func() { a.kill(f.id, id, nil) })
+			r.agent.deliver(func() { r.agent.dropUnknownTask(f.info, id) })
+		case t.killed && !taskstatus.IsTerminal(here.state):
+			r.agent.deliver(func() { r.agent.kill(f.id, id, nil) })
 		}
 	}
-	for _, f := range m.sortedFrameworks() {
-		for _, id := range a.executorIDs(f.id) {
-			if !a.hasExecutor(f.id, id.Value) {
-				m.recoverExecutor(a, f, id.Value)
+	for _, f := range r.agent.cluster.sortedFrameworks() {
+		for _, id := range r.executorIDs(f.id) {
+			if !r.agent.hasExecutor(f.id, id.Value) {
+				r.recoverExecutor(f, id.Value)
 			}
 		}
 	}
-	for _, f := range a.sortedFrameworks() {
-		if m.isCompleted(f.id) {
-			a.deliver(func() { a.shutdownFramework(f.id) })
+	for _, f := range r.agent.sortedFrameworks() {
+		if r.agent.cluster.isCompleted(f.id) {
+			r.agent.deliver(func() { r.agent.shutdownFramework(f.id) })
 			continue
 		}
-		a.resend(f.id)
-		a.resend(f.id) // really: once for registering, once for the master's news of the framework
+		r.agent.resend(f.id)
+		r.agent.resend(f.id) // really: once for registering, once for the master's news of the framework
 	}
-	m.resendOperations(a)
-	m.redrain(a)
+	r.resendOperations()
+	r.resumeDrain()
 }
 
 // sortedTasks that the master has on the agent.
-func (r *registration) sortedTasks() []*task {
+func (r *agentRecord) sortedTasks() []*task {
 	return slices.SortedFunc(maps.Keys(r.tasks), func(a, b *task) int {
 		return cmp.Or(strings.Compare(a.framework.id, b.framework.id), strings.Compare(a.info.TaskID.Value, b.info.TaskID.Value))
 	})
@@ -363,15 +367,15 @@ func (a *Agent) hasExecutor(frameworkID, id string) bool {
 }
 
 // markGone is an operator's word that the agent will not come back.
-func (m *Master) markGone(a *Agent) {
-	m.gone[a.id] = true
-	away := a.state == agentRecovered // told when it returns
-	a.administration = administration{}
-	m.dropAgent(a)
-	tasks := sortedTasks(a.tasks)
-	for _, f := range m.sortedFrameworks() {
+func (r *agentRecord) markGone() {
+	r.agent.cluster.goneAgents[r.id] = true
+	away := r.state == agentRecovered // told when it returns
+	r.operatorDecisions = operatorDecisions{}
+	r.stopAllocation()
+	tasks := sortedTasks(r.tasks)
+	for _, f := range r.agent.cluster.sortedFrameworks() {
 		for _, t := range valuesByKey(f.unreachable) {
-			if t.agent == a {
+			if t.agent == r.agent {
 				tasks = append(tasks, t)
 				delete(f.unreachable, t.info.TaskID.Value)
 			}
@@ -379,21 +383,21 @@ func (m *Master) markGone(a *Agent) {
 	}
 	for _, t := range tasks {
 		reason := mesos.REASON_AGENT_REMOVED
-		if t.framework.capable(mesos.FrameworkInfo_Capability_PARTITION_AWARE) {
+		if t.framework.hasCapability(mesos.FrameworkInfo_Capability_PARTITION_AWARE) {
 			reason = mesos.REASON_AGENT_REMOVED_BY_OPERATOR
 		}
 		t.state = mesos.TASK_GONE_BY_OPERATOR
-		m.tell(t.framework, t.notice(mesos.TASK_GONE_BY_OPERATOR, reason, "Agent has been marked gone"))
-		m.removeTask(t)
+		t.framework.sendNotice(t.notice(mesos.TASK_GONE_BY_OPERATOR, reason, "Agent has been marked gone"))
+		t.remove()
 	}
-	if a.state != agentUnreachable {
-		m.tellFailure(a)
+	if r.state != agentUnreachable {
+		r.sendFailure()
 	}
-	m.unlist(a)
-	a.state = agentRemoved
-	for _, f := range a.sortedFrameworks() {
+	r.removeFromLists()
+	r.state = agentRemoved
+	for _, f := range r.agent.sortedFrameworks() {
 		if !away {
-			a.deliver(func() { a.shutdownFramework(f.id) })
+			r.agent.deliver(func() { r.agent.shutdownFramework(f.id) })
 		}
 	}
 }

@@ -14,23 +14,23 @@ import (
 // registration.
 const registrationDelay = 10 * time.Millisecond
 
-// life is what the process of an agent is doing.
-type life int
+// processState is what the process of an agent is doing.
+type processState int
 
 const (
-	lifeRunning     life = iota
-	lifeDown             // killed
-	lifeRecovering       // its API is back, and it waits for its executors
-	lifeRegistering      // it can be reached, but has not registered yet
+	processRunning     processState = iota
+	processDown                     // killed
+	processRecovering               // its API is back, and it waits for its executors
+	processRegistering              // it can be reached, but has not registered yet
 )
 
-// process is the agent's own process, which can be killed and started again.
-type process struct {
-	life    life
-	lives   int              // how often it was started again; older timers mean nothing
-	back    chan struct{}    // closed when it is started again
-	missed  []func()         // ends of executors that it was not there to see
-	orphans []*executorState // of frameworks without checkpoint
+// agentProcess is the agent's own process, which can be killed and started again.
+type agentProcess struct {
+	processState processState
+	starts       int              // how often it was started again; older timers mean nothing
+	restarted    chan struct{}    // closed when it is started again
+	missedExits  []func()         // ends of executors that it was not there to see
+	forgotten    []*executorState // of frameworks without checkpoint
 }
 
 // Stop kills the agent's process, as SIGKILL does. Executors of frameworks with
@@ -39,24 +39,24 @@ type process struct {
 // master rescinds the agent's offers when the connection breaks, and judges it
 // unreachable if it stays away.
 func (a *Agent) Stop() {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
 	a.stop()
 }
 
 func (a *Agent) stop() {
-	if a.life == lifeDown || a.closed {
+	if a.processState == processDown || a.closed {
 		return
 	}
-	a.life = lifeDown
-	a.lives++
-	a.back = make(chan struct{})
+	a.processState = processDown
+	a.starts++
+	a.restarted = make(chan struct{})
 	a.link.paused, a.link.held = false, nil
-	a.master.disconnect(a)
+	a.record.disconnect()
 	for _, f := range a.sortedFrameworks() {
 		f.terminating = false
 		for _, x := range f.sortedExecutors() {
-			x.leftAlone()
+			x.agentStopped()
 		}
 		for _, t := range f.tasks {
 			t.stopRetry()
@@ -65,27 +65,27 @@ func (a *Agent) stop() {
 			delete(a.frameworks, f.id)
 		}
 	}
-	lives := a.lives
-	a.master.after(a.options.RecoveryTimeout, func() { a.givenUp(lives) })
+	lives := a.starts
+	a.cluster.after(a.options.RecoveryTimeout, func() { a.executorsGiveUp(lives) })
 }
 
 // Start ends a Stop: executors may subscribe at once, and when they have had the
 // ExecutorReregistrationTimeout to do so the agent registers with the master. Start
 // does not wait for that.
 func (a *Agent) Start() {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
 	a.start()
 }
 
 // Restart is Stop, and Start when down has passed, for which it does not wait.
 func (a *Agent) Restart(down time.Duration) {
-	a.master.mu.Lock()
-	defer a.master.mu.Unlock()
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
 	a.stop()
-	lives := a.lives
-	a.master.after(down, func() {
-		if a.lives == lives {
+	lives := a.starts
+	a.cluster.after(down, func() {
+		if a.starts == lives {
 			a.start()
 		}
 	})
@@ -94,7 +94,7 @@ func (a *Agent) Restart(down time.Duration) {
 // Reboot is a Restart of the whole machine, with which all executors end at once. The
 // agent keeps its ID, and says of their tasks that they have failed when it is back.
 func (a *Agent) Reboot(down time.Duration) {
-	a.master.mu.Lock()
+	a.cluster.mu.Lock()
 	a.stop()
 	for _, f := range a.sortedFrameworks() {
 		for _, x := range f.sortedExecutors() {
@@ -102,37 +102,37 @@ func (a *Agent) Reboot(down time.Duration) {
 			x.destroy()
 		}
 	}
-	for _, x := range a.orphans {
+	for _, x := range a.forgotten {
 		x.destroy()
 	}
-	a.master.mu.Unlock()
+	a.cluster.mu.Unlock()
 	a.Restart(down)
 }
 
-// superviseEvery is how often an agent that can't start is started again by whatever
+// supervisorInterval is how often an agent that can't start is started again by whatever
 // supervises it.
-const superviseEvery = time.Second
+const supervisorInterval = time.Second
 
 func (a *Agent) start() {
-	if a.life != lifeDown || a.closed {
+	if a.processState != processDown || a.closed {
 		return
 	}
 	if err := a.recoverCgroups(); err != nil {
-		a.master.log.Error(err, "Agent failed to recover", "agent", a.id)
-		lives := a.lives
-		a.master.after(superviseEvery, func() {
-			if a.lives == lives {
+		a.cluster.log.Error(err, "Agent failed to recover", "agent", a.record.id)
+		lives := a.starts
+		a.cluster.after(supervisorInterval, func() {
+			if a.starts == lives {
 				a.start()
 			}
 		})
 		return
 	}
-	a.life = lifeRecovering
-	for _, x := range a.orphans {
+	a.processState = processRecovering
+	for _, x := range a.forgotten {
 		x.destroy()
 	}
-	missed := a.missed
-	a.orphans, a.missed = nil, nil
+	missed := a.missedExits
+	a.forgotten, a.missedExits = nil, nil
 	for _, ended := range missed {
 		ended()
 	}
@@ -143,12 +143,12 @@ func (a *Agent) start() {
 			}
 		}
 	}
-	close(a.back)
-	timeout, lives := a.options.ExecutorReregistrationTimeout, a.lives
+	close(a.restarted)
+	timeout, lives := a.options.ExecutorReregistrationTimeout, a.starts
 	if len(a.frameworks) == 0 {
 		timeout = 0
 	}
-	a.master.after(timeout, func() { a.recovered(lives) })
+	a.cluster.after(timeout, func() { a.recovered(lives) })
 }
 
 // recoverCgroups has the launcher look for containers, where it does.
@@ -169,7 +169,7 @@ func (a *Agent) recoverCgroups() error {
 // recovered is the end of the time that executors have to subscribe again. The agent
 // waits for all of it, though all may be there.
 func (a *Agent) recovered(lives int) {
-	if a.lives != lives || a.life != lifeRecovering {
+	if a.starts != lives || a.processState != processRecovering {
 		return
 	}
 	for _, f := range a.sortedFrameworks() {
@@ -184,39 +184,39 @@ func (a *Agent) recovered(lives int) {
 	if a.drainConfig != nil {
 		a.drain(*a.drainConfig)
 	}
-	a.life = lifeRegistering
+	a.processState = processRegistering
 	a.link.down = false
-	a.master.after(registrationDelay, func() {
-		if a.lives == lives && a.life == lifeRegistering {
-			a.life = lifeRunning
-			a.master.comeBack(a)
+	a.cluster.after(registrationDelay, func() {
+		if a.starts == lives && a.processState == processRegistering {
+			a.processState = processRunning
+			a.record.registerAgain()
 		}
 	})
 }
 
-// givenUp is the end of the patience of executors that this package plays. Those
+// executorsGiveUp is the end of the patience of executors that this package plays. Those
 // that are processes have their own.
-func (a *Agent) givenUp(lives int) {
-	if a.lives != lives || a.life != lifeDown {
+func (a *Agent) executorsGiveUp(lives int) {
+	if a.starts != lives || a.processState != processDown {
 		return
 	}
 	for _, f := range a.sortedFrameworks() {
 		for _, x := range f.sortedExecutors() {
-			x.abandoned = true
+			x.gaveUp = true
 			if x.isCommand() {
 				x.failed = true
 				x.destroy()
 			}
 		}
 	}
-	close(a.back)
-	a.back = make(chan struct{})
+	close(a.restarted)
+	a.restarted = make(chan struct{})
 }
 
-// leftAlone is the end of the agent's process, as its executor feels it. What the
+// agentStopped is the end of the agent's process, as its executor feels it. What the
 // executor was not yet given is forgotten; so is an executor that was still being
 // started, or whose framework has no checkpoint.
-func (x *executorState) leftAlone() {
+func (x *executorState) agentStopped() {
 	x.timer.Stop()
 	if x.stream != nil {
 		x.stream.Abort()
@@ -231,12 +231,12 @@ func (x *executorState) leftAlone() {
 	x.queued = nil
 	checkpoint := x.framework.info.GetCheckpoint()
 	if x.process == nil || !checkpoint {
-		x.orphan = true
+		x.forgotten = true
 		delete(x.framework.executors, x.id())
 		for _, t := range x.tasks {
 			delete(x.framework.tasks, t.id())
 		}
-		x.agent.orphans = append(x.agent.orphans, x)
+		x.agent.forgotten = append(x.agent.forgotten, x)
 		if x.isCommand() && !checkpoint {
 			x.destroy() // its executor ends itself
 		}

@@ -7,10 +7,11 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/allocator"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/callcheck"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/events"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
-	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/offerconstraints"
 )
 
@@ -23,7 +24,7 @@ func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principa
 	if !m.knowsConstraints() {
 		call.Constraints = offerconstraints.Message{}
 	}
-	if err := validateCall(&call.Call, principal); err != nil {
+	if err := callcheck.Scheduler(&call.Call, principal); err != nil {
 		httpapi.Refuse(w, http.StatusBadRequest, "Failed to validate scheduler::Call: %v", err)
 		return
 	}
@@ -43,7 +44,7 @@ func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, principa
 	if m.options.Observe != nil {
 		m.options.Observe(&call.Call)
 	}
-	if m.loses(call) {
+	if m.losesCall(call) {
 		httpapi.WriteAccepted(w)
 		return
 	}
@@ -70,89 +71,13 @@ func (m *Master) serveSubscribe(w http.ResponseWriter, r *http.Request, call *of
 	s := eventstream.New()
 	f, err := m.subscribe(call, principal, s)
 	if err != nil {
-		s.Send(errorEvent(err.Error()))
+		s.Send(events.Error(err.Error()))
 		s.End()
 	} else {
-		defer m.disconnected(f, s)
+		defer f.disconnected(s)
 	}
 	httpapi.StartStream(w, mediaType, s.ID)
 	m.serveStream(r.Context(), w, mediaType, s)
-}
-
-// validateCall is what Mesos checks before it looks for the framework.
-func validateCall(call *schedulerpb.Call, principal string) error {
-	if call.Type == schedulerpb.Call_UNKNOWN {
-		return mesoserror.Errorf("Expecting 'type' to be present")
-	}
-	if call.Type == schedulerpb.Call_SUBSCRIBE {
-		return validateSubscribe(call, principal)
-	}
-	if call.FrameworkID == nil {
-		return mesoserror.Errorf("Expecting 'framework_id' to be present")
-	}
-	field, missing := missingField(call)
-	if missing {
-		return mesoserror.Errorf("Expecting '%s' to be present", field)
-	}
-	if call.Type == schedulerpb.Call_UPDATE_FRAMEWORK &&
-		call.UpdateFramework.FrameworkInfo.GetID().GetValue() != call.FrameworkID.Value {
-		return mesoserror.Errorf("'framework_id' differs from 'update_framework.framework_info.id'")
-	}
-	if call.Type == schedulerpb.Call_ACKNOWLEDGE && len(call.Acknowledge.UUID) != len(naming.UUID{}) {
-		return mesoserror.Errorf("Not a valid UUID")
-	}
-	return nil
-}
-
-func validateSubscribe(call *schedulerpb.Call, principal string) error {
-	if call.Subscribe == nil || call.Subscribe.FrameworkInfo == nil {
-		return mesoserror.Errorf("Expecting 'subscribe' to be present")
-	}
-	info := call.Subscribe.FrameworkInfo
-	if info.GetID().GetValue() != call.GetFrameworkID().GetValue() {
-		return mesoserror.Errorf("'framework_id' differs from 'subscribe.framework_info.id'")
-	}
-	if info.Principal != nil && principal != "" && *info.Principal != principal {
-		return wrongPrincipal(principal, *info.Principal)
-	}
-	return nil
-}
-
-func wrongPrincipal(authenticated, set string) error {
-	return mesoserror.Errorf("Authenticated principal '%s' does not match principal '%s' set in `FrameworkInfo`", authenticated, set)
-}
-
-// missingField looks for the field that belongs to the call's type.
-func missingField(call *schedulerpb.Call) (name string, missing bool) {
-	switch call.Type {
-	case schedulerpb.Call_ACCEPT:
-		return "accept", call.Accept == nil
-	case schedulerpb.Call_DECLINE:
-		return "decline", call.Decline == nil
-	case schedulerpb.Call_ACCEPT_INVERSE_OFFERS:
-		return "accept_inverse_offers", call.AcceptInverseOffers == nil
-	case schedulerpb.Call_DECLINE_INVERSE_OFFERS:
-		return "decline_inverse_offers", call.DeclineInverseOffers == nil
-	case schedulerpb.Call_KILL:
-		return "kill", call.Kill == nil
-	case schedulerpb.Call_SHUTDOWN:
-		return "shutdown", call.Shutdown == nil
-	case schedulerpb.Call_ACKNOWLEDGE:
-		return "acknowledge", call.Acknowledge == nil
-	case schedulerpb.Call_ACKNOWLEDGE_OPERATION_STATUS:
-		return "acknowledge_operation_status", call.AcknowledgeOperationStatus == nil
-	case schedulerpb.Call_RECONCILE:
-		return "reconcile", call.Reconcile == nil
-	case schedulerpb.Call_RECONCILE_OPERATIONS:
-		return "reconcile_operations", call.ReconcileOperations == nil
-	case schedulerpb.Call_MESSAGE:
-		return "message", call.Message == nil
-	case schedulerpb.Call_REQUEST:
-		return "request", call.Request == nil
-	case schedulerpb.Call_UPDATE_FRAMEWORK:
-		return "update_framework", call.UpdateFramework == nil
-	}
-	return "", false
 }
 
 // admit says whether the framework may make the call on that stream, and counts it.
@@ -164,7 +89,7 @@ func (m *Master) admit(call *schedulerpb.Call, streamID, principal string) (stat
 	case !ok:
 		return http.StatusBadRequest, mesoserror.Errorf("Framework cannot be found")
 	case principal != "" && principal != f.info.GetPrincipal():
-		return http.StatusBadRequest, wrongPrincipal(principal, f.info.GetPrincipal())
+		return http.StatusBadRequest, callcheck.WrongPrincipal(principal, f.info.GetPrincipal())
 	case f.stream == nil:
 		return http.StatusForbidden, mesoserror.Errorf("Framework is not subscribed")
 	case streamID == "":
@@ -188,47 +113,47 @@ func (m *Master) execute(call *offerconstraints.Call) error {
 	}
 	switch call.Type {
 	case schedulerpb.Call_UPDATE_FRAMEWORK:
-		return m.updateFramework(f, call)
+		return f.updateInfo(call)
 	case schedulerpb.Call_TEARDOWN:
-		m.removeFramework(f)
+		f.remove()
 	case schedulerpb.Call_KILL:
-		m.kill(f, call.Kill)
+		f.kill(call.Kill)
 	case schedulerpb.Call_SHUTDOWN:
-		m.shutdown(f, call.Shutdown)
+		f.shutdown(call.Shutdown)
 	case schedulerpb.Call_ACKNOWLEDGE:
-		m.acknowledge(f, call.Acknowledge)
+		f.acknowledge(call.Acknowledge)
 	case schedulerpb.Call_RECONCILE:
-		m.reconcile(f, call.Reconcile.Tasks)
+		f.reconcileTasks(call.Reconcile.Tasks)
 	case schedulerpb.Call_MESSAGE:
-		m.message(f, call.Message)
+		f.message(call.Message)
 	case schedulerpb.Call_ACKNOWLEDGE_OPERATION_STATUS:
-		m.acknowledgeOperation(f, call.AcknowledgeOperationStatus)
+		f.acknowledgeOperation(call.AcknowledgeOperationStatus)
 	case schedulerpb.Call_RECONCILE_OPERATIONS:
-		m.reconcileOperations(f, call.ReconcileOperations.Operations)
+		f.reconcileOperations(call.ReconcileOperations.Operations)
 	default:
-		m.answerOffers(f, &call.Call)
+		f.answerOffers(&call.Call)
 	}
 	return nil
 }
 
 // answerOffers executes the calls about offers. Others are taken, and nothing comes of
 // them.
-func (m *Master) answerOffers(f *framework, call *schedulerpb.Call) {
+func (f *framework) answerOffers(call *schedulerpb.Call) {
 	switch call.Type {
 	case schedulerpb.Call_ACCEPT:
-		m.accept(f, call.Accept)
+		f.accept(call.Accept)
 	case schedulerpb.Call_DECLINE:
-		m.decline(f, call.Decline)
+		f.decline(call.Decline)
 	case schedulerpb.Call_ACCEPT_INVERSE_OFFERS:
 		c := call.AcceptInverseOffers
-		m.answerInverse(c.InverseOfferIDs, c.Filters, allocator.InverseOfferStatus_ACCEPT)
+		f.cluster.answerInverseOffers(c.InverseOfferIDs, c.Filters, allocator.InverseOfferStatus_ACCEPT)
 	case schedulerpb.Call_DECLINE_INVERSE_OFFERS:
 		c := call.DeclineInverseOffers
-		m.answerInverse(c.InverseOfferIDs, c.Filters, allocator.InverseOfferStatus_DECLINE)
+		f.cluster.answerInverseOffers(c.InverseOfferIDs, c.Filters, allocator.InverseOfferStatus_DECLINE)
 	case schedulerpb.Call_REVIVE:
-		m.revive(f, call.GetRevive().GetRoles())
+		f.revive(call.GetRevive().GetRoles())
 	case schedulerpb.Call_SUPPRESS:
-		m.suppress(f, call.GetSuppress().GetRoles())
+		f.suppress(call.GetSuppress().GetRoles())
 	}
 }
 

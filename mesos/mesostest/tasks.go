@@ -6,7 +6,9 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/events"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/taskstatus"
 )
 
 // task is what the master knows of a task that has not ended, or whose end has
@@ -27,33 +29,33 @@ type task struct {
 	containerStatus *mesos.ContainerStatus
 }
 
-func (m *Master) addTask(f *framework, a *Agent, info mesos.TaskInfo, role string, q resource.Quantities) {
+func (f *framework) addTask(a *Agent, info mesos.TaskInfo, role string, q resource.Quantities) {
 	info.Data = nil
 	t := &task{info: info, framework: f, agent: a, role: role, resources: q, state: mesos.TASK_STAGING, updateState: mesos.TASK_STAGING}
 	f.tasks[info.TaskID.Value] = t
-	a.tasks[t] = struct{}{}
+	a.record.tasks[t] = struct{}{}
 }
 
 // release frees the resources of a task, once.
-func (m *Master) release(t *task) {
+func (t *task) release() {
 	if t.released {
 		return
 	}
 	t.released = true
 	t.framework.deallocate(t.role, t.resources)
-	t.agent.free.Add(t.resources)
+	t.agent.record.free.Add(t.resources)
 }
 
-// removeTask forgets a task, but for the operators to see that there was one.
-func (m *Master) removeTask(t *task) {
-	m.release(t)
+// remove forgets a task, but for the operators to see that there was one.
+func (t *task) remove() {
+	t.release()
 	delete(t.framework.tasks, t.info.TaskID.Value)
-	delete(t.agent.tasks, t)
+	delete(t.agent.record.tasks, t)
 	f := t.framework
 	if f.finished = append(f.finished, t); len(f.finished) > maxFinished {
 		f.finished = f.finished[1:]
 	}
-	m.checkDrained(t.agent)
+	t.agent.record.checkDrained()
 }
 
 func (t *task) executorID() *mesos.ExecutorID {
@@ -79,7 +81,7 @@ type notice struct {
 func (t *task) notice(state mesos.TaskState, reason mesos.TaskStatus_Reason, message string) notice {
 	return notice{
 		taskID:     t.info.TaskID.Value,
-		agentID:    &mesos.AgentID{Value: t.agent.id},
+		agentID:    &mesos.AgentID{Value: t.agent.record.id},
 		state:      state,
 		reason:     reason,
 		message:    message,
@@ -87,44 +89,36 @@ func (t *task) notice(state mesos.TaskState, reason mesos.TaskStatus_Reason, mes
 	}
 }
 
-// tell sends a notice. Frameworks that are not PARTITION_AWARE know no other loss
+// sendNotice sends a notice. Frameworks that are not PARTITION_AWARE know no other loss
 // than TASK_LOST.
-func (m *Master) tell(f *framework, n notice) mesos.TaskStatus {
-	if !f.capable(mesos.FrameworkInfo_Capability_PARTITION_AWARE) {
-		n.state = beforePartitionAware(n.state)
+func (f *framework) sendNotice(n notice) mesos.TaskStatus {
+	if !f.hasCapability(mesos.FrameworkInfo_Capability_PARTITION_AWARE) {
+		n.state = taskstatus.BeforePartitionAware(n.state)
 	}
-	status := statusOf(n.taskID, n.state, mesos.SOURCE_MASTER, &n.reason, n.message)
+	status := taskstatus.New(n.taskID, n.state, mesos.SOURCE_MASTER, &n.reason, n.message)
 	status.AgentID = n.agentID
 	status.ExecutorID = n.executorID
 	status.ContainerStatus = n.containerStatus
 	status.UnreachableTime = n.unreachable
-	status.Timestamp = m.now()
-	m.send(f, updateEvent(status))
+	status.Timestamp = f.cluster.now()
+	f.send(events.Update(status))
 	return status
 }
 
-func beforePartitionAware(state mesos.TaskState) mesos.TaskState {
-	switch state {
-	case mesos.TASK_DROPPED, mesos.TASK_GONE, mesos.TASK_GONE_BY_OPERATOR, mesos.TASK_UNKNOWN, mesos.TASK_UNREACHABLE:
-		return mesos.TASK_LOST
-	}
-	return state
-}
-
-// updated takes a status update from an agent, which knows of the task's latest
+// onTaskUpdate takes a status update from an agent, which knows of the task's latest
 // state, though it hands on one update at a time.
-func (m *Master) updated(frameworkID string, status mesos.TaskStatus, latest mesos.TaskState) {
-	f, ok := m.frameworks[frameworkID]
+func (c *cluster) onTaskUpdate(frameworkID string, status mesos.TaskStatus, latest mesos.TaskState) {
+	f, ok := c.frameworks[frameworkID]
 	if !ok {
 		return // the agent is told in its own time
 	}
 	if t, ok := f.tasks[status.TaskID.Value]; ok {
 		t.record(status)
-		if terminal(latest) {
-			m.release(t)
+		if taskstatus.IsTerminal(latest) {
+			t.release()
 		}
 	}
-	m.send(f, updateEvent(status))
+	f.send(events.Update(status))
 }
 
 func (t *task) record(status mesos.TaskStatus) {
@@ -142,33 +136,33 @@ func (t *task) record(status mesos.TaskStatus) {
 
 // acknowledge hands an acknowledgement on. Once its end is acknowledged the task
 // is unknown to the master.
-func (m *Master) acknowledge(f *framework, call *schedulerpb.Call_Acknowledge) {
-	a, ok := m.agentsByID[call.AgentID.Value]
-	if !ok || a.state != agentActive {
+func (f *framework) acknowledge(call *schedulerpb.Call_Acknowledge) {
+	a, ok := f.cluster.agentsByID[call.AgentID.Value]
+	if !ok || a.record.state != agentActive {
 		return // the agent will send the update again
 	}
 	taskID := call.TaskID.Value
-	if t, ok := f.tasks[taskID]; ok && terminal(t.state) && bytes.Equal(t.uuid, call.UUID) {
-		m.removeTask(t)
+	if t, ok := f.tasks[taskID]; ok && taskstatus.IsTerminal(t.state) && bytes.Equal(t.uuid, call.UUID) {
+		t.remove()
 	}
 	a.deliver(func() { a.acknowledged(f.id, taskID, call.UUID) })
 }
 
-// reconcile answers with the state of the tasks, of all if none is named.
-func (m *Master) reconcile(f *framework, tasks []schedulerpb.Call_Reconcile_Task) {
+// reconcileTasks answers with the state of the tasks, of all if none is named.
+func (f *framework) reconcileTasks(tasks []schedulerpb.Call_Reconcile_Task) {
 	for _, t := range tasks {
-		m.reconcileOne(f, t.TaskID.Value, t.AgentID)
+		f.reconcileTask(t.TaskID.Value, t.AgentID)
 	}
 	if len(tasks) == 0 {
 		for _, t := range valuesByKey(f.tasks) {
-			m.tellLatest(t)
+			t.sendLatestState()
 		}
 	}
 }
 
-func (m *Master) reconcileOne(f *framework, taskID string, agentID *mesos.AgentID) {
+func (f *framework) reconcileTask(taskID string, agentID *mesos.AgentID) {
 	if t, ok := f.tasks[taskID]; ok {
-		m.tellLatest(t)
+		t.sendLatestState()
 		return
 	}
 	n := notice{
@@ -178,64 +172,64 @@ func (m *Master) reconcileOne(f *framework, taskID string, agentID *mesos.AgentI
 		reason:  mesos.REASON_RECONCILIATION,
 		message: "Reconciliation: Task is unknown",
 	}
-	if agentID == nil && len(m.recovered) > 0 {
+	if agentID == nil && len(f.cluster.recovered) > 0 {
 		return // one of them may have the task
 	}
 	if agentID != nil {
-		a, known := m.agentsByID[agentID.Value]
+		a, known := f.cluster.agentsByID[agentID.Value]
 		switch {
-		case known && a.state == agentRecovered:
+		case known && a.record.state == agentRecovered:
 			return // it may have the task
-		case known && a.state == agentUnreachable:
-			n.state, n.message, n.unreachable = mesos.TASK_UNREACHABLE, "Reconciliation: Task is unreachable", a.unreachableSince
+		case known && a.record.state == agentUnreachable:
+			n.state, n.message, n.unreachable = mesos.TASK_UNREACHABLE, "Reconciliation: Task is unreachable", a.record.unreachableSince
 		case known:
 			n.state, n.message = mesos.TASK_GONE, "Reconciliation: Task is unknown to the agent"
-		case m.gone[agentID.Value]:
+		case f.cluster.goneAgents[agentID.Value]:
 			n.state, n.message = mesos.TASK_GONE_BY_OPERATOR, "Reconciliation: Task is gone"
 		}
 	}
-	m.tell(f, n)
+	f.sendNotice(n)
 }
 
-func (m *Master) tellLatest(t *task) {
+func (t *task) sendLatestState() {
 	n := t.notice(t.state, mesos.REASON_RECONCILIATION, "Reconciliation: Latest task state")
 	n.containerStatus = t.containerStatus
-	m.tell(t.framework, n)
+	t.framework.sendNotice(n)
 }
 
 // kill hands a KILL on, or answers it like a reconciliation if the task is unknown.
 // If the agent is away it gets it when it registers again, without the policy.
-func (m *Master) kill(f *framework, call *schedulerpb.Call_Kill) {
+func (f *framework) kill(call *schedulerpb.Call_Kill) {
 	t, ok := f.tasks[call.TaskID.Value]
 	if !ok {
-		m.reconcileOne(f, call.TaskID.Value, call.AgentID)
+		f.reconcileTask(call.TaskID.Value, call.AgentID)
 		return
 	}
-	if call.AgentID != nil && call.AgentID.Value != t.agent.id {
+	if call.AgentID != nil && call.AgentID.Value != t.agent.record.id {
 		return // that is all: no answer tells of it
 	}
 	taskID, policy := call.TaskID.Value, call.KillPolicy
 	t.killed = true
-	if t.agent.state == agentActive {
+	if t.agent.record.state == agentActive {
 		t.agent.deliver(func() { t.agent.kill(f.id, taskID, policy) })
 	}
 }
 
-func (m *Master) shutdown(f *framework, call *schedulerpb.Call_Shutdown) {
-	if a, ok := m.agentsByID[call.AgentID.Value]; ok {
+func (f *framework) shutdown(call *schedulerpb.Call_Shutdown) {
+	if a, ok := f.cluster.agentsByID[call.AgentID.Value]; ok {
 		a.deliver(func() { a.shutdownExecutor(f.id, call.ExecutorID.Value) })
 	}
 }
 
 // message hands data on to an executor. If it is not there, that is all.
-func (m *Master) message(f *framework, call *schedulerpb.Call_Message) {
-	if a, ok := m.agentsByID[call.AgentID.Value]; ok {
+func (f *framework) message(call *schedulerpb.Call_Message) {
+	if a, ok := f.cluster.agentsByID[call.AgentID.Value]; ok {
 		a.deliver(func() { a.messageTo(f.id, call.ExecutorID.Value, call.Data) })
 	}
 }
 
 // resendUpdates makes agents send again what the framework has not acknowledged.
-func (m *Master) resendUpdates(f *framework) {
+func (f *framework) resendUpdates() {
 	told := map[*Agent]bool{}
 	for _, t := range valuesByKey(f.tasks) {
 		if !told[t.agent] {

@@ -7,7 +7,9 @@ import (
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/frameworkinfo"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/taskstatus"
 )
 
 // maxRetryInterval is where the doubling of the interval ends.
@@ -15,48 +17,48 @@ const maxRetryInterval = 10 * time.Minute
 
 // update queues a status update of a task for the scheduler. It is sent when all
 // before it are acknowledged, and again until it is itself.
-func (a *Agent) update(t *agentTask, status mesos.TaskStatus) {
+func (t *agentTask) update(status mesos.TaskStatus) {
 	f := t.executor.framework
-	if f.terminating || terminal(t.state) || t.received[string(status.UUID)] {
+	if f.terminating || taskstatus.IsTerminal(t.state) || t.received[string(status.UUID)] {
 		return
 	}
 	if t.received == nil {
 		t.received = map[string]bool{}
 	}
 	t.received[string(status.UUID)] = true
-	a.explainAsDraining(f, &status)
-	status.AgentID = &mesos.AgentID{Value: a.id}
+	f.setDrainReason(&status)
+	status.AgentID = &mesos.AgentID{Value: t.executor.agent.record.id}
 	if id := t.executor.id(); id != "" {
 		status.ExecutorID = &mesos.ExecutorID{Value: id}
 	}
 	if status.Timestamp == nil {
-		status.Timestamp = a.master.now()
+		status.Timestamp = t.executor.agent.cluster.now()
 	}
 	t.state = *status.State
-	if terminal(t.state) {
+	if taskstatus.IsTerminal(t.state) {
 		x := t.executor
 		x.tasks = slices.DeleteFunc(x.tasks, func(o *agentTask) bool { return o == t })
 	}
 	t.pending = append(t.pending, status)
 	if len(t.pending) == 1 {
-		t.interval = a.master.options.UpdateRetryInterval
-		a.forward(t)
+		t.interval = t.executor.agent.cluster.options.UpdateRetryInterval
+		t.forward()
 	}
 }
 
 // forward sends the first pending update, and again when the interval has passed. An
 // agent that is not registered holds it back: it sends all when it is.
-func (a *Agent) forward(t *agentTask) {
-	if a.life != lifeRunning {
+func (t *agentTask) forward() {
+	if t.executor.agent.processState != processRunning {
 		return
 	}
 	status, latest, frameworkID := t.pending[0], t.state, t.executor.framework.id
-	a.report(func() { a.master.updated(frameworkID, status, latest) })
+	t.executor.agent.report(func() { t.executor.agent.cluster.onTaskUpdate(frameworkID, status, latest) })
 	t.stopRetry()
-	t.retry = a.master.after(t.interval, func() {
-		if len(t.pending) > 0 && !a.closed {
+	t.retry = t.executor.agent.cluster.after(t.interval, func() {
+		if len(t.pending) > 0 && !t.executor.agent.closed {
 			t.interval = min(2*t.interval, maxRetryInterval)
-			a.forward(t)
+			t.forward()
 		}
 	})
 }
@@ -81,11 +83,11 @@ func (a *Agent) acknowledged(frameworkID, taskID string, uuid []byte) {
 	t.pending = t.pending[1:]
 	switch {
 	case len(t.pending) > 0:
-		t.interval = a.master.options.UpdateRetryInterval
-		a.forward(t)
-	case terminal(t.state):
+		t.interval = a.cluster.options.UpdateRetryInterval
+		t.forward()
+	case taskstatus.IsTerminal(t.state):
 		delete(f.tasks, taskID)
-		a.forget(f)
+		f.forget()
 	}
 }
 
@@ -97,29 +99,29 @@ func (a *Agent) resend(frameworkID string) {
 	}
 	for _, t := range valuesByKey(f.tasks) {
 		if len(t.pending) > 0 {
-			t.interval = a.master.options.UpdateRetryInterval
-			a.forward(t)
+			t.interval = a.cluster.options.UpdateRetryInterval
+			t.forward()
 		}
 	}
 }
 
-// endTask makes the agent's own last update of a task.
-func (a *Agent) endTask(t *agentTask, state mesos.TaskState, reason mesos.TaskStatus_Reason, message string) {
-	if !capable(&t.executor.framework.info, mesos.FrameworkInfo_Capability_PARTITION_AWARE) {
-		state = beforePartitionAware(state)
+// end makes the agent's own last update of a task.
+func (t *agentTask) end(state mesos.TaskState, reason mesos.TaskStatus_Reason, message string) {
+	if !frameworkinfo.HasCapability(&t.executor.framework.info, mesos.FrameworkInfo_Capability_PARTITION_AWARE) {
+		state = taskstatus.BeforePartitionAware(state)
 	}
-	status := statusOf(t.id(), state, mesos.SOURCE_AGENT, &reason, message)
+	status := taskstatus.New(t.id(), state, mesos.SOURCE_AGENT, &reason, message)
 	u := naming.NewUUID()
 	status.UUID = u[:]
-	a.update(t, status)
+	t.update(status)
 }
 
-// disown ends a task that the master says is here, and is not: its launch was lost,
+// dropUnknownTask ends a task that the master says is here, and is not: its launch was lost,
 // or the agent forgot it.
-func (a *Agent) disown(info mesos.FrameworkInfo, taskID string) {
+func (a *Agent) dropUnknownTask(info mesos.FrameworkInfo, taskID string) {
 	f := a.framework(info)
 	nobody := &executorState{agent: a, framework: f}
 	t := &agentTask{info: mesos.TaskInfo{TaskID: mesos.TaskID{Value: taskID}}, executor: nobody}
 	f.tasks[taskID] = t
-	a.endTask(t, mesos.TASK_DROPPED, mesos.REASON_RECONCILIATION, "Reconciliation: task unknown to the agent")
+	t.end(mesos.TASK_DROPPED, mesos.REASON_RECONCILIATION, "Reconciliation: task unknown to the agent")
 }

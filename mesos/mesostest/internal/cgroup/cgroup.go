@@ -1,11 +1,15 @@
+// Package cgroup makes, limits and destroys the cgroups of containers, as the isolators
+// cgroups/cpu and cgroups/mem of a Mesos agent do.
+//
+// It knows cgroup version 1 and 2. Outside of Linux it makes none.
 package cgroup
 
 import "time"
 
-// cgroupTimeout bounds the wait for the processes in a cgroup that is being destroyed.
+// destroyTimeout bounds the wait for the processes in a cgroup that is being destroyed.
 const destroyTimeout = 10 * time.Second
 
-// cgroupLimits of a container, in thousandths of cpus and megabytes, as Mesos counts
+// Limits of a container, in thousandths of cpus and megabytes, as Mesos counts
 // resources.
 type Limits struct {
 	MilliCPUs, MilliMB int64

@@ -27,7 +27,7 @@ const (
 	minMemory    = 32 << 20
 )
 
-// cgroup is a container's: one directory in each isolated hierarchy of cgroup v1,
+// Group is a container's: one directory in each isolated hierarchy of cgroup v1,
 // or one on v2. A nil cgroup is none.
 type Group struct {
 	paths   []string // to be removed, each with all below it
@@ -35,7 +35,7 @@ type Group struct {
 	unified bool
 }
 
-// makeCgroup makes <root>/<container ID>, and sets its limits. An empty root is no
+// Make makes <root>/<container ID>, and sets its limits. An empty root is no
 // cgroup.
 func Make(root, id string, limits Limits) (*Group, error) {
 	if root == "" {
@@ -120,7 +120,7 @@ func makeAll(path string) (err error) {
 	return err
 }
 
-// removeCgroupRoot removes the root from all hierarchies where it is empty; what is
+// RemoveRoot removes the root from all hierarchies where it is empty; what is
 // above it is others' to remove.
 func RemoveRoot(root string) {
 	mounts, err := mountPoints()
@@ -145,7 +145,7 @@ func writeControl(path, name string, value int64) error {
 	return os.WriteFile(filepath.Join(path, name), strconv.AppendInt(nil, value, 10), 0o644)
 }
 
-// files to which a process writes its PID to enter.
+// ProcsFiles lists the files to which a process writes its PID to enter the cgroup.
 func (g *Group) ProcsFiles() []string {
 	if g == nil {
 		return nil
@@ -153,7 +153,7 @@ func (g *Group) ProcsFiles() []string {
 	return g.procs
 }
 
-// destroy kills everything in the cgroup and below it, and removes it, within a bound.
+// Destroy kills everything in the cgroup and below it, and removes it, within a bound.
 func (g *Group) Destroy() error {
 	if g == nil {
 		return nil
@@ -172,7 +172,7 @@ func (g *Group) Destroy() error {
 	}
 }
 
-// oomed says that the cgroup's memory.events count an oom, in it or, unless they are mounted
+// HasOOM says that the cgroup's memory.events count an oom, in it or, unless they are mounted
 // with memory_localevents, below it. For that a Mesos agent on version 2 destroys a container.
 func (g *Group) HasOOM() bool {
 	if g == nil || !g.unified {
@@ -239,7 +239,7 @@ func (g *Group) remove() error {
 	return errors.Join(errs...)
 }
 
-// subtree lists a cgroup and all below it, parents first.
+// Tree lists a cgroup and all below it, parents first.
 func Tree(path string) []string {
 	var dirs []string
 	_ = filepath.WalkDir(path, func(dir string, d fs.DirEntry, err error) error {
@@ -251,7 +251,7 @@ func Tree(path string) []string {
 	return dirs
 }
 
-// cgroupMounts finds where each v1 controller, named hierarchy and, as "unified",
+// mountPoints finds where each v1 controller, named hierarchy and, as "unified",
 // v2 is mounted.
 func mountPoints() (map[string]string, error) {
 	raw, err := os.ReadFile("/proc/self/mounts")

@@ -13,7 +13,7 @@ import (
 // separator is the level between the cgroups of a container and of those nested in it.
 const separator = "mesos"
 
-// recoverCgroups does what a Mesos agent does when it starts where cgroup has version 2
+// Recover does what a Mesos agent does when it starts where cgroup has version 2
 // only: whatever is a cgroup below its root it takes for a container, and those that it
 // does not know it destroys. Where it looks for them is another matter: what is at
 // <id>/kubepods is nested in <id> to it, so it belongs at <id>/mesos/kubepods, and is made

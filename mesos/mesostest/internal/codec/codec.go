@@ -1,3 +1,9 @@
+// Package codec reads and writes the messages of Mesos' v1 HTTP APIs as a master does, in
+// JSON and in protobuf.
+//
+// JSON is Mesos' own dialect: encoding/json would be stricter in some places and laxer in
+// others, and its errors have other words. The package knows the messages only by the
+// tags of their fields.
 package codec
 
 import (
@@ -9,13 +15,13 @@ const (
 	MediaProtobuf = "application/x-protobuf"
 )
 
-// protobufMessage is what the generated messages of mesos-go are.
+// Message is what the generated messages of mesos-go are.
 type Message interface {
 	Marshal() ([]byte, error)
 	Unmarshal([]byte) error
 }
 
-// encode writes a message in the media type that the client accepts.
+// Encode writes a message in the media type that the client accepts.
 func Encode(mediaType string, message Message) ([]byte, error) {
 	if mediaType == MediaProtobuf {
 		return message.Marshal()
@@ -23,7 +29,7 @@ func Encode(mediaType string, message Message) ([]byte, error) {
 	return EncodeJSON(message)
 }
 
-// decode reads a message in the media type that the client sent; name is its
+// Decode reads a message in the media type that the client sent; name is its
 // name in Mesos' error texts.
 func Decode(mediaType string, data []byte, message Message, name string) error {
 	if mediaType == MediaJSON {

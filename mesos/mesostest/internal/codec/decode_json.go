@@ -14,7 +14,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
-// decodeJSON reads a message as Mesos reads JSON: field names as in the .proto
+// DecodeJSON reads a message as Mesos reads JSON: field names as in the .proto
 // files, unknown fields and unknown enum values left out, required fields looked
 // for, errors in Mesos' words. encoding/json would be stricter here and laxer there.
 func DecodeJSON(data []byte, message any, name string) error {
@@ -46,7 +46,7 @@ type objectReader interface {
 	DecodeObject(d *ObjectDecoder, object map[string]any)
 }
 
-// into reads the object into the message that target points to. The path names the
+// Into reads the object into the message that target points to. The path names the
 // object in errors; it is empty or ends with a point.
 func (d *ObjectDecoder) Into(object map[string]any, target any, path string) {
 	d.message(object, reflect.ValueOf(target).Elem(), path)

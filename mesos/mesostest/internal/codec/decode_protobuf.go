@@ -10,7 +10,7 @@ import (
 // errWire is of bytes that are not protobuf, or lack a required field.
 var errWire = errors.New("not a message")
 
-// eachField calls visit with each field of a message: its number, and its value, a
+// EachField calls visit with each field of a message: its number, and its value, a
 // length-delimited one as bytes. Fixed ones are passed over.
 func EachField(data []byte, visit func(number int, bytes []byte, value uint64) error) error {
 	for len(data) > 0 {
@@ -52,12 +52,12 @@ func EachField(data []byte, visit func(number int, bytes []byte, value uint64) e
 	return nil
 }
 
-// decodeInto reads the message that target points to, as decodeFields does.
+// DecodeFields reads the message that target points to, as decodeFields does.
 func DecodeFields(data []byte, target any) error {
 	return decodeMessage(data, reflect.ValueOf(target).Elem())
 }
 
-// decodeFields reads a message of this package's own, by the numbers in its fields'
+// decodeMessage reads a message of this package's own, by the numbers in its fields'
 // tags. It knows what those messages have: strings, messages, enums, lists and maps
 // of messages.
 func decodeMessage(data []byte, message reflect.Value) error {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// encodeJSON writes a message as Mesos writes JSON: what is not set is left out,
+// EncodeJSON writes a message as Mesos writes JSON: what is not set is left out,
 // doubles have a point, 64-bit integers are numbers. An empty list is written only
 // if it is not nil: the operator API has such.
 func EncodeJSON(message any) ([]byte, error) {

@@ -1,3 +1,7 @@
+// Package container runs containers as processes of this host: a sandbox, fetched files, a
+// cgroup, a network namespace, and a command.
+//
+// It knows nothing of frameworks, executors and tasks.
 package container
 
 import (
@@ -19,10 +23,10 @@ import (
 
 const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// processTimeout bounds the wait for the end of a process that was killed.
+// destroyTimeout bounds the wait for the end of a process that was killed.
 const destroyTimeout = 10 * time.Second
 
-// processLauncher starts containers as processes.
+// Launcher starts containers as processes.
 type Launcher struct {
 	// cgroupRoot is the name of the cgroup above the containers' own, below the root of
 	// each hierarchy. If it is empty, containers have no cgroup.
@@ -31,7 +35,7 @@ type Launcher struct {
 	Path string
 }
 
-// containerSpec is what to start, and where.
+// Spec is what to start, and where.
 type Spec struct {
 	ID      string
 	Command mesos.CommandInfo
@@ -41,13 +45,13 @@ type Spec struct {
 	NetNS   string   // the path of a network namespace; empty for that of this process
 }
 
-// enter puts the shell that runs it into cgroups, then becomes the command:
+// enterScript puts the shell that runs it into cgroups, then becomes the command:
 // sh -c enter sh N FILE... COMMAND..., where each file is a cgroup.procs.
 const enterScript = `n=$1; shift
 while [ "$n" -gt 0 ]; do echo $$ > "$1" || exit 125; shift; n=$((n-1)); done
 exec "$@"`
 
-// launch makes the sandbox, fetches into it, makes the cgroup, and starts the command. An
+// Launch makes the sandbox, fetches into it, makes the cgroup, and starts the command. An
 // error leaves nothing behind but the sandbox.
 func (l Launcher) Launch(ctx context.Context, c Spec) (*Process, error) {
 	if err := makeSandbox(c.Sandbox); err != nil {
@@ -127,7 +131,7 @@ func arguments(c mesos.CommandInfo) []string {
 	return args
 }
 
-// osProcess is a container that is a process and what it started.
+// Process is a container that is a process and what it started.
 type Process struct {
 	cmd    *exec.Cmd
 	group  *cgroup.Group // nil without
@@ -177,7 +181,7 @@ func (p *Process) Terminate() { p.signal(terminateGroup) }
 // limitEvery is how often is looked whether the container has reached its limit.
 const limitEvery = 250 * time.Millisecond
 
-// awaitMemoryLimit waits for the container to need more memory than it may have, and says so; or
+// AwaitMemoryLimit waits for the container to need more memory than it may have, and says so; or
 // for its end, and says nothing.
 func (p *Process) AwaitMemoryLimit() string {
 	tick := time.NewTicker(limitEvery)

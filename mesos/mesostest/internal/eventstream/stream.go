@@ -1,3 +1,7 @@
+// Package eventstream queues events for a subscriber, and writes them to its connection in
+// the RecordIO format.
+//
+// It knows nothing of what the events say.
 package eventstream
 
 import (
@@ -12,7 +16,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
-// stream is a queue of events for one subscriber, be it a connection or a Conn.
+// Stream is a queue of events for one subscriber, be it a connection or a Conn.
 // Sending never blocks: a slow reader grows the queue, as it grows a real
 // master's memory.
 type Stream struct {
@@ -29,7 +33,7 @@ func New() *Stream {
 	return &Stream{ID: naming.NewUUID().String(), Ready: make(chan struct{}, 1)}
 }
 
-// send queues an event. It is dropped when the stream has ended.
+// Send queues an event. It is dropped when the stream has ended.
 func (s *Stream) Send(event codec.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,7 +43,7 @@ func (s *Stream) Send(event codec.Message) {
 	}
 }
 
-// end closes the stream behind what is queued.
+// End closes the stream behind what is queued.
 func (s *Stream) End() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,7 +51,7 @@ func (s *Stream) End() {
 	s.wake()
 }
 
-// abort breaks the stream at once.
+// Abort breaks the stream at once.
 func (s *Stream) Abort() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +74,7 @@ func (s *Stream) take() (events []codec.Message, more bool) {
 	return events, !s.ended
 }
 
-// takeOne returns the first event queued, or nil.
+// TakeOne returns the first event queued, or nil.
 func (s *Stream) TakeOne() (event codec.Message, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +94,7 @@ func (s *Stream) isBroken() bool {
 	return s.broken
 }
 
-// recordWriter writes events to a connection as RecordIO, one record to a chunk.
+// Writer writes events to a connection as RecordIO, one record to a chunk.
 type Writer struct {
 	Response  http.ResponseWriter
 	MediaType string
@@ -129,7 +133,7 @@ func (rw Writer) record(event codec.Message) ([]byte, error) {
 	return append(record, body...), nil
 }
 
-// serve delivers the stream's events until it ends or the client goes, with a
+// Serve delivers the stream's events until it ends or the client goes, with a
 // heartbeat at every interval; an interval of 0 is none. Only a broken stream
 // ends without the end of its chunked body.
 func (s *Stream) Serve(ctx context.Context, out Writer, heartbeat func(), interval time.Duration) {

@@ -1,3 +1,5 @@
+// Package executortoken signs and verifies the JSON Web Tokens by which an agent
+// recognizes its executors.
 package executortoken
 
 import (
@@ -11,14 +13,14 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
-// claims are what the token of an executor says of it.
+// Claims are what the token of an executor says of it.
 type Claims struct {
 	Container string `json:"cid"`
 	Executor  string `json:"eid"`
 	Framework string `json:"fid"`
 }
 
-// sign makes the JSON Web Token of the claims.
+// Sign makes the JSON Web Token of the claims.
 func (c Claims) Sign(key []byte) string {
 	body, _ := json.Marshal(c) // of strings
 	unsigned := encodePart([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encodePart(body)
@@ -33,7 +35,7 @@ func signature(key []byte, text string) []byte {
 	return mac.Sum(nil)
 }
 
-// verify reads the claims of a token that the key has signed.
+// Verify reads the claims of a token that the key has signed.
 func Verify(key []byte, header string) (c Claims, err error) {
 	scheme, token, found := strings.Cut(header, " ")
 	switch {
@@ -60,7 +62,7 @@ func Verify(key []byte, header string) (c Claims, err error) {
 	return c, nil
 }
 
-// authorize returns an error unless the caller has the claims of the executor that it
+// Authorize returns an error unless the caller has the claims of the executor that it
 // speaks for.
 func (c Claims) Authorize(executor Claims) error {
 	lacks := func(article, name, value string, parts ...any) error {

@@ -1,3 +1,5 @@
+// Package fetcher fetches the URIs of a command into its sandbox, as the Mesos fetcher
+// does. Archives are not extracted.
 package fetcher
 
 import (
@@ -15,7 +17,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
-// fetchAll fetches the URIs of a command into its sandbox, one after the other, as
+// Fetch fetches the URIs of a command into its sandbox, one after the other, as
 // the Mesos fetcher does. Archives are not extracted.
 func Fetch(ctx context.Context, uris []mesos.CommandInfo_URI, sandbox string) error {
 	for _, uri := range uris {
@@ -54,7 +56,7 @@ func fetchOne(ctx context.Context, uri mesos.CommandInfo_URI, sandbox string) er
 	return err
 }
 
-// fetchTarget is output_file, or what follows the last '/' of the URI as it stands,
+// targetOf is output_file, or what follows the last '/' of the URI as it stands,
 // query and escapes included; always in the sandbox.
 func targetOf(uri mesos.CommandInfo_URI, sandbox string) (string, error) {
 	if strings.ContainsAny(uri.Value, "\\'\x00") {

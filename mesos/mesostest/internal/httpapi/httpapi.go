@@ -1,3 +1,5 @@
+// Package httpapi reads calls of Mesos' v1 HTTP APIs and writes their answers, with the
+// statuses, headers and texts of libprocess.
 package httpapi
 
 import (
@@ -17,20 +19,20 @@ const maxBody = 64 << 20
 
 var DiscardLog = log.New(io.Discard, "", 0)
 
-// refuse answers with an error, worded and typed as libprocess does.
+// Refuse answers with an error, worded and typed as libprocess does.
 func Refuse(w http.ResponseWriter, status int, format string, args ...any) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	fmt.Fprintf(w, format, args...)
 }
 
-// accepted answers 202, which promises nothing.
+// WriteAccepted answers 202, which promises nothing.
 func WriteAccepted(w http.ResponseWriter) {
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// readCall reads the call of a request. It has answered already if it says false.
+// ReadCall reads the call of a request. It has answered already if it says false.
 func ReadCall(w http.ResponseWriter, r *http.Request, call codec.Message) bool {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -63,7 +65,7 @@ func ReadCall(w http.ResponseWriter, r *http.Request, call codec.Message) bool {
 // gzipLeast is the length of the shortest answer that is compressed. Streams never are.
 const gzipLeast = 1024
 
-// writeBody writes an answer, compressed where the client takes that.
+// WriteBody writes an answer, compressed where the client takes that.
 func WriteBody(w http.ResponseWriter, r *http.Request, body []byte) {
 	if len(body) < gzipLeast || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		_, _ = w.Write(body)
@@ -75,7 +77,7 @@ func WriteBody(w http.ResponseWriter, r *http.Request, body []byte) {
 	_ = z.Close()
 }
 
-// negotiate chooses the media type of the answer. It has answered if it says false.
+// Negotiate chooses the media type of the answer. It has answered if it says false.
 func Negotiate(w http.ResponseWriter, r *http.Request) (mediaType string, ok bool) {
 	if mediaType = acceptedType(r); mediaType == "" {
 		Refuse(w, http.StatusNotAcceptable, "Expecting 'Accept' to allow '%s' or '%s'", codec.MediaProtobuf, codec.MediaJSON)
@@ -84,7 +86,7 @@ func Negotiate(w http.ResponseWriter, r *http.Request) (mediaType string, ok boo
 	return mediaType, true
 }
 
-// startStream answers 200 and makes the answer a stream of events.
+// StartStream answers 200 and makes the answer a stream of events.
 func StartStream(w http.ResponseWriter, mediaType, streamID string) {
 	w.Header().Set("Content-Type", mediaType)
 	if streamID != "" {

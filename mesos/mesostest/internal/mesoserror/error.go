@@ -1,8 +1,11 @@
+// Package mesoserror has the type of errors in the words of a real Mesos.
+//
+// Clients read them, so that they keep Mesos' capitals and full stops.
 package mesoserror
 
 import "fmt"
 
-// words are an error in the words of a real Mesos, for clients to read. Whatever
+// Error are an error in the words of a real Mesos, for clients to read. Whatever
 // its words are: capitals and full stops, too.
 type Error string
 

@@ -1,3 +1,4 @@
+// Package naming holds Mesos' rules for IDs and roles, and makes UUIDs.
 package naming
 
 import (
@@ -10,7 +11,7 @@ import (
 
 type UUID [16]byte
 
-// newUUID makes a random (version 4) UUID.
+// NewUUID makes a random (version 4) UUID.
 func NewUUID() UUID {
 	var u UUID
 	rand.Read(u[:]) // never fails
@@ -24,7 +25,7 @@ func (u UUID) String() string {
 	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
 }
 
-// validateID is Mesos' rule for IDs that become part of a path.
+// ValidateID is Mesos' rule for IDs that become part of a path.
 func ValidateID(id string) error {
 	invalid := func(c rune) bool { return c == '/' || c == '\\' || c < ' ' || c == 0x7f }
 	switch {
@@ -40,7 +41,7 @@ func ValidateID(id string) error {
 	return nil
 }
 
-// validateRole is Mesos' rule for role names.
+// ValidateRole is Mesos' rule for role names.
 func ValidateRole(role string) error {
 	switch {
 	case role == "*":
@@ -67,7 +68,7 @@ func ValidateRole(role string) error {
 	return nil
 }
 
-// belongsTo says whether the role is the other one or below it.
+// IsWithin says whether the role is the other one or below it.
 func IsWithin(role, ancestor string) bool {
 	return role == ancestor || strings.HasPrefix(role, ancestor+"/")
 }

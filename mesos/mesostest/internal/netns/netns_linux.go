@@ -1,3 +1,4 @@
+// Package netns runs functions and opens listeners in a network namespace.
 package netns
 
 import (
@@ -10,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inNetNS runs f in the network namespace at path; sockets that it opens and
+// Run runs f in the network namespace at path; sockets that it opens and
 // processes that it starts stay there. Nothing else changes: unlike with
 // ip netns exec, /sys and the cgroups in it remain as they are.
 func Run(path string, f func() error) error {

@@ -6,7 +6,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
 )
 
-// schedulerCall is a scheduler's call with what Mesos 1.11 has in it and the messages
+// Call is a scheduler's call with what Mesos 1.11 has in it and the messages
 // of mesos-go have not.
 type Call struct {
 	schedulerpb.Call

@@ -1,3 +1,7 @@
+// Package offerconstraints reads the offer constraints of a scheduler, checks them, and
+// matches agents against them.
+//
+// Offer constraints are new in Mesos 1.11, and missing in the messages of mesos-go.
 package offerconstraints
 
 import (
@@ -82,11 +86,11 @@ func (p *pseudoattribute) UnmarshalJSON(quoted []byte) error {
 // IsKnown says whether a master knows the number: others are as if not set.
 func (p pseudoattribute) IsKnown() bool { return p >= 0 && int(p) < len(pseudoattributes) }
 
-// constraints are offer constraints that were found valid, by role. A role without
+// Constraints are offer constraints that were found valid, by role. A role without
 // any is offered all agents.
 type Constraints map[string][][]func(*Agent) bool
 
-// admit says whether the role's constraints let an agent be offered.
+// Admit says whether the role's constraints let an agent be offered.
 func (c Constraints) Admit(role string, a *Agent) bool {
 	groups, ok := c[role]
 	if !ok {
@@ -97,7 +101,7 @@ func (c Constraints) Admit(role string, a *Agent) bool {
 	})
 }
 
-// compile checks offer constraints, with errors in Mesos' words.
+// Compile checks offer constraints, with errors in Mesos' words.
 func (o *Message) Compile() (Constraints, error) {
 	out := Constraints{}
 	for _, role := range slices.Sorted(maps.Keys(o.RoleConstraints)) {
@@ -135,7 +139,7 @@ func (c *attributeConstraint) compile() (func(*Agent) bool, error) {
 	return func(a *Agent) bool { return predicate(value(a)) }, nil
 }
 
-// candidate is what constraints see of an agent.
+// Agent is what constraints see of an agent.
 type Agent struct {
 	Hostname     string
 	Region, Zone string // both empty outside of any fault domain

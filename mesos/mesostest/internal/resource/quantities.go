@@ -1,3 +1,8 @@
+// Package resource is the algebra of Mesos resources: scalars and ranges, reserved or
+// not, as an allocator counts them.
+//
+// It reads and writes resources as messages and as text. It knows nothing of agents,
+// offers or quotas.
 package resource
 
 import (
@@ -17,7 +22,7 @@ import (
 // span is an interval of a ranges resource, both ends included.
 type span struct{ begin, end uint64 }
 
-// quantities are amounts of resources by key, as the allocator counts them: scalars
+// Quantities are amounts of resources by key, as the allocator counts them: scalars
 // in thousandths, as Mesos rounds them, and ranges sorted and disjoint. The key is the
 // name, and how it is reserved if it is.
 type Quantities struct {
@@ -28,7 +33,7 @@ type Quantities struct {
 // usualOrder is the order in which resources are listed in offers.
 var usualOrder = []string{"ports", "cpus", "mem", "disk", "gpus"}
 
-// quantitiesOf sums up resources, whatever roles they are allocated to.
+// QuantitiesOf sums up resources, whatever roles they are allocated to.
 func QuantitiesOf(resources ...mesos.Resource) Quantities {
 	q := Quantities{Scalars: map[string]int64{}, ranges: map[string][]span{}}
 	for _, r := range resources {
@@ -67,7 +72,7 @@ func (q Quantities) Add(o Quantities) {
 	}
 }
 
-// subtract takes o away. What is not there stays not there.
+// Subtract takes o away. What is not there stays not there.
 func (q Quantities) Subtract(o Quantities) {
 	for name, amount := range o.Scalars {
 		if q.Scalars[name] -= amount; q.Scalars[name] <= 0 {
@@ -101,7 +106,7 @@ func (q Quantities) Contains(o Quantities) bool {
 	return true
 }
 
-// shares says whether both have some of the same.
+// Overlaps says whether both have some of the same.
 func (q Quantities) Overlaps(o Quantities) bool {
 	return slices.ContainsFunc(q.keys(), func(key string) bool { return slices.Contains(o.keys(), key) })
 }
@@ -110,12 +115,12 @@ func (q Quantities) IsEmpty() bool {
 	return len(q.Scalars) == 0 && len(q.ranges) == 0
 }
 
-// unreserved are those that are reserved for no role.
+// Unreserved are those that are reserved for no role.
 func (q Quantities) Unreserved() Quantities {
 	return q.only(func(key string) bool { return !isReserved(key) })
 }
 
-// allocatableTo a role is what is reserved for no role, for it or for one above it.
+// AllocatableTo a role is what is reserved for no role, for it or for one above it.
 func (q Quantities) AllocatableTo(role string) Quantities {
 	return q.only(func(key string) bool { return !isReserved(key) || naming.IsWithin(role, reservedFor(key)) })
 }
@@ -136,7 +141,7 @@ func (q Quantities) keys() []string {
 	return slices.AppendSeq(slices.Collect(maps.Keys(q.Scalars)), maps.Keys(q.ranges))
 }
 
-// byName sums up what differs only in how it is reserved. It is q itself if nothing is.
+// ByName sums up what differs only in how it is reserved. It is q itself if nothing is.
 func (q Quantities) ByName() Quantities {
 	if !slices.ContainsFunc(q.keys(), isReserved) {
 		return q
@@ -153,7 +158,7 @@ func (q Quantities) ByName() Quantities {
 	return out
 }
 
-// reserved amounts of scalars, by role.
+// ReservedByRole sums up reserved scalars by the role that they are reserved for.
 func (q Quantities) ReservedByRole() map[string]map[string]int64 {
 	out := map[string]map[string]int64{}
 	for key, amount := range q.Scalars {
@@ -196,7 +201,7 @@ func (q Quantities) group(key string) int {
 	return 2
 }
 
-// resources lists the quantities as messages, allocated to the role if it is not
+// Messages lists the quantities as messages, allocated to the role if it is not
 // empty. Frameworks without RESERVATION_REFINEMENT read the old fields, too.
 func (q Quantities) Messages(role string, oldFormat bool) []mesos.Resource {
 	var out []mesos.Resource
@@ -223,7 +228,7 @@ func (q Quantities) Messages(role string, oldFormat bool) []mesos.Resource {
 	return out
 }
 
-// describe writes resources as Mesos does in its messages.
+// Describe writes resources as Mesos does in its messages.
 func Describe(resources []mesos.Resource) string {
 	var parts []string
 	for _, r := range resources {
@@ -283,7 +288,7 @@ func cutSpan(spans []span, s span) []span {
 	return out
 }
 
-// parseResources reads cpus:4;mem:4096;cpus(role):1;ports:[31000-32000]. What bears a
+// Parse reads cpus:4;mem:4096;cpus(role):1;ports:[31000-32000]. What bears a
 // role is reserved for it.
 func Parse(text string) (Quantities, error) {
 	var resources []mesos.Resource
@@ -312,7 +317,7 @@ func Parse(text string) (Quantities, error) {
 	return QuantitiesOf(resources...), nil
 }
 
-// parseAttributes reads rack:r1;slots:8;ports_open:[1000-1999].
+// ParseAttributes reads rack:r1;slots:8;ports_open:[1000-1999].
 func ParseAttributes(text string) ([]mesos.Attribute, error) {
 	var out []mesos.Attribute
 	for _, pair := range splitPairs(text) {

@@ -99,7 +99,7 @@ func describeReservations(reservations []mesos.Resource_ReservationInfo) string 
 	return "(reservations: [" + strings.Join(parts, ",") + "])"
 }
 
-// conversion is what an operation makes of resources: the same, reserved or not, as
+// Conversion is what an operation makes of resources: the same, reserved or not, as
 // a volume or not.
 type Conversion struct{ Consumed, Converted []mesos.Resource }
 
@@ -108,7 +108,7 @@ func (c Conversion) Apply(q Quantities) {
 	q.Add(QuantitiesOf(c.Converted...))
 }
 
-// conversionOf the operation. Of other kinds than those that reserve and make volumes
+// ConversionOf the operation. Of other kinds than those that reserve and make volumes
 // there is none.
 func ConversionOf(op *mesos.Offer_Operation) (Conversion, bool) {
 	switch {
