@@ -18,11 +18,12 @@ import (
 
 	"github.com/k8sm/k8sm/mesos/executor"
 	"github.com/k8sm/k8sm/mesos/kubelet"
+	"github.com/k8sm/k8sm/mesos/kubelet/mount"
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 func main() {
-	if err := kubelet.EnterPrivateMounts(); err != nil {
+	if err := mount.EnterPrivateNamespace(); err != nil {
 		fmt.Fprintln(os.Stderr, "executor:", err)
 		os.Exit(1)
 	}
@@ -87,4 +88,4 @@ func (w *workload) Run(task executor.Task, report func(executor.Report)) executo
 func (w *workload) Stop(grace time.Duration) { w.node.Stop(grace) }
 
 // Message implements executor.Workload.
-func (w *workload) Message(data []byte) { w.node.Instruct(data) }
+func (w *workload) Message(data []byte) { w.node.RequestUpgrade(data) }

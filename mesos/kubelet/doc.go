@@ -1,9 +1,8 @@
-// Package kubelet turns a Mesos container into a Kubernetes node: it fetches and
-// checks artifacts, sets up the container's cgroups and a private mount namespace,
-// writes the configuration of containerd and kubelet, supervises both, and removes
-// everything they left when the node ends or when an earlier node died.
+// Package kubelet turns a Mesos container into a Kubernetes node and takes it down again. It
+// holds the life of a node, as the launch message describes it: artifacts, isolation,
+// configuration, container runtime, kubelet, upgrades of the kubelet, and the end. The
+// packages below it each do one part of that, and know little of each other.
 //
-// It refuses to know Kubernetes' Go types, the Mesos protocol and how the operator
-// decides: all it is told is in a Launch message. The executor command calls it; the
-// operator uses only Launch, to write what the executor reads.
+// It refuses to know Kubernetes' Go types, the Mesos protocol and how the operator decides.
+// The executor command calls it; the operator knows package nodeapi only.
 package kubelet

@@ -9,63 +9,63 @@ import (
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
-// Report is what a node tells of itself while it lives.
+// Report is the state of a node while it lives.
 type Report struct {
 	// Ready: the Node was Ready. It stays so in later reports: whether it still is,
 	// Kubernetes knows better.
 	Ready bool
-	// Message for people: what is being waited for before the node is Ready, what ails
-	// it afterwards; empty when all is well.
+	// Message for people: what the node waits for before it is Ready, what is wrong with it
+	// afterwards; empty when all is well.
 	Message string
 	// Status for the operator, once the Node was Ready.
 	Status nodeapi.NodeStatus
 }
 
-// health gathers what is to be told of a node, and tells it when it changes.
+// health collects the state of a node, and reports it when it changes.
 type health struct {
-	tell func(Report)
+	report func(Report)
 
 	mu       sync.Mutex
 	ready    bool
 	step     string
 	status   nodeapi.NodeStatus
-	ailments map[string]string // program → what is wrong with it
-	told     Report
+	problems map[string]string // program → what is wrong with it
+	last     Report
 }
 
-func newHealth(tell func(Report)) *health {
-	return &health{tell: tell, ailments: map[string]string{}}
+func newHealth(report func(Report)) *health {
+	return &health{report: report, problems: map[string]string{}}
 }
 
-// doing notes what is being done for the node to become Ready.
-func (h *health) doing(step string) { h.change(func() { h.step = step }) }
+// setStep notes the present step on the way to a Ready node.
+func (h *health) setStep(step string) { h.change(func() { h.step = step }) }
 
-// becameReady notes that the node is one, and which kubelet runs.
-func (h *health) becameReady(digest string) {
+// setReady notes that the Node is Ready, and which kubelet runs.
+func (h *health) setReady(digest string) {
 	h.change(func() { h.ready, h.step, h.status = true, "", nodeapi.NodeStatus{Kubelet: digest} })
 }
 
-// runs notes that another kubelet runs.
-func (h *health) runs(digest string) {
+// setKubelet notes that another kubelet runs.
+func (h *health) setKubelet(digest string) {
 	h.change(func() { h.status = nodeapi.NodeStatus{Kubelet: digest} })
 }
 
-// upgrades notes how far it is with another kubelet.
-func (h *health) upgrades(u nodeapi.Upgrade) { h.change(func() { h.status.Upgrade = u }) }
+// setUpgrade notes the progress or failure of an upgrade.
+func (h *health) setUpgrade(u nodeapi.Upgrade) { h.change(func() { h.status.Upgrade = u }) }
 
-// said is the account as it was last given.
-func (h *health) said() nodeapi.NodeStatus {
+// nodeStatus returns the status as it was last reported.
+func (h *health) nodeStatus() nodeapi.NodeStatus {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.status
 }
 
-// ails notes what is wrong with a program; nothing if what is empty.
-func (h *health) ails(program, what string) {
+// setProblem notes what is wrong with a program. An empty problem clears it.
+func (h *health) setProblem(program, problem string) {
 	h.change(func() {
-		h.ailments[program] = what
-		if what == "" {
-			delete(h.ailments, program)
+		h.problems[program] = problem
+		if problem == "" {
+			delete(h.problems, program)
 		}
 	})
 }
@@ -76,7 +76,7 @@ func (h *health) wasReady() bool {
 	return h.ready
 }
 
-// change tells under the lock, so that reports come in the order of what they report.
+// change reports under the lock, so that reports come in the order of the changes.
 func (h *health) change(apply func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -85,11 +85,11 @@ func (h *health) change(apply func()) {
 	if h.step != "" {
 		parts = append(parts, h.step)
 	}
-	for _, program := range slices.Sorted(maps.Keys(h.ailments)) {
-		parts = append(parts, h.ailments[program])
+	for _, program := range slices.Sorted(maps.Keys(h.problems)) {
+		parts = append(parts, h.problems[program])
 	}
-	if now := (Report{Ready: h.ready, Message: strings.Join(parts, "; "), Status: h.status}); now != h.told {
-		h.told = now
-		h.tell(now)
+	if now := (Report{Ready: h.ready, Message: strings.Join(parts, "; "), Status: h.status}); now != h.last {
+		h.last = now
+		h.report(now)
 	}
 }

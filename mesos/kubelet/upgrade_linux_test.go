@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/k8sm/k8sm/mesos/kubelet/apiserver/apiservertest"
+	"github.com/k8sm/k8sm/mesos/kubelet/kubelettest"
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
@@ -23,7 +25,7 @@ func kubeletOf(version string) string {
 type living struct {
 	*testing.T
 	node    *Node
-	cluster *cluster
+	cluster *apiservertest.Server
 	launch  *nodeapi.LaunchSpec
 	reports chan Report
 	last    Report
@@ -31,9 +33,9 @@ type living struct {
 
 func live(t *testing.T) *living {
 	t.Helper()
-	c := newCluster(t, 0)
+	c := apiservertest.New(t, 0)
 	l, n := launchIn(t, c, kubeletOf("v1.37.2")), testNode(t)
-	n.provesWithin = 5 * time.Second
+	n.trialTime = 5 * time.Second
 	message, err := l.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +48,7 @@ func live(t *testing.T) *living {
 		if err := <-ended; err != nil {
 			t.Errorf("the node ended with %v", err)
 		}
-		if _, err := os.Stat(layoutOf(l).dir); !os.IsNotExist(err) {
+		if _, err := os.Stat(layoutOf(l).Dir); !os.IsNotExist(err) {
 			t.Error("the node's folder is still there")
 		}
 	})
@@ -83,7 +85,7 @@ func (v *living) toldOf(digest string, message []byte) nodeapi.NodeStatus {
 	defer close(answered)
 	go func() {
 		for {
-			v.node.Instruct(message)
+			v.node.RequestUpgrade(message)
 			select {
 			case <-answered:
 				return
@@ -118,7 +120,7 @@ func (v *living) awaitLog(text string, times int) {
 // kubelet is an artifact that the test's script makes.
 func (v *living) kubelet(script string) nodeapi.Artifact {
 	certificate := filepath.Join(filepath.Dir(v.launch.StateDir), "client.pem")
-	return fileArtifact(v.T, nodeapi.ArtifactKubelet, "#!/bin/sh\n"+strings.ReplaceAll(script, "CERTIFICATE", certificate))
+	return kubelettest.Artifact(v.T, nodeapi.ArtifactKubelet, "#!/bin/sh\n"+strings.ReplaceAll(script, "CERTIFICATE", certificate))
 }
 
 func TestKubeletIsUpgradedInPlace(t *testing.T) {
@@ -157,28 +159,28 @@ func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 		},
 		"it is no program": {
 			kubelet: func(v *living) nodeapi.Artifact {
-				return fileArtifact(v.T, nodeapi.ArtifactKubelet, "\x7fELF\x02\x01\x01")
+				return kubelettest.Artifact(v.T, nodeapi.ArtifactKubelet, "\x7fELF\x02\x01\x01")
 			},
 			want: []string{"--version", "exec format error"},
 		},
 		"it has another digest": {
 			kubelet: func(v *living) nodeapi.Artifact {
 				a := v.kubelet(kubeletOf("v1.37.3"))
-				a.SHA256 = digest("x")
+				a.SHA256 = kubelettest.Digest("x")
 				return a
 			},
-			want: []string{digest("x")},
+			want: []string{kubelettest.Digest("x")},
 		},
 		"it is not there yet": {
 			kubelet: func(*living) nodeapi.Artifact {
-				return nodeapi.Artifact{Name: nodeapi.ArtifactKubelet, Type: nodeapi.ArtifactTypeBinary, URI: "file:///no/such/kubelet", SHA256: digest("x")}
+				return nodeapi.Artifact{Name: nodeapi.ArtifactKubelet, Type: nodeapi.ArtifactTypeBinary, URI: "file:///no/such/kubelet", SHA256: kubelettest.Digest("x")}
 			},
 			want:    []string{"/no/such/kubelet"},
 			passing: true,
 		},
 		"it ends at once": {
 			kubelet: func(v *living) nodeapi.Artifact {
-				v.cluster.mute.Store(true)
+				v.cluster.Stale.Store(true)
 				return v.kubelet(strings.Replace(kubeletOf("v1.37.3"), "trap", "echo unknown flag; exit 1; trap", 1))
 			},
 			want:       []string{"v1.37.3", "rolled back to v1.37.2", "exit status 1", "unknown flag"},
@@ -186,8 +188,8 @@ func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 		},
 		"it does not make its Node Ready": {
 			kubelet: func(v *living) nodeapi.Artifact {
-				v.cluster.mute.Store(true)
-				v.node.provesWithin = 500 * time.Millisecond
+				v.cluster.Stale.Store(true)
+				v.node.trialTime = 500 * time.Millisecond
 				return v.kubelet(kubeletOf("v1.37.3"))
 			},
 			want:       []string{"v1.37.3", "rolled back to v1.37.2", "said nothing of the Node since it was started"},
@@ -215,13 +217,13 @@ func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 			// To be told again what was refused changes nothing.
 			message, _ := (&nodeapi.UpgradeRequest{Kubelet: next}).Encode()
 			for range 20 {
-				v.node.Instruct(message)
+				v.node.RequestUpgrade(message)
 				time.Sleep(time.Millisecond)
 			}
 			v.awaitLog("this is v1.37.2", starts)
 			// And another one can still take its place.
-			v.cluster.mute.Store(false)
-			v.node.provesWithin = 5 * time.Second
+			v.cluster.Stale.Store(false)
+			v.node.trialTime = 5 * time.Second
 			if other := v.kubelet(kubeletOf("v1.37.4")); v.told(other).Kubelet != other.SHA256 {
 				t.Errorf("the next one is not taken: %+v", v.last.Status)
 			}
@@ -231,11 +233,11 @@ func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 
 // That nobody can be asked is no fault of the kubelet, so its time does not run.
 func TestKubeletIsUpgradedWhileTheAPIServerIsAway(t *testing.T) {
-	for name, how := range map[string]int32{"nobody answers": cutsOff, "it is overrun": http.StatusServiceUnavailable} {
+	for name, how := range map[string]int32{"nobody answers": apiservertest.CutOff, "it is overrun": http.StatusServiceUnavailable} {
 		t.Run(name, func(t *testing.T) {
 			v := live(t)
-			v.node.provesWithin, v.node.tellEvery = 300*time.Millisecond, 0
-			v.cluster.away.Store(how)
+			v.node.trialTime, v.node.reportEvery = 300*time.Millisecond, 0
+			v.cluster.Outage.Store(how)
 			next := v.kubelet(kubeletOf("v1.37.3"))
 			account := v.told(next)
 			for account.Upgrade.Message == "" || !strings.Contains(account.Upgrade.Message, "asking the API server") {
@@ -245,7 +247,7 @@ func TestKubeletIsUpgradedWhileTheAPIServerIsAway(t *testing.T) {
 				t.Errorf("the account is %+v", account)
 			}
 			time.Sleep(600 * time.Millisecond)
-			v.cluster.away.Store(0)
+			v.cluster.Outage.Store(0)
 			v.await("an end", func(r Report) bool { return r.Status.Kubelet == next.SHA256 || r.Status.Upgrade.Refused })
 			if diff := cmp.Diff(nodeapi.NodeStatus{Kubelet: next.SHA256}, v.last.Status); diff != "" {
 				t.Errorf("account (-want +got):\n%s", diff)
@@ -259,8 +261,8 @@ func TestKubeletIsUpgradedWhileTheAPIServerIsAway(t *testing.T) {
 // it is not the kubelet's end: it may be told again.
 func TestKubeletIsTakenBackWhenTheAPIServerStaysAway(t *testing.T) {
 	v := live(t)
-	v.node.provesWithin, v.node.triedFor = 300*time.Millisecond, time.Second
-	v.cluster.away.Store(cutsOff)
+	v.node.trialTime, v.node.trialLimit = 300*time.Millisecond, time.Second
+	v.cluster.Outage.Store(apiservertest.CutOff)
 	next := v.kubelet(kubeletOf("v1.37.3"))
 	account := v.told(next)
 	if account.Kubelet != v.launch.Artifacts[0].SHA256 || account.Upgrade.Refused ||
@@ -268,7 +270,7 @@ func TestKubeletIsTakenBackWhenTheAPIServerStaysAway(t *testing.T) {
 		t.Errorf("the account is %+v", account)
 	}
 	v.awaitLog("this is v1.37.2", 2)
-	v.cluster.away.Store(0)
+	v.cluster.Outage.Store(0)
 	v.last = Report{}
 	if v.told(next).Kubelet != next.SHA256 {
 		t.Errorf("it is not taken afterwards: %+v", v.last.Status)
@@ -277,25 +279,25 @@ func TestKubeletIsTakenBackWhenTheAPIServerStaysAway(t *testing.T) {
 
 func TestInstructionOfALaterReleaseIsRefused(t *testing.T) {
 	v := live(t)
-	message := fmt.Sprintf(`{"version": 2, "kubelet": {"sha256": %q}}`, digest("x"))
-	if u := v.toldOf(digest("x"), []byte(message)).Upgrade; !u.Refused || !strings.Contains(u.Message, "version is 2") {
+	message := fmt.Sprintf(`{"version": 2, "kubelet": {"sha256": %q}}`, kubelettest.Digest("x"))
+	if u := v.toldOf(kubelettest.Digest("x"), []byte(message)).Upgrade; !u.Refused || !strings.Contains(u.Message, "version is 2") {
 		t.Errorf("the answer is %+v", u)
 	}
 	for _, nonsense := range []string{"", "{", `{"version": 1}`, "\x00"} {
-		v.node.Instruct([]byte(nonsense))
+		v.node.RequestUpgrade([]byte(nonsense))
 	}
 	v.awaitLog("this is v1.37.2", 1)
 }
 
 func TestNodeEndsWhileItsKubeletIsUpgraded(t *testing.T) {
 	v := live(t)
-	v.cluster.mute.Store(true) // so that it waits for the new one
+	v.cluster.Stale.Store(true) // so that it waits for the new one
 	message, err := (&nodeapi.UpgradeRequest{Kubelet: v.kubelet(kubeletOf("v1.37.3"))}).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 500 {
-		v.node.Instruct(message)
+		v.node.RequestUpgrade(message)
 		time.Sleep(10 * time.Millisecond)
 		if strings.Contains(v.log(), "this is v1.37.3") {
 			return // live ends the node, and looks what is left

@@ -1,0 +1,47 @@
+package apiserver
+
+import (
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/k8sm/k8sm/mesos/kubelet/apiserver/apiservertest"
+)
+
+func TestClockThatIsOff(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			t.Error("it was shown credentials")
+		}
+		http.Error(w, "who are you", http.StatusUnauthorized)
+	}))
+	defer server.Close()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	stranger := apiservertest.New(t, 0) // whose authority is another
+	tests := map[string]struct {
+		off  time.Duration
+		url  string
+		ca   []byte
+		want string // in the error; "": no error
+	}{
+		"right":                            {url: server.URL, ca: ca},
+		"a minute ahead":                   {off: time.Minute, url: server.URL, ca: ca},
+		"an hour ahead":                    {off: time.Hour, url: server.URL, ca: ca, want: "1h0m0s ahead"},
+		"an hour behind":                   {off: -time.Hour, url: server.URL, ca: ca, want: "1h0m0s behind"},
+		"so far that no certificate holds": {off: -100 * 365 * 24 * time.Hour, url: server.URL, ca: ca, want: "behind"},
+		"an hour, says one that is not the API server": {off: time.Hour, url: server.URL, ca: stranger.Client},
+		"an hour, but nobody is there":                 {off: time.Hour, url: "https://127.0.0.1:1", ca: ca},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := Client{URL: tc.url, CA: tc.ca}
+			err := c.CheckClock(t.Context(), func() time.Time { return time.Now().Add(tc.off) })
+			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error is %v, want one that says %q", err, tc.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,94 @@
+//go:build unix
+
+// Package filelock lets processes exclude each other by files, and share files that must
+// stay as long as anybody uses them.
+//
+// All locks are the kernel's: it releases them when the process dies, however it dies, and
+// children do not inherit them. The package refuses to know what a lock protects; the
+// artifact cache, the mounts of a node and the sweep of dead nodes use it.
+package filelock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Lock is a file that one process holds.
+type Lock struct{ file *os.File }
+
+// ErrLocked means that another process holds the lock.
+var ErrLocked = errors.New("locked by another process")
+
+// pollEvery is the time between two attempts of Acquire.
+const pollEvery = 100 * time.Millisecond
+
+// Try makes the file if needed and locks it, or returns ErrLocked. A file that its last
+// holder removed meanwhile is made anew.
+func Try(path string) (*Lock, error) {
+	for range 100 {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("opening lock file: %w", err)
+		}
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil && IsAt(f, path) {
+			return &Lock{f}, nil
+		}
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, ErrLocked
+		}
+		if err != nil && !errors.Is(err, syscall.EINTR) {
+			return nil, fmt.Errorf("locking %s: %w", path, err)
+		}
+	}
+	return nil, fmt.Errorf("locking %s: it keeps vanishing", path)
+}
+
+// Acquire waits for the lock until the context ends. The error then wraps both the
+// context's error and ErrLocked.
+func Acquire(ctx context.Context, path string) (*Lock, error) {
+	for {
+		l, err := Try(path)
+		if !errors.Is(err, ErrLocked) {
+			return l, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ctx.Err(), ErrLocked)
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// Remove removes the file and releases the lock, in this order, so that nobody locks a
+// file that is about to vanish without noticing.
+func (l *Lock) Remove() {
+	_ = os.Remove(l.file.Name())
+	_ = l.file.Close()
+}
+
+// Close releases the lock and leaves the file.
+func (l *Lock) Close() error { return l.file.Close() }
+
+// IsAt reports whether the open file is still the one at path.
+func IsAt(f *os.File, path string) bool {
+	held, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(held, there)
+}
+
+// Share waits for a lock on the file that many may hold, until they close it.
+func Share(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_SH) }
+
+// TryExclusive locks the file, or fails if anybody else holds a lock on it.
+func TryExclusive(f *os.File) error {
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+}

@@ -1,0 +1,71 @@
+package layout
+
+import (
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// A sweep removes the node's folder and nothing else, so every path has to be in it.
+func TestEverythingIsInTheNodesFolder(t *testing.T) {
+	l := Of("/var/lib/k8sm", "n1")
+	if l.Dir != "/var/lib/k8sm/n1" {
+		t.Errorf("folder is %s", l.Dir)
+	}
+	seen := map[string]string{}
+	all := reflect.ValueOf(l)
+	for i := range all.NumMethod() {
+		method := all.Type().Method(i)
+		if method.Name == "In" || method.Name == "Program" {
+			continue
+		}
+		path := all.Method(i).Call(nil)[0].String()
+		if !strings.HasPrefix(path, l.Dir+"/") || filepath.Clean(path) != path {
+			t.Errorf("%s is %s", method.Name, path)
+		}
+		if other, used := seen[path]; used {
+			t.Errorf("%s and %s are both %s", method.Name, other, path)
+		}
+		seen[path] = method.Name
+	}
+	if len(seen) < 20 {
+		t.Errorf("only %d paths were looked at", len(seen))
+	}
+}
+
+// A later release sweeps what an earlier one has left, and finds it by these names.
+func TestNamesThatOutliveARelease(t *testing.T) {
+	l := Of("/s", "n")
+	for got, want := range map[string]string{
+		l.Record():            "/s/n/k8sm-node.json",
+		l.Lock():              "/s/n/lock",
+		l.Program("kubelet"):  "/s/n/bin/kubelet",
+		l.Kubelet():           "/s/n/kubelet",
+		l.In():                "/s/n",
+		l.In("a", "b"):        "/s/n/a/b",
+		l.StagedKubelet():     "/s/n/staged/kubelet",
+		l.FormerKubelet():     "/s/n/former/kubelet",
+		l.ClientCertificate(): "/s/n/pki/kubelet-client-current.pem",
+		l.PodLogs():           "/s/n/log/pods",
+		ContainerdSocket:      "/run/containerd/containerd.sock",
+		KubeletRoot:           "/var/lib/kubelet",
+	} {
+		if got != want {
+			t.Errorf("path is %s, want %s", got, want)
+		}
+	}
+}
+
+// The kubelet puts its certificate where it is told to, and links to it by a name of its own.
+func TestFilesAreInTheFoldersThatAreMadeForThem(t *testing.T) {
+	l := Of("/s", "n")
+	for file, dir := range map[string]string{
+		l.ClientCertificate(): l.PKI(), l.KubeletConfig(): l.Etc(), l.Kubeconfig(): l.Etc(), l.Bootstrap(): l.Etc(),
+		l.ClientCA(): l.Etc(), l.ContainerdConfig(): l.Etc(), l.CNITemplate(): l.Etc(), l.StaticPods(): l.Etc(), l.Program("runc"): l.Bin(),
+	} {
+		if filepath.Dir(file) != dir {
+			t.Errorf("%s is not in %s", file, dir)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package mount
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Point is one line of /proc/<pid>/mountinfo.
+type Point struct {
+	Path   string // where it is mounted
+	Root   string // the folder of the file system that is mounted there
+	FSType string
+	Super  []string // options of the file system
+}
+
+// maxLine bounds a line of the mount table, in bytes.
+const maxLine = 1 << 20
+
+// Table reads the mount table, in the order of mounting.
+func Table() ([]Point, error) {
+	// This thread's, which may have entered another namespace.
+	f, err := os.Open("/proc/thread-self/mountinfo")
+	if err != nil {
+		return nil, fmt.Errorf("opening mount table: %w", err)
+	}
+	defer f.Close()
+	return ParseTable(f)
+}
+
+// ParseTable reads a mount table in the format of mountinfo.
+func ParseTable(r io.Reader) ([]Point, error) {
+	var mounts []Point
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() {
+		before, after, ok := strings.Cut(lines.Text(), " - ")
+		left, right := strings.Fields(before), strings.Fields(after)
+		if !ok || len(left) < 6 || len(right) < 2 {
+			return nil, fmt.Errorf("reading mount table: malformed line %q", lines.Text())
+		}
+		mounts = append(mounts, Point{
+			Path:   unescape(left[4]),
+			Root:   unescape(left[3]),
+			FSType: right[0],
+			Super:  strings.Split(right[len(right)-1], ","),
+		})
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("reading mount table: %w", err)
+	}
+	return mounts, nil
+}
+
+// unescape turns \040 and the like into the character that they stand for.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// below returns the paths of mounts at or below dir, those mounted last first: the
+// order in which they can be unmounted.
+func below(mounts []Point, dir string) []string {
+	var paths []string
+	for _, m := range slices.Backward(mounts) {
+		if m.Path == dir || strings.HasPrefix(m.Path, strings.TrimSuffix(dir, "/")+"/") {
+			paths = append(paths, m.Path)
+		}
+	}
+	return paths
+}

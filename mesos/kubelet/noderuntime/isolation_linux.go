@@ -1,0 +1,69 @@
+package noderuntime
+
+import (
+	"context"
+	"errors"
+
+	"github.com/k8sm/k8sm/mesos/kubelet/cgroup"
+	"github.com/k8sm/k8sm/mesos/kubelet/mount"
+	"github.com/k8sm/k8sm/mesos/kubelet/sweep"
+	"github.com/k8sm/k8sm/mesos/kubelet/termination"
+)
+
+// isolation is the kernel's side of real containers: cgroups and mounts.
+type isolation struct {
+	containerID string
+	cgroup      *cgroup.Container
+	held        []*mount.HostDir
+}
+
+// detect finds the Mesos container's cgroup, and changes nothing.
+func detect(containerID string) (isolation, error) {
+	c, err := cgroup.Find(containerID)
+	return isolation{containerID: containerID, cgroup: c}, err
+}
+
+// Describe implements Runtime.
+func (i *isolation) Describe(r *sweep.Record) {
+	r.ContainerID = i.containerID
+	r.Cgroups, r.Made = i.cgroup.Dirs(), i.cgroup.Made
+}
+
+// enter enters the cgroups and limits them.
+func (i *isolation) enter(cpus float64, memory int64) error {
+	if err := i.cgroup.Enter(); err != nil {
+		return err
+	}
+	if err := i.cgroup.UseLocalMemoryEvents(); err != nil {
+		return err
+	}
+	return i.cgroup.SetLimits(cpus, memory)
+}
+
+// Maintain implements Runtime.
+func (i *isolation) Maintain(ctx context.Context, report func(error)) {
+	i.cgroup.KeepPlaceholders(ctx, report)
+}
+
+// Containers implements Runtime. They are found by their first processes.
+func (i *isolation) Containers() []termination.Container {
+	var found []termination.Container
+	for _, pid := range cgroup.InitProcesses(i.cgroup.Dirs()) {
+		found = append(found, termination.Container{PID: pid, PodUID: termination.PodUIDOf(pid)})
+	}
+	return found
+}
+
+// clear implements Clear; unclaim is called when nothing runs or is mounted any more.
+func (i *isolation) clear(unclaim func(), remove func() error) error {
+	problems := []error{cgroup.KillAll(i.cgroup.Dirs(), cgroup.Ancestors()), i.cgroup.Leave()}
+	for n := len(i.held) - 1; n >= 0; n-- {
+		problems = append(problems, mount.UnmountBelow(i.held[n].Path))
+	}
+	unclaim()
+	problems = append(problems, remove())
+	for _, h := range i.held {
+		h.Release()
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,93 @@
+package noderuntime
+
+import (
+	"github.com/k8sm/k8sm/mesos/kubelet/config"
+	"github.com/k8sm/k8sm/mesos/kubelet/layout"
+	"github.com/k8sm/k8sm/mesos/kubelet/machine"
+	"github.com/k8sm/k8sm/mesos/kubelet/mount"
+	"github.com/k8sm/k8sm/mesos/kubelet/network"
+	"github.com/k8sm/k8sm/mesos/kubelet/sweep"
+)
+
+// OwnContainerd runs containers in a containerd that the executor starts from the artifacts.
+// System paths are the node's own, in the executor's mount namespace.
+type OwnContainerd struct {
+	isolation
+	layout     layout.Layout
+	containerd config.Containerd
+}
+
+// NewOwnContainerd finds what such a node needs of the agent. What the agent has to offer is
+// filled into c.
+func NewOwnContainerd(containerID string, l layout.Layout, c config.Containerd) (Runtime, error) {
+	i, err := detect(containerID)
+	if err != nil {
+		return nil, err
+	}
+	c.Masquerade, c.RestrictOOMScore = network.HasMasqueradeTool(), !machine.CanLowerOOMScore()
+	return &OwnContainerd{i, l, c}, nil
+}
+
+// Describe implements Runtime.
+func (o *OwnContainerd) Describe(r *sweep.Record) {
+	o.isolation.Describe(r)
+	r.Network = o.network()
+}
+
+// network is the name of the bridge and CNI network, if containerd makes one.
+func (o *OwnContainerd) network() string {
+	if o.containerd.ExternalCNI {
+		return ""
+	}
+	return network.Name(o.containerd.NodeName)
+}
+
+// Isolate implements Runtime.
+func (o *OwnContainerd) Isolate(cpus float64, memory int64) (err error) {
+	if err := o.enter(cpus, memory); err != nil {
+		return err
+	}
+	o.held, err = mount.BindAll(o.binds())
+	return err
+}
+
+// binds lists the system paths that kubelet, containerd and CNI plugins insist on (sockets of
+// device plugins and shims, symbolic links to logs, results of CNI plugins), and the paths
+// that pods of node agents look into: drivers of volumes and networks find what they expect
+// on a node, and it is this node's alone.
+func (o *OwnContainerd) binds() []mount.Bind {
+	l := o.layout
+	binds := []mount.Bind{
+		{Source: l.Kubelet(), Target: layout.KubeletRoot},
+		{Source: l.CNIState(), Target: layout.CNIState},
+		{Source: l.PodLogs(), Target: layout.PodLogs},
+		{Source: l.ContainerLogs(), Target: layout.ContainerLogs},
+		{Target: layout.ContainerdState},
+	}
+	if o.containerd.ExternalCNI {
+		binds = append(binds, mount.Bind{Source: l.CNIConf(), Target: layout.CNIConf}, mount.Bind{Source: l.CNIBin(), Target: layout.CNIBin})
+	}
+	return binds
+}
+
+// Configure implements Runtime.
+func (o *OwnContainerd) Configure() ([]string, error) {
+	return []string{"--config=" + o.layout.ContainerdConfig()}, o.containerd.Write(o.layout)
+}
+
+// Settings implements Runtime.
+func (o *OwnContainerd) Settings() config.Runtime {
+	return config.Runtime{
+		Socket:      layout.ContainerdSocket,
+		CgroupRoot:  o.cgroup.Path,
+		HasCPUQuota: o.cgroup.HasCPUQuota(),
+		RootDir:     layout.KubeletRoot,
+		PodLogs:     layout.PodLogs,
+	}
+}
+
+// StartKubelet implements Runtime.
+func (o *OwnContainerd) StartKubelet(start func() error) error { return start() }
+
+// Clear implements Runtime.
+func (o *OwnContainerd) Clear(remove func() error) error { return o.clear(func() {}, remove) }

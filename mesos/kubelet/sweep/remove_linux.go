@@ -1,0 +1,41 @@
+package sweep
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/k8sm/k8sm/mesos/kubelet/cgroup"
+	"github.com/k8sm/k8sm/mesos/kubelet/hostruntime"
+	"github.com/k8sm/k8sm/mesos/kubelet/layout"
+	"github.com/k8sm/k8sm/mesos/kubelet/mount"
+	"github.com/k8sm/k8sm/mesos/kubelet/network"
+)
+
+// Remove removes all that the record names, then the node's folder. The order matters:
+// processes may hold mounts and cgroups; mounts must be unmounted before anything is
+// deleted; and as long as something is left, the record stays for the next sweep.
+func (r *Record) Remove(dir string) error {
+	problems := []error{cgroup.KillAll(r.Cgroups, cgroup.Ancestors())}
+	if r.Network != "" {
+		problems = append(problems, network.Remove(r.Network))
+	}
+	if r.Runtime != "" {
+		usage := hostruntime.Usage{Socket: r.Runtime, ContainerID: r.ContainerID, Kept: r.Kept, Mounted: r.Mounted}
+		problems = append(problems, usage.Release(dir))
+	}
+	problems = append(problems, cgroup.Remove(r.Cgroups, r.Made), mount.UnmountBelow(dir))
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		problems = append(problems, err)
+	}
+	for _, e := range entries {
+		if e.Name() != layout.RecordFile && e.Name() != layout.LockFile {
+			problems = append(problems, mount.RemoveTree(filepath.Join(dir, e.Name())))
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	return mount.RemoveTree(dir)
+}
