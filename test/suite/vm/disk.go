@@ -21,9 +21,16 @@ const (
 	remoteParts = "/opt/k8sm"
 	// stateDir of the nodes.
 	stateDir = "/var/lib/k8sm"
-	// runtimeTest holds the tests of the node runtime.
-	runtimeTest = "/sbin/kubelet.test"
+	// cgroupTest and sweepTest hold tests of the node runtime.
+	cgroupTest = "/sbin/cgroup.test"
+	sweepTest  = "/sbin/sweep.test"
 )
+
+// runtimeTests are these programs and the packages that they test.
+var runtimeTests = map[string]string{
+	cgroupTest: "github.com/k8sm/k8sm/mesos/kubelet/cgroup",
+	sweepTest:  "github.com/k8sm/k8sm/mesos/kubelet/sweep",
+}
 
 // writeDisk makes a disk image in the folder: a file system with busybox, the kernel's modules,
 // the guest and the programs and images of nodes. Parts is the folder that holds the latter on
@@ -84,7 +91,9 @@ func writeSystem(root, installed string) error {
 		os.WriteFile(filepath.Join(root, "etc", "passwd"), []byte("root:x:0:0:root:/root:/bin/sh\n"), 0o644),
 		copyLibraries(filepath.Join(root, remoteParts, "runc"), root),
 		goTool("build", "-o", filepath.Join(root, "sbin", "guest"), "github.com/k8sm/k8sm/test/suite/vm/guest"),
-		goTool("test", "-c", "-o", filepath.Join(root, runtimeTest), "github.com/k8sm/k8sm/mesos/kubelet"),
+	}
+	for program, tests := range runtimeTests {
+		problems = append(problems, goTool("test", "-c", "-o", filepath.Join(root, program), tests))
 	}
 	for file, to := range map[string]string{"root/inittab": "etc/inittab", "root/boot": "sbin/boot"} {
 		data, err := rootFiles.ReadFile(file)
