@@ -9,37 +9,41 @@ import (
 )
 
 const (
-	// patience is how long a server may take to answer, and the timeout of our session
-	// with it. Masters use the same.
-	patience = 10 * time.Second
-	// pingEvery keeps the session, and tells whether the server is still there.
-	pingEvery = patience / 3
-	// lookAgain is how long an unbroken silence of the watch is believed.
-	lookAgain = time.Minute
-	// lookForPath is the same while there is no path to watch.
-	lookForPath = 5 * time.Second
-	// breath is the least time between two looks, however often things change.
-	breath = 100 * time.Millisecond
-	// pause is between two servers, the half of it up to all.
-	pause = 2 * time.Second
+	// sessionTimeout is the maximum time that a server may take to answer, and the timeout of
+	// the ZooKeeper session. Mesos masters use the same.
+	sessionTimeout = 10 * time.Second
+	// pingInterval is the time between two pings. They keep the session alive and show
+	// whether the server still answers.
+	pingInterval = sessionTimeout / 3
+	// pollInterval is the time after which the leader is read again although the watch
+	// reported no change: a watch may get lost.
+	pollInterval = time.Minute
+	// missingPathInterval is the same while the path does not exist, which cannot be watched.
+	missingPathInterval = 5 * time.Second
+	// minReadInterval is the minimum time between two reads, however often the path changes.
+	minReadInterval = 100 * time.Millisecond
+	// maxReconnectDelay is the maximum time between two servers. The minimum is half of it.
+	maxReconnectDelay = 2 * time.Second
 )
 
-// Config of a detector.
+// Config of a detector. All fields but Seed are required.
 type Config struct {
 	Ensemble Ensemble
-	// Dial opens connections; it heeds its context.
+	// Dial opens connections. It must heed its context.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Seed of which server is asked first, and of the jitter.
+	// Seed chooses the server that is tried first, and the jitter.
 	Seed uint64
-	// Found is told what is found, whenever that has changed, from one goroutine.
-	Found func(Finding)
+	// OnFinding is called with each finding that differs from the one before, always from the
+	// same goroutine.
+	OnFinding func(Finding)
 }
 
-// Finding is what is known of who leads.
+// Finding is what is known about the leading master.
 type Finding struct {
 	// Master that leads; zero when none does.
 	Master Master
-	// Err is why it is not known; the master that led before may do so still.
+	// Err is why the leader is unknown; nil when it is known. The master that led before may
+	// still lead.
 	Err error
 }
 
@@ -52,13 +56,13 @@ func Run(ctx context.Context, cfg Config) {
 	d := detector{Config: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0))}
 	for i := d.rand.IntN(len(cfg.Ensemble.Servers)); ctx.Err() == nil; i++ {
 		server := cfg.Ensemble.Servers[i%len(cfg.Ensemble.Servers)]
-		err := d.visit(ctx, server)
+		err := d.watchServer(ctx, server)
 		if ctx.Err() != nil {
 			return
 		}
-		d.found(Finding{Err: fmt.Errorf("asking ZooKeeper at %s for the leading master: %w", server, err)})
+		d.report(Finding{Err: fmt.Errorf("asking ZooKeeper at %s for the leading master: %w", server, err)})
 		select {
-		case <-time.After(pause/2 + time.Duration(d.rand.Int64N(int64(pause/2)))):
+		case <-time.After(maxReconnectDelay/2 + time.Duration(d.rand.Int64N(int64(maxReconnectDelay/2)))):
 		case <-ctx.Done():
 		}
 	}
@@ -67,48 +71,47 @@ func Run(ctx context.Context, cfg Config) {
 type detector struct {
 	Config
 	rand *rand.Rand
-	told bool
-	last Finding
+	last *Finding // that was reported; nil before the first
 }
 
-func (d *detector) found(f Finding) {
-	if d.told && d.last.equal(f) {
+// report calls OnFinding, unless the finding is the same as the last one.
+func (d *detector) report(f Finding) {
+	if d.last != nil && d.last.equal(f) {
 		return
 	}
-	d.told, d.last = true, f
-	d.Found(f)
+	d.last = &f
+	d.OnFinding(f)
 }
 
-// visit watches at one server until something is wrong with it.
-func (d *detector) visit(ctx context.Context, server string) error {
-	c := &conversation{packets: make(chan fields)}
-	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	defer c.cancel(nil)
-	c.overdue = time.AfterFunc(patience, func() { c.cancel(fmt.Errorf("no answer for %s", patience)) })
-	defer c.overdue.Stop()
-	conn, err := d.Dial(c.ctx, "tcp", server)
+// watchServer watches the leader at one server, until that fails. It returns the reason.
+func (d *detector) watchServer(ctx context.Context, server string) error {
+	s := newSession(ctx)
+	defer s.close(nil)
+	defer s.deadline.Stop()
+	conn, err := d.Dial(s.ctx, "tcp", server)
 	if err != nil {
-		return c.why(err)
+		return s.causeOf(err)
 	}
-	ended := c.open(conn)
+	readerDone := s.start(conn)
 	defer func() {
-		c.cancel(nil)
-		<-ended
+		s.close(nil)
+		<-readerDone
 	}()
-	return c.why(d.watch(c))
+	return s.causeOf(d.watchLeader(s))
 }
 
-func (d *detector) watch(c *conversation) error {
-	if err := c.connect(d.Ensemble.secret); err != nil {
+// watchLeader connects and reports the leader whenever it changes.
+func (d *detector) watchLeader(s *zkSession) error {
+	if err := s.connect(d.Ensemble.secret); err != nil {
 		return err
 	}
 	for {
-		f, again, err := c.look(d.Ensemble)
+		f, readAgainAfter, err := s.readLeader(d.Ensemble)
 		if err != nil {
 			return err
 		}
-		d.found(f)
-		if err := c.wait(again); err != nil {
+		d.report(f)
+		if err := s.waitForChange(readAgainAfter); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ type watch struct {
 
 func begin(t *testing.T, address string, prepare ...func(*watch)) *watch {
 	t.Helper()
-	e, err := detector.Parse(address)
+	e, err := detector.ParseEnsemble(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func begin(t *testing.T, address string, prepare ...func(*watch)) *watch {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		detector.Run(ctx, detector.Config{Ensemble: e, Dial: w.dial, Seed: 1, Found: func(f detector.Finding) { w.findings <- f }})
+		detector.Run(ctx, detector.Config{Ensemble: e, Dial: w.dial, Seed: 1, OnFinding: func(f detector.Finding) { w.findings <- f }})
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -282,7 +282,7 @@ func TestParse(t *testing.T) {
 		"zk://a:2181/mesos//":                       "error",
 		"zk://user:hunter2@a:b:c/mesos":             "error",
 	} {
-		e, err := detector.Parse(address)
+		e, err := detector.ParseEnsemble(address)
 		got := e.String()
 		if err != nil {
 			got = "error"

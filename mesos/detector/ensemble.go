@@ -11,19 +11,20 @@ import (
 // Scheme begins the address of an ensemble.
 const Scheme = "zk://"
 
-// Ensemble is where masters register: zk://[user:password@]host:port[,host:port…]/path.
+// Ensemble is the ZooKeeper servers and the path where masters register:
+// zk://[user:password@]host:port[,host:port…]/path.
 type Ensemble struct {
 	Servers []string // host:port
-	Path    string   // begins with a slash, and ends with none
+	Path    string   // begins with a slash, and ends without one unless it is the root
 	secret  string   // user:password for ZooKeeper's digest scheme; empty for none
 }
 
-// String is the address without the password.
+// String returns the address without the password.
 func (e Ensemble) String() string { return Scheme + strings.Join(e.Servers, ",") + e.Path }
 
-// Parse reads the address of an ensemble, as Mesos' own flags take it. Its errors do not
-// show the password.
-func Parse(address string) (Ensemble, error) {
+// ParseEnsemble parses the address of an ensemble in the form that Mesos' own flags have. Its
+// errors do not contain the password.
+func ParseEnsemble(address string) (Ensemble, error) {
 	rest, ok := strings.CutPrefix(address, Scheme)
 	if !ok {
 		return Ensemble{}, errors.New("want zk://host:port/path")
@@ -63,5 +64,5 @@ func checkServer(server string) error {
 	return nil
 }
 
-// child is the path of a node below the ensemble's.
+// child returns the path of a node below the ensemble's path.
 func (e Ensemble) child(name string) string { return strings.TrimSuffix(e.Path, "/") + "/" + name }

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// FuzzNode reads what may lie in a master's node.
-func FuzzNode(f *testing.F) {
+// A master's node may contain anything.
+func FuzzParseMasterInfo(f *testing.F) {
 	for _, s := range []string{
 		`{"address":{"hostname":"m1.example","ip":"10.0.0.1","port":5050},"hostname":"m1.example","id":"x","ip":16777226,"pid":"master@10.0.0.1:5050","port":5050,"version":"1.11.1"}`,
 		`{"pid":"master@[::1]:5050"}`, `{"address":{"ip":"::1","port":1}}`, `{"address":null,"pid":"@:"}`, `[]`, `null`, `{"port":1e99}`, "",
@@ -17,7 +17,7 @@ func FuzzNode(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := decode(data)
+		m, err := parseMasterInfo(data)
 		if err != nil {
 			if m != (Master{}) {
 				t.Fatalf("%+v and an error: %v", m, err)
@@ -30,34 +30,34 @@ func FuzzNode(f *testing.F) {
 	})
 }
 
-// FuzzLeading picks among whatever names lie below the path.
-func FuzzLeading(f *testing.F) {
+// Nodes below the path may have any names.
+func FuzzLeaderNode(f *testing.F) {
 	f.Add("json.info_0000000001,json.info_0000000000,log_replicas")
 	f.Add("json.info_-2147483648,json.info_2147483647,info_0000000003,_,json.info_")
 	f.Fuzz(func(t *testing.T, names string) {
 		children := strings.Split(names, ",")
-		name, err := leading(children)
+		name, err := leaderNode(children)
 		if err == nil && name != "" && !strings.HasPrefix(name, "json.info_") {
 			t.Fatalf("%q leads", name)
 		}
 	})
 }
 
-// FuzzParse reads whatever stands for an ensemble. No error shows a password.
-func FuzzParse(f *testing.F) {
+// An ensemble's address comes from the user. No error may show its password.
+func FuzzParseEnsemble(f *testing.F) {
 	for _, s := range []string{"zk://a:2181/mesos", "zk://u:hunter2@a:2181,b:2181/mesos", "zk://u:hunter2@@/", "zk:///", "zk://[::1]:1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, address string) {
-		e, err := Parse(address)
+		e, err := ParseEnsemble(address)
 		if err == nil && (len(e.Servers) == 0 || !strings.HasPrefix(e.Path, "/") || (e.Path != "/" && strings.HasSuffix(e.Path, "/"))) {
 			t.Fatalf("%+v", e)
 		}
 	})
 }
 
-// FuzzAnswers has a server answer with whatever bytes: an end comes, and no panic.
-func FuzzAnswers(f *testing.F) {
+// A server may answer with any bytes. Reading them must end, and must not panic.
+func FuzzReadPacket(f *testing.F) {
 	for _, s := range []string{
 		"AAAAJQAAAAAAACcQAAAAAAAAAAEAAAAQAAAAAAAAAAAAAAAAAAAAAAA=", // a session
 		"AAAAAA==", "/////w==", "AAAAEAAAAAEAAAAAAAAAAAAAAAA=",
@@ -75,7 +75,7 @@ func FuzzAnswers(f *testing.F) {
 			if err != nil {
 				return
 			}
-			if _, _, err := p.answer(); err != nil {
+			if _, _, err := p.header(); err != nil {
 				continue
 			}
 			names, data := p, p

@@ -133,7 +133,7 @@ func (c *agentClient) stream(ctx context.Context, call *executor.Call, emit func
 	defer response.Body.Close()
 	records := recordio.NewReader(response.Body, recordMost)
 	for {
-		record, err := records.ReadFrame()
+		record, err := records.ReadRecord()
 		if err != nil {
 			return fmt.Errorf("reading the agent's stream: %w", err)
 		}

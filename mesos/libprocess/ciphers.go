@@ -1,14 +1,15 @@
-// Package libprocess knows what is peculiar about libprocess, the network library under
-// every Mesos master and agent. It opens no connection itself. mesos/session and
-// mesos/executor call it where they set up TLS.
+// Package libprocess has what is special about TLS with libprocess, the network library of
+// every Mesos master and agent. It opens no connection. mesos/session and mesos/executor
+// call it when they configure TLS.
 package libprocess
 
 import "crypto/tls"
 
-// CipherSuites are those that a client of libprocess has to offer, as IDs. libprocess'
-// defaults are TLS 1.2 alone and suites that exchange keys by RSA alone, none of which
-// Go offers unless told to. Go orders suites itself: those with forward secrecy still
-// come first where the other side has them. TLS 1.3 is not concerned.
+// CipherSuites returns the IDs of the cipher suites that a client of libprocess has to offer
+// for TLS 1.2. By default libprocess speaks TLS 1.2 only, and only with suites that exchange
+// keys by RSA, which Go does not offer unless they are configured. Go orders the suites by
+// itself: where the server has suites with forward secrecy, those are used. TLS 1.3 is not
+// affected.
 func CipherSuites() []uint16 {
 	var ids []uint16
 	for _, suite := range tls.CipherSuites() {

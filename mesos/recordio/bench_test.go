@@ -17,9 +17,9 @@ func BenchmarkReader(b *testing.B) {
 			b.SetBytes(int64(len(stream)))
 			b.ReportAllocs()
 			for b.Loop() {
-				r := recordio.NewReader(bytes.NewReader(stream), recordio.MasterMost)
+				r := recordio.NewReader(bytes.NewReader(stream), recordio.MaxMasterRecord)
 				for range count {
-					if _, err := r.ReadFrame(); err != nil {
+					if _, err := r.ReadRecord(); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -1,6 +1,6 @@
-// Package recordio reads the streams of records that Mesos' masters and agents answer
-// SUBSCRIBE with, and decodes them. What they mean it does not know. mesos/session and
-// mesos/executor read with it.
+// Package recordio reads RecordIO, the format of the streams with which Mesos' masters and
+// agents answer SUBSCRIBE, and decodes the records. It does not know what they mean.
+// mesos/session and mesos/executor read with it.
 package recordio
 
 import (
@@ -12,57 +12,62 @@ import (
 	"strconv"
 )
 
-// MasterMost is enough for any record of a master: 10,000 offers take an eighth of it,
-// and, with two dozen attributes and reservations each, two thirds.
-const MasterMost = 32 << 20
+// MaxMasterRecord is a bound that every record of a master keeps, in bytes: 10,000 offers
+// need an eighth of it, and two thirds when each has two dozen attributes and reservations.
+const MaxMasterRecord = 32 << 20
 
-// Bounds of a stream of records.
 const (
-	// leastStep is how much is made room for at once, at least.
-	leastStep = 64 << 10
-	// keepMost is the largest buffer that is kept from one record to the next.
-	keepMost = 1 << 20
-	// digitsMost is as long as a record's length may be written.
-	digitsMost = 20
+	// readBuffer is the number of bytes that are read ahead.
+	readBuffer = 64 << 10
+	// minGrowth is the minimum by which the buffer of a record grows.
+	minGrowth = 64 << 10
+	// maxKeptBuffer is the largest buffer that is kept from one record to the next.
+	maxKeptBuffer = 1 << 20
+	// maxLengthDigits is the maximum number of digits of a record's length.
+	maxLengthDigits = 20
+	// maxQuote is the number of unexpected bytes that an error shows.
+	maxQuote = 40
 )
 
-// ErrMalformed is wrapped when a stream holds something that is not RecordIO, or a record
-// something that is not its message.
+// ErrMalformed is wrapped by the error for a stream that is not RecordIO, or a record that is
+// not the expected message.
 var ErrMalformed = errors.New("malformed stream")
 
-// Reader reads a stream: a length in digits, a newline, so many bytes. (Not the
-// library's reader: it takes at most 4 MiB, or half of what it is told at once, and
-// panics on lengths beyond 63 bits.)
+// Reader reads a stream of records. Each is its length in decimal digits, a newline, and that
+// many bytes. (The library's reader is not used: it takes at most 4 MiB, or allocates half of
+// what a length announces at once, and panics on lengths beyond 63 bits.)
 type Reader struct {
-	r    *bufio.Reader
-	most uint64
-	buf  []byte
-	// line is room for a length, so that a record costs no allocation for it.
-	line [digitsMost]byte
+	r         *bufio.Reader
+	maxRecord uint64
+	buf       []byte
+	// digits has room for a length, so that reading one allocates nothing.
+	digits [maxLengthDigits]byte
 }
 
-// NewReader reads from r, ahead of what it gives. Most is the length in bytes of the
-// longest record that it takes.
-func NewReader(r io.Reader, most int) *Reader {
-	return &Reader{r: bufio.NewReaderSize(r, 64<<10), most: uint64(most)}
+// NewReader returns a Reader that takes records of at most maxRecord bytes. It reads r ahead
+// of the records that it returns.
+func NewReader(r io.Reader, maxRecord int) *Reader {
+	return &Reader{r: bufio.NewReaderSize(r, readBuffer), maxRecord: uint64(maxRecord)}
 }
 
-// ReadFrame gives the next record, which is valid until the next call; io.EOF when the
-// stream ends between two records. Memory grows with what has come, not with what was
-// announced, and not beyond that.
-func (d *Reader) ReadFrame() ([]byte, error) {
+// ReadRecord returns the next record that is not empty. The record is valid until the next
+// call. The error is io.EOF when the stream ends between two records, wraps
+// io.ErrUnexpectedEOF when it ends within one, and ErrMalformed when it is not RecordIO or
+// the record is too long. Memory grows with the bytes that have arrived, not with the length
+// that was announced.
+func (d *Reader) ReadRecord() ([]byte, error) {
 	n, err := d.readLength()
 	if err != nil {
 		return nil, err
 	}
-	if cap(d.buf) > keepMost {
+	if cap(d.buf) > maxKeptBuffer {
 		d.buf = nil
 	}
 	d.buf = d.buf[:0]
 	for len(d.buf) < n {
 		has := len(d.buf)
-		step := min(max(has, leastStep), n-has)
-		d.buf = slices.Grow(d.buf, step)[:has+step]
+		growth := min(max(has, minGrowth), n-has)
+		d.buf = slices.Grow(d.buf, growth)[:has+growth]
 		if _, err := io.ReadFull(d.r, d.buf[has:]); err != nil {
 			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
@@ -76,43 +81,43 @@ func (d *Reader) ReadFrame() ([]byte, error) {
 // readLength reads the length of the next record that is not empty.
 func (d *Reader) readLength() (int, error) {
 	for {
-		line, err := d.readDigits()
+		digits, err := d.readDigits()
 		if err != nil {
 			return 0, err
 		}
-		n, err := strconv.ParseUint(string(line), 10, 64)
+		n, err := strconv.ParseUint(string(digits), 10, 64)
 		switch {
 		case err != nil:
-			return 0, d.noLength(line)
-		case n > d.most:
-			return 0, fmt.Errorf("%w: a record of %d bytes, more than %d", ErrMalformed, n, d.most)
-		case n > 0: // an empty record says nothing
+			return 0, d.lengthError(digits)
+		case n > d.maxRecord:
+			return 0, fmt.Errorf("%w: a record of %d bytes, more than %d", ErrMalformed, n, d.maxRecord)
+		case n > 0: // an empty record has no meaning
 			return int(n), nil
 		}
 	}
 }
 
-// readDigits reads up to a newline, and not much further than a number is long.
+// readDigits reads up to a newline, but not further than a length may be long.
 func (d *Reader) readDigits() ([]byte, error) {
-	line := d.line[:0]
+	digits := d.digits[:0]
 	for {
 		b, err := d.r.ReadByte()
 		switch {
-		case errors.Is(err, io.EOF) && len(line) > 0:
+		case errors.Is(err, io.EOF) && len(digits) > 0:
 			return nil, fmt.Errorf("reading a record's length: %w", io.ErrUnexpectedEOF)
 		case err != nil:
 			return nil, err
 		case b == '\n':
-			return line, nil
-		case b < '0' || b > '9' || len(line) == digitsMost:
-			return nil, d.noLength(slices.Concat(line, []byte{b}))
+			return digits, nil
+		case b < '0' || b > '9' || len(digits) == maxLengthDigits:
+			return nil, d.lengthError(slices.Concat(digits, []byte{b}))
 		}
-		line = append(line, b)
+		digits = append(digits, b)
 	}
 }
 
-// noLength shows what stands where a record's length is due.
-func (d *Reader) noLength(found []byte) error {
-	next, _ := d.r.Peek(min(d.r.Buffered(), 40)) // what is there is enough
+// lengthError shows what was found where a length is expected.
+func (d *Reader) lengthError(found []byte) error {
+	next, _ := d.r.Peek(min(d.r.Buffered(), maxQuote)) // shows what is buffered already
 	return fmt.Errorf("%w: %q where a record's length is due", ErrMalformed, slices.Concat(found, next))
 }

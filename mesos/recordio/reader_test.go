@@ -22,14 +22,14 @@ func TestReaderReadsInAnyChunks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := NewReader(r, MasterMost)
+			d := NewReader(r, MaxMasterRecord)
 			for _, want := range []string{"hello", "\n", long, "end"} {
-				got, err := d.ReadFrame()
+				got, err := d.ReadRecord()
 				if err != nil || string(got) != want {
 					t.Fatalf("got %d bytes, %v; want %d bytes", len(got), err, len(want))
 				}
 			}
-			if _, err := d.ReadFrame(); !errors.Is(err, io.EOF) {
+			if _, err := d.ReadRecord(); !errors.Is(err, io.EOF) {
 				t.Errorf("at the end: %v", err)
 			}
 		})
@@ -54,7 +54,7 @@ func TestReaderRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got, err := NewReader(strings.NewReader(tc.stream), MasterMost).ReadFrame(); !errors.Is(err, tc.want) {
+			if got, err := NewReader(strings.NewReader(tc.stream), MaxMasterRecord).ReadRecord(); !errors.Is(err, tc.want) {
 				t.Errorf("got %q, %v; want %v", got, err, tc.want)
 			}
 		})
@@ -66,7 +66,7 @@ func TestReaderAllocatesWhatHasCome(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range 20 {
-		_, _ = NewReader(strings.NewReader("33554432\nshort"), MasterMost).ReadFrame()
+		_, _ = NewReader(strings.NewReader("33554432\nshort"), MaxMasterRecord).ReadRecord()
 	}
 	runtime.ReadMemStats(&after)
 	if n := after.TotalAlloc - before.TotalAlloc; n > 20<<20 {
@@ -79,9 +79,9 @@ func FuzzReader(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		d := NewReader(bytes.NewReader(stream), MasterMost)
+		d := NewReader(bytes.NewReader(stream), MaxMasterRecord)
 		for range len(stream) + 1 {
-			record, err := d.ReadFrame()
+			record, err := d.ReadRecord()
 			if err != nil {
 				return
 			}

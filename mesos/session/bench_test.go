@@ -87,9 +87,9 @@ func BenchmarkDecode(b *testing.B) {
 			b.SetBytes(int64(len(stream)))
 			b.ReportAllocs()
 			for b.Loop() {
-				records := recordio.NewReader(strings.NewReader(stream), recordio.MasterMost)
+				records := recordio.NewReader(strings.NewReader(stream), recordio.MaxMasterRecord)
 				for {
-					record, err := records.ReadFrame()
+					record, err := records.ReadRecord()
 					if errors.Is(err, io.EOF) {
 						break
 					}

@@ -10,26 +10,35 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// surveyInterval is how often the master is asked for its agents at most, and surveyCostFactor
-// which part of the time it may spend on answering.
+// The master is asked for its agents at most every minSurveyInterval. A master that needs
+// long to answer is asked less often: it spends at most one part in surveyCostFactor of its
+// time on answers.
 const (
-	surveyInterval   = 10 * time.Second
-	surveyCostFactor = 20
+	minSurveyInterval = 10 * time.Second
+	surveyCostFactor  = 20
 )
 
-// agentSurvey keep those who want to know what there is from asking the master all at once.
+// agentSurvey keeps the callers of Capacity from asking the master all at once.
 type agentSurvey struct {
-	// turn has a token while the master is asked: who comes then waits for the answer, as
-	// long as they have time.
-	turn chan struct{}
-	next time.Time
-	err  error // of the last
+	// slot holds a token while the master is being asked. Other callers wait for it, as long
+	// as their context lasts. Its holder owns the fields below.
+	slot chan struct{}
+	next time.Time // when the master may be asked again
+	err  error     // of the last survey
 }
 
-// Capacity is what could be had, as far as is known. The master is asked for all its
-// agents when that was not done lately; whoever has nothing waiting does not call this, so
-// that at rest nobody asks. Where the master does not answer in the context's time, or does
-// not let us ask, the rest is told, and why.
+func newAgentSurvey() agentSurvey { return agentSurvey{slot: make(chan struct{}, 1)} }
+
+// finish notes the result of a survey, and when the next one may begin.
+func (a *agentSurvey) finish(asked time.Time, took time.Duration, err error) {
+	a.next, a.err = asked.Add(max(minSurveyInterval, surveyCostFactor*took)), err
+}
+
+// Capacity returns what is known of the cluster's agents. It asks the master for all agents
+// when that was not done lately. Callers with nothing that waits for capacity should not
+// call it, so that a cluster at rest gets no requests. Where the master does not answer
+// within the context's time, or refuses to, the result has what is known from offers, and
+// the reason.
 func (s *Session) Capacity(ctx context.Context) placement.Capacity {
 	err := s.surveyAgents(ctx)
 	s.mu.Lock()
@@ -41,28 +50,28 @@ func (s *Session) Capacity(ctx context.Context) placement.Capacity {
 	return c
 }
 
-// surveyAgents asks the master for its agents, unless it was asked lately.
+// surveyAgents asks the master for its agents, unless that was done lately. It then returns
+// the result of the last time.
 func (s *Session) surveyAgents(ctx context.Context) error {
 	select {
-	case s.surveys.turn <- struct{}{}:
-		defer func() { <-s.surveys.turn }()
+	case s.survey.slot <- struct{}{}:
+		defer func() { <-s.survey.slot }()
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the master's agents: %w", ctx.Err())
 	}
 	if !s.State().Subscribed {
-		return nil // the state says why
+		return nil // the core's Capacity explains it
 	}
 	asked := s.cfg.Clock()
-	if asked.Before(s.surveys.next) {
-		return s.surveys.err
+	if asked.Before(s.survey.next) {
+		return s.survey.err
 	}
 	r, err := s.queryMaster(ctx, master.Call_GET_AGENTS)
 	if err != nil {
 		err = fmt.Errorf("asking the master for its agents: %w", err)
 		s.log.V(1).Info("Asking the master for its agents failed", "reason", err.Error())
 	}
-	took := s.cfg.Clock().Sub(asked)
-	s.surveys.next, s.surveys.err = asked.Add(max(surveyInterval, surveyCostFactor*took)), err
+	s.survey.finish(asked, s.cfg.Clock().Sub(asked), err)
 	if err != nil {
 		return err
 	}
@@ -71,19 +80,21 @@ func (s *Session) surveyAgents(ctx context.Context) error {
 	return nil
 }
 
-// agentOffers reads what each role may have of the agents: in all, and, of those that make
-// offers, free. An agent with nonsense for resources has nothing.
+// agentOffers returns synthetic offers of the agents for each role: of all that they have,
+// and, for the agents that make offers, of what they have free. An agent whose resources are
+// not valid is left out.
 func agentOffers(agents []master.Response_GetAgents_Agent, roles []string) (totals, free []*placement.Offer) {
 	for i := range agents {
 		a := &agents[i]
 		report := placement.AgentReport{Info: &a.AgentInfo, PID: a.GetPID(), Total: a.TotalResources, Allocated: a.AllocatedResources}
+		makesOffers := a.Active && !a.GetDeactivated() && a.DrainInfo == nil
 		for _, role := range roles {
 			all, rest, err := report.ForRole(role)
 			if err != nil {
 				continue
 			}
 			totals = append(totals, all)
-			if a.Active && !a.GetDeactivated() && a.DrainInfo == nil {
+			if makesOffers {
 				free = append(free, rest)
 			}
 		}

@@ -11,61 +11,63 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// Store is where the durable records lie. Its methods are called concurrently, and
-// again when they failed; a context ends with the session.
+// Store keeps the durable records. Its methods are called concurrently, and again after
+// they failed. Their context ends with the session, and after 30 s.
 type Store interface {
-	// StoreFrameworkID keeps the ID that the master gave. Nothing is launched before.
+	// StoreFrameworkID stores the ID that the master assigned. Nothing is launched before.
 	StoreFrameworkID(ctx context.Context, id string) error
-	// Prepare writes the intent durably, then makes what the task is launched with. An
-	// error means that nothing is launched: a TASK_DROPPED is then recorded for it, in
-	// case the intent was written, and the demand is tried again later.
+	// Prepare stores the intent, and then makes the payload that the task is launched with.
+	// After an error nothing is launched: TASK_DROPPED is recorded for the task, in case the
+	// intent was stored, and the demand is placed again later.
 	Prepare(ctx context.Context, in scheduler.Intent) (scheduler.Payload, error)
-	// Record keeps a status. It is called at least once for each status, in order for
-	// one task. It returns framework.ErrUnknownTask when no record bears the task.
+	// Record stores a status. It is called at least once for each status, and in order for
+	// the statuses of one task. It returns scheduler.ErrUnknownTask when there is no record
+	// of the task.
 	Record(ctx context.Context, st scheduler.TaskStatus) error
 }
 
-// Credentials is what lets a session in.
+// Credentials are what a session presents to masters, and what it trusts.
 type Credentials struct {
 	// Authorization is the value of the Authorization header; empty for none.
 	Authorization string
-	// TLS for masters with https:// addresses; nil for the system's authorities. It is
-	// not changed, and must not be once it was given.
+	// TLS is for masters with https:// addresses; nil trusts the system's authorities. It
+	// must not be changed afterwards.
 	TLS *tls.Config
 }
 
-// Config of a session.
+// Config of a session. Masters, Framework, Store and Clock are required.
 type Config struct {
-	// Masters are host:port, http://host:port or https://host:port, in any order; or
-	// alone zk://[user:password@]host:port[,host:port…]/path, where they register. Those
-	// are then spoken to with TLS if Access has any.
+	// Masters are host:port, http://host:port or https://host:port, in any order. Or there is
+	// a single zk://[user:password@]host:port[,host:port…]/path, where the masters register.
+	// Masters found there are connected to with TLS if Credentials has it.
 	Masters []string
-	// Framework says as what to register.
+	// Framework is what to register.
 	Framework scheduler.Info
-	// Access that the session begins with; SetCredentials changes it.
+	// Credentials to begin with; SetCredentials changes them.
 	Credentials
-	// MaySubscribe is asked before each SUBSCRIBE, the last time just before it is
-	// written: a scheduler that no longer leads among its like would throw the one that
-	// does out. Its error holds the subscription back, and is tried again with the
-	// back-off. It must heed its context. nil: always.
+	// MaySubscribe is called before each SUBSCRIBE, the last time just before the request is
+	// written. Its error delays the subscription, which is tried again after a back-off. A
+	// process that is no longer the leader among its replicas must return an error, because
+	// its SUBSCRIBE would disconnect the leader. It must heed its context. nil allows all.
 	MaySubscribe func(ctx context.Context) error
-	// Dial opens every connection; nil for a net.Dialer, and the environment's proxies.
+	// Dial opens all connections; nil is a net.Dialer with the environment's proxies.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Tasks that may be alive, from the durable records.
+	// Tasks that may be running, from the durable records.
 	Tasks []scheduler.Task
-	// Store of the durable records.
+	// Store keeps the durable records.
 	Store Store
-	// Log; the zero value logs nothing.
+	// Log of the session; the zero value discards it.
 	Log logr.Logger
-	// Clock tells the time.
+	// Clock returns the time.
 	Clock func() time.Time
 	// Seed of the jitter in back-offs; 0 takes one from the clock.
 	Seed uint64
-	// Timing of the core; the zero value takes the defaults.
+	// Timing of the scheduler; the zero value has the defaults.
 	Timing scheduler.Timing
-	// OnChange is called when State or an explanation changed. It must not block.
+	// OnChange is called when State, an explanation or a maintenance window changed. It must
+	// not block.
 	OnChange func()
-	// Metrics to count in; nil counts nowhere.
+	// Metrics to count in; nil for none.
 	Metrics *Metrics
 }
 

@@ -6,13 +6,14 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/k8sm/k8sm/mesos/recordio"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// failure is why there is no stream, in the words of a State.
+// failure is why there is no stream: the reason and the message of a State.
 type failure struct {
 	reason  scheduler.StateReason
 	message string
@@ -24,34 +25,26 @@ func failuref(reason scheduler.StateReason, format string, args ...any) *failure
 	return &failure{reason, fmt.Sprintf(format, args...)}
 }
 
-// specificity orders reasons by how much they tell, for when masters fail in several ways.
-func (f *failure) specificity() int {
-	switch f.reason {
-	case scheduler.Unauthorized:
-		return 7
-	case scheduler.Refused:
-		return 6
-	case scheduler.TooManyRedirects:
-		return 5
-	case scheduler.ProtocolError:
-		return 4
-	case scheduler.NotAMesosMaster:
-		return 3
-	case scheduler.NoLeader:
-		return 2
-	}
-	return 1
+// failureReasons are the reasons of a failure. The more specific ones come later: when
+// several masters fail in several ways, the most specific reason is reported.
+var failureReasons = []scheduler.StateReason{
+	scheduler.Connecting, scheduler.NotLeading, scheduler.MasterUnreachable, scheduler.NoLeader,
+	scheduler.NotAMesosMaster, scheduler.ProtocolError, scheduler.TooManyRedirects, scheduler.Refused, scheduler.Unauthorized,
 }
 
-// toFailure takes any error for a master that could not be reached, unless it knows
-// better.
+func (f *failure) isMoreSpecificThan(o *failure) bool {
+	return slices.Index(failureReasons, f.reason) > slices.Index(failureReasons, o.reason)
+}
+
+// toFailure returns the failure in an error. Any other error means that a master could not
+// be reached, unless it says that the stream is malformed.
 func toFailure(err error) *failure {
 	var f *failure
 	var request *url.Error
 	switch {
 	case errors.As(err, &f):
 		return f
-	case errors.As(err, &request): // it names the master, which may be one that another redirected to
+	case errors.As(err, &request): // it names the master, to which another may have redirected
 		return &failure{scheduler.MasterUnreachable, err.Error()}
 	case errors.Is(err, recordio.ErrMalformed):
 		return &failure{scheduler.ProtocolError, err.Error()}
@@ -63,15 +56,19 @@ func toFailure(err error) *failure {
 	return &failure{scheduler.MasterUnreachable, err.Error()}
 }
 
-// maxBodyExcerpt is how much of an error's body is read.
-const maxBodyExcerpt = 4 << 10
+// maxErrorBody is the number of bytes that are read of a response that is an error.
+const maxErrorBody = 4 << 10
 
-// bodyExcerpt is the beginning of a body, on one line.
+// maxExcerpt is the number of bytes of such a response that a message shows.
+const maxExcerpt = 200
+
+// bodyExcerpt returns the beginning of a body as one line. Without a body it returns the
+// name of the status.
 func bodyExcerpt(res *http.Response) string {
-	b, _ := io.ReadAll(io.LimitReader(res.Body, maxBodyExcerpt)) // what could be read is all there is to say
+	b, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody)) // what could be read is shown
 	s := strings.Join(strings.Fields(string(b)), " ")
-	if len(s) > 200 {
-		s = s[:200] + "…"
+	if len(s) > maxExcerpt {
+		s = s[:maxExcerpt] + "…"
 	}
 	if s == "" {
 		return http.StatusText(res.StatusCode)
@@ -79,7 +76,7 @@ func bodyExcerpt(res *http.Response) string {
 	return s
 }
 
-// responseFailure of a SUBSCRIBE, by status.
+// responseFailure returns what the status of a response means for the subscription.
 func responseFailure(res *http.Response) *failure {
 	url, text := res.Request.URL, bodyExcerpt(res)
 	switch res.StatusCode {

@@ -3,29 +3,21 @@ package session
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/k8sm/k8sm/mesos/detector"
-	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-const (
-	schedulerPath = "/api/v1/scheduler"
-	operatorPath  = "/api/v1"
-	// maxRedirects is how many redirects are followed: one to the leader is the rule.
-	maxRedirects = 5
-)
-
-// parseMasters reads the list of masters, or where they register.
+// parseMasters parses Config.Masters. It returns either the masters, or the ZooKeeper
+// ensemble where they register.
 func parseMasters(list []string) ([]*url.URL, *detector.Ensemble, error) {
 	if i := slices.IndexFunc(list, isZooKeeperURL); i >= 0 {
 		if len(list) > 1 {
 			return nil, nil, errors.New("an address that begins with zk:// stands alone: ZooKeeper tells the masters")
 		}
-		e, err := detector.Parse(list[i])
+		e, err := detector.ParseEnsemble(list[i])
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading the address of ZooKeeper: %w", err)
 		}
@@ -68,41 +60,4 @@ func parseMaster(m string) (*url.URL, error) {
 		return nil, errors.New("credentials do not belong into an address")
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
-}
-
-// redirectPolicy follows redirects from one master, in bounds.
-type redirectPolicy struct {
-	seen    []string
-	secrets bool // an Authorization header goes along
-}
-
-// next is where a redirect leads. Masters give an address without a scheme, and one
-// that ends in /api/v1/scheduler behind a prefix; both are theirs to choose.
-func (it *redirectPolicy) next(res *http.Response) (*url.URL, error) {
-	from := res.Request.URL
-	it.seen = append(it.seen, from.Host)
-	location := res.Header.Get("Location")
-	to, err := from.Parse(location)
-	if err != nil || location == "" || to.Host == "" || (to.Scheme != "http" && to.Scheme != "https") {
-		return nil, failuref(scheduler.NotAMesosMaster, "%s redirects to %q", from.Host, location)
-	}
-	to.User = nil // credentials are ours to choose
-	if to.Path == "" || to.Path == "/" {
-		to.Path = from.Path
-	}
-	if it.secrets && from.Scheme == "https" && to.Scheme == "http" {
-		return nil, failuref(scheduler.ProtocolError, "%s redirects to %s without TLS: the credentials do not follow", from.Host, to.Host)
-	}
-	if len(it.seen) > maxRedirects || slices.Contains(it.seen, to.Host) {
-		return nil, failuref(scheduler.TooManyRedirects, "redirected in circles: %s → %s", strings.Join(it.seen, " → "), to.Host)
-	}
-	return to, nil
-}
-
-func isRedirect(status int) bool {
-	switch status {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return true
-	}
-	return false
 }

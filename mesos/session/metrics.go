@@ -7,7 +7,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// Metrics counts what sessions do. One serves all sessions of a process; the caller
+// Metrics counts what sessions do. All sessions of a process share one Metrics; the caller
 // registers it.
 type Metrics struct {
 	demand        *prometheus.GaugeVec
@@ -20,7 +20,7 @@ type Metrics struct {
 	storeErrors   *prometheus.CounterVec
 }
 
-// NewMetrics makes metrics that are not yet registered.
+// NewMetrics returns metrics that are not registered yet.
 func NewMetrics() *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"framework"}, labels...))
@@ -57,7 +57,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// frameworkMetrics is the metrics of one framework; nil metrics count nowhere.
+// frameworkMetrics counts for one framework. Without Metrics it counts nothing.
 type frameworkMetrics struct {
 	*Metrics
 	framework string
@@ -67,67 +67,68 @@ func (m *Metrics) forFramework(framework string) frameworkMetrics {
 	return frameworkMetrics{m, framework}
 }
 
-func (l frameworkMetrics) call(callType, code string) {
-	if l.Metrics != nil {
-		l.calls.WithLabelValues(l.framework, callType, code).Inc()
+func (m frameworkMetrics) countCall(callType, code string) {
+	if m.Metrics != nil {
+		m.calls.WithLabelValues(m.framework, callType, code).Inc()
 	}
 }
 
-// event counts what is not known as one: else a master could make labels without end.
-func (l frameworkMetrics) event(eventType schedulerpb.Event_Type) {
-	if l.Metrics == nil {
+// countEvent counts an event. Events of unknown types share one label, because a master could
+// otherwise create labels without limit.
+func (m frameworkMetrics) countEvent(eventType schedulerpb.Event_Type) {
+	if m.Metrics == nil {
 		return
 	}
 	name, known := schedulerpb.Event_Type_name[int32(eventType)]
 	if !known {
 		name = schedulerpb.Event_UNKNOWN.String()
 	}
-	l.events.WithLabelValues(l.framework, name).Inc()
+	m.events.WithLabelValues(m.framework, name).Inc()
 }
 
-func (l frameworkMetrics) subscription(outcome scheduler.StateReason) {
-	if l.Metrics != nil {
-		l.subscriptions.WithLabelValues(l.framework, string(outcome)).Inc()
+func (m frameworkMetrics) countSubscription(outcome scheduler.StateReason) {
+	if m.Metrics != nil {
+		m.subscriptions.WithLabelValues(m.framework, string(outcome)).Inc()
 	}
 }
 
-func (l frameworkMetrics) storeError(operation string) {
-	if l.Metrics != nil {
-		l.storeErrors.WithLabelValues(l.framework, operation).Inc()
+func (m frameworkMetrics) countStoreError(operation string) {
+	if m.Metrics != nil {
+		m.storeErrors.WithLabelValues(m.framework, operation).Inc()
 	}
 }
 
-// forget drops what is no longer so once a session has ended.
-func (l frameworkMetrics) forget() {
-	if l.Metrics != nil {
-		l.demand.DeleteLabelValues(l.framework)
+// deleteGauges deletes the gauges of a session that has ended.
+func (m frameworkMetrics) deleteGauges() {
+	if m.Metrics != nil {
+		m.demand.DeleteLabelValues(m.framework)
 	}
 }
 
-// updateMetrics brings what the core counted into the metrics.
+// updateMetrics adds to the metrics what the core counted since the last time.
 func (s *Session) updateMetrics() {
 	if s.metrics.Metrics == nil {
 		return
 	}
 	now := s.core.Counters()
-	s.metrics.add(&s.counts, &now)
+	s.metrics.addCounts(&s.counted, &now)
 	s.metrics.demand.WithLabelValues(s.metrics.framework).Set(float64(s.core.PendingDemands()))
-	s.counts = now
+	s.counted = now
 }
 
-func (l frameworkMetrics) add(before, now *scheduler.Counters) {
+func (m frameworkMetrics) addCounts(before, now *scheduler.Counters) {
 	add := func(c *prometheus.CounterVec, before, now uint64, labels ...string) {
 		if now > before {
-			c.WithLabelValues(append([]string{l.framework}, labels...)...).Add(float64(now - before))
+			c.WithLabelValues(append([]string{m.framework}, labels...)...).Add(float64(now - before))
 		}
 	}
-	add(l.offers, before.Accepted, now.Accepted, "accepted")
-	add(l.offers, before.Declined, now.Declined, "declined")
-	add(l.offers, before.Rescinded, now.Rescinded, "rescinded")
-	add(l.offers, before.Expired, now.Expired, "expired")
-	add(l.offers, before.Voided, now.Voided, "voided")
-	add(l.offers, before.Malformed, now.Malformed, "malformed")
-	add(l.launches, before.Launched, now.Launched, "sent")
-	add(l.launches, before.Dropped, now.Dropped, "dropped")
-	add(l.plans, before.Plans, now.Plans)
+	add(m.offers, before.Accepted, now.Accepted, "accepted")
+	add(m.offers, before.Declined, now.Declined, "declined")
+	add(m.offers, before.Rescinded, now.Rescinded, "rescinded")
+	add(m.offers, before.Expired, now.Expired, "expired")
+	add(m.offers, before.Voided, now.Voided, "voided")
+	add(m.offers, before.Malformed, now.Malformed, "malformed")
+	add(m.launches, before.Launched, now.Launched, "sent")
+	add(m.launches, before.Dropped, now.Dropped, "dropped")
+	add(m.plans, before.Plans, now.Plans)
 }

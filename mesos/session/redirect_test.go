@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// FuzzItinerary follows redirects by whatever Locations a server names: each hop is to
-// an http or https address, none is out of TLS with credentials, and there is an end.
-func FuzzItinerary(f *testing.F) {
+// A server may name any Location. Each redirect must lead to an http or https address, and
+// with credentials not out of TLS, and there must be an end.
+func FuzzRedirectPolicy(f *testing.F) {
 	for _, locations := range []string{
 		"//10.0.0.1:5050/master/api/v1/scheduler",
 		"//10.0.0.1:5050/master/api/v1/scheduler\n//10.0.0.2:5050/master/api/v1/scheduler",
@@ -21,13 +21,13 @@ func FuzzItinerary(f *testing.F) {
 		f.Add(locations, true)
 		f.Add(locations, false)
 	}
-	f.Fuzz(func(t *testing.T, locations string, secrets bool) {
+	f.Fuzz(func(t *testing.T, locations string, withCredentials bool) {
 		at := &url.URL{Scheme: "https", Host: "10.0.0.9:5050", Path: schedulerPath}
-		it := redirectPolicy{secrets: secrets}
-		hops := 0
+		p := redirectPolicy{withCredentials: withCredentials}
+		redirects := 0
 		for location := range strings.SplitSeq(locations+strings.Repeat("\n//x/", maxRedirects), "\n") {
 			res := &http.Response{Request: &http.Request{URL: at}, Header: http.Header{"Location": {location}}}
-			to, err := it.next(res)
+			to, err := p.follow(res)
 			if err != nil {
 				return
 			}
@@ -38,11 +38,11 @@ func FuzzItinerary(f *testing.F) {
 				t.Fatalf("follows to no host: %s", to)
 			case to.User != nil:
 				t.Fatalf("takes credentials from a redirect: %s", to)
-			case secrets && at.Scheme == "https" && to.Scheme == "http":
+			case withCredentials && at.Scheme == "https" && to.Scheme == "http":
 				t.Fatalf("takes credentials out of TLS, from %s to %s", at, to)
 			}
-			if hops++; hops > maxRedirects {
-				t.Fatalf("%d hops", hops)
+			if redirects++; redirects > maxRedirects {
+				t.Fatalf("%d redirects", redirects)
 			}
 			at = to
 		}

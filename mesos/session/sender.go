@@ -14,118 +14,74 @@ import (
 )
 
 const (
-	// maxCallsInFlight is how many calls are on their way at once.
-	maxCallsInFlight = 8
-	// lookAhead is how far the queue is searched for a call that may go.
-	lookAhead = 256
-	// errorGrace is how long a stream that refused a call has to say why it ends.
+	// callTimeout bounds a call other than SUBSCRIBE, with its redirects.
+	callTimeout = 20 * time.Second
+	// errorGrace is how long a suspect stream stays open for an ERROR event that says why it
+	// ends.
 	errorGrace = time.Second
 )
 
-// sender sends the calls of one stream. Calls that concern the same agent keep their
-// order, and RECONCILE and its like keep theirs with all: a RECONCILE that overtook an
-// ACCEPT would be told that the task does not exist.
+// sender sends the calls of one stream in the order of its queue.
 type sender struct {
 	stream *stream
 
 	mu     sync.Mutex
-	queue  []*scheduler.Call
-	lanes  map[string]bool // on their way, by agent
-	alone  bool            // a call that goes alone is on its way
+	queue  callQueue
 	closed bool
 }
 
-// laneOf is the agent that a call concerns; alone says that it keeps its place among
-// all.
-func laneOf(c *scheduler.Call) (lane string, alone bool) {
-	switch c.Type {
-	case schedulerpb.Call_ACCEPT:
-		ops := c.Accept.GetOperations()
-		if len(ops) > 0 && len(ops[0].GetLaunch().GetTaskInfos()) > 0 {
-			return ops[0].Launch.TaskInfos[0].AgentID.Value, false
-		}
-	case schedulerpb.Call_KILL:
-		return c.Kill.GetAgentID().GetValue(), false
-	case schedulerpb.Call_MESSAGE:
-		return c.Message.AgentID.Value, false
-	case schedulerpb.Call_ACKNOWLEDGE:
-		return c.Acknowledge.AgentID.Value, false
-	}
-	return "", true
+// send queues calls. It returns at once.
+func (s *sender) send(calls []*scheduler.Call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue.add(calls)
+	s.startCalls()
 }
 
-// send puts calls in line.
-func (q *sender) send(calls []*scheduler.Call) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.queue = append(q.queue, calls...)
-	q.dispatch()
-}
-
-// dispatch lets go what may go, in order.
-func (q *sender) dispatch() {
-	if q.closed {
+// startCalls sends the calls that may be sent now, each in a goroutine.
+func (s *sender) startCalls() {
+	if s.closed {
 		return
 	}
-	if q.lanes == nil {
-		q.lanes = map[string]bool{}
-	}
-	waiting := map[string]bool{} // lanes of calls that stay behind
-	for i := 0; i < len(q.queue) && i < lookAhead; {
-		if q.alone || len(q.lanes) >= maxCallsInFlight {
-			return
-		}
-		lane, alone := laneOf(q.queue[i])
-		switch {
-		case alone && (i > 0 || len(q.lanes) > 0):
-			return
-		case !alone && (q.lanes[lane] || waiting[lane]):
-			waiting[lane] = true
-			i++
-			continue
-		}
-		call := q.queue[i]
-		q.queue = append(q.queue[:i], q.queue[i+1:]...)
-		q.begin(call, lane, alone)
+	for _, call := range s.queue.start() {
+		spawned := s.stream.s.spawn(func() {
+			s.stream.sendCall(call)
+			s.finish(call)
+		})
+		s.closed = s.closed || !spawned
 	}
 }
 
-func (q *sender) begin(call *scheduler.Call, lane string, alone bool) {
-	if alone {
-		q.alone = true
-	} else {
-		q.lanes[lane] = true
-	}
-	spawned := q.stream.s.spawn(func() {
-		q.stream.sendCall(call)
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		if alone {
-			q.alone = false
-		} else {
-			delete(q.lanes, lane)
-		}
-		q.dispatch()
-	})
-	q.closed = q.closed || !spawned
+func (s *sender) finish(call *scheduler.Call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue.finish(call)
+	s.startCalls()
 }
 
-// sendCall sends one call, once. What becomes of it is known by updates, never by
-// sending it again.
+// close makes the sender start no more calls.
+func (s *sender) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+}
+
+// sendCall sends one call, once. Its effect is known only from status updates and task
+// reconciliation, so that it is never repeated here.
 func (st *stream) sendCall(call *scheduler.Call) {
 	if st.ctx.Err() != nil {
 		return
 	}
 	parent := st.ctx
 	if call.Type == schedulerpb.Call_TEARDOWN {
-		parent = st.s.ctx // the stream ends with it, perhaps before the answer is here
+		parent = st.s.ctx // the stream ends with TEARDOWN, perhaps before its answer arrives
 	}
 	ctx, cancel := context.WithTimeout(parent, callTimeout)
 	defer cancel()
 	res, err := st.s.client.post(ctx, st.endpoint, outboundCall{message: call, streamID: st.id})
 	if err != nil {
 		if st.ctx.Err() == nil {
-			st.s.metrics.call(call.Type.String(), "error")
+			st.s.metrics.countCall(call.Type.String(), "error")
 			st.suspect(failuref(toFailure(err).reason, "sending %s: %v", call.Type, err))
 		}
 		return
@@ -135,22 +91,19 @@ func (st *stream) sendCall(call *scheduler.Call) {
 		text = bodyExcerpt(res)
 	}
 	drainAndClose(res)
-	st.s.metrics.call(call.Type.String(), strconv.Itoa(res.StatusCode))
+	st.s.metrics.countCall(call.Type.String(), strconv.Itoa(res.StatusCode))
 	st.handleResponse(call, res.StatusCode, text)
 }
 
-// handleResponse judges what the master said to a call. Most refusals mean that the stream
-// is no longer ours.
+// handleResponse handles a master's response to a call. Most refusals mean that the master
+// no longer knows the stream.
 func (st *stream) handleResponse(call *scheduler.Call, status int, text string) {
 	switch {
 	case status < http.StatusMultipleChoices:
 		if call.Type == schedulerpb.Call_TEARDOWN || call.Type == schedulerpb.Call_UPDATE_FRAMEWORK {
 			st.s.withCore(func(now time.Time) { st.s.core.CallAccepted(now, call) })
 		}
-	case status == http.StatusUnauthorized:
-		st.suspect(failuref(scheduler.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
-	case status == http.StatusBadRequest && strings.Contains(text, "does not match principal"):
-		// Not for what the call says: whoever we are by now, every call is refused.
+	case refusesCredentials(status, text):
 		st.suspect(failuref(scheduler.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
 	case status == http.StatusServiceUnavailable:
 		st.suspect(failuref(scheduler.NoLeader, "%s: %s", st.endpoint.Host, text))
@@ -162,28 +115,29 @@ func (st *stream) handleResponse(call *scheduler.Call, status int, text string) 
 	}
 }
 
-// refusesCall says that a call was turned down for what it says: the stream is still ours.
+// refusesCredentials reports whether every call would be refused, whatever it contains. A
+// master answers 400 when the credentials are those of another principal than the
+// framework's.
+func refusesCredentials(status int, text string) bool {
+	return status == http.StatusUnauthorized || status == http.StatusBadRequest && strings.Contains(text, "does not match principal")
+}
+
+// refusesCall reports whether a call was refused because of its content. The stream is then
+// still good.
 func refusesCall(call *scheduler.Call, status int, text string) bool {
 	switch status {
 	case http.StatusBadRequest:
 		return !strings.Contains(text, "stream ID") && !strings.Contains(text, "Framework cannot be found")
-	case http.StatusForbidden: // an ACL; of other calls it says that we are not subscribed
+	case http.StatusForbidden: // by an ACL; for other calls it means that the framework is not subscribed
 		return call.Type == schedulerpb.Call_UPDATE_FRAMEWORK && !strings.Contains(text, "not subscribed")
 	}
 	return false
 }
 
-// suspect ends a stream that calls no longer go through on, but lets it speak first: when
-// another scheduler took over, the refusal of a call can come before the ERROR that says
-// so, and to subscribe again would throw the other one out.
+// suspect ends a stream on which calls fail, after errorGrace. When another scheduler took
+// over, the refusal of a call can arrive before the ERROR event that says so. Without that
+// event the session would subscribe again, and disconnect the other scheduler.
 func (st *stream) suspect(err error) {
 	st.calls.close()
 	st.suspectOnce.Do(func() { time.AfterFunc(errorGrace, func() { st.end(err) }) })
-}
-
-// close has nothing more sent.
-func (q *sender) close() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.closed = true
 }

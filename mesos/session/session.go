@@ -15,42 +15,43 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// maxStoreCalls is how many calls to the store are under way at once.
-const maxStoreCalls = 16
-
-// Session is one framework's conversation with a Mesos cluster. Its methods may be
-// called at any time, also before Run, and concurrently.
+// Session is one framework's connection to a Mesos cluster. Its methods may be called
+// concurrently and at any time, also before Run.
 type Session struct {
-	cfg     Config
-	log     logr.Logger
-	masters []*url.URL // of the stream that is being opened; the last that answered first
-	// ensemble tells who leads, in place of masters; nil for a plain list.
+	cfg Config
+	log logr.Logger
+	// masters are the addresses to try. The attempt that is under way owns them, and moves
+	// the master that accepted to the front.
+	masters []*url.URL
+	// ensemble is the ZooKeeper where the masters register; nil when Config.Masters lists
+	// them.
 	ensemble *detector.Ensemble
 	client   *client
 	metrics  frameworkMetrics
 	store    workerPool
-	surveys  agentSurvey
+	survey   agentSurvey
 
-	// mu guards the core and all below it. Nothing waits while holding it.
+	// mu guards the core and everything below. Nothing that waits may run while it is held.
 	mu         sync.Mutex
 	core       *scheduler.Core
-	counts     scheduler.Counters // as far as they are in the metrics
-	state      scheduler.State    // as it was last logged
-	info       scheduler.Info     // as what we want to be registered
-	ctx        context.Context    // from Run until its end
+	counted    scheduler.Counters // that are in the metrics already
+	lastState  State              // that was logged
+	info       scheduler.Info     // the registration that is wanted
+	ctx        context.Context    // of Run; nil before
 	cancel     context.CancelFunc
-	running    bool
-	stopped    bool
+	running    bool // Run was called, and the state is not final
+	stopped    bool // Run is about to return
 	timer      *time.Timer
-	current    *stream // nil while there is none
-	last       *stream // opened last, closed or not
-	changed    bool    // to be told
-	finalState chan struct{}
-	leaderTracker
-	jobs sync.WaitGroup
+	current    *stream       // nil while there is none
+	last       *stream       // that was opened last; it may be closed
+	hasChanged bool          // OnChange is due
+	finalState chan struct{} // closed when the state is final
+	leader     leaderTracker
+	jobs       sync.WaitGroup
 }
 
-// New checks the configuration and makes a session that is not yet running.
+// New makes a session that does not run yet. It returns an error when the configuration is
+// not valid.
 func New(cfg Config) (*Session, error) {
 	if cfg.Store == nil || cfg.Clock == nil {
 		return nil, errors.New("a session needs a store and a clock")
@@ -69,14 +70,14 @@ func New(cfg Config) (*Session, error) {
 	s := &Session{
 		cfg: cfg, log: cfg.Log, masters: masters, ensemble: ensemble, client: newClient(&cfg), core: core, info: cfg.Framework,
 		metrics: cfg.Metrics.forFramework(cfg.Framework.Name), finalState: make(chan struct{}),
-		leaderTracker: leaderTracker{known: make(chan struct{})}, surveys: agentSurvey{turn: make(chan struct{}, 1)},
+		leader: newLeaderTracker(), survey: newAgentSurvey(),
 	}
 	s.store = workerPool{limit: maxStoreCalls, spawn: s.spawn}
 	return s, nil
 }
 
-// Run holds the conversation until the context ends or the session is final, which
-// State tells; it does not tear the framework down. It can be called once.
+// Run keeps the session connected until its context ends or State.Final is true. It does not
+// tear the framework down. It may be called once.
 func (s *Session) Run(ctx context.Context) error {
 	if err := s.start(ctx); err != nil {
 		return err
@@ -88,7 +89,7 @@ func (s *Session) Run(ctx context.Context) error {
 	s.stop()
 	s.jobs.Wait()
 	s.client.current().http.CloseIdleConnections()
-	s.metrics.forget()
+	s.metrics.deleteGauges()
 	return nil
 }
 
@@ -108,7 +109,7 @@ func (s *Session) start(ctx context.Context) error {
 	return nil
 }
 
-// stop stops everything. Jobs that run see their context end.
+// stop stops everything. The context of running jobs ends.
 func (s *Session) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +121,8 @@ func (s *Session) stop() {
 	}
 }
 
-// spawn starts a goroutine that Run waits for; false once the session is ending.
+// spawn starts a goroutine that Run waits for. It returns false, and starts none, before Run
+// and when the session ends. Session.mu, or the lock of what a running session owns, is held.
 func (s *Session) spawn(f func()) bool {
 	if s.ctx == nil || s.ctx.Err() != nil {
 		return false
@@ -133,37 +135,37 @@ func (s *Session) spawn(f func()) bool {
 	return true
 }
 
-// State of the registration.
+// State returns the state of the registration.
 func (s *Session) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.core.State()
 }
 
-// Want asks for a task, or changes what was asked as long as it has no place. Asking
-// again for the same is free.
+// Want asks for a task, or changes a demand that has no place yet. Asking again for the same
+// costs nothing.
 func (s *Session) Want(d placement.Demand) {
 	s.withCore(func(now time.Time) { s.core.AddDemand(now, d) })
 }
 
-// Forget withdraws a demand. What was launched for it is not killed.
+// Forget withdraws a demand. A task that was launched for it is not killed.
 func (s *Session) Forget(taskID string) {
 	s.withCore(func(now time.Time) { s.core.WithdrawDemand(now, taskID) })
 }
 
-// Kill has a task killed, again and again until a terminal status is recorded.
+// Kill kills a task. The call is repeated until a terminal status is recorded.
 func (s *Session) Kill(taskID, agentID string) {
 	s.withCore(func(now time.Time) { s.core.Kill(now, taskID, agentID) })
 }
 
-// Message sends data to a task's executor, once. It may get lost: what is to be heard is
-// sent again until an update answers.
+// Message sends data to a task's executor, once. It may get lost, so that the caller repeats
+// it until a status update answers.
 func (s *Session) Message(taskID string, data []byte) {
 	s.withCore(func(now time.Time) { s.core.SendMessage(now, taskID, data) })
 }
 
-// Update changes as what the framework is registered: at once where the master is with
-// us, else with the next SUBSCRIBE. State.Divergence reports what the master did not accept.
+// Update changes the registration: at once while the session is subscribed, else with the
+// next SUBSCRIBE. State.Divergence has what the master did not change.
 func (s *Session) Update(info scheduler.Info) error {
 	var err error
 	s.withCore(func(now time.Time) {
@@ -174,31 +176,33 @@ func (s *Session) Update(info scheduler.Info) error {
 	return err
 }
 
-// SetCredentials has new calls and connections use other credentials. The stream lives on;
-// where there is none, one is tried for soon.
+// SetCredentials makes new calls and connections use other credentials. An open stream goes
+// on; without one, the next attempt comes soon.
 func (s *Session) SetCredentials(a Credentials) {
 	if s.client.setCredentials(a) {
 		s.withCore(func(now time.Time) { s.core.RetrySoon(now) })
 	}
 }
 
-// Maintenance is when an agent is to be unavailable, as far as the master has told.
+// Maintenance returns when an agent will be unavailable, as far as the master has announced
+// it.
 func (s *Session) Maintenance(agentID string) (scheduler.Window, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.core.MaintenanceWindow(agentID)
 }
 
-// Explain says why a wanted task has no place yet; waiting is false when the task is
-// not wanted, or has a place.
+// Explain returns why a demand has no place yet. Waiting is false when there is no such
+// demand, or it has a place.
 func (s *Session) Explain(taskID string) (message string, waiting bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.core.Explain(taskID)
 }
 
-// Teardown removes the framework from Mesos with all its tasks, which ends the session.
-// It returns when the master has taken the call, or the context ends; Run must be on.
+// Teardown removes the framework and all its tasks from Mesos, which ends the session. It
+// returns when the master has accepted the call, or with an error when the context ends. Run
+// must be running.
 func (s *Session) Teardown(ctx context.Context) error {
 	s.withCore(func(now time.Time) { s.core.Teardown(now) })
 	select {

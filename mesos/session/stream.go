@@ -13,7 +13,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// firstEventTimeout is how long a master that took SUBSCRIBE may be silent.
+// firstEventTimeout is the maximum time between the response to SUBSCRIBE and its first
+// event.
 const firstEventTimeout = 15 * time.Second
 
 // stream is one subscription, from the attempt to its end.
@@ -21,17 +22,18 @@ type stream struct {
 	s      *Session
 	ctx    context.Context
 	cancel context.CancelFunc
-	// done is closed when nothing of the stream is left but calls on their way.
+	// done is closed when nothing of the stream runs any more, except calls in flight.
 	done chan struct{}
 
-	host        string   // that it is at, or last tried for; guarded by Session.mu
-	endpoint    *url.URL // where calls go
-	id          string
+	host        string   // of the master that is tried, or was subscribed to; guarded by Session.mu
+	endpoint    *url.URL // to which calls are sent
+	id          string   // Mesos-Stream-Id
 	calls       sender
 	suspectOnce sync.Once
 }
 
-// openStream begins an attempt, once the stream before is closed.
+// openStream begins an attempt to subscribe. The attempt waits until the stream before it is
+// closed.
 func (s *Session) openStream(call *scheduler.Call) {
 	st := &stream{s: s, done: make(chan struct{})}
 	st.ctx, st.cancel = context.WithCancel(s.ctx)
@@ -52,13 +54,13 @@ func (s *Session) openStream(call *scheduler.Call) {
 	}
 }
 
-// run is the life of a stream; its error is why it ended.
+// run subscribes and reads events. It returns the reason why the stream ended.
 func (st *stream) run(call *scheduler.Call) error {
 	res, err := st.subscribe(call)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = res.Body.Close() }() // it is read to its end, or not worth it
+	defer func() { _ = res.Body.Close() }() // it was read to its end, or is given up
 	st.id, st.endpoint = res.Header.Get(streamIDHeader), res.Request.URL
 	st.setHost(st.endpoint.Host)
 	if st.id == "" {
@@ -67,16 +69,16 @@ func (st *stream) run(call *scheduler.Call) error {
 	return st.read(res)
 }
 
-// read takes events as they come. A reader that is slow grows the master's memory, so
-// nothing here waits for anything.
+// read reads events as they come. It never waits for anything else, because a slow reader
+// makes the master's memory grow.
 func (st *stream) read(res *http.Response) error {
 	silence := time.AfterFunc(firstEventTimeout, func() {
 		st.end(failuref(scheduler.ProtocolError, "%s took the subscription, and said nothing for %s", st.endpoint.Host, firstEventTimeout))
 	})
 	defer silence.Stop()
-	records := recordio.NewReader(res.Body, recordio.MasterMost)
+	records := recordio.NewReader(res.Body, recordio.MaxMasterRecord)
 	for {
-		record, err := records.ReadFrame()
+		record, err := records.ReadRecord()
 		if err != nil {
 			return err
 		}
@@ -85,7 +87,7 @@ func (st *stream) read(res *http.Response) error {
 			return err
 		}
 		silence.Stop()
-		st.s.metrics.event(e.Type)
+		st.s.metrics.countEvent(e.Type)
 		st.withCore(func(now time.Time) { st.s.core.Step(now, e) })
 	}
 }
@@ -98,37 +100,36 @@ func decodeEvent(record []byte) (*schedulerpb.Event, error) {
 	return e, nil
 }
 
-// withCore feeds the core, as long as the stream is the current one.
-func (st *stream) withCore(f func(now time.Time)) {
+// withCore gives the core an input, unless another stream is current by now.
+func (st *stream) withCore(input func(now time.Time)) {
 	st.s.withCore(func(now time.Time) {
 		if st.s.current == st {
-			f(now)
+			input(now)
 		}
 	})
 }
 
-// setHost says where the stream is, or is tried for.
 func (st *stream) setHost(host string) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
 	st.host = host
 }
 
-// end tells the core that the stream ended, unless it was the core that ended it.
+// end reports to the core that the stream ended, unless the core ended it.
 func (st *stream) end(err error) {
 	st.withCore(func(now time.Time) { st.s.disconnect(now, err) })
 }
 
-// disconnect ends the current stream for a reason that the core does not know yet.
+// disconnect closes the current stream and reports the reason to the core.
 func (s *Session) disconnect(now time.Time, err error) {
 	f := toFailure(err)
 	s.log.V(1).Info("Lost the stream", "reason", f.reason, "message", f.message)
-	s.metrics.subscription(f.reason)
+	s.metrics.countSubscription(f.reason)
 	s.closeStream()
 	s.core.Disconnected(now, f.reason, f.message)
 }
 
-// closeStream ends the current stream, and whatever has not been sent on it.
+// closeStream closes the current stream. Calls that were not sent yet are dropped.
 func (s *Session) closeStream() {
 	if s.current != nil {
 		s.current.cancel()

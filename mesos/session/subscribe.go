@@ -12,15 +12,19 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// attemptTimeout bounds what one master and its redirects may take to answer.
-const attemptTimeout = 30 * time.Second
+const (
+	schedulerPath = "/api/v1/scheduler"
+	// attemptTimeout bounds the time until one master, with its redirects, answers SUBSCRIBE.
+	attemptTimeout = 30 * time.Second
+)
 
-// subscribe asks the masters one after the other, each with its redirects, until one
-// takes the subscription.
+// subscribe tries the masters one after the other, each with its redirects, until one accepts
+// the subscription. If none does, it returns the most specific failure with the messages of
+// all.
 func (st *stream) subscribe(call *scheduler.Call) (*http.Response, error) {
 	s, ctx := st.s, st.ctx
-	if err := s.gate().ask(ctx); err != nil {
-		return nil, err // before a standby knocks at every master
+	if err := s.gate().check(ctx); err != nil {
+		return nil, err // a standby must not connect to every master in vain
 	}
 	masters, err := s.candidates(ctx)
 	if err != nil {
@@ -42,7 +46,7 @@ func (st *stream) subscribe(call *scheduler.Call) (*http.Response, error) {
 		if f.reason == scheduler.NotLeading {
 			return nil, f
 		}
-		if worst == nil || f.specificity() > worst.specificity() {
+		if worst == nil || f.isMoreSpecificThan(worst) {
 			worst = f
 		}
 		messages = append(messages, f.message)
@@ -53,13 +57,14 @@ func (st *stream) subscribe(call *scheduler.Call) (*http.Response, error) {
 func (s *Session) gate() subscribeGate { return s.cfg.MaySubscribe }
 
 func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *scheduler.Call) (*http.Response, error) {
-	// The context lives as long as the stream; only the attempt is bounded.
+	// The context of the request lasts as long as the stream, so that the timeout of the
+	// attempt cancels it by a timer.
 	ctx, cancel := context.WithCancelCause(ctx)
-	slow := time.AfterFunc(attemptTimeout, func() {
+	timeout := time.AfterFunc(attemptTimeout, func() {
 		cancel(failuref(scheduler.MasterUnreachable, "%s takes longer than %s to answer", master.Host, attemptTimeout))
 	})
-	defer slow.Stop()
-	res, err := s.client.post(ctx, master.JoinPath(schedulerPath), outboundCall{message: call, guard: s.gate()})
+	defer timeout.Stop()
+	res, err := s.client.post(ctx, master.JoinPath(schedulerPath), outboundCall{message: call, gate: s.gate()})
 	if err == nil {
 		err = checkStreamResponse(res)
 		if err == nil {
@@ -74,7 +79,7 @@ func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *schedu
 	return nil, err
 }
 
-// checkStreamResponse says whether an answer is a stream of events.
+// checkStreamResponse returns a failure if a response is not a stream of events.
 func checkStreamResponse(res *http.Response) error {
 	if res.StatusCode != http.StatusOK {
 		return responseFailure(res)

@@ -1,19 +1,12 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
-
-	"github.com/mesos/mesos-go/api/v1/lib/encoding"
-	"github.com/mesos/mesos-go/api/v1/lib/encoding/codecs"
 
 	"github.com/k8sm/k8sm/mesos/libprocess"
 )
@@ -21,41 +14,12 @@ import (
 const (
 	dialTimeout   = 5 * time.Second
 	headerTimeout = 15 * time.Second
-	// callTimeout bounds a call that is not SUBSCRIBE, in all.
-	callTimeout = 20 * time.Second
-
-	mediaType      = string(codecs.MediaTypeProtobuf)
-	streamIDHeader = "Mesos-Stream-Id"
 )
 
-var codec = codecs.ByMediaType[codecs.MediaTypeProtobuf]
-
-// client posts calls. (Not the library's client: it dials IPv4 only, follows redirects
-// by itself and does not tell the statuses of refusals.)
-type client struct {
-	dial dialer
-
-	mu  sync.Mutex
-	now *transport
-}
-
-// transport is a way in to masters: connections that were made with one TLS
-// configuration, and what is shown on them.
-type transport struct {
-	access Credentials
-	http   *http.Client
-}
-
-func newClient(cfg *Config) *client {
-	c := &client{dial: cfg.Dial}
-	c.now = c.newTransport(cfg.Credentials)
-	return c
-}
-
-// dialer opens connections.
+// dialer opens connections; nil is a net.Dialer.
 type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-// withTimeout bounds how long it may take.
+// withTimeout bounds the time to open a connection.
 func (d dialer) withTimeout(timeout time.Duration) dialer {
 	if d == nil {
 		return (&net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}).DialContext
@@ -67,56 +31,30 @@ func (d dialer) withTimeout(timeout time.Duration) dialer {
 	}
 }
 
-func (c *client) newTransport(a Credentials) *transport {
+// transport has the connections that were made with one set of credentials.
+type transport struct {
+	credentials Credentials
+	http        *http.Client
+}
+
+func newTransport(dial dialer, credentials Credentials) *transport {
 	t := &http.Transport{
-		DialContext:           c.dial.withTimeout(dialTimeout),
-		TLSClientConfig:       tlsConfig(a.TLS),
+		DialContext:           dial.withTimeout(dialTimeout),
+		TLSClientConfig:       tlsConfig(credentials.TLS),
 		TLSHandshakeTimeout:   dialTimeout,
 		ResponseHeaderTimeout: headerTimeout,
 		MaxIdleConnsPerHost:   maxCallsInFlight,
 		IdleConnTimeout:       90 * time.Second,
-		DisableCompression:    true, // streams are never compressed
+		DisableCompression:    true, // a stream is never compressed
 	}
-	if c.dial == nil {
+	if dial == nil {
 		t.Proxy = http.ProxyFromEnvironment
 	}
-	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &transport{access: a, http: &http.Client{Transport: t, CheckRedirect: stay}}
+	noRedirects := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &transport{credentials: credentials, http: &http.Client{Transport: t, CheckRedirect: noRedirects}}
 }
 
-// setCredentials has all that follows go another way, and says whether it is one. What is under way
-// goes on.
-func (c *client) setCredentials(a Credentials) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if a == c.now.access {
-		return false
-	}
-	c.now.http.CloseIdleConnections() // those in use close when they become idle
-	c.now = c.newTransport(a)
-	return true
-}
-
-func (c *client) current() *transport {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-// send sends a request as it stands, but for the credentials.
-func (c *client) send(req *http.Request) (*http.Response, error) {
-	e := c.current()
-	if e.access.Authorization != "" {
-		req.Header.Set("Authorization", e.access.Authorization)
-	}
-	res, err := e.http.Do(req)
-	if e != c.current() {
-		e.http.CloseIdleConnections() // this one may have come after set
-	}
-	return res, err
-}
-
-// tlsConfig is what was configured, for masters as they are by default.
+// tlsConfig adds to a configuration what masters with the defaults of libprocess need.
 func tlsConfig(c *tls.Config) *tls.Config {
 	out := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c != nil {
@@ -128,58 +66,47 @@ func tlsConfig(c *tls.Config) *tls.Config {
 	return out
 }
 
-// outboundCall is a message, and what goes along wherever it is redirected to.
-type outboundCall struct {
-	message  encoding.Marshaler
-	streamID string        // none with SUBSCRIBE
-	guard    subscribeGate // asked each time
+// client sends requests with the current credentials. (The library's client is not used: it
+// dials IPv4 only, follows redirects by itself and does not return the status of a refusal.)
+type client struct {
+	dial dialer
+
+	mu        sync.Mutex
+	transport *transport
 }
 
-// post posts, and posts again wherever it is redirected to: a master that redirects has
-// read nothing. Method, body and credentials go along. The caller closes the answer's body.
-func (c *client) post(ctx context.Context, to *url.URL, p outboundCall) (*http.Response, error) {
-	it := redirectPolicy{secrets: c.current().access.Authorization != ""}
-	for {
-		req, err := newRequest(ctx, to, p)
-		if err != nil {
-			return nil, err
-		}
-		p.guard.stand(req)
-		res, err := c.send(req)
-		if err != nil {
-			return nil, err
-		}
-		if !isRedirect(res.StatusCode) {
-			return res, nil
-		}
-		drainAndClose(res)
-		if to, err = it.next(res); err != nil {
-			return nil, err
-		}
-	}
+func newClient(cfg *Config) *client {
+	return &client{dial: cfg.Dial, transport: newTransport(cfg.Dial, cfg.Credentials)}
 }
 
-func newRequest(ctx context.Context, to *url.URL, p outboundCall) (*http.Request, error) {
-	var body bytes.Buffer
-	if err := codec.NewEncoder(encoding.SinkWriter(&body)).Encode(p.message); err != nil {
-		return nil, fmt.Errorf("encoding a call: %w", err)
+// setCredentials makes later requests use other credentials. It returns true if they are
+// others. Requests that are under way go on.
+func (c *client) setCredentials(credentials Credentials) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if credentials == c.transport.credentials {
+		return false
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), &body)
-	if err != nil {
-		return nil, fmt.Errorf("making a request: %w", err)
-	}
-	req.Header.Set("Content-Type", mediaType)
-	req.Header.Set("Accept", mediaType)
-	if p.streamID != "" {
-		req.Header.Set(streamIDHeader, p.streamID)
-	}
-	return req, nil
+	c.transport.http.CloseIdleConnections() // the others close when they become idle
+	c.transport = newTransport(c.dial, credentials)
+	return true
 }
 
-// drainAndClose reads a short rest, so that the connection serves again.
-func drainAndClose(res *http.Response) {
-	if res.ContentLength >= 0 {
-		_, _ = io.CopyN(io.Discard, res.Body, maxBodyExcerpt) // a connection that cannot be kept is closed
+func (c *client) current() *transport {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.transport
+}
+
+// send sends one request with the credentials. It follows no redirect.
+func (c *client) send(req *http.Request) (*http.Response, error) {
+	t := c.current()
+	if t.credentials.Authorization != "" {
+		req.Header.Set("Authorization", t.credentials.Authorization)
 	}
-	_ = res.Body.Close() // nothing was written
+	res, err := t.http.Do(req)
+	if t != c.current() {
+		t.http.CloseIdleConnections() // this connection may have become idle after setCredentials
+	}
+	return res, err
 }

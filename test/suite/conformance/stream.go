@@ -16,9 +16,9 @@ import (
 // read takes events until the stream ends.
 func (s *schedulerClient) read(body io.ReadCloser) {
 	defer body.Close()
-	r := recordio.NewReader(body, recordio.MasterMost)
+	r := recordio.NewReader(body, recordio.MaxMasterRecord)
 	for {
-		record, err := r.ReadFrame()
+		record, err := r.ReadRecord()
 		var e event
 		if err == nil {
 			if err = json.Unmarshal(record, &e); err != nil {

@@ -94,7 +94,7 @@ func checkProtobuf(p *probe) (string, error) {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 200)) // as much as there is
 		return "", fmt.Errorf("it was answered %s, Content-Type %q: %q", res.Status, res.Header.Get("Content-Type"), text)
 	}
-	record, err := recordio.NewReader(res.Body, recordio.MasterMost).ReadFrame()
+	record, err := recordio.NewReader(res.Body, recordio.MaxMasterRecord).ReadRecord()
 	if err != nil {
 		return "", fmt.Errorf("reading the first record: %w", err)
 	}

@@ -7,21 +7,24 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"github.com/k8sm/k8sm/mesos/address"
 )
 
-// Master is where a master listens, as it says itself.
+// Master is the address that a master announces.
 type Master struct {
 	IP       string
 	Hostname string // may be empty, or a name that only the masters can resolve
 	Port     int
 }
 
-// label of the nodes that masters have written since Mesos 0.24.
-const label = "json.info"
+// masterLabel begins the names of the nodes that masters create since Mesos 0.24.
+const masterLabel = "json.info"
 
-// leading picks the node of the leading master: the one with the lowest sequence number.
-// What bears no number is no master's, such as log_replicas.
-func leading(children []string) (name string, err error) {
+// leaderNode returns the node of the leading master, which is the one with the lowest
+// sequence number; "" if there is none. Nodes without a number, such as log_replicas, are no
+// master's.
+func leaderNode(children []string) (name string, err error) {
 	var lowest int64
 	for _, child := range children {
 		sequence, err := strconv.ParseInt(child[strings.LastIndexByte(child, '_')+1:], 10, 32)
@@ -29,13 +32,13 @@ func leading(children []string) (name string, err error) {
 			name, lowest = child, sequence
 		}
 	}
-	if name != "" && !strings.HasPrefix(name, label+"_") {
-		return "", fmt.Errorf("the leading master's node %q is not a %s", name, label)
+	if name != "" && !strings.HasPrefix(name, masterLabel+"_") {
+		return "", fmt.Errorf("the leading master's node %q is not a %s", name, masterLabel)
 	}
 	return name, nil
 }
 
-// masterInfo is as much of a MasterInfo as tells the address.
+// masterInfo is the part of a MasterInfo that contains the address.
 type masterInfo struct {
 	Hostname string `json:"hostname"`
 	Port     int    `json:"port"`
@@ -47,9 +50,9 @@ type masterInfo struct {
 	} `json:"address"`
 }
 
-// decode reads the MasterInfo in a node. Older masters have no address, but a PID,
-// master@ip:port.
-func decode(data []byte) (Master, error) {
+// parseMasterInfo parses the MasterInfo in a node. That of an old master has no address, but
+// a PID, master@ip:port.
+func parseMasterInfo(data []byte) (Master, error) {
 	var info masterInfo
 	if err := json.Unmarshal(data, &info); err != nil {
 		return Master{}, fmt.Errorf("reading a MasterInfo: %w", err)
@@ -59,19 +62,18 @@ func decode(data []byte) (Master, error) {
 		m.Hostname = info.Hostname
 	}
 	if m.IP == "" {
-		_, at, _ := strings.Cut(info.PID, "@")
-		host, port, err := net.SplitHostPort(at)
-		if err != nil {
+		host, port, ok := address.SplitPID(info.PID)
+		if !ok {
 			return Master{}, errors.New("reading a MasterInfo: it tells neither an address nor a PID")
 		}
 		m.IP = host
-		m.Port, _ = strconv.Atoi(port) // 0 is refused below
+		m.Port, _ = strconv.Atoi(port) // 0, which is rejected below, if it is no number
 	}
 	if net.ParseIP(m.IP) == nil || m.Port <= 0 || m.Port > 65535 {
 		return Master{}, fmt.Errorf("reading a MasterInfo: %q, port %d, is no address", m.IP, m.Port)
 	}
 	if strings.ContainsAny(m.Hostname, "/?#@:[] \t\r\n") {
-		m.Hostname = ""
+		m.Hostname = "" // it is no host name; the IP is enough
 	}
 	return m, nil
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-func TestKept(t *testing.T) {
+func TestRegistrationDivergence(t *testing.T) {
 	t.Parallel()
 	yes, no, p1 := true, false, "p1"
 	for name, tc := range map[string]struct {

@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// ZooKeeper's operations, and the request numbers that are not a request's.
+// ZooKeeper's operations, and the numbers of packets that are no answers to requests.
 const (
 	opGetData     = 4
 	opGetChildren = 8
@@ -19,7 +19,7 @@ const (
 	xidAuth         = -4
 )
 
-// zkError is the code of an answer.
+// zkError is the error code of an answer.
 type zkError int32
 
 const (
@@ -40,12 +40,12 @@ func (e zkError) Error() string {
 	return fmt.Sprintf("ZooKeeper answers with error %d", int32(e))
 }
 
-// packetMost is the longest packet that is taken: ZooKeeper's own bound on nodes.
-const packetMost = 1 << 20
+// maxPacketBytes is the longest packet that is read. ZooKeeper limits its nodes to the same.
+const maxPacketBytes = 1 << 20
 
 var errMalformed = errors.New("malformed answer")
 
-// packet is a message being written: a length, and then its fields.
+// packet is a message that is being written. Its first four bytes are for its length.
 type packet []byte
 
 func newPacket() packet { return make(packet, 4, 64) }
@@ -62,7 +62,7 @@ func (p packet) bool(b bool) packet {
 	return append(p, 0)
 }
 
-// bytes is the packet with its length in front.
+// bytes sets the length and returns the whole packet.
 func (p packet) bytes() []byte {
 	binary.BigEndian.PutUint32(p, uint32(len(p)-4))
 	return p
@@ -74,15 +74,15 @@ func connectPacket(timeoutMillis int32) packet {
 
 func requestPacket(xid, op int32) packet { return newPacket().int(xid).int(op) }
 
-// readPacket reads one message. Memory is bounded by packetMost.
-func readPacket(r io.Reader) (fields, error) {
+// readPacket reads one message. Memory is bounded by maxPacketBytes.
+func readPacket(r io.Reader) (packetReader, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(head[:])
-	if n > packetMost {
-		return nil, fmt.Errorf("%w: a packet of %d bytes, more than %d", errMalformed, n, packetMost)
+	if n > maxPacketBytes {
+		return nil, fmt.Errorf("%w: a packet of %d bytes, more than %d", errMalformed, n, maxPacketBytes)
 	}
 	body := make([]byte, n)
 	if _, err := io.ReadFull(r, body); err != nil {
@@ -91,10 +91,10 @@ func readPacket(r io.Reader) (fields, error) {
 	return body, nil
 }
 
-// fields is what is left to read of a message.
-type fields []byte
+// packetReader is the part of a message that is not read yet.
+type packetReader []byte
 
-func (f *fields) take(n int) ([]byte, error) {
+func (f *packetReader) take(n int) ([]byte, error) {
 	if n < 0 || n > len(*f) {
 		return nil, fmt.Errorf("%w: %d bytes are due, and %d are left", errMalformed, n, len(*f))
 	}
@@ -103,7 +103,7 @@ func (f *fields) take(n int) ([]byte, error) {
 	return out, nil
 }
 
-func (f *fields) int() (int32, error) {
+func (f *packetReader) int() (int32, error) {
 	b, err := f.take(4)
 	if err != nil {
 		return 0, err
@@ -111,8 +111,8 @@ func (f *fields) int() (int32, error) {
 	return int32(binary.BigEndian.Uint32(b)), nil
 }
 
-// buffer reads bytes with their length; a length of -1 is none.
-func (f *fields) buffer() ([]byte, error) {
+// buffer reads a length and so many bytes; nil if the length is -1.
+func (f *packetReader) buffer() ([]byte, error) {
 	n, err := f.int()
 	if err != nil || n == -1 {
 		return nil, err
@@ -120,13 +120,14 @@ func (f *fields) buffer() ([]byte, error) {
 	return f.take(int(n))
 }
 
-func (f *fields) texts() ([]string, error) {
+// texts reads a list of texts.
+func (f *packetReader) texts() ([]string, error) {
 	n, err := f.int()
 	if err != nil {
 		return nil, err
 	}
 	var out []string
-	for range n { // each takes four bytes at least, so a lie ends soon
+	for range n { // each has four bytes at least, so that a false count ends soon
 		b, err := f.buffer()
 		if err != nil {
 			return nil, err
@@ -136,8 +137,8 @@ func (f *fields) texts() ([]string, error) {
 	return out, nil
 }
 
-// answer is the head of a message: the request that it answers, and its error.
-func (f *fields) answer() (xid int32, code zkError, err error) {
+// header reads the header of an answer: the number of its request, and its error code.
+func (f *packetReader) header() (xid int32, code zkError, err error) {
 	head, err := f.take(16)
 	if err != nil {
 		return 0, 0, err
