@@ -17,8 +17,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest"
 )
 
-// There is no scheduler here: pods are marked and bound by hand, as it would.
-var _ = Describe("A pool that scales itself", Ordered, func() {
+// There is no scheduler here: the specs mark pods as unschedulable and bind them, as it would.
+var _ = Describe("An autoscaled pool", Ordered, func() {
 	BeforeAll(startOperator)
 
 	const (
@@ -29,76 +29,76 @@ var _ = Describe("A pool that scales itself", Ordered, func() {
 		master *mesostest.Master
 		pool   *v1alpha1.MesosNodePool
 	)
-	elastic := func(name, autoscaling string, edits ...edit) *v1alpha1.MesosNodePool {
+	newAutoscaledPool := func(name, autoscaling string, edits ...edit) *v1alpha1.MesosNodePool {
 		GinkgoHelper()
 		edits = append([]edit{{"spec replicas", ""}, {"spec template spec resources", twoCores}, {"spec autoscaling", autoscaling}}, edits...)
-		return newPool(name, "elastic", edits...)
+		return newPool(name, "autoscaled", edits...)
 	}
 	BeforeAll(func() {
 		master = newMaster(mesostest.MasterOptions{}, 4)
-		mf := newFramework("elastic", master.Addr())
+		mf := newFramework("autoscaled", master.Addr())
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
-		pool = elastic("general", atOnce+", maxReplicas: 3}")
+		pool = newAutoscaledPool("general", atOnce+", maxReplicas: 3}")
 		expectCondition(pool, v1alpha1.ConditionReady, "True AllNodesReady", "0 of 0 nodes are ready")
-		DeferCleanup(func() { // before the pool goes: there is no kubelet to end what would be evicted
+		DeferCleanup(func() { // before the pool is deleted: no kubelet would end evicted pods
 			Expect(strict.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace("default"), client.GracePeriodSeconds(0))).To(Succeed())
 		})
 	})
 
-	It("makes the nodes that pods need, and tells the pods", func() {
-		pods := []*corev1.Pod{unplaceable("a", "1500m"), unplaceable("b", "1500m"), unplaceable("c", "300m")}
-		Eventually(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(minute).Should(And(HaveLen(2), HaveEach(WithTransform(isReady, BeTrue()))))
+	It("creates the nodes that pods need, and records events on the pods", func() {
+		pods := []*corev1.Pod{createUnschedulablePod("a", "1500m"), createUnschedulablePod("b", "1500m"), createUnschedulablePod("c", "300m")}
+		Eventually(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(timeout).Should(And(HaveLen(2), HaveEach(WithTransform(isReady, BeTrue()))))
 		for _, pod := range pods {
-			Eventually(toldPod(pod)).WithTimeout(minute).Should(ContainElement(ContainSubstring("TriggeredScaleUp: Pool general makes node general-")))
+			Eventually(eventsOf(pod)).WithTimeout(timeout).Should(ContainElement(ContainSubstring("TriggeredScaleUp: Pool general makes node general-")))
 		}
 		Consistently(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(2 * time.Second).Should(HaveLen(2))
 		Expect(strict.Get(ctx, client.ObjectKeyFromObject(pool), pool)).To(Succeed())
 		decision := pool.Status.Autoscaling.LastDecision
 		Expect(decision.Action).To(Equal(v1alpha1.AutoscalingGrow))
 		Expect(decision.Inputs.PendingPods).To(BeEquivalentTo(3))
-		Expect(pool.Spec.Replicas).To(BeNil(), "no spec is written")
+		Expect(pool.Spec.Replicas).To(BeNil(), "the spec is not written")
 	})
 
-	It("removes them when the pods are gone", func() {
+	It("removes the nodes when the pods are gone", func() {
 		nodes := nodesOf("general")
-		bind("a", nodes[0].Name)
-		bind("b", nodes[1].Name)
-		bind("c", nodes[0].Name)
+		bindPod("a", nodes[0].Name)
+		bindPod("b", nodes[1].Name)
+		bindPod("c", nodes[0].Name)
 		Consistently(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(3 * time.Second).Should(HaveLen(2))
 		for i := range nodes {
 			expectCondition(&nodes[i], v1alpha1.ConditionDisruptable, "False Utilized", "only empty nodes of its pool go")
 		}
-		gone("b")
-		Eventually(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(minute).Should(ConsistOf(HaveField("Name", nodes[0].Name)))
-		gone("a")
-		gone("c")
-		Eventually(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(minute).Should(BeEmpty())
-		Eventually(containers(master)).WithTimeout(minute).Should(BeZero())
+		deletePod("b")
+		Eventually(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(timeout).Should(ConsistOf(HaveField("Name", nodes[0].Name)))
+		deletePod("a")
+		deletePod("c")
+		Eventually(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(timeout).Should(BeEmpty())
+		Eventually(containers(master)).WithTimeout(timeout).Should(BeZero())
 	})
 
-	It("tells a pod that fits no node why, and makes none", func() {
-		pod := unplaceable("huge", "64")
-		Eventually(toldPod(pod)).WithTimeout(minute).Should(ContainElement(And(ContainSubstring("NotTriggeredScaleUp"), ContainSubstring("general: Insufficient cpu"))))
+	It("records why a pod fits no node, and creates none", func() {
+		pod := createUnschedulablePod("huge", "64")
+		Eventually(eventsOf(pod)).WithTimeout(timeout).Should(ContainElement(And(ContainSubstring("NotTriggeredScaleUp"), ContainSubstring("general: Insufficient cpu"))))
 		Eventually(func() v1alpha1.AutoscalingAction {
 			Expect(strict.Get(ctx, client.ObjectKeyFromObject(pool), pool)).To(Succeed())
 			return pool.Status.Autoscaling.LastDecision.Action
-		}).WithTimeout(minute).Should(Equal(v1alpha1.AutoscalingHold))
+		}).WithTimeout(timeout).Should(Equal(v1alpha1.AutoscalingHold))
 		Expect(pool.Status.Autoscaling.LastDecision.Cause).To(ContainSubstring("Pod default/huge: Insufficient cpu"))
 		Expect(nodesOf("general")).To(BeEmpty())
 	})
 
-	It("passes on to the next pool what Mesos has no room for", func() {
-		heavy := elastic("heavy", atOnce+", weight: 10}", edit{"spec placement constraints", "[{attribute: rack, operator: In, values: [gold]}]"})
+	It("leaves pods to the next pool when Mesos has no room", func() {
+		heavy := newAutoscaledPool("heavy", atOnce+", weight: 10}", edit{"spec placement constraints", "[{attribute: rack, operator: In, values: [gold]}]"})
 		expectCondition(heavy, v1alpha1.ConditionReady, "True AllNodesReady")
-		unplaceable("d", "1")
-		Eventually(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(minute).Should(HaveLen(1))
+		createUnschedulablePod("d", "1")
+		Eventually(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(timeout).Should(HaveLen(1))
 		expectCondition(heavy, v1alpha1.ConditionCapacityAvailable, "False NoFittingOffer", "rack")
 		Expect(nodesOf("heavy")).To(BeEmpty())
 	})
 })
 
-// unplaceable creates a pod, and marks it as the scheduler does that finds no place for it.
-func unplaceable(name, cpu string) *corev1.Pod {
+// createUnschedulablePod creates a pod and marks it unschedulable, as the scheduler would.
+func createUnschedulablePod(name, cpu string) *corev1.Pod {
 	GinkgoHelper()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"},
@@ -112,30 +112,30 @@ func unplaceable(name, cpu string) *corev1.Pod {
 	return pod
 }
 
-func bind(pod, node string) {
+func bindPod(pod, node string) {
 	GinkgoHelper()
 	binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: node}}
 	Expect(strict.SubResource("binding").Create(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: pod, Namespace: "default"}}, binding)).To(Succeed())
 }
 
-// gone deletes a pod at once: there is no kubelet to end it.
-func gone(name string) {
+// deletePod deletes a pod without a grace period: there is no kubelet to end it.
+func deletePod(name string) {
 	GinkgoHelper()
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"}}
 	Expect(client.IgnoreNotFound(strict.Delete(ctx, pod, client.GracePeriodSeconds(0)))).To(Succeed())
 }
 
-// toldPod lists what events say of a pod.
-func toldPod(pod *corev1.Pod) func() []string {
+// eventsOf lists the events on a pod, as "reason: note".
+func eventsOf(pod *corev1.Pod) func() []string {
 	return func() []string {
 		var list eventsv1.EventList
 		Expect(strict.List(ctx, &list, client.InNamespace(pod.Namespace))).To(Succeed())
-		var said []string
+		var notes []string
 		for _, e := range list.Items {
 			if e.Regarding.UID == pod.UID {
-				said = append(said, fmt.Sprintf("%s: %s", e.Reason, strings.TrimSpace(e.Note)))
+				notes = append(notes, fmt.Sprintf("%s: %s", e.Reason, strings.TrimSpace(e.Note)))
 			}
 		}
-		return said
+		return notes
 	}
 }

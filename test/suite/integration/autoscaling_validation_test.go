@@ -9,10 +9,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-const elasticYAML = `
+const autoscaledPoolYAML = `
 apiVersion: k8sm.io/v1alpha1
 kind: MesosNodePool
-metadata: {name: elastic}
+metadata: {name: autoscaled}
 spec:
   frameworkRef: {name: default}
   autoscaling: {}
@@ -22,9 +22,9 @@ spec:
 `
 
 var _ = Describe("The API server", func() {
-	DescribeTable("accepts a MesosNodePool that scales itself",
+	DescribeTable("accepts an autoscaled MesosNodePool",
 		func(path, value string) {
-			_, err := create(elasticYAML, edit{path, value})
+			_, err := create(autoscaledPoolYAML, edit{path, value})
 			Expect(err).NotTo(HaveOccurred())
 		},
 		Entry("by the defaults", "spec autoscaling", "{}"),
@@ -32,14 +32,14 @@ var _ = Describe("The API server", func() {
 		Entry("within limits", "spec autoscaling", `{minReplicas: 2, limits: {cpu: 8, memory: 32Gi}}`),
 		Entry("with a weight", "spec autoscaling weight", "100"),
 		Entry("at once", "spec autoscaling batch", "{idle: 0s, max: 0s}"),
-		Entry("with patience", "spec autoscaling scaleDown", "{consolidationPolicy: WhenEmpty, consolidateAfter: 1h, minNodeLifetime: 0s, afterGrowth: 0s}"),
+		Entry("with delays before scaling down", "spec autoscaling scaleDown", "{consolidationPolicy: WhenEmpty, consolidateAfter: 1h, minNodeLifetime: 0s, afterGrowth: 0s}"),
 		Entry("within a budget in nodes", "spec autoscaling scaleDown budget", "3"),
 		Entry("within a budget in percent", "spec autoscaling scaleDown budget", `"100%"`),
 	)
 
-	DescribeTable("refuses a MesosNodePool that scales itself",
+	DescribeTable("refuses an autoscaled MesosNodePool",
 		func(path, value, message string) {
-			_, err := create(elasticYAML, edit{path, value})
+			_, err := create(autoscaledPoolYAML, edit{path, value})
 			Expect(err).To(MatchError(ContainSubstring(message)))
 		},
 		Entry("and has replicas", "spec replicas", "0", "its replicas are not to be set: change autoscaling.minReplicas and maxReplicas instead"),
@@ -61,8 +61,8 @@ var _ = Describe("The API server", func() {
 
 	const shapes = `{shapes: [{name: small, resources: {cpu: 1, memory: 2Gi}}, {name: large, resources: {cpu: 8, memory: 32Gi}}]}`
 
-	It("accepts shapes instead of resources in a pool that scales itself", func() {
-		_, err := create(elasticYAML, edit{"spec template spec", shapes})
+	It("accepts shapes instead of resources in an autoscaled pool", func() {
+		_, err := create(autoscaledPoolYAML, edit{"spec template spec", shapes})
 		Expect(err).NotTo(HaveOccurred())
 	})
 
@@ -73,16 +73,16 @@ var _ = Describe("The API server", func() {
 		},
 		Entry("in a pool with replicas", poolYAML, shapes, "shapes are chosen from by spec.autoscaling"),
 		Entry("in a node", nodeYAML, shapes, "a node has resources; shapes are for pools"),
-		Entry("of which there is none", elasticYAML, "{shapes: []}", "at least 1 items"),
-		Entry("beside resources", elasticYAML, strings.Replace(shapes, "{", "{resources: {cpu: 1, memory: 2Gi}, ", 1), "either resources or shapes"),
-		Entry("of one name", elasticYAML, strings.ReplaceAll(shapes, "large", "small"), "Duplicate value"),
-		Entry("of a bad name", elasticYAML, strings.ReplaceAll(shapes, "large", "Large"), "a shape's name is made of"),
-		Entry("without resources", elasticYAML, "{shapes: [{name: small}]}", "shapes[0].resources: Required value"),
-		Entry("that the overhead leaves nothing of", elasticYAML, strings.Replace(shapes, "{", "{overhead: {cpu: 2}, ", 1), "the cpu of each shape must be greater than overhead"),
+		Entry("of which there is none", autoscaledPoolYAML, "{shapes: []}", "at least 1 items"),
+		Entry("beside resources", autoscaledPoolYAML, strings.Replace(shapes, "{", "{resources: {cpu: 1, memory: 2Gi}, ", 1), "either resources or shapes"),
+		Entry("of one name", autoscaledPoolYAML, strings.ReplaceAll(shapes, "large", "small"), "Duplicate value"),
+		Entry("of a bad name", autoscaledPoolYAML, strings.ReplaceAll(shapes, "large", "Large"), "a shape's name is made of"),
+		Entry("without resources", autoscaledPoolYAML, "{shapes: [{name: small}]}", "shapes[0].resources: Required value"),
+		Entry("that the overhead leaves nothing of", autoscaledPoolYAML, strings.Replace(shapes, "{", "{overhead: {cpu: 2}, ", 1), "the cpu of each shape must be greater than overhead"),
 	)
 
 	It("fills in the defaults of autoscaling", func() {
-		object, err := create(elasticYAML)
+		object, err := create(autoscaledPoolYAML)
 		Expect(err).NotTo(HaveOccurred())
 		autoscaling, _, _ := unstructured.NestedMap(object.Object, "spec", "autoscaling")
 		Expect(autoscaling).To(Equal(map[string]any{
@@ -95,8 +95,8 @@ var _ = Describe("The API server", func() {
 		}))
 	})
 
-	It("does not scale a MesosNodePool that scales itself", func() {
-		pool := parse(elasticYAML)
+	It("does not scale an autoscaled MesosNodePool", func() {
+		pool := parse(autoscaledPoolYAML)
 		Expect(strict.Create(ctx, pool)).To(Succeed())
 		DeferCleanup(func() { Expect(strict.Delete(ctx, pool)).To(Succeed()) })
 		merge := client.RawPatch("application/merge-patch+json", []byte(`{"spec": {"replicas": 5}}`)) // as kubectl scale does

@@ -15,8 +15,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest"
 )
 
-// answering is a server that is no Mesos master.
-func answering(handler http.HandlerFunc) string {
+// startWebServer starts a web server that is no Mesos master, and returns its address.
+func startWebServer(handler http.HandlerFunc) string {
 	server := httptest.NewServer(handler)
 	DeferCleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
@@ -33,27 +33,27 @@ func createSecret(name string, data map[string]string) *corev1.Secret {
 var _ = Describe("The operator, given bad input,", Ordered, func() {
 	BeforeAll(startOperator)
 
-	DescribeTable("says of a master that",
-		func(master func() string, begins string, says ...string) {
+	DescribeTable("reports that a master",
+		func(master func() string, begins string, contains ...string) {
 			address := master()
 			mf := newFramework("bad-master", address)
-			expectCondition(mf, v1alpha1.ConditionSubscribed, "False "+begins, says...)
+			expectCondition(mf, v1alpha1.ConditionSubscribed, "False "+begins, contains...)
 			expectCondition(mf, v1alpha1.ConditionReady, "False "+begins)
 		},
 		Entry("does not answer", func() string { return "127.0.0.1:1" }, "MasterUnreachable", "127.0.0.1:1", "refused"),
-		Entry("is a web server", func() string { return answering(http.NotFound) }, "NotAMesosMaster"),
-		Entry("answers in a language of its own", func() string {
-			return answering(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>Welcome</html>")) })
+		Entry("is a web server", func() string { return startWebServer(http.NotFound) }, "NotAMesosMaster"),
+		Entry("answers with a web page", func() string {
+			return startWebServer(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>Welcome</html>")) })
 		}, "NotAMesosMaster"),
-		Entry("sends what is not RecordIO", func() string {
-			return answering(func(w http.ResponseWriter, r *http.Request) {
+		Entry("sends something other than RecordIO", func() string {
+			return startWebServer(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", r.Header.Get("Accept"))
 				w.Header().Set("Mesos-Stream-Id", "b3a3a3a3-0000-0000-0000-000000000000")
 				_, _ = w.Write([]byte("this is no length\nand this no event"))
 			})
 		}, "ProtocolError"),
-		Entry("redirects for ever", func() string {
-			return answering(func(w http.ResponseWriter, r *http.Request) {
+		Entry("redirects forever", func() string {
+			return startWebServer(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Location", "//"+r.Host+"/master/api/v1/scheduler")
 				w.WriteHeader(http.StatusTemporaryRedirect)
 			})
@@ -66,7 +66,7 @@ var _ = Describe("The operator, given bad input,", Ordered, func() {
 		}, "Unauthorized", "401"),
 	)
 
-	It("says which secret is missing, then which key, then that it is wrong, and takes it once it is right", func() {
+	It("reports a missing secret, then a missing key, then a wrong secret, and subscribes once it is right", func() {
 		master := newMaster(mesostest.MasterOptions{Credentials: map[string]string{"k8sm": "s3cret"}}, 0)
 		mf := newFramework("locked", master.Addr(), edit{"spec credentials", "{secretRef: {name: login}}"})
 		expectCondition(mf, v1alpha1.ConditionReady, "False SecretNotFound", `"login"`, namespace)
@@ -83,7 +83,7 @@ var _ = Describe("The operator, given bad input,", Ordered, func() {
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
 	})
 
-	It("says which of two frameworks with the same master, name and role counts", func() {
+	It("reports which of two frameworks with the same master, name and role is in use", func() {
 		master := newMaster(mesostest.MasterOptions{}, 0)
 		first := newFramework("first", master.Addr(), edit{"spec name", "k8sm"})
 		expectCondition(first, v1alpha1.ConditionReady, "True Subscribed")
@@ -91,43 +91,43 @@ var _ = Describe("The operator, given bad input,", Ordered, func() {
 		expectCondition(second, v1alpha1.ConditionReady, "False DuplicateFramework", `"first"`)
 		Expect(second.Status.FrameworkID).To(BeEmpty())
 
-		removed(first)
+		deleteAndWait(first)
 		expectCondition(second, v1alpha1.ConditionReady, "True Subscribed")
 	})
 
-	It("says that there is no such framework", func() {
+	It("reports that a pool's framework does not exist", func() {
 		pool := newPool("lost", "nowhere")
 		expectCondition(pool, v1alpha1.ConditionFrameworkReady, "False FrameworkNotFound", `"nowhere"`)
 		expectCondition(pool, v1alpha1.ConditionReady, "False FrameworkNotFound")
 	})
 
-	It("says what the largest agent has when none could ever hold a node", func() {
+	It("reports the largest agent when a node fits on none", func() {
 		master := newMaster(mesostest.MasterOptions{}, 2)
 		mf := newFramework("small", master.Addr())
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
 		pool := newPool("huge", "small", edit{"spec template spec resources cpu", "64"})
 		expectCondition(pool, v1alpha1.ConditionCapacityAvailable, "False ExceedsLargestAgent", "agent-", "4")
-		removed(pool)
+		deleteAndWait(pool)
 	})
 
-	It("says that a role is not the framework's", func() {
+	It("reports that the framework has not the pool's role", func() {
 		master := newMaster(mesostest.MasterOptions{}, 1)
 		newFramework("roles", master.Addr())
 		pool := newPool("stray", "roles", edit{"spec placement role", "other"})
 		expectCondition(pool, v1alpha1.ConditionReady, "False RoleNotSubscribed", "other")
 	})
 
-	It("says what is wrong with a kubelet's configuration, and makes nodes once it is right", func() {
+	It("reports an invalid kubelet configuration, and creates nodes once it is right", func() {
 		master := newMaster(mesostest.MasterOptions{}, 3)
 		newFramework("configured", master.Addr())
 		pool := newPool("configured", "configured", edit{"spec template spec kubelet", "{config: {maxPod: 30, cgroupRoot: /}}"})
 		expectCondition(pool, v1alpha1.ConditionTemplateValid, "False KubeletConfigInvalid", `unknown field "maxPod"`, "cgroupRoot is not a pool's to set")
 		expectCondition(pool, v1alpha1.ConditionReady, "False KubeletConfigInvalid")
 		Eventually(func(g Gomega) {
-			var told corev1.EventList
-			g.Expect(strict.List(ctx, &told)).To(Succeed())
-			g.Expect(told.Items).To(ContainElement(And(HaveField("Reason", v1alpha1.EventTemplateInvalid), HaveField("InvolvedObject.Name", pool.Name))))
-		}).WithTimeout(minute).Should(Succeed())
+			var events corev1.EventList
+			g.Expect(strict.List(ctx, &events)).To(Succeed())
+			g.Expect(events.Items).To(ContainElement(And(HaveField("Reason", v1alpha1.EventTemplateInvalid), HaveField("InvolvedObject.Name", pool.Name))))
+		}).WithTimeout(timeout).Should(Succeed())
 		Expect(nodesOf("configured")).To(BeEmpty())
 
 		before := client.MergeFrom(pool.DeepCopy())
@@ -138,15 +138,15 @@ var _ = Describe("The operator, given bad input,", Ordered, func() {
 		Expect(string(nodesOf("configured")[0].Spec.Template.Spec.Kubelet.Config.Raw)).To(MatchJSON(`{"maxPods": 30}`))
 	})
 
-	It("lets a pool without nodes go while its framework is unreachable", func() {
+	It("deletes a pool without nodes while its framework is unreachable", func() {
 		newFramework("away", "127.0.0.1:1")
 		pool := newPool("waiting", "away")
-		Eventually(func() []v1alpha1.MesosNode { return nodesOf("waiting") }).WithTimeout(minute).ShouldNot(BeEmpty())
-		removed(pool)
+		Eventually(func() []v1alpha1.MesosNode { return nodesOf("waiting") }).WithTimeout(timeout).ShouldNot(BeEmpty())
+		deleteAndWait(pool)
 		Expect(nodesOf("waiting")).To(BeEmpty())
 	})
 
-	It("lets a framework that was registered go by force alone while no master takes its teardown", func() {
+	It("deletes a registered framework only by force while no master leads", func() {
 		master := newMaster(mesostest.MasterOptions{}, 0)
 		mf := newFramework("held", master.Addr())
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
@@ -159,21 +159,21 @@ var _ = Describe("The operator, given bad input,", Ordered, func() {
 		before := client.MergeFrom(mf.DeepCopy())
 		mf.Annotations = map[string]string{v1alpha1.AnnotationForceRelease: "true"}
 		Expect(strict.Patch(ctx, mf, before)).To(Succeed())
-		removed(mf)
+		deleteAndWait(mf)
 	})
 
-	It("keeps the records of a framework that Mesos removed until a person deletes it", func() {
+	It("keeps the records of a framework that Mesos removed until it is deleted", func() {
 		master := newMaster(mesostest.MasterOptions{}, 3)
 		mf := newFramework("removed", master.Addr())
 		pool := newPool("orphaned", "removed")
 		expectCondition(pool, v1alpha1.ConditionReady, "True AllNodesReady")
 		Expect(master.RemoveFramework(frameworkID(mf))).To(Succeed())
 		expectCondition(mf, v1alpha1.ConditionReady, "False FrameworkRemoved", "until a person decides")
-		Expect(master.Calls()["SUBSCRIBE"]).To(BeNumerically("<=", 2), "there is no loop")
+		Expect(master.Calls()["SUBSCRIBE"]).To(BeNumerically("<=", 2), "the operator does not subscribe in a loop")
 		Expect(nodesOf("orphaned")).To(HaveLen(3))
 
 		Expect(strict.Delete(ctx, mf)).To(Succeed())
-		removed(pool)
-		removed(mf)
+		deleteAndWait(pool)
+		deleteAndWait(mf)
 	})
 })

@@ -21,10 +21,10 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest"
 )
 
-// process is the operator's binary, running.
+// process is a running operator.
 type process struct {
 	command *exec.Cmd
-	// metrics and health are the addresses that it serves on.
+	// metrics and health are the addresses of its servers.
 	metrics, health string
 }
 
@@ -39,8 +39,9 @@ func buildOperator() string {
 	return binary
 }
 
-// serviceAccount is a kubeconfig with the rights that config/ gives to the operator.
-func serviceAccount() string {
+// operatorKubeconfig writes a kubeconfig with the rights that config/ gives to the operator, and
+// returns its path.
+func operatorKubeconfig() string {
 	GinkgoHelper()
 	applyAll(filepath.Join("..", "..", "..", "config", "manager", "namespace.yaml"))
 	applyAll(filepath.Join("..", "..", "..", "config", "rbac", "*.yaml"))
@@ -65,12 +66,12 @@ func startProcess(binary, kubeconfig string, flags ...string) *process {
 	p.command.Stdout, p.command.Stderr = GinkgoWriter, GinkgoWriter
 	Expect(p.command.Start()).To(Succeed())
 	DeferCleanup(p.stop)
-	Eventually(p.get(p.health, "/readyz")).WithTimeout(minute).Should(Equal("ok"))
+	Eventually(p.get(p.health, "/readyz")).WithTimeout(timeout).Should(Equal("ok"))
 	Expect(p.get(p.health, "/healthz")()).To(Equal("ok"))
 	return p
 }
 
-// stop ends the process as Kubernetes would, and returns how that went.
+// stop ends the process as Kubernetes would, and returns how it ended.
 func (p *process) stop() error {
 	if p.command.ProcessState != nil {
 		return nil
@@ -83,7 +84,7 @@ func (p *process) stop() error {
 	return p.command.Wait()
 }
 
-// get reads what the process serves.
+// get returns a function that fetches a page from the process.
 func (p *process) get(address, path string) func() string {
 	return func() string {
 		response, err := http.Get("http://" + address + path)
@@ -108,36 +109,36 @@ func freeAddress() string {
 }
 
 var _ = Describe("Two operators", func() {
-	It("agree on one that leads, and the other takes over at once", func() {
-		kubeconfig := serviceAccount()
+	It("elect one leader, and the other takes over at once when it stops", func() {
+		kubeconfig := operatorKubeconfig()
 		binary := buildOperator()
 		master := newMaster(mesostest.MasterOptions{}, 0)
 
 		first := startProcess(binary, kubeconfig)
-		Eventually(holder).WithTimeout(minute).ShouldNot(BeEmpty())
-		leader := holder()
+		Eventually(leaseHolder).WithTimeout(timeout).ShouldNot(BeEmpty())
+		leader := leaseHolder()
 		second := startProcess(binary, kubeconfig)
 		mf := newFramework("shared", master.Addr())
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
 		Expect(second.get(second.metrics, "/metrics")()).To(ContainSubstring("leader_election_master_status{name=\"k8sm-operator\"} 0"))
 		Expect(first.get(first.metrics, "/metrics")()).To(ContainSubstring("k8sm_"))
-		Consistently(holder).WithTimeout(3 * time.Second).Should(Equal(leader))
+		Consistently(leaseHolder).WithTimeout(3 * time.Second).Should(Equal(leader))
 		Expect(master.Calls()).To(HaveKeyWithValue("SUBSCRIBE", 1))
 
 		id := frameworkID(mf)
 		stopped := time.Now()
 		Expect(first.stop()).To(Succeed())
-		Eventually(func() int { return master.Calls()["SUBSCRIBE"] }).WithTimeout(minute).Should(Equal(2))
-		Expect(time.Since(stopped)).To(BeNumerically("<", 12*time.Second), "the lease was released, not waited for")
-		Expect(holder()).NotTo(Equal(leader))
-		Eventually(tells(mf, v1alpha1.ConditionReady)).WithTimeout(minute).Should(HavePrefix("True Subscribed"))
-		Expect(frameworkID(mf)).To(Equal(id), "it is the same framework to Mesos")
-		removed(mf)
+		Eventually(func() int { return master.Calls()["SUBSCRIBE"] }).WithTimeout(timeout).Should(Equal(2))
+		Expect(time.Since(stopped)).To(BeNumerically("<", 12*time.Second), "the lease was released and had not to expire")
+		Expect(leaseHolder()).NotTo(Equal(leader))
+		Eventually(conditionText(mf, v1alpha1.ConditionReady)).WithTimeout(timeout).Should(HavePrefix("True Subscribed"))
+		Expect(frameworkID(mf)).To(Equal(id), "it is the same framework for Mesos")
+		deleteAndWait(mf)
 	})
 })
 
-// holder of the lease, "" if nobody holds it.
-func holder() string {
+// leaseHolder returns the identity of the leader, or "".
+func leaseHolder() string {
 	var lease coordinationv1.Lease
 	err := strict.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "k8sm-operator"}, &lease)
 	if err != nil || lease.Spec.HolderIdentity == nil {
@@ -146,13 +147,13 @@ func holder() string {
 	return *lease.Spec.HolderIdentity
 }
 
-// frameworkID waits until an ID is stored.
+// frameworkID waits until an ID is stored, and returns it.
 func frameworkID(mf *v1alpha1.MesosFramework) string {
 	GinkgoHelper()
 	out := &v1alpha1.MesosFramework{ObjectMeta: metav1.ObjectMeta{Name: mf.Name}}
 	Eventually(func() string {
 		Expect(strict.Get(ctx, client.ObjectKeyFromObject(out), out)).To(Succeed())
 		return out.Status.FrameworkID
-	}).WithTimeout(minute).ShouldNot(BeEmpty())
+	}).WithTimeout(timeout).ShouldNot(BeEmpty())
 	return out.Status.FrameworkID
 }

@@ -9,7 +9,7 @@ import (
 )
 
 var _ = Describe("kubectl apply", func() {
-	It("takes all that config/ installs, and the samples", func() {
+	It("accepts all manifests in config/, and the samples", func() {
 		admin, err := environment.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
 		Expect(err).NotTo(HaveOccurred())
 		kubectl, err := admin.Kubectl()
@@ -20,13 +20,13 @@ var _ = Describe("kubectl apply", func() {
 			{"-f", filepath.Join(config, "samples"), "--dry-run=server"},
 		} {
 			_, errors, err := kubectl.Run(append([]string{"apply"}, arguments...)...)
-			var said []byte
+			var complaint []byte
 			if errors != nil {
-				said = make([]byte, 4096)
-				n, _ := errors.Read(said)
-				said = said[:n]
+				complaint = make([]byte, 4096)
+				n, _ := errors.Read(complaint)
+				complaint = complaint[:n]
 			}
-			Expect(err).NotTo(HaveOccurred(), string(said))
+			Expect(err).NotTo(HaveOccurred(), string(complaint))
 		}
 	})
 })

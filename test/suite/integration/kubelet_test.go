@@ -25,10 +25,9 @@ import (
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
-// fakeKubelet is an executor that makes a Node without a machine: it asks for its
-// certificate with the token that it was given, registers its Node, says RUNNING, and
-// ends when it is told to. Nobody signs certificates here, so the Node is made by an
-// administrator.
+// fakeKubelet is an executor that creates a Node without a machine: it requests its certificate
+// with the token from the launch message, registers its Node, sends TASK_RUNNING, and ends when
+// it is killed. Nothing signs certificates here, so an administrator creates the Node.
 func fakeKubelet(ctx context.Context, x *mesostest.Conn) error {
 	for {
 		event, err := x.Next(ctx)
@@ -36,7 +35,7 @@ func fakeKubelet(ctx context.Context, x *mesostest.Conn) error {
 			return nil // the container was destroyed
 		}
 		for _, task := range mesostest.Launched(event) {
-			if err := bringUp(ctx, x, task); err != nil {
+			if err := runTask(ctx, x, task); err != nil {
 				failed, message := mesos.TASK_FAILED, err.Error()
 				return x.Update(mesos.TaskStatus{TaskID: task.TaskID, State: &failed, Message: &message})
 			}
@@ -54,7 +53,7 @@ func fakeKubelet(ctx context.Context, x *mesostest.Conn) error {
 	}
 }
 
-func bringUp(ctx context.Context, x *mesostest.Conn, task mesos.TaskInfo) error {
+func runTask(ctx context.Context, x *mesostest.Conn, task mesos.TaskInfo) error {
 	launch, err := nodeapi.DecodeLaunchSpec(task.Data)
 	if err != nil {
 		return err
@@ -72,7 +71,7 @@ func bringUp(ctx context.Context, x *mesostest.Conn, task mesos.TaskInfo) error 
 	return x.Update(mesos.TaskStatus{TaskID: task.TaskID, State: &running})
 }
 
-// bootstrap asks for a client certificate with the token, and waits for the approval.
+// bootstrap requests a client certificate with the token, and waits for the approval.
 func bootstrap(ctx context.Context, launch *nodeapi.LaunchSpec, name string) error {
 	c, err := client.New(tokenConfig(launch.BootstrapToken), client.Options{Scheme: scheme})
 	if err != nil {
@@ -101,10 +100,10 @@ func bootstrap(ctx context.Context, launch *nodeapi.LaunchSpec, name string) err
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	return errors.New("the request was not looked at")
+	return errors.New("the request was not processed")
 }
 
-// tokenConfig is how a bootstrap token comes to the API server.
+// tokenConfig returns the client configuration for a bootstrap token.
 func tokenConfig(token string) *rest.Config {
 	out := rest.AnonymousClientConfig(config)
 	out.BearerToken = token
@@ -140,11 +139,11 @@ func registerNode(ctx context.Context, launch *nodeapi.LaunchSpec) error {
 	if err := strict.Create(ctx, node); err != nil {
 		return fmt.Errorf("registering the Node: %w", err)
 	}
-	// The API server taints new Nodes; it is the controller manager that takes that off
-	// those that are ready, and there is none here.
+	// The API server taints new Nodes, and the controller manager, which is not here, would
+	// remove the taint from ready ones.
 	node.Spec.Taints = nil
 	if err := strict.Update(ctx, node); err != nil {
-		return fmt.Errorf("opening the Node: %w", err)
+		return fmt.Errorf("removing the Node's taint: %w", err)
 	}
 	now := metav1.Now()
 	node.Status.Allocatable = corev1.ResourceList{

@@ -28,8 +28,8 @@ import (
 
 const namespace = "k8sm-system"
 
-// startOperator runs the controllers as cmd/operator does, with the rights that config/
-// gives to the operator's service account and no others, until the specs around it end.
+// startOperator runs the controllers as cmd/operator does, with exactly the rights that config/
+// gives to the operator's service account, until the surrounding specs end.
 func startOperator() {
 	GinkgoHelper()
 	applyAll(filepath.Join("..", "..", "..", "config", "manager", "namespace.yaml"))
@@ -41,13 +41,13 @@ func startOperator() {
 		UserName: "system:serviceaccount:" + namespace + ":k8sm-operator",
 		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},
 	}
-	again := true // the process runs more than one manager
+	skip := true // the process runs more than one manager, and names would collide
 	mgr, err := ctrl.NewManager(account, ctrl.Options{
 		Scheme:     controllers.Scheme(),
 		Cache:      controllers.Cache(namespace),
 		Logger:     GinkgoLogr,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: controllerconfig.Controller{SkipNameValidation: &again},
+		Controller: controllerconfig.Controller{SkipNameValidation: &skip},
 	})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(controllers.Setup(mgr, controllers.Options{
@@ -75,7 +75,7 @@ func startOperator() {
 	})
 }
 
-// applyAll creates the objects in manifests, those that are there already excepted.
+// applyAll creates the objects in manifests, except those that already exist.
 func applyAll(pattern string) {
 	GinkgoHelper()
 	files, err := filepath.Glob(pattern)
@@ -109,7 +109,7 @@ func newMaster(options mesostest.MasterOptions, agents int) *mesostest.Master {
 	return master
 }
 
-// sample is one of the shipped samples, with another name and other masters.
+// sample returns one of the shipped samples with edits.
 func sample(file string, edits ...edit) *unstructured.Unstructured {
 	GinkgoHelper()
 	data, err := os.ReadFile(filepath.Join("..", "..", "..", "config", "samples", file))
@@ -121,39 +121,39 @@ func sample(file string, edits ...edit) *unstructured.Unstructured {
 	return object
 }
 
-// newFramework creates a MesosFramework, and sees to it that it goes with the spec.
+// newFramework creates a MesosFramework, which is deleted at the end of the spec.
 func newFramework(name, master string, edits ...edit) *v1alpha1.MesosFramework {
 	GinkgoHelper()
 	edits = append([]edit{{"metadata name", name}, {"spec name", name}, {"spec masters", "[\"" + master + "\"]"}}, edits...)
 	Expect(strict.Create(ctx, sample("mesosframework.yaml", edits...))).To(Succeed())
 	out := &v1alpha1.MesosFramework{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	DeferCleanup(func() { removed(out) })
+	DeferCleanup(func() { deleteAndWait(out) })
 	return out
 }
 
-// newPool creates a MesosNodePool, and sees to it that it goes with the spec.
+// newPool creates a MesosNodePool, which is deleted at the end of the spec.
 func newPool(name, framework string, edits ...edit) *v1alpha1.MesosNodePool {
 	GinkgoHelper()
 	edits = append([]edit{{"metadata name", name}, {"spec frameworkRef name", framework}}, edits...)
 	Expect(strict.Create(ctx, sample("mesosnodepool.yaml", edits...))).To(Succeed())
 	out := &v1alpha1.MesosNodePool{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	DeferCleanup(func() { removed(out) })
+	DeferCleanup(func() { deleteAndWait(out) })
 	return out
 }
 
-// removed deletes an object and waits until it is gone.
-func removed(object client.Object) {
+// deleteAndWait deletes an object and waits until it no longer exists.
+func deleteAndWait(object client.Object) {
 	GinkgoHelper()
 	Expect(client.IgnoreNotFound(strict.Delete(ctx, object))).To(Succeed())
 	Eventually(func() error {
 		return strict.Get(ctx, client.ObjectKeyFromObject(object), object)
-	}).WithTimeout(minute).Should(MatchError(ContainSubstring("not found")), "it must go")
+	}).WithTimeout(timeout).Should(MatchError(ContainSubstring("not found")), "it must be deleted")
 }
 
-// minute is the most that anything takes here: a session backs off for 15 s at most.
-const minute = time.Minute
+// timeout is the maximum time of every step: a session backs off for at most 15 s.
+const timeout = time.Minute
 
-// conditions of an object.
+// conditions returns the conditions of one of our objects.
 func conditions(object client.Object) []metav1.Condition {
 	switch o := object.(type) {
 	case *v1alpha1.MesosFramework:
@@ -166,8 +166,8 @@ func conditions(object client.Object) []metav1.Condition {
 	return nil
 }
 
-// tells reads an object's condition, as "status reason: message".
-func tells(object client.Object, kind string) func() string {
+// conditionText returns a function that reads an object's condition, as "status reason: message".
+func conditionText(object client.Object, kind string) func() string {
 	return func() string {
 		if err := strict.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 			return err.Error()
@@ -180,15 +180,15 @@ func tells(object client.Object, kind string) func() string {
 	}
 }
 
-// expectCondition waits until a condition begins with a status and a reason, and says
-// all that it should.
-func expectCondition(object client.Object, kind, begins string, says ...string) {
+// expectCondition waits until the text of a condition begins with a status and a reason, and
+// contains all the words.
+func expectCondition(object client.Object, kind, begins string, words ...string) {
 	GinkgoHelper()
 	matchers := []types.GomegaMatcher{HavePrefix(begins)}
-	for _, text := range says {
+	for _, text := range words {
 		matchers = append(matchers, ContainSubstring(text))
 	}
-	Eventually(tells(object, kind)).WithTimeout(minute).Should(And(matchers...))
+	Eventually(conditionText(object, kind)).WithTimeout(timeout).Should(And(matchers...))
 }
 
 // nodesOf lists the MesosNodes of a pool.
@@ -199,7 +199,7 @@ func nodesOf(pool string) []v1alpha1.MesosNode {
 	return nodes.Items
 }
 
-// containers counts what runs on a master's agents.
+// containers returns a function that counts the containers on a master's agents.
 func containers(master *mesostest.Master) func() int {
 	return func() int {
 		n := 0

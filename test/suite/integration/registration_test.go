@@ -12,8 +12,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest"
 )
 
-// changed has a person change an object.
-func changed(object client.Object, change func()) {
+// patchObject changes an object as a user would.
+func patchObject(object client.Object, change func()) {
 	GinkgoHelper()
 	Expect(strict.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
 	before := object.DeepCopyObject().(client.Object)
@@ -21,29 +21,29 @@ func changed(object client.Object, change func()) {
 	Expect(strict.Patch(ctx, object, client.MergeFrom(before))).To(Succeed())
 }
 
-var _ = Describe("A registration", Ordered, func() {
+var _ = Describe("A framework's registration", Ordered, func() {
 	BeforeAll(startOperator)
 
-	It("is adopted under the ID that the spec names", func() {
+	It("adopts the ID in the spec", func() {
 		master := newMaster(mesostest.MasterOptions{}, 0)
 		mf := newFramework("adopted", master.Addr(), edit{"spec frameworkID", "0e1c-from-the-backup"})
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
 		Expect(mf.Status.FrameworkID).To(Equal("0e1c-from-the-backup"))
 		Expect(mf.Annotations).To(HaveKeyWithValue(v1alpha1.AnnotationFrameworkID, "0e1c-from-the-backup"))
-		Expect(master.RemoveFramework("0e1c-from-the-backup")).To(Succeed(), "it is the framework that Mesos knows")
+		Expect(master.RemoveFramework("0e1c-from-the-backup")).To(Succeed(), "Mesos has a framework of that ID")
 	})
 
-	It("is not made a second time when the status was lost, until a person names the ID", func() {
+	It("is not repeated when the status was lost, until a user sets the ID", func() {
 		master := newMaster(mesostest.MasterOptions{}, 0)
 		mf := newFramework("restored", master.Addr(), edit{"metadata annotations", "{k8sm.io/framework-id: 0e1c-0001}"})
 		expectCondition(mf, v1alpha1.ConditionReady, "False FrameworkIDLost", "Set spec.frameworkID to 0e1c-0001")
 		Consistently(func() int { return master.Calls()["SUBSCRIBE"] }).WithTimeout(2 * time.Second).Should(BeZero())
-		changed(mf, func() { mf.Spec.FrameworkID = "0e1c-0001" })
+		patchObject(mf, func() { mf.Spec.FrameworkID = "0e1c-0001" })
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
 		Expect(mf.Status.FrameworkID).To(Equal("0e1c-0001"))
 	})
 
-	It("heals a status that is lost while its session is on", func() {
+	It("restores a status that is lost while the session is connected", func() {
 		master := newMaster(mesostest.MasterOptions{}, 0)
 		mf := newFramework("healed", master.Addr())
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
@@ -56,31 +56,31 @@ var _ = Describe("A registration", Ordered, func() {
 		Expect(master.Calls()).To(HaveKeyWithValue("SUBSCRIBE", 1))
 	})
 
-	It("changes its roles on the stream that is on", func() {
+	It("changes its roles without a new subscription", func() {
 		master := newMaster(mesostest.MasterOptions{}, 1)
 		mf := newFramework("more-roles", master.Addr())
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
-		changed(mf, func() { mf.Spec.Roles = append(mf.Spec.Roles, "more") })
+		patchObject(mf, func() { mf.Spec.Roles = append(mf.Spec.Roles, "more") })
 		pool := newPool("more-roles", "more-roles", edit{"spec replicas", "1"}, edit{"spec placement", "{role: more}"})
 		expectCondition(pool, v1alpha1.ConditionReady, "True AllNodesReady")
 		expectCondition(mf, v1alpha1.ConditionSpecApplied, "True SpecApplied")
 		Expect(master.Calls()).To(And(HaveKeyWithValue("SUBSCRIBE", 1), HaveKeyWithValue("UPDATE_FRAMEWORK", 1)))
 	})
 
-	It("lives on when its secret is rotated, and when it disappears", func() {
+	It("survives that its secret is rotated or deleted", func() {
 		master := newMaster(mesostest.MasterOptions{Credentials: map[string]string{"k8sm": "s3cret"}}, 1)
 		login := createSecret("rotated", map[string]string{"principal": "k8sm", "secret": "s3cret"})
 		mf := newFramework("rotated", master.Addr(), edit{"spec credentials", `{secretRef: {name: rotated}}`})
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
 
-		By("a secret that is wrong")
-		changed(login, func() { login.Data["secret"] = []byte("wrong") })
+		By("writing a wrong secret")
+		patchObject(login, func() { login.Data["secret"] = []byte("wrong") })
 		pool := newPool("rotated", "rotated", edit{"spec replicas", "1"})
-		Consistently(containers(master)).WithTimeout(2*time.Second).Should(BeZero(), "its calls come with what the secret says now")
-		changed(login, func() { login.Data["secret"] = []byte("s3cret") })
+		Consistently(containers(master)).WithTimeout(2*time.Second).Should(BeZero(), "its calls use the current secret")
+		patchObject(login, func() { login.Data["secret"] = []byte("s3cret") })
 		expectCondition(pool, v1alpha1.ConditionReady, "True AllNodesReady")
 
-		By("a secret that is gone")
+		By("deleting the secret")
 		Expect(strict.Delete(ctx, login)).To(Succeed())
 		expectCondition(mf, v1alpha1.ConditionReady, "False SecretNotFound", "The session that is on goes on")
 		expectCondition(mf, v1alpha1.ConditionSubscribed, "True Subscribed")
@@ -88,7 +88,7 @@ var _ = Describe("A registration", Ordered, func() {
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
 	})
 
-	It("that Mesos removed waits for a person, and is made anew when the spec says so", func() {
+	It("waits for a user after Mesos removed it, and is repeated when the spec asks for it", func() {
 		master := newMaster(mesostest.MasterOptions{}, 2)
 		mf := newFramework("removed", master.Addr())
 		pool := newPool("removed", "removed", edit{"spec replicas", "2"})
@@ -97,13 +97,13 @@ var _ = Describe("A registration", Ordered, func() {
 		Expect(master.RemoveFramework(id)).To(Succeed())
 		expectCondition(mf, v1alpha1.ConditionReady, "False FrameworkRemoved", "set spec.onFrameworkRemoved to Recreate")
 		Consistently(func() []v1alpha1.MesosNode { return nodesOf("removed") }).WithTimeout(2*time.Second).Should(
-			And(HaveLen(2), HaveEach(HaveField("Status.Task.State", "TASK_RUNNING"))), "nobody has decided what follows")
+			And(HaveLen(2), HaveEach(HaveField("Status.Task.State", "TASK_RUNNING"))), "the user has not decided")
 
-		changed(mf, func() { mf.Spec.OnFrameworkRemoved = v1alpha1.FrameworkRemovedRecreate })
+		patchObject(mf, func() { mf.Spec.OnFrameworkRemoved = v1alpha1.FrameworkRemovedRecreate })
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
 		Expect(frameworkID(mf)).NotTo(Equal(id))
 		for _, mn := range before {
-			Eventually(func() error { return strict.Get(ctx, client.ObjectKeyFromObject(&mn), &mn) }).WithTimeout(minute).
+			Eventually(func() error { return strict.Get(ctx, client.ObjectKeyFromObject(&mn), &mn) }).WithTimeout(timeout).
 				Should(MatchError(ContainSubstring("not found")))
 			Expect(strict.Get(ctx, client.ObjectKeyFromObject(&mn), &corev1.Node{})).To(MatchError(ContainSubstring("not found")))
 		}

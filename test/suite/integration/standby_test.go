@@ -20,55 +20,55 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// lease is how long an operator of these specs leads without being heard of.
-const lease = 4 * time.Second
+// leaseDuration is the duration of the Lease in these specs.
+const leaseDuration = 4 * time.Second
 
-// pair are two operators, one that leads and one that stands by, with two nodes.
-type pair struct {
-	leader, standby *process
-	master          *mesostest.Master
-	framework       *v1alpha1.MesosFramework
-	pool            *v1alpha1.MesosNodePool
-	id, held        string            // the framework's ID, and who holds the lease
-	tasks           map[string]string // by node
+// operatorPair is a leader and a standby, with a pool of two nodes.
+type operatorPair struct {
+	leader, standby    *process
+	master             *mesostest.Master
+	framework          *v1alpha1.MesosFramework
+	pool               *v1alpha1.MesosNodePool
+	id, leaderIdentity string            // the framework's ID, and who holds the lease
+	tasks              map[string]string // by node
 }
 
-// startPair starts two operators under names of their own, by which the API server's
-// audit log tells them apart.
-func startPair(name string) *pair {
+// startPair starts two operators under different program names, which the API server's audit log
+// records.
+func startPair(name string) *operatorPair {
 	GinkgoHelper()
 	runtime := filepath.Join(GinkgoT().TempDir(), "runtime.yaml")
 	Expect(os.WriteFile(runtime, fmt.Appendf(nil,
 		"containerRuntime: none\nartifacts:\n- {name: executor, uri: file:///opt/executor, sha256: %s}\n- {name: kubelet, uri: file:///opt/kubelet, sha256: %s}\n", digest, digest), 0o600)).To(Succeed())
 	flags := []string{
 		"--node-runtime=" + runtime, "--leader-election-retry-period=500ms",
-		"--leader-election-lease-duration=" + lease.String(), "--leader-election-renew-deadline=3s",
+		"--leader-election-lease-duration=" + leaseDuration.String(), "--leader-election-renew-deadline=3s",
 	}
-	kubeconfig, binary := serviceAccount(), buildOperator()
+	kubeconfig, binary := operatorKubeconfig(), buildOperator()
 	start := func(as string) *process {
 		link := filepath.Join(GinkgoT().TempDir(), as)
 		Expect(os.Symlink(binary, link)).To(Succeed())
 		return startProcess(link, kubeconfig, flags...)
 	}
-	held := holder()
-	p := &pair{master: newMaster(mesostest.MasterOptions{}, 3)}
+	before := leaseHolder()
+	p := &operatorPair{master: newMaster(mesostest.MasterOptions{}, 3)}
 	p.leader = start("operator-a")
-	Eventually(holder).WithTimeout(minute).ShouldNot(BeElementOf(held, ""))
-	p.held = holder()
+	Eventually(leaseHolder).WithTimeout(timeout).ShouldNot(BeElementOf(before, ""))
+	p.leaderIdentity = leaseHolder()
 	p.standby = start("operator-b")
 	p.framework = newFramework(name, p.master.Addr())
 	p.pool = newPool(name, name, edit{"spec replicas", "2"})
 	expectCondition(p.pool, v1alpha1.ConditionReady, "True AllNodesReady")
-	// A Node can be ready before the executor's word that its task runs has come.
-	Eventually(p.tasksNow).WithTimeout(minute).Should(HaveEach(HaveSuffix(" " + string(scheduler.TaskRunning))))
-	p.id, p.tasks = frameworkID(p.framework), p.tasksNow()
+	// A Node can be ready before the executor's update TASK_RUNNING has arrived.
+	Eventually(p.currentTasks).WithTimeout(timeout).Should(HaveEach(HaveSuffix(" " + string(scheduler.TaskRunning))))
+	p.id, p.tasks = frameworkID(p.framework), p.currentTasks()
 	Expect(p.subscriptions()).To(Equal(1))
 	return p
 }
 
-func (p *pair) subscriptions() int { return p.master.Calls()["SUBSCRIBE"] }
+func (p *operatorPair) subscriptions() int { return p.master.Calls()["SUBSCRIBE"] }
 
-func (p *pair) tasksNow() map[string]string {
+func (p *operatorPair) currentTasks() map[string]string {
 	GinkgoHelper()
 	out := map[string]string{}
 	for _, mn := range nodesOf(p.pool.Name) {
@@ -77,50 +77,52 @@ func (p *pair) tasksNow() map[string]string {
 	return out
 }
 
-// takenOver waits until the standby leads and has subscribed.
-func (p *pair) takenOver() {
+// awaitTakeover waits until the standby is leader and has subscribed.
+func (p *operatorPair) awaitTakeover() {
 	GinkgoHelper()
-	Eventually(holder).WithTimeout(minute).ShouldNot(BeElementOf(p.held, ""))
-	Eventually(p.subscriptions).WithTimeout(minute).Should(Equal(2))
-	Eventually(tells(p.framework, v1alpha1.ConditionReady)).WithTimeout(minute).Should(HavePrefix("True Subscribed"))
+	Eventually(leaseHolder).WithTimeout(timeout).ShouldNot(BeElementOf(p.leaderIdentity, ""))
+	Eventually(p.subscriptions).WithTimeout(timeout).Should(Equal(2))
+	Eventually(conditionText(p.framework, v1alpha1.ConditionReady)).WithTimeout(timeout).Should(HavePrefix("True Subscribed"))
 }
 
-// unharmed checks that Mesos and Kubernetes have what they had, and that the operator
-// that leads now can do all that the other could.
-func (p *pair) unharmed() {
+// expectUnharmed checks that framework and tasks are unchanged, and that the new leader can create
+// nodes.
+func (p *operatorPair) expectUnharmed() {
 	GinkgoHelper()
 	Expect(frameworkID(p.framework)).To(Equal(p.id))
-	Expect(p.tasksNow()).To(Equal(p.tasks))
+	Expect(p.currentTasks()).To(Equal(p.tasks))
 	Expect(containers(p.master)()).To(Equal(2), "nothing was launched a second time")
-	Expect(p.subscriptions()).To(Equal(2), "nobody was thrown out")
+	Expect(p.subscriptions()).To(Equal(2), "no operator has displaced the other")
 	Expect(strict.SubResource("scale").Update(ctx, p.pool, client.WithSubResourceBody(
 		parse("{apiVersion: autoscaling/v1, kind: Scale, spec: {replicas: 3}}")))).To(Succeed())
 	Eventually(func() int32 {
 		Expect(strict.Get(ctx, client.ObjectKeyFromObject(p.pool), p.pool)).To(Succeed())
 		return p.pool.Status.ReadyReplicas
-	}).WithTimeout(minute).Should(BeEquivalentTo(3))
+	}).WithTimeout(timeout).Should(BeEquivalentTo(3))
 	Expect(containers(p.master)()).To(Equal(3))
 }
 
-// freeze stops the operator that leads, as a machine that pages does.
-func (p *pair) freeze() { Expect(p.leader.command.Process.Signal(syscall.SIGSTOP)).To(Succeed()) }
+// freeze stops the leader's process, as heavy paging would.
+func (p *operatorPair) freeze() {
+	Expect(p.leader.command.Process.Signal(syscall.SIGSTOP)).To(Succeed())
+}
 
-// wake lets it go on as if nothing had happened, waits for its end, and checks that it
-// changed nothing meanwhile.
-func (p *pair) wake() {
+// wake continues the leader's process, waits for its end, and checks that it changed nothing
+// meanwhile.
+func (p *operatorPair) wake() {
 	GinkgoHelper()
 	woken := time.Now()
 	Expect(p.leader.command.Process.Signal(syscall.SIGCONT)).To(Succeed())
 	ended := make(chan error, 1)
 	go func() { ended <- p.leader.command.Wait() }()
-	Eventually(ended).WithTimeout(minute).Should(Receive(MatchError(ContainSubstring("exit status 1"))))
+	Eventually(ended).WithTimeout(timeout).Should(Receive(MatchError(ContainSubstring("exit status 1"))))
 	Consistently(p.subscriptions).WithTimeout(2*time.Second).Should(BeNumerically("<=", 2), "one for each operator")
 	Expect(changesBy("operator-a", woken)).To(BeEmpty())
 }
 
-// changesBy lists what a program changed in Kubernetes since, as verb and path. What was
-// refused is among it; but not a renewal of the Lease that came too late, since that is
-// how an operator finds out.
+// changesBy lists the changes that a program requested in Kubernetes since a time, as verb and
+// path, including refused ones. A late renewal of the Lease is left out, since that is how an
+// operator learns that it no longer leads.
 func changesBy(program string, since time.Time) []string {
 	GinkgoHelper()
 	file, err := os.Open(auditLog)
@@ -150,51 +152,51 @@ func changesBy(program string, since time.Time) []string {
 var _ = Describe("A standby", func() {
 	It("takes over from an operator that was killed", func() {
 		p := startPair("killed")
-		Expect(changesBy("operator-a", time.Time{})).NotTo(BeEmpty(), "the audit log tells who changes what")
+		Expect(changesBy("operator-a", time.Time{})).NotTo(BeEmpty(), "the audit log records the program")
 		Expect(changesBy("operator-b", time.Time{})).To(BeEmpty(), "a standby changes nothing")
 		Expect(p.leader.command.Process.Kill()).To(Succeed())
 		Expect(p.leader.command.Wait()).To(MatchError(ContainSubstring("killed")))
-		p.takenOver()
-		p.unharmed()
+		p.awaitTakeover()
+		p.expectUnharmed()
 	})
 
-	It("is not thrown out by an operator that was frozen and wakes after it subscribed", func() {
+	It("is not displaced by an operator that was frozen and wakes after the standby subscribed", func() {
 		p := startPair("woken-after")
 		p.freeze()
-		p.takenOver()
+		p.awaitTakeover()
 		p.wake()
-		p.unharmed()
+		p.expectUnharmed()
 	})
 
-	It("is not forestalled by an operator that was frozen and wakes before it subscribed", func() {
+	It("takes over from an operator that was frozen and wakes before the standby subscribed", func() {
 		p := startPair("woken-before")
 		p.freeze()
 		p.master.Inject(func(f *mesostest.Faults) { f.NoLeader = true })
-		Eventually(holder).WithTimeout(minute).ShouldNot(BeElementOf(p.held, ""))
+		Eventually(leaseHolder).WithTimeout(timeout).ShouldNot(BeElementOf(p.leaderIdentity, ""))
 		p.wake()
 		p.master.Inject(func(f *mesostest.Faults) { f.NoLeader = false })
-		p.takenOver()
-		p.unharmed()
+		p.awaitTakeover()
+		p.expectUnharmed()
 	})
 
-	It("is not forestalled by an operator that was frozen and wakes without its stream", func() {
+	It("takes over from an operator that was frozen and wakes without its stream before the standby subscribed", func() {
 		p := startPair("woken-without")
 		p.freeze()
 		p.master.Inject(func(f *mesostest.Faults) { f.NoLeader = true })
 		p.master.CloseStreams()
-		Eventually(holder).WithTimeout(minute).ShouldNot(BeElementOf(p.held, ""))
+		Eventually(leaseHolder).WithTimeout(timeout).ShouldNot(BeElementOf(p.leaderIdentity, ""))
 		p.master.Inject(func(f *mesostest.Faults) { f.NoLeader = false })
 		p.wake()
-		p.takenOver()
-		p.unharmed()
+		p.awaitTakeover()
+		p.expectUnharmed()
 	})
 
-	It("is not thrown out by an operator that wakes without its stream", func() {
+	It("is not displaced by an operator that was frozen and wakes without its stream after the standby subscribed", func() {
 		p := startPair("woken-late")
 		p.freeze()
 		p.master.CloseStreams()
-		p.takenOver()
+		p.awaitTakeover()
 		p.wake()
-		p.unharmed()
+		p.expectUnharmed()
 	})
 })

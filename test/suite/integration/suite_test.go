@@ -1,6 +1,6 @@
 // Package integration tests the API and the controllers against a real
-// kube-apiserver and a Mesos cluster in a box. It knows no kubelet: what an
-// executor would do is done in-process. The end-to-end tests have real nodes.
+// kube-apiserver and a Mesos cluster in a box. There is no kubelet: a fake executor
+// registers the Nodes. The end-to-end tests have real nodes.
 package integration
 
 import (
@@ -23,12 +23,12 @@ import (
 var (
 	scheme = runtime.NewScheme()
 	ctx    = context.Background()
-	// environment is the control plane, and config an administrator's access to it.
+	// environment is the control plane, config an administrator's access to it.
 	environment *envtest.Environment
 	config      *rest.Config
 	// strict is a client that refuses unknown fields, as kubectl does.
 	strict client.Client
-	// auditLog is the file in which the API server notes who changed what.
+	// auditLog is the API server's audit log.
 	auditLog string
 )
 
@@ -72,7 +72,7 @@ var _ = BeforeSuite(func() {
 	strict = client.WithFieldValidation(plain, "Strict")
 })
 
-// controlPlane is the folder in which envtest finds kube-apiserver, etcd and kubectl.
+// controlPlane returns the folder with kube-apiserver, etcd and kubectl for envtest.
 func controlPlane() string {
 	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
 		return dir

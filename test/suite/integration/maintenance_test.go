@@ -15,9 +15,9 @@ import (
 var _ = Describe("A node", Ordered, func() {
 	BeforeAll(startOperator)
 
-	// ready starts a cluster of two agents with one node, and returns the agent that has it
-	// and the one that has not.
-	ready := func(name string, options mesostest.MasterOptions, edits ...edit) (master *mesostest.Master, pool *v1alpha1.MesosNodePool, used, free *mesostest.Agent) {
+	// startNode starts a cluster of two agents with one node. It returns the agent with the
+	// node and the other one.
+	startNode := func(name string, options mesostest.MasterOptions, edits ...edit) (master *mesostest.Master, pool *v1alpha1.MesosNodePool, used, free *mesostest.Agent) {
 		GinkgoHelper()
 		master = newMaster(options, 2)
 		newFramework(name, master.Addr())
@@ -29,27 +29,27 @@ var _ = Describe("A node", Ordered, func() {
 		}
 		return master, pool, used, free
 	}
-	gone := func(mn v1alpha1.MesosNode) {
+	expectGone := func(mn v1alpha1.MesosNode) {
 		GinkgoHelper()
-		Eventually(func() error { return strict.Get(ctx, client.ObjectKeyFromObject(&mn), &mn) }).WithTimeout(2 * minute).
+		Eventually(func() error { return strict.Get(ctx, client.ObjectKeyFromObject(&mn), &mn) }).WithTimeout(2 * timeout).
 			Should(MatchError(ContainSubstring("not found")))
 		Expect(strict.Get(ctx, client.ObjectKeyFromObject(&mn), &corev1.Node{})).To(MatchError(ContainSubstring("not found")))
 	}
 
-	It("leaves its agent before the maintenance, and is replaced on another", func() {
-		master, pool, used, free := ready("maintenance", mesostest.MasterOptions{})
+	It("is replaced on another agent before its agent's maintenance", func() {
+		master, pool, used, free := startNode("maintenance", mesostest.MasterOptions{})
 		before := nodesOf("maintenance")[0]
 		Expect(master.ScheduleMaintenance(mesostest.MaintenanceWindow{
 			Start: time.Now().Add(10 * time.Minute), Duration: time.Hour, Agents: []*mesostest.Agent{used},
 		})).To(Succeed())
-		gone(before)
-		Eventually(free.Containers).WithTimeout(minute).Should(Equal(1))
+		expectGone(before)
+		Eventually(free.Containers).WithTimeout(timeout).Should(Equal(1))
 		expectCondition(pool, v1alpha1.ConditionReady, "True AllNodesReady")
 		Expect(used.Containers()).To(BeZero())
 	})
 
-	It("stays on an agent whose maintenance is far off", func() {
-		master, _, used, _ := ready("far-off", mesostest.MasterOptions{})
+	It("stays on an agent whose maintenance is a day away", func() {
+		master, _, used, _ := startNode("far-off", mesostest.MasterOptions{})
 		Expect(master.ScheduleMaintenance(mesostest.MaintenanceWindow{
 			Start: time.Now().Add(24 * time.Hour), Duration: time.Hour, Agents: []*mesostest.Agent{used},
 		})).To(Succeed())
@@ -57,30 +57,30 @@ var _ = Describe("A node", Ordered, func() {
 			Should(ConsistOf(HaveField("DeletionTimestamp", BeNil())))
 	})
 
-	It("goes with an agent that is drained, and is replaced on another", func() {
-		_, pool, used, free := ready("drained", mesostest.MasterOptions{})
+	It("is replaced on another agent when its agent is drained", func() {
+		_, pool, used, free := startNode("drained", mesostest.MasterOptions{})
 		before := nodesOf("drained")[0]
 		used.Drain(mesostest.NoMaxGrace, false)
-		gone(before)
-		Eventually(free.Containers).WithTimeout(minute).Should(Equal(1))
+		expectGone(before)
+		Eventually(free.Containers).WithTimeout(timeout).Should(Equal(1))
 		expectCondition(pool, v1alpha1.ConditionReady, "True AllNodesReady")
-		Eventually(used.Drained).WithTimeout(minute).Should(BeTrue())
+		Eventually(used.Drained).WithTimeout(timeout).Should(BeTrue())
 	})
 
-	It("is replaced when its agent stays away, and killed when that returns", func() {
-		_, pool, used, free := ready("away", mesostest.MasterOptions{}, edit{"spec unreachable", "{replaceAfter: 1m}"})
+	It("is replaced when its agent stays unreachable, and killed when the agent returns", func() {
+		_, pool, used, free := startNode("away", mesostest.MasterOptions{}, edit{"spec unreachable", "{replaceAfter: 1m}"})
 		before := nodesOf("away")[0]
 		used.MarkUnreachable()
 		expectCondition(&before, v1alpha1.ConditionLaunched, "Unknown TaskUnreachable", "the pool waits")
-		cutOff := time.Now()
-		Eventually(free.Containers).WithTimeout(2 * minute).Should(Equal(1))
-		Expect(time.Since(cutOff)).To(BeNumerically(">", minute-2*time.Second))
+		unreachableSince := time.Now()
+		Eventually(free.Containers).WithTimeout(2 * timeout).Should(Equal(1))
+		Expect(time.Since(unreachableSince)).To(BeNumerically(">", timeout-2*time.Second))
 		Expect(strict.Get(ctx, client.ObjectKeyFromObject(&before), &corev1.Node{})).To(Succeed(), "the Node stays while its task may run")
 		Expect(used.Containers()).To(Equal(1))
 
 		used.Reconnect()
-		gone(before)
-		Eventually(used.Containers).WithTimeout(minute).Should(BeZero())
+		expectGone(before)
+		Eventually(used.Containers).WithTimeout(timeout).Should(BeZero())
 		expectCondition(pool, v1alpha1.ConditionReady, "True AllNodesReady")
 		Expect(nodesOf("away")).To(HaveLen(1))
 	})

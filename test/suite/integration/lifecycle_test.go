@@ -16,7 +16,7 @@ import (
 var _ = Describe("The operator", Ordered, func() {
 	BeforeAll(startOperator)
 
-	Context("with a Mesos cluster at hand", Ordered, func() {
+	Context("with a Mesos cluster", Ordered, func() {
 		var (
 			master *mesostest.Master
 			mf     *v1alpha1.MesosFramework
@@ -37,7 +37,7 @@ var _ = Describe("The operator", Ordered, func() {
 			Expect(mf.Status.ObservedGeneration).To(Equal(mf.Generation))
 		})
 
-		It("makes the nodes of a pool", func() {
+		It("creates the nodes of a pool", func() {
 			expectCondition(pool, v1alpha1.ConditionReady, "True AllNodesReady")
 			Expect(pool.Status.ReadyReplicas).To(BeEquivalentTo(3))
 			Expect(containers(master)()).To(Equal(3))
@@ -51,10 +51,10 @@ var _ = Describe("The operator", Ordered, func() {
 			Eventually(func() int32 {
 				Expect(strict.Get(ctx, client.ObjectKeyFromObject(mf), mf)).To(Succeed())
 				return mf.Status.Nodes
-			}).WithTimeout(minute).Should(BeEquivalentTo(3))
+			}).WithTimeout(timeout).Should(BeEquivalentTo(3))
 		})
 
-		It("approved each node's first certificate, once", func() {
+		It("approves each node's first certificate, once", func() {
 			for _, mn := range nodesOf("general") {
 				Expect(mn.Status.Task.CertificateRequest).To(Equal(mn.Status.Task.ID))
 				Expect(mn.Status.Task.BootstrapTokenID).To(BeEmpty())
@@ -65,7 +65,7 @@ var _ = Describe("The operator", Ordered, func() {
 			}
 		})
 
-		It("denies another request with a token that was spent", func() {
+		It("denies another request with a used token", func() {
 			mn := nodesOf("general")[0]
 			var tokens corev1.SecretList
 			Expect(strict.List(ctx, &tokens, client.InNamespace("kube-system"))).To(Succeed())
@@ -74,20 +74,20 @@ var _ = Describe("The operator", Ordered, func() {
 				if secret.Type != corev1.SecretTypeBootstrapToken {
 					continue
 				}
-				thief, err := client.New(tokenConfig(token), client.Options{Scheme: scheme})
+				attacker, err := client.New(tokenConfig(token), client.Options{Scheme: scheme})
 				Expect(err).NotTo(HaveOccurred())
-				csr, err := certificateRequest("thief-"+string(secret.Data["token-id"]), mn.Name)
+				csr, err := certificateRequest("attacker-"+string(secret.Data["token-id"]), mn.Name)
 				Expect(err).NotTo(HaveOccurred())
-				Expect(thief.Create(ctx, csr)).To(Succeed())
+				Expect(attacker.Create(ctx, csr)).To(Succeed())
 				Eventually(func() []certificatesv1.CertificateSigningRequestCondition {
 					Expect(strict.Get(ctx, client.ObjectKeyFromObject(csr), csr)).To(Succeed())
 					return csr.Status.Conditions
-				}).WithTimeout(minute).Should(ConsistOf(HaveField("Type", certificatesv1.CertificateDenied)))
+				}).WithTimeout(timeout).Should(ConsistOf(HaveField("Type", certificatesv1.CertificateDenied)))
 			}
 		})
 
-		It("leaves other certificate requests alone", func() {
-			csr, err := certificateRequest("stranger", "control-plane-1")
+		It("ignores other certificate requests", func() {
+			csr, err := certificateRequest("other", "control-plane-1")
 			Expect(err).NotTo(HaveOccurred())
 			Expect(strict.Create(ctx, csr)).To(Succeed())
 			Consistently(func() []certificatesv1.CertificateSigningRequestCondition {
@@ -97,23 +97,23 @@ var _ = Describe("The operator", Ordered, func() {
 		})
 
 		It("replaces a MesosNode that is deleted by hand", func() {
-			victim := nodesOf("general")[0]
-			Expect(strict.Delete(ctx, &victim)).To(Succeed())
+			deleted := nodesOf("general")[0]
+			Expect(strict.Delete(ctx, &deleted)).To(Succeed())
 			Eventually(func() bool {
-				return apierrors.IsNotFound(strict.Get(ctx, client.ObjectKeyFromObject(&victim), &v1alpha1.MesosNode{}))
-			}).WithTimeout(minute).Should(BeTrue())
-			Eventually(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(minute).Should(And(
+				return apierrors.IsNotFound(strict.Get(ctx, client.ObjectKeyFromObject(&deleted), &v1alpha1.MesosNode{}))
+			}).WithTimeout(timeout).Should(BeTrue())
+			Eventually(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(timeout).Should(And(
 				HaveLen(3), HaveEach(WithTransform(isReady, BeTrue()))))
-			Expect(apierrors.IsNotFound(strict.Get(ctx, client.ObjectKey{Name: victim.Name}, &corev1.Node{}))).To(BeTrue())
+			Expect(apierrors.IsNotFound(strict.Get(ctx, client.ObjectKey{Name: deleted.Name}, &corev1.Node{}))).To(BeTrue())
 			Expect(containers(master)()).To(Equal(3))
 		})
 
-		It("says why a framework in use stays", func() {
+		It("reports why a framework in use is not deleted", func() {
 			Expect(strict.Delete(ctx, mf)).To(Succeed())
 			expectCondition(mf, v1alpha1.ConditionReady, "False InUse", "MesosNodePool general", "Delete the pools first")
 		})
 
-		It("keeps the record of nodes while no master can tell what became of them", func() {
+		It("keeps the record of nodes while no master can confirm the end of their tasks", func() {
 			master.Inject(func(f *mesostest.Faults) { f.NoLeader = true })
 			master.CloseStreams()
 			expectCondition(mf, v1alpha1.ConditionSubscribed, "False NoLeader")
@@ -126,8 +126,8 @@ var _ = Describe("The operator", Ordered, func() {
 
 		It("releases everything once a master leads again", func() {
 			master.Inject(func(f *mesostest.Faults) { f.NoLeader = false })
-			removed(pool)
-			removed(mf)
+			deleteAndWait(pool)
+			deleteAndWait(mf)
 			Expect(containers(master)()).To(BeZero())
 			var nodes corev1.NodeList
 			Expect(strict.List(ctx, &nodes)).To(Succeed())
