@@ -9,11 +9,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/controllers/patch"
 )
 
 // conditionsPerCycle bounds the number of nodes whose condition Disruptable is written in one
@@ -167,7 +167,7 @@ func (r *Reconciler) patchConditions(ctx context.Context, s *Snapshot, verdicts 
 			out.conditionsLeft = true
 			return nil
 		}
-		err := r.Client.Status().Patch(ctx, n, client.MergeFromWithOptions(nodes[v.Node], client.MergeFromWithOptimisticLock{}))
+		err := patch.Status(ctx, r.Client, nodes[v.Node], n)
 		if err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("setting condition %s of MesosNode %s: %w", v1alpha1.ConditionDisruptable, n.Name, err)
 		}

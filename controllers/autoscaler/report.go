@@ -14,6 +14,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/messages"
+	"github.com/k8sm/k8sm/controllers/patch"
 )
 
 // report records events on the pods for which nothing is done, sets metrics, and writes the
@@ -43,7 +44,7 @@ func (r *Reconciler) patchStatus(ctx context.Context, p *pool, status *v1alpha1.
 	}
 	after := p.MesosNodePool.DeepCopy()
 	after.Status.Autoscaling = status
-	if err := r.Client.Status().Patch(ctx, after, client.MergeFrom(p.MesosNodePool)); client.IgnoreNotFound(err) != nil {
+	if err := patch.StatusUnlocked(ctx, r.Client, p.MesosNodePool, after); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status of pool %s: %w", p.Name, err)
 	}
 	if status.LastDecision != nil && (before == nil || before.LastDecision != status.LastDecision) {

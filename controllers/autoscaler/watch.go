@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/queueing"
 )
 
 const (
@@ -41,11 +42,11 @@ var allPools = reconcile.Request{NamespacedName: types.NamespacedName{Name: "all
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("autoscaler").
-		Watches(&v1alpha1.MesosNodePool{}, requeueAfter(changeDelay)).
-		Watches(&v1alpha1.MesosNode{}, requeueAfter(changeDelay), builder.WithPredicates(mesosNodeChanged())).
+		Watches(&v1alpha1.MesosNodePool{}, queueing.Gathered(changeDelay, anyChange)).
+		Watches(&v1alpha1.MesosNode{}, queueing.Gathered(changeDelay, anyChange), builder.WithPredicates(mesosNodeChanged())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: 1,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, time.Minute),
+			RateLimiter:             queueing.RateLimiter(),
 		}).
 		Build(r)
 	if err != nil {
@@ -54,20 +55,14 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.startWatches = func() error {
 		return errors.Join(
 			c.Watch(source.Kind[client.Object](mgr.GetCache(), &corev1.Pod{}, r.podHandler())),
-			c.Watch(source.Kind[client.Object](mgr.GetCache(), &corev1.Node{}, requeueAfter(changeDelay), nodeChanged())),
+			c.Watch(source.Kind[client.Object](mgr.GetCache(), &corev1.Node{}, queueing.Gathered(changeDelay, anyChange), nodeChanged())),
 		)
 	}
 	return nil
 }
 
-// requeueAfter causes a cycle some time after a change.
-func requeueAfter(wait time.Duration) handler.EventHandler {
-	return handler.Funcs{
-		CreateFunc: func(_ context.Context, _ event.CreateEvent, q queue) { q.AddAfter(allPools, wait) },
-		UpdateFunc: func(_ context.Context, _ event.UpdateEvent, q queue) { q.AddAfter(allPools, wait) },
-		DeleteFunc: func(_ context.Context, _ event.DeleteEvent, q queue) { q.AddAfter(allPools, wait) },
-	}
-}
+// anyChange names the only request.
+func anyChange(client.Object) []string { return []string{allPools.Name} }
 
 // podHandler adds pods that become unschedulable to the batch. Other changes of pods cause a
 // cycle too, since they may leave room, but later.
