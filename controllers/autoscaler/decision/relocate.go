@@ -84,8 +84,8 @@ func (s *scaleDown) relocateToEmptyNode(c *candidate) []string {
 // removeRelocated removes the node, unless its pods would have to wait for another node to be
 // ready.
 func (s *scaleDown) removeRelocated(c *candidate, places []string) {
-	if i := slices.IndexFunc(places, func(node string) bool { return s.notReady[node] }); i >= 0 {
-		s.setDisruptable(c, fmt.Sprintf("It may go when %s is ready.", places[i]))
+	if i := slices.IndexFunc(places, func(node string) bool { return s.notReady[node] != "" }); i >= 0 {
+		s.setDisruptable(c, fmt.Sprintf("It may go when %s is ready.", s.notReady[places[i]]))
 		return
 	}
 	s.budgets.spend(c.load.evicted())
@@ -107,6 +107,7 @@ func (s *scaleDown) replace(c *candidate) bool {
 		if _, homeless := s.relocate(c, shape.nodeNamed(name), shape.daemonPods(name)...); homeless != nil {
 			continue
 		}
+		s.notReady[name] = "the new node of " + shape.describe()
 		c.pool.growth.takeNode(shape)
 		c.pool.remaining--
 		s.plan.Launches = append(s.plan.Launches, Launch{Pool: c.pool.Name, Size: shape.Size, Pods: c.load.movable})

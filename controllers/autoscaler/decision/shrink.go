@@ -32,9 +32,10 @@ type scaleDown struct {
 	in      ShrinkInput
 	budgets disruptionBudgets
 	pools   []*scaleDownPool
-	// notReady are nodes that take no pods yet; receiving are nodes that were given pods by
-	// this decision.
-	notReady  map[string]bool
+	// notReady has the nodes that take no pods yet, by name, as messages call them. The nodes
+	// that this decision launches are among them.
+	notReady map[string]string
+	// receiving are the nodes that were given pods by this decision.
 	receiving map[string]bool
 	// emptyNodes are the pools' nodes without pods, by size. They are not in the Cluster: pods
 	// of a node that is removed go to one only if it is smaller than that node.
@@ -63,7 +64,7 @@ type scaleDownPool struct {
 }
 
 func newScaleDown(in ShrinkInput) *scaleDown {
-	s := &scaleDown{in: in, budgets: newBudgets(in.Budgets), notReady: map[string]bool{}, receiving: map[string]bool{}, verdicts: map[string]Verdict{}}
+	s := &scaleDown{in: in, budgets: newBudgets(in.Budgets), notReady: map[string]string{}, receiving: map[string]bool{}, verdicts: map[string]Verdict{}}
 	s.plan.NodeStates, s.plan.Histories = NodeStates{}, map[string]RemovalHistory{}
 	for _, p := range in.Pools {
 		p.History = p.History.assess(&p, in.Now)
@@ -72,7 +73,7 @@ func newScaleDown(in ShrinkInput) *scaleDown {
 		s.pools = append(s.pools, newScaleDownPool(p))
 		for i := range p.Members {
 			if m := &p.Members[i]; !m.Ready {
-				s.notReady[m.Name] = true
+				s.notReady[m.Name] = m.Name
 			}
 		}
 	}

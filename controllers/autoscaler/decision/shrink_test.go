@@ -154,6 +154,8 @@ func TestWhichNodesGo(t *testing.T) {
 		gone    []string
 		launch  []string
 		says    string // part of the first verdict's message
+		// saysLast is part of the last verdict's message.
+		saysLast string
 	}{
 		"an empty node goes": {
 			members: []decision.Member{member("n1"), member("n2", replica("p", "3"))},
@@ -340,6 +342,15 @@ func TestWhichNodesGo(t *testing.T) {
 			members: []decision.Member{member("n1", replica("a", "1500m"))}, pool: func(p *decision.ShrinkPool) { smaller(p); p.Min = 1 },
 			want: []string{"n1: true Underutilized"}, launch: []string{"small"}, says: "when a node of shape small is ready",
 		},
+		"a node waits for the smaller one of another, if its pods fit there": {
+			members: []decision.Member{
+				member("n1", replica("a", "500m", func(pod *corev1.Pod) { selecting(pod, corev1.LabelTopologyZone, "a") })),
+				with(member("n2", replica("b", "1")), inZone("b")),
+			},
+			pool: smaller, launch: []string{"small"},
+			want: []string{"n1: true Underutilized", "n2: true Underutilized"}, says: "when a node of shape small is ready",
+			saysLast: "It may go when the new node of shape small is ready.",
+		},
 		"but not for one that is empty": {
 			members: []decision.Member{member("n1")}, pool: func(p *decision.ShrinkPool) { smaller(p); p.Min = 1 },
 			want: []string{"n1: true Empty"}, says: "no more than its minReplicas, 1",
@@ -384,6 +395,9 @@ func TestWhichNodesGo(t *testing.T) {
 			}
 			if first := plan.Verdicts[0].Message; !strings.Contains(first, tc.says) {
 				t.Errorf("the first verdict is %q, want %q in it", first, tc.says)
+			}
+			if last := plan.Verdicts[len(plan.Verdicts)-1].Message; !strings.Contains(last, tc.saysLast) {
+				t.Errorf("the last verdict is %q, want %q in it", last, tc.saysLast)
 			}
 		})
 	}
