@@ -44,20 +44,18 @@ func measureDecision(kind string, took time.Duration) {
 }
 
 // measurePods sets the gauges of the pods that wait.
-func measurePods(s *Snapshot, growth decision.GrowPlan, shrinkage decision.ShrinkPlan) {
-	for reason, n := range podCounts(s, growth, shrinkage) {
+func measurePods(s *Snapshot, growth decision.GrowPlan) {
+	for reason, n := range podCounts(s, growth) {
 		pendingPods.WithLabelValues(reason).Set(float64(n))
 	}
 }
 
 // podCounts counts the unschedulable pods by what was decided about them. Every reason is in
 // it, so that a gauge returns to 0.
-func podCounts(s *Snapshot, growth decision.GrowPlan, shrinkage decision.ShrinkPlan) map[string]int {
+func podCounts(s *Snapshot, growth decision.GrowPlan) map[string]int {
 	helped := 0
-	for _, launches := range [][]decision.Launch{growth.Launches, shrinkage.Launches} {
-		for _, l := range launches {
-			helped += len(l.Pods)
-		}
+	for _, l := range growth.Launches {
+		helped += len(l.Pods)
 	}
 	counts := map[string]int{
 		"placed": len(growth.Placed), "helped": helped, "refused": len(growth.Refused), "held": len(s.held),

@@ -21,7 +21,7 @@ import (
 // status of the pools.
 func (r *Reconciler) report(ctx context.Context, s *Snapshot, growth decision.GrowPlan, shrinkage decision.ShrinkPlan, o *outcome) error {
 	r.recordRefusals(s, growth)
-	measurePods(s, growth, shrinkage)
+	measurePods(s, growth)
 	wanted := len(growth.Launches)+len(growth.Refused)+len(shrinkage.Launches) > 0
 	for _, p := range s.pools {
 		decided := o.decisions[p.Name]
