@@ -82,7 +82,7 @@ var _ = Describe("A framework's registration", Ordered, func() {
 
 		By("deleting the secret")
 		Expect(strict.Delete(ctx, login)).To(Succeed())
-		expectCondition(mf, v1alpha1.ConditionReady, "False SecretNotFound", "The session that is on goes on")
+		expectCondition(mf, v1alpha1.ConditionReady, "False SecretNotFound", "The running session continues")
 		expectCondition(mf, v1alpha1.ConditionSubscribed, "True Subscribed")
 		createSecret("rotated", map[string]string{"principal": "k8sm", "secret": "s3cret"})
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
