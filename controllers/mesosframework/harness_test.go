@@ -69,16 +69,16 @@ func (f *fakeSession) State() session.State {
 	return f.state
 }
 
-func (f *fakeSession) Want(placement.Demand)         {}
-func (f *fakeSession) Forget(string)                 {}
+func (f *fakeSession) AddDemand(placement.Demand)    {}
+func (f *fakeSession) WithdrawDemand(string)         {}
 func (f *fakeSession) Kill(string, string)           {}
-func (f *fakeSession) Message(string, []byte)        {}
+func (f *fakeSession) SendMessage(string, []byte)    {}
 func (f *fakeSession) Explain(string) (string, bool) { return "", false }
 func (f *fakeSession) Capacity(context.Context) placement.Capacity {
 	return placement.Capacity{UnknownReason: "a fake tells nothing"}
 }
 
-func (f *fakeSession) Maintenance(agentID string) (scheduler.Window, bool) {
+func (f *fakeSession) MaintenanceWindow(agentID string) (scheduler.Window, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w, planned := f.windows[agentID]
@@ -87,7 +87,7 @@ func (f *fakeSession) Maintenance(agentID string) (scheduler.Window, bool) {
 
 func (f *fakeSession) SetCredentials(a session.Credentials) { f.access = append(f.access, a) }
 
-func (f *fakeSession) Update(info scheduler.Info) error {
+func (f *fakeSession) UpdateFramework(info scheduler.Info) error {
 	f.updates = append(f.updates, info)
 	return nil
 }

@@ -62,7 +62,7 @@ func (e *sessionEntry) update(wanted sessionSpec) error {
 		e.SetCredentials(wanted.access.Credentials)
 	}
 	if !equalInfo(e.spec.info, wanted.info) {
-		if err := e.Update(wanted.info); err != nil {
+		if err := e.UpdateFramework(wanted.info); err != nil {
 			return fmt.Errorf("updating the registration: %w", err)
 		}
 	}

@@ -105,7 +105,7 @@ func TestANodeOfAnAgentThatIsDrainedGoesItsWay(t *testing.T) {
 	s := begin(t, podOn("web"), podOn("db"))
 	s.running()
 	s.evictions["db"] = errors.New("the budget db says no")
-	s.session.Forget(firstID) // the session launched it
+	s.session.WithdrawDemand(firstID) // the session launched it
 	draining := func(task *v1alpha1.MesosTask) { task.Reason = "REASON_AGENT_DRAINING" }
 	s.mesos(scheduler.TaskKilling, draining)
 	s.told(v1alpha1.ReasonAgentDraining)

@@ -65,11 +65,13 @@ type fakeSession struct {
 	explanation string
 }
 
-func (f *fakeSession) Ready() bool                   { return f.ready }
-func (f *fakeSession) Want(d placement.Demand)       { f.wanted[d.ID] = d }
-func (f *fakeSession) Forget(taskID string)          { delete(f.wanted, taskID) }
-func (f *fakeSession) Kill(taskID, agentID string)   { f.killed[taskID] = agentID }
-func (f *fakeSession) Message(_ string, data []byte) { f.messages = append(f.messages, string(data)) }
+func (f *fakeSession) Ready() bool                  { return f.ready }
+func (f *fakeSession) AddDemand(d placement.Demand) { f.wanted[d.ID] = d }
+func (f *fakeSession) WithdrawDemand(taskID string) { delete(f.wanted, taskID) }
+func (f *fakeSession) Kill(taskID, agentID string)  { f.killed[taskID] = agentID }
+func (f *fakeSession) SendMessage(_ string, data []byte) {
+	f.messages = append(f.messages, string(data))
+}
 func (f *fakeSession) Explain(string) (string, bool) { return f.explanation, f.explanation != "" }
 func (s *story) Get(name string) (Framework, bool)   { return s.session, s.sessions && name == "default" }
 func (s *story) Maintenance(_, agent string) (scheduler.Window, bool) {

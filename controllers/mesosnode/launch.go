@@ -55,7 +55,7 @@ func (r *Reconciler) want(p *pass) {
 		return
 	}
 	demand := nodemodel.Demand(p.node, p.framework.Spec.Roles, p.now)
-	p.do(func(context.Context) { p.session.Want(demand) })
+	p.do(func(context.Context) { p.session.AddDemand(demand) })
 	if !p.session.Ready() {
 		p.set(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonWaitingForFramework, notReady(p.framework))
 		return

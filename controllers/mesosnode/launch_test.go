@@ -178,7 +178,7 @@ func TestAnAttemptFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := begin(t)
 			s.look()
-			s.session.Forget(firstID) // the session launched it
+			s.session.WithdrawDemand(firstID) // the session launched it
 			s.mesos(test.state, test.why)
 			s.told(v1alpha1.EventLaunchFailed)
 			if test.wait > 0 {
@@ -213,7 +213,7 @@ func TestAnAttemptFails(t *testing.T) {
 func TestNothingIsTriedAgainWhileTheTokenIsStillGood(t *testing.T) {
 	s := begin(t)
 	s.look()
-	s.session.Forget(firstID)
+	s.session.WithdrawDemand(firstID)
 	s.tokens.err = errBroken
 	node := s.node()
 	node.Status.Task = &v1alpha1.MesosTask{ID: firstID, AgentID: agentID, State: string(scheduler.TaskFailed), IntentTime: metav1.NewTime(noon)}
@@ -234,7 +234,7 @@ func TestMesosLosesSightOfATask(t *testing.T) {
 		t.Run(string(state)+" before the Node registered", func(t *testing.T) {
 			s := begin(t)
 			s.look()
-			s.session.Forget(firstID)
+			s.session.WithdrawDemand(firstID)
 			s.mesos(state)
 			s.after(24 * time.Hour)
 			s.is(v1alpha1.ConditionLaunched, metav1.ConditionUnknown, v1alpha1.ReasonTaskUnreachable)
@@ -274,14 +274,14 @@ func TestALaunchThatLeadsNowhereIsGivenUp(t *testing.T) {
 		t.Fatalf("killed: %v", s.session.killed)
 	}
 	s.says(v1alpha1.ConditionRegistered, "killed and the launch tried again")
-	s.session.Forget(firstID)
+	s.session.WithdrawDemand(firstID)
 	s.mesos(scheduler.TaskKilled)
 	s.wants("general-x7k2p.0f1e2d3c.2")
 }
 
 func TestATaskEndsUnderARegisteredNode(t *testing.T) {
 	s := begin(t).running()
-	s.session.Forget(firstID)
+	s.session.WithdrawDemand(firstID)
 	s.mesos(scheduler.TaskFailed, func(task *v1alpha1.MesosTask) { task.Message = "kubelet exited" })
 	s.told(v1alpha1.ReasonTaskEnded)
 	s.says(v1alpha1.ConditionReady, "kubelet exited")
@@ -301,7 +301,7 @@ func TestAPassOverAStaleRecordWritesAndWantsNothing(t *testing.T) {
 	s := begin(t)
 	stale := s.node()
 	s.look()
-	s.session.Forget(firstID)
+	s.session.WithdrawDemand(firstID)
 	p, err := s.reconciler.observe(context.Background(), stale)
 	if err != nil {
 		t.Fatal(err)

@@ -136,7 +136,7 @@ func TestANodeOfAnotherIsLeftAlone(t *testing.T) {
 func TestTheNodeOfAnEarlierAttemptGives(t *testing.T) {
 	s := begin(t)
 	s.look()
-	s.session.Forget(firstID)
+	s.session.WithdrawDemand(firstID)
 	s.mesos(scheduler.TaskFailed)
 	late := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: "late"}, Spec: corev1.NodeSpec{ProviderID: nodemodel.ProviderID(agentID, firstID)}}
 	if err := s.client.Create(context.Background(), late); err != nil {

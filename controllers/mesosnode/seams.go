@@ -26,17 +26,17 @@ type Framework interface {
 	// Ready tells whether the session is subscribed and knows what became of its
 	// tasks: only then is anything launched, and only then is silence of a task news.
 	Ready() bool
-	// Want asks for a place for the demand, until a task of its ID is launched or
-	// Forget is called. Of demands with one ID the last counts. One whose task is
+	// AddDemand asks for a place for the demand, until a task of its ID is launched or
+	// WithdrawDemand is called. Of demands with one ID the last counts. One whose task is
 	// known already is ignored.
-	Want(demand placement.Demand)
-	// Forget withdraws the demand with this task ID, if there is one.
-	Forget(taskID string)
+	AddDemand(demand placement.Demand)
+	// WithdrawDemand withdraws the demand with this task ID, if there is one.
+	WithdrawDemand(taskID string)
 	// Kill ends the task, and sends the call again until a terminal state is recorded.
 	Kill(taskID, agentID string)
-	// Message sends data to the task's executor, once: it may get lost, and is answered by
+	// SendMessage sends data to the task's executor, once: it may get lost, and is answered by
 	// the record of the task at best.
-	Message(taskID string, data []byte)
+	SendMessage(taskID string, data []byte)
 	// Explain tells why a wanted demand has no place yet. Waiting is false when the
 	// demand is not wanted any more; the message is empty while nothing is known.
 	Explain(taskID string) (message string, waiting bool)

@@ -35,7 +35,7 @@ func (r *Reconciler) held(_ context.Context, p *pass) error {
 // that release lets go is the one this pass has read.
 func (r *Reconciler) withdraw(_ context.Context, p *pass) error {
 	if p.node.Status.Task == nil && p.session != nil {
-		p.session.Forget(nodemodel.TaskID(p.node, p.node.Status.Attempt))
+		p.session.WithdrawDemand(nodemodel.TaskID(p.node, p.node.Status.Attempt))
 	}
 	return nil
 }

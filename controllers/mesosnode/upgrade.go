@@ -50,7 +50,7 @@ func (r *Reconciler) upgrade(_ context.Context, p *pass) error {
 		return nil
 	}
 	taskID := p.node.Status.Task.ID
-	p.do(func(context.Context) { p.session.Message(taskID, message) })
+	p.do(func(context.Context) { p.session.SendMessage(taskID, message) })
 	p.again(verdict.tell)
 	return nil
 }

@@ -50,7 +50,7 @@ func (f *fakeSession) State() session.State {
 	return f.state
 }
 
-func (f *fakeSession) Maintenance(agentID string) (scheduler.Window, bool) {
+func (f *fakeSession) MaintenanceWindow(agentID string) (scheduler.Window, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w, planned := f.windows[agentID]

@@ -31,7 +31,7 @@ func (r *Registry) currentWindow(name, agentID string) scheduler.Window {
 	if e == nil {
 		return scheduler.Window{}
 	}
-	window, _ := e.Maintenance(agentID)
+	window, _ := e.MaintenanceWindow(agentID)
 	return window
 }
 

@@ -19,21 +19,21 @@ type Session interface {
 	// State of the registration.
 	State() session.State
 	// Want asks for a task. Forget withdraws that. Explain returns why there is none yet.
-	Want(placement.Demand)
-	Forget(taskID string)
+	AddDemand(placement.Demand)
+	WithdrawDemand(taskID string)
 	Explain(taskID string) (message string, waiting bool)
 	// Kill ends a task. The call is repeated until a terminal status is recorded.
 	Kill(taskID, agentID string)
 	// Message sends data to a task's executor, once: it may get lost.
-	Message(taskID string, data []byte)
-	// Maintenance returns when an agent will be unavailable, false if nothing is planned.
-	Maintenance(agentID string) (scheduler.Window, bool)
+	SendMessage(taskID string, data []byte)
+	// MaintenanceWindow returns when an agent will be unavailable, false if nothing is planned.
+	MaintenanceWindow(agentID string) (scheduler.Window, bool)
 	// Capacity returns what the cluster could hold, as far as is known. It seldom asks the
 	// master.
 	Capacity(ctx context.Context) placement.Capacity
-	// SetCredentials and Update change the credentials and the registration. The stream stays.
+	// SetCredentials and UpdateFramework change the credentials and the registration. The stream stays.
 	SetCredentials(session.Credentials)
-	Update(scheduler.Info) error
+	UpdateFramework(scheduler.Info) error
 	// Teardown removes the framework from Mesos with all its tasks, and ends the session.
 	Teardown(ctx context.Context) error
 }

@@ -51,7 +51,7 @@ func launchThousand(b *testing.B) {
 	go func() { done <- s.Run(ctx) }()
 	b.StartTimer()
 	for i := range 1000 {
-		s.Want(demand(i))
+		s.AddDemand(demand(i))
 	}
 	for store.in(scheduler.TaskRunning) < 1000 {
 		time.Sleep(5 * time.Millisecond)

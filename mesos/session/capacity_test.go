@@ -74,7 +74,7 @@ func TestCapacityIsWhatAgentsHaveLeft(t *testing.T) {
 
 	big := demand(0)
 	big.Resources.CPUs = 7
-	r.Want(big)
+	r.AddDemand(big)
 	eventually(t, "the task runs", func() bool { return store.in(scheduler.TaskRunning) == 1 })
 	if got := room(of(2)).Count; got != 3 {
 		t.Errorf("with 7 cpus taken, as the offer told, there is room for %d, want 3", got)
@@ -103,7 +103,7 @@ func TestThereIsNoRoomForMoreOfWhatWaitsInVain(t *testing.T) {
 	}
 	huge := demand(0)
 	huge.Resources.CPUs = 64
-	r.Want(huge)
+	r.AddDemand(huge)
 	more := huge
 	more.ID = "more"
 	eventually(t, "it is in vain", func() bool {

@@ -252,7 +252,7 @@ func demand(n int) placement.Demand {
 
 func (r *run) want(n int) {
 	for i := range n {
-		r.Want(demand(i))
+		r.AddDemand(demand(i))
 	}
 }
 

@@ -32,14 +32,14 @@ func TestMasterHeedsOfferConstraints(t *testing.T) {
 	d := demand(0)
 	d.Resources.CPUs = 16
 	d.Constraints = []placement.Constraint{{Attribute: "rack", Operator: placement.In, Values: []string{"r1", "r3"}}}
-	r.Want(d)
+	r.AddDemand(d)
 	eventually(t, "the demand explains itself by the two agents that may be offered", func() bool {
 		msg, waiting := r.Explain(d.ID)
 		return waiting && strings.HasPrefix(msg, "0 of 2 agents fit: 2 lack cpus")
 	})
 	other := demand(1)
 	other.Constraints = []placement.Constraint{{Attribute: "rack", Operator: placement.In, Values: []string{"r2"}}}
-	r.Want(other)
+	r.AddDemand(other)
 	eventually(t, "a demand that the constraints hid is placed", func() bool { return store.in(scheduler.TaskRunning) == 1 })
 }
 
@@ -53,13 +53,13 @@ func TestRolesChangeOnTheLiveStream(t *testing.T) {
 	r.awaitState(scheduler.Subscribed)
 	d := demand(0)
 	d.Role = "other"
-	r.Want(d)
+	r.AddDemand(d)
 	if msg, _ := r.Explain(d.ID); msg != "cannot be placed: the framework is not in role other" {
 		t.Errorf("before, the demand says %q", msg)
 	}
 	info := cfg.Framework
 	info.Roles = []string{"k8sm", "other"}
-	if err := r.Update(info); err != nil {
+	if err := r.UpdateFramework(info); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the demand in the new role is placed", func() bool { return store.in(scheduler.TaskRunning) == 1 })

@@ -142,14 +142,14 @@ func (s *Session) State() State {
 	return s.core.State()
 }
 
-// Want asks for a task, or changes a demand that has no place yet. Asking again for the same
+// AddDemand asks for a task, or changes a demand that has no place yet. Asking again for the same
 // costs nothing.
-func (s *Session) Want(d placement.Demand) {
+func (s *Session) AddDemand(d placement.Demand) {
 	s.withCore(func(now time.Time) { s.core.AddDemand(now, d) })
 }
 
-// Forget withdraws a demand. A task that was launched for it is not killed.
-func (s *Session) Forget(taskID string) {
+// WithdrawDemand withdraws a demand. A task that was launched for it is not killed.
+func (s *Session) WithdrawDemand(taskID string) {
 	s.withCore(func(now time.Time) { s.core.WithdrawDemand(now, taskID) })
 }
 
@@ -158,15 +158,15 @@ func (s *Session) Kill(taskID, agentID string) {
 	s.withCore(func(now time.Time) { s.core.Kill(now, taskID, agentID) })
 }
 
-// Message sends data to a task's executor, once. It may get lost, so that the caller repeats
+// SendMessage sends data to a task's executor, once. It may get lost, so that the caller repeats
 // it until a status update answers.
-func (s *Session) Message(taskID string, data []byte) {
+func (s *Session) SendMessage(taskID string, data []byte) {
 	s.withCore(func(now time.Time) { s.core.SendMessage(now, taskID, data) })
 }
 
-// Update changes the registration: at once while the session is subscribed, else with the
+// UpdateFramework changes the registration: at once while the session is subscribed, else with the
 // next SUBSCRIBE. State.Divergence has what the master did not change.
-func (s *Session) Update(info scheduler.Info) error {
+func (s *Session) UpdateFramework(info scheduler.Info) error {
 	var err error
 	s.withCore(func(now time.Time) {
 		if err = s.core.UpdateFramework(now, info); err == nil {
@@ -184,9 +184,9 @@ func (s *Session) SetCredentials(a Credentials) {
 	}
 }
 
-// Maintenance returns when an agent will be unavailable, as far as the master has announced
+// MaintenanceWindow returns when an agent will be unavailable, as far as the master has announced
 // it.
-func (s *Session) Maintenance(agentID string) (scheduler.Window, bool) {
+func (s *Session) MaintenanceWindow(agentID string) (scheduler.Window, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.core.MaintenanceWindow(agentID)

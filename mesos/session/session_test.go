@@ -133,7 +133,7 @@ func TestWaitingDemandExplainsItself(t *testing.T) {
 	r := start(t, config(store, m.Addr()))
 	d := demand(0)
 	d.Resources.CPUs = 16
-	r.Want(d)
+	r.AddDemand(d)
 	want := "0 of 2 agents fit: 2 lack cpus (most offered 4 on agent-1.example, wants 16); nearest is agent-1.example, which lacks 12 cpus"
 	eventually(t, "the demand explains itself", func() bool {
 		msg, waiting := r.Explain(d.ID)
@@ -166,7 +166,7 @@ func TestRestartReconcilesBeforeItLaunches(t *testing.T) {
 	cfg.Framework.ID = store.frameworkID()
 	cfg.Tasks = store.tasks()
 	s := start(t, cfg)
-	s.Want(demand(9))
+	s.AddDemand(demand(9))
 	eventually(t, "the intent is known to have come to nothing", func() bool { return store.in(scheduler.TaskGone) == 1 })
 	eventually(t, "the new task runs", func() bool { return store.in(scheduler.TaskRunning) == 5 })
 	if s.State().FrameworkID != cfg.Framework.ID {
@@ -305,7 +305,7 @@ func TestNothingIsLaunchedBeforeItIsDurable(t *testing.T) {
 		msg, waiting := r.Explain(demand(1).ID)
 		return waiting && strings.Contains(msg, "is being deleted")
 	})
-	r.Forget(demand(1).ID)
+	r.WithdrawDemand(demand(1).ID)
 	eventually(t, "nothing waits", func() bool { _, waiting := r.Explain(demand(1).ID); return !waiting })
 }
 

@@ -269,7 +269,7 @@ func TestCredentialsOfAnotherPrincipalEndTheStream(t *testing.T) {
 		})
 		r.within(5*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
 		r.SetCredentials(session.Credentials{Authorization: "Basic b3RoZXI6c2VjcmV0"}) // other:secret
-		r.Want(demand(1))
+		r.AddDemand(demand(1))
 		r.within(5*time.Second, "the subscription is refused", r.is(scheduler.Refused))
 		contains(t, r.State().Message, "principal")
 		r.SetCredentials(session.Credentials{Authorization: "Basic azhzbTpzZWNyZXQ="})

@@ -68,7 +68,7 @@ func restAWhile(t *testing.T, agents, nodes int) (f figure, made map[string]int,
 	stop := runSession(t.Context(), s)
 	defer func() { err = errors.Join(err, stop()) }()
 	for i := range nodes {
-		s.Want(node(i))
+		s.AddDemand(node(i))
 	}
 	time.Sleep(2 * time.Minute) // to launch, and to come to rest
 	if l.count() != nodes {

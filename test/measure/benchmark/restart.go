@@ -69,7 +69,7 @@ func launchNodes(ctx context.Context, m *mesostest.Master, l *ledger, n int) (to
 	defer func() { err = errors.Join(err, stop()) }()
 	start := time.Now()
 	for i := range n {
-		s.Want(node(i))
+		s.AddDemand(node(i))
 	}
 	err = waitFor(ctx, 20*time.Millisecond, func() (bool, string, error) {
 		return l.count() == n, fmt.Sprintf("%d of %d nodes run", l.count(), n), nil
@@ -96,7 +96,7 @@ func restart(ctx context.Context, m *mesostest.Master, l *ledger, accepts <-chan
 	if err != nil {
 		return r, err
 	}
-	s.Want(node(restartTasks))
+	s.AddDemand(node(restartTasks))
 	stop := runSession(ctx, s)
 	defer func() { err = errors.Join(err, stop()) }()
 	for r.decided == 0 {

@@ -38,7 +38,7 @@ func checkSession(p *probe) (string, error) {
 	}()
 	task := p.name()
 	if err := p.withSession(store, func(s *session.Session) error {
-		s.Want(placement.Demand{ID: task, Group: "conformance", Role: p.Role, Resources: placement.Resources{CPUs: 2 * taskCPUs, MemMiB: 2 * taskMem}})
+		s.AddDemand(placement.Demand{ID: task, Group: "conformance", Role: p.Role, Resources: placement.Resources{CPUs: 2 * taskCPUs, MemMiB: 2 * taskMem}})
 		return p.recorded(s, store, task, scheduler.TaskRunning)
 	}); err != nil {
 		return "", fmt.Errorf("the first session: %w", err)

@@ -123,7 +123,7 @@ func TestSessionFollowsTheLeader(t *testing.T) {
 	one := z.enrol("/mesos", first.Addr(), zk.WorldACL(zk.PermAll), "")
 	ours.await("the first master is subscribed to", at(first))
 	z.enrol("/mesos", second.Addr(), zk.WorldACL(zk.PermAll), "")
-	ours.Want(placement.Demand{ID: "node-1.1", Group: "general", Role: "k8sm", Resources: placement.Resources{CPUs: 1, MemMiB: 512}})
+	ours.AddDemand(placement.Demand{ID: "node-1.1", Group: "general", Role: "k8sm", Resources: placement.Resources{CPUs: 1, MemMiB: 512}})
 	ours.await("a task runs", func(session.State) bool { return ours.state("node-1.1") == scheduler.TaskRunning })
 
 	one.conn.Close() // its node goes with its session
