@@ -21,6 +21,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/bootstraptoken"
+	"github.com/k8sm/k8sm/controllers/patch"
 )
 
 const (
@@ -155,8 +156,7 @@ func (r *Reconciler) recordTokenUse(ctx context.Context, request Request) error 
 	}
 	before := request.Node.DeepCopy()
 	request.Node.Status.Task.CertificateRequest = request.CSR.Name
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Status().Patch(ctx, request.Node, patch); err != nil {
+	if err := patch.Status(ctx, r.Client, before, request.Node); err != nil {
 		return fmt.Errorf("recording the use of the bootstrap token: %w", err)
 	}
 	return nil

@@ -10,18 +10,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
+	"github.com/k8sm/k8sm/controllers/patch"
 	"github.com/k8sm/k8sm/controllers/sessions"
 	"github.com/k8sm/k8sm/controllers/taskrecord"
 	"github.com/k8sm/k8sm/mesos/session"
 )
-
-// conflictRetry is the delay after a write that was based on an outdated copy in the cache.
-const conflictRetry = time.Second
 
 // Options are the dependencies of a Reconciler. All but Dial, MaySubscribe, Metrics and Log
 // are needed.
@@ -109,10 +106,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if patchErr := r.patchStatus(ctx, rc); patchErr != nil {
 		err = errors.Join(err, patchErr)
 	}
-	if apierrors.IsConflict(err) {
-		return reconcile.Result{RequeueAfter: conflictRetry}, nil
-	}
-	return reconcile.Result{RequeueAfter: rc.requeue}, err
+	return patch.Result(rc.requeue, err)
 }
 
 // reconcileFramework keeps a session that is configured as spec and secrets ask for. An
@@ -138,15 +132,11 @@ func (r *Reconciler) reconcileFramework(ctx context.Context, rc *reconcileContex
 
 // addFinalizer ensures that the framework is torn down in Mesos before the object goes.
 func (r *Reconciler) addFinalizer(ctx context.Context, rc *reconcileContext) error {
-	if !controllerutil.AddFinalizer(rc.framework, v1alpha1.FinalizerTeardown) {
-		return nil
+	added, err := patch.AddFinalizer(ctx, r.Client, rc.framework, v1alpha1.FinalizerTeardown)
+	if added {
+		rc.before = rc.framework.DeepCopy()
 	}
-	patch := client.MergeFromWithOptions(rc.before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Patch(ctx, rc.framework, patch); err != nil {
-		return fmt.Errorf("adding the finalizer: %w", err)
-	}
-	rc.before = rc.framework.DeepCopy()
-	return nil
+	return err
 }
 
 // countNodes writes the number of the framework's MesosNodes into its status.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,6 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/messages"
+	"github.com/k8sm/k8sm/controllers/patch"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
@@ -59,7 +60,7 @@ func (r *Reconciler) awaitDependents(ctx context.Context, rc *reconcileContext, 
 		}
 	}
 	rc.setConditions(newCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonInUse,
-		fmt.Sprintf("Deletion waits for %s. Delete the pools first.", enumerate(dependents))))
+		fmt.Sprintf("Deletion waits for %s. Delete the pools first.", messages.List(dependents, ", ", maxNamed))))
 	return nil
 }
 
@@ -142,11 +143,8 @@ func (r *Reconciler) isRegistered(ctx context.Context, rc *reconcileContext) (bo
 // no other session can begin under its name before it has. EventReason is the reason of the
 // event to record, "" for none.
 func (r *Reconciler) removeFinalizer(ctx context.Context, rc *reconcileContext, eventReason string) error {
-	released := rc.before.DeepCopy()
-	controllerutil.RemoveFinalizer(released, v1alpha1.FinalizerTeardown)
-	patch := client.MergeFromWithOptions(rc.before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Patch(ctx, released, patch); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("removing the finalizer: %w", err)
+	if err := patch.RemoveFinalizer(ctx, r.Client, rc.before, v1alpha1.FinalizerTeardown); client.IgnoreNotFound(err) != nil {
+		return err
 	}
 	r.endSession(rc.framework.Name)
 	rc.released = true
@@ -188,11 +186,4 @@ func listDependents(ctx context.Context, reader client.Reader, name string) ([]s
 	slices.Sort(poolNames)
 	slices.Sort(nodeNames)
 	return append(poolNames, nodeNames...), nil
-}
-
-func enumerate(names []string) string {
-	if more := len(names) - maxNamed; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
-	}
-	return strings.Join(names, ", ")
 }

@@ -167,12 +167,27 @@ func TestAFrameworkThatIsGoneHasNoSession(t *testing.T) {
 	s.await("the end of the session", func() bool { s.reconcile("default"); return s.reconciler.findSession("default") == nil })
 }
 
-func TestEnumerate(t *testing.T) {
-	names := []string{"a", "b", "c", "d", "e", "f", "g"}
-	if got := enumerate(names); got != "a, b, c, d, e and 2 more" {
-		t.Errorf("got %q", got)
+func TestDeletionNamesAFewOfWhatItWaitsFor(t *testing.T) {
+	tests := map[string]struct {
+		pools []string
+		want  string
+	}{
+		"two":   {[]string{"a", "b"}, "Deletion waits for MesosNodePool a, MesosNodePool b. Delete the pools first."},
+		"seven": {[]string{"a", "b", "c", "d", "e", "f", "g"}, "Deletion waits for MesosNodePool a, MesosNodePool b, MesosNodePool c, MesosNodePool d, MesosNodePool e and 2 more. Delete the pools first."},
 	}
-	if got := enumerate(names[:2]); got != "a, b" {
-		t.Errorf("got %q", got)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			objects := []client.Object{newFramework("default", deleted)}
+			for _, name := range test.pools {
+				pool := &v1alpha1.MesosNodePool{ObjectMeta: metav1.ObjectMeta{Name: name}}
+				pool.Spec.FrameworkRef.Name = "default"
+				objects = append(objects, pool)
+			}
+			s := begin(t, objects...)
+			s.reconcile("default")
+			if _, _, message := s.condition("default", v1alpha1.ConditionReady); message != test.want {
+				t.Errorf("got %q", message)
+			}
+		})
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/queueing"
 )
 
 const (
@@ -45,8 +44,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("mesosframework").
 		For(&v1alpha1.MesosFramework{}).
 		Watches(&v1alpha1.MesosFramework{}, handler.EnqueueRequestsFromMapFunc(r.toOtherFrameworks), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.MesosNodePool{}, delayed(), builder.WithPredicates(createdOrDeleted())).
-		Watches(&v1alpha1.MesosNode{}, delayed(), builder.WithPredicates(createdOrDeleted())).
+		Watches(&v1alpha1.MesosNodePool{}, queueing.Gathered(countDelay, frameworkOf), builder.WithPredicates(createdOrDeleted())).
+		Watches(&v1alpha1.MesosNode{}, queueing.Gathered(countDelay, frameworkOf), builder.WithPredicates(createdOrDeleted())).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.toFrameworksWithSecret)).
 		WatchesRawSource(source.Channel(r.Sessions.FrameworkChanges(), &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: maxConcurrent}).
@@ -67,21 +66,6 @@ func frameworkOf(object client.Object) []string {
 // createdOrDeleted drops updates: nodes are counted, and deletion waits for their end.
 func createdOrDeleted() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
-}
-
-// delayed reconciles the framework of an object countDelay after the object was created or
-// deleted.
-func delayed() handler.EventHandler {
-	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	enqueue := func(object client.Object, q queue) {
-		for _, name := range frameworkOf(object) {
-			q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}, countDelay)
-		}
-	}
-	return handler.Funcs{
-		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { enqueue(e.Object, q) },
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { enqueue(e.Object, q) },
-	}
 }
 
 // toOtherFrameworks maps a MesosFramework to all others, because one may be a duplicate of

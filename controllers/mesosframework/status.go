@@ -8,7 +8,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/controllers/patch"
 )
 
 // reportSession writes the state of the session into the status.
@@ -41,7 +42,7 @@ func (r *Reconciler) patchStatus(ctx context.Context, rc *reconcileContext) erro
 	if rc.released || equality.Semantic.DeepEqual(rc.before.Status, rc.framework.Status) {
 		return nil
 	}
-	switch err := r.Client.Status().Patch(ctx, rc.framework, client.MergeFrom(rc.before)); {
+	switch err := patch.StatusUnlocked(ctx, r.Client, rc.before, rc.framework); {
 	case apierrors.IsNotFound(err):
 		return nil
 	case err != nil:

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/patch"
 )
 
 // The framework ID connects running tasks to the MesosNodes that record them. It is stored
@@ -67,7 +68,7 @@ func (s *Store) patchStatusID(ctx context.Context, object *v1alpha1.MesosFramewo
 	}
 	before := object.DeepCopy()
 	object.Status.FrameworkID = id
-	return s.Client.Status().Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	return patch.Status(ctx, s.Client, before, object)
 }
 
 // patchAnnotatedID sets the annotation, or removes it if the ID is empty.
@@ -80,5 +81,5 @@ func (s *Store) patchAnnotatedID(ctx context.Context, object *v1alpha1.MesosFram
 	if id != "" {
 		metav1.SetMetaDataAnnotation(&object.ObjectMeta, v1alpha1.AnnotationFrameworkID, id)
 	}
-	return s.Client.Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	return patch.Object(ctx, s.Client, before, object)
 }

@@ -2,13 +2,13 @@ package taskrecord
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/messages"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 	"github.com/k8sm/k8sm/mesos/scheduler"
@@ -47,7 +47,7 @@ func applyStatus(task *v1alpha1.MesosTask, status scheduler.TaskStatus, now time
 	if task.State == string(status.State) && status.Reason == scheduler.ReasonReconciliation {
 		return // The status answers a question of task reconciliation and has no news.
 	}
-	message, kubelet := trim(status.Message), kubeletAfter(task, status)
+	message, kubelet := messages.Truncate(status.Message, maxMessage), kubeletAfter(task, status)
 	if task.State == string(status.State) && task.Reason == status.Reason && task.Message == message && equality.Semantic.DeepEqual(task.Kubelet, kubelet) {
 		return
 	}
@@ -65,16 +65,7 @@ func kubeletAfter(task *v1alpha1.MesosTask, status scheduler.TaskStatus) *v1alph
 	}
 	reported := &v1alpha1.TaskKubelet{SHA256: report.Kubelet}
 	if u := report.Upgrade; u.SHA256 != "" {
-		reported.Upgrade = &v1alpha1.TaskKubeletUpgrade{SHA256: u.SHA256, Refused: u.Refused, Message: trim(u.Message)}
+		reported.Upgrade = &v1alpha1.TaskKubeletUpgrade{SHA256: u.SHA256, Refused: u.Refused, Message: messages.Truncate(u.Message, maxMessage)}
 	}
 	return reported
-}
-
-// trim shortens a message to maxMessage bytes of valid UTF-8, which JSON can hold.
-func trim(message string) string {
-	message = strings.ToValidUTF8(message, "?")
-	if len(message) <= maxMessage {
-		return message
-	}
-	return strings.ToValidUTF8(message[:maxMessage-len("…")], "") + "…"
 }

@@ -3,19 +3,88 @@ package taskrecord
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-func TestTrim(t *testing.T) {
+func TestMessagesOnRecordAreBounded(t *testing.T) {
 	for name, text := range map[string]string{
 		"short":           "exit 1",
 		"long":            strings.Repeat("a", 2*maxMessage),
 		"long, in Greek":  strings.Repeat("α", maxMessage),
 		"not text at all": "\xff\xfe",
 	} {
-		got := trim(text)
-		if len(got) > maxMessage || !utf8.ValidString(got) || name == "short" && got != text {
-			t.Errorf("%s: %d bytes, valid: %t", name, len(got), utf8.ValidString(got))
+		task := &v1alpha1.MesosTask{}
+		report := nodeapi.NodeStatus{Kubelet: "old", Upgrade: nodeapi.Upgrade{SHA256: "new", Message: text}}
+		applyStatus(task, scheduler.TaskStatus{State: scheduler.TaskFailed, Message: text, Data: report.Encode()}, noon)
+		for field, got := range map[string]string{"message": task.Message, "upgrade": task.Kubelet.Upgrade.Message} {
+			if len(got) > maxMessage || !utf8.ValidString(got) || name == "short" && got != text {
+				t.Errorf("%s, %s: %d bytes, valid: %t", name, field, len(got), utf8.ValidString(got))
+			}
+		}
+	}
+}
+
+func TestUpdateTimeChangesOnlyWithTheRecord(t *testing.T) {
+	status := scheduler.TaskStatus{State: scheduler.TaskRunning, Reason: "REASON_X", Message: "up"}
+	task := &v1alpha1.MesosTask{}
+	applyStatus(task, status, noon)
+	for name, test := range map[string]struct {
+		status scheduler.TaskStatus
+		news   bool
+	}{
+		"the same":                  {status: status},
+		"another message":           {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: "down"}, news: true},
+		"another reason":            {status: scheduler.TaskStatus{State: status.State, Reason: "REASON_Y", Message: status.Message}, news: true},
+		"another state":             {status: scheduler.TaskStatus{State: scheduler.TaskUnreachable, Reason: status.Reason, Message: status.Message}, news: true},
+		"the same, by the agent":    {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: status.Message, Time: noon.Add(time.Hour)}},
+		"an answer to our question": {status: scheduler.TaskStatus{State: status.State, Reason: scheduler.ReasonReconciliation, Message: "Latest state"}},
+		"another state, on asking":  {status: scheduler.TaskStatus{State: scheduler.TaskLost, Reason: scheduler.ReasonReconciliation}, news: true},
+		"a report of no kubelet":    {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: status.Message, Data: []byte("garbage")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := task.DeepCopy()
+			applyStatus(got, test.status, noon.Add(time.Minute))
+			if news := !got.UpdateTime.Equal(task.UpdateTime); news != test.news {
+				t.Errorf("the time of the update changed: %t, want %t", news, test.news)
+			}
+			if diff := cmp.Diff(task, got); (diff != "") != test.news {
+				t.Errorf("the record changed (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestANodeIsLaunchedOnlyAsItsCurrentAttempt(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*v1alpha1.MesosNode)
+		taskID string
+		want   string // part of the error, "" for none
+	}{
+		"the current attempt": {taskID: taskID},
+		"the next attempt":    {taskID: "general-x7k2p.0f1e2d3c.2", want: "at another attempt"},
+		"another node":        {taskID: "general-y.0f1e2d3c.1", want: "or is another"},
+		"the next attempt, when it is current": {
+			change: func(n *v1alpha1.MesosNode) { n.Status.Attempt = 2 }, taskID: "general-x7k2p.0f1e2d3c.2",
+		},
+		"the current attempt, launched before": {
+			change: func(n *v1alpha1.MesosNode) { n.Status.Task = &v1alpha1.MesosTask{ID: taskID, State: "TASK_STAGING"} },
+			taskID: taskID, want: "(TASK_STAGING) already",
+		},
+	} {
+		n := newNode()
+		if test.change != nil {
+			test.change(n)
+		}
+		err := checkLaunchable(n, test.taskID)
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: got %v, want %q", name, err, test.want)
 		}
 	}
 }

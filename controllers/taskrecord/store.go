@@ -14,6 +14,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/bootstraptoken"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/controllers/patch"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
@@ -203,8 +204,7 @@ func (s *Store) tryWrite(ctx context.Context, from client.Reader, name string, c
 	if equality.Semantic.DeepEqual(before.Status, n.Status) {
 		return n, false, nil
 	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := s.Client.Status().Patch(ctx, n, patch); err != nil {
+	if err := patch.Status(ctx, s.Client, before, n); err != nil {
 		if apierrors.IsNotFound(err) {
 			err = scheduler.ErrUnknownTask
 		}

@@ -253,3 +253,54 @@ func TestTheTokenOfALaunchThatFailedIsRevoked(t *testing.T) {
 		t.Errorf("tokens are left: %v", got)
 	}
 }
+
+func TestLiveTasks(t *testing.T) {
+	task := func(name, framework, state string) *v1alpha1.MesosNode {
+		return newNode(func(n *v1alpha1.MesosNode) {
+			n.Name, n.Spec.FrameworkRef.Name = name, framework
+			n.Status.Task = &v1alpha1.MesosTask{ID: name + ".0f1e2d3c.1", AgentID: "S1", State: state}
+		})
+	}
+	alone := task("alone", "default", "TASK_STARTING")
+	alone.Labels = nil
+	c := newCluster(t, newNode(), alone, task("runs", "default", "TASK_RUNNING"), task("intended", "default", ""),
+		task("ended", "default", "TASK_FAILED"), task("cut-off", "default", "TASK_UNREACHABLE"), task("foreign", "other", "TASK_RUNNING"))
+	got, err := c.store().LiveTasks(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []scheduler.Task{
+		{ID: "alone.0f1e2d3c.1", AgentID: "S1", Group: "alone", State: scheduler.TaskStarting},
+		{ID: "cut-off.0f1e2d3c.1", AgentID: "S1", Group: "general", State: scheduler.TaskUnreachable},
+		{ID: "intended.0f1e2d3c.1", AgentID: "S1", Group: "general"},
+		{ID: "runs.0f1e2d3c.1", AgentID: "S1", Group: "general", State: scheduler.TaskRunning},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("tasks (-want +got):\n%s", diff)
+	}
+}
+
+func TestRecordTasksGone(t *testing.T) {
+	node := func(name, framework, state string) *v1alpha1.MesosNode {
+		return newNode(func(n *v1alpha1.MesosNode) {
+			n.Name, n.Spec.FrameworkRef.Name = name, framework
+			n.Status.Task = &v1alpha1.MesosTask{ID: name + ".0f1e2d3c.1", AgentID: "S1", State: state}
+		})
+	}
+	c := newCluster(t, node("a", "default", "TASK_RUNNING"), node("b", "default", "TASK_FAILED"), node("c", "other", "TASK_RUNNING"), node("d", "default", ""))
+	if err := c.store().RecordTasksGone(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	var nodes v1alpha1.MesosNodeList
+	if err := c.client.List(context.Background(), &nodes); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, n := range nodes.Items {
+		got[n.Name] = n.Status.Task.State + " " + n.Status.Task.Reason
+	}
+	gone := "TASK_GONE " + scheduler.ReasonFrameworkRemoved
+	if diff := cmp.Diff(map[string]string{"a": gone, "b": "TASK_FAILED ", "c": "TASK_RUNNING ", "d": gone}, got); diff != "" {
+		t.Errorf("tasks (-want +got):\n%s", diff)
+	}
+}
