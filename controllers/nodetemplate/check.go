@@ -6,35 +6,33 @@ import (
 	"strings"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/messages"
 )
 
-// maxMessage bounds what is said of a template: it stands in conditions.
+// maxMessage is the maximum length, in bytes, of what Check returns: it goes into conditions.
 const maxMessage = 2048
 
-// Check tells why no node can be made of the template, "" if one can.
+// Check returns why no node can be made of the template, as a reason of conditions and a
+// message. Both are empty if nothing is wrong.
 func Check(spec v1alpha1.NodeTemplateSpec) (reason, message string) {
 	if _, err := KubeletConfig(spec); err != nil {
-		return v1alpha1.ReasonKubeletConfigInvalid, said(err)
+		return v1alpha1.ReasonKubeletConfigInvalid, sentence(err)
 	}
 	if _, err := StaticPods(spec); err != nil {
-		return v1alpha1.ReasonStaticPodsInvalid, said(err)
+		return v1alpha1.ReasonStaticPodsInvalid, sentence(err)
 	}
 	return "", ""
 }
 
-// said is the error as a sentence on one line.
-func said(err error) string {
-	s := strings.ReplaceAll(err.Error(), "\n", "; ")
-	if len(s) > maxMessage {
-		s = strings.ToValidUTF8(s[:maxMessage], "") + "…"
-	}
-	return s + "."
+// sentence returns the error as a sentence on one line.
+func sentence(err error) string {
+	return messages.Truncate(strings.ReplaceAll(err.Error(), "\n", "; "), maxMessage-1) + "."
 }
 
-// in says where the problems are, nil if there are none.
-func in(where string, problems []error) error {
+// problemsIn joins the problems of a field into one error, nil if there are none.
+func problemsIn(field string, problems []error) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", where, errors.Join(problems...))
+	return fmt.Errorf("%s: %w", field, errors.Join(problems...))
 }

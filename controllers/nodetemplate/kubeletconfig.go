@@ -18,45 +18,47 @@ import (
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
-// maxConfig bounds a kubelet's configuration, in bytes: it is in every MesosNode.
-const maxConfig = 64 << 10
+// maxKubeletConfig is the maximum size of a kubelet's configuration, in bytes: it is in every
+// MesosNode.
+const maxKubeletConfig = 64 << 10
 
-// signals are what a kubelet can evict by.
-var signals = []string{
+// evictionSignals are the signals by which a kubelet evicts pods.
+var evictionSignals = []string{
 	"memory.available", "pid.available", "nodefs.available", "nodefs.inodesFree",
 	"imagefs.available", "imagefs.inodesFree", "containerfs.available", "containerfs.inodesFree",
 }
 
-// KubeletConfig is what the template wishes of the kubelet's configuration, as the launch
-// message takes it; nil if it wishes nothing. The error names all that is wrong.
+// KubeletConfig returns what the template sets of the kubelet's configuration, in the form of
+// the launch message; nil if it sets nothing. The error names everything that is wrong.
 func KubeletConfig(spec v1alpha1.NodeTemplateSpec) (json.RawMessage, error) {
 	if spec.Kubelet.Config == nil {
 		return nil, nil
 	}
 	raw := spec.Kubelet.Config.Raw
-	if len(raw) > maxConfig {
-		return nil, in("template.spec.kubelet.config", []error{fmt.Errorf("it is %d bytes long, more than %d", len(raw), maxConfig)})
+	if len(raw) > maxKubeletConfig {
+		return nil, problemsIn("template.spec.kubelet.config", []error{fmt.Errorf("it is %d bytes long, more than %d", len(raw), maxKubeletConfig)})
 	}
-	config, problems := decode(raw)
+	config, problems := decodeKubeletConfig(raw)
 	fields := map[string]json.RawMessage{}
 	if err := json.Unmarshal(raw, &fields); err == nil && config != nil {
-		problems = append(problems, checkSoft(config)...)
-		hard, bad := amounts("evictionHard", config.EvictionHard)
+		problems = append(problems, checkSoftThresholds(config)...)
+		hard, bad := normalizeThresholds("evictionHard", config.EvictionHard)
 		problems = append(problems, bad...)
 		if len(hard) > 0 {
-			fields["evictionHard"], _ = json.Marshal(hard) // strings can always be marshalled
+			fields["evictionHard"], _ = json.Marshal(hard) // A map of strings can always be marshalled.
 		}
 	}
 	normal, err := json.Marshal(fields)
 	if err != nil {
-		return nil, in("template.spec.kubelet.config", append(problems, err))
+		return nil, problemsIn("template.spec.kubelet.config", append(problems, err))
 	}
-	problems = append(problems, nodeapi.CheckConfig(normal, mib(spec.Resources.Memory), mib(spec.Overhead.Memory))...)
-	return normal, in("template.spec.kubelet.config", problems)
+	problems = append(problems, nodeapi.CheckConfig(normal, inMiB(spec.Resources.Memory), inMiB(spec.Overhead.Memory))...)
+	return normal, problemsIn("template.spec.kubelet.config", problems)
 }
 
-// decode reads the configuration as strictly as can be. It is nil if it cannot be read.
-func decode(raw []byte) (*kubeletconfig.KubeletConfiguration, []error) {
+// decodeKubeletConfig decodes the configuration strictly: unknown and repeated fields are
+// problems. The result is nil if it cannot be decoded at all.
+func decodeKubeletConfig(raw []byte) (*kubeletconfig.KubeletConfiguration, []error) {
 	config := &kubeletconfig.KubeletConfiguration{}
 	problems, err := kjson.UnmarshalStrict(raw, config)
 	if err != nil {
@@ -71,13 +73,14 @@ func decode(raw []byte) (*kubeletconfig.KubeletConfiguration, []error) {
 	return config, problems
 }
 
-// amounts are thresholds in plain numbers and percentages, and what is wrong with them.
-func amounts(field string, thresholds map[string]string) (plain map[string]string, problems []error) {
+// normalizeThresholds returns thresholds as plain numbers and percentages, which the executor
+// can compute with, and the problems of the field.
+func normalizeThresholds(field string, thresholds map[string]string) (plain map[string]string, problems []error) {
 	plain = map[string]string{}
 	for _, signal := range slices.Sorted(maps.Keys(thresholds)) {
 		value := thresholds[signal]
-		if !slices.Contains(signals, signal) {
-			problems = append(problems, fmt.Errorf("%s[%s]: there is no such signal; those that there are: %s", field, signal, strings.Join(signals, ", ")))
+		if !slices.Contains(evictionSignals, signal) {
+			problems = append(problems, fmt.Errorf("%s[%s]: there is no such signal; the signals are: %s", field, signal, strings.Join(evictionSignals, ", ")))
 			continue
 		}
 		if strings.HasSuffix(value, "%") {
@@ -86,7 +89,7 @@ func amounts(field string, thresholds map[string]string) (plain map[string]strin
 		}
 		q, err := resource.ParseQuantity(value)
 		if err != nil || q.Sign() <= 0 {
-			problems = append(problems, fmt.Errorf("%s[%s]: %q is neither a positive amount, as 200Mi, nor a percentage; 0%% is for never", field, signal, value))
+			problems = append(problems, fmt.Errorf("%s[%s]: %q is neither a positive amount, as 200Mi, nor a percentage; 0%% means never", field, signal, value))
 			continue
 		}
 		plain[signal] = strconv.FormatInt(q.Value(), 10)
@@ -94,10 +97,10 @@ func amounts(field string, thresholds map[string]string) (plain map[string]strin
 	return plain, problems
 }
 
-// checkSoft says what is wrong with the soft thresholds, which go to the kubelet as they are.
-func checkSoft(config *kubeletconfig.KubeletConfiguration) []error {
-	_, problems := amounts("evictionSoft", config.EvictionSoft)
-	_, bad := amounts("evictionMinimumReclaim", config.EvictionMinimumReclaim)
+// checkSoftThresholds checks the soft thresholds, which go to the kubelet unchanged.
+func checkSoftThresholds(config *kubeletconfig.KubeletConfiguration) []error {
+	_, problems := normalizeThresholds("evictionSoft", config.EvictionSoft)
+	_, bad := normalizeThresholds("evictionMinimumReclaim", config.EvictionMinimumReclaim)
 	problems = append(problems, bad...)
 	for _, signal := range slices.Sorted(maps.Keys(config.EvictionSoft)) {
 		if _, set := config.EvictionSoftGracePeriod[signal]; !set {
@@ -112,5 +115,5 @@ func checkSoft(config *kubeletconfig.KubeletConfiguration) []error {
 	return problems
 }
 
-// mib is the amount as Mesos counts it.
-func mib(q resource.Quantity) float64 { return math.Ceil(float64(q.Value()) / (1 << 20)) }
+// inMiB returns the amount in the unit of Mesos, rounded up.
+func inMiB(q resource.Quantity) float64 { return math.Ceil(float64(q.Value()) / (1 << 20)) }

@@ -62,7 +62,7 @@ func parsed(t *testing.T, document string) (out any) {
 	return out
 }
 
-func TestKubeletConfigThatCannotBe(t *testing.T) {
+func TestKubeletConfigRefuses(t *testing.T) {
 	tests := map[string]struct {
 		config string
 		want   []string
@@ -80,14 +80,14 @@ func TestKubeletConfigThatCannotBe(t *testing.T) {
 		"another kind":              {`{"kind": "KubeProxyConfiguration"}`, []string{`kind is "KubeProxyConfiguration", not KubeletConfiguration`}},
 		"a field of k8sm":           {`{"cgroupRoot": "/"}`, []string{"cgroupRoot is not a pool's to set: pods live in the Mesos container's cgroup"}},
 		"several things":            {`{"port": 10250, "maxPod": 1, "staticPodPath": "/etc"}`, []string{`unknown field "maxPod"; port is not a pool's`, "staticPodPath is not"}},
-		"an unknown signal":         {`{"evictionHard": {"memory": "1Gi"}}`, []string{"evictionHard[memory]: there is no such signal; those that there are: memory.available, pid"}},
+		"an unknown signal":         {`{"evictionHard": {"memory": "1Gi"}}`, []string{"evictionHard[memory]: there is no such signal; the signals are: memory.available, pid"}},
 		"an amount that is none":    {`{"evictionHard": {"memory.available": "1 GB"}}`, []string{`evictionHard[memory.available]: "1 GB" is neither a positive amount`}},
-		"nothing, which is no word": {`{"evictionHard": {"nodefs.available": "0"}}`, []string{"0% is for never"}},
+		"nothing, which is no word": {`{"evictionHard": {"nodefs.available": "0"}}`, []string{"0% means never"}},
 		"a percentage of text":      {`{"evictionHard": {"nodefs.available": "ten%"}}`, []string{`"ten%" is not a percentage`}},
 		"a margin beyond overhead":  {`{"evictionHard": {"memory.available": "200Mi"}}`, []string{"comes to 200 MiB, more than half of the overhead of 256 MiB"}},
 		"a soft threshold alone":    {`{"evictionSoft": {"memory.available": "1Gi"}}`, []string{"evictionSoft[memory.available] has no evictionSoftGracePeriod"}},
 		"a soft threshold of none":  {`{"evictionSoft": {"memory.available": "-1"}, "evictionSoftGracePeriod": {"memory.available": "soon"}}`, []string{"evictionSoft[memory.available]", `"soon" is not a duration`}},
-		"a book":                    {`{"podCIDR": "` + strings.Repeat("a", maxConfig) + `"}`, []string{"bytes long, more than 65536"}},
+		"a book":                    {`{"podCIDR": "` + strings.Repeat("a", maxKubeletConfig) + `"}`, []string{"bytes long, more than 65536"}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestKubeletConfigThatCannotBe(t *testing.T) {
 	}
 }
 
-func TestWhatIsSaidOfATemplateIsBounded(t *testing.T) {
+func TestTheMessageOfCheckIsBounded(t *testing.T) {
 	var fields []string
 	for range 500 {
 		fields = append(fields, `"`+strings.Repeat("ä", len(fields)%50+1)+string(rune('a'+len(fields)%26))+`": 1`)

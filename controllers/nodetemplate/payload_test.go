@@ -1,7 +1,12 @@
 package nodetemplate
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -175,7 +180,7 @@ func TestPayloadRefuses(t *testing.T) {
 	}
 }
 
-func TestMirrorStandsForTheNetwork(t *testing.T) {
+func TestArtifactsComeFromTheMirror(t *testing.T) {
 	given := nodeDefaults()
 	given.Runtime.Mirror = "https://mirror.internal/k8sm/"
 	given.Runtime.CacheSize = new(resource.MustParse("5Gi"))
@@ -202,5 +207,50 @@ func TestMirrorStandsForTheNetwork(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, uris); diff != "" || message.CacheMiB != 5120 {
 		t.Errorf("cache of %d MiB, URIs (-want +got):\n%s", message.CacheMiB, diff)
+	}
+}
+
+// The command is run by a shell on the agent, so that a shell runs it here, too.
+func TestTheCommandStartsOnlyTheExecutorWithTheDigest(t *testing.T) {
+	const script = "#!/bin/sh\necho started\n"
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(script)))
+	tests := map[string]struct {
+		uri, file, digest string
+		starts            bool
+	}{
+		"the right digest":                       {uri: "https://example.com/executor", file: "executor", digest: sum, starts: true},
+		"another digest":                         {uri: "https://example.com/executor", file: "executor", digest: digest1},
+		"a query, which the fetcher keeps":       {uri: "https://example.com/executor?v=1", file: "executor?v=1", digest: sum, starts: true},
+		"a name that a shell would split":        {uri: "https://example.com/an executor; $(false)", file: "an executor; $(false)", digest: sum, starts: true},
+		"a name that begins as an option does":   {uri: "file:///opt/-rf", file: "-rf", digest: sum, starts: true},
+		"a file that the fetcher did not bring":  {uri: "https://example.com/executor", file: "other", digest: sum},
+		"a quote, should a template ever let it": {uri: "https://example.com/it's", file: "it's", digest: sum, starts: true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			sandbox := t.TempDir()
+			if err := os.WriteFile(filepath.Join(sandbox, test.file), []byte(script), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			command, uri, err := startCommand(&v1alpha1.Artifact{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: test.uri, SHA256: test.digest})
+			if err != nil || uri.Value != test.uri || !uri.Executable {
+				t.Fatalf("URI %+v, error %v", uri, err)
+			}
+			shell := exec.Command("/bin/sh", "-c", command)
+			shell.Dir = sandbox
+			out, err := shell.Output()
+			if started := string(out) == "started\n"; started != test.starts || started != (err == nil) {
+				t.Errorf("%s\nwrote %q, with error %v", command, out, err)
+			}
+		})
+	}
+}
+
+func TestThePodsHaveWhatTheExecutorLeaves(t *testing.T) {
+	n := launched(func(n *v1alpha1.MesosNode) {
+		n.Spec.Template.Spec.Overhead = v1alpha1.NodeOverhead{CPU: resource.MustParse("250m"), Memory: resource.MustParse("1000000000")}
+	})
+	if diff := cmp.Diff(placement.Resources{CPUs: 0.25, MemMiB: 954}, overheadOf(n)); diff != "" {
+		t.Errorf("overhead (-want +got):\n%s", diff)
 	}
 }

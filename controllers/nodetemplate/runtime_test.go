@@ -96,3 +96,40 @@ func TestKubeletOfATemplate(t *testing.T) {
 		})
 	}
 }
+
+func TestMirroredURI(t *testing.T) {
+	tests := map[string]struct{ mirror, uri, want string }{
+		"no mirror":                    {"", "https://example.com/a/b", "https://example.com/a/b"},
+		"a path":                       {"https://m", "https://example.com/a/b", "https://m/example.com/a/b"},
+		"a slash at the mirror's end":  {"https://m/k8sm/", "http://example.com/a", "https://m/k8sm/example.com/a"},
+		"a port":                       {"https://m", "https://example.com:8443/a", "https://m/example.com:8443/a"},
+		"a query":                      {"https://m", "https://example.com/a?v=1&w", "https://m/example.com/a?v=1&w"},
+		"credentials stay at home":     {"https://m", "https://me:secret@example.com/a", "https://m/example.com/a"},
+		"an escaped path":              {"https://m", "https://example.com/a%2Fb%20c", "https://m/example.com/a%2Fb%20c"},
+		"a file needs no network":      {"https://m", "file:///opt/a", "file:///opt/a"},
+		"what is no URI stays":         {"https://m", "http://[::1", "http://[::1"},
+		"a mirror in the file system":  {"file:///srv/mirror", "https://example.com/a", "file:///srv/mirror/example.com/a"},
+		"a URI of another scheme, too": {"https://m", "hdfs://namenode/a", "https://m/namenode/a"},
+	}
+	for name, test := range tests {
+		if got := (Runtime{Mirror: test.mirror}).mirroredURI(test.uri); got != test.want {
+			t.Errorf("%s: got %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+func TestMergeChangesNeitherOfTheTwo(t *testing.T) {
+	operator := nodeDefaults().Runtime
+	operator.Mirror = "https://mirror.example"
+	template := v1alpha1.NodeRuntime{Artifacts: []v1alpha1.Artifact{{Name: "kubelet", Type: "Binary", URI: "https://example.com/kubelet", SHA256: digest1}}}
+	merged := operator.merge(template)
+	if got := merged.artifact("kubelet").URI; got != "https://mirror.example/example.com/kubelet" {
+		t.Errorf("merged is %s", got)
+	}
+	if diff := cmp.Diff(nodeDefaults().Runtime.Artifacts, operator.Artifacts); diff != "" {
+		t.Errorf("the operator's runtime has changed (-want +got):\n%s", diff)
+	}
+	if got := template.Artifacts[0].URI; got != "https://example.com/kubelet" {
+		t.Errorf("the template has changed: %s", got)
+	}
+}

@@ -43,3 +43,30 @@ func TestParseRuntime(t *testing.T) {
 		}
 	}
 }
+
+func TestAnEmptyRuntimeFileIsARuntimeOfDefaults(t *testing.T) {
+	for name, text := range map[string]string{"nothing": "", "a comment": "# nothing yet\n", "an empty object": "{}"} {
+		got, err := ParseRuntime([]byte(text))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(Runtime{ContainerRuntime: "containerd"}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestParseRuntimeNamesEverythingThatIsWrong(t *testing.T) {
+	_, err := ParseRuntime([]byte("{containerRuntime: docker, cni: Calico, mirror: m, cacheSize: 1, artifacts: [{name: a}, {name: a, type: Zip}]}"))
+	if err == nil {
+		t.Fatal("it was accepted")
+	}
+	for _, want := range []string{
+		`checking the node runtime: containerRuntime is "docker"`, `cni is "Calico"`, `mirror "m"`, "cacheSize 1 is less",
+		`artifact "a": it needs a uri`, `artifacts[1]: the name "a" is empty or there twice`, `the type "Zip" is unknown`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+}

@@ -18,15 +18,16 @@ import (
 )
 
 const (
-	// maxStaticPods bounds all manifests together, in bytes: they are in every MesosNode.
+	// maxStaticPods is the maximum size of all manifests together, in bytes: they are in every
+	// MesosNode.
 	maxStaticPods = 256 << 10
-	// maxStaticName leaves room for the name of the Node, which the kubelet puts behind that
-	// of the pod.
-	maxStaticName = 253 - 1 - 63
+	// maxStaticPodName is the maximum length of a static pod's name. The kubelet appends a
+	// hyphen and the name of the Node, and 253 is the maximum of the whole.
+	maxStaticPodName = 253 - 1 - 63
 )
 
-// StaticPods are the manifests of a template's static pods. The error names all that a
-// kubelet would refuse them for: it would only log that.
+// StaticPods returns the manifests of a template's static pods. The error names everything for
+// which a kubelet would refuse them; the kubelet itself would only log it.
 func StaticPods(spec v1alpha1.NodeTemplateSpec) ([]json.RawMessage, error) {
 	var manifests []json.RawMessage
 	size := 0
@@ -35,16 +36,16 @@ func StaticPods(spec v1alpha1.NodeTemplateSpec) ([]json.RawMessage, error) {
 		size += len(manifest.Raw)
 	}
 	if size > maxStaticPods {
-		return nil, in("template.spec.kubelet.staticPods", []error{fmt.Errorf("they are %d bytes long, more than %d", size, maxStaticPods)})
+		return nil, problemsIn("template.spec.kubelet.staticPods", []error{fmt.Errorf("they are %d bytes long, more than %d", size, maxStaticPods)})
 	}
-	return manifests, in("template.spec.kubelet.staticPods", checkPods(manifests, spec))
+	return manifests, problemsIn("template.spec.kubelet.staticPods", checkStaticPods(manifests, spec))
 }
 
-func checkPods(manifests []json.RawMessage, spec v1alpha1.NodeTemplateSpec) (problems []error) {
+func checkStaticPods(manifests []json.RawMessage, spec v1alpha1.NodeTemplateSpec) (problems []error) {
 	var pods []*corev1.Pod
 	names := map[string]bool{}
 	for i, manifest := range manifests {
-		pod, bad := staticPod(manifest)
+		pod, bad := parseStaticPod(manifest)
 		if pod != nil {
 			pods = append(pods, pod)
 			if name := pod.Namespace + "/" + pod.Name; pod.Name != "" && names[name] {
@@ -53,16 +54,16 @@ func checkPods(manifests []json.RawMessage, spec v1alpha1.NodeTemplateSpec) (pro
 				names[name] = true
 			}
 		}
-		if err := in(fmt.Sprintf("[%d]", i), bad); err != nil {
+		if err := problemsIn(fmt.Sprintf("[%d]", i), bad); err != nil {
 			problems = append(problems, err)
 		}
 	}
-	return append(problems, checkFit(pods, spec)...)
+	return append(problems, checkRequests(pods, spec)...)
 }
 
-// staticPod reads one manifest with the defaults of its kind, nil if it cannot be read, and
-// checks it as the kubelet does.
-func staticPod(raw []byte) (*corev1.Pod, []error) {
+// parseStaticPod decodes a manifest, sets the defaults of its kind, and validates it as the
+// kubelet does. The pod is nil if the manifest cannot be decoded.
+func parseStaticPod(raw []byte) (*corev1.Pod, []error) {
 	pod := &corev1.Pod{}
 	problems, err := kjson.UnmarshalStrict(raw, pod)
 	if err != nil {
@@ -74,8 +75,8 @@ func staticPod(raw []byte) (*corev1.Pod, []error) {
 	if pod.Namespace == "" {
 		pod.Namespace = corev1.NamespaceDefault
 	}
-	if len(pod.Name) > maxStaticName {
-		problems = append(problems, fmt.Errorf("metadata.name is longer than %d characters: the name of the Node is put behind it", maxStaticName))
+	if len(pod.Name) > maxStaticPodName {
+		problems = append(problems, fmt.Errorf("metadata.name is longer than %d characters: the name of the Node is put behind it", maxStaticPodName))
 	}
 	if pod.Spec.NodeName != "" {
 		problems = append(problems, errors.New("spec.nodeName is for the kubelet to set"))
@@ -98,11 +99,11 @@ func staticPod(raw []byte) (*corev1.Pod, []error) {
 	return pod, problems
 }
 
-// checkFit says what the pods request together beyond what a node has for pods.
-func checkFit(pods []*corev1.Pod, spec v1alpha1.NodeTemplateSpec) (problems []error) {
+// checkRequests checks that the pods together request no more than a node has for pods.
+func checkRequests(pods []*corev1.Pod, spec v1alpha1.NodeTemplateSpec) (problems []error) {
 	has := map[corev1.ResourceName]resource.Quantity{
-		corev1.ResourceCPU:    less(spec.Resources.CPU, spec.Overhead.CPU),
-		corev1.ResourceMemory: less(spec.Resources.Memory, spec.Overhead.Memory),
+		corev1.ResourceCPU:    subtract(spec.Resources.CPU, spec.Overhead.CPU),
+		corev1.ResourceMemory: subtract(spec.Resources.Memory, spec.Overhead.Memory),
 	}
 	if disk := spec.Resources.EphemeralStorage; disk != nil {
 		has[corev1.ResourceEphemeralStorage] = *disk
@@ -119,7 +120,7 @@ func checkFit(pods []*corev1.Pod, spec v1alpha1.NodeTemplateSpec) (problems []er
 	return problems
 }
 
-func less(a, b resource.Quantity) resource.Quantity {
+func subtract(a, b resource.Quantity) resource.Quantity {
 	out := a.DeepCopy()
 	out.Sub(b)
 	return out

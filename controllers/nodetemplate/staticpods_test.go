@@ -53,7 +53,7 @@ func TestStaticPods(t *testing.T) {
 	}
 }
 
-func TestStaticPodsThatCannotBe(t *testing.T) {
+func TestStaticPodsRefuses(t *testing.T) {
 	tests := map[string]struct {
 		manifests []string
 		want      string
