@@ -13,77 +13,80 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// errNotLeading is why an operator changes nothing.
+// errNotLeading is the error of requests that the fence rejects.
 var errNotLeading = errors.New("this operator does not lead, or has not renewed its lease in time")
 
-// fence keeps an operator that leads no more from changing anything. A process can be
-// stopped for longer than its lease is good, and goes on with what it was about to do as
-// if nothing had happened: before its leader election notices, it would have written.
+// fence prevents an operator that no longer leads from changing anything. A process can be
+// stopped for longer than its lease is valid. When it is resumed, it continues with what it was
+// doing, and would write before its leader election notices.
 //
-// It is the lock of the election: what was renewed is known here first. The election
-// itself goes past the fence.
+// The fence is the lock of the leader election, because a lock learns first of each renewal.
+// The requests of the election itself do not pass the fence.
 type fence struct {
 	resourcelock.Interface
-	// good is how long after the last renewal changes are made: less than the others
-	// wait, so that what is on its way arrives before another operator leads.
-	good time.Duration
-	now  func() time.Time
+	// validity is the time after a renewal in which changes are allowed. It is shorter than
+	// the time that other operators wait, so that requests that were sent arrive before
+	// another operator leads.
+	validity time.Duration
+	now      func() time.Time
 
-	mu      sync.Mutex
-	renewed time.Time // when the last renewal that came about was asked for
+	mu sync.Mutex
+	// renewedAt is when the last successful renewal was sent; zero if this operator does not
+	// lead.
+	renewedAt time.Time
 }
 
-// newFence makes the lock of an election in which this process has an identity of its own.
+// newFence returns the lock of the leader election. Its identity is unique to this process.
 func newFence(o options, access *rest.Config, hostname string) (*fence, error) {
 	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, o.namespace, o.leaderElectionID,
-		resourcelock.ResourceLockConfig{Identity: hostname + "_" + string(uuid.NewUUID())}, access, o.leaderElectionInterval.renew)
+		resourcelock.ResourceLockConfig{Identity: hostname + "_" + string(uuid.NewUUID())}, access, o.leaseTimes.renew)
 	if err != nil {
 		return nil, fmt.Errorf("making the lock of the leader election: %w", err)
 	}
-	return &fence{Interface: lock, good: o.leaderElectionInterval.renew, now: time.Now}, nil
+	return &fence{Interface: lock, validity: o.leaseTimes.renew, now: time.Now}, nil
 }
 
 // Create implements resourcelock.Interface.
 func (f *fence) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
-	return f.observe(record, func() error { return f.Interface.Create(ctx, record) })
+	return f.recordRenewal(record, func() error { return f.Interface.Create(ctx, record) })
 }
 
 // Update implements resourcelock.Interface.
 func (f *fence) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
-	return f.observe(record, func() error { return f.Interface.Update(ctx, record) })
+	return f.recordRenewal(record, func() error { return f.Interface.Update(ctx, record) })
 }
 
-// observe notes when a renewal that comes about was asked for. A lease that is given up
-// is none from the moment that this is asked for.
-func (f *fence) observe(record resourcelock.LeaderElectionRecord, write func() error) error {
-	asked := f.now()
+// recordRenewal writes the lease, and records when a renewal that succeeded was sent. Giving
+// the lease up counts from before the write.
+func (f *fence) recordRenewal(record resourcelock.LeaderElectionRecord, write func() error) error {
+	sentAt := f.now()
 	if record.HolderIdentity != f.Identity() {
-		f.renew(time.Time{})
+		f.setRenewed(time.Time{})
 		return write()
 	}
 	err := write()
 	if err == nil {
-		f.renew(asked)
+		f.setRenewed(sentAt)
 	}
 	return err
 }
 
-func (f *fence) renew(at time.Time) {
+func (f *fence) setRenewed(at time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.renewed = at
+	f.renewedAt = at
 }
 
-// holds tells whether changes may be made. Neither clock alone would do: the monotonic
-// one stands still while the machine sleeps, the other one may be set.
-func (f *fence) holds() bool {
+// isOpen reports whether changes are allowed. It needs both clocks: the monotonic clock stands
+// still while the machine sleeps, and the wall clock may be set.
+func (f *fence) isOpen() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()
-	return !f.renewed.IsZero() && now.Sub(f.renewed) < f.good && now.Round(0).Sub(f.renewed.Round(0)) < f.good
+	return !f.renewedAt.IsZero() && now.Sub(f.renewedAt) < f.validity && now.Round(0).Sub(f.renewedAt.Round(0)) < f.validity
 }
 
-// maySubscribe asks the API server whether the lease is still ours.
+// maySubscribe returns an error unless this operator leads, which it asks the API server.
 func (f *fence) maySubscribe(ctx context.Context) error {
 	record, _, err := f.Get(ctx)
 	switch {
@@ -91,18 +94,19 @@ func (f *fence) maySubscribe(ctx context.Context) error {
 		return fmt.Errorf("reading the lease: %w", err)
 	case record.HolderIdentity != f.Identity():
 		return fmt.Errorf("the lease is held by %q: %w", record.HolderIdentity, errNotLeading)
-	case !f.holds():
+	case !f.isOpen():
 		return errNotLeading
 	}
 	return nil
 }
 
-// wrap has requests that change something made only behind the fence.
+// wrap returns a transport that rejects requests that change something while the fence is
+// closed.
 func (f *fence) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
-		if request.Method != http.MethodGet && request.Method != http.MethodHead && !f.holds() {
+		if request.Method != http.MethodGet && request.Method != http.MethodHead && !f.isOpen() {
 			if request.Body != nil {
-				_ = request.Body.Close() // a round tripper closes it, whatever becomes of the request
+				_ = request.Body.Close() // The contract of RoundTripper requires it, also for errors.
 			}
 			return nil, errNotLeading
 		}

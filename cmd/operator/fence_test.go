@@ -72,7 +72,7 @@ func TestNothingIsChangedBeyondTheFence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			now := time.Now()
 			lock := &fakeLock{}
-			f := &fence{Interface: lock, good: 10 * time.Second, now: func() time.Time { return now }}
+			f := &fence{Interface: lock, validity: 10 * time.Second, now: func() time.Time { return now }}
 			if !strings.HasPrefix(name, "before") {
 				if err := f.Create(context.Background(), ours); err != nil {
 					t.Fatal(err)
@@ -105,4 +105,59 @@ func TestNothingIsChangedBeyondTheFence(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestARequestIsClosedThatTheFenceRejects(t *testing.T) {
+	f := &fence{Interface: &fakeLock{}, validity: time.Second, now: time.Now}
+	transport := f.wrap(roundTripper(func(*http.Request) (*http.Response, error) {
+		t.Error("the request was sent")
+		return &http.Response{StatusCode: http.StatusOK}, nil
+	}))
+	body := &closedBody{Reader: strings.NewReader("{}")}
+	for name, request := range map[string]*http.Request{
+		"with a body": {Method: http.MethodPost, Body: body},
+		"without one": {Method: http.MethodDelete},
+	} {
+		if _, err := transport.RoundTrip(request); !errors.Is(err, errNotLeading) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if !body.closed {
+		t.Error("the body was not closed")
+	}
+}
+
+// closedBody remembers that it was closed.
+type closedBody struct {
+	*strings.Reader
+	closed bool
+}
+
+func (b *closedBody) Close() error { b.closed = true; return nil }
+
+func TestARenewalCountsFromWhenItWasSent(t *testing.T) {
+	now := time.Now()
+	lock := &slowLock{advance: func() { now = now.Add(8 * time.Second) }}
+	f := &fence{Interface: lock, validity: 10 * time.Second, now: func() time.Time { return now }}
+	if err := f.Update(context.Background(), resourcelock.LeaderElectionRecord{HolderIdentity: "us"}); err != nil {
+		t.Fatal(err)
+	}
+	if !f.isOpen() {
+		t.Error("it is closed 8 seconds after the renewal was sent")
+	}
+	now = now.Add(2 * time.Second)
+	if f.isOpen() {
+		t.Error("it is open 10 seconds after the renewal was sent, although that took 8 seconds")
+	}
+}
+
+// slowLock is a lease whose writes take time.
+type slowLock struct {
+	fakeLock
+	advance func()
+}
+
+func (l *slowLock) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	l.advance()
+	return l.fakeLock.Update(ctx, r)
 }

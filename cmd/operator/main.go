@@ -1,6 +1,7 @@
-// Command operator is the Mesos framework that makes Kubernetes nodes of Mesos offers.
-// It reads flags, makes options of them, and gives these to a manager with the
-// controllers: what it does is theirs. Several may run; one leads, the others wait.
+// Command operator is the Mesos framework that makes Kubernetes nodes from Mesos offers.
+//
+// It reads flags and files, and runs a manager with the controllers; it decides nothing itself.
+// Several operators may run. One of them leads, and the others wait.
 package main
 
 import (
@@ -12,7 +13,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// version is set when the binary is linked.
+// version is set by the linker.
 var version = "dev"
 
 func main() {

@@ -4,20 +4,12 @@ import (
 	"errors"
 	"flag"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/client-go/rest"
-
-	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/nodetemplate"
 )
-
-const digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 func parsed(t *testing.T, arguments ...string) (options, error) {
 	t.Helper()
@@ -32,14 +24,14 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := o.manager()
+	m := o.managerOptions()
 	if o.namespace != "k8sm-system" || !m.LeaderElection || !m.LeaderElectionReleaseOnCancel ||
 		m.LeaderElectionNamespace != "k8sm-system" || m.LeaderElectionID != "k8sm-operator" || *m.LeaseDuration != 15*time.Second {
 		t.Errorf("namespace %q, manager %+v", o.namespace, m)
 	}
 }
 
-func TestTheNamespaceIsThePodsUnlessSaid(t *testing.T) {
+func TestTheNamespaceIsThatOfThePodUnlessAFlagNamesOne(t *testing.T) {
 	t.Setenv("POD_NAMESPACE", "from-pod")
 	if o, err := parsed(t); err != nil || o.namespace != "from-pod" {
 		t.Errorf("got %q, %v", o.namespace, err)
@@ -51,7 +43,7 @@ func TestTheNamespaceIsThePodsUnlessSaid(t *testing.T) {
 	}
 }
 
-func TestACommandLineThatMakesNoSense(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	for argument, want := range map[string]string{
 		"--node-api-server=kubernetes:6443":   "is not an http or https URL",
 		"--node-state-dir=var/lib":            "is not a clean absolute path",
@@ -71,49 +63,23 @@ func TestACommandLineThatMakesNoSense(t *testing.T) {
 	}
 }
 
-func TestSupplies(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name, content string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	runtime := write("runtime.yaml", "containerRuntime: none\nartifacts: [{name: executor, uri: 'file:///e', sha256: "+digest+"}]\n")
-	wanted := nodetemplate.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{{Name: "executor", Type: "Binary", URI: "file:///e", SHA256: digest}}}
+func TestParse(t *testing.T) {
 	tests := map[string]struct {
 		arguments []string
-		access    rest.Config
-		want      nodetemplate.NodeDefaults
-		err       string
+		got       func(options) any
+		want      any
 	}{
-		"what the operator itself uses": {
-			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("its own")}},
-			want: nodetemplate.NodeDefaults{Runtime: nodetemplate.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
-				CAData: []byte("its own"), ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm"},
+		"no metrics":             {[]string{"--metrics-bind-address=0"}, func(o options) any { return o.managerOptions().Metrics.BindAddress }, "0"},
+		"a health address":       {[]string{"--health-probe-bind-address=:9"}, func(o options) any { return o.managerOptions().HealthProbeBindAddress }, ":9"},
+		"one operator, no lease": {[]string{"--leader-elect=false"}, func(o options) any { return o.managerOptions().LeaderElection }, false},
+		"the name of the lease":  {[]string{"--leader-election-id=mine"}, func(o options) any { return o.managerOptions().LeaderElectionID }, "mine"},
+		"a slow network": {
+			[]string{"--leader-election-lease-duration=1m", "--leader-election-renew-deadline=40s", "--leader-election-retry-period=5s"},
+			func(o options) any { return o.leaseTimes }, leaseTimes{time.Minute, 40 * time.Second, 5 * time.Second},
 		},
-		"what a service account's file says": {
-			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAFile: write("sa.crt", "from a file")}},
-			want: nodetemplate.NodeDefaults{Runtime: nodetemplate.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
-				CAData: []byte("from a file"), ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm"},
-		},
-		"what the command line says": {
-			arguments: []string{"--node-api-server=https://k8s.example:6443", "--node-api-server-ca=" + write("ca.crt", "theirs"),
-				"--node-runtime=" + runtime, "--cluster-dns=10.96.0.10, fd00::a", "--cluster-domain=example.org", "--node-state-dir=/srv/k8sm"},
-			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("its own")}},
-			want: nodetemplate.NodeDefaults{Runtime: wanted, APIServer: "https://k8s.example:6443", CAData: []byte("theirs"),
-				ClusterDNS: []string{"10.96.0.10", "fd00::a"}, ClusterDomain: "example.org", StateDir: "/srv/k8sm"},
-		},
-		"a runtime file that is not there": {
-			arguments: []string{"--node-runtime=" + filepath.Join(dir, "none.yaml")}, err: "reading --node-runtime",
-		},
-		"a runtime file with a mistake": {
-			arguments: []string{"--node-runtime=" + write("bad.yaml", "artefacts: []")}, err: `unknown field "artefacts"`,
-		},
-		"an authority that is not there": {
-			arguments: []string{"--node-api-server-ca=" + filepath.Join(dir, "none.crt")}, err: "reading the API server's authority",
-		},
+		"addresses of DNS servers": {[]string{"--cluster-dns= 10.96.0.10 ,,fd00::a"}, func(o options) any { return o.clusterDNS.String() }, "10.96.0.10,fd00::a"},
+		"the last list counts":     {[]string{"--cluster-dns=10.0.0.1", "--cluster-dns=10.0.0.2"}, func(o options) any { return o.clusterDNS.String() }, "10.0.0.2"},
+		"the version":              {[]string{"--version"}, func(o options) any { return o.printVersion }, true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -121,19 +87,40 @@ func TestSupplies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := o.nodeDefaults(&test.access)
-			if test.err != "" {
-				if err == nil || !strings.Contains(err.Error(), test.err) {
-					t.Errorf("got %v, want %q", err, test.err)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("nodeDefaults (-want +got):\n%s", diff)
+			if diff := cmp.Diff(test.want, test.got(o), cmp.AllowUnexported(leaseTimes{})); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestParseNamesEverythingThatIsWrong(t *testing.T) {
+	_, err := parsed(t, "--node-api-server=kubernetes:6443", "--node-state-dir=/", "--leader-election-retry-period=0s", "stray")
+	if err == nil {
+		t.Fatal("it was accepted")
+	}
+	for _, want := range []string{"--node-api-server", "--node-state-dir", "--leader-election-retry-period", "stray"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is not in: %v", want, err)
+		}
+	}
+}
+
+func TestEveryFlagHasAHelpText(t *testing.T) {
+	flags := flag.NewFlagSet("operator", flag.ContinueOnError)
+	if _, err := parse(flags, nil); err != nil {
+		t.Fatal(err)
+	}
+	flags.VisitAll(func(f *flag.Flag) {
+		if f.Usage == "" {
+			t.Errorf("--%s has no help text", f.Name)
+		}
+	})
+}
+
+func TestTheVersionIsPrintedWithoutACluster(t *testing.T) {
+	t.Setenv("KUBECONFIG", "/no/such/file")
+	if err := run(t.Context(), options{printVersion: true}); err != nil {
+		t.Error(err)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// run works until the context ends or the lease is lost.
+// run runs the operator until the context ends or it no longer leads.
 func run(ctx context.Context, o options) error {
 	if o.printVersion {
 		_, err := fmt.Println(version)
@@ -26,9 +26,9 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("finding the Kubernetes API: %w", err)
 	}
-	// The client does not limit itself: a pool of a thousand nodes is some thousand
-	// writes at once, and none at rest. The API server's priority and fairness protects
-	// it better than a rate that is guessed here.
+	// The client has no rate limit: a pool of a thousand nodes causes several thousand writes
+	// at once, and none at rest. The API server's priority and fairness protects it better
+	// than a rate that is guessed here.
 	access.QPS = -1
 	nodeDefaults, err := o.nodeDefaults(access)
 	if err != nil {
@@ -66,10 +66,10 @@ func run(ctx context.Context, o options) error {
 	return mgr.Start(ctx)
 }
 
-// newManager makes the manager and, where several operators elect one that leads, what
-// tells whether this one may subscribe.
+// newManager returns the manager and, with leader election, the function that checks whether
+// this operator may subscribe.
 func (o options) newManager(access *rest.Config, hostname string) (ctrl.Manager, func(context.Context) error, error) {
-	settings := o.manager()
+	settings := o.managerOptions()
 	if !o.leaderElect {
 		mgr, err := ctrl.NewManager(access, settings)
 		return mgr, nil, err
@@ -85,9 +85,9 @@ func (o options) newManager(access *rest.Config, hostname string) (ctrl.Manager,
 	return mgr, f.maySubscribe, err
 }
 
-// manager is how the manager is made. The lease is released at the end, after the
-// sessions have ended: another operator takes over at once, and finds no rival.
-func (o options) manager() ctrl.Options {
+// managerOptions returns the manager's options. The Lease is released at the end, after the
+// sessions have ended, so that another operator takes over at once and is not disturbed.
+func (o options) managerOptions() ctrl.Options {
 	return ctrl.Options{
 		Scheme:                        controllers.Scheme(),
 		Cache:                         controllers.Cache(o.namespace),
@@ -98,8 +98,8 @@ func (o options) manager() ctrl.Options {
 		LeaderElectionID:              o.leaderElectionID,
 		LeaderElectionNamespace:       o.namespace,
 		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 &o.leaderElectionInterval.lease,
-		RenewDeadline:                 &o.leaderElectionInterval.renew,
-		RetryPeriod:                   &o.leaderElectionInterval.retry,
+		LeaseDuration:                 &o.leaseTimes.lease,
+		RenewDeadline:                 &o.leaseTimes.renew,
+		RetryPeriod:                   &o.leaseTimes.retry,
 	}
 }
