@@ -1,11 +1,9 @@
 package scheduler
 
-import (
-	"math/rand/v2"
-	"time"
-)
+import "time"
 
-// Timing is how long the core waits for what. Zero fields take their defaults.
+// Timing holds the durations and limits of the core. Zero fields take their defaults, which
+// are in parentheses.
 type Timing struct {
 	// Subscribe is the back-off between attempts to subscribe (1 s to 15 s).
 	Subscribe Backoff
@@ -63,61 +61,36 @@ type Timing struct {
 	MaxPreparing int
 }
 
-// Backoff grows from First to Most, twice as long each time.
-type Backoff struct {
-	Initial time.Duration
-	Max     time.Duration
-}
-
-// after is how long to wait after so many failures before this one.
-func (b Backoff) after(failures int) time.Duration {
-	d := b.Initial
-	for range failures {
-		if d *= 2; d >= b.Max {
-			return b.Max
-		}
-	}
-	return min(d, b.Max)
-}
-
-// jittered is between half of d and d, so that many clients do not come at once.
-func jittered(r *rand.Rand, d time.Duration) time.Duration {
-	if d < 2 {
-		return d
-	}
-	return d/2 + time.Duration(r.Int64N(int64(d/2)))
-}
-
-func orElse[T comparable](x *T, otherwise T) {
+func setDefault[T comparable](x *T, value T) {
 	var zero T
 	if *x == zero {
-		*x = otherwise
+		*x = value
 	}
 }
 
 func (t Timing) withDefaults() Timing {
-	orElse(&t.Subscribe, Backoff{time.Second, 15 * time.Second})
-	orElse(&t.StableAfter, 30*time.Second)
-	orElse(&t.MissedHeartbeats, 5)
-	orElse(&t.Store, Backoff{time.Second, 30 * time.Second})
-	orElse(&t.PlanDelay, 20*time.Millisecond)
-	orElse(&t.OfferHold, 2*time.Second)
-	orElse(&t.PrepareTimeout, 5*time.Second)
-	orElse(&t.DeclineFilter, 2*time.Minute)
-	orElse(&t.ShortDeclineFilter, 5*time.Second)
-	orElse(&t.SuppressDelay, 2*time.Second)
-	orElse(&t.Revive, Backoff{5 * time.Second, 2 * time.Minute})
-	orElse(&t.ReviveInterval, time.Second)
-	orElse(&t.Reconcile, Backoff{5 * time.Second, 5 * time.Minute})
-	orElse(&t.ReconcileTimeout, 30*time.Second)
-	orElse(&t.ImplicitInterval, 15*time.Minute)
-	orElse(&t.LaunchTimeout, 30*time.Second)
-	orElse(&t.FailureDelay, 5*time.Second)
-	orElse(&t.Kill, Backoff{5 * time.Second, time.Minute})
-	orElse(&t.Prepare, Backoff{time.Second, time.Minute})
-	orElse(&t.MaintenanceLead, time.Hour)
-	orElse(&t.CallsPerSecond, 1000)
-	orElse(&t.CallBurst, 2000)
-	orElse(&t.MaxPreparing, 1000)
+	setDefault(&t.Subscribe, Backoff{Initial: time.Second, Max: 15 * time.Second})
+	setDefault(&t.StableAfter, 30*time.Second)
+	setDefault(&t.MissedHeartbeats, 5)
+	setDefault(&t.Store, Backoff{Initial: time.Second, Max: 30 * time.Second})
+	setDefault(&t.PlanDelay, 20*time.Millisecond)
+	setDefault(&t.OfferHold, 2*time.Second)
+	setDefault(&t.PrepareTimeout, 5*time.Second)
+	setDefault(&t.DeclineFilter, 2*time.Minute)
+	setDefault(&t.ShortDeclineFilter, 5*time.Second)
+	setDefault(&t.SuppressDelay, 2*time.Second)
+	setDefault(&t.Revive, Backoff{Initial: 5 * time.Second, Max: 2 * time.Minute})
+	setDefault(&t.ReviveInterval, time.Second)
+	setDefault(&t.Reconcile, Backoff{Initial: 5 * time.Second, Max: 5 * time.Minute})
+	setDefault(&t.ReconcileTimeout, 30*time.Second)
+	setDefault(&t.ImplicitInterval, 15*time.Minute)
+	setDefault(&t.LaunchTimeout, 30*time.Second)
+	setDefault(&t.FailureDelay, 5*time.Second)
+	setDefault(&t.Kill, Backoff{Initial: 5 * time.Second, Max: time.Minute})
+	setDefault(&t.Prepare, Backoff{Initial: time.Second, Max: time.Minute})
+	setDefault(&t.MaintenanceLead, time.Hour)
+	setDefault(&t.CallsPerSecond, 1000)
+	setDefault(&t.CallBurst, 2000)
+	setDefault(&t.MaxPreparing, 1000)
 	return t
 }

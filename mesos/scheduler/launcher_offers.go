@@ -1,0 +1,96 @@
+package scheduler
+
+import (
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler/outgoing"
+)
+
+// offersArrived holds the offers that may be of use, and declines the others.
+func (l *launcher) offersArrived(now time.Time, arrived []mesos.Offer, isTearingDown bool) {
+	var unfit []string
+	for i := range arrived {
+		id := arrived[i].ID.Value
+		if id == "" || l.offers.Get(id) != nil {
+			continue
+		}
+		o, err := placement.ParseOffer(&arrived[i])
+		if err != nil {
+			l.counters.Malformed++
+			unfit = append(unfit, id)
+			continue
+		}
+		l.out.setChanged(l.schedule.Announce(now, o.Agent.ID, o.Maintenance))
+		l.book.encoder.Learn(o.DuplicateAttributes())
+		role, isWanted := l.book.roles.Get(o.Role), l.book.WaitingIn(o.Role) > 0
+		if role == nil || (role.Suppressed && !isWanted) || isTearingDown {
+			unfit = append(unfit, id)
+		} else {
+			l.offers.Add(now, o)
+			l.observations.OfferSeen(now, o, l.offers.IsFree)
+		}
+		if role != nil {
+			l.book.roles.OffersArrived(now, o.Role, isWanted)
+		}
+	}
+	l.decline(unfit, l.timing.DeclineFilter)
+	if l.offers.Len() > 0 {
+		l.offers.ExpireSoon(now)
+		l.planSoon(now)
+	}
+}
+
+func (l *launcher) decline(ids []string, refuse time.Duration) {
+	if len(ids) > 0 {
+		l.counters.Declined += uint64(len(ids))
+		l.calls.Send(outgoing.Decline(ids, refuse))
+	}
+}
+
+// declineStale gives back the offers that were held long enough for nothing. An agent that
+// no demand fits is not offered again for long; one that was not considered comes back
+// soon.
+func (l *launcher) declineStale(now time.Time) {
+	var long, short, next []string
+	for _, o := range l.offers.TakeStale(now) {
+		switch {
+		case !l.book.canLaunch():
+			short = append(short, o.ID)
+		case l.isLimited && l.book.WaitingIn(o.Role) > 0:
+			next = append(next, o.ID) // for demands that are planned as soon as the limit allows
+		default:
+			long = append(long, o.ID)
+		}
+	}
+	l.decline(long, l.timing.DeclineFilter)
+	l.decline(short, l.timing.ShortDeclineFilter)
+	l.decline(next, 0)
+}
+
+// suppressed gives back the unused offers in a role.
+func (l *launcher) suppressed(role string) {
+	l.decline(l.offers.TakeFree(role), l.timing.DeclineFilter)
+}
+
+// rescinded removes an offer that the master took back. One that was sent already is none
+// of ours: the master reports what becomes of it.
+func (l *launcher) rescinded(now time.Time, id string) {
+	o := l.offers.Get(id)
+	if o == nil {
+		return
+	}
+	l.counters.Rescinded++
+	l.observations.Forget(o.Agent.ID, o.Role)
+	l.offers.Remove(o)
+	b := l.launches.Batch(o.Batch)
+	if b == nil {
+		return
+	}
+	l.launches.Dissolve(b)
+	l.decline(l.offers.Release(now, b.Offers), l.timing.ShortDeclineFilter)
+	l.abandonPrepared(b, "the offer was rescinded before the launch")
+	l.planSoon(now)
+}
