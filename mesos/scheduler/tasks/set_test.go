@@ -1,0 +1,209 @@
+package tasks_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/k8sm/k8sm/mesos/scheduler/capacity"
+	"github.com/k8sm/k8sm/mesos/scheduler/tasks"
+	"github.com/k8sm/k8sm/mesos/scheduler/timers"
+)
+
+var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func after(d time.Duration) time.Time { return start.Add(d) }
+
+func newSet() (*tasks.Set, *capacity.Occupancy, *timers.Queue) {
+	occupancy, clock := capacity.NewOccupancy(), timers.NewQueue()
+	return tasks.NewSet(occupancy, clock), occupancy, clock
+}
+
+func idsOf(ts []*tasks.Task) []string {
+	var out []string
+	for _, t := range ts {
+		out = append(out, t.ID)
+	}
+	return out
+}
+
+func TestTasksAreCountedWhereTheyRun(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		do   func(*tasks.Set)
+		want map[string]int // by agent
+	}{
+		"a restored task": {
+			do:   func(s *tasks.Set) { s.Restore("n1", "S1", "general", tasks.Running) },
+			want: map[string]int{"S1": 1},
+		},
+		"one that had ended is not restored": {
+			do: func(s *tasks.Set) { s.Restore("n1", "S1", "general", tasks.Failed) },
+		},
+		"nor is one twice": {
+			do: func(s *tasks.Set) {
+				s.Restore("n1", "S1", "general", tasks.Running)
+				s.Restore("n1", "S2", "general", tasks.Running)
+			},
+			want: map[string]int{"S1": 1},
+		},
+		"one whose agent is not known counts when it is": {
+			do: func(s *tasks.Set) {
+				s.Restore("n1", "", "general", "")
+				s.SetAgent(s.Get("n1"), "S1")
+			},
+			want: map[string]int{"S1": 1},
+		},
+		"one that the master has on another agent": {
+			do: func(s *tasks.Set) {
+				s.Restore("n1", "S1", "general", tasks.Running)
+				s.SetAgent(s.Get("n1"), "S2")
+			},
+			want: map[string]int{"S2": 1},
+		},
+		"an unknown agent is no correction": {
+			do: func(s *tasks.Set) {
+				s.Restore("n1", "S1", "general", tasks.Running)
+				s.SetAgent(s.Get("n1"), "")
+			},
+			want: map[string]int{"S1": 1},
+		},
+		"one that only the master knows is in no group": {
+			do: func(s *tasks.Set) { s.Note("n1", "S1") },
+		},
+		"a launched task has been counted as an intent": {
+			do: func(s *tasks.Set) { s.Launched("n1", "S1", "general") },
+		},
+		"a removed task": {
+			do: func(s *tasks.Set) {
+				s.Restore("n1", "S1", "general", tasks.Running)
+				s.Restore("n2", "S1", "general", tasks.Running)
+				s.Remove(s.Get("n1"))
+			},
+			want: map[string]int{"S1": 1},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, occupancy, _ := newSet()
+			tc.do(s)
+			if diff := cmp.Diff(tc.want, occupancy.Counts()["general"]); diff != "" {
+				t.Errorf("the counts differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLaunchedTaskLeavesItsCountWithItsAgent(t *testing.T) {
+	t.Parallel()
+	s, occupancy, _ := newSet()
+	occupancy.Add("general", "S1", 1) // as an intent
+	s.Remove(s.Launched("n1", "S1", "general"))
+	if n := occupancy.Counts()["general"]["S1"]; n != 0 {
+		t.Errorf("%d tasks are counted after the end of the only one", n)
+	}
+}
+
+func TestTasksAreFoundByAgent(t *testing.T) {
+	t.Parallel()
+	s, _, _ := newSet()
+	s.Note("n2", "S1")
+	s.Note("n1", "S1")
+	s.Note("n3", "S2")
+	s.Note("n1", "") // it is known, and its agent stays
+	if got := s.OnAgent("S1"); !slices.Equal(got, []string{"n2", "n1"}) {
+		t.Errorf("on S1 are %v", got)
+	}
+	s.SetAgent(s.Get("n1"), "S2")
+	s.Remove(s.Get("n2"))
+	if got := s.OnAgent("S1"); len(got) > 0 {
+		t.Errorf("on S1 are still %v", got)
+	}
+	if got := s.OnAgent("S2"); !slices.Equal(got, []string{"n3", "n1"}) {
+		t.Errorf("on S2 are %v", got)
+	}
+	if got := idsOf(s.All()); !slices.Equal(got, []string{"n1", "n3"}) || s.Len() != 2 {
+		t.Errorf("all are %v", got)
+	}
+}
+
+func TestRemovedTaskHasNoTimers(t *testing.T) {
+	t.Parallel()
+	s, _, clock := newSet()
+	task := s.Note("n1", "S1")
+	for _, kind := range []timers.Kind{timers.ReconcileTask, timers.Kill, timers.RecordStatus} {
+		clock.Set(kind, "n1", start)
+		clock.Set(kind, "n2", start)
+	}
+	s.Remove(task)
+	if clock.Len() != 3 || s.Get("n1") != nil {
+		t.Errorf("%d timers are left, want those of n2", clock.Len())
+	}
+}
+
+// A status that contains nothing new need not be recorded, unless the record may be gone.
+func TestIsKnown(t *testing.T) {
+	t.Parallel()
+	const interval = 15 * time.Minute
+	for name, tc := range map[string]struct {
+		change func(task *tasks.Task, st *tasks.Status)
+		now    time.Duration
+		want   bool
+	}{
+		"the recorded state again":             {now: time.Minute, want: true},
+		"but the record was not seen for long": {now: interval},
+		"another state":                        {change: func(_ *tasks.Task, st *tasks.Status) { st.State = tasks.Failed }},
+		"an update that must be acknowledged":  {change: func(_ *tasks.Task, st *tasks.Status) { st.UUID = []byte("u1") }},
+		"the task has lost its record":         {change: func(task *tasks.Task, _ *tasks.Status) { task.Orphaned(tasks.Running) }},
+		"the task is being killed": {change: func(task *tasks.Task, _ *tasks.Status) {
+			tasks.NewKiller(timers.Backoff{}, timers.NewQueue()).Start(task)
+		}},
+		"another status waits": {change: func(task *tasks.Task, _ *tasks.Status) {
+			tasks.NewRecorder(timers.Backoff{}, timers.NewQueue()).Add(task, tasks.Status{State: tasks.Killing})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _, _ := newSet()
+			task, st := s.Note("n1", "S1"), tasks.Status{TaskID: "n1", State: tasks.Running}
+			task.Recorded(start, tasks.Running)
+			if tc.change != nil {
+				tc.change(task, &st)
+			}
+			if got := task.IsKnown(after(tc.now), &st, interval); got != tc.want {
+				t.Errorf("known: %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestTaskWithoutARecordIsOverUnlessItMayRun(t *testing.T) {
+	t.Parallel()
+	for state, mayRun := range map[tasks.State]bool{
+		tasks.Staging: true, tasks.Running: true, tasks.Killing: true,
+		tasks.Failed: false, tasks.GoneByOperator: false, tasks.Unreachable: false, tasks.Unknown: false, tasks.Lost: false,
+	} {
+		s, _, _ := newSet()
+		task := s.Note("n1", "S1")
+		if got := task.Orphaned(state); got != mayRun || task.IsOver == mayRun {
+			t.Errorf("%s: it may run: %v, over: %v", state, got, task.IsOver)
+		}
+	}
+}
+
+func TestRecordedEndIsFinal(t *testing.T) {
+	t.Parallel()
+	s, _, _ := newSet()
+	task := s.Note("n1", "S1")
+	task.Recorded(start, tasks.Running)
+	if task.IsOver {
+		t.Error("a running task is over")
+	}
+	task.Recorded(start, tasks.Finished)
+	task.Recorded(start, tasks.Running) // an update that came late
+	if !task.IsOver {
+		t.Error("a finished task runs again")
+	}
+}

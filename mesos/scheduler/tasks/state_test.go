@@ -1,0 +1,75 @@
+package tasks_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/scheduler/tasks"
+)
+
+// Every state of Mesos is either alive, terminal or uncertain: a state that was forgotten
+// would be dropped when a master reports it.
+func TestEveryStateOfMesosIsClassified(t *testing.T) {
+	t.Parallel()
+	alive := map[tasks.State]bool{tasks.Staging: true, tasks.Starting: true, tasks.Running: true, tasks.Killing: true}
+	uncertain := map[tasks.State]bool{tasks.Unreachable: true, tasks.Unknown: true, tasks.Lost: true}
+	for name := range mesos.TaskState_value {
+		s := tasks.State(name)
+		if !s.IsValid() {
+			t.Errorf("%s is not valid", s)
+		}
+		if s.IsUncertain() != uncertain[s] {
+			t.Errorf("%s is uncertain: %v", s, s.IsUncertain())
+		}
+		if s.Terminal() != (!alive[s] && !uncertain[s]) {
+			t.Errorf("%s is terminal: %v", s, s.Terminal())
+		}
+	}
+	for _, s := range []tasks.State{"", "TASK_", "TASK_DANCING", "running"} {
+		if s.IsValid() || s.Terminal() || s.IsUncertain() {
+			t.Errorf("%q is a state", s)
+		}
+	}
+}
+
+func TestStatusOfLeavesOutWhatWasNotSent(t *testing.T) {
+	t.Parallel()
+	st := tasks.StatusOf(&mesos.TaskStatus{TaskID: mesos.TaskID{Value: "n1"}})
+	if st.TaskID != "n1" || st.AgentID != "" || st.State != "" || st.Reason != "" || st.Source != "" || !st.Time.IsZero() || st.UUID != nil {
+		t.Errorf("the status is %+v", st)
+	}
+}
+
+func TestStatusOfReadsEverything(t *testing.T) {
+	t.Parallel()
+	message, when := "out of memory", 1.5
+	st := tasks.StatusOf(&mesos.TaskStatus{
+		TaskID: mesos.TaskID{Value: "n1"}, AgentID: &mesos.AgentID{Value: "S1"}, State: mesos.TASK_FAILED.Enum(),
+		Reason: mesos.REASON_CONTAINER_LIMITATION_MEMORY.Enum(), Source: mesos.SOURCE_AGENT.Enum(), Message: &message,
+		Timestamp: &when, UUID: []byte("u1"), Data: []byte("data"),
+	})
+	if st.AgentID != "S1" || st.State != tasks.Failed || st.Reason != "REASON_CONTAINER_LIMITATION_MEMORY" || st.Source != "SOURCE_AGENT" ||
+		st.Message != message || string(st.UUID) != "u1" || string(st.Data) != "data" {
+		t.Errorf("the status is %+v", st)
+	}
+	if want := time.Unix(1, 5e8).UTC(); !st.Time.Equal(want) {
+		t.Errorf("the time is %s, want %s", st.Time, want)
+	}
+}
+
+func TestNonsensicalTimestampsAreNone(t *testing.T) {
+	t.Parallel()
+	for _, x := range []float64{0, -1, math.NaN(), math.Inf(1), math.Inf(-1), 1e300, 253402300800} {
+		st := tasks.StatusOf(&mesos.TaskStatus{Timestamp: &x})
+		if !st.Time.IsZero() {
+			t.Errorf("%g is read as %s", x, st.Time)
+		}
+	}
+	last := 253402300799.0
+	if st := tasks.StatusOf(&mesos.TaskStatus{Timestamp: &last}); st.Time.Year() != 9999 {
+		t.Errorf("the last second that can be written is read as %s", st.Time)
+	}
+}
