@@ -78,7 +78,7 @@ func TestEncodeJSON(t *testing.T) {
 	}
 }
 
-func TestJSONThereAndBack(t *testing.T) {
+func TestJSONRoundTrip(t *testing.T) {
 	role := "r"
 	want := &mesos.TaskInfo{
 		Name: "t", TaskID: mesos.TaskID{Value: "t"}, AgentID: mesos.AgentID{Value: "a"}, Data: []byte("data"),
