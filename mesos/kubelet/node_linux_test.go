@@ -65,7 +65,7 @@ while :; do sleep 0.01; done
 `
 
 func TestNodeFromLaunchToNothingLeft(t *testing.T) {
-	c := apiservertest.New(t, 2)
+	c := apiservertest.New(t, time.Now, 2)
 	l, n := launchIn(t, c, goodKubelet), testNode(t)
 	message, err := l.Encode()
 	if err != nil {
@@ -111,7 +111,7 @@ func TestNodeFromLaunchToNothingLeft(t *testing.T) {
 }
 
 func TestNodeThatCannotBe(t *testing.T) {
-	c := apiservertest.New(t, 0)
+	c := apiservertest.New(t, time.Now, 0)
 	tests := map[string]struct {
 		kubelet string
 		change  func(*nodeapi.LaunchSpec)
@@ -170,7 +170,7 @@ func TestNodeThatCannotBe(t *testing.T) {
 }
 
 func TestNodeThatIsStoppedBeforeItBegins(t *testing.T) {
-	l, n := launchIn(t, apiservertest.New(t, 0), goodKubelet), testNode(t)
+	l, n := launchIn(t, apiservertest.New(t, time.Now, 0), goodKubelet), testNode(t)
 	message, _ := l.Encode()
 	n.Stop(-1)
 	if err := n.Run(message, func(Report) {}); err != nil {
@@ -179,7 +179,7 @@ func TestNodeThatIsStoppedBeforeItBegins(t *testing.T) {
 }
 
 func TestNodeThatAnotherExecutorRuns(t *testing.T) {
-	l := launchIn(t, apiservertest.New(t, 0), goodKubelet)
+	l := launchIn(t, apiservertest.New(t, time.Now, 0), goodKubelet)
 	dir := layoutOf(l).Dir
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)

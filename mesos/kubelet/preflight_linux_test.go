@@ -19,7 +19,7 @@ func TestPortThatIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := other.Addr().(*net.TCPAddr).Port
-	l := launchIn(t, apiservertest.New(t, 0), goodKubelet)
+	l := launchIn(t, apiservertest.New(t, time.Now, 0), goodKubelet)
 	l.StreamPort = port
 	message, err := l.Encode()
 	if err != nil {
@@ -50,7 +50,7 @@ func TestWhyANodeIsNotReadyIsTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := testNode(t)
 			n.reportEvery = 0
-			message, err := launchIn(t, apiservertest.New(t, 1<<30), tc.kubelet).Encode()
+			message, err := launchIn(t, apiservertest.New(t, time.Now, 1<<30), tc.kubelet).Encode()
 			if err != nil {
 				t.Fatal(err)
 			}

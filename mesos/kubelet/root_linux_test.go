@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,7 +31,7 @@ func TestStateFolderThatIsOfNoUse(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			l := launchIn(t, apiservertest.New(t, 0), goodKubelet+strings.Repeat("# as large as kubelets are\n", 4000))
+			l := launchIn(t, apiservertest.New(t, time.Now, 0), goodKubelet+strings.Repeat("# as large as kubelets are\n", 4000))
 			kubelettest.Must(t, os.Mkdir(l.StateDir, 0o755), unix.Mount("tmpfs", l.StateDir, "tmpfs", tc.flags, tc.options))
 			defer func() { kubelettest.Must(t, unix.Unmount(l.StateDir, unix.MNT_DETACH)) }()
 			message, err := l.Encode()

@@ -82,7 +82,7 @@ func TestPodsEndInOrder(t *testing.T) {
 // nodeOf a cluster, that has its certificate.
 func nodeOf(t *testing.T, url string, ca []byte) *Node {
 	t.Helper()
-	l := launchIn(t, apiservertest.New(t, 0), goodKubelet)
+	l := launchIn(t, apiservertest.New(t, time.Now, 0), goodKubelet)
 	certificate, err := os.ReadFile(filepath.Join(filepath.Dir(l.StateDir), "client.pem"))
 	kubelettest.Must(t, err)
 	n := testNode(t)

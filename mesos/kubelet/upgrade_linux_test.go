@@ -33,7 +33,7 @@ type living struct {
 
 func live(t *testing.T) *living {
 	t.Helper()
-	c := apiservertest.New(t, 0)
+	c := apiservertest.New(t, time.Now, 0)
 	l, n := launchIn(t, c, kubeletOf("v1.37.2")), testNode(t)
 	n.trialTime = 5 * time.Second
 	message, err := l.Encode()

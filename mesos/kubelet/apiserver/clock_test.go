@@ -19,8 +19,8 @@ func TestClockThatIsOff(t *testing.T) {
 		http.Error(w, "who are you", http.StatusUnauthorized)
 	}))
 	defer server.Close()
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	stranger := apiservertest.New(t, 0) // whose authority is another
+	ca := pemOf(server)
+	stranger := apiservertest.New(t, time.Now, 0) // whose authority is another
 	tests := map[string]struct {
 		off  time.Duration
 		url  string
@@ -43,5 +43,16 @@ func TestClockThatIsOff(t *testing.T) {
 				t.Errorf("error is %v, want one that says %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// pemOf a server is its certificate, which is its authority too.
+func pemOf(s *httptest.Server) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+}
+
+func TestChainWithoutCertificates(t *testing.T) {
+	if err := verifyAtItsTime(nil, nil, "example.com"); err == nil {
+		t.Error("nothing is a chain")
 	}
 }

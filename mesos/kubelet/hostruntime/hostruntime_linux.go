@@ -134,7 +134,7 @@ func (r *Runtime) recordFolder(context.Context) error {
 		if pods, _ := os.ReadDir(filepath.Join(layout.KubeletRoot, podsDir)); len(pods) > 0 {
 			return fmt.Errorf("%s holds %d pods of another kubelet", layout.KubeletRoot, len(pods))
 		}
-		r.Mounted, err = isMountPoint(layout.KubeletRoot)
+		r.Mounted, err = isKubeletRootMounted()
 		return err
 	})
 }
@@ -147,9 +147,9 @@ func (r *Runtime) Close() {
 	_ = r.Mounts.Close()
 }
 
-func isMountPoint(dir string) (bool, error) {
+func isKubeletRootMounted() (bool, error) {
 	mounts, err := mount.Table()
-	return slices.ContainsFunc(mounts, func(m mount.Point) bool { return m.Path == dir }), err
+	return slices.ContainsFunc(mounts, func(m mount.Point) bool { return m.Path == layout.KubeletRoot }), err
 }
 
 // mountNamespaceOf returns the mount namespace of the process that listens on a socket.

@@ -142,13 +142,13 @@ func TestAgentsKubeletFolderIsGivenBack(t *testing.T) {
 	if data, err := os.ReadFile(filepath.Join(disk, "data")); string(data) != "precious" {
 		t.Errorf("the data is lost: %v", err)
 	}
-	if mounted, err := isMountPoint(layout.KubeletRoot); mounted || err != nil {
+	if mounted, err := isKubeletRootMounted(); mounted || err != nil {
 		t.Errorf("the kubelet's mount upon itself is left, %v", err)
 	}
 	kubelettest.Must(t, unix.Mount(layout.KubeletRoot, layout.KubeletRoot, "", unix.MS_BIND, ""))
 	u.Mounted = true
 	kubelettest.Must(t, u.clearKubeletRoot())
-	if mounted, err := isMountPoint(layout.KubeletRoot); !mounted || err != nil {
+	if mounted, err := isKubeletRootMounted(); !mounted || err != nil {
 		t.Errorf("a mount of before is gone, %v", err)
 	}
 }

@@ -88,7 +88,7 @@ func (u Usage) clearKubeletRoot() error {
 		}
 		problems = append(problems, mount.RemoveTree(path))
 	}
-	mounted, err := isMountPoint(layout.KubeletRoot)
+	mounted, err := isKubeletRootMounted()
 	if err == nil && mounted && !u.Mounted {
 		// The kubelet mounts its folder upon itself, so that mounts in it are seen in pods.
 		if err = unix.Unmount(layout.KubeletRoot, unix.UMOUNT_NOFOLLOW); err != nil {

@@ -31,6 +31,7 @@ type Server struct {
 	// Outage is the status of every answer, or CutOff. 0: there is no outage.
 	Outage atomic.Int32
 
+	now        func() time.Time
 	readyAfter int32
 }
 
@@ -38,9 +39,9 @@ type Server struct {
 const CutOff = -1
 
 // New starts a server until the test ends. Its node is Ready after so many questions.
-func New(t testing.TB, readyAfter int32) *Server {
+func New(t testing.TB, now func() time.Time, readyAfter int32) *Server {
 	t.Helper()
-	s := &Server{readyAfter: readyAfter, Client: newCertificate(t)}
+	s := &Server{now: now, readyAfter: readyAfter, Client: newCertificate(t, now().Add(time.Hour))}
 	clients := x509.NewCertPool()
 	clients.AppendCertsFromPEM(s.Client)
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
@@ -52,7 +53,7 @@ func New(t testing.TB, readyAfter int32) *Server {
 }
 
 // newCertificate makes a certificate of the node n1 that signs itself, with its key.
-func newCertificate(t testing.TB) []byte {
+func newCertificate(t testing.TB, notAfter time.Time) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -60,7 +61,7 @@ func newCertificate(t testing.TB) []byte {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "system:node:n1"},
-		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		NotAfter: notAfter, IsCA: true, BasicConstraintsValid: true,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -91,7 +92,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if s.Asked.Add(1) > s.readyAfter {
 		status, message = "True", "fine"
 	}
-	heartbeat := time.Now()
+	heartbeat := s.now()
 	if s.Stale.Load() {
 		heartbeat = heartbeat.Add(-time.Hour)
 	}

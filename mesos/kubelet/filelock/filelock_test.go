@@ -1,0 +1,119 @@
+//go:build unix
+
+package filelock
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/k8sm/k8sm/mesos/kubelet/kubelettest"
+)
+
+func TestOneProcessHoldsALock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	first, err := Try(path)
+	kubelettest.Must(t, err)
+	if _, err := Try(path); !errors.Is(err, ErrLocked) {
+		t.Errorf("second holder: error is %v", err)
+	}
+	kubelettest.Must(t, first.Close())
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("Close removes the file: %v", err)
+	}
+	second, err := Try(path)
+	kubelettest.Must(t, err)
+	second.Remove()
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Error("Remove leaves the file")
+	}
+}
+
+func TestAcquireWaitsForTheHolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	first, err := Try(path)
+	kubelettest.Must(t, err)
+	released := make(chan struct{})
+	go func() {
+		time.Sleep(2 * pollEvery)
+		close(released)
+		first.Remove()
+	}()
+	second, err := Acquire(t.Context(), path)
+	kubelettest.Must(t, err)
+	defer second.Remove()
+	select {
+	case <-released:
+	default:
+		t.Error("it was acquired while somebody held it")
+	}
+	// The file that the first removed is another one than the second made.
+	if !IsAt(second.file, path) {
+		t.Error("the lock is on a file that is gone")
+	}
+}
+
+func TestAcquireEndsWithItsContext(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	first, err := Try(path)
+	kubelettest.Must(t, err)
+	defer first.Remove()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := Acquire(ctx, path); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrLocked) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestLockWithoutAFolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "none", "lock")
+	_, tried := Try(path)
+	_, acquired := Acquire(t.Context(), path)
+	for _, err := range []error{tried, acquired} {
+		if !errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrLocked) {
+			t.Errorf("error is %v", err)
+		}
+	}
+}
+
+func TestSharedLocksExcludeARemoval(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "artifact")
+	open := func() *os.File {
+		t.Helper()
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o600)
+		kubelettest.Must(t, err)
+		return f
+	}
+	first, second, remover := open(), open(), open()
+	defer remover.Close()
+	kubelettest.Must(t, Share(first), Share(second))
+	for _, user := range []*os.File{first, second} {
+		if TryExclusive(remover) == nil {
+			t.Error("locked exclusively although it is shared")
+		}
+		kubelettest.Must(t, user.Close())
+	}
+	kubelettest.Must(t, TryExclusive(remover))
+}
+
+func TestIsAt(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	kubelettest.Must(t, os.WriteFile(path, nil, 0o600), os.WriteFile(other, nil, 0o600))
+	f, err := os.Open(path)
+	kubelettest.Must(t, err)
+	if !IsAt(f, path) || IsAt(f, other) || IsAt(f, filepath.Join(dir, "none")) {
+		t.Error("a file is taken for another")
+	}
+	kubelettest.Must(t, os.Rename(other, path))
+	if IsAt(f, path) {
+		t.Error("a file that was replaced is taken for the new one")
+	}
+	kubelettest.Must(t, f.Close())
+	if IsAt(f, path) {
+		t.Error("a closed file is somewhere")
+	}
+}
