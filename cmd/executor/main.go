@@ -1,7 +1,7 @@
 // Command executor is what a Mesos agent starts for each node: it subscribes with the
 // agent, turns its container into the Kubernetes node that the task's data describes,
-// and takes it down again. It is told nothing by flags: all comes from the agent's
-// environment variables and from the launch message.
+// and takes it down again. It has no flags: everything comes from the agent's environment
+// variables and from the launch message.
 package main
 
 import (
@@ -59,7 +59,7 @@ func run(ctx context.Context, log logr.Logger) error {
 	return driver.Run(ctx)
 }
 
-// workload joins the protocol's task to the node.
+// workload connects the task of the Mesos protocol with the node.
 type workload struct {
 	node *kubelet.Node
 }

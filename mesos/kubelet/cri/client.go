@@ -1,9 +1,9 @@
-// Package cri asks a container runtime the few questions that a node has which borrows
-// the agent's own: whether it is fit for the purpose, which pods it has, and to remove
-// those that a dead kubelet left.
+// Package cri is a small client of the Kubernetes container runtime interface: it asks a
+// runtime what it is and which pods it has, and has it remove pods.
 //
-// It speaks gRPC with what the standard library has, and knows of the messages what it
-// needs: the executor stays small. It refuses to know whose a pod is; package kubelet does.
+// It speaks gRPC by means of the standard library and reads no more of the messages than it
+// needs, so that the executor stays small. It refuses to know whose a pod is; package
+// hostruntime, which calls it, does.
 package cri
 
 import (
@@ -25,10 +25,10 @@ type Client struct {
 	http   *http.Client
 }
 
-// Code is gRPC's, of an answer that is no success.
+// Code is gRPC's status code of an answer that is no success.
 type Code string
 
-// Unimplemented is the answer of what is not a runtime, or too old for the question.
+// Unimplemented is the answer of a server that is not a runtime, or too old for the question.
 const Unimplemented Code = "12"
 
 // Error is a runtime's refusal.
@@ -40,7 +40,7 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return fmt.Sprintf("%s (gRPC code %s)", e.Message, e.Code) }
 
-// New returns a client of the runtime at a socket. It connects when it is asked something.
+// New returns a client of the runtime at a socket. It connects for each question.
 func New(socket string) *Client {
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
@@ -53,13 +53,13 @@ func New(socket string) *Client {
 	}}}
 }
 
-// maxAnswer bounds what is read of an answer.
+// maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 64 << 20
 
-// frame is the length of what precedes a message.
+// frame is the length of the header that precedes a message, in bytes.
 const frame = 5
 
-// call sends one request, and returns the one answer to it.
+// call sends one request, and returns the message of the answer.
 func (c *Client) call(ctx context.Context, method string, request []byte) ([]byte, error) {
 	framed := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(request)))
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://runtime/runtime.v1.RuntimeService/"+method, bytes.NewReader(append(framed, request...)))
@@ -70,7 +70,7 @@ func (c *Client) call(ctx context.Context, method string, request []byte) ([]byt
 	r.Header.Set("TE", "trailers")
 	response, err := c.http.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("asking the container runtime at %s for %s: %w", c.socket, method, plain(err))
+		return nil, fmt.Errorf("asking the container runtime at %s for %s: %w", c.socket, method, withoutURL(err))
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
@@ -86,7 +86,8 @@ func (c *Client) call(ctx context.Context, method string, request []byte) ([]byt
 	return body[frame:], nil
 }
 
-// refusal is in the trailers, or among the headers of an answer without a message.
+// refusal returns the error of an answer. Its status is in the trailers, or among the headers
+// of an answer without a message.
 func refusal(r *http.Response) error {
 	if r.StatusCode != http.StatusOK {
 		return fmt.Errorf("it answers %s", r.Status)
@@ -105,8 +106,8 @@ func refusal(r *http.Response) error {
 	return nil
 }
 
-// plain leaves out the URL, which is made up.
-func plain(err error) error {
+// withoutURL removes the URL, which is made up, from an error.
+func withoutURL(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err
 	}

@@ -21,10 +21,10 @@ func TestSystemdCgroups(t *testing.T) {
 		answers critest.Answers
 		want    bool
 	}{
-		"systemd, which is the default and not said": {critest.Answers{"RuntimeConfig": critest.Says(critest.Text(1, ""))}, true},
-		"systemd, said nevertheless":                 {critest.Answers{"RuntimeConfig": critest.Says(critest.Text(1, string(critest.Number(1, 0))))}, true},
-		"cgroupfs":                                   {critest.Answers{"RuntimeConfig": critest.Says(critest.Text(1, string(critest.Number(1, 1))))}, false},
-		"nothing about Linux":                        {critest.Answers{"RuntimeConfig": critest.Says(nil)}, false},
+		"systemd, which is the default and not said": {critest.Answers{"RuntimeConfig": critest.Always(critest.Text(1, ""))}, true},
+		"systemd, said nevertheless":                 {critest.Answers{"RuntimeConfig": critest.Always(critest.Text(1, string(critest.Number(1, 0))))}, true},
+		"cgroupfs":                                   {critest.Answers{"RuntimeConfig": critest.Always(critest.Text(1, string(critest.Number(1, 1))))}, false},
+		"nothing about Linux":                        {critest.Answers{"RuntimeConfig": critest.Always(nil)}, false},
 		"too old for the question":                   {critest.Answers{}, false},
 	}
 	for name, tc := range tests {
@@ -46,8 +46,8 @@ func TestSandboxes(t *testing.T) {
 		}
 	}
 	client := serve(t, critest.Answers{
-		"Version":        critest.Says(critest.Join(critest.Text(1, "0.1.0"), critest.Text(2, "containerd"), critest.Text(3, "v2"))),
-		"ListPodSandbox": critest.Says(critest.Join(critest.Text(1, string(critest.Join(critest.Text(1, "a"), critest.Number(3, 1)))), critest.Number(9, 7), critest.Text(1, string(critest.Text(1, "b"))))),
+		"Version":        critest.Always(critest.Join(critest.Text(1, "0.1.0"), critest.Text(2, "containerd"), critest.Text(3, "v2"))),
+		"ListPodSandbox": critest.Always(critest.Join(critest.Text(1, string(critest.Join(critest.Text(1, "a"), critest.Number(3, 1)))), critest.Number(9, 7), critest.Text(1, string(critest.Text(1, "b"))))),
 		"PodSandboxStatus": func(request []byte) ([]byte, string, string) {
 			if string(request[:3]) != string(critest.Text(1, string(request[2:3]))) || string(request[3:]) != string(critest.Number(2, 1)) {
 				t.Errorf("request %q asks for no details", request)
@@ -78,7 +78,7 @@ func TestSandboxes(t *testing.T) {
 func TestRefusalsAreToldAsTheyCame(t *testing.T) {
 	client := serve(t, critest.Answers{
 		"StopPodSandbox": func([]byte) ([]byte, string, string) { return nil, "2", "no 50%25 of %22it%22" },
-		"ListPodSandbox": critest.Says([]byte{0xff}),
+		"ListPodSandbox": critest.Always([]byte{0xff}),
 	})
 	err := client.Remove(t.Context(), "a")
 	if refused, ok := errors.AsType[*Error](err); !ok || refused.Message != `no 50% of "it"` || refused.Code != "2" {

@@ -9,15 +9,15 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Sandbox is what holds a pod together.
+// Sandbox holds the namespaces of a pod.
 type Sandbox struct {
 	ID string
 	// CgroupParent is the pod's cgroup, seen from the root of each hierarchy. Empty if the
-	// runtime does not tell.
+	// runtime does not report it.
 	CgroupParent string
 }
 
-// Name of the runtime: containerd, say.
+// Name returns the name of the runtime, "containerd" for example.
 func (c *Client) Name(ctx context.Context) (name string, err error) {
 	answer, err := c.call(ctx, "Version", nil)
 	if err != nil {
@@ -32,8 +32,8 @@ func (c *Client) Name(ctx context.Context) (name string, err error) {
 	return name, err
 }
 
-// SystemdCgroups says that the runtime has systemd make cgroups, and so can't put them
-// where it is told. One that is too old to say is believed not to.
+// SystemdCgroups reports whether the runtime has systemd make cgroups, and so cannot put them
+// into the Mesos container. A runtime that is too old for the question is believed not to.
 func (c *Client) SystemdCgroups(ctx context.Context) (bool, error) {
 	answer, err := c.call(ctx, "RuntimeConfig", nil)
 	if refused, ok := errors.AsType[*Error](err); ok && refused.Code == Unimplemented {
@@ -47,7 +47,7 @@ func (c *Client) SystemdCgroups(ctx context.Context) (bool, error) {
 		if field != 1 {
 			return nil
 		}
-		systemd = true // which is 0, and hence not said
+		systemd = true // the driver systemd is 0, which protobuf leaves out
 		return fields(linux, func(field protowire.Number, _ []byte, driver uint64) error {
 			systemd = systemd && (field != 1 || driver == 0)
 			return nil
@@ -56,7 +56,7 @@ func (c *Client) SystemdCgroups(ctx context.Context) (bool, error) {
 	return systemd, err
 }
 
-// Sandboxes are all that the runtime has, those of pods that ended too.
+// Sandboxes returns all that the runtime has, also of pods that have ended.
 func (c *Client) Sandboxes(ctx context.Context) ([]Sandbox, error) {
 	ids, err := c.ids(ctx)
 	if err != nil {
@@ -102,7 +102,8 @@ func (c *Client) ids(ctx context.Context) (ids []string, err error) {
 	return ids, err
 }
 
-// cgroupParent is in the runtime's own words, which are asked for as details.
+// cgroupParent reads the pod's cgroup from the details of its status, which are the runtime's
+// own and not part of the interface.
 func (c *Client) cgroupParent(ctx context.Context, id string) (parent string, err error) {
 	request := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), id)
 	request = protowire.AppendVarint(protowire.AppendTag(request, 2, protowire.VarintType), 1)
@@ -128,7 +129,7 @@ func (c *Client) cgroupParent(ctx context.Context, id string) (parent string, er
 	return parent, err
 }
 
-// parentIn what containerd tells of a sandbox.
+// parentIn reads the cgroup from containerd's details of a sandbox, in JSON.
 func parentIn(info []byte) (string, error) {
 	var details struct {
 		Config struct {

@@ -11,20 +11,20 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/filelock"
 )
 
-// HostDir is a folder of the host that must be there for something to be mounted upon
-// it in the node's namespace. All nodes on the agent share it: each holds a shared
-// lock, and the last to go removes it, if it was a node that made it and it is empty.
+// HostDir is a folder of the host that must be there so that something can be mounted upon it
+// in the node's namespace. All nodes on the agent share it: each holds a shared lock, and the
+// last to leave removes the folder, if a node made it and it is empty.
 type HostDir struct {
 	Path string
 	file *os.File
 }
 
-// MarkerName is a file in a folder that a node made, for whichever node is the last. It
-// also keeps the folder from being removed as empty by others: a mount upon a removed
-// folder is gone, in every namespace.
+// MarkerName is a file that marks a folder as made by a node, for whichever node is the last.
+// It also keeps others from removing the folder as empty: a mount upon a removed folder is
+// gone, in every namespace.
 const MarkerName = ".made-by-k8sm"
 
-// ClaimHostDir makes the folder if it is missing, and holds it.
+// ClaimHostDir makes the folder if it is missing, and holds it until Release.
 func ClaimHostDir(path string) (*HostDir, error) {
 	for range 100 {
 		if err := makeMarked(path); err != nil {
@@ -64,7 +64,7 @@ func makeMarked(path string) error {
 	return nil
 }
 
-// Release lets go of the folder, and removes it if nobody else needs it.
+// Release gives up the folder, and removes it if no other node needs it.
 func (h *HostDir) Release() {
 	defer h.file.Close()
 	if filelock.TryExclusive(h.file) != nil || !filelock.IsAt(h.file, h.Path) {

@@ -10,14 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// namespaceVariable tells the process after its exec which mount namespace it made.
+// namespaceVariable is the environment variable by which the process knows, after its exec,
+// which mount namespace it made.
 const namespaceVariable = "K8SM_MOUNT_NAMESPACE"
 
-// EnterPrivateNamespace puts this process into a mount namespace of its own, that sees
-// what the host mounts but mounts nothing upon it, and that ends, with every mount in
-// it, when the last process of the container does. The program begins anew in it: call
-// this first in main. Where it is not allowed to, it does nothing; a node of real
-// containers then fails at its launch, others don't need it.
+// EnterPrivateNamespace puts this process into a mount namespace of its own, which sees what
+// the host mounts but mounts nothing upon the host, and which ends, with every mount in it,
+// when the last process of the container does. The program begins anew in it: call this first
+// in main. Where that is not allowed it does nothing; a node of real containers then fails at
+// its launch, and others do not need it.
 func EnterPrivateNamespace() error {
 	if os.Geteuid() != 0 || inPrivateNamespace() {
 		return nil
@@ -53,8 +54,8 @@ func inPrivateNamespace() bool {
 	return err == nil && strings.HasPrefix(id, "mnt:") && os.Getenv(namespaceVariable) == id
 }
 
-// BindAll puts the node's own folders over the system paths, in this process's mount
-// namespace, and returns the host's folders that it holds.
+// BindAll mounts the node's own folders over system paths, in this process's mount namespace,
+// and returns the host's folders that it claimed for that, also with an error.
 func BindAll(binds []Bind) (held []*HostDir, err error) {
 	if !inPrivateNamespace() {
 		return nil, errors.New("running containers needs a mount namespace of its own, and with it CAP_SYS_ADMIN: start the agent as root")
@@ -85,8 +86,8 @@ func (b Bind) mount() error {
 	return unix.Mount("", b.Target, "", unix.MS_SHARED, "")
 }
 
-// Within does something in a mount namespace, or in this process's where it is nil. A
-// process that is started stays there. The thread is not used for anything else again.
+// Within calls do in a mount namespace, or in this process's if it is nil. Processes that do
+// starts stay there. The thread is not used for anything else again.
 func Within(namespace *os.File, do func() error) error {
 	if namespace == nil {
 		return do()

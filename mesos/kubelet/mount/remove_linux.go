@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// UnmountBelow unmounts all at and below dir, the last mounted first.
+// UnmountBelow unmounts everything at and below dir, the last mounted first.
 func UnmountBelow(dir string) error {
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -42,9 +42,9 @@ func UnmountBelow(dir string) error {
 	return errors.Join(problems...)
 }
 
-// RemoveTree deletes dir and all below, and never goes through a mount point: what is
-// mounted somewhere in it, volumes of pods with their data, is left alone and named in
-// the error. Symbolic links are deleted, not followed.
+// RemoveTree deletes dir and everything below, and never goes through a mount point: volumes
+// of pods that are mounted in it, with their data, are left alone and named in the error.
+// Symbolic links are deleted, not followed.
 func RemoveTree(dir string) error {
 	parent, err := os.Open(filepath.Dir(dir))
 	if errors.Is(err, os.ErrNotExist) {
@@ -59,7 +59,7 @@ func RemoveTree(dir string) error {
 	return errors.Join(r.problems...)
 }
 
-// remover walks with folders held open, so that nothing can be slipped in on its way.
+// remover walks with folders held open, so that nobody can replace one by a link on the way.
 type remover struct{ problems []error }
 
 func (r *remover) remove(parent int, name, path string) {
@@ -94,7 +94,7 @@ func (r *remover) remove(parent int, name, path string) {
 		r.remove(fd, child, filepath.Join(path, child))
 	}
 	if len(r.problems) > before {
-		return // not empty, and it has been said why
+		return // not empty, for a reason that is among the problems
 	}
 	if err := unix.Unlinkat(parent, name, unix.AT_REMOVEDIR); err != nil && !errors.Is(err, unix.ENOENT) {
 		r.problem(path, err)
@@ -105,8 +105,8 @@ func (r *remover) problem(path string, err error) {
 	r.problems = append(r.problems, fmt.Errorf("removing %s: %w", path, err))
 }
 
-// isMountRoot asks the kernel, which also knows of a folder that is mounted upon one
-// of the same file system.
+// isMountRoot reports whether something is mounted there. The kernel also knows of folders
+// that are mounted upon one of the same file system.
 func isMountRoot(parent int, name string) (bool, error) {
 	var x unix.Statx_t
 	err := unix.Statx(parent, name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, unix.STATX_TYPE, &x)
@@ -119,7 +119,7 @@ func isMountRoot(parent int, name string) (bool, error) {
 	return differentDevice(parent, name)
 }
 
-// differentDevice is the best that can be said before Linux 5.8.
+// differentDevice is the best approximation before Linux 5.8.
 func differentDevice(parent int, name string) (bool, error) {
 	var outer, inner unix.Stat_t
 	if err := unix.Fstat(parent, &outer); err != nil {

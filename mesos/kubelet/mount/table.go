@@ -56,7 +56,7 @@ func ParseTable(r io.Reader) ([]Point, error) {
 	return mounts, nil
 }
 
-// unescape turns \040 and the like into the character that they stand for.
+// unescape replaces \040 and the like by the characters that they stand for.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
@@ -75,8 +75,8 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// below returns the paths of mounts at or below dir, those mounted last first: the
-// order in which they can be unmounted.
+// below returns the paths of mounts at or below dir, the last mounted first: in this order
+// they can be unmounted.
 func below(mounts []Point, dir string) []string {
 	var paths []string
 	for _, m := range slices.Backward(mounts) {

@@ -48,3 +48,50 @@ func TestMalformedMountTable(t *testing.T) {
 		}
 	}
 }
+
+func TestEscapedPaths(t *testing.T) {
+	for escaped, want := range map[string]string{
+		`/plain`:          "/plain",
+		`/a\040b`:         "/a b",
+		`/tab\011newline`: "/tab\tnewline",
+		`\134`:            `\`,
+		`/cut\04`:         `/cut\04`,
+		`/not\999octal`:   `/not\999octal`,
+		`/two\040\040`:    "/two  ",
+		``:                "",
+	} {
+		if got := unescape(escaped); got != want {
+			t.Errorf("%s is unescaped to %q, want %q", escaped, got, want)
+		}
+	}
+}
+
+func TestTableOfThisProcess(t *testing.T) {
+	mounts, err := Table()
+	if err != nil {
+		t.Skipf("needs /proc: %v", err)
+	}
+	root := 0
+	for _, m := range mounts {
+		if m.Path == "/" {
+			root++
+		}
+	}
+	if root == 0 {
+		t.Errorf("nothing is mounted on /: %v", mounts)
+	}
+	if got := below(mounts, "/"); len(got) != len(mounts) {
+		t.Errorf("%d of %d mounts are below /", len(got), len(mounts))
+	}
+}
+
+func TestFieldsOfAMount(t *testing.T) {
+	got := mountsOf(t, "36 35 0:32 /docker /somewhere/memory rw,relatime shared:1 master:2 - cgroup cgroup rw,memory\n")
+	want := []Point{{Path: "/somewhere/memory", Root: "/docker", FSType: "cgroup", Super: []string{"rw", "memory"}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("mounts (-want +got):\n%s", diff)
+	}
+	if got := mountsOf(t, ""); len(got) > 0 {
+		t.Errorf("an empty table has %v", got)
+	}
+}

@@ -1,5 +1,5 @@
-// Package critest is a container runtime that says what a test has it say. It knows no
-// more of messages than the protocol's frame; tests of packages cri and kubelet use it.
+// Package critest is a container runtime that gives the answers of a test. It knows no more
+// of messages than the protocol's frame; tests of packages cri and hostruntime use it.
 package critest
 
 import (
@@ -14,8 +14,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Answers of a runtime, by method: a message, or a status other than 0.
-type Answers map[string]func(request []byte) (message []byte, status, said string)
+// Answers of a runtime, by method: a message, or a status other than 0 with its text.
+type Answers map[string]func(request []byte) (message []byte, status, text string)
 
 // Serve is a gRPC server as far as unary calls go, until the end of the test. It returns
 // its socket.
@@ -39,13 +39,13 @@ func Serve(t *testing.T, answers Answers) string {
 			w.Header().Set("Grpc-Message", "unknown service runtime.v1.RuntimeService")
 			return
 		}
-		message, status, said := answer(request[5:])
+		message, status, text := answer(request[5:])
 		w.Header().Set("Trailer", "Grpc-Status, Grpc-Message")
 		if status == "0" {
 			_, _ = w.Write(append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...))
 		}
 		w.Header().Set("Grpc-Status", status)
-		w.Header().Set("Grpc-Message", said)
+		w.Header().Set("Grpc-Message", text)
 	})}
 	server.Protocols.SetUnencryptedHTTP2(true)
 	go func() { _ = server.Serve(listener) }()
@@ -53,22 +53,22 @@ func Serve(t *testing.T, answers Answers) string {
 	return socket
 }
 
-// Says always answers with the message.
-func Says(message []byte) func([]byte) ([]byte, string, string) {
+// Always answers every request with the message.
+func Always(message []byte) func([]byte) ([]byte, string, string) {
 	return func([]byte) ([]byte, string, string) { return message, "0", "" }
 }
 
-// Text is a field of a message.
+// Text encodes a field that is a string, bytes or a message.
 func Text(field protowire.Number, value string) []byte {
 	return protowire.AppendString(protowire.AppendTag(nil, field, protowire.BytesType), value)
 }
 
-// Number is a field of a message.
+// Number encodes a field that is a number.
 func Number(field protowire.Number, value uint64) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(nil, field, protowire.VarintType), value)
 }
 
-// Join fields into a message.
+// Join joins fields into a message.
 func Join(parts ...[]byte) (all []byte) {
 	for _, p := range parts {
 		all = append(all, p...)
