@@ -97,3 +97,42 @@ func TestNoContainerIDIsNoCgroup(t *testing.T) {
 		t.Errorf("found %q", path)
 	}
 }
+
+func TestControllersOfAHierarchy(t *testing.T) {
+	tests := []struct {
+		name, controller string
+		want             bool
+	}{
+		{"cpu,cpuacct", "cpu", true},
+		{"cpu,cpuacct", "cpuacct", true},
+		{"cpu,cpuacct", "cpuset", false},
+		{"cpuset", "cpu", false},
+		{"name=systemd", "systemd", false},
+		{"", "cpu", false},
+	}
+	for _, tc := range tests {
+		if got := (Hierarchy{Name: tc.name}).Has(tc.controller); got != tc.want {
+			t.Errorf("hierarchy %q has %s: %t", tc.name, tc.controller, got)
+		}
+	}
+}
+
+func TestMalformedCgroupsOfAProcess(t *testing.T) {
+	for _, text := range []string{"x\n", "1:cpu\n"} {
+		if _, err := parseHierarchies(strings.NewReader(text), mountsOf(t, v1Mounts)); err == nil {
+			t.Errorf("no error for %q", text)
+		}
+	}
+	got, err := parseHierarchies(strings.NewReader("5:freezer:/x\n"), mountsOf(t, v1Mounts))
+	if len(got) > 0 || err != nil {
+		t.Errorf("a hierarchy that is not mounted: %v, %v", got, err)
+	}
+}
+
+// A path may hold a colon, since systemd's units may.
+func TestPathOfACgroupMayHoldAColon(t *testing.T) {
+	got, err := parseHierarchies(strings.NewReader("4:memory:/a:b\n"), mountsOf(t, v1Mounts))
+	if err != nil || len(got) != 1 || got[0].Path != "/a:b" {
+		t.Errorf("hierarchies %v, error %v", got, err)
+	}
+}
