@@ -12,11 +12,11 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 )
 
-// Cache is how the manager is to cache: no secrets but those in the operator's own
-// namespace, and of all objects only what is looked at. A trimmed object is never
-// updated, only patched.
+// Cache returns the options of the manager's cache: it holds no secrets but those of the
+// operator's own namespace, and of all objects only the fields that somebody reads. A trimmed
+// object must never be updated, only patched.
 func Cache(namespace string) cache.Options {
-	pods := &moulds{}
+	pods := &podInterner{}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -27,7 +27,7 @@ func Cache(namespace string) cache.Options {
 	}
 }
 
-// trimNode drops what is large in a Node and of no use here.
+// trimNode drops the large fields of a Node that nobody reads.
 func trimNode(object any) (any, error) {
 	if n, ok := object.(*corev1.Node); ok {
 		n.ManagedFields = nil
@@ -36,7 +36,7 @@ func trimNode(object any) (any, error) {
 	return object, nil
 }
 
-// trimPod keeps of a Pod what its place depends on, and whether it may be moved.
+// trimPod keeps the fields of a Pod that decide where it can run, and whether it may be moved.
 func trimPod(p *corev1.Pod) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -69,7 +69,7 @@ func trimAnnotations(annotations map[string]string) map[string]string {
 	return kept
 }
 
-// trimVolumes drops those that are the same everywhere.
+// trimVolumes drops the volumes that every node can provide alike.
 func trimVolumes(volumes []corev1.Volume) []corev1.Volume {
 	return slices.Clip(slices.DeleteFunc(volumes, func(v corev1.Volume) bool {
 		return v.ConfigMap != nil || v.Secret != nil || v.Projected != nil || v.DownwardAPI != nil || v.Image != nil
@@ -88,7 +88,7 @@ func trimContainers(containers []corev1.Container) []corev1.Container {
 	return kept
 }
 
-// trimMounts keeps those that not every kubelet can do.
+// trimMounts keeps the mounts that not every kubelet supports.
 func trimMounts(mounts []corev1.VolumeMount) []corev1.VolumeMount {
 	var kept []corev1.VolumeMount
 	for i := range mounts {
@@ -99,8 +99,8 @@ func trimMounts(mounts []corev1.VolumeMount) []corev1.VolumeMount {
 	return kept
 }
 
-// trimStatus keeps that a pod has no place, or does not serve, which budgets for its
-// disruption ask, and what containers have of their resources while that is being changed.
+// trimStatus keeps that a pod is not scheduled, that it is not ready, which disruption budgets
+// depend on, and the resources of its containers while they are being resized.
 func trimStatus(s *corev1.PodStatus) corev1.PodStatus {
 	kept := corev1.PodStatus{Phase: s.Phase, NominatedNodeName: s.NominatedNodeName, ResourceClaimStatuses: s.ResourceClaimStatuses}
 	resizes := false
@@ -133,18 +133,18 @@ func trimContainerStatuses(statuses []corev1.ContainerStatus) []corev1.Container
 	return kept
 }
 
-// mostMoulds bounds how many templates are remembered.
-const mostMoulds = 4096
+// maxInternedPods bounds the number of templates that are remembered.
+const maxInternedPods = 4096
 
-// moulds have pods that were made alike share what they have in common: tens of thousands
-// of pods are made from some hundred templates.
-type moulds struct {
+// podInterner makes pods of one template share the fields that they have in common: tens of
+// thousands of pods are made from some hundred templates.
+type podInterner struct {
 	mu    sync.Mutex
 	known map[string]*corev1.Pod
 }
 
 // trim is a cache.TransformFunc.
-func (m *moulds) trim(object any) (any, error) {
+func (i *podInterner) trim(object any) (any, error) {
 	full, ok := object.(*corev1.Pod)
 	if !ok {
 		return object, nil
@@ -159,25 +159,25 @@ func (m *moulds) trim(object any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	mould := m.of(string(key), &like)
-	pod.Namespace, pod.Labels, pod.Annotations, pod.OwnerReferences = mould.Namespace, mould.Labels, mould.Annotations, mould.OwnerReferences
+	shared := i.intern(string(key), &like)
+	pod.Namespace, pod.Labels, pod.Annotations, pod.OwnerReferences = shared.Namespace, shared.Labels, shared.Annotations, shared.OwnerReferences
 	node := pod.Spec.NodeName
-	pod.Spec = mould.Spec
+	pod.Spec = shared.Spec
 	pod.Spec.NodeName = node
 	return pod, nil
 }
 
-// of returns the first that was like this one. When too many are known, all are forgotten:
-// those that are still used come again.
-func (m *moulds) of(key string, pod *corev1.Pod) *corev1.Pod {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if known := m.known[key]; known != nil {
+// intern returns the first pod that was like this one. When too many are known, all are
+// forgotten: those that are still used come again.
+func (i *podInterner) intern(key string, pod *corev1.Pod) *corev1.Pod {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if known := i.known[key]; known != nil {
 		return known
 	}
-	if m.known == nil || len(m.known) >= mostMoulds {
-		m.known = map[string]*corev1.Pod{}
+	if i.known == nil || len(i.known) >= maxInternedPods {
+		i.known = map[string]*corev1.Pod{}
 	}
-	m.known[key] = pod
+	i.known[key] = pod
 	return pod
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-func cached(t *testing.T, m *moulds, pod *corev1.Pod) *corev1.Pod {
+func cached(t *testing.T, m *podInterner, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
 	out, err := m.trim(pod.DeepCopy())
 	if err != nil {
@@ -110,7 +110,7 @@ func TestWhatIsKeptOfAPod(t *testing.T) {
 			pod, want := worker("a", "node-1"), kept.DeepCopy()
 			test.pod(pod)
 			test.want(want)
-			if diff := cmp.Diff(want, cached(t, &moulds{}, pod)); diff != "" {
+			if diff := cmp.Diff(want, cached(t, &podInterner{}, pod)); diff != "" {
 				t.Errorf("kept (-want +got):\n%s", diff)
 			}
 		})
@@ -118,7 +118,7 @@ func TestWhatIsKeptOfAPod(t *testing.T) {
 }
 
 func TestPodsOfATemplateShareIt(t *testing.T) {
-	m := &moulds{}
+	m := &podInterner{}
 	a, b := cached(t, m, worker("a", "node-1")), cached(t, m, worker("b", "node-2"))
 	if &a.Spec.Containers[0] != &b.Spec.Containers[0] || len(m.known) != 1 {
 		t.Errorf("pods of one template have %d", len(m.known))
@@ -134,13 +134,13 @@ func TestPodsOfATemplateShareIt(t *testing.T) {
 }
 
 func TestTemplatesAreForgottenWhenThereAreTooMany(t *testing.T) {
-	m := &moulds{}
-	for i := range mostMoulds + 10 {
+	m := &podInterner{}
+	for i := range maxInternedPods + 10 {
 		pod := worker("a", "node-1")
 		pod.Labels = map[string]string{"app": string(rune('0' + i))}
 		cached(t, m, pod)
 	}
-	if len(m.known) > mostMoulds {
+	if len(m.known) > maxInternedPods {
 		t.Errorf("%d templates are remembered", len(m.known))
 	}
 }

@@ -1,6 +1,8 @@
-// Package controllers wires the controllers together, and into a manager: who finds
-// sessions where, who issues tokens and who revokes them. Each controller is a folder
-// of its own, knows the others by small interfaces at most, and is told all else here.
+// Package controllers wires the controllers together and adds them to a manager.
+//
+// Each controller has a folder of its own and imports no other one: what it needs of the rest
+// it declares as a small interface, and [Setup] passes it what implements that. The other
+// folders are libraries, which the controllers share.
 //
 // cmd/operator calls it, and so do tests that have a manager of their own.
 package controllers
@@ -28,7 +30,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// Options are what the controllers need beside a manager. All but Metrics, Dial and
+// Options are what the controllers need besides a manager. All but Metrics, Dial and
 // MaySubscribe are needed.
 type Options struct {
 	// Namespace of the operator, in which the secrets are that frameworks name.
@@ -56,7 +58,7 @@ func Scheme() *runtime.Scheme {
 	return scheme
 }
 
-// Setup makes the manager run all controllers.
+// Setup makes the manager run all controllers. An error means that the manager must not start.
 func Setup(mgr ctrl.Manager, o Options) error {
 	recorder := mgr.GetEventRecorder("k8sm")
 	registry := sessions.NewRegistry()
@@ -88,7 +90,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		scaling,
 		mesosnode.NewReconciler(mesosnode.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
-			Frameworks: frameworks{registry}, Tokens: tokens, Artifacts: o.NodeDefaults.Runtime, Changes: registry.NodeChanges(),
+			Sessions: frameworks{registry}, Tokens: tokens, Artifacts: o.NodeDefaults.Runtime, Changes: registry.NodeChanges(),
 		}),
 		identity.NewReconciler(identity.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
@@ -106,8 +108,8 @@ func Setup(mgr ctrl.Manager, o Options) error {
 // only some methods.
 type frameworks struct{ *sessions.Registry }
 
-// Get implements mesosnode.Frameworks.
-func (f frameworks) Get(name string) (mesosnode.Framework, bool) {
+// Get implements mesosnode.Sessions.
+func (f frameworks) Get(name string) (mesosnode.Session, bool) {
 	if entry := f.Find(name); entry != nil {
 		return entry, true
 	}

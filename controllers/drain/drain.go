@@ -43,22 +43,22 @@ func (d Drainer) Drain(ctx context.Context, nodeName string, o Options) (Result,
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
 	result := Result{}
-	for _, decision := range Sort(pods.Items, o) {
+	for _, decision := range DecideAll(pods.Items, o) {
 		switch decision.Verdict {
 		case Ignore:
 			result.Ignored++
 		case Await:
-			result.Ending = append(result.Ending, name(decision.Pod))
+			result.Ending = append(result.Ending, nameOf(decision.Pod))
 		case Evict:
-			d.evict(ctx, decision.Pod, &result)
+			d.evictPod(ctx, decision.Pod, &result)
 		}
 	}
 	result.sort()
 	return result, nil
 }
 
-// evict asks for one eviction and files the answer.
-func (d Drainer) evict(ctx context.Context, pod *corev1.Pod, result *Result) {
+// evictPod asks for one eviction and files the answer.
+func (d Drainer) evictPod(ctx context.Context, pod *corev1.Pod, result *Result) {
 	ctx, cancel := context.WithTimeout(ctx, evictionTimeout)
 	defer cancel()
 	eviction := &policyv1.Eviction{
@@ -68,22 +68,22 @@ func (d Drainer) evict(ctx context.Context, pod *corev1.Pod, result *Result) {
 	err := d.Evictions.SubResource("eviction").Create(ctx, pod, eviction)
 	switch {
 	case err == nil:
-		result.Evicted = append(result.Evicted, name(pod))
+		result.Evicted = append(result.Evicted, nameOf(pod))
 	case apierrors.IsNotFound(err):
 		// Gone between list and eviction.
 	case apierrors.IsConflict(err):
 		// Another pod has its name by now: the next list tells.
-		result.Ending = append(result.Ending, name(pod))
+		result.Ending = append(result.Ending, nameOf(pod))
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		result.Ending = append(result.Ending, name(pod))
+		result.Ending = append(result.Ending, nameOf(pod))
 	default:
-		result.Held = append(result.Held, Held{Pod: name(pod), Why: why(err)})
+		result.Blocked = append(result.Blocked, BlockedPod{Pod: nameOf(pod), Reason: describeRefusal(err)})
 	}
 }
 
-// why tells what keeps a pod from being evicted: the PodDisruptionBudget by name where
+// describeRefusal tells what keeps a pod from being evicted: the PodDisruptionBudget by name where
 // the API server gives it.
-func why(err error) string {
+func describeRefusal(err error) string {
 	if cause, ok := apierrors.StatusCause(err, policyv1.DisruptionBudgetCause); ok {
 		return cause.Message
 	}
@@ -93,6 +93,6 @@ func why(err error) string {
 	return err.Error()
 }
 
-func name(pod *corev1.Pod) string {
+func nameOf(pod *corev1.Pod) string {
 	return pod.Namespace + "/" + pod.Name
 }

@@ -78,7 +78,7 @@ func TestEachPodIsDecidedOn(t *testing.T) {
 		"a pod is given its time though the kubelet is silent": {pod: pod("p", ending(10*time.Second)), silent: true, want: Await},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Sort([]corev1.Pod{*test.pod}, Options{Now: noon, KubeletSilent: test.silent})
+			got := DecideAll([]corev1.Pod{*test.pod}, Options{Now: noon, KubeletSilent: test.silent})
 			if got[0].Verdict != test.want {
 				t.Errorf("got %s (%s), want %s", got[0].Verdict, got[0].Reason, test.want)
 			}
@@ -124,14 +124,14 @@ func TestDrainEvictsOnceAndTellsWhatIsLeft(t *testing.T) {
 		"a pod that a budget protects is held, and the budget is named": {
 			pods:    []client.Object{pod("web")},
 			answers: map[string]error{"web": budget("The disruption budget web needs 2 healthy pods and has 2 currently")},
-			want:    Result{Held: []Held{{Pod: "default/web", Why: "The disruption budget web needs 2 healthy pods and has 2 currently"}}},
+			want:    Result{Blocked: []BlockedPod{{Pod: "default/web", Reason: "The disruption budget web needs 2 healthy pods and has 2 currently"}}},
 			message: "1 pod left: 1 held (default/web: The disruption budget web needs 2 healthy pods and has 2 currently).",
 		},
 		"one held pod does not keep the others": {
 			pods:    []client.Object{pod("a"), pod("b")},
 			answers: map[string]error{"a": budget("The disruption budget a needs 1 healthy pods and has 1 currently")},
 			want: Result{Evicted: []string{"default/b"},
-				Held: []Held{{Pod: "default/a", Why: "The disruption budget a needs 1 healthy pods and has 1 currently"}}},
+				Blocked: []BlockedPod{{Pod: "default/a", Reason: "The disruption budget a needs 1 healthy pods and has 1 currently"}}},
 			message: "2 pods left: 1 ending (default/b), 1 held (default/a: The disruption budget a needs 1 healthy pods and has 1 currently).",
 		},
 		"a pod that went between list and eviction is gone": {
@@ -148,13 +148,13 @@ func TestDrainEvictsOnceAndTellsWhatIsLeft(t *testing.T) {
 		"a pod of two budgets cannot be evicted, and the API server's word is passed on": {
 			pods:    []client.Object{pod("p")},
 			answers: map[string]error{"p": apierrors.NewInternalError(errors.New("this pod has more than one PodDisruptionBudget"))},
-			want:    Result{Held: []Held{{Pod: "default/p", Why: "Internal error occurred: this pod has more than one PodDisruptionBudget"}}},
+			want:    Result{Blocked: []BlockedPod{{Pod: "default/p", Reason: "Internal error occurred: this pod has more than one PodDisruptionBudget"}}},
 			message: "1 pod left: 1 held (default/p: Internal error occurred: this pod has more than one PodDisruptionBudget).",
 		},
 		"many pods are counted, a few are named": {
 			pods:    []client.Object{pod("a"), pod("b"), pod("c"), pod("d"), pod("e")},
 			want:    Result{Evicted: []string{"default/a", "default/b", "default/c", "default/d", "default/e"}},
-			message: "5 pods left: 5 ending (default/a; default/b; default/c; and 2 more).",
+			message: "5 pods left: 5 ending (default/a; default/b; default/c and 2 more).",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestDrainDoesNotWaitForASlowAPIServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Result{Held: []Held{{Pod: "default/p", Why: "the API server put the eviction off, as it does before it has counted the pods of a new PodDisruptionBudget"}}}
+	want := Result{Blocked: []BlockedPod{{Pod: "default/p", Reason: "the API server put the eviction off, as it does before it has counted the pods of a new PodDisruptionBudget"}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}

@@ -47,8 +47,8 @@ type filter func(*corev1.Pod, Options) (Verdict, string)
 // speaks for is evicted.
 var filters = []filter{terminal, mirror, daemon, stuck, terminating}
 
-// Sort decides on each pod.
-func Sort(pods []corev1.Pod, o Options) []Decision {
+// DecideAll decides on each pod.
+func DecideAll(pods []corev1.Pod, o Options) []Decision {
 	decisions := make([]Decision, 0, len(pods))
 	for i := range pods {
 		decisions = append(decisions, Decide(&pods[i], o))

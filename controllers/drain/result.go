@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/k8sm/k8sm/controllers/messages"
 )
 
-// maxNamed is how many pods a message names; the rest is counted.
+// maxNamed is the number of pods that a message names; the rest is counted.
 const maxNamed = 3
 
 // Result is what one call of Drain found and did. Pods are <namespace>/<name>, sorted.
@@ -15,16 +17,16 @@ type Result struct {
 	Evicted []string
 	// Ending pods had been told before.
 	Ending []string
-	// Held pods may not go yet.
-	Held []Held
+	// Blocked pods may not go yet.
+	Blocked []BlockedPod
 	// Ignored counts the pods that do not hold the drain up.
 	Ignored int
 }
 
-// Held is a pod that may not go yet, and why.
-type Held struct {
-	Pod string
-	Why string
+// BlockedPod is a pod that may not go yet, and why.
+type BlockedPod struct {
+	Pod    string
+	Reason string
 }
 
 // Done tells whether no pod is left to wait for.
@@ -34,7 +36,7 @@ func (r Result) Done() bool {
 
 // Left counts the pods that are waited for.
 func (r Result) Left() int {
-	return len(r.Evicted) + len(r.Ending) + len(r.Held)
+	return len(r.Evicted) + len(r.Ending) + len(r.Blocked)
 }
 
 // String explains the result to a person. Equal results give equal strings.
@@ -44,12 +46,12 @@ func (r Result) String() string {
 	}
 	var parts []string
 	if ending := r.ending(); len(ending) > 0 {
-		parts = append(parts, fmt.Sprintf("%d ending (%s)", len(ending), some(ending)))
+		parts = append(parts, fmt.Sprintf("%d ending (%s)", len(ending), messages.List(ending, "; ", maxNamed)))
 	}
-	if len(r.Held) > 0 {
-		parts = append(parts, fmt.Sprintf("%d held (%s)", len(r.Held), some(r.reasons())))
+	if len(r.Blocked) > 0 {
+		parts = append(parts, fmt.Sprintf("%d held (%s)", len(r.Blocked), messages.List(r.reasons(), "; ", maxNamed)))
 	}
-	return fmt.Sprintf("%s left: %s.", count(r.Left(), "pod"), strings.Join(parts, ", "))
+	return fmt.Sprintf("%s left: %s.", messages.Count(r.Left(), "pod", "pods"), strings.Join(parts, ", "))
 }
 
 // ending are all pods that need nothing but time.
@@ -61,8 +63,8 @@ func (r Result) ending() []string {
 
 func (r Result) reasons() []string {
 	var out []string
-	for _, h := range r.Held {
-		out = append(out, h.Pod+": "+strings.TrimRight(h.Why, "."))
+	for _, h := range r.Blocked {
+		out = append(out, h.Pod+": "+strings.TrimRight(h.Reason, "."))
 	}
 	return out
 }
@@ -70,20 +72,5 @@ func (r Result) reasons() []string {
 func (r *Result) sort() {
 	slices.Sort(r.Evicted)
 	slices.Sort(r.Ending)
-	slices.SortFunc(r.Held, func(a, b Held) int { return strings.Compare(a.Pod, b.Pod) })
-}
-
-// some names the first few, and counts the rest.
-func some(names []string) string {
-	if len(names) <= maxNamed {
-		return strings.Join(names, "; ")
-	}
-	return fmt.Sprintf("%s; and %d more", strings.Join(names[:maxNamed], "; "), len(names)-maxNamed)
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	slices.SortFunc(r.Blocked, func(a, b BlockedPod) int { return strings.Compare(a.Pod, b.Pod) })
 }

@@ -3,20 +3,19 @@ package mesosnode
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/drain"
+	"github.com/k8sm/k8sm/controllers/patch"
 )
 
-// DefaultLaunchTimeout is how long a launched task may take to become a Node.
+// DefaultLaunchTimeout is the time that a launched task may take to become a Node.
 const DefaultLaunchTimeout = 15 * time.Minute
 
 // Options are what a Reconciler is made of. All but LaunchTimeout and Concurrency
@@ -28,42 +27,42 @@ type Options struct {
 	// cache of all pods would cost more than it saves, and whether a Node is really
 	// gone, before that has consequences.
 	Live client.Reader
-	// Frameworks finds sessions.
-	Frameworks Frameworks
-	// Tokens takes bootstrap tokens back.
+	// Sessions finds the sessions of MesosFrameworks.
+	Sessions Sessions
+	// Tokens revokes bootstrap tokens.
 	Tokens Tokens
-	// Artifacts knows what the operator supplies.
+	// Artifacts knows which artifacts the operator supplies.
 	Artifacts Artifacts
 	// Recorder takes events.
 	Recorder events.EventRecorder
 	// Now is the clock.
 	Now func() time.Time
-	// Changes tells of each change of a session's readiness, and of each new session,
-	// by an event whose object is the MesosFramework, or has its name at least; and of
-	// each change of an agent's maintenance, by a MesosNode that has that agent's task.
+	// Changes has an event for each new session and each change of a session's readiness,
+	// whose object is a MesosFramework with at least its name; and an event for each change
+	// of an agent's maintenance, whose object is a MesosNode that has that agent's task.
 	Changes <-chan event.GenericEvent
 
 	// LaunchTimeout is DefaultLaunchTimeout unless set.
 	LaunchTimeout time.Duration
-	// Concurrency is how many nodes are looked at side by side: 10 unless set.
+	// Concurrency is the number of nodes that are reconciled at a time: 10 unless set.
 	Concurrency int
 }
 
-// Reconciler carries MesosNodes from demand to gone.
+// Reconciler carries MesosNodes from demand to release.
 type Reconciler struct {
 	Options
 
-	drainer drain.Drainer
-	living  []step
-	leaving []step
+	drainer       drain.Drainer
+	livingSteps   []step
+	deletionSteps []step
 }
 
-// step is one part of a look at a node: it reads the pass and writes its own
-// condition into it. A step that says errStop ends the pass without being a failure.
-type step func(context.Context, *pass) error
+// step is one part of a reconcile: it reads the reconcileContext and writes its own condition
+// into it. A step that returns errStop ends the reconcile without being a failure.
+type step func(context.Context, *reconcileContext) error
 
-// errStop ends a pass: the steps after it make no sense yet.
-var errStop = errors.New("the pass ends here")
+// errStop ends a reconcile: the steps after it make no sense yet.
+var errStop = errors.New("the reconcile ends here")
 
 // NewReconciler returns a Reconciler that SetupWithManager makes run.
 func NewReconciler(options Options) *Reconciler {
@@ -74,8 +73,8 @@ func NewReconciler(options Options) *Reconciler {
 		options.Concurrency = 10
 	}
 	r := &Reconciler{Options: options, drainer: drain.Drainer{Pods: options.Live, Evictions: options.Client}}
-	r.living = []step{r.finalize, r.launch, r.register, r.expire, r.sumUp, r.upgrade, r.evacuate}
-	r.leaving = []step{r.held, r.withdraw, r.force, r.cordon, r.drain, r.kill, r.deleteNode, r.revoke, r.release}
+	r.livingSteps = []step{r.addFinalizer, r.launch, r.register, r.checkLaunchTimeout, r.summarize, r.upgradeKubelet, r.drainForMaintenance}
+	r.deletionSteps = []step{r.checkFinalizer, r.withdrawDemand, r.forceRelease, r.cordon, r.drain, r.killTask, r.deleteNode, r.revokeToken, r.removeFinalizer}
 	return r
 }
 
@@ -87,38 +86,34 @@ func NewReconciler(options Options) *Reconciler {
 // +kubebuilder:rbac:groups="",resources=pods/eviction,verbs=create
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Reconcile looks at one node, takes it a step further, and writes down what it saw.
+// Reconcile takes one node a step further and writes its status.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	node := &v1alpha1.MesosNode{}
 	if err := r.Client.Get(ctx, req.NamespacedName, node); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	steps := r.living
+	steps := r.livingSteps
 	if !node.DeletionTimestamp.IsZero() {
-		steps = r.leaving
+		steps = r.deletionSteps
 	}
-	p, err := r.observe(ctx, node)
+	rc, err := r.observe(ctx, node)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	for _, step := range steps {
-		if err = step(ctx, p); err != nil {
+		if err = step(ctx, rc); err != nil {
 			break
 		}
 	}
-	return r.finish(ctx, p, err)
+	return r.finish(ctx, rc, err)
 }
 
-// finalize sees to it that the node cannot vanish before it is released. Pools create
+// addFinalizer ensures that the node cannot vanish before it is released. Pools create
 // their nodes with the finalizer; a person may not have.
-func (r *Reconciler) finalize(ctx context.Context, p *pass) error {
-	if !controllerutil.AddFinalizer(p.node, v1alpha1.FinalizerRelease) {
-		return nil
+func (r *Reconciler) addFinalizer(ctx context.Context, rc *reconcileContext) error {
+	added, err := patch.AddFinalizer(ctx, r.Client, rc.node, v1alpha1.FinalizerRelease)
+	if added {
+		rc.before = rc.node.DeepCopy()
 	}
-	patch := client.MergeFromWithOptions(p.before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Patch(ctx, p.node, patch); err != nil {
-		return fmt.Errorf("adding the finalizer: %w", err)
-	}
-	p.before = p.node.DeepCopy()
-	return nil
+	return err
 }

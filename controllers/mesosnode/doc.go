@@ -1,17 +1,18 @@
-// Package mesosnode carries one MesosNode from demand to gone.
+// Package mesosnode carries one MesosNode from demand to release.
 //
-// Its Reconcile is a table of contents: each step sits in a file of its own and
-// answers for one condition. Launch hands the framework's session a demand and
-// tells what becomes of the task; registration finds the Node that the kubelet
-// made and dresses it; readiness sums up; liveness gives up on a launch that leads
-// nowhere; termination lets the node go, in an order that never varies: cordon,
-// drain, kill, wait for Mesos to confirm, delete the Node, release.
+// Its Reconcile is a list of steps. Each step has a file of its own and is responsible for
+// one condition. launch hands the framework's session a demand and reports what becomes of
+// the task; registration finds the Node that the kubelet made and labels it; readiness sums
+// up; launch_timeout gives up on a task that never becomes a Node; upgrade exchanges the
+// kubelet; maintenance drains the node before its agent goes; termination lets the node go,
+// in an order that never varies: cordon, drain, kill, wait for Mesos to confirm, delete the
+// Node, remove the finalizer.
 //
-// It knows neither the wire nor the session behind the [Framework] interface, nor
+// It knows neither the wire nor the session behind the [Session] interface, nor
 // who creates MesosNodes and why. It does not write status.task while a task lives:
 // that is the record of the session, written before Mesos is asked. This package
 // only clears it, to try again under the next task ID.
 //
 // Nothing is polled at rest: a node that is ready and stays so costs no call.
-// cmd/operator builds the [Reconciler] and gives it to the manager.
+// controllers.Setup builds the [Reconciler] and gives it to the manager.
 package mesosnode

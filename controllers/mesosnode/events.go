@@ -3,7 +3,6 @@ package mesosnode
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,14 +10,12 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/drain"
+	"github.com/k8sm/k8sm/controllers/messages"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
-// The functions in this file tell of what happened, by event and metric, once it is
-// written. Their names begin with told.
-
-// maxNote is how long an event's note may be.
-const maxNote = 1000
+// The functions in this file record what happened, by event, log and metric, once the status
+// that has it is written.
 
 // Actions of events: what was being done.
 const (
@@ -28,90 +25,107 @@ const (
 	actionUpgrade   = "Upgrade"
 )
 
-// event records an event, and logs it for the operator of the cluster.
-func (r *Reconciler) event(ctx context.Context, p *pass, kind, reason, action, note string) {
-	if len(note) > maxNote {
-		note = strings.ToValidUTF8(note[:maxNote], "") + "…"
-	}
-	log.FromContext(ctx).Info("A node has news", "reason", reason, "note", note)
-	r.Recorder.Eventf(p.node, nil, kind, reason, action, "%s", note)
+// nodeEvent is what is recorded of one thing that happened to a node.
+type nodeEvent struct {
+	// eventType is corev1.EventTypeNormal or corev1.EventTypeWarning.
+	eventType, reason, action string
+	// log is the constant message under which the operator of the cluster finds it in the log.
+	log string
+	// note explains it to a person.
+	note string
 }
 
-func (r *Reconciler) toldLaunched(p *pass) {
-	task := *p.node.Status.Task
-	p.do(func(ctx context.Context) {
-		observe(phaseLaunched, p.now.Sub(task.IntentTime.Time))
-		r.event(ctx, p, corev1.EventTypeNormal, v1alpha1.EventLaunched, actionLaunch, fmt.Sprintf("The executor runs on agent %s.", nodemodel.AgentName(&task)))
+// recordEvent records an event on the node, and logs it.
+func (r *Reconciler) recordEvent(ctx context.Context, rc *reconcileContext, e nodeEvent) {
+	note := messages.Truncate(e.note, messages.MaxEvent)
+	log.FromContext(ctx).Info(e.log, "reason", e.reason, "note", note)
+	r.Recorder.Eventf(rc.node, nil, e.eventType, e.reason, e.action, "%s", note)
+}
+
+func (r *Reconciler) recordLaunchedEvent(rc *reconcileContext) {
+	task := *rc.node.Status.Task
+	rc.addEffectWithoutError(func(ctx context.Context) {
+		observePhase(phaseLaunched, rc.now.Sub(task.IntentTime.Time))
+		r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeNormal, v1alpha1.EventLaunched, actionLaunch, "Launched a node",
+			fmt.Sprintf("The executor runs on agent %s.", nodemodel.AgentName(&task))})
 	})
 }
 
-func (r *Reconciler) toldLaunchFailed(p *pass, task *v1alpha1.MesosTask) {
-	attempt := p.node.Status.Attempt
-	p.do(func(ctx context.Context) {
+func (r *Reconciler) recordLaunchFailedEvent(rc *reconcileContext, task *v1alpha1.MesosTask) {
+	attempt := rc.node.Status.Attempt
+	rc.addEffectWithoutError(func(ctx context.Context) {
 		failedAttempts.WithLabelValues(task.State).Inc()
-		r.event(ctx, p, corev1.EventTypeWarning, v1alpha1.EventLaunchFailed, actionLaunch, fmt.Sprintf("Attempt %d: %s", attempt, taskEnded(task)))
+		r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeWarning, v1alpha1.EventLaunchFailed, actionLaunch, "The launch of a node failed",
+			fmt.Sprintf("Attempt %d: %s", attempt, describeEnd(task))})
 	})
 }
 
-func (r *Reconciler) toldRegistered(p *pass) {
-	since := p.node.Status.Task.IntentTime.Time
-	p.do(func(ctx context.Context) {
-		observe(phaseRegistered, p.now.Sub(since))
-		r.event(ctx, p, corev1.EventTypeNormal, v1alpha1.EventRegistered, actionRegister, "The kubelet registered its Node.")
+func (r *Reconciler) recordRegisteredEvent(rc *reconcileContext) {
+	since := rc.node.Status.Task.IntentTime.Time
+	rc.addEffectWithoutError(func(ctx context.Context) {
+		observePhase(phaseRegistered, rc.now.Sub(since))
+		r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeNormal, v1alpha1.EventRegistered, actionRegister, "A kubelet registered its Node",
+			"The kubelet registered its Node."})
 	})
 }
 
-func (r *Reconciler) toldReady(p *pass) {
-	since := p.node.Status.Task.IntentTime.Time
-	p.do(func(ctx context.Context) {
-		observe(phaseReady, p.now.Sub(since))
-		r.event(ctx, p, corev1.EventTypeNormal, v1alpha1.EventReady, actionRegister, "The Node is ready.")
+func (r *Reconciler) recordReadyEvent(rc *reconcileContext) {
+	since := rc.node.Status.Task.IntentTime.Time
+	rc.addEffectWithoutError(func(ctx context.Context) {
+		observePhase(phaseReady, rc.now.Sub(since))
+		r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeNormal, v1alpha1.EventReady, actionRegister, "A node became ready",
+			"The Node is ready."})
 	})
 }
 
-func (r *Reconciler) toldUpgraded(p *pass, note string) {
-	p.do(func(ctx context.Context) {
-		r.event(ctx, p, corev1.EventTypeNormal, v1alpha1.EventKubeletUpgraded, actionUpgrade, note)
+func (r *Reconciler) recordKubeletUpgradedEvent(rc *reconcileContext, note string) {
+	rc.addEffectWithoutError(func(ctx context.Context) {
+		r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeNormal, v1alpha1.EventKubeletUpgraded, actionUpgrade, "Upgraded a kubelet in place", note})
 	})
 }
 
-func (r *Reconciler) toldRefused(p *pass, note string) {
-	p.do(func(ctx context.Context) {
-		r.event(ctx, p, corev1.EventTypeWarning, v1alpha1.EventKubeletRefused, actionUpgrade, note)
+func (r *Reconciler) recordKubeletRefusedEvent(rc *reconcileContext, note string) {
+	rc.addEffectWithoutError(func(ctx context.Context) {
+		r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeWarning, v1alpha1.EventKubeletRefused, actionUpgrade, "An executor refused a kubelet", note})
 	})
 }
 
-func (r *Reconciler) toldGivenUp(p *pass, reason, note string) {
-	p.do(func(ctx context.Context) {
-		r.event(ctx, p, corev1.EventTypeWarning, reason, actionTerminate, note)
+// recordGivenUpEvent records that a node is deleted and replaced. The reason is that of the
+// condition which has the cause.
+func (r *Reconciler) recordGivenUpEvent(rc *reconcileContext, reason, note string) {
+	rc.addEffectWithoutError(func(ctx context.Context) {
+		r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeWarning, reason, actionTerminate, "Giving a node up", note})
 	})
 }
 
-func (r *Reconciler) toldDraining(p *pass) {
-	p.do(func(ctx context.Context) {
-		r.event(ctx, p, corev1.EventTypeNormal, v1alpha1.EventDraining, actionTerminate, "The Node takes no new pods, and those that it has are evicted.")
+func (r *Reconciler) recordDrainingEvent(rc *reconcileContext) {
+	rc.addEffectWithoutError(func(ctx context.Context) {
+		r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeNormal, v1alpha1.EventDraining, actionTerminate, "Draining a node",
+			"The Node takes no new pods, and those that it has are evicted."})
 	})
 }
 
-func (r *Reconciler) toldHeld(p *pass, result drain.Result) {
-	p.do(func(ctx context.Context) {
-		r.event(ctx, p, corev1.EventTypeWarning, v1alpha1.EventEvictionBlocked, actionTerminate, result.String())
+func (r *Reconciler) recordEvictionBlockedEvent(rc *reconcileContext, result drain.Result) {
+	rc.addEffectWithoutError(func(ctx context.Context) {
+		r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeWarning, v1alpha1.EventEvictionBlocked, actionTerminate, "The eviction of pods is blocked",
+			result.String()})
 	})
 }
 
-func (r *Reconciler) toldDrained(p *pass, took time.Duration) {
-	p.do(func(context.Context) { observe(phaseDrained, took) })
+func (r *Reconciler) observeDrained(rc *reconcileContext, took time.Duration) {
+	rc.addEffectWithoutError(func(context.Context) { observePhase(phaseDrained, took) })
 }
 
-func (r *Reconciler) toldReleased(p *pass) {
-	took := p.now.Sub(p.node.DeletionTimestamp.Time)
-	p.do(func(ctx context.Context) {
-		observe(phaseReleased, took)
-		if p.forced {
-			r.event(ctx, p, corev1.EventTypeWarning, v1alpha1.EventForceReleased, actionTerminate, fmt.Sprintf(
-				"Released by force: Mesos has not confirmed that task %s on agent %s ended.", p.node.Status.Task.ID, nodemodel.AgentName(p.node.Status.Task)))
+func (r *Reconciler) recordReleasedEvent(rc *reconcileContext) {
+	took := rc.now.Sub(rc.node.DeletionTimestamp.Time)
+	rc.addEffectWithoutError(func(ctx context.Context) {
+		observePhase(phaseReleased, took)
+		if rc.forcedRelease {
+			r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeWarning, v1alpha1.EventForceReleased, actionTerminate, "Released a node by force",
+				fmt.Sprintf("Released by force: Mesos has not confirmed that task %s on agent %s ended.", rc.node.Status.Task.ID, nodemodel.AgentName(rc.node.Status.Task))})
 			return
 		}
-		r.event(ctx, p, corev1.EventTypeNormal, v1alpha1.EventReleased, actionTerminate, "The node is gone, and its resources are back with Mesos.")
+		r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeNormal, v1alpha1.EventReleased, actionTerminate, "Released a node",
+			"The node is gone, and its resources are back with Mesos."})
 	})
 }

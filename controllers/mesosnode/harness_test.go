@@ -73,7 +73,7 @@ func (f *fakeSession) SendMessage(_ string, data []byte) {
 	f.messages = append(f.messages, string(data))
 }
 func (f *fakeSession) Explain(string) (string, bool) { return f.explanation, f.explanation != "" }
-func (s *story) Get(name string) (Framework, bool)   { return s.session, s.sessions && name == "default" }
+func (s *story) Get(name string) (Session, bool)     { return s.session, s.sessions && name == "default" }
 func (s *story) Maintenance(_, agent string) (scheduler.Window, bool) {
 	w, planned := s.windows[agent]
 	return w, planned
@@ -114,11 +114,11 @@ func begin(t *testing.T, objects ...client.Object) *story {
 		WithObjects(append(objects, newFramework(), newNode())...).
 		WithStatusSubresource(&v1alpha1.MesosNode{}, &v1alpha1.MesosFramework{}).
 		WithIndex(&corev1.Pod{}, "spec.nodeName", func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).
-		WithIndex(&v1alpha1.MesosNode{}, fieldUnsettled, unsettled).
-		WithIndex(&v1alpha1.MesosNode{}, fieldAgent, agentOf).
+		WithIndex(&v1alpha1.MesosNode{}, fieldNeedsSession, needsSession).
+		WithIndex(&v1alpha1.MesosNode{}, fieldAgent, agentIDs).
 		WithInterceptorFuncs(s.faults()).Build()
 	s.reconciler = NewReconciler(Options{
-		Client: s.client, Live: s.client, Frameworks: s, Tokens: s.tokens, Artifacts: s, Recorder: s.recorder,
+		Client: s.client, Live: s.client, Sessions: s, Tokens: s.tokens, Artifacts: s, Recorder: s.recorder,
 		Now: func() time.Time { return s.now }, Changes: make(chan event.GenericEvent),
 	})
 	return s
@@ -128,13 +128,13 @@ func begin(t *testing.T, objects ...client.Object) *story {
 // allowed deletes its pod.
 func (s *story) faults() interceptor.Funcs {
 	return interceptor.Funcs{
-		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, rc client.Patch, opts ...client.PatchOption) error {
 			s.writes++
-			return c.Patch(ctx, o, p, opts...)
+			return c.Patch(ctx, o, rc, opts...)
 		},
-		SubResourcePatch: func(ctx context.Context, c client.Client, kind string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+		SubResourcePatch: func(ctx context.Context, c client.Client, kind string, o client.Object, rc client.Patch, opts ...client.SubResourcePatchOption) error {
 			s.writes++
-			return c.SubResource(kind).Patch(ctx, o, p, opts...)
+			return c.SubResource(kind).Patch(ctx, o, rc, opts...)
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
 			s.writes++

@@ -17,134 +17,136 @@ import (
 )
 
 const (
-	// explainAfter is how long a demand waits before it is told why: most have a place
-	// by then, and need no word.
+	// explainAfter is the time that a demand waits before its condition explains why: most
+	// have a place by then.
 	explainAfter = 5 * time.Second
-	// explainEvery is how often the explanation is renewed while the demand waits.
+	// explainEvery is the time between two explanations while the demand waits.
 	explainEvery = 30 * time.Second
 )
 
-// launch answers for the condition Launched. It hands the session a demand while there
-// is no task, tells what Mesos says of the task there is, and decides what follows when
-// that has ended: another attempt before the Node registered, the end of the MesosNode
+// launch is responsible for the condition Launched. It hands the session a demand while there
+// is no task, reports the last status of the task there is, and decides what follows when
+// that has ended: another attempt before the Node registered, the deletion of the MesosNode
 // after it.
-func (r *Reconciler) launch(ctx context.Context, p *pass) error {
-	task := p.node.Status.Task
+func (r *Reconciler) launch(ctx context.Context, rc *reconcileContext) error {
+	task := rc.node.Status.Task
 	switch {
 	case task == nil:
-		r.want(p)
-	case nodemodel.HasEnded(task) && p.registered():
-		r.giveUp(p, v1alpha1.ReasonTaskEnded, v1alpha1.ConditionLaunched, taskEnded(task))
+		r.wantTask(rc)
+	case nodemodel.HasEnded(task) && rc.hasRegistered():
+		r.deleteMesosNode(rc, v1alpha1.ReasonTaskEnded, v1alpha1.ConditionLaunched, describeEnd(task))
 	case nodemodel.HasEnded(task):
-		return r.retry(ctx, p)
+		return r.retryLaunch(ctx, rc)
 	default:
-		status, reason, message := describe(task)
-		if p.set(v1alpha1.ConditionLaunched, status, reason, message) {
-			r.toldLaunched(p)
+		status, reason, message := describeTask(task)
+		if rc.setCondition(v1alpha1.ConditionLaunched, status, reason, message) {
+			r.recordLaunchedEvent(rc)
 		}
 	}
 	return nil
 }
 
-// want hands the session a demand for the current attempt, once the attempt is written
+// wantTask hands the session a demand for the current attempt, once the attempt is written
 // down: the session launches nothing that the record does not ask for.
-func (r *Reconciler) want(p *pass) {
-	p.node.Status.Attempt = max(p.node.Status.Attempt, 1)
-	if reason, message := r.obstacle(p); reason != "" {
-		p.set(v1alpha1.ConditionLaunched, metav1.ConditionFalse, reason, message)
+func (r *Reconciler) wantTask(rc *reconcileContext) {
+	rc.node.Status.Attempt = max(rc.node.Status.Attempt, 1)
+	if reason, message := r.launchObstacle(rc); reason != "" {
+		rc.setCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, reason, message)
 		return
 	}
-	demand := nodemodel.Demand(p.node, p.framework.Spec.Roles, p.now)
-	p.do(func(context.Context) { p.session.AddDemand(demand) })
-	if !p.session.Ready() {
-		p.set(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonWaitingForFramework, notReady(p.framework))
+	demand := nodemodel.Demand(rc.node, rc.framework.Spec.Roles, rc.now)
+	rc.addEffectWithoutError(func(context.Context) { rc.session.AddDemand(demand) })
+	if !rc.session.Ready() {
+		rc.setCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonWaitingForFramework, describeFrameworkNotReady(rc.framework))
 		return
 	}
-	r.explain(p, demand.ID)
-	if expiry := firstExpiry(p.node.Status.Failures, p.now); !expiry.IsZero() {
-		p.again(expiry.Sub(p.now))
+	r.explainWaiting(rc, demand.ID)
+	if expiry := firstFailureExpiry(rc.node.Status.Failures, rc.now); !expiry.IsZero() {
+		rc.requeueWithin(expiry.Sub(rc.now))
 	}
 }
 
-// obstacle tells what keeps the node from being asked for, "" if nothing does.
-func (r *Reconciler) obstacle(p *pass) (reason, message string) {
-	if p.foreign() {
-		return v1alpha1.ReasonNodeForeign, foreignNode(p)
+// launchObstacle returns what keeps the session from being asked for a task, "" if nothing
+// does.
+func (r *Reconciler) launchObstacle(rc *reconcileContext) (reason, message string) {
+	if rc.hasForeignNode() {
+		return v1alpha1.ReasonNodeForeign, describeForeignNode(rc)
 	}
-	if reason, message := nodetemplate.Check(p.node.Spec.Template.Spec); reason != "" {
+	if reason, message := nodetemplate.Check(rc.node.Spec.Template.Spec); reason != "" {
 		return reason, message
 	}
-	if missing := r.Artifacts.Missing(p.node.Spec.Template.Spec.Runtime); len(missing) > 0 {
+	if missing := r.Artifacts.Missing(rc.node.Spec.Template.Spec.Runtime); len(missing) > 0 {
 		return v1alpha1.ReasonArtifactsMissing, fmt.Sprintf(
 			"Neither the pool's template.spec.runtime nor the operator's --node-runtime file names: %s.", strings.Join(missing, ", "))
 	}
-	if p.framework == nil {
-		return v1alpha1.ReasonWaitingForFramework, fmt.Sprintf("There is no MesosFramework %q.", p.node.Spec.FrameworkRef.Name)
+	if rc.framework == nil {
+		return v1alpha1.ReasonWaitingForFramework, fmt.Sprintf("There is no MesosFramework %q.", rc.node.Spec.FrameworkRef.Name)
 	}
-	if p.session == nil {
-		return v1alpha1.ReasonWaitingForFramework, notReady(p.framework)
+	if rc.session == nil {
+		return v1alpha1.ReasonWaitingForFramework, describeFrameworkNotReady(rc.framework)
 	}
 	return "", ""
 }
 
-// explain tells how a demand fares, and why the attempt before it failed. The condition is
-// Unknown while nothing is known, and False once Mesos' offers were looked at and found
-// wanting.
-func (r *Reconciler) explain(p *pass, taskID string) {
-	was := p.condition(v1alpha1.ConditionLaunched)
-	message, _ := p.session.Explain(taskID)
-	tell := func(status metav1.ConditionStatus, message string) {
-		p.set(v1alpha1.ConditionLaunched, status, v1alpha1.ReasonWaitingForOffer, strings.TrimSpace(message+" "+lastFailure(p.node.Status.Failures)))
+// explainWaiting writes into the condition why a demand has no place yet, and why the attempt
+// before it failed. The condition is Unknown while nothing is known, and False once Mesos'
+// offers were looked at and none fitted.
+func (r *Reconciler) explainWaiting(rc *reconcileContext, taskID string) {
+	was := rc.condition(v1alpha1.ConditionLaunched)
+	message, _ := rc.session.Explain(taskID)
+	explain := func(status metav1.ConditionStatus, message string) {
+		rc.setCondition(v1alpha1.ConditionLaunched, status, v1alpha1.ReasonWaitingForOffer, strings.TrimSpace(message+" "+lastFailureMessage(rc.node.Status.Failures)))
 	}
 	switch {
-	case was.Reason != v1alpha1.ReasonWaitingForOffer || was.Status == metav1.ConditionUnknown && (message == "" || p.now.Sub(was.LastTransitionTime.Time) < explainAfter):
-		tell(metav1.ConditionUnknown, "Waiting for an offer that fits.")
-		p.again(explainAfter)
+	case was.Reason != v1alpha1.ReasonWaitingForOffer || was.Status == metav1.ConditionUnknown && (message == "" || rc.now.Sub(was.LastTransitionTime.Time) < explainAfter):
+		explain(metav1.ConditionUnknown, "Waiting for an offer that fits.")
+		rc.requeueWithin(explainAfter)
 	case message != "":
-		tell(metav1.ConditionFalse, message)
-		p.again(explainEvery)
+		explain(metav1.ConditionFalse, message)
+		rc.requeueWithin(explainEvery)
 	default:
-		p.again(explainEvery)
+		rc.requeueWithin(explainEvery)
 	}
 }
 
-// retry waits until the next attempt is due, then begins it: its token is taken back,
-// and the record says that there is no task, before anything is wanted under a new ID.
-func (r *Reconciler) retry(ctx context.Context, p *pass) error {
-	task := p.node.Status.Task
-	plan := planRetry(p.node.Status)
-	if told := p.condition(v1alpha1.ConditionLaunched).Reason; told != v1alpha1.ReasonBackingOff && told != v1alpha1.ReasonTaskRejected {
-		r.toldLaunchFailed(p, task)
+// retryLaunch waits until the next attempt is due, then begins it. The token of the attempt
+// before is revoked, and the record has no task any more, before the session is asked for a
+// task of a new ID.
+func (r *Reconciler) retryLaunch(ctx context.Context, rc *reconcileContext) error {
+	task := rc.node.Status.Task
+	plan := planRetry(rc.node.Status)
+	if before := rc.condition(v1alpha1.ConditionLaunched).Reason; before != v1alpha1.ReasonBackingOff && before != v1alpha1.ReasonTaskRejected {
+		r.recordLaunchFailedEvent(rc, task)
 	}
-	if wait := plan.At.Sub(p.now); wait > 0 {
+	if wait := plan.At.Sub(rc.now); wait > 0 {
 		reason := v1alpha1.ReasonBackingOff
 		if plan.Rejected {
 			reason = v1alpha1.ReasonTaskRejected
 		}
-		p.set(v1alpha1.ConditionLaunched, metav1.ConditionFalse, reason, fmt.Sprintf("Attempt %d: %s The next attempt begins at %s.",
-			p.node.Status.Attempt, taskEnded(task), plan.At.UTC().Format(time.TimeOnly+" MST")))
-		p.again(wait)
+		rc.setCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, reason, fmt.Sprintf("Attempt %d: %s The next attempt begins at %s.",
+			rc.node.Status.Attempt, describeEnd(task), plan.At.UTC().Format(time.TimeOnly+" MST")))
+		rc.requeueWithin(wait)
 		return nil
 	}
-	if err := r.Tokens.Revoke(ctx, p.node); err != nil {
-		return fmt.Errorf("revoking the bootstrap token of attempt %d: %w", p.node.Status.Attempt, err)
+	if err := r.Tokens.Revoke(ctx, rc.node); err != nil {
+		return fmt.Errorf("revoking the bootstrap token of attempt %d: %w", rc.node.Status.Attempt, err)
 	}
-	p.node.Status.Attempt++
-	p.node.Status.Task = nil
-	p.node.Status.Failures = plan.Failures
-	r.want(p)
+	rc.node.Status.Attempt++
+	rc.node.Status.Task = nil
+	rc.node.Status.Failures = plan.Failures
+	r.wantTask(rc)
 	return nil
 }
 
-// giveUp ends a MesosNode whose Node is beyond help: deleted, it goes the way of all
-// nodes, and the pool makes another.
-func (r *Reconciler) giveUp(p *pass, reason, kind, message string) {
-	if was := meta.FindStatusCondition(p.before.Status.Conditions, kind); was == nil || was.Reason != reason {
-		r.toldGivenUp(p, reason, message)
+// deleteMesosNode gives up on a node that cannot be repaired. The deletion drains and releases
+// it as any other, and the pool makes another.
+func (r *Reconciler) deleteMesosNode(rc *reconcileContext, reason, kind, message string) {
+	if was := meta.FindStatusCondition(rc.before.Status.Conditions, kind); was == nil || was.Reason != reason {
+		r.recordGivenUpEvent(rc, reason, message)
 	}
-	p.set(kind, metav1.ConditionFalse, reason, message)
-	p.then(func(ctx context.Context) error {
-		err := r.Client.Delete(ctx, p.node, client.Preconditions{UID: &p.node.UID})
+	rc.setCondition(kind, metav1.ConditionFalse, reason, message)
+	rc.addEffect(func(ctx context.Context) error {
+		err := r.Client.Delete(ctx, rc.node, client.Preconditions{UID: &rc.node.UID})
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("deleting the MesosNode: %w", err)
 		}
@@ -152,8 +154,8 @@ func (r *Reconciler) giveUp(p *pass, reason, kind, message string) {
 	})
 }
 
-// describe tells what the last status of a task that has not ended means.
-func describe(task *v1alpha1.MesosTask) (status metav1.ConditionStatus, reason, message string) {
+// describeTask returns the condition Launched of a task that has not ended.
+func describeTask(task *v1alpha1.MesosTask) (status metav1.ConditionStatus, reason, message string) {
 	where := nodemodel.AgentName(task)
 	switch state := scheduler.TaskState(task.State); state {
 	case "":
@@ -161,28 +163,29 @@ func describe(task *v1alpha1.MesosTask) (status metav1.ConditionStatus, reason, 
 	case scheduler.TaskStaging:
 		return metav1.ConditionFalse, v1alpha1.ReasonTaskStaging, fmt.Sprintf("Agent %s fetches and starts the executor.", where)
 	case scheduler.TaskStarting:
-		return metav1.ConditionTrue, v1alpha1.ReasonTaskStarting, fmt.Sprintf("The executor on agent %s brings up the kubelet.%s", where, said(task))
+		return metav1.ConditionTrue, v1alpha1.ReasonTaskStarting, fmt.Sprintf("The executor on agent %s brings up the kubelet.%s", where, messageSuffix(task))
 	case scheduler.TaskRunning:
-		return metav1.ConditionTrue, v1alpha1.ReasonTaskRunning, fmt.Sprintf("The node runs on agent %s.%s", where, said(task))
+		return metav1.ConditionTrue, v1alpha1.ReasonTaskRunning, fmt.Sprintf("The node runs on agent %s.%s", where, messageSuffix(task))
 	case scheduler.TaskKilling:
-		return metav1.ConditionFalse, v1alpha1.ReasonTerminating, fmt.Sprintf("The task on agent %s is being ended.%s", where, said(task))
+		return metav1.ConditionFalse, v1alpha1.ReasonTerminating, fmt.Sprintf("The task on agent %s is being ended.%s", where, messageSuffix(task))
 	default:
 		return metav1.ConditionUnknown, v1alpha1.ReasonTaskUnreachable, fmt.Sprintf(
-			"Agent %s is cut off from the Mesos master (%s): the task may run and may come back, so the pool waits before it replaces the node.%s", where, state, said(task))
+			"Agent %s is cut off from the Mesos master (%s): the task may run and may come back, so the pool waits before it replaces the node.%s", where, state, messageSuffix(task))
 	}
 }
 
-// taskEnded tells how a task ended.
-func taskEnded(task *v1alpha1.MesosTask) string {
+// describeEnd says how a task ended, in a sentence.
+func describeEnd(task *v1alpha1.MesosTask) string {
 	why := task.State
 	if task.Reason != "" {
 		why += ", " + task.Reason
 	}
-	return fmt.Sprintf("The task on agent %s ended (%s).%s", nodemodel.AgentName(task), why, said(task))
+	return fmt.Sprintf("The task on agent %s ended (%s).%s", nodemodel.AgentName(task), why, messageSuffix(task))
 }
 
-// said is the message that came with a task's state, to be put behind a sentence.
-func said(task *v1alpha1.MesosTask) string {
+// messageSuffix is the message that came with a task's state, as a sentence that can follow
+// another.
+func messageSuffix(task *v1alpha1.MesosTask) string {
 	message := strings.TrimSpace(task.Message)
 	if message == "" {
 		return ""
@@ -190,8 +193,8 @@ func said(task *v1alpha1.MesosTask) string {
 	return " " + strings.TrimRight(message, ".") + "."
 }
 
-// notReady tells why a framework that exists launches nothing.
-func notReady(framework *v1alpha1.MesosFramework) string {
+// describeFrameworkNotReady says why a framework that exists launches nothing.
+func describeFrameworkNotReady(framework *v1alpha1.MesosFramework) string {
 	c := meta.FindStatusCondition(framework.Status.Conditions, v1alpha1.ConditionReady)
 	if c == nil || c.Status == metav1.ConditionTrue {
 		return fmt.Sprintf("MesosFramework %q is not connected yet.", framework.Name)

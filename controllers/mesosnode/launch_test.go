@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/patch"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
@@ -134,7 +135,7 @@ func TestADemandIsToldToASessionThatComesLater(t *testing.T) {
 	s.sessions = false
 	s.look()
 	s.wants()
-	requests := s.reconciler.concerned(context.Background(), newFramework())
+	requests := s.reconciler.requestsFor(context.Background(), newFramework())
 	if len(requests) != 1 {
 		t.Fatalf("the session's news concern %v, want the node that waits", requests)
 	}
@@ -145,7 +146,7 @@ func TestADemandIsToldToASessionThatComesLater(t *testing.T) {
 
 func TestASessionThatChangesIsNoNewsForNodesThatAreUp(t *testing.T) {
 	s := begin(t).running()
-	if requests := s.reconciler.concerned(context.Background(), newFramework()); len(requests) != 0 {
+	if requests := s.reconciler.requestsFor(context.Background(), newFramework()); len(requests) != 0 {
 		t.Errorf("the session's news concern %v, want none", requests)
 	}
 }
@@ -302,17 +303,17 @@ func TestAPassOverAStaleRecordWritesAndWantsNothing(t *testing.T) {
 	stale := s.node()
 	s.look()
 	s.session.WithdrawDemand(firstID)
-	p, err := s.reconciler.observe(context.Background(), stale)
+	rc, err := s.reconciler.observe(context.Background(), stale)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, step := range s.reconciler.living {
-		if err := step(context.Background(), p); err != nil {
+	for _, step := range s.reconciler.livingSteps {
+		if err := step(context.Background(), rc); err != nil {
 			t.Fatal(err)
 		}
 	}
-	result, err := s.reconciler.finish(context.Background(), p, nil)
-	if err != nil || result.RequeueAfter != conflictRetry {
+	result, err := s.reconciler.finish(context.Background(), rc, nil)
+	if err != nil || result.RequeueAfter != patch.ConflictRetry {
 		t.Errorf("got %+v and error %v, want another look soon", result, err)
 	}
 	s.wants()

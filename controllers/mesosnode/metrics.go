@@ -34,8 +34,8 @@ func init() {
 	metrics.Registry.MustRegister(phaseSeconds, failedAttempts)
 }
 
-// observe counts a phase. The API server tells time in whole seconds, so that a phase
+// observePhase counts a phase. The API server keeps times in whole seconds, so that a phase
 // may seem to end before it began.
-func observe(phase string, took time.Duration) {
+func observePhase(phase string, took time.Duration) {
 	phaseSeconds.WithLabelValues(phase).Observe(max(took, 0).Seconds())
 }

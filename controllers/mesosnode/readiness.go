@@ -10,41 +10,41 @@ import (
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
-// sumUp answers for the condition Ready: the first thing that is in the way, or else
-// what the kubelet says of its Node.
-func (r *Reconciler) sumUp(_ context.Context, p *pass) error {
-	launched := p.condition(v1alpha1.ConditionLaunched)
-	registered := p.condition(v1alpha1.ConditionRegistered)
-	ready := nodemodel.KubeletReady(p.object)
-	first := p.readyForTheFirstTime()
+// summarize is responsible for the condition Ready: it has the first obstacle or, without
+// one, what the kubelet reports of its Node.
+func (r *Reconciler) summarize(_ context.Context, rc *reconcileContext) error {
+	launched := rc.condition(v1alpha1.ConditionLaunched)
+	registered := rc.condition(v1alpha1.ConditionRegistered)
+	ready := nodemodel.KubeletReady(rc.kubeNode)
+	first := rc.isReadyForTheFirstTime()
 	switch {
 	case registered.Reason == v1alpha1.ReasonNodeForeign || registered.Reason == v1alpha1.ReasonNodeDeleted:
-		p.notReady(registered.Reason, registered.Message)
-	case launched.Status != metav1.ConditionTrue && (registered.Status != metav1.ConditionTrue || nodemodel.HasEnded(p.node.Status.Task)):
-		p.notReady(launched.Reason, launched.Message)
+		rc.setNotReady(registered.Reason, registered.Message)
+	case launched.Status != metav1.ConditionTrue && (registered.Status != metav1.ConditionTrue || nodemodel.HasEnded(rc.node.Status.Task)):
+		rc.setNotReady(launched.Reason, launched.Message)
 	case registered.Status != metav1.ConditionTrue:
-		p.notReady(registered.Reason, registered.Message)
+		rc.setNotReady(registered.Reason, registered.Message)
 	case ready.Status == corev1.ConditionTrue:
-		if p.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady, "The Node is ready.") && first {
-			r.toldReady(p)
+		if rc.setCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady, "The Node is ready.") && first {
+			r.recordReadyEvent(rc)
 		}
 	case launched.Reason == v1alpha1.ReasonTaskUnreachable:
-		p.notReady(launched.Reason, launched.Message)
+		rc.setNotReady(launched.Reason, launched.Message)
 	default:
-		p.notReady(v1alpha1.ReasonNodeNotReady, ready.Message)
+		rc.setNotReady(v1alpha1.ReasonNodeNotReady, ready.Message)
 	}
 	return nil
 }
 
-// readyForTheFirstTime tells whether the node was never ready before: it has not been
-// otherwise than unready since before its task. Nodes that come and go have events of
-// their own.
-func (p *pass) readyForTheFirstTime() bool {
-	task := p.node.Status.Task
-	return task != nil && !p.condition(v1alpha1.ConditionReady).LastTransitionTime.After(task.IntentTime.Time)
+// isReadyForTheFirstTime reports whether the node was never ready before: its condition Ready
+// has not changed since before its task. Kubernetes itself records events about Nodes that
+// cease to be ready and become ready again.
+func (rc *reconcileContext) isReadyForTheFirstTime() bool {
+	task := rc.node.Status.Task
+	return task != nil && !rc.condition(v1alpha1.ConditionReady).LastTransitionTime.After(task.IntentTime.Time)
 }
 
-// notReady says that the node is not ready, and why.
-func (p *pass) notReady(reason, message string) {
-	p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
+// setNotReady sets the condition Ready to False, with the cause.
+func (rc *reconcileContext) setNotReady(reason, message string) {
+	rc.setCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
 }

@@ -14,47 +14,48 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/controllers/patch"
 )
 
-// register answers for the condition Registered: it finds the Node that the kubelet
-// made, known by its name and provider ID, and puts on it what the kubelet may not.
+// register is responsible for the condition Registered: it finds the Node that the kubelet
+// made, by its name and provider ID, and gives it what the kubelet may not give it.
 //
 // The Node has no owner reference to the MesosNode. The garbage collector would delete
 // it as soon as the MesosNode is gone by whatever way, and a Node must not go while its
 // task may run: nothing but termination deletes one.
-func (r *Reconciler) register(ctx context.Context, p *pass) error {
+func (r *Reconciler) register(ctx context.Context, rc *reconcileContext) error {
 	switch {
-	case nodemodel.HasEnded(p.node.Status.Task):
-		return nil // launch has said all there is to say
-	case p.ours():
-		return r.dress(ctx, p)
-	case p.foreign():
-		p.set(v1alpha1.ConditionRegistered, metav1.ConditionFalse, v1alpha1.ReasonNodeForeign, foreignNode(p))
-	case p.object != nil && nodemodel.AttemptOf(p.node, p.object.Spec.ProviderID) < p.node.Status.Attempt:
-		p.set(v1alpha1.ConditionRegistered, metav1.ConditionFalse, v1alpha1.ReasonNodeNotFound, "The Node of an earlier attempt, whose task has ended, is being removed.")
-		return r.removeNode(ctx, p.object)
-	case p.object == nil && p.registered():
-		return r.mourn(ctx, p)
+	case nodemodel.HasEnded(rc.node.Status.Task):
+		return nil // launch has set the conditions
+	case rc.hasCurrentNode():
+		return r.syncNode(ctx, rc)
+	case rc.hasForeignNode():
+		rc.setCondition(v1alpha1.ConditionRegistered, metav1.ConditionFalse, v1alpha1.ReasonNodeForeign, describeForeignNode(rc))
+	case rc.kubeNode != nil && nodemodel.AttemptOf(rc.node, rc.kubeNode.Spec.ProviderID) < rc.node.Status.Attempt:
+		rc.setCondition(v1alpha1.ConditionRegistered, metav1.ConditionFalse, v1alpha1.ReasonNodeNotFound, "The Node of an earlier attempt, whose task has ended, is being removed.")
+		return r.deleteNodeObject(ctx, rc.kubeNode)
+	case rc.kubeNode == nil && rc.hasRegistered():
+		return r.handleNodeDeleted(ctx, rc)
 	default:
-		p.set(v1alpha1.ConditionRegistered, metav1.ConditionFalse, v1alpha1.ReasonNodeNotFound, "The kubelet has not registered its Node yet.")
+		rc.setCondition(v1alpha1.ConditionRegistered, metav1.ConditionFalse, v1alpha1.ReasonNodeNotFound, "The kubelet has not registered its Node yet.")
 	}
 	return nil
 }
 
-// mourn gives up on a node whose Node is gone while its task runs. The API server is
-// asked before: a cache that was filled a moment ago may not show the Node yet.
-func (r *Reconciler) mourn(ctx context.Context, p *pass) error {
-	object, err := r.liveNode(ctx, p.node.Name)
+// handleNodeDeleted gives up on a node whose Node is gone while its task runs. The API server
+// is asked before: a cache that was filled a moment ago may not show the Node yet.
+func (r *Reconciler) handleNodeDeleted(ctx context.Context, rc *reconcileContext) error {
+	object, err := r.readLiveNode(ctx, rc.node.Name)
 	if err != nil || object != nil {
 		return err
 	}
-	r.giveUp(p, v1alpha1.ReasonNodeDeleted, v1alpha1.ConditionRegistered,
+	r.deleteMesosNode(rc, v1alpha1.ReasonNodeDeleted, v1alpha1.ConditionRegistered,
 		"The Node was deleted while its kubelet runs; a kubelet does not register again, so this MesosNode is released and replaced.")
 	return nil
 }
 
-// liveNode reads a Node from the API server, nil when there is none.
-func (r *Reconciler) liveNode(ctx context.Context, name string) (*corev1.Node, error) {
+// readLiveNode reads a Node from the API server, nil when there is none.
+func (r *Reconciler) readLiveNode(ctx context.Context, name string) (*corev1.Node, error) {
 	object := &corev1.Node{}
 	switch err := r.Live.Get(ctx, client.ObjectKey{Name: name}, object); {
 	case apierrors.IsNotFound(err):
@@ -65,30 +66,29 @@ func (r *Reconciler) liveNode(ctx context.Context, name string) (*corev1.Node, e
 	return object, nil
 }
 
-// dress gives the Node its labels and annotations, and its taints when it is new:
-// who takes a taint off later means it. Startup taints are the kubelet's to bring: they
-// may be off already when the Node is first seen.
-func (r *Reconciler) dress(ctx context.Context, p *pass) error {
-	fresh := p.node.Status.ProviderID != nodemodel.CurrentProviderID(p.node)
-	base := p.object.DeepCopy()
-	dressed := dressedNode(p.object, p.node, fresh)
-	if !equality.Semantic.DeepEqual(base, dressed) {
-		patch := client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})
-		if err := r.Client.Patch(ctx, dressed, patch); err != nil {
-			return fmt.Errorf("labelling Node %s: %w", p.node.Name, err)
+// syncNode gives the Node its labels and annotations, and its taints when it is new: whoever
+// takes a taint off later does so on purpose. The kubelet itself brings the startup taints:
+// they may be off already when the Node is first seen.
+func (r *Reconciler) syncNode(ctx context.Context, rc *reconcileContext) error {
+	fresh := rc.node.Status.ProviderID != nodemodel.CurrentProviderID(rc.node)
+	base := rc.kubeNode.DeepCopy()
+	desired := desiredNode(rc.kubeNode, rc.node, fresh)
+	if !equality.Semantic.DeepEqual(base, desired) {
+		if err := patch.Object(ctx, r.Client, base, desired); err != nil {
+			return fmt.Errorf("labelling Node %s: %w", rc.node.Name, err)
 		}
 	}
-	p.node.Status.NodeName = p.node.Name
-	p.node.Status.ProviderID = nodemodel.CurrentProviderID(p.node)
-	p.node.Status.Failures = nil
-	if p.set(v1alpha1.ConditionRegistered, metav1.ConditionTrue, v1alpha1.ReasonNodeRegistered, fmt.Sprintf("The Node registered from agent %s.", nodemodel.AgentName(p.node.Status.Task))) {
-		r.toldRegistered(p)
+	rc.node.Status.NodeName = rc.node.Name
+	rc.node.Status.ProviderID = nodemodel.CurrentProviderID(rc.node)
+	rc.node.Status.Failures = nil
+	if rc.setCondition(v1alpha1.ConditionRegistered, metav1.ConditionTrue, v1alpha1.ReasonNodeRegistered, fmt.Sprintf("The Node registered from agent %s.", nodemodel.AgentName(rc.node.Status.Task))) {
+		r.recordRegisteredEvent(rc)
 	}
 	return nil
 }
 
-// dressedNode returns the Node as it should be: nothing is taken from it.
-func dressedNode(object *corev1.Node, node *v1alpha1.MesosNode, fresh bool) *corev1.Node {
+// desiredNode returns the Node as it should be. Nothing that others put on it is removed.
+func desiredNode(object *corev1.Node, node *v1alpha1.MesosNode, fresh bool) *corev1.Node {
 	out := object.DeepCopy()
 	if out.Labels == nil {
 		out.Labels = map[string]string{}
@@ -111,8 +111,8 @@ func dressedNode(object *corev1.Node, node *v1alpha1.MesosNode, fresh bool) *cor
 	return out
 }
 
-// removeNode deletes the Node, and no other that may follow it under the same name.
-func (r *Reconciler) removeNode(ctx context.Context, object *corev1.Node) error {
+// deleteNodeObject deletes the Node, and no other that may follow it under the same name.
+func (r *Reconciler) deleteNodeObject(ctx context.Context, object *corev1.Node) error {
 	if !object.DeletionTimestamp.IsZero() {
 		return nil
 	}
@@ -123,11 +123,11 @@ func (r *Reconciler) removeNode(ctx context.Context, object *corev1.Node) error 
 	return nil
 }
 
-func foreignNode(p *pass) string {
-	id := p.object.Spec.ProviderID
+func describeForeignNode(rc *reconcileContext) string {
+	id := rc.kubeNode.Spec.ProviderID
 	if id == "" {
 		id = "none"
 	}
 	return fmt.Sprintf("A Node named %q exists that was not made for this MesosNode (provider ID: %s); it is left alone. "+
-		"Delete this MesosNode to have it replaced under another name.", p.object.Name, id)
+		"Delete this MesosNode to have it replaced under another name.", rc.kubeNode.Name, id)
 }

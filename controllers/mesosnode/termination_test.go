@@ -153,11 +153,11 @@ func TestAnIntentWrittenMeanwhileIsNotReleased(t *testing.T) {
 	stale := s.node()
 	s.mesos("") // the session writes its intent
 	stale.DeletionTimestamp = &metav1.Time{Time: s.now}
-	p, err := s.reconciler.observe(context.Background(), stale)
+	rc, err := s.reconciler.observe(context.Background(), stale)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.reconciler.release(context.Background(), p); !apierrors.IsConflict(err) {
+	if err := s.reconciler.removeFinalizer(context.Background(), rc); !apierrors.IsConflict(err) {
 		t.Errorf("releasing by a record that has changed: %v, want a conflict", err)
 	}
 	if s.node() == nil {

@@ -14,82 +14,83 @@ import (
 )
 
 const (
-	// tellEvery is how often an executor is told of a kubelet that it has not answered for:
-	// Mesos promises nothing of messages.
-	tellEvery = 15 * time.Second
-	// tellAgainEvery is how often one is told that has tried and could not, for reasons that
-	// may pass.
-	tellAgainEvery = time.Minute
+	// messageInterval is the time after which an executor that has not answered is sent the
+	// upgrade request again: Mesos does not promise that messages arrive.
+	messageInterval = 15 * time.Second
+	// messageRetryInterval is the time after which an executor is sent the request again that
+	// has tried and failed for a reason that may pass.
+	messageRetryInterval = time.Minute
 )
 
-// upgrade answers for the condition KubeletCurrent: it tells the executor which kubelet
-// the pool wants in the place of the one that runs, until that runs or is refused.
-func (r *Reconciler) upgrade(_ context.Context, p *pass) error {
-	wanted := p.node.Status.KubeletUpgrade
+// upgradeKubelet is responsible for the condition KubeletCurrent. It sends the executor the
+// kubelet that the pool wants in the place of the one that runs, until that runs or is
+// refused.
+func (r *Reconciler) upgradeKubelet(_ context.Context, rc *reconcileContext) error {
+	wanted := rc.node.Status.KubeletUpgrade
 	if wanted == nil {
-		meta.RemoveStatusCondition(&p.node.Status.Conditions, v1alpha1.ConditionKubeletCurrent)
+		meta.RemoveStatusCondition(&rc.node.Status.Conditions, v1alpha1.ConditionKubeletCurrent)
 		return nil
 	}
-	was := p.condition(v1alpha1.ConditionKubeletCurrent).Reason
-	verdict := judgeKubelet(p.node.Status.Task, wanted)
-	p.set(v1alpha1.ConditionKubeletCurrent, verdict.status, verdict.reason, verdict.message)
+	before := rc.condition(v1alpha1.ConditionKubeletCurrent).Reason
+	state := upgradeStateOf(rc.node.Status.Task, wanted)
+	rc.setCondition(v1alpha1.ConditionKubeletCurrent, state.status, state.reason, state.message)
 	switch {
-	case verdict.reason != was && verdict.reason == v1alpha1.ReasonKubeletCurrent:
-		r.toldUpgraded(p, verdict.message)
-	case verdict.reason != was && verdict.reason == v1alpha1.ReasonKubeletRefused:
-		r.toldRefused(p, verdict.message)
+	case state.reason != before && state.reason == v1alpha1.ReasonKubeletCurrent:
+		r.recordKubeletUpgradedEvent(rc, state.message)
+	case state.reason != before && state.reason == v1alpha1.ReasonKubeletRefused:
+		r.recordKubeletRefusedEvent(rc, state.message)
 	}
-	if verdict.tell == 0 || p.session == nil {
+	if state.messageEvery == 0 || rc.session == nil {
 		return nil
 	}
 	message, err := (&nodeapi.UpgradeRequest{Kubelet: nodeapi.Artifact{
 		Name: wanted.Name, Type: string(wanted.Type), URI: wanted.URI, SHA256: wanted.SHA256,
 	}}).Encode()
 	if err != nil {
-		p.set(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletRefused, err.Error())
+		rc.setCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletRefused, err.Error())
 		return nil
 	}
-	taskID := p.node.Status.Task.ID
-	p.do(func(context.Context) { p.session.SendMessage(taskID, message) })
-	p.again(verdict.tell)
+	taskID := rc.node.Status.Task.ID
+	rc.addEffectWithoutError(func(context.Context) { rc.session.SendMessage(taskID, message) })
+	rc.requeueWithin(state.messageEvery)
 	return nil
 }
 
-// toBeTold tells whether an executor is to hear of another kubelet.
-func toBeTold(node *v1alpha1.MesosNode) bool {
+// needsUpgradeMessage reports whether the node's executor must be sent an upgrade request.
+func needsUpgradeMessage(node *v1alpha1.MesosNode) bool {
 	wanted := node.Status.KubeletUpgrade
-	return wanted != nil && judgeKubelet(node.Status.Task, wanted).tell > 0
+	return wanted != nil && upgradeStateOf(node.Status.Task, wanted).messageEvery > 0
 }
 
-// kubeletVerdict is what there is to say about an upgrade.
-type kubeletVerdict struct {
+// upgradeState is the condition KubeletCurrent of a node, and what follows from it.
+type upgradeState struct {
 	status          metav1.ConditionStatus
 	reason, message string
-	// tell is how often the executor is to be told of it, 0 for not at all.
-	tell time.Duration
+	// messageEvery is the time between two upgrade requests to the executor, 0 for none.
+	messageEvery time.Duration
 }
 
-// judgeKubelet compares what is wanted with what the executor has told.
-func judgeKubelet(task *v1alpha1.MesosTask, wanted *v1alpha1.Artifact) kubeletVerdict {
-	no := func(reason, message string, tell time.Duration) kubeletVerdict {
-		return kubeletVerdict{metav1.ConditionFalse, reason, message, tell}
+// upgradeStateOf compares the kubelet that is wanted with what the executor has reported.
+func upgradeStateOf(task *v1alpha1.MesosTask, wanted *v1alpha1.Artifact) upgradeState {
+	no := func(reason, message string, messageEvery time.Duration) upgradeState {
+		return upgradeState{metav1.ConditionFalse, reason, message, messageEvery}
 	}
 	if task == nil || task.Kubelet == nil || scheduler.TaskState(task.State) != scheduler.TaskRunning {
 		return no(v1alpha1.ReasonKubeletUpgrading, "Waiting for the node to run.", 0)
 	}
-	told := task.Kubelet
-	if told.SHA256 == wanted.SHA256 {
-		return kubeletVerdict{metav1.ConditionTrue, v1alpha1.ReasonKubeletCurrent, fmt.Sprintf("The kubelet %s runs.", short(wanted.SHA256)), 0}
+	reported := task.Kubelet
+	if reported.SHA256 == wanted.SHA256 {
+		return upgradeState{metav1.ConditionTrue, v1alpha1.ReasonKubeletCurrent, fmt.Sprintf("The kubelet %s runs.", shortDigest(wanted.SHA256)), 0}
 	}
-	switch u := told.Upgrade; {
+	switch u := reported.Upgrade; {
 	case u == nil || u.SHA256 != wanted.SHA256:
-		return no(v1alpha1.ReasonKubeletUpgrading, fmt.Sprintf("The executor is told to run the kubelet %s.", short(wanted.SHA256)), tellEvery)
+		return no(v1alpha1.ReasonKubeletUpgrading, fmt.Sprintf("The executor is told to run the kubelet %s.", shortDigest(wanted.SHA256)), messageInterval)
 	case u.Refused:
 		return no(v1alpha1.ReasonKubeletRefused, u.Message, 0)
 	default:
-		return no(v1alpha1.ReasonKubeletUpgrading, u.Message, tellAgainEvery)
+		return no(v1alpha1.ReasonKubeletUpgrading, u.Message, messageRetryInterval)
 	}
 }
 
-// short is as much of a digest as a person compares.
-func short(sha256 string) string { return "sha256:" + sha256[:min(12, len(sha256))] }
+// shortDigest is the part of a digest that a person compares.
+func shortDigest(sha256 string) string { return "sha256:" + sha256[:min(12, len(sha256))] }

@@ -59,15 +59,15 @@ func TestAKubeletIsUpgradedInPlace(t *testing.T) {
 		t.Errorf("the executor was told %q", s.session.messages)
 	}
 	s.tells(1)
-	if s.last.RequeueAfter != tellEvery {
+	if s.last.RequeueAfter != messageInterval {
 		t.Errorf("it is told again after %s", s.last.RequeueAfter)
 	}
-	s.after(tellEvery) // the message was lost
+	s.after(messageInterval) // the message was lost
 	s.tells(1)
 
 	s.mesos(scheduler.TaskRunning, runs(first, &v1alpha1.TaskKubeletUpgrade{SHA256: second, Message: "fetching 1 of 2 MiB"}))
 	s.says(v1alpha1.ConditionKubeletCurrent, "fetching 1 of 2 MiB")
-	if s.last.RequeueAfter != tellAgainEvery {
+	if s.last.RequeueAfter != messageRetryInterval {
 		t.Errorf("it is told again after %s", s.last.RequeueAfter)
 	}
 	s.tells(1)
@@ -95,7 +95,7 @@ func TestAKubeletThatWasRefusedIsNotToldOfAgain(t *testing.T) {
 	s.says(v1alpha1.ConditionKubeletCurrent, "v1.38.0")
 	s.told(v1alpha1.EventKubeletRefused)
 	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
-	s.after(tellAgainEvery)
+	s.after(messageRetryInterval)
 	s.tells(0)
 	third := strings.Repeat("3", 64)
 	s.upgradeTo(kubeletArtifact(third))
@@ -122,7 +122,7 @@ func TestAnOperatorThatBeganAnewGoesOnTelling(t *testing.T) {
 // wakes counts the looks that the news of a session brings about.
 func (s *story) wakes(want int) {
 	s.t.Helper()
-	if got := s.reconciler.concerned(context.Background(), newFramework()); len(got) != want {
+	if got := s.reconciler.requestsFor(context.Background(), newFramework()); len(got) != want {
 		s.t.Errorf("a session that begins concerns %v, want %d", got, want)
 	}
 }

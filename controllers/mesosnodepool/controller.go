@@ -17,19 +17,21 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/controllers/patch"
 )
 
 const (
-	// batch bounds how many nodes one pass creates or deletes; the next follows at once.
-	batch = 100
-	// atOnce, soon and later are when a pool is looked at again although no event came:
-	// to go on with the next batch; to see what the cache does not show yet; to ask
-	// what agents have while nodes wait in vain.
-	atOnce = time.Millisecond
-	soon   = time.Second
-	later  = time.Minute
-	// surveyTimeout bounds the question: a master that hangs does not hold a worker.
-	surveyTimeout = 5 * time.Second
+	// batchSize bounds the number of nodes that one reconcile creates or deletes; the next
+	// reconcile follows at once.
+	batchSize = 100
+	// nextBatchDelay, cacheLagDelay and capacityPollInterval are the times after which a pool
+	// is reconciled again although no event came: to go on with the next batch; to see what
+	// the cache does not show yet; to ask what agents have while nodes wait in vain.
+	nextBatchDelay       = time.Millisecond
+	cacheLagDelay        = time.Second
+	capacityPollInterval = time.Minute
+	// capacityTimeout bounds that question: a master that hangs must not hold up a worker.
+	capacityTimeout = 5 * time.Second
 )
 
 // Options are what a Reconciler is made of. All are needed.
@@ -38,9 +40,9 @@ type Options struct {
 	Client client.Client
 	// Nodes reads, creates and deletes the nodes of pools.
 	Nodes Nodes
-	// Agents knows what could be had of the agents of a cluster.
+	// Agents knows how many more nodes the agents of a cluster have room for.
 	Agents Agents
-	// Artifacts knows what the operator supplies.
+	// Artifacts knows which artifacts the operator supplies.
 	Artifacts Artifacts
 	// Recorder takes events.
 	Recorder events.EventRecorder
@@ -66,7 +68,8 @@ func NewReconciler(options Options) *Reconciler {
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosframeworks,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Reconcile looks at one pool: what there is, what to do about it, and how it fares.
+// Reconcile brings one pool closer to its spec: it observes, plans, applies the plan, observes
+// again, and writes the status.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	pool := &v1alpha1.MesosNodePool{}
 	if err := r.Client.Get(ctx, req.NamespacedName, pool); err != nil {
@@ -78,30 +81,30 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if !pool.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(pool, v1alpha1.FinalizerNodes) {
 		return reconcile.Result{}, nil
 	}
-	if err := r.finalize(ctx, pool); err != nil {
-		return outcome(0, err)
+	if err := r.addFinalizer(ctx, pool); err != nil {
+		return patch.Result(0, err)
 	}
 	seen, err := r.observe(ctx, pool)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	situation := seen.situation()
-	plan := Decide(situation)
-	acted := errors.Join(r.act(ctx, pool, plan), r.upgrade(ctx, seen.kubelets()))
+	input := seen.planInput()
+	plan := PlanScaling(input)
+	acted := errors.Join(r.apply(ctx, pool, plan), r.writeUpgrades(ctx, seen.upgradeInput()))
 	if acted == nil {
-		r.toldLost(pool, situation.Lost[:min(len(situation.Lost), batch)])
+		r.recordReplacedEvents(pool, input.Lost[:min(len(input.Lost), batchSize)])
 	}
 	if seen, err = r.observe(ctx, pool); err != nil {
 		return reconcile.Result{}, errors.Join(acted, err)
 	}
-	if seen.released() {
-		return outcome(0, r.release(ctx, pool))
+	if seen.isReleased() {
+		return patch.Result(0, client.IgnoreNotFound(patch.RemoveFinalizer(ctx, r.Client, pool, v1alpha1.FinalizerNodes)))
 	}
-	return outcome(seen.again(plan), errors.Join(acted, r.writeStatus(ctx, seen)))
+	return patch.Result(seen.requeueAfter(plan), errors.Join(acted, r.writeStatus(ctx, seen)))
 }
 
-// observe reads what a pass goes by: from the cache, from memory, and, as long as a
-// node waits in vain, from Mesos.
+// observe reads the state of a pool: from the cache, from what is remembered of its nodes, and,
+// as long as a node waits in vain, from Mesos.
 func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.MesosNodePool) (observation, error) {
 	o := observation{pool: pool, now: metav1.NewTime(r.Now()), kubelet: r.Artifacts.Kubelet(pool.Spec.Template.Spec.Runtime)}
 	nodes, err := r.Nodes.Inventory(ctx, pool)
@@ -116,112 +119,87 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.MesosNodePool) 
 	case !apierrors.IsNotFound(err):
 		return o, fmt.Errorf("reading MesosFramework %s: %w", pool.Spec.FrameworkRef.Name, err)
 	}
-	if len(o.waiting()) > 0 {
-		ctx, cancel := context.WithTimeout(ctx, surveyTimeout)
+	if len(o.waitingNodes()) > 0 {
+		ctx, cancel := context.WithTimeout(ctx, capacityTimeout)
 		defer cancel()
 		o.capacity = r.Agents.Capacity(ctx, pool.Spec.FrameworkRef.Name)
 	}
 	return o, nil
 }
 
-// situation is what a plan needs of the observation.
-func (o observation) situation() Situation {
-	lost, _ := o.lost()
-	return Situation{
-		Lost:     lost,
-		Replicas: o.replicas(),
-		Elastic:  o.pool.Spec.Autoscaling != nil,
-		Deleting: o.deleting(),
-		Paused:   o.pool.Spec.Paused,
-		Barred:   o.barred(),
-		Alive:    o.nodes.Alive,
-		Pending:  o.nodes.Pending,
-		Doomed:   o.nodes.PendingDeletion,
+// planInput is the part of the observation that a plan depends on.
+func (o observation) planInput() PlanInput {
+	lost, _ := o.lostNodes()
+	return PlanInput{
+		Lost:            lost,
+		Replicas:        o.desiredReplicas(),
+		Autoscaled:      o.pool.Spec.Autoscaling != nil,
+		Deleting:        o.isDeleting(),
+		Paused:          o.pool.Spec.Paused,
+		CreationBlocked: o.isCreationBlocked(),
+		Alive:           o.nodes.Alive,
+		Pending:         o.nodes.Pending,
+		PendingDeletion: o.nodes.PendingDeletion,
 	}
 }
 
-// released tells whether a pool that is being deleted has no node left.
-func (o observation) released() bool {
-	return o.deleting() && len(o.nodes.Alive)+len(o.nodes.Leaving)+o.nodes.Pending == 0
+// isReleased reports whether a pool that is being deleted has no node left.
+func (o observation) isReleased() bool {
+	return o.isDeleting() && len(o.nodes.Alive)+len(o.nodes.Leaving)+o.nodes.Pending == 0
 }
 
-// again tells when to look again although no event comes, 0 for never.
-func (o observation) again(plan Plan) time.Duration {
+// requeueAfter is the time after which to reconcile again although no event comes, 0 for never.
+func (o observation) requeueAfter(plan Plan) time.Duration {
 	switch {
-	case plan.Create > batch || len(plan.Delete) > batch:
-		return atOnce
+	case plan.Create > batchSize || len(plan.Delete) > batchSize:
+		return nextBatchDelay
 	case o.nodes.Unseen > 0:
-		return soon
+		return cacheLagDelay
 	}
-	_, again := o.lost()
-	if len(o.waiting()) > 0 && (again == 0 || again > later) {
-		again = later
+	_, again := o.lostNodes()
+	if len(o.waitingNodes()) > 0 && (again == 0 || again > capacityPollInterval) {
+		again = capacityPollInterval
 	}
 	return again
 }
 
-// act does the first batch of the plan. What was done is told even if not all could be.
-func (r *Reconciler) act(ctx context.Context, pool *v1alpha1.MesosNodePool, plan Plan) error {
-	victims := plan.Delete[:min(len(plan.Delete), batch)]
+// apply carries out the first batch of the plan. Nodes are deleted even if some could not be
+// created.
+func (r *Reconciler) apply(ctx context.Context, pool *v1alpha1.MesosNodePool, plan Plan) error {
+	remove := plan.Delete[:min(len(plan.Delete), batchSize)]
 	size := nodemodel.Size{Resources: pool.Spec.Template.Spec.Resources}
-	_, errCreate := r.Nodes.Create(ctx, pool, slices.Repeat([]nodemodel.Size{size}, min(plan.Create, batch)))
-	_, errRemove := r.Nodes.Remove(ctx, pool, victims)
+	_, errCreate := r.Nodes.Create(ctx, pool, slices.Repeat([]nodemodel.Size{size}, min(plan.Create, batchSize)))
+	_, errRemove := r.Nodes.Remove(ctx, pool, remove)
 	return errors.Join(errCreate, errRemove)
 }
 
-// finalize sees to it that the pool cannot vanish before its nodes.
-func (r *Reconciler) finalize(ctx context.Context, pool *v1alpha1.MesosNodePool) error {
-	before := pool.DeepCopy()
-	if !pool.DeletionTimestamp.IsZero() || !controllerutil.AddFinalizer(pool, v1alpha1.FinalizerNodes) {
+// addFinalizer ensures that the pool cannot vanish before its nodes.
+func (r *Reconciler) addFinalizer(ctx context.Context, pool *v1alpha1.MesosNodePool) error {
+	if !pool.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	if err := r.Client.Patch(ctx, pool, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
-		return fmt.Errorf("adding the finalizer: %w", err)
-	}
-	return nil
-}
-
-// release lets the pool go.
-func (r *Reconciler) release(ctx context.Context, pool *v1alpha1.MesosNodePool) error {
-	before := pool.DeepCopy()
-	controllerutil.RemoveFinalizer(pool, v1alpha1.FinalizerNodes)
-	err := r.Client.Patch(ctx, pool, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("removing the finalizer: %w", err)
-	}
-	return nil
+	_, err := patch.AddFinalizer(ctx, r.Client, pool, v1alpha1.FinalizerNodes)
+	return err
 }
 
 // writeStatus patches the status if it changed.
 func (r *Reconciler) writeStatus(ctx context.Context, o observation) error {
-	measure(o)
+	setGauges(o)
 	status := o.status()
 	if equality.Semantic.DeepEqual(o.pool.Status, status) {
 		return nil
 	}
 	before := o.pool.DeepCopy()
 	o.pool.Status = status
-	err := r.Client.Status().Patch(ctx, o.pool, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
-	if client.IgnoreNotFound(err) != nil {
+	if err := patch.Status(ctx, r.Client, before, o.pool); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing status: %w", err)
 	}
-	r.toldTemplate(o.pool, before)
+	r.recordTemplateInvalidEvent(o.pool, before)
 	return nil
 }
 
 // forget drops all that is remembered of a pool that is gone.
 func (r *Reconciler) forget(pool string) {
 	r.Nodes.Forget(pool)
-	unmeasure(pool)
-}
-
-// outcome tells the queue when to come again. A conflict is no failure: the cache lags.
-func outcome(again time.Duration, err error) (reconcile.Result, error) {
-	if apierrors.IsConflict(err) {
-		return reconcile.Result{RequeueAfter: soon}, nil
-	}
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	return reconcile.Result{RequeueAfter: again}, nil
+	deleteGauges(pool)
 }

@@ -73,7 +73,7 @@ func TestALargePoolIsFilledInBatches(t *testing.T) {
 		if got := len(s.nodes()); got != want {
 			t.Fatalf("%d nodes, want %d", got, want)
 		}
-		if goesOn := s.last.RequeueAfter == atOnce; goesOn != (want < 250) {
+		if goesOn := s.last.RequeueAfter == nextBatchDelay; goesOn != (want < 250) {
 			t.Errorf("after %d nodes looks again after %s", want, s.last.RequeueAfter)
 		}
 	}
@@ -203,7 +203,7 @@ func TestACreationThatCameToNothingIsMadeUpFor(t *testing.T) {
 	}
 	s.created = lost
 	s.look()
-	if got := len(s.nodes()); got != 0 || s.last.RequeueAfter != soon {
+	if got := len(s.nodes()); got != 0 || s.last.RequeueAfter != cacheLagDelay {
 		t.Fatalf("%d nodes, looks again after %s: it is too early to tell", got, s.last.RequeueAfter)
 	}
 	s.now = s.now.Add(poolnodes.VerifyAfter + time.Second)
@@ -350,8 +350,8 @@ func TestMesosIsAskedForItsAgentsWhileANodeWaits(t *testing.T) {
 	never := "needs 4 cpus on one agent; agent-3 comes nearest, with 2 cpus in all."
 	s.is(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonExceedsLargestAgent, never)
 	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonExceedsLargestAgent, never)
-	if s.last.RequeueAfter != later {
-		t.Errorf("looks again after %s, want %s", s.last.RequeueAfter, later)
+	if s.last.RequeueAfter != capacityPollInterval {
+		t.Errorf("looks again after %s, want %s", s.last.RequeueAfter, capacityPollInterval)
 	}
 	s.capacity = agents(t, 16, 3.5)
 	s.look()

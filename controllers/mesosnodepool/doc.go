@@ -1,12 +1,11 @@
 // Package mesosnodepool keeps as many MesosNodes as a MesosNodePool asks for.
 //
-// [Plan] decides, from the pool and its nodes alone, how many to create and which to
-// delete; the Reconciler does so, in batches, and computes the status with one
-// function for each condition. What it did and the cache does not show yet it
-// remembers in its expectations, so that a cache that lags never makes it create
-// one node too many or delete another one in its stead.
+// Its Reconcile observes a pool, plans, applies the plan and writes the status. [PlanScaling]
+// decides, from the pool and its nodes alone, how many nodes to create and which to delete;
+// [PlanUpgrades] decides which nodes get another kubelet. The Reconciler applies a plan in
+// batches, and computes the status with one function for each condition.
 //
 // It knows nothing of Mesos but what the largest agent has, and nothing of Nodes but
-// what their MesosNodes tell. cmd/operator builds the [Reconciler] and gives it to
+// what their MesosNodes report. controllers.Setup builds the [Reconciler] and gives it to
 // the manager.
 package mesosnodepool

@@ -8,9 +8,10 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-// The functions in this file tell of what was done, one event for a whole batch.
+// The functions in this file record events on the pool. poolnodes.Store records the creation and
+// removal of its nodes.
 
-func (r *Reconciler) toldLost(pool *v1alpha1.MesosNodePool, lost []*v1alpha1.MesosNode) {
+func (r *Reconciler) recordReplacedEvents(pool *v1alpha1.MesosNodePool, lost []*v1alpha1.MesosNode) {
 	for _, node := range lost {
 		r.Recorder.Eventf(pool, node, corev1.EventTypeWarning, v1alpha1.EventNodeReplaced, "Replace",
 			"Agent %s of node %s was cut off for longer than %s: the node is replaced.",
@@ -18,12 +19,13 @@ func (r *Reconciler) toldLost(pool *v1alpha1.MesosNodePool, lost []*v1alpha1.Mes
 	}
 }
 
-// toldTemplate tells what has become wrong with the template since the status before.
-func (r *Reconciler) toldTemplate(pool, before *v1alpha1.MesosNodePool) {
+// recordTemplateInvalidEvent records what has become wrong with the template since the status
+// before.
+func (r *Reconciler) recordTemplateInvalidEvent(pool, before *v1alpha1.MesosNodePool) {
 	is := meta.FindStatusCondition(pool.Status.Conditions, v1alpha1.ConditionTemplateValid)
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionTemplateValid)
 	if is.Status == metav1.ConditionTrue || was != nil && was.Message == is.Message {
 		return
 	}
-	r.Recorder.Eventf(pool, nil, corev1.EventTypeWarning, v1alpha1.EventTemplateInvalid, "Validate", "%s", cut(is.Message))
+	r.Recorder.Eventf(pool, nil, corev1.EventTypeWarning, v1alpha1.EventTemplateInvalid, "Validate", "%s", truncate(is.Message))
 }

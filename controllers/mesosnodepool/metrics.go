@@ -14,19 +14,19 @@ func init() {
 	metrics.Registry.MustRegister(poolNodes)
 }
 
-// measure sets the gauges of a pool.
-func measure(o observation) {
+// setGauges sets the gauges of a pool.
+func setGauges(o observation) {
 	for state, n := range map[string]int{
-		"desired": o.replicas(),
+		"desired": o.desiredReplicas(),
 		"alive":   len(o.nodes.Alive),
-		"ready":   o.ready(),
+		"ready":   o.readyCount(),
 		"leaving": len(o.nodes.Leaving),
 	} {
 		poolNodes.WithLabelValues(o.pool.Name, state).Set(float64(n))
 	}
 }
 
-// unmeasure removes the gauges of a pool that is gone.
-func unmeasure(pool string) {
+// deleteGauges removes the gauges of a pool that is gone.
+func deleteGauges(pool string) {
 	poolNodes.DeletePartialMatch(prometheus.Labels{"pool": pool})
 }

@@ -4,76 +4,77 @@ import (
 	"cmp"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
-// Situation is all that a plan goes by.
-type Situation struct {
-	// Replicas is how many nodes are asked for.
+// PlanInput is all that a plan depends on.
+type PlanInput struct {
+	// Replicas is the number of nodes that the spec asks for.
 	Replicas int
-	// Elastic: the pool has autoscaling, which creates and deletes its nodes; Replicas says
-	// nothing.
-	Elastic bool
-	// Deleting: the pool is being deleted, and asks for none.
+	// Autoscaled is true when the autoscaler creates and deletes the pool's nodes; Replicas
+	// means nothing then.
+	Autoscaled bool
+	// Deleting is true when the pool is being deleted: it asks for no node.
 	Deleting bool
-	// Paused: nothing is created or deleted, unless the pool itself is being deleted.
+	// Paused is true when nothing may be created or deleted, unless the pool itself is being
+	// deleted.
 	Paused bool
-	// Barred: nothing may be created, for nobody would launch it.
-	Barred bool
+	// CreationBlocked is true when nothing may be created, because nobody would launch it.
+	CreationBlocked bool
 	// Alive are the pool's nodes that are not being deleted, in any order.
 	Alive []*v1alpha1.MesosNode
-	// Lost are those of Alive that are to be replaced although they may come back.
+	// Lost are the nodes of Alive that are to be replaced although they may come back.
 	Lost []*v1alpha1.MesosNode
-	// Pending counts the nodes that were created and cannot be seen yet.
+	// Pending counts the nodes that were created and that the cache does not show yet.
 	Pending int
-	// Doomed counts the nodes that were deleted, of which that cannot be seen yet: it may
-	// have come to nothing.
-	Doomed int
+	// PendingDeletion counts the nodes whose deletion the cache does not show yet: it may have
+	// failed.
+	PendingDeletion int
 }
 
-// Plan is what to do about a Situation.
+// Plan is the answer to a PlanInput.
 type Plan struct {
-	// Create is how many nodes to create.
+	// Create is the number of nodes to create.
 	Create int
-	// Delete are the nodes to delete, those that are missed least first.
+	// Delete are the nodes to delete, the least useful first.
 	Delete []*v1alpha1.MesosNode
 }
 
-// Decide plans for the situation. Nodes that cannot be seen yet count as alive, and so do
-// those whose end cannot: there are never more than were asked for. While there are any
-// of the former nothing is deleted, since they would be the first to go.
-func Decide(s Situation) Plan {
-	if s.Deleting {
-		return Plan{Delete: victims(s.Alive, len(s.Alive))}
+// PlanScaling decides how many nodes to create and which to delete. Nodes that the cache does
+// not show yet count as alive, and so do nodes whose deletion it does not show: there are never
+// more than the spec asks for. While there are any of the former nothing is deleted, since they
+// would be the first to go.
+func PlanScaling(in PlanInput) Plan {
+	if in.Deleting {
+		return Plan{Delete: selectForDeletion(in.Alive, len(in.Alive))}
 	}
-	if s.Paused {
+	if in.Paused {
 		return Plan{}
 	}
-	if len(s.Lost) > 0 {
-		return Plan{Delete: s.Lost} // what is missing then is created next
+	if len(in.Lost) > 0 {
+		return Plan{Delete: in.Lost} // what is missing then is created next
 	}
-	if s.Elastic {
+	if in.Autoscaled {
 		return Plan{}
 	}
-	missing := s.Replicas - len(s.Alive) - s.Pending
+	missing := in.Replicas - len(in.Alive) - in.Pending
 	switch {
-	case missing > s.Doomed && !s.Barred:
-		return Plan{Create: missing - s.Doomed}
-	case missing < 0 && s.Pending == 0:
-		return Plan{Delete: victims(s.Alive, -missing)}
+	case missing > in.PendingDeletion && !in.CreationBlocked:
+		return Plan{Create: missing - in.PendingDeletion}
+	case missing < 0 && in.Pending == 0:
+		return Plan{Delete: selectForDeletion(in.Alive, -missing)}
 	}
 	return Plan{}
 }
 
-// victims picks the n nodes that are missed least. It is deterministic: of equals the
-// newest goes, and of those the last by name.
-func victims(alive []*v1alpha1.MesosNode, n int) []*v1alpha1.MesosNode {
+// selectForDeletion picks the n least useful nodes. It is deterministic: of equals the newest
+// goes, and of equally old ones the last by name.
+func selectForDeletion(alive []*v1alpha1.MesosNode, n int) []*v1alpha1.MesosNode {
 	sorted := slices.Clone(alive)
 	slices.SortFunc(sorted, func(a, b *v1alpha1.MesosNode) int {
 		return cmp.Or(
-			cmp.Compare(worth(a), worth(b)),
+			cmp.Compare(deletionRank(a), deletionRank(b)),
 			b.CreationTimestamp.Compare(a.CreationTimestamp.Time),
 			cmp.Compare(b.Name, a.Name),
 		)
@@ -81,17 +82,15 @@ func victims(alive []*v1alpha1.MesosNode, n int) []*v1alpha1.MesosNode {
 	return sorted[:n]
 }
 
-// worth tells how far a node has come: a demand, a task, a Node, a ready Node.
-func worth(node *v1alpha1.MesosNode) int {
-	is := func(condition string) bool {
-		return meta.IsStatusConditionTrue(node.Status.Conditions, condition)
-	}
+// deletionRank orders nodes by how far they have come: a demand, a task, a Node, a ready Node.
+// The lowest rank is deleted first.
+func deletionRank(node *v1alpha1.MesosNode) int {
 	switch {
 	case node.Status.Task == nil:
 		return 0
-	case !is(v1alpha1.ConditionRegistered):
+	case !nodemodel.IsRegistered(node):
 		return 1
-	case !is(v1alpha1.ConditionReady):
+	case !nodemodel.IsReady(node):
 		return 2
 	}
 	return 3

@@ -30,32 +30,32 @@ func TestDecide(t *testing.T) {
 	type nodes = []*v1alpha1.MesosNode
 
 	for name, test := range map[string]struct {
-		given  Situation
+		given  PlanInput
 		create int
 		remove []string
 	}{
-		"a new pool is filled":                             {given: Situation{Replicas: 3}, create: 3},
-		"a full pool is left alone":                        {given: Situation{Replicas: 3, Alive: nodes{a, b, c}}},
-		"what is missing is created":                       {given: Situation{Replicas: 3, Alive: nodes{a}}, create: 2},
-		"nodes that cannot be seen yet count":              {given: Situation{Replicas: 3, Alive: nodes{a}, Pending: 1}, create: 1},
-		"nodes that cannot be seen yet make it full":       {given: Situation{Replicas: 3, Alive: nodes{a}, Pending: 2}},
-		"an end that cannot be seen makes no room":         {given: Situation{Replicas: 3, Alive: nodes{a}, Doomed: 1}, create: 1},
-		"nor does it save another":                         {given: Situation{Replicas: 1, Alive: nodes{a, b}, Doomed: 1}, remove: []string{"b"}},
-		"nothing is created in vain":                       {given: Situation{Replicas: 3, Alive: nodes{a}, Barred: true}},
-		"what is too much is deleted though in vain":       {given: Situation{Replicas: 1, Alive: nodes{a, b}, Barred: true}, remove: []string{"b"}},
-		"the newest of equals goes":                        {given: Situation{Replicas: 1, Alive: nodes{b, a, c}}, remove: []string{"c", "b"}},
-		"what is only wanted goes first":                   {given: Situation{Replicas: 3, Alive: nodes{a, silent, starting, wanted}}, remove: []string{"wanted"}},
-		"then what starts, then what is silent":            {given: Situation{Replicas: 1, Alive: nodes{a, silent, starting, wanted}}, remove: []string{"wanted", "starting", "silent"}},
-		"nothing is deleted while some cannot be seen":     {given: Situation{Replicas: 1, Alive: nodes{a, b}, Pending: 1}},
-		"a paused pool does not grow":                      {given: Situation{Replicas: 3, Paused: true}},
-		"a paused pool does not shrink":                    {given: Situation{Replicas: 0, Paused: true, Alive: nodes{a}}},
-		"a pool that is being deleted lets all go":         {given: Situation{Replicas: 3, Deleting: true, Alive: nodes{a, b}}, remove: []string{"b", "a"}},
-		"even one that is paused":                          {given: Situation{Replicas: 3, Deleting: true, Paused: true, Alive: nodes{a}}, remove: []string{"a"}},
-		"a pool of none is empty":                          {given: Situation{}},
-		"of equals of one age the last by name goes first": {given: Situation{Replicas: 1, Alive: nodes{aged("x", 1), aged("y", 1)}}, remove: []string{"y"}},
+		"a new pool is filled":                             {given: PlanInput{Replicas: 3}, create: 3},
+		"a full pool is left alone":                        {given: PlanInput{Replicas: 3, Alive: nodes{a, b, c}}},
+		"what is missing is created":                       {given: PlanInput{Replicas: 3, Alive: nodes{a}}, create: 2},
+		"nodes that cannot be seen yet count":              {given: PlanInput{Replicas: 3, Alive: nodes{a}, Pending: 1}, create: 1},
+		"nodes that cannot be seen yet make it full":       {given: PlanInput{Replicas: 3, Alive: nodes{a}, Pending: 2}},
+		"an end that cannot be seen makes no room":         {given: PlanInput{Replicas: 3, Alive: nodes{a}, PendingDeletion: 1}, create: 1},
+		"nor does it save another":                         {given: PlanInput{Replicas: 1, Alive: nodes{a, b}, PendingDeletion: 1}, remove: []string{"b"}},
+		"nothing is created in vain":                       {given: PlanInput{Replicas: 3, Alive: nodes{a}, CreationBlocked: true}},
+		"what is too much is deleted though in vain":       {given: PlanInput{Replicas: 1, Alive: nodes{a, b}, CreationBlocked: true}, remove: []string{"b"}},
+		"the newest of equals goes":                        {given: PlanInput{Replicas: 1, Alive: nodes{b, a, c}}, remove: []string{"c", "b"}},
+		"what is only wanted goes first":                   {given: PlanInput{Replicas: 3, Alive: nodes{a, silent, starting, wanted}}, remove: []string{"wanted"}},
+		"then what starts, then what is silent":            {given: PlanInput{Replicas: 1, Alive: nodes{a, silent, starting, wanted}}, remove: []string{"wanted", "starting", "silent"}},
+		"nothing is deleted while some cannot be seen":     {given: PlanInput{Replicas: 1, Alive: nodes{a, b}, Pending: 1}},
+		"a paused pool does not grow":                      {given: PlanInput{Replicas: 3, Paused: true}},
+		"a paused pool does not shrink":                    {given: PlanInput{Replicas: 0, Paused: true, Alive: nodes{a}}},
+		"a pool that is being deleted lets all go":         {given: PlanInput{Replicas: 3, Deleting: true, Alive: nodes{a, b}}, remove: []string{"b", "a"}},
+		"even one that is paused":                          {given: PlanInput{Replicas: 3, Deleting: true, Paused: true, Alive: nodes{a}}, remove: []string{"a"}},
+		"a pool of none is empty":                          {given: PlanInput{}},
+		"of equals of one age the last by name goes first": {given: PlanInput{Replicas: 1, Alive: nodes{aged("x", 1), aged("y", 1)}}, remove: []string{"y"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Decide(test.given)
+			got := PlanScaling(test.given)
 			if got.Create != test.create {
 				t.Errorf("creates %d, want %d", got.Create, test.create)
 			}

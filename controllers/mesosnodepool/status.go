@@ -1,9 +1,7 @@
 package mesosnodepool
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -12,14 +10,12 @@ import (
 	k8slabels "k8s.io/apimachinery/pkg/labels"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/messages"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
-
-// maxMessage bounds the messages that are gathered from nodes.
-const maxMessage = 1024
 
 // observation is all that a pool's status is computed from.
 type observation struct {
@@ -27,10 +23,9 @@ type observation struct {
 	// framework is the MesosFramework that the pool names, nil when there is none.
 	framework *v1alpha1.MesosFramework
 	nodes     poolnodes.Inventory
-	// kubelet is the artifact that the template's is; nil if there is none by itself.
+	// kubelet is the artifact of the template's kubelet; nil if an archive has it.
 	kubelet *v1alpha1.Artifact
-	// capacity is what could be had of the cluster; nothing is known of it while no node
-	// waits.
+	// capacity is the room that the cluster has; it is unknown while no node waits.
 	capacity placement.Capacity
 	// now is the time of conditions that change.
 	now metav1.Time
@@ -41,16 +36,16 @@ func (o observation) status() v1alpha1.MesosNodePoolStatus {
 	status := *o.pool.Status.DeepCopy()
 	status.ObservedGeneration = o.pool.Generation
 	status.Replicas = int32(len(o.nodes.Alive))
-	status.ReadyReplicas = int32(o.ready())
+	status.ReadyReplicas = int32(o.readyCount())
 	status.TerminatingReplicas = int32(len(o.nodes.Leaving))
 	status.Selector = k8slabels.Set{v1alpha1.LabelPool: o.pool.Name}.String()
 
-	framework := o.frameworkReady()
-	valid := o.templateValid()
-	capacity := o.capacityAvailable()
+	framework := o.frameworkReadyCondition()
+	valid := o.templateValidCondition()
+	capacity := o.capacityAvailableCondition()
 	conditions := []metav1.Condition{framework, valid, capacity, o.readyCondition(framework, valid, capacity)}
 	if o.upgradesInPlace() {
-		conditions = append(conditions, o.kubeletCurrent())
+		conditions = append(conditions, o.kubeletCurrentCondition())
 	} else {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionKubeletCurrent)
 	}
@@ -62,8 +57,8 @@ func (o observation) status() v1alpha1.MesosNodePoolStatus {
 	return status
 }
 
-// frameworkReady tells whether somebody is there to launch nodes.
-func (o observation) frameworkReady() metav1.Condition {
+// frameworkReadyCondition reports whether there is a framework that launches nodes.
+func (o observation) frameworkReadyCondition() metav1.Condition {
 	no := func(reason, format string, args ...any) metav1.Condition {
 		return metav1.Condition{Type: v1alpha1.ConditionFrameworkReady, Status: metav1.ConditionFalse, Reason: reason, Message: fmt.Sprintf(format, args...)}
 	}
@@ -90,8 +85,8 @@ func (o observation) frameworkReady() metav1.Condition {
 		Message: fmt.Sprintf("MesosFramework %q is ready.", name)}
 }
 
-// templateValid tells whether nodes can be made of the template at all.
-func (o observation) templateValid() metav1.Condition {
+// templateValidCondition reports whether nodes can be made of the template at all.
+func (o observation) templateValidCondition() metav1.Condition {
 	if reason, message := nodetemplate.Check(o.pool.Spec.Template.Spec); reason != "" {
 		return metav1.Condition{Type: v1alpha1.ConditionTemplateValid, Status: metav1.ConditionFalse, Reason: reason, Message: message}
 	}
@@ -99,27 +94,27 @@ func (o observation) templateValid() metav1.Condition {
 		Message: "Nodes can be made of the template."}
 }
 
-// barred tells whether creating nodes would be in vain.
-func (o observation) barred() bool {
-	switch o.frameworkReady().Reason {
+// isCreationBlocked reports whether creating nodes would be in vain.
+func (o observation) isCreationBlocked() bool {
+	switch o.frameworkReadyCondition().Reason {
 	case v1alpha1.ReasonFrameworkNotFound, v1alpha1.ReasonRoleNotSubscribed:
 		return true
 	}
-	if o.templateValid().Status != metav1.ConditionTrue {
+	if o.templateValidCondition().Status != metav1.ConditionTrue {
 		return true
 	}
 	return !o.framework.DeletionTimestamp.IsZero()
 }
 
-// capacityAvailable tells whether nodes wait for offers in vain, and whether they could
-// ever be served.
-func (o observation) capacityAvailable() metav1.Condition {
+// capacityAvailableCondition reports whether nodes wait for offers in vain, and whether any agent
+// could ever hold them.
+func (o observation) capacityAvailableCondition() metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionCapacityAvailable, Status: metav1.ConditionTrue,
 		Reason: v1alpha1.ReasonCapacityAvailable, Message: "No node waits in vain for an offer."}
-	waiting := o.waiting()
+	waiting := o.waitingNodes()
 	if len(waiting) == 0 {
 		if scaling := o.pool.Status.Autoscaling; scaling != nil && scaling.Shortage != "" {
-			c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer, cut(scaling.Shortage)
+			c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer, truncate(scaling.Shortage)
 		}
 		return c
 	}
@@ -127,17 +122,17 @@ func (o observation) capacityAvailable() metav1.Condition {
 	demand := nodemodel.Demand(waiting[0], o.roles(), o.now.Time)
 	if ever := o.capacity.HeadroomWhenEmpty(demand); ever.Count == 0 && len(o.capacity.Totals) > 0 {
 		c.Reason = v1alpha1.ReasonExceedsLargestAgent
-		c.Message = cut(fmt.Sprintf("No agent could ever hold node %s: %s.", waiting[0].Name, ever.Reason))
+		c.Message = truncate(fmt.Sprintf("No agent could ever hold node %s: %s.", waiting[0].Name, ever.Reason))
 		return c
 	}
-	c.Message = cut(fmt.Sprintf("%s for an offer that fits: %s%s", counted(len(waiting), "node waits", "nodes wait"),
-		launched(waiting[0]).Message, account(o.capacity.Headroom(demand), demand.Role)))
+	c.Message = truncate(fmt.Sprintf("%s for an offer that fits: %s%s", messages.Count(len(waiting), "node waits", "nodes wait"),
+		nodemodel.Condition(waiting[0], v1alpha1.ConditionLaunched).Message, describeHeadroom(o.capacity.Headroom(demand), demand.Role)))
 	return c
 }
 
-// account is what the master tells of all agents, where offers tell only of those that
-// came.
-func account(room placement.Headroom, role string) string {
+// describeHeadroom reports the room on all agents by the master's account: offers show only the
+// agents that sent one.
+func describeHeadroom(room placement.Headroom, role string) string {
 	switch {
 	case room.Count > 0:
 		return fmt.Sprintf("; by the master's account there is room for %d, which is not offered to role %s", room.Count, role)
@@ -154,18 +149,18 @@ func (o observation) roles() []string {
 	return o.framework.Spec.Roles
 }
 
-// readyCondition sums up: what is in the way, or how far things are.
+// readyCondition sums up: it has the first obstacle, or how many nodes are ready.
 func (o observation) readyCondition(framework, valid, capacity metav1.Condition) metav1.Condition {
 	no := func(reason, message string) metav1.Condition {
-		return metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: reason, Message: cut(message)}
+		return metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: reason, Message: truncate(message)}
 	}
-	desired, alive, ready, leaving := o.replicas(), len(o.nodes.Alive), o.ready(), len(o.nodes.Leaving)
+	desired, alive, ready, leaving := o.desiredReplicas(), len(o.nodes.Alive), o.readyCount(), len(o.nodes.Leaving)
 	obstacle := firstFalse(framework, capacity)
-	progress := fmt.Sprintf("%d of %s ready", ready, counted(desired, "node is", "nodes are"))
+	progress := fmt.Sprintf("%d of %s ready", ready, messages.Count(desired, "node is", "nodes are"))
 	switch {
-	case o.deleting():
+	case o.isDeleting():
 		return no(v1alpha1.ReasonDeleting, fmt.Sprintf("Waiting for %s to be released: %s",
-			counted(alive+leaving+o.nodes.Pending, "node", "nodes"), tally(slices.Concat(o.nodes.Leaving, o.nodes.Alive))))
+			messages.Count(alive+leaving+o.nodes.Pending, "node", "nodes"), summarizeReasons(slices.Concat(o.nodes.Leaving, o.nodes.Alive))))
 	case valid.Status != metav1.ConditionTrue:
 		return no(valid.Reason, progress+", and no node can be made of the template: "+valid.Message)
 	case alive == desired && ready == desired && leaving == 0 && o.nodes.Pending == 0:
@@ -175,15 +170,15 @@ func (o observation) readyCondition(framework, valid, capacity metav1.Condition)
 		}
 		return metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: reason, Message: progress + "."}
 	case o.pool.Spec.Paused:
-		return no(v1alpha1.ReasonPaused, progress+", there are "+counted(alive, "node", "nodes")+", and spec.paused is true: none is created or removed.")
+		return no(v1alpha1.ReasonPaused, progress+", there are "+messages.Count(alive, "node", "nodes")+", and spec.paused is true: none is created or removed.")
 	case alive > desired || alive == desired && ready == desired:
-		return no(v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %d to go: %s", progress, alive-desired+leaving, tally(o.nodes.Leaving)))
+		return no(v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %d to go: %s", progress, alive-desired+leaving, summarizeReasons(o.nodes.Leaving)))
 	case obstacle.Status != metav1.ConditionTrue:
 		return no(obstacle.Reason, progress+". "+obstacle.Message)
-	case alive == desired && o.registered() == desired:
-		return no(v1alpha1.ReasonNodesNotReady, progress+": "+tally(o.unready()))
+	case alive == desired && o.registeredCount() == desired:
+		return no(v1alpha1.ReasonNodesNotReady, progress+": "+summarizeReasons(o.unreadyNodes()))
 	}
-	return no(v1alpha1.ReasonScalingUp, progress+": "+tally(o.unready()))
+	return no(v1alpha1.ReasonScalingUp, progress+": "+summarizeReasons(o.unreadyNodes()))
 }
 
 // firstFalse is the first condition that is not True, or else the last.
@@ -196,11 +191,12 @@ func firstFalse(conditions ...metav1.Condition) metav1.Condition {
 	return conditions[len(conditions)-1]
 }
 
-func (o observation) deleting() bool { return !o.pool.DeletionTimestamp.IsZero() }
+func (o observation) isDeleting() bool { return !o.pool.DeletionTimestamp.IsZero() }
 
-// replicas is how many nodes are asked for; where pods ask, as many as there are.
-func (o observation) replicas() int {
-	if o.pool.Spec.Autoscaling != nil && !o.deleting() {
+// desiredReplicas is the number of nodes that the spec asks for or, with autoscaling, the number
+// that there are.
+func (o observation) desiredReplicas() int {
+	if o.pool.Spec.Autoscaling != nil && !o.isDeleting() {
 		return len(o.nodes.Alive) + o.nodes.Pending
 	}
 	if o.pool.Spec.Replicas == nil {
@@ -209,37 +205,37 @@ func (o observation) replicas() int {
 	return int(*o.pool.Spec.Replicas)
 }
 
-func (o observation) ready() int {
-	return len(o.nodes.Alive) - len(o.unready())
+func (o observation) readyCount() int {
+	return len(o.nodes.Alive) - len(o.unreadyNodes())
 }
 
-// registered counts the nodes whose Node exists.
-func (o observation) registered() int {
+// registeredCount counts the nodes whose Node exists.
+func (o observation) registeredCount() int {
 	n := 0
 	for _, node := range o.nodes.Alive {
-		if meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionRegistered) {
+		if nodemodel.IsRegistered(node) {
 			n++
 		}
 	}
 	return n
 }
 
-// unready are the nodes that stay and are not ready.
-func (o observation) unready() []*v1alpha1.MesosNode {
+// unreadyNodes are the nodes that are not being deleted and are not ready.
+func (o observation) unreadyNodes() []*v1alpha1.MesosNode {
 	var out []*v1alpha1.MesosNode
 	for _, node := range o.nodes.Alive {
-		if !available(node) {
+		if !nodemodel.IsReady(node) {
 			out = append(out, node)
 		}
 	}
 	return out
 }
 
-// waiting are the nodes, by name, that offers were looked at for and found wanting.
-func (o observation) waiting() []*v1alpha1.MesosNode {
+// waitingNodes are the nodes, by name, that wait for an offer in vain.
+func (o observation) waitingNodes() []*v1alpha1.MesosNode {
 	var out []*v1alpha1.MesosNode
 	for _, node := range o.nodes.Alive {
-		if c := launched(node); c.Status == metav1.ConditionFalse && c.Reason == v1alpha1.ReasonWaitingForOffer {
+		if _, waits := nodemodel.WaitsInVain(node); waits {
 			out = append(out, node)
 		}
 	}
@@ -247,71 +243,5 @@ func (o observation) waiting() []*v1alpha1.MesosNode {
 	return out
 }
 
-func launched(node *v1alpha1.MesosNode) metav1.Condition {
-	return condition(node, v1alpha1.ConditionLaunched)
-}
-
-func condition(node *v1alpha1.MesosNode, kind string) metav1.Condition {
-	if c := meta.FindStatusCondition(node.Status.Conditions, kind); c != nil {
-		return *c
-	}
-	return metav1.Condition{Type: kind, Reason: "Created"}
-}
-
-// tally counts nodes by the reason that they are not ready for, and quotes one.
-func tally(nodes []*v1alpha1.MesosNode) string {
-	if len(nodes) == 0 {
-		return "they are being created."
-	}
-	counts := map[string]int{}
-	for _, node := range nodes {
-		counts[standing(node).Reason]++
-	}
-	reasons := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
-		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
-	})
-	var parts []string
-	for _, reason := range reasons {
-		parts = append(parts, fmt.Sprintf("%d %s", counts[reason], reason))
-	}
-	return strings.Join(parts, ", ") + "." + quote(nodes, reasons)
-}
-
-// quote is what the first node that says anything says, in the order of the reasons.
-func quote(nodes []*v1alpha1.MesosNode, reasons []string) string {
-	nodes = slices.SortedFunc(slices.Values(nodes), byName)
-	for _, reason := range reasons {
-		for _, node := range nodes {
-			if c := standing(node); c.Reason == reason && c.Message != "" {
-				return " " + node.Name + ": " + c.Message
-			}
-		}
-	}
-	return ""
-}
-
-// standing is why a node is not ready; one that was told to go a moment ago may say still
-// that it is.
-func standing(node *v1alpha1.MesosNode) metav1.Condition {
-	c := condition(node, v1alpha1.ConditionReady)
-	if c.Status == metav1.ConditionTrue {
-		return metav1.Condition{Reason: v1alpha1.ReasonDraining}
-	}
-	return c
-}
-
-func byName(a, b *v1alpha1.MesosNode) int { return cmp.Compare(a.Name, b.Name) }
-
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
-func cut(s string) string {
-	if len(s) <= maxMessage {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
-}
+// truncate shortens a message that quotes others.
+func truncate(message string) string { return messages.Truncate(message, messages.MaxCondition) }

@@ -78,7 +78,7 @@ func TestWhichNodesAreLost(t *testing.T) {
 				test.pool(pool)
 			}
 			o := observation{pool: pool, framework: framework, nodes: poolnodes.Inventory{Alive: test.nodes}, now: metav1.NewTime(noon)}
-			lost, next := o.lost()
+			lost, next := o.lostNodes()
 			var names []string
 			for _, n := range lost {
 				names = append(names, n.Name)

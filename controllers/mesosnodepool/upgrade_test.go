@@ -67,7 +67,7 @@ func TestPlanUpgrades(t *testing.T) {
 		"none without room":                            {wanted: two, most: 0, alive: nodes{old("a")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, namesOf(PlanUpgrades(Kubelets{Wanted: test.wanted, MaxUnavailable: test.most, Alive: test.alive}))); diff != "" {
+			if diff := cmp.Diff(test.want, namesOf(PlanUpgrades(UpgradeInput{Wanted: test.wanted, MaxUnavailable: test.most, Alive: test.alive}))); diff != "" {
 				t.Errorf("told (-want +got):\n%s", diff)
 			}
 		})

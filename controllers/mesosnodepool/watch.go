@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,13 +17,14 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
+	"github.com/k8sm/k8sm/controllers/queueing"
 )
 
 const (
-	// gather is how long changes of a pool's nodes are gathered before the pool is
-	// looked at: a thousand nodes that come up are not a thousand looks.
-	gather = 200 * time.Millisecond
-	// concurrency is how many pools are looked at side by side: a Mesos master that is
+	// gatherDelay is the time for which changes of a pool's nodes are gathered before the pool
+	// is reconciled: a thousand nodes that come up are not a thousand reconciles.
+	gatherDelay = 200 * time.Millisecond
+	// concurrency is the number of pools that are reconciled at a time: a Mesos master that is
 	// slow to answer holds up its own pools only.
 	concurrency = 4
 )
@@ -35,37 +34,24 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := poolnodes.IndexByPool(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	// Its own writes are looked at, too: a look by a cache that lagged may have found the
-	// status as it should be when it was not any more.
+	// Its own writes lead to a reconcile, too: one that went by a cache that lagged may have
+	// found the status as it should be when it was not any more.
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("mesosnodepool").
 		For(&v1alpha1.MesosNodePool{}).
-		Watches(&v1alpha1.MesosNode{}, gathered()).
-		Watches(&v1alpha1.MesosFramework{}, handler.EnqueueRequestsFromMapFunc(r.poolsOf), builder.WithPredicates(ofInterest())).
+		Watches(&v1alpha1.MesosNode{}, queueing.Gathered(gatherDelay, poolOf)).
+		Watches(&v1alpha1.MesosFramework{}, handler.EnqueueRequestsFromMapFunc(r.poolsOfFramework), builder.WithPredicates(relevantChanges())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, time.Minute),
+			RateLimiter:             queueing.RateLimiter(),
 		}).
 		Complete(r)
 }
 
-// gathered looks at a node's pool a little after the node has changed.
-func gathered() handler.EventHandler {
-	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	enqueue := func(object client.Object, q queue) {
-		if pool := poolnodes.PoolOf(object); pool != "" {
-			q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Name: pool}}, gather)
-		}
-	}
-	return handler.Funcs{
-		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { enqueue(e.Object, q) },
-		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { enqueue(e.ObjectNew, q) },
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { enqueue(e.Object, q) },
-	}
-}
+func poolOf(node client.Object) []string { return []string{poolnodes.PoolOf(node)} }
 
-// poolsOf maps a MesosFramework to the pools that name it. There are few pools.
-func (r *Reconciler) poolsOf(ctx context.Context, framework client.Object) []reconcile.Request {
+// poolsOfFramework maps a MesosFramework to the pools that name it. There are few pools.
+func (r *Reconciler) poolsOfFramework(ctx context.Context, framework client.Object) []reconcile.Request {
 	var pools v1alpha1.MesosNodePoolList
 	if err := r.Client.List(ctx, &pools); err != nil {
 		log.FromContext(ctx).Error(err, "Listing the pools of a framework failed", "MesosFramework", framework.GetName())
@@ -80,8 +66,8 @@ func (r *Reconciler) poolsOf(ctx context.Context, framework client.Object) []rec
 	return requests
 }
 
-// ofInterest passes the changes of a MesosFramework that pools tell of.
-func ofInterest() predicate.Predicate {
+// relevantChanges passes the changes of a MesosFramework that conditions of pools depend on.
+func relevantChanges() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*v1alpha1.MesosFramework)
 		after, same := e.ObjectNew.(*v1alpha1.MesosFramework)

@@ -6,7 +6,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-// Size is what one node of a pool is to be.
+// Size is the size of one node of a pool, and where it may be placed.
 type Size struct {
 	// Shape is the name of the template's shape; empty if the template has none.
 	Shape string
@@ -16,7 +16,8 @@ type Size struct {
 	Zone string
 }
 
-// NewNode is a node as the pool's template has it now, of the given size.
+// NewNode returns a node made of the pool's template as it is now, in the given size. It has no
+// owner yet.
 func NewNode(pool *v1alpha1.MesosNodePool, name string, size Size) *v1alpha1.MesosNode {
 	spec := pool.Spec.DeepCopy()
 	spec.Template.Spec.Resources = *size.Resources.DeepCopy()

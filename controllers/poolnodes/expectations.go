@@ -15,22 +15,22 @@ import (
 // API server is asked whether it took place.
 const VerifyAfter = 5 * time.Second
 
-// expectations remember, for each pool, what was done and the cache does not show yet.
-// They are filled before the API server is called, so that a call whose answer was lost
+// expectations remember, for each pool, the creations and deletions that the cache does not show
+// yet. They are filled before the API server is called, so that a call whose answer was lost
 // counts as well. They live in memory: a new process fills them from the API server.
 type expectations struct {
 	mu    sync.Mutex
-	pools map[string]*expected
+	pools map[string]*poolExpectations
 }
 
-// expected is what the cache has yet to show of one pool.
-type expected struct {
-	uid     types.UID                 // of the pool: another one of its name starts anew
+// poolExpectations is what the cache does not show yet of one pool.
+type poolExpectations struct {
+	uid     types.UID                 // of the pool: another pool of the same name starts anew
 	created map[string]expectation    // by name
-	deleted map[types.UID]expectation // those that may look alive still
+	deleted map[types.UID]expectation // the cache may still show them alive
 }
 
-// expectation is one thing that was done to one MesosNode.
+// expectation is the creation or deletion of one MesosNode.
 type expectation struct {
 	name string
 	uid  types.UID // of a node that was deleted; empty for one that was created
@@ -38,17 +38,17 @@ type expectation struct {
 }
 
 func newExpectations() *expectations {
-	return &expectations{pools: map[string]*expected{}}
+	return &expectations{pools: map[string]*poolExpectations{}}
 }
 
-// begin tells whether the pool is known already; if not, it is from now on.
-func (e *expectations) begin(pool *v1alpha1.MesosNodePool) (known bool) {
+// track begins to remember what is done to a pool, and reports whether that had begun before.
+func (e *expectations) track(pool *v1alpha1.MesosNodePool) (known bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if x, ok := e.pools[pool.Name]; ok && x.uid == pool.UID {
 		return true
 	}
-	e.pools[pool.Name] = &expected{uid: pool.UID, created: map[string]expectation{}, deleted: map[types.UID]expectation{}}
+	e.pools[pool.Name] = &poolExpectations{uid: pool.UID, created: map[string]expectation{}, deleted: map[types.UID]expectation{}}
 	return false
 }
 
@@ -61,17 +61,17 @@ func (e *expectations) forget(pool string) {
 
 // create expects a node to appear.
 func (e *expectations) create(pool, name string, now time.Time) {
-	e.with(pool, func(x *expected) { x.created[name] = expectation{name: name, at: now} })
+	e.withPool(pool, func(x *poolExpectations) { x.created[name] = expectation{name: name, at: now} })
 }
 
 // remove expects a node to go.
 func (e *expectations) remove(pool, name string, uid types.UID, now time.Time) {
-	e.with(pool, func(x *expected) { x.deleted[uid] = expectation{name: name, uid: uid, at: now} })
+	e.withPool(pool, func(x *poolExpectations) { x.deleted[uid] = expectation{name: name, uid: uid, at: now} })
 }
 
-// drop takes an expectation back: it has not come true, and will not.
+// drop removes an expectation that has not come true and will not.
 func (e *expectations) drop(pool string, what expectation) {
-	e.with(pool, func(x *expected) {
+	e.withPool(pool, func(x *poolExpectations) {
 		if what.uid == "" {
 			delete(x.created, what.name)
 			return
@@ -80,11 +80,11 @@ func (e *expectations) drop(pool string, what expectation) {
 	})
 }
 
-// settle drops what the cache shows by now, and sorts its nodes by what is known beyond
-// it. A deleted node that the cache does not have is remembered for a while: it may have
-// to appear before it can go.
-func (e *expectations) settle(pool string, nodes []v1alpha1.MesosNode, now time.Time) (seen Inventory) {
-	e.with(pool, func(x *expected) {
+// observe drops the expectations that the cache meets by now, and sorts its nodes by what is
+// known beyond it. A deletion of a node that the cache does not have is remembered for
+// VerifyAfter: the cache may have to show the node before it can show its end.
+func (e *expectations) observe(pool string, nodes []v1alpha1.MesosNode, now time.Time) (seen Inventory) {
+	e.withPool(pool, func(x *poolExpectations) {
 		going := map[types.UID]expectation{}
 		for i := range nodes {
 			node := &nodes[i]
@@ -114,7 +114,7 @@ func (e *expectations) settle(pool string, nodes []v1alpha1.MesosNode, now time.
 	return seen
 }
 
-// overdue lists, by name, what the cache should have shown by now.
+// overdue lists, by name, the expectations that the cache should have met by now.
 func (e *expectations) overdue(pool string, now time.Time) []expectation {
 	var late []expectation
 	add := func(what expectation) {
@@ -122,7 +122,7 @@ func (e *expectations) overdue(pool string, now time.Time) []expectation {
 			late = append(late, what)
 		}
 	}
-	e.with(pool, func(x *expected) {
+	e.withPool(pool, func(x *poolExpectations) {
 		for _, what := range x.created {
 			add(what)
 		}
@@ -136,8 +136,8 @@ func (e *expectations) overdue(pool string, now time.Time) []expectation {
 	return late
 }
 
-// with does something about a pool that has begun.
-func (e *expectations) with(pool string, do func(*expected)) {
+// withPool calls do with the expectations of a pool that is tracked, under the lock.
+func (e *expectations) withPool(pool string, do func(*poolExpectations)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if x, ok := e.pools[pool]; ok {

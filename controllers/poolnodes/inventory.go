@@ -60,10 +60,10 @@ func (i Inventory) IsSettled() bool { return i.Pending+i.PendingDeletion == 0 }
 
 // Inventory reads the pool's nodes from the cache, and sorts them by what is known beyond it.
 func (s *Store) Inventory(ctx context.Context, pool *v1alpha1.MesosNodePool) (Inventory, error) {
-	if err := s.remember(ctx, pool); err != nil {
+	if err := s.trackPool(ctx, pool); err != nil {
 		return Inventory{}, err
 	}
-	if err := s.verify(ctx, pool.Name); err != nil {
+	if err := s.verifyOverdue(ctx, pool.Name); err != nil {
 		return Inventory{}, err
 	}
 	s.mu.Lock()
@@ -73,17 +73,17 @@ func (s *Store) Inventory(ctx context.Context, pool *v1alpha1.MesosNodePool) (In
 		return Inventory{}, fmt.Errorf("listing the pool's MesosNodes: %w", err)
 	}
 	own := slices.DeleteFunc(nodes.Items, func(n v1alpha1.MesosNode) bool { return !metav1.IsControlledBy(&n, pool) })
-	return s.expectations.settle(pool.Name, own, s.now()), nil
+	return s.expectations.observe(pool.Name, own, s.now()), nil
 }
 
 // Forget drops all that is remembered of a pool that is gone.
 func (s *Store) Forget(pool string) { s.expectations.forget(pool) }
 
-// remember fills the expectations of a pool that this process has not seen before: the
+// trackPool fills the expectations of a pool that this process has not seen before: the
 // cache may have been filled by an API server that lags behind what another operator
 // wrote a moment ago.
-func (s *Store) remember(ctx context.Context, pool *v1alpha1.MesosNodePool) error {
-	if s.expectations.begin(pool) {
+func (s *Store) trackPool(ctx context.Context, pool *v1alpha1.MesosNodePool) error {
+	if s.expectations.track(pool) {
 		return nil
 	}
 	nodes := metav1.PartialObjectMetadataList{}
@@ -105,11 +105,10 @@ func (s *Store) remember(ctx context.Context, pool *v1alpha1.MesosNodePool) erro
 	return nil
 }
 
-// verify asks the API server about what the cache should have shown long since: a node
-// that was to be created and is not there, or was to be deleted and is. The call that
-// was to do it failed without an answer; or the node has come and gone between two
-// looks of the cache.
-func (s *Store) verify(ctx context.Context, pool string) error {
+// verifyOverdue asks the API server about what the cache should have shown long since: a node
+// whose creation or deletion it does not show. Either that call failed without an answer, or
+// the node has come and gone between two events of the cache.
+func (s *Store) verifyOverdue(ctx context.Context, pool string) error {
 	for _, what := range s.expectations.overdue(pool, s.now()) {
 		node := &metav1.PartialObjectMetadata{}
 		node.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("MesosNode"))

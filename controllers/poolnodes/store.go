@@ -130,7 +130,7 @@ func isRefused(err error) bool {
 }
 
 // inParallel calls do for 0 to n-1, a few at a time, and counts the successes. After the
-// first failure it begins no more: the rest would most likely fail alike.
+// first failure it begins no more calls: the rest would most likely fail alike.
 func inParallel(n int, do func(int) error) (done int, err error) {
 	var (
 		mu   sync.Mutex

@@ -53,7 +53,7 @@ var faults = []fault{
 	{
 		name: "use a task ID twice",
 		file: "controllers/mesosnode/launch.go",
-		old:  "	p.node.Status.Attempt++\n",
+		old:  "	rc.node.Status.Attempt++\n",
 		new:  "",
 		by:   "^I1:|not converge",
 	},
@@ -123,22 +123,22 @@ var faults = []fault{
 	{
 		name: "delete the Node before its task has ended",
 		file: "controllers/mesosnode/controller.go",
-		old:  "r.drain, r.kill, r.deleteNode,",
-		new:  "r.drain, r.deleteNode, r.kill,",
+		old:  "r.drain, r.killTask, r.deleteNode,",
+		new:  "r.drain, r.deleteNode, r.killTask,",
 		by:   "^I4",
 	},
 	{
 		name: "kill before the drain",
 		file: "controllers/mesosnode/controller.go",
-		old:  "r.cordon, r.drain, r.kill,",
-		new:  "r.cordon, r.kill, r.drain,",
+		old:  "r.cordon, r.drain, r.killTask,",
+		new:  "r.cordon, r.killTask, r.drain,",
 		by:   "^I5",
 	},
 	{
 		name: "take a pod that its budget holds for gone",
 		file: "controllers/drain/drain.go",
-		old:  "		result.Held = append(result.Held, Held{Pod: name(pod), Why: why(err)})\n",
-		new:  "		_ = why(err)\n",
+		old:  "		result.Blocked = append(result.Blocked, BlockedPod{Pod: nameOf(pod), Reason: describeRefusal(err)})\n",
+		new:  "		_ = describeRefusal(err)\n",
 		by:   "^I5",
 	},
 	{
@@ -151,15 +151,15 @@ var faults = []fault{
 	{
 		name: "tell of another kubelet once",
 		file: "controllers/mesosnode/upgrade.go",
-		old:  "	if verdict.tell == 0 || p.session == nil {\n",
-		new:  "	if verdict.tell == 0 || p.session == nil || verdict.reason == was {\n",
+		old:  "	if state.messageEvery == 0 || rc.session == nil {\n",
+		new:  "	if state.messageEvery == 0 || rc.session == nil || state.reason == before {\n",
 		by:   "not converge.*kubelet",
 	},
 	{
 		name: "go on telling of a kubelet that runs",
 		file: "controllers/mesosnode/upgrade.go",
-		old:  "short(wanted.SHA256)), 0}\n",
-		new:  "short(wanted.SHA256)), tellEvery}\n",
+		old:  "shortDigest(wanted.SHA256)), 0}\n",
+		new:  "shortDigest(wanted.SHA256)), messageInterval}\n",
 		by:   "^I10",
 	},
 	{

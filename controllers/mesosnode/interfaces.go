@@ -8,23 +8,25 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// Frameworks finds the session that a MesosFramework has with Mesos.
-type Frameworks interface {
+// Sessions finds the session that a MesosFramework has with Mesos.
+type Sessions interface {
 	// Get returns the session of the named MesosFramework, and false while there is
 	// none: the MesosFramework does not exist, or cannot be used yet.
-	Get(name string) (Framework, bool)
-	// Maintenance is when an agent of the named MesosFramework's cluster is to be
-	// unavailable, as far as the master has told; false when nothing is planned. Of an
-	// agent that was asked for, each change of the answer is told.
+	Get(name string) (Session, bool)
+	// Maintenance returns when an agent of the named MesosFramework's cluster is to be
+	// unavailable, as far as the master has announced it; false when nothing is planned.
+	// Options.Changes has an event for each change of the answer, for each agent that was
+	// asked about.
 	Maintenance(name, agentID string) (scheduler.Window, bool)
 }
 
-// Framework is a session with Mesos, as much of it as a node needs. No method blocks,
-// and all of them can be called again with the same arguments: what they ask for is
+// Session is the part of a session with Mesos that a node needs. No method blocks, and
+// all of them can be called again with the same arguments: what they ask for is
 // level-triggered and lost with the session, so that it is asked of the next one too.
-type Framework interface {
-	// Ready tells whether the session is subscribed and knows what became of its
-	// tasks: only then is anything launched, and only then is silence of a task news.
+type Session interface {
+	// Ready reports whether the session is subscribed and knows what became of its
+	// tasks: only then is anything launched, and only then does silence of a task mean
+	// anything.
 	Ready() bool
 	// AddDemand asks for a place for the demand, until a task of its ID is launched or
 	// WithdrawDemand is called. Of demands with one ID the last counts. One whose task is
@@ -37,19 +39,19 @@ type Framework interface {
 	// SendMessage sends data to the task's executor, once: it may get lost, and is answered by
 	// the record of the task at best.
 	SendMessage(taskID string, data []byte)
-	// Explain tells why a wanted demand has no place yet. Waiting is false when the
+	// Explain returns why a wanted demand has no place yet. Waiting is false when the
 	// demand is not wanted any more; the message is empty while nothing is known.
 	Explain(taskID string) (message string, waiting bool)
 }
 
-// Tokens takes back what a node was given to identify itself with.
+// Tokens revokes the bootstrap tokens with which nodes ask for their first certificate.
 type Tokens interface {
 	// Revoke makes the bootstrap token of the node's current attempt useless. It is
 	// no error that there is none.
 	Revoke(ctx context.Context, node *v1alpha1.MesosNode) error
 }
 
-// Artifacts knows what the operator supplies of what a node is made of.
+// Artifacts knows which artifacts the operator supplies.
 type Artifacts interface {
 	// Missing names, in order, the artifacts that a node needs and that neither its
 	// template nor the operator supplies.

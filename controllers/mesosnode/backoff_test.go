@@ -49,14 +49,14 @@ func TestBackoffGrowsWithEachFailure(t *testing.T) {
 
 func TestLastFailureIsTheOneToldOf(t *testing.T) {
 	_, status := failing("a", "a", "a", "b")
-	if got := lastFailure(status.Failures); !strings.Contains(got, "agent b ended") {
+	if got := lastFailureMessage(status.Failures); !strings.Contains(got, "agent b ended") {
 		t.Errorf("told of: %q", got)
 	}
-	long := &v1alpha1.MesosTask{AgentID: "a", State: string(scheduler.TaskFailed), Message: strings.Repeat("ä", maxSaid)}
-	if got := lastFailure(blame(nil, long, noon)); len(got) > maxSaid || !utf8.ValidString(got) {
+	long := &v1alpha1.MesosTask{AgentID: "a", State: string(scheduler.TaskFailed), Message: strings.Repeat("ä", maxFailureMessage)}
+	if got := lastFailureMessage(recordFailure(nil, long, noon)); len(got) > maxFailureMessage || !utf8.ValidString(got) {
 		t.Errorf("%d bytes, valid: %t", len(got), utf8.ValidString(got))
 	}
-	if got := lastFailure(nil); got != "" {
+	if got := lastFailureMessage(nil); got != "" {
 		t.Errorf("without failures: %q", got)
 	}
 }
@@ -97,7 +97,7 @@ func TestWhatTheExecutorSaysIsShown(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, _, got := describe(&v1alpha1.MesosTask{AgentHostname: "host-1", State: tc.state, Message: tc.message})
+			_, _, got := describeTask(&v1alpha1.MesosTask{AgentHostname: "host-1", State: tc.state, Message: tc.message})
 			if got != tc.want {
 				t.Errorf("message is %q, want %q", got, tc.want)
 			}

@@ -147,11 +147,11 @@ func TestATaskThatEndsBeforeItRegisteredIsTriedAgainThoughItWasKilled(t *testing
 func TestAMaintenanceConcernsTheNodesOfItsAgent(t *testing.T) {
 	s := begin(t).running()
 	news := &v1alpha1.MesosNode{Status: v1alpha1.MesosNodeStatus{Task: &v1alpha1.MesosTask{AgentID: agentID}}}
-	if got := s.reconciler.concerned(context.Background(), news); len(got) != 1 || got[0].Name != nodeName {
+	if got := s.reconciler.requestsFor(context.Background(), news); len(got) != 1 || got[0].Name != nodeName {
 		t.Errorf("it concerns %v", got)
 	}
 	news.Status.Task.AgentID = "another"
-	if got := s.reconciler.concerned(context.Background(), news); len(got) != 0 {
+	if got := s.reconciler.requestsFor(context.Background(), news); len(got) != 0 {
 		t.Errorf("that of another agent concerns %v", got)
 	}
 }

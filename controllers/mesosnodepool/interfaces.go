@@ -22,17 +22,17 @@ type Nodes interface {
 	Forget(pool string)
 }
 
-// Artifacts knows what the operator supplies of what a node is made of.
+// Artifacts knows which artifacts the operator supplies.
 type Artifacts interface {
-	// Kubelet is the artifact that the kubelet of a node with this template is; nil if
-	// there is none by itself.
+	// Kubelet is the artifact of the kubelet of a node with this template; nil if an archive
+	// has it together with others.
 	Kubelet(runtime v1alpha1.NodeRuntime) *v1alpha1.Artifact
 }
 
 // Agents knows the agents of the Mesos clusters.
 type Agents interface {
-	// Capacity is what could be had of the framework's cluster, as far as is known: that
-	// may take a question to its master, who is asked seldom, and only while a node waits
-	// in vain for an offer.
+	// Capacity is the room that the framework's cluster has, as far as is known. It may take
+	// a question to the master, which is asked seldom, and only while a node waits in vain
+	// for an offer.
 	Capacity(ctx context.Context, framework string) placement.Capacity
 }

@@ -83,7 +83,7 @@ func TestAPoolThatIsDeletedRemovesItsNodesItself(t *testing.T) {
 }
 
 func TestALostNodeOfAPoolThatScalesItselfIsRemoved(t *testing.T) {
-	plan := Decide(Situation{Elastic: true, Alive: []*v1alpha1.MesosNode{{}}, Lost: []*v1alpha1.MesosNode{{}}})
+	plan := PlanScaling(PlanInput{Autoscaled: true, Alive: []*v1alpha1.MesosNode{{}}, Lost: []*v1alpha1.MesosNode{{}}})
 	if len(plan.Delete) != 1 || plan.Create != 0 {
 		t.Errorf("the plan is %+v", plan)
 	}

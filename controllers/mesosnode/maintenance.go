@@ -1,0 +1,80 @@
+package mesosnode
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/mesos/scheduler"
+)
+
+const (
+	// maintenanceLead is the time before an agent's maintenance at which its node is let go.
+	// A drain that may take longer begins earlier, but never earlier than maxMaintenanceLead:
+	// for an hour before a window nothing is placed on its agent, and a node that was placed
+	// there before that must not be let go at once.
+	maintenanceLead    = 30 * time.Minute
+	maxMaintenanceLead = 55 * time.Minute
+	// maintenanceMargin is the time before the maintenance at which the drain ends, so that
+	// the task ends in order, and Mesos learns of it while the agent is there.
+	maintenanceMargin = 2 * time.Minute
+	// minDrainTime is the time that every drain has, however near the maintenance is.
+	minDrainTime = time.Minute
+)
+
+// drainForMaintenance deletes a node whose agent is about to go: its maintenance begins soon,
+// or Mesos is ending the task, as it does when it drains the agent. The deletion drains and
+// releases the node, and the pool makes another.
+func (r *Reconciler) drainForMaintenance(_ context.Context, rc *reconcileContext) error {
+	if !rc.taskMayRun() {
+		return nil
+	}
+	task := rc.node.Status.Task
+	if scheduler.TaskState(task.State) == scheduler.TaskKilling && rc.hasRegistered() {
+		r.deleteMesosNode(rc, v1alpha1.ReasonAgentDraining, v1alpha1.ConditionReady, fmt.Sprintf(
+			"Mesos is ending the task on agent %s, and not because of k8sm: the agent is drained, most likely. The node is drained as far as there is time, and replaced.%s", nodemodel.AgentName(task), messageSuffix(task)))
+		return nil
+	}
+	window, planned := r.Sessions.Maintenance(rc.node.Spec.FrameworkRef.Name, task.AgentID)
+	if !planned || window.HasEnded(rc.now) {
+		return nil
+	}
+	if wait := window.Start.Sub(rc.now) - maintenanceLeadOf(rc.node); wait > 0 {
+		rc.requeueWithin(wait)
+		return nil
+	}
+	r.deleteMesosNode(rc, v1alpha1.ReasonMaintenance, v1alpha1.ConditionReady, fmt.Sprintf(
+		"The maintenance of agent %s begins at %s: the node is drained before, and replaced.", nodemodel.AgentName(task), window.Start.UTC().Format(time.RFC3339)))
+	return nil
+}
+
+// maintenanceLeadOf is the time before its agent's maintenance at which a node is deleted.
+func maintenanceLeadOf(node *v1alpha1.MesosNode) time.Duration {
+	lead := maintenanceLead
+	if timeout := node.Spec.Drain.Timeout; timeout != nil {
+		lead = max(lead, timeout.Duration+maintenanceMargin)
+	}
+	return min(lead, maxMaintenanceLead)
+}
+
+// drainDeadline is the time at which the node's drain must be over, and why; zero for never.
+func (r *Reconciler) drainDeadline(rc *reconcileContext) (at time.Time, why string) {
+	began := rc.node.Status.DrainStartTime.Time
+	if timeout := rc.node.Spec.Drain.Timeout; timeout != nil {
+		at, why = began.Add(timeout.Duration), fmt.Sprintf("The drain took longer than %s", timeout.Duration)
+	}
+	window, planned := r.Sessions.Maintenance(rc.node.Spec.FrameworkRef.Name, rc.node.Status.Task.AgentID)
+	if !planned || window.HasEnded(rc.now) {
+		return at, why
+	}
+	end := window.Start.Add(-maintenanceMargin)
+	if earliest := began.Add(minDrainTime); end.Before(earliest) {
+		end = earliest
+	}
+	if at.IsZero() || end.Before(at) {
+		return end, fmt.Sprintf("The maintenance of agent %s begins at %s", nodemodel.AgentName(rc.node.Status.Task), window.Start.UTC().Format(time.RFC3339))
+	}
+	return at, why
+}
