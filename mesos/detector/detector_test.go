@@ -149,7 +149,7 @@ func TestDetectionBeginsAnew(t *testing.T) {
 	}{
 		"the server breaks off":       {func(s *zookeepertest.Server) { s.Disconnect() }, "closed the connection", time.Second},
 		"the server stops dead":       {func(s *zookeepertest.Server) { s.Inject(func(f *zookeepertest.Faults) { f.Frozen = true }) }, "no answer for 10s", 14 * time.Second},
-		"only pings are answered":     {func(s *zookeepertest.Server) { s.Inject(func(f *zookeepertest.Faults) { f.Mute = true }) }, "no answer for 10s", 71 * time.Second},
+		"only pings are answered":     {func(s *zookeepertest.Server) { s.Inject(func(f *zookeepertest.Faults) { f.NoReplies = true }) }, "no answer for 10s", 71 * time.Second},
 		"answers are short of a head": {answering(0, 0, 0, 2, 1, 2), "malformed answer", 4 * time.Second},
 		"answers are empty":           {answering(0, 0, 0, 0), "malformed answer", 4 * time.Second},
 		"answers are endless":         {answering(0xff, 0xff, 0xff, 0xff), "more than 1048576", 4 * time.Second},
@@ -176,7 +176,7 @@ func TestDetectionBeginsAnew(t *testing.T) {
 }
 
 func answering(b ...byte) func(*zookeepertest.Server) {
-	return func(s *zookeepertest.Server) { s.Inject(func(f *zookeepertest.Faults) { f.Answer = b }) }
+	return func(s *zookeepertest.Server) { s.Inject(func(f *zookeepertest.Faults) { f.RawReply = b }) }
 }
 
 // A watch that got lost is not believed for ever.
@@ -184,7 +184,7 @@ func TestLostWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := begin(t, "zk://a:2181/mesos")
 		w.expect(nobody, time.Second)
-		w.servers["a:2181"].Inject(func(f *zookeepertest.Faults) { f.Deaf = true })
+		w.servers["a:2181"].Inject(func(f *zookeepertest.Faults) { f.NoWatches = true })
 		w.set("json.info_0000000001", info("10.1.0.1"))
 		w.expect("10.1.0.1", 61*time.Second)
 	})
@@ -229,7 +229,9 @@ func TestCredentials(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := begin(t, "zk://"+tc.userinfo+"a:2181/mesos", func(w *watch) {
-					w.each(func(s *zookeepertest.Server) { s.Inject(func(f *zookeepertest.Faults) { f.Digest = "mesos:secret" }) })
+					w.each(func(s *zookeepertest.Server) {
+						s.Inject(func(f *zookeepertest.Faults) { f.RequiredDigest = "mesos:secret" })
+					})
 					w.set("json.info_0000000001", info("10.1.0.1"))
 				})
 				w.expect(tc.want, time.Second)

@@ -21,28 +21,28 @@ import (
 const (
 	dialTimeout   = 5 * time.Second
 	headerTimeout = 10 * time.Second
-	// recordMost is the longest record that is taken. A launch has some kilobytes.
-	recordMost = 4 << 20
-	mediaType  = string(codecs.MediaTypeProtobuf)
+	// maxRecordBytes is the longest record that is read. A launch has some kilobytes.
+	maxRecordBytes = 4 << 20
+	mediaType      = string(codecs.MediaTypeProtobuf)
 )
 
-// Endpoint is where an agent serves its executors.
+// Endpoint is the address at which an agent serves its executors, and how to connect to it.
 type Endpoint struct {
 	// Address as ip:port.
 	Address string
-	// Token is sent as bearer token, if there is one.
+	// Token is sent as a bearer token; empty for none.
 	Token string
-	// TLS is set where the agent serves over TLS.
+	// TLS is the configuration for an agent that serves over TLS; nil for one that does not.
 	TLS *tls.Config
 	// Dial opens connections; nil is a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// errRefused: the agent will not take this executor, however often it asks.
+// errRefused is wrapped when the agent does not accept this executor, however often it asks.
 var errRefused = errors.New("agent refuses the subscription")
 
-// agentClient posts calls to one agent. (Not the library's client: it goes through
-// proxies, dials IPv4 only, and reads streams without bounds that hold.)
+// agentClient sends calls to one agent. (The library's client is not used: it uses proxies,
+// dials IPv4 only, and does not bound what it reads of a stream.)
 type agentClient struct {
 	url, token string
 	http       *http.Client
@@ -64,15 +64,16 @@ func newClient(e Endpoint) *agentClient {
 		MaxIdleConnsPerHost:   1,
 		DisableCompression:    true,
 	}
-	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	noRedirects := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &agentClient{
 		url:   scheme + "://" + e.Address + "/api/v1/executor",
 		token: e.Token,
-		http:  &http.Client{Transport: transport, CheckRedirect: stay},
+		http:  &http.Client{Transport: transport, CheckRedirect: noRedirects},
 	}
 }
 
-// do sends a call and returns the answer, or the agent's refusal as an error.
+// do sends a call and returns the response. A status other than the wanted one becomes an
+// error.
 func (c *agentClient) do(ctx context.Context, call *executor.Call, want int) (*http.Response, error) {
 	body, err := call.Marshal()
 	if err != nil {
@@ -93,27 +94,27 @@ func (c *agentClient) do(ctx context.Context, call *executor.Call, want int) (*h
 	}
 	if response.StatusCode != want {
 		defer response.Body.Close()
-		return nil, refusalOf(response)
+		return nil, newStatusError(response)
 	}
 	return response, nil
 }
 
-// refusal is an answer other than the one that a call is to get.
-type refusal struct {
+// statusError is a response with another status than the call should have.
+type statusError struct {
 	status int
 	text   string
 }
 
-func refusalOf(response *http.Response) error {
-	text, _ := io.ReadAll(io.LimitReader(response.Body, 500)) // as much of it as there is
-	return &refusal{response.StatusCode, strings.TrimSpace(string(text))}
+func newStatusError(response *http.Response) error {
+	text, _ := io.ReadAll(io.LimitReader(response.Body, 500)) // what could be read is shown
+	return &statusError{response.StatusCode, strings.TrimSpace(string(text))}
 }
 
-func (r *refusal) Error() string {
+func (r *statusError) Error() string {
 	return fmt.Sprintf("agent answers %d %s: %s", r.status, http.StatusText(r.status), r.text)
 }
 
-// post sends a call that is answered by 202.
+// post sends a call that the agent answers with 202.
 func (c *agentClient) post(ctx context.Context, call *executor.Call) error {
 	response, err := c.do(ctx, call, http.StatusAccepted)
 	if err != nil {
@@ -123,15 +124,15 @@ func (c *agentClient) post(ctx context.Context, call *executor.Call) error {
 	return response.Body.Close()
 }
 
-// stream sends SUBSCRIBE and passes each event to emit until emit returns false or the
-// stream ends. It always returns an error that says why.
+// stream sends SUBSCRIBE and passes each event to emit, until emit returns false or the stream
+// ends. It always returns an error, which is the reason.
 func (c *agentClient) stream(ctx context.Context, call *executor.Call, emit func(*executor.Event) bool) error {
 	response, err := c.do(ctx, call, http.StatusOK)
 	if err != nil {
 		return subscribeError(err)
 	}
 	defer response.Body.Close()
-	records := recordio.NewReader(response.Body, recordMost)
+	records := recordio.NewReader(response.Body, maxRecordBytes)
 	for {
 		record, err := records.ReadRecord()
 		if err != nil {
@@ -147,11 +148,11 @@ func (c *agentClient) stream(ctx context.Context, call *executor.Call, emit func
 	}
 }
 
-// subscribeError tells what passes (an agent that is away or recovering) from what
-// doesn't: a malformed call, an executor that the agent does not know, a token that it
-// does not take or that is another executor's.
+// subscribeError adds errRefused to an error that will not pass: a malformed call, an executor
+// that the agent does not know, a token that is invalid or another executor's. Other errors
+// may pass: the agent is away, or is recovering.
 func subscribeError(err error) error {
-	var r *refusal
+	var r *statusError
 	if errors.As(err, &r) {
 		switch r.status {
 		case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnsupportedMediaType:

@@ -10,29 +10,29 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/executor"
 )
 
-// State of the task, as the executor reports it.
+// State is a state of the task that the executor reports.
 type State string
 
 // The states.
 const (
 	Starting State = "TASK_STARTING"
 	Running  State = "TASK_RUNNING"
-	// Killing is told where the framework knows it: the task was told to end, and has not
-	// yet. What drains a node has that long.
+	// Killing: the task was told to end, and has not ended yet. It is reported only to a
+	// framework that supports it.
 	Killing  State = "TASK_KILLING"
 	Finished State = "TASK_FINISHED"
 	Failed   State = "TASK_FAILED"
 	Killed   State = "TASK_KILLED"
-	// Error is for a task that would fail again wherever it were launched.
+	// Error is for a task that would fail on every agent.
 	Error State = "TASK_ERROR"
 )
 
-// Terminal says whether nothing can follow the state.
+// Terminal reports whether no other state can follow.
 func (s State) Terminal() bool {
 	return s == Finished || s == Failed || s == Killed || s == Error
 }
 
-// Identity is what an agent knows an executor by.
+// Identity identifies an executor to its agent.
 type Identity struct {
 	FrameworkID, ExecutorID string
 	// AgentID may be empty.
@@ -43,70 +43,73 @@ type Identity struct {
 type Task struct {
 	ID, Name string
 	Data     []byte
-	// KillGrace is the grace period of the task's own kill policy, 0 where it has none.
+	// KillGrace is the grace period of the task's kill policy; 0 if it has none.
 	KillGrace time.Duration
 }
 
 // Kill asks for the end of the task.
 type Kill struct {
-	// Grace between asking and forcing, -1 where the call brought no kill policy.
+	// Grace is the time between asking the task to end and killing it; -1 if the call has no
+	// kill policy.
 	Grace time.Duration
 }
 
-// Report is what is told of the task.
+// Report is what the workload reports of the task.
 type Report struct {
 	State State
-	// Message is for people. With Running it says what ails the task, which then is not
-	// healthy.
+	// Message is for a person. With Running it is a problem of the task, which then counts as
+	// unhealthy.
 	Message string
 	// Data is for the framework.
 	Data []byte
 }
 
-// Decision is what one event asks of the shell. At most one of Launch, Kill, Message,
-// Shutdown and Failure is set.
+// Decision is what the driver has to do because of one event. At most one of Launch, Kill,
+// Message, Shutdown and Failure is set.
 type Decision struct {
-	// Subscribed: the agent has taken the SUBSCRIBE. All that was unacknowledged was
-	// in it.
+	// Subscribed: the agent accepted the SUBSCRIBE, which contained all unacknowledged
+	// updates.
 	Subscribed bool
-	// Launch is to be started.
+	// Launch is the task to start.
 	Launch *Task
-	// Refuse are tasks that this executor can't run: each to be given to Core.Refuse.
+	// Refuse has the IDs of tasks that this executor cannot run. Each must be passed to
+	// Core.Refuse.
 	Refuse []string
-	// Kill is to be passed to the workload.
+	// Kill is to be passed to the workload; nil for none.
 	Kill *Kill
-	// Message of the framework, to be passed to the workload.
+	// Message of the framework, to be passed to the workload; nil for none.
 	Message []byte
-	// Shutdown: the agent wants the executor to end, and kills it soon.
+	// Shutdown: the executor must end. The agent kills it soon.
 	Shutdown bool
-	// Failure is the agent's word that it can't go on with this executor.
+	// Failure is the agent's ERROR: it does not go on with this executor.
 	Failure error
 }
 
-// Core remembers what the agent must be told again, and decides what events ask for.
-// Not safe for concurrent use.
+// Core keeps the updates that the agent has not acknowledged, and decides what events require.
+// It is not safe for concurrent use.
 type Core struct {
 	id       Identity
 	task     *mesos.TaskInfo
 	pending  []*pendingUpdate
-	terminal bool
-	// tellsKilling: the framework has said that it knows TASK_KILLING; killing: it was told.
-	tellsKilling, killing bool
-	// taskKnown: the agent has acknowledged an update of the task, so it needs not be
-	// told of the task itself.
+	terminal bool // a terminal state was reported
+	// supportsKilling: the framework has the capability TASK_KILLING_STATE.
+	supportsKilling bool
+	killing         bool // TASK_KILLING was reported
+	// taskKnown: the agent acknowledged an update of the task, so that a SUBSCRIBE need not
+	// contain the task.
 	taskKnown bool
 }
 
 type pendingUpdate struct {
 	status mesos.TaskStatus
-	sent   time.Time // zero: never
+	sent   time.Time // zero if it was not sent
 }
 
-// NewCore returns the core of an executor that was not launched yet.
+// NewCore returns the core of an executor that has no task yet.
 func NewCore(id Identity) *Core { return &Core{id: id} }
 
-// Subscribe returns the SUBSCRIBE call, with all that the agent has not acknowledged.
-// The updates in it count as sent now.
+// Subscribe returns a SUBSCRIBE call with everything that the agent has not acknowledged. The
+// updates in it count as sent now.
 func (c *Core) Subscribe(now time.Time) *executor.Call {
 	call := c.call(executor.Call_SUBSCRIBE)
 	call.Subscribe = &executor.Call_Subscribe{}
@@ -121,12 +124,12 @@ func (c *Core) Subscribe(now time.Time) *executor.Call {
 	return call
 }
 
-// Event takes an event of the agent. Types that are unknown ask for nothing.
-func (c *Core) Event(e *executor.Event) Decision {
+// HandleEvent takes an event of the agent. Events of unknown types require nothing.
+func (c *Core) HandleEvent(e *executor.Event) Decision {
 	switch e.GetType() {
 	case executor.Event_SUBSCRIBED:
-		for _, known := range e.GetSubscribed().GetFrameworkInfo().Capabilities {
-			c.tellsKilling = c.tellsKilling || known.Type == mesos.FrameworkInfo_Capability_TASK_KILLING_STATE
+		for _, capability := range e.GetSubscribed().GetFrameworkInfo().Capabilities {
+			c.supportsKilling = c.supportsKilling || capability.Type == mesos.FrameworkInfo_Capability_TASK_KILLING_STATE
 		}
 		return Decision{Subscribed: true}
 	case executor.Event_LAUNCH:
@@ -202,26 +205,25 @@ func (c *Core) acknowledged(ack *executor.Event_Acknowledged) {
 	}
 }
 
-// TellsKilling says whether TASK_KILLING is to be told: only to a framework with that
-// capability.
-func (c *Core) TellsKilling() bool { return c.tellsKilling }
+// SupportsKilling reports whether the framework supports TASK_KILLING.
+func (c *Core) SupportsKilling() bool { return c.supportsKilling }
 
-// Update notes a report of the task, for Due and Subscribe to tell the agent. It notes
-// nothing before the launch and after a terminal state; after a KILL, no state but that.
+// Update adds an update of the task, to be sent by TakeDue or Subscribe. It is ignored before
+// the launch and after a terminal state. After Killing only a terminal state is added.
 func (c *Core) Update(r Report, uuid []byte, now time.Time) {
 	if c.task == nil || c.terminal || c.killing && !r.State.Terminal() {
 		return
 	}
 	c.terminal, c.killing = r.State.Terminal(), r.State == Killing
-	c.note(c.task.TaskID.Value, r, uuid, now)
+	c.addUpdate(c.task.TaskID.Value, r, uuid, now)
 }
 
-// Refuse notes that a task which is not this executor's can't be run.
+// Refuse adds an update for a task that this executor cannot run.
 func (c *Core) Refuse(taskID string, uuid []byte, now time.Time) {
-	c.note(taskID, Report{State: Error, Message: "this executor runs one task, launched by itself"}, uuid, now)
+	c.addUpdate(taskID, Report{State: Error, Message: "this executor runs one task, launched by itself"}, uuid, now)
 }
 
-func (c *Core) note(taskID string, r Report, uuid []byte, now time.Time) {
+func (c *Core) addUpdate(taskID string, r Report, uuid []byte, now time.Time) {
 	taskState := mesos.TaskState(mesos.TaskState_value[string(r.State)])
 	source := mesos.SOURCE_EXECUTOR
 	timestamp := float64(now.UnixNano()) / float64(time.Second)
@@ -246,10 +248,10 @@ func (c *Core) note(taskID string, r Report, uuid []byte, now time.Time) {
 	c.pending = append(c.pending, &pendingUpdate{status: status})
 }
 
-// Due returns the updates that were never sent, or were sent at least age ago and are
-// still not acknowledged, and all that came after them: the agent takes states in the
-// order in which they come. It knows copies by their uuid.
-func (c *Core) Due(now time.Time, age time.Duration) []*executor.Call {
+// TakeDue returns the updates that were never sent, or were sent at least age ago and are not
+// acknowledged, and all updates after them, because the agent processes states in the order
+// of arrival. They count as sent now. The agent recognizes a copy by its UUID.
+func (c *Core) TakeDue(now time.Time, age time.Duration) []*executor.Call {
 	due := slices.IndexFunc(c.pending, func(p *pendingUpdate) bool { return now.Sub(p.sent) >= age })
 	if due < 0 {
 		return nil
@@ -262,16 +264,16 @@ func (c *Core) Due(now time.Time, age time.Duration) []*executor.Call {
 	return calls
 }
 
-// Unsent takes back what Due gave out and could not be sent. It is all due again.
-func (c *Core) Unsent() {
+// ResetSent makes all updates due again, after they could not be sent.
+func (c *Core) ResetSent() {
 	for _, p := range c.pending {
 		p.sent = time.Time{}
 	}
 }
 
-// Settled says that nothing is left to be told: every update was acknowledged, and the
+// IsFinished reports whether nothing is left to send: every update was acknowledged, and the
 // task, if there was one, has ended.
-func (c *Core) Settled() bool {
+func (c *Core) IsFinished() bool {
 	return len(c.pending) == 0 && (c.task == nil || c.terminal)
 }
 

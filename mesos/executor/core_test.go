@@ -97,9 +97,9 @@ func TestEventsAskForWhatTheyMean(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			core := NewCore(Identity{FrameworkID: "f", ExecutorID: "e"})
 			for _, e := range tc.before {
-				core.Event(e)
+				core.HandleEvent(e)
 			}
-			if diff := cmp.Diff(tc.want, core.Event(tc.event)); diff != "" {
+			if diff := cmp.Diff(tc.want, core.HandleEvent(tc.event)); diff != "" {
 				t.Errorf("decision (-want +got):\n%s", diff)
 			}
 		})
@@ -107,7 +107,7 @@ func TestEventsAskForWhatTheyMean(t *testing.T) {
 }
 
 func TestErrorEventIsFailureWithTheAgentsWords(t *testing.T) {
-	d := NewCore(Identity{}).Event(&executor.Event{Type: executor.Event_ERROR, Error: &executor.Event_Error{Message: "no such framework"}})
+	d := NewCore(Identity{}).HandleEvent(&executor.Event{Type: executor.Event_ERROR, Error: &executor.Event_Error{Message: "no such framework"}})
 	if d.Failure == nil || d.Failure.Error() != "agent refuses this executor: no such framework" {
 		t.Errorf("failure is %v", d.Failure)
 	}
@@ -137,40 +137,40 @@ func TestWhatIsUnacknowledgedIsToldAgain(t *testing.T) {
 		}
 	}
 	core.Update(Report{State: Running, Message: "too early"}, []byte("0"), now)
-	expect("settled before any task", true, core.Settled())
+	expect("settled before any task", true, core.IsFinished())
 
-	core.Event(launchEvent("a", ""))
+	core.HandleEvent(launchEvent("a", ""))
 	core.Update(Report{State: Starting}, []byte("1"), now)
 	core.Update(Report{State: Running, Message: "ready"}, []byte("2"), now)
-	expect("never sent", []string{"TASK_STARTING", "TASK_RUNNING"}, states(core.Due(now, time.Second)...))
-	expect("just sent", []string(nil), states(core.Due(now, time.Second)...))
+	expect("never sent", []string{"TASK_STARTING", "TASK_RUNNING"}, states(core.TakeDue(now, time.Second)...))
+	expect("just sent", []string(nil), states(core.TakeDue(now, time.Second)...))
 	now = now.Add(2 * time.Second)
-	expect("sent long ago", []string{"TASK_STARTING", "TASK_RUNNING"}, states(core.Due(now, time.Second)...))
+	expect("sent long ago", []string{"TASK_STARTING", "TASK_RUNNING"}, states(core.TakeDue(now, time.Second)...))
 
 	subscribe := core.Subscribe(now)
 	expect("unacknowledged tasks", 1, len(subscribe.Subscribe.UnacknowledgedTasks))
 	expect("unacknowledged updates", []string{"TASK_STARTING", "TASK_RUNNING"}, states(subscribe))
 
-	core.Event(ackEvent("a", "1"))
-	core.Event(ackEvent("a", "unheard of"))
+	core.HandleEvent(ackEvent("a", "1"))
+	core.HandleEvent(ackEvent("a", "unheard of"))
 	subscribe = core.Subscribe(now)
 	expect("tasks after an acknowledgement", 0, len(subscribe.Subscribe.UnacknowledgedTasks))
 	expect("updates after an acknowledgement", []string{"TASK_RUNNING"}, states(subscribe))
 
 	core.Update(Report{State: Killed, Message: "as told"}, []byte("3"), now)
 	core.Update(Report{State: Running, Message: "after the end"}, []byte("4"), now)
-	expect("terminal but unacknowledged", false, core.Settled())
-	core.Event(ackEvent("a", "2"))
+	expect("terminal but unacknowledged", false, core.IsFinished())
+	core.HandleEvent(ackEvent("a", "2"))
 	expect("last", []string{"TASK_KILLED"}, states(core.Subscribe(now)))
-	core.Event(ackEvent("a", "3"))
-	expect("settled", true, core.Settled())
+	core.HandleEvent(ackEvent("a", "3"))
+	expect("settled", true, core.IsFinished())
 }
 
 func TestStatusSaysWhoseItIs(t *testing.T) {
 	core := NewCore(Identity{FrameworkID: "f", ExecutorID: "e", AgentID: "s"})
-	core.Event(launchEvent("a", ""))
+	core.HandleEvent(launchEvent("a", ""))
 	core.Update(Report{State: Failed, Message: "kubelet ended"}, []byte("u"), time.Unix(10, 500_000_000))
-	call := core.Due(time.Unix(11, 0), time.Second)[0]
+	call := core.TakeDue(time.Unix(11, 0), time.Second)[0]
 	if call.FrameworkID.Value != "f" || call.ExecutorID.Value != "e" {
 		t.Errorf("call is of framework %q, executor %q", call.FrameworkID.Value, call.ExecutorID.Value)
 	}
@@ -187,13 +187,13 @@ func TestStatusSaysWhoseItIs(t *testing.T) {
 
 func TestTaskIsHealthyUnlessAMessageSaysWhatAilsIt(t *testing.T) {
 	core := NewCore(Identity{FrameworkID: "f", ExecutorID: "e"})
-	core.Event(&executor.Event{Type: executor.Event_LAUNCH, Launch: &executor.Event_Launch{Task: mesos.TaskInfo{TaskID: mesos.TaskID{Value: "t"}}}})
+	core.HandleEvent(&executor.Event{Type: executor.Event_LAUNCH, Launch: &executor.Event_Launch{Task: mesos.TaskInfo{TaskID: mesos.TaskID{Value: "t"}}}})
 	now := time.Unix(1_000_000, 0)
 	core.Update(Report{State: Starting, Message: "fetching"}, []byte("1"), now)
 	core.Update(Report{State: Running}, []byte("2"), now)
 	core.Update(Report{State: Running, Message: "kubelet ended"}, []byte("3"), now)
 	var got []*bool
-	for _, call := range core.Due(now, time.Second) {
+	for _, call := range core.TakeDue(now, time.Second) {
 		got = append(got, call.Update.Status.Healthy)
 	}
 	if diff := cmp.Diff([]*bool{nil, new(true), new(false)}, got); diff != "" {

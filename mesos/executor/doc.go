@@ -1,9 +1,9 @@
-// Package executor is the executor's side of the Mesos executor API v1, for executors
-// that run exactly one task: it subscribes with the agent, hands the task to a
-// Workload, reports its states until the agent has taken them, and ends when the task
-// has ended.
+// Package executor implements the executor's side of the Mesos executor API v1, for executors
+// that run exactly one task. It subscribes with the agent, gives the task to a Workload,
+// reports the task's states until the agent acknowledges them, and ends when the task has
+// ended.
 //
-// Core holds what must be remembered and decides what each event asks for; it has no
-// socket, goroutine or clock. Driver is the shell around it. Neither knows what the
-// workload is. The executor command calls Driver.Run.
+// Core keeps the updates that are not acknowledged, and decides what each event requires. It
+// has no socket, goroutine or clock. Driver has those, and carries out what Core decides.
+// Neither knows what the workload is. The executor command calls Driver.Run.
 package executor

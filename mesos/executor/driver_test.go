@@ -157,8 +157,8 @@ func start(t *testing.T, a *agent, w Workload, change func(*Config)) (ended chan
 	c := Config{
 		Identity:   Identity{FrameworkID: "f", ExecutorID: "e"},
 		Agent:      Endpoint{Address: a.Listener.Addr().String(), Token: "jwt"},
-		Checkpoint: true, RecoveryTimeout: 10 * time.Second, Retry: 5 * time.Millisecond,
-		Resend: 50 * time.Millisecond, Settle: 10 * time.Second, Workload: w, Now: time.Now,
+		Checkpoint: true, RecoveryTimeout: 10 * time.Second, RetryInterval: 5 * time.Millisecond,
+		ResendInterval: 50 * time.Millisecond, AckTimeout: 10 * time.Second, Workload: w, Now: time.Now,
 	}
 	if change != nil {
 		change(&c)
@@ -382,7 +382,7 @@ func TestAgentThatNeverAnswers(t *testing.T) {
 func TestUnsettledEndIsBounded(t *testing.T) {
 	a, w := newAgent(t), newWork()
 	a.silent = true
-	ended, _ := start(t, a, w, func(c *Config) { c.Settle = 30 * time.Millisecond })
+	ended, _ := start(t, a, w, func(c *Config) { c.AckTimeout = 30 * time.Millisecond })
 	next(t, "SUBSCRIBE", a.subscribes)
 	a.send(launchEvent("a", ""))
 	next(t, "the task", w.tasks)

@@ -15,17 +15,19 @@ import (
 	"github.com/k8sm/k8sm/mesos/libprocess"
 )
 
-// Environment is what an agent tells an executor through environment variables.
+// Environment is what an agent passes to an executor in environment variables.
 type Environment struct {
 	Config
-	// Sandbox is the executor's own folder, removed by the agent some time after its end.
+	// Sandbox is the executor's folder. The agent removes it some time after the executor's
+	// end.
 	Sandbox string
-	// ContainerID is the Mesos container's, and the last part of its cgroup.
+	// ContainerID is the ID of the Mesos container, which is also the last part of the path of
+	// its cgroup.
 	ContainerID string
 }
 
-// FromEnvironment reads the variables that an agent sets. Workload, Now and Log are
-// left to the caller.
+// FromEnvironment reads the variables that an agent sets. The caller sets Workload, Now and
+// Log. It returns an error outside of an executor's container.
 func FromEnvironment() (Environment, error) {
 	c, err := config.FromEnv()
 	if err != nil {
@@ -49,7 +51,7 @@ func FromEnvironment() (Environment, error) {
 			},
 			Checkpoint:      c.Checkpoint,
 			RecoveryTimeout: c.RecoveryTimeout,
-			Retry:           min(DefaultRetry, max(c.SubscriptionBackoffMax/2, 0)),
+			RetryInterval:   min(DefaultRetryInterval, max(c.SubscriptionBackoffMax/2, 0)),
 			ShutdownGrace:   c.ExecutorShutdownGracePeriod,
 		},
 		Sandbox:     c.Sandbox,
@@ -57,9 +59,9 @@ func FromEnvironment() (Environment, error) {
 	}, nil
 }
 
-// agentTLS is set where the agent serves its executors over TLS. The agent does not hand
-// its own LIBPROCESS_SSL_* down: whoever runs it says them a second time, for
-// executors, in its --executor_environment_variables. They mean here what they mean to
+// agentTLS returns the configuration for an agent that serves its executors over TLS; nil for
+// one that does not. An agent does not pass its own LIBPROCESS_SSL_* on: they have to be set
+// again, for executors, in its --executor_environment_variables. They mean the same here as to
 // executors that are linked with libprocess.
 func agentTLS(env func(string) string) (*tls.Config, error) {
 	settings := sslSettings(env)
@@ -69,7 +71,7 @@ func agentTLS(env func(string) string) (*tls.Config, error) {
 	c := &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		CipherSuites: libprocess.CipherSuites(),
-		// Mesos checks certificates only where it is told to.
+		// By default Mesos does not verify certificates.
 		InsecureSkipVerify: !settings.on("VERIFY_CERT") && !settings.on("VERIFY_SERVER_CERT"),
 	}
 	var err error
@@ -82,10 +84,10 @@ func agentTLS(env func(string) string) (*tls.Config, error) {
 	return c, nil
 }
 
-// sslSettings looks up the environment.
+// sslSettings looks up settings of libprocess in the environment.
 type sslSettings func(name string) string
 
-// value of a setting, under its name of today or that of old.
+// value returns a setting, which has its present name or the old one.
 func (s sslSettings) value(name string) string {
 	if v := s("LIBPROCESS_SSL_" + name); v != "" {
 		return v
@@ -97,7 +99,8 @@ func (s sslSettings) on(name string) bool {
 	return slices.Contains([]string{"1", "t", "true"}, s.value(name))
 }
 
-// authorities that the agent is checked against, nil for the system's.
+// authorities returns the authorities that the agent's certificate is verified with; nil for
+// the system's.
 func (s sslSettings) authorities() (*x509.CertPool, error) {
 	var files []string
 	if file := s.value("CA_FILE"); file != "" {
@@ -131,8 +134,8 @@ func (s sslSettings) authorities() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// certificates that the executor shows to an agent that asks for one. A lone
-// SSL_CERT_FILE is none: to OpenSSL, and to Go, that name means authorities.
+// certificates returns the certificate that the executor presents to an agent that asks for
+// one. SSL_CERT_FILE without a key is ignored: OpenSSL and Go use that name for authorities.
 func (s sslSettings) certificates() ([]tls.Certificate, error) {
 	certificate, key := s.value("CERT_FILE"), s.value("KEY_FILE")
 	if certificate == "" || key == "" {

@@ -45,7 +45,7 @@ func TestEnvironmentOfARealAgent(t *testing.T) {
 		Config: Config{
 			Identity:   Identity{FrameworkID: "F0", ExecutorID: "e1", AgentID: "S0"},
 			Agent:      Endpoint{Address: "127.0.0.11:5051", Token: "jwt"},
-			Checkpoint: true, RecoveryTimeout: 15 * time.Minute, Retry: 500 * time.Millisecond, ShutdownGrace: 5 * time.Second,
+			Checkpoint: true, RecoveryTimeout: 15 * time.Minute, RetryInterval: 500 * time.Millisecond, ShutdownGrace: 5 * time.Second,
 		},
 		Sandbox:     recorded["MESOS_SANDBOX"],
 		ContainerID: "9111c558-a65e-4cc7-ad2b-3e8740213946",

@@ -66,7 +66,7 @@ func TestHostileAgentIsBounded(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			ended, _ := start(t, newAgent(t), newWork(), func(c *Config) {
 				c.Agent.Address = address
-				c.RecoveryTimeout, c.Retry = 300*time.Millisecond, 50*time.Millisecond
+				c.RecoveryTimeout, c.RetryInterval = 300*time.Millisecond, 50*time.Millisecond
 			})
 			if err := next(t, "the end", ended); !errors.Is(err, ErrAgentLost) {
 				t.Errorf("driver ended with %v", err)
@@ -85,7 +85,7 @@ func TestHostileAgentIsBounded(t *testing.T) {
 
 func TestExecutorWithoutATaskEnds(t *testing.T) {
 	a, w := newAgent(t), newWork()
-	ended, _ := start(t, a, w, func(c *Config) { c.Idle = 50 * time.Millisecond })
+	ended, _ := start(t, a, w, func(c *Config) { c.IdleTimeout = 50 * time.Millisecond })
 	next(t, "SUBSCRIBE", a.subscribes)
 	a.send(killEvent("lost", nil)) // of a task that it never got
 	if err := next(t, "the end", ended); !errors.Is(err, ErrNoTask) {
@@ -95,7 +95,7 @@ func TestExecutorWithoutATaskEnds(t *testing.T) {
 
 func TestExecutorWithATaskIsNotIdle(t *testing.T) {
 	a, w := newAgent(t), newWork()
-	ended, _ := start(t, a, w, func(c *Config) { c.Idle = 50 * time.Millisecond })
+	ended, _ := start(t, a, w, func(c *Config) { c.IdleTimeout = 50 * time.Millisecond })
 	next(t, "SUBSCRIBE", a.subscribes)
 	a.send(launchEvent("a", ""))
 	next(t, "the task", w.tasks)

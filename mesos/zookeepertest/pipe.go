@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Pipe is a listener in memory, and the way to dial it: both ends of its connections may
-// live in one bubble of virtual time.
+// Pipe is a listener in memory together with the function to dial it. Both ends of its
+// connections may be in the same bubble of virtual time.
 type Pipe struct {
 	address net.Addr
 	conns   chan net.Conn
@@ -16,17 +16,18 @@ type Pipe struct {
 	closed  chan struct{}
 }
 
-// Listen makes a pipe that calls itself ip:port.
+// Listen makes a pipe whose Addr is ip:port.
 func Listen(ip string, port int) *Pipe {
 	return &Pipe{address: &net.TCPAddr{IP: net.ParseIP(ip), Port: port}, conns: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-// Dial connects, whatever the address.
+// Dial connects to the pipe, whatever the address. It waits until the connection is accepted.
+// It returns an error after Close, or when the context ends.
 func (p *Pipe) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
+	local, remote := net.Pipe()
 	select {
-	case p.conns <- theirs:
-		return ours, nil
+	case p.conns <- remote:
+		return local, nil
 	case <-p.closed:
 		return nil, fmt.Errorf("connection to %s refused", p.address)
 	case <-ctx.Done():
@@ -44,7 +45,7 @@ func (p *Pipe) Accept() (net.Conn, error) {
 	}
 }
 
-// Close implements net.Listener.
+// Close implements net.Listener. It may be called again.
 func (p *Pipe) Close() error {
 	p.once.Do(func() { close(p.closed) })
 	return nil
