@@ -133,3 +133,216 @@ func TestWhatIsLearnedFromAReadyNode(t *testing.T) {
 		t.Errorf("one of another size has %s of memory", m)
 	}
 }
+
+func readyNode(name string, how ...func(*v1alpha1.MesosNodePool)) v1alpha1.MesosNode {
+	n := mesosNode(name, how...)
+	n.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}}
+	return *n
+}
+
+// bornAt makes the Node of a MesosNode, with a label that tells it apart.
+func bornAt(n v1alpha1.MesosNode, second int64) *corev1.Node {
+	object := Forecast{}.Node(&n)
+	object.CreationTimestamp = metav1.Unix(second, 0)
+	object.Labels["learned-from"] = n.Name
+	return object
+}
+
+func TestTheYoungestReadyNodeOfAKindIsLearnedFrom(t *testing.T) {
+	large := func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Spec.Resources.CPU = resource.MustParse("8") }
+	starting := *mesosNode("starting")
+	bare := bornAt(readyNode("bare"), 9)
+	bare.Status.Allocatable = nil
+	tests := map[string]struct {
+		nodes   []v1alpha1.MesosNode
+		objects []*corev1.Node
+		want    string
+	}{
+		"no node":                           {nil, nil, ""},
+		"the only one":                      {[]v1alpha1.MesosNode{readyNode("a")}, []*corev1.Node{bornAt(readyNode("a"), 1)}, "a"},
+		"the younger of two":                {[]v1alpha1.MesosNode{readyNode("a"), readyNode("b")}, []*corev1.Node{bornAt(readyNode("a"), 1), bornAt(readyNode("b"), 2)}, "b"},
+		"the first by name of equal age":    {[]v1alpha1.MesosNode{readyNode("b"), readyNode("a")}, []*corev1.Node{bornAt(readyNode("a"), 1), bornAt(readyNode("b"), 1)}, "a"},
+		"not one that is starting":          {[]v1alpha1.MesosNode{starting, readyNode("a")}, []*corev1.Node{bornAt(readyNode("a"), 1), bornAt(starting, 2)}, "a"},
+		"not one that has not registered":   {[]v1alpha1.MesosNode{readyNode("a"), readyNode("b")}, []*corev1.Node{bornAt(readyNode("a"), 1)}, "a"},
+		"not one that reports no resources": {[]v1alpha1.MesosNode{readyNode("a"), readyNode("bare")}, []*corev1.Node{bornAt(readyNode("a"), 1), bare}, "a"},
+		"not one of another size":           {[]v1alpha1.MesosNode{readyNode("a", large)}, []*corev1.Node{bornAt(readyNode("a", large), 1)}, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			objects := map[string]*corev1.Node{}
+			for _, object := range test.objects {
+				objects[object.Name] = object
+			}
+			if got := New(test.nodes, objects, nil).Node(mesosNode("new")).Labels["learned-from"]; got != test.want {
+				t.Errorf("it is learned from %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestNodesOfAKindDifferOnlyInWhereTheyAre(t *testing.T) {
+	plain := kindOf(mesosNode("a"))
+	tests := map[string]struct {
+		how  func(*v1alpha1.MesosNodePool)
+		same bool
+	}{
+		"nothing": {func(*v1alpha1.MesosNodePool) {}, true},
+		"the same in other units": {func(p *v1alpha1.MesosNodePool) {
+			p.Spec.Template.Spec.Resources.CPU, p.Spec.Template.Spec.Resources.Memory = resource.MustParse("4000m"), resource.MustParse("8192Mi")
+		}, true},
+		"the pool":   {func(p *v1alpha1.MesosNodePool) { p.Name = "other" }, false},
+		"the memory": {func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Spec.Resources.Memory = resource.MustParse("9Gi") }, false},
+		"the disk": {func(p *v1alpha1.MesosNodePool) {
+			p.Spec.Template.Spec.Resources.EphemeralStorage = new(resource.MustParse("1Gi"))
+		}, false},
+		"the overhead":          {func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Spec.Overhead.CPU = resource.MustParse("200m") }, false},
+		"the memory's overhead": {func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Spec.Overhead.Memory = resource.MustParse("1Gi") }, false},
+		"the kubelet's configuration": {func(p *v1alpha1.MesosNodePool) {
+			p.Spec.Template.Spec.Kubelet.Config = &runtime.RawExtension{Raw: []byte(`{"maxPods": 10}`)}
+		}, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if same := kindOf(mesosNode("b", test.how)) == plain; same != test.same {
+				t.Errorf("a node that differs in %s is of the same kind: %t", name, same)
+			}
+		})
+	}
+}
+
+func TestANodeThatIsStartingIsSeenAsItWillBe(t *testing.T) {
+	warming := v1alpha1.Taint{Key: "example.com/warming", Effect: corev1.TaintEffectNoSchedule}
+	n := mesosNode("n", func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Spec.StartupTaints = []v1alpha1.Taint{warming} })
+	full := Forecast{}.Node(n)
+	tests := map[string]struct {
+		taints []corev1.Taint
+		left   []string
+	}{
+		"the taints of a Node that is not ready": {[]corev1.Taint{
+			{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoSchedule},
+			{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoExecute},
+			{Key: corev1.TaintNodeNetworkUnavailable, Effect: corev1.TaintEffectNoSchedule},
+			{Key: "node.cloudprovider.kubernetes.io/uninitialized", Effect: corev1.TaintEffectNoSchedule},
+		}, nil},
+		"a startup taint, whatever its value": {[]corev1.Taint{{Key: warming.Key, Value: "x", Effect: warming.Effect}}, nil},
+		"one of another effect stays":         {[]corev1.Taint{{Key: warming.Key, Effect: corev1.TaintEffectNoExecute}}, []string{warming.Key}},
+		"a taint of somebody else stays":      {[]corev1.Taint{{Key: "mine", Effect: corev1.TaintEffectNoSchedule}}, []string{"mine"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			object := full.DeepCopy()
+			object.Spec.Taints = test.taints
+			before := object.DeepCopy()
+			var left []string
+			for _, taint := range (Forecast{}).Started(object, n).Spec.Taints {
+				left = append(left, taint.Key)
+			}
+			if diff := cmp.Diff(test.left, left); diff != "" {
+				t.Errorf("taints (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(before, object); diff != "" {
+				t.Errorf("the object itself changed:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestANodeThatReportsNothingYetGetsWhatItWillHave(t *testing.T) {
+	n := mesosNode("n")
+	object := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: map[string]string{"own": "label", corev1.LabelTopologyZone: "eu-2"}}}
+	got := Forecast{}.Started(object, n)
+	if cpu := got.Status.Allocatable.Cpu().String(); cpu != "3900m" {
+		t.Errorf("it has %s cpus", cpu)
+	}
+	if got.Labels["own"] != "label" || got.Labels[corev1.LabelTopologyZone] != "eu-2" || got.Labels[v1alpha1.LabelPool] != "general" {
+		t.Errorf("its labels are %v: those that it has win", got.Labels)
+	}
+}
+
+// The simulated cluster sees by the pointer that nothing is to be done.
+func TestANodeThatWillNotChangeIsReturnedItself(t *testing.T) {
+	n := mesosNode("n")
+	object := Forecast{}.Node(n)
+	if got := (Forecast{}).Started(object, n); got != object {
+		t.Error("it is a copy")
+	}
+}
+
+func TestThePodsThatAKubeletAccepts(t *testing.T) {
+	for config, want := range map[string]string{
+		"":                  "110",
+		`{}`:                "110",
+		`{"maxPods": 250}`:  "250",
+		`{"maxPods": "no"}`: "110",
+		`{`:                 "110",
+	} {
+		n := mesosNode("n", func(p *v1alpha1.MesosNodePool) {
+			if config != "" {
+				p.Spec.Template.Spec.Kubelet.Config = &runtime.RawExtension{Raw: []byte(config)}
+			}
+		})
+		if got := (Forecast{}).Node(n).Status.Allocatable.Pods().String(); got != want {
+			t.Errorf("with configuration %q: %s pods, want %s", config, got, want)
+		}
+	}
+}
+
+func TestThePodsOfDaemonSetsAreToldApart(t *testing.T) {
+	sets := []appsv1.DaemonSet{{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "logs", UID: "1"}}, {ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "logs", UID: "2"}}}
+	f, seen := New(nil, nil, sets), map[string]bool{}
+	for _, name := range []string{"n1", "n2"} {
+		for _, pod := range f.Daemons(f.Node(mesosNode(name))) {
+			if pod.Spec.NodeName != name || seen[string(pod.UID)] {
+				t.Errorf("pod %s/%s is on node %q with the UID %s", pod.Namespace, pod.Name, pod.Spec.NodeName, pod.UID)
+			}
+			seen[string(pod.UID)] = true
+		}
+	}
+	if len(seen) != 4 {
+		t.Errorf("there are %d pods, want one of each set on each node", len(seen))
+	}
+}
+
+func TestTheHostPortsOfADaemonSetAreNotWrittenIntoIt(t *testing.T) {
+	set := appsv1.DaemonSet{}
+	set.Spec.Template.Spec = corev1.PodSpec{HostNetwork: true, Containers: []corev1.Container{{Ports: []corev1.ContainerPort{{ContainerPort: 8080}}}}}
+	f := New(nil, nil, []appsv1.DaemonSet{set})
+	f.Daemons(f.Node(mesosNode("n")))
+	if port := set.Spec.Template.Spec.Containers[0].Ports[0].HostPort; port != 0 {
+		t.Errorf("the set has the host port %d now", port)
+	}
+}
+
+func TestTheZoneThatAPlacementNames(t *testing.T) {
+	in := func(attribute string, operator v1alpha1.ConstraintOperator, values ...string) v1alpha1.AgentConstraint {
+		return v1alpha1.AgentConstraint{Attribute: attribute, Operator: operator, Values: values}
+	}
+	tests := map[string]struct {
+		constraints []v1alpha1.AgentConstraint
+		want        string
+	}{
+		"none":                         {nil, ""},
+		"one zone":                     {[]v1alpha1.AgentConstraint{in("rack", v1alpha1.ConstraintIn, "r1"), in("@zone", v1alpha1.ConstraintIn, "eu-1")}, "eu-1"},
+		"one of two zones":             {[]v1alpha1.AgentConstraint{in("@zone", v1alpha1.ConstraintIn, "eu-1", "eu-2")}, ""},
+		"any zone but one":             {[]v1alpha1.AgentConstraint{in("@zone", v1alpha1.ConstraintNotIn, "eu-1")}, ""},
+		"an attribute of another name": {[]v1alpha1.AgentConstraint{in("zone", v1alpha1.ConstraintIn, "eu-1")}, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := ZoneOf(v1alpha1.Placement{Constraints: test.constraints}); got != test.want {
+				t.Errorf("the zone is %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestWhatANodeTakesFromMesosIsACopy(t *testing.T) {
+	n := mesosNode("n")
+	got := Resources(n)
+	cpu := got[corev1.ResourceCPU]
+	cpu.Add(resource.MustParse("1"))
+	got[corev1.ResourceCPU] = cpu
+	if diff := cmp.Diff(map[string]string{"cpu": "4", "memory": "8Gi"}, amounts(Resources(n))); diff != "" {
+		t.Errorf("resources (-want +got):\n%s", diff)
+	}
+}
