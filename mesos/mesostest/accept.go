@@ -13,7 +13,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
-// offerAcceptance is an ACCEPT in the works: one agent's offers of one role, and what
+// offerAcceptance is an ACCEPT that is being executed: one agent's offers of one role, and what
 // of them is left.
 type offerAcceptance struct {
 	framework *framework
@@ -96,7 +96,7 @@ func tasksOf(op *mesos.Offer_Operation) []mesos.TaskInfo {
 	return nil
 }
 
-// dropTasks tells that the tasks never started.
+// dropTasks sends TASK_DROPPED for tasks that never started.
 func (f *framework) dropTasks(operations []mesos.Offer_Operation, reason mesos.TaskStatus_Reason, message string) {
 	for i := range operations {
 		for _, t := range tasksOf(&operations[i]) {
@@ -216,7 +216,7 @@ func (a *offerAcceptance) launch(infos []mesos.TaskInfo, group bool) {
 	agent.deliver(func() { agent.run(framework, infos, group) })
 }
 
-// validateTask checks a task in the order and the words of Mesos.
+// validateTask makes the checks of Mesos in their order, with its error messages.
 func (a *offerAcceptance) validateTask(t *mesos.TaskInfo) error {
 	if err := a.validateTaskIdentity(t); err != nil {
 		return err

@@ -183,7 +183,7 @@ func (a *Agent) Containers() int {
 
 // Close ends the agent with all its containers, at once, and the master forgets it,
 // as after SIGUSR1: tasks are lost, offers rescinded. It returns when nothing is
-// left, or says what it could not remove.
+// left. The error lists what could not be removed.
 func (a *Agent) Close() error {
 	a.cluster.mu.Lock()
 	if a.closed {
@@ -318,7 +318,7 @@ func (a *Agent) Resume() {
 // serveHTTP serves the agent's own API.
 func (p *executorAPI) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.isDown() {
-		panic(http.ErrAbortHandler) // nobody answers
+		panic(http.ErrAbortHandler) // the connection breaks
 	}
 	path := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/slave(1)"), "/")
 	switch path {

@@ -137,7 +137,7 @@ func (al *offerAllocator) sortByShare(claimants []claimant) {
 	slices.SortFunc(claimants, func(a, b claimant) int { return allocation.Compare(claims[a], claims[b]) })
 }
 
-// canBeOffered says whether the agent may be offered to the claimant: it is neither in a
+// canBeOffered reports whether the agent may be offered to the claimant: it is neither in a
 // far region, nor would it waste GPUs, nor do the framework's constraints forbid it.
 func (c claimant) canBeOffered(a *Agent) bool {
 	if a.record.foreign && !c.framework.hasCapability(mesos.FrameworkInfo_Capability_REGION_AWARE) {

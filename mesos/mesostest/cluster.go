@@ -29,9 +29,9 @@ type cluster struct {
 	mu             sync.Mutex
 	closed         bool
 	leader         *Master // nil: none
-	presumedLeader *Master // whom the masters take for the leader, dead or not; nil: nobody
+	presumedLeader *Master // the leader by what the masters know, even if it has died; nil if none
 	electionTimer  *time.Timer
-	allDead        bool     // at the last election all were dead
+	allDead        bool     // at the last election no master was alive
 	agentsToClose  []*Agent // all that were ever started
 
 	registry

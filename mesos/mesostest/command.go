@@ -31,7 +31,7 @@ func (x *executorState) commandUpdate(state mesos.TaskState, message string) {
 	x.command.update(status)
 }
 
-// commandExited tells how the command ended.
+// commandExited sends the final status of a command task.
 func (x *executorState) commandExited(raw int) {
 	message := fmt.Sprintf("Command exited with status %d", raw>>8)
 	if signal := raw & 0x7f; signal != 0 {

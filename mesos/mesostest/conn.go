@@ -52,7 +52,8 @@ func (c *Conn) Next(ctx context.Context) (*executor.Event, error) {
 	}
 }
 
-// recordEvent notes what the event brought or took off.
+// recordEvent remembers the tasks that the event brought, and forgets the update that it
+// acknowledges.
 func (c *Conn) recordEvent(event *executor.Event) *executor.Event {
 	m := c.executor.agent.cluster
 	m.mu.Lock()
@@ -80,7 +81,8 @@ func (c *Conn) resubscribe(ctx context.Context) error {
 	}
 }
 
-// trySubscribe subscribes if the agent is there, or says for what to wait.
+// trySubscribe subscribes if the agent is there, or returns a channel that is closed when
+// it is back.
 func (c *Conn) trySubscribe() (wait <-chan struct{}, err error) {
 	x := c.executor
 	m := x.agent.cluster
@@ -125,7 +127,7 @@ func (c *Conn) Update(status mesos.TaskStatus) error {
 	return nil
 }
 
-// answers says whether the agent takes calls other than SUBSCRIBE of the executor.
+// answers reports whether the agent takes calls other than SUBSCRIBE of the executor.
 func (x *executorState) answers() bool {
 	return !x.forgotten && x.phase != executorRegistering && x.agent.processState != processDown && x.agent.processState != processRecovering
 }

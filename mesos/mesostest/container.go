@@ -94,7 +94,7 @@ func (x *executorState) runContainer(ctx context.Context, launcher Launcher, c C
 		x.agent.containers.Go(func() { x.memoryLimitReached(l.AwaitMemoryLimit()) })
 	}
 	status := process.Wait()
-	x.agent.recordFailure(process.Destroy()) // whatever else is in the container
+	x.agent.recordFailure(process.Destroy()) // everything else in the container
 	x.onExited(status, nil)
 }
 
@@ -150,7 +150,7 @@ func (x *executorState) destroy() {
 	}
 }
 
-// fail ends the container for a reason that its tasks are told.
+// fail ends the container. The reason goes into the final statuses of its tasks.
 func (x *executorState) fail(reason mesos.TaskStatus_Reason, message string) {
 	x.failed, x.reason, x.message = true, reason, message
 	x.phase = executorTerminating
@@ -158,7 +158,7 @@ func (x *executorState) fail(reason mesos.TaskStatus_Reason, message string) {
 }
 
 // onExited is the end of an executor: its tasks have failed, unless the command of a
-// command task says otherwise. An agent that is down learns of it when it is back.
+// command task ended otherwise. An agent that is down sees it when it is back.
 func (x *executorState) onExited(status int, launchError error) {
 	a := x.agent
 	a.cluster.mu.Lock()

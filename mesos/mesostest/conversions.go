@@ -36,7 +36,7 @@ func (a *offerAcceptance) validateConversion(op *mesos.Offer_Operation, c resour
 	return nil
 }
 
-// convert makes the agent's resources what the operation says.
+// convert applies an operation to all resources of the agent.
 func (r *agentRecord) convert(c resource.Conversion) {
 	c.Apply(r.total)
 	if r.state == agentActive || r.state == agentDisconnected {
@@ -44,9 +44,9 @@ func (r *agentRecord) convert(c resource.Conversion) {
 	}
 }
 
-// convertByOperator is RESERVE_RESOURCES and its like. Offers are taken back until
-// they alone would do, whatever is free, and not made again to the same frameworks for
-// a while. It returns the status to answer with.
+// convertByOperator executes RESERVE_RESOURCES and similar calls. Offers are
+// rescinded until their resources alone are enough, even if more is free, and not made
+// again to the same frameworks for a while. It returns the HTTP status of the answer.
 func (c *cluster) convertByOperator(agentID string, conversion resource.Conversion) (status int, err error) {
 	a, ok := c.agentsByID[agentID]
 	if !ok || a.record.state == agentRecovered || a.record.state == agentUnreachable {

@@ -10,16 +10,16 @@
 // namespaces; a [Func] is an executor in this process, cheap enough for thousands.
 // What goes wrong in a cluster can be made to go wrong here: see [Faults] and the
 // methods of Master and Agent. [NewMasters] starts several masters, of which one leads,
-// dies, and is followed by another.
+// ends, and is succeeded by another.
 //
 // Left out are: what is in volumes, growing and shrinking them, resource providers,
 // health checks, the default executor, ACLs, the event stream of operators, and the v0
-// API. Calls of that kind are taken, and nothing comes of them.
+// API. Calls of that kind are accepted and have no effect.
 //
 // The package knows nothing of k8sm or of Kubernetes. What it answers was checked
 // against exchanges recorded from a real Mesos 1.11.1, which its tests replay.
 // Between master and agent there is no wire: they share one lock in one process,
-// so that no scheduler can tell, and a thousand agents cost little.
+// which no scheduler can notice, and which makes a thousand agents cheap.
 //
 // It is called by the tests of the packages above it, by the playground, and by
 // anybody who writes a Mesos framework.

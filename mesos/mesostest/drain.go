@@ -54,7 +54,7 @@ func (a *Agent) Reactivate() error {
 	return a.record.reactivate()
 }
 
-// Drained says whether a Drain of the agent has come to its end.
+// Drained reports whether a Drain of the agent has come to its end.
 func (a *Agent) Drained() bool {
 	a.cluster.mu.Lock()
 	defer a.cluster.mu.Unlock()
@@ -65,7 +65,7 @@ func (r *agentRecord) drain(config mesos.DrainConfig) {
 	r.draining = &mesos.DrainInfo{State: mesos.DrainState_DRAINING, Config: config}
 	r.deactivate()
 	if r.state == agentUnreachable || r.state == agentRemoved {
-		return // told when it returns
+		return // it is drained when it returns
 	}
 	r.drainStarted = r.agent.cluster.options.Now()
 	r.agent.deliver(func() { r.agent.drain(config) })
@@ -105,7 +105,8 @@ func (r *agentRecord) checkDrained() {
 	r.draining.State = mesos.DrainState_DRAINED
 }
 
-// resumeDrain tells a draining agent that is back what it may not know, drained or not.
+// resumeDrain sends a drain, whether it has ended or not, to an agent that is back: the
+// agent may not know of it.
 func (r *agentRecord) resumeDrain() {
 	if r.draining == nil {
 		return
@@ -165,8 +166,8 @@ func (f *agentFramework) dropTasksWhileDraining(tasks []*agentTask) {
 	}
 }
 
-// setDrainReason says of tasks that are killed that it was the drain, and of those
-// of an agent that is to be gone that they are, too.
+// setDrainReason gives the drain as the reason for the end of a task that is killed. On an
+// agent that is to be marked gone the task is gone, too.
 func (f *agentFramework) setDrainReason(status *mesos.TaskStatus) {
 	if state := status.GetState(); f.agent.drainConfig == nil || state != mesos.TASK_KILLING && state != mesos.TASK_KILLED {
 		return

@@ -47,10 +47,10 @@ type executorState struct {
 	process     Process
 	pid         int
 	mustEnd     bool
-	forgotten   bool // of an agent that was killed, and knows nothing of it
-	gaveUp      bool // by an agent that stayed away for too long
+	forgotten   bool // by its agent, which was killed and does not know it
+	gaveUp      bool // because its agent stayed away for longer than its RecoveryTimeout
 	sentTask    bool // ever
-	killed      bool // a command that was told to end
+	killed      bool // a command that was sent SIGTERM
 	cancel      context.CancelFunc
 	timer       *time.Timer // of registration, then of shutdown
 

@@ -108,7 +108,8 @@ func (x *executorState) resubscribe(call *executor.Call_Subscribe, s *eventstrea
 	}
 }
 
-// lostTasks were handed to the executor, and never reached it by what it says.
+// lostTasks lists tasks that were sent to the executor and that it does not mention: they
+// never reached it.
 func (x *executorState) lostTasks(call *executor.Call_Subscribe) []*agentTask {
 	reached := map[string]bool{}
 	for i := range call.UnacknowledgedTasks {

@@ -8,7 +8,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/httpapi"
 )
 
-// authenticate finds out who calls. It has answered if it says false.
+// authenticate returns the claims of the caller. If they are not valid, it has answered
+// the request and returns false.
 func (p *executorAPI) authenticate(w http.ResponseWriter, r *http.Request) (c executortoken.Claims, ok bool) {
 	if len(p.agent.options.ExecutorKey) == 0 {
 		return executortoken.Claims{}, true

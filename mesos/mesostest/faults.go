@@ -10,7 +10,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/offerconstraints"
 )
 
-// Faults of a master. The zero value has none. Counters count down as they strike.
+// Faults of a master. The zero value has none. Counters count down with each call that they hit.
 type Faults struct {
 	// NoLeader: no master leads; every call but /health gets 503.
 	NoLeader bool
@@ -19,9 +19,9 @@ type Faults struct {
 	// RedirectTo is host:port of the leading master: every call but /health gets 307
 	// with a protocol-relative Location.
 	RedirectTo string
-	// Frozen: the master's process stands still, as after SIGSTOP, or the network does.
-	// Connections are made and stay, calls are not answered before the end of it, and
-	// events wait for it. Time goes on.
+	// Frozen: the master's process is stopped, as after SIGSTOP. Connections are made and
+	// stay open; calls are not answered and events not sent until Frozen ends. Timers run
+	// on.
 	Frozen bool
 	// Delay before each call is looked at.
 	Delay time.Duration
@@ -31,14 +31,14 @@ type Faults struct {
 	// executed, then their connection closes without an answer.
 	DropResponses int
 	// LoseCalls, if not nil, sees each scheduler call that is about to be executed, by its
-	// type (as "REVIVE"), and says whether it gets lost after its 202, which promises no
+	// type (as "REVIVE"), and reports whether it gets lost after its 202, which promises no
 	// more. It is not asked for SUBSCRIBE and UPDATE_FRAMEWORK, whose answers do. It must
 	// not call the master.
 	LoseCalls func(callType string) bool
 	// Malformed is written, once, to a scheduler in place of the next record.
 	Malformed []byte
 	// DropEvents, if not nil, sees each event that is to be sent to a scheduler, by
-	// its type (as "OFFERS" or "HEARTBEAT"), and says whether it gets lost. It must not call the
+	// its type (as "OFFERS" or "HEARTBEAT"), and reports whether it gets lost. It must not call the
 	// master.
 	DropEvents func(eventType string) bool
 }
@@ -82,7 +82,7 @@ func (m *Master) currentFaults() Faults {
 	return m.faults
 }
 
-// beforeCall lets the faults strike that come before a call is looked at.
+// beforeCall applies the faults that come before a call is read.
 func (m *Master) beforeCall() {
 	if delay := m.currentFaults().Delay; delay > 0 {
 		select {
@@ -95,14 +95,14 @@ func (m *Master) beforeCall() {
 	}
 }
 
-// afterCall lets the faults strike that come after a call was executed.
+// afterCall applies the faults that come after a call was executed.
 func (m *Master) afterCall() {
 	if m.takeFault(func(f *Faults) *int { return &f.DropResponses }) {
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// losesCall tells whether a call is taken, and nothing comes of it.
+// losesCall reports whether a call is accepted and then lost.
 func (m *Master) losesCall(call *offerconstraints.Call) bool {
 	lose := m.currentFaults().LoseCalls
 	return lose != nil && call.Type != schedulerpb.Call_UPDATE_FRAMEWORK && lose(call.Type.String())

@@ -36,7 +36,7 @@ type framework struct {
 	allocated    map[string]resource.Quantities // by role: used and offered
 	offersOfRole map[string]int                 // ever made
 	failover     *time.Timer
-	recovered    bool // told of by agents after an election; it has not subscribed since
+	recovered    bool // known from agents after an election; it has not subscribed since
 
 	registered, reregistered, unregistered time.Time
 }
@@ -109,7 +109,8 @@ func (m *Master) subscribe(c *offerconstraints.Call, principal string, s *events
 	return f, nil
 }
 
-// updateAgents hands what is new of the framework to the agents that have anything of it.
+// updateAgents sends the new FrameworkInfo to the agents that have tasks or executors of
+// the framework.
 func (f *framework) updateAgents() {
 	info := f.info
 	for _, a := range f.cluster.agents {
@@ -179,8 +180,8 @@ func (c *cluster) addFramework(info mesos.FrameworkInfo) *framework {
 }
 
 // update takes over what a framework may change. User and checkpoint stay as they
-// were, silently. Roles that it has no more, and those that are suppressed no more,
-// are rid of their filters.
+// were, silently. The filters of roles that it gave up, and of roles that are no longer
+// suppressed, are dropped.
 func (f *framework) update(info mesos.FrameworkInfo, suppressed []string, c offerconstraints.Constraints) error {
 	if info.GetPrincipal() != f.info.GetPrincipal() {
 		return mesoserror.Errorf("Changing framework's principal is not allowed.")
@@ -270,7 +271,7 @@ func (f *framework) failoverTimeout() time.Duration {
 	return time.Duration(min(seconds, math.MaxInt64/2/float64(time.Second)) * float64(time.Second))
 }
 
-// remove ends a framework for good: no update tells its scheduler, its
+// remove ends a framework for good: its scheduler gets no updates, its
 // executors get SHUTDOWN, its resources are free at once.
 func (f *framework) remove() {
 	f.cluster.log.Info("Removed framework", "framework", f.id)

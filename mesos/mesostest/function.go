@@ -46,7 +46,7 @@ type functionProcess struct {
 }
 
 func (p *functionProcess) run(ctx context.Context, f Func, conn *Conn) int {
-	if conn == nil { // a command that runs for ever
+	if conn == nil { // a command task, which runs until it is killed
 		<-ctx.Done()
 		return int(p.cause.Load())
 	}

@@ -53,7 +53,7 @@ func (m *Master) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// authenticate finds the principal. Without credentials anybody may call, as nobody.
+// authenticate finds the principal. Without credentials every call is allowed, and has no principal.
 func (m *Master) authenticate(r *http.Request) (principal string, ok bool) {
 	if m.options.Credentials == nil {
 		return "", true

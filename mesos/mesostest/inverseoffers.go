@@ -19,7 +19,8 @@ type inverseOffer struct {
 	timeout   *time.Timer
 }
 
-// inverseOfferState is where a framework stands with the unavailability of an agent.
+// inverseOfferState is what the master and a framework have agreed on about the
+// unavailability of an agent.
 type inverseOfferState struct {
 	outstanding *inverseOffer // nil once it is answered
 	silentUntil time.Time     // it is not asked again before
@@ -54,7 +55,7 @@ func (al *offerAllocator) makeInverseOffers() {
 	}
 }
 
-// isUsedBy says whether anything of the agent is offered to the framework, or used by it.
+// isUsedBy reports whether anything of the agent is offered to the framework, or used by it.
 func (r *agentRecord) isUsedBy(f *framework) bool {
 	for _, o := range r.offers {
 		if o.framework == f {
@@ -106,7 +107,7 @@ func (o *inverseOffer) take() *inverseOfferState {
 	return at
 }
 
-// rescindInverseOffers makes all inverse offers of the agent void, and says so.
+// rescindInverseOffers makes all inverse offers of the agent void, and tells their frameworks.
 func (r *agentRecord) rescindInverseOffers() {
 	for _, at := range valuesByKey(r.inverseOffers) {
 		if o := at.outstanding; o != nil {
@@ -125,7 +126,8 @@ func (f *framework) recoverInverseOffers() {
 	}
 }
 
-// answerInverseOffers takes a framework's answer. It binds nobody; operators can read it.
+// answerInverseOffers records a framework's answer for operators to read. It changes
+// nothing else.
 func (c *cluster) answerInverseOffers(ids []mesos.OfferID, filters *mesos.Filters, answer allocator.InverseOfferStatus_Status) {
 	for _, id := range ids {
 		o := c.findInverseOffer(id.Value)

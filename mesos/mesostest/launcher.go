@@ -71,7 +71,7 @@ type ProcessLauncher struct {
 // Func is a Launcher whose executors are functions in this process. It is called in
 // a goroutine of its own for each executor; when it returns, the executor has exited:
 // nil is exit 0, any error exit 1. The context ends when the container is destroyed.
-// Command tasks run for ever until they are killed.
+// Command tasks run until they are killed.
 type Func func(ctx context.Context, x *Conn) error
 
 // Launch implements Launcher.

@@ -47,7 +47,7 @@ func (m *Master) ScheduleMaintenance(windows ...MaintenanceWindow) error {
 
 // StartMaintenance is the operator's START_MAINTENANCE: the agents' machines, which
 // must be in the schedule, are down. The agents are removed with all their tasks,
-// whatever time there was, and cannot register before StopMaintenance.
+// even before their window begins, and cannot register before StopMaintenance.
 func (m *Master) StartMaintenance(agents ...*Agent) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

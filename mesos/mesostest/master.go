@@ -80,7 +80,7 @@ func (c *cluster) startMaster(o MasterOptions) (*Master, error) {
 	return m, nil
 }
 
-// begin is the start of the master's process, be it the first one or the next.
+// begin starts the process of the master, for the first or another time.
 func (m *Master) begin() {
 	m.id, m.started, m.elected = naming.NewUUID().String(), m.options.Now(), m.options.Now()
 }
@@ -112,7 +112,7 @@ func (m *Master) Addr() string { return net.JoinHostPort(m.ip, strconv.Itoa(m.po
 // URL of the master, http://host:port.
 func (m *Master) URL() string { return "http://" + m.Addr() }
 
-// publicAddr is host:port as told to frameworks.
+// publicAddr is host:port as frameworks get it.
 func (m *Master) publicAddr() string {
 	return net.JoinHostPort(m.options.Hostname, strconv.Itoa(m.port))
 }
@@ -125,8 +125,8 @@ func (m *Master) ID() string {
 }
 
 // Close ends the master and its whole cluster: all agents with all that they
-// started, all streams, all masters. It returns when nothing of them is left, or says
-// what it could not remove.
+// started, all streams, all masters. It returns when nothing of them is left. The
+// error lists what could not be removed.
 func (m *Master) Close() error { return m.close() }
 
 // stopServer waits for calls that are being answered, but not for long.
@@ -144,7 +144,7 @@ func (m *Master) Agents() []*Agent {
 	return slices.Clone(m.agents)
 }
 
-// Calls says how many scheduler calls of each type (as "ACCEPT") this master has
+// Calls returns how many scheduler calls of each type (as "ACCEPT") this master has
 // accepted so far.
 func (m *Master) Calls() map[string]int {
 	m.mu.Lock()

@@ -11,8 +11,8 @@ import (
 // Masters are several masters of one cluster, of which one leads or none. The first
 // leads from the start.
 //
-// There is no ZooKeeper: the test says who leads, or, with
-// [MasterOptions].ElectAfter, the masters find a new leader after one's death.
+// There is no ZooKeeper: the test chooses the leader, or, with
+// [MasterOptions].ElectAfter, the masters elect a new leader after the end of one.
 //
 // A master that does not lead answers every call but /health with 307 to the one
 // that it takes for the leader, or with 503 when there is none. When the leader ends,
@@ -88,7 +88,7 @@ func (ms *Masters) Elect(i int) {
 }
 
 // Depose ends the leader's term, as when ZooKeeper is lost: its process ends and
-// starts again. Until the next Elect nobody leads, and all masters say so.
+// starts again. Until the next Elect no master leads, and all answer with 503.
 func (ms *Masters) Depose() {
 	c := ms.cluster
 	c.mu.Lock()
@@ -203,8 +203,8 @@ func (m *Master) abortStreams() {
 	}
 }
 
-// masterProcess is a master's process, as far as connections tell: while it is dead each
-// is broken as soon as it is made.
+// masterProcess is the process of a master as its clients see it: while it is dead, each
+// connection is broken as soon as it is made.
 type masterProcess struct {
 	mu    sync.Mutex
 	dead  bool

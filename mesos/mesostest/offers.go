@@ -89,7 +89,7 @@ func (f *framework) deallocate(role string, q resource.Quantities) {
 	}
 }
 
-// take makes an offer void. Its resources are the caller's to give on.
+// take makes an offer void. What becomes of its resources is up to the caller.
 func (o *offer) take() {
 	o.stopTimeout()
 	delete(o.framework.cluster.offers, o.id)
@@ -132,7 +132,7 @@ func (f *framework) decline(call *schedulerpb.Call_Decline) {
 	}
 }
 
-// addFilter keeps resources from a framework for the time that its filters say.
+// addFilter keeps resources from a framework for the time that the filters set.
 func (f *framework) addFilter(a *Agent, role string, q resource.Quantities, filters *mesos.Filters) {
 	d := allocation.RefusalTime(filters)
 	if d <= 0 || q.IsEmpty() {
@@ -160,7 +160,7 @@ func (f *framework) revive(roles []string) {
 	f.cluster.allocator.runSoon()
 }
 
-// subscribedTo says whether all roles are the framework's. A call that names another
+// subscribedTo reports whether all roles are the framework's. A call that names another
 // one is dropped whole.
 func (f *framework) subscribedTo(roles []string) bool {
 	return !slices.ContainsFunc(roles, func(role string) bool { return !slices.Contains(f.roles(), role) })

@@ -14,7 +14,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
-// operation is one that a framework wants to hear of, and has not acknowledged yet.
+// operation is one whose status a framework wants, and has not acknowledged yet.
 type operation struct {
 	framework string
 	agent     *Agent
@@ -29,7 +29,7 @@ type operation struct {
 func (a *offerAcceptance) convertOffered(op *mesos.Offer_Operation) {
 	c, ok := resource.ConversionOf(op)
 	if !ok {
-		return // others are taken, and nothing comes of them
+		return // other operations are accepted and have no effect
 	}
 	for _, list := range [][]mesos.Resource{c.Consumed, c.Converted} {
 		fillAllocation(list, a.role)
@@ -61,7 +61,7 @@ func newUUIDBytes() []byte {
 	return u[:]
 }
 
-// refuseOperation tells that an operation failed, if the framework wants to know.
+// refuseOperation sends the failure of an operation, if the framework gave it an ID.
 func (f *framework) refuseOperation(op *mesos.Offer_Operation, message string) {
 	if op.ID != nil {
 		f.send(events.OperationStatus(mesos.OperationStatus{OperationID: op.ID, State: mesos.OPERATION_ERROR, Message: &message}))
@@ -169,7 +169,7 @@ func (c *cluster) stateOfUnknownOperation(agentID *mesos.AgentID) (mesos.Operati
 	return mesos.OPERATION_UNKNOWN, "Reconciliation: Both operation and agent are unknown"
 }
 
-// withoutUUID is what the master answers itself: nobody acknowledges it.
+// withoutUUID is the status as the master itself sends it: it needs no acknowledgement.
 func withoutUUID(s mesos.OperationStatus) mesos.OperationStatus {
 	s.UUID = nil
 	return s

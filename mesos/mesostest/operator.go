@@ -70,8 +70,8 @@ func agentOf(call *master.Call) string {
 	return ""
 }
 
-// MarkAgentGone is an operator's word that an agent will not come back. It says
-// whether the master knew the agent.
+// MarkAgentGone is the operator's MARK_AGENT_GONE: the agent will not come back. It
+// reports whether the master knew the agent.
 func (m *Master) MarkAgentGone(id string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -133,7 +133,8 @@ func (m *Master) read(call master.Call_Type) *master.Response {
 	return nil
 }
 
-// operationOf the calls that reserve and make volumes, as a framework would say it.
+// operationOf returns the calls that reserve resources and create volumes as the operation
+// that a framework would send.
 func operationOf(call *master.Call) (agentID string, op *mesos.Offer_Operation) {
 	switch call.Type {
 	case master.Call_RESERVE_RESOURCES:
@@ -156,7 +157,8 @@ func operationOf(call *master.Call) (agentID string, op *mesos.Offer_Operation) 
 	return "", nil
 }
 
-// convertResources answers those calls, and says whether it was one.
+// convertResources answers calls that reserve resources or create volumes, and reports
+// whether the call was one.
 func (m *Master) convertResources(w http.ResponseWriter, call *master.Call) bool {
 	agentID, op := operationOf(call)
 	if op == nil {

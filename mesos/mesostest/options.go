@@ -9,7 +9,7 @@ import (
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
-// MasterOptions says how a master behaves. The zero value is a master on a free
+// MasterOptions configure a master. The zero value is a master on a free
 // loopback port with Mesos' own defaults.
 type MasterOptions struct {
 	// Address to listen on, host:port. Default 127.0.0.1:0. Ignored with a Listener.
@@ -19,9 +19,9 @@ type MasterOptions struct {
 	Listener net.Listener
 	// Listeners of several masters; see [NewMasters].
 	Listeners []net.Listener
-	// Hostname as told to frameworks, in redirects, too. Default: the IP address.
+	// Hostname that frameworks get, also in redirects. Default: the IP address.
 	Hostname string
-	// Version as told to frameworks. Default 1.11.1.
+	// Version that frameworks get. Default 1.11.1.
 	Version string
 	// Domain is the fault domain of the master.
 	Domain Domain
@@ -42,11 +42,11 @@ type MasterOptions struct {
 	AgentTimeout time.Duration
 
 	// ElectAfter the leader's death the next one of several masters leads, as when its
-	// ZooKeeper session has ended. Default: never, but when Elect says so.
+	// ZooKeeper session has ended. Default: never; only Elect makes one lead.
 	ElectAfter time.Duration
 	// RecoveryTime of a master that was elected, before it takes calls. Default: none.
 	RecoveryTime time.Duration
-	// AgentReturn is how long after a leader's recovery the agents register again.
+	// AgentReturn is the time from a leader's recovery until the agents register again.
 	// Default 1 s. [Agent.Pause] and [Agent.Disconnect] keep one away for longer.
 	AgentReturn time.Duration
 	// AgentReregisterTimeout after which agents that did not return to a new leader
@@ -73,16 +73,16 @@ type Domain struct {
 	Region, Zone string
 }
 
-// AgentOptions says what an agent is and has.
+// AgentOptions configure an agent.
 type AgentOptions struct {
-	// Hostname as told to frameworks. Default agent-N.example.
+	// Hostname that frameworks get. Default agent-N.example.
 	Hostname string
 	// Address to listen on for executors, host:port. Default 127.0.0.1:0, or, for an
 	// agent whose Launcher is a Func, nothing: its executors need no socket.
 	Address string
 	// Listener to serve on instead of Address; the agent closes it.
 	Listener net.Listener
-	// IP as told to frameworks. Default: the one that the agent listens on, or, for
+	// IP that frameworks get. Default: the one that the agent listens on, or, for
 	// an agent that does not, one of its own out of 198.18.0.0/15.
 	IP string
 	// NetNS is the path of a network namespace, such as /run/netns/host-1. The agent
@@ -106,8 +106,8 @@ type AgentOptions struct {
 	ExecutorKey []byte
 	// TLS, if not nil, is what executors are served with, and nothing else.
 	TLS *tls.Config
-	// ExecutorEnvironment are variables for all executors, as KEY=value; what an
-	// executor needs to know of TLS is said here.
+	// ExecutorEnvironment are variables for all executors, as KEY=value; settings
+	// of TLS belong here.
 	ExecutorEnvironment []string
 	// ExecutorRegistrationTimeout before an executor that has not subscribed is
 	// killed, fetching included. Default 1 min.
@@ -118,7 +118,7 @@ type AgentOptions struct {
 	// ExecutorReregistrationTimeout that an agent which was started again gives its
 	// executors to subscribe, before it registers with the master. Default 2 s.
 	ExecutorReregistrationTimeout time.Duration
-	// RecoveryTimeout as told to executors: how long they live without their agent.
+	// RecoveryTimeout that executors get: the time that they run on without their agent.
 	// Default 15 min.
 	RecoveryTimeout time.Duration
 }

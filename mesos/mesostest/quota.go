@@ -15,8 +15,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
-// quotaState are what operators decided on how roles share the cluster. They are part of
-// the registry.
+// quotaState holds the quotas and weights that operators gave to roles. It is part of the
+// registry.
 type quotaState struct {
 	cluster *cluster
 	quotas  map[string]quotapb.QuotaConfig // by role
@@ -30,8 +30,8 @@ func (s *quotaState) weight(role string) float64 {
 	return 1
 }
 
-// consumed is what a role and those below it use of their quota: what is allocated,
-// and what is reserved, used or not. Offers count if they are asked for.
+// consumed is what a role and the roles below it use of a quota: what is allocated, and
+// what is reserved, used or not. Offers are counted if withOffers is set.
 func (s *quotaState) consumed(role string, withOffers bool) quota.Amounts {
 	sum := quota.Amounts{}
 	for _, f := range s.cluster.frameworks {

@@ -227,7 +227,7 @@ func (c *cluster) readExecutors() *master.Response_GetExecutors {
 	return out
 }
 
-// readRoles are those that are in use, or that operators have decided something on.
+// readRoles lists the roles of frameworks, and the roles with a quota or a weight.
 func (c *cluster) readRoles() *master.Response_GetRoles {
 	sums := map[string]resource.Quantities{}
 	frameworks := map[string][]mesos.FrameworkID{}

@@ -64,7 +64,7 @@ func (m *Master) finishRecovery() {
 	}))
 }
 
-// acceptsAgents says whether there is a leader that agents can register with.
+// acceptsAgents reports whether there is a leader that agents can register with.
 func (c *cluster) acceptsAgents() bool { return c.leader != nil && !c.leader.recovering }
 
 // admit lets an agent register that is not registered: a new one, or one that was
@@ -87,7 +87,7 @@ func (r *agentRecord) admit() {
 }
 
 // readmit takes back an agent that was there before the leader, with its tasks. No
-// framework is told; unacknowledged updates come again.
+// framework gets a status of them; unacknowledged updates come again.
 func (r *agentRecord) readmit() {
 	r.agent.cluster.recovered = slices.DeleteFunc(r.agent.cluster.recovered, func(x *Agent) bool { return x == r.agent })
 	r.state = agentActive
@@ -109,7 +109,7 @@ func (r *agentRecord) readmit() {
 	r.agent.cluster.allocator.runSoon()
 }
 
-// frameworkOfAgent is the framework that an agent tells of. One that has not
+// frameworkOfAgent is the framework that an agent reports. One that has not
 // subscribed since the last election is known from then on; one that was removed is
 // none.
 func (c *cluster) frameworkOfAgent(af *agentFramework) *framework {
@@ -135,8 +135,8 @@ func (c *cluster) markRecoveredUnreachable() {
 	c.recovered = nil
 }
 
-// returnFromUnreachable takes back an agent that was unreachable. The master tells each task's
-// state, then the agent sends its unacknowledged updates, and again.
+// returnFromUnreachable takes back an agent that was unreachable. The master sends each
+// task's state, then the agent its unacknowledged updates, twice.
 func (r *agentRecord) returnFromUnreachable() {
 	r.state, r.unreachableSince = agentActive, nil
 	r.free = r.total.Clone()

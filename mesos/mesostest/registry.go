@@ -20,7 +20,7 @@ type agentState int
 
 const (
 	agentActive       agentState = iota
-	agentDisconnected            // cut off, not yet judged
+	agentDisconnected            // its connection is broken, the AgentTimeout runs
 	agentRecovered               // known to the registry, not back since the last election
 	agentUnreachable
 	agentRemoved
@@ -82,7 +82,7 @@ func (r *agentRecord) register(total resource.Quantities) error {
 	return nil
 }
 
-// enroll takes an agent on that has no tasks.
+// enroll registers an agent that has no tasks.
 func (r *agentRecord) enroll() {
 	if r.id == "" {
 		r.id = fmt.Sprintf("%s-S%d", r.agent.cluster.leader.id, r.agent.cluster.nextAgent)
@@ -98,7 +98,7 @@ func (r *agentRecord) enroll() {
 	r.agent.cluster.allocator.runSoon()
 }
 
-// begin makes what is known of the agent that of one without tasks.
+// begin resets the record to that of an agent without tasks.
 func (r *agentRecord) begin() {
 	r.free = r.total.Clone()
 	r.offers = map[string]*offer{}
@@ -120,8 +120,8 @@ func (r *agentRecord) removeFromLists() {
 	delete(r.agent.cluster.agentsByID, r.id)
 }
 
-// unregister forgets an agent that says farewell. Even PARTITION_AWARE frameworks
-// are told TASK_LOST.
+// unregister forgets an agent that leaves by itself. Even PARTITION_AWARE frameworks get
+// TASK_LOST.
 func (r *agentRecord) unregister() { r.remove("the agent unregistered") }
 
 // remove forgets an agent, for the reason.
@@ -144,7 +144,7 @@ func (r *agentRecord) remove(reason string) {
 	r.state = agentRemoved
 }
 
-// Leave is the agent's farewell, as after SIGUSR1: the master forgets it at once,
+// Leave makes the agent unregister, as after SIGUSR1: the master forgets it at once,
 // its executors get SHUTDOWN and their grace.
 func (a *Agent) Leave() {
 	a.cluster.mu.Lock()
@@ -224,7 +224,7 @@ func (a *Agent) Disconnect() {
 }
 
 func (r *agentRecord) disconnect() {
-	r.agent.link.down, r.agent.link.held = true, nil // what was held went with the connection
+	r.agent.link.down, r.agent.link.held = true, nil // what was held back is lost with the connection
 	if r.state != agentActive {
 		return
 	}
@@ -296,7 +296,7 @@ func (a *Agent) Reconnect() {
 	}
 }
 
-// registerAgain takes an agent back on, as whatever the master has it.
+// registerAgain registers an agent, as its state at the master requires.
 func (r *agentRecord) registerAgain() {
 	r.reregistered = r.agent.cluster.options.Now()
 	switch r.state {
@@ -309,8 +309,8 @@ func (r *agentRecord) registerAgain() {
 	}
 }
 
-// reregister takes an agent back that was not yet judged. Agent and master tell each
-// other what the other one missed.
+// reregister takes an agent back before its AgentTimeout has passed. Agent and master
+// send each other what the other one missed.
 func (r *agentRecord) reregister() {
 	r.unreachableTimer.Stop()
 	r.state = agentActive
@@ -337,7 +337,7 @@ func (r *agentRecord) reregister() {
 			continue
 		}
 		r.agent.resend(f.id)
-		r.agent.resend(f.id) // really: once for registering, once for the master's news of the framework
+		r.agent.resend(f.id) // twice, as Mesos does: once for registering, once when the master sends the framework
 	}
 	r.resendOperations()
 	r.resumeDrain()
@@ -360,16 +360,16 @@ func (a *Agent) task(frameworkID, id string) (*agentTask, bool) {
 	return t, ok
 }
 
-// hasExecutor says whether the agent itself has the executor.
+// hasExecutor reports whether the agent itself has the executor.
 func (a *Agent) hasExecutor(frameworkID, id string) bool {
 	f, ok := a.frameworks[frameworkID]
 	return ok && f.executors[id] != nil
 }
 
-// markGone is an operator's word that the agent will not come back.
+// markGone removes an agent of which an operator says that it will not come back.
 func (r *agentRecord) markGone() {
 	r.agent.cluster.goneAgents[r.id] = true
-	away := r.state == agentRecovered // told when it returns
+	away := r.state == agentRecovered // its executors are shut down when it returns
 	r.operatorDecisions = operatorDecisions{}
 	r.stopAllocation()
 	tasks := sortedTasks(r.tasks)

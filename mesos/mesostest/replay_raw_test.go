@@ -27,7 +27,7 @@ type rawStream struct {
 	protobuf bool
 }
 
-// isRaw says whether the bytes of the answer were recorded.
+// isRaw reports whether the bytes of the answer were recorded.
 func (tr transcript) isRaw(request int) bool {
 	return slices.ContainsFunc(tr.lines, func(l line) bool { return l.Kind == "raw" && l.Req == request })
 }

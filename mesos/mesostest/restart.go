@@ -92,7 +92,7 @@ func (a *Agent) Restart(down time.Duration) {
 }
 
 // Reboot is a Restart of the whole machine, with which all executors end at once. The
-// agent keeps its ID, and says of their tasks that they have failed when it is back.
+// agent keeps its ID, and sends TASK_FAILED for their tasks when it is back.
 func (a *Agent) Reboot(down time.Duration) {
 	a.cluster.mu.Lock()
 	a.stop()
@@ -109,8 +109,8 @@ func (a *Agent) Reboot(down time.Duration) {
 	a.Restart(down)
 }
 
-// supervisorInterval is how often an agent that can't start is started again by whatever
-// supervises it.
+// supervisorInterval is the time after which a supervisor starts an agent again that could not
+// start.
 const supervisorInterval = time.Second
 
 func (a *Agent) start() {
@@ -194,8 +194,8 @@ func (a *Agent) recovered(lives int) {
 	})
 }
 
-// executorsGiveUp is the end of the patience of executors that this package plays. Those
-// that are processes have their own.
+// executorsGiveUp ends the executors that this package plays when the RecoveryTimeout has
+// passed. Executors that are processes end themselves.
 func (a *Agent) executorsGiveUp(lives int) {
 	if a.starts != lives || a.processState != processDown {
 		return

@@ -34,7 +34,7 @@ func (b *bubble) updateFramework(info object, fields object) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// offered says whether an offer comes within some passes of the allocator, and
+// offered reports whether an offer comes within some passes of the allocator, and
 // declines it.
 func (b *bubble) offered() bool {
 	b.Helper()

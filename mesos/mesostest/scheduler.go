@@ -80,7 +80,7 @@ func (m *Master) serveSubscribe(w http.ResponseWriter, r *http.Request, call *of
 	m.serveStream(r.Context(), w, mediaType, s)
 }
 
-// admit says whether the framework may make the call on that stream, and counts it.
+// admit reports whether the framework may make the call on that stream, and counts it.
 func (m *Master) admit(call *schedulerpb.Call, streamID, principal string) (status int, err error) {
 	m.lockAsLeader()
 	defer m.mu.Unlock()
@@ -103,7 +103,7 @@ func (m *Master) admit(call *schedulerpb.Call, streamID, principal string) (stat
 	return 0, nil
 }
 
-// execute does what the call says. Only UPDATE_FRAMEWORK can be refused by now.
+// execute executes a call that was admitted. Only UPDATE_FRAMEWORK can still be refused.
 func (m *Master) execute(call *offerconstraints.Call) error {
 	m.lockAsLeader()
 	defer m.mu.Unlock()
@@ -136,8 +136,7 @@ func (m *Master) execute(call *offerconstraints.Call) error {
 	return nil
 }
 
-// answerOffers executes the calls about offers. Others are taken, and nothing comes of
-// them.
+// answerOffers executes the calls about offers. Other calls have no effect.
 func (f *framework) answerOffers(call *schedulerpb.Call) {
 	switch call.Type {
 	case schedulerpb.Call_ACCEPT:
@@ -157,7 +156,7 @@ func (f *framework) answerOffers(call *schedulerpb.Call) {
 	}
 }
 
-// knowsConstraints says whether the master's version has offer constraints. To others
+// knowsConstraints reports whether the master's version has offer constraints. To others
 // they are an unknown field.
 func (m *Master) knowsConstraints() bool {
 	var major, minor int

@@ -22,7 +22,7 @@ type task struct {
 	released  bool
 	killed    bool // the framework wants it killed
 
-	state           mesos.TaskState // as the scheduler was told
+	state           mesos.TaskState // the last one that was sent to the scheduler
 	updateState     mesos.TaskState // of the agent's last update
 	uuid            []byte          // of that update
 	statuses        []mesos.TaskStatus
@@ -65,7 +65,8 @@ func (t *task) executorID() *mesos.ExecutorID {
 	return &t.info.Executor.ExecutorID
 }
 
-// notice is an update that the master makes. It has no uuid: nobody acknowledges it.
+// notice is a status update that the master makes. It has no UUID, and needs no
+// acknowledgement.
 type notice struct {
 	taskID          string
 	agentID         *mesos.AgentID
@@ -110,7 +111,7 @@ func (f *framework) sendNotice(n notice) mesos.TaskStatus {
 func (c *cluster) onTaskUpdate(frameworkID string, status mesos.TaskStatus, latest mesos.TaskState) {
 	f, ok := c.frameworks[frameworkID]
 	if !ok {
-		return // the agent is told in its own time
+		return // the agent shuts its executors down when it registers
 	}
 	if t, ok := f.tasks[status.TaskID.Value]; ok {
 		t.record(status)
@@ -206,7 +207,7 @@ func (f *framework) kill(call *schedulerpb.Call_Kill) {
 		return
 	}
 	if call.AgentID != nil && call.AgentID.Value != t.agent.record.id {
-		return // that is all: no answer tells of it
+		return // there is no answer to this
 	}
 	taskID, policy := call.TaskID.Value, call.KillPolicy
 	t.killed = true
@@ -221,7 +222,7 @@ func (f *framework) shutdown(call *schedulerpb.Call_Shutdown) {
 	}
 }
 
-// message hands data on to an executor. If it is not there, that is all.
+// message sends data to an executor. It is lost if the executor is not there.
 func (f *framework) message(call *schedulerpb.Call_Message) {
 	if a, ok := f.cluster.agentsByID[call.AgentID.Value]; ok {
 		a.deliver(func() { a.messageTo(f.id, call.ExecutorID.Value, call.Data) })

@@ -95,7 +95,7 @@ func agentTimeout(flags []string) time.Duration {
 	return time.Duration(pings)*ping + 2*ping/5
 }
 
-// answers says whether the request got an answer.
+// answers reports whether the request got an answer.
 func (tr transcript) answers(request int) bool {
 	return slices.ContainsFunc(tr.lines, func(l line) bool { return l.Kind == "response" && l.Req == request })
 }

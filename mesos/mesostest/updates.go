@@ -116,8 +116,8 @@ func (t *agentTask) end(state mesos.TaskState, reason mesos.TaskStatus_Reason, m
 	t.update(status)
 }
 
-// dropUnknownTask ends a task that the master says is here, and is not: its launch was lost,
-// or the agent forgot it.
+// dropUnknownTask ends a task that the master has on this agent and the agent does not
+// have: its launch was lost, or the agent forgot it.
 func (a *Agent) dropUnknownTask(info mesos.FrameworkInfo, taskID string) {
 	f := a.framework(info)
 	nobody := &executorState{agent: a, framework: f}

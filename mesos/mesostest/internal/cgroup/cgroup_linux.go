@@ -27,7 +27,7 @@ const (
 	minMemory    = 32 << 20
 )
 
-// Group is a container's: one directory in each isolated hierarchy of cgroup v1,
+// Group is the cgroup of a container: one directory in each isolated hierarchy of cgroup v1,
 // or one on v2. A nil cgroup is none.
 type Group struct {
 	paths   []string // to be removed, each with all below it
@@ -35,8 +35,8 @@ type Group struct {
 	unified bool
 }
 
-// Make makes <root>/<container ID>, and sets its limits. An empty root is no
-// cgroup.
+// Make makes the cgroup <root>/<container ID>, and sets its limits. Without a root it makes
+// none, and returns nil.
 func Make(root, id string, limits Limits) (*Group, error) {
 	if root == "" {
 		return nil, nil
@@ -172,8 +172,9 @@ func (g *Group) Destroy() error {
 	}
 }
 
-// HasOOM says that the cgroup's memory.events count an oom, in it or, unless they are mounted
-// with memory_localevents, below it. For that a Mesos agent on version 2 destroys a container.
+// HasOOM reports whether memory.events of the cgroup count an OOM, in it or, unless the
+// hierarchy is mounted with memory_localevents, below it. It is the reason for which a Mesos
+// agent on version 2 destroys a container.
 func (g *Group) HasOOM() bool {
 	if g == nil || !g.unified {
 		return false
@@ -187,7 +188,7 @@ func (g *Group) HasOOM() bool {
 	return false
 }
 
-// kill sends SIGKILL to all that is in the cgroup, and says how many that were.
+// kill sends SIGKILL to all processes in the cgroup, and returns their number.
 func (g *Group) kill() int {
 	pids := map[int]bool{}
 	for _, path := range g.paths {

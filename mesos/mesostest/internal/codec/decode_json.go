@@ -99,7 +99,7 @@ func (d *ObjectDecoder) message(object map[string]any, target reflect.Value, pat
 	}
 }
 
-// field says whether the value was taken: an unknown enum value is not.
+// field reports whether the value was taken: an unknown enum value is not.
 func (d *ObjectDecoder) field(f protoField, value any, target reflect.Value, path string) bool {
 	if !f.repeated {
 		return d.single(f, value, target, path)

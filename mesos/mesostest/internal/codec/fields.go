@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// protoField is what the protobuf tag of a generated struct's field says.
+// protoField is the protobuf tag of a generated struct's field.
 type protoField struct {
 	index, number            int
 	name                     string

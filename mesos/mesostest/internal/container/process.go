@@ -178,11 +178,11 @@ func (p *Process) Wait() int {
 
 func (p *Process) Terminate() { p.signal(terminateGroup) }
 
-// limitEvery is how often is looked whether the container has reached its limit.
+// limitEvery is the time between two looks at the memory of a container.
 const limitEvery = 250 * time.Millisecond
 
-// AwaitMemoryLimit waits for the container to need more memory than it may have, and says so; or
-// for its end, and says nothing.
+// AwaitMemoryLimit waits until the container needs more memory than its limit, and returns a
+// message, or until the container ends, and returns nothing.
 func (p *Process) AwaitMemoryLimit() string {
 	tick := time.NewTicker(limitEvery)
 	defer tick.Stop()

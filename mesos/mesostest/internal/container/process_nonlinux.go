@@ -2,5 +2,5 @@
 
 package container
 
-// awaitExit says that it cannot wait without reaping.
+// awaitExit returns false: there is no way to wait without reaping.
 func awaitExit(int) bool { return false }

@@ -36,7 +36,7 @@ func Error(message string) *schedulerpb.Event {
 	return &schedulerpb.Event{Type: schedulerpb.Event_ERROR, Error: &schedulerpb.Event_Error{Message: message}}
 }
 
-// Failure tells of an agent, or, with an executor's ID, of that executor.
+// Failure is the failure of an agent or, with an executor's ID, of that executor.
 func Failure(agentID, executorID string, status int32) *schedulerpb.Event {
 	failure := &schedulerpb.Event_Failure{AgentID: &mesos.AgentID{Value: agentID}}
 	if executorID != "" {

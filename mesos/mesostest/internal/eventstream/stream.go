@@ -1,7 +1,7 @@
 // Package eventstream queues events for a subscriber, and writes them to its connection in
 // the RecordIO format.
 //
-// It knows nothing of what the events say.
+// It does not know what the events mean.
 package eventstream
 
 import (

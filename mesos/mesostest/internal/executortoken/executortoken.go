@@ -13,7 +13,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
-// Claims are what the token of an executor says of it.
+// Claims name the executor that has a token.
 type Claims struct {
 	Container string `json:"cid"`
 	Executor  string `json:"eid"`

@@ -1,4 +1,4 @@
-// Package frameworkinfo reads and checks what a framework says of itself.
+// Package frameworkinfo reads and checks the FrameworkInfo of a framework.
 package frameworkinfo
 
 import (

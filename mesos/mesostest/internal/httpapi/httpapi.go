@@ -19,20 +19,21 @@ const maxBody = 64 << 20
 
 var DiscardLog = log.New(io.Discard, "", 0)
 
-// Refuse answers with an error, worded and typed as libprocess does.
+// Refuse answers with an error as libprocess does, in plain text.
 func Refuse(w http.ResponseWriter, status int, format string, args ...any) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	fmt.Fprintf(w, format, args...)
 }
 
-// WriteAccepted answers 202, which promises nothing.
+// WriteAccepted answers 202: the call was accepted, and may still have no effect.
 func WriteAccepted(w http.ResponseWriter) {
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// ReadCall reads the call of a request. It has answered already if it says false.
+// ReadCall reads the call of a request. If it cannot, it answers the request and returns
+// false.
 func ReadCall(w http.ResponseWriter, r *http.Request, call codec.Message) bool {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -77,7 +78,8 @@ func WriteBody(w http.ResponseWriter, r *http.Request, body []byte) {
 	_ = z.Close()
 }
 
-// Negotiate chooses the media type of the answer. It has answered if it says false.
+// Negotiate chooses the media type of the answer. If the client accepts none, it answers
+// the request and returns false.
 func Negotiate(w http.ResponseWriter, r *http.Request) (mediaType string, ok bool) {
 	if mediaType = acceptedType(r); mediaType == "" {
 		Refuse(w, http.StatusNotAcceptable, "Expecting 'Accept' to allow '%s' or '%s'", codec.MediaProtobuf, codec.MediaJSON)

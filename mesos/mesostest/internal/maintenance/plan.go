@@ -23,7 +23,7 @@ import (
 // hostname and its address.
 type Machine struct{ hostname, ip string }
 
-// MachineOf returns the machine with the hostname, in whatever case, and the IP.
+// MachineOf returns the machine with the hostname, in upper or lower case, and the IP.
 func MachineOf(hostname, ip string) Machine { return Machine{strings.ToLower(hostname), ip} }
 
 func machineOf(id mesos.MachineID) Machine { return MachineOf(id.GetHostname(), id.GetIP()) }

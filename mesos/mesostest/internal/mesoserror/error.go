@@ -1,14 +1,15 @@
-// Package mesoserror has the type of errors in the words of a real Mesos.
+// Package mesoserror is for errors with the exact messages of a real Mesos.
 //
-// Clients read them, so that they keep Mesos' capitals and full stops.
+// Clients read them. They keep Mesos' capitals and full stops, against Go's customs.
 package mesoserror
 
 import "fmt"
 
-// Error are an error in the words of a real Mesos, for clients to read. Whatever
-// its words are: capitals and full stops, too.
+// Error is an error with a message of Mesos.
 type Error string
 
-func (w Error) Error() string { return string(w) }
+// Error returns the message.
+func (e Error) Error() string { return string(e) }
 
+// Errorf formats an Error.
 func Errorf(format string, args ...any) error { return Error(fmt.Sprintf(format, args...)) }

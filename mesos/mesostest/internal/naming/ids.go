@@ -68,7 +68,7 @@ func ValidateRole(role string) error {
 	return nil
 }
 
-// IsWithin says whether the role is the other one or below it.
+// IsWithin reports whether the role is the other one or below it.
 func IsWithin(role, ancestor string) bool {
 	return role == ancestor || strings.HasPrefix(role, ancestor+"/")
 }

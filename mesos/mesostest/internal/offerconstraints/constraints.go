@@ -83,14 +83,14 @@ func (p *pseudoattribute) UnmarshalJSON(quoted []byte) error {
 	return nil
 }
 
-// IsKnown says whether a master knows the number: others are as if not set.
+// IsKnown reports whether a master knows the number: others are as if not set.
 func (p pseudoattribute) IsKnown() bool { return p >= 0 && int(p) < len(pseudoattributes) }
 
 // Constraints are offer constraints that were found valid, by role. A role without
 // any is offered all agents.
 type Constraints map[string][][]func(*Agent) bool
 
-// Admit says whether the role's constraints let an agent be offered.
+// Admit reports whether the role's constraints let an agent be offered.
 func (c Constraints) Admit(role string, a *Agent) bool {
 	groups, ok := c[role]
 	if !ok {

@@ -1,8 +1,8 @@
 // Package quota is the arithmetic of quotas: which configurations a master accepts,
 // and how much one pass of the allocator may offer to each role.
 //
-// It knows neither frameworks nor agents. Its callers tell it what roles consume and
-// what is free.
+// It knows neither frameworks nor agents. Its callers pass what roles consume and what is
+// free.
 package quota
 
 import (
@@ -78,8 +78,8 @@ func (a Amounts) String() string {
 	return describe(values, ":", "; ")
 }
 
-// Validate returns an error in Mesos' words unless a master accepts the configurations
-// whatever roles consume.
+// Validate returns an error in Mesos' words unless a master accepts the configurations. It
+// does not look at what roles consume.
 func Validate(configs []quotapb.QuotaConfig) error {
 	for _, c := range configs {
 		if strings.Contains(c.Role, "/") {

@@ -33,7 +33,7 @@ type Quantities struct {
 // usualOrder is the order in which resources are listed in offers.
 var usualOrder = []string{"ports", "cpus", "mem", "disk", "gpus"}
 
-// QuantitiesOf sums up resources, whatever roles they are allocated to.
+// QuantitiesOf sums up resources. It does not matter which roles they are allocated to.
 func QuantitiesOf(resources ...mesos.Resource) Quantities {
 	q := Quantities{Scalars: map[string]int64{}, ranges: map[string][]span{}}
 	for _, r := range resources {
@@ -72,7 +72,7 @@ func (q Quantities) Add(o Quantities) {
 	}
 }
 
-// Subtract takes o away. What is not there stays not there.
+// Subtract takes o away. Amounts do not become less than nothing.
 func (q Quantities) Subtract(o Quantities) {
 	for name, amount := range o.Scalars {
 		if q.Scalars[name] -= amount; q.Scalars[name] <= 0 {
@@ -106,7 +106,7 @@ func (q Quantities) Contains(o Quantities) bool {
 	return true
 }
 
-// Overlaps says whether both have some of the same.
+// Overlaps reports whether both have some of the same.
 func (q Quantities) Overlaps(o Quantities) bool {
 	return slices.ContainsFunc(q.keys(), func(key string) bool { return slices.Contains(o.keys(), key) })
 }
@@ -115,7 +115,7 @@ func (q Quantities) IsEmpty() bool {
 	return len(q.Scalars) == 0 && len(q.ranges) == 0
 }
 
-// Unreserved are those that are reserved for no role.
+// Unreserved are the quantities that are reserved for no role.
 func (q Quantities) Unreserved() Quantities {
 	return q.only(func(key string) bool { return !isReserved(key) })
 }
@@ -125,7 +125,7 @@ func (q Quantities) AllocatableTo(role string) Quantities {
 	return q.only(func(key string) bool { return !isReserved(key) || naming.IsWithin(role, reservedFor(key)) })
 }
 
-// only are those of which the keys are wanted. It is q itself if all are.
+// only keeps the quantities with wanted keys. It returns q itself if all are wanted.
 func (q Quantities) only(wanted func(key string) bool) Quantities {
 	unwanted := func(key string) bool { return !wanted(key) }
 	if !slices.ContainsFunc(q.keys(), unwanted) {

@@ -7,7 +7,7 @@ import (
 )
 
 // The key of a resource is its name, and behind a zero byte, if it is reserved or a
-// volume, the rest of what tells it from others, as a message.
+// volume, the rest of what distinguishes it from others, as a message.
 
 func isReserved(key string) bool { return strings.IndexByte(key, 0) >= 0 }
 
@@ -63,7 +63,7 @@ func lastRole(reservations []mesos.Resource_ReservationInfo) string {
 }
 
 // setOldFields that frameworks without RESERVATION_REFINEMENT read. Refined
-// reservations cannot be said in them.
+// reservations cannot be expressed in them.
 func setOldFields(r *mesos.Resource) {
 	role := "*"
 	if len(r.Reservations) > 0 {
@@ -99,8 +99,8 @@ func describeReservations(reservations []mesos.Resource_ReservationInfo) string 
 	return "(reservations: [" + strings.Join(parts, ",") + "])"
 }
 
-// Conversion is what an operation makes of resources: the same, reserved or not, as
-// a volume or not.
+// Conversion replaces resources by the same resources, reserved or not, as a volume or
+// not.
 type Conversion struct{ Consumed, Converted []mesos.Resource }
 
 func (c Conversion) Apply(q Quantities) {
@@ -108,8 +108,8 @@ func (c Conversion) Apply(q Quantities) {
 	q.Add(QuantitiesOf(c.Converted...))
 }
 
-// ConversionOf the operation. Of other kinds than those that reserve and make volumes
-// there is none.
+// ConversionOf returns the conversion of an operation that reserves resources or creates
+// volumes, or of its opposite; false for other operations.
 func ConversionOf(op *mesos.Offer_Operation) (Conversion, bool) {
 	switch {
 	case op.Type == mesos.Offer_Operation_RESERVE && op.Reserve != nil:
