@@ -82,7 +82,7 @@ func (m *Master) AddAgent(o AgentOptions) (*Agent, error) {
 	}
 	if a.listener != nil {
 		a.server = &http.Server{Handler: http.HandlerFunc(a.api.serveHTTP), ErrorLog: httpapi.DiscardLog}
-		m.goRun(func() { _ = a.server.Serve(a.listener) })
+		m.spawn(func() { _ = a.server.Serve(a.listener) })
 	}
 	return a, nil
 }

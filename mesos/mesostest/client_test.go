@@ -18,13 +18,13 @@ import (
 // object is a JSON object, as it is on the wire.
 type object = map[string]any
 
-// wire makes calls as a client that knows nothing but HTTP and JSON.
-type wire struct {
+// httpClient makes calls as a client that knows nothing but HTTP and JSON.
+type httpClient struct {
 	t      testing.TB
 	client *http.Client
 }
 
-func (c wire) post(url string, headers map[string]string, body any) *http.Response {
+func (c httpClient) post(url string, headers map[string]string, body any) *http.Response {
 	c.t.Helper()
 	raw, ok := body.([]byte)
 	if !ok {
@@ -57,7 +57,7 @@ type subscription struct {
 	held     []any       // offers that came, and were not yet used
 }
 
-func (c wire) subscribe(url string, headers map[string]string, body any) *subscription {
+func (c httpClient) subscribe(url string, headers map[string]string, body any) *subscription {
 	c.t.Helper()
 	response := c.post(url, headers, body)
 	s := &subscription{t: c.t, response: response, events: make(chan object, 4096)}
@@ -98,7 +98,7 @@ func (s *subscription) next(eventType string) object {
 			if !ok {
 				s.t.Fatalf("the stream ended while waiting for %s", eventType)
 			}
-			if offers, ok := at(event, "offers", "offers").([]any); ok {
+			if offers, ok := fieldAt(event, "offers", "offers").([]any); ok {
 				s.held = append(s.held, offers...)
 			}
 			if event["type"] == eventType {
@@ -130,7 +130,7 @@ func (s *subscription) drain(d time.Duration) []object {
 // testScheduler is a framework that a test drives by hand.
 type testScheduler struct {
 	*subscription
-	wire
+	httpClient
 	master      *Master
 	frameworkID string
 	streamID    string
@@ -145,25 +145,25 @@ func frameworkInfo(role string) object {
 
 func subscribeScheduler(t testing.TB, m *Master, info object) *testScheduler {
 	t.Helper()
-	return subscribeThrough(wire{t, http.DefaultClient}, m, info)
+	return subscribeThrough(httpClient{t, http.DefaultClient}, m, info)
 }
 
-func subscribeThrough(c wire, m *Master, info object) *testScheduler {
+func subscribeThrough(c httpClient, m *Master, info object) *testScheduler {
 	c.t.Helper()
 	call := object{"type": "SUBSCRIBE", "subscribe": object{"framework_info": info}}
 	if id, ok := info["id"]; ok {
 		call["framework_id"] = id
 	}
-	s := &testScheduler{wire: c, master: m}
+	s := &testScheduler{httpClient: c, master: m}
 	s.subscription = c.subscribe(m.URL()+pathScheduler, nil, call)
 	s.streamID = s.response.Header.Get("Mesos-Stream-Id")
-	s.frameworkID = at(s.next("SUBSCRIBED"), "subscribed", "framework_id", "value").(string)
+	s.frameworkID = fieldAt(s.next("SUBSCRIBED"), "subscribed", "framework_id", "value").(string)
 	return s
 }
 
 // call makes a call, and returns its status.
 func (s *testScheduler) call(callType string, fields object) int {
-	s.wire.t.Helper()
+	s.httpClient.t.Helper()
 	body := object{"type": callType, "framework_id": value(s.frameworkID)}
 	for name, field := range fields {
 		body[name] = field
@@ -176,8 +176,8 @@ func (s *testScheduler) call(callType string, fields object) int {
 
 // update waits for the next update and acknowledges it.
 func (s *testScheduler) update() object {
-	s.wire.t.Helper()
-	status := at(s.next("UPDATE"), "update", "status").(object)
+	s.httpClient.t.Helper()
+	status := fieldAt(s.next("UPDATE"), "update", "status").(object)
 	if uuid, ok := status["uuid"]; ok {
 		s.call("ACKNOWLEDGE", object{"acknowledge": object{
 			"agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": uuid,
@@ -188,28 +188,28 @@ func (s *testScheduler) update() object {
 
 // wantStates waits for the states, in order, whatever the task.
 func (s *testScheduler) wantStates(states ...string) object {
-	s.wire.t.Helper()
+	s.httpClient.t.Helper()
 	var last object
 	for _, want := range states {
 		last = s.update()
 		if last["state"] != want {
-			s.wire.t.Fatalf("got %v, want %s", last, want)
+			s.httpClient.t.Fatalf("got %v, want %s", last, want)
 		}
 	}
 	return last
 }
 
 func (s *testScheduler) offers() []any {
-	s.wire.t.Helper()
-	return at(s.next("OFFERS"), "offers", "offers").([]any)
+	s.httpClient.t.Helper()
+	return fieldAt(s.next("OFFERS"), "offers", "offers").([]any)
 }
 
 // offerOf returns an offer of the agent that has a cpu or more.
 func (s *testScheduler) offerOf(a *Agent) any {
-	s.wire.t.Helper()
+	s.httpClient.t.Helper()
 	for {
 		for i, o := range s.held {
-			if at(o, "agent_id", "value") == a.ID() && cpusOf(o) >= 1 {
+			if fieldAt(o, "agent_id", "value") == a.ID() && cpusOf(o) >= 1 {
 				s.held = slices.Delete(s.held, i, i+1)
 				return o
 			}
@@ -219,18 +219,18 @@ func (s *testScheduler) offerOf(a *Agent) any {
 }
 
 func cpusOf(offer any) float64 {
-	for _, r := range at(offer, "resources").([]any) {
-		if at(r, "name") == "cpus" {
-			return at(r, "scalar", "value").(float64)
+	for _, r := range fieldAt(offer, "resources").([]any) {
+		if fieldAt(r, "name") == "cpus" {
+			return fieldAt(r, "scalar", "value").(float64)
 		}
 	}
 	return 0
 }
 
 func (s *testScheduler) launch(offer any, refuse float64, tasks ...object) {
-	s.wire.t.Helper()
+	s.httpClient.t.Helper()
 	s.call("ACCEPT", object{"accept": object{
-		"offer_ids":  []any{at(offer, "id")},
+		"offer_ids":  []any{fieldAt(offer, "id")},
 		"operations": []object{{"type": "LAUNCH", "launch": object{"task_infos": tasks}}},
 		"filters":    object{"refuse_seconds": refuse},
 	}})
@@ -249,7 +249,7 @@ func scalar(name string, v float64) object {
 // commandTask runs a shell command.
 func commandTask(offer any, id, command string) object {
 	return object{
-		"name": id, "task_id": value(id), "agent_id": at(offer, "agent_id"),
+		"name": id, "task_id": value(id), "agent_id": fieldAt(offer, "agent_id"),
 		"resources": []object{scalar("cpus", 0.1), scalar("mem", 32)},
 		"command":   object{"value": command},
 	}
@@ -266,8 +266,8 @@ func executorTask(offer any, id, command string) object {
 	return t
 }
 
-// at follows names and indices into decoded JSON.
-func at(v any, path ...any) any {
+// fieldAt follows names and indices into decoded JSON.
+func fieldAt(v any, path ...any) any {
 	for _, step := range path {
 		switch key := step.(type) {
 		case string:

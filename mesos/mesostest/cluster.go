@@ -87,13 +87,13 @@ func newCluster(o MasterOptions) *cluster {
 // start makes the masters serve, and the allocator of any of them run.
 func (c *cluster) start() {
 	for _, m := range c.masters {
-		c.goRun(func() { _ = m.server.Serve(m.listener) })
+		c.spawn(func() { _ = m.server.Serve(m.listener) })
 	}
-	c.goRun(c.allocator.run)
+	c.spawn(c.allocator.run)
 }
 
-// goRun starts a goroutine that close waits for.
-func (c *cluster) goRun(f func()) {
+// spawn starts a goroutine that close waits for.
+func (c *cluster) spawn(f func()) {
 	c.wg.Add(1)
 	go func() {
 		defer c.wg.Done()

@@ -35,11 +35,11 @@ func TestOffersAreSharedFairly(t *testing.T) {
 		t.Errorf("offers (-want +got):\n%s", diff)
 	}
 	// What one refuses for long, the other gets.
-	id := at(first.held[0], "agent_id", "value")
+	id := fieldAt(first.held[0], "agent_id", "value")
 	first.call("DECLINE", object{"decline": object{
-		"offer_ids": []any{at(first.held[0], "id")}, "filters": object{"refuse_seconds": 1000},
+		"offer_ids": []any{fieldAt(first.held[0], "id")}, "filters": object{"refuse_seconds": 1000},
 	}})
-	if o := second.offers()[0]; at(o, "agent_id", "value") != id {
+	if o := second.offers()[0]; fieldAt(o, "agent_id", "value") != id {
 		t.Errorf("got %v, want an offer of %s", o, id)
 	}
 }
@@ -52,7 +52,7 @@ func TestOffersEnd(t *testing.T) {
 		o := s.offerOf(a)
 		a.Disconnect()
 		rescinded := s.next("RESCIND")
-		if at(rescinded, "rescind", "offer_id", "value") != at(o, "id", "value") {
+		if fieldAt(rescinded, "rescind", "offer_id", "value") != fieldAt(o, "id", "value") {
 			t.Errorf("got %v, want %v", rescinded, o)
 		}
 		a.Reconnect()
@@ -76,7 +76,7 @@ func TestUpdatesAreSentUntilAcknowledged(t *testing.T) {
 	s.launch(o, 0, executorTask(o, "t", ""))
 	var uuids []any
 	for range 3 {
-		status := at(s.next("UPDATE"), "update", "status").(object)
+		status := fieldAt(s.next("UPDATE"), "update", "status").(object)
 		if status["state"] != "TASK_STARTING" {
 			t.Errorf("%v passed the first update", status)
 		}
@@ -166,7 +166,7 @@ func TestFaults(t *testing.T) {
 		eventually(t, "an update is lost", dropped.Load)
 		m.Inject(func(f *Faults) { f.DropEvents = nil })
 		s.call("RECONCILE", object{"reconcile": object{"tasks": []any{}}})
-		if got := at(s.next("UPDATE"), "update", "status", "reason"); got != "REASON_RECONCILIATION" {
+		if got := fieldAt(s.next("UPDATE"), "update", "status", "reason"); got != "REASON_RECONCILIATION" {
 			t.Errorf("got %v", got)
 		}
 	})
@@ -203,13 +203,13 @@ func TestFaults(t *testing.T) {
 		}
 		for range s.events {
 		}
-		c := wire{t, http.DefaultClient}
+		c := httpClient{t, http.DefaultClient}
 		info := frameworkInfo("a")
 		info["id"] = value(s.frameworkID)
 		refused := c.subscribe(m.URL()+pathScheduler, nil, object{
 			"type": "SUBSCRIBE", "framework_id": info["id"], "subscribe": object{"framework_info": info},
 		})
-		if got := at(refused.next("ERROR"), "error", "message"); got != "Framework has been removed" {
+		if got := fieldAt(refused.next("ERROR"), "error", "message"); got != "Framework has been removed" {
 			t.Errorf("got %v", got)
 		}
 		if err := m.RemoveFramework(s.frameworkID); err == nil {

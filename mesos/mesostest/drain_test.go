@@ -11,10 +11,10 @@ import (
 )
 
 func TestDrain(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 		b.runTask("t")
 		b.agent.Drain(time.Minute, false)
-		status := at(b.next("UPDATE"), "update", "status").(object)
+		status := fieldAt(b.next("UPDATE"), "update", "status").(object)
 		if status["state"] != "TASK_KILLED" || status["reason"] != "REASON_AGENT_DRAINING" {
 			b.Errorf("got %v", status)
 		}
@@ -43,7 +43,7 @@ func TestDrain(t *testing.T) {
 
 func TestIdleExecutorKeepsItsAgentDraining(t *testing.T) {
 	idle := Func(func(ctx context.Context, x *Conn) error { return eachEvent(ctx, x, mesos.TASK_RUNNING, nil) })
-	inBubble(t, frameworkInfo("a"), AgentOptions{Launcher: idle}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{Launcher: idle}, func(b *virtualCluster) {
 		b.runTask("t")
 		b.agent.Drain(NoMaxGrace, false)
 		b.wantStates("TASK_KILLED")
@@ -61,7 +61,7 @@ func TestIdleExecutorKeepsItsAgentDraining(t *testing.T) {
 }
 
 func TestDrainThatMarksGone(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 		b.runTask("t")
 		b.agent.Drain(NoMaxGrace, true)
 		b.wantStates("TASK_GONE_BY_OPERATOR")
@@ -73,7 +73,7 @@ func TestDrainThatMarksGone(t *testing.T) {
 }
 
 func TestDrainOfAnAgentThatIsAway(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 		b.runTask("t")
 		b.agent.Stop()
 		b.agent.Drain(NoMaxGrace, false)
@@ -112,7 +112,7 @@ func TestDrainCapsTheGrace(t *testing.T) {
 					}
 				}
 			})
-			inBubble(t, frameworkInfo("a"), AgentOptions{Launcher: watch}, func(b *bubble) {
+			inVirtualTime(t, frameworkInfo("a"), AgentOptions{Launcher: watch}, func(b *virtualCluster) {
 				offer := b.offerOf(b.agent)
 				task := executorTask(offer, "t", "")
 				if test.own > 0 {

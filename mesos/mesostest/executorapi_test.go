@@ -6,15 +6,15 @@ import (
 )
 
 // subscribeExecutor subscribes as the executor, by hand.
-func (b *bubble) subscribeExecutor(id string) *subscription {
+func (b *virtualCluster) subscribeExecutor(id string) *subscription {
 	b.Helper()
-	return b.wire.subscribe("http://"+b.agent.Addr()+pathExecutor, nil, object{
+	return b.httpClient.subscribe("http://"+b.agent.Addr()+pathExecutor, nil, object{
 		"type": "SUBSCRIBE", "executor_id": value(id), "framework_id": value(b.frameworkID), "subscribe": object{},
 	})
 }
 
 func TestExecutorsGetRareHeartbeats(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{Launcher: newScriptedLauncher()}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{Launcher: newScriptedLauncher()}, func(b *virtualCluster) {
 		offer := b.offerOf(b.agent)
 		b.launch(offer, 0, executorTask(offer, "e", "executor"))
 		time.Sleep(time.Second)
@@ -29,8 +29,8 @@ func TestExecutorsGetRareHeartbeats(t *testing.T) {
 	})
 }
 
-func TestExecutorThatIsToEndIsToldSoAgain(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{Launcher: newScriptedLauncher()}, func(b *bubble) {
+func TestExecutorThatIsToEndGetsShutdownAgain(t *testing.T) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{Launcher: newScriptedLauncher()}, func(b *virtualCluster) {
 		offer := b.offerOf(b.agent)
 		b.launch(offer, 0, executorTask(offer, "e", "executor"))
 		time.Sleep(time.Second)

@@ -10,7 +10,7 @@ import (
 
 func TestExecutorsShowTheirOwnToken(t *testing.T) {
 	launcher := newScriptedLauncher()
-	inBubble(t, frameworkInfo("a"), AgentOptions{Launcher: launcher, ExecutorKey: []byte("key")}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{Launcher: launcher, ExecutorKey: []byte("key")}, func(b *virtualCluster) {
 		for _, id := range []string{"mine", "other"} {
 			offer := b.offerOf(b.agent)
 			b.launch(offer, 0, executorTask(offer, id, "executor"))
@@ -35,7 +35,7 @@ func TestExecutorsShowTheirOwnToken(t *testing.T) {
 			"half of one":          {strings.TrimSuffix(token("mine"), "x")[:40], http.StatusUnauthorized, "401"},
 			"one with other words": {strings.Replace(token("mine"), ".ey", ".eyx", 1), http.StatusUnauthorized, "401"},
 		} {
-			response := b.wire.post("http://"+b.agent.Addr()+pathExecutor, map[string]string{"Authorization": test.authorization}, object{
+			response := b.httpClient.post("http://"+b.agent.Addr()+pathExecutor, map[string]string{"Authorization": test.authorization}, object{
 				"type": "SUBSCRIBE", "executor_id": value("mine"), "framework_id": value(b.frameworkID), "subscribe": object{},
 			})
 			said := ""

@@ -6,7 +6,7 @@ import (
 )
 
 func TestFrozenMaster(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 		b.offerOf(b.agent)
 		b.drain(time.Second)
 		b.master.Inject(func(f *Faults) { f.Frozen = true })
@@ -40,7 +40,7 @@ func TestFrozenMasterIsKilled(t *testing.T) {
 }
 
 func TestCallsGetLost(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 		b.offerOf(b.agent)
 		b.drain(time.Second)
 		ask := func() int {
@@ -60,7 +60,7 @@ func TestCallsGetLost(t *testing.T) {
 }
 
 func TestHeartbeatsGetLost(t *testing.T) {
-	heartbeats := func(b *bubble) int {
+	heartbeats := func(b *virtualCluster) int {
 		n := 0
 		for _, event := range b.drain(time.Minute) {
 			if event["type"] == "HEARTBEAT" {
@@ -69,7 +69,7 @@ func TestHeartbeatsGetLost(t *testing.T) {
 		}
 		return n
 	}
-	inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 		if n := heartbeats(b); n < 4 {
 			t.Errorf("got %d in a minute", n)
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
-// TestMain makes the test binary an executor if the environment says so.
+// TestMain makes the test binary an executor if the environment asks for it.
 func TestMain(m *testing.M) {
 	if os.Getenv("MESOSTEST_EXECUTOR") != "" {
 		os.Exit(executorMain(os.Getenv("MESOSTEST_EXECUTOR")))
@@ -61,9 +61,9 @@ func executorMain(kind string) int {
 		_ = json.Unmarshal(record, &event)
 		switch event["type"] {
 		case "LAUNCH":
-			update(at(event, "launch", "task", "task_id"), "TASK_RUNNING")
+			update(fieldAt(event, "launch", "task", "task_id"), "TASK_RUNNING")
 		case "KILL":
-			update(at(event, "kill", "task_id"), "TASK_KILLED")
+			update(fieldAt(event, "kill", "task_id"), "TASK_KILLED")
 		case "SHUTDOWN":
 			if kind != "stubborn" {
 				return 0
@@ -80,7 +80,7 @@ func selfTask(t testing.TB, offer any, id, kind string) object {
 		t.Fatal(err)
 	}
 	task := executorTask(offer, id, "exec "+path)
-	command := at(task, "executor", "command").(object)
+	command := fieldAt(task, "executor", "command").(object)
 	command["environment"] = object{"variables": []object{{"name": "MESOSTEST_EXECUTOR", "value": kind}}}
 	return task
 }

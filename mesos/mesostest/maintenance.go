@@ -12,8 +12,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
-// supervisorDelay is how long it takes until what supervises an agent has started it
-// again, when its machine is no longer down.
+// supervisorDelay is the time after which a supervisor has started an agent again whose
+// machine is no longer down.
 const supervisorDelay = time.Second
 
 // MaintenanceWindow is when the machines of agents will not be there.

@@ -13,30 +13,30 @@ func inAnHour(agents ...*Agent) MaintenanceWindow {
 	return MaintenanceWindow{Start: time.Now().Add(time.Hour), Duration: time.Minute, Agents: agents}
 }
 
-func (b *bubble) inverseOffer() object {
+func (b *virtualCluster) inverseOffer() object {
 	b.Helper()
-	return at(b.next("INVERSE_OFFERS"), "inverse_offers", "inverse_offers", 0).(object)
+	return fieldAt(b.next("INVERSE_OFFERS"), "inverse_offers", "inverse_offers", 0).(object)
 }
 
-func (b *bubble) answer(call, field string, offer object, refuse float64) {
+func (b *virtualCluster) answer(call, field string, offer object, refuse float64) {
 	b.call(call, object{field: object{
 		"inverse_offer_ids": []any{offer["id"]}, "filters": object{"refuse_seconds": refuse},
 	}})
 }
 
 func TestMaintenanceIsAnnounced(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 		b.runTask("t")
 		old := b.offerOf(b.agent)
 		window := inAnHour(b.agent)
 		if err := b.master.ScheduleMaintenance(window); err != nil {
 			b.Fatal(err)
 		}
-		if id := at(b.next("RESCIND"), "rescind", "offer_id", "value"); id != at(old, "id", "value") {
+		if id := fieldAt(b.next("RESCIND"), "rescind", "offer_id", "value"); id != fieldAt(old, "id", "value") {
 			b.Errorf("rescinded %v, want %v", id, old)
 		}
 		for what, offer := range map[string]any{"offer": b.offers()[0], "inverse offer": b.inverseOffer()} {
-			start := at(offer, "unavailability", "start", "nanoseconds")
+			start := fieldAt(offer, "unavailability", "start", "nanoseconds")
 			if diff := cmp.Diff(any(float64(window.Start.UnixNano())), start); diff != "" {
 				b.Errorf("start of unavailability in the %s (-want +got):\n%s", what, diff)
 			}
@@ -45,7 +45,7 @@ func TestMaintenanceIsAnnounced(t *testing.T) {
 			b.Fatal(err)
 		}
 		b.next("RESCIND_INVERSE_OFFER")
-		if o := b.offers()[0]; at(o, "unavailability") != nil {
+		if o := b.offers()[0]; fieldAt(o, "unavailability") != nil {
 			b.Errorf("the window is over for operators, but not for %v", o)
 		}
 	})
@@ -57,7 +57,7 @@ func TestInverseOffersComeAgain(t *testing.T) {
 		"after they were accepted": {"ACCEPT_INVERSE_OFFERS", "accept_inverse_offers"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+			inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 				b.runTask("t")
 				if err := b.master.ScheduleMaintenance(inAnHour(b.agent)); err != nil {
 					b.Fatal(err)
@@ -69,7 +69,7 @@ func TestInverseOffersComeAgain(t *testing.T) {
 				if waited := time.Since(answered); waited < 4*time.Second {
 					b.Errorf("came again after %s", waited)
 				}
-				if at(first, "id", "value") == at(second, "id", "value") {
+				if fieldAt(first, "id", "value") == fieldAt(second, "id", "value") {
 					b.Errorf("got %v twice", first)
 				}
 			})
@@ -77,11 +77,11 @@ func TestInverseOffersComeAgain(t *testing.T) {
 	}
 }
 
-func TestInverseOffersAreForThoseWhoLose(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+func TestInverseOffersGoToFrameworksOnTheAgent(t *testing.T) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 		offer := b.offerOf(b.agent)
 		b.call("SUPPRESS", object{})
-		b.call("DECLINE", object{"decline": object{"offer_ids": []any{at(offer, "id")}}})
+		b.call("DECLINE", object{"decline": object{"offer_ids": []any{fieldAt(offer, "id")}}})
 		if err := b.master.ScheduleMaintenance(inAnHour(b.agent)); err != nil {
 			b.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestInverseOffersAreForThoseWhoLose(t *testing.T) {
 }
 
 func TestMachineIsDown(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 		b.runTask("t")
 		if err := b.master.StartMaintenance(b.agent); err == nil {
 			b.Error("started maintenance that was not planned")
@@ -163,8 +163,8 @@ func TestMaintenanceCallsThatAreRefused(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, frameworkInfo("a"), AgentOptions{Hostname: "agent-1.example"}, func(b *bubble) {
-				response := b.wire.post(b.master.URL()+pathOperator, nil, []byte(test.call))
+			inVirtualTime(t, frameworkInfo("a"), AgentOptions{Hostname: "agent-1.example"}, func(b *virtualCluster) {
+				response := b.httpClient.post(b.master.URL()+pathOperator, nil, []byte(test.call))
 				defer response.Body.Close()
 				raw, err := io.ReadAll(response.Body)
 				if err != nil {

@@ -16,7 +16,7 @@ type box struct {
 	t       *testing.T
 	masters *Masters
 	agents  []*Agent
-	wire    wire
+	wire    httpClient
 	s       *testScheduler
 }
 
@@ -31,7 +31,7 @@ func inBox(t *testing.T, o MasterOptions, test func(*box)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &box{t: t, masters: masters, wire: wire{t, n.client()}}
+		b := &box{t: t, masters: masters, wire: httpClient{t, n.client()}}
 		defer b.close()
 		for range 2 {
 			a, err := masters.AddAgent(AgentOptions{Launcher: Func(AutoRun)})
@@ -80,8 +80,8 @@ func (b *box) answers() map[string]string {
 	b.t.Helper()
 	got := map[string]string{}
 	for _, event := range b.s.drain(time.Second) {
-		if status, ok := at(event, "update", "status").(object); ok {
-			got[at(status, "task_id", "value").(string)] = status["state"].(string)
+		if status, ok := fieldAt(event, "update", "status").(object); ok {
+			got[fieldAt(status, "task_id", "value").(string)] = status["state"].(string)
 		}
 	}
 	return got
@@ -260,7 +260,7 @@ func TestFailOver(t *testing.T) {
 		}},
 		"an update comes again from the agent when it is back": {away, func(b *box) {
 			b.s.call("KILL", object{"kill": object{"task_id": value("t1")}})
-			killed := at(b.s.next("UPDATE"), "update", "status").(object) // not acknowledged
+			killed := fieldAt(b.s.next("UPDATE"), "update", "status").(object) // not acknowledged
 			b.masters.Elect(1)
 			b.resubscribe()
 			time.Sleep(10 * time.Second)
@@ -325,8 +325,8 @@ func TestFailOver(t *testing.T) {
 			b.masters.Elect(1)
 			time.Sleep(time.Second + time.Millisecond)
 			_, answer := b.wire.operator(b.masters.Leader(), "GET_FRAMEWORKS", nil)
-			got := at(answer, "get_frameworks", "frameworks", 0).(object)
-			if got["recovered"] != true || got["connected"] != false || at(got, "framework_info", "name") != "renamed" {
+			got := fieldAt(answer, "get_frameworks", "frameworks", 0).(object)
+			if got["recovered"] != true || got["connected"] != false || fieldAt(got, "framework_info", "name") != "renamed" {
 				b.t.Errorf("got %v", got)
 			}
 			b.s.master = b.masters.Leader()
@@ -389,7 +389,7 @@ func TestFailOver(t *testing.T) {
 	}
 }
 
-func TestNewMastersWantsAListenerForEach(t *testing.T) {
+func TestNewMastersNeedsAListenerForEach(t *testing.T) {
 	o := MasterOptions{Listeners: []net.Listener{newNetwork().listen("127.0.0.1", 5050)}}
 	if _, err := NewMasters(2, o); err == nil {
 		t.Error("one listener was enough for two")

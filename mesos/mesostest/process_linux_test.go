@@ -52,7 +52,7 @@ echo ready
 sleep 1000`)
 	s.launch(o, 0, task)
 	running := s.wantStates("TASK_STARTING", "TASK_RUNNING")
-	container := at(running, "container_status", "container_id", "value").(string)
+	container := fieldAt(running, "container_status", "container_id", "value").(string)
 	eventually(t, "the command is ready", func() bool {
 		return strings.Contains(sandboxFile(t, a, "t", "stdout"), "ready")
 	})

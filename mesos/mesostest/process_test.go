@@ -173,14 +173,14 @@ func TestExecutorProcess(t *testing.T) {
 		o := s.offerOf(a)
 		s.launch(o, 0, selfTask(t, o, "good", "good"))
 		running := s.wantStates("TASK_RUNNING")
-		if pid, _ := at(running, "container_status", "executor_pid").(float64); pid <= 0 {
+		if pid, _ := fieldAt(running, "container_status", "executor_pid").(float64); pid <= 0 {
 			t.Errorf("no executor_pid in %v", running)
 		}
 		s.kill("good")
 		s.wantStates("TASK_KILLED")
 		s.call("SHUTDOWN", object{"shutdown": object{"executor_id": value("good"), "agent_id": value(a.ID())}})
 		failure := s.next("FAILURE")
-		if got := at(failure, "failure", "status"); got != 0.0 {
+		if got := fieldAt(failure, "failure", "status"); got != 0.0 {
 			t.Errorf("exited with %v, want 0", got)
 		}
 	})
@@ -194,7 +194,7 @@ func TestExecutorProcess(t *testing.T) {
 		s.wantStates("TASK_RUNNING")
 		s.call("SHUTDOWN", object{"shutdown": object{"executor_id": value("stubborn"), "agent_id": value(a.ID())}})
 		failure := s.next("FAILURE")
-		if got := at(failure, "failure", "status"); got != 9.0 {
+		if got := fieldAt(failure, "failure", "status"); got != 9.0 {
 			t.Errorf("exited with %v, want 9", got)
 		}
 		s.wantStates("TASK_FAILED")

@@ -12,7 +12,7 @@ const late = 600 * time.Millisecond
 // event waits for the event, which others may pass that are not of its kind.
 func (p *replay) event(l line) {
 	event, ok := l.Body.(object)
-	if !ok || !p.recorded.split {
+	if !ok || !p.options.split {
 		p.eventPart(l)
 		return
 	}
@@ -28,8 +28,8 @@ func (p *replay) eventPart(l line) {
 		p.errorf(l, "no such stream")
 		return
 	}
-	kind := kindOf(p.tr, l.Body)
-	got, ok := s.take(kind, time.Until(p.start.Add(l.at()+late)))
+	kind := eventKey(p.tr, l.Body)
+	got, ok := s.awaitEvent(kind, time.Until(p.start.Add(l.at()+late)))
 	if !ok {
 		p.errorf(l, "missing %s; early: %v", kind, s.early)
 		return
@@ -42,21 +42,21 @@ func (p *replay) eventPart(l line) {
 	}
 }
 
-// kindOf tells apart events whose order among each other means nothing.
-func kindOf(tr translation, event any) string {
-	kind, _ := at(event, "type").(string)
+// eventKey tells apart events whose order among each other means nothing.
+func eventKey(tr translation, event any) string {
+	kind, _ := fieldAt(event, "type").(string)
 	for _, path := range [][]any{
 		{"update", "status", "task_id", "value"}, {"acknowledged", "task_id", "value"}, {"rescind", "offer_id", "value"},
 	} {
-		if id, ok := at(event, path...).(string); ok {
-			kind += " " + tr.text(id)
+		if id, ok := fieldAt(event, path...).(string); ok {
+			kind += " " + tr.translateText(id)
 		}
 	}
 	return kind
 }
 
-func (s *replayStream) take(kind string, patience time.Duration) (object, bool) {
-	if event, ok := s.takeEarly(kind); ok {
+func (s *replayStream) awaitEvent(kind string, patience time.Duration) (object, bool) {
+	if event, ok := s.takeReceived(kind); ok {
 		return event, true
 	}
 	timeout := time.NewTimer(max(patience, time.Millisecond))
@@ -68,7 +68,7 @@ func (s *replayStream) take(kind string, patience time.Duration) (object, bool) 
 				return nil, false
 			}
 			s.early = append(s.early, s.parts(event)...)
-			if event, ok := s.takeEarly(kind); ok {
+			if event, ok := s.takeReceived(kind); ok {
 				return event, true
 			}
 		case <-timeout.C:
@@ -77,9 +77,9 @@ func (s *replayStream) take(kind string, patience time.Duration) (object, bool) 
 	}
 }
 
-func (s *replayStream) takeEarly(kind string) (object, bool) {
+func (s *replayStream) takeReceived(kind string) (object, bool) {
 	for i, event := range s.early {
-		if kindOf(translation{}, event) == kind {
+		if eventKey(translation{}, event) == kind {
 			s.early = append(s.early[:i:i], s.early[i+1:]...)
 			return event, true
 		}
@@ -98,10 +98,10 @@ func (s *replayStream) parts(event object) []object {
 // split takes an event with offers of either kind apart, by agent.
 func split(event object) []object {
 	for _, kind := range []string{"offers", "inverse_offers"} {
-		list, _ := at(event, kind, kind).([]any)
+		list, _ := fieldAt(event, kind, kind).([]any)
 		var out []object
 		for _, o := range list {
-			kindAndAgent := fmt.Sprint(event["type"], " ", at(o, "url", "address", "hostname"))
+			kindAndAgent := fmt.Sprint(event["type"], " ", fieldAt(o, "url", "address", "hostname"))
 			out = append(out, object{"type": kindAndAgent, kind: object{kind: []any{o}}})
 		}
 		if len(out) > 0 {

@@ -14,13 +14,13 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
 )
 
-// readable puts JSON in the place of the protobuf of a scheduler's transcript, so that
+// decodeProtobuf puts JSON in the place of the protobuf of a scheduler's transcript, so that
 // names in it can be translated.
-func (tr transcript) readable(t *testing.T) {
+func (tr transcript) decodeProtobuf(t *testing.T) {
 	t.Helper()
 	for i := range tr.lines {
 		l := &tr.lines[i]
-		encoded, ok := at(l.Body, "base64").(string)
+		encoded, ok := fieldAt(l.Body, "base64").(string)
 		if !ok {
 			continue
 		}
@@ -30,15 +30,15 @@ func (tr transcript) readable(t *testing.T) {
 		}
 		switch l.Kind {
 		case "request":
-			l.Body = treeOf(t, raw, &schedulerpb.Call{})
+			l.Body = decodeToObject(t, raw, &schedulerpb.Call{})
 		case "event":
-			l.Body = treeOf(t, raw, &schedulerpb.Event{})
+			l.Body = decodeToObject(t, raw, &schedulerpb.Event{})
 		}
 	}
 }
 
-// treeOf a message in protobuf.
-func treeOf(t testing.TB, raw []byte, message codec.Message) object {
+// decodeToObject a message in protobuf.
+func decodeToObject(t testing.TB, raw []byte, message codec.Message) object {
 	t.Helper()
 	if err := message.Unmarshal(raw); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func (s *subscription) readProtobuf() {
 		if err != nil {
 			return
 		}
-		s.events <- treeOf(s.t, record, &schedulerpb.Event{})
+		s.events <- decodeToObject(s.t, record, &schedulerpb.Event{})
 	}
 }
 

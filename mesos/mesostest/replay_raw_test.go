@@ -39,7 +39,7 @@ func (p *replay) rawRequest(l line) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	body, err := json.Marshal(p.tr.tree(l.Body))
+	body, err := json.Marshal(p.tr.translate(l.Body))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func (p *replay) raw(l line) {
 	if err != nil {
 		return // it was cut off
 	}
-	for _, diff := range p.tr.compare("record", p.rawStream.tree(p, recorded), p.rawStream.tree(p, got)) {
+	for _, diff := range p.tr.compare("record", p.rawStream.decodeRecord(p, recorded), p.rawStream.decodeRecord(p, got)) {
 		p.errorf(l, "%s", diff)
 	}
 }
@@ -132,9 +132,9 @@ func (s *rawStream) readRecord(in *bufio.Reader) ([]byte, error) {
 	return record, nil
 }
 
-func (s *rawStream) tree(p *replay, record []byte) object {
+func (s *rawStream) decodeRecord(p *replay, record []byte) object {
 	if s.protobuf {
-		return treeOf(p.t, record, &schedulerpb.Event{})
+		return decodeToObject(p.t, record, &schedulerpb.Event{})
 	}
 	var tree object
 	if err := json.Unmarshal(record, &tree); err != nil {
@@ -145,7 +145,7 @@ func (s *rawStream) tree(p *replay, record []byte) object {
 
 // inflate puts what a body says in the place of its gzip.
 func (p *replay) inflate(l line, got []byte) (want any, plain []byte) {
-	recorded, err := base64.StdEncoding.DecodeString(at(l.Body, "base64").(string))
+	recorded, err := base64.StdEncoding.DecodeString(fieldAt(l.Body, "base64").(string))
 	if err == nil {
 		err = json.Unmarshal(p.gunzip(l, recorded), &want)
 	}

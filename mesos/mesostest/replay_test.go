@@ -17,25 +17,25 @@ import (
 	"time"
 )
 
-// recorded is how a transcript is replayed.
-type recorded struct {
+// replayOptions is how a transcript is replayed.
+type replayOptions struct {
 	name string
-	// tick is when the real master's allocator first ran, by its offers.
-	tick time.Duration
-	// late is how many of the agents are not there from the start.
-	late int
-	// split says that offers were put together into events by chance: each counts as
-	// an event of its own.
+	// firstAllocation is when the real master's allocator first ran, by its offers.
+	firstAllocation time.Duration
+	// agentsAddedLater is how many of the agents are not there from the start.
+	agentsAddedLater int
+	// split is set if the real master put offers together into events by chance: each
+	// offer counts as an event of its own.
 	split bool
-	// protobuf says that all of it is in protobuf.
+	// protobuf is set if the whole transcript is in protobuf.
 	protobuf bool
 	// skip are lines not to replay.
 	skip []int
 	// skipConn is a connection not to replay.
 	skipConn string
-	// before says what to do before a line, or to it: deeds that are only noted, and
-	// what the transcript does not tell.
-	before map[int]func(*replay, *line)
+	// beforeLine is called before a line is played, and may change it. It does what the
+	// transcript only notes, or does not contain.
+	beforeLine map[int]func(*replay, *line)
 	// credentials that the master knows.
 	credentials map[string]string
 	// masters there are; none leads at the beginning. 0 is one that leads.
@@ -45,10 +45,10 @@ type recorded struct {
 // replay is one transcript that is being replayed.
 type replay struct {
 	t          *testing.T
-	recorded   recorded
+	options    replayOptions
 	transcript transcript
 	network    *network
-	wire       wire
+	wire       httpClient
 	start      time.Time
 	master     *Master
 	masters    *Masters // if there are several
@@ -69,13 +69,13 @@ type replayStream struct {
 	early []object
 }
 
-func newReplay(t *testing.T, r recorded, tr transcript, dir string) *replay {
+func newReplay(t *testing.T, r replayOptions, tr transcript, dir string) *replay {
 	if r.protobuf {
-		tr.readable(t)
+		tr.decodeProtobuf(t)
 	}
 	n := newNetwork()
 	p := &replay{
-		t: t, recorded: r, transcript: tr, network: n, wire: wire{t, n.client()}, start: time.Now(),
+		t: t, options: r, transcript: tr, network: n, wire: httpClient{t, n.client()}, start: time.Now(),
 		dir:       dir,
 		agents:    map[int]*Agent{},
 		launcher:  newScriptedLauncher(),
@@ -84,7 +84,7 @@ func newReplay(t *testing.T, r recorded, tr transcript, dir string) *replay {
 		streams:   map[int]*replayStream{},
 		executors: map[string]string{},
 	}
-	p.sleepUntil(r.tick)
+	p.sleepUntil(r.firstAllocation)
 	p.startMasters(MasterOptions{
 		// A little more than Mesos' second, as its timers drift.
 		AllocationInterval: 1000800 * time.Microsecond,
@@ -94,7 +94,7 @@ func newReplay(t *testing.T, r recorded, tr transcript, dir string) *replay {
 		Credentials:        r.credentials,
 		OfferTimeout:       durationFlag(tr.masterFlags, "offer_timeout"),
 	})
-	for i := range len(tr.agentFlags) - r.late {
+	for i := range len(tr.agentFlags) - r.agentsAddedLater {
 		p.addAgent(i)
 	}
 	return p
@@ -102,17 +102,17 @@ func newReplay(t *testing.T, r recorded, tr transcript, dir string) *replay {
 
 func (p *replay) startMasters(o MasterOptions) {
 	var err error
-	if p.recorded.masters == 0 {
+	if p.options.masters == 0 {
 		o.Listener = p.network.listen("127.0.0.1", 5050)
 		if p.master, err = NewMaster(o); err != nil {
 			p.t.Fatal(err)
 		}
 		return
 	}
-	for i := range p.recorded.masters {
+	for i := range p.options.masters {
 		o.Listeners = append(o.Listeners, p.network.listen(fmt.Sprintf("127.0.0.%d", i+1), 5050))
 	}
-	if p.masters, err = NewMasters(p.recorded.masters, o); err != nil {
+	if p.masters, err = NewMasters(p.options.masters, o); err != nil {
 		p.t.Fatal(err)
 	}
 	p.masters.Depose()
@@ -149,15 +149,15 @@ func (p *replay) addAgent(number int) {
 func (p *replay) sleepUntil(at time.Duration) { time.Sleep(time.Until(p.start.Add(at))) }
 
 func (p *replay) run() {
-	defer p.end()
+	defer p.finish()
 	for _, l := range p.transcript.lines {
 		if p.t.Failed() {
 			return
 		}
-		if slices.Contains(p.recorded.skip, l.number) || l.Conn == p.recorded.skipConn {
+		if slices.Contains(p.options.skip, l.number) || l.Conn == p.options.skipConn {
 			continue
 		}
-		if prepare, ok := p.recorded.before[l.number]; ok {
+		if prepare, ok := p.options.beforeLine[l.number]; ok {
 			p.sleepUntil(l.at())
 			prepare(p, &l)
 		}
@@ -166,7 +166,7 @@ func (p *replay) run() {
 	p.wantNothingElse()
 }
 
-func (p *replay) end() {
+func (p *replay) finish() {
 	p.closeRaw()
 	for _, s := range p.streams {
 		s.close()
@@ -181,7 +181,7 @@ func (p *replay) end() {
 
 func (p *replay) errorf(l line, format string, args ...any) {
 	p.t.Helper()
-	p.t.Errorf("%s:%d (t=%d): %s", p.recorded.name, l.number, l.T, fmt.Sprintf(format, args...))
+	p.t.Errorf("%s:%d (t=%d): %s", p.options.name, l.number, l.T, fmt.Sprintf(format, args...))
 }
 
 func (p *replay) play(l line) {
@@ -213,7 +213,7 @@ func (p *replay) request(l line) {
 	p.closeRaw()
 	host := cmp.Or(l.Headers["Host"], "127.0.0.1:5050")
 	var body io.Reader
-	switch b := p.tr.tree(l.Body).(type) {
+	switch b := p.tr.translate(l.Body).(type) {
 	case nil:
 	case string:
 		body = strings.NewReader(b)
@@ -222,7 +222,7 @@ func (p *replay) request(l line) {
 		body = strings.NewReader(string(raw))
 	case object:
 		raw, err := json.Marshal(b)
-		if p.recorded.protobuf {
+		if p.options.protobuf {
 			raw = protobufOf(p.t, b)
 		}
 		if encoded, ok := b["base64"].(string); ok {
@@ -239,26 +239,26 @@ func (p *replay) request(l line) {
 	}
 	for name, value := range l.Headers {
 		if name != "Host" && name != "Content-Length" {
-			request.Header.Set(name, p.tr.credentials(value))
+			request.Header.Set(name, p.tr.translateCredentials(value))
 		}
 	}
 	response, err := p.wire.client.Do(request)
 	if err != nil && !p.transcript.answers(l.Req) {
-		return // nobody was there then, either
+		return // there was no stream in the recording, either
 	}
 	if err != nil {
-		p.t.Fatalf("%s:%d: %v", p.recorded.name, l.number, err)
+		p.t.Fatalf("%s:%d: %v", p.options.name, l.number, err)
 	}
 	p.responses[l.Req] = response
 	synctest.Wait() // for what comes of it at once: an allocation
 	if response.StatusCode == http.StatusOK && (response.Header.Get("Mesos-Stream-Id") != "" || l.Path == pathExecutor) {
 		s := &subscription{t: p.t, response: response, events: make(chan object, 4096)}
-		if p.recorded.protobuf {
+		if p.options.protobuf {
 			go s.readProtobuf()
 		} else {
 			go s.read()
 		}
-		p.streams[l.Req] = &replayStream{subscription: s, split: p.recorded.split}
+		p.streams[l.Req] = &replayStream{subscription: s, split: p.options.split}
 		if id := response.Header.Get("Mesos-Stream-Id"); id != "" {
 			p.learnStream(l.Req, id)
 		}
@@ -366,7 +366,7 @@ func (p *replay) wantNothingElse() {
 		}
 		for _, event := range s.early {
 			if event["type"] != "HEARTBEAT" {
-				p.t.Errorf("%s: stream of request %d: unexpected %v", p.recorded.name, req, event)
+				p.t.Errorf("%s: stream of request %d: unexpected %v", p.options.name, req, event)
 			}
 		}
 	}

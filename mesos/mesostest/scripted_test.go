@@ -11,7 +11,7 @@ import (
 )
 
 // scriptedLauncher runs no processes. It understands the few commands that occur in
-// transcripts; other ones run until they are told to exit. It takes the time that
+// transcripts; other ones run until the test ends them. It takes the time that
 // real ones took.
 type scriptedLauncher struct {
 	mu        sync.Mutex

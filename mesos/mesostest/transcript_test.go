@@ -100,7 +100,7 @@ func (tr transcript) answers(request int) bool {
 	return slices.ContainsFunc(tr.lines, func(l line) bool { return l.Kind == "response" && l.Req == request })
 }
 
-// resourcesFlag is --resources with the ports that an agent has if it says nothing of
+// resourcesFlag is --resources with the ports that an agent has if the flag does not name
 // them.
 func resourcesFlag(flags []string) string {
 	resources := flagValue(flags, "resources")
@@ -116,8 +116,8 @@ func domainFlag(flags []string) Domain {
 	if json.Unmarshal([]byte(flagValue(flags, "domain")), &d) != nil {
 		return Domain{}
 	}
-	region, _ := at(d, "fault_domain", "region", "name").(string)
-	zone, _ := at(d, "fault_domain", "zone", "name").(string)
+	region, _ := fieldAt(d, "fault_domain", "region", "name").(string)
+	zone, _ := fieldAt(d, "fault_domain", "zone", "name").(string)
 	return Domain{Region: region, Zone: zone}
 }
 
@@ -128,8 +128,8 @@ type translation struct{ ours map[string]string }
 // madeUp finds IDs: they have a UUID in them.
 var madeUp = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(-[SO]?[0-9]+)?`)
 
-// text translates all that is known in a text.
-func (tr translation) text(s string) string {
+// translateText translates all that is known in a text.
+func (tr translation) translateText(s string) string {
 	if ours, ok := tr.ours[s]; ok {
 		return ours
 	}
@@ -146,29 +146,29 @@ func (tr translation) text(s string) string {
 	})
 }
 
-// credentials translates a header, and the token in it.
-func (tr translation) credentials(header string) string {
+// translateCredentials translates a header, and the token in it.
+func (tr translation) translateCredentials(header string) string {
 	if token, ok := strings.CutPrefix(header, "Bearer "); ok {
-		return "Bearer " + tr.text(token)
+		return "Bearer " + tr.translateText(token)
 	}
-	return tr.text(header)
+	return tr.translateText(header)
 }
 
-// tree translates all texts in decoded JSON.
-func (tr translation) tree(v any) any {
+// translate translates all texts in decoded JSON.
+func (tr translation) translate(v any) any {
 	switch v := v.(type) {
 	case string:
-		return tr.text(v)
+		return tr.translateText(v)
 	case object:
 		out := object{}
 		for name, field := range v {
-			out[name] = tr.tree(field)
+			out[name] = tr.translate(field)
 		}
 		return out
 	case []any:
 		out := make([]any, len(v))
 		for i := range v {
-			out[i] = tr.tree(v[i])
+			out[i] = tr.translate(v[i])
 		}
 		return out
 	}
@@ -182,7 +182,7 @@ var anyTime = []string{
 }
 
 // notOurs are fields that a real master has and ours has not: Mesos 1.11's that the
-// messages do not know, and what nobody reads.
+// messages do not know, and fields that no client reads.
 var notOurs = []string{".offer_constraints", ".healthy", "agent_info.checkpoint", "recovered_agents[0].checkpoint", "version_info.build_date", "version_info.build_time", "version_info.build_user"}
 
 // compare says how what came differs from what was recorded, and learns on the way
@@ -209,7 +209,7 @@ func (tr translation) compare(path string, want, got any) []string {
 		return diffs
 	case string:
 		got, ok := got.(string)
-		if ok && tr.learn(path, want, got) {
+		if ok && tr.learnName(path, want, got) {
 			return nil
 		}
 		// Messages that dump protobufs are alike in their first line.
@@ -217,8 +217,8 @@ func (tr translation) compare(path string, want, got any) []string {
 			want, got = head, strings.Split(got, "\n---")[0]
 		}
 		tr.learnWithin(want, got)
-		if tr.text(want) != got {
-			return []string{fmt.Sprintf("%s: got %q, want %q", path, got, tr.text(want))}
+		if tr.translateText(want) != got {
+			return []string{fmt.Sprintf("%s: got %q, want %q", path, got, tr.translateText(want))}
 		}
 	default:
 		if fmt.Sprint(want) != fmt.Sprint(got) {
@@ -251,8 +251,8 @@ func (tr translation) compareObjects(path string, want, got object) []string {
 	return diffs
 }
 
-// learn takes our name for a made-up one that is seen for the first time.
-func (tr translation) learn(path, want, got string) bool {
+// learnName takes our name for a made-up one that is seen for the first time.
+func (tr translation) learnName(path, want, got string) bool {
 	made := madeUp.FindString(want) == want || strings.HasSuffix(path, "uuid") || strings.HasSuffix(path, "uuid.value") ||
 		strings.HasSuffix(path, "_TOKEN")
 	if _, known := tr.ours[want]; !made || known {
@@ -281,9 +281,9 @@ func (tr translation) align(want, got []any) {
 		for _, path := range [][]any{
 			{"hostname"}, {"id", "hostname"}, {"agent_info", "hostname"}, {"name"}, {"framework_info", "name"}, {"executor_info", "executor_id", "value"}, {"value"}, {"key"}, {"role"},
 		} {
-			if s, ok := at(v, path...).(string); ok {
-				role, _ := at(v, "allocation_info", "role").(string)
-				return tr.text(s) + " " + role + fmt.Sprint(at(v, "reservations"))
+			if s, ok := fieldAt(v, path...).(string); ok {
+				role, _ := fieldAt(v, "allocation_info", "role").(string)
+				return tr.translateText(s) + " " + role + fmt.Sprint(fieldAt(v, "reservations"))
 			}
 		}
 		return ""

@@ -11,58 +11,58 @@ import (
 )
 
 // transcripts that are replayed, each with what it needs.
-var transcripts = []recorded{
+var transcripts = []replayOptions{
 	{name: "01-subscribe"},
-	{name: "02-offers", tick: 172 * time.Millisecond},
+	{name: "02-offers", firstAllocation: 172 * time.Millisecond},
 	{
-		name: "03-command-task", tick: 116 * time.Millisecond,
+		name: "03-command-task", firstAllocation: 116 * time.Millisecond,
 		// Health checks are not done here: their updates are left out, and the kill
 		// that comes of them is made by hand.
 		skip: []int{76, 77, 78, 85, 86, 87, 88, 89, 90},
-		before: map[int]func(*replay, *line){
-			84: func(p *replay, _ *line) { p.later(time.Second, func(a *Agent, f string) { a.kill(f, "t4", nil) }) },
+		beforeLine: map[int]func(*replay, *line){
+			84: func(p *replay, _ *line) { p.doAfter(time.Second, func(a *Agent, f string) { a.kill(f, "t4", nil) }) },
 		},
 	},
 	{
-		name: "04-custom-executor", tick: 72 * time.Millisecond,
-		before: map[int]func(*replay, *line){
+		name: "04-custom-executor", firstAllocation: 72 * time.Millisecond,
+		beforeLine: map[int]func(*replay, *line){
 			154: func(_ *replay, l *line) { // what was sent had no disk, says the note before
-				group := at(l.Body, "accept", "operations", 0, "launch_group", "executor").(object)
+				group := fieldAt(l.Body, "accept", "operations", 0, "launch_group", "executor").(object)
 				group["resources"] = group["resources"].([]any)[:2]
 			},
 		},
 	},
 	{
-		name: "05-executor-death", tick: 160 * time.Millisecond,
-		before: map[int]func(*replay, *line){
+		name: "05-executor-death", firstAllocation: 160 * time.Millisecond,
+		beforeLine: map[int]func(*replay, *line){
 			27: func(p *replay, _ *line) { p.launcher.process("e1").exit(statusKilled) },
 			76: func(p *replay, _ *line) {
-				p.later(120*time.Millisecond, func(a *Agent, f string) {
+				p.doAfter(120*time.Millisecond, func(a *Agent, f string) {
 					a.frameworks[f].executors["t7"].fail(mesos.REASON_EXECUTOR_TERMINATED, "Executor terminated")
 				})
 			},
 		},
 	},
-	{name: "06-bad-accepts", tick: 98 * time.Millisecond},
-	{name: "07-reconcile", tick: 85 * time.Millisecond},
+	{name: "06-bad-accepts", firstAllocation: 98 * time.Millisecond},
+	{name: "07-reconcile", firstAllocation: 85 * time.Millisecond},
 	{
 		name: "08-http-errors",
 		skip: []int{101, 102}, // the web page at /
-		before: map[int]func(*replay, *line){
-			122: func(p *replay, _ *line) { p.hangUp(36, 37) },
+		beforeLine: map[int]func(*replay, *line){
+			122: func(p *replay, _ *line) { p.closeStreams(36, 37) },
 		},
 	},
-	{name: "09-failover", tick: 76 * time.Millisecond},
-	{name: "10-resubscribe", tick: 85 * time.Millisecond},
+	{name: "09-failover", firstAllocation: 76 * time.Millisecond},
+	{name: "10-resubscribe", firstAllocation: 85 * time.Millisecond},
 	{
-		name: "11-removed", tick: 89 * time.Millisecond,
-		before: map[int]func(*replay, *line){
-			54: func(p *replay, _ *line) { p.hangUp(9) }, // before the ACKNOWLEDGE of the same millisecond
+		name: "11-removed", firstAllocation: 89 * time.Millisecond,
+		beforeLine: map[int]func(*replay, *line){
+			54: func(p *replay, _ *line) { p.closeStreams(9) }, // before the ACKNOWLEDGE of the same millisecond
 		},
 	},
 	{
-		name: "12-agent-lost", tick: 95 * time.Millisecond,
-		before: map[int]func(*replay, *line){
+		name: "12-agent-lost", firstAllocation: 95 * time.Millisecond,
+		beforeLine: map[int]func(*replay, *line){
 			64: func(p *replay, _ *line) {
 				p.agents[0].Disconnect()
 				p.launcher.process("e1").exit(statusKilled)
@@ -77,8 +77,8 @@ var transcripts = []recorded{
 		},
 	},
 	{
-		name: "13-agent-restart", tick: 348 * time.Millisecond,
-		before: map[int]func(*replay, *line){ // by when the agent hands on updates again
+		name: "13-agent-restart", firstAllocation: 348 * time.Millisecond,
+		beforeLine: map[int]func(*replay, *line){ // by when the agent hands on updates again
 			28:  func(p *replay, _ *line) { p.agents[0].Restart(2614 * time.Millisecond) },
 			60:  func(p *replay, _ *line) { p.agents[0].Restart(2090 * time.Millisecond) },
 			101: func(p *replay, _ *line) { p.agents[0].Restart(582 * time.Millisecond) },
@@ -86,45 +86,45 @@ var transcripts = []recorded{
 			188: func(p *replay, _ *line) { p.agents[0].Restart(3 * time.Second) },
 		},
 	},
-	{name: "15-maintenance", tick: 88 * time.Millisecond, split: true},
+	{name: "15-maintenance", firstAllocation: 88 * time.Millisecond, split: true},
 	{
-		name: "16-drain", tick: 98 * time.Millisecond, late: 1,
-		before: map[int]func(*replay, *line){
+		name: "16-drain", firstAllocation: 98 * time.Millisecond, agentsAddedLater: 1,
+		beforeLine: map[int]func(*replay, *line){
 			157: func(p *replay, _ *line) { p.addAgent(2) },
 			164: func(p *replay, _ *line) { p.agents[2].Stop() },
 		},
 	},
 	{
-		name: "18-quota", tick: 66 * time.Millisecond,
+		name: "18-quota", firstAllocation: 66 * time.Millisecond,
 		skip: numbers(92, 95), // the v0 paths
-		before: map[int]func(*replay, *line){
+		beforeLine: map[int]func(*replay, *line){
 			17: func(p *replay, _ *line) { p.shuffleAgents() },
 			76: func(p *replay, _ *line) { p.shuffleAgents() },
 		},
 	},
 	{
-		name: "14-reservations", tick: 430 * time.Millisecond,
-		before: map[int]func(*replay, *line){
-			151: diskBehindMem, 175: diskBehindMem,
+		name: "14-reservations", firstAllocation: 430 * time.Millisecond,
+		beforeLine: map[int]func(*replay, *line){
+			151: moveDiskBehindMem, 175: moveDiskBehindMem,
 		},
 	},
 	{
-		name: "17-roles", tick: 76 * time.Millisecond,
-		before: map[int]func(*replay, *line){
+		name: "17-roles", firstAllocation: 76 * time.Millisecond,
+		beforeLine: map[int]func(*replay, *line){
 			8: func(p *replay, _ *line) { p.shuffleAgents() },
 		},
 	},
 	{
-		name: "19-operator-reads", tick: 100 * time.Millisecond,
+		name: "19-operator-reads", firstAllocation: 100 * time.Millisecond,
 		skipConn: "operator2", // the operator API's stream
 		// Logging, the v0 paths, and the agent's own operator API.
 		skip: slices.Concat(numbers(67, 68), numbers(79, 90), numbers(93, 200)),
 	},
 	{
-		name: "20-authentication", tick: 93 * time.Millisecond,
-		before: map[int]func(*replay, *line){
+		name: "20-authentication", firstAllocation: 93 * time.Millisecond,
+		beforeLine: map[int]func(*replay, *line){
 			54: func(_ *replay, l *line) { // the offer that was not accepted before is still there
-				id := at(l.Body, "accept", "offer_ids", 0).(object)
+				id := fieldAt(l.Body, "accept", "offer_ids", 0).(object)
 				id["value"] = strings.TrimSuffix(id["value"].(string), "2") + "1"
 			},
 		},
@@ -133,9 +133,9 @@ var transcripts = []recorded{
 		skip: slices.Concat(numbers(19, 27), numbers(50, 53), numbers(64, 66), numbers(77, 84), numbers(87, 90), numbers(93, 94)),
 	},
 	{
-		name: "21-masters", tick: 205 * time.Millisecond, masters: 3,
+		name: "21-masters", firstAllocation: 205 * time.Millisecond, masters: 3,
 		skip: []int{26, 27}, // the v0 path /state
-		before: map[int]func(*replay, *line){
+		beforeLine: map[int]func(*replay, *line){
 			18: func(p *replay, _ *line) { // no quorum of the registry
 				p.master.Inject(func(f *Faults) { f.Recovering = true })
 				p.masters.Elect(0)
@@ -156,18 +156,18 @@ var transcripts = []recorded{
 	},
 	{name: "22-rate-limits"},
 	{
-		name: "23-two-frameworks", tick: 60 * time.Millisecond,
-		before: map[int]func(*replay, *line){
+		name: "23-two-frameworks", firstAllocation: 60 * time.Millisecond,
+		beforeLine: map[int]func(*replay, *line){
 			12: func(p *replay, _ *line) { p.shuffleAgents() },
 			15: func(p *replay, _ *line) { p.shuffleAgents() },
 			52: func(p *replay, _ *line) { p.agents[1].Disconnect() },
 		},
 	},
 	{name: "24-region"},
-	{name: "25-raw-stream", tick: 64 * time.Millisecond},
-	{name: "26-protobuf", tick: 72 * time.Millisecond, protobuf: true},
+	{name: "25-raw-stream", firstAllocation: 64 * time.Millisecond},
+	{name: "26-protobuf", firstAllocation: 72 * time.Millisecond, protobuf: true},
 	{name: "27-protobuf-errors", skip: []int{23, 24}},
-	{name: "28-executor-auth", tick: 246 * time.Millisecond},
+	{name: "28-executor-auth", firstAllocation: 246 * time.Millisecond},
 }
 
 // TestReplay plays the clients' side of exchanges with a real Mesos against ours, in
@@ -182,8 +182,8 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// later does something to each agent and framework behind the schedulers' backs.
-func (p *replay) later(after time.Duration, do func(a *Agent, frameworkID string)) {
+// doAfter does something to each agent and framework behind the schedulers' backs.
+func (p *replay) doAfter(after time.Duration, do func(a *Agent, frameworkID string)) {
 	p.master.after(after, func() {
 		for _, a := range p.master.agents {
 			for id := range a.frameworks {
@@ -201,17 +201,17 @@ func (p *replay) shuffleAgents() {
 	slices.Reverse(p.master.agents)
 }
 
-// diskBehindMem puts what a message lists in our order: a real master's depends on what
+// moveDiskBehindMem puts what a message lists in our order: a real master's depends on what
 // was reserved when.
-func diskBehindMem(_ *replay, l *line) {
+func moveDiskBehindMem(_ *replay, l *line) {
 	const reserved = "(allocated: example)(reservations: [(DYNAMIC,example,p1,{node: n1})])"
-	status := at(l.Body, "update_operation_status", "status").(object)
+	status := fieldAt(l.Body, "update_operation_status", "status").(object)
 	disk, mem := "disk"+reserved+":256", "mem"+reserved+":512"
 	status["message"] = strings.Replace(status["message"].(string), disk+"; "+mem, mem+"; "+disk, 1)
 }
 
-// hangUp closes streams that the transcript does not tell the end of.
-func (p *replay) hangUp(requests ...int) {
+// closeStreams closes streams whose end the transcript does not contain.
+func (p *replay) closeStreams(requests ...int) {
 	for _, req := range requests {
 		p.streams[req].close()
 		delete(p.streams, req)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// bubble is a master, an agent and a scheduler in virtual time.
-type bubble struct {
+// virtualCluster is a master, an agent and a scheduler in virtual time.
+type virtualCluster struct {
 	*testing.T
 	network *network
 	master  *Master
@@ -15,25 +15,25 @@ type bubble struct {
 	*testScheduler
 }
 
-// inBubble runs a test with a cluster in virtual time. The scheduler's framework has
+// inVirtualTime runs a test with a cluster in virtual time. The scheduler's framework has
 // the info, the agent the options.
-func inBubble(t *testing.T, info object, o AgentOptions, test func(b *bubble)) {
+func inVirtualTime(t *testing.T, info object, o AgentOptions, test func(b *virtualCluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bubble{T: t, network: newNetwork()}
+		b := &virtualCluster{T: t, network: newNetwork()}
 		b.master = startMaster(t, MasterOptions{Listener: b.network.listen("127.0.0.1", 5050), AllocationInterval: time.Second})
 		if o.Launcher == nil {
 			o.Launcher = Func(AutoRun)
 		}
 		o.Listener = b.network.listen("127.0.0.11", 5051)
 		b.agent = startAgent(t, b.master, o)
-		b.testScheduler = subscribeThrough(wire{t, b.network.client()}, b.master, info)
+		b.testScheduler = subscribeThrough(httpClient{t, b.network.client()}, b.master, info)
 		test(b)
 	})
 }
 
 // quiet fails if anything but offers and heartbeats comes within the time.
-func (b *bubble) quiet(d time.Duration) {
+func (b *virtualCluster) quiet(d time.Duration) {
 	b.Helper()
 	timeout := time.After(d)
 	for {
@@ -41,7 +41,7 @@ func (b *bubble) quiet(d time.Duration) {
 		case event := <-b.events:
 			switch event["type"] {
 			case "OFFERS":
-				b.held = append(b.held, at(event, "offers", "offers").([]any)...)
+				b.held = append(b.held, fieldAt(event, "offers", "offers").([]any)...)
 			case "HEARTBEAT":
 			default:
 				b.Errorf("unexpected %v", event)

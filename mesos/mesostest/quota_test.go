@@ -11,7 +11,7 @@ import (
 )
 
 // operator makes a call of the operator API, and returns the status and the answer.
-func (c wire) operator(m *Master, callType string, fields object) (int, object) {
+func (c httpClient) operator(m *Master, callType string, fields object) (int, object) {
 	c.t.Helper()
 	body := object{"type": callType}
 	for name, field := range fields {
@@ -29,11 +29,11 @@ func (c wire) operator(m *Master, callType string, fields object) (int, object) 
 }
 
 // cpusOffered within some passes of the allocator, in all offers that come.
-func (b *bubble) cpusOffered(s *testScheduler) float64 {
+func (b *virtualCluster) cpusOffered(s *testScheduler) float64 {
 	b.Helper()
 	sum := 0.0
 	for _, event := range s.drain(3 * time.Second) {
-		if offers, ok := at(event, "offers", "offers").([]any); ok {
+		if offers, ok := fieldAt(event, "offers", "offers").([]any); ok {
 			for _, o := range offers {
 				sum += cpusOf(o)
 			}
@@ -63,16 +63,16 @@ func TestQuota(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, frameworkInfo("unused"), AgentOptions{Resources: "cpus:4;mem:4096"}, func(b *bubble) {
+			inVirtualTime(t, frameworkInfo("unused"), AgentOptions{Resources: "cpus:4;mem:4096"}, func(b *virtualCluster) {
 				b.call("TEARDOWN", nil)
 				if test.quota != nil {
 					if status, _ := b.operator(b.master, "UPDATE_QUOTA", test.quota); status != http.StatusOK {
 						t.Fatalf("got %d", status)
 					}
 				}
-				first := subscribeThrough(b.wire, b.master, frameworkInfo("a"))
+				first := subscribeThrough(b.httpClient, b.master, frameworkInfo("a"))
 				gotA := b.cpusOffered(first)
-				second := subscribeThrough(b.wire, b.master, frameworkInfo("b"))
+				second := subscribeThrough(b.httpClient, b.master, frameworkInfo("b"))
 				gotB := b.cpusOffered(second)
 				if gotA != test.a || gotB != test.b {
 					t.Errorf("got %v and %v, want %v and %v", gotA, gotB, test.a, test.b)
@@ -83,15 +83,15 @@ func TestQuota(t *testing.T) {
 }
 
 func TestWeights(t *testing.T) {
-	inBubble(t, frameworkInfo("unused"), AgentOptions{}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("unused"), AgentOptions{}, func(b *virtualCluster) {
 		b.call("TEARDOWN", nil)
 		weights := object{"update_weights": object{"weight_infos": []object{{"role": "b", "weight": 2}}}}
 		if status, _ := b.operator(b.master, "UPDATE_WEIGHTS", weights); status != http.StatusOK {
 			t.Fatalf("got %d", status)
 		}
 		b.agent.Disconnect()
-		first := subscribeThrough(b.wire, b.master, frameworkInfo("a"))
-		second := subscribeThrough(b.wire, b.master, frameworkInfo("b"))
+		first := subscribeThrough(b.httpClient, b.master, frameworkInfo("a"))
+		second := subscribeThrough(b.httpClient, b.master, frameworkInfo("b"))
 		for range 3 {
 			startAgent(t, b.master, AgentOptions{Launcher: Func(AutoRun)})
 		}
@@ -105,7 +105,7 @@ func TestWeights(t *testing.T) {
 // reserve is an ACCEPT of the offer that reserves a cpu for the role.
 func (s *testScheduler) reserve(offer any, role string) {
 	s.call("ACCEPT", object{"accept": object{
-		"offer_ids": []any{at(offer, "id")},
+		"offer_ids": []any{fieldAt(offer, "id")},
 		"operations": []object{{
 			"type": "RESERVE", "id": value("op"),
 			"reserve": object{"resources": []object{reservedCPU(role)}},
@@ -121,22 +121,22 @@ func reservedCPU(role string) object {
 }
 
 func TestReservationsAreForTheirRole(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{Resources: "cpus:4;mem:4096"}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{Resources: "cpus:4;mem:4096"}, func(b *virtualCluster) {
 		b.reserve(b.offerOf(b.agent), "a")
-		if state := at(b.next("UPDATE_OPERATION_STATUS"), "update_operation_status", "status", "state"); state != "OPERATION_FINISHED" {
+		if state := fieldAt(b.next("UPDATE_OPERATION_STATUS"), "update_operation_status", "status", "state"); state != "OPERATION_FINISHED" {
 			t.Fatalf("got %v", state)
 		}
 		b.call("TEARDOWN", nil)
-		other := subscribeThrough(b.wire, b.master, frameworkInfo("b"))
+		other := subscribeThrough(b.httpClient, b.master, frameworkInfo("b"))
 		if got := b.cpusOffered(other); got != 3 {
 			t.Errorf("another role was offered %v", got)
 		}
 		other.call("TEARDOWN", nil)
-		own := subscribeThrough(b.wire, b.master, frameworkInfo("a/below"))
+		own := subscribeThrough(b.httpClient, b.master, frameworkInfo("a/below"))
 		var got []string
-		for _, r := range at(own.offers()[0], "resources").([]any) {
-			raw, _ := json.Marshal(at(r, "reservations"))
-			got = append(got, at(r, "name").(string)+" "+string(raw))
+		for _, r := range fieldAt(own.offers()[0], "resources").([]any) {
+			raw, _ := json.Marshal(fieldAt(r, "reservations"))
+			got = append(got, fieldAt(r, "name").(string)+" "+string(raw))
 		}
 		want := []string{`cpus [{"principal":"","role":"a","type":"DYNAMIC"}]`, "cpus null", "mem null"}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -146,7 +146,7 @@ func TestReservationsAreForTheirRole(t *testing.T) {
 }
 
 func TestReservationsByOperators(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{Resources: "cpus:4;mem:4096"}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{Resources: "cpus:4;mem:4096"}, func(b *virtualCluster) {
 		b.offerOf(b.agent)
 		reserve := func(r object) int {
 			status, _ := b.operator(b.master, "RESERVE_RESOURCES", object{"reserve_resources": object{
@@ -172,29 +172,29 @@ func TestReservationsByOperators(t *testing.T) {
 	})
 }
 
-func TestSharesOutliveTheLeader(t *testing.T) {
+func TestQuotasAndWeightsOutliveTheLeader(t *testing.T) {
 	inBox(t, MasterOptions{AgentReturn: 10 * time.Second}, func(b *box) {
 		b.s.reserve(b.s.offerOf(b.agents[1]), "a")
-		update := at(b.s.next("UPDATE_OPERATION_STATUS"), "update_operation_status", "status").(object) // not acknowledged
+		update := fieldAt(b.s.next("UPDATE_OPERATION_STATUS"), "update_operation_status", "status").(object) // not acknowledged
 		b.wire.operator(b.masters.Leader(), "UPDATE_QUOTA", quotaConfig("x", object{"limits": cpus(1)}))
 		time.Sleep(time.Second)
 		b.masters.Elect(1)
 		b.resubscribe()
 
-		if _, answer := b.wire.operator(b.masters.Leader(), "GET_QUOTA", nil); at(answer, "get_quota", "status", "configs", 0, "role") != "x" {
+		if _, answer := b.wire.operator(b.masters.Leader(), "GET_QUOTA", nil); fieldAt(answer, "get_quota", "status", "configs", 0, "role") != "x" {
 			t.Errorf("got %v", answer)
 		}
 		ask := func(id string) any {
 			b.s.call("RECONCILE_OPERATIONS", object{"reconcile_operations": object{"operations": []object{
 				{"operation_id": value(id), "agent_id": value(b.agents[1].ID())},
 			}}})
-			return at(b.s.next("UPDATE_OPERATION_STATUS"), "update_operation_status", "status", "state")
+			return fieldAt(b.s.next("UPDATE_OPERATION_STATUS"), "update_operation_status", "status", "state")
 		}
 		if state := ask("op"); state != "OPERATION_RECOVERING" {
 			t.Errorf("got %v while the agent is away", state)
 		}
 		time.Sleep(10 * time.Second)
-		again := at(b.s.next("UPDATE_OPERATION_STATUS"), "update_operation_status", "status").(object)
+		again := fieldAt(b.s.next("UPDATE_OPERATION_STATUS"), "update_operation_status", "status").(object)
 		if diff := cmp.Diff(update, again); diff != "" {
 			t.Errorf("the operation's update, again (-want +got):\n%s", diff)
 		}
@@ -202,15 +202,15 @@ func TestSharesOutliveTheLeader(t *testing.T) {
 			t.Errorf("got %v", state)
 		}
 		b.s.call("ACKNOWLEDGE_OPERATION_STATUS", object{"acknowledge_operation_status": object{
-			"agent_id": again["agent_id"], "operation_id": again["operation_id"], "uuid": at(again, "uuid", "value"),
+			"agent_id": again["agent_id"], "operation_id": again["operation_id"], "uuid": fieldAt(again, "uuid", "value"),
 		}})
 		if state := ask("op"); state != "OPERATION_UNKNOWN" {
 			t.Errorf("got %v once it was acknowledged", state)
 		}
 		found := false
-		for _, r := range at(b.s.offerOf(b.agents[1]), "resources").([]any) {
-			if reservations, ok := at(r, "reservations").([]any); ok {
-				found = found || at(reservations[0], "role") == "a"
+		for _, r := range fieldAt(b.s.offerOf(b.agents[1]), "resources").([]any) {
+			if reservations, ok := fieldAt(r, "reservations").([]any); ok {
+				found = found || fieldAt(reservations[0], "role") == "a"
 			}
 		}
 		if !found {
@@ -222,7 +222,7 @@ func TestSharesOutliveTheLeader(t *testing.T) {
 func TestReservationsInTheOldFormat(t *testing.T) {
 	old := frameworkInfo("a")
 	old["capabilities"] = []object{{"type": "MULTI_ROLE"}}
-	inBubble(t, old, AgentOptions{Resources: "cpus:4;mem:4096"}, func(b *bubble) {
+	inVirtualTime(t, old, AgentOptions{Resources: "cpus:4;mem:4096"}, func(b *virtualCluster) {
 		b.offerOf(b.agent)
 		b.operator(b.master, "RESERVE_RESOURCES", object{"reserve_resources": object{
 			"agent_id": value(b.agent.ID()), "resources": []object{reservedCPU("a")},
@@ -230,7 +230,7 @@ func TestReservationsInTheOldFormat(t *testing.T) {
 		b.next("RESCIND")
 		offer := b.offerOf(b.agent)
 		var got []any
-		for _, r := range at(offer, "resources").([]any) {
+		for _, r := range fieldAt(offer, "resources").([]any) {
 			delete(r.(object), "allocation_info")
 			got = append(got, r)
 		}

@@ -15,12 +15,12 @@ import (
 )
 
 func TestExecutorOutlivesItsAgent(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 		b.runTask("t")
 		offer := b.offerOf(b.agent)
 		began := time.Now()
 		b.agent.Restart(3 * time.Second)
-		if id := at(b.next("RESCIND"), "rescind", "offer_id", "value"); id != at(offer, "id", "value") {
+		if id := fieldAt(b.next("RESCIND"), "rescind", "offer_id", "value"); id != fieldAt(offer, "id", "value") {
 			b.Errorf("rescinded %v, want %v", id, offer)
 		}
 		b.offerOf(b.agent)
@@ -37,7 +37,7 @@ func TestKillIsKeptAndMessageLostWhileTheAgentIsAway(t *testing.T) {
 	executor := func(ctx context.Context, x *Conn) error {
 		return eachEvent(ctx, x, mesos.TASK_RUNNING, func(data []byte) { messages <- string(data) })
 	}
-	inBubble(t, frameworkInfo("a"), AgentOptions{Launcher: Func(executor)}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{Launcher: Func(executor)}, func(b *virtualCluster) {
 		b.runTask("t")
 		b.agent.Stop()
 		b.kill("t")
@@ -68,7 +68,7 @@ func TestUpdateWaitsForTheAgent(t *testing.T) {
 		close(sent)
 		return eachEvent(ctx, x, mesos.TASK_RUNNING, nil)
 	}
-	inBubble(t, frameworkInfo("a"), AgentOptions{Launcher: Func(executor)}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{Launcher: Func(executor)}, func(b *virtualCluster) {
 		down, sent = make(chan struct{}), make(chan struct{}) // of this bubble
 		b.runTask("t")
 		b.agent.Stop()
@@ -76,8 +76,8 @@ func TestUpdateWaitsForTheAgent(t *testing.T) {
 		<-sent
 		b.quiet(time.Minute)
 		b.agent.Start()
-		first := at(b.next("UPDATE"), "update", "status").(object)
-		second := at(b.next("UPDATE"), "update", "status").(object)
+		first := fieldAt(b.next("UPDATE"), "update", "status").(object)
+		second := fieldAt(b.next("UPDATE"), "update", "status").(object)
 		if first["state"] != "TASK_FINISHED" || first["uuid"] != second["uuid"] {
 			b.Errorf("got %v and %v, want TASK_FINISHED twice", first, second)
 		}
@@ -122,7 +122,7 @@ func TestTasksThatEndWithTheirAgent(t *testing.T) {
 			if test.launcher != nil {
 				o.Launcher = test.launcher
 			}
-			inBubble(t, test.info, o, func(b *bubble) {
+			inVirtualTime(t, test.info, o, func(b *virtualCluster) {
 				b.runTask("t")
 				b.agent.Restart(test.away)
 				got := b.wantStates(test.state)
@@ -139,14 +139,14 @@ func TestTasksThatEndWithTheirAgent(t *testing.T) {
 }
 
 func TestReboot(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 		b.runTask("t")
 		id := b.agent.ID()
 		b.agent.Reboot(5 * time.Second)
 		time.Sleep(time.Second)
 		b.quiet(5 * time.Second)
 		failed := b.wantStates("TASK_FAILED")
-		if failed["reason"] != "REASON_EXECUTOR_TERMINATED" || at(failed, "agent_id", "value") != id {
+		if failed["reason"] != "REASON_EXECUTOR_TERMINATED" || fieldAt(failed, "agent_id", "value") != id {
 			b.Errorf("got %v", failed)
 		}
 		b.runTask("u")
@@ -174,7 +174,7 @@ func TestLaunchesLostByARestart(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, frameworkInfo("a"), AgentOptions{Launcher: test.launcher}, func(b *bubble) {
+			inVirtualTime(t, frameworkInfo("a"), AgentOptions{Launcher: test.launcher}, func(b *virtualCluster) {
 				offer := b.offerOf(b.agent)
 				b.launch(offer, 0, executorTask(offer, "t", ""))
 				time.Sleep(100 * time.Millisecond)
@@ -189,7 +189,7 @@ func TestLaunchesLostByARestart(t *testing.T) {
 }
 
 func TestAgentAPIAroundARestart(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{Launcher: newScriptedLauncher()}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{Launcher: newScriptedLauncher()}, func(b *virtualCluster) {
 		offer := b.offerOf(b.agent)
 		b.launch(offer, 0, executorTask(offer, "e", "executor"))
 		url := "http://" + b.agent.Addr() + pathExecutor
@@ -201,18 +201,18 @@ func TestAgentAPIAroundARestart(t *testing.T) {
 			"task_id": value("e"), "state": "TASK_RUNNING", "source": "SOURCE_EXECUTOR", "uuid": make([]byte, 16),
 		}}})
 		status := func(body object) int {
-			response := b.wire.post(url, nil, body)
+			response := b.httpClient.post(url, nil, body)
 			response.Body.Close()
 			return response.StatusCode
 		}
 		time.Sleep(time.Second)
-		before := b.wire.subscribe(url, nil, call("SUBSCRIBE", object{"subscribe": object{}}))
+		before := b.httpClient.subscribe(url, nil, call("SUBSCRIBE", object{"subscribe": object{}}))
 		before.next("LAUNCH")
 		b.agent.Stop()
 		for event := range before.events {
 			b.Errorf("unexpected %v", event)
 		}
-		if response, err := b.wire.client.Post(url, codec.MediaJSON, http.NoBody); err == nil {
+		if response, err := b.httpClient.client.Post(url, codec.MediaJSON, http.NoBody); err == nil {
 			response.Body.Close()
 			b.Errorf("an agent that is down answered %s", response.Status)
 		} else if !errors.Is(err, io.EOF) {
@@ -222,7 +222,7 @@ func TestAgentAPIAroundARestart(t *testing.T) {
 		if got := status(update); got != http.StatusServiceUnavailable {
 			b.Errorf("an UPDATE before the SUBSCRIBE got %d", got)
 		}
-		after := b.wire.subscribe(url, nil, call("SUBSCRIBE", object{"subscribe": object{
+		after := b.httpClient.subscribe(url, nil, call("SUBSCRIBE", object{"subscribe": object{
 			"unacknowledged_tasks": []object{executorTask(offer, "e", "executor")},
 		}}))
 		after.next("SUBSCRIBED")
@@ -254,7 +254,7 @@ func (l *slowLauncher) Launch(ctx context.Context, c Container) (Process, error)
 }
 
 // runTask launches a task and sees it run.
-func (b *bubble) runTask(id string) {
+func (b *virtualCluster) runTask(id string) {
 	b.Helper()
 	offer := b.offerOf(b.agent)
 	b.launch(offer, 0, executorTask(offer, id, ""))
@@ -262,7 +262,7 @@ func (b *bubble) runTask(id string) {
 	}
 }
 
-// report waits for the first task, and says its state.
+// report waits for the first task, and sends its state.
 func report(ctx context.Context, x *Conn, id mesos.TaskID, state mesos.TaskState) error {
 	for {
 		event, err := x.Next(ctx)
@@ -275,8 +275,8 @@ func report(ctx context.Context, x *Conn, id mesos.TaskID, state mesos.TaskState
 	}
 }
 
-// eachEvent is an executor that says of each task the state it has, and kills it
-// when told to.
+// eachEvent is an executor that sends the state of each task, and kills it at
+// KILL.
 func eachEvent(ctx context.Context, x *Conn, first mesos.TaskState, message func([]byte)) error {
 	for {
 		event, err := x.Next(ctx)

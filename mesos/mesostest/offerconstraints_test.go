@@ -20,7 +20,7 @@ import (
 
 // updateFramework makes an UPDATE_FRAMEWORK with the fields besides framework_info, and
 // returns the answer's status and body.
-func (b *bubble) updateFramework(info object, fields object) (int, string) {
+func (b *virtualCluster) updateFramework(info object, fields object) (int, string) {
 	b.Helper()
 	info["id"] = value(b.frameworkID)
 	update := object{"framework_info": info}
@@ -36,13 +36,13 @@ func (b *bubble) updateFramework(info object, fields object) (int, string) {
 
 // offered reports whether an offer comes within some passes of the allocator, and
 // declines it.
-func (b *bubble) offered() bool {
+func (b *virtualCluster) offered() bool {
 	b.Helper()
 	var ids []any
 	for _, event := range b.drain(3 * time.Second) {
-		if offers, ok := at(event, "offers", "offers").([]any); ok {
+		if offers, ok := fieldAt(event, "offers", "offers").([]any); ok {
 			for _, o := range offers {
-				ids = append(ids, at(o, "id"))
+				ids = append(ids, fieldAt(o, "id"))
 			}
 		}
 	}
@@ -91,7 +91,7 @@ func TestOfferConstraints(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := AgentOptions{Attributes: "rack:r1;slots:8", Domain: Domain{Region: "north", Zone: "z1"}}
-			inBubble(t, frameworkInfo("a"), o, func(b *bubble) {
+			inVirtualTime(t, frameworkInfo("a"), o, func(b *virtualCluster) {
 				b.offered()
 				if status, body := b.updateFramework(frameworkInfo("a"), constraint("a", test.selector, test.predicate)); status != http.StatusOK {
 					t.Fatalf("got %d: %s", status, body)
@@ -106,7 +106,7 @@ func TestOfferConstraints(t *testing.T) {
 }
 
 func TestOfferConstraintsOfRoles(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{Attributes: "rack:r1"}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{Attributes: "rack:r1"}, func(b *virtualCluster) {
 		b.offered()
 		other := constraint("b", object{"attribute_name": "row"}, object{"exists": object{}})
 		if status, body := b.updateFramework(frameworkInfo("a"), other); status != http.StatusOK {
@@ -156,7 +156,7 @@ func TestOfferConstraintsInProtobuf(t *testing.T) {
 		"an unknown pseudo-number": {[]byte{1 << 3, 77}, field(1), "ERROR"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, frameworkInfo("unused"), AgentOptions{Attributes: "rack:r1"}, func(b *bubble) {
+			inVirtualTime(t, frameworkInfo("unused"), AgentOptions{Attributes: "rack:r1"}, func(b *virtualCluster) {
 				b.call("TEARDOWN", nil)
 				call := &schedulerpb.Call{Type: schedulerpb.Call_SUBSCRIBE, Subscribe: &schedulerpb.Call_Subscribe{
 					FrameworkInfo: &mesos.FrameworkInfo{User: "root", Name: "test", Roles: []string{"a"}, Capabilities: []mesos.FrameworkInfo_Capability{
@@ -208,29 +208,29 @@ func TestFiltersEnd(t *testing.T) {
 		return info
 	}
 	for name, test := range map[string]struct {
-		end  func(b *bubble)
+		end  func(b *virtualCluster)
 		want bool
 	}{
-		"not of themselves": {func(*bubble) {}, false},
-		"not at REVIVE of a role that is not its own": {func(b *bubble) {
+		"not of themselves": {func(*virtualCluster) {}, false},
+		"not at REVIVE of a role that is not its own": {func(b *virtualCluster) {
 			b.call("REVIVE", object{"revive": object{"roles": []string{"a", "b"}}})
 		}, false},
-		"at REVIVE":                         {func(b *bubble) { b.call("REVIVE", nil) }, true},
-		"not at an update of the framework": {func(b *bubble) { b.updateFramework(two(), nil) }, false},
-		"at an update that suppresses no longer": {func(b *bubble) {
+		"at REVIVE":                         {func(b *virtualCluster) { b.call("REVIVE", nil) }, true},
+		"not at an update of the framework": {func(b *virtualCluster) { b.updateFramework(two(), nil) }, false},
+		"at an update that suppresses no longer": {func(b *virtualCluster) {
 			b.updateFramework(two(), object{"suppressed_roles": []string{"a"}})
 			b.updateFramework(two(), nil)
 		}, true},
-		"not while a role is suppressed": {func(b *bubble) {
+		"not while a role is suppressed": {func(b *virtualCluster) {
 			b.updateFramework(two(), object{"suppressed_roles": []string{"a"}})
 		}, false},
-		"when the framework was disconnected": {func(b *bubble) {
+		"when the framework was disconnected": {func(b *virtualCluster) {
 			b.master.CloseStreams()
 			time.Sleep(time.Second)
 			b.again(two())
 		}, true},
-		"not at a fail-over of schedulers": {func(b *bubble) { b.again(two()) }, false},
-		"when the role went and came": {func(b *bubble) {
+		"not at a fail-over of schedulers": {func(b *virtualCluster) { b.again(two()) }, false},
+		"when the role went and came": {func(b *virtualCluster) {
 			info := two()
 			info["roles"] = []string{}
 			b.updateFramework(info, nil)
@@ -238,9 +238,9 @@ func TestFiltersEnd(t *testing.T) {
 		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, two(), AgentOptions{}, func(b *bubble) {
+			inVirtualTime(t, two(), AgentOptions{}, func(b *virtualCluster) {
 				o := b.offers()[0]
-				b.call("DECLINE", object{"decline": object{"offer_ids": []any{at(o, "id")}, "filters": object{"refuse_seconds": 1000}}})
+				b.call("DECLINE", object{"decline": object{"offer_ids": []any{fieldAt(o, "id")}, "filters": object{"refuse_seconds": 1000}}})
 				if b.offered() {
 					t.Fatal("the filter keeps nothing away")
 				}
@@ -254,16 +254,16 @@ func TestFiltersEnd(t *testing.T) {
 }
 
 // again subscribes with the same ID.
-func (b *bubble) again(info object) {
+func (b *virtualCluster) again(info object) {
 	info["id"] = value(b.frameworkID)
-	b.testScheduler = subscribeThrough(b.wire, b.master, info)
+	b.testScheduler = subscribeThrough(b.httpClient, b.master, info)
 }
 
 func TestMastersRememberFewRemovedFrameworks(t *testing.T) {
-	inBubble(t, frameworkInfo("a"), AgentOptions{}, func(b *bubble) {
+	inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 		b.call("TEARDOWN", nil)
 		for range maxCompleted {
-			s := subscribeThrough(b.wire, b.master, frameworkInfo("a"))
+			s := subscribeThrough(b.httpClient, b.master, frameworkInfo("a"))
 			s.call("TEARDOWN", nil)
 		}
 		b.again(frameworkInfo("a")) // fails unless it is forgotten
@@ -293,7 +293,7 @@ func TestOlderMastersIgnoreConstraints(t *testing.T) {
 				startAgent(t, m, AgentOptions{Launcher: Func(AutoRun)})
 				subscribe := constraint("a", object{"attribute_name": "row"}, object{"exists": object{}})
 				subscribe["framework_info"] = frameworkInfo("a")
-				s := wire{t, n.client()}.subscribe(m.URL()+pathScheduler, nil, object{"type": "SUBSCRIBE", "subscribe": subscribe})
+				s := httpClient{t, n.client()}.subscribe(m.URL()+pathScheduler, nil, object{"type": "SUBSCRIBE", "subscribe": subscribe})
 				got := false
 				for _, event := range s.drain(3 * time.Second) {
 					got = got || event["type"] == "OFFERS"
