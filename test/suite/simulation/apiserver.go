@@ -103,8 +103,8 @@ func byKey(a, b client.Object) int {
 	return cmp.Or(strings.Compare(a.GetNamespace(), b.GetNamespace()), strings.Compare(a.GetName(), b.GetName()))
 }
 
-// follow lists a kind, and has take called with each change from then on.
-func (s *apiServer) follow(k kind, take func(change)) (*watch, []client.Object) {
+// subscribe lists a kind, and has take called with each change from then on.
+func (s *apiServer) subscribe(k kind, take func(change)) (*watch, []client.Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := &watch{take: take}
@@ -112,8 +112,8 @@ func (s *apiServer) follow(k kind, take func(change)) (*watch, []client.Object) 
 	return w, s.sorted(k)
 }
 
-// unfollow ends what follow began.
-func (s *apiServer) unfollow(k kind, w *watch) {
+// unsubscribe ends what follow began.
+func (s *apiServer) unsubscribe(k kind, w *watch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.watches[k] = slices.DeleteFunc(s.watches[k], func(other *watch) bool { return other == w })
@@ -123,14 +123,14 @@ func (s *apiServer) unfollow(k kind, w *watch) {
 func (s *apiServer) commit(actor string, k kind, before, after client.Object) {
 	s.revision++
 	if after != nil {
-		rounded(after)
+		roundTimes(after)
 		after.SetResourceVersion(strconv.FormatUint(s.revision, 10))
 		if s.tables[k] == nil {
 			s.tables[k] = map[client.ObjectKey]client.Object{}
 		}
 		s.tables[k][client.ObjectKeyFromObject(after)] = after
 	} else {
-		last := copied(before)
+		last := deepCopy(before)
 		last.SetResourceVersion(strconv.FormatUint(s.revision, 10))
 		before = last
 		delete(s.tables[k], client.ObjectKeyFromObject(before))
@@ -150,7 +150,7 @@ func (s *apiServer) create(actor string, given client.Object) (client.Object, er
 	if s.tables[k][key] != nil {
 		return nil, apierrors.NewAlreadyExists(schema.GroupResource{Resource: string(k)}, key.Name)
 	}
-	o := copied(given)
+	o := deepCopy(given)
 	s.uids++
 	o.SetUID(types.UID(fmt.Sprintf("%08x-0000-4000-8000-%012x", uint32(mix(s.seed^mix(s.uids))), s.uids)))
 	o.SetCreationTimestamp(metav1.NewTime(time.Now().Truncate(time.Second).UTC()))
@@ -181,11 +181,11 @@ func (s *apiServer) update(actor string, w write) (client.Object, error) {
 	if w.version != "" && w.version != old.GetResourceVersion() {
 		return nil, conflict(w.kind, w.key.Name, "the object has been modified")
 	}
-	wanted, err := w.change(copied(old))
+	wanted, err := w.change(deepCopy(old))
 	if err != nil {
 		return nil, err
 	}
-	next := copied(old)
+	next := deepCopy(old)
 	switch {
 	case w.status:
 		part(next, "Status").Set(part(wanted, "Status"))
@@ -195,8 +195,8 @@ func (s *apiServer) update(actor string, w write) (client.Object, error) {
 	default:
 		next = wanted
 	}
-	s.keep(next, old, w.status)
-	if w.kind != kindLease && same(next, old, w.status) {
+	s.keepProtected(next, old, w.status)
+	if w.kind != kindLease && isUnchanged(next, old, w.status) {
 		return old, nil
 	}
 	if !old.GetDeletionTimestamp().IsZero() && len(next.GetFinalizers()) == 0 && w.kind != kindPod {
@@ -207,28 +207,28 @@ func (s *apiServer) update(actor string, w write) (client.Object, error) {
 	return next, nil
 }
 
-// keep what no client may change.
-func (s *apiServer) keep(next, old client.Object, status bool) {
+// keepProtected what no client may change.
+func (s *apiServer) keepProtected(next, old client.Object, status bool) {
 	next.SetUID(old.GetUID())
 	next.SetCreationTimestamp(old.GetCreationTimestamp())
 	next.SetDeletionTimestamp(old.GetDeletionTimestamp())
 	next.SetResourceVersion(old.GetResourceVersion())
 	next.SetGeneration(old.GetGeneration())
-	if !status && !alike(next, old, "Spec") {
+	if !status && !equalField(next, old, "Spec") {
 		next.SetGeneration(old.GetGeneration() + 1)
 	}
 }
 
-// same tells whether a write changes nothing.
-func same(next, old client.Object, status bool) bool {
+// isUnchanged tells whether a write changes nothing.
+func isUnchanged(next, old client.Object, status bool) bool {
 	if status {
-		return alike(next, old, "Status")
+		return equalField(next, old, "Status")
 	}
-	return alike(next, old, "ObjectMeta") && alike(next, old, "Spec") && alike(next, old, "Data")
+	return equalField(next, old, "ObjectMeta") && equalField(next, old, "Spec") && equalField(next, old, "Data")
 }
 
-// alike tells whether two objects have the same in a field, or no such field.
-func alike(a, b client.Object, field string) bool {
+// equalField tells whether two objects have the same in a field, or no such field.
+func equalField(a, b client.Object, field string) bool {
 	v := part(a, field)
 	return !v.IsValid() || equality.Semantic.DeepEqual(v.Interface(), part(b, field).Interface())
 }
@@ -244,7 +244,7 @@ func merge(patch []byte) func(client.Object) (client.Object, error) {
 		if err != nil {
 			return nil, err
 		}
-		out := copied(o)
+		out := deepCopy(o)
 		part(out, "ObjectMeta").SetZero()
 		for _, field := range []string{"Spec", "Status"} {
 			if f := part(out, field); f.IsValid() {
@@ -280,7 +280,7 @@ func (s *apiServer) end(actor string, k kind, old client.Object) {
 	if !old.GetDeletionTimestamp().IsZero() {
 		return
 	}
-	next := copied(old)
+	next := deepCopy(old)
 	now := metav1.NewTime(time.Now().Truncate(time.Second).UTC())
 	next.SetDeletionTimestamp(&now)
 	next.SetGeneration(old.GetGeneration() + 1)

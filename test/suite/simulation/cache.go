@@ -13,9 +13,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// lagging is a process' cache: it hears of changes in their order, kind by kind, each
-// after a while.
-type lagging struct {
+// laggingCache is the cache of a process. It receives the changes of each kind in order, with a
+// delay.
+type laggingCache struct {
 	process *process
 	server  *apiServer
 	// secrets is the only namespace whose secrets are cached.
@@ -27,17 +27,17 @@ type lagging struct {
 	done      chan struct{}
 }
 
-var _ cache.Cache = (*lagging)(nil)
+var _ cache.Cache = (*laggingCache)(nil)
 
-func newLagging(p *process, s *apiServer, secrets string) *lagging {
-	return &lagging{
+func newLaggingCache(p *process, s *apiServer, secrets string) *laggingCache {
+	return &laggingCache{
 		process: p, server: s, secrets: secrets, done: make(chan struct{}),
 		informers: map[kind]*informer{}, indices: map[kind]map[string]client.IndexerFunc{},
 	}
 }
 
-// Get reads what the cache has by now.
-func (c *lagging) Get(ctx context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+// Get reads from the cache.
+func (c *laggingCache) Get(ctx context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	i, err := c.informer(ctx, into)
 	if err != nil {
 		return err
@@ -48,12 +48,12 @@ func (c *lagging) Get(ctx context.Context, key client.ObjectKey, into client.Obj
 	if found == nil {
 		return notFound(i.kind, key.Name)
 	}
-	fill(into, copied(found))
+	fill(into, deepCopy(found))
 	return nil
 }
 
-// List reads what the cache has by now.
-func (c *lagging) List(ctx context.Context, into client.ObjectList, opts ...client.ListOption) error {
+// List reads from the cache.
+func (c *laggingCache) List(ctx context.Context, into client.ObjectList, opts ...client.ListOption) error {
 	i, err := c.informer(ctx, into)
 	if err != nil {
 		return err
@@ -70,21 +70,21 @@ func (c *lagging) List(ctx context.Context, into client.ObjectList, opts ...clie
 	return list(into, i.sorted(), values, opts)
 }
 
-// GetInformer makes the informer of a kind, and waits for its first list.
-func (c *lagging) GetInformer(ctx context.Context, o client.Object, _ ...cache.InformerGetOption) (cache.Informer, error) {
+// GetInformer returns the informer of a kind, and waits for its first list.
+func (c *laggingCache) GetInformer(ctx context.Context, o client.Object, _ ...cache.InformerGetOption) (cache.Informer, error) {
 	return c.informer(ctx, o)
 }
 
 // GetInformerForKind is not used by controllers that are made with objects.
-func (c *lagging) GetInformerForKind(context.Context, schema.GroupVersionKind, ...cache.InformerGetOption) (cache.Informer, error) {
+func (c *laggingCache) GetInformerForKind(context.Context, schema.GroupVersionKind, ...cache.InformerGetOption) (cache.Informer, error) {
 	return nil, errNotModelled
 }
 
 // RemoveInformer is not used.
-func (c *lagging) RemoveInformer(context.Context, client.Object) error { return errNotModelled }
+func (c *laggingCache) RemoveInformer(context.Context, client.Object) error { return errNotModelled }
 
 // IndexField makes a field selectable.
-func (c *lagging) IndexField(_ context.Context, o client.Object, field string, of client.IndexerFunc) error {
+func (c *laggingCache) IndexField(_ context.Context, o client.Object, field string, of client.IndexerFunc) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k := kindOf(o)
@@ -95,22 +95,22 @@ func (c *lagging) IndexField(_ context.Context, o client.Object, field string, o
 	return nil
 }
 
-// Start lets informers run until the context ends.
-func (c *lagging) Start(ctx context.Context) error {
+// Start waits for the end of the context, and stops the informers.
+func (c *laggingCache) Start(ctx context.Context) error {
 	<-ctx.Done()
 	close(c.done)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, i := range c.informers {
 		if i.watch != nil {
-			c.server.unfollow(i.kind, i.watch)
+			c.server.unsubscribe(i.kind, i.watch)
 		}
 	}
 	return nil
 }
 
 // WaitForCacheSync waits for all first lists.
-func (c *lagging) WaitForCacheSync(ctx context.Context) bool {
+func (c *laggingCache) WaitForCacheSync(ctx context.Context) bool {
 	c.mu.Lock()
 	informers := make([]*informer, 0, len(c.informers))
 	for _, i := range c.informers {
@@ -127,17 +127,17 @@ func (c *lagging) WaitForCacheSync(ctx context.Context) bool {
 	return true
 }
 
-func (c *lagging) informer(ctx context.Context, o runtime.Object) (*informer, error) {
-	return c.of(ctx, kindOf(o))
+func (c *laggingCache) informer(ctx context.Context, o runtime.Object) (*informer, error) {
+	return c.informerFor(ctx, kindOf(o))
 }
 
-func (c *lagging) of(ctx context.Context, k kind) (*informer, error) {
+func (c *laggingCache) informerFor(ctx context.Context, k kind) (*informer, error) {
 	c.mu.Lock()
 	i, ok := c.informers[k]
 	if !ok {
 		i = &informer{cache: c, kind: k, objects: map[client.ObjectKey]client.Object{}, synced: make(chan struct{})}
 		c.informers[k] = i
-		go i.begin()
+		go i.listAndWatch()
 	}
 	c.mu.Unlock()
 	select {
@@ -150,42 +150,42 @@ func (c *lagging) of(ctx context.Context, k kind) (*informer, error) {
 	}
 }
 
-// informer is what the cache has of one kind.
+// informer holds the cached objects of one kind.
 type informer struct {
-	cache *lagging
+	cache *laggingCache
 	kind  kind
 	watch *watch
 
 	mu       sync.Mutex
 	objects  map[client.ObjectKey]client.Object
 	handlers []toolscache.ResourceEventHandler
-	last     time.Time // when the latest change that is on its way arrives
+	last     time.Time // when the latest change in flight arrives
 	synced   chan struct{}
 }
 
-// begin lists, and follows from there.
-func (i *informer) begin() {
+// listAndWatch lists the objects after a delay, and subscribes to changes.
+func (i *informer) listAndWatch() {
 	p := i.cache.process
-	r := p.world.chance.of(p.name + " watch " + string(i.kind))
+	r := p.world.rng.of(p.name + " watch " + string(i.kind))
 	select {
 	case <-time.After(r.delay(20*time.Millisecond, 0.1)):
 	case <-i.cache.done:
 		return
 	}
-	for p.world.weather.apiDown() {
+	for p.world.conditions.apiDown() {
 		select {
 		case <-time.After(time.Second):
 		case <-i.cache.done:
 			return
 		}
 	}
-	w, objects := i.cache.server.follow(i.kind, i.take)
+	w, objects := i.cache.server.subscribe(i.kind, i.enqueue)
 	i.cache.mu.Lock()
 	i.watch = w
 	i.cache.mu.Unlock()
 	i.mu.Lock()
 	for _, o := range objects {
-		if i.wanted(o) {
+		if i.isCached(o) {
 			i.objects[client.ObjectKeyFromObject(o)] = o
 		}
 	}
@@ -193,39 +193,39 @@ func (i *informer) begin() {
 	close(i.synced)
 }
 
-func (i *informer) wanted(o client.Object) bool {
+func (i *informer) isCached(o client.Object) bool {
 	return i.kind != kindSecret || o.GetNamespace() == i.cache.secrets
 }
 
-// take sends a change on its way. The API server's lock is held.
-func (i *informer) take(c change) {
+// enqueue schedules the delivery of a change. The API server's lock is held.
+func (i *informer) enqueue(c change) {
 	of := c.after
 	if of == nil {
 		of = c.before
 	}
-	if !i.wanted(of) || i.cache.process.isOff() {
+	if !i.isCached(of) || i.cache.process.isOff() {
 		return
 	}
 	p := i.cache.process
-	due := time.Now().Add(p.world.weather.watchDelay(p.world.chance.of(p.name + " watch " + name(i.kind, client.ObjectKeyFromObject(of)))))
+	due := time.Now().Add(p.world.conditions.watchDelay(p.world.rng.of(p.name + " watch " + name(i.kind, client.ObjectKeyFromObject(of)))))
 	i.mu.Lock()
 	if !due.After(i.last) {
 		due = i.last.Add(1)
 	}
 	i.last = due
 	i.mu.Unlock()
-	time.AfterFunc(time.Until(due), func() { i.arrive(c) })
+	time.AfterFunc(time.Until(due), func() { i.deliver(c) })
 }
 
-// arrive is a change that the cache hears of: at once, or when its process wakes.
-func (i *informer) arrive(c change) {
-	if i.cache.process.held(func() { i.hear(c) }) {
+// deliver applies a change to the cache: at once, or when its process wakes.
+func (i *informer) deliver(c change) {
+	if i.cache.process.deferWhileFrozen(func() { i.apply(c) }) {
 		return
 	}
-	i.hear(c)
+	i.apply(c)
 }
 
-func (i *informer) hear(c change) {
+func (i *informer) apply(c change) {
 	i.mu.Lock()
 	var was client.Object
 	if c.after != nil {
@@ -255,7 +255,7 @@ func (i *informer) sorted() []client.Object {
 	return sortedObjects(i.objects)
 }
 
-// AddEventHandler has a handler hear of all objects, then of all changes.
+// AddEventHandler calls a handler for all objects, and then for all changes.
 func (i *informer) AddEventHandler(h toolscache.ResourceEventHandler) (toolscache.ResourceEventHandlerRegistration, error) {
 	i.mu.Lock()
 	objects := sortedObjects(i.objects)
@@ -283,7 +283,7 @@ func (i *informer) RemoveEventHandler(toolscache.ResourceEventHandlerRegistratio
 // AddIndexers is not used: see IndexField.
 func (i *informer) AddIndexers(toolscache.Indexers) error { return errNotModelled }
 
-// HasSynced tells whether the first list is there.
+// HasSynced reports whether the first list has arrived.
 func (i *informer) HasSynced() bool {
 	select {
 	case <-i.synced:
@@ -293,16 +293,16 @@ func (i *informer) HasSynced() bool {
 	}
 }
 
-// HasSyncedChecker is HasSynced, to be waited for.
+// HasSyncedChecker returns a channel-based HasSynced.
 func (i *informer) HasSyncedChecker() toolscache.DoneChecker { return i }
 
-// Name of the informer.
+// Name returns the informer's kind.
 func (i *informer) Name() string { return string(i.kind) }
 
-// Done is closed when the first list is there.
+// Done is closed when the first list has arrived.
 func (i *informer) Done() <-chan struct{} { return i.synced }
 
-// IsStopped tells whether the cache has ended.
+// IsStopped reports whether the cache has ended.
 func (i *informer) IsStopped() bool {
 	select {
 	case <-i.cache.done:
@@ -312,7 +312,7 @@ func (i *informer) IsStopped() bool {
 	}
 }
 
-// registration is of a handler that has heard of all there was.
+// registration is that of a handler, which is always synced.
 type registration struct{}
 
 func (registration) HasSynced() bool                            { return true }

@@ -24,9 +24,9 @@ import (
 // errNotModelled is for what the product does not do today.
 var errNotModelled = errors.New("simulation: the API server model does not know this call")
 
-// wire carries a process' calls to the API server: each takes its time, may fail before
+// apiConnection carries a process' calls to the API server: each takes its time, may fail before
 // it has an effect or after, and may be the last that the process ever makes.
-type wire struct {
+type apiConnection struct {
 	process *process
 	server  *apiServer
 	// fence, if not nil, is asked before each write.
@@ -34,16 +34,16 @@ type wire struct {
 }
 
 // call makes one call. What it is about names the object, for the trace and for chance.
-func (w *wire) call(ctx context.Context, verb, about string, writes bool, do func() error) error {
+func (w *apiConnection) call(ctx context.Context, verb, about string, writes bool, do func() error) error {
 	world, what := w.process.world, verb+" "+about
 	before, behind := false, false
 	if !strings.Contains(about, string(kindLease)) { // renewals are half of all writes, and one is like another
-		before, behind = w.process.step(what)
+		before, behind = w.process.countMessage(what)
 	}
 	if before {
-		return errOff
+		return errPoweredOff
 	}
-	fate := world.weather.apiFate(world.chance.of(w.process.name+" "+what), writes)
+	fate := world.conditions.apiCallOutcome(world.rng.of(w.process.name+" "+what), writes)
 	if err := w.request(ctx, fate, writes); err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (w *wire) call(ctx context.Context, verb, about string, writes bool, do fun
 	}
 	if behind {
 		w.process.powerOff("behind " + what)
-		return errOff
+		return errPoweredOff
 	}
 	if fate.after != nil && err == nil {
 		world.trace.add(w.process.name, "%s: the answer is lost", what)
@@ -67,8 +67,8 @@ func (w *wire) call(ctx context.Context, verb, about string, writes bool, do fun
 
 // request is the way to the API server. A write that is on its way arrives, even if
 // nobody waits for it any more.
-func (w *wire) request(ctx context.Context, f fate, writes bool) error {
-	if err := w.process.pass(); err != nil {
+func (w *apiConnection) request(ctx context.Context, f callOutcome, writes bool) error {
+	if err := w.process.waitWhileFrozen(); err != nil {
 		return err
 	}
 	if writes && w.fence != nil {
@@ -80,17 +80,17 @@ func (w *wire) request(ctx context.Context, f fate, writes bool) error {
 		return err
 	}
 	if w.process.isOff() {
-		return errOff
+		return errPoweredOff
 	}
 	return nil
 }
 
 // answer is the way back.
-func (w *wire) answer(ctx context.Context, f fate, err error) error {
+func (w *apiConnection) answer(ctx context.Context, f callOutcome, err error) error {
 	if late := sleep(ctx, f.answer); late != nil {
 		return late
 	}
-	if off := w.process.pass(); off != nil {
+	if off := w.process.waitWhileFrozen(); off != nil {
 		return off
 	}
 	return err
@@ -111,32 +111,32 @@ var serverErrors = []error{
 
 func name(k kind, key client.ObjectKey) string { return string(k) + " " + key.Name }
 
-// live reads from the API server and writes to it.
-type live struct {
-	wire
+// apiClient reads from the API server and writes to it.
+type apiClient struct {
+	apiConnection
 	scheme *runtime.Scheme
 	mapper meta.RESTMapper
-	// reads come from here, if it is not nil.
-	reads client.Reader
+	// readsFrom come from here, if it is not nil.
+	readsFrom client.Reader
 }
 
-func (l *live) Get(ctx context.Context, key client.ObjectKey, into client.Object, opts ...client.GetOption) error {
-	if l.reads != nil {
-		return l.reads.Get(ctx, key, into, opts...)
+func (l *apiClient) Get(ctx context.Context, key client.ObjectKey, into client.Object, opts ...client.GetOption) error {
+	if l.readsFrom != nil {
+		return l.readsFrom.Get(ctx, key, into, opts...)
 	}
 	k := kindOf(into)
 	return l.call(ctx, "get", name(k, key), false, func() error {
 		found, err := l.server.get(k, key)
 		if err == nil {
-			fill(into, copied(found))
+			fill(into, deepCopy(found))
 		}
 		return err
 	})
 }
 
-func (l *live) List(ctx context.Context, into client.ObjectList, opts ...client.ListOption) error {
-	if l.reads != nil {
-		return l.reads.List(ctx, into, opts...)
+func (l *apiClient) List(ctx context.Context, into client.ObjectList, opts ...client.ListOption) error {
+	if l.readsFrom != nil {
+		return l.readsFrom.List(ctx, into, opts...)
 	}
 	k := kindOf(into)
 	return l.call(ctx, "list", string(k), false, func() error {
@@ -186,18 +186,18 @@ func selected(object client.Object, o *client.ListOptions, values func(client.Ob
 	return true
 }
 
-func (l *live) Create(ctx context.Context, given client.Object, _ ...client.CreateOption) error {
+func (l *apiClient) Create(ctx context.Context, given client.Object, _ ...client.CreateOption) error {
 	k := kindOf(given)
 	return l.call(ctx, "create", name(k, client.ObjectKeyFromObject(given)), true, func() error {
 		made, err := l.server.create(l.process.name, given)
 		if err == nil {
-			fill(given, copied(made))
+			fill(given, deepCopy(made))
 		}
 		return err
 	})
 }
 
-func (l *live) Delete(ctx context.Context, given client.Object, opts ...client.DeleteOption) error {
+func (l *apiClient) Delete(ctx context.Context, given client.Object, opts ...client.DeleteOption) error {
 	k, key := kindOf(given), client.ObjectKeyFromObject(given)
 	o := client.DeleteOptions{}
 	o.ApplyOptions(opts)
@@ -210,25 +210,25 @@ func (l *live) Delete(ctx context.Context, given client.Object, opts ...client.D
 	})
 }
 
-func (l *live) Update(ctx context.Context, given client.Object, _ ...client.UpdateOption) error {
+func (l *apiClient) Update(ctx context.Context, given client.Object, _ ...client.UpdateOption) error {
 	return l.replace(ctx, "update", given, false)
 }
 
-func (l *live) Patch(ctx context.Context, given client.Object, patch client.Patch, _ ...client.PatchOption) error {
+func (l *apiClient) Patch(ctx context.Context, given client.Object, patch client.Patch, _ ...client.PatchOption) error {
 	return l.patch(ctx, "patch", given, patch, false)
 }
 
-func (l *live) replace(ctx context.Context, verb string, given client.Object, status bool) error {
+func (l *apiClient) replace(ctx context.Context, verb string, given client.Object, status bool) error {
 	w := write{
 		kind: kindOf(given), key: client.ObjectKeyFromObject(given), version: given.GetResourceVersion(), status: status,
-		change: func(client.Object) (client.Object, error) { return copied(given), nil },
+		change: func(client.Object) (client.Object, error) { return deepCopy(given), nil },
 	}
 	return l.update(ctx, verb, given, w)
 }
 
 // patch applies a merge patch. One that bears the version of what it was made from is
 // as good as an update, and much cheaper.
-func (l *live) patch(ctx context.Context, verb string, given client.Object, patch client.Patch, status bool) error {
+func (l *apiClient) patch(ctx context.Context, verb string, given client.Object, patch client.Patch, status bool) error {
 	if patch.Type() != types.MergePatchType {
 		return errNotModelled
 	}
@@ -253,42 +253,42 @@ func locks(patch client.Patch) bool {
 	return false
 }
 
-func (l *live) update(ctx context.Context, verb string, given client.Object, w write) error {
+func (l *apiClient) update(ctx context.Context, verb string, given client.Object, w write) error {
 	return l.call(ctx, verb, name(w.kind, w.key), true, func() error {
 		written, err := l.server.update(l.process.name, w)
 		if err == nil {
-			fill(given, copied(written))
+			fill(given, deepCopy(written))
 		}
 		return err
 	})
 }
 
-func (l *live) DeleteAllOf(context.Context, client.Object, ...client.DeleteAllOfOption) error {
+func (l *apiClient) DeleteAllOf(context.Context, client.Object, ...client.DeleteAllOfOption) error {
 	return errNotModelled
 }
 
-func (l *live) Apply(context.Context, runtime.ApplyConfiguration, ...client.ApplyOption) error {
+func (l *apiClient) Apply(context.Context, runtime.ApplyConfiguration, ...client.ApplyOption) error {
 	return errNotModelled
 }
 
-func (l *live) Scheme() *runtime.Scheme     { return l.scheme }
-func (l *live) RESTMapper() meta.RESTMapper { return l.mapper }
+func (l *apiClient) Scheme() *runtime.Scheme     { return l.scheme }
+func (l *apiClient) RESTMapper() meta.RESTMapper { return l.mapper }
 
-func (l *live) GroupVersionKindFor(o runtime.Object) (schema.GroupVersionKind, error) {
+func (l *apiClient) GroupVersionKindFor(o runtime.Object) (schema.GroupVersionKind, error) {
 	return apiutil.GVKForObject(o, l.scheme)
 }
 
-func (l *live) IsObjectNamespaced(o runtime.Object) (bool, error) {
+func (l *apiClient) IsObjectNamespaced(o runtime.Object) (bool, error) {
 	return apiutil.IsObjectNamespaced(o, l.scheme, l.mapper)
 }
 
-func (l *live) Status() client.SubResourceWriter { return l.SubResource("status") }
+func (l *apiClient) Status() client.SubResourceWriter { return l.SubResource("status") }
 
-func (l *live) SubResource(of string) client.SubResourceClient { return &subresource{l, of} }
+func (l *apiClient) SubResource(of string) client.SubResourceClient { return &subresource{l, of} }
 
 // subresource is a resource below an object: status, approval or eviction.
 type subresource struct {
-	*live
+	*apiClient
 	of string
 }
 

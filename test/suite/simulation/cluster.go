@@ -9,16 +9,16 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest"
 )
 
-// mesosCluster is the Mesos of the world.
+// mesosCluster is the simulated Mesos cluster.
 type mesosCluster struct {
 	world   *world
 	masters *mesostest.Masters
-	// agents that are there or will be back; lost are those that will not.
-	agents, lost []*mesostest.Agent
-	left         map[string]bool                // IDs of agents that said farewell
-	starts       map[*mesostest.Agent]time.Time // of agents that were restarted
-	next         int
-	unplanned    bool // in calm, the maintenance that was planned is off
+	// agents are up or will come back; lost ones will not.
+	agents, lost         []*mesostest.Agent
+	leftAgents           map[string]bool                // IDs of agents that unregistered
+	restarted            map[*mesostest.Agent]time.Time // when agents that were restarted come back
+	next                 int
+	maintenanceCancelled bool // heal has cancelled the scheduled maintenance
 }
 
 const masterPort = 5050
@@ -27,7 +27,7 @@ func masterIP(i int) string { return fmt.Sprintf("10.0.0.%d", i+1) }
 
 func newMesosCluster(w *world) (*mesosCluster, error) {
 	o := mesostest.MasterOptions{
-		Observe: w.checks.called, ObserveEvent: w.checks.told, Log: w.trace.logger("mesos"),
+		Observe: w.checks.callReceived, ObserveEvent: w.checks.eventSent, Log: w.trace.logger("mesos"),
 		ElectAfter:  w.plan.electAfter,
 		AgentReturn: w.plan.agentReturn, RecoveryTime: w.plan.recovery,
 	}
@@ -38,7 +38,7 @@ func newMesosCluster(w *world) (*mesosCluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &mesosCluster{world: w, masters: masters, left: map[string]bool{}, starts: map[*mesostest.Agent]time.Time{}}
+	c := &mesosCluster{world: w, masters: masters, leftAgents: map[string]bool{}, restarted: map[*mesostest.Agent]time.Time{}}
 	for range w.plan.agents {
 		if err := c.addAgent(); err != nil {
 			return nil, err
@@ -47,7 +47,7 @@ func newMesosCluster(w *world) (*mesosCluster, error) {
 	return c, nil
 }
 
-// addresses of the masters, as the user writes them.
+// addresses returns the masters' addresses for spec.masters.
 func (c *mesosCluster) addresses() []string {
 	var out []string
 	for i := range c.masters.All() {
@@ -56,14 +56,14 @@ func (c *mesosCluster) addresses() []string {
 	return out
 }
 
-// inject changes the faults of all masters.
+// inject changes the injected faults of all masters.
 func (c *mesosCluster) inject(f func(*mesostest.Faults)) {
 	for _, m := range c.masters.All() {
 		m.Inject(f)
 	}
 }
 
-// leader is the number of the master that leads, -1 if none does.
+// leader returns the index of the leading master, -1 if there is none.
 func (c *mesosCluster) leader() int {
 	for i, m := range c.masters.All() {
 		if m == c.masters.Leader() {
@@ -88,9 +88,8 @@ func (c *mesosCluster) addAgent() error {
 	return err
 }
 
-// take removes an agent that a roll chooses from those that will be there, and has
-// another begin in its place.
-func (c *mesosCluster) take(r roll) *mesostest.Agent {
+// replaceAgent moves a random agent to the lost ones, and starts a new agent.
+func (c *mesosCluster) replaceAgent(r roll) *mesostest.Agent {
 	i := r.below(len(c.agents))
 	a := c.agents[i]
 	c.agents = append(c.agents[:i:i], c.agents[i+1:]...)
@@ -101,11 +100,11 @@ func (c *mesosCluster) take(r roll) *mesostest.Agent {
 	return a
 }
 
-// some agent that a roll chooses.
-func (c *mesosCluster) some(r roll) *mesostest.Agent { return c.agents[r.below(len(c.agents))] }
+// anyAgent returns a random agent.
+func (c *mesosCluster) anyAgent(r roll) *mesostest.Agent { return c.agents[r.below(len(c.agents))] }
 
-// heal ends all that is wrong with Mesos, and has a person say which agents will not
-// be back.
+// heal ends all faults of Mesos, and marks agents that will not come back as gone, as an
+// administrator would.
 func (c *mesosCluster) heal() {
 	c.inject(func(f *mesostest.Faults) { *f = mesostest.Faults{} })
 	for i := range c.masters.All() {
@@ -124,21 +123,21 @@ func (c *mesosCluster) heal() {
 	}
 }
 
-// isWhole tells whether lost agents are marked gone, which a master does once it knows
-// them to be away, and all others are in use. It does what it can for that.
+// isWhole marks lost agents as gone, which a master accepts once it knows that they are away, and
+// reactivates the others. It reports whether all that is done.
 func (c *mesosCluster) isWhole() bool {
 	leader := c.masters.Leader()
 	whole := leader != nil
-	if whole && !c.unplanned {
-		c.unplanned = leader.ScheduleMaintenance() == nil
-		whole = c.unplanned
+	if whole && !c.maintenanceCancelled {
+		c.maintenanceCancelled = leader.ScheduleMaintenance() == nil
+		whole = c.maintenanceCancelled
 	}
-	whole = c.world.userForces(c.left) && whole
+	whole = c.world.userForceReleases(c.leftAgents) && whole
 	for _, a := range c.lost {
-		if c.left[a.ID()] {
+		if c.leftAgents[a.ID()] {
 			continue
 		}
-		c.world.checks.forgive(a.ID()) // it may have come back to a master that had not heard
+		c.world.checks.declareAgentGone(a.ID()) // it may have come back to a master that did not know of its loss
 		whole = leader != nil && leader.MarkAgentGone(a.ID()) && whole
 	}
 	for _, a := range c.agents {
@@ -152,4 +151,4 @@ func (c *mesosCluster) isWhole() bool {
 	return whole
 }
 
-func (c *mesosCluster) close() { _ = c.masters.Close() } // what does not end is seen by the bubble
+func (c *mesosCluster) close() { _ = c.masters.Close() } // synctest finds goroutines that do not end

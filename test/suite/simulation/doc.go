@@ -1,17 +1,17 @@
 // Package simulation runs the whole of k8sm in virtual time: the real controllers in
 // the real manager, the real session and core, against a Mesos cluster in a box, an
-// API server in memory and kubelets that are a few lines each. One seed is one
-// schedule: it says what the world is made of, what befalls it and when, and how long
-// each message takes. After the chaos comes calm, in which everything has to converge.
+// API server in memory and small fake kubelets. One seed determines one schedule: the
+// size of the world, which faults are injected and when, and how long each message
+// takes. After a time with faults all of them are healed, and everything has to converge.
 //
-// Chance decides by hashing the seed with what a message is about, never by drawing
-// from a stream in the order of arrival: a schedule stays the same wherever goroutines
-// race within one instant, and messages that are a nanosecond apart do not race.
+// Random decisions are made by hashing the seed with the name of a message. No sequence of
+// random numbers is shared, so a schedule stays the same when goroutines race within one
+// instant of virtual time; messages that are a nanosecond apart do not race.
 //
 // The invariants of docs/faults.md are checked at every write to the API server, every
-// call to the master and every step of an executor; a seed that breaks one prints what
+// call to the master and every step of an executor. A seed that breaks one prints what
 // happened, and the command that runs it again.
 //
-// The package knows the product by what it exports, and changes nothing in it: planted
-// faults are laid over the sources when a test binary is built.
+// The package only uses what the product exports. Planted faults replace text in the
+// product's sources while a test binary is built; the sources stay as they are.
 package simulation

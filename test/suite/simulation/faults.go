@@ -1,20 +1,20 @@
 package simulation
 
-// fault is a mistake that could be made in the product: a text that is replaced when the
-// test binary is built, and that the simulation has to catch.
-type fault struct {
-	// name says what the mistake is.
+// plantedFault is a mistake in the product that the simulation has to catch. It replaces a text in
+// a source file while the test binary is built.
+type plantedFault struct {
+	// name describes the mistake.
 	name string
 	// file of the product, below the root of the repository.
 	file string
 	// old must occur in it exactly once; it is replaced by new.
 	old, new string
-	// by what it is caught: an expression that the failure matches.
+	// by is a regular expression that the failure of a seed must match.
 	by string
 }
 
-// faults that are planted, one at a time.
-var faults = []fault{
+// plantedFaults are planted one at a time.
+var plantedFaults = []plantedFault{
 	{
 		name: "acknowledge before the record",
 		file: "mesos/scheduler/tasktracker.go",

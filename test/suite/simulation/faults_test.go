@@ -13,32 +13,32 @@ import (
 )
 
 var (
-	withinFlag = flag.Uint64("within", 1000, "within how many seeds a planted fault must be caught")
-	plantFlag  = flag.Bool("plant", false, "plant each fault, and see that it is caught")
+	withinFlag = flag.Uint64("within", 1000, "the number of seeds within which a planted fault must be caught")
+	plantFlag  = flag.Bool("plant", false, "plant each fault, and check that it is caught")
 )
 
-// TestFaultsFit sees to it that the table keeps up with the product.
+// TestFaultsFit checks that each planted fault still fits its source file.
 func TestFaultsFit(t *testing.T) {
-	for _, f := range faults {
-		if _, err := f.planted(); err != nil {
+	for _, f := range plantedFaults {
+		if _, err := f.plantedText(); err != nil {
 			t.Errorf("%s: %v", f.name, err)
 		}
 	}
 }
 
-// TestPlantedFaultsAreCaught builds a test binary for each fault and runs seeds until
-// one fails.
+// TestPlantedFaultsAreCaught builds a test binary with each planted fault and runs seeds until one
+// fails.
 func TestPlantedFaultsAreCaught(t *testing.T) {
 	if !*plantFlag {
 		t.Skip("run by: make simulate-faults")
 	}
-	for _, f := range faults {
+	for _, f := range plantedFaults {
 		t.Run(strings.ReplaceAll(f.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
 			binary := f.build(t)
 			var caught *verdict
-			shard{from: 1, seeds: *withinFlag, stride: 1, stop: f.shows}.run(t, binary, func(v verdict) {
-				if f.shows(v) {
+			shard{from: 1, seeds: *withinFlag, stride: 1, stop: f.isShownBy}.run(t, binary, func(v verdict) {
+				if f.isShownBy(v) {
 					caught = &v
 				}
 			})
@@ -54,16 +54,16 @@ func TestPlantedFaultsAreCaught(t *testing.T) {
 	}
 }
 
-// shows tells whether a seed failed as the fault makes seeds fail.
-func (f fault) shows(v verdict) bool {
+// isShownBy reports whether a seed failed in the way that the fault causes.
+func (f plantedFault) isShownBy(v verdict) bool {
 	return v.Failure != "" && regexp.MustCompile(f.by).MatchString(v.Failure)
 }
 
-// root of the repository.
+// root returns the root of the repository.
 func root() (string, error) { return filepath.Abs("../../..") }
 
-// planted is the file with the fault.
-func (f fault) planted() (string, error) {
+// plantedText returns the source file with the fault.
+func (f plantedFault) plantedText() (string, error) {
 	dir, err := root()
 	if err != nil {
 		return "", err
@@ -78,10 +78,10 @@ func (f fault) planted() (string, error) {
 	return strings.Replace(string(text), f.old, f.new, 1), nil
 }
 
-// build makes a test binary with the fault laid over the sources, which stay as they are.
-func (f fault) build(t *testing.T) string {
+// build builds a test binary with the fault as an overlay: the sources stay as they are.
+func (f plantedFault) build(t *testing.T) string {
 	t.Helper()
-	text, err := f.planted()
+	text, err := f.plantedText()
 	if err != nil {
 		t.Fatal(err)
 	}

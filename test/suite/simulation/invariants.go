@@ -17,29 +17,29 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// sizeMemory is for how long a size that a pool had may still be acted upon: caches lag.
-const sizeMemory = 90 * time.Second
+// sizeGrace is the time for which a pool's old size may still be acted upon, because caches lag.
+const sizeGrace = 90 * time.Second
 
-// checks hold what happens against the invariants.
+// checks compare what happens with the invariants I1 to I10 of docs/faults.md.
 type checks struct {
 	world *world
 
-	mu        sync.Mutex
-	tasks     map[string]*member // that run, by task ID
-	ever      map[string]bool    // task IDs that ever ran
-	forgiven  map[string]bool    // tasks that a person declared gone
-	gone      map[string]bool    // agents that a person declared gone
-	off       map[string]bool    // agents whose machine is dead
-	stored    map[string]bool    // framework IDs that were stored
-	sizes     map[string][]size
-	doomed    map[string]bool // tasks that were told to end when nothing was in the way
-	talk      conversation
-	calls     int // other than acknowledgements
-	writes    int // by operators, other than of their lease
-	lastCalls []string
+	mu                 sync.Mutex
+	tasks              map[string]*fakeExecutor // running ones, by task ID
+	everRan            map[string]bool          // task IDs that have ever run
+	tasksDeclaredGone  map[string]bool          // tasks of agents that were declared gone
+	agentsDeclaredGone map[string]bool          // IDs of agents that were declared gone
+	deadAgents         map[string]bool          // IDs of agents whose machine has died
+	storedIDs          map[string]bool          // framework IDs that were stored
+	sizes              map[string][]size
+	killAllowed        map[string]bool // tasks that were rightly killed once
+	stream             streamState
+	calls              int // other than acknowledgements
+	writes             int // by operators, other than of their lease
+	lastCalls          []string
 }
 
-// size of a pool, and until when it was asked for; zero while it is.
+// size is a size that a pool had, until when; zero while it is the current one.
 type size struct {
 	replicas int
 	until    time.Time
@@ -47,13 +47,13 @@ type size struct {
 
 func newChecks(w *world) *checks {
 	return &checks{
-		world: w, tasks: map[string]*member{}, ever: map[string]bool{}, forgiven: map[string]bool{}, gone: map[string]bool{}, off: map[string]bool{},
-		stored: map[string]bool{}, sizes: map[string][]size{}, doomed: map[string]bool{}, talk: newConversation(),
+		world: w, tasks: map[string]*fakeExecutor{}, everRan: map[string]bool{}, tasksDeclaredGone: map[string]bool{}, agentsDeclaredGone: map[string]bool{}, deadAgents: map[string]bool{},
+		storedIDs: map[string]bool{}, sizes: map[string][]size{}, killAllowed: map[string]bool{}, stream: newStreamState(),
 	}
 }
 
-// changed sees every write to the API server, under its lock.
-func (c *checks) changed(ch change) {
+// objectChanged is called for every write to the API server, under its lock.
+func (c *checks) objectChanged(ch change) {
 	o := ch.after
 	if o == nil {
 		o = ch.before
@@ -69,16 +69,16 @@ func (c *checks) changed(ch change) {
 	}
 	switch ch.kind {
 	case kindFramework:
-		c.framework(o.(*v1alpha1.MesosFramework))
+		c.recordFrameworkID(o.(*v1alpha1.MesosFramework))
 	case kindPool:
-		c.pool(ch)
+		c.recordPoolSize(ch)
 	case kindMesosNode:
 		if ch.before == nil {
-			c.created(ch.after.(*v1alpha1.MesosNode))
+			c.checkPoolSize(ch.after.(*v1alpha1.MesosNode))
 		}
 	case kindNode:
 		if ch.after == nil && byOperator {
-			c.nodeDeleted(ch.before.(*corev1.Node))
+			c.checkNodeDeletion(ch.before.(*corev1.Node))
 		}
 	case kindPod:
 		if byOperator && ch.after == nil {
@@ -87,14 +87,14 @@ func (c *checks) changed(ch change) {
 	}
 }
 
-func (c *checks) framework(f *v1alpha1.MesosFramework) {
+func (c *checks) recordFrameworkID(f *v1alpha1.MesosFramework) {
 	if id := f.Status.FrameworkID; id != "" {
-		c.stored[id] = true
+		c.storedIDs[id] = true
 	}
 }
 
-// pool remembers what sizes were asked for lately.
-func (c *checks) pool(ch change) {
+// recordPoolSize records the sizes that pools had lately.
+func (c *checks) recordPoolSize(ch change) {
 	if ch.after == nil {
 		return
 	}
@@ -113,12 +113,12 @@ func (c *checks) pool(ch change) {
 	c.sizes[p.Name] = append(sizes, size{replicas: replicas})
 }
 
-// created holds I7: never more nodes than were asked for of late.
-func (c *checks) created(n *v1alpha1.MesosNode) {
+// checkPoolSize checks I7: a pool never has more nodes than its largest size of late.
+func (c *checks) checkPoolSize(n *v1alpha1.MesosNode) {
 	pool := n.Labels[v1alpha1.LabelPool]
 	most := 0
 	for _, s := range c.sizes[pool] {
-		if s.until.IsZero() || time.Since(s.until) < sizeMemory {
+		if s.until.IsZero() || time.Since(s.until) < sizeGrace {
 			most = max(most, s.replicas)
 		}
 	}
@@ -133,46 +133,46 @@ func (c *checks) created(n *v1alpha1.MesosNode) {
 	}
 }
 
-// nodeDeleted holds I4: no Node is deleted while its task may run.
-func (c *checks) nodeDeleted(n *corev1.Node) {
+// checkNodeDeletion checks I4: no Node is deleted while its task may run.
+func (c *checks) checkNodeDeletion(n *corev1.Node) {
 	id := taskOf(n.Spec.ProviderID)
-	if c.tasks[id] != nil && !c.forgiven[id] {
+	if c.tasks[id] != nil && !c.tasksDeclaredGone[id] {
 		c.world.fail("I4: Node %s was deleted while task %s runs", n.Name, id)
 	}
 }
 
 func taskOf(providerID string) string { return providerID[strings.LastIndexByte(providerID, '/')+1:] }
 
-// called sees every call to the master.
-func (c *checks) called(call *schedulerpb.Call) {
+// callReceived is called for every call to the master.
+func (c *checks) callReceived(call *schedulerpb.Call) {
 	w := c.world
 	w.trace.add("master", "%s", describeCall(call))
 	w.server.mu.Lock()
 	defer w.server.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.answered(call)
+	c.checkOfferAnswers(call)
 	switch call.Type {
 	case schedulerpb.Call_ACKNOWLEDGE:
-		c.acknowledged(call.Acknowledge)
+		c.checkAcknowledgement(call.Acknowledge)
 		return
 	case schedulerpb.Call_SUBSCRIBE:
-		c.subscribed(call)
+		c.checkSubscribe(call)
 	case schedulerpb.Call_ACCEPT:
-		c.accepted(call.Accept)
+		c.checkAccept(call.Accept)
 	case schedulerpb.Call_KILL:
-		c.killed(call.Kill.TaskID.Value)
+		c.checkKill(call.Kill.TaskID.Value)
 	case schedulerpb.Call_RECONCILE:
 		if len(call.Reconcile.Tasks) == 0 {
-			return // the implicit one is on a clock
+			return // implicit reconciliation is periodic
 		}
 	}
 	c.calls++
 	c.lastCalls = append(c.lastCalls, describeCall(call))
 }
 
-// subscribed holds I9.
-func (c *checks) subscribed(call *schedulerpb.Call) {
+// checkSubscribe checks I9: the ID on record is used.
+func (c *checks) checkSubscribe(call *schedulerpb.Call) {
 	o := c.world.server.peek(kindFramework, frameworkName)
 	if o == nil {
 		return
@@ -183,8 +183,8 @@ func (c *checks) subscribed(call *schedulerpb.Call) {
 	}
 }
 
-// accepted holds I2: an intent on record, and the framework's ID.
-func (c *checks) accepted(accept *schedulerpb.Call_Accept) {
+// checkAccept checks I2: the intent and the framework's ID are on record before a launch.
+func (c *checks) checkAccept(accept *schedulerpb.Call_Accept) {
 	for _, op := range accept.Operations {
 		for _, task := range op.GetLaunch().GetTaskInfos() {
 			id := task.TaskID.Value
@@ -194,14 +194,14 @@ func (c *checks) accepted(accept *schedulerpb.Call_Accept) {
 				c.world.fail("I2: ACCEPT launches %s without an intent on record", id)
 			case record.Status.Task.AgentID != task.AgentID.Value:
 				c.world.fail("I2: ACCEPT launches %s on agent %s, the intent says %s", id, task.AgentID.Value, record.Status.Task.AgentID)
-			case len(c.stored) == 0:
+			case len(c.storedIDs) == 0:
 				c.world.fail("I2: ACCEPT launches %s before the framework ID is stored", id)
 			}
 		}
 	}
 }
 
-// record of a task. The API server's lock is held.
+// record returns the MesosNode of a task, nil if there is none. The API server's lock is held.
 func (c *checks) record(taskID string) *v1alpha1.MesosNode {
 	nodeName, _ := nodemodel.NameOf(taskID)
 	if o := c.world.server.peek(kindMesosNode, nodeName); o != nil {
@@ -210,10 +210,10 @@ func (c *checks) record(taskID string) *v1alpha1.MesosNode {
 	return nil
 }
 
-// killed holds I5: nothing is killed under pods that have not been asked to go.
-func (c *checks) killed(taskID string) {
+// checkKill checks I5: no task is killed while pods run on its node that were not evicted.
+func (c *checks) checkKill(taskID string) {
 	n := c.record(taskID)
-	if c.doomed[taskID] || n == nil || n.Status.Task == nil || n.Status.Task.ID != taskID || scheduler.TaskState(n.Status.Task.State).Terminal() ||
+	if c.killAllowed[taskID] || n == nil || n.Status.Task == nil || n.Status.Task.ID != taskID || scheduler.TaskState(n.Status.Task.State).Terminal() ||
 		n.Annotations[v1alpha1.AnnotationForceRelease] == "true" {
 		return
 	}
@@ -221,7 +221,7 @@ func (c *checks) killed(taskID string) {
 		return
 	}
 	o := c.world.server.peek(kindNode, n.Name)
-	c.doomed[taskID] = true
+	c.killAllowed[taskID] = true
 	if o == nil || taskOf(o.(*corev1.Node).Spec.ProviderID) != taskID {
 		return
 	}
@@ -233,24 +233,25 @@ func (c *checks) killed(taskID string) {
 	}
 }
 
-// alive is a task that begins to run: I1. It does not on a machine that is dead.
-func (w *world) alive(n *member) bool {
+// taskStarted records that a task runs, and checks I1: a node has at most one task, and no task
+// ID is used twice. It returns false if the machine has died.
+func (w *world) taskStarted(n *fakeExecutor) bool {
 	c, id := w.checks, n.taskID.Value
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.off[n.agent()] {
+	if c.deadAgents[n.agent()] {
 		return false
 	}
 	w.trace.add(id, "runs")
-	if c.ever[id] {
+	if c.everRan[id] {
 		w.fail("I1: the task ID %s is used twice", id)
 	}
-	c.ever[id] = true
-	if c.gone[n.agent()] {
-		c.forgiven[id] = true
+	c.everRan[id] = true
+	if c.agentsDeclaredGone[n.agent()] {
+		c.tasksDeclaredGone[id] = true
 	}
 	for other, m := range c.tasks {
-		if m.launch.NodeName == n.launch.NodeName && !c.forgiven[other] && !c.forgiven[id] {
+		if m.launch.NodeName == n.launch.NodeName && !c.tasksDeclaredGone[other] && !c.tasksDeclaredGone[id] {
 			w.fail("I1: %s runs, and %s, too", other, id)
 		}
 	}
@@ -258,8 +259,8 @@ func (w *world) alive(n *member) bool {
 	return true
 }
 
-// dead is a task that runs no more.
-func (w *world) dead(n *member, why string) {
+// taskEnded records that a task has ended.
+func (w *world) taskEnded(n *fakeExecutor, why string) {
 	if n == nil {
 		return
 	}
@@ -270,19 +271,19 @@ func (w *world) dead(n *member, why string) {
 	w.checks.mu.Unlock()
 	if ran {
 		w.trace.add(id, "ends: %s", why)
-		w.silence(n)
+		w.markUnknownLater(n)
 	}
 }
 
-// lives tells whether the task of a provider ID runs.
-func (c *checks) lives(providerID string) bool {
+// taskRuns reports whether the task of a provider ID runs.
+func (c *checks) taskRuns(providerID string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.tasks[taskOf(providerID)] != nil
 }
 
-// living are the IDs of the tasks that run.
-func (c *checks) living() map[string]bool {
+// runningTasks returns the IDs of the running tasks.
+func (c *checks) runningTasks() map[string]bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := map[string]bool{}
@@ -292,34 +293,34 @@ func (c *checks) living() map[string]bool {
 	return out
 }
 
-// forgive takes a person's word for the tasks of an agent.
-func (c *checks) forgive(agentID string) {
+// declareAgentGone records that an administrator has declared an agent and its tasks gone.
+func (c *checks) declareAgentGone(agentID string) {
 	c.mu.Lock()
-	c.gone[agentID] = true
+	c.agentsDeclaredGone[agentID] = true
 	c.mu.Unlock()
-	for _, n := range c.on(agentID) {
+	for _, n := range c.executorsOn(agentID) {
 		c.mu.Lock()
-		c.forgiven[n.taskID.Value] = true
+		c.tasksDeclaredGone[n.taskID.Value] = true
 		c.mu.Unlock()
 	}
 }
 
-// destroy ends the tasks of an agent as a power failure does.
-func (c *checks) destroy(agentID string) {
+// machineDied ends the tasks of an agent, as a power failure does.
+func (c *checks) machineDied(agentID string) {
 	c.mu.Lock()
-	c.off[agentID] = true
+	c.deadAgents[agentID] = true
 	c.mu.Unlock()
-	for _, n := range c.on(agentID) {
-		c.world.dead(n, "its machine died")
+	for _, n := range c.executorsOn(agentID) {
+		c.world.taskEnded(n, "its machine died")
 		n.cancel()
 	}
 }
 
-// on are the members that run on an agent, by task.
-func (c *checks) on(agentID string) []*member {
+// executorsOn returns the executors that run on an agent, in the order of their task IDs.
+func (c *checks) executorsOn(agentID string) []*fakeExecutor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var out []*member
+	var out []*fakeExecutor
 	for _, id := range slices.Sorted(maps.Keys(c.tasks)) {
 		if n := c.tasks[id]; n.agent() == agentID {
 			out = append(out, n)
@@ -340,7 +341,7 @@ func verb(ch change) string {
 	return "changed"
 }
 
-// describe is what matters of an object, for the trace.
+// describe returns the main fields of an object, for the trace.
 func describe(ch change) string {
 	switch o := ch.after.(type) {
 	case *v1alpha1.MesosNode:
@@ -375,7 +376,7 @@ func or(text, otherwise string) string {
 	return text
 }
 
-// describeCall is a call on one line.
+// describeCall describes a call on one line.
 func describeCall(call *schedulerpb.Call) string {
 	text := call.Type.String()
 	switch call.Type {

@@ -33,7 +33,7 @@ const (
 	kindConfigMap kind = "ConfigMap"
 )
 
-// kindOf an object, or of the objects in a list.
+// kindOf returns the kind of an object, or of the objects in a list.
 func kindOf(object runtime.Object) kind {
 	switch o := object.(type) {
 	case *v1alpha1.MesosFramework, *v1alpha1.MesosFrameworkList:
@@ -64,7 +64,7 @@ func kindOf(object runtime.Object) kind {
 	panic(fmt.Sprintf("the simulated API server does not know %T", object))
 }
 
-// hasStatus tells whether the status of a kind is a resource of its own.
+// hasStatus reports whether a kind has a status subresource.
 func (k kind) hasStatus() bool {
 	switch k {
 	case kindSecret, kindLease, kindPDB:
@@ -73,15 +73,15 @@ func (k kind) hasStatus() bool {
 	return true
 }
 
-// part of an object, by its Go field.
+// part returns a field of an object by its Go name.
 func part(object client.Object, field string) reflect.Value {
 	return reflect.ValueOf(object).Elem().FieldByName(field)
 }
 
-// copied is a deep copy.
-func copied(object client.Object) client.Object { return object.DeepCopyObject().(client.Object) }
+// deepCopy returns a deep copy.
+func deepCopy(object client.Object) client.Object { return object.DeepCopyObject().(client.Object) }
 
-// fill writes an object into the one that a caller gave. It is a copy already.
+// fill assigns an object to the one that a caller passed. It must be a copy already.
 func fill(into, from client.Object) {
 	if partial, ok := into.(*metav1.PartialObjectMetadata); ok {
 		partial.ObjectMeta = part(from, "ObjectMeta").Interface().(metav1.ObjectMeta)
@@ -90,13 +90,13 @@ func fill(into, from client.Object) {
 	reflect.ValueOf(into).Elem().Set(reflect.ValueOf(from).Elem())
 }
 
-// fillList writes objects into the list that a caller gave, as copies unless shared.
+// fillList assigns objects to the list that a caller passed, as copies unless shared.
 func fillList(into client.ObjectList, objects []client.Object, shared bool) {
 	items := reflect.ValueOf(into).Elem().FieldByName("Items")
 	out := reflect.MakeSlice(items.Type(), len(objects), len(objects))
 	for i, o := range objects {
 		if !shared {
-			o = copied(o)
+			o = deepCopy(o)
 		}
 		if _, partial := into.(*metav1.PartialObjectMetadataList); partial {
 			out.Index(i).FieldByName("ObjectMeta").Set(part(o, "ObjectMeta"))
@@ -107,9 +107,8 @@ func fillList(into client.ObjectList, objects []client.Object, shared bool) {
 	items.Set(out)
 }
 
-// rounded makes the times in an object what they are after a journey as JSON: whole
-// seconds.
-func rounded(object client.Object) {
+// roundTimes truncates the times in an object to whole seconds, as encoding them in JSON does.
+func roundTimes(object client.Object) {
 	switch o := object.(type) {
 	case *v1alpha1.MesosNode:
 		roundConditions(o.Status.Conditions)

@@ -25,14 +25,13 @@ import (
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
-// machineKey signs all certificate requests: what they say matters here, not whose
-// they are.
+// machineKey signs all certificate requests. Only their contents matter here.
 var machineKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 
 var errTokenRefused = errors.New("the API server does not take the bootstrap token")
 
-// member is an executor with the kubelet that it brings up.
-type member struct {
+// fakeExecutor is an executor with its fake kubelet.
+type fakeExecutor struct {
 	world  *world
 	conn   *mesostest.Conn
 	taskID mesos.TaskID
@@ -40,21 +39,21 @@ type member struct {
 	cancel context.CancelFunc
 
 	mu sync.Mutex
-	// kubelet is the digest of the one that runs, once the node does; upgrading: it is
-	// being exchanged.
+	// kubelet is the digest of the running kubelet, once the node runs. Upgrading is set during
+	// an upgrade.
 	kubelet   string
 	upgrading bool
 }
 
-// executor is what runs in every container: it brings a node up, and ends at KILL.
+// executor runs in every container: it starts a node, and ends at KILL or SHUTDOWN.
 func (w *world) executor(ctx context.Context, x *mesostest.Conn) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var n *member
+	var n *fakeExecutor
 	for {
 		event, err := x.Next(ctx)
 		if err != nil {
-			w.dead(n, "its container was destroyed")
+			w.taskEnded(n, "its container was destroyed")
 			return err
 		}
 		for _, task := range mesostest.Launched(event) {
@@ -63,24 +62,24 @@ func (w *world) executor(ctx context.Context, x *mesostest.Conn) error {
 				w.fail("decoding the launch message of %s: %v", task.TaskID.Value, err)
 				return err
 			}
-			if err := sleep(ctx, w.chance.of("fetch "+task.TaskID.Value).between(10*time.Millisecond, time.Second)); err != nil {
+			if err := sleep(ctx, w.rng.of("fetch "+task.TaskID.Value).between(10*time.Millisecond, time.Second)); err != nil {
 				return err
 			}
-			n = &member{world: w, conn: x, taskID: task.TaskID, launch: launch, cancel: cancel}
-			if !w.alive(n) {
+			n = &fakeExecutor{world: w, conn: x, taskID: task.TaskID, launch: launch, cancel: cancel}
+			if !w.taskStarted(n) {
 				return errors.New("the machine is dead")
 			}
-			go n.bringUp(ctx)
+			go n.startNode(ctx)
 		}
 		switch event.Type {
 		case executor.Event_SHUTDOWN:
 			if n != nil {
-				_ = sleep(ctx, w.chance.of("end "+n.taskID.Value).between(50*time.Millisecond, 5*time.Second)) // or its container is destroyed
+				_ = sleep(ctx, w.rng.of("end "+n.taskID.Value).between(50*time.Millisecond, 5*time.Second)) // or its container is destroyed
 			}
-			w.dead(n, "SHUTDOWN")
+			w.taskEnded(n, "SHUTDOWN")
 			return nil
 		case executor.Event_MESSAGE:
-			n.obey(ctx, event.Message.Data)
+			n.handleMessage(ctx, event.Message.Data)
 		case executor.Event_KILL:
 			cancel()
 			return n.end()
@@ -88,36 +87,36 @@ func (w *world) executor(ctx context.Context, x *mesostest.Conn) error {
 	}
 }
 
-// end is a KILL: pods end, then the task.
-func (n *member) end() error {
+// end handles KILL: it waits for the end of pods, and ends the task.
+func (n *fakeExecutor) end() error {
 	w := n.world
-	time.Sleep(w.chance.of("end "+n.taskID.Value).between(50*time.Millisecond, 3*time.Second))
-	w.dead(n, "KILL")
-	return n.say(mesos.TASK_KILLED)
+	time.Sleep(w.rng.of("end "+n.taskID.Value).between(50*time.Millisecond, 3*time.Second))
+	w.taskEnded(n, "KILL")
+	return n.sendStatus(mesos.TASK_KILLED)
 }
 
-func (n *member) say(state mesos.TaskState) error {
+func (n *fakeExecutor) sendStatus(state mesos.TaskState) error {
 	n.world.trace.add(n.taskID.Value, "%s", state)
 	return n.conn.Update(mesos.TaskStatus{TaskID: n.taskID, State: &state})
 }
 
-// runs says that the node does, with which kubelet, and how an upgrade fared.
-func (n *member) runs(upgrade nodeapi.Upgrade) error {
+// sendRunning sends TASK_RUNNING with the node's status: its kubelet, and the result of an upgrade.
+func (n *fakeExecutor) sendRunning(upgrade nodeapi.Upgrade) error {
 	n.mu.Lock()
-	account := nodeapi.NodeStatus{Kubelet: n.kubelet, Upgrade: upgrade}
+	status := nodeapi.NodeStatus{Kubelet: n.kubelet, Upgrade: upgrade}
 	n.mu.Unlock()
-	n.world.trace.add(n.taskID.Value, "TASK_RUNNING: %+v", account)
+	n.world.trace.add(n.taskID.Value, "TASK_RUNNING: %+v", status)
 	running := mesos.TASK_RUNNING
-	return n.conn.Update(mesos.TaskStatus{TaskID: n.taskID, State: &running, Data: account.Encode()})
+	return n.conn.Update(mesos.TaskStatus{TaskID: n.taskID, State: &running, Data: status.Encode()})
 }
 
-// bringUp makes a Node of the task, or has it fail.
-func (n *member) bringUp(ctx context.Context) {
+// startNode starts the node, or sends TASK_FAILED.
+func (n *fakeExecutor) startNode(ctx context.Context) {
 	err := n.join(ctx)
 	if err == nil || ctx.Err() != nil {
 		return
 	}
-	n.world.dead(n, err.Error())
+	n.world.taskEnded(n, err.Error())
 	failed := mesos.TASK_FAILED
 	text := err.Error()
 	n.world.trace.add(n.taskID.Value, "TASK_FAILED: %v", err)
@@ -126,19 +125,19 @@ func (n *member) bringUp(ctx context.Context) {
 	n.cancel()
 }
 
-func (n *member) join(ctx context.Context) error {
+func (n *fakeExecutor) join(ctx context.Context) error {
 	w := n.world
-	r := w.chance.of("node " + n.taskID.Value)
-	if err := n.say(mesos.TASK_STARTING); err != nil {
+	r := w.rng.of("node " + n.taskID.Value)
+	if err := n.sendStatus(mesos.TASK_STARTING); err != nil {
 		return err
 	}
 	if err := sleep(ctx, r.between(200*time.Millisecond, 3*time.Second)); err != nil {
 		return err
 	}
-	if r = r.then(); r.under(w.plan.badStarts) {
+	if r = r.then(); r.happens(w.plan.badStarts) {
 		return errors.New("the kubelet does not start")
 	}
-	if err := n.certify(ctx); err != nil {
+	if err := n.requestCertificate(ctx); err != nil {
 		return err
 	}
 	if err := n.register(ctx); err != nil {
@@ -147,35 +146,35 @@ func (n *member) join(ctx context.Context) error {
 	if err := sleep(ctx, r.then().between(100*time.Millisecond, 2*time.Second)); err != nil {
 		return err
 	}
-	if err := n.report(ctx, corev1.ConditionTrue); err != nil {
+	if err := n.reportReadiness(ctx, corev1.ConditionTrue); err != nil {
 		return err
 	}
 	n.mu.Lock()
-	n.kubelet = n.launched()
+	n.kubelet = n.launchedKubelet()
 	n.mu.Unlock()
-	if err := n.runs(nodeapi.Upgrade{}); err != nil {
+	if err := n.sendRunning(nodeapi.Upgrade{}); err != nil {
 		return err
 	}
-	if r = r.then().then(); !r.under(w.plan.badNodes) {
+	if r = r.then().then(); !r.happens(w.plan.badNodes) {
 		return nil
 	}
 	if err := sleep(ctx, r.then().between(10*time.Second, 5*time.Minute)); err != nil {
 		return err
 	}
-	if w.isCalm() {
+	if w.isHealed() {
 		return nil
 	}
 	return errors.New("the kubelet crashed")
 }
 
-// persist calls the API server until it answers.
-func (n *member) persist(ctx context.Context, do func() error) error {
+// retryWhileDown calls the API server as soon as it is up.
+func (n *fakeExecutor) retryWhileDown(ctx context.Context, do func() error) error {
 	for {
-		r := n.world.chance.of("call " + n.taskID.Value)
+		r := n.world.rng.of("call " + n.taskID.Value)
 		if err := sleep(ctx, r.delay(apiTypical, 0)); err != nil {
 			return err
 		}
-		if !n.world.weather.apiDown() {
+		if !n.world.conditions.apiDown() {
 			return do()
 		}
 		if err := sleep(ctx, time.Second); err != nil {
@@ -184,10 +183,10 @@ func (n *member) persist(ctx context.Context, do func() error) error {
 	}
 }
 
-// certify asks for a client certificate with the bootstrap token.
-func (n *member) certify(ctx context.Context) error {
+// requestCertificate requests a client certificate with the bootstrap token.
+func (n *fakeExecutor) requestCertificate(ctx context.Context) error {
 	id, secret, _ := strings.Cut(n.launch.BootstrapToken, ".")
-	request, err := n.request()
+	request, err := n.certificateRequest()
 	if err != nil {
 		return err
 	}
@@ -199,7 +198,7 @@ func (n *member) certify(ctx context.Context) error {
 			Usages: []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth},
 		},
 	}
-	err = n.persist(ctx, func() error {
+	err = n.retryWhileDown(ctx, func() error {
 		token, err := n.world.server.get(kindSecret, client.ObjectKey{Namespace: metav1.NamespaceSystem, Name: "bootstrap-token-" + id})
 		if err != nil || string(token.(*corev1.Secret).Data["token-secret"])+token.(*corev1.Secret).StringData["token-secret"] != secret {
 			return errTokenRefused
@@ -213,15 +212,15 @@ func (n *member) certify(ctx context.Context) error {
 	return n.awaitCertificate(ctx, csr.Name)
 }
 
-func (n *member) request() ([]byte, error) {
+func (n *fakeExecutor) certificateRequest() ([]byte, error) {
 	der, err := x509.CreateCertificateRequest(nil, &x509.CertificateRequest{
 		Subject: pkix.Name{CommonName: "system:node:" + n.launch.NodeName, Organization: []string{"system:nodes"}},
 	}, machineKey)
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), err
 }
 
-// awaitCertificate waits for approval; the signer signs at once.
-func (n *member) awaitCertificate(ctx context.Context, name string) error {
+// awaitCertificate waits for the approval; the signer signs at once.
+func (n *fakeExecutor) awaitCertificate(ctx context.Context, name string) error {
 	key := client.ObjectKey{Name: name}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		if err := sleep(ctx, wait); err != nil {
@@ -246,9 +245,8 @@ func (n *member) awaitCertificate(ctx context.Context, name string) error {
 	}
 }
 
-// register makes the Node. If there is one of its name already, a kubelet takes that for
-// its own.
-func (n *member) register(ctx context.Context) error {
+// register creates the Node. A kubelet uses an existing Node of its name.
+func (n *fakeExecutor) register(ctx context.Context) error {
 	object := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: n.launch.NodeName, Labels: n.launch.Labels},
 		Spec:       corev1.NodeSpec{ProviderID: n.launch.ProviderID},
@@ -257,7 +255,7 @@ func (n *member) register(ctx context.Context) error {
 	for _, t := range n.launch.Taints {
 		object.Spec.Taints = append(object.Spec.Taints, corev1.Taint{Key: t.Key, Value: t.Value, Effect: corev1.TaintEffect(t.Effect)})
 	}
-	return n.persist(ctx, func() error {
+	return n.retryWhileDown(ctx, func() error {
 		_, err := n.world.server.create("kubelet", object)
 		if apierrors.IsAlreadyExists(err) {
 			return nil
@@ -266,9 +264,9 @@ func (n *member) register(ctx context.Context) error {
 	})
 }
 
-// report writes the Node's readiness. A Node that is gone is not made again.
-func (n *member) report(ctx context.Context, ready corev1.ConditionStatus) error {
-	return n.persist(ctx, func() error {
+// reportReadiness writes the Node's Ready condition. A deleted Node is not created again.
+func (n *fakeExecutor) reportReadiness(ctx context.Context, ready corev1.ConditionStatus) error {
+	return n.retryWhileDown(ctx, func() error {
 		_, err := n.world.server.update("kubelet", write{kind: kindNode, key: client.ObjectKey{Name: n.launch.NodeName}, status: true,
 			change: func(o client.Object) (client.Object, error) {
 				setReady(o.(*corev1.Node), ready)
@@ -282,8 +280,8 @@ func setReady(o *corev1.Node, ready corev1.ConditionStatus) {
 	o.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready, Reason: "Kubelet", LastTransitionTime: now()}}
 }
 
-// launched is the digest of the kubelet that the node begins with.
-func (n *member) launched() string {
+// launchedKubelet returns the digest of the kubelet in the launch message.
+func (n *fakeExecutor) launchedKubelet() string {
 	for _, a := range n.launch.Artifacts {
 		if a.Name == nodeapi.ArtifactKubelet {
 			return a.SHA256
@@ -292,8 +290,8 @@ func (n *member) launched() string {
 	return ""
 }
 
-// agent that the node runs on.
-func (n *member) agent() string {
+// agent returns the ID of the agent on which the node runs.
+func (n *fakeExecutor) agent() string {
 	rest, _ := strings.CutPrefix(n.launch.ProviderID, v1alpha1.ProviderIDPrefix)
 	agent, _, _ := strings.Cut(rest, "/")
 	return agent

@@ -11,21 +11,21 @@ import (
 	"time"
 )
 
-// network joins operators and masters in memory. What passes it takes its time, and a
-// connection may break or go silent with any message.
+// network connects operators and masters in memory. Messages are delayed, and each one may break
+// or silence its connection.
 type network struct {
 	world *world
 
 	mu        sync.Mutex
 	listeners map[string]*listener
-	dead      map[string]bool // addresses whose machine is down
+	down      map[string]bool // addresses of machines that are down
 }
 
 func newNetwork(w *world) *network {
-	return &network{world: w, listeners: map[string]*listener{}, dead: map[string]bool{}}
+	return &network{world: w, listeners: map[string]*listener{}, down: map[string]bool{}}
 }
 
-// listen at an address of the network.
+// listen listens at an address of the network.
 func (n *network) listen(ip string, port int) *listener {
 	l := &listener{
 		address: &net.TCPAddr{IP: net.ParseIP(ip), Port: port},
@@ -38,35 +38,35 @@ func (n *network) listen(ip string, port int) *listener {
 	return l
 }
 
-// kill has nobody answer at an address, or somebody again.
-func (n *network) kill(address string, dead bool) {
+// setDown sets whether connections to an address are refused.
+func (n *network) setDown(address string, dead bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.dead[address] = dead
+	n.down[address] = dead
 }
 
 // dial connects a process to an address.
 func (n *network) dial(ctx context.Context, p *process, address string) (net.Conn, error) {
-	if err := p.pass(); err != nil {
+	if err := p.waitWhileFrozen(); err != nil {
 		return nil, err
 	}
-	about := p.dials(address)
-	if err := sleep(ctx, n.world.chance.of("dial "+about).delay(networkTypical, 0)); err != nil {
+	about := p.nextConnectionName(address)
+	if err := sleep(ctx, n.world.rng.of("dial "+about).delay(networkTypical, 0)); err != nil {
 		return nil, err
 	}
 	n.mu.Lock()
-	l, dead := n.listeners[address], n.dead[address]
+	l, dead := n.listeners[address], n.down[address]
 	n.mu.Unlock()
 	if l == nil || dead {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	}
 	ours, theirs := net.Pipe()
-	line := &line{network: n, process: p, about: about}
+	line := &connection{network: n, process: p, about: about}
 	near, far := &conn{Conn: ours, line: line, near: true}, &conn{Conn: theirs, line: line}
 	line.near, line.far = near, far
 	select {
 	case l.conns <- far:
-		p.adopt(near)
+		p.addConn(near)
 		return near, nil
 	case <-l.closed:
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
@@ -75,43 +75,43 @@ func (n *network) dial(ctx context.Context, p *process, address string) (net.Con
 	}
 }
 
-// line is a connection with its two ends.
-type line struct {
+// connection is a connection with both its ends.
+type connection struct {
 	network   *network
 	process   *process
 	about     string
 	near, far *conn
 
-	mu   sync.Mutex
-	deaf bool // nothing arrives any more, either way
+	mu     sync.Mutex
+	silent bool // nothing arrives any more, in either direction
 }
 
-// cut ends the line for both.
-func (l *line) cut() {
+// cut closes both ends.
+func (l *connection) cut() {
 	_ = l.near.Conn.Close()
 	_ = l.far.Conn.Close()
 }
 
-func (l *line) isDeaf() bool {
+func (l *connection) isSilent() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.deaf
+	return l.silent
 }
 
-func (l *line) silence() {
+func (l *connection) goSilent() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.deaf = true
+	l.silent = true
 }
 
-// conn is one end of a line.
+// conn is one end of a connection.
 type conn struct {
 	net.Conn
-	line *line
-	near bool // it is the process' end
+	line *connection
+	near bool // it is the operator's end
 }
 
-// Write sends a message: late, or never.
+// Write sends a message after a delay, or never.
 func (c *conn) Write(b []byte) (int, error) {
 	l := c.line
 	world := l.network.world
@@ -120,27 +120,27 @@ func (c *conn) Write(b []byte) (int, error) {
 		direction = " down"
 	} else {
 		var before bool
-		if before, behind = l.process.step("sending to " + l.about); before {
-			return 0, errOff
+		if before, behind = l.process.countMessage("sending to " + l.about); before {
+			return 0, errPoweredOff
 		}
 	}
-	r := world.chance.of("line " + l.about + direction)
-	w := world.weather.now()
-	time.Sleep(r.delay(networkTypical, w.crawls))
+	r := world.rng.of("line " + l.about + direction)
+	w := world.conditions.current()
+	time.Sleep(r.delay(networkTypical, w.slowMessages))
 	if c.near || !l.process.isOff() {
-		if err := l.process.pass(); err != nil {
+		if err := l.process.waitWhileFrozen(); err != nil {
 			return 0, err
 		}
 	}
 	switch r = r.then().then(); {
-	case l.isDeaf():
+	case l.isSilent():
 		return len(b), nil
-	case r.under(w.cuts):
+	case r.happens(w.cutConnections):
 		world.trace.add("network", "%s: cut before a message%s", l.about, direction)
 		l.cut()
-	case r.then().under(w.deaf):
+	case r.then().happens(w.silentConnections):
 		world.trace.add("network", "%s: silent from now on", l.about)
-		l.silence()
+		l.goSilent()
 		return len(b), nil
 	}
 	n, err := c.Conn.Write(b)
@@ -150,27 +150,27 @@ func (c *conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the line.
+// Close closes the connection.
 func (c *conn) Close() error {
 	if c.near {
-		c.line.process.drop(c)
+		c.line.process.removeConn(c)
 	}
-	if c.near && c.line.isDeaf() {
-		return c.Conn.SetDeadline(time.Unix(1, 0)) // the other end does not hear of it, and finds out by itself
+	if c.near && c.line.isSilent() {
+		return c.Conn.SetDeadline(time.Unix(1, 0)) // the other end does not notice
 	}
 	return c.Conn.Close()
 }
 
-// dials names the next connection of the process to an address.
-func (p *process) dials(address string) string {
+// nextConnectionName returns a name for the process' next connection to an address.
+func (p *process) nextConnectionName(address string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.dialled++
-	return fmt.Sprintf("%s to %s (%d)", p.name, address, p.dialled)
+	p.dialCount++
+	return fmt.Sprintf("%s to %s (%d)", p.name, address, p.dialCount)
 }
 
-// adopt has a connection end with the process.
-func (p *process) adopt(c *conn) {
+// addConn registers a connection that ends with the process.
+func (p *process) addConn(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.off {
@@ -180,13 +180,13 @@ func (p *process) adopt(c *conn) {
 	p.conns = append(p.conns, c)
 }
 
-func (p *process) drop(c *conn) {
+func (p *process) removeConn(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.conns = slices.DeleteFunc(p.conns, func(other *conn) bool { return other == c })
 }
 
-// listener takes connections of the network.
+// listener accepts connections of the network.
 type listener struct {
 	address net.Addr
 	conns   chan net.Conn

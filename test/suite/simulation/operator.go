@@ -40,7 +40,7 @@ var (
 	mapper = newMapper()
 )
 
-// newMapper knows the resources of the kinds.
+// newMapper returns a mapper for all kinds that the operator uses.
 func newMapper() meta.RESTMapper {
 	m := meta.NewDefaultRESTMapper(nil)
 	for _, k := range []string{"MesosFramework", "MesosNodePool", "MesosNode"} {
@@ -65,29 +65,28 @@ var nodeDefaults = nodetemplate.NodeDefaults{
 
 const digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
-// operate keeps an operator of that name going, as a Deployment does: whenever one
-// ends another begins.
-func (w *world) operate(name string) {
+// runOperators restarts the operator of that name whenever it ends, as a Deployment does.
+func (w *world) runOperators(name string) {
 	for n := 1; !w.isClosing(); n++ {
-		w.incarnate(name)
-		if sleep(w.context, w.chance.of("restart "+name).between(time.Second, 20*time.Second)) != nil {
+		w.runOperator(name)
+		if sleep(w.context, w.rng.of("restart "+name).between(time.Second, 20*time.Second)) != nil {
 			return
 		}
 	}
 }
 
-// incarnate runs one operator to its end.
-func (w *world) incarnate(name string) {
+// runOperator runs one operator until it ends.
+func (w *world) runOperator(name string) {
 	ctx, cancel := context.WithCancel(w.context)
 	defer cancel()
 	p := &process{name: name, world: w, cancel: cancel}
-	w.began(p)
-	defer w.ended(p)
+	w.addProcess(p)
+	defer w.removeProcess(p)
 	w.trace.add(name, "starts")
-	if r := w.chance.of("fuse " + name); r.under(w.plan.crashes) {
-		p.fuse, p.after = 1+r.then().below(r.then().then().below(400)+20), r.then().under(0.5)
+	if r := w.rng.of("fuse " + name); r.happens(w.plan.crashes) {
+		p.crashAt, p.crashAfter = 1+r.then().below(r.then().then().below(400)+20), r.then().happens(0.5)
 	}
-	mgr, err := w.manager(p)
+	mgr, err := w.newManager(p)
 	if err != nil {
 		w.fail("making the manager: %v", err)
 		return
@@ -99,22 +98,22 @@ func (w *world) incarnate(name string) {
 	p.powerOff("at its end")
 }
 
-// manager is what cmd/operator makes, on the simulated wires.
-func (w *world) manager(p *process) (ctrl.Manager, error) {
-	reader := &live{wire: wire{process: p, server: w.server}, scheme: scheme, mapper: mapper}
-	lease, renew, retry := 15*time.Second, 9900*time.Millisecond, 2*time.Second // no multiples: nothing is due in the same instant
-	lock := &leaseLock{live: reader, identity: fmt.Sprintf("%s-%d", p.name, w.chance.of("identity").below(1<<30)), good: renew}
-	var cached *lagging
-	mgr, err := ctrl.NewManager(&rest.Config{Host: "http://kubernetes", Transport: nowhere{}}, ctrl.Options{
+// newManager builds the manager as cmd/operator does, with simulated connections.
+func (w *world) newManager(p *process) (ctrl.Manager, error) {
+	reader := &apiClient{apiConnection: apiConnection{process: p, server: w.server}, scheme: scheme, mapper: mapper}
+	lease, renew, retry := 15*time.Second, 9900*time.Millisecond, 2*time.Second // no multiples of each other, so that no two timers fire in the same instant
+	lock := &leaseLock{client: reader, identity: fmt.Sprintf("%s-%d", p.name, w.rng.of("identity").below(1<<30)), validFor: renew}
+	var cached *laggingCache
+	mgr, err := ctrl.NewManager(&rest.Config{Host: "http://kubernetes", Transport: unusableTransport{}}, ctrl.Options{
 		Scheme:         scheme,
 		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return mapper, nil },
 		NewCache: func(*rest.Config, cache.Options) (cache.Cache, error) {
-			cached = newLagging(p, w.server, operatorNamespace)
+			cached = newLaggingCache(p, w.server, operatorNamespace)
 			return cached, nil
 		},
 		NewClient: func(*rest.Config, client.Options) (client.Client, error) {
 			writer := *reader
-			writer.reads, writer.fence = cached, lock.holds
+			writer.readsFrom, writer.fence = cached, lock.isHeld
 			return &writer, nil
 		},
 		Logger:                              w.trace.logger(p.name),
@@ -131,7 +130,7 @@ func (w *world) manager(p *process) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = controllers.Setup(powered{mgr, reader, w}, controllers.Options{
+	err = controllers.Setup(simulatedManager{mgr, reader, w}, controllers.Options{
 		Namespace:    operatorNamespace,
 		Hostname:     p.name,
 		NodeDefaults: nodeDefaults,
@@ -147,76 +146,76 @@ func (w *world) manager(p *process) (ctrl.Manager, error) {
 	return mgr, err
 }
 
-// nowhere is the transport of clients that nobody is to use.
-type nowhere struct{}
+// unusableTransport is the transport of clients that must not be used.
+type unusableTransport struct{}
 
-func (nowhere) RoundTrip(*http.Request) (*http.Response, error) { return nil, errNotModelled }
+func (unusableTransport) RoundTrip(*http.Request) (*http.Response, error) { return nil, errNotModelled }
 
-// powered is a manager whose live reads and events go the simulated ways.
-type powered struct {
+// simulatedManager is a manager whose uncached reads and events are simulated.
+type simulatedManager struct {
 	ctrl.Manager
 	reader client.Reader
 	world  *world
 }
 
 // GetAPIReader reads from the API server.
-func (p powered) GetAPIReader() client.Reader { return p.reader }
+func (p simulatedManager) GetAPIReader() client.Reader { return p.reader }
 
-// GetEventRecorder drops events: nothing goes by them.
-func (p powered) GetEventRecorder(string) recorder.EventRecorder { return noEvents{} }
+// GetEventRecorder returns a recorder that drops events, since nothing depends on them.
+func (p simulatedManager) GetEventRecorder(string) recorder.EventRecorder { return noEvents{} }
 
 type noEvents struct{}
 
 func (noEvents) Eventf(runtime.Object, runtime.Object, string, string, string, string, ...any) {}
 
-// leaseLock is a leader election by a Lease, with the fence that cmd/operator has:
-// nothing is changed unless the lease was renewed of late.
+// leaseLock is a leader election by a Lease, with the fence that cmd/operator has: writes fail
+// unless the Lease was renewed lately.
 type leaseLock struct {
-	live     *live
+	client   *apiClient
 	identity string
-	good     time.Duration
+	validFor time.Duration
 	held     *coordinationv1.Lease
 
 	mu      sync.Mutex
-	renewed time.Time // when the last renewal that came about was asked for
+	renewed time.Time // when the last successful renewal was requested
 }
 
 var _ resourcelock.Interface = (*leaseLock)(nil)
 
 var errNotLeading = errors.New("this operator does not lead, or has not renewed its lease in time")
 
-// holds tells whether changes may be made.
-func (l *leaseLock) holds(context.Context) error {
+// isHeld returns an error unless writes are allowed.
+func (l *leaseLock) isHeld(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Since(l.renewed) < l.good {
+	if time.Since(l.renewed) < l.validFor {
 		return nil
 	}
 	return errNotLeading
 }
 
-// maySubscribe asks the API server whether the lease is still ours.
+// maySubscribe asks the API server whether this operator still holds the Lease.
 func (l *leaseLock) maySubscribe(ctx context.Context) error {
 	lease := &coordinationv1.Lease{}
-	if err := l.live.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: "k8sm-operator"}, lease); err != nil {
+	if err := l.client.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: "k8sm-operator"}, lease); err != nil {
 		return err
 	}
 	if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity != l.identity {
 		return errNotLeading
 	}
-	return l.holds(ctx)
+	return l.isHeld(ctx)
 }
 
-// observe notes when a renewal that comes about was asked for.
+// observe records when a successful renewal was requested.
 func (l *leaseLock) observe(record resourcelock.LeaderElectionRecord, write func() error) error {
-	asked := time.Now()
+	requested := time.Now()
 	if record.HolderIdentity != l.identity {
 		l.renew(time.Time{})
 		return write()
 	}
 	err := write()
 	if err == nil {
-		l.renew(asked)
+		l.renew(requested)
 	}
 	return err
 }
@@ -230,7 +229,7 @@ func (l *leaseLock) renew(at time.Time) {
 // Get reads the lease.
 func (l *leaseLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	lease := &coordinationv1.Lease{}
-	if err := l.live.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: "k8sm-operator"}, lease); err != nil {
+	if err := l.client.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: "k8sm-operator"}, lease); err != nil {
 		return nil, nil, err
 	}
 	l.held = lease
@@ -245,7 +244,7 @@ func (l *leaseLock) Create(ctx context.Context, record resourcelock.LeaderElecti
 		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "k8sm-operator"},
 		Spec:       resourcelock.LeaderElectionRecordToLeaseSpec(&record),
 	}
-	return l.observe(record, func() error { return l.live.Create(ctx, l.held) })
+	return l.observe(record, func() error { return l.client.Create(ctx, l.held) })
 }
 
 // Update renews, takes or releases the lease.
@@ -254,7 +253,7 @@ func (l *leaseLock) Update(ctx context.Context, record resourcelock.LeaderElecti
 		return errors.New("the lease was not read")
 	}
 	l.held.Spec = resourcelock.LeaderElectionRecordToLeaseSpec(&record)
-	return l.observe(record, func() error { return l.live.Update(ctx, l.held) })
+	return l.observe(record, func() error { return l.client.Update(ctx, l.held) })
 }
 
 // RecordEvent does nothing.

@@ -7,40 +7,39 @@ import (
 	"time"
 )
 
-// errOff is what a process gets that has no power: nobody will hear of it.
-var errOff = errors.New("simulation: the process has no power")
+// errPoweredOff is returned by all calls of a process that was powered off.
+var errPoweredOff = errors.New("simulation: the process has no power")
 
-// process is one incarnation of an operator: power that can go at any message, and
-// a clock hand that can be held. What it does passes its gates: calls to the API server,
-// bytes to the masters, news from either.
+// process is one run of an operator. It can be powered off at any message, and frozen. All calls
+// to the API server, bytes to the masters and events from either pass through its methods.
 type process struct {
 	name  string
 	world *world
-	// cancel ends what runs in it, once it has no power.
+	// cancel ends its goroutines once it is powered off.
 	cancel context.CancelFunc
 
-	mu    sync.Mutex
-	off   bool
-	thaw  chan struct{} // closed when it wakes; nil unless it is frozen
-	news  []func()      // that arrived meanwhile
-	steps int           // messages sent so far
-	// fuse is the message at which the power goes, 0 for none; after says that it goes
-	// behind it instead of before.
-	fuse  int
-	after bool
-	conns []*conn
-	// dialled counts the connections that were ever asked for.
-	dialled int
+	mu       sync.Mutex
+	off      bool
+	woken    chan struct{} // closed when it wakes; nil unless it is frozen
+	deferred []func()      // events that arrived while it is frozen
+	steps    int           // messages sent so far
+	// crashAt is the number of the message at which it is powered off, 0 for none. With
+	// crashAfter it is powered off after the message instead of before.
+	crashAt    int
+	crashAfter bool
+	conns      []*conn
+	// dialCount counts the connections that were requested.
+	dialCount int
 }
 
-// pass waits while the process is frozen, and fails once it has no power.
-func (p *process) pass() error {
+// waitWhileFrozen waits while the process is frozen, and fails once it is powered off.
+func (p *process) waitWhileFrozen() error {
 	for {
 		p.mu.Lock()
-		off, thaw := p.off, p.thaw
+		off, thaw := p.off, p.woken
 		p.mu.Unlock()
 		if off {
-			return errOff
+			return errPoweredOff
 		}
 		if thaw == nil {
 			return nil
@@ -49,12 +48,12 @@ func (p *process) pass() error {
 	}
 }
 
-// step counts a message, and tells whether the power goes right before or behind it.
-func (p *process) step(what string) (before, behind bool) {
+// countMessage counts a message, and reports whether the process crashes right before or after it.
+func (p *process) countMessage(what string) (before, behind bool) {
 	p.mu.Lock()
 	p.steps++
-	blown := p.fuse > 0 && p.steps == p.fuse
-	before, behind = blown && !p.after, blown && p.after
+	blown := p.crashAt > 0 && p.steps == p.crashAt
+	before, behind = blown && !p.crashAfter, blown && p.crashAfter
 	p.mu.Unlock()
 	if before {
 		p.powerOff("before " + what)
@@ -62,7 +61,7 @@ func (p *process) step(what string) (before, behind bool) {
 	return before, behind
 }
 
-// powerOff ends the process: from now on nothing of it has effect.
+// powerOff ends the process: nothing that it does has an effect any more.
 func (p *process) powerOff(when string) {
 	p.mu.Lock()
 	if p.off {
@@ -70,9 +69,9 @@ func (p *process) powerOff(when string) {
 		return
 	}
 	p.off = true
-	if p.thaw != nil {
-		close(p.thaw)
-		p.thaw = nil
+	if p.woken != nil {
+		close(p.woken)
+		p.woken = nil
 	}
 	conns := p.conns
 	p.conns = nil
@@ -84,48 +83,49 @@ func (p *process) powerOff(when string) {
 	p.cancel()
 }
 
-// freeze holds the process until it is woken.
+// freeze suspends the process until it is woken.
 func (p *process) freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.off && p.thaw == nil {
-		p.thaw = make(chan struct{})
+	if !p.off && p.woken == nil {
+		p.woken = make(chan struct{})
 		p.world.trace.add(p.name, "FROZEN")
-		p.world.noteFreeze()
+		p.world.recordFreeze()
 	}
 }
 
-// held keeps news for a process that is frozen or off; false if it is neither.
-func (p *process) held(news func()) bool {
+// deferWhileFrozen keeps an event for a frozen process. It reports whether the process is frozen
+// or powered off.
+func (p *process) deferWhileFrozen(news func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.thaw != nil {
-		p.news = append(p.news, news)
+	if p.woken != nil {
+		p.deferred = append(p.deferred, news)
 	}
-	return p.off || p.thaw != nil
+	return p.off || p.woken != nil
 }
 
-// wake ends freeze: what arrived meanwhile is heard first, in its order.
+// wake ends freeze. Events that arrived meanwhile are processed first, in order.
 func (p *process) wake() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.thaw == nil {
+	if p.woken == nil {
 		return
 	}
 	p.world.trace.add(p.name, "WOKEN")
-	p.world.noteFreeze()
-	for len(p.news) > 0 {
-		news := p.news
-		p.news = nil
+	p.world.recordFreeze()
+	for len(p.deferred) > 0 {
+		news := p.deferred
+		p.deferred = nil
 		p.mu.Unlock()
 		for _, hear := range news {
 			hear()
 		}
 		p.mu.Lock()
 	}
-	if p.thaw != nil {
-		close(p.thaw)
-		p.thaw = nil
+	if p.woken != nil {
+		close(p.woken)
+		p.woken = nil
 	}
 }
 
@@ -135,7 +135,7 @@ func (p *process) isOff() bool {
 	return p.off
 }
 
-// sleep waits, or fails with the context.
+// sleep waits, or returns the context's error.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

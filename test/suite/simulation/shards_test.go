@@ -12,27 +12,27 @@ import (
 	"time"
 )
 
-// silenceMost is how long a shard may take for one seed: a world that spins in one
-// instant of virtual time would never end.
-const silenceMost = 2 * time.Minute
+// maxSilence is the maximum time of a shard for one seed: a world that loops in one instant of
+// virtual time would never end.
+const maxSilence = 2 * time.Minute
 
-// verdict is what a shard says of a seed.
+// verdict is the result of a seed.
 type verdict struct {
 	Seed    uint64 `json:"seed"`
 	Failure string `json:"failure,omitempty"`
-	// Virtual seconds that the world lived.
+	// Virtual is the time that the world ran, in virtual seconds.
 	Virtual float64 `json:"virtual_s,omitempty"`
 }
 
-// shard is a share of seeds, run in a process of its own: chance is a process' own, and
-// one processor keeps goroutines in order.
+// shard is a share of the seeds. It runs in its own process with one processor, which keeps
+// goroutines in order.
 type shard struct {
 	from, seeds, stride uint64
-	// stop, if not nil, tells whether a verdict is enough.
+	// stop, if not nil, reports whether the shard may end after a verdict.
 	stop func(verdict) bool
 }
 
-// runShard is the life of a shard's process.
+// runShard runs the seeds of a shard in this process.
 func runShard(t *testing.T) {
 	out := json.NewEncoder(os.Stdout)
 	for seed := *fromFlag; seed < *fromFlag+*seedsFlag; seed += *strideFlag {
@@ -43,7 +43,7 @@ func runShard(t *testing.T) {
 	}
 }
 
-// report is what the shards made of their seeds.
+// report has the verdicts of all shards, and the CPU time that they used.
 type report struct {
 	verdicts []verdict
 	cpu      time.Duration
@@ -73,19 +73,19 @@ func runShards(t *testing.T, binary string, processes uint64, s shard) (out repo
 	return out
 }
 
-// run runs all seeds of the shard, and has each verdict told. A process that ends before
-// its time has failed at the seed that it was at; another goes on behind it.
-func (s shard) run(t *testing.T, binary string, tell func(verdict)) (cpu time.Duration) {
+// run runs all seeds of the shard, and calls report with each verdict. When a process ends early,
+// its current seed has failed, and another process goes on with the next seed.
+func (s shard) run(t *testing.T, binary string, report func(verdict)) (cpu time.Duration) {
 	t.Helper()
 	for end := s.from + s.seeds; s.from < end; {
-		next, stopped, complaint, took := s.attempt(t, binary, tell)
+		next, stopped, complaint, took := s.attempt(t, binary, report)
 		cpu += took
 		if stopped {
 			return cpu
 		}
 		if next < end {
 			v := verdict{Seed: next, Failure: "the process ended: " + complaint}
-			tell(v)
+			report(v)
 			if s.stop != nil && s.stop(v) {
 				return cpu
 			}
@@ -96,15 +96,15 @@ func (s shard) run(t *testing.T, binary string, tell func(verdict)) (cpu time.Du
 	return cpu
 }
 
-// attempt runs one process, and returns the seed that it did not come to.
-func (s shard) attempt(t *testing.T, binary string, tell func(verdict)) (next uint64, stopped bool, complaint string, cpu time.Duration) {
+// attempt runs one process, and returns the first seed that it did not finish.
+func (s shard) attempt(t *testing.T, binary string, report func(verdict)) (next uint64, stopped bool, complaint string, cpu time.Duration) {
 	t.Helper()
 	next = s.from
 	command := exec.Command(binary, "-test.run=^TestSeeds$", "-test.timeout=0", "-shard",
 		fmt.Sprintf("-from=%d", s.from), fmt.Sprintf("-seeds=%d", s.seeds), fmt.Sprintf("-stride=%d", s.stride))
 	command.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=400", "GODEBUG=asyncpreemptoff=1")
-	var said strings.Builder
-	command.Stderr = &said
+	var output strings.Builder
+	command.Stderr = &output
 	stdout, err := command.StdoutPipe()
 	if err == nil {
 		err = command.Start()
@@ -112,18 +112,18 @@ func (s shard) attempt(t *testing.T, binary string, tell func(verdict)) (next ui
 	if err != nil {
 		t.Fatalf("starting a shard: %v", err)
 	}
-	silence := time.AfterFunc(silenceMost, func() { _ = command.Process.Kill() })
+	silence := time.AfterFunc(maxSilence, func() { _ = command.Process.Kill() })
 	defer silence.Stop()
 	lines := bufio.NewScanner(stdout)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		silence.Reset(silenceMost)
+		silence.Reset(maxSilence)
 		v := verdict{}
 		if json.Unmarshal(lines.Bytes(), &v) != nil || v.Seed == 0 {
-			fmt.Fprintln(&said, lines.Text())
+			fmt.Fprintln(&output, lines.Text())
 			continue
 		}
-		tell(v)
+		report(v)
 		next = v.Seed + s.stride
 		if s.stop != nil && s.stop(v) {
 			_ = command.Process.Kill() // enough is known
@@ -131,8 +131,8 @@ func (s shard) attempt(t *testing.T, binary string, tell func(verdict)) (next ui
 			break
 		}
 	}
-	_ = command.Wait() // what it says of itself is in the verdicts
-	return next, stopped, tail(said.String()), command.ProcessState.UserTime() + command.ProcessState.SystemTime()
+	_ = command.Wait() // its verdicts show how it ended
+	return next, stopped, tail(output.String()), command.ProcessState.UserTime() + command.ProcessState.SystemTime()
 }
 
 func tail(text string) string {

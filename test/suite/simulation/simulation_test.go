@@ -1,4 +1,4 @@
-// The library that elects leaders draws its jitter from math/rand: it has to be seeded.
+// The leader election library uses math/rand for its jitter, so math/rand has to be seeded.
 //go:debug randseednop=0
 
 package simulation
@@ -15,20 +15,19 @@ import (
 	"time"
 )
 
-// The seeds of an ordinary `go test`: enough to see that the house stands.
+// fewSeeds is the number of seeds of an ordinary `go test`.
 const fewSeeds = 20
 
 var (
 	seedFlag    = flag.Uint64("seed", 0, "run this seed alone, and print its trace")
 	fromFlag    = flag.Uint64("from", 1, "the first seed")
-	seedsFlag   = flag.Uint64("seeds", fewSeeds, "how many seeds")
-	shardFlag   = flag.Bool("shard", false, "run in this process, and print what becomes of each seed")
-	strideFlag  = flag.Uint64("stride", 1, "every how many seeds this shard runs one")
+	seedsFlag   = flag.Uint64("seeds", fewSeeds, "the number of seeds")
+	shardFlag   = flag.Bool("shard", false, "run in this process, and print the verdict on each seed")
+	strideFlag  = flag.Uint64("stride", 1, "the distance between two seeds of this shard")
 	verboseFlag = flag.Bool("verbose", false, "print the trace of each seed that fails")
 )
 
-// TestSeeds runs seeds, a share of them in each of as many processes as there are
-// processors.
+// TestSeeds runs seeds, divided among as many processes as there are processors.
 func TestSeeds(t *testing.T) {
 	switch {
 	case *seedFlag != 0:
@@ -72,13 +71,12 @@ func TestSeeds(t *testing.T) {
 	fmt.Println(string(line))
 }
 
-// A seed is the same schedule whenever it is run: what befalls the world, and what comes
-// of it. Goroutines that race within one instant may still differ in the order of lines,
-// which is told.
-func TestASeedIsOneSchedule(t *testing.T) {
+// A seed has the same faults and the same result whenever it is run. Goroutines that race within
+// one instant may still change the order of lines, which is only logged.
+func TestASeedReproducesItsSchedule(t *testing.T) {
 	for _, seed := range []uint64{3, 17, 42} {
 		first, second := simulate(t, seed, nil), simulate(t, seed, nil)
-		if a, b := first.chaos(), second.chaos(); a != b || first.failure != second.failure {
+		if a, b := first.faultLines(), second.faultLines(); a != b || first.failure != second.failure {
 			t.Errorf("seed %d: two runs differ: %s, %q and %q", seed, firstDifference(a, b), first.failure, second.failure)
 		}
 		if first.sum != second.sum {
@@ -87,8 +85,8 @@ func TestASeedIsOneSchedule(t *testing.T) {
 	}
 }
 
-// chaos is what the trace tells of blows.
-func (r result) chaos() string {
+// faultLines returns the lines of the trace about injected faults.
+func (r result) faultLines() string {
 	var out []string
 	for line := range strings.Lines(r.trace) {
 		if strings.Contains(line, " CHAOS ") {

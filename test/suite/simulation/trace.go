@@ -11,15 +11,15 @@ import (
 	"github.com/go-logr/logr/funcr"
 )
 
-// traceMost bounds how much of a trace is kept: the last lines count.
-const traceMost = 20000
+// maxTraceLines is the maximum number of lines that a trace keeps: the last ones.
+const maxTraceLines = 20000
 
-// trace is what happened, in order.
+// trace records what happens, in order.
 type trace struct {
 	began time.Time
-	// sum is over all lines, those too that were dropped: equal sums, equal schedules.
+	// sum is a hash over all lines, including dropped ones: equal sums mean equal schedules.
 	sum uint64
-	// live, if not nil, gets each line at once.
+	// live, if not nil, receives each line at once.
 	live io.Writer
 
 	mu    sync.Mutex
@@ -28,7 +28,7 @@ type trace struct {
 	ended bool
 }
 
-// add notes what an actor did.
+// add records what an actor did.
 func (t *trace) add(actor, format string, args ...any) {
 	line := fmt.Sprintf("%12.6f  %-14s %s", time.Since(t.began).Seconds(), actor, fmt.Sprintf(format, args...))
 	t.mu.Lock()
@@ -42,22 +42,22 @@ func (t *trace) add(actor, format string, args ...any) {
 	if t.live != nil {
 		_, _ = fmt.Fprintln(t.live, line) // a trace that cannot be read is no failure
 	}
-	if len(t.lines) < traceMost {
+	if len(t.lines) < maxTraceLines {
 		t.lines = append(t.lines, line)
 		return
 	}
 	t.lines[t.first] = line
-	t.first = (t.first + 1) % traceMost
+	t.first = (t.first + 1) % maxTraceLines
 }
 
-// end leaves out what follows: a world that is taken down tells nothing any more.
+// end stops the recording, before the world is taken down.
 func (t *trace) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ended = true
 }
 
-// logger writes what the product logs into a trace that somebody reads as it comes.
+// logger returns a logger for the product that writes to live, if there is one.
 func (t *trace) logger(actor string) logr.Logger {
 	if t.live == nil {
 		return logr.Discard()
@@ -69,7 +69,7 @@ func (t *trace) logger(actor string) logr.Logger {
 	}, funcr.Options{Verbosity: 1})
 }
 
-// String is the trace as far as it was kept.
+// String returns the lines that were kept.
 func (t *trace) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -13,9 +13,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
-// blowUpgrade is a person who wants another kubelet on a pool's nodes, without their pods
-// being restarted.
-func (w *world) blowUpgrade(r roll) {
+// injectKubeletUpgrade changes the kubelet of a pool, to be upgraded in place, as a user would.
+func (w *world) injectKubeletUpgrade(r roll) {
 	wanted := fmt.Sprintf("%064d", r.then().below(3))
 	w.trace.add("user", "wants the kubelet %s on %s", wanted[60:], poolName(r.below(w.plan.pools)))
 	w.userEdits(r.below(w.plan.pools), func(p *v1alpha1.MesosNodePool) {
@@ -26,12 +25,12 @@ func (w *world) blowUpgrade(r roll) {
 	})
 }
 
-// obey is what an executor makes of an instruction: nothing before its node runs, nor
-// while it carries one out, nor if that kubelet runs.
-func (n *member) obey(ctx context.Context, message []byte) {
+// handleMessage handles an upgrade request. It is ignored before the node runs, during another
+// upgrade, and if that kubelet runs already.
+func (n *fakeExecutor) handleMessage(ctx context.Context, message []byte) {
 	var in nodeapi.UpgradeRequest
 	if err := json.Unmarshal(message, &in); err != nil {
-		n.world.fail("reading what %s is told: %v", n.taskID.Value, err)
+		n.world.fail("decoding the message to %s: %v", n.taskID.Value, err)
 		return
 	}
 	n.mu.Lock()
@@ -40,30 +39,30 @@ func (n *member) obey(ctx context.Context, message []byte) {
 		return
 	}
 	n.upgrading = true
-	go n.exchange(ctx, in.Kubelet.SHA256)
+	go n.replaceKubelet(ctx, in.Kubelet.SHA256)
 }
 
-// exchange the kubelet, unless it can't be fetched at present.
-func (n *member) exchange(ctx context.Context, wanted string) {
-	r := n.world.chance.of("upgrade " + n.taskID.Value)
-	if sleep(ctx, r.between(time.Second, 40*time.Second)) != nil || !n.world.checks.lives(n.launch.ProviderID) {
+// replaceKubelet upgrades the kubelet. Sometimes the artifact cannot be fetched.
+func (n *fakeExecutor) replaceKubelet(ctx context.Context, wanted string) {
+	r := n.world.rng.of("upgrade " + n.taskID.Value)
+	if sleep(ctx, r.between(time.Second, 40*time.Second)) != nil || !n.world.checks.taskRuns(n.launch.ProviderID) {
 		return
 	}
 	var upgrade nodeapi.Upgrade
 	n.mu.Lock()
 	n.upgrading = false
-	if r.then().under(0.2) && !n.world.isCalm() {
+	if r.then().happens(0.2) && !n.world.isHealed() {
 		upgrade = nodeapi.Upgrade{SHA256: wanted, Message: "it cannot be fetched"}
 	} else {
 		n.kubelet = wanted
 	}
 	n.mu.Unlock()
-	_ = n.runs(upgrade) // a container that is destroyed has nothing to say
+	_ = n.sendRunning(upgrade) // the container may have been destroyed
 }
 
-// kubeletsMissing tells which pools are not yet done with their nodes' kubelets, by what
-// they say and by what runs.
-func (w *world) kubeletsMissing(records []client.Object, add func(string, ...any)) {
+// unmetKubeletGoals lists the pools and nodes whose kubelets are not yet upgraded, by their
+// conditions and by what runs.
+func (w *world) unmetKubeletGoals(records []client.Object, add func(string, ...any)) {
 	wanted := map[string]string{}
 	for _, o := range w.server.list(kindPool) {
 		p := o.(*v1alpha1.MesosNodePool)
@@ -72,19 +71,19 @@ func (w *world) kubeletsMissing(records []client.Object, add func(string, ...any
 		}
 		wanted[p.Name] = p.Spec.Template.Spec.Runtime.Artifacts[0].SHA256
 		if !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionKubeletCurrent) {
-			add("pool %s has not all kubelets that it wants", p.Name)
+			add("pool %s has not upgraded all its kubelets", p.Name)
 		}
 	}
 	for _, o := range records {
 		n := o.(*v1alpha1.MesosNode)
 		want, upgrades := wanted[n.Labels[v1alpha1.LabelPool]]
 		if upgrades && n.Status.Task != nil && w.checks.kubeletOf(n.Status.Task.ID) != want {
-			add("MesosNode %s does not run the kubelet that its pool wants", n.Name)
+			add("MesosNode %s does not run its pool's kubelet", n.Name)
 		}
 	}
 }
 
-// kubeletOf is the digest of the kubelet that a task runs, "" for none.
+// kubeletOf returns the digest of the kubelet that a task runs, "" for none.
 func (c *checks) kubeletOf(taskID string) string {
 	c.mu.Lock()
 	n := c.tasks[taskID]

@@ -18,8 +18,8 @@ const frameworkName = "default"
 
 func poolName(i int) string { return fmt.Sprintf("pool-%d", i+1) }
 
-// furnish makes the framework, the pools and what runs on them.
-func (w *world) furnish() {
+// createInitialObjects makes the framework, the pools and what runs on them.
+func (w *world) createInitialObjects() {
 	w.userCreates(&v1alpha1.MesosFramework{
 		ObjectMeta: metav1.ObjectMeta{Name: frameworkName},
 		Spec: v1alpha1.MesosFrameworkSpec{
@@ -27,10 +27,10 @@ func (w *world) furnish() {
 			FailoverTimeout: &metav1.Duration{Duration: 7 * 24 * time.Hour},
 		},
 	})
-	r := w.chance.of("first sizes")
+	r := w.rng.of("first sizes")
 	for i := range w.plan.pools {
 		r = r.then()
-		w.userCreates(w.pool(i, int32(r.below(w.plan.replicasMost+1))))
+		w.userCreates(w.pool(i, int32(r.below(w.plan.maxReplicas+1))))
 	}
 	if w.plan.pods > 0 && w.plan.budget > 0 {
 		w.userCreates(&policyv1.PodDisruptionBudget{
@@ -86,11 +86,11 @@ func (w *world) userEdits(i int, edit func(*v1alpha1.MesosNodePool)) {
 	}
 }
 
-// userForces lets go of the nodes on agents that have left for good: nobody but a person
+// userForceReleases lets go of the nodes on agents that have left for good: nobody but a person
 // knows that their tasks have ended. It tells whether all have.
-func (w *world) userForces(agents map[string]bool) (all bool) {
+func (w *world) userForceReleases(agents map[string]bool) (all bool) {
 	all = true
-	living := w.checks.living()
+	living := w.checks.runningTasks()
 	for _, o := range w.server.list(kindMesosNode) {
 		t := o.(*v1alpha1.MesosNode).Status.Task
 		if t != nil && agents[t.AgentID] && living[t.ID] {
@@ -119,8 +119,8 @@ func (w *world) userDeletes(k kind, key client.ObjectKey) {
 	}
 }
 
-// some object of a kind that a roll chooses; nil if there is none.
-func (w *world) some(k kind, r roll) client.Object {
+// anyObject returns a random object of a kind, nil if there is none.
+func (w *world) anyObject(k kind, r roll) client.Object {
 	all := w.server.list(k)
 	if len(all) == 0 {
 		return nil

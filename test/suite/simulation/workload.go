@@ -12,9 +12,8 @@ import (
 
 const podNamespace = "default"
 
-// workload keeps so many pods, binds them to nodes that are ready, ends those that
-// are to go, and says of nodes that their kubelet is silent: what controllers, scheduler
-// and kubelets do with pods.
+// workload does what controllers, scheduler and kubelets do with pods: it keeps a number of pods,
+// binds them to ready nodes, and ends deleted ones.
 type workload struct {
 	world *world
 	wake  chan struct{}
@@ -23,27 +22,27 @@ type workload struct {
 
 func newWorkload(w *world) *workload { return &workload{world: w, wake: make(chan struct{}, 1)} }
 
-// run looks after the pods whenever pods or nodes have changed, a little later.
+// run syncs the pods shortly after pods or nodes have changed.
 func (l *workload) run() {
 	w := l.world
 	if w.plan.pods == 0 {
 		return
 	}
-	poke := func(change) {
+	notify := func(change) {
 		select {
 		case l.wake <- struct{}{}:
 		default:
 		}
 	}
 	for _, k := range []kind{kindPod, kindNode} {
-		watch, _ := w.server.follow(k, poke)
-		defer w.server.unfollow(k, watch)
+		watch, _ := w.server.subscribe(k, notify)
+		defer w.server.unsubscribe(k, watch)
 	}
 	for {
-		if !w.wait(w.chance.of("pods").between(200*time.Millisecond, time.Second)) {
+		if !w.wait(w.rng.of("pods").between(200*time.Millisecond, time.Second)) {
 			return
 		}
-		busy := l.tend()
+		busy := l.sync()
 		if busy {
 			continue
 		}
@@ -55,8 +54,8 @@ func (l *workload) run() {
 	}
 }
 
-// tend does what is due, and tells whether something will be due soon.
-func (l *workload) tend() (busy bool) {
+// sync updates all pods, and reports whether it has to be called again soon.
+func (l *workload) sync() (busy bool) {
 	w := l.world
 	pods := w.server.list(kindPod)
 	nodes := map[string]*corev1.Node{}
@@ -64,7 +63,7 @@ func (l *workload) tend() (busy bool) {
 		nodes[o.GetName()] = o.(*corev1.Node)
 	}
 	for _, o := range pods {
-		busy = l.tendPod(o.(*corev1.Pod), nodes) || busy
+		busy = l.syncPod(o.(*corev1.Pod), nodes) || busy
 	}
 	for n := len(pods); n < w.plan.pods; n++ {
 		l.made++
@@ -76,12 +75,12 @@ func (l *workload) tend() (busy bool) {
 	return busy
 }
 
-func (l *workload) tendPod(p *corev1.Pod, nodes map[string]*corev1.Node) (busy bool) {
+func (l *workload) syncPod(p *corev1.Pod, nodes map[string]*corev1.Node) (busy bool) {
 	w, key := l.world, client.ObjectKeyFromObject(p)
 	on := nodes[p.Spec.NodeName]
 	switch {
 	case p.Spec.NodeName == "":
-		if fit := l.place(p, nodes); fit != "" {
+		if fit := l.chooseNode(p, nodes); fit != "" {
 			l.update(key, func(p *corev1.Pod) { p.Spec.NodeName = fit })
 			return true
 		}
@@ -90,18 +89,18 @@ func (l *workload) tendPod(p *corev1.Pod, nodes map[string]*corev1.Node) (busy b
 		w.server.finish("pod-gc", kindPod, key, p.UID)
 		return true
 	case !p.DeletionTimestamp.IsZero():
-		if w.checks.lives(on.Spec.ProviderID) {
+		if w.checks.taskRuns(on.Spec.ProviderID) {
 			w.server.finish("kubelet", kindPod, key, p.UID)
 		}
-		return w.checks.lives(on.Spec.ProviderID)
-	case p.Status.Phase != corev1.PodRunning && w.checks.lives(on.Spec.ProviderID):
+		return w.checks.taskRuns(on.Spec.ProviderID)
+	case p.Status.Phase != corev1.PodRunning && w.checks.taskRuns(on.Spec.ProviderID):
 		l.status(key, corev1.PodRunning)
 	}
 	return false
 }
 
-// place chooses a node for a pod, "" if none is fit.
-func (l *workload) place(p *corev1.Pod, nodes map[string]*corev1.Node) string {
+// chooseNode returns a random node for a pod, "" if no node fits.
+func (l *workload) chooseNode(p *corev1.Pod, nodes map[string]*corev1.Node) string {
 	var fit []string
 	for _, o := range l.world.server.list(kindNode) {
 		n := nodes[o.GetName()]
@@ -112,7 +111,7 @@ func (l *workload) place(p *corev1.Pod, nodes map[string]*corev1.Node) string {
 	if len(fit) == 0 {
 		return ""
 	}
-	return fit[l.world.chance.of("place "+p.Name).below(len(fit))]
+	return fit[l.world.rng.of("place "+p.Name).below(len(fit))]
 }
 
 func readyNode(n *corev1.Node) bool {
@@ -138,10 +137,10 @@ func (l *workload) status(key client.ObjectKey, phase corev1.PodPhase) {
 	}}) // a pod that is gone needs no update
 }
 
-// silence is what the node lifecycle controller does when it has not heard of a
-// kubelet for a while.
-func (w *world) silence(n *member) {
-	w.goes(func() {
+// markUnknownLater sets a Node's Ready condition to Unknown after 40 s, as the node lifecycle
+// controller does when a kubelet is silent.
+func (w *world) markUnknownLater(n *fakeExecutor) {
+	w.spawn(func() {
 		if sleep(w.context, 40*time.Second) != nil {
 			return
 		}
@@ -149,6 +148,6 @@ func (w *world) silence(n *member) {
 		if err != nil || o.(*corev1.Node).Spec.ProviderID != n.launch.ProviderID {
 			return
 		}
-		_ = n.report(context.Background(), corev1.ConditionUnknown) // a Node that is gone needs no word
+		_ = n.reportReadiness(context.Background(), corev1.ConditionUnknown) // the Node may be gone
 	})
 }

@@ -8,52 +8,52 @@ import (
 	"time"
 )
 
-// world is all that one seed makes: a Mesos cluster, an API server, operators, and
-// those who disturb them. It lives in a bubble of virtual time.
+// world is the simulated system of one seed: a Mesos cluster, an API server, operators, pods and
+// injected faults. It runs in virtual time, in a bubble of testing/synctest.
 type world struct {
-	seed    uint64
-	plan    plan
-	chance  *chance
-	trace   *trace
-	weather *weather
-	server  *apiServer
-	network *network
-	checks  *checks
+	seed       uint64
+	plan       plan
+	rng        *rng
+	trace      *trace
+	conditions *networkConditions
+	server     *apiServer
+	network    *network
+	checks     *checks
 
 	context context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup
-	// troubles are those that will end by themselves.
-	troubles sync.WaitGroup
+	// activeFaults counts the faults that end by themselves.
+	activeFaults sync.WaitGroup
 
 	mesos *mesosCluster
 	pods  *workload
 
-	mu        sync.Mutex
-	processes []*process
-	calm      bool
-	failure   string
-	frozen    time.Time // when a process was last frozen, or woken
+	mu            sync.Mutex
+	processes     []*process
+	healed        bool
+	failure       string
+	frozenOrWoken time.Time // when a process was last frozen or woken
 }
 
 func newWorld(ctx context.Context, seed uint64, live io.Writer) *world {
 	w := &world{
-		seed:    seed,
-		plan:    newPlan(seed),
-		chance:  newChance(seed),
-		trace:   &trace{began: time.Now(), live: live},
-		weather: &weather{},
-		server:  newAPIServer(seed),
+		seed:       seed,
+		plan:       newPlan(seed),
+		rng:        newRNG(seed),
+		trace:      &trace{began: time.Now(), live: live},
+		conditions: &networkConditions{},
+		server:     newAPIServer(seed),
 	}
 	w.context, w.cancel = context.WithCancel(ctx)
 	w.network = newNetwork(w)
 	w.checks = newChecks(w)
 	w.pods = newWorkload(w)
-	w.server.changed = w.checks.changed
+	w.server.changed = w.checks.objectChanged
 	return w
 }
 
-// run lets the world live: chaos, then calm until all has converged, then rest.
+// run injects faults, heals them, and waits until everything has converged and is at rest.
 func (w *world) run() {
 	w.trace.add("world", "%s", w.plan)
 	cluster, err := newMesosCluster(w)
@@ -62,14 +62,14 @@ func (w *world) run() {
 		return
 	}
 	w.mesos = cluster
-	w.furnish()
+	w.createInitialObjects()
 	for i := range w.plan.operators {
-		w.goes(func() { w.operate(fmt.Sprintf("operator-%d", i+1)) })
+		w.spawn(func() { w.runOperators(fmt.Sprintf("operator-%d", i+1)) })
 	}
-	w.goes(w.pods.run)
-	w.disturb()
+	w.spawn(w.pods.run)
+	w.injectFaults()
 	if !w.failed() {
-		w.comeToRest()
+		w.quiesce()
 	}
 }
 
@@ -81,22 +81,22 @@ func (w *world) close() {
 	for _, p := range processes {
 		p.powerOff("with the world")
 	}
-	w.troubles.Wait()
+	w.activeFaults.Wait()
 	w.running.Wait()
 	if w.mesos != nil {
 		w.mesos.close()
 	}
 }
 
-// goes starts a goroutine that close waits for.
-func (w *world) goes(f func()) { w.running.Go(f) }
+// spawn starts a goroutine for which close waits.
+func (w *world) spawn(f func()) { w.running.Go(f) }
 
-// wait lets time pass; false once the world ends.
+// wait lets virtual time pass. It returns false once the world ends.
 func (w *world) wait(d time.Duration) bool { return sleep(w.context, d) == nil }
 
 func (w *world) isClosing() bool { return w.context.Err() != nil }
 
-// fail notes the first thing that is wrong, and ends the world.
+// fail records the first failure, and ends the world.
 func (w *world) fail(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	w.trace.add("INVARIANT", "%s", text)
@@ -114,32 +114,32 @@ func (w *world) failed() bool {
 	return w.failure != ""
 }
 
-// froze is when a process was last frozen, or woken.
-func (w *world) froze() time.Time {
+// lastFreeze returns when a process was last frozen or woken.
+func (w *world) lastFreeze() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.frozen
+	return w.frozenOrWoken
 }
 
-func (w *world) noteFreeze() {
+func (w *world) recordFreeze() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.frozen = time.Now()
+	w.frozenOrWoken = time.Now()
 }
 
-func (w *world) isCalm() bool {
+func (w *world) isHealed() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.calm
+	return w.healed
 }
 
-func (w *world) began(p *process) {
+func (w *world) addProcess(p *process) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.processes = append(w.processes, p)
 }
 
-func (w *world) ended(p *process) {
+func (w *world) removeProcess(p *process) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, other := range w.processes {
@@ -150,7 +150,7 @@ func (w *world) ended(p *process) {
 	}
 }
 
-// operators that run now.
+// operators returns the running operators.
 func (w *world) operators() []*process {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -13,29 +13,29 @@ import (
 )
 
 const (
-	// convergence is how long the world may take to converge in calm: the longest
-	// back-offs, and the launch timeout, are within it.
+	// convergence is the maximum time until everything has converged after all faults are
+	// healed. It is longer than the longest back-off and the launch timeout.
 	convergence = 90 * time.Minute
-	// look is how often that is looked at.
-	look = 5 * time.Second
-	// settle is how long after that the last words may take: a task whose agent came back
-	// to a new leader without a word is asked for after five minutes at the latest.
-	settle = 6 * time.Minute
-	// shortRest is how long nothing is to happen then; longRest is the same for one in
-	// eight seeds, and longer than any clock in the product.
+	// convergencePoll is the interval between the checks whether everything has converged.
+	convergencePoll = 5 * time.Second
+	// settleTime is a pause before the world must be at rest: the master is asked for a task
+	// whose agent came back to a new leader without an update after at most five minutes.
+	settleTime = 6 * time.Minute
+	// shortRest is the time in which nothing may happen then. One in eight seeds uses longRest,
+	// which is longer than any timer in the product.
 	shortRest = 3 * time.Minute
 	longRest  = 20 * time.Minute
 )
 
-// comeToRest ends the trouble, and holds the world against what it must become.
-func (w *world) comeToRest() {
-	w.becalm()
+// quiesce heals all faults, and checks that the world converges and then stays at rest.
+func (w *world) quiesce() {
+	w.heal()
 	began := time.Now()
 	for {
-		if !w.wait(look) {
+		if !w.wait(convergencePoll) {
 			return
 		}
-		missing := w.missing()
+		missing := w.unmetGoals()
 		if missing == "" {
 			break
 		}
@@ -45,44 +45,44 @@ func (w *world) comeToRest() {
 		}
 	}
 	w.trace.add("world", "converged after %s of calm", time.Since(began))
-	if !w.wait(settle) {
+	if !w.wait(settleTime) {
 		return
 	}
 	calls, writes := w.checks.activity()
-	repose := shortRest
-	if w.chance.of("rest").under(1.0 / 8) {
-		repose = longRest
+	restTime := shortRest
+	if w.rng.of("rest").happens(1.0 / 8) {
+		restTime = longRest
 	}
-	if !w.wait(repose) {
+	if !w.wait(restTime) {
 		return
 	}
-	if missing := w.missing(); missing != "" {
+	if missing := w.unmetGoals(); missing != "" {
 		w.fail("it does not stay converged: %s", missing)
 		return
 	}
-	if n := w.checks.held(); n > 0 {
+	if n := w.checks.heldOffers(); n > 0 {
 		w.fail("I8: %d offers are held at rest", n)
 		return
 	}
 	if c, o := w.checks.activity(); c > calls || o > writes {
-		w.fail("I10: at rest for %s, and %d calls, %d writes; last calls: %s", repose, c-calls, o-writes, w.checks.last(c-calls))
+		w.fail("I10: at rest for %s, and %d calls, %d writes; last calls: %s", restTime, c-calls, o-writes, w.checks.lastCallsText(c-calls))
 	}
 }
 
-// becalm ends the trouble.
-func (w *world) becalm() {
+// heal ends all faults.
+func (w *world) heal() {
 	w.trace.add("world", "CALM")
 	w.mu.Lock()
-	w.calm = true
+	w.healed = true
 	processes := append([]*process(nil), w.processes...)
 	w.mu.Unlock()
 	w.plan.crashes, w.plan.badStarts = 0, 0
-	w.weather.change(func(n *weatherNow) { *n = weatherNow{} })
-	w.goes(w.mesos.heal)
+	w.conditions.change(func(n *failureRates) { *n = failureRates{} })
+	w.spawn(w.mesos.heal)
 	for _, p := range processes {
 		p.wake()
 		p.mu.Lock()
-		p.fuse = 0
+		p.crashAt = 0
 		p.mu.Unlock()
 	}
 	for i := range w.plan.pools {
@@ -93,18 +93,18 @@ func (w *world) becalm() {
 	w.userDeletes(kindPDB, client.ObjectKey{Namespace: podNamespace, Name: "web"})
 }
 
-// missing tells what is not yet as it must become, "" if all is.
-func (w *world) missing() string {
+// unmetGoals lists what has not yet converged, "" if everything has.
+func (w *world) unmetGoals() string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	records := w.server.list(kindMesosNode)
 	of := map[string]int{}
-	tasks := w.checks.living()
+	tasks := w.checks.runningTasks()
 	for _, o := range records {
 		n := o.(*v1alpha1.MesosNode)
 		of[n.Labels[v1alpha1.LabelPool]]++
 		if !n.DeletionTimestamp.IsZero() {
-			add("MesosNode %s is leaving", n.Name)
+			add("MesosNode %s is being deleted", n.Name)
 		}
 		if !meta.IsStatusConditionTrue(n.Status.Conditions, v1alpha1.ConditionReady) {
 			add("MesosNode %s is not ready", n.Name)
@@ -117,32 +117,32 @@ func (w *world) missing() string {
 		}
 	}
 	for id := range tasks {
-		if !w.checks.isForgiven(id) {
+		if !w.checks.isDeclaredGone(id) {
 			add("task %s runs without a record", id)
 		}
 	}
 	for _, o := range w.server.list(kindNode) {
 		n := o.(*corev1.Node)
-		if strings.HasPrefix(n.Spec.ProviderID, v1alpha1.ProviderIDPrefix) && !w.checks.lives(n.Spec.ProviderID) {
+		if strings.HasPrefix(n.Spec.ProviderID, v1alpha1.ProviderIDPrefix) && !w.checks.taskRuns(n.Spec.ProviderID) {
 			add("Node %s has no task", n.Name)
 		}
 	}
-	w.poolsMissing(of, add)
+	w.unmetPoolGoals(of, add)
 	if len(out) == 0 {
-		w.kubeletsMissing(records, add)
+		w.unmetKubeletGoals(records, add)
 	}
 	return strings.Join(out, "; ")
 }
 
-func (w *world) poolsMissing(of map[string]int, add func(string, ...any)) {
+func (w *world) unmetPoolGoals(of map[string]int, add func(string, ...any)) {
 	for _, o := range w.server.list(kindPool) {
 		p := o.(*v1alpha1.MesosNodePool)
 		want := int(*p.Spec.Replicas)
 		if !p.DeletionTimestamp.IsZero() {
-			add("pool %s is leaving", p.Name)
+			add("pool %s is being deleted", p.Name)
 		}
 		if of[p.Name] != want || int(p.Status.ReadyReplicas) != want || p.Status.ObservedGeneration != p.Generation {
-			add("pool %s has %d nodes, says that %d are ready, and wants %d", p.Name, of[p.Name], p.Status.ReadyReplicas, want)
+			add("pool %s has %d nodes, of which it reports %d as ready, and wants %d", p.Name, of[p.Name], p.Status.ReadyReplicas, want)
 		}
 		if !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionReady) {
 			add("pool %s is not ready", p.Name)
@@ -150,10 +150,10 @@ func (w *world) poolsMissing(of map[string]int, add func(string, ...any)) {
 	}
 }
 
-func (c *checks) isForgiven(id string) bool {
+func (c *checks) isDeclaredGone(id string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.forgiven[id]
+	return c.tasksDeclaredGone[id]
 }
 
 func (c *checks) activity() (calls, writes int) {
@@ -162,7 +162,7 @@ func (c *checks) activity() (calls, writes int) {
 	return c.calls, c.writes
 }
 
-func (c *checks) last(n int) string {
+func (c *checks) lastCallsText(n int) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return strings.Join(c.lastCalls[max(0, len(c.lastCalls)-min(n, 5)):], ", ")

@@ -5,22 +5,23 @@ import (
 	"time"
 )
 
-// chance decides by hashing: what becomes of the n-th thing of a kind depends on the
-// seed, the kind and n, and not on what else was decided before.
-type chance struct {
+// rng makes random decisions by hashing: the n-th decision of a kind depends on the seed, the
+// kind and n, and not on other decisions. The kinds are part of every schedule: a kind that is
+// renamed changes what all seeds do.
+type rng struct {
 	seed uint64
 
 	mu     sync.Mutex
 	counts map[string]uint64
 }
 
-func newChance(seed uint64) *chance { return &chance{seed: seed, counts: map[string]uint64{}} }
+func newRNG(seed uint64) *rng { return &rng{seed: seed, counts: map[string]uint64{}} }
 
-// roll is one decision. Each way of reading it is independent of the others.
+// roll is one random value. Its methods return independent values.
 type roll uint64
 
-// of rolls for the next thing of a kind.
-func (c *chance) of(kind string) roll {
+// of returns the roll for the next decision of a kind.
+func (c *rng) of(kind string) roll {
 	c.mu.Lock()
 	n := c.counts[kind]
 	c.counts[kind] = n + 1
@@ -40,27 +41,28 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// then is another roll that follows from this one.
+// then returns another roll, derived from this one.
 func (r roll) then() roll { return roll(mix(uint64(r))) }
 
-// unit is in [0, 1).
+// unit returns a number in [0, 1).
 func (r roll) unit() float64 { return float64(mix(uint64(r)^0x55)>>11) / (1 << 53) }
 
-// under tells whether something of that probability happens.
-func (r roll) under(p float64) bool { return r.unit() < p }
+// happens reports whether an event of that probability happens.
+func (r roll) happens(p float64) bool { return r.unit() < p }
 
-// below is in [0, n).
+// below returns an integer in [0, n).
 func (r roll) below(n int) int { return int(r.unit() * float64(n)) }
 
-// between is a time in [low, high), to the nanosecond.
+// between returns a duration in [low, high), to the nanosecond.
 func (r roll) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(r.unit()*float64(high-low))
 }
 
-// delay is how long a message takes: mostly a little, now and then a lot.
+// delay returns the time that a message takes: around typical, and with the probability slow up
+// to a hundred times as long.
 func (r roll) delay(typical time.Duration, slow float64) time.Duration {
 	switch u := r.then(); {
-	case u.under(slow):
+	case u.happens(slow):
 		return u.then().between(typical, 100*typical)
 	default:
 		return u.then().between(typical/4, 2*typical)
