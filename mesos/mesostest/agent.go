@@ -67,7 +67,7 @@ func (m *Master) AddAgent(o AgentOptions) (*Agent, error) {
 		attributes: attributes,
 		frameworks: map[string]*agentFramework{},
 	}
-	a.record.agent, a.api.agent = a, a
+	a.record.cluster, a.record.agent, a.api.agent = m.cluster, a, a
 	if err := a.listen(); err != nil {
 		return nil, fmt.Errorf("starting agent: %w", err)
 	}

@@ -28,6 +28,7 @@ const (
 
 // agentRecord is what the master knows of an agent.
 type agentRecord struct {
+	cluster          *cluster
 	agent            *Agent
 	id               string // empty before the first registration
 	number           int    // in order of start
@@ -67,17 +68,17 @@ func (r *agentRecord) addExecutor(frameworkID string, info *mesos.ExecutorInfo, 
 
 // register makes a new agent known to the master.
 func (r *agentRecord) register(total resource.Quantities) error {
-	r.agent.cluster.mu.Lock()
-	defer r.agent.cluster.mu.Unlock()
-	if r.agent.cluster.closed {
+	r.cluster.mu.Lock()
+	defer r.cluster.mu.Unlock()
+	if r.cluster.closed {
 		return errors.New("the master is closed")
 	}
-	r.agent.setIdentity(len(r.agent.cluster.agentsToClose))
+	r.agent.setIdentity(len(r.cluster.agentsToClose))
 	r.state = agentRemoved
 	r.configured, r.total = total, total.Clone()
-	here, there := r.agent.cluster.options.Domain, r.agent.options.Domain
+	here, there := r.cluster.options.Domain, r.agent.options.Domain
 	r.foreign = here.Region != "" && there.Region != "" && here.Region != there.Region
-	r.agent.cluster.agentsToClose = append(r.agent.cluster.agentsToClose, r.agent)
+	r.cluster.agentsToClose = append(r.cluster.agentsToClose, r.agent)
 	r.admit()
 	return nil
 }
@@ -85,17 +86,17 @@ func (r *agentRecord) register(total resource.Quantities) error {
 // enroll registers an agent that has no tasks.
 func (r *agentRecord) enroll() {
 	if r.id == "" {
-		r.id = fmt.Sprintf("%s-S%d", r.agent.cluster.leader.id, r.agent.cluster.nextAgent)
-		r.agent.cluster.nextAgent++
+		r.id = fmt.Sprintf("%s-S%d", r.cluster.leader.id, r.cluster.nextAgent)
+		r.cluster.nextAgent++
 	}
 	r.state = agentActive
 	r.begin()
-	r.registered = r.agent.cluster.options.Now()
+	r.registered = r.cluster.options.Now()
 	r.addToList()
-	r.agent.cluster.agentsByID[r.id] = r.agent
-	r.agent.cluster.total.Add(r.total)
-	r.agent.cluster.log.Info("Registered agent", "agent", r.id, "hostname", r.agent.options.Hostname)
-	r.agent.cluster.allocator.runSoon()
+	r.cluster.agentsByID[r.id] = r.agent
+	r.cluster.total.Add(r.total)
+	r.cluster.log.Info("Registered agent", "agent", r.id, "hostname", r.agent.options.Hostname)
+	r.cluster.allocator.runSoon()
 }
 
 // begin resets the record to that of an agent without tasks.
@@ -109,15 +110,15 @@ func (r *agentRecord) begin() {
 
 // addToList puts the agent among the agents, in order of start.
 func (r *agentRecord) addToList() {
-	i, _ := slices.BinarySearchFunc(r.agent.cluster.agents, r.agent, func(x, y *Agent) int { return x.record.number - y.record.number })
-	r.agent.cluster.agents = slices.Insert(r.agent.cluster.agents, i, r.agent)
+	i, _ := slices.BinarySearchFunc(r.cluster.agents, r.agent, func(x, y *Agent) int { return x.record.number - y.record.number })
+	r.cluster.agents = slices.Insert(r.cluster.agents, i, r.agent)
 }
 
 func (r *agentRecord) removeFromLists() {
 	same := func(x *Agent) bool { return x == r.agent }
-	r.agent.cluster.agents = slices.DeleteFunc(r.agent.cluster.agents, same)
-	r.agent.cluster.recovered = slices.DeleteFunc(r.agent.cluster.recovered, same)
-	delete(r.agent.cluster.agentsByID, r.id)
+	r.cluster.agents = slices.DeleteFunc(r.cluster.agents, same)
+	r.cluster.recovered = slices.DeleteFunc(r.cluster.recovered, same)
+	delete(r.cluster.agentsByID, r.id)
 }
 
 // unregister forgets an agent that leaves by itself. Even PARTITION_AWARE frameworks get
@@ -170,17 +171,17 @@ func (r *agentRecord) stopAllocation() {
 		o.rescind()
 	}
 	r.rescindInverseOffers()
-	for _, f := range r.agent.cluster.sortedFrameworks() {
+	for _, f := range r.cluster.sortedFrameworks() {
 		r.recoverExecutors(f)
 		delete(f.filters, r.agent)
 	}
 	if r.state == agentActive || r.state == agentDisconnected {
-		r.agent.cluster.total.Subtract(r.total)
+		r.cluster.total.Subtract(r.total)
 	}
 }
 
 func (r *agentRecord) sendFailure() {
-	for _, f := range r.agent.cluster.sortedFrameworks() {
+	for _, f := range r.cluster.sortedFrameworks() {
 		f.send(events.Failure(r.id, "", 0))
 	}
 }
@@ -207,7 +208,7 @@ func (r *agentRecord) recoverExecutor(f *framework, executorID string) {
 
 // executorExited is what an agent reports of an executor.
 func (r *agentRecord) executorExited(frameworkID, executorID string, status int) {
-	f, ok := r.agent.cluster.frameworks[frameworkID]
+	f, ok := r.cluster.frameworks[frameworkID]
 	if !ok {
 		return
 	}
@@ -233,12 +234,12 @@ func (r *agentRecord) disconnect() {
 		o.rescind()
 	}
 	r.rescindInverseOffers()
-	for _, f := range r.agent.cluster.sortedFrameworks() {
+	for _, f := range r.cluster.sortedFrameworks() {
 		if !f.info.GetCheckpoint() {
 			r.loseTasks(f)
 		}
 	}
-	r.unreachableTimer = r.agent.cluster.after(r.agent.cluster.options.AgentTimeout, func() { r.markUnreachable() })
+	r.unreachableTimer = r.cluster.after(r.cluster.options.AgentTimeout, func() { r.markUnreachable() })
 }
 
 // loseTasks of a framework without checkpoint on an agent whose connection broke.
@@ -268,7 +269,7 @@ func (r *agentRecord) markUnreachable() {
 	}
 	r.stopAllocation()
 	r.state = agentUnreachable
-	r.unreachableSince = &mesos.TimeInfo{Nanoseconds: r.agent.cluster.options.Now().UnixNano()}
+	r.unreachableSince = &mesos.TimeInfo{Nanoseconds: r.cluster.options.Now().UnixNano()}
 	for _, t := range sortedTasks(r.tasks) {
 		t.state = mesos.TASK_UNREACHABLE
 		n := t.notice(mesos.TASK_UNREACHABLE, mesos.REASON_AGENT_REMOVED, "health check timed out")
@@ -298,7 +299,7 @@ func (a *Agent) Reconnect() {
 
 // registerAgain registers an agent, as its state at the master requires.
 func (r *agentRecord) registerAgain() {
-	r.reregistered = r.agent.cluster.options.Now()
+	r.reregistered = r.cluster.options.Now()
 	switch r.state {
 	case agentDisconnected:
 		r.reregister()
@@ -324,7 +325,7 @@ func (r *agentRecord) reregister() {
 			r.agent.deliver(func() { r.agent.kill(f.id, id, nil) })
 		}
 	}
-	for _, f := range r.agent.cluster.sortedFrameworks() {
+	for _, f := range r.cluster.sortedFrameworks() {
 		for _, id := range r.executorIDs(f.id) {
 			if !r.agent.hasExecutor(f.id, id.Value) {
 				r.recoverExecutor(f, id.Value)
@@ -332,7 +333,7 @@ func (r *agentRecord) reregister() {
 		}
 	}
 	for _, f := range r.agent.sortedFrameworks() {
-		if r.agent.cluster.isCompleted(f.id) {
+		if r.cluster.isCompleted(f.id) {
 			r.agent.deliver(func() { r.agent.shutdownFramework(f.id) })
 			continue
 		}
@@ -368,12 +369,12 @@ func (a *Agent) hasExecutor(frameworkID, id string) bool {
 
 // markGone removes an agent of which an operator says that it will not come back.
 func (r *agentRecord) markGone() {
-	r.agent.cluster.goneAgents[r.id] = true
+	r.cluster.goneAgents[r.id] = true
 	away := r.state == agentRecovered // its executors are shut down when it returns
 	r.operatorDecisions = operatorDecisions{}
 	r.stopAllocation()
 	tasks := sortedTasks(r.tasks)
-	for _, f := range r.agent.cluster.sortedFrameworks() {
+	for _, f := range r.cluster.sortedFrameworks() {
 		for _, t := range valuesByKey(f.unreachable) {
 			if t.agent == r.agent {
 				tasks = append(tasks, t)

@@ -40,7 +40,7 @@ func (a *offerAcceptance) validateConversion(op *mesos.Offer_Operation, c resour
 func (r *agentRecord) convert(c resource.Conversion) {
 	c.Apply(r.total)
 	if r.state == agentActive || r.state == agentDisconnected {
-		c.Apply(r.agent.cluster.total)
+		c.Apply(r.cluster.total)
 	}
 }
 

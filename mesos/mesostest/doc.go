@@ -8,19 +8,34 @@
 // executor API (/api/v1/executor) and starts containers through a [Launcher]:
 // [ProcessLauncher] runs real processes in sandboxes, cgroups and network
 // namespaces; a [Func] is an executor in this process, cheap enough for thousands.
-// What goes wrong in a cluster can be made to go wrong here: see [Faults] and the
-// methods of Master and Agent. [NewMasters] starts several masters, of which one leads,
+// [Faults] and the methods of Master and Agent make go wrong what goes wrong in a cluster. [NewMasters] starts several masters, of which one leads,
 // ends, and is succeeded by another.
 //
-// Left out are: what is in volumes, growing and shrinking them, resource providers,
-// health checks, the default executor, ACLs, the event stream of operators, and the v0
-// API. Calls of that kind are accepted and have no effect.
+// # What is left out
 //
-// The package knows nothing of k8sm or of Kubernetes. What it answers was checked
-// against exchanges recorded from a real Mesos 1.11.1, which its tests replay.
-// Between master and agent there is no wire: they share one lock in one process,
-// which no scheduler can notice, and which makes a thousand agents cheap.
+// The contents of volumes, growing and shrinking them, resource providers, health checks,
+// the default executor, ACLs, the event stream of operators, and the v0 API. Calls of that
+// kind are accepted and have no effect.
 //
-// It is called by the tests of the packages above it, by the playground, and by
-// anybody who writes a Mesos framework.
+// # How it is built
+//
+// One lock guards a cluster, its masters and its agents. Under it nothing blocks: events
+// are queued, and containers are started and destroyed by goroutines that do not hold it.
+//
+//   - Master is the process of a master: its HTTP API, its streams and its [Faults].
+//   - cluster is what its masters share. registry outlives a leader, leaderMemory does not.
+//   - framework, offer, inverseOffer, task, operation and agentRecord are what the leader
+//     knows. offerAllocator, quotaState and maintenanceState decide about them.
+//   - Agent is the process of an agent: its frameworks, executors and tasks as it knows
+//     them itself. What passes between it and the leader passes a link, which can be
+//     paused and broken.
+//
+// There is no network between masters and agents, which no scheduler can notice, and which
+// makes a thousand agents cheap. What stands alone is in packages below internal: codecs,
+// resources, quotas, maintenance, containers.
+//
+// The package knows nothing of k8sm or of Kubernetes. What it answers was checked against
+// exchanges recorded from a real Mesos 1.11.1, which its tests replay. It is called by the
+// tests of the packages above it, by the playground, and by anybody who writes a Mesos
+// framework.
 package mesostest

@@ -67,7 +67,7 @@ func (r *agentRecord) drain(config mesos.DrainConfig) {
 	if r.state == agentUnreachable || r.state == agentRemoved {
 		return // it is drained when it returns
 	}
-	r.drainStarted = r.agent.cluster.options.Now()
+	r.drainStarted = r.cluster.options.Now()
 	r.agent.deliver(func() { r.agent.drain(config) })
 	r.checkDrained()
 }

@@ -71,8 +71,8 @@ func (r *agentRecord) isUsedBy(f *framework) bool {
 }
 
 func (r *agentRecord) makeInverseOffer(f *framework, unavailability mesos.Unavailability) mesos.InverseOffer {
-	o := &inverseOffer{id: fmt.Sprintf("%s-O%d", r.agent.cluster.leader.id, r.agent.cluster.nextOffer), framework: f, agent: r.agent}
-	r.agent.cluster.nextOffer++
+	o := &inverseOffer{id: fmt.Sprintf("%s-O%d", r.cluster.leader.id, r.cluster.nextOffer), framework: f, agent: r.agent}
+	r.cluster.nextOffer++
 	if r.inverseOffers == nil {
 		r.inverseOffers = map[string]*inverseOfferState{}
 	}
@@ -80,8 +80,8 @@ func (r *agentRecord) makeInverseOffer(f *framework, unavailability mesos.Unavai
 		r.inverseOffers[f.id] = &inverseOfferState{}
 	}
 	r.inverseOffers[f.id].outstanding = o
-	if r.agent.cluster.options.OfferTimeout > 0 {
-		o.timeout = r.agent.cluster.after(r.agent.cluster.options.OfferTimeout, func() {
+	if r.cluster.options.OfferTimeout > 0 {
+		o.timeout = r.cluster.after(r.cluster.options.OfferTimeout, func() {
 			if at := r.inverseOffers[f.id]; at != nil && at.outstanding == o {
 				o.take()
 				f.send(events.RescindInverseOffer(o.id))

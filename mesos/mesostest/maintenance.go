@@ -156,7 +156,7 @@ func (r *agentRecord) restartAfterMaintenance() {
 // checkNotScheduled returns an error for an agent that is to be maintained: it cannot be
 // drained.
 func (r *agentRecord) checkNotScheduled() error {
-	if m := r.agent.machine(); r.agent.cluster.maintenance.plan.IsScheduled(m) {
+	if m := r.agent.machine(); r.cluster.maintenance.plan.IsScheduled(m) {
 		return mesoserror.Errorf("Agent %s is part of a maintenance schedule under Machine %s", r.id, m)
 	}
 	return nil

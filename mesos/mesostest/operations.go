@@ -86,7 +86,7 @@ func (o *operation) forward() {
 // resendOperations sends what is not acknowledged again at once.
 func (r *agentRecord) resendOperations() {
 	for _, o := range r.agent.operations {
-		o.interval = r.agent.cluster.options.UpdateRetryInterval
+		o.interval = r.cluster.options.UpdateRetryInterval
 		o.forward()
 	}
 }

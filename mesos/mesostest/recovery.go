@@ -70,7 +70,7 @@ func (c *cluster) acceptsAgents() bool { return c.leader != nil && !c.leader.rec
 // admit lets an agent register that is not registered: a new one, or one that was
 // there before the leader.
 func (r *agentRecord) admit() {
-	if !r.agent.cluster.acceptsAgents() || r.agent.closed || r.agent.cluster.maintenance.plan.IsDown(r.agent.machine()) {
+	if !r.cluster.acceptsAgents() || r.agent.closed || r.cluster.maintenance.plan.IsDown(r.agent.machine()) {
 		return
 	}
 	switch r.state {
@@ -80,7 +80,7 @@ func (r *agentRecord) admit() {
 		for _, f := range r.agent.sortedFrameworks() {
 			r.agent.shutdownFramework(f.id)
 		}
-		if !r.agent.cluster.goneAgents[r.id] {
+		if !r.cluster.goneAgents[r.id] {
 			r.enroll()
 		}
 	}
@@ -89,14 +89,14 @@ func (r *agentRecord) admit() {
 // readmit takes back an agent that was there before the leader, with its tasks. No
 // framework gets a status of them; unacknowledged updates come again.
 func (r *agentRecord) readmit() {
-	r.agent.cluster.recovered = slices.DeleteFunc(r.agent.cluster.recovered, func(x *Agent) bool { return x == r.agent })
+	r.cluster.recovered = slices.DeleteFunc(r.cluster.recovered, func(x *Agent) bool { return x == r.agent })
 	r.state = agentActive
-	r.reregistered = r.agent.cluster.options.Now()
+	r.reregistered = r.cluster.options.Now()
 	r.addToList()
-	r.agent.cluster.total.Add(r.total)
-	r.agent.cluster.log.Info("Registered agent again", "agent", r.id, "hostname", r.agent.options.Hostname)
+	r.cluster.total.Add(r.total)
+	r.cluster.log.Info("Registered agent again", "agent", r.id, "hostname", r.agent.options.Hostname)
 	for _, af := range r.agent.sortedFrameworks() {
-		f := r.agent.cluster.frameworkOfAgent(af)
+		f := r.cluster.frameworkOfAgent(af)
 		if f == nil {
 			r.agent.shutdownFramework(af.id)
 			continue
@@ -106,7 +106,7 @@ func (r *agentRecord) readmit() {
 	}
 	r.resendOperations()
 	r.resumeDrain()
-	r.agent.cluster.allocator.runSoon()
+	r.cluster.allocator.runSoon()
 }
 
 // frameworkOfAgent is the framework that an agent reports. One that has not
@@ -140,9 +140,9 @@ func (c *cluster) markRecoveredUnreachable() {
 func (r *agentRecord) returnFromUnreachable() {
 	r.state, r.unreachableSince = agentActive, nil
 	r.free = r.total.Clone()
-	r.agent.cluster.total.Add(r.total)
+	r.cluster.total.Add(r.total)
 	for _, af := range r.agent.sortedFrameworks() {
-		f := r.agent.cluster.frameworkOfAgent(af)
+		f := r.cluster.frameworkOfAgent(af)
 		if f == nil {
 			r.agent.shutdownFramework(af.id)
 			continue
@@ -157,7 +157,7 @@ func (r *agentRecord) returnFromUnreachable() {
 	}
 	r.resendOperations()
 	r.resumeDrain()
-	r.agent.cluster.allocator.runSoon()
+	r.cluster.allocator.runSoon()
 }
 
 // takeBack makes what the agent has of the framework known to the master again.

@@ -18,7 +18,7 @@ const maxRetryInterval = 10 * time.Minute
 // update queues a status update of a task for the scheduler. It is sent when all
 // before it are acknowledged, and again until it is itself.
 func (t *agentTask) update(status mesos.TaskStatus) {
-	f := t.executor.framework
+	a, f := t.executor.agent, t.executor.framework
 	if f.terminating || taskstatus.IsTerminal(t.state) || t.received[string(status.UUID)] {
 		return
 	}
@@ -27,12 +27,12 @@ func (t *agentTask) update(status mesos.TaskStatus) {
 	}
 	t.received[string(status.UUID)] = true
 	f.setDrainReason(&status)
-	status.AgentID = &mesos.AgentID{Value: t.executor.agent.record.id}
+	status.AgentID = &mesos.AgentID{Value: a.record.id}
 	if id := t.executor.id(); id != "" {
 		status.ExecutorID = &mesos.ExecutorID{Value: id}
 	}
 	if status.Timestamp == nil {
-		status.Timestamp = t.executor.agent.cluster.now()
+		status.Timestamp = a.cluster.now()
 	}
 	t.state = *status.State
 	if taskstatus.IsTerminal(t.state) {
@@ -41,7 +41,7 @@ func (t *agentTask) update(status mesos.TaskStatus) {
 	}
 	t.pending = append(t.pending, status)
 	if len(t.pending) == 1 {
-		t.interval = t.executor.agent.cluster.options.UpdateRetryInterval
+		t.interval = a.cluster.options.UpdateRetryInterval
 		t.forward()
 	}
 }
@@ -49,14 +49,15 @@ func (t *agentTask) update(status mesos.TaskStatus) {
 // forward sends the first pending update, and again when the interval has passed. An
 // agent that is not registered holds it back: it sends all when it is.
 func (t *agentTask) forward() {
-	if t.executor.agent.processState != processRunning {
+	a := t.executor.agent
+	if a.processState != processRunning {
 		return
 	}
 	status, latest, frameworkID := t.pending[0], t.state, t.executor.framework.id
-	t.executor.agent.report(func() { t.executor.agent.cluster.onTaskUpdate(frameworkID, status, latest) })
+	a.report(func() { a.cluster.onTaskUpdate(frameworkID, status, latest) })
 	t.stopRetry()
-	t.retry = t.executor.agent.cluster.after(t.interval, func() {
-		if len(t.pending) > 0 && !t.executor.agent.closed {
+	t.retry = a.cluster.after(t.interval, func() {
+		if len(t.pending) > 0 && !a.closed {
 			t.interval = min(2*t.interval, maxRetryInterval)
 			t.forward()
 		}
