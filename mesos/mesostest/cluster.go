@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 

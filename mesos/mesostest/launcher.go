@@ -3,10 +3,11 @@ package mesostest
 import (
 	"context"
 
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/cgroup"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/container"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
-	mesos "github.com/mesos/mesos-go/api/v1/lib"
 )
 
 // Launcher starts the containers of an agent: one for each executor, and one for

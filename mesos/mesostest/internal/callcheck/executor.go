@@ -8,6 +8,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
+// Executor checks a call of an executor.
 func Executor(call *executor.Call) error {
 	switch call.Type {
 	case executor.Call_UNKNOWN:

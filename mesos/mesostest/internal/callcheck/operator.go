@@ -6,6 +6,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
+// Operator checks a call of an operator: it must have the message that belongs to its type.
 func Operator(call *master.Call) error {
 	if call.Type == master.Call_UNKNOWN {
 		return mesoserror.Errorf("Expecting 'type' to be present")

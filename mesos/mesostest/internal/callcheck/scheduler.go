@@ -48,6 +48,7 @@ func validateSubscribe(call *schedulerpb.Call, principal string) error {
 	return nil
 }
 
+// WrongPrincipal is the error for a call whose principal is not the one of its framework.
 func WrongPrincipal(authenticated, set string) error {
 	return mesoserror.Errorf("Authenticated principal '%s' does not match principal '%s' set in `FrameworkInfo`", authenticated, set)
 }

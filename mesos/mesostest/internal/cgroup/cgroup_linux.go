@@ -215,6 +215,7 @@ func killTree(path string) {
 	}
 }
 
+// PIDs lists the processes in a cgroup, without the cgroups below it.
 func PIDs(dir string) []int {
 	raw, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 	var pids []int

@@ -10,6 +10,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
+// Media types of the v1 APIs.
 const (
 	MediaJSON     = "application/json"
 	MediaProtobuf = "application/x-protobuf"

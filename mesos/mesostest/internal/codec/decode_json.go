@@ -78,6 +78,8 @@ func syntaxError(data []byte, err error) error {
 	return fmt.Errorf("syntax error at line %d near: %s", line, near)
 }
 
+// ObjectDecoder reads messages out of JSON objects, and keeps the first error and all missing
+// fields.
 type ObjectDecoder struct {
 	missing []string
 	err     error

@@ -169,13 +169,16 @@ func (p *Process) signal(send func(pid int)) {
 	}
 }
 
+// PID of the command.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
+// Wait blocks until the command has exited, and returns its raw wait status.
 func (p *Process) Wait() int {
 	<-p.done
 	return p.status
 }
 
+// Terminate sends SIGTERM to the process group.
 func (p *Process) Terminate() { p.signal(terminateGroup) }
 
 // limitEvery is the time between two looks at the memory of a container.

@@ -29,6 +29,7 @@ type Stream struct {
 	Ready  chan struct{}
 }
 
+// New returns a stream with an ID of its own.
 func New() *Stream {
 	return &Stream{ID: naming.NewUUID().String(), Ready: make(chan struct{}, 1)}
 }

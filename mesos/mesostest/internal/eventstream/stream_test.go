@@ -113,7 +113,7 @@ func TestBrokenStreamDeliversNothing(t *testing.T) {
 	s.Abort()
 	s.Send(message("late"))
 	p := serve(t.Context(), s, eventstream.Writer{Response: r, MediaType: codec.MediaJSON}, nil, 0)
-	if p != http.ErrAbortHandler {
+	if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
 		t.Errorf("got %v: a connection that breaks has no proper end", p)
 	}
 	wantRecords(t, r)

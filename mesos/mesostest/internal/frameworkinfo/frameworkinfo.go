@@ -11,10 +11,12 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
+// HasCapability reports whether the framework has the capability.
 func HasCapability(info *mesos.FrameworkInfo, of mesos.FrameworkInfo_Capability_Type) bool {
 	return slices.ContainsFunc(info.Capabilities, func(c mesos.FrameworkInfo_Capability) bool { return c.Type == of })
 }
 
+// Roles lists the roles that the framework is in.
 func Roles(info *mesos.FrameworkInfo) []string {
 	for _, c := range info.Capabilities {
 		if c.Type == mesos.FrameworkInfo_Capability_MULTI_ROLE {
@@ -24,6 +26,7 @@ func Roles(info *mesos.FrameworkInfo) []string {
 	return []string{info.GetRole()}
 }
 
+// ValidateRoles returns an error in Mesos' words unless the roles are valid.
 func ValidateRoles(info *mesos.FrameworkInfo) error {
 	multiRole := slices.ContainsFunc(info.Capabilities, func(c mesos.FrameworkInfo_Capability) bool {
 		return c.Type == mesos.FrameworkInfo_Capability_MULTI_ROLE

@@ -17,6 +17,7 @@ import (
 // maxBody bounds the calls that are read.
 const maxBody = 64 << 20
 
+// DiscardLog is a log for http.Server: broken connections are part of what tests provoke.
 var DiscardLog = log.New(io.Discard, "", 0)
 
 // Refuse answers with an error as libprocess does, in plain text.

@@ -9,6 +9,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
+// UUID of a status, a stream or a container.
 type UUID [16]byte
 
 // NewUUID makes a random (version 4) UUID.

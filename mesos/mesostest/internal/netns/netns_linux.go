@@ -1,4 +1,3 @@
-// Package netns runs functions and opens listeners in a network namespace.
 package netns
 
 import (
@@ -41,6 +40,8 @@ func Run(path string, f func() error) error {
 	return err
 }
 
+// Listen opens a TCP listener in the network namespace at a path; without a path, in that
+// of this process.
 func Listen(netNS, address string) (l net.Listener, err error) {
 	err = Run(netNS, func() error {
 		var config net.ListenConfig

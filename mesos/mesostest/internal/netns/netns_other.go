@@ -9,6 +9,7 @@ import (
 
 var errNoNetNS = errors.New("network namespaces need Linux")
 
+// Run runs f, and fails with a namespace.
 func Run(path string, f func() error) error {
 	if path != "" {
 		return errNoNetNS
@@ -16,6 +17,7 @@ func Run(path string, f func() error) error {
 	return f()
 }
 
+// Listen opens a TCP listener, and fails with a namespace.
 func Listen(netNS, address string) (net.Listener, error) {
 	if netNS != "" {
 		return nil, errNoNetNS

@@ -18,10 +18,10 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
-// The messages of offer constraints, new in Mesos 1.11: a framework says for each of
-// its roles which agents it wants offers of. Groups are alternatives, the constraints
-// of a group must all hold.
 type (
+	// Message is the protobuf message OfferConstraints: for each role of a framework, which
+	// agents it wants offers of. Groups are alternatives; the constraints of a group must all
+	// hold.
 	Message struct {
 		RoleConstraints map[string]roleConstraints `protobuf:"bytes,1,rep,name=role_constraints"`
 	}

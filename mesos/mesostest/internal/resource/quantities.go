@@ -50,6 +50,7 @@ func QuantitiesOf(resources ...mesos.Resource) Quantities {
 	return q
 }
 
+// Clone returns a copy that shares nothing with q.
 func (q Quantities) Clone() Quantities {
 	c := Quantities{Scalars: maps.Clone(q.Scalars), ranges: map[string][]span{}}
 	if c.Scalars == nil {
@@ -61,6 +62,7 @@ func (q Quantities) Clone() Quantities {
 	return c
 }
 
+// Add adds o to q.
 func (q Quantities) Add(o Quantities) {
 	for name, amount := range o.Scalars {
 		q.Scalars[name] += amount
@@ -89,6 +91,8 @@ func (q Quantities) Subtract(o Quantities) {
 	}
 }
 
+// Contains reports whether q has at least as much of everything as o, and ranges that
+// contain those of o.
 func (q Quantities) Contains(o Quantities) bool {
 	for name, amount := range o.Scalars {
 		if q.Scalars[name] < amount {
@@ -111,6 +115,7 @@ func (q Quantities) Overlaps(o Quantities) bool {
 	return slices.ContainsFunc(q.keys(), func(key string) bool { return slices.Contains(o.keys(), key) })
 }
 
+// IsEmpty reports whether there is nothing.
 func (q Quantities) IsEmpty() bool {
 	return len(q.Scalars) == 0 && len(q.ranges) == 0
 }

@@ -103,6 +103,7 @@ func describeReservations(reservations []mesos.Resource_ReservationInfo) string 
 // not.
 type Conversion struct{ Consumed, Converted []mesos.Resource }
 
+// Apply replaces what is consumed by what is made of it.
 func (c Conversion) Apply(q Quantities) {
 	q.Subtract(QuantitiesOf(c.Consumed...))
 	q.Add(QuantitiesOf(c.Converted...))

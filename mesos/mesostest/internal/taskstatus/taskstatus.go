@@ -17,6 +17,7 @@ func New(taskID string, state mesos.TaskState, source mesos.TaskStatus_Source, r
 	return status
 }
 
+// IsTerminal reports whether a task in the state has ended for good.
 func IsTerminal(state mesos.TaskState) bool {
 	switch state {
 	case mesos.TASK_FINISHED, mesos.TASK_FAILED, mesos.TASK_KILLED, mesos.TASK_ERROR, mesos.TASK_LOST,
@@ -26,6 +27,8 @@ func IsTerminal(state mesos.TaskState) bool {
 	return false
 }
 
+// BeforePartitionAware is the state that a framework without PARTITION_AWARE reads in its
+// place: it knows no loss but TASK_LOST.
 func BeforePartitionAware(state mesos.TaskState) mesos.TaskState {
 	switch state {
 	case mesos.TASK_DROPPED, mesos.TASK_GONE, mesos.TASK_GONE_BY_OPERATOR, mesos.TASK_UNKNOWN, mesos.TASK_UNREACHABLE:
