@@ -30,7 +30,7 @@ func TestAtRest(t *testing.T) {
 	var f figure
 	synctest.Test(t, func(t *testing.T) {
 		var err error
-		if f, made, err = restAWhile(t, agents, nodes); err != nil {
+		if f, made, err = runAtRest(t, agents, nodes); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -48,8 +48,8 @@ func TestAtRest(t *testing.T) {
 	}
 }
 
-func restAWhile(t *testing.T, agents, nodes int) (f figure, made map[string]int, err error) {
-	w := newWire()
+func runAtRest(t *testing.T, agents, nodes int) (f figure, made map[string]int, err error) {
+	w := newMemoryListener()
 	m, err := mesostest.NewMaster(mesostest.MasterOptions{Listener: w})
 	if err != nil {
 		return f, nil, err
@@ -58,7 +58,7 @@ func restAWhile(t *testing.T, agents, nodes int) (f figure, made map[string]int,
 	if err := addAgents(m, agents); err != nil {
 		return f, nil, err
 	}
-	l := newLedger()
+	l := newMemoryStore()
 	cfg := l.config(m.Addr())
 	cfg.Dial = w.dial
 	s, err := session.New(cfg)
@@ -74,10 +74,10 @@ func restAWhile(t *testing.T, agents, nodes int) (f figure, made map[string]int,
 	if l.count() != nodes {
 		return f, nil, fmt.Errorf("%d of %d nodes run after two minutes: %s", l.count(), nodes, s.State().Message)
 	}
-	before, calls := used(), m.Calls()
+	before, calls := currentUsage(), m.Calls()
 	time.Sleep(atRest)
 	synctest.Wait()
-	after := used()
+	after := currentUsage()
 	made = map[string]int{}
 	for callType, n := range m.Calls() {
 		if n -= calls[callType]; n > 0 && callType != "ACKNOWLEDGE" {
@@ -100,7 +100,7 @@ type usage struct {
 	heap, goroutines float64
 }
 
-func used() usage {
+func currentUsage() usage {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

@@ -59,12 +59,12 @@ func (c *cluster) bareNode(ctx context.Context, i, nodes int, counted requests) 
 			return fmt.Errorf("creating %s: %w", resource, err)
 		}
 		for range share("PATCH", resource) + share("PUT", resource) {
-			if err := c.client.Patch(ctx, object, bump(object)); err != nil {
+			if err := c.client.Patch(ctx, object, changePatch(object)); err != nil {
 				return fmt.Errorf("patching %s: %w", resource, err)
 			}
 		}
 		for range share("PATCH", resource+"/status") + share("PUT", resource+"/status") {
-			if err := c.client.Status().Patch(ctx, object, bump(object)); err != nil {
+			if err := c.client.Status().Patch(ctx, object, changePatch(object)); err != nil {
 				return fmt.Errorf("patching the status of %s: %w", resource, err)
 			}
 		}
@@ -96,9 +96,9 @@ func bareObjects(i int) map[string]client.Object {
 	}
 }
 
-// bump changes an object, so that a patch of it is a write: in its status where that
+// changePatch changes an object, so that a patch of it is a write: in its status where that
 // is a subresource, and in its annotations elsewhere.
-func bump(object client.Object) client.Patch {
+func changePatch(object client.Object) client.Patch {
 	patch := client.MergeFrom(object.DeepCopyObject().(client.Object))
 	switch o := object.(type) {
 	case *v1alpha1.MesosNode:

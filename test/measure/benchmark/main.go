@@ -54,13 +54,13 @@ var measurements = []measurement{
 	{[]string{"simulate_50000_like_pods"}, measureAlike},
 	{arrivalFigures(), measureArrivals},
 	{[]string{"pending_to_accept"}, measurePending},
-	{[]string{"operator_rss_5000_nodes_50000_pods"}, measureCrowd},
+	{[]string{"operator_rss_5000_nodes_50000_pods"}, measureManyPods},
 	{[]string{"offers_10000_in_one_event", "updates_10000_in_a_burst"}, measureStream},
 	{[]string{"restart_10000_tasks"}, measureRestart},
 	{[]string{"at_rest_10000_agents_5000_nodes"}, measureRest},
 	{[]string{"apply_to_ready_1000_nodes", "operator_rss_1000_nodes", "operator_calls_at_rest_per_minute"}, measureScale},
 	{[]string{"accept_to_ready_cold", "accept_to_ready_cached", "executor_rss", "sweep_dirty_agent"}, measureRealNode},
-	{[]string{"fifty_nodes_one_machine"}, measureFifty},
+	{[]string{"fifty_nodes_one_machine"}, measureFiftyNodes},
 }
 
 func main() {

@@ -32,7 +32,7 @@ func measurePending(ctx context.Context, o options) ([]figure, error) {
 		return nil, err
 	}
 	defer c.stop()
-	if err := c.client.Create(ctx, newElasticPool(0)); err != nil {
+	if err := c.client.Create(ctx, newAutoscaledPool(0)); err != nil {
 		return nil, fmt.Errorf("creating the pool: %w", err)
 	}
 	if err := c.waitPool(ctx, 0); err != nil {
@@ -61,7 +61,7 @@ func measurePending(ctx context.Context, o options) ([]figure, error) {
 // pendingToAccept marks a pod that no node has room for, and has it bound when its node is
 // ready.
 func (c *cluster) pendingToAccept(ctx context.Context, round int, taken map[string]bool) (time.Duration, error) {
-	pod := asks(fmt.Sprintf("pending-%d", round), "1500m")
+	pod := podAsking(fmt.Sprintf("pending-%d", round), "1500m")
 	if err := c.client.Create(ctx, pod); err != nil {
 		return 0, fmt.Errorf("creating a pod: %w", err)
 	}
@@ -108,7 +108,7 @@ func (c *cluster) bindToNew(ctx context.Context, pod *corev1.Pod, taken map[stri
 func (c *cluster) waitPool(ctx context.Context, nodes int) error {
 	pool := &v1alpha1.MesosNodePool{}
 	return waitFor(ctx, 20*time.Millisecond, func() (bool, string, error) {
-		if err := c.client.Get(ctx, client.ObjectKey{Name: elasticPool}, pool); err != nil {
+		if err := c.client.Get(ctx, client.ObjectKey{Name: autoscaledPool}, pool); err != nil {
 			return false, "", err
 		}
 		stands := apimeta.IsStatusConditionTrue(pool.Status.Conditions, v1alpha1.ConditionReady) && int(pool.Status.ReadyReplicas) == nodes
@@ -116,11 +116,11 @@ func (c *cluster) waitPool(ctx context.Context, nodes int) error {
 	})
 }
 
-const elasticPool = "elastic"
+const autoscaledPool = "elastic"
 
-// newElasticPool is a pool that scales itself, with so many nodes at least.
-func newElasticPool(least int) *v1alpha1.MesosNodePool {
-	pool := newPool(elasticPool, 0)
+// newAutoscaledPool is a pool that scales itself, with so many nodes at least.
+func newAutoscaledPool(least int) *v1alpha1.MesosNodePool {
+	pool := newPool(autoscaledPool, 0)
 	pool.Spec.Replicas = nil
 	pool.Spec.Autoscaling = &v1alpha1.Autoscaling{
 		MinReplicas: int32(least), Batch: v1alpha1.AutoscalingBatch{Idle: &metav1.Duration{Duration: batchIdle}},
@@ -128,8 +128,8 @@ func newElasticPool(least int) *v1alpha1.MesosNodePool {
 	return pool
 }
 
-// asks is a pod that asks for so much cpu.
-func asks(name, cpu string) *corev1.Pod {
+// podAsking is a pod that asks for so much cpu.
+func podAsking(name, cpu string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{

@@ -31,7 +31,7 @@ func measureRealNode(ctx context.Context, o options) (figures []figure, err erro
 	if err != nil {
 		return nil, err
 	}
-	var cached []way
+	var cached []readyTimes
 	for range cachedRounds {
 		w, err := r.timeNode(ctx, func() error { return r.deleteNodes(ctx) })
 		if err != nil {
@@ -39,7 +39,7 @@ func measureRealNode(ctx context.Context, o options) (figures []figure, err erro
 		}
 		cached = append(cached, w)
 	}
-	slices.SortFunc(cached, func(a, b way) int { return int(a.total() - b.total()) })
+	slices.SortFunc(cached, func(a, b readyTimes) int { return int(a.total() - b.total()) })
 	note := "real kubelet, runtime " + string(r.Runtime) + "; artifacts are files of this machine; from the intent, which comes right before the ACCEPT, to Ready"
 	median := cached[len(cached)/2].figure("accept_to_ready_cached", note)
 	median.Beside["fastest_s"], median.Beside["slowest_s"] = cached[0].total().Seconds(), cached[len(cached)-1].total().Seconds()
@@ -56,12 +56,12 @@ func measureRealNode(ctx context.Context, o options) (figures []figure, err erro
 	return append(figures, dirty), err
 }
 
-// way is when a node came past each step on its way to Ready.
-type way struct{ intent, subscribed, fetched, kubelet, asked, certificate, ready time.Time }
+// readyTimes is when a node came past each step on its way to Ready.
+type readyTimes struct{ intent, subscribed, fetched, kubelet, asked, certificate, ready time.Time }
 
-func (w way) total() time.Duration { return w.ready.Sub(w.intent) }
+func (w readyTimes) total() time.Duration { return w.ready.Sub(w.intent) }
 
-func (w way) figure(name, note string) figure {
+func (w readyTimes) figure(name, note string) figure {
 	f := figure{Name: name, Value: w.total().Seconds(), Unit: "s", Note: note, Beside: map[string]float64{}}
 	at := w.intent
 	for _, step := range []struct {
@@ -78,7 +78,7 @@ func (w way) figure(name, note string) figure {
 }
 
 // timeNode times the first new node after its cause.
-func (r *fleet) timeNode(ctx context.Context, cause func() error) (w way, err error) {
+func (r *fleet) timeNode(ctx context.Context, cause func() error) (w readyTimes, err error) {
 	known, err := r.nodes(ctx)
 	if err != nil {
 		return w, err
@@ -110,12 +110,12 @@ func (r *fleet) timeNode(ctx context.Context, cause func() error) (w way, err er
 	if w.asked.IsZero() {
 		return w, fmt.Errorf("no certificate request of %s was seen", node.Name)
 	}
-	return w, r.traceBack(&w, &node)
+	return w, r.readStepTimes(&w, &node)
 }
 
-// traceBack reads from the executor's log, and from when the kubelet wrote down its
+// readStepTimes reads from the executor's log, and from when the kubelet wrote down its
 // certificate, what cannot be seen from outside.
-func (r *fleet) traceBack(w *way, node *v1alpha1.MesosNode) error {
+func (r *fleet) readStepTimes(w *readyTimes, node *v1alpha1.MesosNode) error {
 	container, err := r.Container(node.Status.Task.ID)
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func measureRestart(ctx context.Context, _ options) (figures []figure, err error
 	if err := addAgents(m, restartTasks/4+1); err != nil {
 		return nil, err
 	}
-	l := newLedger()
+	l := newMemoryStore()
 	launched, err := launchNodes(ctx, m, l, restartTasks)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func measureRestart(ctx context.Context, _ options) (figures []figure, err error
 }
 
 // launchNodes has a session launch nodes, and ends it when all run.
-func launchNodes(ctx context.Context, m *mesostest.Master, l *ledger, n int) (took time.Duration, err error) {
+func launchNodes(ctx context.Context, m *mesostest.Master, l *memoryStore, n int) (took time.Duration, err error) {
 	s, err := session.New(l.config(m.Addr()))
 	if err != nil {
 		return 0, err
@@ -80,7 +80,7 @@ func launchNodes(ctx context.Context, m *mesostest.Master, l *ledger, n int) (to
 // restartTimes are since the start.
 type restartTimes struct{ subscribed, reconciled, decided time.Duration }
 
-func restart(ctx context.Context, m *mesostest.Master, l *ledger, accepts <-chan struct{}) (r restartTimes, err error) {
+func restart(ctx context.Context, m *mesostest.Master, l *memoryStore, accepts <-chan struct{}) (r restartTimes, err error) {
 	cfg := l.config(m.Addr())
 	changed := make(chan struct{}, 1)
 	cfg.OnChange = func() {
@@ -89,7 +89,7 @@ func restart(ctx context.Context, m *mesostest.Master, l *ledger, accepts <-chan
 		default:
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
 	start := time.Now()
 	s, err := session.New(cfg)

@@ -16,10 +16,10 @@ import (
 const (
 	// restAfter is how long a cluster is left alone before it counts as at rest.
 	restAfter = 20 * time.Second
-	// patience bounds each wait.
-	patience = 10 * time.Minute
-	// every is how often is looked whether a wait is over, where that is not timed.
-	every = 500 * time.Millisecond
+	// waitTimeout bounds each wait.
+	waitTimeout = 10 * time.Minute
+	// pollInterval is how often is looked whether a wait is over, where that is not timed.
+	pollInterval = 500 * time.Millisecond
 )
 
 // measureScale brings up a pool of many nodes without processes, and measures three
@@ -172,14 +172,14 @@ func (c *cluster) waitReady(ctx context.Context) error {
 
 // waitFor asks until the answer is yes; the last answer goes into the error.
 func waitFor(ctx context.Context, interval time.Duration, ask func() (bool, string, error)) error {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitTimeout)
 	for {
 		done, state, err := ask()
 		if err != nil || done {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("gave up after %s: %s", patience, state)
+			return fmt.Errorf("gave up after %s: %s", waitTimeout, state)
 		}
 		if err := sleep(ctx, interval); err != nil {
 			return err

@@ -37,7 +37,7 @@ func measureLoop(context.Context, options) ([]figure, error) {
 		nodes int
 		goal  string
 	}{{1000, "under 0.3"}, {5000, "under 2"}} {
-		took, plan, err := shrink(size.nodes, 30, asksMuch)
+		took, plan, err := shrink(size.nodes, 30, askMore)
 		if err != nil {
 			return nil, err
 		}
@@ -49,8 +49,8 @@ func measureLoop(context.Context, options) ([]figure, error) {
 	return figures, nil
 }
 
-// asksMuch makes a pod ask for a fortieth of a node.
-func asksMuch(pod *corev1.Pod) {
+// askMore makes a pod ask for a fortieth of a node.
+func askMore(pod *corev1.Pod) {
 	pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse("250m"), corev1.ResourceMemory: resource.MustParse("250Mi"),
 	}

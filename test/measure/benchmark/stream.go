@@ -56,37 +56,37 @@ func measureStream(ctx context.Context, _ options) ([]figure, error) {
 	}, nil
 }
 
-// answered is what it took to answer a stream.
-type answered struct {
+// answerCost is what it took to answer a stream.
+type answerCost struct {
 	took  time.Duration
 	peak  uint64 // bytes that the heap grew by, at most
 	bytes int
 }
 
-func (a answered) beside() map[string]float64 {
+func (a answerCost) beside() map[string]float64 {
 	return map[string]float64{"seconds": a.took.Seconds(), "peak_heap_mib": float64(a.peak) / (1 << 20), "stream_mib": float64(a.bytes) / (1 << 20)}
 }
 
 // answerTime sends a stream to a session, and waits until all of it is answered by calls
 // of one type.
-func answerTime(ctx context.Context, stream string, tasks []scheduler.Task, by schedulerpb.Call_Type) (a answered, err error) {
+func answerTime(ctx context.Context, stream string, tasks []scheduler.Task, by schedulerpb.Call_Type) (a answerCost, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	m := &firehose{by: by, send: make(chan struct{}), done: make(chan struct{}), stream: stream}
+	m := &burstMaster{by: by, send: make(chan struct{}), done: make(chan struct{}), stream: stream}
 	server := httptest.NewServer(m)
 	defer server.Close()
 	s, err := session.New(session.Config{
-		Masters: []string{server.URL}, Store: willing{}, Clock: time.Now, Tasks: tasks,
+		Masters: []string{server.URL}, Store: acceptingStore{}, Clock: time.Now, Tasks: tasks,
 		Framework: scheduler.Info{ID: "F1", Name: "k8sm", User: "root", Roles: []string{"k8sm"}},
 	})
 	if err != nil {
-		return answered{}, err
+		return answerCost{}, err
 	}
 	stop := runSession(ctx, s)
 	defer func() { err = errors.Join(err, stop()) }()
 	for !s.State().Subscribed {
 		if err := sleep(ctx, time.Millisecond); err != nil {
-			return answered{}, fmt.Errorf("waiting for the subscription (%s): %w", s.State().Message, err)
+			return answerCost{}, fmt.Errorf("waiting for the subscription (%s): %w", s.State().Message, err)
 		}
 	}
 	peak := watchHeap()
@@ -95,9 +95,9 @@ func answerTime(ctx context.Context, stream string, tasks []scheduler.Task, by s
 	select {
 	case <-m.done:
 	case <-ctx.Done():
-		return answered{}, fmt.Errorf("%d of %d were answered: %w", m.answers.Load(), streamed, ctx.Err())
+		return answerCost{}, fmt.Errorf("%d of %d were answered: %w", m.answers.Load(), streamed, ctx.Err())
 	}
-	return answered{time.Since(start), peak(), len(stream)}, nil
+	return answerCost{time.Since(start), peak(), len(stream)}, nil
 }
 
 // watchHeap measures by how much the heap grows, until it is asked.
@@ -126,8 +126,8 @@ func watchHeap() (peak func() uint64) {
 	}
 }
 
-// firehose is a master that takes the subscription, and sends all at once when told.
-type firehose struct {
+// burstMaster is a master that takes the subscription, and sends all at once when told.
+type burstMaster struct {
 	by      schedulerpb.Call_Type
 	stream  string
 	send    chan struct{}
@@ -135,7 +135,7 @@ type firehose struct {
 	answers atomic.Int64
 }
 
-func (f *firehose) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (f *burstMaster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/api/v1/scheduler" {
 		w.WriteHeader(http.StatusForbidden)
 		return
@@ -164,12 +164,12 @@ func (f *firehose) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
-func (f *firehose) write(w http.ResponseWriter, s string) {
+func (f *burstMaster) write(w http.ResponseWriter, s string) {
 	_, _ = io.WriteString(w, s) // if nobody listens, the measurement ends by its timeout
 	_ = http.NewResponseController(w).Flush()
 }
 
-func (f *firehose) count(body []byte) {
+func (f *burstMaster) count(body []byte) {
 	var c schedulerpb.Call
 	if c.Unmarshal(body) != nil || c.Type != f.by {
 		return
@@ -183,14 +183,14 @@ func (f *firehose) count(body []byte) {
 	}
 }
 
-// willing is a store that keeps everything at once.
-type willing struct{}
+// acceptingStore is a store that keeps everything at once.
+type acceptingStore struct{}
 
-func (willing) StoreFrameworkID(context.Context, string) error { return nil }
-func (willing) Prepare(context.Context, scheduler.Intent) (scheduler.Payload, error) {
+func (acceptingStore) StoreFrameworkID(context.Context, string) error { return nil }
+func (acceptingStore) Prepare(context.Context, scheduler.Intent) (scheduler.Payload, error) {
 	return scheduler.Payload{}, nil
 }
-func (willing) Record(context.Context, scheduler.TaskStatus) error { return nil }
+func (acceptingStore) Record(context.Context, scheduler.TaskStatus) error { return nil }
 
 // record is an event as it stands in a stream.
 func record(e schedulerpb.Event) (string, error) {

@@ -68,7 +68,7 @@ func (r *fleet) runPods(ctx context.Context, node string) error {
 			return fmt.Errorf("creating a pod: %w", err)
 		}
 	}
-	return waitFor(ctx, every, func() (bool, string, error) {
+	return waitFor(ctx, pollInterval, func() (bool, string, error) {
 		var pods corev1.PodList
 		if err := r.client.List(ctx, &pods, client.InNamespace(metav1.NamespaceDefault)); err != nil {
 			return false, "", fmt.Errorf("listing pods: %w", err)

@@ -50,7 +50,7 @@ func TestALargeNodeIsReplacedOnce(t *testing.T) {
 	t.Parallel()
 	for _, least := range []int{0, 1} {
 		large, small := NewShape("large", 16), NewShape("small", 2)
-		l, err := NewLife(large)
+		l, err := NewSimulation(large)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,7 +35,7 @@ func holding(cpus, mem float64) func(offer) bool {
 	}
 }
 
-func whatever(offer) bool { return true }
+func acceptAny(offer) bool { return true }
 
 func total(o offer, name string) float64 {
 	sum := 0.0
@@ -68,7 +68,7 @@ func checkShortDecline(p *probe) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	again := f.offeredSince(o.AgentID, whatever)
+	again := f.offeredSince(o.AgentID, acceptAny)
 	if err := f.decline(p.ctx, seconds, o.ID); err != nil {
 		return "", err
 	}
@@ -97,7 +97,7 @@ func checkAcceptFilter(p *probe, f *schedulerClient) (string, error) {
 
 // revived has what is refused offered again.
 func (s *schedulerClient) revived(p *probe, o offer) (string, error) {
-	again := s.offeredSince(o.AgentID, whatever)
+	again := s.offeredSince(o.AgentID, acceptAny)
 	if err := s.accepted(p.ctx, "REVIVE", nil); err != nil {
 		return "", err
 	}

@@ -30,7 +30,7 @@ func checkSession(p *probe) (string, error) {
 	if p.onlyLoopback() {
 		return "", skipf("all agents have loopback addresses, on which k8sm places no node")
 	}
-	store := &memory{tasks: map[string]scheduler.TaskStatus{}}
+	store := &memoryStore{tasks: map[string]scheduler.TaskStatus{}}
 	defer func() {
 		if store.frameworkID() != "" { // if it has been torn down, this finds that out
 			p.keep(&schedulerClient{c: p.cluster, leader: p.masters[0], frameworkID: store.frameworkID(), close: func() {}})
@@ -76,7 +76,7 @@ func (p *probe) onlyLoopback() bool {
 
 // withSession runs a session while something is done with it. That it ends with its
 // context, and not by TEARDOWN, is what a restart of the operator is.
-func (p *probe) withSession(store *memory, do func(*session.Session) error) error {
+func (p *probe) withSession(store *memoryStore, do func(*session.Session) error) error {
 	authorization := ""
 	if p.Principal != "" {
 		authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(p.Principal+":"+p.Secret))
@@ -101,7 +101,7 @@ func (p *probe) withSession(store *memory, do func(*session.Session) error) erro
 }
 
 // recorded waits until the session has recorded a state of a task.
-func (p *probe) recorded(s *session.Session, store *memory, task string, want scheduler.TaskState) error {
+func (p *probe) recorded(s *session.Session, store *memoryStore, task string, want scheduler.TaskState) error {
 	err := p.poll("waiting for "+string(want), func() (bool, error) {
 		st := store.status(task)
 		if st.State.Terminal() && st.State != want {
@@ -116,21 +116,21 @@ func (p *probe) recorded(s *session.Session, store *memory, task string, want sc
 	return fmt.Errorf("%w (%s; %s)", err, s.State().Message, why)
 }
 
-// memory is a store that is as durable as this check.
-type memory struct {
+// memoryStore is a store that is as durable as this check.
+type memoryStore struct {
 	mu    sync.Mutex
 	id    string
 	tasks map[string]scheduler.TaskStatus
 }
 
-func (m *memory) StoreFrameworkID(_ context.Context, id string) error {
+func (m *memoryStore) StoreFrameworkID(_ context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.id = id
 	return nil
 }
 
-func (m *memory) Prepare(_ context.Context, in scheduler.Intent) (scheduler.Payload, error) {
+func (m *memoryStore) Prepare(_ context.Context, in scheduler.Intent) (scheduler.Payload, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.tasks[in.TaskID] = scheduler.TaskStatus{TaskID: in.TaskID, AgentID: in.AgentID}
@@ -140,7 +140,7 @@ func (m *memory) Prepare(_ context.Context, in scheduler.Intent) (scheduler.Payl
 	}, nil
 }
 
-func (m *memory) Record(_ context.Context, st scheduler.TaskStatus) error {
+func (m *memoryStore) Record(_ context.Context, st scheduler.TaskStatus) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known, ok := m.tasks[st.TaskID]
@@ -154,22 +154,22 @@ func (m *memory) Record(_ context.Context, st scheduler.TaskStatus) error {
 	return nil
 }
 
-func (m *memory) frameworkID() string {
+func (m *memoryStore) frameworkID() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.id
 }
 
-func (m *memory) status(task string) scheduler.TaskStatus {
+func (m *memoryStore) status(task string) scheduler.TaskStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.tasks[task]
 }
 
-func (m *memory) agentOf(task string) string { return m.status(task).AgentID }
+func (m *memoryStore) agentOf(task string) string { return m.status(task).AgentID }
 
 // alive is what a session that starts has to be told.
-func (m *memory) alive() []scheduler.Task {
+func (m *memoryStore) alive() []scheduler.Task {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []scheduler.Task
@@ -182,7 +182,7 @@ func (m *memory) alive() []scheduler.Task {
 }
 
 // forgetStates leaves the intents, so that what is known next came by reconciliation.
-func (m *memory) forgetStates() {
+func (m *memoryStore) forgetStates() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for task, st := range m.tasks {

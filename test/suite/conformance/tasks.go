@@ -155,7 +155,7 @@ func checkKillPolicy(p *probe, f *schedulerClient, o offer) (string, error) {
 
 // checkFreed refuses what the ACCEPT leaves, so that only what the task frees can come.
 func checkFreed(p *probe, f *schedulerClient, task string, o offer) (string, error) {
-	freed := f.offeredSince(o.AgentID, whatever)
+	freed := f.offeredSince(o.AgentID, acceptAny)
 	if err := f.kill(p.ctx, task, o.AgentID.Value); err != nil {
 		return "", err
 	}

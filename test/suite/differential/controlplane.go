@@ -48,7 +48,7 @@ profiles:
 type ControlPlane struct {
 	client    kubernetes.Interface
 	informers informers.SharedInformerFactory
-	verdicts  *verdicts
+	verdicts  *podWatch
 }
 
 // StartControlPlane starts one in dir from the programs in bin. What it returns ends it, also
@@ -75,7 +75,7 @@ func StartControlPlane(ctx context.Context, bin, dir string) (c *ControlPlane, s
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	stop = func() { cancel(); stopScheduler(); _ = environment.Stop() }
-	c = &ControlPlane{client: client, informers: informers.NewSharedInformerFactory(client, 0), verdicts: newVerdicts()}
+	c = &ControlPlane{client: client, informers: informers.NewSharedInformerFactory(client, 0), verdicts: newPodWatch()}
 	if err := c.createClasses(ctx); err != nil {
 		return nil, stop, err
 	}

@@ -18,21 +18,21 @@ type Demand struct {
 
 // NewDemand makes the demand of a seed.
 func NewDemand(seed uint64) *Demand {
-	s := newSketch(seed, 1, "g")
+	s := newScenarioBuilder(seed, 1, "g")
 	for i := range 1 + s.IntN(2) {
 		s.addNode(fmt.Sprintf("%s-n%d", s.name, i))
 	}
 	if s.oneIn(3) {
 		s.addVolumes()
 	}
-	s.addHerald()
-	herald := s.Come[0].Pod
+	s.addSyncPod()
+	herald := s.Arrivals[0].Pod
 	herald.Spec.NodeName = s.Nodes[len(s.Nodes)-1].Name
-	s.There, s.Come = append(s.There, herald), nil
+	s.Existing, s.Arrivals = append(s.Existing, herald), nil
 	for i := range 5 + s.IntN(25) {
 		pod := s.pod(fmt.Sprint("pod-", i))
 		pod.Spec.SchedulingGates = nil
-		s.Come = append(s.Come, Arrival{Pod: pod})
+		s.Arrivals = append(s.Arrivals, Arrival{Pod: pod})
 	}
 	d := &Demand{Scenario: s.Scenario}
 	for i := range 1 + s.IntN(3) {
@@ -42,7 +42,7 @@ func NewDemand(seed uint64) *Demand {
 }
 
 // pool is some pool. Most may grow as they like.
-func (s *sketch) pool(name string) decision.Pool {
+func (s *scenarioBuilder) pool(name string) decision.Pool {
 	pool := decision.Pool{Name: name, Weight: int32(s.IntN(3))}
 	if s.oneIn(4) {
 		pool.Max = 1 + s.IntN(5)

@@ -33,7 +33,7 @@ func TestFilters(t *testing.T) {
 	sum := play(t, 10**seeds, func(ctx context.Context, seed uint64) (differential.Tally, error) {
 		return differential.Compare(ctx, differential.NewScenario(seed))
 	})
-	everyFilterHadASay(t, sum.Reasons)
+	checkAllFiltersRefused(t, sum.Reasons)
 }
 
 func TestSeeds(t *testing.T) {
@@ -46,7 +46,7 @@ func TestSeeds(t *testing.T) {
 		sum := play(t, *seeds, func(ctx context.Context, seed uint64) (differential.Tally, error) {
 			return c.Play(ctx, differential.NewScenario(seed))
 		})
-		everyFilterHadASay(t, sum.Reasons)
+		checkAllFiltersRefused(t, sum.Reasons)
 	})
 	t.Run("on the nodes that Grow decides upon, pods have the places that it promises", func(t *testing.T) {
 		play(t, *seeds, func(ctx context.Context, seed uint64) (differential.Tally, error) {
@@ -94,8 +94,8 @@ func eachSeed(count uint64, play func(seed uint64)) {
 	playing.Wait()
 }
 
-// everyFilterHadASay: scenarios in which nothing is refused prove nothing.
-func everyFilterHadASay(t *testing.T, reasons map[string]int) {
+// checkAllFiltersRefused: scenarios in which nothing is refused prove nothing.
+func checkAllFiltersRefused(t *testing.T, reasons map[string]int) {
 	t.Helper()
 	if *seeds < 100 {
 		return

@@ -39,21 +39,21 @@ func Compare(ctx context.Context, scenario *Scenario) (tally Tally, err error) {
 	if err != nil {
 		return tally, err
 	}
-	if err := t.tellBoth(f); err != nil {
+	if err := t.loadBoth(f); err != nil {
 		return tally, err
 	}
-	for _, arrival := range scenario.Come {
+	for _, arrival := range scenario.Arrivals {
 		pod := arrival.Pod
 		pod.UID, pod.Spec.SchedulingGates = types.UID(pod.Name), nil
-		t.came = append(t.came, pod)
-		verdicts, want := t.ask(pod), f.ask(ctx, pod)
+		t.arrived = append(t.arrived, pod)
+		verdicts, want := t.fits(pod), f.fits(ctx, pod)
 		for _, node := range scenario.Nodes {
 			if (verdicts[node.Name] == "") != (want[node.Name] == "") {
 				return t.tally, t.disagreement(fmt.Sprintf("pod %s on node %s: the simulation says %q, the filters say %q; empty where it fits",
 					pod.Name, node.Name, verdicts[node.Name], want[node.Name]))
 			}
 		}
-		if err := t.placesLike(verdicts, pod); err != nil {
+		if err := t.checkPlace(verdicts, pod); err != nil {
 			return t.tally, err
 		}
 		i := slices.IndexFunc(arrival.Order, func(node string) bool { return want[node] == "" })
@@ -73,8 +73,8 @@ func Compare(ctx context.Context, scenario *Scenario) (tally Tally, err error) {
 	return t.tally, nil
 }
 
-// tellBoth tells the simulation and the filters of what is there at first.
-func (t *trial) tellBoth(f *filters) error {
+// loadBoth tells the simulation and the filters of what is there at first.
+func (t *trial) loadBoth(f *filters) error {
 	s, objects := t.scenario, []runtime.Object{}
 	for _, o := range s.Volumes {
 		if o.Spec.ClaimRef == nil {
@@ -92,7 +92,7 @@ func (t *trial) tellBoth(f *filters) error {
 	for _, node := range s.Nodes {
 		t.cluster.AddNode(node)
 	}
-	for _, pod := range s.There {
+	for _, pod := range s.Existing {
 		pod.UID = types.UID(pod.Name)
 		f.pods = append(f.pods, pod)
 		if err := t.cluster.AddPod(pod); err != nil {
@@ -160,8 +160,8 @@ func (f *filters) set(object runtime.Object) error {
 	return fmt.Errorf("no filter looks at %T", object)
 }
 
-// ask is what the filters say of the pod, by node: why not; empty where it fits.
-func (f *filters) ask(ctx context.Context, pod *corev1.Pod) map[string]string {
+// fits is what the filters say of the pod, by node: why not; empty where it fits.
+func (f *filters) fits(ctx context.Context, pod *corev1.Pod) map[string]string {
 	f.snapshot.SharedLister = cache.NewSnapshot(f.pods, f.nodes)
 	state, verdicts := framework.NewCycleState(), map[string]string{}
 	result, status, _ := f.framework.RunPreFilterPlugins(ctx, state, pod)

@@ -41,8 +41,8 @@ func create[T runtime.Object](ctx context.Context, objects []T, how func(T) crea
 	return nil
 }
 
-// always creates objects of a kind that has no namespaces.
-func always[T any](c creator[T]) func(T) creator[T] { return func(T) creator[T] { return c } }
+// clusterScoped creates objects of a kind that has no namespaces.
+func clusterScoped[T any](c creator[T]) func(T) creator[T] { return func(T) creator[T] { return c } }
 
 // availableVolumes says of volumes without a claim that they may be taken.
 type availableVolumes struct{ kubernetes.Interface }
@@ -62,11 +62,13 @@ func (v availableVolumes) Create(ctx context.Context, volume *corev1.PersistentV
 func (t *trial) createScenario(ctx context.Context) error {
 	core, storage, s := t.client.CoreV1(), t.client.StorageV1(), t.scenario
 	for _, step := range []func() error{
-		func() error { return create(ctx, s.Namespaces, always(core.Namespaces()), t.cluster.SetObject) },
-		func() error { return create(ctx, s.Classes, always(storage.StorageClasses()), t.cluster.SetObject) },
-		func() error { return create(ctx, s.CSINodes, always(storage.CSINodes()), t.cluster.SetObject) },
+		func() error { return create(ctx, s.Namespaces, clusterScoped(core.Namespaces()), t.cluster.SetObject) },
 		func() error {
-			return create(ctx, s.Volumes, always(availableVolumes{t.client}), t.cluster.SetObject)
+			return create(ctx, s.Classes, clusterScoped(storage.StorageClasses()), t.cluster.SetObject)
+		},
+		func() error { return create(ctx, s.CSINodes, clusterScoped(storage.CSINodes()), t.cluster.SetObject) },
+		func() error {
+			return create(ctx, s.Volumes, clusterScoped(availableVolumes{t.client}), t.cluster.SetObject)
 		},
 		func() error {
 			return create(ctx, s.Claims, func(c *corev1.PersistentVolumeClaim) creator[*corev1.PersistentVolumeClaim] {
@@ -75,7 +77,7 @@ func (t *trial) createScenario(ctx context.Context) error {
 		},
 		func() error { return t.createNodes(ctx, s.Nodes) },
 		func() error {
-			return create(ctx, s.There, func(p *corev1.Pod) creator[*corev1.Pod] { return core.Pods(p.Namespace) }, func(o runtime.Object) error {
+			return create(ctx, s.Existing, func(p *corev1.Pod) creator[*corev1.Pod] { return core.Pods(p.Namespace) }, func(o runtime.Object) error {
 				return t.cluster.AddPod(o.(*corev1.Pod))
 			})
 		},
@@ -88,7 +90,7 @@ func (t *trial) createScenario(ctx context.Context) error {
 }
 
 func (t *trial) createNodes(ctx context.Context, nodes []*corev1.Node) error {
-	return create(ctx, nodes, always(t.client.CoreV1().Nodes()), func(o runtime.Object) error {
+	return create(ctx, nodes, clusterScoped(t.client.CoreV1().Nodes()), func(o runtime.Object) error {
 		t.cluster.AddNode(o.(*corev1.Node))
 		return nil
 	})

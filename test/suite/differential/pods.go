@@ -8,10 +8,10 @@ import (
 )
 
 // pod is some pod. Most have one or two wishes, so that many fit somewhere.
-func (s *sketch) pod(name string) *corev1.Pod {
+func (s *scenarioBuilder) pod(name string) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Name: name, Namespace: s.Namespaces[min(s.IntN(4), 1)].Name,
-		Labels: map[string]string{"app": s.app(), "version": oneOf(s.dice, "1", "2")},
+		Labels: map[string]string{"app": s.app(), "version": oneOf(s.rng, "1", "2")},
 	}}
 	if s.oneIn(4) {
 		pod.Labels["canary"] = "yes"
@@ -23,28 +23,28 @@ func (s *sketch) pod(name string) *corev1.Pod {
 		Tolerations:                  []corev1.Toleration{{Key: seedKey, Operator: corev1.TolerationOpEqual, Value: s.name, Effect: corev1.TaintEffectNoSchedule}},
 	}
 	if s.oneIn(3) {
-		s.stayAmongOurs(pod)
+		s.restrictToScenario(pod)
 	}
 	wishes := []func(*corev1.Pod){
-		s.selectNodes, s.tolerate, s.takePorts, s.takePorts, s.joinOthers, s.avoidOthers, s.avoidOthers, s.spreadOut, s.spreadOut, s.spreadOut,
-		s.mountClaims, s.mountClaims, s.mountDisk, s.beLarge, s.matter, s.waitAtGate,
+		s.selectNodes, s.tolerate, s.takePorts, s.takePorts, s.addAffinity, s.addAntiAffinity, s.addAntiAffinity, s.addSpreadConstraints, s.addSpreadConstraints, s.addSpreadConstraints,
+		s.mountClaims, s.mountClaims, s.mountDisk, s.addOverhead, s.setPriority, s.addSchedulingGate,
 	}
 	for range s.IntN(4) {
-		oneOf(s.dice, wishes...)(pod)
+		oneOf(s.rng, wishes...)(pod)
 	}
 	return pod
 }
 
-// stayAmongOurs: what looks at other nodes than those that the pod tolerates must not look
+// restrictToScenario: what looks at other nodes than those that the pod tolerates must not look
 // at another scenario's.
-func (s *sketch) stayAmongOurs(pod *corev1.Pod) {
+func (s *scenarioBuilder) restrictToScenario(pod *corev1.Pod) {
 	if pod.Spec.NodeSelector == nil {
 		pod.Spec.NodeSelector = map[string]string{}
 	}
 	pod.Spec.NodeSelector[seedKey] = s.name
 }
 
-func (s *sketch) resources() corev1.ResourceRequirements {
+func (s *scenarioBuilder) resources() corev1.ResourceRequirements {
 	wants := corev1.ResourceList{}
 	if !s.oneIn(6) {
 		wants[corev1.ResourceCPU] = s.quantity("10m", "100m", "500m", "1")
@@ -62,8 +62,8 @@ func (s *sketch) resources() corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{Requests: wants}
 }
 
-// beLarge: what a pod takes is more than its containers ask for.
-func (s *sketch) beLarge(pod *corev1.Pod) {
+// addOverhead: what a pod takes is more than its containers ask for.
+func (s *scenarioBuilder) addOverhead(pod *corev1.Pod) {
 	if pod.Spec.Resources != nil || len(pod.Spec.Containers)+len(pod.Spec.InitContainers) > 1 {
 		return
 	}
@@ -83,10 +83,10 @@ func (s *sketch) beLarge(pod *corev1.Pod) {
 	}
 }
 
-func (s *sketch) selectNodes(pod *corev1.Pod) {
+func (s *scenarioBuilder) selectNodes(pod *corev1.Pod) {
 	if s.oneIn(3) {
-		s.stayAmongOurs(pod)
-		pod.Spec.NodeSelector["disk"] = oneOf(s.dice, "ssd", "hdd")
+		s.restrictToScenario(pod)
+		pod.Spec.NodeSelector["disk"] = oneOf(s.rng, "ssd", "hdd")
 		return
 	}
 	required := &corev1.NodeSelector{}
@@ -97,7 +97,7 @@ func (s *sketch) selectNodes(pod *corev1.Pod) {
 		}
 		if s.oneIn(3) && len(s.Nodes) > 0 {
 			term.MatchFields = []corev1.NodeSelectorRequirement{
-				named(oneOf(s.dice, corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn), oneOf(s.dice, s.Nodes...).Name),
+				named(oneOf(s.rng, corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn), oneOf(s.rng, s.Nodes...).Name),
 			}
 			if s.oneIn(2) {
 				term.MatchExpressions = nil
@@ -115,30 +115,30 @@ func affinityOf(pod *corev1.Pod) *corev1.Affinity {
 	return pod.Spec.Affinity
 }
 
-func (s *sketch) tolerate(pod *corev1.Pod) {
+func (s *scenarioBuilder) tolerate(pod *corev1.Pod) {
 	toleration := corev1.Toleration{Key: "dedicated", Operator: corev1.TolerationOpExists}
 	switch s.IntN(4) {
 	case 0:
-		s.stayAmongOurs(pod)
+		s.restrictToScenario(pod)
 		toleration.Key = ""
 	case 1:
 		toleration.Key = corev1.TaintNodeUnschedulable
 	case 2:
 		toleration.Operator, toleration.Value = corev1.TolerationOpEqual, "a"
-		toleration.Effect = oneOf(s.dice, "", corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute)
+		toleration.Effect = oneOf(s.rng, "", corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute)
 	}
 	pod.Spec.Tolerations = append(pod.Spec.Tolerations, toleration)
 }
 
-func (s *sketch) takePorts(pod *corev1.Pod) {
+func (s *scenarioBuilder) takePorts(pod *corev1.Pod) {
 	const port = 80
 	pod.Spec.Containers[0].Ports = []corev1.ContainerPort{{
-		ContainerPort: port, HostPort: port, HostIP: oneOf(s.dice, "", "", "127.0.0.1", "10.0.0.1"),
-		Protocol: oneOf(s.dice, corev1.ProtocolTCP, corev1.ProtocolTCP, corev1.ProtocolUDP),
+		ContainerPort: port, HostPort: port, HostIP: oneOf(s.rng, "", "", "127.0.0.1", "10.0.0.1"),
+		Protocol: oneOf(s.rng, corev1.ProtocolTCP, corev1.ProtocolTCP, corev1.ProtocolUDP),
 	}}
 }
 
-func (s *sketch) joinOthers(pod *corev1.Pod) {
+func (s *scenarioBuilder) addAffinity(pod *corev1.Pod) {
 	terms := []corev1.PodAffinityTerm{s.podTerm()}
 	if s.oneIn(4) {
 		terms = append(terms, s.podTerm())
@@ -146,7 +146,7 @@ func (s *sketch) joinOthers(pod *corev1.Pod) {
 	affinityOf(pod).PodAffinity = &corev1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: terms}
 }
 
-func (s *sketch) avoidOthers(pod *corev1.Pod) {
+func (s *scenarioBuilder) addAntiAffinity(pod *corev1.Pod) {
 	terms := []corev1.PodAffinityTerm{s.podTerm()}
 	if s.oneIn(4) {
 		terms = append(terms, s.podTerm())
@@ -154,9 +154,9 @@ func (s *sketch) avoidOthers(pod *corev1.Pod) {
 	affinityOf(pod).PodAntiAffinity = &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: terms}
 }
 
-func (s *sketch) podTerm() corev1.PodAffinityTerm {
+func (s *scenarioBuilder) podTerm() corev1.PodAffinityTerm {
 	term := corev1.PodAffinityTerm{
-		TopologyKey: oneOf(s.dice, corev1.LabelHostname, corev1.LabelHostname, corev1.LabelTopologyZone, s.rack()), LabelSelector: s.selector(),
+		TopologyKey: oneOf(s.rng, corev1.LabelHostname, corev1.LabelHostname, corev1.LabelTopologyZone, s.rack()), LabelSelector: s.selector(),
 	}
 	switch s.IntN(10) {
 	case 0:
@@ -164,7 +164,7 @@ func (s *sketch) podTerm() corev1.PodAffinityTerm {
 	case 1, 2:
 		term.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{seedKey: s.name}}
 	case 3:
-		term.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{seedKey: s.name, "team": oneOf(s.dice, "a", "b")}}
+		term.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{seedKey: s.name, "team": oneOf(s.rng, "a", "b")}}
 	case 4:
 		term.MatchLabelKeys = []string{"version"}
 	case 5:
@@ -173,9 +173,9 @@ func (s *sketch) podTerm() corev1.PodAffinityTerm {
 	return term
 }
 
-func (s *sketch) spreadOut(pod *corev1.Pod) {
+func (s *scenarioBuilder) addSpreadConstraints(pod *corev1.Pod) {
 	constraint := corev1.TopologySpreadConstraint{
-		MaxSkew: int32(1 + s.IntN(2)), TopologyKey: oneOf(s.dice, corev1.LabelHostname, corev1.LabelTopologyZone, s.rack()),
+		MaxSkew: int32(1 + s.IntN(2)), TopologyKey: oneOf(s.rng, corev1.LabelHostname, corev1.LabelTopologyZone, s.rack()),
 		WhenUnsatisfiable: corev1.DoNotSchedule, LabelSelector: s.selector(),
 	}
 	if s.oneIn(2) {
@@ -185,23 +185,23 @@ func (s *sketch) spreadOut(pod *corev1.Pod) {
 		return
 	}
 	honor, ignore, few := corev1.NodeInclusionPolicyHonor, corev1.NodeInclusionPolicyIgnore, int32(1+s.IntN(5))
-	constraint.NodeTaintsPolicy = oneOf(s.dice, nil, &honor, &ignore)
+	constraint.NodeTaintsPolicy = oneOf(s.rng, nil, &honor, &ignore)
 	if constraint.TopologyKey == s.rack() {
-		constraint.NodeAffinityPolicy = oneOf(s.dice, nil, &honor, &ignore)
+		constraint.NodeAffinityPolicy = oneOf(s.rng, nil, &honor, &ignore)
 	}
 	if s.oneIn(4) {
 		constraint.MinDomains = &few
 	}
 	if s.oneIn(5) {
-		constraint.MatchLabelKeys = []string{oneOf(s.dice, "version", "no-such-label")}
+		constraint.MatchLabelKeys = []string{oneOf(s.rng, "version", "no-such-label")}
 	}
-	s.stayAmongOurs(pod)
+	s.restrictToScenario(pod)
 	pod.Spec.TopologySpreadConstraints = append(pod.Spec.TopologySpreadConstraints, constraint)
 }
 
-// matter: such a pod goes before others in the queue, but sends nobody away.
-func (s *sketch) matter(pod *corev1.Pod) { pod.Spec.PriorityClassName = priorityClass }
+// setPriority: such a pod goes before others in the queue, but sends nobody away.
+func (s *scenarioBuilder) setPriority(pod *corev1.Pod) { pod.Spec.PriorityClassName = priorityClass }
 
-func (s *sketch) waitAtGate(pod *corev1.Pod) {
+func (s *scenarioBuilder) addSchedulingGate(pod *corev1.Pod) {
 	pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "differential.k8sm.io/gate"}}
 }

@@ -18,8 +18,8 @@ type Scenario struct {
 	Claims     []*corev1.PersistentVolumeClaim
 	CSINodes   []*storagev1.CSINode
 	Nodes      []*corev1.Node
-	There      []*corev1.Pod // on nodes already
-	Come       []Arrival
+	Existing   []*corev1.Pod // on nodes already
+	Arrivals   []Arrival
 }
 
 // Arrival is a pod that comes.
@@ -36,15 +36,15 @@ const (
 	driver  = "disk.differential.k8sm.io"
 )
 
-// sketch is a scenario in the making.
-type sketch struct {
-	dice
+// scenarioBuilder is a scenario in the making.
+type scenarioBuilder struct {
+	rng
 	*Scenario
 	name string // of the seed, in names and labels
 }
 
-func newSketch(seed, kind uint64, prefix string) *sketch {
-	s := &sketch{dice: throw(seed, kind), Scenario: &Scenario{Seed: seed}, name: fmt.Sprint(prefix, seed)}
+func newScenarioBuilder(seed, kind uint64, prefix string) *scenarioBuilder {
+	s := &scenarioBuilder{rng: newRNG(seed, kind), Scenario: &Scenario{Seed: seed}, name: fmt.Sprint(prefix, seed)}
 	for _, team := range []string{"a", "b"} {
 		s.Namespaces = append(s.Namespaces, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 			Name: s.name + "-" + team, Labels: map[string]string{seedKey: s.name, "team": team},
@@ -55,7 +55,7 @@ func newSketch(seed, kind uint64, prefix string) *sketch {
 
 // NewScenario makes the scenario of a seed.
 func NewScenario(seed uint64) *Scenario {
-	s := newSketch(seed, 0, "s")
+	s := newScenarioBuilder(seed, 0, "s")
 	nodes := 3 + s.IntN(6)
 	if s.oneIn(50) {
 		nodes = 70 // more domains of a topology than bits in a word
@@ -67,27 +67,27 @@ func NewScenario(seed uint64) *Scenario {
 		s.addVolumes()
 	}
 	for i := range s.IntN(nodes) {
-		s.There = append(s.There, s.podOn(fmt.Sprint("there-", i), oneOf(s.dice, s.Nodes...).Name))
+		s.Existing = append(s.Existing, s.podOn(fmt.Sprint("there-", i), oneOf(s.rng, s.Nodes...).Name))
 	}
-	s.addHerald()
+	s.addSyncPod()
 	for i := range 12 + nodes {
 		pod := s.podLikeAnother(fmt.Sprint("pod-", i))
-		s.Come = append(s.Come, s.inSomeOrder(pod))
+		s.Arrivals = append(s.Arrivals, s.randomPreference(pod))
 	}
 	return s.Scenario
 }
 
 // podOn is some pod on a node, whether it fits there or not.
-func (s *sketch) podOn(name, node string) *corev1.Pod {
+func (s *scenarioBuilder) podOn(name, node string) *corev1.Pod {
 	pod := s.pod(name)
 	pod.Spec.SchedulingGates, pod.Spec.NodeName = nil, node
 	return pod
 }
 
-// addHerald adds the pod that comes first, and fits nowhere but on the node that is created
+// addSyncPod adds the pod that comes first, and fits nowhere but on the node that is created
 // last, with the volume that is created last: when it is bound, the scheduler has seen all.
 // The node holds it, and nothing else.
-func (s *sketch) addHerald() {
+func (s *scenarioBuilder) addSyncPod() {
 	node := s.Nodes[0].DeepCopy()
 	node.Name, node.Labels, node.Spec = s.name+"-full", map[string]string{seedKey: s.name}, corev1.NodeSpec{Taints: node.Spec.Taints[:1]}
 	node.Status.Allocatable[corev1.ResourcePods] = resource.MustParse("1")
@@ -103,10 +103,10 @@ func (s *sketch) addHerald() {
 		bind(claim, s.volume(s.name+"-last", s.Classes[0].Name))
 		mountClaim(pod, claim.Name)
 	}
-	s.Come = append(s.Come, Arrival{Pod: pod, Order: []string{node.Name}})
+	s.Arrivals = append(s.Arrivals, Arrival{Pod: pod, Order: []string{node.Name}})
 }
 
-func (s *sketch) addNode(name string) {
+func (s *scenarioBuilder) addNode(name string) {
 	node := s.node()
 	node.Name = name
 	if !s.oneIn(12) {
@@ -125,7 +125,7 @@ func (s *sketch) addNode(name string) {
 }
 
 // node is some node, without a name. Pods of other scenarios don't tolerate it.
-func (s *sketch) node() *corev1.Node {
+func (s *scenarioBuilder) node() *corev1.Node {
 	node := &corev1.Node{}
 	node.Labels = map[string]string{seedKey: s.name}
 	node.Spec.Taints = []corev1.Taint{{Key: seedKey, Value: s.name, Effect: corev1.TaintEffectNoSchedule}}
@@ -147,34 +147,34 @@ func (s *sketch) node() *corev1.Node {
 		node.Labels[s.rack()] = fmt.Sprint("r", s.IntN(4))
 	}
 	if s.oneIn(2) {
-		node.Labels["disk"] = oneOf(s.dice, "ssd", "hdd")
+		node.Labels["disk"] = oneOf(s.rng, "ssd", "hdd")
 	}
 	if !s.oneIn(4) {
-		node.Labels["generation"] = oneOf(s.dice, "1", "2", "3", "ancient")
+		node.Labels["generation"] = oneOf(s.rng, "1", "2", "3", "ancient")
 	}
-	s.repel(node)
+	s.addTaint(node)
 	return node
 }
 
-func (s *sketch) repel(node *corev1.Node) {
+func (s *scenarioBuilder) addTaint(node *corev1.Node) {
 	if s.oneIn(5) {
-		node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: "dedicated", Value: oneOf(s.dice, "a", "b"),
-			Effect: oneOf(s.dice, corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute)})
+		node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: "dedicated", Value: oneOf(s.rng, "a", "b"),
+			Effect: oneOf(s.rng, corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute)})
 	}
 	node.Spec.Unschedulable = s.oneIn(20)
 }
 
 // rack is a topology that only this scenario's nodes are in. Where constraints count nodes
 // that the pod can't go to, it must be this one, or scenarios would see each other.
-func (s *sketch) rack() string { return s.name + ".differential.k8sm.io/rack" }
+func (s *scenarioBuilder) rack() string { return s.name + ".differential.k8sm.io/rack" }
 
 // podLikeAnother is some pod, every other time a replica of one that comes before it: what
 // was said of that one may have been kept, and may no longer hold.
-func (s *sketch) podLikeAnother(name string) *corev1.Pod {
-	if len(s.Come) < 2 || s.oneIn(2) {
+func (s *scenarioBuilder) podLikeAnother(name string) *corev1.Pod {
+	if len(s.Arrivals) < 2 || s.oneIn(2) {
 		return s.pod(name)
 	}
-	pod := oneOf(s.dice, s.Come[1:]...).Pod.DeepCopy() // the first is the herald
+	pod := oneOf(s.rng, s.Arrivals[1:]...).Pod.DeepCopy() // the first is the herald
 	pod.Name = name
 	if affinity := pod.Spec.Affinity; affinity != nil && affinity.NodeAffinity != nil {
 		affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution = nil
@@ -182,8 +182,8 @@ func (s *sketch) podLikeAnother(name string) *corev1.Pod {
 	return pod
 }
 
-// inSomeOrder has the pod prefer nodes in a random order.
-func (s *sketch) inSomeOrder(pod *corev1.Pod) Arrival {
+// randomPreference has the pod prefer nodes in a random order.
+func (s *scenarioBuilder) randomPreference(pod *corev1.Pod) Arrival {
 	var order []string
 	for _, i := range s.Perm(len(s.Nodes)) {
 		order = append(order, s.Nodes[i].Name)

@@ -34,7 +34,7 @@ type trial struct {
 	scenario *Scenario
 	cluster  *scheduling.Cluster
 	tally    Tally
-	came     []*corev1.Pod // so far
+	arrived  []*corev1.Pod // so far
 	placed   []string      // what became of each, in words
 }
 
@@ -57,7 +57,7 @@ func (c *ControlPlane) Play(ctx context.Context, scenario *Scenario) (tally Tall
 	if err := t.createScenario(ctx); err != nil {
 		return tally, err
 	}
-	for _, arrival := range scenario.Come {
+	for _, arrival := range scenario.Arrivals {
 		if err := t.arrive(ctx, arrival); err != nil {
 			return t.tally, err
 		}
@@ -75,12 +75,12 @@ func (c *ControlPlane) newTrial(scenario *Scenario) (*trial, error) {
 
 // arrive gives a pod to the scheduler, and holds what it does against the simulation.
 func (t *trial) arrive(ctx context.Context, arrival Arrival) error {
-	t.came = append(t.came, arrival.Pod)
+	t.arrived = append(t.arrived, arrival.Pod)
 	pod, err := t.createPod(ctx, arrival.Pod)
 	if err != nil {
 		return err
 	}
-	verdicts := t.ask(pod)
+	verdicts := t.fits(pod)
 	want := ""
 	for _, node := range arrival.Order {
 		if verdicts[node] == "" {
@@ -95,7 +95,7 @@ func (t *trial) arrive(ctx context.Context, arrival Arrival) error {
 	if after.Spec.NodeName != want || err != nil {
 		return t.differs(verdicts, want, after)
 	}
-	if err := t.placesLike(verdicts, pod); err != nil {
+	if err := t.checkPlace(verdicts, pod); err != nil {
 		return err
 	}
 	t.placed = append(t.placed, fmt.Sprintf("%s: %s", pod.Name, want))
@@ -130,8 +130,8 @@ func (t *trial) createPod(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, er
 	return created, nil
 }
 
-// ask is what the simulation says of the pod, by node: why not; empty where it fits.
-func (t *trial) ask(pod *corev1.Pod) map[string]string {
+// fits is what the simulation says of the pod, by node: why not; empty where it fits.
+func (t *trial) fits(pod *corev1.Pod) map[string]string {
 	verdicts := map[string]string{}
 	for _, node := range t.scenario.Nodes {
 		fits, why := t.cluster.Fits(pod, node.Name)
@@ -143,19 +143,19 @@ func (t *trial) ask(pod *corev1.Pod) map[string]string {
 	return verdicts
 }
 
-// placesLike checks that the simulation places the pod as it has just said of each node: for
+// checkPlace checks that the simulation places the pod as it has just said of each node: for
 // that it goes by what it remembers.
-func (t *trial) placesLike(verdicts map[string]string, pod *corev1.Pod) error {
+func (t *trial) checkPlace(verdicts map[string]string, pod *corev1.Pod) error {
 	fits := slices.Contains(slices.Collect(maps.Values(verdicts)), "")
-	placed := t.whereTo(pod)
+	placed := t.place(pod)
 	if fits == (placed != "") && (placed == "" || verdicts[placed] == "") {
 		return nil
 	}
 	return t.disagreement(fmt.Sprintf("the simulation disagrees with itself: pod %s was placed on %q, but each node said %v", pod.Name, placed, verdicts))
 }
 
-// whereTo is where the simulation would place the pod.
-func (t *trial) whereTo(pod *corev1.Pod) string {
+// place is where the simulation would place the pod.
+func (t *trial) place(pod *corev1.Pod) string {
 	mark := t.cluster.Checkpoint()
 	defer t.cluster.Revert(mark)
 	node, _ := t.cluster.Place(pod)

@@ -17,7 +17,7 @@ const noProvisioner = "kubernetes.io/no-provisioner"
 
 // addVolumes adds claims of all kinds: bound to volumes of a zone, of one node, or that many
 // may attach; and those that wait for their first consumer, or in vain.
-func (s *sketch) addVolumes() {
+func (s *scenarioBuilder) addVolumes() {
 	late, atOnce := storagev1.VolumeBindingWaitForFirstConsumer, storagev1.VolumeBindingImmediate
 	local, remote, now := s.class("local", noProvisioner, late), s.class("remote", driver, late), s.class("now", driver, atOnce)
 	zone := s.IntN(2)
@@ -37,7 +37,7 @@ func (s *sketch) addVolumes() {
 	s.claim(s.Namespaces[0].Name, "unbound", now)
 }
 
-func (s *sketch) class(name, provisioner string, mode storagev1.VolumeBindingMode) *storagev1.StorageClass {
+func (s *scenarioBuilder) class(name, provisioner string, mode storagev1.VolumeBindingMode) *storagev1.StorageClass {
 	class := &storagev1.StorageClass{
 		ObjectMeta:  metav1.ObjectMeta{Name: s.name + "-" + name, Labels: map[string]string{seedKey: s.name}},
 		Provisioner: provisioner, VolumeBindingMode: &mode,
@@ -46,26 +46,26 @@ func (s *sketch) class(name, provisioner string, mode storagev1.VolumeBindingMod
 	return class
 }
 
-func (s *sketch) claim(namespace, name string, class *storagev1.StorageClass) *corev1.PersistentVolumeClaim {
+func (s *scenarioBuilder) claim(namespace, name string, class *storagev1.StorageClass) *corev1.PersistentVolumeClaim {
 	claim := &corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{seedKey: s.name}},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			StorageClassName: &class.Name,
 			AccessModes:      s.accessModes(),
-			Resources:        corev1.VolumeResourceRequirements{Requests: requests("storage", oneOf(s.dice, "1Gi", "5Gi"))},
+			Resources:        corev1.VolumeResourceRequirements{Requests: requests("storage", oneOf(s.rng, "1Gi", "5Gi"))},
 		},
 	}
 	s.Claims = append(s.Claims, claim)
 	return claim
 }
 
-func (s *sketch) accessModes() []corev1.PersistentVolumeAccessMode {
-	return []corev1.PersistentVolumeAccessMode{oneOf(s.dice, corev1.ReadWriteOnce, corev1.ReadWriteOnce, corev1.ReadWriteOncePod)}
+func (s *scenarioBuilder) accessModes() []corev1.PersistentVolumeAccessMode {
+	return []corev1.PersistentVolumeAccessMode{oneOf(s.rng, corev1.ReadWriteOnce, corev1.ReadWriteOnce, corev1.ReadWriteOncePod)}
 }
 
 // bindSomewhere gives a claim a volume: of a zone by its affinity or, as of old, by its
 // label; of one node; or of anywhere.
-func (s *sketch) bindSomewhere(claim *corev1.PersistentVolumeClaim, i int) {
+func (s *scenarioBuilder) bindSomewhere(claim *corev1.PersistentVolumeClaim, i int) {
 	volume := s.volume(fmt.Sprintf("%s-bound-%d", s.name, i), *claim.Spec.StorageClassName)
 	bind(claim, volume)
 	zone := zoneOf(s.name, s.IntN(3))
@@ -75,7 +75,7 @@ func (s *sketch) bindSomewhere(claim *corev1.PersistentVolumeClaim, i int) {
 	case 1:
 		volume.Labels[corev1.LabelTopologyZone] = zone
 	case 2:
-		volume.Spec.NodeAffinity = onlyWhere(corev1.LabelHostname, oneOf(s.dice, s.Nodes...).Name)
+		volume.Spec.NodeAffinity = onlyWhere(corev1.LabelHostname, oneOf(s.rng, s.Nodes...).Name)
 	}
 }
 
@@ -85,7 +85,7 @@ func bind(claim *corev1.PersistentVolumeClaim, volume *corev1.PersistentVolume) 
 	claim.Annotations = map[string]string{bindCompleted: "yes"}
 }
 
-func (s *sketch) volume(name, class string) *corev1.PersistentVolume {
+func (s *scenarioBuilder) volume(name, class string) *corev1.PersistentVolume {
 	volume := &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{seedKey: s.name}},
 		Spec: corev1.PersistentVolumeSpec{
@@ -99,11 +99,11 @@ func (s *sketch) volume(name, class string) *corev1.PersistentVolume {
 	return volume
 }
 
-func (s *sketch) localVolume(name string, class *storagev1.StorageClass) {
+func (s *scenarioBuilder) localVolume(name string, class *storagev1.StorageClass) {
 	volume := s.volume(name, class.Name)
 	volume.Spec.PersistentVolumeSource = corev1.PersistentVolumeSource{Local: &corev1.LocalVolumeSource{Path: "/" + name}}
-	volume.Spec.NodeAffinity = onlyWhere(corev1.LabelHostname, oneOf(s.dice, s.Nodes...).Name)
-	volume.Spec.Capacity = corev1.ResourceList{corev1.ResourceStorage: oneOf(s.dice, resource.MustParse("1Gi"), resource.MustParse("9Gi"))}
+	volume.Spec.NodeAffinity = onlyWhere(corev1.LabelHostname, oneOf(s.rng, s.Nodes...).Name)
+	volume.Spec.Capacity = corev1.ResourceList{corev1.ResourceStorage: oneOf(s.rng, resource.MustParse("1Gi"), resource.MustParse("9Gi"))}
 }
 
 func onlyWhere(label, value string) *corev1.VolumeNodeAffinity {
@@ -113,7 +113,7 @@ func onlyWhere(label, value string) *corev1.VolumeNodeAffinity {
 }
 
 // mountClaims: of the pod's namespace, and now and then one that isn't there.
-func (s *sketch) mountClaims(pod *corev1.Pod) {
+func (s *scenarioBuilder) mountClaims(pod *corev1.Pod) {
 	if s.oneIn(20) {
 		mountClaim(pod, "missing")
 		return
@@ -123,16 +123,16 @@ func (s *sketch) mountClaims(pod *corev1.Pod) {
 	}
 	for range 1 + s.IntN(2) {
 		// Most of the claims are in the first namespace, as most of the pods.
-		if claim := oneOf(s.dice, s.Claims...); claim.Namespace == pod.Namespace {
+		if claim := oneOf(s.rng, s.Claims...); claim.Namespace == pod.Namespace {
 			mountClaim(pod, claim.Name)
 		}
 	}
 }
 
 // mountDisk mounts a disk that two pods can't have on one node.
-func (s *sketch) mountDisk(pod *corev1.Pod) {
+func (s *scenarioBuilder) mountDisk(pod *corev1.Pod) {
 	mount(pod, corev1.VolumeSource{ISCSI: &corev1.ISCSIVolumeSource{
-		TargetPortal: "10.0.0.1:3260", IQN: oneOf(s.dice, "iqn.2026-01.com.example:one", "iqn.2026-01.com.example:two"), Lun: 0, ReadOnly: s.oneIn(4),
+		TargetPortal: "10.0.0.1:3260", IQN: oneOf(s.rng, "iqn.2026-01.com.example:one", "iqn.2026-01.com.example:two"), Lun: 0, ReadOnly: s.oneIn(4),
 	}})
 }
 

@@ -164,7 +164,7 @@ func TestProgramsLinkWhatTheyNeed(t *testing.T) {
 		}
 		return out
 	}
-	standins := own("mesos/mesostest", "mesos/zookeepertest", "mesos/kubelet/cri/critest", "test")
+	standins := own("mesos/mesostest", "mesos/zookeepertest", "mesos/kubelet/cri/critest", "mesos/kubelet/kubelettest", "mesos/kubelet/cgroup/cgrouptest", "test")
 	for program, without := range map[string][]string{
 		"operator": append(own("mesos/kubelet", "mesos/executor", "cmd/executor"), standins...),
 		"executor": append(own("api", "controllers", "mesos/scheduler", "mesos/session", "mesos/placement"), append(standins, "k8s.io/", "sigs.k8s.io/controller-runtime")...),

@@ -16,8 +16,8 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// patience of a test with what happens soon.
-const patience = 40 * time.Second
+// timeout of a test with what happens soon.
+const timeout = 40 * time.Second
 
 // ensemble is one ZooKeeper server, of this test alone.
 type ensemble struct {
@@ -69,7 +69,7 @@ func (z *ensemble) start() {
 	if err := z.process.Start(); err != nil {
 		z.t.Fatalf("starting ZooKeeper: %v", err)
 	}
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if z.serves() {
 			return
 		}
@@ -111,26 +111,26 @@ func (z *ensemble) signal(s syscall.Signal) {
 	}
 }
 
-// enrolment is a master's: its session, and its node as long as that lasts.
-type enrolment struct {
+// masterRegistration is a master's: its session, and its node as long as that lasts.
+type masterRegistration struct {
 	t    *testing.T
 	conn *zk.Conn
 	node string
 }
 
-type quiet struct{}
+type noLog struct{}
 
-func (quiet) Printf(string, ...any) {}
+func (noLog) Printf(string, ...any) {}
 
-// enrol registers a master as Mesos' masters do: an ephemeral node in sequence.
-func (z *ensemble) enrol(path, address string, acl []zk.ACL, digest string) *enrolment {
+// registerMaster registers a master as Mesos' masters do: an ephemeral node in sequence.
+func (z *ensemble) registerMaster(path, address string, acl []zk.ACL, digest string) *masterRegistration {
 	z.t.Helper()
-	conn, events, err := zk.Connect([]string{z.addr()}, 2*time.Second, zk.WithLogger(quiet{}))
+	conn, events, err := zk.Connect([]string{z.addr()}, 2*time.Second, zk.WithLogger(noLog{}))
 	if err != nil {
 		z.t.Fatal(err)
 	}
 	z.t.Cleanup(conn.Close)
-	for deadline := time.After(patience); conn.State() != zk.StateHasSession; {
+	for deadline := time.After(timeout); conn.State() != zk.StateHasSession; {
 		select {
 		case <-events:
 		case <-deadline:
@@ -155,5 +155,5 @@ func (z *ensemble) enrol(path, address string, acl []zk.ACL, digest string) *enr
 	if err != nil {
 		z.t.Fatalf("registering a master: %v", err)
 	}
-	return &enrolment{t: z.t, conn: conn, node: node}
+	return &masterRegistration{t: z.t, conn: conn, node: node}
 }

@@ -17,22 +17,22 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// records is a store in memory.
-type records struct {
+// memoryStore is a store in memory.
+type memoryStore struct {
 	mu     sync.Mutex
 	states map[string]scheduler.TaskState
 }
 
-func (r *records) StoreFrameworkID(context.Context, string) error { return nil }
+func (r *memoryStore) StoreFrameworkID(context.Context, string) error { return nil }
 
-func (r *records) Prepare(_ context.Context, in scheduler.Intent) (scheduler.Payload, error) {
+func (r *memoryStore) Prepare(_ context.Context, in scheduler.Intent) (scheduler.Payload, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.states[in.TaskID] = ""
 	return scheduler.Payload{Name: in.TaskID, Command: "run", Overhead: placement.Resources{CPUs: 0.1, MemMiB: 32}}, nil
 }
 
-func (r *records) Record(_ context.Context, st scheduler.TaskStatus) error {
+func (r *memoryStore) Record(_ context.Context, st scheduler.TaskStatus) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, known := r.states[st.TaskID]; !known {
@@ -42,23 +42,23 @@ func (r *records) Record(_ context.Context, st scheduler.TaskStatus) error {
 	return nil
 }
 
-func (r *records) state(taskID string) scheduler.TaskState {
+func (r *memoryStore) state(taskID string) scheduler.TaskState {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.states[taskID]
 }
 
-type conversation struct {
+type testSession struct {
 	*session.Session
-	*records
+	*memoryStore
 	t *testing.T
 }
 
-func converse(t *testing.T, masters string) *conversation {
+func startSession(t *testing.T, masters string) *testSession {
 	t.Helper()
-	c := &conversation{t: t, records: &records{states: map[string]scheduler.TaskState{}}}
+	c := &testSession{t: t, memoryStore: &memoryStore{states: map[string]scheduler.TaskState{}}}
 	s, err := session.New(session.Config{
-		Masters: []string{masters}, Store: c.records, Clock: time.Now,
+		Masters: []string{masters}, Store: c.memoryStore, Clock: time.Now,
 		Framework: scheduler.Info{Name: "k8sm", User: "root", Roles: []string{"k8sm"}, FailoverTimeout: time.Hour},
 	})
 	if err != nil {
@@ -77,20 +77,20 @@ func converse(t *testing.T, masters string) *conversation {
 	return c
 }
 
-func (c *conversation) await(what string, so func(session.State) bool) {
+func (c *testSession) await(what string, so func(session.State) bool) {
 	c.t.Helper()
 	begin := time.Now()
-	for time.Since(begin) < patience {
+	for time.Since(begin) < timeout {
 		if so(c.State()) {
 			c.t.Logf("after %4.1fs: %s", time.Since(begin).Seconds(), what)
 			return
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	c.t.Fatalf("after %s it is not so: %s; the state is %+v", patience, what, c.State())
+	c.t.Fatalf("after %s it is not so: %s; the state is %+v", timeout, what, c.State())
 }
 
-func at(m *mesostest.Master) func(session.State) bool {
+func subscribedTo(m *mesostest.Master) func(session.State) bool {
 	return func(st session.State) bool { return st.Subscribed && st.Master == m.Addr() }
 }
 
@@ -117,18 +117,18 @@ func TestSessionFollowsTheLeader(t *testing.T) {
 	z := startServer(t)
 	ms := cluster(t)
 	first, second := ms.All()[0], ms.All()[1]
-	ours := converse(t, "zk://"+z.addr()+"/mesos")
+	ours := startSession(t, "zk://"+z.addr()+"/mesos")
 	ours.await("without masters, nobody leads", func(st session.State) bool { return st.Reason == scheduler.NoLeader })
 
-	one := z.enrol("/mesos", first.Addr(), zk.WorldACL(zk.PermAll), "")
-	ours.await("the first master is subscribed to", at(first))
-	z.enrol("/mesos", second.Addr(), zk.WorldACL(zk.PermAll), "")
+	one := z.registerMaster("/mesos", first.Addr(), zk.WorldACL(zk.PermAll), "")
+	ours.await("the first master is subscribed to", subscribedTo(first))
+	z.registerMaster("/mesos", second.Addr(), zk.WorldACL(zk.PermAll), "")
 	ours.AddDemand(placement.Demand{ID: "node-1.1", Group: "general", Role: "k8sm", Resources: placement.Resources{CPUs: 1, MemMiB: 512}})
 	ours.await("a task runs", func(session.State) bool { return ours.state("node-1.1") == scheduler.TaskRunning })
 
 	one.conn.Close() // its node goes with its session
 	ms.Elect(1)
-	ours.await("the second master is subscribed to", at(second))
+	ours.await("the second master is subscribed to", subscribedTo(second))
 
 	z.kill()
 	time.Sleep(3 * time.Second)
@@ -137,13 +137,13 @@ func TestSessionFollowsTheLeader(t *testing.T) {
 	}
 	second.CloseStreams()
 	ours.await("the stream is lost", func(st session.State) bool { return !st.Subscribed })
-	ours.await("without ZooKeeper, the master that led last is subscribed to again", at(second))
+	ours.await("without ZooKeeper, the master that led last is subscribed to again", subscribedTo(second))
 
 	z.start()
-	two := z.enrol("/mesos", first.Addr(), zk.WorldACL(zk.PermAll), "")
+	two := z.registerMaster("/mesos", first.Addr(), zk.WorldACL(zk.PermAll), "")
 	ms.Elect(0)
-	z.retire(two)
-	ours.await("after ZooKeeper's return, the first master is subscribed to", at(first))
+	z.unregisterOthers(two)
+	ours.await("after ZooKeeper's return, the first master is subscribed to", subscribedTo(first))
 
 	z.signal(syscall.SIGSTOP)
 	time.Sleep(12 * time.Second) // longer than an answer may take
@@ -151,17 +151,17 @@ func TestSessionFollowsTheLeader(t *testing.T) {
 		t.Errorf("with ZooKeeper frozen the stream is lost: %+v", st)
 	}
 	z.signal(syscall.SIGCONT)
-	three := z.enrol("/mesos", second.Addr(), zk.WorldACL(zk.PermAll), "")
+	three := z.registerMaster("/mesos", second.Addr(), zk.WorldACL(zk.PermAll), "")
 	ms.Elect(1)
-	z.retire(three)
-	ours.await("after the thaw, the second master is subscribed to", at(second))
+	z.unregisterOthers(three)
+	ours.await("after the thaw, the second master is subscribed to", subscribedTo(second))
 	if st := ours.state("node-1.1"); st.Terminal() {
 		t.Errorf("meanwhile the task ended: %s", st)
 	}
 }
 
-// retire has all masters but one leave.
-func (z *ensemble) retire(but *enrolment) {
+// unregisterOthers has all masters but one leave.
+func (z *ensemble) unregisterOthers(but *masterRegistration) {
 	z.t.Helper()
 	children, _, err := but.conn.Children("/mesos")
 	if err != nil {
@@ -180,13 +180,13 @@ func (z *ensemble) retire(but *enrolment) {
 func TestCredentialsOfZooKeeper(t *testing.T) {
 	z := startServer(t)
 	ms := cluster(t)
-	z.enrol("/secret", ms.All()[0].Addr(), zk.DigestACL(zk.PermAll, "mesos", "hunter2"), "mesos:hunter2")
+	z.registerMaster("/secret", ms.All()[0].Addr(), zk.DigestACL(zk.PermAll, "mesos", "hunter2"), "mesos:hunter2")
 	t.Run("right", func(t *testing.T) {
-		converse(t, "zk://mesos:hunter2@"+z.addr()+"/secret").await("the master is subscribed to", at(ms.All()[0]))
+		startSession(t, "zk://mesos:hunter2@"+z.addr()+"/secret").await("the master is subscribed to", subscribedTo(ms.All()[0]))
 	})
 	for name, userinfo := range map[string]string{"wrong": "mesos:guess@", "missing": ""} {
 		t.Run(name, func(t *testing.T) {
-			ours := converse(t, "zk://"+userinfo+z.addr()+"/secret")
+			ours := startSession(t, "zk://"+userinfo+z.addr()+"/secret")
 			ours.await("the reason is told, and no secret", func(st session.State) bool {
 				return st.Reason == scheduler.MasterUnreachable &&
 					strings.Contains(st.Message, "may not be read with these credentials") && !strings.Contains(st.Message, "guess")

@@ -11,17 +11,17 @@ import (
 	"github.com/k8sm/k8sm/test/cluster/playground"
 )
 
-// fifty nodes share this machine. So many kubelets that start at once keep each other, and
+// fiftyNodes nodes share this machine. So many kubelets that start at once keep each other, and
 // the control plane, from starting: they come wave by wave.
 const (
-	fifty = 50
-	wave  = 5
+	fiftyNodes = 50
+	wave       = 5
 )
 
-// measureFifty runs many nodes on this machine, each a real kubelet over a fake runtime
+// measureFiftyNodes runs many nodes on this machine, each a real kubelet over a fake runtime
 // with an executor of its own, and measures what memory one takes.
-func measureFifty(ctx context.Context, _ options) (figures []figure, err error) {
-	f, err := startFleet(ctx, playground.Options{Runtime: playground.RuntimeFake, Agents: fifty, AgentResources: "cpus:1;mem:1024;disk:1000"})
+func measureFiftyNodes(ctx context.Context, _ options) (figures []figure, err error) {
+	f, err := startFleet(ctx, playground.Options{Runtime: playground.RuntimeFake, Agents: fiftyNodes, AgentResources: "cpus:1;mem:1024;disk:1000"})
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func measureFifty(ctx context.Context, _ options) (figures []figure, err error) 
 	if err := f.client.Create(ctx, pool); err != nil {
 		return nil, fmt.Errorf("creating the pool: %w", err)
 	}
-	for nodes := wave; nodes <= fifty; nodes += wave {
+	for nodes := wave; nodes <= fiftyNodes; nodes += wave {
 		if err := f.scale(ctx, pool, nodes); err != nil {
 			return nil, err
 		}
@@ -45,8 +45,8 @@ func measureFifty(ctx context.Context, _ options) (figures []figure, err error) 
 		return nil, err
 	}
 	return []figure{{
-		Name: "fifty_nodes_one_machine", Value: (executors + kubelets) / fifty, Unit: "MiB a node",
-		Beside: map[string]float64{"executor_MiB": executors / fifty, "kubelet_MiB": kubelets / fifty},
+		Name: "fifty_nodes_one_machine", Value: (executors + kubelets) / fiftyNodes, Unit: "MiB a node",
+		Beside: map[string]float64{"executor_MiB": executors / fiftyNodes, "kubelet_MiB": kubelets / fiftyNodes},
 		Note:   "real kubelets over a fake runtime; proportional memory: what processes share is shared out among them",
 	}}, nil
 }
@@ -59,7 +59,7 @@ func (f *fleet) scale(ctx context.Context, pool *v1alpha1.MesosNodePool, count i
 	if err := f.client.Patch(ctx, pool, before); err != nil {
 		return fmt.Errorf("scaling the pool: %w", err)
 	}
-	return waitFor(ctx, every, func() (bool, string, error) {
+	return waitFor(ctx, pollInterval, func() (bool, string, error) {
 		nodes, err := f.nodes(ctx)
 		ready := 0
 		for i := range nodes {

@@ -12,15 +12,15 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 )
 
-// promise is a pod that Grow found a place for.
-type promise struct {
+// plannedPod is a pod that Grow found a place for.
+type plannedPod struct {
 	pod    *corev1.Pod
 	node   string // empty until it is created
 	launch int    // which node to create; -1 for one there is
 }
 
-// growth is a demand that is being satisfied.
-type growth struct {
+// scaleUp is a demand that is being satisfied.
+type scaleUp struct {
 	*trial
 	demand *Demand
 	plan   decision.GrowPlan
@@ -39,14 +39,14 @@ func (c *ControlPlane) Satisfy(ctx context.Context, demand *Demand) (tally Tally
 	if err := t.createScenario(ctx); err != nil {
 		return tally, err
 	}
-	g := &growth{trial: t, demand: demand}
-	pods, err := g.wouldBe(ctx)
+	g := &scaleUp{trial: t, demand: demand}
+	pods, err := g.defaultedPods(ctx)
 	if err != nil {
 		return t.tally, err
 	}
 	g.plan = decision.Grow(decision.GrowInput{Cluster: t.cluster, Pods: pods, Pools: demand.Pools})
 	g.nodes = make([]string, len(g.plan.Launches))
-	for _, step := range []func(context.Context) error{g.growToMin, g.keepPromises, g.refuse} {
+	for _, step := range []func(context.Context) error{g.launchMinimum, g.schedulePlanned, g.checkRefused} {
 		if err := step(ctx); err != nil {
 			return t.tally, err
 		}
@@ -54,10 +54,10 @@ func (c *ControlPlane) Satisfy(ctx context.Context, demand *Demand) (tally Tally
 	return t.tally, nil
 }
 
-// wouldBe are the pods as the API server would have them.
-func (g *growth) wouldBe(ctx context.Context) ([]*corev1.Pod, error) {
+// defaultedPods are the pods as the API server would have them.
+func (g *scaleUp) defaultedPods(ctx context.Context) ([]*corev1.Pod, error) {
 	var pods []*corev1.Pod
-	for _, arrival := range g.scenario.Come {
+	for _, arrival := range g.scenario.Arrivals {
 		pod, err := g.client.CoreV1().Pods(arrival.Pod.Namespace).Create(ctx, arrival.Pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err != nil {
 			return nil, fmt.Errorf("creating pod as a trial: %w", err)
@@ -67,29 +67,29 @@ func (g *growth) wouldBe(ctx context.Context) ([]*corev1.Pod, error) {
 	return pods, nil
 }
 
-// promises are what the plan promises, in the order in which Grow looks at pods.
-func (g *growth) promises() []promise {
-	byPod, pods := map[*corev1.Pod]promise{}, []*corev1.Pod{}
-	promised := func(p promise) {
+// plannedPods are what the plan promises, in the order in which Grow looks at pods.
+func (g *scaleUp) plannedPods() []plannedPod {
+	byPod, pods := map[*corev1.Pod]plannedPod{}, []*corev1.Pod{}
+	promised := func(p plannedPod) {
 		byPod[p.pod], pods = p, append(pods, p.pod)
 	}
 	for _, placement := range g.plan.Placed {
-		promised(promise{pod: placement.Pod, node: placement.Node, launch: -1})
+		promised(plannedPod{pod: placement.Pod, node: placement.Node, launch: -1})
 	}
 	for i, launch := range g.plan.Launches {
 		for _, pod := range launch.Pods {
-			promised(promise{pod: pod, launch: i})
+			promised(plannedPod{pod: pod, launch: i})
 		}
 	}
-	var all []promise
+	var all []plannedPod
 	for _, pod := range decision.SortForPlacement(g.cluster, pods) {
 		all = append(all, byPod[pod])
 	}
 	return all
 }
 
-// growToMin creates the nodes that pools are to have at least, which Grow does first.
-func (g *growth) growToMin(ctx context.Context) error {
+// launchMinimum creates the nodes that pools are to have at least, which Grow does first.
+func (g *scaleUp) launchMinimum(ctx context.Context) error {
 	lacks := map[string]int{}
 	for _, pool := range g.demand.Pools {
 		lacks[pool.Name] = pool.Min
@@ -104,20 +104,20 @@ func (g *growth) growToMin(ctx context.Context) error {
 	return nil
 }
 
-func (g *growth) launch(ctx context.Context, i int) error {
+func (g *scaleUp) launch(ctx context.Context, i int) error {
 	node := g.demand.node(g.plan.Launches[i])
 	g.nodes[i], g.scenario.Nodes = node.Name, append(g.scenario.Nodes, node)
 	return g.createNodes(ctx, []*corev1.Node{node})
 }
 
-// keepPromises creates nodes and pods as Grow thought of them, those later that don't fit
+// schedulePlanned creates nodes and pods as Grow thought of them, those later that don't fit
 // yet.
-func (g *growth) keepPromises(ctx context.Context) error {
-	waiting := g.promises()
+func (g *scaleUp) schedulePlanned(ctx context.Context) error {
+	waiting := g.plannedPods()
 	for len(waiting) > 0 {
-		var left []promise
+		var left []plannedPod
 		for _, p := range waiting {
-			kept, err := g.keep(ctx, p)
+			kept, err := g.schedule(ctx, p)
 			if err != nil {
 				return err
 			}
@@ -133,25 +133,25 @@ func (g *growth) keepPromises(ctx context.Context) error {
 	return nil
 }
 
-// keep keeps a promise, if it is its turn.
-func (g *growth) keep(ctx context.Context, p promise) (kept bool, err error) {
-	if !g.isTurnOf(p) {
+// schedule keeps a promise, if it is its turn.
+func (g *scaleUp) schedule(ctx context.Context, p plannedPod) (kept bool, err error) {
+	if !g.isSchedulable(p) {
 		return false, nil
 	}
-	if g.place(p) == "" {
+	if g.nodeOf(p) == "" {
 		if err := g.launch(ctx, p.launch); err != nil {
 			return false, err
 		}
 	}
-	return true, g.arrive(ctx, g.arrival(p.pod.Name, g.place(p)))
+	return true, g.arrive(ctx, g.arrival(p.pod.Name, g.nodeOf(p)))
 }
 
-// isTurnOf tells whether the pod fits by now, on a node that is there, or is the next to be
+// isSchedulable tells whether the pod fits by now, on a node that is there, or is the next to be
 // launched.
-func (g *growth) isTurnOf(p promise) bool {
+func (g *scaleUp) isSchedulable(p plannedPod) bool {
 	mark := g.cluster.Checkpoint()
 	defer g.cluster.Revert(mark)
-	node := g.place(p)
+	node := g.nodeOf(p)
 	if node == "" {
 		if slices.Index(g.nodes, "") != p.launch {
 			return false
@@ -164,15 +164,15 @@ func (g *growth) isTurnOf(p promise) bool {
 	return fits
 }
 
-func (g *growth) place(p promise) string {
+func (g *scaleUp) nodeOf(p plannedPod) string {
 	if p.launch < 0 {
 		return p.node
 	}
 	return g.nodes[p.launch]
 }
 
-// refuse gives those to the scheduler that Grow refused.
-func (g *growth) refuse(ctx context.Context) error {
+// checkRefused gives those to the scheduler that Grow refused.
+func (g *scaleUp) checkRefused(ctx context.Context) error {
 	for _, refused := range g.plan.Refused {
 		if err := g.arrive(ctx, g.arrival(refused.Pod.Name, "")); err != nil {
 			return err
@@ -182,13 +182,13 @@ func (g *growth) refuse(ctx context.Context) error {
 }
 
 // arrival is the pod of that name, which prefers the node, if there is one.
-func (g *growth) arrival(pod, node string) Arrival {
-	i := slices.IndexFunc(g.scenario.Come, func(a Arrival) bool { return a.Pod.Name == pod })
+func (g *scaleUp) arrival(pod, node string) Arrival {
+	i := slices.IndexFunc(g.scenario.Arrivals, func(a Arrival) bool { return a.Pod.Name == pod })
 	order := []string{node}
 	for _, other := range g.scenario.Nodes {
 		if other.Name != node {
 			order = append(order, other.Name)
 		}
 	}
-	return prefer(g.scenario.Come[i].Pod.DeepCopy(), slices.DeleteFunc(order, func(name string) bool { return name == "" }))
+	return prefer(g.scenario.Arrivals[i].Pod.DeepCopy(), slices.DeleteFunc(order, func(name string) bool { return name == "" }))
 }

@@ -14,34 +14,34 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// ledger is a store that takes no time, so that what is measured is session and core.
-type ledger struct {
+// memoryStore is a store that takes no time, so that what is measured is session and core.
+type memoryStore struct {
 	mu      sync.Mutex
 	id      string
 	tasks   map[string]scheduler.TaskStatus
 	running int
 }
 
-func newLedger() *ledger { return &ledger{tasks: map[string]scheduler.TaskStatus{}} }
+func newMemoryStore() *memoryStore { return &memoryStore{tasks: map[string]scheduler.TaskStatus{}} }
 
-func (l *ledger) StoreFrameworkID(_ context.Context, id string) error {
+func (l *memoryStore) StoreFrameworkID(_ context.Context, id string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.id = id
 	return nil
 }
 
-func (l *ledger) Prepare(_ context.Context, in scheduler.Intent) (scheduler.Payload, error) {
+func (l *memoryStore) Prepare(_ context.Context, in scheduler.Intent) (scheduler.Payload, error) {
 	l.set(scheduler.TaskStatus{TaskID: in.TaskID, AgentID: in.AgentID})
 	return scheduler.Payload{Name: in.TaskID, Command: "true", Overhead: placement.Resources{CPUs: 0.1, MemMiB: 32}}, nil
 }
 
-func (l *ledger) Record(_ context.Context, st scheduler.TaskStatus) error {
+func (l *memoryStore) Record(_ context.Context, st scheduler.TaskStatus) error {
 	l.set(st)
 	return nil
 }
 
-func (l *ledger) set(st scheduler.TaskStatus) {
+func (l *memoryStore) set(st scheduler.TaskStatus) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, change := range []struct {
@@ -55,14 +55,14 @@ func (l *ledger) set(st scheduler.TaskStatus) {
 	l.tasks[st.TaskID] = st
 }
 
-func (l *ledger) count() int {
+func (l *memoryStore) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.running
 }
 
 // records are what a session that starts is told.
-func (l *ledger) records() []scheduler.Task {
+func (l *memoryStore) records() []scheduler.Task {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := make([]scheduler.Task, 0, len(l.tasks))
@@ -73,7 +73,7 @@ func (l *ledger) records() []scheduler.Task {
 }
 
 // config of a session that goes on where the ledger is.
-func (l *ledger) config(master string) session.Config {
+func (l *memoryStore) config(master string) session.Config {
 	return session.Config{
 		Masters: []string{master}, Store: l, Clock: time.Now, Seed: 1, Tasks: l.records(),
 		Framework: scheduler.Info{ID: l.id, Name: "bench", User: "root", Roles: []string{"k8sm"}, FailoverTimeout: 7 * 24 * time.Hour},

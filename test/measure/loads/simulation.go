@@ -25,10 +25,10 @@ const (
 	boot = 40 * time.Second
 )
 
-// Life is a pool under a load that changes: pods come and go, Grow and Shrink decide in
+// Simulation is a pool under a load that changes: pods come and go, Grow and Shrink decide in
 // turn, and what they decide comes true.
-type Life struct {
-	Account
+type Simulation struct {
+	Result
 	// Pool is as the defaults of spec.autoscaling have it, and may be changed.
 	Pool decision.ShrinkPool
 	// Shapes are the nodes that there are, and may be changed as well.
@@ -46,13 +46,13 @@ type Life struct {
 	made    int
 }
 
-// NewLife begins without nodes.
-func NewLife(shapes ...decision.Shape) (*Life, error) {
+// NewSimulation begins without nodes.
+func NewSimulation(shapes ...decision.Shape) (*Simulation, error) {
 	cluster, err := scheduling.New()
 	if err != nil {
 		return nil, err
 	}
-	return &Life{
+	return &Simulation{
 		Pool: decision.ShrinkPool{
 			Pool: decision.Pool{Name: "general"}, Threshold: 50, ConsolidateAfter: 5 * time.Minute, MinNodeLifetime: 10 * time.Minute, AfterGrowth: 10 * time.Minute,
 			Budget: intstr.FromString("10%"),
@@ -64,8 +64,8 @@ func NewLife(shapes ...decision.Shape) (*Life, error) {
 }
 
 // Run lives through a pattern, with nodes of 4 cpus.
-func Run(p Pattern) (*Life, error) {
-	l, err := NewLife(NewShape("general", 4))
+func Run(p Pattern) (*Simulation, error) {
+	l, err := NewSimulation(NewShape("general", 4))
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func newNode(name string, cpus int64) *corev1.Node {
 }
 
 // Live lets time pass, with as many pods as the load says for each moment.
-func (l *Life) Live(d time.Duration, load func(time.Duration) int) error {
+func (l *Simulation) Live(d time.Duration, load func(time.Duration) int) error {
 	began := l.now
 	for l.now.Before(began.Add(d)) {
 		l.scale(load(l.now.Sub(began)))
@@ -107,7 +107,7 @@ func (l *Life) Live(d time.Duration, load func(time.Duration) int) error {
 	return nil
 }
 
-func (l *Life) count() {
+func (l *Simulation) count() {
 	hours := tick.Hours()
 	l.Lasted += tick
 	l.Left = len(l.members)
@@ -118,7 +118,7 @@ func (l *Life) count() {
 }
 
 // CPUs are those of all nodes that there are.
-func (l *Life) CPUs() float64 {
+func (l *Simulation) CPUs() float64 {
 	sum := 0.0
 	for _, m := range l.members {
 		sum += m.Node.Status.Allocatable.Cpu().AsApproximateFloat64()
@@ -127,7 +127,7 @@ func (l *Life) CPUs() float64 {
 }
 
 // scale makes pods, or ends some.
-func (l *Life) scale(want int) {
+func (l *Simulation) scale(want int) {
 	for len(l.pods) < want {
 		l.made++
 		pod := newPod(fmt.Sprintf("p%d", l.made))
@@ -156,14 +156,14 @@ func newPod(name string) *corev1.Pod {
 	}
 }
 
-func (l *Life) wait(pod *corev1.Pod) {
+func (l *Simulation) wait(pod *corev1.Pod) {
 	pod.Spec.NodeName = ""
 	l.since[pod] = l.now
 	l.pending = append(l.pending, pod)
 }
 
 // schedule does what the kube-scheduler does, on the nodes that are ready.
-func (l *Life) schedule() error {
+func (l *Simulation) schedule() error {
 	mark := l.cluster.Checkpoint()
 	for name, m := range l.members {
 		if !m.Ready {
@@ -194,7 +194,7 @@ func (l *Life) schedule() error {
 	return nil
 }
 
-func (l *Life) grow() error {
+func (l *Simulation) grow() error {
 	p := l.Pool.Pool
 	p.Nodes, p.Shapes = len(l.members), l.Shapes
 	plan := decision.Grow(decision.GrowInput{Cluster: l.cluster, Pods: l.pending, Pools: []decision.Pool{p}})
@@ -205,7 +205,7 @@ func (l *Life) grow() error {
 	return nil
 }
 
-func (l *Life) launch(launches []decision.Launch) {
+func (l *Simulation) launch(launches []decision.Launch) {
 	for _, launch := range launches {
 		l.Created++
 		name := fmt.Sprintf("n%04d", l.Created)
@@ -218,7 +218,7 @@ func (l *Life) launch(launches []decision.Launch) {
 	}
 }
 
-func (l *Life) shrink() error {
+func (l *Simulation) shrink() error {
 	p := l.Pool
 	p.Nodes, p.Shapes = len(l.members), l.Shapes
 	for _, name := range slices.Sorted(maps.Keys(l.members)) {

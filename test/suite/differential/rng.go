@@ -9,22 +9,22 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// dice are what a scenario is left to.
-type dice struct{ *rand.Rand }
+// rng are what a scenario is left to.
+type rng struct{ *rand.Rand }
 
-func throw(seed, kind uint64) dice { return dice{rand.New(rand.NewPCG(seed, kind))} }
+func newRNG(seed, kind uint64) rng { return rng{rand.New(rand.NewPCG(seed, kind))} }
 
-func (d dice) oneIn(n int) bool { return d.IntN(n) == 0 }
+func (d rng) oneIn(n int) bool { return d.IntN(n) == 0 }
 
-func oneOf[T any](d dice, of ...T) T { return of[d.IntN(len(of))] }
+func oneOf[T any](d rng, of ...T) T { return of[d.IntN(len(of))] }
 
-func (d dice) quantity(of ...string) resource.Quantity { return resource.MustParse(oneOf(d, of...)) }
+func (d rng) quantity(of ...string) resource.Quantity { return resource.MustParse(oneOf(d, of...)) }
 
 // app is a value of the label that selectors are about.
-func (d dice) app() string { return oneOf(d, "x", "y", "z") }
+func (d rng) app() string { return oneOf(d, "x", "y", "z") }
 
 // selector of pods, most often by their app.
-func (d dice) selector() *metav1.LabelSelector {
+func (d rng) selector() *metav1.LabelSelector {
 	app := d.app()
 	switch d.IntN(12) {
 	case 0:
@@ -43,7 +43,7 @@ func expression(key string, operator metav1.LabelSelectorOperator, values ...str
 }
 
 // nodeExpression is something that is asked of a node's labels.
-func (d dice) nodeExpression(seed string) corev1.NodeSelectorRequirement {
+func (d rng) nodeExpression(seed string) corev1.NodeSelectorRequirement {
 	switch d.IntN(5) {
 	case 0:
 		return corev1.NodeSelectorRequirement{Key: "disk", Operator: oneOf(d, corev1.NodeSelectorOpExists, corev1.NodeSelectorOpDoesNotExist)}

@@ -11,13 +11,13 @@ import (
 func (s *Scenario) name() string { return s.Namespaces[0].Labels[seedKey] }
 
 func (t *trial) disagreement(what string) error {
-	return &Disagreement{What: what, Case: t.tell()}
+	return &Disagreement{What: what, Case: t.describeCase()}
 }
 
 func (t *trial) differs(verdicts map[string]string, want string, after *corev1.Pod) error {
-	what := fmt.Sprintf("pod %s: the simulation says %s; the scheduler %s", after.Name, orNowhere("it goes to ", want), orNowhere("bound it to ", after.Spec.NodeName))
+	what := fmt.Sprintf("pod %s: the simulation says %s; the scheduler %s", after.Name, nodeOrNone("it goes to ", want), nodeOrNone("bound it to ", after.Spec.NodeName))
 	if !bound(after) {
-		what += ": " + said(after).Message
+		what += ": " + scheduledCondition(after).Message
 	}
 	if why := verdicts[after.Spec.NodeName]; why != "" {
 		what += ", of which the simulation says: " + why
@@ -25,15 +25,15 @@ func (t *trial) differs(verdicts map[string]string, want string, after *corev1.P
 	return t.disagreement(what)
 }
 
-func orNowhere(verb, node string) string {
+func nodeOrNone(verb, node string) string {
 	if node == "" {
 		return "it fits nowhere"
 	}
 	return verb + node
 }
 
-// tell tells all that has to do with where the pod can go.
-func (t *trial) tell() string {
+// describeCase tells all that has to do with where the pod can go.
+func (t *trial) describeCase() string {
 	var b strings.Builder
 	section := func(title string, objects ...any) {
 		fmt.Fprintf(&b, "\n# %s\n", title)
@@ -47,8 +47,8 @@ func (t *trial) tell() string {
 	}
 	section("nodes", each(t.scenario.Nodes)...)
 	section("classes, volumes, claims, what nodes attach", append(append(append(each(t.scenario.Classes), each(t.scenario.Volumes)...), each(t.scenario.Claims)...), each(t.scenario.CSINodes)...)...)
-	section("pods that were there", each(t.scenario.There)...)
-	section("then came", each(t.came)...)
+	section("pods that were there", each(t.scenario.Existing)...)
+	section("then came", each(t.arrived)...)
 	fmt.Fprintf(&b, "\n# and went to\n%s\n", strings.Join(t.placed, "\n"))
 	return b.String()
 }

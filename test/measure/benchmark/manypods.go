@@ -16,24 +16,24 @@ import (
 )
 
 const (
-	// crowdNodes is how many times as many nodes there are in a crowd as in a pool of 1,000.
-	crowdNodes = 5
-	// crowdPods is how many pods there are on each node.
-	crowdPods = 10
-	// likePods is how many pods are made from one template.
-	likePods = 200
+	// manyPodsNodes is how many times as many nodes there are in a crowd as in a pool of 1,000.
+	manyPodsNodes = 5
+	// podsPerNode is how many pods there are on each node.
+	podsPerNode = 10
+	// podsPerTemplate is how many pods are made from one template.
+	podsPerTemplate = 200
 )
 
-// measureCrowd measures the operator's memory with many nodes and pods: its caches, and
+// measureManyPods measures the operator's memory with many nodes and pods: its caches, and
 // the autoscaler's mirror of them.
-func measureCrowd(ctx context.Context, o options) ([]figure, error) {
-	o.nodes *= crowdNodes
+func measureManyPods(ctx context.Context, o options) ([]figure, error) {
+	o.nodes *= manyPodsNodes
 	c, err := startCluster(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	defer c.stop()
-	if err := c.client.Create(ctx, newElasticPool(o.nodes)); err != nil {
+	if err := c.client.Create(ctx, newAutoscaledPool(o.nodes)); err != nil {
 		return nil, fmt.Errorf("creating the pool: %w", err)
 	}
 	if err := c.waitPool(ctx, o.nodes); err != nil {
@@ -43,7 +43,7 @@ func measureCrowd(ctx context.Context, o options) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.crowd(ctx); err != nil {
+	if err := c.createManyPods(ctx); err != nil {
 		return nil, err
 	}
 	if err := sleep(ctx, restAfter); err != nil {
@@ -60,14 +60,14 @@ func measureCrowd(ctx context.Context, o options) ([]figure, error) {
 	return []figure{{
 		Name: "operator_rss_5000_nodes_50000_pods", Value: full.resident, Unit: "MiB", Goal: "under 400",
 		Beside: map[string]float64{
-			"nodes": float64(o.nodes), "pods": float64(o.nodes * crowdPods), "before_the_pods": empty.resident, "peak": most, "own_data": full.anonymous,
+			"nodes": float64(o.nodes), "pods": float64(o.nodes * podsPerNode), "before_the_pods": empty.resident, "peak": most, "own_data": full.anonymous,
 		},
 		Note: "the operator's process on a real API server, as its manifest starts it; kubelets are functions; 200 pods to a template",
 	}}, nil
 }
 
-// crowd puts pods on all nodes.
-func (c *cluster) crowd(ctx context.Context) error {
+// createManyPods puts pods on all nodes.
+func (c *cluster) createManyPods(ctx context.Context) error {
 	var nodes v1alpha1.MesosNodeList
 	if err := c.client.List(ctx, &nodes); err != nil {
 		return fmt.Errorf("listing MesosNodes: %w", err)
@@ -79,12 +79,12 @@ func (c *cluster) crowd(ctx context.Context) error {
 		wg.Go(func() {
 			for i := range work {
 				if errs[stream] == nil {
-					errs[stream] = c.client.Create(ctx, lodger(i, nodes.Items[i/crowdPods].Name))
+					errs[stream] = c.client.Create(ctx, newPod(i, nodes.Items[i/podsPerNode].Name))
 				}
 			}
 		})
 	}
-	for i := range crowdPods * len(nodes.Items) {
+	for i := range podsPerNode * len(nodes.Items) {
 		work <- i
 	}
 	close(work)
@@ -92,10 +92,10 @@ func (c *cluster) crowd(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// lodger is a pod as Deployments make them, on a node that has room for ten.
-func lodger(i int, node string) *corev1.Pod {
-	owner := fmt.Sprintf("lodgers-%d", i/likePods)
-	pod := asks(fmt.Sprintf("%s-%05d", owner, i), "180m")
+// newPod is a pod as Deployments make them, on a node that has room for ten.
+func newPod(i int, node string) *corev1.Pod {
+	owner := fmt.Sprintf("lodgers-%d", i/podsPerTemplate)
+	pod := podAsking(fmt.Sprintf("%s-%05d", owner, i), "180m")
 	pod.Labels = map[string]string{"app": owner, "pod-template-hash": "7c5b8d9f4", "tier": "backend"}
 	pod.Annotations = map[string]string{"prometheus.io/scrape": "true", "prometheus.io/port": "8080"}
 	pod.OwnerReferences = []metav1.OwnerReference{{

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Account is how it went.
-type Account struct {
+// Result is how it went.
+type Result struct {
 	// Lasted is for how long, in virtual time.
 	Lasted time.Duration
 	// Created and Removed nodes, and pods that were Evicted from these.
@@ -22,16 +22,16 @@ type Account struct {
 }
 
 // Used is the share of the nodes' cpus that pods asked for, in percent.
-func (a *Account) Used() float64 { return 100 * a.Asked / max(a.Had, 1e-9) }
+func (a *Result) Used() float64 { return 100 * a.Asked / max(a.Had, 1e-9) }
 
 // Excess is how much more the nodes had than the fewest would have had, in percent.
-func (a *Account) Excess() float64 { return 100 * (a.Had/max(a.Ideal, 1e-9) - 1) }
+func (a *Result) Excess() float64 { return 100 * (a.Had/max(a.Ideal, 1e-9) - 1) }
 
 // Churn is how many nodes came and went in an hour.
-func (a *Account) Churn() float64 { return float64(a.Created+a.Removed) / a.Lasted.Hours() }
+func (a *Result) Churn() float64 { return float64(a.Created+a.Removed) / a.Lasted.Hours() }
 
 // Waited is the time after which a share of the pods had a place.
-func (a *Account) Waited(share float64) time.Duration {
+func (a *Result) Waited(share float64) time.Duration {
 	if len(a.waited) == 0 {
 		return 0
 	}
@@ -39,7 +39,7 @@ func (a *Account) Waited(share float64) time.Duration {
 	return a.waited[min(int(share*float64(len(a.waited))), len(a.waited)-1)]
 }
 
-func (a *Account) String() string {
+func (a *Result) String() string {
 	return fmt.Sprintf("%d nodes created, %d removed, %.1f an hour; %d pods evicted; %.0f %% used, %.0f %% more than the fewest; pods waited %s (p50), %s (p99)",
 		a.Created, a.Removed, a.Churn(), a.Evicted, a.Used(), a.Excess(), a.Waited(0.5), a.Waited(0.99))
 }

@@ -10,31 +10,31 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// arrivals are the times at which certificate requests came, watched until Stop.
-type arrivals struct {
+// requestTimes are the times at which certificate requests came, watched until Stop.
+type requestTimes struct {
 	watch.Interface
 
 	mu    sync.Mutex
 	first map[string]time.Time // by who asked
 }
 
-func (f *fleet) watchRequests(ctx context.Context) (*arrivals, error) {
+func (f *fleet) watchRequests(ctx context.Context) (*requestTimes, error) {
 	w, err := f.client.Watch(ctx, &certificatesv1.CertificateSigningRequestList{})
 	if err != nil {
 		return nil, fmt.Errorf("watching certificate requests: %w", err)
 	}
-	a := &arrivals{Interface: w, first: map[string]time.Time{}}
+	a := &requestTimes{Interface: w, first: map[string]time.Time{}}
 	go func() {
 		for event := range w.ResultChan() {
 			if request, ok := event.Object.(*certificatesv1.CertificateSigningRequest); ok && event.Type == watch.Added {
-				a.came(request.Spec.Username)
+				a.record(request.Spec.Username)
 			}
 		}
 	}()
 	return a, nil
 }
 
-func (a *arrivals) came(from string) {
+func (a *requestTimes) record(from string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.first[from].IsZero() {
@@ -42,7 +42,7 @@ func (a *arrivals) came(from string) {
 	}
 }
 
-func (a *arrivals) firstOf(from string) time.Time {
+func (a *requestTimes) firstOf(from string) time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.first[from]
