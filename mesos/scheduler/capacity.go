@@ -14,7 +14,7 @@ import (
 // ObserveAgents takes what the master answered about all agents when it was asked at some
 // time: what they have in total and free, in each role. What was seen since stands.
 func (c *Core) ObserveAgents(asked time.Time, totals, free []*placement.Offer) {
-	if !c.connection.isEnded() {
+	if !c.connection.HasEnded() {
 		c.observations.Survey(asked, totals, free)
 	}
 }
@@ -47,7 +47,7 @@ func (c *Core) unplaced(now time.Time) []placement.UnplacedDemand {
 		if d.WaitingSince.Add(2 * c.timing.Revive.Initial).After(now) {
 			continue
 		}
-		if d.Explanation().At.Before(c.connection.establishedAt) && c.book.roles.Get(d.Role).Revives() < 2 {
+		if d.Explanation().At.Before(c.connection.EstablishedAt()) && c.book.roles.Get(d.Role).Revives() < 2 {
 			continue // no offers have come since the stream began
 		}
 		if slices.ContainsFunc(out, func(v placement.UnplacedDemand) bool { return v.Group == d.Group && v.Resources == d.Resources }) {

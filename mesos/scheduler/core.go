@@ -6,6 +6,7 @@ import (
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/scheduler/capacity"
+	"github.com/k8sm/k8sm/mesos/scheduler/connection"
 	"github.com/k8sm/k8sm/mesos/scheduler/launches"
 	"github.com/k8sm/k8sm/mesos/scheduler/maintenance"
 	"github.com/k8sm/k8sm/mesos/scheduler/offers"
@@ -35,7 +36,7 @@ type Core struct {
 	timers   *timers.Queue
 	calls    *outgoing.Queue
 
-	connection   *connection
+	connection   *connection.Connection
 	registration *registration.Registration
 	idStore      idStore
 	book         *demandBook
@@ -61,7 +62,9 @@ func New(cfg Config) (*Core, error) {
 	t := &c.timing
 	c.calls = outgoing.NewQueue(q, t.CallsPerSecond, t.CallBurst)
 	c.calls.SetFrameworkID(cfg.Info.ID)
-	c.connection = newConnection(t, cfg.Seed, q)
+	c.connection = connection.New(connection.Config{
+		Delay: t.Subscribe, StableAfter: t.StableAfter, MissedHeartbeats: t.MissedHeartbeats, Seed: cfg.Seed,
+	}, q)
 	c.registration = registration.New(cfg.Info)
 	c.idStore = idStore{timers: q, delay: t.Store, isStored: cfg.Info.ID != ""}
 	c.schedule = maintenance.NewSchedule(maintenance.Config{OfferInterval: t.ImplicitInterval, RescindDelay: t.FailureDelay}, q)
@@ -117,7 +120,7 @@ var onEvent = map[schedulerpb.Event_Type]func(c *Core, now time.Time, e *schedul
 	schedulerpb.Event_SUBSCRIBED: func(c *Core, now time.Time, e *schedulerpb.Event) { c.subscribed(now, e.GetSubscribed()) },
 	schedulerpb.Event_ERROR:      func(c *Core, now time.Time, e *schedulerpb.Event) { c.failed(now, e.GetError().GetMessage()) },
 	schedulerpb.Event_OFFERS: func(c *Core, now time.Time, e *schedulerpb.Event) {
-		c.launcher.offersArrived(now, e.GetOffers().GetOffers(), c.connection.isTearingDown)
+		c.launcher.offersArrived(now, e.GetOffers().GetOffers(), c.connection.IsTearingDown())
 	},
 	schedulerpb.Event_RESCIND: func(c *Core, now time.Time, e *schedulerpb.Event) {
 		c.launcher.rescinded(now, e.GetRescind().GetOfferID().Value)
@@ -150,7 +153,7 @@ func (c *Core) NextTick() time.Time { return c.timers.Next() }
 // settle ends every input: what was collected meanwhile becomes calls.
 func (c *Core) settle(now time.Time) {
 	c.tracker.sendRound()
-	if c.connection.isSubscribed() {
+	if c.connection.IsSubscribed() {
 		c.out.send(c.calls.Take(now)...)
 	}
 }
@@ -180,5 +183,5 @@ func (c *Core) Counters() Counters { return c.counters }
 
 // canLaunch reports whether tasks may be launched now.
 func (c *Core) canLaunch() bool {
-	return c.connection.isSubscribed() && c.state.Reconciled && c.idStore.isStored && !c.connection.isTearingDown
+	return c.connection.IsSubscribed() && c.state.Reconciled && c.idStore.isStored && !c.connection.IsTearingDown()
 }

@@ -13,7 +13,7 @@ import (
 
 // AddDemand asks for a task, or changes what was asked for until it is matched to an offer.
 func (c *Core) AddDemand(now time.Time, d placement.Demand) {
-	if c.connection.isEnded() || c.connection.isTearingDown || c.book.usedIDs.Has(d.ID) || c.tracker.tasks.Get(d.ID) != nil {
+	if c.connection.HasEnded() || c.connection.IsTearingDown() || c.book.usedIDs.Has(d.ID) || c.tracker.tasks.Get(d.ID) != nil {
 		return
 	}
 	if d.Role == "" {
@@ -79,7 +79,7 @@ func (c *Core) Explain(taskID string) (message string, isWaiting bool) {
 // Prepared answers Ready.Intents: with the payload, once the intent is durable; or with the
 // reason why nothing can be launched.
 func (c *Core) Prepared(now time.Time, taskID string, p Payload, err error) {
-	if !c.connection.isEnded() && c.launcher.prepared(now, taskID, p, err) {
+	if !c.connection.HasEnded() && c.launcher.prepared(now, taskID, p, err) {
 		c.settle(now)
 	}
 }
@@ -124,7 +124,7 @@ func (c *Core) revive(now time.Time, role string) {
 
 // suppress gives back what is held for a role, and ends offers in it.
 func (c *Core) suppress(now time.Time, role string) {
-	if c.book.WaitingIn(role) > 0 || !c.connection.isSubscribed() || c.connection.isTearingDown {
+	if c.book.WaitingIn(role) > 0 || !c.connection.IsSubscribed() || c.connection.IsTearingDown() {
 		return
 	}
 	c.launcher.suppressed(role)

@@ -8,10 +8,10 @@
 // mesos/session over real sockets, or a simulation.
 //
 // Core routes between parts that own their state. Those without knowledge of the others are
-// packages below this one: timers, offers, demands, roles, launches, tasks, capacity,
-// maintenance, registration, outgoing and offerconstraints. Here they are joined: connection
-// owns the stream, demandBook what is wanted and in which roles offers come for it, launcher
-// the way from an offer to ACCEPT, and taskTracker what becomes of a task afterwards.
+// packages below this one: connection, registration, timers, offers, demands, roles,
+// launches, tasks, capacity, maintenance, outgoing and offerconstraints. Here they are
+// joined: demandBook owns what is wanted and in which roles offers come for it, launcher the
+// way from an offer to ACCEPT, and taskTracker what becomes of a task afterwards.
 //
 // The package does not know what a task is for: that one is a Kubernetes node is known only
 // to the caller that prepares its payload.

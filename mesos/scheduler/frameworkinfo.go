@@ -16,7 +16,7 @@ func (c *Core) UpdateFramework(now time.Time, info Info) error {
 	if err := info.Validate(); err != nil {
 		return fmt.Errorf("changing the registration: %w", err)
 	}
-	if c.connection.isEnded() || c.connection.isTearingDown || c.registration.WasRefused(info) {
+	if c.connection.HasEnded() || c.connection.IsTearingDown() || c.registration.WasRefused(info) {
 		return nil
 	}
 	if _, refused := c.registration.TakeRefused(); refused {
@@ -51,7 +51,7 @@ func (c *Core) knowsUpdate() bool { return registration.IsAtLeast(c.state.Master
 // UPDATE_FRAMEWORK, that takes another subscription.
 func (c *Core) sendUpdate(now time.Time) {
 	constraints := c.constraints()
-	if !c.connection.isSubscribed() || c.connection.isTearingDown || !c.registration.NeedsUpdate(constraints) {
+	if !c.connection.IsSubscribed() || c.connection.IsTearingDown() || !c.registration.NeedsUpdate(constraints) {
 		return
 	}
 	if !c.knowsUpdate() {

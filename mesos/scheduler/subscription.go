@@ -7,17 +7,18 @@ import (
 
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
+	"github.com/k8sm/k8sm/mesos/scheduler/connection"
 	"github.com/k8sm/k8sm/mesos/scheduler/outgoing"
 	"github.com/k8sm/k8sm/mesos/scheduler/timers"
 )
 
 // Step takes an event from the stream.
 func (c *Core) Step(now time.Time, e *schedulerpb.Event) {
-	if !c.connection.isOpen() {
+	if !c.connection.IsOpen() {
 		return
 	}
-	c.connection.heard(now)
-	if !c.connection.isSubscribed() && e.Type != schedulerpb.Event_SUBSCRIBED && e.Type != schedulerpb.Event_ERROR {
+	c.connection.Heard(now)
+	if !c.connection.IsSubscribed() && e.Type != schedulerpb.Event_SUBSCRIBED && e.Type != schedulerpb.Event_ERROR {
 		c.drop(now, ProtocolError, fmt.Sprintf("the first event is %s, not SUBSCRIBED", e.Type))
 	} else if handle := onEvent[e.Type]; handle != nil {
 		handle(c, now, e)
@@ -28,7 +29,7 @@ func (c *Core) Step(now time.Time, e *schedulerpb.Event) {
 // Disconnected is called when the stream ended, or when none came about: with one of the
 // reasons of a State, and a message for a person.
 func (c *Core) Disconnected(now time.Time, reason StateReason, message string) {
-	if c.connection.isOpen() {
+	if c.connection.IsOpen() {
 		c.lose(now, reason, message)
 		c.settle(now)
 	}
@@ -36,7 +37,7 @@ func (c *Core) Disconnected(now time.Time, reason StateReason, message string) {
 
 // RetrySoon is called when an attempt to subscribe has become more promising: another
 // master leads, or the credentials are others. The next attempt comes soon.
-func (c *Core) RetrySoon(now time.Time) { c.connection.retrySoon(now) }
+func (c *Core) RetrySoon(now time.Time) { c.connection.RetrySoon(now) }
 
 // IDStored answers Ready.StoreID.
 func (c *Core) IDStored(now time.Time, err error) {
@@ -52,7 +53,7 @@ func (c *Core) IDStored(now time.Time, err error) {
 // subscribe asks for a stream. Roles in which nothing is wanted are suppressed; before task
 // reconciliation all are, so that no offer waits for it.
 func (c *Core) subscribe() {
-	c.connection.begin()
+	c.connection.Begin()
 	info := c.registration.Wanted()
 	for _, name := range info.Roles {
 		r := c.book.roles.Get(name)
@@ -66,7 +67,7 @@ func (c *Core) subscribe() {
 func (c *Core) subscribed(now time.Time, s *schedulerpb.Event_Subscribed) {
 	id, known := s.GetFrameworkID().GetValue(), c.registration.ID()
 	switch {
-	case c.connection.isSubscribed():
+	case c.connection.IsSubscribed():
 		return
 	case id == "":
 		c.drop(now, ProtocolError, "SUBSCRIBED names no framework ID")
@@ -80,13 +81,13 @@ func (c *Core) subscribed(now time.Time, s *schedulerpb.Event_Subscribed) {
 		c.calls.SetFrameworkID(id)
 		c.out.storeID(id)
 	}
-	c.connection.established(now, heartbeatOf(s))
+	c.connection.Established(now, connection.HeartbeatOf(s))
 	c.schedule.Connected(now)
 	st := State{Subscribed: true, FrameworkID: id, Reason: ReconcilingTasks}
-	st.Master, st.MasterVersion = masterOf(s)
+	st.Master, st.MasterVersion = connection.MasterOf(s)
 	st.Message = "asking the master what became of " + countOf(c.tracker.tasks.Len(), "task")
 	c.setState(st)
-	if c.connection.isTearingDown {
+	if c.connection.IsTearingDown() {
 		c.calls.Send(outgoing.Teardown())
 		return
 	}
@@ -105,8 +106,8 @@ func countOf(n int, what string) string {
 }
 
 func (c *Core) checkHeartbeat(now time.Time) {
-	if c.connection.isSilent(now) {
-		c.drop(now, MasterUnreachable, fmt.Sprintf("nothing was heard from the master for %s", c.connection.silenceLimit()))
+	if c.connection.IsSilent(now) {
+		c.drop(now, MasterUnreachable, fmt.Sprintf("nothing was heard from the master for %s", c.connection.SilenceLimit()))
 	}
 }
 
@@ -119,7 +120,7 @@ func (c *Core) failed(now time.Time, message string) {
 		reason, message = FailedOver, message+": another scheduler subscribed with our framework ID"
 	case strings.Contains(message, "has been removed"):
 		reason = FrameworkRemoved
-	case !c.connection.isSubscribed() && c.registration.HasConstraints():
+	case !c.connection.IsSubscribed() && c.registration.HasConstraints():
 		c.registration.DropConstraints()
 		c.drop(now, Refused, "subscribing again without offer constraints: "+message)
 		return
@@ -130,7 +131,7 @@ func (c *Core) failed(now time.Time, message string) {
 // end is final: calls and launches on their way are not settled any more.
 func (c *Core) end(reason StateReason, message string) {
 	c.out.disconnect()
-	c.connection.end()
+	c.connection.End()
 	c.timers.StopAll()
 	c.calls.Drop()
 	c.launcher.forgetOffers()
@@ -156,7 +157,7 @@ func (c *Core) drop(now time.Time, reason StateReason, message string) {
 // lose handles the end of a stream: offers are void, calls that were not sent are not
 // sent at all, and all tasks are asked about again once there is another stream.
 func (c *Core) lose(now time.Time, reason StateReason, message string) {
-	c.connection.lost(now)
+	c.connection.Lost(now)
 	c.registration.Disconnected()
 	c.timers.StopKinds(timers.DeclineOffers, timers.SendBatch, timers.Plan, timers.ReconcileTimeout, timers.ReconcileTask,
 		timers.ReconcileImplicitly, timers.Kill, timers.Revive, timers.Suppress, timers.SendCalls)
@@ -170,17 +171,17 @@ func (c *Core) lose(now time.Time, reason StateReason, message string) {
 // Teardown has the framework removed with all its tasks, as soon as there is a stream.
 // Nothing is launched any more.
 func (c *Core) Teardown(now time.Time) {
-	if c.connection.isTearingDown || c.connection.isEnded() {
+	if c.connection.IsTearingDown() || c.connection.HasEnded() {
 		return
 	}
 	if c.registration.ID() == "" {
 		c.end(FrameworkRemoved, "the framework was never registered")
 		return
 	}
-	c.connection.isTearingDown = true
+	c.connection.TearDown()
 	c.book.Clear()
 	c.timers.StopKinds(timers.Revive, timers.RetryGroup)
-	if c.connection.isSubscribed() {
+	if c.connection.IsSubscribed() {
 		c.calls.Send(outgoing.Teardown())
 	}
 	c.settle(now)
@@ -189,7 +190,7 @@ func (c *Core) Teardown(now time.Time) {
 // CallAccepted is called when the master accepted a call that takes effect before it is
 // answered: TEARDOWN, and UPDATE_FRAMEWORK.
 func (c *Core) CallAccepted(now time.Time, call *Call) {
-	if c.connection.isEnded() {
+	if c.connection.HasEnded() {
 		return
 	}
 	switch {
@@ -205,7 +206,7 @@ func (c *Core) CallAccepted(now time.Time, call *Call) {
 // CallRefused is called when the master refused one call as malformed, while the stream
 // lives on. What is refused once is refused again: nothing is sent again at once.
 func (c *Core) CallRefused(now time.Time, call *Call, message string) {
-	if c.connection.isEnded() {
+	if c.connection.HasEnded() {
 		return
 	}
 	if c.registration.IsUpdate(call) {

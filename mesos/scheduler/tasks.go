@@ -43,7 +43,7 @@ func (c *Core) agentFailed(now time.Time, f *schedulerpb.Event_Failure) {
 // finishReconciliation lets launches begin, when the master has answered for all tasks, or
 // the time for that is over: it is asked again about those that it did not answer for.
 func (c *Core) finishReconciliation(now time.Time) {
-	if !c.connection.isSubscribed() || c.state.Reconciled {
+	if !c.connection.IsSubscribed() || c.state.Reconciled {
 		return
 	}
 	c.tracker.reconciler.Finish()
@@ -61,7 +61,7 @@ func (c *Core) finishReconciliation(now time.Time) {
 // reconcileImplicitly has the master report all tasks that it knows of the framework, so
 // that those without a record come to light.
 func (c *Core) reconcileImplicitly(now time.Time) {
-	if c.connection.isSubscribed() && !c.connection.isTearingDown {
+	if c.connection.IsSubscribed() && !c.connection.IsTearingDown() {
 		c.calls.Send(outgoing.Reconcile(nil))
 		c.timers.Set(timers.ReconcileImplicitly, "", now.Add(c.timing.ImplicitInterval))
 	}
@@ -70,7 +70,7 @@ func (c *Core) reconcileImplicitly(now time.Time) {
 // Recorded answers Ready.Statuses.
 func (c *Core) Recorded(now time.Time, taskID string, err error) {
 	t := c.tracker.tasks.Get(taskID)
-	if t == nil || !t.IsRecording() || c.connection.isEnded() {
+	if t == nil || !t.IsRecording() || c.connection.HasEnded() {
 		return
 	}
 	if err != nil && !errors.Is(err, ErrUnknownTask) {
@@ -102,7 +102,7 @@ func (c *Core) Recorded(now time.Time, taskID string, err error) {
 // Kill has a task killed, again and again until a terminal status is recorded. The
 // agent may be empty when it is not known.
 func (c *Core) Kill(now time.Time, taskID, agentID string) {
-	if c.connection.isEnded() || registration.ValidateID(taskID) != nil {
+	if c.connection.HasEnded() || registration.ValidateID(taskID) != nil {
 		return
 	}
 	if c.book.Get(taskID) != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
 
 	"github.com/k8sm/k8sm/mesos/scheduler/capacity"
+	"github.com/k8sm/k8sm/mesos/scheduler/connection"
 	"github.com/k8sm/k8sm/mesos/scheduler/outgoing"
 	"github.com/k8sm/k8sm/mesos/scheduler/registration"
 	"github.com/k8sm/k8sm/mesos/scheduler/tasks"
@@ -22,7 +23,7 @@ type taskTracker struct {
 	out        *output
 	calls      *outgoing.Queue
 	counters   *Counters
-	connection *connection
+	connection *connection.Connection
 
 	tasks      *tasks.Set
 	recorder   *tasks.Recorder
@@ -111,7 +112,7 @@ func (k *taskTracker) handOut(next TaskStatus, ok bool) {
 // acknowledge goes out at once, past the rate limit: an update that is not acknowledged
 // blocks those that follow it. Without a stream the agent sends the update again.
 func (k *taskTracker) acknowledge(st *TaskStatus) {
-	if len(st.UUID) > 0 && k.connection.isSubscribed() {
+	if len(st.UUID) > 0 && k.connection.IsSubscribed() {
 		k.out.send(k.calls.Address(&Call{Call: outgoing.Acknowledge(st.TaskID, st.AgentID, st.UUID)}))
 	}
 }
@@ -126,7 +127,7 @@ func (k *taskTracker) kill(now time.Time, t *tasks.Task) {
 // sendKill sends KILL if the task is to be killed. Without a stream it follows the next
 // subscription.
 func (k *taskTracker) sendKill(now time.Time, t *tasks.Task) {
-	if t != nil && k.connection.isSubscribed() && k.killer.Send(now, t) {
+	if t != nil && k.connection.IsSubscribed() && k.killer.Send(now, t) {
 		k.calls.Send(calls.Kill(t.ID, t.AgentID))
 	}
 }
@@ -145,7 +146,7 @@ func (k *taskTracker) killAgain(now time.Time) {
 // be reached.
 func (k *taskTracker) message(taskID string, data []byte) (sent bool) {
 	t := k.tasks.Get(taskID)
-	if !k.connection.isSubscribed() || t == nil || t.AgentID == "" || t.IsKilling() || t.IsOver {
+	if !k.connection.IsSubscribed() || t == nil || t.AgentID == "" || t.IsKilling() || t.IsOver {
 		return false
 	}
 	k.calls.Send(calls.Message(t.AgentID, taskID, data))
@@ -166,14 +167,14 @@ func (k *taskTracker) beginReconciliation(now time.Time, isAbandoned func(taskID
 
 // ask has the master asked about a task.
 func (k *taskTracker) ask(now time.Time, id string) {
-	if t := k.tasks.Get(id); t != nil && k.connection.isSubscribed() {
+	if t := k.tasks.Get(id); t != nil && k.connection.IsSubscribed() {
 		k.reconciler.Ask(now, t)
 	}
 }
 
 // sendRound asks about all tasks at once that are due.
 func (k *taskTracker) sendRound() {
-	if round := k.reconciler.TakeRound(); len(round) > 0 && k.connection.isSubscribed() {
+	if round := k.reconciler.TakeRound(); len(round) > 0 && k.connection.IsSubscribed() {
 		k.calls.Send(outgoing.Reconcile(round))
 	}
 }

@@ -191,3 +191,64 @@ func TestOverheadMustFitIntoTheResources(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 }
+
+// The payload of each launch is its own, also when several go into one batch.
+func TestLaunchesOfOneBatchKeepTheirPayloads(t *testing.T) {
+	t.Parallel()
+	f := newFixture()
+	b := f.set.NewBatch([]*offers.Offer{f.offer("O1", 0)})
+	for _, id := range []string{"n1", "n2"} {
+		f.launch(b, id)
+	}
+	for _, id := range []string{"n2", "n1"} { // answered in any order
+		f.set.Answer(id, launches.Payload{Name: "node-" + id})
+	}
+	for i, id := range []string{"n1", "n2"} {
+		info, err := b.Launches[i].TaskInfo("F1")
+		if err != nil || info.TaskID.Value != id || info.Name != "node-"+id || info.AgentID.Value != "S1" {
+			t.Errorf("launch %d is %+v, %v", i, info, err)
+		}
+	}
+}
+
+// A task may be wanted again after its launch was abandoned: the new launch is answered,
+// while the end of the old one is being recorded.
+func TestNewLaunchOfATaskDoesNotDisturbTheAbandonedOne(t *testing.T) {
+	t.Parallel()
+	f := newFixture()
+	old := f.launch(f.set.NewBatch([]*offers.Offer{f.offer("O1", 0)}), "n1")
+	f.set.Answer("n1", launches.Payload{})
+	f.set.Abandon(old)
+	again := f.launch(f.set.NewBatch([]*offers.Offer{f.offer("O2", 0)}), "n1")
+	if got := f.set.Answer("n1", launches.Payload{}); got != again {
+		t.Errorf("the answer is for %p, want %p", got, again)
+	}
+	if got := f.set.TakeAbandoned("n1"); got != old {
+		t.Errorf("the end is of %p, want %p", got, old)
+	}
+}
+
+func TestIntentHasTheAttributesOfTheAgent(t *testing.T) {
+	t.Parallel()
+	role := "a"
+	parsed, err := placement.ParseOffer(&mesos.Offer{
+		ID: mesos.OfferID{Value: "O1"}, AgentID: mesos.AgentID{Value: "S1"}, Hostname: "host",
+		AllocationInfo: &mesos.Resource_AllocationInfo{Role: &role},
+		Attributes: []mesos.Attribute{
+			{Name: "rack", Type: mesos.TEXT, Text: &mesos.Value_Text{Value: "r1"}},
+			{Name: "slots", Type: mesos.RANGES, Ranges: &mesos.Value_Ranges{Range: []mesos.Value_Range{{Begin: 1, End: 5}}}},
+		},
+		Domain: &mesos.DomainInfo{FaultDomain: &mesos.DomainInfo_FaultDomain{
+			Region: mesos.DomainInfo_FaultDomain_RegionInfo{Name: "eu"}, Zone: mesos.DomainInfo_FaultDomain_ZoneInfo{Name: "eu-1"},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture()
+	f.offers.Add(start, parsed)
+	in := f.launch(f.set.NewBatch([]*offers.Offer{f.offers.Get("O1")}), "n1").Intent
+	if in.Attributes["rack"] != "r1" || in.Attributes["slots"] != "[1-5]" || in.Region != "eu" || in.Zone != "eu-1" {
+		t.Errorf("the intent is %+v", in)
+	}
+}

@@ -173,3 +173,30 @@ func TestDivergenceJoinsWhatWasObservedAndRefused(t *testing.T) {
 		t.Errorf("the divergence is %q, want %q", got, want)
 	}
 }
+
+// A master that refuses two updates in a row is asked for the last of them only.
+func TestTheLastRefusalCounts(t *testing.T) {
+	t.Parallel()
+	r := subscribed("", "a")
+	for _, role := range []string{"b", "c"} {
+		r.TakeRefused()
+		r.SetWanted(info(role))
+		r.Update(nil, "")
+		registered, _ := r.Refused("no " + role)
+		r.SetWanted(registered)
+	}
+	if r.WasRefused(info("b")) || !r.WasRefused(info("c")) || r.Divergence() != "the registration as it was: no c" {
+		t.Errorf("b was refused: %v, c: %v; divergence %q", r.WasRefused(info("b")), r.WasRefused(info("c")), r.Divergence())
+	}
+	if got := r.Wanted(); !slices.Equal(got.Roles, []string{"a"}) || got.ID != "F1" {
+		t.Errorf("wanted is %+v, want what is registered", got)
+	}
+}
+
+func TestChangedConstraintsNeedAnUpdate(t *testing.T) {
+	t.Parallel()
+	r := subscribed("constraints", "a")
+	if r.NeedsUpdate("constraints") || !r.NeedsUpdate("other") || !r.NeedsUpdate("") {
+		t.Error("a change of constraints goes unnoticed, or is seen where there is none")
+	}
+}

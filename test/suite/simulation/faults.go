@@ -88,8 +88,8 @@ var plantedFaults = []plantedFault{
 	{
 		name: "launch before task reconciliation",
 		file: "mesos/scheduler/core.go",
-		old:  "c.connection.isSubscribed() && c.state.Reconciled && c.idStore",
-		new:  "c.connection.isSubscribed() && c.idStore",
+		old:  "c.connection.IsSubscribed() && c.state.Reconciled && c.idStore",
+		new:  "c.connection.IsSubscribed() && c.idStore",
 		by:   "^I3",
 	},
 	{

@@ -1,0 +1,187 @@
+package tasks_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/k8sm/k8sm/mesos/scheduler/outgoing"
+	"github.com/k8sm/k8sm/mesos/scheduler/tasks"
+	"github.com/k8sm/k8sm/mesos/scheduler/timers"
+)
+
+// newReconciler returns a reconciler and some tasks on agent S1.
+func newReconciler(ids ...string) (*tasks.Reconciler, []*tasks.Task, *timers.Queue) {
+	s, _, clock := newSet()
+	for _, id := range ids {
+		s.Restore(id, "S1", "general", tasks.Running)
+	}
+	cfg := tasks.ReconcilerConfig{Delay: timers.Backoff{Initial: 5 * time.Second, Max: time.Minute}, Timeout: 30 * time.Second, Interval: 15 * time.Minute}
+	return tasks.NewReconciler(cfg, clock), s.All(), clock
+}
+
+func refsOf(refs []outgoing.TaskRef) []string {
+	var out []string
+	for _, r := range refs {
+		out = append(out, r.TaskID+"@"+r.AgentID)
+	}
+	return out
+}
+
+func TestANewStreamAsksAboutAllTasksInOneRound(t *testing.T) {
+	t.Parallel()
+	r, all, clock := newReconciler("n2", "n1")
+	if n := r.Begin(start, all); n != 2 || r.Awaited() != 2 {
+		t.Errorf("%d tasks are awaited", n)
+	}
+	if got := refsOf(r.TakeRound()); !slices.Equal(got, []string{"n1@S1", "n2@S1"}) {
+		t.Errorf("asked about are %v", got)
+	}
+	if got := r.TakeRound(); len(got) > 0 {
+		t.Errorf("asked twice about %v", got)
+	}
+	if !clock.Has(timers.ReconcileTimeout, "") || !clock.Has(timers.ReconcileTask, "n1") || !clock.Next().Equal(after(5*time.Second)) {
+		t.Errorf("the next round is at %s", clock.Next())
+	}
+	r.Finish()
+	if clock.Has(timers.ReconcileTimeout, "") {
+		t.Error("the timeout runs on")
+	}
+}
+
+func TestWithoutTasksThereIsNothingToAwait(t *testing.T) {
+	t.Parallel()
+	r, _, clock := newReconciler()
+	if n := r.Begin(start, nil); n != 0 || clock.Len() > 0 || len(r.TakeRound()) > 0 {
+		t.Errorf("%d tasks are awaited, %d timers run", n, clock.Len())
+	}
+}
+
+func TestTheLastAnswerEndsReconciliation(t *testing.T) {
+	t.Parallel()
+	r, all, _ := newReconciler("n1", "n2")
+	r.Begin(start, all)
+	if r.Heard(start, all[0], tasks.Running) {
+		t.Error("the first of two answers is the last")
+	}
+	if r.Heard(start, all[0], tasks.Running) || r.Awaited() != 1 {
+		t.Errorf("a second answer for the same task counts: %d are awaited", r.Awaited())
+	}
+	if !r.Heard(start, all[1], tasks.Unreachable) || r.Awaited() != 0 {
+		t.Error("the last answer is not noticed")
+	}
+	if r.Heard(start, all[1], tasks.Running) {
+		t.Error("reconciliation ends twice")
+	}
+	if r.Begin(start, all) != 2 || r.Heard(start, all[0], tasks.Running) || !r.Heard(start, all[1], tasks.Running) {
+		t.Error("on the next stream the count is wrong")
+	}
+}
+
+func TestWhenTheMasterIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		do   func(r *tasks.Reconciler, task *tasks.Task)
+		want time.Duration // after start; zero for never
+	}{
+		"no answer yet": {
+			do:   func(r *tasks.Reconciler, task *tasks.Task) { r.Ask(start, task) },
+			want: 5 * time.Second,
+		},
+		"no answer for long": {
+			do: func(r *tasks.Reconciler, task *tasks.Task) {
+				for range 10 {
+					r.Ask(start, task)
+				}
+			},
+			want: time.Minute,
+		},
+		"after an answer the delay begins anew": {
+			do: func(r *tasks.Reconciler, task *tasks.Task) {
+				for range 10 {
+					r.Ask(start, task)
+				}
+				r.Heard(start, task, tasks.Running)
+				r.Ask(start, task)
+			},
+			want: 5 * time.Second,
+		},
+		"the answer is certain": {
+			do: func(r *tasks.Reconciler, task *tasks.Task) {
+				r.Ask(start, task)
+				r.Heard(start, task, tasks.Running)
+			},
+		},
+		"the answer is uncertain": {
+			do: func(r *tasks.Reconciler, task *tasks.Task) {
+				r.Ask(start, task)
+				r.Heard(start, task, tasks.Unreachable)
+			},
+			want: 15 * time.Minute,
+		},
+		"the recorded state is uncertain, and the master has answered": {
+			do: func(r *tasks.Reconciler, task *tasks.Task) {
+				task.Recorded(start, tasks.Lost)
+				r.Ask(start, task)
+			},
+			want: 15 * time.Minute,
+		},
+		"the recorded state is uncertain, and the master has not answered on this stream": {
+			do: func(r *tasks.Reconciler, task *tasks.Task) {
+				task.Recorded(start, tasks.Lost)
+				r.Begin(start, []*tasks.Task{task})
+			},
+			want: 5 * time.Second,
+		},
+		"the task is over": {
+			do: func(r *tasks.Reconciler, task *tasks.Task) {
+				task.Recorded(start, tasks.Failed)
+				r.Ask(start, task)
+			},
+		},
+		"a failure was reported": {
+			do:   func(r *tasks.Reconciler, task *tasks.Task) { r.AskSoon(after(time.Second), task.ID) },
+			want: time.Second,
+		},
+		"a failure was reported of a task that is asked about before": {
+			do: func(r *tasks.Reconciler, task *tasks.Task) {
+				r.Ask(start, task)
+				r.AskSoon(after(time.Hour), task.ID)
+			},
+			want: 5 * time.Second,
+		},
+		"it was just launched": {
+			do:   func(r *tasks.Reconciler, task *tasks.Task) { r.AskUnlessHeard(after(30*time.Second), task.ID) },
+			want: 30 * time.Second,
+		},
+		"it was launched in vain": {
+			do: func(r *tasks.Reconciler, task *tasks.Task) {
+				r.AskUnlessHeard(after(30*time.Second), task.ID)
+				r.StopAsking(task.ID)
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, all, clock := newReconciler("n1")
+			tc.do(r, all[0])
+			next := clock.Next()
+			if tc.want == 0 && !next.IsZero() {
+				t.Errorf("it is asked again after %s", next.Sub(start))
+			}
+			if tc.want > 0 && (!clock.Has(timers.ReconcileTask, "n1") || !next.Equal(after(tc.want))) {
+				t.Errorf("it is asked again after %s, want %s", next.Sub(start), tc.want)
+			}
+		})
+	}
+}
+
+func TestTaskThatIsOverIsInNoRound(t *testing.T) {
+	t.Parallel()
+	r, all, _ := newReconciler("n1")
+	all[0].Recorded(start, tasks.Failed)
+	r.Ask(start, all[0])
+	if got := r.TakeRound(); len(got) > 0 {
+		t.Errorf("asked about is %v", got)
+	}
+}
