@@ -11,9 +11,9 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// survey reads S1:8-2, an agent of 8 cpus of which 2 are allocated; asked=10s says how long
+// observe reads S1:8-2, an agent of 8 cpus of which 2 are allocated; asked=10s is how long
 // ago the master was asked.
-func (p *player) survey(words []string, opts map[string]string) error {
+func (p *player) observe(words []string, opts map[string]string) error {
 	ago, _ := time.ParseDuration(opts["asked"])
 	var totals, free []*placement.Offer
 	for _, w := range words {
@@ -39,19 +39,19 @@ func (p *player) survey(words []string, opts map[string]string) error {
 	return nil
 }
 
-// room tells how many tasks of a cpu there is room for.
+// room writes how many tasks of a cpu there is room for.
 func (p *player) room([]string, map[string]string) error {
 	c := p.core.Capacity(p.now)
 	room := c.Headroom(placement.Demand{ID: "asked", Group: "asked", Role: "k8sm", Resources: placement.Resources{CPUs: 1}})
 	if room.Count == placement.UnknownCount {
-		p.say("room is unknown: %s", room.Reason)
+		p.logf("room is unknown: %s", room.Reason)
 		return nil
 	}
-	p.say("room for %d on %d agents", room.Count, len(c.Free.Offers))
+	p.logf("room for %d on %d agents", room.Count, len(c.Free.Offers))
 	return nil
 }
 
-// A master may tell of any number of agents: what is remembered is bounded, and goes.
+// A master may report any number of agents: what is remembered is limited, and expires.
 func TestMemoryOfAgentsIsBounded(t *testing.T) {
 	t.Parallel()
 	p := &player{}

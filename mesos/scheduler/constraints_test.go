@@ -14,8 +14,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// What may be placed on an agent must never be hidden by the constraints that the master is
-// told: any constraints, against any agents whose attributes have a name each.
+// The constraints that the master is sent must never hide an agent that a demand may be
+// placed on: any constraints, against any agents whose attributes have a name each.
 func TestConstraintsHideNoUsableAgent(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
@@ -25,7 +25,7 @@ func TestConstraintsHideNoUsableAgent(t *testing.T) {
 		for i := range demands {
 			demands[i] = placement.Demand{ID: fmt.Sprint("n", i), Role: "k8sm", Resources: placement.Resources{CPUs: 1}, Constraints: randomConstraints(r)}
 		}
-		groups := groupsToldOf(t, demands)
+		groups := announcedGroups(t, demands)
 		for range 10 {
 			o := randomAgent(r)
 			parsed, err := placement.ParseOffer(&o)
@@ -50,8 +50,8 @@ func TestConstraintsHideNoUsableAgent(t *testing.T) {
 	}
 }
 
-// groupsToldOf are the constraints of the role once all demands are made.
-func groupsToldOf(t *testing.T, demands []placement.Demand) []message {
+// announcedGroups returns the constraints that the master is sent for all demands.
+func announcedGroups(t *testing.T, demands []placement.Demand) []message {
 	t.Helper()
 	p := &player{}
 	for _, line := range [][]string{{"new", "id=F1"}, {"subscribed", "id=F1"}} {
@@ -111,7 +111,7 @@ func randomAgent(r *rand.Rand) mesos.Offer {
 	return o
 }
 
-// holds says what Mesos says of an agent and a group of constraints.
+// holds reports whether an agent meets a group of constraints, as Mesos decides it.
 func holds(group message, o *mesos.Offer) bool {
 	return !slices.ContainsFunc(all(group[1]), func(c message) bool {
 		value, text, there := selected(c.in(1), o)
@@ -149,12 +149,11 @@ func selected(selector message, o *mesos.Offer) (value string, text, there bool)
 	}
 }
 
-// The library's own parser knows nothing of offer constraints: it stands for older
-// masters.
+// The parser of mesos-go does not know offer constraints, like that of an older master.
 func TestOlderParsersSkipConstraints(t *testing.T) {
 	t.Parallel()
 	p := &player{}
-	for _, line := range [][]string{{"new", "id=F1"}, {"subscribed", "id=F1"}, {"want", "n1", "with=rack:In:r1"}, {"wait", "1s"}} {
+	for _, line := range [][]string{{"new", "id=F1"}, {"subscribed", "id=F1"}, {"demand", "n1", "with=rack:In:r1"}, {"wait", "1s"}} {
 		if err := p.do(line); err != nil {
 			t.Fatal(err)
 		}

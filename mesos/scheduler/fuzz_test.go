@@ -49,7 +49,7 @@ func FuzzStep(f *testing.F) {
 	})
 }
 
-// scripted is a caller of the core that does what a script says.
+// scripted is a caller of the core that takes its inputs from a script.
 type scripted struct {
 	t      *testing.T
 	script []byte
@@ -80,12 +80,12 @@ func newScripted(t *testing.T, script []byte) *scripted {
 }
 
 func (s *scripted) play() {
-	s.pass(0)
+	s.advance(0)
 	for n := 0; len(s.script) > 0 && n < 2000; n++ {
 		s.act(s.next())
-		s.obey()
+		s.process()
 	}
-	s.pass(time.Hour)
+	s.advance(time.Hour)
 }
 
 // next byte of the script; 0 at its end.
@@ -102,7 +102,7 @@ func choose[T any](s *scripted, from ...T) T { return from[int(s.next())%len(fro
 
 func (s *scripted) act(op byte) {
 	acts := []func(){
-		func() { s.pass(time.Duration(s.next()) * 40 * time.Millisecond) },
+		func() { s.advance(time.Duration(s.next()) * 40 * time.Millisecond) },
 		s.subscribed, s.offers,
 		func() {
 			s.step(&schedulerpb.Event{Type: schedulerpb.Event_RESCIND, Rescind: &schedulerpb.Event_Rescind{OfferID: s.offerID()}})
@@ -123,8 +123,8 @@ func (s *scripted) act(op byte) {
 
 func (s *scripted) step(e *schedulerpb.Event) { s.core.Step(s.now, e) }
 
-// pass lets time pass: the core must come to rest at any time.
-func (s *scripted) pass(d time.Duration) {
+// advance lets time pass: the core must come to rest at any time.
+func (s *scripted) advance(d time.Duration) {
 	until := s.now.Add(d)
 	for range 5000 {
 		w := s.core.NextTick()
@@ -136,7 +136,7 @@ func (s *scripted) pass(d time.Duration) {
 			s.now = w
 		}
 		s.core.Tick(s.now)
-		s.obey()
+		s.process()
 		if d == 0 {
 			return
 		}
@@ -224,7 +224,7 @@ func (s *scripted) raw() {
 	s.script = s.script[n:]
 }
 
-// decodes says that bytes are an event; the library's decoder panics at some.
+// decodes reports whether bytes are an event; the library's decoder panics at some.
 func decodes(e *schedulerpb.Event, record []byte) (ok bool) {
 	defer func() {
 		if recover() != nil {
@@ -294,8 +294,8 @@ func (s *scripted) change() {
 	}
 }
 
-// obey takes what the core asks for, and holds it against what it promises.
-func (s *scripted) obey() {
+// process takes what the core asks for, and holds it against what it promises.
+func (s *scripted) process() {
 	for n := 0; s.core.HasReady(); n++ {
 		if n > 100 {
 			s.t.Fatal("the core never comes to rest")

@@ -15,7 +15,7 @@ import (
 func subscribed(t *testing.T) *player {
 	t.Helper()
 	p := &player{}
-	for _, line := range []string{"new id=F1 n1@S1:TASK_RUNNING", "auto prepare record", "subscribed id=F1", "update n1@S1 TASK_RUNNING", "want n2", "wait 1s"} {
+	for _, line := range []string{"new id=F1 n1@S1:TASK_RUNNING", "auto prepare record", "subscribed id=F1", "update n1@S1 TASK_RUNNING", "demand n2", "wait 1s"} {
 		if err := p.do(strings.Fields(line)); err != nil {
 			t.Fatal(err)
 		}
@@ -48,8 +48,8 @@ func updateOf(st mesos.TaskStatus) *schedulerpb.Event {
 	return &schedulerpb.Event{Type: schedulerpb.Event_UPDATE, Update: &schedulerpb.Event_Update{Status: st}}
 }
 
-// What makes no sense is turned away or passed over, and the stream goes on.
-func TestNonsenseIsTurnedAway(t *testing.T) {
+// An invalid event is ignored, and an invalid offer declined; the stream goes on.
+func TestInvalidEventsAreIgnoredOrDeclined(t *testing.T) {
 	t.Parallel()
 	n1, s1 := mesos.TaskID{Value: "n1"}, &mesos.AgentID{Value: "S1"}
 	declined := "0s DECLINE O1 refuse=120s"
@@ -89,11 +89,11 @@ func TestNonsenseIsTurnedAway(t *testing.T) {
 			before := p.core.State()
 			p.core.Step(p.now, tc.event)
 			p.drain()
-			var said []string
+			var answers []string
 			for _, line := range p.log {
-				said = append(said, strings.Join(append([]string{"0s"}, strings.Fields(line)[1:]...), " "))
+				answers = append(answers, strings.Join(append([]string{"0s"}, strings.Fields(line)[1:]...), " "))
 			}
-			if got := strings.Join(said, "\n"); got != tc.want {
+			if got := strings.Join(answers, "\n"); got != tc.want {
 				t.Errorf("it is answered by %q, want %q", got, tc.want)
 			}
 			if got := p.core.State(); got != before {
@@ -103,8 +103,8 @@ func TestNonsenseIsTurnedAway(t *testing.T) {
 	}
 }
 
-// The time of a status is the clock of whoever made it, and may be anything.
-func TestTimesThatAreNone(t *testing.T) {
+// The time of a status comes from the clock of its source, and may be anything.
+func TestInvalidTimestampsAreDropped(t *testing.T) {
 	t.Parallel()
 	for name, x := range map[string]float64{"none": math.NaN(), "endless": math.Inf(1), "before all": -1e300, "after all": 1e18} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestTimesThatAreNone(t *testing.T) {
 	}
 }
 
-// A master can tell of tasks without end; what we remember has one.
+// A master may report any number of tasks: what is remembered is limited.
 func TestUnknownTasksAreBounded(t *testing.T) {
 	t.Parallel()
 	p := subscribed(t)
@@ -135,7 +135,7 @@ func TestUnknownTasksAreBounded(t *testing.T) {
 	}
 }
 
-// Mesos keeps tasks alive for as long as we say; 0 would end them at a disconnect.
+// Mesos keeps tasks alive for the failover timeout; with 0 it would end them at a disconnect.
 func TestRegistration(t *testing.T) {
 	t.Parallel()
 	core, err := scheduler.New(scheduler.Config{Info: scheduler.Info{Name: "k8sm", Roles: []string{"k8sm"}}})

@@ -14,8 +14,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// connect lets an attempt to subscribe come to something.
-func (w *world) connect() {
+// connect answers an attempt to subscribe.
+func (w *simulation) connect() {
 	if w.trying == nil {
 		return
 	}
@@ -32,23 +32,23 @@ func (w *world) connect() {
 	if id == "" {
 		id = fmt.Sprintf("F%d", w.rand.IntN(1000))
 	}
-	w.say("subscribed as %s", id)
+	w.logf("subscribed as %s", id)
 	w.master.disconnect()
 	w.master.connected = true
 	if constraintsText(call) != "" && w.chance(20) {
-		w.master.tell(&schedulerpb.Event{Type: schedulerpb.Event_ERROR, Error: &schedulerpb.Event_Error{Message: "invalid 'AttributeConstraint'"}})
+		w.master.send(&schedulerpb.Event{Type: schedulerpb.Event_ERROR, Error: &schedulerpb.Event_Error{Message: "invalid 'AttributeConstraint'"}})
 		return
 	}
-	w.master.take(call, call.Subscribe.FrameworkInfo.Roles, call.Subscribe.SuppressedRoles)
-	w.master.tell(&schedulerpb.Event{Type: schedulerpb.Event_SUBSCRIBED, Subscribed: &schedulerpb.Event_Subscribed{
+	w.master.register(call, call.Subscribe.FrameworkInfo.Roles, call.Subscribe.SuppressedRoles)
+	w.master.send(&schedulerpb.Event{Type: schedulerpb.Event_SUBSCRIBED, Subscribed: &schedulerpb.Event_Subscribed{
 		FrameworkID: &mesos.FrameworkID{Value: id}, HeartbeatIntervalSeconds: ptr(500.0),
 		MasterInfo: &mesos.MasterInfo{Version: ptr([]string{"1.11.1", "1.9.0"}[w.rand.IntN(2)])},
 	}})
 }
 
-// take replaces what SUBSCRIBE and UPDATE_FRAMEWORK replace. Offers in a role that is left
+// register replaces what SUBSCRIBE and UPDATE_FRAMEWORK replace. Offers in a role that is left
 // are void.
-func (m *masterModel) take(call *scheduler.Call, roles, suppressed []string) {
+func (m *masterModel) register(call *scheduler.Call, roles, suppressed []string) {
 	m.roles, m.constraints = roles, roleConstraints(call)
 	clear(m.suppressed)
 	for _, r := range suppressed {
@@ -63,7 +63,7 @@ func (m *masterModel) take(call *scheduler.Call, roles, suppressed []string) {
 
 func (m *masterModel) rescind(id string) {
 	delete(m.offers, id)
-	m.tell(&schedulerpb.Event{Type: schedulerpb.Event_RESCIND, Rescind: &schedulerpb.Event_Rescind{OfferID: mesos.OfferID{Value: id}}})
+	m.send(&schedulerpb.Event{Type: schedulerpb.Event_RESCIND, Rescind: &schedulerpb.Event_Rescind{OfferID: mesos.OfferID{Value: id}}})
 }
 
 // racks of the agents. Offer constraints see the first one only.
@@ -90,8 +90,8 @@ func mayRunOn(node, agent string) bool {
 	return true
 }
 
-// schedule plans maintenance, or calls it off.
-func (w *world) schedule() {
+// changeMaintenance plans maintenance, or calls it off.
+func (w *simulation) changeMaintenance() {
 	m := &w.master
 	agent := fmt.Sprintf("S%d", w.rand.IntN(3))
 	for _, id := range slices.Sorted(maps.Keys(m.offers)) {
@@ -103,7 +103,7 @@ func (w *world) schedule() {
 		delete(m.windows, agent)
 		for _, id := range slices.Sorted(maps.Keys(m.inverse)) {
 			delete(m.inverse, id)
-			m.tell(&schedulerpb.Event{Type: schedulerpb.Event_RESCIND_INVERSE_OFFER, RescindInverseOffer: &schedulerpb.Event_RescindInverseOffer{InverseOfferID: mesos.OfferID{Value: id}}})
+			m.send(&schedulerpb.Event{Type: schedulerpb.Event_RESCIND_INVERSE_OFFER, RescindInverseOffer: &schedulerpb.Event_RescindInverseOffer{InverseOfferID: mesos.OfferID{Value: id}}})
 		}
 		return
 	}
@@ -113,22 +113,22 @@ func (w *world) schedule() {
 		m.made++
 		id := fmt.Sprintf("I%d", m.made)
 		m.inverse[id] = w.now
-		m.tell(&schedulerpb.Event{Type: schedulerpb.Event_INVERSE_OFFERS, InverseOffers: &schedulerpb.Event_InverseOffers{InverseOffers: []mesos.InverseOffer{{
+		m.send(&schedulerpb.Event{Type: schedulerpb.Event_INVERSE_OFFERS, InverseOffers: &schedulerpb.Event_InverseOffers{InverseOffers: []mesos.InverseOffer{{
 			OfferID: mesos.OfferID{Value: id}, AgentID: &mesos.AgentID{Value: agent}, Unavailability: *m.windows[agent],
 		}}}})
 	}
 }
 
-func (w *world) deliver() {
+func (w *simulation) deliverEvent() {
 	if len(w.master.events) == 0 {
 		return
 	}
 	e := w.master.events[0]
 	w.master.events = w.master.events[1:]
-	w.say("← %s", e.Type)
+	w.logf("← %s", e.Type)
 	for _, o := range e.GetOffers().GetOffers() {
 		if out, ok := w.master.offers[o.ID.Value]; ok {
-			out.told = w.now
+			out.sentAt = w.now
 			w.master.offers[o.ID.Value] = out
 		}
 	}
@@ -141,7 +141,7 @@ func (w *world) deliver() {
 }
 
 // offer lets the master offer something, if it may.
-func (w *world) offer() {
+func (w *simulation) offer() {
 	m := &w.master
 	if !m.connected {
 		return
@@ -152,7 +152,7 @@ func (w *world) offer() {
 	}
 	m.made++
 	id := fmt.Sprintf("O%d", m.made)
-	m.offers[id] = offerModel{told: w.now, agent: agent, role: role}
+	m.offers[id] = offerModel{sentAt: w.now, agent: agent, role: role}
 	alloc := &mesos.Resource_AllocationInfo{Role: &role}
 	o := mesos.Offer{ID: mesos.OfferID{Value: id}, AgentID: mesos.AgentID{Value: agent}, Hostname: agent, AllocationInfo: alloc, Unavailability: m.windows[agent], Resources: []mesos.Resource{
 		{Name: "cpus", Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: float64(1 + w.rand.IntN(8))}, AllocationInfo: alloc},
@@ -161,10 +161,10 @@ func (w *world) offer() {
 	for _, r := range racks[agent] {
 		o.Attributes = append(o.Attributes, mesos.Attribute{Name: "rack", Type: mesos.TEXT, Text: &mesos.Value_Text{Value: r}})
 	}
-	m.tell(offersEvent(o))
+	m.send(offersEvent(o))
 }
 
-// passes says whether an agent meets one of the groups of constraints for a role.
+// passes reports whether an agent meets one of the groups of constraints for a role.
 func (m *masterModel) passes(role, agent string) bool {
 	groups := m.constraints[role]
 	return len(groups) == 0 || slices.ContainsFunc(groups, func(g message) bool {
@@ -175,8 +175,8 @@ func (m *masterModel) passes(role, agent string) bool {
 	})
 }
 
-// arrive lets the next call reach the master, or get lost.
-func (w *world) arrive() {
+// callArrives lets the next call reach the master, or get lost.
+func (w *simulation) callArrives() {
 	if len(w.calls) == 0 || !w.master.connected {
 		return
 	}
@@ -210,7 +210,7 @@ func (w *world) arrive() {
 			w.core.CallRefused(w.now, c, "refused")
 			return
 		}
-		w.master.take(c, c.UpdateFramework.FrameworkInfo.Roles, c.UpdateFramework.SuppressedRoles)
+		w.master.register(c, c.UpdateFramework.FrameworkInfo.Roles, c.UpdateFramework.SuppressedRoles)
 		w.core.CallAccepted(w.now, c)
 	case schedulerpb.Call_KILL:
 		if !w.chance(50) {
@@ -233,7 +233,7 @@ func (w *world) arrive() {
 	}
 }
 
-func (w *world) accept(a *schedulerpb.Call_Accept) {
+func (w *simulation) accept(a *schedulerpb.Call_Accept) {
 	valid := !slices.ContainsFunc(a.OfferIDs, func(id mesos.OfferID) bool { _, ok := w.master.offers[id.Value]; return !ok })
 	for _, ti := range a.Operations[0].Launch.TaskInfos {
 		id := ti.TaskID.Value
@@ -262,46 +262,46 @@ func (m *masterModel) drop(id, agent string, draining bool) {
 	if draining {
 		st.Reason = mesos.REASON_AGENT_DRAINING.Enum()
 	}
-	m.tell(updateOf(st))
+	m.send(updateOf(st))
 }
 
 // update is by the agent: it comes again until it is acknowledged.
-func (w *world) update(id string, s mesos.TaskState) {
+func (w *simulation) update(id string, s mesos.TaskState) {
 	mt := w.master.tasks[id]
 	mt.state, mt.uuid = s, fmt.Sprintf("%s-%s-%d", id, s, w.rand.IntN(1e9))
-	w.tellState(id, mt.agent, s, mt.uuid)
+	w.sendState(id, mt.agent, s, mt.uuid)
 }
 
-func (w *world) tellState(id, agent string, s mesos.TaskState, uuid string) {
+func (w *simulation) sendState(id, agent string, s mesos.TaskState, uuid string) {
 	st := mesos.TaskStatus{TaskID: mesos.TaskID{Value: id}, AgentID: &mesos.AgentID{Value: agent}, State: &s}
 	if uuid != "" {
 		st.UUID = []byte(uuid)
 	}
-	w.master.tell(&schedulerpb.Event{Type: schedulerpb.Event_UPDATE, Update: &schedulerpb.Event_Update{Status: st}})
+	w.master.send(&schedulerpb.Event{Type: schedulerpb.Event_UPDATE, Update: &schedulerpb.Event_Update{Status: st}})
 }
 
-func (w *world) resend() {
+func (w *simulation) resend() {
 	for _, id := range slices.Sorted(maps.Keys(w.master.tasks)) {
 		if mt := w.master.tasks[id]; mt.uuid != "" {
-			w.tellState(id, mt.agent, mt.state, mt.uuid)
+			w.sendState(id, mt.agent, mt.state, mt.uuid)
 		}
 	}
 }
 
-func (w *world) kill(id string) {
+func (w *simulation) kill(id string) {
 	mt := w.master.tasks[id]
 	switch {
 	case mt == nil:
-		w.tellState(id, "S0", mesos.TASK_GONE, "")
+		w.sendState(id, "S0", mesos.TASK_GONE, "")
 	case !scheduler.TaskState(mt.state.String()).Terminal():
 		w.update(id, mesos.TASK_KILLED)
 	}
 }
 
-func (w *world) reconcile(r *schedulerpb.Call_Reconcile) {
+func (w *simulation) reconcile(r *schedulerpb.Call_Reconcile) {
 	if len(r.Tasks) == 0 {
 		for _, id := range slices.Sorted(maps.Keys(w.master.tasks)) {
-			w.tellState(id, w.master.tasks[id].agent, w.master.tasks[id].state, "")
+			w.sendState(id, w.master.tasks[id].agent, w.master.tasks[id].state, "")
 		}
 	}
 	for _, rt := range r.Tasks {
@@ -309,9 +309,9 @@ func (w *world) reconcile(r *schedulerpb.Call_Reconcile) {
 			continue // an agent that is not back yet
 		}
 		if mt := w.master.tasks[rt.TaskID.Value]; mt != nil {
-			w.tellState(rt.TaskID.Value, mt.agent, mt.state, "")
+			w.sendState(rt.TaskID.Value, mt.agent, mt.state, "")
 		} else {
-			w.tellState(rt.TaskID.Value, rt.AgentID.GetValue(), mesos.TASK_GONE, "")
+			w.sendState(rt.TaskID.Value, rt.AgentID.GetValue(), mesos.TASK_GONE, "")
 		}
 	}
 }

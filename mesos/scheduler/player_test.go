@@ -16,8 +16,8 @@ import (
 
 var epoch = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// player is a caller of the core that does nothing by itself, but for what it was told
-// to answer.
+// player is a caller of the core that takes inputs from a transcript. It answers by itself
+// only what the input auto names.
 type player struct {
 	core *scheduler.Core
 	now  time.Time
@@ -27,7 +27,7 @@ type player struct {
 	log  []string
 }
 
-func (p *player) say(format string, args ...any) {
+func (p *player) logf(format string, args ...any) {
 	p.log = append(p.log, fmt.Sprintf("%-10s ", p.now.Sub(epoch).Round(time.Millisecond))+fmt.Sprintf(format, args...))
 }
 
@@ -51,10 +51,10 @@ func (p *player) do(words []string) error {
 	}
 	inputs := map[string]func([]string, map[string]string) error{
 		"auto": p.setAuto, "wait": p.wait, "subscribed": p.subscribed, "heartbeat": p.heartbeat, "offers": p.offers, "rescind": p.rescind,
-		"update": p.update, "failure": p.failure, "inverse": p.inverse, "uninverse": p.uninverse, "maintenance": p.maintenance, "error": p.masterError, "event": p.event, "want": p.want, "forget": p.forget, "kill": p.kill, "message": p.message,
+		"update": p.update, "failure": p.failure, "inverse": p.inverse, "rescind-inverse": p.rescindInverse, "maintenance": p.maintenance, "error": p.masterError, "event": p.event, "demand": p.demand, "withdraw": p.withdraw, "kill": p.kill, "message": p.message,
 		"stored": p.stored, "prepared": p.prepared, "recorded": p.recorded, "disconnected": p.disconnected, "explain": p.explain,
-		"teardown": p.teardown, "taken": p.taken, "become": p.become, "kept": p.kept, "hasten": p.hasten, "counts": p.counts, "wake": p.wake, "refuse": p.refuse,
-		"survey": p.survey, "room": p.room,
+		"teardown": p.teardown, "accepted": p.accepted, "update-framework": p.updateFramework, "divergence": p.divergence, "retry-soon": p.retrySoon, "counts": p.counts, "next-tick": p.nextTick, "refused": p.refused,
+		"observe": p.observe, "room": p.room,
 	}
 	f := inputs[words[0]]
 	if f == nil {
@@ -87,7 +87,7 @@ func (p *player) create(tasks []string, opts map[string]string) error {
 	}
 	var err error
 	if p.core, err = scheduler.New(cfg); err != nil {
-		p.say("refused: %v", err)
+		p.logf("refused: %v", err)
 		return nil
 	}
 	p.last = p.core.State()
@@ -104,7 +104,7 @@ func (p *player) setAuto(what []string, _ map[string]string) error {
 	return nil
 }
 
-// wait lets time pass, with a Tick whenever the core wants one.
+// wait lets time pass, and calls Tick whenever NextTick asks for it.
 func (p *player) wait(words []string, _ map[string]string) error {
 	d, err := time.ParseDuration(words[0])
 	if err != nil {
@@ -126,11 +126,11 @@ func (p *player) wait(words []string, _ map[string]string) error {
 	return errors.New("the core never comes to rest")
 }
 
-func (p *player) wake([]string, map[string]string) error {
+func (p *player) nextTick([]string, map[string]string) error {
 	if w := p.core.NextTick(); w.IsZero() {
-		p.say("never")
+		p.logf("never")
 	} else {
-		p.say("in %s", w.Sub(p.now))
+		p.logf("in %s", w.Sub(p.now))
 	}
 	return nil
 }
@@ -251,7 +251,7 @@ func (p *player) unavailability(opts map[string]string) *mesos.Unavailability {
 	return u
 }
 
-func (p *player) uninverse(ids []string, _ map[string]string) error {
+func (p *player) rescindInverse(ids []string, _ map[string]string) error {
 	for _, id := range ids {
 		_ = p.step(&schedulerpb.Event{Type: schedulerpb.Event_RESCIND_INVERSE_OFFER, RescindInverseOffer: &schedulerpb.Event_RescindInverseOffer{InverseOfferID: mesos.OfferID{Value: id}}})
 	}
@@ -262,10 +262,10 @@ func (p *player) maintenance(agents []string, _ map[string]string) error {
 	for _, id := range agents {
 		w, planned := p.core.MaintenanceWindow(id)
 		if !planned {
-			p.say("%s stays", id)
+			p.logf("%s stays", id)
 			continue
 		}
-		p.say("%s goes down in %s for %s", id, w.Start.Sub(p.now), w.Duration)
+		p.logf("%s goes down in %s for %s", id, w.Start.Sub(p.now), w.Duration)
 	}
 	return nil
 }
@@ -285,9 +285,9 @@ func (p *player) masterError(words []string, _ map[string]string) error {
 	return p.step(&schedulerpb.Event{Type: schedulerpb.Event_ERROR, Error: &schedulerpb.Event_Error{Message: strings.Join(words, " ")}})
 }
 
-// want reads IDs, and cpus=4 group=general role=k8sm max=1 avoid=S1
+// demand reads IDs, and cpus=4 group=general role=k8sm max=1 avoid=S1
 // with=rack:In:r1,r2;@zone:Exists.
-func (p *player) want(ids []string, opts map[string]string) error {
+func (p *player) demand(ids []string, opts map[string]string) error {
 	d := placement.Demand{Group: "general", Role: opts["role"], Resources: placement.Resources{CPUs: 4, MemMiB: 4096, Ports: 2}}
 	if g := opts["group"]; g != "" {
 		d.Group = g
@@ -312,7 +312,7 @@ func (p *player) want(ids []string, opts map[string]string) error {
 	return nil
 }
 
-func (p *player) forget(ids []string, _ map[string]string) error {
+func (p *player) withdraw(ids []string, _ map[string]string) error {
 	for _, id := range ids {
 		p.core.WithdrawDemand(p.now, id)
 	}
@@ -376,8 +376,8 @@ func (p *player) disconnected(words []string, _ map[string]string) error {
 	return nil
 }
 
-// refuse answers the last call of a type with 400.
-func (p *player) refuse(words []string, _ map[string]string) error {
+// refused answers the last call of a type with 400.
+func (p *player) refused(words []string, _ map[string]string) error {
 	p.core.CallRefused(p.now, p.sent[schedulerpb.Call_Type(schedulerpb.Call_Type_value[words[0]])], strings.Join(words[1:], " "))
 	return nil
 }
@@ -385,36 +385,36 @@ func (p *player) refuse(words []string, _ map[string]string) error {
 func (p *player) explain(ids []string, _ map[string]string) error {
 	for _, id := range ids {
 		m, waiting := p.core.Explain(id)
-		p.say("%s waiting=%v %q", id, waiting, m)
+		p.logf("%s waiting=%v %q", id, waiting, m)
 	}
 	return nil
 }
 
 func (p *player) teardown([]string, map[string]string) error { p.core.Teardown(p.now); return nil }
 
-// taken answers the last call of a type.
-func (p *player) taken(words []string, _ map[string]string) error {
+// accepted answers the last call of a type.
+func (p *player) accepted(words []string, _ map[string]string) error {
 	p.core.CallAccepted(p.now, p.sent[schedulerpb.Call_Type(schedulerpb.Call_Type_value[words[0]])])
 	return nil
 }
 
-// become changes the registration: roles=a,b hostname=h timeout=1h user=u.
-func (p *player) become(_ []string, opts map[string]string) error {
+// updateFramework changes the registration: roles=a,b hostname=h timeout=1h user=u.
+func (p *player) updateFramework(_ []string, opts map[string]string) error {
 	info := scheduler.Info{Name: "k8sm", User: "root", Hostname: opts["hostname"], Roles: strings.Split(opts["roles"], ","), FailoverTimeout: 7 * 24 * time.Hour}
 	if err := p.core.UpdateFramework(p.now, info); err != nil {
-		p.say("refused: %v", err)
+		p.logf("refused: %v", err)
 	}
 	return nil
 }
 
-func (p *player) hasten([]string, map[string]string) error { p.core.RetrySoon(p.now); return nil }
+func (p *player) retrySoon([]string, map[string]string) error { p.core.RetrySoon(p.now); return nil }
 
-func (p *player) kept(words []string, _ map[string]string) error {
+func (p *player) divergence(words []string, _ map[string]string) error {
 	p.core.SetDivergence(strings.Join(words, " "))
 	return nil
 }
 
 func (p *player) counts([]string, map[string]string) error {
-	p.say("%+v", p.core.Counters())
+	p.logf("%+v", p.core.Counters())
 	return nil
 }

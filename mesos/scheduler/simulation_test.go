@@ -24,9 +24,9 @@ func TestInvariantsHoldInAnyOrder(t *testing.T) {
 		seeds = 40
 	}
 	for seed := range seeds {
-		w := newWorld(t, seed)
+		w := newSimulation(t, seed)
 		for range 1000 {
-			w.act()
+			w.step()
 		}
 		w.converge()
 		if t.Failed() {
@@ -41,9 +41,9 @@ func TestCoreIsDeterministic(t *testing.T) {
 	for seed := range uint64(20) {
 		var traces [2][]string
 		for i := range traces {
-			w := newWorld(t, seed)
+			w := newSimulation(t, seed)
 			for range 400 {
-				w.act()
+				w.step()
 			}
 			traces[i] = w.trace
 		}
@@ -53,8 +53,8 @@ func TestCoreIsDeterministic(t *testing.T) {
 	}
 }
 
-// world is all that is around a core.
-type world struct {
+// simulation is a core with everything around it: a master, a store and controllers.
+type simulation struct {
 	t     *testing.T
 	rand  *rand.Rand
 	now   time.Time
@@ -68,11 +68,11 @@ type world struct {
 	calls     []*scheduler.Call // sent and not arrived
 	trying    *scheduler.Call
 
-	master masterModel
-	store  storeModel
-	nodes  map[string]*nodeModel
-	info   scheduler.Info
-	calm   bool // no more accidents
+	master   masterModel
+	store    storeModel
+	nodes    map[string]*nodeModel
+	info     scheduler.Info
+	noFaults bool // from now on
 }
 
 // masterModel is a master with its agents.
@@ -83,7 +83,7 @@ type masterModel struct {
 	constraints map[string][]message // groups, by role
 	events      []*schedulerpb.Event
 	offers      map[string]offerModel // outstanding
-	inverse     map[string]time.Time  // outstanding inverse offers, by when they were told to the core
+	inverse     map[string]time.Time  // outstanding inverse offers, by when they were sent to the core
 	made        int
 	windows     map[string]*mesos.Unavailability // by agent
 	draining    map[string]bool
@@ -92,7 +92,7 @@ type masterModel struct {
 }
 
 type offerModel struct {
-	told        time.Time // to the core
+	sentAt      time.Time // to the core
 	agent, role string
 }
 
@@ -116,9 +116,9 @@ type nodeModel struct {
 	attempt int
 }
 
-func newWorld(t *testing.T, seed uint64) *world {
+func newSimulation(t *testing.T, seed uint64) *simulation {
 	t.Helper()
-	w := &world{t: t, rand: rand.New(rand.NewPCG(seed, 1)), now: epoch}
+	w := &simulation{t: t, rand: rand.New(rand.NewPCG(seed, 1)), now: epoch}
 	w.master = masterModel{
 		suppressed: map[string]bool{}, offers: map[string]offerModel{}, inverse: map[string]time.Time{}, windows: map[string]*mesos.Unavailability{},
 		draining: map[string]bool{}, tasks: map[string]*taskModel{}, launched: map[string]bool{},
@@ -129,18 +129,18 @@ func newWorld(t *testing.T, seed uint64) *world {
 	for _, name := range []string{"a", "b", "c", "d"} {
 		w.nodes[name] = &nodeModel{wanted: true, attempt: 1}
 	}
-	w.boot()
+	w.restart()
 	return w
 }
 
-func (w *world) say(format string, args ...any) {
+func (w *simulation) logf(format string, args ...any) {
 	w.trace = append(w.trace, fmt.Sprintf("%s ", w.now.Sub(epoch).Round(time.Millisecond))+fmt.Sprintf(format, args...))
 }
 
-func (w *world) chance(percent int) bool { return !w.calm && w.rand.IntN(100) < percent }
+func (w *simulation) chance(percent int) bool { return !w.noFaults && w.rand.IntN(100) < percent }
 
-// boot starts a core from what is durable.
-func (w *world) boot() {
+// restart starts a core from what is durable.
+func (w *simulation) restart() {
 	cfg := scheduler.Config{Seed: 7, Info: w.info}
 	cfg.Info.ID = w.store.id
 	for _, id := range slices.Sorted(maps.Keys(w.store.records)) {
@@ -153,7 +153,7 @@ func (w *world) boot() {
 	w.core = core
 	w.storingID, w.intents, w.statuses, w.calls, w.trying = false, nil, nil, nil, nil
 	w.master.disconnect()
-	w.say("boot with %d tasks", len(cfg.Tasks))
+	w.logf("boot with %d tasks", len(cfg.Tasks))
 }
 
 func (m *masterModel) disconnect() {
@@ -163,15 +163,15 @@ func (m *masterModel) disconnect() {
 	clear(m.inverse)
 }
 
-// act lets one thing happen.
-func (w *world) act() {
+// step makes one random thing happen.
+func (w *simulation) step() {
 	switch w.rand.IntN(20) {
 	case 0, 1:
-		w.pass(time.Duration(w.rand.IntN(2000)) * time.Millisecond)
+		w.advance(time.Duration(w.rand.IntN(2000)) * time.Millisecond)
 	case 2, 3, 4, 5:
-		w.deliver()
+		w.deliverEvent()
 	case 6, 7, 8:
-		w.arrive()
+		w.callArrives()
 	case 9, 10:
 		w.answerPrepare()
 	case 11, 12:
@@ -187,21 +187,21 @@ func (w *world) act() {
 	case 18:
 		w.resend()
 	default:
-		w.accident()
+		w.injectFault()
 	}
 	w.drain()
 }
 
-func (w *world) accident() {
+func (w *simulation) injectFault() {
 	switch w.rand.IntN(16) {
 	case 0:
-		w.say("the connection breaks")
+		w.logf("the connection breaks")
 		w.master.disconnect()
 		w.calls, w.trying = nil, nil
 		w.core.Disconnected(w.now, scheduler.MasterUnreachable, "EOF")
 	case 1:
-		w.say("crash")
-		w.boot()
+		w.logf("crash")
+		w.restart()
 	case 2, 3:
 		if len(w.master.offers) > 0 {
 			w.master.rescind(slices.Sorted(maps.Keys(w.master.offers))[0])
@@ -217,7 +217,7 @@ func (w *world) accident() {
 		for _, id := range slices.Sorted(maps.Keys(w.store.records)) {
 			name, _, _ := strings.Cut(id, ".")
 			if id == w.current(name) && w.master.tasks[id] != nil {
-				w.say("the record of %s is lost", id)
+				w.logf("the record of %s is lost", id)
 				delete(w.store.records, id)
 				w.store.lost[id] = true
 				w.nodes[name].attempt++
@@ -228,27 +228,27 @@ func (w *world) accident() {
 		n := w.nodes[[]string{"a", "b", "c", "d"}[w.rand.IntN(4)]]
 		n.wanted = !n.wanted
 	case 9:
-		w.become([]string{"k8sm"}, []string{"k8sm", "extra"}, []string{"extra"})
+		w.updateFramework([]string{"k8sm"}, []string{"k8sm", "extra"}, []string{"extra"})
 	case 10:
-		w.schedule()
+		w.changeMaintenance()
 	case 11:
 		agent := fmt.Sprintf("S%d", w.rand.IntN(3))
 		w.master.draining[agent] = !w.master.draining[agent]
 	}
 }
 
-// become changes the registration.
-func (w *world) become(roles ...[]string) {
+// updateFramework changes the registration.
+func (w *simulation) updateFramework(roles ...[]string) {
 	w.info.Roles = roles[w.rand.IntN(len(roles))]
 	w.info.Hostname = fmt.Sprint("host-", w.rand.IntN(3))
-	w.say("becomes %v %s", w.info.Roles, w.info.Hostname)
+	w.logf("becomes %v %s", w.info.Roles, w.info.Hostname)
 	if err := w.core.UpdateFramework(w.now, w.info); err != nil {
 		w.t.Error(err)
 	}
 }
 
-// pass lets time pass, with every Tick that the core wants.
-func (w *world) pass(d time.Duration) {
+// advance lets time pass, and calls Tick whenever NextTick asks for it.
+func (w *simulation) advance(d time.Duration) {
 	until := w.now.Add(d)
 	for {
 		wake := w.core.NextTick()
@@ -263,8 +263,8 @@ func (w *world) pass(d time.Duration) {
 	}
 	w.now = until
 	for id, o := range w.master.offers {
-		if w.now.Sub(o.told) > 6*time.Second && !w.onItsWay(id) {
-			w.t.Errorf("I8: offer %s is held for %s", id, w.now.Sub(o.told))
+		if w.now.Sub(o.sentAt) > 6*time.Second && !w.onItsWay(id) {
+			w.t.Errorf("I8: offer %s is held for %s", id, w.now.Sub(o.sentAt))
 		}
 	}
 	for id, since := range w.master.inverse {
@@ -274,8 +274,8 @@ func (w *world) pass(d time.Duration) {
 	}
 }
 
-// onItsWay says that a call that gives an offer back has been sent.
-func (w *world) onItsWay(id string) bool {
+// onItsWay reports whether a call that gives an offer back has been sent.
+func (w *simulation) onItsWay(id string) bool {
 	return slices.ContainsFunc(w.calls, func(c *scheduler.Call) bool {
 		return slices.ContainsFunc(slices.Concat(c.GetAccept().GetOfferIDs(), c.GetDecline().GetOfferIDs(), c.GetAcceptInverseOffers().GetInverseOfferIDs()), func(o mesos.OfferID) bool { return o.Value == id })
 	}) || slices.ContainsFunc(w.master.events, func(e *schedulerpb.Event) bool {
@@ -284,11 +284,11 @@ func (w *world) onItsWay(id string) bool {
 	})
 }
 
-func (w *world) drain() {
+func (w *simulation) drain() {
 	for w.core.HasReady() {
 		r := w.core.Ready()
 		if r.Disconnect {
-			w.say("the core closes the stream")
+			w.logf("the core closes the stream")
 			w.master.disconnect()
 			w.calls, w.trying = nil, nil
 		}
@@ -299,7 +299,7 @@ func (w *world) drain() {
 		w.intents = append(w.intents, r.Intents...)
 		w.statuses = append(w.statuses, r.Statuses...)
 		for _, c := range r.Calls {
-			w.say("→ %s", callText(c))
+			w.logf("→ %s", callText(c))
 			w.check(c)
 			w.calls = append(w.calls, c)
 		}
@@ -308,7 +308,7 @@ func (w *world) drain() {
 }
 
 // check holds a call against the invariants at the moment it is sent.
-func (w *world) check(c *scheduler.Call) {
+func (w *simulation) check(c *scheduler.Call) {
 	switch c.Type {
 	case schedulerpb.Call_ACCEPT:
 		if w.store.id == "" || !w.core.State().Reconciled {
@@ -329,46 +329,47 @@ func (w *world) check(c *scheduler.Call) {
 	}
 }
 
-func (m *masterModel) tell(e *schedulerpb.Event) {
+func (m *masterModel) send(e *schedulerpb.Event) {
 	if m.connected {
 		m.events = append(m.events, e)
 	}
 }
 
 // converge ends all accidents, and looks whether all comes to rest.
-func (w *world) converge() {
-	w.calm = true
-	w.say("calm")
+func (w *simulation) converge() {
+	w.noFaults = true
+	w.logf("calm")
 	w.info.Name = "calm" // another registration than any that was refused
-	w.become([]string{"k8sm"})
+	w.updateFramework([]string{"k8sm"})
 	clear(w.master.windows)
 	clear(w.master.draining)
 	for i := range 600 {
 		if i == 300 {
-			w.pass(16 * time.Minute) // so that the next implicit reconciliation comes
+			w.advance(16 * time.Minute) // so that the next implicit reconciliation comes
 		}
 		w.connect()
 		for len(w.master.events) > 0 {
-			w.deliver()
+			w.deliverEvent()
 			w.drain()
 		}
 		w.answerID()
 		w.answerPrepare()
 		w.answerRecord()
-		w.arrive()
+		w.callArrives()
 		w.reconcileNode()
 		w.drain()
 		if w.rand.IntN(4) == 0 {
 			w.offer()
 			w.resend()
 		}
-		w.pass(time.Duration(w.rand.IntN(1500)) * time.Millisecond)
+		w.advance(time.Duration(w.rand.IntN(1500)) * time.Millisecond)
 	}
 	w.checkEnd()
 }
 
-// checkEnd: what is wanted runs, what is not wanted does not, and no more is said.
-func (w *world) checkEnd() {
+// checkEnd checks that what is wanted runs, that nothing else does, and that no more calls
+// are sent.
+func (w *simulation) checkEnd() {
 	for id, mt := range w.master.tasks {
 		name, _, _ := strings.Cut(id, ".")
 		if rec, ok := w.store.records[id]; !ok || !w.nodes[name].wanted || id != w.current(name) || string(rec.State) != mt.state.String() {
@@ -388,7 +389,7 @@ func (w *world) checkEnd() {
 		w.t.Errorf("at the end the roles are %v, want %v", w.master.roles, w.info.Roles)
 	}
 	said := len(w.trace)
-	w.pass(5 * time.Minute)
+	w.advance(5 * time.Minute)
 	for _, line := range w.trace[said:] {
 		if strings.Contains(line, "→") && !strings.HasSuffix(line, "RECONCILE implicitly") {
 			w.t.Errorf("I10: at rest it says %s", line)

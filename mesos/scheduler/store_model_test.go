@@ -10,7 +10,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-func (w *world) answerID() {
+func (w *simulation) answerID() {
 	if !w.storingID {
 		return
 	}
@@ -24,7 +24,7 @@ func (w *world) answerID() {
 }
 
 // answerPrepare prepares an intent, or fails before or after the record.
-func (w *world) answerPrepare() {
+func (w *simulation) answerPrepare() {
 	if len(w.intents) == 0 {
 		return
 	}
@@ -44,15 +44,17 @@ func (w *world) answerPrepare() {
 }
 
 // mayPrepare is what a store checks: the attempt is the current one, and new.
-func (w *world) mayPrepare(taskID string) bool {
+func (w *simulation) mayPrepare(taskID string) bool {
 	name, _, _ := strings.Cut(taskID, ".")
 	_, exists := w.store.records[taskID]
 	return w.nodes[name].wanted && taskID == w.current(name) && !exists
 }
 
-func (w *world) current(name string) string { return fmt.Sprintf("%s.%d", name, w.nodes[name].attempt) }
+func (w *simulation) current(name string) string {
+	return fmt.Sprintf("%s.%d", name, w.nodes[name].attempt)
+}
 
-func (w *world) answerRecord() {
+func (w *simulation) answerRecord() {
 	if len(w.statuses) == 0 {
 		return
 	}
@@ -73,12 +75,12 @@ func (w *world) answerRecord() {
 		rec.State = st.State
 		w.store.records[st.TaskID] = rec
 	}
-	w.say("recorded %s %s", st.TaskID, st.State)
+	w.logf("recorded %s %s", st.TaskID, st.State)
 	w.core.Recorded(w.now, st.TaskID, nil)
 }
 
 // reconcileNode is what a node's controller does when it looks.
-func (w *world) reconcileNode() {
+func (w *simulation) reconcileNode() {
 	name := []string{"a", "b", "c", "d"}[w.rand.IntN(4)]
 	n := w.nodes[name]
 	rec, ok := w.store.records[w.current(name)]

@@ -21,8 +21,8 @@ type Timing struct {
 	// PrepareTimeout is how long an offer is held for intents to be prepared, in all (5 s).
 	PrepareTimeout time.Duration
 	// DeclineFilter is for how long an agent whose offer nobody wanted need not offer the
-	// same again (2 m). A new demand clears it. An agent that turned a task away because it
-	// drains is left alone for as long.
+	// same again (2 m). A new demand clears it. An agent that refused a task because it
+	// drains is avoided for as long.
 	DeclineFilter time.Duration
 	// ShortDeclineFilter is the same for an offer that is refused for a passing reason (5 s).
 	ShortDeclineFilter time.Duration
@@ -35,15 +35,17 @@ type Timing struct {
 	// Reconcile is the back-off between rounds of explicit task reconciliation (5 s to
 	// 5 m).
 	Reconcile Backoff
-	// ReconcileTimeout is how long launches wait for tasks of which the master says nothing
+	// ReconcileTimeout is how long launches wait for tasks that the master does not answer for
 	// (30 s). After a fail-over of the master silence is normal for ten minutes.
 	ReconcileTimeout time.Duration
-	// ImplicitInterval is the time between implicit task reconciliations, between questions after
-	// tasks in doubt, and between inverse offers of the same (15 m).
+	// ImplicitInterval is the time between implicit task reconciliations, between questions about
+	// tasks in an uncertain state, and between inverse offers for the same agent (15 m).
 	ImplicitInterval time.Duration
-	// LaunchTimeout is how long a launch may go without an update before it is asked for (30 s).
+	// LaunchTimeout is how long a launch may go without an update before the master is asked
+	// about it (30 s).
 	LaunchTimeout time.Duration
-	// FailureDelay is how long after a FAILURE event the tasks concerned are asked for (5 s).
+	// FailureDelay is how long after a FAILURE event the master is asked about its tasks
+	// (5 s).
 	FailureDelay time.Duration
 	// Kill is the back-off between KILLs (5 s to 1 m).
 	Kill Backoff
@@ -51,13 +53,14 @@ type Timing struct {
 	Prepare Backoff
 	// MaintenanceLead is how long before a maintenance window its agent is no longer used (1 h).
 	MaintenanceLead time.Duration
-	// CallsPerSecond bounds calls other than ACKNOWLEDGE (1,000), and Burst is how many
-	// may go at once (2,000).
+	// CallsPerSecond limits the calls other than ACKNOWLEDGE (1,000), and CallBurst is how
+	// many may go at once (2,000).
 	CallsPerSecond float64
 	CallBurst      int
 	// MaxPreparing bounds the intents that are being prepared at once (1,000). It begins
 	// small, grows while intents are ready soon, shrinks while they are not, and is halved
-	// when their offers must go before: how fast the store is, only experience tells.
+	// when their offers must go before: how fast the store is shows only in how
+	// long each takes.
 	MaxPreparing int
 }
 

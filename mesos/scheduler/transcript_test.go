@@ -70,51 +70,50 @@ func play(t *testing.T, text string) string {
 	return out.String()
 }
 
-// drain does what the core asks for: it writes it down, and answers what it was told to
-// answer by itself.
+// drain writes down what the core asks for, and answers what the input auto names.
 func (p *player) drain() {
 	for p.core.HasReady() {
 		r := p.core.Ready()
 		if r.Disconnect {
-			p.say("close the stream")
+			p.logf("close the stream")
 		}
 		if r.StoreID != "" {
-			p.say("store framework ID %s", r.StoreID)
+			p.logf("store framework ID %s", r.StoreID)
 		}
 		if r.Subscribe != nil {
-			p.say("%s", callText(r.Subscribe))
+			p.logf("%s", callText(r.Subscribe))
 		}
 		for _, in := range r.Intents {
-			p.say("prepare %s on %s (%s) ports=%v", in.TaskID, in.AgentID, in.Hostname, in.Ports)
+			p.logf("prepare %s on %s (%s) ports=%v", in.TaskID, in.AgentID, in.Hostname, in.Ports)
 		}
 		for _, st := range r.Statuses {
-			p.say("record %s", statusText(st))
+			p.logf("record %s", statusText(st))
 		}
 		for _, c := range r.Calls {
-			p.say("%s", callText(c))
+			p.logf("%s", callText(c))
 			p.sent[c.Type] = c
 		}
 		if r.Changed {
-			p.sayState()
+			p.logState()
 		}
 		p.core.Advance()
 		p.answer(r)
 	}
 }
 
-// sayState says what changed: the state, or else some explanation.
-func (p *player) sayState() {
+// logState writes what changed: the state, or else some explanation.
+func (p *player) logState() {
 	s := p.core.State()
 	if s == p.last {
-		p.say("changed")
+		p.logf("changed")
 		return
 	}
 	p.last = s
-	kept := ""
+	divergence := ""
 	if s.Divergence != "" {
-		kept = fmt.Sprintf(" kept=%q", s.Divergence)
+		divergence = fmt.Sprintf(" divergence=%q", s.Divergence)
 	}
-	p.say("state %s subscribed=%v reconciled=%v final=%v %q%s", s.Reason, s.Subscribed, s.Reconciled, s.Final, s.Message, kept)
+	p.logf("state %s subscribed=%v reconciled=%v final=%v %q%s", s.Reason, s.Subscribed, s.Reconciled, s.Final, s.Message, divergence)
 }
 
 func (p *player) answer(r scheduler.Ready) {

@@ -32,7 +32,7 @@ type Task struct {
 
 	statuses statusQueue
 
-	// isAwaited means that the master has said nothing about it since SUBSCRIBED.
+	// isAwaited means that the master has not reported it since SUBSCRIBED.
 	isAwaited bool
 	asked     int // RECONCILEs in a row without an answer
 
