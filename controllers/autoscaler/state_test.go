@@ -87,7 +87,7 @@ func TestABatchThatIsOverBeginsAnew(t *testing.T) {
 }
 
 // What stood on a node that goes is forgotten with it, and is there again when the node is.
-func TestTheMirrorFollowsANodeThatGoesAndComesBack(t *testing.T) {
+func TestTheSimulatedClusterFollowsANodeThatGoesAndComesBack(t *testing.T) {
 	m, err := newClusterCache()
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func TestTheMirrorFollowsANodeThatGoesAndComesBack(t *testing.T) {
 }
 
 // A pod that is to have less has what it had until its kubelet has taken it away.
-func TestTheMirrorFollowsAPodThatIsResized(t *testing.T) {
+func TestTheSimulatedClusterFollowsAPodThatIsResized(t *testing.T) {
 	m, err := newClusterCache()
 	if err != nil {
 		t.Fatal(err)
