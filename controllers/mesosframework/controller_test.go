@@ -40,7 +40,7 @@ func TestASessionBeginsWithWhatIsOnRecord(t *testing.T) {
 			n.Status.Task = &v1alpha1.MesosTask{ID: name + ".0f1e2d3c.1", AgentID: "S1", State: state}
 		})
 	}
-	s := begin(t, f, secret("login", map[string]string{"principal": "k8sm", "secret": "s3cret\n"}),
+	s := newFixture(t, f, secret("login", map[string]string{"principal": "k8sm", "secret": "s3cret\n"}),
 		newNode(), task("runs", "default", "TASK_RUNNING"), task("intended", "default", ""),
 		task("ended", "default", "TASK_FAILED"), task("cut-off", "default", "TASK_UNREACHABLE"), task("foreign", "other", "TASK_RUNNING"))
 	s.reconciler.Hostname = "operator-0"
@@ -70,7 +70,7 @@ func TestASessionBeginsWithWhatIsOnRecord(t *testing.T) {
 	}
 }
 
-func TestConditionsTellHowTheSessionFares(t *testing.T) {
+func TestConditionsReportTheStateOfTheSession(t *testing.T) {
 	lost := func(reason scheduler.StateReason, message string) session.State {
 		return session.State{Reason: reason, Message: message}
 	}
@@ -115,9 +115,9 @@ func TestConditionsTellHowTheSessionFares(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t, newFramework("default"))
+			s := newFixture(t, newFramework("default"))
 			s.reconcile("default")
-			s.sessions[0].becomes(test.state)
+			s.sessions[0].setState(test.state)
 			s.reconcile("default")
 			for kind, want := range map[string]string{v1alpha1.ConditionSubscribed: test.subscribed, v1alpha1.ConditionReady: test.ready} {
 				status, reason, message := s.condition("default", kind)
@@ -134,12 +134,12 @@ func TestConditionsTellHowTheSessionFares(t *testing.T) {
 	}
 }
 
-func TestEventsTellOfSubscriptionsWonAndLost(t *testing.T) {
-	s := begin(t, newFramework("default"))
+func TestEventsOfSubscriptions(t *testing.T) {
+	s := newFixture(t, newFramework("default"))
 	s.reconcile("default")
-	s.sessions[0].becomes(subscribedState)
+	s.sessions[0].setState(subscribedState)
 	s.reconcile("default")
-	s.sessions[0].becomes(session.State{Reason: scheduler.NoLeader, Message: "No master leads.", FrameworkID: "f-1"})
+	s.sessions[0].setState(session.State{Reason: scheduler.NoLeader, Message: "No master leads.", FrameworkID: "f-1"})
 	s.reconcile("default")
 	s.reconcile("default")
 	var got []string
@@ -205,7 +205,7 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 			if test.secret != nil {
 				objects = append(objects, secret("login", test.secret))
 			}
-			s := begin(t, objects...)
+			s := newFixture(t, objects...)
 			s.reconcile("default")
 			for _, kind := range []string{v1alpha1.ConditionSubscribed, v1alpha1.ConditionReady} {
 				status, reason, message := s.condition("default", kind)
@@ -220,8 +220,8 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-func TestASecretThatComesLaterHeals(t *testing.T) {
-	s := begin(t, newFramework("default", withCredentials(v1alpha1.CredentialsBearer)))
+func TestASessionStartsOnceTheMissingSecretIsCreated(t *testing.T) {
+	s := newFixture(t, newFramework("default", withCredentials(v1alpha1.CredentialsBearer)))
 	s.reconcile("default")
 	login := secret("login", map[string]string{"token": "t0ken", "principal": "k8sm"})
 	if err := s.client.Create(context.Background(), login); err != nil {
@@ -238,8 +238,8 @@ func TestASecretThatComesLaterHeals(t *testing.T) {
 }
 
 func TestASessionIsReplacedOnlyAfterItHasEnded(t *testing.T) {
-	s := begin(t, newFramework("default"))
-	s.next = &fakeSession{deaf: true, release: make(chan struct{})}
+	s := newFixture(t, newFramework("default"))
+	s.next = &fakeSession{ignoresContext: true, release: make(chan struct{})}
 	s.reconcile("default")
 	first := s.sessions[0]
 	s.edit(func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"new.mesos:5050"} })
@@ -259,9 +259,9 @@ func TestASessionIsReplacedOnlyAfterItHasEnded(t *testing.T) {
 }
 
 func TestARefusalIsTriedAgainAfterAWhile(t *testing.T) {
-	s := begin(t, newFramework("default"))
+	s := newFixture(t, newFramework("default"))
 	s.reconcile("default")
-	s.sessions[0].becomes(session.State{Reason: scheduler.Refused, Message: "No.", Final: true})
+	s.sessions[0].setState(session.State{Reason: scheduler.Refused, Message: "No.", Final: true})
 	s.now = noon.Add(time.Minute)
 	if again := s.reconcile("default"); again != 4*time.Minute || len(s.sessions) != 1 {
 		t.Errorf("looked at again after %s, with %d sessions", again, len(s.sessions))
@@ -270,10 +270,10 @@ func TestARefusalIsTriedAgainAfterAWhile(t *testing.T) {
 	s.await("another session", func() bool { s.reconcile("default"); return len(s.sessions) == 2 })
 }
 
-func TestWhatIsFinalIsNotTriedAgain(t *testing.T) {
-	s := begin(t, newFramework("default"))
+func TestAFinalStateIsNotTriedAgain(t *testing.T) {
+	s := newFixture(t, newFramework("default"))
 	s.reconcile("default")
-	s.sessions[0].becomes(session.State{Reason: scheduler.FrameworkRemoved, Message: "Over.", Final: true})
+	s.sessions[0].setState(session.State{Reason: scheduler.FrameworkRemoved, Message: "Over.", Final: true})
 	s.now = noon.Add(24 * time.Hour)
 	s.reconcile("default")
 	if len(s.sessions) != 1 {
@@ -299,7 +299,7 @@ func TestTheOlderOfTwoDuplicatesWins(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t, newFramework("a-younger", later, test.younger), newFramework("b-older"))
+			s := newFixture(t, newFramework("a-younger", later, test.younger), newFramework("b-older"))
 			s.reconcile("b-older")
 			s.reconcile("a-younger")
 			want := 2

@@ -21,7 +21,7 @@ func deleted(f *v1alpha1.MesosFramework) {
 	f.DeletionTimestamp = &metav1.Time{Time: noon}
 }
 
-func (s *story) gone(name string) bool {
+func (s *fixture) isGone(name string) bool {
 	s.t.Helper()
 	err := s.client.Get(context.Background(), client.ObjectKey{Name: name}, &v1alpha1.MesosFramework{})
 	if client.IgnoreNotFound(err) != nil {
@@ -33,7 +33,7 @@ func (s *story) gone(name string) bool {
 func TestDeletionWaitsForPoolsAndNodes(t *testing.T) {
 	pool := &v1alpha1.MesosNodePool{ObjectMeta: metav1.ObjectMeta{Name: "general"}}
 	pool.Spec.FrameworkRef.Name = "default"
-	s := begin(t, newFramework("default", deleted), pool, newNode())
+	s := newFixture(t, newFramework("default", deleted), pool, newNode())
 	s.reconcile("default")
 	_, reason, message := s.condition("default", v1alpha1.ConditionReady)
 	if want := "Deletion waits for MesosNodePool general, MesosNode " + nodeName + ". Delete the pools first."; reason != v1alpha1.ReasonInUse || message != want {
@@ -45,47 +45,47 @@ func TestDeletionWaitsForPoolsAndNodes(t *testing.T) {
 }
 
 func TestDeletionTearsTheFrameworkDown(t *testing.T) {
-	s := begin(t, newFramework("default", deleted, func(f *v1alpha1.MesosFramework) { f.Status.FrameworkID = "f-1" }))
+	s := newFixture(t, newFramework("default", deleted, func(f *v1alpha1.MesosFramework) { f.Status.FrameworkID = "f-1" }))
 	s.reconcile("default")
 	_, reason, message := s.condition("default", v1alpha1.ConditionReady)
 	if reason != v1alpha1.ReasonTearingDown || !strings.Contains(message, "Waiting for a master") || !strings.Contains(message, v1alpha1.AnnotationForceRelease+"=true") {
 		t.Errorf("while there is no master: %s: %s", reason, message)
 	}
-	s.sessions[0].becomes(subscribedState)
-	s.sessions[0].refuses = errors.New("403 Forbidden")
+	s.sessions[0].setState(subscribedState)
+	s.sessions[0].teardownErr = errors.New("403 Forbidden")
 	if again := s.reconcile("default"); again != teardownRetry {
 		t.Errorf("tried again after %s", again)
 	}
 	if _, _, message = s.condition("default", v1alpha1.ConditionReady); !strings.Contains(message, "403 Forbidden") {
 		t.Errorf("while the master refuses: %s", message)
 	}
-	s.sessions[0].refuses = nil
+	s.sessions[0].teardownErr = nil
 	s.reconcile("default")
-	if !s.sessions[0].tornDown || !s.gone("default") {
-		t.Errorf("torn down: %t, gone: %t", s.sessions[0].tornDown, s.gone("default"))
+	if !s.sessions[0].tornDown || !s.isGone("default") {
+		t.Errorf("torn down: %t, gone: %t", s.sessions[0].tornDown, s.isGone("default"))
 	}
 	s.await("the end of the session", func() bool { s.reconcile("default"); return s.reconciler.findSession("default") == nil })
 }
 
 func TestDeletionOfAFrameworkThatNeverRegistered(t *testing.T) {
-	s := begin(t, newFramework("default", deleted, withCredentials(v1alpha1.CredentialsBasic)))
+	s := newFixture(t, newFramework("default", deleted, withCredentials(v1alpha1.CredentialsBasic)))
 	s.reconcile("default")
-	if !s.gone("default") || len(s.sessions) > 0 {
-		t.Errorf("gone: %t, after %d sessions", s.gone("default"), len(s.sessions))
+	if !s.isGone("default") || len(s.sessions) > 0 {
+		t.Errorf("gone: %t, after %d sessions", s.isGone("default"), len(s.sessions))
 	}
 }
 
 func TestDeletionOfAFrameworkThatMesosRemoved(t *testing.T) {
-	s := begin(t, newFramework("default", deleted, func(f *v1alpha1.MesosFramework) { f.Status.FrameworkID = "f-1" }))
+	s := newFixture(t, newFramework("default", deleted, func(f *v1alpha1.MesosFramework) { f.Status.FrameworkID = "f-1" }))
 	s.reconcile("default")
-	s.sessions[0].becomes(session.State{Reason: scheduler.FrameworkRemoved, Final: true, FrameworkID: "f-1"})
+	s.sessions[0].setState(session.State{Reason: scheduler.FrameworkRemoved, Final: true, FrameworkID: "f-1"})
 	s.reconcile("default")
-	if !s.gone("default") {
+	if !s.isGone("default") {
 		t.Error("it waits for what nobody can give")
 	}
 }
 
-func TestTheTasksOfAFrameworkThatMesosRemovedAreBuriedWhenAPersonDeletesIt(t *testing.T) {
+func TestTasksOfARemovedFrameworkAreRecordedAsGoneOnceItIsDeleted(t *testing.T) {
 	withTask := newNode(func(n *v1alpha1.MesosNode) {
 		n.Status.Task = &v1alpha1.MesosTask{ID: taskID, AgentID: "S1", State: "TASK_RUNNING"}
 	})
@@ -99,9 +99,9 @@ func TestTheTasksOfAFrameworkThatMesosRemovedAreBuriedWhenAPersonDeletesIt(t *te
 		"once it is deleted":       {changes: []func(*v1alpha1.MesosFramework){registered, deleted}, want: "TASK_GONE"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t, newFramework("default", test.changes...), withTask.DeepCopy())
+			s := newFixture(t, newFramework("default", test.changes...), withTask.DeepCopy())
 			s.reconcile("default")
-			s.sessions[0].becomes(removed)
+			s.sessions[0].setState(removed)
 			s.reconcile("default")
 			if got := s.node().Status.Task.State; got != test.want {
 				t.Errorf("the task is %s, want %s", got, test.want)
@@ -111,12 +111,12 @@ func TestTheTasksOfAFrameworkThatMesosRemovedAreBuriedWhenAPersonDeletesIt(t *te
 }
 
 func TestDeletionByForce(t *testing.T) {
-	s := begin(t, newNode(), newFramework("default", deleted, func(f *v1alpha1.MesosFramework) {
+	s := newFixture(t, newNode(), newFramework("default", deleted, func(f *v1alpha1.MesosFramework) {
 		f.Status.FrameworkID = "f-1"
 		f.Annotations = map[string]string{v1alpha1.AnnotationForceRelease: "true"}
 	}))
 	s.reconcile("default")
-	if !s.gone("default") {
+	if !s.isGone("default") {
 		t.Error("a person's word was not taken")
 	}
 	if told := <-s.recorder.Events; !strings.Contains(told, v1alpha1.EventForceReleased) {
@@ -124,8 +124,8 @@ func TestDeletionByForce(t *testing.T) {
 	}
 }
 
-func TestADeletionWithSecretsMissingSaysSo(t *testing.T) {
-	s := begin(t, newFramework("default", deleted, withCredentials(v1alpha1.CredentialsBasic),
+func TestDeletionReportsAMissingSecret(t *testing.T) {
+	s := newFixture(t, newFramework("default", deleted, withCredentials(v1alpha1.CredentialsBasic),
 		func(f *v1alpha1.MesosFramework) { f.Status.FrameworkID = "f-1" }))
 	s.reconcile("default")
 	_, reason, message := s.condition("default", v1alpha1.ConditionReady)
@@ -136,25 +136,25 @@ func TestADeletionWithSecretsMissingSaysSo(t *testing.T) {
 
 func TestATeardownIsRememberedWhenTheFinalizerTakesASecondTry(t *testing.T) {
 	login := secret("login", map[string]string{"principal": "k8sm", "secret": "s3cret"})
-	s := begin(t, login, newFramework("default", deleted, withCredentials(v1alpha1.CredentialsBasic),
+	s := newFixture(t, login, newFramework("default", deleted, withCredentials(v1alpha1.CredentialsBasic),
 		func(f *v1alpha1.MesosFramework) { f.Status.FrameworkID = "f-1" }))
 	s.reconcile("default")
 	if err := s.client.Delete(context.Background(), login); err != nil {
 		t.Fatal(err)
 	}
-	s.sessions[0].becomes(session.State{Final: true, Reason: scheduler.FrameworkRemoved, FrameworkID: "f-1"})
+	s.sessions[0].setState(session.State{Final: true, Reason: scheduler.FrameworkRemoved, FrameworkID: "f-1"})
 	s.await("the end of the session", s.reconciler.findSession("default").Ended)
 	s.crash = &crash{n: 1}
 	_, err := s.reconciler.Reconcile(context.Background(), reconcile.Request{NamespacedName: client.ObjectKey{Name: "default"}})
-	if err == nil || s.gone("default") {
-		t.Fatalf("error %v, gone: %t", err, s.gone("default"))
+	if err == nil || s.isGone("default") {
+		t.Fatalf("error %v, gone: %t", err, s.isGone("default"))
 	}
 	s.crash = nil
-	s.await("the framework's end", func() bool { s.reconcile("default"); return s.gone("default") })
+	s.await("the framework's end", func() bool { s.reconcile("default"); return s.isGone("default") })
 }
 
 func TestAFrameworkThatIsGoneHasNoSession(t *testing.T) {
-	s := begin(t, newFramework("default"))
+	s := newFixture(t, newFramework("default"))
 	s.reconcile("default")
 	f := s.framework("default")
 	f.Finalizers = nil
@@ -183,7 +183,7 @@ func TestDeletionNamesAFewOfWhatItWaitsFor(t *testing.T) {
 				pool.Spec.FrameworkRef.Name = "default"
 				objects = append(objects, pool)
 			}
-			s := begin(t, objects...)
+			s := newFixture(t, objects...)
 			s.reconcile("default")
 			if _, _, message := s.condition("default", v1alpha1.ConditionReady); message != test.want {
 				t.Errorf("got %q", message)

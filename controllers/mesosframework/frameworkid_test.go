@@ -46,7 +46,7 @@ func contains(text string, parts ...string) bool {
 	return true
 }
 
-func TestUnderWhichIDASessionBegins(t *testing.T) {
+func TestTheFrameworkIDOfANewSession(t *testing.T) {
 	type changes = []func(*v1alpha1.MesosFramework)
 	running, ended := newNode(withTask("TASK_RUNNING")), newNode(withTask("TASK_FAILED"))
 	tests := map[string]struct {
@@ -88,7 +88,7 @@ func TestUnderWhichIDASessionBegins(t *testing.T) {
 			if test.node != nil {
 				objects = append(objects, test.node.DeepCopy())
 			}
-			s := begin(t, objects...)
+			s := newFixture(t, objects...)
 			s.reconcile("default")
 			if test.reason != "" {
 				status, reason, message := s.condition("default", v1alpha1.ConditionReady)
@@ -107,10 +107,10 @@ func TestUnderWhichIDASessionBegins(t *testing.T) {
 	}
 }
 
-func TestASessionThatIsOnHealsAStatusThatWasLost(t *testing.T) {
-	s := begin(t, newFramework("default", storedID("f-1")), newNode(withTask("TASK_RUNNING")))
+func TestARunningSessionRestoresALostFrameworkID(t *testing.T) {
+	s := newFixture(t, newFramework("default", storedID("f-1")), newNode(withTask("TASK_RUNNING")))
 	s.reconcile("default")
-	s.sessions[0].becomes(subscribedState)
+	s.sessions[0].setState(subscribedState)
 	s.reconcile("default")
 	lost := s.framework("default")
 	lost.Status, lost.Annotations = v1alpha1.MesosFrameworkStatus{}, nil
@@ -128,9 +128,9 @@ func TestASessionThatIsOnHealsAStatusThatWasLost(t *testing.T) {
 }
 
 func TestAnIDIsExchangedOnlyWhenNothingRunsUnderTheOther(t *testing.T) {
-	s := begin(t, newFramework("default", storedID("f-1")), newNode(withTask("TASK_RUNNING")))
+	s := newFixture(t, newFramework("default", storedID("f-1")), newNode(withTask("TASK_RUNNING")))
 	s.reconcile("default")
-	s.sessions[0].becomes(subscribedState)
+	s.sessions[0].setState(subscribedState)
 	s.edit(wantedID("f-2"))
 	s.reconcile("default")
 	if status, reason, message := s.condition("default", v1alpha1.ConditionReady); status != metav1.ConditionFalse || reason != v1alpha1.ReasonFrameworkIDConflict {
@@ -151,15 +151,15 @@ func TestAnIDIsExchangedOnlyWhenNothingRunsUnderTheOther(t *testing.T) {
 }
 
 func TestStoreFrameworkIDSurvivesACrashAtAnyWrite(t *testing.T) {
-	for _, at := range crashes(2) {
+	for _, at := range allCrashes(2) {
 		t.Run(at.String(), func(t *testing.T) {
-			s := begin(t, newFramework("default"))
+			s := newFixture(t, newFramework("default"))
 			s.crash = &at
 			if err := s.reconciler.recordOf("default").StoreFrameworkID(context.Background(), "f-1"); !errors.Is(err, errCrashed) {
 				t.Fatal(err)
 			}
 			s.crash = nil
-			s.start()
+			s.startOperator()
 			s.reconcile("default")
 			if len(s.sessions) != 1 {
 				t.Fatal("no session begins after the crash")
@@ -172,8 +172,8 @@ func TestStoreFrameworkIDSurvivesACrashAtAnyWrite(t *testing.T) {
 	}
 }
 
-// crashes are all that can happen at n writes.
-func crashes(n int) []crash {
+// allCrashes returns every crash that is possible at n writes.
+func allCrashes(n int) []crash {
 	var out []crash
 	for i := range n {
 		out = append(out, crash{n: i + 1}, crash{n: i + 1, after: true})
@@ -196,7 +196,7 @@ func recreated(f *v1alpha1.MesosFramework) {
 
 func TestAFrameworkThatMesosRemovedIsRecreatedWhereverTheOperatorCrashes(t *testing.T) {
 	const never = 100
-	for _, at := range append(crashes(5), crash{n: never}) {
+	for _, at := range append(allCrashes(5), crash{n: never}) {
 		t.Run(at.String(), func(t *testing.T) {
 			crashes := at.n < never
 			second := newNode(withTask("TASK_UNREACHABLE"), func(n *v1alpha1.MesosNode) {
@@ -204,16 +204,16 @@ func TestAFrameworkThatMesosRemovedIsRecreatedWhereverTheOperatorCrashes(t *test
 			})
 			f := newFramework("default", storedID("f-1"), notedID("f-1"), recreated)
 			f.Finalizers = []string{v1alpha1.FinalizerTeardown}
-			s := begin(t, f, newNode(withTask("TASK_RUNNING")), second)
+			s := newFixture(t, f, newNode(withTask("TASK_RUNNING")), second)
 			s.crash = &at
-			crashed := s.lookUntilRecreated()
+			crashed := s.reconcileUntilRecreated()
 			if crashed != crashes {
 				t.Fatalf("crashed: %t", crashed)
 			}
 			if crashed {
 				s.crash = nil
-				s.start()
-				if s.lookUntilRecreated() {
+				s.startOperator()
+				if s.reconcileUntilRecreated() {
 					t.Fatal("it crashed again")
 				}
 			}
@@ -224,10 +224,10 @@ func TestAFrameworkThatMesosRemovedIsRecreatedWhereverTheOperatorCrashes(t *test
 	}
 }
 
-// lookUntilRecreated looks at the framework, whose ID f-1 Mesos has removed, until a
+// reconcileUntilRecreated reconciles the framework, whose ID f-1 Mesos has removed, until a
 // session begins without an ID, and checks that every task's end is on record by then.
 // It returns true if the operator crashes before.
-func (s *story) lookUntilRecreated() (crashed bool) {
+func (s *fixture) reconcileUntilRecreated() (crashed bool) {
 	s.t.Helper()
 	for range 50 {
 		known := len(s.sessions)
@@ -240,7 +240,7 @@ func (s *story) lookUntilRecreated() (crashed bool) {
 		}
 		for _, made := range s.sessions[known:] {
 			if made.config.Framework.ID != "" {
-				made.becomes(removed)
+				made.setState(removed)
 				continue
 			}
 			var nodes v1alpha1.MesosNodeList
@@ -263,7 +263,7 @@ func (s *story) lookUntilRecreated() (crashed bool) {
 	return false
 }
 
-func TestARemovalThatNobodyDecidedOnChangesNothing(t *testing.T) {
+func TestARemovalChangesNothingUntilAPersonDecides(t *testing.T) {
 	tests := map[string]struct {
 		changes []func(*v1alpha1.MesosFramework)
 		edit    func(*v1alpha1.MesosFramework)
@@ -275,9 +275,9 @@ func TestARemovalThatNobodyDecidedOnChangesNothing(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t, newFramework("default", append(test.changes, storedID("f-1"))...), newNode(withTask("TASK_RUNNING")))
+			s := newFixture(t, newFramework("default", append(test.changes, storedID("f-1"))...), newNode(withTask("TASK_RUNNING")))
 			s.reconcile("default")
-			s.sessions[0].becomes(removed)
+			s.sessions[0].setState(removed)
 			if test.edit != nil {
 				s.edit(test.edit)
 			}

@@ -27,7 +27,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// noon is when every story begins.
+// noon is the time at which every test begins.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 const (
@@ -38,21 +38,21 @@ const (
 
 // fakeSession is a session whose state a test sets.
 type fakeSession struct {
-	mu       sync.Mutex
-	config   session.Config
-	state    session.State
-	tornDown bool
-	access   []session.Credentials // that it was told to go over to
-	updates  []scheduler.Info
-	windows  map[string]scheduler.Window
-	refuses  error // what Teardown answers
-	deaf     bool  // Run does not end with its context
-	release  chan struct{}
-	final    chan struct{} // closed when the state is final
+	mu             sync.Mutex
+	config         session.Config
+	state          session.State
+	tornDown       bool
+	access         []session.Credentials // that it was told to go over to
+	updates        []scheduler.Info
+	windows        map[string]scheduler.Window
+	teardownErr    error // what Teardown answers
+	ignoresContext bool  // Run does not end with its context
+	release        chan struct{}
+	final          chan struct{} // closed when the state is final
 }
 
 func (f *fakeSession) Run(ctx context.Context) error {
-	if f.deaf {
+	if f.ignoresContext {
 		<-f.release
 		return nil
 	}
@@ -95,12 +95,12 @@ func (f *fakeSession) UpdateFramework(info scheduler.Info) error {
 func (f *fakeSession) Teardown(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.tornDown = f.refuses == nil
-	return f.refuses
+	f.tornDown = f.teardownErr == nil
+	return f.teardownErr
 }
 
-// becomes sets the state of the session.
-func (f *fakeSession) becomes(s session.State) {
+// setState sets the state of the session.
+func (f *fakeSession) setState(s session.State) {
 	f.mu.Lock()
 	if s.Final && !f.state.Final {
 		close(f.final)
@@ -115,8 +115,8 @@ var subscribedState = session.State{
 	Reason: scheduler.Subscribed,
 }
 
-// story is a MesosFramework's life in a test.
-type story struct {
+// fixture is a Reconciler over an API server in memory, with sessions that tests control.
+type fixture struct {
 	t          *testing.T
 	client     client.WithWatch
 	reconciler *Reconciler
@@ -129,9 +129,9 @@ type story struct {
 	crash      *crash         // of the operator at one of its writes
 }
 
-func begin(t *testing.T, objects ...client.Object) *story {
+func newFixture(t *testing.T, objects ...client.Object) *fixture {
 	t.Helper()
-	s := &story{t: t, now: noon, recorder: events.NewFakeRecorder(100)}
+	s := &fixture{t: t, now: noon, recorder: events.NewFakeRecorder(100)}
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -147,12 +147,12 @@ func begin(t *testing.T, objects ...client.Object) *story {
 				return s.crash.at(func() error { return c.Patch(ctx, object, patch, opts...) })
 			},
 		}).Build()
-	s.start()
+	s.startOperator()
 	return s
 }
 
-// crash is the end of an operator at its nth write from now, before the write is made or
-// after it. Nothing is written from then on.
+// crash ends an operator at its nth write from now, before or after that write. Nothing is
+// written from then on.
 type crash struct {
 	n     int
 	after bool
@@ -173,8 +173,8 @@ func (c *crash) at(write func() error) error {
 	return errCrashed
 }
 
-// start starts an operator; one that ran before is no more.
-func (s *story) start() {
+// startOperator replaces the operator by a new one.
+func (s *fixture) startOperator() {
 	s.t.Helper()
 	registry := sessions.NewRegistry()
 	s.t.Cleanup(registry.Close)
@@ -185,7 +185,7 @@ func (s *story) start() {
 	})
 }
 
-func (s *story) dial(config session.Config) (sessions.Session, error) {
+func (s *fixture) dial(config session.Config) (sessions.Session, error) {
 	made := s.next
 	if made == nil {
 		made = &fakeSession{}
@@ -196,8 +196,8 @@ func (s *story) dial(config session.Config) (sessions.Session, error) {
 	return made, nil
 }
 
-// patch lets writes of status meet conflicts, by a change that somebody else makes.
-func (s *story) patch(ctx context.Context, c client.Client, sub string, object client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+// patch makes writes of a status meet conflicts, by a change that somebody else makes.
+func (s *fixture) patch(ctx context.Context, c client.Client, sub string, object client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 	s.writes++
 	if s.conflicts > 0 {
 		s.conflicts--
@@ -213,8 +213,8 @@ func (s *story) patch(ctx context.Context, c client.Client, sub string, object c
 	return s.crash.at(func() error { return c.SubResource(sub).Patch(ctx, object, patch, opts...) })
 }
 
-// reconcile looks at a framework, and returns when to look again.
-func (s *story) reconcile(name string) time.Duration {
+// reconcile reconciles a framework, and returns the delay until the next time.
+func (s *fixture) reconcile(name string) time.Duration {
 	s.t.Helper()
 	result, err := s.reconciler.Reconcile(context.Background(), reconcile.Request{NamespacedName: client.ObjectKey{Name: name}})
 	if err != nil {
@@ -223,7 +223,7 @@ func (s *story) reconcile(name string) time.Duration {
 	return result.RequeueAfter
 }
 
-func (s *story) framework(name string) *v1alpha1.MesosFramework {
+func (s *fixture) framework(name string) *v1alpha1.MesosFramework {
 	s.t.Helper()
 	out := &v1alpha1.MesosFramework{}
 	if err := s.client.Get(context.Background(), client.ObjectKey{Name: name}, out); err != nil {
@@ -232,7 +232,7 @@ func (s *story) framework(name string) *v1alpha1.MesosFramework {
 	return out
 }
 
-func (s *story) node() *v1alpha1.MesosNode {
+func (s *fixture) node() *v1alpha1.MesosNode {
 	s.t.Helper()
 	out := &v1alpha1.MesosNode{}
 	if err := s.client.Get(context.Background(), client.ObjectKey{Name: nodeName}, out); err != nil {
@@ -241,8 +241,8 @@ func (s *story) node() *v1alpha1.MesosNode {
 	return out
 }
 
-// condition of a framework, as status, reason and message.
-func (s *story) condition(name, kind string) (status metav1.ConditionStatus, reason, message string) {
+// condition returns the status, reason and message of a condition.
+func (s *fixture) condition(name, kind string) (status metav1.ConditionStatus, reason, message string) {
 	s.t.Helper()
 	c := meta.FindStatusCondition(s.framework(name).Status.Conditions, kind)
 	if c == nil {
@@ -251,8 +251,8 @@ func (s *story) condition(name, kind string) (status metav1.ConditionStatus, rea
 	return c.Status, c.Reason, c.Message
 }
 
-// await waits until something is so.
-func (s *story) await(what string, is func() bool) {
+// await waits until the condition holds.
+func (s *fixture) await(what string, is func() bool) {
 	s.t.Helper()
 	for range 200 {
 		if is() {

@@ -14,7 +14,7 @@ import (
 )
 
 // edit changes the MesosFramework as a person would.
-func (s *story) edit(change func(*v1alpha1.MesosFramework)) {
+func (s *fixture) edit(change func(*v1alpha1.MesosFramework)) {
 	s.t.Helper()
 	f := s.framework("default")
 	change(f)
@@ -24,17 +24,17 @@ func (s *story) edit(change func(*v1alpha1.MesosFramework)) {
 	}
 }
 
-func TestASessionGoesOverToOtherTerms(t *testing.T) {
-	rotate := func(data map[string]string) func(*story) {
-		return func(s *story) {
+func TestASessionIsUpdatedOrReplaced(t *testing.T) {
+	rotate := func(data map[string]string) func(*fixture) {
+		return func(s *fixture) {
 			if err := s.client.Update(context.Background(), secret("login", data)); err != nil {
 				s.t.Fatal(err)
 			}
 		}
 	}
-	edit := func(change func(*v1alpha1.MesosFramework)) func(*story) { return func(s *story) { s.edit(change) } }
+	edit := func(change func(*v1alpha1.MesosFramework)) func(*fixture) { return func(s *fixture) { s.edit(change) } }
 	tests := map[string]struct {
-		change   func(*story)
+		change   func(*fixture)
 		access   []session.Credentials
 		updates  []scheduler.Info
 		sessions int
@@ -67,10 +67,10 @@ func TestASessionGoesOverToOtherTerms(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t, newFramework("default", withCredentials(v1alpha1.CredentialsBearer), storedID("f-1")),
+			s := newFixture(t, newFramework("default", withCredentials(v1alpha1.CredentialsBearer), storedID("f-1")),
 				secret("login", map[string]string{"principal": "k8sm", "token": "old"}))
 			s.reconcile("default")
-			s.sessions[0].becomes(subscribedState)
+			s.sessions[0].setState(subscribedState)
 			s.reconcile("default")
 			test.change(s)
 			s.await("the session as it should be", func() bool { s.reconcile("default"); return len(s.sessions) == test.sessions })
@@ -90,9 +90,9 @@ func TestASessionGoesOverToOtherTerms(t *testing.T) {
 
 func TestASecretThatDisappearsEndsNoSession(t *testing.T) {
 	login := secret("login", map[string]string{"token": "t0ken"})
-	s := begin(t, newFramework("default", withCredentials(v1alpha1.CredentialsBearer)), login)
+	s := newFixture(t, newFramework("default", withCredentials(v1alpha1.CredentialsBearer)), login)
 	s.reconcile("default")
-	s.sessions[0].becomes(subscribedState)
+	s.sessions[0].setState(subscribedState)
 	s.reconcile("default")
 	if err := s.client.Delete(context.Background(), login); err != nil {
 		t.Fatal(err)
@@ -110,17 +110,17 @@ func TestASecretThatDisappearsEndsNoSession(t *testing.T) {
 	}
 }
 
-func TestWhatTheMasterKeepsIsShown(t *testing.T) {
-	s := begin(t, newFramework("default"))
+func TestSpecAppliedReportsWhatTheMasterKeeps(t *testing.T) {
+	s := newFixture(t, newFramework("default"))
 	s.reconcile("default")
-	s.sessions[0].becomes(subscribedState)
+	s.sessions[0].setState(subscribedState)
 	s.reconcile("default")
 	if status, reason, _ := s.condition("default", v1alpha1.ConditionSpecApplied); status != metav1.ConditionTrue || reason != v1alpha1.ReasonSpecApplied {
 		t.Errorf("SpecApplied is %s %s", status, reason)
 	}
 	kept := subscribedState
 	kept.Divergence = "user root, not nobody"
-	s.sessions[0].becomes(kept)
+	s.sessions[0].setState(kept)
 	s.reconcile("default")
 	if status, reason, message := s.condition("default", v1alpha1.ConditionSpecApplied); status != metav1.ConditionFalse ||
 		reason != v1alpha1.ReasonKeptByMaster || !contains(message, "user root, not nobody") {
@@ -128,8 +128,8 @@ func TestWhatTheMasterKeepsIsShown(t *testing.T) {
 	}
 }
 
-func TestWhoMaySubscribeIsAskedBySessions(t *testing.T) {
-	s := begin(t, newFramework("default"))
+func TestSessionsCheckWhetherTheyMaySubscribe(t *testing.T) {
+	s := newFixture(t, newFramework("default"))
 	asked := 0
 	s.reconciler.MaySubscribe = func(context.Context) error { asked++; return nil }
 	s.reconcile("default")
@@ -139,10 +139,10 @@ func TestWhoMaySubscribeIsAskedBySessions(t *testing.T) {
 }
 
 func TestAnIDThatAnotherTookIsTakenBackWithinBounds(t *testing.T) {
-	s := begin(t, newFramework("default", storedID("f-1")))
+	s := newFixture(t, newFramework("default", storedID("f-1")))
 	lose := func() {
 		last := s.sessions[len(s.sessions)-1]
-		last.becomes(session.State{Reason: scheduler.FailedOver, Message: "Framework failed over.", FrameworkID: "f-1", Final: true})
+		last.setState(session.State{Reason: scheduler.FailedOver, Message: "Framework failed over.", FrameworkID: "f-1", Final: true})
 	}
 	s.reconcile("default")
 	for i, wait := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute} {
@@ -164,12 +164,12 @@ func TestAnIDThatAnotherTookIsTakenBackWithinBounds(t *testing.T) {
 	}
 }
 
-func TestRivalsAreForgottenInPeace(t *testing.T) {
-	s := begin(t, newFramework("default", storedID("f-1")))
+func TestFailoversAreForgottenAfterAnHour(t *testing.T) {
+	s := newFixture(t, newFramework("default", storedID("f-1")))
 	s.reconcile("default")
 	for i := range 5 {
 		s.now = s.now.Add(2 * time.Hour)
-		s.sessions[i].becomes(session.State{Reason: scheduler.FailedOver, FrameworkID: "f-1", Final: true})
+		s.sessions[i].setState(session.State{Reason: scheduler.FailedOver, FrameworkID: "f-1", Final: true})
 		s.reconcile("default")
 		s.now = s.now.Add(30 * time.Second)
 		s.await("the next session", func() bool { s.reconcile("default"); return len(s.sessions) == i+2 })

@@ -17,7 +17,7 @@ import (
 
 // Logs and exec come from the API server, with a certificate that may be of another
 // authority than the API server's own.
-func TestNodesKnowTheAuthorityOfTheirClients(t *testing.T) {
+func TestNodesGetTheAuthorityOfTheAPIServersClients(t *testing.T) {
 	published := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "extension-apiserver-authentication"},
 		Data:       map[string]string{"client-ca-file": "of clients"},
@@ -42,7 +42,7 @@ func TestNodesKnowTheAuthorityOfTheirClients(t *testing.T) {
 		"not to be had now": {answers: refusing(apierrors.NewTimeoutError("busy", 1)), err: "reading the authority of the API server's clients: Timeout: busy"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t, append(test.objects, newFramework("default"), newNode())...)
+			s := newFixture(t, append(test.objects, newFramework("default"), newNode())...)
 			s.reconciler.Live = interceptor.NewClient(s.client, test.answers)
 			_, err := s.reconciler.Reconcile(context.Background(), reconcile.Request{NamespacedName: client.ObjectKey{Name: "default"}})
 			if test.err != "" {

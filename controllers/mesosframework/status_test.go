@@ -27,7 +27,7 @@ func TestErrorsOfAStatusPatch(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t, newFramework("default"))
+			s := newFixture(t, newFramework("default"))
 			s.reconciler.Client = interceptor.NewClient(s.client, interceptor.Funcs{
 				SubResourcePatch: func(context.Context, client.Client, string, client.Object, client.Patch, ...client.SubResourcePatchOption) error {
 					return test.err

@@ -26,7 +26,7 @@ func nextAgent(t *testing.T, from <-chan event.GenericEvent) string {
 	}
 }
 
-func TestNodesAreToldOfTheMaintenanceThatTheyAskedFor(t *testing.T) {
+func TestNodesGetEventsForTheMaintenanceThatTheyAskedFor(t *testing.T) {
 	r := NewRegistry()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -10,7 +10,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-func TestNodesAreToldOfReadinessOnly(t *testing.T) {
+func TestNodesGetEventsForReadinessOnly(t *testing.T) {
 	r := NewRegistry()
 	frameworks, nodes := start(t, r)
 	_, f := begin(t, r, "default")
