@@ -16,8 +16,7 @@ func arrivalFigures() []string {
 	return names
 }
 
-// measureArrivals lets loads of several patterns come and go in virtual time, by the
-// autoscaler's own decisions.
+// measureArrivals simulates an autoscaled pool under several patterns of load, in virtual time.
 func measureArrivals(context.Context, options) ([]figure, error) {
 	var figures []figure
 	for _, p := range loads.All() {

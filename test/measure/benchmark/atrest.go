@@ -9,13 +9,13 @@ import (
 	"path/filepath"
 )
 
-// What TestAtRest is told by.
+// Environment variables by which TestAtRest is configured.
 const (
 	restAgentsVariable = "BENCHMARK_AT_REST_AGENTS"
 	restFigureVariable = "BENCHMARK_AT_REST_FIGURE"
 )
 
-// measureRest runs the test that measures it: virtual time is to be had in tests only.
+// measureRest runs TestAtRest, since virtual time is available in tests only.
 func measureRest(ctx context.Context, _ options) ([]figure, error) {
 	dir, err := os.MkdirTemp("", "k8sm-bench-")
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 // atRest is the time that is simulated.
 const atRest = 10 * time.Minute
 
-// TestAtRest has a session rest with many nodes that run, in virtual time, and wants it
-// to make no calls. The figure comes of the same test, run by the benchmark at full size.
+// TestAtRest runs a session with many running nodes in virtual time, and expects it to make no
+// calls. The benchmark runs the same test at full size for its figure.
 func TestAtRest(t *testing.T) {
 	agents, nodes := 200, 100
 	if n, err := strconv.Atoi(os.Getenv(restAgentsVariable)); err == nil {
@@ -94,7 +94,7 @@ func runAtRest(t *testing.T, agents, nodes int) (f figure, made map[string]int, 
 	}, made, nil
 }
 
-// usage of this process, after what is garbage has gone.
+// usage is what this process uses, measured after a garbage collection.
 type usage struct {
 	cpu              time.Duration
 	heap, goroutines float64

@@ -15,12 +15,11 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-// bareStreams is how many nodes the bare client writes side by side.
+// bareStreams is the number of nodes that the bare client writes concurrently.
 const bareStreams = 32
 
-// bareClient makes as many writes of each kind as were counted, and does nothing
-// else: no watches, no decisions. It is the least that the same bookkeeping can cost
-// on this API server.
+// bareClient makes as many writes of each kind as were counted, and nothing else: no watches, no
+// decisions. Its time is the minimum for the same writes on this API server.
 func (c *cluster) bareClient(ctx context.Context, nodes int, counted requests) (time.Duration, error) {
 	work := make(chan int)
 	errs := make([]error, bareStreams)
@@ -43,7 +42,7 @@ func (c *cluster) bareClient(ctx context.Context, nodes int, counted requests) (
 	return time.Since(start), errors.Join(errs...)
 }
 
-// bareNode makes the writes of one node: creations first, then changes, then deletions.
+// bareNode makes the writes of one node: first creations, then changes, then deletions.
 func (c *cluster) bareNode(ctx context.Context, i, nodes int, counted requests) error {
 	// share spreads n requests over the nodes evenly: the i-th makes this many.
 	share := func(verb, resource string) int {
@@ -96,8 +95,8 @@ func bareObjects(i int) map[string]client.Object {
 	}
 }
 
-// changePatch changes an object, so that a patch of it is a write: in its status where that
-// is a subresource, and in its annotations elsewhere.
+// changePatch changes an object and returns the patch: of the status where that is a subresource,
+// otherwise of the annotations.
 func changePatch(object client.Object) client.Patch {
 	patch := client.MergeFrom(object.DeepCopyObject().(client.Object))
 	switch o := object.(type) {

@@ -25,8 +25,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest"
 )
 
-// cluster is an API server, a Mesos cluster whose executors are functions, and the
-// operator as a process of its own.
+// cluster is an API server, a Mesos cluster with fake executors, and the operator's process.
 type cluster struct {
 	environment *envtest.Environment
 	config      *rest.Config
@@ -55,7 +54,7 @@ func startCluster(ctx context.Context, o options) (*cluster, error) {
 	return c, nil
 }
 
-// stop ends what was started, in the opposite order.
+// stop ends what was started, in reverse order.
 func (c *cluster) stop() {
 	c.stopOperator()
 	if c.master != nil {
@@ -91,7 +90,7 @@ func (c *cluster) startAPIServer(_ context.Context, o options) error {
 		ErrorIfCRDPathMissing: true,
 		BinaryAssetsDirectory: o.assets,
 	}
-	// A fleet of fake kubelets is one client here, with a thousand streams of its own.
+	// All fake kubelets share one client here, with a thousand concurrent requests.
 	environment.ControlPlane.GetAPIServer().Configure().
 		Set("max-requests-inflight", "2000").Set("max-mutating-requests-inflight", "1000")
 	config, err := environment.Start()
@@ -169,8 +168,8 @@ func (c *cluster) runOperator() error {
 	return nil
 }
 
-// fakeKubelet is an executor that makes a Node without a machine: it says STARTING,
-// registers a Node that is Ready, says RUNNING, and ends when it is told to.
+// fakeKubelet is an executor without a machine: it sends STARTING, registers a ready Node, sends
+// RUNNING, and ends when it is killed.
 func (c *cluster) fakeKubelet(ctx context.Context, x *mesostest.Conn) error {
 	return runFakeKubelet(ctx, c.client, x)
 }

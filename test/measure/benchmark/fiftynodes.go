@@ -11,15 +11,15 @@ import (
 	"github.com/k8sm/k8sm/test/cluster/playground"
 )
 
-// fiftyNodes nodes share this machine. So many kubelets that start at once keep each other, and
-// the control plane, from starting: they come wave by wave.
+// fiftyNodes is the number of nodes that share this machine. They start in waves: so many kubelets
+// at once would keep each other and the control plane from starting.
 const (
 	fiftyNodes = 50
 	wave       = 5
 )
 
-// measureFiftyNodes runs many nodes on this machine, each a real kubelet over a fake runtime
-// with an executor of its own, and measures what memory one takes.
+// measureFiftyNodes runs many nodes on this machine, each an executor with a real kubelet over a
+// fake runtime, and measures the memory of one.
 func measureFiftyNodes(ctx context.Context, _ options) (figures []figure, err error) {
 	f, err := startFleet(ctx, playground.Options{Runtime: playground.RuntimeFake, Agents: fiftyNodes, AgentResources: "cpus:1;mem:1024;disk:1000"})
 	if err != nil {
@@ -51,7 +51,7 @@ func measureFiftyNodes(ctx context.Context, _ options) (figures []figure, err er
 	}}, nil
 }
 
-// scale has the pool grow, and waits until all its nodes are Ready.
+// scale scales the pool, and waits until all its nodes are Ready.
 func (f *fleet) scale(ctx context.Context, pool *v1alpha1.MesosNodePool, count int) error {
 	before := client.MergeFrom(pool.DeepCopy())
 	replicas := int32(count)
@@ -71,7 +71,7 @@ func (f *fleet) scale(ctx context.Context, pool *v1alpha1.MesosNodePool, count i
 	})
 }
 
-// memory of all executors, and of all that they have started.
+// memory returns the memory of all executors, and of the processes that they have started.
 func (f *fleet) memory(ctx context.Context) (executors, kubelets float64, err error) {
 	nodes, err := f.nodes(ctx)
 	if err != nil {

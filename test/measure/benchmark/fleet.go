@@ -51,8 +51,8 @@ func (f *fleet) start(ctx context.Context) error {
 	return f.client.Create(ctx, newFramework(f.Master.Addr()))
 }
 
-// stop removes the playground, and keeps its logs if something failed. It returns what
-// failed, and what could not be removed.
+// stop removes the playground, and keeps its logs after a failure. It returns the failure joined
+// with errors of the removal.
 func (f *fleet) stop(failure error) error {
 	if failure != nil {
 		f.KeepLogsAfterStop()

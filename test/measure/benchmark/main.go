@@ -1,9 +1,9 @@
-// Command benchmark measures the figures that the project goes by, and prints one
-// JSON line for each: its name, value and unit, the goal, and what was measured beside
-// it in the same run. `make bench` runs it.
+// Command benchmark measures the figures of the project, and prints one JSON line for each: its
+// name, value and unit, the goal, and what was measured beside it in the same run. `make bench`
+// runs it.
 //
-// Machines are shared and noisy: compare figures of one run, not of two. Nothing here
-// passes or fails.
+// Machines are shared and noisy, so compare only figures of one run. Nothing here passes or
+// fails.
 package main
 
 import (
@@ -29,17 +29,17 @@ type figure struct {
 	Goal string `json:"goal,omitempty"`
 	// Beside holds what was measured in the same run, to compare with.
 	Beside map[string]float64 `json:"beside,omitempty"`
-	// Note says what a reader of the figure must know.
+	// Note explains how to read the figure.
 	Note string `json:"note,omitempty"`
 }
 
-// measurement makes some figures together, because they share what is dear to set up.
+// measurement makes some figures together, because they share an expensive setup.
 type measurement struct {
 	figures []string
 	run     func(context.Context, options) ([]figure, error)
 }
 
-// options are what a person may change.
+// options are set by flags.
 type options struct {
 	nodes  int
 	rest   int

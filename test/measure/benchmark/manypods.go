@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	// manyPodsNodes is how many times as many nodes there are in a crowd as in a pool of 1,000.
+	// manyPodsNodes is the number of nodes, as a multiple of that of the other measurements.
 	manyPodsNodes = 5
-	// podsPerNode is how many pods there are on each node.
+	// podsPerNode is the number of pods on each node.
 	podsPerNode = 10
-	// podsPerTemplate is how many pods are made from one template.
+	// podsPerTemplate is the number of pods that share a template.
 	podsPerTemplate = 200
 )
 
-// measureManyPods measures the operator's memory with many nodes and pods: its caches, and
-// the autoscaler's mirror of them.
+// measureManyPods measures the operator's memory with many nodes and pods: its caches, and the
+// autoscaler's copy of them.
 func measureManyPods(ctx context.Context, o options) ([]figure, error) {
 	o.nodes *= manyPodsNodes
 	c, err := startCluster(ctx, o)
@@ -66,7 +66,7 @@ func measureManyPods(ctx context.Context, o options) ([]figure, error) {
 	}}, nil
 }
 
-// createManyPods puts pods on all nodes.
+// createManyPods creates pods on all nodes.
 func (c *cluster) createManyPods(ctx context.Context) error {
 	var nodes v1alpha1.MesosNodeList
 	if err := c.client.List(ctx, &nodes); err != nil {
@@ -92,7 +92,7 @@ func (c *cluster) createManyPods(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// newPod is a pod as Deployments make them, on a node that has room for ten.
+// newPod returns a pod like those of Deployments, on a node with room for ten.
 func newPod(i int, node string) *corev1.Pod {
 	owner := fmt.Sprintf("lodgers-%d", i/podsPerTemplate)
 	pod := podAsking(fmt.Sprintf("%s-%05d", owner, i), "180m")

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// memoryListener joins one listener and its clients in memory, so that both live in one bubble of
+// memoryListener connects a server and its clients in memory, so that both run in one bubble of
 // virtual time.
 type memoryListener struct {
 	conns  chan net.Conn

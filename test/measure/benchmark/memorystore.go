@@ -14,7 +14,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// memoryStore is a store that takes no time, so that what is measured is session and core.
+// memoryStore is a store in memory, so that only session and core are measured.
 type memoryStore struct {
 	mu      sync.Mutex
 	id      string
@@ -61,7 +61,7 @@ func (l *memoryStore) count() int {
 	return l.running
 }
 
-// records are what a session that starts is told.
+// records returns the tasks on record for a session that starts.
 func (l *memoryStore) records() []scheduler.Task {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,7 +72,7 @@ func (l *memoryStore) records() []scheduler.Task {
 	return out
 }
 
-// config of a session that goes on where the ledger is.
+// config returns the configuration of a session that goes on with the recorded tasks.
 func (l *memoryStore) config(master string) session.Config {
 	return session.Config{
 		Masters: []string{master}, Store: l, Clock: time.Now, Seed: 1, Tasks: l.records(),
@@ -80,7 +80,7 @@ func (l *memoryStore) config(master string) session.Config {
 	}
 }
 
-// addAgents adds agents with room for a few nodes each, whose executors obey.
+// addAgents adds agents with room for a few nodes each, whose executors run every task.
 func addAgents(m *mesostest.Master, n int) error {
 	for range n {
 		o := mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun), Resources: "cpus:4;mem:8192;ports:[31000-32000]"}
@@ -91,7 +91,7 @@ func addAgents(m *mesostest.Master, n int) error {
 	return nil
 }
 
-// node is a demand of which four fill an agent.
+// node returns a demand. Four of them fill an agent.
 func node(i int) placement.Demand {
 	return placement.Demand{
 		ID: fmt.Sprintf("node-%05d", i), Group: "bench", Role: "k8sm",
@@ -99,7 +99,7 @@ func node(i int) placement.Demand {
 	}
 }
 
-// runSession runs a session until stop is called, which tells how it ended.
+// runSession runs a session until stop is called. Stop returns the session's error.
 func runSession(ctx context.Context, s *session.Session) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)

@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	// pendingRounds is how many pods are timed, one after the other.
+	// pendingRounds is the number of pods that are timed, one after the other.
 	pendingRounds = 100
-	// batchIdle is how long the pool waits for more pods to come.
+	// batchIdle is the time that the pool waits for more pods.
 	batchIdle = 500 * time.Millisecond
 )
 
-// measurePending times the way of a pod from the moment at which it is marked Unschedulable
-// to the ACCEPT for the node that it needs. Agents have room, but nobody was asked: the
-// framework is suppressed when the pod comes.
+// measurePending measures the time from the moment at which a pod is marked Unschedulable until
+// the ACCEPT for its node. Agents have room, but the framework is suppressed before the pod
+// arrives.
 func measurePending(ctx context.Context, o options) ([]figure, error) {
 	o.nodes = pendingRounds
 	c, err := startCluster(ctx, o)
@@ -58,8 +58,7 @@ func measurePending(ctx context.Context, o options) ([]figure, error) {
 	}}, nil
 }
 
-// pendingToAccept marks a pod that no node has room for, and has it bound when its node is
-// ready.
+// pendingToAccept creates an unschedulable pod, and binds it when its node is ready.
 func (c *cluster) pendingToAccept(ctx context.Context, round int, taken map[string]bool) (time.Duration, error) {
 	pod := podAsking(fmt.Sprintf("pending-%d", round), "1500m")
 	if err := c.client.Create(ctx, pod); err != nil {
@@ -104,7 +103,7 @@ func (c *cluster) bindToNew(ctx context.Context, pod *corev1.Pod, taken map[stri
 	return nil
 }
 
-// waitPool waits until a pool has so many nodes, all ready.
+// waitPool waits until a pool has exactly so many nodes, all ready.
 func (c *cluster) waitPool(ctx context.Context, nodes int) error {
 	pool := &v1alpha1.MesosNodePool{}
 	return waitFor(ctx, 20*time.Millisecond, func() (bool, string, error) {
@@ -118,7 +117,7 @@ func (c *cluster) waitPool(ctx context.Context, nodes int) error {
 
 const autoscaledPool = "elastic"
 
-// newAutoscaledPool is a pool that scales itself, with so many nodes at least.
+// newAutoscaledPool returns an autoscaled pool with a minimum of nodes.
 func newAutoscaledPool(least int) *v1alpha1.MesosNodePool {
 	pool := newPool(autoscaledPool, 0)
 	pool.Spec.Replicas = nil
@@ -128,7 +127,7 @@ func newAutoscaledPool(least int) *v1alpha1.MesosNodePool {
 	return pool
 }
 
-// podAsking is a pod that asks for so much cpu.
+// podAsking returns a pod that requests so much cpu.
 func podAsking(name, cpu string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"},

@@ -11,8 +11,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// measurePlan times one placement pass, beside one of a tenth in both dimensions: the
-// cost must grow no faster than the work.
+// measurePlan measures one placement pass, and one of a tenth of the size in both dimensions: the
+// cost must not grow faster than the work.
 func measurePlan(context.Context, options) ([]figure, error) {
 	large, small := planTime(5000, 10000), planTime(500, 1000)
 	return []figure{{
@@ -21,8 +21,8 @@ func measurePlan(context.Context, options) ([]figure, error) {
 	}}, nil
 }
 
-// planTime is the time of one pass in milliseconds: demands of ten pools, over offers
-// of one agent each, of which some are too small for any.
+// planTime returns the time of one pass in milliseconds, with demands of ten pools and offers of
+// one agent each, of which some are too small for any demand.
 func planTime(demands, offers int) float64 {
 	in := placement.Input{Demands: planDemands(demands), Offers: planOffers(offers)}
 	result := testing.Benchmark(func(b *testing.B) {

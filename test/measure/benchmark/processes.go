@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// memory of a process in MiB: what of it is resident, what of that is its own data, and
-// its part of all that is shared fairly.
+// memory is the memory of a process in MiB: resident, of that anonymous, and the proportional set
+// size, in which shared pages are divided among their users.
 type memory struct{ resident, anonymous, proportional float64 }
 
 func memoryOf(pid int) (m memory, err error) {
@@ -25,7 +25,7 @@ func memoryOf(pid int) (m memory, err error) {
 	return m, nil
 }
 
-// peakOf is the most that was ever resident of a process, in MiB.
+// peakOf returns the peak resident memory of a process, in MiB.
 func peakOf(pid int) (float64, error) {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -38,7 +38,7 @@ func peakOf(pid int) (float64, error) {
 	return peak, nil
 }
 
-// mebibytes reads a field that is told in KiB.
+// mebibytes returns a field in KiB converted to MiB.
 func mebibytes(content, field string) (float64, error) {
 	_, after, _ := strings.Cut(content, "\n"+field)
 	words := strings.Fields(after)
@@ -49,17 +49,17 @@ func mebibytes(content, field string) (float64, error) {
 	return kib / 1024, err
 }
 
-// clockTick is the unit of times in /proc, the same on all that Go runs on.
+// clockTick is the unit of times in /proc. It is the same on all architectures that Go supports.
 const clockTick = 10 * time.Millisecond
 
-// cpuTime that a process has used.
+// cpuTime returns the CPU time that a process has used.
 func cpuTime(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, fmt.Errorf("reading the CPU time of process %d: %w", pid, err)
 	}
-	// The name, in parentheses, may hold anything. From there on, time in user mode is
-	// the 12th field, and in the kernel the 13th.
+	// The name, in parentheses, may contain anything. After it, time in user mode is the 12th
+	// field, and in the kernel the 13th.
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 	if len(fields) < 13 {
 		return 0, fmt.Errorf("reading the CPU time of process %d: %d fields", pid, len(fields))

@@ -15,12 +15,12 @@ import (
 	"github.com/k8sm/k8sm/test/cluster/playground"
 )
 
-// cachedRounds is how many nodes are timed on an agent that has the artifacts.
+// cachedRounds is the number of nodes that are timed on an agent with a full cache.
 const cachedRounds = 5
 
-// measureRealNode measures nodes of the playground, one at a time on one agent: their
-// way to Ready, first with an empty cache, then with a full one; what the last takes at
-// rest; and how long the next executor sweeps when all of it was killed.
+// measureRealNode measures nodes of the playground, one at a time on one agent: the time to Ready,
+// first with an empty cache, then with a full one; what the last node uses at rest; and how long
+// the next executor needs to clean up after all its processes were killed.
 func measureRealNode(ctx context.Context, o options) (figures []figure, err error) {
 	r, err := startFleet(ctx, playground.Options{Agents: 1, AgentResources: "cpus:2;mem:4096;disk:10000"})
 	if err != nil {
@@ -56,7 +56,7 @@ func measureRealNode(ctx context.Context, o options) (figures []figure, err erro
 	return append(figures, dirty), err
 }
 
-// readyTimes is when a node came past each step on its way to Ready.
+// readyTimes has the time of each step of a node on its way to Ready.
 type readyTimes struct{ intent, subscribed, fetched, kubelet, asked, certificate, ready time.Time }
 
 func (w readyTimes) total() time.Duration { return w.ready.Sub(w.intent) }
@@ -77,7 +77,7 @@ func (w readyTimes) figure(name, note string) figure {
 	return f
 }
 
-// timeNode times the first new node after its cause.
+// timeNode measures the first new node after cause was called.
 func (r *fleet) timeNode(ctx context.Context, cause func() error) (w readyTimes, err error) {
 	known, err := r.nodes(ctx)
 	if err != nil {
@@ -113,8 +113,8 @@ func (r *fleet) timeNode(ctx context.Context, cause func() error) (w readyTimes,
 	return w, r.readStepTimes(&w, &node)
 }
 
-// readStepTimes reads from the executor's log, and from when the kubelet wrote down its
-// certificate, what cannot be seen from outside.
+// readStepTimes reads the steps inside the container from the executor's log and from the time of
+// the kubelet's certificate file.
 func (r *fleet) readStepTimes(w *readyTimes, node *v1alpha1.MesosNode) error {
 	container, err := r.Container(node.Status.Task.ID)
 	if err != nil {
@@ -145,7 +145,7 @@ func (r *fleet) readStepTimes(w *readyTimes, node *v1alpha1.MesosNode) error {
 	return nil
 }
 
-// newNode is one that is not known; the zero MesosNode while there is none.
+// newNode returns a MesosNode that is not known yet, or the zero MesosNode if there is none.
 func (r *fleet) newNode(ctx context.Context, known []v1alpha1.MesosNode) (v1alpha1.MesosNode, error) {
 	nodes, err := r.nodes(ctx)
 	nodes = slices.DeleteFunc(nodes, func(n v1alpha1.MesosNode) bool {
@@ -158,7 +158,7 @@ func (r *fleet) deleteNodes(ctx context.Context) error {
 	return r.client.DeleteAllOf(ctx, &v1alpha1.MesosNode{}, client.MatchingLabels{v1alpha1.LabelPool: fleetPool})
 }
 
-// onlyNode is the one that is Ready, and its container.
+// onlyNode returns the name of the only ready node, and its container.
 func (r *fleet) onlyNode(ctx context.Context) (string, playground.Container, error) {
 	nodes, err := r.nodes(ctx)
 	if err != nil {
@@ -171,7 +171,7 @@ func (r *fleet) onlyNode(ctx context.Context) (string, playground.Container, err
 	return nodes[0].Name, container, err
 }
 
-// rest measures a node to which nothing happens.
+// rest measures a node at rest.
 func (r *fleet) rest(ctx context.Context, while time.Duration) (figure, error) {
 	_, container, err := r.onlyNode(ctx)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// requestTimes are the times at which certificate requests came, watched until Stop.
+// requestTimes records when certificate requests arrive, until Stop.
 type requestTimes struct {
 	watch.Interface
 

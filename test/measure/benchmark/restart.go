@@ -12,12 +12,11 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// restartTasks live while the session is restarted.
+// restartTasks is the number of tasks that run while the session is restarted.
 const restartTasks = 10000
 
-// measureRestart times a session that starts with many tasks on record, all of which
-// live, and with one demand that waits: until task reconciliation has told of all, and
-// until the first ACCEPT.
+// measureRestart measures the start of a session with many running tasks on record and one waiting
+// demand: the time until task reconciliation has answered for all, and until the first ACCEPT.
 func measureRestart(ctx context.Context, _ options) (figures []figure, err error) {
 	accepts := make(chan struct{}, 1)
 	m, err := mesostest.NewMaster(mesostest.MasterOptions{Observe: func(c *schedulerpb.Call) {
@@ -59,7 +58,7 @@ func measureRestart(ctx context.Context, _ options) (figures []figure, err error
 	}}, nil
 }
 
-// launchNodes has a session launch nodes, and ends it when all run.
+// launchNodes launches nodes with a session, and ends it when all run.
 func launchNodes(ctx context.Context, m *mesostest.Master, l *memoryStore, n int) (took time.Duration, err error) {
 	s, err := session.New(l.config(m.Addr()))
 	if err != nil {
@@ -77,7 +76,7 @@ func launchNodes(ctx context.Context, m *mesostest.Master, l *memoryStore, n int
 	return time.Since(start), err
 }
 
-// restartTimes are since the start.
+// restartTimes are durations since the start.
 type restartTimes struct{ subscribed, reconciled, decided time.Duration }
 
 func restart(ctx context.Context, m *mesostest.Master, l *memoryStore, accepts <-chan struct{}) (r restartTimes, err error) {

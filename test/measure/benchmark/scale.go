@@ -14,17 +14,16 @@ import (
 )
 
 const (
-	// restAfter is how long a cluster is left alone before it counts as at rest.
+	// restAfter is the time without changes after which a cluster counts as at rest.
 	restAfter = 20 * time.Second
-	// waitTimeout bounds each wait.
+	// waitTimeout is the maximum time of each wait.
 	waitTimeout = 10 * time.Minute
-	// pollInterval is how often is looked whether a wait is over, where that is not timed.
+	// pollInterval is the interval between checks where the wait itself is not measured.
 	pollInterval = 500 * time.Millisecond
 )
 
-// measureScale brings up a pool of many nodes without processes, and measures three
-// things of it: the time until all are ready, the operator's memory, and what the
-// operator asks of others when nothing happens. Beside the first, a bare client makes
+// measureScale creates a pool of many nodes without processes, and measures the time until all are
+// ready, the operator's memory, and its calls at rest. Beside the first figure, a bare client makes
 // the same writes on the same API server.
 func measureScale(ctx context.Context, o options) ([]figure, error) {
 	c, err := startCluster(ctx, o)
@@ -80,7 +79,7 @@ func perNode(r requests, nodes int) float64 {
 	return float64(total) / float64(nodes)
 }
 
-// applyToReady creates a pool and waits until it says that all its nodes are ready.
+// applyToReady creates a pool and waits until all its nodes are ready.
 func (c *cluster) applyToReady(ctx context.Context, nodes int) (time.Duration, error) {
 	pool := newPool("bench", nodes)
 	start := time.Now()
@@ -96,9 +95,9 @@ func (c *cluster) applyToReady(ctx context.Context, nodes int) (time.Duration, e
 	return time.Since(start), err
 }
 
-// callsAtRest counts for a while what is asked of Mesos and of the API server, per
-// minute, leases left out. The API server asks things of itself: what it counts in the
-// same time without the operator, which is stopped for that, is taken off.
+// callsAtRest counts calls to Mesos and to the API server per minute, without those for leases.
+// The API server also calls itself: the number of calls in the same time without the operator,
+// which is stopped for that, is subtracted.
 func (c *cluster) callsAtRest(ctx context.Context, while time.Duration) (mesos, kube float64, err error) {
 	if err := sleep(ctx, restAfter); err != nil {
 		return 0, 0, err
@@ -118,7 +117,7 @@ func (c *cluster) callsAtRest(ctx context.Context, while time.Duration) (mesos, 
 	return float64(calls) * perMinute, float64(with-without) * perMinute, nil
 }
 
-// requestsWithin counts what the API server is asked in a while, leases left out.
+// requestsWithin counts requests to the API server for a while, without those for leases.
 func (c *cluster) requestsWithin(ctx context.Context, while time.Duration) (int, error) {
 	before, err := countRequests(ctx, c.config)
 	if err != nil {
@@ -170,7 +169,7 @@ func (c *cluster) waitReady(ctx context.Context) error {
 	})
 }
 
-// waitFor asks until the answer is yes; the last answer goes into the error.
+// waitFor calls ask until it returns true. The last text goes into the error.
 func waitFor(ctx context.Context, interval time.Duration, ask func() (bool, string, error)) error {
 	deadline := time.Now().Add(waitTimeout)
 	for {

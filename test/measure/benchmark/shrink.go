@@ -17,8 +17,8 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 )
 
-// measureConsolidation times the decision that removes three of five nodes: each of 2,000
-// has 40 pods that ask for a hundredth of it, as in Cluster Autoscaler's own benchmark.
+// measureConsolidation measures the decision to remove three of five nodes: each of 2,000 has 40
+// pods that request a hundredth of it, as in Cluster Autoscaler's benchmark.
 func measureConsolidation(context.Context, options) ([]figure, error) {
 	took, plan, err := shrink(2000, 40)
 	if err != nil {
@@ -30,7 +30,7 @@ func measureConsolidation(context.Context, options) ([]figure, error) {
 	}}, nil
 }
 
-// measureLoop times a decision with nothing to do: every node is used well.
+// measureLoop measures a decision that removes nothing, because every node is well used.
 func measureLoop(context.Context, options) ([]figure, error) {
 	var figures []figure
 	for _, size := range []struct {
@@ -49,14 +49,14 @@ func measureLoop(context.Context, options) ([]figure, error) {
 	return figures, nil
 }
 
-// askMore makes a pod ask for a fortieth of a node.
+// askMore makes a pod request a fortieth of a node.
 func askMore(pod *corev1.Pod) {
 	pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse("250m"), corev1.ResourceMemory: resource.MustParse("250Mi"),
 	}
 }
 
-// shrink decides once on so many nodes with so many pods each.
+// shrink makes one decision on so many nodes with so many pods each.
 func shrink(nodes, pods int, change ...func(*corev1.Pod)) (cost, decision.ShrinkPlan, error) {
 	in := decision.ShrinkInput{Now: time.Now(), NodeStates: decision.NodeStates{}}
 	cluster, err := scheduling.New()
@@ -82,7 +82,7 @@ func shrink(nodes, pods int, change ...func(*corev1.Pod)) (cost, decision.Shrink
 	return took, plan, nil
 }
 
-// cost of a decision: on a machine that others use the one is not the other.
+// cost is the time of a decision. On a shared machine wall time exceeds CPU time.
 type cost struct{ wall, cpu time.Duration }
 
 func costOf(decide func()) cost {
@@ -100,7 +100,7 @@ func processorTime() time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-// consolidated is a node of 10 cpus and 10,000 MiB, with pods that ask for a hundredth.
+// consolidated returns a node of 10 cpus and 10,000 MiB, with pods that request a hundredth of it.
 func consolidated(i, pods int, change []func(*corev1.Pod)) decision.Member {
 	name := fmt.Sprintf("node-%d", i)
 	has := corev1.ResourceList{

@@ -15,8 +15,8 @@ import (
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
-// measureDiverse times the decision for pods that differ in all that makes scheduling dear:
-// the mix of Karpenter's own benchmark, from no node at all.
+// measureDiverse measures the decision for pods that differ in everything that makes scheduling
+// expensive: the mix of Karpenter's benchmark, starting without nodes.
 func measureDiverse(context.Context, options) ([]figure, error) {
 	var figures []figure
 	for _, n := range []int{1000, 5000, 10000, 20000} {
@@ -38,7 +38,7 @@ func measureDiverse(context.Context, options) ([]figure, error) {
 	return figures, nil
 }
 
-// measureAlike times the decision for pods that are all the same, 50 to a node.
+// measureAlike measures the decision for equal pods, 50 to a node.
 func measureAlike(context.Context, options) ([]figure, error) {
 	pods := make([]*corev1.Pod, 50000)
 	for i := range pods {
@@ -55,7 +55,7 @@ func measureAlike(context.Context, options) ([]figure, error) {
 	}}, nil
 }
 
-// simulate decides for these pods.
+// simulate makes one decision for these pods.
 func simulate(pods []*corev1.Pod, pools []decision.Pool) (took cost, plan decision.GrowPlan, err error) {
 	cluster, err := scheduling.New()
 	if err != nil {
@@ -66,7 +66,7 @@ func simulate(pods []*corev1.Pod, pools []decision.Pool) (took cost, plan decisi
 	return took, plan, nil
 }
 
-// simulatedPools are three pools over three zones, with a shape in each of every size.
+// simulatedPools returns three pools in three zones, each with a shape of every size.
 func simulatedPools(sizes []int64) []decision.Pool {
 	var pools []decision.Pool
 	for weight, name := range []string{"spare", "burst", "general"} {
@@ -95,8 +95,8 @@ func simulatedNode(pool, zone string, cpus int64) *corev1.Node {
 	}
 }
 
-// diversePods: a fifth each plain, spread over zones, spread over hosts, together in a zone,
-// and each on a host of its own.
+// diversePods returns pods of which a fifth each is plain, spread over zones, spread over hosts,
+// together in a zone, and alone on its host.
 func diversePods(n int) []*corev1.Pod {
 	random := rand.New(rand.NewPCG(42, 42))
 	cpus := []string{"100m", "250m", "500m", "1000m", "1500m"}
@@ -148,7 +148,7 @@ func terms(key string, selected map[string]string) []corev1.PodAffinityTerm {
 	return []corev1.PodAffinityTerm{{TopologyKey: key, LabelSelector: &metav1.LabelSelector{MatchLabels: selected}}}
 }
 
-// utilisation is how much of the nodes' cpu and memory the pods ask for, in percent.
+// utilisation returns the share of the nodes' cpu and memory that pods request, in percent.
 func utilisation(plan decision.GrowPlan, pools []decision.Pool) (cpu, memory float64) {
 	shapes := map[string]*corev1.Node{}
 	for _, pool := range pools {

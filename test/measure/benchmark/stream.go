@@ -20,12 +20,12 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// streamed is how many offers are in one event, and how many updates in one burst.
+// streamed is the number of offers in one event, and of updates in one burst.
 const streamed = 10_000
 
-// measureStream holds a session with a master that sends much at once, over loopback.
-// The time is from the first byte until the last offer is declined, or the last update
-// acknowledged: what is decoded has then been judged and answered too.
+// measureStream measures a session with a master that sends much at once, over loopback. The time
+// is from the first byte until the last offer is declined or the last update acknowledged, so it
+// includes decoding, deciding and answering.
 func measureStream(ctx context.Context, _ options) ([]figure, error) {
 	offers, err := record(offersEvent())
 	if err != nil {
@@ -56,7 +56,7 @@ func measureStream(ctx context.Context, _ options) ([]figure, error) {
 	}, nil
 }
 
-// answerCost is what it took to answer a stream.
+// answerCost is the cost of answering a stream.
 type answerCost struct {
 	took  time.Duration
 	peak  uint64 // bytes that the heap grew by, at most
@@ -67,8 +67,8 @@ func (a answerCost) beside() map[string]float64 {
 	return map[string]float64{"seconds": a.took.Seconds(), "peak_heap_mib": float64(a.peak) / (1 << 20), "stream_mib": float64(a.bytes) / (1 << 20)}
 }
 
-// answerTime sends a stream to a session, and waits until all of it is answered by calls
-// of one type.
+// answerTime sends a stream to a session, and waits until all of it is answered by calls of one
+// type.
 func answerTime(ctx context.Context, stream string, tasks []scheduler.Task, by schedulerpb.Call_Type) (a answerCost, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
@@ -100,7 +100,7 @@ func answerTime(ctx context.Context, stream string, tasks []scheduler.Task, by s
 	return answerCost{time.Since(start), peak(), len(stream)}, nil
 }
 
-// watchHeap measures by how much the heap grows, until it is asked.
+// watchHeap measures the growth of the heap until peak is called.
 func watchHeap() (peak func() uint64) {
 	runtime.GC()
 	var m runtime.MemStats
@@ -126,7 +126,7 @@ func watchHeap() (peak func() uint64) {
 	}
 }
 
-// burstMaster is a master that takes the subscription, and sends all at once when told.
+// burstMaster is a master that accepts the subscription, and sends everything at once when asked.
 type burstMaster struct {
 	by      schedulerpb.Call_Type
 	stream  string
@@ -183,7 +183,7 @@ func (f *burstMaster) count(body []byte) {
 	}
 }
 
-// acceptingStore is a store that keeps everything at once.
+// acceptingStore is a store that accepts everything and keeps nothing.
 type acceptingStore struct{}
 
 func (acceptingStore) StoreFrameworkID(context.Context, string) error { return nil }
@@ -192,7 +192,7 @@ func (acceptingStore) Prepare(context.Context, scheduler.Intent) (scheduler.Payl
 }
 func (acceptingStore) Record(context.Context, scheduler.TaskStatus) error { return nil }
 
-// record is an event as it stands in a stream.
+// record returns an event as a record of the stream.
 func record(e schedulerpb.Event) (string, error) {
 	b, err := e.Marshal()
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 	"github.com/k8sm/k8sm/test/cluster/playground"
 )
 
-// dirtyPods are on the node that is left.
+// dirtyPods is the number of pods on the killed node.
 const dirtyPods = 20
 
-// sweep kills all of the only node at once, and times how long the executor that comes
-// next sweeps what is left of it, by its log.
+// sweep kills all processes of the only node at once, and measures by the next executor's log how
+// long it needs to clean up.
 func (r *fleet) sweep(ctx context.Context) (figure, error) {
 	name, dead, err := r.onlyNode(ctx)
 	if err != nil {

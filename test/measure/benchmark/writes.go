@@ -12,8 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// requests counts what an API server was asked, by verb and resource, as it counts
-// itself in its metrics.
+// requests has the API server's own counts of requests by verb and resource.
 type requests map[request]int
 
 // request is one kind of request: POST, PUT, PATCH, DELETE, GET, LIST or WATCH, and
@@ -64,7 +63,7 @@ func parseRequests(r io.Reader) (requests, error) {
 	return counts, nil
 }
 
-// since returns what was asked after the earlier count.
+// since returns the requests after the earlier count.
 func (r requests) since(earlier requests) requests {
 	delta := requests{}
 	for k, n := range r {
@@ -75,8 +74,7 @@ func (r requests) since(earlier requests) requests {
 	return delta
 }
 
-// writes are the requests that change something, leases left out: those are the
-// leader's, and have nothing to do with nodes.
+// writes returns the requests that change something, without leases, which do not depend on nodes.
 func (r requests) writes() requests {
 	writes := requests{}
 	for k, n := range r {

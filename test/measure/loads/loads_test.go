@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Loads of some patterns over a pool of nodes of four cpus: how many nodes come and go, at
-// most, and how well they are used, at least.
+// The test bounds, for some patterns and nodes of four cpus, how many nodes are created and
+// removed in an hour and how well they are used.
 func TestNodesFollowTheLoadAndDoNotFlap(t *testing.T) {
 	t.Parallel()
 	const any = -1
@@ -44,8 +44,8 @@ func TestNodesFollowTheLoadAndDoNotFlap(t *testing.T) {
 	}
 }
 
-// A large node is replaced by a smaller one once, and then nothing moves any more; where the
-// pool has no more nodes than its minimum as well.
+// A large node is replaced by a smaller one once, and then nothing changes any more, also in a
+// pool that has its minimum of nodes.
 func TestALargeNodeIsReplacedOnce(t *testing.T) {
 	t.Parallel()
 	for _, least := range []int{0, 1} {
@@ -56,11 +56,11 @@ func TestALargeNodeIsReplacedOnce(t *testing.T) {
 		}
 		l.Pool.Min = least
 		two := func(time.Duration) int { return 2 }
-		if err := l.Live(10*time.Minute, two); err != nil || l.CPUs() != 16 {
+		if err := l.Simulate(10*time.Minute, two); err != nil || l.CPUs() != 16 {
 			t.Fatalf("%g cpus, want one large node: %v", l.CPUs(), err)
 		}
 		l.Shapes = append(l.Shapes, small)
-		if err := l.Live(12*time.Hour, two); err != nil {
+		if err := l.Simulate(12*time.Hour, two); err != nil {
 			t.Fatal(err)
 		}
 		if l.CPUs() != 2 || l.Created != 2 || l.Removed != 1 {

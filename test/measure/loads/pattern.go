@@ -9,11 +9,11 @@ import (
 type Pattern struct {
 	Name  string
 	Lasts time.Duration
-	// Load is how many pods there are after so much time.
+	// Load returns the number of pods after a time.
 	Load func(at time.Duration) int
 }
 
-// All are those that the autoscaler is judged by.
+// All returns the patterns by which the autoscaler is judged.
 func All() []Pattern {
 	return []Pattern{
 		{"steady", 6 * time.Hour, func(time.Duration) int { return 40 }},
@@ -34,7 +34,7 @@ func All() []Pattern {
 	}
 }
 
-// steps go up by the hour, and down again.
+// steps grows by the hour, and shrinks again.
 func steps(at time.Duration) int {
 	return []int{20, 40, 60, 80, 60, 40, 20, 20}[int(at.Hours())%8]
 }
@@ -47,7 +47,7 @@ func spikes(at time.Duration) int {
 	return 20
 }
 
-// wave goes between a low and its fivefold.
+// wave oscillates between a minimum and five times as much.
 func wave(name string, lasts, period time.Duration) Pattern {
 	return Pattern{name, lasts, func(at time.Duration) int {
 		return 60 + int(40*math.Sin(2*math.Pi*at.Seconds()/period.Seconds()))

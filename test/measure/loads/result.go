@@ -6,31 +6,31 @@ import (
 	"time"
 )
 
-// Result is how it went.
+// Result has the figures of a simulation.
 type Result struct {
-	// Lasted is for how long, in virtual time.
+	// Lasted is its duration, in virtual time.
 	Lasted time.Duration
-	// Created and Removed nodes, and pods that were Evicted from these.
+	// Created and Removed count nodes, Evicted the pods evicted from removed nodes.
 	Created, Removed, Evicted int
-	// Left are the nodes at the end.
+	// Left is the number of nodes at the end.
 	Left int
-	// Asked is what the pods that ran asked for, Had what the nodes had, and Ideal what the
-	// fewest nodes would have had that could hold all pods; in cpu hours.
+	// Asked is the sum of the requests of running pods, Had that of the cpus of all nodes, and
+	// Ideal that of the fewest nodes that could hold all pods; in cpu hours.
 	Asked, Had, Ideal float64
 
 	waited []time.Duration
 }
 
-// Used is the share of the nodes' cpus that pods asked for, in percent.
+// Used returns the share of the nodes' cpus that pods requested, in percent.
 func (a *Result) Used() float64 { return 100 * a.Asked / max(a.Had, 1e-9) }
 
-// Excess is how much more the nodes had than the fewest would have had, in percent.
+// Excess returns by how many percent the nodes' cpus exceeded Ideal.
 func (a *Result) Excess() float64 { return 100 * (a.Had/max(a.Ideal, 1e-9) - 1) }
 
-// Churn is how many nodes came and went in an hour.
+// Churn returns how many nodes were created and removed in an hour.
 func (a *Result) Churn() float64 { return float64(a.Created+a.Removed) / a.Lasted.Hours() }
 
-// Waited is the time after which a share of the pods had a place.
+// Waited returns the time within which a share of the pods was placed.
 func (a *Result) Waited(share float64) time.Duration {
 	if len(a.waited) == 0 {
 		return 0

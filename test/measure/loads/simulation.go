@@ -19,34 +19,34 @@ import (
 )
 
 const (
-	// tick is how often everybody looks.
+	// tick is the interval between two steps.
 	tick = 20 * time.Second
-	// boot is how long a node takes to be ready.
+	// boot is the time that a node takes to be ready.
 	boot = 40 * time.Second
 )
 
-// Simulation is a pool under a load that changes: pods come and go, Grow and Shrink decide in
-// turn, and what they decide comes true.
+// Simulation is a pool under a changing load: pods are created and deleted, and the decisions of
+// Grow and Shrink are carried out in turn.
 type Simulation struct {
 	Result
-	// Pool is as the defaults of spec.autoscaling have it, and may be changed.
+	// Pool has the defaults of spec.autoscaling, and may be changed.
 	Pool decision.ShrinkPool
-	// Shapes are the nodes that there are, and may be changed as well.
+	// Shapes are the shapes of the pool, and may be changed as well.
 	Shapes []decision.Shape
 
 	cluster *scheduling.Cluster
 	random  *rand.Rand
 	members map[string]*decision.Member
-	ready   map[string]time.Time // when a node is
+	ready   map[string]time.Time // when a node becomes ready
 	pending []*corev1.Pod
-	since   map[*corev1.Pod]time.Time // that a pod waits
+	since   map[*corev1.Pod]time.Time // when a pod began to wait
 	pods    []*corev1.Pod
 	memory  decision.NodeStates
 	now     time.Time
 	made    int
 }
 
-// NewSimulation begins without nodes.
+// NewSimulation returns a simulation without nodes.
 func NewSimulation(shapes ...decision.Shape) (*Simulation, error) {
 	cluster, err := scheduling.New()
 	if err != nil {
@@ -63,16 +63,16 @@ func NewSimulation(shapes ...decision.Shape) (*Simulation, error) {
 	}, nil
 }
 
-// Run lives through a pattern, with nodes of 4 cpus.
+// Run simulates a pattern with nodes of 4 cpus.
 func Run(p Pattern) (*Simulation, error) {
-	l, err := NewSimulation(NewShape("general", 4))
+	s, err := NewSimulation(NewShape("general", 4))
 	if err != nil {
 		return nil, err
 	}
-	return l, l.Live(p.Lasts, p.Load)
+	return s, s.Simulate(p.Lasts, p.Load)
 }
 
-// NewShape is a kind of node with so many cpus, and twice as many GiB.
+// NewShape returns a shape with so many cpus, and twice as many GiB of memory.
 func NewShape(name string, cpus int64) decision.Shape {
 	return decision.Shape{Size: nodemodel.Size{Shape: name}, Node: newNode(name, cpus), Room: -1}
 }
@@ -88,65 +88,65 @@ func newNode(name string, cpus int64) *corev1.Node {
 	}
 }
 
-// Live lets time pass, with as many pods as the load says for each moment.
-func (l *Simulation) Live(d time.Duration, load func(time.Duration) int) error {
-	began := l.now
-	for l.now.Before(began.Add(d)) {
-		l.scale(load(l.now.Sub(began)))
-		for name, m := range l.members {
-			m.Ready = m.Ready || !l.now.Before(l.ready[name])
+// Simulate lets time pass, with as many pods as load returns for each moment.
+func (s *Simulation) Simulate(d time.Duration, load func(time.Duration) int) error {
+	began := s.now
+	for s.now.Before(began.Add(d)) {
+		s.scale(load(s.now.Sub(began)))
+		for name, m := range s.members {
+			m.Ready = m.Ready || !s.now.Before(s.ready[name])
 		}
-		for _, step := range []func() error{l.schedule, l.grow, l.shrink} {
+		for _, step := range []func() error{s.schedule, s.grow, s.shrink} {
 			if err := step(); err != nil {
 				return err
 			}
 		}
-		l.count()
-		l.now = l.now.Add(tick)
+		s.count()
+		s.now = s.now.Add(tick)
 	}
 	return nil
 }
 
-func (l *Simulation) count() {
+func (s *Simulation) count() {
 	hours := tick.Hours()
-	l.Lasted += tick
-	l.Left = len(l.members)
-	l.Had += l.CPUs() * hours
-	l.Asked += float64(len(l.pods)-len(l.pending)) * hours
-	each := l.Shapes[0].Node.Status.Allocatable.Cpu().Value()
-	l.Ideal += float64((int64(len(l.pods))+each-1)/each*each) * hours
+	s.Lasted += tick
+	s.Left = len(s.members)
+	s.Had += s.CPUs() * hours
+	s.Asked += float64(len(s.pods)-len(s.pending)) * hours
+	each := s.Shapes[0].Node.Status.Allocatable.Cpu().Value()
+	s.Ideal += float64((int64(len(s.pods))+each-1)/each*each) * hours
 }
 
-// CPUs are those of all nodes that there are.
-func (l *Simulation) CPUs() float64 {
+// CPUs returns the sum of the cpus of all nodes.
+func (s *Simulation) CPUs() float64 {
 	sum := 0.0
-	for _, m := range l.members {
+	for _, m := range s.members {
 		sum += m.Node.Status.Allocatable.Cpu().AsApproximateFloat64()
 	}
 	return sum
 }
 
-// scale makes pods, or ends some.
-func (l *Simulation) scale(want int) {
-	for len(l.pods) < want {
-		l.made++
-		pod := newPod(fmt.Sprintf("p%d", l.made))
-		l.pods = append(l.pods, pod)
-		l.wait(pod)
+// scale creates or deletes pods.
+func (s *Simulation) scale(want int) {
+	for len(s.pods) < want {
+		s.made++
+		pod := newPod(fmt.Sprintf("p%d", s.made))
+		s.pods = append(s.pods, pod)
+		s.wait(pod)
 	}
-	for len(l.pods) > want {
-		i := l.random.IntN(len(l.pods))
-		pod := l.pods[i]
-		l.pods = slices.Delete(l.pods, i, i+1)
-		l.pending = slices.DeleteFunc(l.pending, func(p *corev1.Pod) bool { return p == pod })
-		if m := l.members[pod.Spec.NodeName]; m != nil {
-			l.cluster.RemovePod(pod)
+	for len(s.pods) > want {
+		i := s.random.IntN(len(s.pods))
+		pod := s.pods[i]
+		s.pods = slices.Delete(s.pods, i, i+1)
+		s.pending = slices.DeleteFunc(s.pending, func(p *corev1.Pod) bool { return p == pod })
+		if m := s.members[pod.Spec.NodeName]; m != nil {
+			s.cluster.RemovePod(pod)
 			m.Pods = slices.DeleteFunc(slices.Clone(m.Pods), func(p *corev1.Pod) bool { return p == pod })
 		}
 	}
 }
 
-// newPod is one of a cpu that its owner makes again elsewhere.
+// newPod returns a pod of one cpu with a controller, so that it may be evicted.
 func newPod(name string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID(name), OwnerReferences: []metav1.OwnerReference{
@@ -156,23 +156,23 @@ func newPod(name string) *corev1.Pod {
 	}
 }
 
-func (l *Simulation) wait(pod *corev1.Pod) {
+func (s *Simulation) wait(pod *corev1.Pod) {
 	pod.Spec.NodeName = ""
-	l.since[pod] = l.now
-	l.pending = append(l.pending, pod)
+	s.since[pod] = s.now
+	s.pending = append(s.pending, pod)
 }
 
-// schedule does what the kube-scheduler does, on the nodes that are ready.
-func (l *Simulation) schedule() error {
-	mark := l.cluster.Checkpoint()
-	for name, m := range l.members {
+// schedule places pods on ready nodes, as the kube-scheduler does.
+func (s *Simulation) schedule() error {
+	mark := s.cluster.Checkpoint()
+	for name, m := range s.members {
 		if !m.Ready {
-			l.cluster.RemoveNode(name)
+			s.cluster.RemoveNode(name)
 		}
 	}
 	var left, placed []*corev1.Pod
-	for _, pod := range l.pending {
-		node, fits := l.cluster.Place(pod)
+	for _, pod := range s.pending {
+		node, fits := s.cluster.Place(pod)
 		if !fits {
 			left = append(left, pod)
 			continue
@@ -180,63 +180,63 @@ func (l *Simulation) schedule() error {
 		pod.Spec.NodeName = node
 		placed = append(placed, pod)
 	}
-	l.cluster.Revert(mark)
+	s.cluster.Revert(mark)
 	for _, pod := range placed {
-		if err := l.cluster.AddPod(pod); err != nil {
+		if err := s.cluster.AddPod(pod); err != nil {
 			return err
 		}
-		m := l.members[pod.Spec.NodeName]
+		m := s.members[pod.Spec.NodeName]
 		m.Pods = append(m.Pods, pod)
-		l.waited = append(l.waited, l.now.Sub(l.since[pod]))
-		delete(l.since, pod)
+		s.waited = append(s.waited, s.now.Sub(s.since[pod]))
+		delete(s.since, pod)
 	}
-	l.pending = left
+	s.pending = left
 	return nil
 }
 
-func (l *Simulation) grow() error {
-	p := l.Pool.Pool
-	p.Nodes, p.Shapes = len(l.members), l.Shapes
-	plan := decision.Grow(decision.GrowInput{Cluster: l.cluster, Pods: l.pending, Pools: []decision.Pool{p}})
+func (s *Simulation) grow() error {
+	p := s.Pool.Pool
+	p.Nodes, p.Shapes = len(s.members), s.Shapes
+	plan := decision.Grow(decision.GrowInput{Cluster: s.cluster, Pods: s.pending, Pools: []decision.Pool{p}})
 	if len(plan.Refused) > 0 {
 		return fmt.Errorf("pod %s is refused: %v", plan.Refused[0].Pod.Name, plan.Refused[0].Pools)
 	}
-	l.launch(plan.Launches)
+	s.launch(plan.Launches)
 	return nil
 }
 
-func (l *Simulation) launch(launches []decision.Launch) {
+func (s *Simulation) launch(launches []decision.Launch) {
 	for _, launch := range launches {
-		l.Created++
-		name := fmt.Sprintf("n%04d", l.Created)
-		i := slices.IndexFunc(l.Shapes, func(s decision.Shape) bool { return s.Size.Shape == launch.Size.Shape })
-		node := newNode(name, l.Shapes[i].Node.Status.Allocatable.Cpu().Value())
-		l.cluster.AddNode(node)
-		l.members[name] = &decision.Member{Name: name, Node: node, Resources: node.Status.Capacity, Created: l.now}
-		l.ready[name] = l.now.Add(boot)
-		l.Pool.LastGrowth = l.now
+		s.Created++
+		name := fmt.Sprintf("n%04d", s.Created)
+		i := slices.IndexFunc(s.Shapes, func(s decision.Shape) bool { return s.Size.Shape == launch.Size.Shape })
+		node := newNode(name, s.Shapes[i].Node.Status.Allocatable.Cpu().Value())
+		s.cluster.AddNode(node)
+		s.members[name] = &decision.Member{Name: name, Node: node, Resources: node.Status.Capacity, Created: s.now}
+		s.ready[name] = s.now.Add(boot)
+		s.Pool.LastGrowth = s.now
 	}
 }
 
-func (l *Simulation) shrink() error {
-	p := l.Pool
-	p.Nodes, p.Shapes = len(l.members), l.Shapes
-	for _, name := range slices.Sorted(maps.Keys(l.members)) {
-		p.Members = append(p.Members, *l.members[name])
+func (s *Simulation) shrink() error {
+	p := s.Pool
+	p.Nodes, p.Shapes = len(s.members), s.Shapes
+	for _, name := range slices.Sorted(maps.Keys(s.members)) {
+		p.Members = append(p.Members, *s.members[name])
 	}
-	plan := decision.Shrink(decision.ShrinkInput{Now: l.now, Cluster: l.cluster, Pending: l.pending, Pools: []decision.ShrinkPool{p}, NodeStates: l.memory})
-	l.memory, l.Pool.History = plan.NodeStates, plan.Histories[p.Name]
+	plan := decision.Shrink(decision.ShrinkInput{Now: s.now, Cluster: s.cluster, Pending: s.pending, Pools: []decision.ShrinkPool{p}, NodeStates: s.memory})
+	s.memory, s.Pool.History = plan.NodeStates, plan.Histories[p.Name]
 	for _, r := range plan.Removals {
-		l.Removed++
-		pods := l.members[r.Node].Pods
-		l.cluster.RemoveNode(r.Node)
+		s.Removed++
+		pods := s.members[r.Node].Pods
+		s.cluster.RemoveNode(r.Node)
 		for _, pod := range pods {
-			l.Evicted++
-			l.wait(pod)
+			s.Evicted++
+			s.wait(pod)
 		}
-		delete(l.members, r.Node)
-		delete(l.ready, r.Node)
+		delete(s.members, r.Node)
+		delete(s.ready, r.Node)
 	}
-	l.launch(plan.Launches)
+	s.launch(plan.Launches)
 	return nil
 }
