@@ -42,7 +42,8 @@ func (l *LogFile) Write(data []byte) (int, error) {
 	defer l.mu.Unlock()
 	l.tail = append(l.tail, data...)
 	if n := len(l.tail); n > 2*tailLimit {
-		l.tail = append(l.tail[:0], l.tail[n-tailLimit:]...)
+		// One byte more than the limit, so that LastLines knows that the first line is cut.
+		l.tail = append(l.tail[:0], l.tail[n-tailLimit-1:]...)
 	}
 	if l.size >= l.limit {
 		l.rotate()
