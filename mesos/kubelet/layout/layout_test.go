@@ -69,3 +69,55 @@ func TestFilesAreInTheFoldersThatAreMadeForThem(t *testing.T) {
 		}
 	}
 }
+
+// Interfaces to other programs: what they insist on cannot be chosen.
+func TestSystemPaths(t *testing.T) {
+	for got, want := range map[string]string{
+		PodLogs:         "/var/log/pods",
+		ContainerLogs:   "/var/log/containers",
+		CNIState:        "/var/lib/cni",
+		CNIConf:         "/etc/cni/net.d",
+		CNIBin:          "/opt/cni/bin",
+		ContainerdState: "/run/containerd",
+	} {
+		if got != want {
+			t.Errorf("path is %s, want %s", got, want)
+		}
+	}
+	if filepath.Dir(ContainerdSocket) != ContainerdState {
+		t.Errorf("%s is not in %s, which is the node's own", ContainerdSocket, ContainerdState)
+	}
+}
+
+func TestNodesOfOneStateFolder(t *testing.T) {
+	tests := map[string]struct{ stateDir, nodeName, want string }{
+		"two nodes":                {"/var/lib/k8sm", "n2", "/var/lib/k8sm/n2"},
+		"a name with dots":         {"/var/lib/k8sm", "n1.example.com", "/var/lib/k8sm/n1.example.com"},
+		"a folder of another disk": {"/data/k8sm", "n1", "/data/k8sm/n1"},
+		"a slash at the end":       {"/data/k8sm/", "n1", "/data/k8sm/n1"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := Of(tc.stateDir, tc.nodeName)
+			if l.Dir != tc.want || l.Record() != tc.want+"/"+RecordFile {
+				t.Errorf("folder is %s, want %s", l.Dir, tc.want)
+			}
+			if other := Of(tc.stateDir, tc.nodeName+"0"); strings.HasPrefix(other.Record(), l.Dir+"/") {
+				t.Errorf("%s is in the folder of another node", other.Record())
+			}
+		})
+	}
+}
+
+// Some programs go by the name under which they were started.
+func TestKubeletsHaveTheirName(t *testing.T) {
+	l := Of("/s", "n")
+	for _, path := range []string{l.Program("kubelet"), l.StagedKubelet(), l.FormerKubelet()} {
+		if filepath.Base(path) != "kubelet" {
+			t.Errorf("%s is not named kubelet", path)
+		}
+	}
+	if l.StagedKubelet() == l.FormerKubelet() {
+		t.Error("the staged kubelet and the former one are the same")
+	}
+}

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -225,5 +226,44 @@ func TestHelperThatFailsIsQuoted(t *testing.T) {
 	}
 	if err := RunOnce(t.Context(), 50*time.Millisecond, nil, "/bin/sleep", "10"); err == nil {
 		t.Error("no bound")
+	}
+}
+
+func TestProgramIsStartedWhereItIsToBe(t *testing.T) {
+	p := script(t, "exit 0")
+	starts := 0
+	p.Within = func(start func() error) error { starts++; return start() }
+	s, _ := supervise(shortPolicy, time.Second)
+	if err := s.Run(t.Context(), p); err == nil || starts != 3 {
+		t.Errorf("started %d times there, error %v", starts, err)
+	}
+}
+
+// The first lines of a line that was cut are left out, and so is more than was asked for.
+func TestLastLinesAreWhole(t *testing.T) {
+	l, err := openLog(filepath.Join(t.TempDir(), "log"), logLimit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = l.Write([]byte(strings.Repeat("x", 2*tailLimit) + "\nwhole\nlast"))
+	if got := l.LastLines(10); got != "whole\nlast" {
+		t.Errorf("last lines are %q", got)
+	}
+	if err := errors.Join(l.Close(), l.Close()); err != nil {
+		t.Error(err)
+	}
+	if _, err := l.Write([]byte(" words")); err != nil || l.LastLines(1) != "last words" {
+		t.Errorf("after its end: %q, %v", l.LastLines(1), err)
+	}
+}
+
+func TestLastBytes(t *testing.T) {
+	for text, want := range map[string]string{"": "", "ab": "ab", "abc": "abc", "abcd": "bcd"} {
+		if got := LastBytes([]byte(text), 3); got != want {
+			t.Errorf("last bytes of %q are %q", text, got)
+		}
+	}
+	if _, err := OpenLog(filepath.Join(t.TempDir(), "none", "log")); err == nil {
+		t.Error("a log in a folder that is not there")
 	}
 }
