@@ -30,7 +30,7 @@ func TestPodsEndInOrder(t *testing.T) {
 		return
 	}
 	kubelettest.Must(t, supervisor.RunOnce(t.Context(), 10*time.Second, nil, "ip", "link", "set", "lo", "up"))
-	id, remove := cgrouptest.MesosContainer(t)
+	id, remove := cgrouptest.MesosContainer(t, "cpu", "memory")
 	defer func() { kubelettest.Must(t, remove()) }()
 	c, err := cgroup.Find(id)
 	kubelettest.Must(t, err, c.Enter())

@@ -43,3 +43,23 @@ func TestBoundsThatMesosSetsAreKept(t *testing.T) {
 		})
 	}
 }
+
+func TestLimitsOfExtremeAllocations(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cpus           float64
+		shares, weight string
+	}{
+		"hardly any CPU": {0.0001, "2", "1"},
+		"a huge machine": {1000, "1024000", "10000"},
+		"a single core":  {1, "1024", "100"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := Hierarchy{Mount: t.TempDir()}
+			kubelettest.Must(t, os.WriteFile(h.Dir("cpu.shares"), []byte("1024\n"), 0o644), os.WriteFile(h.Dir("cpu.weight"), []byte("100\n"), 0o644))
+			kubelettest.Must(t, (&Container{Path: "/", Hierarchies: []Hierarchy{h}}).SetLimits(tc.cpus, 1<<20))
+			if shares, weight := kubelettest.Content(h.Dir("cpu.shares")), kubelettest.Content(h.Dir("cpu.weight")); shares != tc.shares || weight != tc.weight {
+				t.Errorf("shares %s, weight %s, want %s and %s", shares, weight, tc.shares, tc.weight)
+			}
+		})
+	}
+}

@@ -53,3 +53,9 @@ func TestURLIsLeftOutOfErrors(t *testing.T) {
 		t.Errorf("another error is %v", got)
 	}
 }
+
+func TestErrorHoldsTextAndCode(t *testing.T) {
+	if got := (&Error{Code: Unimplemented, Message: "unknown service"}).Error(); got != "unknown service (gRPC code 12)" {
+		t.Errorf("error is %s", got)
+	}
+}

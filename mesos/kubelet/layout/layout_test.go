@@ -121,3 +121,10 @@ func TestKubeletsHaveTheirName(t *testing.T) {
 		t.Error("the staged kubelet and the former one are the same")
 	}
 }
+
+// Paths are compared with those of the mount table, which are clean.
+func TestInCleansItsPath(t *testing.T) {
+	if got := Of("/s", "n").In("a/", "./b"); got != "/s/n/a/b" {
+		t.Errorf("path is %s", got)
+	}
+}

@@ -23,3 +23,22 @@ func TestCountCPUs(t *testing.T) {
 		}
 	}
 }
+
+// A kubelet would evict its pods from the first moment on, so the margin itself is enough.
+func TestDiskAtTheMargin(t *testing.T) {
+	for name, tc := range map[string]struct {
+		free, margin int64
+		enough       bool
+	}{
+		"a byte less":          {99, 100, false},
+		"the margin":           {100, 100, true},
+		"no margin is wanted":  {0, 0, true},
+		"a disk that is empty": {1 << 40, 1 << 30, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := (Machine{FreeBytes: tc.free}).CheckDisk("/state", tc.margin); (err == nil) != tc.enough {
+				t.Errorf("error is %v", err)
+			}
+		})
+	}
+}

@@ -29,7 +29,7 @@ func TestParseDisposition(t *testing.T) {
 		})
 	}
 	// A container is asked again when it does more about the signal than before.
-	if !(ignored < blocked && blocked < handled && 0 < ignored) {
+	if ignored <= 0 || blocked <= ignored || handled <= blocked {
 		t.Error("the dispositions are out of order")
 	}
 }

@@ -92,3 +92,11 @@ func TestOutages(t *testing.T) {
 		t.Errorf("afterwards: %d, %v, asked %d times", status, err, s.Asked.Load())
 	}
 }
+
+func TestEachServerHasItsOwnAuthority(t *testing.T) {
+	first, second := New(t, time.Now, 0), New(t, time.Now, 0)
+	first.Client = second.Client
+	if status, _, err := get(t, first, node, true); err == nil {
+		t.Errorf("a client of another server is answered %d", status)
+	}
+}

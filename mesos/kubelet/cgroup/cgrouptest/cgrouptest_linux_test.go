@@ -47,6 +47,7 @@ func TestMesosContainer(t *testing.T) {
 	}
 }
 
+// Tests move processes into the cgroups of a pod, so there is one in each hierarchy.
 func TestPodCgroups(t *testing.T) {
 	if !kubelettest.Isolated(t) {
 		return
