@@ -43,7 +43,7 @@ func (f *framework) accept(call *schedulerpb.Call_Accept) {
 	}
 	a := &offerAcceptance{framework: f, agent: offers[0].agent, role: offers[0].role, left: resource.QuantitiesOf()}
 	for _, o := range offers {
-		o.take()
+		o.withdraw()
 		a.left.Add(o.resources)
 	}
 	for i := range call.Operations {

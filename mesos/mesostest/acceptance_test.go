@@ -104,7 +104,7 @@ func TestTaskIDsAreUsedOnceAtATime(t *testing.T) {
 	})
 }
 
-func TestOffersThatAreAcceptedInVain(t *testing.T) {
+func TestAcceptOfInvalidOffers(t *testing.T) {
 	inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 		offer := b.offerOf(b.agent)
 		id := fieldAt(offer, "id", "value").(string)

@@ -269,7 +269,7 @@ type link struct {
 	held   []func()
 }
 
-func (l *link) pass(f func()) {
+func (l *link) send(f func()) {
 	switch {
 	case l.down:
 	case l.paused:
@@ -282,14 +282,14 @@ func (l *link) pass(f func()) {
 // deliver hands something from the master to the agent.
 func (a *Agent) deliver(f func()) {
 	if a.record.state != agentRecovered { // the master has no connection to it
-		a.link.pass(f)
+		a.link.send(f)
 	}
 }
 
 // report hands something from the agent to the master, which takes nothing from
 // agents that are not registered.
 func (a *Agent) report(f func()) {
-	a.link.pass(func() {
+	a.link.send(func() {
 		if a.record.state != agentRemoved && a.record.state != agentRecovered {
 			f()
 		}
@@ -311,7 +311,7 @@ func (a *Agent) Resume() {
 	held := a.link.held
 	a.link.paused, a.link.held = false, nil
 	for _, f := range held {
-		a.link.pass(f)
+		a.link.send(f)
 	}
 }
 

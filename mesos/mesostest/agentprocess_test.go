@@ -44,7 +44,7 @@ func TestKillIsKeptAndMessageLostWhileTheAgentIsAway(t *testing.T) {
 		b.call("MESSAGE", object{"message": object{
 			"agent_id": value(b.agent.ID()), "executor_id": value("t"), "data": []byte("lost"),
 		}})
-		b.quiet(10 * time.Second)
+		b.wantNoUpdates(10 * time.Second)
 		b.agent.Start()
 		b.wantStates("TASK_KILLED")
 		if len(messages) > 0 {
@@ -74,7 +74,7 @@ func TestUpdateWaitsForTheAgent(t *testing.T) {
 		b.agent.Stop()
 		close(down)
 		<-sent
-		b.quiet(time.Minute)
+		b.wantNoUpdates(time.Minute)
 		b.agent.Start()
 		first := fieldAt(b.next("UPDATE"), "update", "status").(object)
 		second := fieldAt(b.next("UPDATE"), "update", "status").(object)
@@ -144,7 +144,7 @@ func TestReboot(t *testing.T) {
 		id := b.agent.ID()
 		b.agent.Reboot(5 * time.Second)
 		time.Sleep(time.Second)
-		b.quiet(5 * time.Second)
+		b.wantNoUpdates(5 * time.Second)
 		failed := b.wantStates("TASK_FAILED")
 		if failed["reason"] != "REASON_EXECUTOR_TERMINATED" || fieldAt(failed, "agent_id", "value") != id {
 			b.Errorf("got %v", failed)
@@ -269,7 +269,7 @@ func report(ctx context.Context, x *Conn, id mesos.TaskID, state mesos.TaskState
 		if err != nil {
 			return err
 		}
-		if len(Launched(event)) > 0 {
+		if len(LaunchedTasks(event)) > 0 {
 			return x.Update(mesos.TaskStatus{TaskID: id, State: &state})
 		}
 	}
@@ -283,7 +283,7 @@ func eachEvent(ctx context.Context, x *Conn, first mesos.TaskState, message func
 		if err != nil {
 			return err
 		}
-		for _, task := range Launched(event) {
+		for _, task := range LaunchedTasks(event) {
 			_ = x.Update(mesos.TaskStatus{TaskID: task.TaskID, State: &first})
 		}
 		if k := event.GetKill(); k != nil {

@@ -90,7 +90,7 @@ func (r *agentRecord) enroll() {
 		r.cluster.nextAgent++
 	}
 	r.state = agentActive
-	r.begin()
+	r.reset()
 	r.registered = r.cluster.options.Now()
 	r.addToList()
 	r.cluster.agentsByID[r.id] = r.agent
@@ -99,8 +99,8 @@ func (r *agentRecord) enroll() {
 	r.cluster.allocator.runSoon()
 }
 
-// begin resets the record to that of an agent without tasks.
-func (r *agentRecord) begin() {
+// reset resets the record to that of an agent without tasks.
+func (r *agentRecord) reset() {
 	r.free = r.total.Clone()
 	r.offers = map[string]*offer{}
 	r.tasks = map[*task]struct{}{}

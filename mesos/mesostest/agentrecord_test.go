@@ -53,7 +53,7 @@ func TestReconciliationOfUnknownTasks(t *testing.T) {
 }
 
 // The ways in which an agent goes, and what a framework with a task on it reads.
-func TestWaysOfAnAgent(t *testing.T) {
+func TestEventsOfAnAgentThatGoes(t *testing.T) {
 	for name, test := range map[string]struct {
 		do   func(b *virtualCluster)
 		want []string
@@ -143,7 +143,7 @@ func TestTasksWithoutCheckpointAreLostAtOnce(t *testing.T) {
 func TestPausedConnection(t *testing.T) {
 	var l link
 	var passed []int
-	pass := func(n int) { l.pass(func() { passed = append(passed, n) }) }
+	pass := func(n int) { l.send(func() { passed = append(passed, n) }) }
 	pass(1)
 	l.paused = true
 	pass(2)
@@ -163,7 +163,7 @@ func TestPausedAgent(t *testing.T) {
 		offer := b.offerOf(b.agent)
 		b.agent.Pause()
 		b.launch(offer, 0, executorTask(offer, "t", "executor"))
-		b.quiet(10 * time.Second)
+		b.wantNoUpdates(10 * time.Second)
 		if n := b.agent.Containers(); n != 0 {
 			b.Errorf("%d containers run", n)
 		}

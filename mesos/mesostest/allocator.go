@@ -146,7 +146,8 @@ func (c claimant) canBeOffered(a *Agent) bool {
 	if a.record.total.Scalars["gpus"] > 0 && !c.framework.hasCapability(mesos.FrameworkInfo_Capability_GPU_RESOURCES) {
 		return false
 	}
-	return c.framework.constraints.Admit(c.role, a.candidate())
+	constraints := c.framework.constraints
+	return len(constraints) == 0 || constraints.Admit(c.role, a.candidate())
 }
 
 // isActive reports whether what is free on the agent is offered.

@@ -58,7 +58,7 @@ func (c *Conn) recordEvent(event *executor.Event) *executor.Event {
 	m := c.executor.agent.cluster
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c.tasks = append(c.tasks, Launched(event)...)
+	c.tasks = append(c.tasks, LaunchedTasks(event)...)
 	if event.Type == executor.Event_ACKNOWLEDGED {
 		uuid := event.Acknowledged.UUID
 		c.updates = slices.DeleteFunc(c.updates, func(u executor.Call_Update) bool { return bytes.Equal(u.Status.UUID, uuid) })
@@ -152,7 +152,7 @@ func AutoRun(ctx context.Context, x *Conn) error {
 		if err != nil {
 			return err
 		}
-		for _, t := range Launched(event) {
+		for _, t := range LaunchedTasks(event) {
 			running = append(running, t.TaskID.Value)
 			for _, state := range []mesos.TaskState{mesos.TASK_STARTING, mesos.TASK_RUNNING} {
 				if err := x.Update(mesos.TaskStatus{TaskID: t.TaskID, State: &state}); err != nil {
@@ -176,8 +176,8 @@ func AutoRun(ctx context.Context, x *Conn) error {
 	}
 }
 
-// Launched lists the tasks of a LAUNCH or LAUNCH_GROUP event; none of any other.
-func Launched(event *executor.Event) []mesos.TaskInfo {
+// LaunchedTasks lists the tasks of a LAUNCH or LAUNCH_GROUP event; none of any other.
+func LaunchedTasks(event *executor.Event) []mesos.TaskInfo {
 	switch event.Type {
 	case executor.Event_LAUNCH:
 		return []mesos.TaskInfo{event.Launch.Task}

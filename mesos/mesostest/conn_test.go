@@ -26,7 +26,7 @@ func TestLaunchedTasks(t *testing.T) {
 		"SHUTDOWN":     {events.Shutdown, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Launched(test.event)
+			got := LaunchedTasks(test.event)
 			if len(got) != len(test.want) {
 				t.Fatalf("got %v, want %v", got, test.want)
 			}

@@ -77,7 +77,7 @@ func TestDrainOfAnAgentThatIsAway(t *testing.T) {
 		b.runTask("t")
 		b.agent.Stop()
 		b.agent.Drain(NoMaxGrace, false)
-		b.quiet(time.Minute)
+		b.wantNoUpdates(time.Minute)
 		b.agent.Start()
 		b.wantStates("TASK_KILLED")
 		time.Sleep(time.Second)

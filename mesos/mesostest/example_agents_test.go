@@ -23,7 +23,7 @@ func ExampleAgent_Restart() {
 			if event.Type == executor.Event_SHUTDOWN {
 				return nil
 			}
-			for _, task := range mesostest.Launched(event) {
+			for _, task := range mesostest.LaunchedTasks(event) {
 				running := mesos.TASK_RUNNING
 				if err := x.Update(mesos.TaskStatus{TaskID: task.TaskID, State: &running}); err != nil {
 					return err

@@ -66,7 +66,7 @@ func ExampleFunc() {
 			if event.Type == executor.Event_SHUTDOWN {
 				return nil
 			}
-			for _, task := range mesostest.Launched(event) {
+			for _, task := range mesostest.LaunchedTasks(event) {
 				finished := mesos.TASK_FINISHED
 				status := mesos.TaskStatus{TaskID: task.TaskID, State: &finished, Data: task.Data}
 				if err := x.Update(status); err != nil {

@@ -83,7 +83,7 @@ func (r *agentRecord) makeInverseOffer(f *framework, unavailability mesos.Unavai
 	if r.cluster.options.OfferTimeout > 0 {
 		o.timeout = r.cluster.after(r.cluster.options.OfferTimeout, func() {
 			if at := r.inverseOffers[f.id]; at != nil && at.outstanding == o {
-				o.take()
+				o.withdraw()
 				f.send(events.RescindInverseOffer(o.id))
 			}
 		})
@@ -97,8 +97,8 @@ func (r *agentRecord) makeInverseOffer(f *framework, unavailability mesos.Unavai
 	}
 }
 
-// take makes an inverse offer void.
-func (o *inverseOffer) take() *inverseOfferState {
+// withdraw makes an inverse offer void.
+func (o *inverseOffer) withdraw() *inverseOfferState {
 	if o.timeout != nil {
 		o.timeout.Stop()
 	}
@@ -111,7 +111,7 @@ func (o *inverseOffer) take() *inverseOfferState {
 func (r *agentRecord) rescindInverseOffers() {
 	for _, at := range valuesByKey(r.inverseOffers) {
 		if o := at.outstanding; o != nil {
-			o.take()
+			o.withdraw()
 			o.framework.send(events.RescindInverseOffer(o.id))
 		}
 	}
@@ -121,7 +121,7 @@ func (r *agentRecord) rescindInverseOffers() {
 func (f *framework) recoverInverseOffers() {
 	for _, a := range f.cluster.agents {
 		if at := a.record.inverseOffers[f.id]; at != nil && at.outstanding != nil {
-			at.outstanding.take()
+			at.outstanding.withdraw()
 		}
 	}
 }
@@ -134,7 +134,7 @@ func (c *cluster) answerInverseOffers(ids []mesos.OfferID, filters *mesos.Filter
 		if o == nil {
 			continue
 		}
-		at := o.take()
+		at := o.withdraw()
 		now := c.options.Now()
 		at.silentUntil = now.Add(allocation.RefusalTime(filters))
 		at.answer = &allocator.InverseOfferStatus{

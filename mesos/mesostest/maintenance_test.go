@@ -85,7 +85,7 @@ func TestInverseOffersGoToFrameworksOnTheAgent(t *testing.T) {
 		if err := b.master.ScheduleMaintenance(inAnHour(b.agent)); err != nil {
 			b.Fatal(err)
 		}
-		b.quiet(time.Minute)
+		b.wantNoUpdates(time.Minute)
 	})
 }
 

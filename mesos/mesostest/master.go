@@ -69,7 +69,7 @@ func (c *cluster) startMaster(o MasterOptions) (*Master, error) {
 		calls:       map[string]int{},
 		connections: map[*eventstream.Stream]struct{}{},
 	}
-	m.begin()
+	m.startProcess()
 	m.applyFrozen()
 	m.server = &http.Server{
 		Handler:   http.HandlerFunc(m.serveHTTP),
@@ -80,8 +80,8 @@ func (c *cluster) startMaster(o MasterOptions) (*Master, error) {
 	return m, nil
 }
 
-// begin starts the process of the master, for the first or another time.
-func (m *Master) begin() {
+// startProcess starts the process of the master, for the first or another time.
+func (m *Master) startProcess() {
 	m.id, m.started, m.elected = naming.NewUUID().String(), m.options.Now(), m.options.Now()
 }
 

@@ -80,7 +80,7 @@ func (ms *Masters) Elect(i int) {
 		return
 	}
 	if m.process.isDead() {
-		m.begin()
+		m.startProcess()
 		m.process.revive()
 	}
 	c.depose()
@@ -104,14 +104,14 @@ func (ms *Masters) Kill(i int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := c.masters[i]
-	m.end()
+	m.abortAll()
 	m.process.kill()
 	if c.leader != m {
 		return
 	}
 	c.leader = nil
 	c.forgetLeader()
-	c.electSoon()
+	c.scheduleElection()
 }
 
 // Revive starts the master with that number again after a Kill. It does not lead.
@@ -123,13 +123,13 @@ func (ms *Masters) Revive(i int) {
 	if !m.process.isDead() {
 		return
 	}
-	m.begin()
+	m.startProcess()
 	m.process.revive()
 	if c.presumedLeader == m { // it leads no more
 		c.presumedLeader = nil
 	}
 	if c.allDead {
-		c.electSoon()
+		c.scheduleElection()
 	}
 }
 
@@ -152,9 +152,9 @@ func (c *cluster) elect(m *Master) {
 	})
 }
 
-// electSoon finds the next leader when ElectAfter has passed: the master whose
+// scheduleElection finds the next leader when ElectAfter has passed: the master whose
 // process is the oldest.
-func (c *cluster) electSoon() {
+func (c *cluster) scheduleElection() {
 	c.stopElection()
 	wait := c.masters[0].options.ElectAfter
 	if wait == 0 {
@@ -183,16 +183,16 @@ func (c *cluster) stopElection() {
 func (c *cluster) depose() {
 	c.stopElection()
 	if m := c.leader; m != nil {
-		m.end()
+		m.abortAll()
 		m.process.breakConnections()
-		m.begin()
+		m.startProcess()
 		c.forgetLeader()
 	}
 	c.leader, c.presumedLeader = nil, nil
 }
 
-// end breaks off all that the master's process serves.
-func (m *Master) end() {
+// abortAll breaks off all that the master's process serves.
+func (m *Master) abortAll() {
 	m.recovering = false
 	m.abortStreams()
 }

@@ -89,8 +89,8 @@ func (f *framework) deallocate(role string, q resource.Quantities) {
 	}
 }
 
-// take makes an offer void. What becomes of its resources is up to the caller.
-func (o *offer) take() {
+// withdraw makes an offer void. What becomes of its resources is up to the caller.
+func (o *offer) withdraw() {
 	o.stopTimeout()
 	delete(o.framework.cluster.offers, o.id)
 	delete(o.framework.offers, o.id)
@@ -106,7 +106,7 @@ func (o *offer) stopTimeout() {
 
 // recover makes an offer void; its resources are free at the next pass.
 func (o *offer) recover() {
-	o.take()
+	o.withdraw()
 	o.agent.record.free.Add(o.resources)
 }
 

@@ -168,6 +168,9 @@ func (s *quotaState) readWeights() *master.Response_GetWeights {
 
 // newPass starts a pass of the allocator; nil if there are no quotas.
 func (s *quotaState) newPass() *quota.Pass {
+	if len(s.quotas) == 0 {
+		return nil
+	}
 	headroom := quota.Amounts{}
 	for _, a := range s.cluster.agents {
 		if a.record.isActive() {

@@ -40,7 +40,7 @@ func (a *Agent) loseLeader() {
 	if a.record.unreachableTimer != nil {
 		a.record.unreachableTimer.Stop()
 	}
-	a.record.begin()
+	a.record.reset()
 	a.link.held = nil
 }
 
@@ -59,7 +59,7 @@ func (m *Master) finishRecovery() {
 	m.after(m.options.AgentReregisterTimeout, inTerm(m.markRecoveredUnreachable))
 	m.after(m.options.AgentReturn, inTerm(func() {
 		for _, a := range m.agentsToClose {
-			a.link.pass(inTerm(func() { a.record.admit() }))
+			a.link.send(inTerm(func() { a.record.admit() }))
 		}
 	}))
 }

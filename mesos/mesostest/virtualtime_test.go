@@ -32,8 +32,8 @@ func inVirtualTime(t *testing.T, info object, o AgentOptions, test func(b *virtu
 	})
 }
 
-// quiet fails if anything but offers and heartbeats comes within the time.
-func (b *virtualCluster) quiet(d time.Duration) {
+// wantNoUpdates fails if anything but offers and heartbeats comes within the time.
+func (b *virtualCluster) wantNoUpdates(d time.Duration) {
 	b.Helper()
 	timeout := time.After(d)
 	for {

@@ -34,7 +34,7 @@ func fakeKubelet(ctx context.Context, x *mesostest.Conn) error {
 		if err != nil {
 			return nil // the container was destroyed
 		}
-		for _, task := range mesostest.Launched(event) {
+		for _, task := range mesostest.LaunchedTasks(event) {
 			if err := runTask(ctx, x, task); err != nil {
 				failed, message := mesos.TASK_FAILED, err.Error()
 				return x.Update(mesos.TaskStatus{TaskID: task.TaskID, State: &failed, Message: &message})

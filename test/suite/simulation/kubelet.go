@@ -56,7 +56,7 @@ func (w *world) executor(ctx context.Context, x *mesostest.Conn) error {
 			w.taskEnded(n, "its container was destroyed")
 			return err
 		}
-		for _, task := range mesostest.Launched(event) {
+		for _, task := range mesostest.LaunchedTasks(event) {
 			launch, err := nodeapi.DecodeLaunchSpec(task.Data)
 			if err != nil {
 				w.fail("decoding the launch message of %s: %v", task.TaskID.Value, err)

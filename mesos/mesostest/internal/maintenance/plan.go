@@ -47,8 +47,8 @@ const (
 	modeDown
 )
 
-// planned is what is planned for a machine that is in the schedule, or was.
-type planned struct {
+// machinePlan is what is planned for a machine that is in the schedule, or was.
+type machinePlan struct {
 	mode           mode
 	unavailability *mesos.Unavailability
 }
@@ -57,7 +57,7 @@ type planned struct {
 // nothing.
 type Plan struct {
 	windows  []maintenancepb.Window
-	machines map[Machine]*planned
+	machines map[Machine]*machinePlan
 }
 
 // HasWindows reports whether any maintenance is scheduled.
@@ -94,7 +94,7 @@ func (p *Plan) Update(schedule maintenancepb.Schedule) error {
 		return err
 	}
 	if p.machines == nil {
-		p.machines = map[Machine]*planned{}
+		p.machines = map[Machine]*machinePlan{}
 	}
 	for m, planned := range p.machines {
 		if unavailabilities[m] == nil {
@@ -103,7 +103,7 @@ func (p *Plan) Update(schedule maintenancepb.Schedule) error {
 	}
 	for m, unavailability := range unavailabilities {
 		if p.machines[m] == nil {
-			p.machines[m] = &planned{}
+			p.machines[m] = &machinePlan{}
 		}
 		p.machines[m].mode = max(p.machines[m].mode, modeDraining)
 		p.machines[m].unavailability = unavailability

@@ -38,7 +38,7 @@ func schedule(windows ...maintenancepb.Window) maintenancepb.Schedule {
 	return maintenancepb.Schedule{Windows: windows}
 }
 
-func planned(t *testing.T, windows ...maintenancepb.Window) *maintenance.Plan {
+func machinePlan(t *testing.T, windows ...maintenancepb.Window) *maintenance.Plan {
 	t.Helper()
 	p := &maintenance.Plan{}
 	if err := p.Update(schedule(windows...)); err != nil {
@@ -70,7 +70,7 @@ func TestNothingIsPlannedAtFirst(t *testing.T) {
 }
 
 func TestMachinesAreNamedByHostAndAddress(t *testing.T) {
-	p := planned(t, window(1, id("Host-1", "10.0.0.1")))
+	p := machinePlan(t, window(1, id("Host-1", "10.0.0.1")))
 	for name, test := range map[string]struct {
 		hostname, ip string
 		want         bool
@@ -127,7 +127,7 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := planned(t, window(7, host("9")))
+			p := machinePlan(t, window(7, host("9")))
 			wantError(t, p.Update(schedule(test.windows...)), test.want)
 			if u := p.Unavailability(machine("9")); u == nil || u.Start.Nanoseconds != 7 {
 				t.Errorf("the schedule before is gone: %v", u)
@@ -137,7 +137,7 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 }
 
 func TestANewScheduleReplacesTheOldOne(t *testing.T) {
-	p := planned(t, window(1, host("1"), host("2")))
+	p := machinePlan(t, window(1, host("1"), host("2")))
 	if err := p.Update(schedule(window(5, host("2")), window(6, host("3")))); err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestANewScheduleReplacesTheOldOne(t *testing.T) {
 }
 
 func TestMachinesGoDownAndComeUp(t *testing.T) {
-	p := planned(t, window(1, host("1"), host("2")), window(2, host("3")))
+	p := machinePlan(t, window(1, host("1"), host("2")), window(2, host("3")))
 	got, err := p.Start([]mesos.MachineID{host("3"), host("1")}, everywhere)
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func TestMachinesGoDownAndComeUp(t *testing.T) {
 }
 
 func TestTheLastMachineTakesItsWindowWithIt(t *testing.T) {
-	p := planned(t, window(1, host("1")))
+	p := machinePlan(t, window(1, host("1")))
 	if _, err := p.Start([]mesos.MachineID{host("1")}, everywhere); err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +261,7 @@ func TestCallsThatAreRefused(t *testing.T) {
 				{"stop", test.stop, func(p *maintenance.Plan) ([]maintenance.Machine, error) { return p.Stop(test.ids, test.agents) }},
 			} {
 				t.Run(call.name, func(t *testing.T) {
-					p := planned(t, window(1, host("1"), host("2")))
+					p := machinePlan(t, window(1, host("1"), host("2")))
 					if test.prepare != nil {
 						test.prepare(t, p)
 					}
@@ -277,7 +277,7 @@ func TestCallsThatAreRefused(t *testing.T) {
 }
 
 func TestAMachineThatIsDownStaysInTheSchedule(t *testing.T) {
-	p := planned(t, window(1, host("1")))
+	p := machinePlan(t, window(1, host("1")))
 	if _, err := p.Start([]mesos.MachineID{host("1")}, everywhere); err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +292,7 @@ func TestAMachineThatIsDownStaysInTheSchedule(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	p := planned(t, window(1, host("3"), host("2"), host("1")))
+	p := machinePlan(t, window(1, host("3"), host("2"), host("1")))
 	if _, err := p.Start([]mesos.MachineID{host("2")}, everywhere); err != nil {
 		t.Fatal(err)
 	}

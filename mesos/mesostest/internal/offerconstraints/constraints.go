@@ -146,52 +146,52 @@ type Agent struct {
 	Attributes   []mesos.Attribute
 }
 
-// selected is what an agent has under a name.
-type selected struct {
+// attributeValue is what an agent has under a name.
+type attributeValue struct {
 	exists bool
 	isText bool
 	text   string
 }
 
-func (s *attributeSelector) compile() (func(*Agent) selected, error) {
+func (s *attributeSelector) compile() (func(*Agent) attributeValue, error) {
 	switch {
 	case s.AttributeName != nil:
-		return func(a *Agent) selected { return attributeOf(a, *s.AttributeName) }, nil
+		return func(a *Agent) attributeValue { return attributeOf(a, *s.AttributeName) }, nil
 	case s.PseudoattributeType == nil:
 		return nil, mesoserror.Errorf("Exactly one of 'AttributeConstraint::Selector::name' or " +
 			"'AttributeConstraint::Selector::pseudoattribute_type' must be set")
 	}
 	switch *s.PseudoattributeType {
 	case pseudoHostname:
-		return func(a *Agent) selected { return selected{true, true, a.Hostname} }, nil
+		return func(a *Agent) attributeValue { return attributeValue{true, true, a.Hostname} }, nil
 	case pseudoRegion:
-		return func(a *Agent) selected { return selected{a.Region != "", true, a.Region} }, nil
+		return func(a *Agent) attributeValue { return attributeValue{a.Region != "", true, a.Region} }, nil
 	case pseudoZone:
-		return func(a *Agent) selected { return selected{a.Region != "", true, a.Zone} }, nil
+		return func(a *Agent) attributeValue { return attributeValue{a.Region != "", true, a.Zone} }, nil
 	}
 	return nil, mesoserror.Errorf("Unknown pseudoattribute type")
 }
 
 // attributeOf an agent: the first one of the name counts.
-func attributeOf(a *Agent, name string) selected {
+func attributeOf(a *Agent, name string) attributeValue {
 	i := slices.IndexFunc(a.Attributes, func(x mesos.Attribute) bool { return x.Name == name })
 	if i < 0 {
-		return selected{}
+		return attributeValue{}
 	}
 	if text := a.Attributes[i].Text; text != nil {
-		return selected{true, true, text.Value}
+		return attributeValue{true, true, text.Value}
 	}
-	return selected{exists: true}
+	return attributeValue{exists: true}
 }
 
 // compile makes a test of the predicate. Those of texts hold for all that exists and
 // is no text; of what does not exist, the negative ones do.
-func (p *attributePredicate) compile() (func(selected) bool, error) {
+func (p *attributePredicate) compile() (func(attributeValue) bool, error) {
 	switch {
 	case p.Exists != nil:
-		return func(s selected) bool { return s.exists }, nil
+		return func(s attributeValue) bool { return s.exists }, nil
 	case p.NotExists != nil:
-		return func(s selected) bool { return !s.exists }, nil
+		return func(s attributeValue) bool { return !s.exists }, nil
 	case p.TextEquals != nil:
 		return ofText(false, func(text string) bool { return text == p.TextEquals.Value }), nil
 	case p.TextNotEquals != nil:
@@ -206,8 +206,8 @@ func (p *attributePredicate) compile() (func(selected) bool, error) {
 	return nil, mesoserror.Errorf("Unknown predicate type")
 }
 
-func ofText(ofNothing bool, test func(string) bool) func(selected) bool {
-	return func(s selected) bool {
+func ofText(ofNothing bool, test func(string) bool) func(attributeValue) bool {
+	return func(s attributeValue) bool {
 		if !s.exists {
 			return ofNothing
 		}

@@ -336,14 +336,14 @@ func ParseAttributes(text string) ([]mesos.Attribute, error) {
 	return out, nil
 }
 
-type pair struct{ name, value string }
+type nameValue struct{ name, value string }
 
-func splitPairs(text string) []pair {
-	var out []pair
+func splitPairs(text string) []nameValue {
+	var out []nameValue
 	for _, part := range strings.Split(text, ";") {
 		if part = strings.TrimSpace(part); part != "" {
 			name, value, _ := strings.Cut(part, ":")
-			out = append(out, pair{strings.TrimSpace(name), strings.TrimSpace(value)})
+			out = append(out, nameValue{strings.TrimSpace(name), strings.TrimSpace(value)})
 		}
 	}
 	return out
