@@ -138,7 +138,7 @@ func (p *pool) limits() decision.Pool {
 
 // describeShapes describes the nodes that a pool can have: each shape in each zone, with the
 // room that the capacity has for them. A pool that is blocked has no capacity; its shapes
-// serve to tell pods what is in their way.
+// are needed for the reasons that its pods are given.
 func (s *Snapshot) describeShapes(p *pool, roles []string, capacity placement.Capacity) {
 	var rooms []placement.Headroom
 	for _, shape := range nodeShapes(p.MesosNodePool) {

@@ -35,7 +35,7 @@ type Snapshot struct {
 
 	forecast forecast.Forecast
 	// pending are the pods that nodes may be created for, in the order in which they were
-	// created; held are pods that nodes were created for in vain.
+	// created; held are pods that earlier nodes did not help.
 	pending, held []*corev1.Pod
 	// excluded counts the unschedulable pods that get no node, by reason.
 	excluded map[string]int
@@ -50,8 +50,8 @@ type Snapshot struct {
 // pool is a pool that has autoscaling.
 type pool struct {
 	*v1alpha1.MesosNodePool
-	// alive are the pool's nodes, without those that are given up in this cycle; leaving are
-	// those that are being deleted.
+	// alive are the pool's nodes, without the ones that are given up in this cycle; leaving are
+	// nodes that are being deleted.
 	alive, leaving []*v1alpha1.MesosNode
 	// abandoned are the nodes that are given up in this cycle. nextDeadline is when the next
 	// one may have to be, zero if no node is starting.

@@ -21,7 +21,7 @@ import (
 //	batch       events        pods that wait are found without it
 //	failures    snapshot,     from the status of the pools
 //	            apply
-//	owners      snapshot,     attempts in vain are repeated once
+//	owners      snapshot,     attempts that failed are repeated once
 //	            apply
 //	nodeStates  snapshot,     from the condition Disruptable of the nodes
 //	            apply

@@ -86,7 +86,7 @@ func TestABatchThatIsOverBeginsAnew(t *testing.T) {
 	}
 }
 
-// What stood on a node that goes is forgotten with it, and is there again when the node is.
+// The pods of a node that goes are forgotten with it, and return with it.
 func TestTheSimulatedClusterFollowsANodeThatGoesAndComesBack(t *testing.T) {
 	m, err := newClusterCache()
 	if err != nil {
@@ -108,7 +108,7 @@ func TestTheSimulatedClusterFollowsANodeThatGoesAndComesBack(t *testing.T) {
 	}
 }
 
-// A pod that is to have less has what it had until its kubelet has taken it away.
+// A pod that is resized to less keeps what it had until its kubelet has applied the resize.
 func TestTheSimulatedClusterFollowsAPodThatIsResized(t *testing.T) {
 	m, err := newClusterCache()
 	if err != nil {

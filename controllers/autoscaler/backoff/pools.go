@@ -100,7 +100,7 @@ func (f Failure) delay() time.Duration {
 
 // Abandoned returns the nodes of a pool that are given up, and when the next one may have to
 // be, zero if no node is starting. Nodes that wait for an offer are given up early only
-// where the pool has more than its minimum: pods cannot wait for those elsewhere.
+// where the pool has more than its minimum: the minimum cannot be anywhere else.
 func Abandoned(nodes []*v1alpha1.MesosNode, minReplicas int, now time.Time) (abandoned []*v1alpha1.MesosNode, next time.Time) {
 	aboveMinimum := len(nodes) - minReplicas
 	for _, n := range nodes {

@@ -33,8 +33,8 @@ func Grow(in GrowInput) GrowPlan {
 		if shrunk := g.downsize(); len(g.refused) == 0 || !shrunk && !helped {
 			break
 		}
-		// What shrinking gave back may be enough for those that were refused, and so may the
-		// company of those that were placed after them.
+		// Downsizing may have given back enough for the pods that were refused. Pods that were
+		// placed after them may satisfy their affinity.
 		g.updateOpenShapes()
 		waiting = waiting[:0]
 		for _, refused := range g.refused {

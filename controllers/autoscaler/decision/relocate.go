@@ -26,7 +26,7 @@ func (s *scaleDown) moveOrReplace(c *candidate, wait string) {
 		return
 	}
 	if reason, message := s.budgets.violation(c.load.evicted()); reason != "" {
-		s.setNotDisruptable(c, reason, message) // those that go before have spent it
+		s.setNotDisruptable(c, reason, message) // earlier removals have spent the budget
 		return
 	}
 	places, homeless := s.relocate(c, nil)

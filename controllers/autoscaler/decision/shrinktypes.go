@@ -28,8 +28,8 @@ type ShrinkInput struct {
 
 // ShrinkPool is a node pool that may shrink.
 type ShrinkPool struct {
-	// Pool has the shapes by which a node may be replaced, and says by Closed why the pool
-	// must not grow, as replacing does before it shrinks.
+	// Pool has the shapes by which a node may be replaced. Its GrowthBlocked keeps the pool from
+	// replacing nodes, for which it grows before it shrinks.
 	Pool
 	// RemovalBlocked is why no node may be removed, in words ("it is paused"); empty if nodes
 	// may be removed.
