@@ -26,13 +26,13 @@ const (
 type Outcome int
 
 const (
-	// Unclear: the node has no Node yet, or no pod waits that could be tried on it.
+	// Unclear means that the node has no Node yet, or no pod waits that could be tried on it.
 	Unclear Outcome = iota
-	// Helped: pods stay on the node, or a waiting pod would fit there.
+	// Helped means that pods stay on the node, or a waiting pod would fit there.
 	Helped
-	// Refused: no pod stays on the node, and no waiting pod fits there.
+	// Refused means that no pod stays on the node, and no waiting pod fits there.
 	Refused
-	// Gone: the node does not exist any more.
+	// Gone means that the node does not exist any more.
 	Gone
 )
 
