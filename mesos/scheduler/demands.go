@@ -122,7 +122,7 @@ func (c *Core) revive(now time.Time, role string) {
 	c.book.roles.Revived(now, role)
 }
 
-// suppress gives back what is held for a role, and ends offers in it.
+// suppress declines the unused offers in a role, and has the master send no more.
 func (c *Core) suppress(now time.Time, role string) {
 	if c.book.WaitingIn(role) > 0 || !c.connection.IsSubscribed() || c.connection.IsTearingDown() {
 		return

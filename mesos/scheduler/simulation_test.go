@@ -388,9 +388,9 @@ func (w *simulation) checkEnd() {
 	if got := w.core.State().Divergence; got == "" && !slices.Equal(w.master.roles, w.info.Roles) {
 		w.t.Errorf("at the end the roles are %v, want %v", w.master.roles, w.info.Roles)
 	}
-	said := len(w.trace)
+	traced := len(w.trace)
 	w.advance(5 * time.Minute)
-	for _, line := range w.trace[said:] {
+	for _, line := range w.trace[traced:] {
 		if strings.Contains(line, "→") && !strings.HasSuffix(line, "RECONCILE implicitly") {
 			w.t.Errorf("I10: at rest it says %s", line)
 		}

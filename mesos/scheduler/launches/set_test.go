@@ -252,3 +252,17 @@ func TestIntentHasTheAttributesOfTheAgent(t *testing.T) {
 		t.Errorf("the intent is %+v", in)
 	}
 }
+
+// A payload that does not fit is known only when the task is made.
+func TestLaunchWithTooMuchOverheadMakesNoTask(t *testing.T) {
+	t.Parallel()
+	f := newFixture()
+	l := f.launch(f.set.NewBatch([]*offers.Offer{f.offer("O1", 0)}), "n1")
+	f.set.Answer("n1", launches.Payload{Overhead: placement.Resources{CPUs: 3}}) // of 2
+	if info, err := l.TaskInfo("F1"); err == nil {
+		t.Errorf("it makes the task %+v", info)
+	}
+	if l.Prepared {
+		t.Error("the answer alone makes it prepared")
+	}
+}

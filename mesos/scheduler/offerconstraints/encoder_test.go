@@ -76,11 +76,11 @@ func TestRoleConstraints(t *testing.T) {
 			demands: [][]placement.Constraint{{in("rack", "r1")}, {exists("ssd")}},
 			want:    "rack=r1|ssd",
 		},
-		"equal demands are said once": {
+		"equal demands are encoded once": {
 			demands: [][]placement.Constraint{{in("rack", "r1")}, {in("rack", "r1")}},
 			want:    "rack=r1",
 		},
-		"the same group from different demands is said once": {
+		"the same group from different demands is encoded once": {
 			demands: [][]placement.Constraint{{in("rack", "r1")}, {in("rack", "r1", "r2")}},
 			want:    "rack=r1|rack=r2",
 		},

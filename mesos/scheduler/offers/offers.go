@@ -11,7 +11,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler/timers"
 )
 
-// Offer is held.
+// Offer is an offer that was neither accepted nor declined yet.
 type Offer struct {
 	*placement.Offer
 	ArrivedAt time.Time
