@@ -40,6 +40,7 @@ type Server struct {
 	nodes    map[string][]byte // by path
 	conns    map[*conn]struct{}
 	accepted int
+	closed   bool
 }
 
 // NewServer starts a server on a listener. Close closes both.
@@ -55,6 +56,9 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // Close closes the listener and all connections. It returns when no goroutine is left.
 func (s *Server) Close() error {
 	err := s.listener.Close()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	s.Disconnect()
 	s.wg.Wait()
 	return err
@@ -131,10 +135,10 @@ func (s *Server) accept() {
 			return // the listener was closed
 		}
 		c := newConn(nc, s)
-		s.mu.Lock()
-		s.conns[c] = struct{}{}
-		s.accepted++
-		s.mu.Unlock()
+		if !s.register(c) {
+			_ = c.Close() // Close no longer sees it
+			return
+		}
 		readerDone := make(chan struct{})
 		s.wg.Go(func() { c.writeReplies(readerDone) })
 		s.wg.Go(func() {
@@ -142,4 +146,16 @@ func (s *Server) accept() {
 			c.serve()
 		})
 	}
+}
+
+// register adds a connection. It returns false if the server was closed meanwhile.
+func (s *Server) register(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	s.accepted++
+	return true
 }
