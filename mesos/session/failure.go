@@ -66,9 +66,10 @@ const maxExcerpt = 200
 // name of the status.
 func bodyExcerpt(res *http.Response) string {
 	b, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody)) // what could be read is shown
-	s := strings.Join(strings.Fields(string(b)), " ")
+	text := strings.ToValidUTF8(string(b), "\uFFFD")           // the API server accepts no other in a condition
+	s := strings.Join(strings.Fields(text), " ")
 	if len(s) > maxExcerpt {
-		s = s[:maxExcerpt] + "…"
+		s = strings.ToValidUTF8(s[:maxExcerpt], "") + "…" // the cut may be within a character
 	}
 	if s == "" {
 		return http.StatusText(res.StatusCode)
