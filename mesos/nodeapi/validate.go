@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/k8sm/k8sm/mesos/address"
 )
 
 // ErrInvalid marks what would fail again on any agent: a message or an artifact that is not
@@ -110,14 +112,13 @@ func (l *LaunchSpec) checkNetwork() (problems []error) {
 // checkAddress refuses what the kubelet refuses as --node-ip, since the kubelet would go on
 // without the Node ever having an address. An agent without --ip takes the address that its
 // host name resolves to, which is often 127.0.1.1.
-func checkAddress(address string) error {
-	ip, err := netip.ParseAddr(address)
+func checkAddress(agentIP string) error {
+	ip, err := netip.ParseAddr(agentIP)
 	if err != nil {
-		return fmt.Errorf("address %q is not an IP address", address)
+		return fmt.Errorf("address %q is not an IP address", agentIP)
 	}
-	ip = ip.Unmap()
-	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() {
-		return fmt.Errorf("address %s of the agent cannot be reached from other machines, so it cannot be a node's: start the agent with --ip=<an address that can>", address)
+	if address.IsHostLocal(ip) {
+		return fmt.Errorf("address %s of the agent cannot be reached from other machines, so it cannot be a node's: start the agent with --ip=<an address that can>", agentIP)
 	}
 	return nil
 }
