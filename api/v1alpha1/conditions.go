@@ -180,9 +180,6 @@ const (
 	ReasonNodeReady = "NodeReady"
 	// ReasonNodeNotReady: the Node is not Ready; the message is the kubelet's.
 	ReasonNodeNotReady = "NodeNotReady"
-	// ReasonUnreachable: the agent was cut off for longer than the pool waits; the node
-	// is replaced.
-	ReasonUnreachable = "Unreachable"
 	// ReasonMaintenance: the agent's maintenance begins soon; the node leaves it before.
 	ReasonMaintenance = "Maintenance"
 	// ReasonAgentDraining: Mesos drains the agent, or ends the task for another reason of
@@ -240,29 +237,51 @@ const (
 	ReasonAlternativeNamesMismatch = "AlternativeNamesMismatch"
 )
 
-// Reasons of events. They use the same words wherever an event tells of a condition.
+// Reasons of events. An event that goes with a condition uses the same word.
 const (
-	EventNodeCreated     = "NodeCreated"
-	EventNodeRemoved     = "NodeRemoved"
-	EventLaunched        = "Launched"
-	EventLaunchFailed    = "LaunchFailed"
-	EventRegistered      = "Registered"
-	EventReady           = "Ready"
-	EventDraining        = "Draining"
+	// EventNodeCreated: MesosNodes of the pool were created.
+	EventNodeCreated = "NodeCreated"
+	// EventNodeRemoved: MesosNodes of the pool were deleted; they are drained and released.
+	EventNodeRemoved = "NodeRemoved"
+	// EventLaunched: the executor of the node runs.
+	EventLaunched = "Launched"
+	// EventLaunchFailed: an attempt to launch the node failed; the note says how.
+	EventLaunchFailed = "LaunchFailed"
+	// EventRegistered: the kubelet registered its Node.
+	EventRegistered = "Registered"
+	// EventReady: the Node is ready for the first time.
+	EventReady = "Ready"
+	// EventDraining: the Node was cordoned, and its pods are being evicted.
+	EventDraining = "Draining"
+	// EventEvictionBlocked: pods may not be evicted yet; the note says which and why.
 	EventEvictionBlocked = "EvictionBlocked"
-	EventReleased        = "Released"
-	EventForceReleased   = "ForceReleased"
-	EventSubscribed      = "Subscribed"
-	EventDisconnected    = "Disconnected"
-	EventTornDown        = "TornDown"
-	EventRecreated       = "Recreated"
-	EventNodeReplaced    = "NodeReplaced"
+	// EventReleased: the node is gone, and its resources are back with Mesos.
+	EventReleased = "Released"
+	// EventForceReleased: a person let the object go although Mesos has not confirmed its end.
+	EventForceReleased = "ForceReleased"
+	// EventSubscribed: a master accepted the subscription of the framework.
+	EventSubscribed = "Subscribed"
+	// EventDisconnected: the framework has lost its subscription; the note says why.
+	EventDisconnected = "Disconnected"
+	// EventTornDown: the framework was removed from Mesos.
+	EventTornDown = "TornDown"
+	// EventRecreated: Mesos had removed the framework, and another registration is made.
+	EventRecreated = "Recreated"
+	// EventNodeReplaced: a node whose agent was cut off for too long is replaced.
+	EventNodeReplaced = "NodeReplaced"
+	// EventTemplateInvalid: no node can be made of the pool's template; the note says why.
 	EventTemplateInvalid = "TemplateInvalid"
+	// EventKubeletUpgraded: the kubelet of the node was exchanged in place.
 	EventKubeletUpgraded = "KubeletUpgraded"
-	EventKubeletRefused  = "KubeletRefused"
-	// On pods: a node is made for the pod, or none is, and why.
-	EventTriggeredScaleUp    = "TriggeredScaleUp"
+	// EventKubeletRefused: the kubelet that is asked for cannot take the place of the one that
+	// runs.
+	EventKubeletRefused = "KubeletRefused"
+	// EventTriggeredScaleUp: on a pod: a node is made for it.
+	EventTriggeredScaleUp = "TriggeredScaleUp"
+	// EventNotTriggeredScaleUp: on a pod: no node is made for it; the note says why.
 	EventNotTriggeredScaleUp = "NotTriggeredScaleUp"
-	EventCSRApproved         = "CertificateApproved"
-	EventCSRDenied           = "CertificateDenied"
+	// EventCSRApproved: a certificate signing request of the node was approved.
+	EventCSRApproved = "CertificateApproved"
+	// EventCSRDenied: a certificate signing request was denied; the note says why.
+	EventCSRDenied = "CertificateDenied"
 )
