@@ -47,7 +47,7 @@ func TestBackoffGrowsWithEachFailure(t *testing.T) {
 	}
 }
 
-func TestLastFailureIsTheOneToldOf(t *testing.T) {
+func TestTheLastFailureIsReported(t *testing.T) {
 	_, status := failing("a", "a", "a", "b")
 	if got := lastFailureMessage(status.Failures); !strings.Contains(got, "agent b ended") {
 		t.Errorf("told of: %q", got)

@@ -17,7 +17,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-func TestANodeIsBorn(t *testing.T) {
+func TestANodeIsLaunchedAndBecomesReady(t *testing.T) {
 	s := begin(t)
 	s.look()
 	s.is(v1alpha1.ConditionLaunched, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForOffer)
@@ -60,7 +60,7 @@ func TestANodeAtRestCostsNothing(t *testing.T) {
 	}
 }
 
-func TestADemandWaits(t *testing.T) {
+func TestAWaitingDemandExplainsItself(t *testing.T) {
 	for name, test := range map[string]struct {
 		given   func(*story)
 		status  metav1.ConditionStatus
@@ -130,7 +130,7 @@ func TestADemandWaits(t *testing.T) {
 	}
 }
 
-func TestADemandIsToldToASessionThatComesLater(t *testing.T) {
+func TestADemandIsAddedToASessionThatBeginsLater(t *testing.T) {
 	s := begin(t)
 	s.sessions = false
 	s.look()
@@ -144,14 +144,14 @@ func TestADemandIsToldToASessionThatComesLater(t *testing.T) {
 	s.wants(firstID)
 }
 
-func TestASessionThatChangesIsNoNewsForNodesThatAreUp(t *testing.T) {
+func TestASessionChangeReconcilesNoNodeThatIsUp(t *testing.T) {
 	s := begin(t).running()
 	if requests := s.reconciler.requestsFor(context.Background(), newFramework()); len(requests) != 0 {
 		t.Errorf("the session's news concern %v, want none", requests)
 	}
 }
 
-func TestAnAttemptFails(t *testing.T) {
+func TestAFailedAttemptIsRetried(t *testing.T) {
 	because := func(reason, message string) func(*v1alpha1.MesosTask) {
 		return func(task *v1alpha1.MesosTask) { task.Reason, task.Message = reason, message }
 	}
@@ -230,7 +230,7 @@ func TestNothingIsTriedAgainWhileTheTokenIsStillGood(t *testing.T) {
 	}
 }
 
-func TestMesosLosesSightOfATask(t *testing.T) {
+func TestAnUnreachableTask(t *testing.T) {
 	for _, state := range []scheduler.TaskState{scheduler.TaskUnreachable, scheduler.TaskLost, scheduler.TaskUnknown} {
 		t.Run(string(state)+" before the Node registered", func(t *testing.T) {
 			s := begin(t)
@@ -257,7 +257,7 @@ func TestMesosLosesSightOfATask(t *testing.T) {
 	}
 }
 
-func TestALaunchThatLeadsNowhereIsGivenUp(t *testing.T) {
+func TestALaunchTimesOut(t *testing.T) {
 	s := begin(t)
 	s.look()
 	s.mesos(scheduler.TaskStarting)
@@ -298,7 +298,7 @@ func TestATaskEndsUnderARegisteredNode(t *testing.T) {
 	s.gone()
 }
 
-func TestAPassOverAStaleRecordWritesAndWantsNothing(t *testing.T) {
+func TestAReconcileOfAStaleRecordWritesAndDemandsNothing(t *testing.T) {
 	s := begin(t)
 	stale := s.node()
 	s.look()

@@ -101,7 +101,7 @@ func TestADrainEndsBeforeTheMaintenance(t *testing.T) {
 	}
 }
 
-func TestANodeOfAnAgentThatIsDrainedGoesItsWay(t *testing.T) {
+func TestANodeOfADrainedAgentIsReplaced(t *testing.T) {
 	s := begin(t, podOn("web"), podOn("db"))
 	s.running()
 	s.evictions["db"] = errors.New("the budget db says no")

@@ -13,7 +13,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-func TestTheNodeIsDressed(t *testing.T) {
+func TestTheNodeGetsLabelsAnnotationsAndTaints(t *testing.T) {
 	s := begin(t).running()
 	object := s.object()
 	want := map[string]string{
@@ -38,7 +38,7 @@ func TestTheNodeIsDressed(t *testing.T) {
 	}
 }
 
-func TestWhoUndressesTheNode(t *testing.T) {
+func TestChangesOthersMakeToTheNode(t *testing.T) {
 	s := begin(t).running()
 	object := s.object()
 	delete(object.Labels, "team")
@@ -133,7 +133,7 @@ func TestANodeOfAnotherIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestTheNodeOfAnEarlierAttemptGives(t *testing.T) {
+func TestTheNodeOfAnEarlierAttemptIsRemoved(t *testing.T) {
 	s := begin(t)
 	s.look()
 	s.session.WithdrawDemand(firstID)

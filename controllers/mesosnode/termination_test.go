@@ -25,7 +25,7 @@ func podOn(name string) *corev1.Pod {
 	}
 }
 
-func TestANodeGoes(t *testing.T) {
+func TestANodeIsDrainedKilledAndReleased(t *testing.T) {
 	s := begin(t, podOn("web"))
 	s.running()
 	s.evictions["web"] = errors.New("the budget web says no")
@@ -107,7 +107,7 @@ func TestANodeThatRegistersAfterItWasDrainedIsDrainedAgain(t *testing.T) {
 	}
 }
 
-func TestTheDrainHasItsTime(t *testing.T) {
+func TestTheDrainTimesOut(t *testing.T) {
 	s := begin(t, podOn("web"))
 	s.client = withDrainTimeout(t, s, time.Minute)
 	s.running()
@@ -165,7 +165,7 @@ func TestAnIntentWrittenMeanwhileIsNotReleased(t *testing.T) {
 	}
 }
 
-func TestALaunchIsCalledOff(t *testing.T) {
+func TestADeletedNodeWithdrawsItsDemand(t *testing.T) {
 	s := begin(t)
 	s.look()
 	s.mesos(scheduler.TaskStaging)
@@ -232,7 +232,7 @@ func TestNobodyCanConfirmThatTheTaskEnded(t *testing.T) {
 	}
 }
 
-func TestTheWordOfForceAloneEndsNothing(t *testing.T) {
+func TestForceReleaseWithoutDeletionDoesNothing(t *testing.T) {
 	s := begin(t).running()
 	s.change(func(n *v1alpha1.MesosNode) {
 		n.Annotations = map[string]string{v1alpha1.AnnotationForceRelease: "true"}
@@ -243,7 +243,7 @@ func TestTheWordOfForceAloneEndsNothing(t *testing.T) {
 	}
 }
 
-func TestAnOperatorsWordCounts(t *testing.T) {
+func TestATaskThatAnOperatorMarkedGoneHasEnded(t *testing.T) {
 	s := begin(t).running()
 	s.mesos(scheduler.TaskUnreachable)
 	s.release()

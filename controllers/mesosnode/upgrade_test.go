@@ -103,7 +103,7 @@ func TestAKubeletThatWasRefusedIsNotToldOfAgain(t *testing.T) {
 	s.tells(1)
 }
 
-func TestAnOperatorThatBeganAnewGoesOnTelling(t *testing.T) {
+func TestARestartedOperatorResendsUpgradeRequests(t *testing.T) {
 	s := begin(t).running()
 	s.mesos(scheduler.TaskRunning, runs(first, nil))
 	s.upgradeTo(kubeletArtifact(second))
@@ -127,7 +127,7 @@ func (s *story) wakes(want int) {
 	}
 }
 
-func TestNobodyIsToldWhileTheNodeIsOutOfReach(t *testing.T) {
+func TestNoUpgradeRequestIsSentWhileTheNodeIsUnreachable(t *testing.T) {
 	s := begin(t).running()
 	s.mesos(scheduler.TaskRunning, runs(first, nil))
 	s.mesos(scheduler.TaskUnreachable)

@@ -18,7 +18,7 @@ func selfScaling(p *v1alpha1.MesosNodePool) {
 	p.Spec.Replicas, p.Spec.Autoscaling = nil, &v1alpha1.Autoscaling{}
 }
 
-func TestTheNodesOfAPoolThatScalesItselfAreLeftAlone(t *testing.T) {
+func TestThePoolControllerLeavesNodesOfAutoscaledPoolsAlone(t *testing.T) {
 	s := begin(t, 2, ready())
 	s.look()
 	s.change(selfScaling)
@@ -82,7 +82,7 @@ func TestAPoolThatIsDeletedRemovesItsNodesItself(t *testing.T) {
 	}
 }
 
-func TestALostNodeOfAPoolThatScalesItselfIsRemoved(t *testing.T) {
+func TestALostNodeOfAnAutoscaledPoolIsRemoved(t *testing.T) {
 	plan := PlanScaling(PlanInput{Autoscaled: true, Alive: []*v1alpha1.MesosNode{{}}, Lost: []*v1alpha1.MesosNode{{}}})
 	if len(plan.Delete) != 1 || plan.Create != 0 {
 		t.Errorf("the plan is %+v", plan)

@@ -132,10 +132,10 @@ func TestANewProcessDoesNotTrustItsFirstCache(t *testing.T) {
 	}
 }
 
-// TestWhateverTheCacheShows lets the cache lag at random, while the pool is scaled,
+// TestARandomlyLaggingCacheNeverExceedsTheReplicas lets the cache lag at random, while the pool is scaled,
 // nodes are lost and the operator restarts: there are never more nodes than were ever
 // asked for at that time, and in the end exactly as many.
-func TestWhateverTheCacheShows(t *testing.T) {
+func TestARandomlyLaggingCacheNeverExceedsTheReplicas(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
@@ -181,7 +181,7 @@ func TestWhateverTheCacheShows(t *testing.T) {
 
 var errLost = apierrors.NewTimeoutError("no answer", 0)
 
-func TestALostAnswerIsNotANo(t *testing.T) {
+func TestALostAnswerCountsAsACreation(t *testing.T) {
 	s := begin(t, 1, ready())
 	s.created = func(do func() error) error { return errors.Join(do(), errLost) }
 	s.freeze()
@@ -262,7 +262,7 @@ func TestARefusalIsForgotten(t *testing.T) {
 	}
 }
 
-func TestAPoolGoesAfterItsNodes(t *testing.T) {
+func TestAPoolIsReleasedAfterItsNodes(t *testing.T) {
 	s := begin(t, 2, ready())
 	s.look()
 	if err := s.live.Delete(context.Background(), s.pool()); err != nil {

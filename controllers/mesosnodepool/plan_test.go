@@ -20,7 +20,7 @@ func aged(name string, minutes int, conditions ...metav1.Condition) *v1alpha1.Me
 	return n
 }
 
-func TestDecide(t *testing.T) {
+func TestPlanScaling(t *testing.T) {
 	a := aged("a", 30, isRegistered, isReady)
 	b := aged("b", 20, isRegistered, isReady)
 	c := aged("c", 10, isRegistered, isReady)

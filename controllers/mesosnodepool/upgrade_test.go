@@ -167,7 +167,7 @@ func TestAPoolUpgradesItsKubeletsOneAfterTheOther(t *testing.T) {
 	}
 }
 
-func TestAKubeletThatCannotBeUpgradedInPlaceIsSaid(t *testing.T) {
+func TestAKubeletThatCannotBeUpgradedInPlaceIsReported(t *testing.T) {
 	s := begin(t, 1, ready())
 	s.change(inPlace)
 	s.look()
