@@ -11,12 +11,12 @@ import (
 	"k8s.io/client-go/tools/reference"
 )
 
-// selectedNode is how the scheduler asks a provisioner for a volume.
+// selectedNode is the annotation by which the scheduler requests a volume from a provisioner.
 const selectedNode = "volume.kubernetes.io/selected-node"
 
-// bindVolumes does what a provisioner and the controller of volumes would: it makes the
-// volumes that the scheduler asks for, and confirms those that it chose. Errors are left to
-// show as a pod that is not bound in time.
+// bindVolumes does the work of a provisioner and of the volume controller: it creates the volumes
+// that the scheduler requests, and confirms those that it chose. After an error the pod is not bound
+// in time, which the trial reports.
 func (c *ControlPlane) bindVolumes(ctx context.Context) error {
 	core := c.informers.Core().V1()
 	_, err := core.PersistentVolumeClaims().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -42,7 +42,7 @@ func (c *ControlPlane) bindVolumes(ctx context.Context) error {
 	return nil
 }
 
-// provision makes a volume in the zone of the node that was selected.
+// provision creates a volume in the zone of the selected node.
 func (c *ControlPlane) provision(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
 	node, err := c.client.CoreV1().Nodes().Get(ctx, claim.Annotations[selectedNode], metav1.GetOptions{})
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *ControlPlane) provision(ctx context.Context, claim *corev1.PersistentVo
 	return c.confirm(ctx, volume)
 }
 
-// confirm makes the claim the volume's.
+// confirm binds the claim to the volume.
 func (c *ControlPlane) confirm(ctx context.Context, volume *corev1.PersistentVolume) error {
 	ref := volume.Spec.ClaimRef
 	claims := c.client.CoreV1().PersistentVolumeClaims(ref.Namespace)

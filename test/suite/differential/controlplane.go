@@ -20,15 +20,15 @@ import (
 )
 
 const (
-	// priorityClass preempts nobody.
+	// priorityClass never preempts.
 	priorityClass = "polite"
 	// runtimeClass has an overhead.
 	runtimeClass = "heavy"
 )
 
-// schedulerConfiguration is the default profile's filters, with one score instead of all:
-// what the pod itself prefers. So it is known which of several nodes is taken, and with it
-// that the scheduler had something against each that the pod prefers more.
+// schedulerConfiguration has the default profile's filters, and the pod's own node preference as the
+// only score. So the node that is chosen also shows that the scheduler refused all nodes that the pod
+// prefers more.
 const schedulerConfiguration = `
 apiVersion: kubescheduler.config.k8s.io/v1
 kind: KubeSchedulerConfiguration
@@ -43,20 +43,20 @@ profiles:
     score: {disabled: [{name: "*"}], enabled: [{name: NodeAffinity, weight: 1}]}
 `
 
-// ControlPlane is etcd, kube-apiserver and kube-scheduler, and nothing else: what
-// controllers would do is done here.
+// ControlPlane is etcd, kube-apiserver and kube-scheduler. This package does what controllers would
+// do.
 type ControlPlane struct {
 	client    kubernetes.Interface
 	informers informers.SharedInformerFactory
 	verdicts  *podWatch
 }
 
-// StartControlPlane starts one in dir from the programs in bin. What it returns ends it, also
-// when there is an error.
+// StartControlPlane starts a control plane in dir from the programs in bin. Call stop also after an
+// error.
 func StartControlPlane(ctx context.Context, bin, dir string) (c *ControlPlane, stop func(), err error) {
 	environment := &envtest.Environment{BinaryAssetsDirectory: bin}
-	// New nodes would be tainted until a kubelet says that they are ready, and volumes
-	// protected until a controller lets them go.
+	// New nodes would be tainted until a kubelet reports them as ready, and volumes would be
+	// protected until a controller releases them.
 	environment.ControlPlane.GetAPIServer().Configure().
 		Append("disable-admission-plugins", "TaintNodesByCondition,StorageObjectInUseProtection")
 	stop = func() { _ = environment.Stop() }
@@ -142,7 +142,7 @@ func (c *ControlPlane) createClasses(ctx context.Context) error {
 	return nil
 }
 
-// watch starts to see what the scheduler does, and to do what it waits for.
+// watch starts to follow the pods, and to bind volumes.
 func (c *ControlPlane) watch(ctx context.Context) error {
 	core := c.informers.Core().V1()
 	if _, err := core.Pods().Informer().AddEventHandler(c.verdicts.handler()); err != nil {

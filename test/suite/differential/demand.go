@@ -10,13 +10,13 @@ import (
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
-// Demand is a cluster that is too small for the pods that come, and pools that may grow.
+// Demand is a cluster that is too small for the arriving pods, and pools that may grow.
 type Demand struct {
 	*Scenario
 	Pools []decision.Pool
 }
 
-// NewDemand makes the demand of a seed.
+// NewDemand returns the demand of a seed.
 func NewDemand(seed uint64) *Demand {
 	s := newScenarioBuilder(seed, 1, "g")
 	for i := range 1 + s.IntN(2) {
@@ -26,9 +26,9 @@ func NewDemand(seed uint64) *Demand {
 		s.addVolumes()
 	}
 	s.addSyncPod()
-	herald := s.Arrivals[0].Pod
-	herald.Spec.NodeName = s.Nodes[len(s.Nodes)-1].Name
-	s.Existing, s.Arrivals = append(s.Existing, herald), nil
+	syncPod := s.Arrivals[0].Pod
+	syncPod.Spec.NodeName = s.Nodes[len(s.Nodes)-1].Name
+	s.Existing, s.Arrivals = append(s.Existing, syncPod), nil
 	for i := range 5 + s.IntN(25) {
 		pod := s.pod(fmt.Sprint("pod-", i))
 		pod.Spec.SchedulingGates = nil
@@ -41,7 +41,7 @@ func NewDemand(seed uint64) *Demand {
 	return d
 }
 
-// pool is some pool. Most may grow as they like.
+// pool returns a random pool. Most have no limits.
 func (s *scenarioBuilder) pool(name string) decision.Pool {
 	pool := decision.Pool{Name: name, Weight: int32(s.IntN(3))}
 	if s.oneIn(4) {
@@ -67,7 +67,7 @@ func (s *scenarioBuilder) pool(name string) decision.Pool {
 	return pool
 }
 
-// node is the next node to be created, for this launch.
+// node returns the next node to be created, for this launch.
 func (d *Demand) node(l decision.Launch) *corev1.Node {
 	pool := d.Pools[slices.IndexFunc(d.Pools, func(p decision.Pool) bool { return p.Name == l.Pool })]
 	shape := pool.Shapes[slices.IndexFunc(pool.Shapes, func(s decision.Shape) bool { return s.Size.Shape == l.Size.Shape })]

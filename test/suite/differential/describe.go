@@ -15,12 +15,12 @@ func (t *trial) disagreement(what string) error {
 }
 
 func (t *trial) differs(verdicts map[string]string, want string, after *corev1.Pod) error {
-	what := fmt.Sprintf("pod %s: the simulation says %s; the scheduler %s", after.Name, nodeOrNone("it goes to ", want), nodeOrNone("bound it to ", after.Spec.NodeName))
+	what := fmt.Sprintf("pod %s: by the simulation %s; the scheduler %s", after.Name, nodeOrNone("it goes to ", want), nodeOrNone("bound it to ", after.Spec.NodeName))
 	if !bound(after) {
 		what += ": " + scheduledCondition(after).Message
 	}
 	if why := verdicts[after.Spec.NodeName]; why != "" {
-		what += ", of which the simulation says: " + why
+		what += ", about which the simulation reports: " + why
 	}
 	return t.disagreement(what)
 }
@@ -32,7 +32,7 @@ func nodeOrNone(verb, node string) string {
 	return verb + node
 }
 
-// describeCase tells all that has to do with where the pod can go.
+// describeCase returns everything on which the placement of the pod depends, as YAML.
 func (t *trial) describeCase() string {
 	var b strings.Builder
 	section := func(title string, objects ...any) {
@@ -47,9 +47,9 @@ func (t *trial) describeCase() string {
 	}
 	section("nodes", each(t.scenario.Nodes)...)
 	section("classes, volumes, claims, what nodes attach", append(append(append(each(t.scenario.Classes), each(t.scenario.Volumes)...), each(t.scenario.Claims)...), each(t.scenario.CSINodes)...)...)
-	section("pods that were there", each(t.scenario.Existing)...)
-	section("then came", each(t.arrived)...)
-	fmt.Fprintf(&b, "\n# and went to\n%s\n", strings.Join(t.placed, "\n"))
+	section("existing pods", each(t.scenario.Existing)...)
+	section("pods that arrived", each(t.arrived)...)
+	fmt.Fprintf(&b, "\n# and their nodes\n%s\n", strings.Join(t.placed, "\n"))
 	return b.String()
 }
 

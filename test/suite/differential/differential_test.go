@@ -15,12 +15,12 @@ import (
 )
 
 var (
-	seeds   = flag.Uint64("seeds", 20, "how many `scenarios` to play")
-	first   = flag.Uint64("first", 1, "the `seed` to begin with")
-	workers = flag.Int("workers", 16, "how many `scenarios` to play at once")
+	seeds   = flag.Uint64("seeds", 20, "the number of `scenarios` to run")
+	first   = flag.Uint64("first", 1, "the first `seed`")
+	workers = flag.Int("workers", 16, "the number of `scenarios` to run concurrently")
 )
 
-// controlPlane is where kube-apiserver, etcd and kube-scheduler are.
+// controlPlane returns the folder of kube-apiserver, etcd and kube-scheduler.
 func controlPlane() string {
 	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
 		return dir
@@ -28,7 +28,7 @@ func controlPlane() string {
 	return filepath.Join("..", "..", "..", "bin", "kube")
 }
 
-// TestFilters is about more seeds, and every node: it needs no API server.
+// TestFilters compares more seeds, and every node. It needs no API server.
 func TestFilters(t *testing.T) {
 	sum := play(t, 10**seeds, func(ctx context.Context, seed uint64) (differential.Tally, error) {
 		return differential.Compare(ctx, differential.NewScenario(seed))
@@ -42,20 +42,20 @@ func TestSeeds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Run("a pod goes where the simulation says, and nowhere else", func(t *testing.T) {
+	t.Run("the scheduler places each pod where the simulation does", func(t *testing.T) {
 		sum := play(t, *seeds, func(ctx context.Context, seed uint64) (differential.Tally, error) {
 			return c.Play(ctx, differential.NewScenario(seed))
 		})
 		checkAllFiltersRefused(t, sum.Reasons)
 	})
-	t.Run("on the nodes that Grow decides upon, pods have the places that it promises", func(t *testing.T) {
+	t.Run("the scheduler places each pod on the node that Grow planned for it", func(t *testing.T) {
 		play(t, *seeds, func(ctx context.Context, seed uint64) (differential.Tally, error) {
 			return c.Satisfy(ctx, differential.NewDemand(seed))
 		})
 	})
 }
 
-// play plays all seeds, some at once.
+// play runs all seeds, several concurrently.
 func play(t *testing.T, count uint64, one func(context.Context, uint64) (differential.Tally, error)) differential.Tally {
 	t.Helper()
 	began, failed := time.Now(), 0
@@ -94,7 +94,8 @@ func eachSeed(count uint64, play func(seed uint64)) {
 	playing.Wait()
 }
 
-// checkAllFiltersRefused: scenarios in which nothing is refused prove nothing.
+// checkAllFiltersRefused checks that every filter has refused a pod somewhere: otherwise the
+// scenarios would not test it.
 func checkAllFiltersRefused(t *testing.T, reasons map[string]int) {
 	t.Helper()
 	if *seeds < 100 {
@@ -116,7 +117,7 @@ func checkAllFiltersRefused(t *testing.T, reasons map[string]int) {
 		}
 		t.Logf("%6d nodes refused a pod: %s", nodes, part)
 		if nodes == 0 {
-			t.Errorf("nowhere was a pod refused for %q: the scenarios are too tame", part)
+			t.Errorf("no pod was refused for %q: the scenarios do not test this filter", part)
 		}
 	}
 }

@@ -24,10 +24,10 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/metrics"
 )
 
-// Compare plays a scenario without an API server: it holds the simulation against the
-// scheduler's filters in this process, which are given the cluster anew for each pod. So
-// every node is compared, and thousands of scenarios take seconds; but nothing that the API
-// server does to pods, and no volume that is bound on the way.
+// Compare runs a scenario without an API server: it compares the simulation with the scheduler's
+// filters in this process, which get a new snapshot for each pod. So it compares every node, and
+// thousands of scenarios take seconds. It does not cover what the API server does to pods, nor
+// volumes that are bound on the way.
 func Compare(ctx context.Context, scenario *Scenario) (tally Tally, err error) {
 	t, err := (&ControlPlane{}).newTrial(scenario)
 	if err != nil {
@@ -73,7 +73,7 @@ func Compare(ctx context.Context, scenario *Scenario) (tally Tally, err error) {
 	return t.tally, nil
 }
 
-// loadBoth tells the simulation and the filters of what is there at first.
+// loadBoth gives the existing objects to the simulation and to the filters.
 func (t *trial) loadBoth(f *filters) error {
 	s, objects := t.scenario, []runtime.Object{}
 	for _, o := range s.Volumes {
@@ -110,8 +110,8 @@ func runtimeObjects[T runtime.Object](objects []T) []runtime.Object {
 	return all
 }
 
-// filters are those of the scheduler's default profile, but for devices, which the pods here
-// don't ask for.
+// filters are those of the scheduler's default profile, without devices, which the pods here do not
+// request.
 type filters struct {
 	framework framework.Framework
 	snapshot  *current
@@ -120,7 +120,7 @@ type filters struct {
 	pods      []*corev1.Pod
 }
 
-// current is the snapshot that the filters are shown.
+// current is the snapshot that the filters use.
 type current struct{ fwk.SharedLister }
 
 var registerMetrics = sync.OnceFunc(metrics.Register)
@@ -160,7 +160,7 @@ func (f *filters) set(object runtime.Object) error {
 	return fmt.Errorf("no filter looks at %T", object)
 }
 
-// fits is what the filters say of the pod, by node: why not; empty where it fits.
+// fits returns by node why the filters refuse the pod, "" where it fits.
 func (f *filters) fits(ctx context.Context, pod *corev1.Pod) map[string]string {
 	f.snapshot.SharedLister = cache.NewSnapshot(f.pods, f.nodes)
 	state, verdicts := framework.NewCycleState(), map[string]string{}

@@ -12,13 +12,13 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// creator is how objects of a kind are created.
+// creator creates objects of a kind.
 type creator[T any] interface {
 	Create(context.Context, T, metav1.CreateOptions) (T, error)
 }
 
-// create creates objects at once, but the last of them when the others are there, and hands
-// them on as the API server has them.
+// create creates objects concurrently, the last one after all others, and passes the created objects
+// to take.
 func create[T runtime.Object](ctx context.Context, objects []T, how func(T) creator[T], take func(runtime.Object) error) error {
 	made, errs := make([]T, len(objects)), make([]error, len(objects))
 	one := func(i int) { made[i], errs[i] = how(objects[i]).Create(ctx, objects[i], metav1.CreateOptions{}) }
@@ -41,10 +41,10 @@ func create[T runtime.Object](ctx context.Context, objects []T, how func(T) crea
 	return nil
 }
 
-// clusterScoped creates objects of a kind that has no namespaces.
+// clusterScoped returns the creator for a kind without namespaces.
 func clusterScoped[T any](c creator[T]) func(T) creator[T] { return func(T) creator[T] { return c } }
 
-// availableVolumes says of volumes without a claim that they may be taken.
+// availableVolumes marks volumes without a claim as available.
 type availableVolumes struct{ kubernetes.Interface }
 
 // Create creates a volume.
@@ -57,8 +57,8 @@ func (v availableVolumes) Create(ctx context.Context, volume *corev1.PersistentV
 	return v.CoreV1().PersistentVolumes().UpdateStatus(ctx, created, metav1.UpdateOptions{})
 }
 
-// createScenario creates all that is there at first, what restricts pods before what takes
-// them, and tells the simulation of it.
+// createScenario creates the existing objects, those that restrict pods before the nodes, and adds
+// them to the simulation.
 func (t *trial) createScenario(ctx context.Context) error {
 	core, storage, s := t.client.CoreV1(), t.client.StorageV1(), t.scenario
 	for _, step := range []func() error{
@@ -96,7 +96,7 @@ func (t *trial) createNodes(ctx context.Context, nodes []*corev1.Node) error {
 	})
 }
 
-// learnVolumes tells the simulation what has become of a pod's claims.
+// learnVolumes updates the simulation with the state of a pod's claims.
 func (t *trial) learnVolumes(ctx context.Context, pod *corev1.Pod) error {
 	core := t.client.CoreV1()
 	for _, v := range pod.Spec.Volumes {
@@ -118,7 +118,7 @@ func (t *trial) learnVolumes(ctx context.Context, pod *corev1.Pod) error {
 	return nil
 }
 
-// clean deletes all of the scenario.
+// clean deletes all objects of the scenario.
 func (t *trial) clean(ctx context.Context) error {
 	core, storage := t.client.CoreV1(), t.client.StorageV1()
 	now, ours := metav1.NewDeleteOptions(0), metav1.ListOptions{LabelSelector: seedKey + "=" + t.scenario.name()}

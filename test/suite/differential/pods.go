@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// pod is some pod. Most have one or two wishes, so that many fit somewhere.
+// pod returns a random pod. Most have one or two constraints, so that many fit somewhere.
 func (s *scenarioBuilder) pod(name string) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Name: name, Namespace: s.Namespaces[min(s.IntN(4), 1)].Name,
@@ -35,8 +35,8 @@ func (s *scenarioBuilder) pod(name string) *corev1.Pod {
 	return pod
 }
 
-// restrictToScenario: what looks at other nodes than those that the pod tolerates must not look
-// at another scenario's.
+// restrictToScenario adds a node selector, since some filters also look at nodes that the pod does
+// not tolerate: they must not look at nodes of other scenarios.
 func (s *scenarioBuilder) restrictToScenario(pod *corev1.Pod) {
 	if pod.Spec.NodeSelector == nil {
 		pod.Spec.NodeSelector = map[string]string{}
@@ -62,7 +62,7 @@ func (s *scenarioBuilder) resources() corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{Requests: wants}
 }
 
-// addOverhead: what a pod takes is more than its containers ask for.
+// addOverhead makes the pod need more than the sum of its containers' requests.
 func (s *scenarioBuilder) addOverhead(pod *corev1.Pod) {
 	if pod.Spec.Resources != nil || len(pod.Spec.Containers)+len(pod.Spec.InitContainers) > 1 {
 		return
@@ -199,7 +199,7 @@ func (s *scenarioBuilder) addSpreadConstraints(pod *corev1.Pod) {
 	pod.Spec.TopologySpreadConstraints = append(pod.Spec.TopologySpreadConstraints, constraint)
 }
 
-// setPriority: such a pod goes before others in the queue, but sends nobody away.
+// setPriority moves the pod ahead in the queue. Its class never preempts.
 func (s *scenarioBuilder) setPriority(pod *corev1.Pod) { pod.Spec.PriorityClassName = priorityClass }
 
 func (s *scenarioBuilder) addSchedulingGate(pod *corev1.Pod) {

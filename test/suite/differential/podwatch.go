@@ -12,15 +12,15 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// timeout is how long the scheduler may take to say something, or to do what we expect of
-// it. On a busy machine it has seconds to do.
+// timeout is the maximum time of the scheduler for a decision, which may take seconds on a busy
+// machine.
 const timeout = 30 * time.Second
 
-// podWatch are what the scheduler said of pods.
+// podWatch follows the pods, to see the decisions of the scheduler.
 type podWatch struct {
 	mutex   sync.Mutex
 	last    map[types.UID]*corev1.Pod
-	waiting map[types.UID]chan struct{} // closed when there is something new
+	waiting map[types.UID]chan struct{} // closed at the next change
 }
 
 func newPodWatch() *podWatch {
@@ -56,8 +56,8 @@ func (v *podWatch) forget(uid types.UID) {
 	delete(v.waiting, uid)
 }
 
-// await returns the pod as soon as it is what is wanted, or its last state, and an error,
-// when patience ends.
+// await returns the pod as soon as it is as wanted. After the timeout it returns the last state and
+// an error.
 func (v *podWatch) await(ctx context.Context, uid types.UID, wanted func(*corev1.Pod) bool) (*corev1.Pod, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -93,7 +93,7 @@ func gated(pod *corev1.Pod) bool {
 	return scheduledCondition(pod).Reason == corev1.PodReasonSchedulingGated
 }
 
-// scheduledCondition is the condition in which the scheduler says why a pod is not bound.
+// scheduledCondition returns the condition PodScheduled, which explains why a pod is not bound.
 func scheduledCondition(pod *corev1.Pod) corev1.PodCondition {
 	i := slices.IndexFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodScheduled })
 	if i < 0 {

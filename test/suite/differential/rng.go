@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// rng are what a scenario is left to.
+// rng makes the random choices of a scenario.
 type rng struct{ *rand.Rand }
 
 func newRNG(seed, kind uint64) rng { return rng{rand.New(rand.NewPCG(seed, kind))} }
@@ -20,10 +20,10 @@ func oneOf[T any](d rng, of ...T) T { return of[d.IntN(len(of))] }
 
 func (d rng) quantity(of ...string) resource.Quantity { return resource.MustParse(oneOf(d, of...)) }
 
-// app is a value of the label that selectors are about.
+// app returns a value of the label app, which selectors use.
 func (d rng) app() string { return oneOf(d, "x", "y", "z") }
 
-// selector of pods, most often by their app.
+// selector returns a selector of pods, most often by their app.
 func (d rng) selector() *metav1.LabelSelector {
 	app := d.app()
 	switch d.IntN(12) {
@@ -42,7 +42,7 @@ func expression(key string, operator metav1.LabelSelectorOperator, values ...str
 	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: key, Operator: operator, Values: values}}}
 }
 
-// nodeExpression is something that is asked of a node's labels.
+// nodeExpression returns a requirement on a node's labels.
 func (d rng) nodeExpression(seed string) corev1.NodeSelectorRequirement {
 	switch d.IntN(5) {
 	case 0:

@@ -12,14 +12,14 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 )
 
-// plannedPod is a pod that Grow found a place for.
+// plannedPod is a pod for which Grow has found a node.
 type plannedPod struct {
 	pod    *corev1.Pod
 	node   string // empty until it is created
-	launch int    // which node to create; -1 for one there is
+	launch int    // the index of the launch; -1 for an existing node
 }
 
-// scaleUp is a demand that is being satisfied.
+// scaleUp is the state of Satisfy.
 type scaleUp struct {
 	*trial
 	demand *Demand
@@ -27,9 +27,9 @@ type scaleUp struct {
 	nodes  []string // of the plan's launches, once they are created
 }
 
-// Satisfy has Grow decide about all pods, creates the nodes as their templates say, and gives
-// the pods to the scheduler: it must bind each where Grow placed it, and leave those pending
-// that Grow refused, unless the simulation says that they fit by now.
+// Satisfy calls Grow for all pods, creates the nodes of its plan, and gives the pods to the
+// scheduler: it must bind each pod to the node in the plan, and leave those pending that Grow
+// refused, unless they now fit in the simulation.
 func (c *ControlPlane) Satisfy(ctx context.Context, demand *Demand) (tally Tally, err error) {
 	t, err := c.newTrial(demand.Scenario)
 	if err != nil {
@@ -54,31 +54,31 @@ func (c *ControlPlane) Satisfy(ctx context.Context, demand *Demand) (tally Tally
 	return t.tally, nil
 }
 
-// defaultedPods are the pods as the API server would have them.
+// defaultedPods returns the pods with the API server's defaults.
 func (g *scaleUp) defaultedPods(ctx context.Context) ([]*corev1.Pod, error) {
 	var pods []*corev1.Pod
 	for _, arrival := range g.scenario.Arrivals {
 		pod, err := g.client.CoreV1().Pods(arrival.Pod.Namespace).Create(ctx, arrival.Pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err != nil {
-			return nil, fmt.Errorf("creating pod as a trial: %w", err)
+			return nil, fmt.Errorf("creating pod in a dry run: %w", err)
 		}
 		pods = append(pods, pod)
 	}
 	return pods, nil
 }
 
-// plannedPods are what the plan promises, in the order in which Grow looks at pods.
+// plannedPods returns the pods of the plan, in the order in which Grow considers them.
 func (g *scaleUp) plannedPods() []plannedPod {
 	byPod, pods := map[*corev1.Pod]plannedPod{}, []*corev1.Pod{}
-	promised := func(p plannedPod) {
+	add := func(p plannedPod) {
 		byPod[p.pod], pods = p, append(pods, p.pod)
 	}
 	for _, placement := range g.plan.Placed {
-		promised(plannedPod{pod: placement.Pod, node: placement.Node, launch: -1})
+		add(plannedPod{pod: placement.Pod, node: placement.Node, launch: -1})
 	}
 	for i, launch := range g.plan.Launches {
 		for _, pod := range launch.Pods {
-			promised(plannedPod{pod: pod, launch: i})
+			add(plannedPod{pod: pod, launch: i})
 		}
 	}
 	var all []plannedPod
@@ -88,7 +88,7 @@ func (g *scaleUp) plannedPods() []plannedPod {
 	return all
 }
 
-// launchMinimum creates the nodes that pools are to have at least, which Grow does first.
+// launchMinimum creates the nodes for the pools' minimum, which Grow also plans first.
 func (g *scaleUp) launchMinimum(ctx context.Context) error {
 	lacks := map[string]int{}
 	for _, pool := range g.demand.Pools {
@@ -110,8 +110,8 @@ func (g *scaleUp) launch(ctx context.Context, i int) error {
 	return g.createNodes(ctx, []*corev1.Node{node})
 }
 
-// schedulePlanned creates nodes and pods as Grow thought of them, those later that don't fit
-// yet.
+// schedulePlanned creates nodes and pods in the order of the plan. Pods that do not fit yet are tried
+// again later.
 func (g *scaleUp) schedulePlanned(ctx context.Context) error {
 	waiting := g.plannedPods()
 	for len(waiting) > 0 {
@@ -126,14 +126,14 @@ func (g *scaleUp) schedulePlanned(ctx context.Context) error {
 			}
 		}
 		if len(left) == len(waiting) {
-			return g.disagreement(fmt.Sprintf("Grow promised pod %s a place (%+v) that the simulation does not see by now", left[0].pod.Name, left[0]))
+			return g.disagreement(fmt.Sprintf("Grow planned a node for pod %s (%+v) on which it does not fit in the simulation", left[0].pod.Name, left[0]))
 		}
 		waiting = left
 	}
 	return nil
 }
 
-// schedule keeps a promise, if it is its turn.
+// schedule creates a planned pod, and its node if needed, once it can be scheduled.
 func (g *scaleUp) schedule(ctx context.Context, p plannedPod) (kept bool, err error) {
 	if !g.isSchedulable(p) {
 		return false, nil
@@ -146,7 +146,7 @@ func (g *scaleUp) schedule(ctx context.Context, p plannedPod) (kept bool, err er
 	return true, g.arrive(ctx, g.arrival(p.pod.Name, g.nodeOf(p)))
 }
 
-// isSchedulable tells whether the pod fits by now, on a node that is there, or is the next to be
+// isSchedulable reports whether the pod fits on its node, which exists or is the next one to be
 // launched.
 func (g *scaleUp) isSchedulable(p plannedPod) bool {
 	mark := g.cluster.Checkpoint()
@@ -171,7 +171,7 @@ func (g *scaleUp) nodeOf(p plannedPod) string {
 	return g.nodes[p.launch]
 }
 
-// checkRefused gives those to the scheduler that Grow refused.
+// checkRefused gives the pods to the scheduler that Grow refused.
 func (g *scaleUp) checkRefused(ctx context.Context) error {
 	for _, refused := range g.plan.Refused {
 		if err := g.arrive(ctx, g.arrival(refused.Pod.Name, "")); err != nil {
@@ -181,7 +181,7 @@ func (g *scaleUp) checkRefused(ctx context.Context) error {
 	return nil
 }
 
-// arrival is the pod of that name, which prefers the node, if there is one.
+// arrival returns the pod of that name, which prefers the node, if there is one.
 func (g *scaleUp) arrival(pod, node string) Arrival {
 	i := slices.IndexFunc(g.scenario.Arrivals, func(a Arrival) bool { return a.Pod.Name == pod })
 	order := []string{node}

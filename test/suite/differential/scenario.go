@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Scenario is a cluster, and pods that come to it one after the other.
+// Scenario is a cluster, and pods that arrive one after the other.
 type Scenario struct {
 	Seed       uint64
 	Namespaces []*corev1.Namespace
@@ -22,21 +22,21 @@ type Scenario struct {
 	Arrivals   []Arrival
 }
 
-// Arrival is a pod that comes.
+// Arrival is a pod that arrives.
 type Arrival struct {
 	Pod *corev1.Pod
-	// Order has all nodes (100 at most), those first that the pod prefers: the scheduler takes
-	// the first of them on which the pod fits.
+	// Order has all nodes (at most 100) in the order of the pod's preference: the scheduler
+	// chooses the first one on which the pod fits.
 	Order []string
 }
 
 const (
-	// seedKey is the label and the taint by which a scenario's objects are its own.
+	// seedKey is the label and the taint that mark a scenario's objects.
 	seedKey = "differential.k8sm.io/seed"
 	driver  = "disk.differential.k8sm.io"
 )
 
-// scenarioBuilder is a scenario in the making.
+// scenarioBuilder builds a scenario.
 type scenarioBuilder struct {
 	rng
 	*Scenario
@@ -53,7 +53,7 @@ func newScenarioBuilder(seed, kind uint64, prefix string) *scenarioBuilder {
 	return s
 }
 
-// NewScenario makes the scenario of a seed.
+// NewScenario returns the scenario of a seed.
 func NewScenario(seed uint64) *Scenario {
 	s := newScenarioBuilder(seed, 0, "s")
 	nodes := 3 + s.IntN(6)
@@ -77,16 +77,16 @@ func NewScenario(seed uint64) *Scenario {
 	return s.Scenario
 }
 
-// podOn is some pod on a node, whether it fits there or not.
+// podOn returns a random pod on a node, whether it fits there or not.
 func (s *scenarioBuilder) podOn(name, node string) *corev1.Pod {
 	pod := s.pod(name)
 	pod.Spec.SchedulingGates, pod.Spec.NodeName = nil, node
 	return pod
 }
 
-// addSyncPod adds the pod that comes first, and fits nowhere but on the node that is created
-// last, with the volume that is created last: when it is bound, the scheduler has seen all.
-// The node holds it, and nothing else.
+// addSyncPod adds the pod that arrives first. It only fits on the node that is created last, with
+// the volume that is created last, so when it is bound the scheduler has seen all objects. Nothing
+// else fits on that node.
 func (s *scenarioBuilder) addSyncPod() {
 	node := s.Nodes[0].DeepCopy()
 	node.Name, node.Labels, node.Spec = s.name+"-full", map[string]string{seedKey: s.name}, corev1.NodeSpec{Taints: node.Spec.Taints[:1]}
@@ -124,7 +124,7 @@ func (s *scenarioBuilder) addNode(name string) {
 	}
 }
 
-// node is some node, without a name. Pods of other scenarios don't tolerate it.
+// node returns a random node, without a name. Pods of other scenarios do not tolerate it.
 func (s *scenarioBuilder) node() *corev1.Node {
 	node := &corev1.Node{}
 	node.Labels = map[string]string{seedKey: s.name}
@@ -164,12 +164,12 @@ func (s *scenarioBuilder) addTaint(node *corev1.Node) {
 	node.Spec.Unschedulable = s.oneIn(20)
 }
 
-// rack is a topology that only this scenario's nodes are in. Where constraints count nodes
-// that the pod can't go to, it must be this one, or scenarios would see each other.
+// rack returns a topology key that only this scenario's nodes have. Constraints that also count
+// nodes on which the pod does not fit must use it, or scenarios would affect each other.
 func (s *scenarioBuilder) rack() string { return s.name + ".differential.k8sm.io/rack" }
 
-// podLikeAnother is some pod, every other time a replica of one that comes before it: what
-// was said of that one may have been kept, and may no longer hold.
+// podLikeAnother returns a random pod, every other time a replica of an earlier one: cached results
+// of that one may no longer hold.
 func (s *scenarioBuilder) podLikeAnother(name string) *corev1.Pod {
 	if len(s.Arrivals) < 2 || s.oneIn(2) {
 		return s.pod(name)
@@ -182,7 +182,7 @@ func (s *scenarioBuilder) podLikeAnother(name string) *corev1.Pod {
 	return pod
 }
 
-// randomPreference has the pod prefer nodes in a random order.
+// randomPreference makes the pod prefer nodes in a random order.
 func (s *scenarioBuilder) randomPreference(pod *corev1.Pod) Arrival {
 	var order []string
 	for _, i := range s.Perm(len(s.Nodes)) {
@@ -191,7 +191,7 @@ func (s *scenarioBuilder) randomPreference(pod *corev1.Pod) Arrival {
 	return prefer(pod, order)
 }
 
-// prefer has the pod prefer nodes in this order.
+// prefer makes the pod prefer nodes in this order.
 func prefer(pod *corev1.Pod, order []string) Arrival {
 	affinity := affinityOf(pod)
 	if affinity.NodeAffinity == nil {

@@ -14,13 +14,13 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 )
 
-// Tally is what trials were about.
+// Tally counts the results of trials.
 type Tally struct {
 	Bound, Refused int            // pods
-	Reasons        map[string]int // why nodes would not have a pod
+	Reasons        map[string]int // why nodes refused pods
 }
 
-// Add adds another.
+// Add adds another tally.
 func (t *Tally) Add(other Tally) {
 	t.Bound, t.Refused = t.Bound+other.Bound, t.Refused+other.Refused
 	for reason, n := range other.Reasons {
@@ -28,26 +28,26 @@ func (t *Tally) Add(other Tally) {
 	}
 }
 
-// trial is a scenario that is played, to the scheduler and to the simulation.
+// trial runs a scenario with the scheduler and with the simulation.
 type trial struct {
 	*ControlPlane
 	scenario *Scenario
 	cluster  *scheduling.Cluster
 	tally    Tally
 	arrived  []*corev1.Pod // so far
-	placed   []string      // what became of each, in words
+	placed   []string      // the result for each, for people
 }
 
-// Disagreement is an error: the scheduler did something else than the simulation says.
+// Disagreement is the error that the scheduler did something else than the simulation predicts.
 type Disagreement struct {
 	What string
-	Case string // the scenario until then, to be read
+	Case string // the scenario so far, for people
 }
 
 func (d *Disagreement) Error() string { return d.What }
 
-// Play gives the scenario's pods to the scheduler, one after the other, and compares what it
-// does with what the simulation says.
+// Play gives the scenario's pods to the scheduler one after the other, and compares the results
+// with the simulation's.
 func (c *ControlPlane) Play(ctx context.Context, scenario *Scenario) (tally Tally, err error) {
 	t, err := c.newTrial(scenario)
 	if err != nil {
@@ -73,7 +73,7 @@ func (c *ControlPlane) newTrial(scenario *Scenario) (*trial, error) {
 	return &trial{ControlPlane: c, scenario: scenario, cluster: cluster, tally: Tally{Reasons: map[string]int{}}}, nil
 }
 
-// arrive gives a pod to the scheduler, and holds what it does against the simulation.
+// arrive gives a pod to the scheduler, and compares the result with the simulation's.
 func (t *trial) arrive(ctx context.Context, arrival Arrival) error {
 	t.arrived = append(t.arrived, arrival.Pod)
 	pod, err := t.createPod(ctx, arrival.Pod)
@@ -110,7 +110,7 @@ func (t *trial) arrive(ctx context.Context, arrival Arrival) error {
 	return t.cluster.AddPod(after)
 }
 
-// createPod creates a pod. A gated one must wait at its gate, which is then lifted.
+// createPod creates a pod. One with a scheduling gate must wait, and then its gate is removed.
 func (t *trial) createPod(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error) {
 	pods := t.client.CoreV1().Pods(pod.Namespace)
 	created, err := pods.Create(ctx, pod, metav1.CreateOptions{})
@@ -121,16 +121,16 @@ func (t *trial) createPod(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, er
 		return created, nil
 	}
 	if _, err := t.verdicts.await(ctx, created.UID, gated); err != nil {
-		return nil, fmt.Errorf("seeing pod %s wait at its gate: %w", pod.Name, err)
+		return nil, fmt.Errorf("waiting for pod %s to be gated: %w", pod.Name, err)
 	}
 	created, err = pods.Patch(ctx, pod.Name, types.MergePatchType, []byte(`{"spec":{"schedulingGates":null}}`), metav1.PatchOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("lifting the gate of pod %s: %w", pod.Name, err)
+		return nil, fmt.Errorf("removing the gate of pod %s: %w", pod.Name, err)
 	}
 	return created, nil
 }
 
-// fits is what the simulation says of the pod, by node: why not; empty where it fits.
+// fits returns by node why the pod does not fit in the simulation, "" where it fits.
 func (t *trial) fits(pod *corev1.Pod) map[string]string {
 	verdicts := map[string]string{}
 	for _, node := range t.scenario.Nodes {
@@ -143,8 +143,8 @@ func (t *trial) fits(pod *corev1.Pod) map[string]string {
 	return verdicts
 }
 
-// checkPlace checks that the simulation places the pod as it has just said of each node: for
-// that it goes by what it remembers.
+// checkPlace checks that the simulation places the pod on a node that it fits. Place uses cached
+// results, Fits does not.
 func (t *trial) checkPlace(verdicts map[string]string, pod *corev1.Pod) error {
 	fits := slices.Contains(slices.Collect(maps.Values(verdicts)), "")
 	placed := t.place(pod)
@@ -154,7 +154,7 @@ func (t *trial) checkPlace(verdicts map[string]string, pod *corev1.Pod) error {
 	return t.disagreement(fmt.Sprintf("the simulation disagrees with itself: pod %s was placed on %q, but each node said %v", pod.Name, placed, verdicts))
 }
 
-// place is where the simulation would place the pod.
+// place returns the node on which the simulation would place the pod.
 func (t *trial) place(pod *corev1.Pod) string {
 	mark := t.cluster.Checkpoint()
 	defer t.cluster.Revert(mark)
@@ -162,7 +162,7 @@ func (t *trial) place(pod *corev1.Pod) string {
 	return node
 }
 
-// remove deletes a pod that fits nowhere, so that it doesn't come in later.
+// remove deletes a pod that fits nowhere, so that it is not scheduled later.
 func (t *trial) remove(ctx context.Context, pod *corev1.Pod) error {
 	err := t.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, *metav1.NewDeleteOptions(0))
 	if err != nil {

@@ -9,14 +9,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// bindCompleted is how the scheduler knows that a claim has its volume for good.
+// bindCompleted is the annotation of claims that are bound for good.
 const bindCompleted = "pv.kubernetes.io/bind-completed"
 
-// noProvisioner marks classes whose volumes somebody makes beforehand.
+// noProvisioner marks classes whose volumes are created beforehand.
 const noProvisioner = "kubernetes.io/no-provisioner"
 
-// addVolumes adds claims of all kinds: bound to volumes of a zone, of one node, or that many
-// may attach; and those that wait for their first consumer, or in vain.
+// addVolumes adds claims of all kinds: bound to volumes of a zone, of one node, or of many nodes;
+// waiting for their first consumer; and without any matching volume.
 func (s *scenarioBuilder) addVolumes() {
 	late, atOnce := storagev1.VolumeBindingWaitForFirstConsumer, storagev1.VolumeBindingImmediate
 	local, remote, now := s.class("local", noProvisioner, late), s.class("remote", driver, late), s.class("now", driver, atOnce)
@@ -63,8 +63,8 @@ func (s *scenarioBuilder) accessModes() []corev1.PersistentVolumeAccessMode {
 	return []corev1.PersistentVolumeAccessMode{oneOf(s.rng, corev1.ReadWriteOnce, corev1.ReadWriteOnce, corev1.ReadWriteOncePod)}
 }
 
-// bindSomewhere gives a claim a volume: of a zone by its affinity or, as of old, by its
-// label; of one node; or of anywhere.
+// bindSomewhere binds a claim to a volume: in a zone by affinity or by the old label, on one node,
+// or anywhere.
 func (s *scenarioBuilder) bindSomewhere(claim *corev1.PersistentVolumeClaim, i int) {
 	volume := s.volume(fmt.Sprintf("%s-bound-%d", s.name, i), *claim.Spec.StorageClassName)
 	bind(claim, volume)
@@ -112,7 +112,7 @@ func onlyWhere(label, value string) *corev1.VolumeNodeAffinity {
 	}}}}
 }
 
-// mountClaims: of the pod's namespace, and now and then one that isn't there.
+// mountClaims mounts claims of the pod's namespace, and sometimes one that does not exist.
 func (s *scenarioBuilder) mountClaims(pod *corev1.Pod) {
 	if s.oneIn(20) {
 		mountClaim(pod, "missing")
@@ -129,7 +129,7 @@ func (s *scenarioBuilder) mountClaims(pod *corev1.Pod) {
 	}
 }
 
-// mountDisk mounts a disk that two pods can't have on one node.
+// mountDisk mounts a disk that two pods on one node cannot share.
 func (s *scenarioBuilder) mountDisk(pod *corev1.Pod) {
 	mount(pod, corev1.VolumeSource{ISCSI: &corev1.ISCSIVolumeSource{
 		TargetPortal: "10.0.0.1:3260", IQN: oneOf(s.rng, "iqn.2026-01.com.example:one", "iqn.2026-01.com.example:two"), Lun: 0, ReadOnly: s.oneIn(4),

@@ -1,5 +1,4 @@
-// Package zookeeper tests what finds the leading master against a real ZooKeeper, of
-// Debian's package, on loopback. Masters register in it as Mesos' do, by a client that
-// is not ours. What a ZooKeeper does that means harm, mesos/detector tests with one that
-// does as it is told.
+// Package zookeeper tests the detection of the leading master with a real ZooKeeper from
+// Debian's packages, on loopback. Masters register in it as Mesos masters do, with a client
+// that is not ours. mesos/detector tests a misbehaving ZooKeeper with a stand-in.
 package zookeeper

@@ -16,10 +16,10 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// timeout of a test with what happens soon.
+// timeout is the maximum time of each wait.
 const timeout = 40 * time.Second
 
-// ensemble is one ZooKeeper server, of this test alone.
+// ensemble is one ZooKeeper server, for one test.
 type ensemble struct {
 	t       *testing.T
 	dir     string
@@ -27,7 +27,7 @@ type ensemble struct {
 	process *exec.Cmd
 }
 
-// startServer installs ZooKeeper where that has not been done, and starts it.
+// startServer installs ZooKeeper unless that has been done, and starts it.
 func startServer(t *testing.T) *ensemble {
 	t.Helper()
 	for _, tool := range []string{"apt-get", "dpkg-deb"} {
@@ -60,7 +60,7 @@ func freePort(t *testing.T) int {
 
 func (z *ensemble) addr() string { return fmt.Sprintf("127.0.0.1:%d", z.port) }
 
-// start begins the process, and returns when it serves.
+// start starts the process, and returns when it serves.
 func (z *ensemble) start() {
 	z.t.Helper()
 	var log bytes.Buffer
@@ -78,7 +78,7 @@ func (z *ensemble) start() {
 	z.t.Fatalf("ZooKeeper does not serve:\n%s", &log)
 }
 
-// serves asks with one of ZooKeeper's four-letter words, which it answers late in its
+// serves reports whether ZooKeeper answers one of its four-letter words, which it does late in its
 // start.
 func (z *ensemble) serves() bool {
 	c, err := net.Dial("tcp", z.addr())
@@ -86,7 +86,7 @@ func (z *ensemble) serves() bool {
 		return false
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(time.Second)) // a connection that was taken too early is never answered
+	_ = c.SetDeadline(time.Now().Add(time.Second)) // a connection that was accepted too early is never answered
 	if _, err := c.Write([]byte("srvr")); err != nil {
 		return false
 	}
@@ -94,7 +94,7 @@ func (z *ensemble) serves() bool {
 	return err == nil && bytes.Contains(answer, []byte("Mode:"))
 }
 
-// kill ends the process at once, as a power cut does. Its data stay.
+// kill ends the process at once, as a power failure does. Its data stay.
 func (z *ensemble) kill() {
 	if z.process == nil {
 		return
@@ -111,7 +111,7 @@ func (z *ensemble) signal(s syscall.Signal) {
 	}
 }
 
-// masterRegistration is a master's: its session, and its node as long as that lasts.
+// masterRegistration is a master's session and its node, which lasts as long as the session.
 type masterRegistration struct {
 	t    *testing.T
 	conn *zk.Conn
@@ -122,7 +122,7 @@ type noLog struct{}
 
 func (noLog) Printf(string, ...any) {}
 
-// registerMaster registers a master as Mesos' masters do: an ephemeral node in sequence.
+// registerMaster registers a master as Mesos masters do: with an ephemeral sequential node.
 func (z *ensemble) registerMaster(path, address string, acl []zk.ACL, digest string) *masterRegistration {
 	z.t.Helper()
 	conn, events, err := zk.Connect([]string{z.addr()}, 2*time.Second, zk.WithLogger(noLog{}))
@@ -134,7 +134,7 @@ func (z *ensemble) registerMaster(path, address string, acl []zk.ACL, digest str
 		select {
 		case <-events:
 		case <-deadline:
-			z.t.Fatal("a master gets no session with ZooKeeper")
+			z.t.Fatal("a master gets no session from ZooKeeper")
 		}
 	}
 	if digest != "" {

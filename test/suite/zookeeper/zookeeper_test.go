@@ -17,7 +17,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// memoryStore is a store in memory.
+// memoryStore is a session's store in memory.
 type memoryStore struct {
 	mu     sync.Mutex
 	states map[string]scheduler.TaskState
@@ -87,7 +87,7 @@ func (c *testSession) await(what string, so func(session.State) bool) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	c.t.Fatalf("after %s it is not so: %s; the state is %+v", timeout, what, c.State())
+	c.t.Fatalf("after %s still waiting for: %s; the state is %+v", timeout, what, c.State())
 }
 
 func subscribedTo(m *mesostest.Master) func(session.State) bool {
@@ -111,8 +111,8 @@ func cluster(t *testing.T) *mesostest.Masters {
 	return ms
 }
 
-// The life of a framework under masters that come and go, and a ZooKeeper that is
-// killed, restarted, frozen and thawed.
+// The masters change, and ZooKeeper is killed, restarted, frozen and continued. The session must
+// always find the leader, and its task must go on.
 func TestSessionFollowsTheLeader(t *testing.T) {
 	z := startServer(t)
 	ms := cluster(t)
@@ -126,7 +126,7 @@ func TestSessionFollowsTheLeader(t *testing.T) {
 	ours.AddDemand(placement.Demand{ID: "node-1.1", Group: "general", Role: "k8sm", Resources: placement.Resources{CPUs: 1, MemMiB: 512}})
 	ours.await("a task runs", func(session.State) bool { return ours.state("node-1.1") == scheduler.TaskRunning })
 
-	one.conn.Close() // its node goes with its session
+	one.conn.Close() // its node is removed with its session
 	ms.Elect(1)
 	ours.await("the second master is subscribed to", subscribedTo(second))
 
@@ -154,13 +154,13 @@ func TestSessionFollowsTheLeader(t *testing.T) {
 	three := z.registerMaster("/mesos", second.Addr(), zk.WorldACL(zk.PermAll), "")
 	ms.Elect(1)
 	z.unregisterOthers(three)
-	ours.await("after the thaw, the second master is subscribed to", subscribedTo(second))
+	ours.await("after ZooKeeper goes on, the second master is subscribed to", subscribedTo(second))
 	if st := ours.state("node-1.1"); st.Terminal() {
 		t.Errorf("meanwhile the task ended: %s", st)
 	}
 }
 
-// unregisterOthers has all masters but one leave.
+// unregisterOthers removes the registrations of all masters but one.
 func (z *ensemble) unregisterOthers(but *masterRegistration) {
 	z.t.Helper()
 	children, _, err := but.conn.Children("/mesos")
@@ -176,7 +176,7 @@ func (z *ensemble) unregisterOthers(but *masterRegistration) {
 	}
 }
 
-// Masters that let only those read who know their secret.
+// The masters' registration can only be read with a digest.
 func TestCredentialsOfZooKeeper(t *testing.T) {
 	z := startServer(t)
 	ms := cluster(t)
@@ -187,7 +187,7 @@ func TestCredentialsOfZooKeeper(t *testing.T) {
 	for name, userinfo := range map[string]string{"wrong": "mesos:guess@", "missing": ""} {
 		t.Run(name, func(t *testing.T) {
 			ours := startSession(t, "zk://"+userinfo+z.addr()+"/secret")
-			ours.await("the reason is told, and no secret", func(st session.State) bool {
+			ours.await("the message has the reason and not the password", func(st session.State) bool {
 				return st.Reason == scheduler.MasterUnreachable &&
 					strings.Contains(st.Message, "may not be read with these credentials") && !strings.Contains(st.Message, "guess")
 			})
