@@ -110,7 +110,7 @@ func TestNodeFromLaunchToNothingLeft(t *testing.T) {
 	}
 }
 
-func TestNodeThatCannotBe(t *testing.T) {
+func TestNodeThatCannotStart(t *testing.T) {
 	c := apiservertest.New(t, time.Now, 0)
 	tests := map[string]struct {
 		kubelet string

@@ -38,7 +38,7 @@ func TestPortThatIsTaken(t *testing.T) {
 }
 
 // What a launch waits for is told, with what the Node itself says of it.
-func TestWhyANodeIsNotReadyIsTold(t *testing.T) {
+func TestReasonWhyANodeIsNotReadyIsReported(t *testing.T) {
 	tests := map[string]struct {
 		kubelet string
 		want    string

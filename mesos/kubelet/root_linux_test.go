@@ -16,7 +16,7 @@ import (
 )
 
 // Each is one clear reason, may be otherwise on another agent, and leaves nothing.
-func TestStateFolderThatIsOfNoUse(t *testing.T) {
+func TestUnusableStateFolder(t *testing.T) {
 	if !kubelettest.Isolated(t) {
 		return
 	}

@@ -21,8 +21,8 @@ func kubeletOf(version string) string {
 	return fmt.Sprintf("[ \"$1\" = --version ] && { echo Kubernetes %s; exit 0; }\necho this is %s\n", version, version) + goodKubelet
 }
 
-// living is a node that is Ready, with the kubelet v1.37.2.
-type living struct {
+// testedNode is a node that is Ready, with the kubelet v1.37.2.
+type testedNode struct {
 	*testing.T
 	node    *Node
 	cluster *apiservertest.Server
@@ -31,7 +31,7 @@ type living struct {
 	last    Report
 }
 
-func live(t *testing.T) *living {
+func start(t *testing.T) *testedNode {
 	t.Helper()
 	c := apiservertest.New(t, time.Now, 0)
 	l, n := launchIn(t, c, kubeletOf("v1.37.2")), testNode(t)
@@ -40,7 +40,7 @@ func live(t *testing.T) *living {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &living{T: t, node: n, cluster: c, launch: l, reports: make(chan Report, 100)}
+	v := &testedNode{T: t, node: n, cluster: c, launch: l, reports: make(chan Report, 100)}
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(message, func(r Report) { v.reports <- r }) }()
 	t.Cleanup(func() {
@@ -56,7 +56,7 @@ func live(t *testing.T) *living {
 	return v
 }
 
-func (v *living) await(what string, is func(Report) bool) nodeapi.NodeStatus {
+func (v *testedNode) await(what string, is func(Report) bool) nodeapi.NodeStatus {
 	v.Helper()
 	patience := time.After(30 * time.Second)
 	for !is(v.last) {
@@ -69,17 +69,17 @@ func (v *living) await(what string, is func(Report) bool) nodeapi.NodeStatus {
 	return v.last.Status
 }
 
-// told sends an instruction, as the operator does: again and again until it is answered.
-func (v *living) told(a nodeapi.Artifact) nodeapi.NodeStatus {
+// request sends an upgrade request, as the operator does: again and again until it is answered.
+func (v *testedNode) request(a nodeapi.Artifact) nodeapi.NodeStatus {
 	v.Helper()
 	message, err := (&nodeapi.UpgradeRequest{Kubelet: a}).Encode()
 	if err != nil {
 		v.Fatal(err)
 	}
-	return v.toldOf(a.SHA256, message)
+	return v.requestMessage(a.SHA256, message)
 }
 
-func (v *living) toldOf(digest string, message []byte) nodeapi.NodeStatus {
+func (v *testedNode) requestMessage(digest string, message []byte) nodeapi.NodeStatus {
 	v.Helper()
 	answered := make(chan struct{})
 	defer close(answered)
@@ -97,7 +97,7 @@ func (v *living) toldOf(digest string, message []byte) nodeapi.NodeStatus {
 }
 
 // log of all kubelets that ran.
-func (v *living) log() string {
+func (v *testedNode) log() string {
 	v.Helper()
 	data, err := os.ReadFile(filepath.Join(v.node.Sandbox, "kubelet.log"))
 	if err != nil {
@@ -106,7 +106,7 @@ func (v *living) log() string {
 	return string(data)
 }
 
-func (v *living) awaitLog(text string, times int) {
+func (v *testedNode) awaitLog(text string, times int) {
 	v.Helper()
 	for range 500 {
 		if strings.Count(v.log(), text) == times {
@@ -118,20 +118,20 @@ func (v *living) awaitLog(text string, times int) {
 }
 
 // kubelet is an artifact that the test's script makes.
-func (v *living) kubelet(script string) nodeapi.Artifact {
+func (v *testedNode) kubelet(script string) nodeapi.Artifact {
 	certificate := filepath.Join(filepath.Dir(v.launch.StateDir), "client.pem")
 	return kubelettest.Artifact(v.T, nodeapi.ArtifactKubelet, "#!/bin/sh\n"+strings.ReplaceAll(script, "CERTIFICATE", certificate))
 }
 
 func TestKubeletIsUpgradedInPlace(t *testing.T) {
-	v := live(t)
+	v := start(t)
 	if v.last.Status.Kubelet != v.launch.Artifacts[0].SHA256 {
-		t.Errorf("the account is %+v", v.last.Status)
+		t.Errorf("the status is %+v", v.last.Status)
 	}
 	for _, version := range []string{"v1.37.3", "v1.37.1"} {
 		next := v.kubelet(kubeletOf(version))
-		if diff := cmp.Diff(nodeapi.NodeStatus{Kubelet: next.SHA256}, v.told(next)); diff != "" {
-			t.Errorf("account (-want +got):\n%s", diff)
+		if diff := cmp.Diff(nodeapi.NodeStatus{Kubelet: next.SHA256}, v.request(next)); diff != "" {
+			t.Errorf("status (-want +got):\n%s", diff)
 		}
 		v.awaitLog("this is "+version, 1)
 	}
@@ -142,29 +142,29 @@ func TestKubeletIsUpgradedInPlace(t *testing.T) {
 	}
 }
 
-func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
+func TestKubeletUpgradeThatFails(t *testing.T) {
 	tests := map[string]struct {
-		kubelet func(*living) nodeapi.Artifact
+		kubelet func(*testedNode) nodeapi.Artifact
 		want    []string
 		// rolledBack: it was started, so the one before was started twice.
 		rolledBack, passing bool
 	}{
 		"it is of another minor release": {
-			kubelet: func(v *living) nodeapi.Artifact { return v.kubelet(kubeletOf("v1.38.0")) },
+			kubelet: func(v *testedNode) nodeapi.Artifact { return v.kubelet(kubeletOf("v1.38.0")) },
 			want:    []string{"v1.38.0", "v1.37.2"},
 		},
 		"it does not say its version": {
-			kubelet: func(v *living) nodeapi.Artifact { return v.kubelet("echo hello") },
+			kubelet: func(v *testedNode) nodeapi.Artifact { return v.kubelet("echo hello") },
 			want:    []string{"--version", "hello"},
 		},
 		"it is no program": {
-			kubelet: func(v *living) nodeapi.Artifact {
+			kubelet: func(v *testedNode) nodeapi.Artifact {
 				return kubelettest.Artifact(v.T, nodeapi.ArtifactKubelet, "\x7fELF\x02\x01\x01")
 			},
 			want: []string{"--version", "exec format error"},
 		},
 		"it has another digest": {
-			kubelet: func(v *living) nodeapi.Artifact {
+			kubelet: func(v *testedNode) nodeapi.Artifact {
 				a := v.kubelet(kubeletOf("v1.37.3"))
 				a.SHA256 = kubelettest.Digest("x")
 				return a
@@ -172,14 +172,14 @@ func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 			want: []string{kubelettest.Digest("x")},
 		},
 		"it is not there yet": {
-			kubelet: func(*living) nodeapi.Artifact {
+			kubelet: func(*testedNode) nodeapi.Artifact {
 				return nodeapi.Artifact{Name: nodeapi.ArtifactKubelet, Type: nodeapi.ArtifactTypeBinary, URI: "file:///no/such/kubelet", SHA256: kubelettest.Digest("x")}
 			},
 			want:    []string{"/no/such/kubelet"},
 			passing: true,
 		},
 		"it ends at once": {
-			kubelet: func(v *living) nodeapi.Artifact {
+			kubelet: func(v *testedNode) nodeapi.Artifact {
 				v.cluster.Stale.Store(true)
 				return v.kubelet(strings.Replace(kubeletOf("v1.37.3"), "trap", "echo unknown flag; exit 1; trap", 1))
 			},
@@ -187,7 +187,7 @@ func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 			rolledBack: true,
 		},
 		"it does not make its Node Ready": {
-			kubelet: func(v *living) nodeapi.Artifact {
+			kubelet: func(v *testedNode) nodeapi.Artifact {
 				v.cluster.Stale.Store(true)
 				v.node.trialTime = 500 * time.Millisecond
 				return v.kubelet(kubeletOf("v1.37.3"))
@@ -198,16 +198,16 @@ func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			v := live(t)
+			v := start(t)
 			next := tc.kubelet(v)
-			account := v.told(next)
+			status := v.request(next)
 			for _, want := range tc.want {
-				if !strings.Contains(account.Upgrade.Message, want) {
-					t.Errorf("%q does not say %q", account.Upgrade.Message, want)
+				if !strings.Contains(status.Upgrade.Message, want) {
+					t.Errorf("%q does not say %q", status.Upgrade.Message, want)
 				}
 			}
-			if account.Kubelet != v.launch.Artifacts[0].SHA256 || account.Upgrade.SHA256 != next.SHA256 || account.Upgrade.Refused == tc.passing {
-				t.Errorf("the account is %+v", account)
+			if status.Kubelet != v.launch.Artifacts[0].SHA256 || status.Upgrade.SHA256 != next.SHA256 || status.Upgrade.Refused == tc.passing {
+				t.Errorf("the status is %+v", status)
 			}
 			starts := 1
 			if tc.rolledBack {
@@ -224,7 +224,7 @@ func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 			// And another one can still take its place.
 			v.cluster.Stale.Store(false)
 			v.node.trialTime = 5 * time.Second
-			if other := v.kubelet(kubeletOf("v1.37.4")); v.told(other).Kubelet != other.SHA256 {
+			if other := v.kubelet(kubeletOf("v1.37.4")); v.request(other).Kubelet != other.SHA256 {
 				t.Errorf("the next one is not taken: %+v", v.last.Status)
 			}
 		})
@@ -235,22 +235,22 @@ func TestKubeletThatCannotTakeTheOthersPlace(t *testing.T) {
 func TestKubeletIsUpgradedWhileTheAPIServerIsAway(t *testing.T) {
 	for name, how := range map[string]int32{"nobody answers": apiservertest.CutOff, "it is overrun": http.StatusServiceUnavailable} {
 		t.Run(name, func(t *testing.T) {
-			v := live(t)
+			v := start(t)
 			v.node.trialTime, v.node.reportEvery = 300*time.Millisecond, 0
 			v.cluster.Outage.Store(how)
 			next := v.kubelet(kubeletOf("v1.37.3"))
-			account := v.told(next)
-			for account.Upgrade.Message == "" || !strings.Contains(account.Upgrade.Message, "asking the API server") {
-				account = v.await("it to say so", func(r Report) bool { return r.Status.Upgrade != account.Upgrade })
+			status := v.request(next)
+			for status.Upgrade.Message == "" || !strings.Contains(status.Upgrade.Message, "asking the API server") {
+				status = v.await("it to say so", func(r Report) bool { return r.Status.Upgrade != status.Upgrade })
 			}
-			if account.Upgrade.Refused || !strings.Contains(account.Upgrade.Message, "v1.37.3") {
-				t.Errorf("the account is %+v", account)
+			if status.Upgrade.Refused || !strings.Contains(status.Upgrade.Message, "v1.37.3") {
+				t.Errorf("the status is %+v", status)
 			}
 			time.Sleep(600 * time.Millisecond)
 			v.cluster.Outage.Store(0)
 			v.await("an end", func(r Report) bool { return r.Status.Kubelet == next.SHA256 || r.Status.Upgrade.Refused })
 			if diff := cmp.Diff(nodeapi.NodeStatus{Kubelet: next.SHA256}, v.last.Status); diff != "" {
-				t.Errorf("account (-want +got):\n%s", diff)
+				t.Errorf("status (-want +got):\n%s", diff)
 			}
 			v.awaitLog("this is v1.37.2", 1)
 		})
@@ -260,27 +260,27 @@ func TestKubeletIsUpgradedWhileTheAPIServerIsAway(t *testing.T) {
 // It is not for ever, for it may be the kubelet that keeps the agent from its network. But
 // it is not the kubelet's end: it may be told again.
 func TestKubeletIsTakenBackWhenTheAPIServerStaysAway(t *testing.T) {
-	v := live(t)
+	v := start(t)
 	v.node.trialTime, v.node.trialLimit = 300*time.Millisecond, time.Second
 	v.cluster.Outage.Store(apiservertest.CutOff)
 	next := v.kubelet(kubeletOf("v1.37.3"))
-	account := v.told(next)
-	if account.Kubelet != v.launch.Artifacts[0].SHA256 || account.Upgrade.Refused ||
-		!strings.Contains(account.Upgrade.Message, "rolled back to v1.37.2") || !strings.Contains(account.Upgrade.Message, "the API server was away") {
-		t.Errorf("the account is %+v", account)
+	status := v.request(next)
+	if status.Kubelet != v.launch.Artifacts[0].SHA256 || status.Upgrade.Refused ||
+		!strings.Contains(status.Upgrade.Message, "rolled back to v1.37.2") || !strings.Contains(status.Upgrade.Message, "the API server was away") {
+		t.Errorf("the status is %+v", status)
 	}
 	v.awaitLog("this is v1.37.2", 2)
 	v.cluster.Outage.Store(0)
 	v.last = Report{}
-	if v.told(next).Kubelet != next.SHA256 {
+	if v.request(next).Kubelet != next.SHA256 {
 		t.Errorf("it is not taken afterwards: %+v", v.last.Status)
 	}
 }
 
-func TestInstructionOfALaterReleaseIsRefused(t *testing.T) {
-	v := live(t)
+func TestUpgradeRequestOfALaterReleaseIsRefused(t *testing.T) {
+	v := start(t)
 	message := fmt.Sprintf(`{"version": 2, "kubelet": {"sha256": %q}}`, kubelettest.Digest("x"))
-	if u := v.toldOf(kubelettest.Digest("x"), []byte(message)).Upgrade; !u.Refused || !strings.Contains(u.Message, "version is 2") {
+	if u := v.requestMessage(kubelettest.Digest("x"), []byte(message)).Upgrade; !u.Refused || !strings.Contains(u.Message, "version is 2") {
 		t.Errorf("the answer is %+v", u)
 	}
 	for _, nonsense := range []string{"", "{", `{"version": 1}`, "\x00"} {
@@ -290,7 +290,7 @@ func TestInstructionOfALaterReleaseIsRefused(t *testing.T) {
 }
 
 func TestNodeEndsWhileItsKubeletIsUpgraded(t *testing.T) {
-	v := live(t)
+	v := start(t)
 	v.cluster.Stale.Store(true) // so that it waits for the new one
 	message, err := (&nodeapi.UpgradeRequest{Kubelet: v.kubelet(kubeletOf("v1.37.3"))}).Encode()
 	if err != nil {
@@ -300,7 +300,7 @@ func TestNodeEndsWhileItsKubeletIsUpgraded(t *testing.T) {
 		v.node.RequestUpgrade(message)
 		time.Sleep(10 * time.Millisecond)
 		if strings.Contains(v.log(), "this is v1.37.3") {
-			return // live ends the node, and looks what is left
+			return // start ends the node, and looks what is left
 		}
 	}
 	t.Error("the upgrade did not begin")

@@ -72,7 +72,7 @@ func (l *line) serve(t *testing.T) string {
 	return s.URL + "/file"
 }
 
-func TestInterruptedFetchIsGoneOnWith(t *testing.T) {
+func TestInterruptedFetchIsResumed(t *testing.T) {
 	content := strings.Repeat("0123456789abcdef", 3*mebibyte/16)
 	all := len(content)
 	tests := map[string]struct {
@@ -118,7 +118,7 @@ func TestInterruptedFetchIsGoneOnWith(t *testing.T) {
 }
 
 // A bad line costs time, and not the node.
-func TestLineThatKeepsBreaking(t *testing.T) {
+func TestConnectionThatKeepsBreaking(t *testing.T) {
 	server := &line{content: strings.Repeat("x", 8*mebibyte), piece: mebibyte, cut: abort}
 	fetch(t, testCache(t), server.serve(t), kubelettest.Digest(server.content))
 	if server.sent != len(server.content) {
@@ -173,7 +173,7 @@ func TestHugeArtifactIsRefused(t *testing.T) {
 	}
 }
 
-func TestProgressIsTold(t *testing.T) {
+func TestProgressIsReported(t *testing.T) {
 	content := strings.Repeat("x", 2*mebibyte)
 	server := &line{content: content, piece: len(content)}
 	cache := testCache(t)

@@ -40,7 +40,7 @@ func TestAPoolsConfigurationIsMerged(t *testing.T) {
 
 // Whatever k8sm sets is refused, gives way, or is computed from what the pool wishes:
 // nothing is silently ignored.
-func TestEachFieldThatIsSetHereIsOfOneKind(t *testing.T) {
+func TestEachConfigurationFieldIsOfOneKind(t *testing.T) {
 	computed := []string{"apiVersion", "kind", "evictionHard", "cpuCFSQuota"}
 	for field := range reflect.TypeFor[kubeletConfiguration]().Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")

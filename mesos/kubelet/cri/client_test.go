@@ -75,7 +75,7 @@ func TestSandboxes(t *testing.T) {
 	}
 }
 
-func TestRefusalsAreToldAsTheyCame(t *testing.T) {
+func TestRefusalsKeepTheirTextAndCode(t *testing.T) {
 	client := serve(t, critest.Answers{
 		"StopPodSandbox": func([]byte) ([]byte, string, string) { return nil, "2", "no 50%25 of %22it%22" },
 		"ListPodSandbox": critest.Always([]byte{0xff}),

@@ -44,7 +44,7 @@ func TestRuntimeThatIsNotThere(t *testing.T) {
 
 // An agent that isolates by namespaces/pid has containers that see their own processes
 // only, and the runtime's socket nevertheless.
-func TestRuntimeThatIsOutOfSight(t *testing.T) {
+func TestRuntimeInAnotherPIDNamespace(t *testing.T) {
 	const variable = "K8SM_TEST_SOCKET"
 	if os.Getenv(variable) == "" {
 		t.Setenv(variable, critest.Serve(t, critest.Answers{

@@ -68,7 +68,7 @@ func supervise(policy RestartPolicy, grace time.Duration) (*Supervisor, *problem
 	}, reported
 }
 
-func TestProgramThatKeepsEndingIsGivenUpWithItsLastWords(t *testing.T) {
+func TestProgramThatKeepsEndingIsGivenUpWithItsLastLines(t *testing.T) {
 	p := script(t, "echo once >> runs; echo 'failed to load kubeconfig'; exit 3")
 	s, _ := supervise(shortPolicy, time.Second)
 	err := s.Run(t.Context(), p)

@@ -53,7 +53,7 @@ func TestSweepTakesDeadNodesOnly(t *testing.T) {
 	}
 }
 
-func TestRecordThatLeadsAstrayIsRefused(t *testing.T) {
+func TestRecordOfForeignCgroupsIsRefused(t *testing.T) {
 	tests := map[string]string{
 		"another cgroup":       `{"containerID": "c1", "cgroups": ["/sys/fs/cgroup/memory/system.slice"]}`,
 		"no container":         `{"cgroups": ["/sys/fs/cgroup/memory"]}`,
