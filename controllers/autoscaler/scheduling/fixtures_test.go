@@ -103,11 +103,17 @@ func mustPut(t *testing.T, c *Cluster, pod *corev1.Pod, node string) {
 	}
 }
 
-// fitting returns the names of the nodes on which a pod fits.
+// fitting returns the names of the nodes on which a pod fits. Like Place it trusts the
+// rejections that are cached, and caches others.
 func fitting(c *Cluster, pod *corev1.Pod, nodes ...string) []string {
 	var out []string
+	q := c.newQuery(pod)
 	for _, node := range nodes {
-		if fits, _ := c.Fits(pod, node); fits {
+		slot := c.slots[node]
+		if q.isRejected(slot) {
+			continue
+		}
+		if fits, _ := q.check(slot); fits {
 			out = append(out, node)
 		}
 	}
