@@ -1,0 +1,68 @@
+package drain
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+func TestAResultExplainsItself(t *testing.T) {
+	for name, test := range map[string]struct {
+		result Result
+		want   string
+		left   int
+	}{
+		"nothing is left": {Result{Ignored: 4}, "No pod is left to evict.", 0},
+		"one pod needs time": {
+			Result{Evicted: []string{"default/a"}}, "1 pod left: 1 ending (default/a).", 1},
+		"pods that were evicted now and before are named in order": {
+			Result{Evicted: []string{"default/b"}, Ending: []string{"default/a"}}, "2 pods left: 2 ending (default/a; default/b).", 2},
+		"a reason is quoted without its full stop": {
+			Result{Blocked: []BlockedPod{{"default/a", "the budget says no."}}}, "1 pod left: 1 held (default/a: the budget says no).", 1},
+		"both kinds": {
+			Result{Ending: []string{"default/a"}, Blocked: []BlockedPod{{"default/b", "no"}}}, "2 pods left: 1 ending (default/a), 1 held (default/b: no).", 2},
+		"as many as are named": {
+			Result{Ending: []string{"d/a", "d/b", "d/c"}}, "3 pods left: 3 ending (d/a; d/b; d/c).", 3},
+		"more than are named": {
+			Result{Ending: []string{"d/a", "d/b", "d/c", "d/d"}}, "4 pods left: 4 ending (d/a; d/b; d/c and 1 more).", 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := test.result.String(); got != test.want {
+				t.Errorf("got  %q\nwant %q", got, test.want)
+			}
+			if got := test.result.Left(); got != test.left || test.result.Done() != (test.left == 0) {
+				t.Errorf("%d are left, done: %t, want %d", got, test.result.Done(), test.left)
+			}
+		})
+	}
+}
+
+// What only the autoscaler's policy protects is evicted by a drain, which has another reason.
+func TestADrainEvictsWhatTheAutoscalerWouldSpare(t *testing.T) {
+	annotated := func(key, value string) func(*corev1.Pod) {
+		return func(p *corev1.Pod) { p.Annotations = map[string]string{key: value} }
+	}
+	for name, pod := range map[string]*corev1.Pod{
+		"a pod that must not be disrupted": pod("p", annotated("k8sm.io/do-not-disrupt", "true")),
+		"a pod that is not safe to evict":  pod("p", annotated("cluster-autoscaler.kubernetes.io/safe-to-evict", "false")),
+		"a pod that nobody makes again":    pod("p"),
+	} {
+		if got := Decide(pod, Options{Now: noon}); got.Verdict != Evict {
+			t.Errorf("%s: %s (%s), want it evicted", name, got.Verdict, got.Reason)
+		}
+	}
+}
+
+func TestEachPodGetsADecisionInOrder(t *testing.T) {
+	pods := []corev1.Pod{*pod("a", phase(corev1.PodFailed)), *pod("b"), *pod("c", static)}
+	got := DecideAll(pods, Options{Now: noon})
+	want := []Verdict{Ignore, Evict, Ignore}
+	for i, d := range got {
+		if d.Pod != &pods[i] || d.Verdict != want[i] || d.Reason == "" {
+			t.Errorf("pod %s: %s (%s), want %s and a reason", d.Pod.Name, d.Verdict, d.Reason, want[i])
+		}
+	}
+	if len(got) != len(pods) {
+		t.Errorf("%d decisions on %d pods", len(got), len(pods))
+	}
+}
