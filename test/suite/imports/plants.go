@@ -102,7 +102,7 @@ var issueText = regexp.MustCompile(`^import '(.*)' is not allowed from list '([^
 // refused runs the linter over the module in dir and returns what it refuses. The linter
 // keeps its cache in the folder of that name.
 func refused(linter, config, dir, cache string) (map[plant]bool, error) {
-	run := exec.Command(linter, "run", "-c", filepath.Join(dir, filepath.Base(config)), "--enable-only=depguard", "--issues-exit-code=0",
+	run := exec.Command(linter, "run", "-c", filepath.Join(dir, filepath.Base(config)), "--enable-only=depguard", "--issues-exit-code=0", "--allow-parallel-runners",
 		"--output.json.path=stdout", "--show-stats=false", "--max-issues-per-linter=0", "--max-same-issues=0", "--uniq-by-line=false", "./...")
 	run.Dir = dir
 	run.Env = append(os.Environ(), "PWD="+dir, "GOWORK=off", "GOPROXY=off", "GOFLAGS=", "GOLANGCI_LINT_CACHE="+cache)
