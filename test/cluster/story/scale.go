@@ -77,7 +77,7 @@ func (s *Story) awaitReleased(ctx context.Context, busy int) error {
 		}
 		used := slices.DeleteFunc(agents, func(a playground.AgentView) bool { return a.UsedCPUs == 0 })
 		if len(used) != busy {
-			return fmt.Errorf("Mesos reports that %d agents are used, want %d", len(used), busy)
+			return fmt.Errorf("%d agents are used in Mesos, want %d", len(used), busy)
 		}
 		return nil
 	})
