@@ -53,7 +53,7 @@ func TestNodeOutlivesItsAgent(t *testing.T) {
 	awaitNoContainer(t, agent)
 }
 
-func TestSlowArtifactIsNoLateRegistration(t *testing.T) {
+func TestSlowArtifactDoesNotDelayRegistration(t *testing.T) {
 	agent, f := cluster(t, mesostest.AgentOptions{ExecutorRegistrationTimeout: 2 * time.Second})
 	stateDir := filepath.Join(t.TempDir(), "state")
 	script := upIn(stateDir)
@@ -77,7 +77,7 @@ func TestSlowArtifactIsNoLateRegistration(t *testing.T) {
 	awaitNoContainer(t, agent)
 }
 
-func TestDrainedAgentHasNoExecutorLeft(t *testing.T) {
+func TestExecutorEndsWhenItsAgentDrains(t *testing.T) {
 	agent, f := cluster(t, mesostest.AgentOptions{})
 	stateDir := filepath.Join(t.TempDir(), "state")
 	f.launch(message(t, stateDir, upIn(stateDir)))

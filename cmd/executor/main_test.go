@@ -166,7 +166,7 @@ func awaitNoContainer(t *testing.T, agent *mesostest.Agent) {
 	t.Error("the executor is still there: it would keep its agent draining")
 }
 
-func TestExecutorOfARealProcess(t *testing.T) {
+func TestExecutorProcessRunsANode(t *testing.T) {
 	agent, f := cluster(t, mesostest.AgentOptions{})
 	stateDir := filepath.Join(t.TempDir(), "state")
 	f.launch(message(t, stateDir, upIn(stateDir)))
@@ -186,7 +186,7 @@ func TestExecutorOfARealProcess(t *testing.T) {
 	}
 }
 
-func TestTaskThatWouldFailAnywhereIsAnError(t *testing.T) {
+func TestInvalidTaskDataIsTaskError(t *testing.T) {
 	agent, f := cluster(t, mesostest.AgentOptions{})
 	f.launch([]byte(`{"version": 99}`))
 	s := f.status()

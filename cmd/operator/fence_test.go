@@ -36,7 +36,7 @@ func (*fakeLock) RecordEvent(string) {}
 func (*fakeLock) Identity() string   { return "us" }
 func (*fakeLock) Describe() string   { return "a lease" }
 
-func TestNothingIsChangedBeyondTheFence(t *testing.T) {
+func TestFenceBlocksWritesWithoutTheLease(t *testing.T) {
 	ours, theirs, nobodys := resourcelock.LeaderElectionRecord{HolderIdentity: "us"}, resourcelock.LeaderElectionRecord{HolderIdentity: "them"}, resourcelock.LeaderElectionRecord{}
 	tests := map[string]struct {
 		do         func(*fence, *fakeLock, *time.Time)
@@ -107,7 +107,7 @@ func TestNothingIsChangedBeyondTheFence(t *testing.T) {
 	}
 }
 
-func TestARequestIsClosedThatTheFenceRejects(t *testing.T) {
+func TestFenceClosesRejectedRequests(t *testing.T) {
 	f := &fence{Interface: &fakeLock{}, validity: time.Second, now: time.Now}
 	transport := f.wrap(roundTripper(func(*http.Request) (*http.Response, error) {
 		t.Error("the request was sent")
@@ -135,7 +135,7 @@ type closedBody struct {
 
 func (b *closedBody) Close() error { b.closed = true; return nil }
 
-func TestARenewalCountsFromWhenItWasSent(t *testing.T) {
+func TestLeaseRenewalCountsFromItsSendTime(t *testing.T) {
 	now := time.Now()
 	lock := &slowLock{advance: func() { now = now.Add(8 * time.Second) }}
 	f := &fence{Interface: lock, validity: 10 * time.Second, now: func() time.Time { return now }}

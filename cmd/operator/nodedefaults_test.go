@@ -82,7 +82,7 @@ func TestNodeDefaults(t *testing.T) {
 	}
 }
 
-func TestNodesUseTheAuthoritiesOfTheSystemIfTheOperatorDoes(t *testing.T) {
+func TestNodesUseSystemCAsLikeTheOperator(t *testing.T) {
 	o, err := parsed(t)
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestTheNamespaceIsThatOfThePodUnlessAFlagNamesOne(t *testing.T) {
+func TestNamespaceDefaultsToThatOfThePod(t *testing.T) {
 	t.Setenv("POD_NAMESPACE", "from-pod")
 	if o, err := parsed(t); err != nil || o.namespace != "from-pod" {
 		t.Errorf("got %q, %v", o.namespace, err)
@@ -94,7 +94,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestParseNamesEverythingThatIsWrong(t *testing.T) {
+func TestParseReportsEveryProblem(t *testing.T) {
 	_, err := parsed(t, "--node-api-server=kubernetes:6443", "--node-state-dir=/", "--leader-election-retry-period=0s", "stray")
 	if err == nil {
 		t.Fatal("it was accepted")
@@ -118,7 +118,7 @@ func TestEveryFlagHasAHelpText(t *testing.T) {
 	})
 }
 
-func TestTheVersionIsPrintedWithoutACluster(t *testing.T) {
+func TestVersionIsPrintedWithoutACluster(t *testing.T) {
 	t.Setenv("KUBECONFIG", "/no/such/file")
 	if err := run(t.Context(), options{printVersion: true}); err != nil {
 		t.Error(err)

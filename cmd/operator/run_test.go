@@ -40,7 +40,7 @@ func apiServer(t *testing.T) (*rest.Config, *[]string) {
 	return &rest.Config{Host: server.URL}, &requests
 }
 
-func TestAManagerWritesAndSubscribesOnlyWhileItLeads(t *testing.T) {
+func TestManagerWritesAndSubscribesOnlyWhileLeading(t *testing.T) {
 	access, requests := apiServer(t)
 	o, err := parsed(t, "--metrics-bind-address=0", "--health-probe-bind-address=0")
 	if err != nil {
@@ -64,7 +64,7 @@ func TestAManagerWritesAndSubscribesOnlyWhileItLeads(t *testing.T) {
 	}
 }
 
-func TestAnOperatorWithoutElectionAlwaysLeads(t *testing.T) {
+func TestOperatorWithoutElectionAlwaysLeads(t *testing.T) {
 	access, requests := apiServer(t)
 	o, err := parsed(t, "--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0")
 	if err != nil {

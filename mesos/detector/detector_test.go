@@ -17,8 +17,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/zookeepertest"
 )
 
-// watch is a detector under way in a bubble, with servers in memory.
-type watch struct {
+// detection is a detector under way in a bubble, with servers in memory.
+type detection struct {
 	t        *testing.T
 	servers  map[string]*zookeepertest.Server
 	mu       sync.Mutex
@@ -28,13 +28,13 @@ type watch struct {
 	last     atomic.Value // address that was dialed last
 }
 
-func begin(t *testing.T, address string, prepare ...func(*watch)) *watch {
+func startDetection(t *testing.T, address string, prepare ...func(*detection)) *detection {
 	t.Helper()
 	e, err := detector.ParseEnsemble(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &watch{t: t, servers: map[string]*zookeepertest.Server{}, pipes: map[string]*zookeepertest.Pipe{}, findings: make(chan detector.Finding, 100)}
+	w := &detection{t: t, servers: map[string]*zookeepertest.Server{}, pipes: map[string]*zookeepertest.Pipe{}, findings: make(chan detector.Finding, 100)}
 	for i, address := range e.Servers {
 		p := zookeepertest.Listen(fmt.Sprintf("10.0.0.%d", i+1), 2181)
 		w.pipes[address], w.servers[address] = p, zookeepertest.NewServer(p)
@@ -62,7 +62,7 @@ func begin(t *testing.T, address string, prepare ...func(*watch)) *watch {
 	return w
 }
 
-func (w *watch) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (w *detection) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	w.dialed.Add(1)
 	w.last.Store(address)
 	w.mu.Lock()
@@ -71,17 +71,17 @@ func (w *watch) dial(ctx context.Context, network, address string) (net.Conn, er
 	return p.Dial(ctx, network, address)
 }
 
-func (w *watch) each(f func(s *zookeepertest.Server)) {
+func (w *detection) each(f func(s *zookeepertest.Server)) {
 	for _, s := range w.servers {
 		f(s)
 	}
 }
 
-func (w *watch) set(node, json string) {
+func (w *detection) set(node, json string) {
 	w.each(func(s *zookeepertest.Server) { s.Set("/mesos/"+node, []byte(json)) })
 }
 
-func (w *watch) expect(want string, within time.Duration) {
+func (w *detection) expect(want string, within time.Duration) {
 	w.t.Helper()
 	select {
 	case f := <-w.findings:
@@ -97,7 +97,7 @@ func (w *watch) expect(want string, within time.Duration) {
 	}
 }
 
-func (w *watch) expectNothing(within time.Duration) {
+func (w *detection) expectNothing(within time.Duration) {
 	w.t.Helper()
 	select {
 	case f := <-w.findings:
@@ -112,10 +112,10 @@ func info(ip string) string {
 	return fmt.Sprintf(`{"address":{"hostname":"host","ip":%q,"port":5050},"hostname":"host","id":"x","ip":16777343,"pid":"master@%s:5050","port":5050,"version":"1.11.1","capabilities":[{"type":"AGENT_UPDATE"}]}`, ip, ip)
 }
 
-// The lowest sequence leads, and whoever follows it is known at once.
+// The node with the lowest sequence number is the leader; its successor is reported at once.
 func TestLeadershipIsFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := begin(t, "zk://a:2181/mesos")
+		w := startDetection(t, "zk://a:2181/mesos")
 		w.expect(nobody, time.Second)
 		w.set("json.info_0000000002", info("10.1.0.2"))
 		w.expect("10.1.0.2:5050", time.Second)
@@ -131,41 +131,41 @@ func TestLeadershipIsFollowed(t *testing.T) {
 	})
 }
 
-func TestPathThatDoesNotExistYet(t *testing.T) {
+func TestMissingPathIsAwaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := begin(t, "zk://a:2181/other")
+		w := startDetection(t, "zk://a:2181/other")
 		w.expect(nobody, time.Second)
 		w.servers["a:2181"].Set("/other/json.info_0000000000", []byte(info("10.1.0.1")))
 		w.expect("10.1.0.1", 6*time.Second)
 	})
 }
 
-// Detection that hangs, in each of the ways that it may, is begun anew elsewhere.
-func TestDetectionBeginsAnew(t *testing.T) {
+// Detection that hangs or fails restarts at another server.
+func TestFailedDetectionRestarts(t *testing.T) {
 	for name, tc := range map[string]struct {
-		strike func(s *zookeepertest.Server)
-		tells  string
+		inject func(s *zookeepertest.Server)
+		want   string
 		within time.Duration
 	}{
-		"the server breaks off":       {func(s *zookeepertest.Server) { s.Disconnect() }, "closed the connection", time.Second},
-		"the server stops dead":       {func(s *zookeepertest.Server) { s.Inject(func(f *zookeepertest.Faults) { f.Frozen = true }) }, "no answer for 10s", 14 * time.Second},
-		"only pings are answered":     {func(s *zookeepertest.Server) { s.Inject(func(f *zookeepertest.Faults) { f.NoReplies = true }) }, "no answer for 10s", 71 * time.Second},
-		"answers are short of a head": {answering(0, 0, 0, 2, 1, 2), "malformed answer", 4 * time.Second},
-		"answers are empty":           {answering(0, 0, 0, 0), "malformed answer", 4 * time.Second},
-		"answers are endless":         {answering(0xff, 0xff, 0xff, 0xff), "more than 1048576", 4 * time.Second},
-		"answers break off":           {answering(0, 0, 0, 9, 1), "no answer for 10s", 14 * time.Second},
-		"answers are another's":       {answering(0, 0, 0, 16, 0, 0, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), "which was not made", 4 * time.Second},
-		"nothing answers but in HTTP": {answering([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")...), "more than 1048576", 4 * time.Second},
+		"the server disconnects":            {func(s *zookeepertest.Server) { s.Disconnect() }, "closed the connection", time.Second},
+		"the server freezes":                {func(s *zookeepertest.Server) { s.Inject(func(f *zookeepertest.Faults) { f.Frozen = true }) }, "no answer for 10s", 14 * time.Second},
+		"only pings are answered":           {func(s *zookeepertest.Server) { s.Inject(func(f *zookeepertest.Faults) { f.NoReplies = true }) }, "no answer for 10s", 71 * time.Second},
+		"answers lack a header":             {answering(0, 0, 0, 2, 1, 2), "malformed answer", 4 * time.Second},
+		"answers are empty":                 {answering(0, 0, 0, 0), "malformed answer", 4 * time.Second},
+		"answers are endless":               {answering(0xff, 0xff, 0xff, 0xff), "more than 1048576", 4 * time.Second},
+		"answers are truncated":             {answering(0, 0, 0, 9, 1), "no answer for 10s", 14 * time.Second},
+		"answers have another request's ID": {answering(0, 0, 0, 16, 0, 0, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), "which was not made", 4 * time.Second},
+		"nothing answers but in HTTP":       {answering([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")...), "more than 1048576", 4 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := begin(t, "zk://a:2181,b:2181/mesos")
+				w := startDetection(t, "zk://a:2181,b:2181/mesos")
 				w.expect(nobody, time.Second)
 				w.set("json.info_0000000001", info("10.1.0.1"))
 				w.expect("10.1.0.1", time.Second)
 				first := w.last.Load()
-				tc.strike(w.servers[first.(string)])
-				w.expect(tc.tells, tc.within)
+				tc.inject(w.servers[first.(string)])
+				w.expect(tc.want, tc.within)
 				w.expect("10.1.0.1", 3*time.Second)
 				if w.last.Load() == first {
 					t.Error("the other server was not tried")
@@ -179,10 +179,10 @@ func answering(b ...byte) func(*zookeepertest.Server) {
 	return func(s *zookeepertest.Server) { s.Inject(func(f *zookeepertest.Faults) { f.RawReply = b }) }
 }
 
-// A watch that got lost is not believed for ever.
-func TestLostWatch(t *testing.T) {
+// A lost watch must not hide a new leader for ever.
+func TestLostWatchIsRecheckedAfterAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := begin(t, "zk://a:2181/mesos")
+		w := startDetection(t, "zk://a:2181/mesos")
 		w.expect(nobody, time.Second)
 		w.servers["a:2181"].Inject(func(f *zookeepertest.Faults) { f.NoWatches = true })
 		w.set("json.info_0000000001", info("10.1.0.1"))
@@ -190,11 +190,10 @@ func TestLostWatch(t *testing.T) {
 	})
 }
 
-// However long ZooKeeper is away, it is not asked in a tight loop, and the reason is told
-// once.
-func TestZooKeeperIsAway(t *testing.T) {
+// Attempts to reach ZooKeeper are spaced out, and the reason is reported once.
+func TestUnreachableZooKeeperIsRetriedWithBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := begin(t, "zk://a:2181/mesos")
+		w := startDetection(t, "zk://a:2181/mesos")
 		w.expect(nobody, time.Second)
 		if err := w.servers["a:2181"].Close(); err != nil {
 			t.Fatal(err)
@@ -212,7 +211,7 @@ func TestZooKeeperIsAway(t *testing.T) {
 	})
 }
 
-func restarted(w *watch) *zookeepertest.Server {
+func restarted(w *detection) *zookeepertest.Server {
 	p := zookeepertest.Listen("10.0.0.1", 2181)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -228,7 +227,7 @@ func TestCredentials(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := begin(t, "zk://"+tc.userinfo+"a:2181/mesos", func(w *watch) {
+				w := startDetection(t, "zk://"+tc.userinfo+"a:2181/mesos", func(w *detection) {
 					w.each(func(s *zookeepertest.Server) {
 						s.Inject(func(f *zookeepertest.Faults) { f.RequiredDigest = "mesos:secret" })
 					})
@@ -240,8 +239,8 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// What a master's node may hold that is no master.
-func TestNodesThatAreNoMasters(t *testing.T) {
+// Contents of a master's node that do not describe a master.
+func TestInvalidMasterNodesAreReported(t *testing.T) {
 	for name, tc := range map[string]struct{ node, data, want string }{
 		"not JSON":                         {"json.info_0000000001", "\x0a\x04host", "reading a MasterInfo"},
 		"no address":                       {"json.info_0000000001", `{"id":"x"}`, "neither an address nor a PID"},
@@ -254,7 +253,7 @@ func TestNodesThatAreNoMasters(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := begin(t, "zk://a:2181/mesos")
+				w := startDetection(t, "zk://a:2181/mesos")
 				w.expect(nobody, time.Second)
 				w.set("json.info_0000000005", info("10.1.0.5"))
 				w.expect("10.1.0.5", time.Second)

@@ -93,8 +93,8 @@ func TestPacketReader(t *testing.T) {
 	}
 }
 
-// A count that is false must not take memory for what is not there.
-func TestFalseCountsEndWithTheBytes(t *testing.T) {
+// A false count must not allocate memory for missing bytes.
+func TestCountsBeyondThePacketAreMalformed(t *testing.T) {
 	t.Parallel()
 	r := packetReader(newPacket().int(1 << 30).text("a").bytes()[4:])
 	if _, err := r.texts(); !errors.Is(err, errMalformed) {

@@ -41,7 +41,7 @@ func scripted(t *testing.T, answers ...[]packet) *zkSession {
 
 func answer(xid, code int32) packet { return newPacket().int(xid).long(0).int(code) }
 
-func TestExchange(t *testing.T) {
+func TestCallReadsTheAnswerToItsRequest(t *testing.T) {
 	for name, tc := range map[string]struct {
 		packets []packet
 		changed bool
@@ -103,7 +103,7 @@ func TestServerWithoutASession(t *testing.T) {
 }
 
 // The error must name the deadline, and not the connection that it closed.
-func TestDeadlineIsTheCause(t *testing.T) {
+func TestTimeoutErrorNamesTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scripted(t, nil) // one request is read, and not answered
 		begin := time.Now()

@@ -26,7 +26,7 @@ type cluster struct {
 	network *mesostest.Network
 	master  *mesostest.Master
 	agent   *mesostest.Agent
-	work    *work
+	work    *fakeWorkload
 	// ended gets what Run of each Driver returned.
 	ended chan error
 	// offered, and updates in the order in which they came. All are acknowledged.
@@ -45,7 +45,7 @@ func inCluster(t *testing.T, o mesostest.AgentOptions, test func(c *cluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{
-			T: t, network: mesostest.NewNetwork(), work: newWork(), ended: make(chan error, 10),
+			T: t, network: mesostest.NewNetwork(), work: newFakeWorkload(), ended: make(chan error, 10),
 			offered: make(chan mesos.Offer, 100), updates: make(chan mesos.TaskStatus, 100),
 		}
 		var err error
@@ -158,8 +158,8 @@ func (c *cluster) wantStates(want ...mesos.TaskState) mesos.TaskStatus {
 	return status
 }
 
-// running launches the task and has it run.
-func (c *cluster) running(id string) {
+// launchRunning launches the task and has it run.
+func (c *cluster) launchRunning(id string) {
 	c.Helper()
 	c.launch(id)
 	next(c.T, "the task", c.work.tasks)
@@ -210,26 +210,26 @@ func (c *cluster) Launch(_ context.Context, container mesostest.Container) (meso
 
 func (c *cluster) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := c.network.Dial(ctx, network, address)
-	return &observed{conn, c}, err
+	return &recordingConn{conn, c}, err
 }
 
-// observed notes when the Driver sent anything.
-type observed struct {
+// recordingConn notes when the Driver sent anything.
+type recordingConn struct {
 	net.Conn
-	by *cluster
+	cluster *cluster
 }
 
-func (o *observed) Write(b []byte) (int, error) {
-	o.by.mu.Lock()
-	o.by.sent = append(o.by.sent, time.Now())
-	o.by.mu.Unlock()
+func (o *recordingConn) Write(b []byte) (int, error) {
+	o.cluster.mu.Lock()
+	o.cluster.sent = append(o.cluster.sent, time.Now())
+	o.cluster.mu.Unlock()
 	return o.Conn.Write(b)
 }
 
 // driverProcess is a container that holds a Driver.
 type driverProcess struct {
 	cancel context.CancelFunc
-	work   *work
+	work   *fakeWorkload
 	done   chan struct{}
 }
 

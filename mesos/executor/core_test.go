@@ -25,7 +25,7 @@ func ackEvent(id, uuid string) *executor.Event {
 		TaskID: mesos.TaskID{Value: id}, UUID: []byte(uuid)}}
 }
 
-func TestEventsAskForWhatTheyMean(t *testing.T) {
+func TestEventsBecomeDecisions(t *testing.T) {
 	policy := func(n int64) *mesos.KillPolicy {
 		return &mesos.KillPolicy{GracePeriod: &mesos.DurationInfo{Nanoseconds: n}}
 	}
@@ -106,7 +106,7 @@ func TestEventsAskForWhatTheyMean(t *testing.T) {
 	}
 }
 
-func TestErrorEventIsFailureWithTheAgentsWords(t *testing.T) {
+func TestErrorEventIsFailureWithTheAgentsMessage(t *testing.T) {
 	d := NewCore(Identity{}).HandleEvent(&executor.Event{Type: executor.Event_ERROR, Error: &executor.Event_Error{Message: "no such framework"}})
 	if d.Failure == nil || d.Failure.Error() != "agent refuses this executor: no such framework" {
 		t.Errorf("failure is %v", d.Failure)
@@ -127,7 +127,7 @@ func states(calls ...*executor.Call) []string {
 	return got
 }
 
-func TestWhatIsUnacknowledgedIsToldAgain(t *testing.T) {
+func TestReconnectRepeatsUnacknowledgedUpdates(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	core := NewCore(Identity{FrameworkID: "f", ExecutorID: "e", AgentID: "s"})
 	expect := func(what string, want, got any) {
@@ -166,7 +166,7 @@ func TestWhatIsUnacknowledgedIsToldAgain(t *testing.T) {
 	expect("settled", true, core.IsFinished())
 }
 
-func TestStatusSaysWhoseItIs(t *testing.T) {
+func TestStatusNamesTaskAgentAndExecutor(t *testing.T) {
 	core := NewCore(Identity{FrameworkID: "f", ExecutorID: "e", AgentID: "s"})
 	core.HandleEvent(launchEvent("a", ""))
 	core.Update(Report{State: Failed, Message: "kubelet ended"}, []byte("u"), time.Unix(10, 500_000_000))
@@ -185,7 +185,7 @@ func TestStatusSaysWhoseItIs(t *testing.T) {
 	}
 }
 
-func TestTaskIsHealthyUnlessAMessageSaysWhatAilsIt(t *testing.T) {
+func TestRunningTaskWithAMessageIsUnhealthy(t *testing.T) {
 	core := NewCore(Identity{FrameworkID: "f", ExecutorID: "e"})
 	core.HandleEvent(&executor.Event{Type: executor.Event_LAUNCH, Launch: &executor.Event_Launch{Task: mesos.TaskInfo{TaskID: mesos.TaskID{Value: "t"}}}})
 	now := time.Unix(1_000_000, 0)

@@ -17,8 +17,8 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/executor"
 )
 
-// agent answers one executor as a Mesos agent does, over real HTTP.
-type agent struct {
+// fakeAgent answers one executor as a Mesos agent does, over real HTTP.
+type fakeAgent struct {
 	*httptest.Server
 	t *testing.T
 
@@ -29,12 +29,12 @@ type agent struct {
 	token      string
 	answer     int  // status instead of a stream, if not 0
 	silent     bool // acknowledges nothing
-	// capabilities of the framework, as SUBSCRIBED tells them.
+	// capabilities of the framework, sent in SUBSCRIBED.
 	capabilities []mesos.FrameworkInfo_Capability
 }
 
-func newAgent(t *testing.T) *agent {
-	a := &agent{t: t, subscribes: make(chan *executor.Call, 100), updates: make(chan mesos.TaskStatus, 100)}
+func newFakeAgent(t *testing.T) *fakeAgent {
+	a := &fakeAgent{t: t, subscribes: make(chan *executor.Call, 100), updates: make(chan mesos.TaskStatus, 100)}
 	a.Server = httptest.NewServer(http.HandlerFunc(a.serve))
 	t.Cleanup(func() {
 		a.drop()
@@ -43,7 +43,7 @@ func newAgent(t *testing.T) *agent {
 	return a
 }
 
-func (a *agent) serve(w http.ResponseWriter, r *http.Request) {
+func (a *fakeAgent) serve(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	call := &executor.Call{}
 	if err := call.Unmarshal(body); err != nil || r.URL.Path != "/api/v1/executor" {
@@ -69,7 +69,7 @@ func (a *agent) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *agent) subscribed(w http.ResponseWriter, call *executor.Call) {
+func (a *fakeAgent) subscribed(w http.ResponseWriter, call *executor.Call) {
 	stream := make(chan *executor.Event, 100)
 	a.mu.Lock()
 	a.stream = stream
@@ -95,7 +95,7 @@ func write(w http.ResponseWriter, event *executor.Event) {
 	w.(http.Flusher).Flush()
 }
 
-func (a *agent) send(e *executor.Event) {
+func (a *fakeAgent) send(e *executor.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.stream != nil {
@@ -103,8 +103,8 @@ func (a *agent) send(e *executor.Event) {
 	}
 }
 
-// drop ends the stream, as an agent does that goes.
-func (a *agent) drop() {
+// drop ends the stream, as a stopping agent does.
+func (a *fakeAgent) drop() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.stream != nil {
@@ -113,14 +113,14 @@ func (a *agent) drop() {
 	}
 }
 
-func (a *agent) set(f func()) {
+func (a *fakeAgent) set(f func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	f()
 }
 
-// work is a workload that does as the test says.
-type work struct {
+// fakeWorkload is a workload whose reports come from the test.
+type fakeWorkload struct {
 	tasks   chan Task
 	stops   chan time.Duration
 	reports chan Report
@@ -129,14 +129,14 @@ type work struct {
 	messages chan string
 }
 
-func newWork() *work {
-	return &work{
+func newFakeWorkload() *fakeWorkload {
+	return &fakeWorkload{
 		tasks: make(chan Task, 1), stops: make(chan time.Duration, 10), reports: make(chan Report), result: make(chan Report, 1),
 		messages: make(chan string, 10),
 	}
 }
 
-func (w *work) Run(task Task, say func(Report)) Report {
+func (w *fakeWorkload) Run(task Task, say func(Report)) Report {
 	w.tasks <- task
 	for {
 		select {
@@ -148,11 +148,11 @@ func (w *work) Run(task Task, say func(Report)) Report {
 	}
 }
 
-func (w *work) Stop(grace time.Duration) { w.stops <- grace }
+func (w *fakeWorkload) Stop(grace time.Duration) { w.stops <- grace }
 
-func (w *work) Message(data []byte) { w.messages <- string(data) }
+func (w *fakeWorkload) Message(data []byte) { w.messages <- string(data) }
 
-func start(t *testing.T, a *agent, w Workload, change func(*Config)) (ended chan error, cancel context.CancelFunc) {
+func start(t *testing.T, a *fakeAgent, w Workload, change func(*Config)) (ended chan error, cancel context.CancelFunc) {
 	t.Helper()
 	c := Config{
 		Identity:   Identity{FrameworkID: "f", ExecutorID: "e"},
@@ -184,8 +184,8 @@ func next[T any](t *testing.T, what string, c <-chan T) T {
 	}
 }
 
-func TestTaskFromLaunchToAcknowledgedEnd(t *testing.T) {
-	a, w := newAgent(t), newWork()
+func TestTaskLifecycleEndsWithTheLastAcknowledgement(t *testing.T) {
+	a, w := newFakeAgent(t), newFakeWorkload()
 	ended, _ := start(t, a, w, nil)
 	next(t, "SUBSCRIBE", a.subscribes)
 	a.send(launchEvent("a", "data"))
@@ -198,7 +198,7 @@ func TestTaskFromLaunchToAcknowledgedEnd(t *testing.T) {
 	if grace := next(t, "the stop", w.stops); grace != 3*time.Second {
 		t.Errorf("grace is %s", grace)
 	}
-	w.result <- Report{State: Killed, Message: "as told"}
+	w.result <- Report{State: Killed, Message: "killed by request"}
 	if err := next(t, "the end", ended); err != nil {
 		t.Errorf("driver ended with %v", err)
 	}
@@ -216,8 +216,8 @@ func TestTaskFromLaunchToAcknowledgedEnd(t *testing.T) {
 	})
 }
 
-func TestTheKillingIsToldToAFrameworkThatKnowsOfIt(t *testing.T) {
-	a, w := newAgent(t), newWork()
+func TestKillingStateIsSentToCapableFrameworks(t *testing.T) {
+	a, w := newFakeAgent(t), newFakeWorkload()
 	a.capabilities = []mesos.FrameworkInfo_Capability{{Type: mesos.FrameworkInfo_Capability_TASK_KILLING_STATE}}
 	ended, _ := start(t, a, w, nil)
 	next(t, "SUBSCRIBE", a.subscribes)
@@ -230,7 +230,7 @@ func TestTheKillingIsToldToAFrameworkThatKnowsOfIt(t *testing.T) {
 		next(t, "the stop", w.stops)
 	}
 	w.reports <- Report{State: Running, Message: "too late"}
-	w.result <- Report{State: Killed, Message: "as told"}
+	w.result <- Report{State: Killed, Message: "killed by request"}
 	if err := next(t, "the end", ended); err != nil {
 		t.Errorf("driver ended with %v", err)
 	}
@@ -243,7 +243,7 @@ func TestTheKillingIsToldToAFrameworkThatKnowsOfIt(t *testing.T) {
 }
 
 func TestKillWithoutPolicyHasTheTasksGrace(t *testing.T) {
-	a, w := newAgent(t), newWork()
+	a, w := newFakeAgent(t), newFakeWorkload()
 	start(t, a, w, nil)
 	next(t, "SUBSCRIBE", a.subscribes)
 	a.send(launchEvent("a", ""))
@@ -255,8 +255,8 @@ func TestKillWithoutPolicyHasTheTasksGrace(t *testing.T) {
 	w.result <- Report{State: Killed}
 }
 
-func TestRestartedAgentIsToldWhatItMissed(t *testing.T) {
-	a, w := newAgent(t), newWork()
+func TestReconnectSendsMissedUpdates(t *testing.T) {
+	a, w := newFakeAgent(t), newFakeWorkload()
 	ended, _ := start(t, a, w, nil)
 	next(t, "SUBSCRIBE", a.subscribes)
 	a.send(launchEvent("a", ""))
@@ -285,7 +285,7 @@ func TestRestartedAgentIsToldWhatItMissed(t *testing.T) {
 }
 
 func TestUnacknowledgedUpdateIsSentAgainWithItsUUID(t *testing.T) {
-	a, w := newAgent(t), newWork()
+	a, w := newFakeAgent(t), newFakeWorkload()
 	a.silent = true
 	ended, _ := start(t, a, w, nil)
 	next(t, "SUBSCRIBE", a.subscribes)
@@ -300,34 +300,34 @@ func TestUnacknowledgedUpdateIsSentAgainWithItsUUID(t *testing.T) {
 	next(t, "the end", ended)
 }
 
-func TestLeaving(t *testing.T) {
+func TestDriverStopsTheTaskWhenItEnds(t *testing.T) {
 	tests := map[string]struct {
 		change  func(*Config)
-		prepare func(a *agent)
-		cause   func(a *agent, cancel func())
+		prepare func(a *fakeAgent)
+		cause   func(a *fakeAgent, cancel func())
 		failure error // nil: none
 	}{
-		"the agent says SHUTDOWN": {
-			cause: func(a *agent, _ func()) { a.send(&executor.Event{Type: executor.Event_SHUTDOWN}) },
+		"the agent sends SHUTDOWN": {
+			cause: func(a *fakeAgent, _ func()) { a.send(&executor.Event{Type: executor.Event_SHUTDOWN}) },
 		},
-		"the process is told to end": {
-			cause: func(_ *agent, cancel func()) { cancel() },
+		"the context is canceled": {
+			cause: func(_ *fakeAgent, cancel func()) { cancel() },
 		},
 		"the agent goes and there is no checkpointing": {
 			change:  func(c *Config) { c.Checkpoint = false },
-			cause:   func(a *agent, _ func()) { a.drop() },
+			cause:   func(a *fakeAgent, _ func()) { a.drop() },
 			failure: io.EOF,
 		},
 		"the agent stays away for longer than the recovery timeout": {
 			change: func(c *Config) { c.RecoveryTimeout = 50 * time.Millisecond },
-			cause: func(a *agent, _ func()) {
+			cause: func(a *fakeAgent, _ func()) {
 				a.set(func() { a.answer = http.StatusServiceUnavailable })
 				a.drop()
 			},
 			failure: ErrAgentLost,
 		},
 		"the agent no longer knows the executor": {
-			cause: func(a *agent, _ func()) {
+			cause: func(a *fakeAgent, _ func()) {
 				a.set(func() { a.answer = http.StatusBadRequest })
 				a.drop()
 			},
@@ -336,7 +336,7 @@ func TestLeaving(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			a, w := newAgent(t), newWork()
+			a, w := newFakeAgent(t), newFakeWorkload()
 			ended, cancel := start(t, a, w, tc.change)
 			next(t, "SUBSCRIBE", a.subscribes)
 			a.send(launchEvent("a", ""))
@@ -354,7 +354,7 @@ func TestLeaving(t *testing.T) {
 }
 
 func TestShutdownAsFirstEventEndsAnIdleExecutor(t *testing.T) {
-	a, w := newAgent(t), newWork()
+	a, w := newFakeAgent(t), newFakeWorkload()
 	ended, _ := start(t, a, w, nil)
 	next(t, "SUBSCRIBE", a.subscribes)
 	a.send(&executor.Event{Type: executor.Event_SHUTDOWN})
@@ -370,7 +370,7 @@ func TestAgentThatNeverAnswers(t *testing.T) {
 	}
 	address := l.Addr().String()
 	_ = l.Close()
-	ended, _ := start(t, newAgent(t), newWork(), func(c *Config) {
+	ended, _ := start(t, newFakeAgent(t), newFakeWorkload(), func(c *Config) {
 		c.Agent.Address = address
 		c.RecoveryTimeout = 50 * time.Millisecond
 	})
@@ -379,8 +379,8 @@ func TestAgentThatNeverAnswers(t *testing.T) {
 	}
 }
 
-func TestUnsettledEndIsBounded(t *testing.T) {
-	a, w := newAgent(t), newWork()
+func TestWaitForTheLastAcknowledgementIsBounded(t *testing.T) {
+	a, w := newFakeAgent(t), newFakeWorkload()
 	a.silent = true
 	ended, _ := start(t, a, w, func(c *Config) { c.AckTimeout = 30 * time.Millisecond })
 	next(t, "SUBSCRIBE", a.subscribes)
@@ -390,8 +390,8 @@ func TestUnsettledEndIsBounded(t *testing.T) {
 	next(t, "the end", ended)
 }
 
-func TestSecondTaskIsAnsweredByError(t *testing.T) {
-	a, w := newAgent(t), newWork()
+func TestSecondTaskGetsTaskError(t *testing.T) {
+	a, w := newFakeAgent(t), newFakeWorkload()
 	start(t, a, w, nil)
 	next(t, "SUBSCRIBE", a.subscribes)
 	a.send(launchEvent("a", ""))

@@ -55,7 +55,7 @@ func TestEnvironmentOfARealAgent(t *testing.T) {
 	}
 }
 
-func TestEnvironmentOutsideOfMesosIsAClearError(t *testing.T) {
+func TestEnvironmentOutsideOfMesosIsAnError(t *testing.T) {
 	for name := range recorded {
 		t.Setenv(name, "")
 	}
@@ -64,7 +64,7 @@ func TestEnvironmentOutsideOfMesosIsAClearError(t *testing.T) {
 	}
 }
 
-func TestTLSFollowsTheAgentsSettings(t *testing.T) {
+func TestTLSUsesTheAgentsSettings(t *testing.T) {
 	tests := map[string]struct {
 		env            map[string]string
 		enabled, check bool
@@ -76,7 +76,7 @@ func TestTLSFollowsTheAgentsSettings(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, err := agentTLS(from(tc.env))
+			c, err := agentTLS(lookup(tc.env))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,13 +87,13 @@ func TestTLSFollowsTheAgentsSettings(t *testing.T) {
 	}
 }
 
-// What libprocess serves unless it is told otherwise.
+// The default cipher suites of libprocess.
 func TestTLSOfAnAgentWithDefaults(t *testing.T) {
 	agent := httptest.NewUnstartedServer(http.NotFoundHandler())
 	agent.TLS = &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}
 	agent.StartTLS()
 	defer agent.Close()
-	c, err := agentTLS(from(map[string]string{"LIBPROCESS_SSL_ENABLED": "true"}))
+	c, err := agentTLS(lookup(map[string]string{"LIBPROCESS_SSL_ENABLED": "true"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestTLSMaterial(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			env := map[string]string{"LIBPROCESS_SSL_ENABLED": "true"}
 			maps.Copy(env, tc.env)
-			c, err := agentTLS(from(env))
+			c, err := agentTLS(lookup(env))
 			if tc.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.err) {
 					t.Errorf("error is %v, want one about %q", err, tc.err)
@@ -170,6 +170,6 @@ func TestTLSMaterial(t *testing.T) {
 	}
 }
 
-func from(env map[string]string) func(string) string {
+func lookup(env map[string]string) func(string) string {
 	return func(name string) string { return env[name] }
 }

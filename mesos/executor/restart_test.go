@@ -15,9 +15,9 @@ import (
 // without it.
 var options = mesostest.AgentOptions{RecoveryTimeout: 30 * time.Second}
 
-func TestNodeLivesOnWhileItsAgentRestarts(t *testing.T) {
+func TestTaskSurvivesAgentRestart(t *testing.T) {
 	inCluster(t, options, func(c *cluster) {
-		c.running("n1")
+		c.launchRunning("n1")
 		c.agent.Restart(20 * time.Second)
 		time.Sleep(40 * time.Second)
 		if n := len(c.work.stops); n > 0 {
@@ -33,9 +33,9 @@ func TestNodeLivesOnWhileItsAgentRestarts(t *testing.T) {
 	})
 }
 
-func TestDriverTriesLessThanASecondApart(t *testing.T) {
+func TestDriverReconnectsAtLeastEverySecond(t *testing.T) {
 	inCluster(t, options, func(c *cluster) {
-		c.running("n1")
+		c.launchRunning("n1")
 		c.agent.Restart(20 * time.Second)
 		down := time.Now()
 		time.Sleep(25 * time.Second)
@@ -58,9 +58,9 @@ func TestDriverTriesLessThanASecondApart(t *testing.T) {
 	})
 }
 
-func TestAgentIsToldWhatItMissed(t *testing.T) {
+func TestStoppedAgentGetsMissedUpdates(t *testing.T) {
 	inCluster(t, options, func(c *cluster) {
-		c.running("n1")
+		c.launchRunning("n1")
 		c.agent.Stop()
 		c.work.result <- Report{State: Failed, Message: "the kubelet ended"}
 		time.Sleep(10 * time.Second)
@@ -78,7 +78,7 @@ func TestAgentIsToldWhatItMissed(t *testing.T) {
 }
 
 // An agent that recovers takes SUBSCRIBE, but no updates.
-func TestStatesKeepTheirOrderWhileTheAgentRecovers(t *testing.T) {
+func TestUpdatesKeepTheirOrderWhileTheAgentRecovers(t *testing.T) {
 	inCluster(t, options, func(c *cluster) {
 		c.launch("n1")
 		next(c.T, "the task", c.work.tasks)
@@ -93,7 +93,7 @@ func TestStatesKeepTheirOrderWhileTheAgentRecovers(t *testing.T) {
 
 func TestDriverGivesUpAtTheRecoveryTimeout(t *testing.T) {
 	inCluster(t, options, func(c *cluster) {
-		c.running("n1")
+		c.launchRunning("n1")
 		began := time.Now()
 		c.agent.Restart(time.Minute)
 		time.Sleep(29 * time.Second)
@@ -130,7 +130,7 @@ func TestDriverEndsWithItsFramework(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inCluster(t, options, func(c *cluster) {
-				c.running("n1")
+				c.launchRunning("n1")
 				remove(c)
 				if grace := next(c.T, "the stop", c.work.stops); grace >= DefaultShutdownGrace {
 					c.Errorf("the workload has %s, the agent kills after %s", grace, DefaultShutdownGrace)
@@ -149,7 +149,7 @@ func TestDriverEndsWithItsFramework(t *testing.T) {
 }
 
 // The agent counts the time until SUBSCRIBE; what a task needs is fetched after it.
-func TestSlowTaskIsNoLateRegistration(t *testing.T) {
+func TestSlowTaskDoesNotDelayRegistration(t *testing.T) {
 	o := options
 	o.ExecutorRegistrationTimeout = time.Second
 	inCluster(t, o, func(c *cluster) {
@@ -164,9 +164,9 @@ func TestSlowTaskIsNoLateRegistration(t *testing.T) {
 	})
 }
 
-func TestDrainedAgentIsLeft(t *testing.T) {
+func TestExecutorEndsWhenItsAgentDrains(t *testing.T) {
 	inCluster(t, options, func(c *cluster) {
-		c.running("n1")
+		c.launchRunning("n1")
 		c.agent.Drain(10*time.Second, false)
 		if grace := next(c.T, "the stop", c.work.stops); grace != 10*time.Second {
 			c.Errorf("grace is %s, the drain's is 10 s", grace)
@@ -182,22 +182,22 @@ func TestDrainedAgentIsLeft(t *testing.T) {
 		if !c.agent.Drained() {
 			c.Error("the agent is not drained")
 		}
-		// Were the executor still there, the agent would drop whatever comes.
+		// An agent that still had the executor would drop the next launch.
 		if err := c.agent.Reactivate(); err != nil {
 			c.Error(err)
 		}
 		for len(c.offered) > 0 {
 			<-c.offered
 		}
-		c.running("n2")
+		c.launchRunning("n2")
 	})
 }
 
-func TestDriverShowsItsToken(t *testing.T) {
+func TestDriverAuthenticatesWithItsToken(t *testing.T) {
 	o := options
 	o.ExecutorKey = []byte("key")
 	inCluster(t, o, func(c *cluster) {
-		c.running("n1")
+		c.launchRunning("n1")
 		c.agent.Restart(time.Second)
 		c.work.result <- Report{State: Finished}
 		c.wantStates(mesos.TASK_FINISHED)
@@ -207,18 +207,18 @@ func TestDriverShowsItsToken(t *testing.T) {
 	})
 }
 
-func TestFrameworkAndTaskTalk(t *testing.T) {
+func TestFrameworkAndTaskExchangeMessages(t *testing.T) {
 	inCluster(t, options, func(c *cluster) {
-		c.running("a")
+		c.launchRunning("a")
 		agent := c.agent.ID()
 		c.call(calls.Message(agent, "a", []byte("take another kubelet")))
-		if said := next(c.T, "the message", c.work.messages); said != "take another kubelet" {
-			c.Errorf("the task is told %q", said)
+		if message := next(c.T, "the message", c.work.messages); message != "take another kubelet" {
+			c.Errorf("the task got message %q", message)
 		}
 		c.work.reports <- Report{State: Running, Data: []byte("it is taken")}
 		status := c.wantStates(mesos.TASK_RUNNING)
 		if string(status.Data) != "it is taken" || !status.GetHealthy() {
-			c.Errorf("the framework is told %q, healthy %t", status.Data, status.GetHealthy())
+			c.Errorf("the framework got data %q, healthy %t", status.Data, status.GetHealthy())
 		}
 		c.work.result <- Report{State: Killed}
 		c.wantStates(mesos.TASK_KILLED)

@@ -70,7 +70,7 @@ func TestHealthIsReportedWhenItChanges(t *testing.T) {
 	}
 }
 
-func TestHealthAnswersQuestions(t *testing.T) {
+func TestHealthHoldsTheNodeStatus(t *testing.T) {
 	h, _ := recorded()
 	if h.wasReady() || h.nodeStatus() != (nodeapi.NodeStatus{}) {
 		t.Error("a node that has not begun was Ready")
@@ -83,7 +83,7 @@ func TestHealthAnswersQuestions(t *testing.T) {
 }
 
 // Reports must not overtake each other, whoever makes the change.
-func TestReportsComeOneAfterTheOther(t *testing.T) {
+func TestReportsAreSequential(t *testing.T) {
 	h, reports := recorded()
 	var changes sync.WaitGroup
 	for _, program := range []string{"a", "b", "c", "d"} {

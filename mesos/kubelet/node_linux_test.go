@@ -64,7 +64,7 @@ trap 'echo ending; exit 0' TERM
 while :; do sleep 0.01; done
 `
 
-func TestNodeFromLaunchToNothingLeft(t *testing.T) {
+func TestNodeLifecycleLeavesNothing(t *testing.T) {
 	c := apiservertest.New(t, time.Now, 2)
 	l, n := launchIn(t, c, goodKubelet), testNode(t)
 	message, err := l.Encode()
@@ -169,7 +169,7 @@ func TestNodeThatCannotStart(t *testing.T) {
 	}
 }
 
-func TestNodeThatIsStoppedBeforeItBegins(t *testing.T) {
+func TestNodeStoppedBeforeItsStart(t *testing.T) {
 	l, n := launchIn(t, apiservertest.New(t, time.Now, 0), goodKubelet), testNode(t)
 	message, _ := l.Encode()
 	n.Stop(-1)
@@ -198,9 +198,9 @@ func TestNodeThatAnotherExecutorRuns(t *testing.T) {
 	}
 }
 
-func TestContainersDoNotShareACgroupWithStrangers(t *testing.T) {
+func TestNodeRefusesACgroupWithOtherProcesses(t *testing.T) {
 	l := kubelettest.LaunchSpec()
-	l.Address, l.StateDir = ours(t), filepath.Join(t.TempDir(), "state")
+	l.Address, l.StateDir = localAddress(t), filepath.Join(t.TempDir(), "state")
 	message, err := l.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -212,7 +212,7 @@ func TestContainersDoNotShareACgroupWithStrangers(t *testing.T) {
 }
 
 // A kubelet would go on without end, and never have its node registered.
-func TestAddressOfAnotherMachineIsAClearError(t *testing.T) {
+func TestAddressOfAnotherMachineIsAnError(t *testing.T) {
 	l := kubelettest.LaunchSpec()
 	l.Address, l.StateDir = "203.0.113.1", filepath.Join(t.TempDir(), "state")
 	message, err := l.Encode()
@@ -230,8 +230,8 @@ func TestAddressOfAnotherMachineIsAClearError(t *testing.T) {
 	}
 }
 
-// ours is an address of this machine that a node could have.
-func ours(t *testing.T) string {
+// localAddress is an address of this machine that a node could have.
+func localAddress(t *testing.T) string {
 	t.Helper()
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {

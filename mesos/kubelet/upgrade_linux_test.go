@@ -259,7 +259,7 @@ func TestKubeletIsUpgradedWhileTheAPIServerIsAway(t *testing.T) {
 
 // It is not for ever, for it may be the kubelet that keeps the agent from its network. But
 // it is not the kubelet's end: it may be told again.
-func TestKubeletIsTakenBackWhenTheAPIServerStaysAway(t *testing.T) {
+func TestKubeletIsRolledBackWhenTheAPIServerStaysAway(t *testing.T) {
 	v := start(t)
 	v.node.trialTime, v.node.trialLimit = 300*time.Millisecond, time.Second
 	v.cluster.Outage.Store(apiservertest.CutOff)

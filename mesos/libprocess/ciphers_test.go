@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestServersOfEveryAgeAreUnderstood(t *testing.T) {
+func TestHandshakeWithServersOfEachTLSVersion(t *testing.T) {
 	tests := map[string]*tls.Config{
 		"libprocess by default":           {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}},
 		"libprocess with the longer key":  {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_256_CBC_SHA}},
@@ -34,7 +34,7 @@ func TestServersOfEveryAgeAreUnderstood(t *testing.T) {
 }
 
 // A connection that could be forward secret is.
-func TestOldSuitesAreTheLastResort(t *testing.T) {
+func TestOldCipherSuitesComeLast(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.TLS = &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{
 		tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,

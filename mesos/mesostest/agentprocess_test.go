@@ -32,7 +32,7 @@ func TestExecutorOutlivesItsAgent(t *testing.T) {
 	})
 }
 
-func TestKillIsKeptAndMessageLostWhileTheAgentIsAway(t *testing.T) {
+func TestStoppedAgentGetsKillsButNoMessages(t *testing.T) {
 	messages := make(chan string, 10)
 	executor := func(ctx context.Context, x *Conn) error {
 		return eachEvent(ctx, x, mesos.TASK_RUNNING, func(data []byte) { messages <- string(data) })

@@ -53,7 +53,7 @@ func TestReconciliationOfUnknownTasks(t *testing.T) {
 }
 
 // The ways in which an agent goes, and what a framework with a task on it reads.
-func TestEventsOfAnAgentThatGoes(t *testing.T) {
+func TestEventsOfALostAgent(t *testing.T) {
 	for name, test := range map[string]struct {
 		do   func(b *virtualCluster)
 		want []string

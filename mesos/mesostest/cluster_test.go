@@ -327,7 +327,7 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
-func TestCloseLeavesNothing(t *testing.T) {
+func TestCloseEndsAllGoroutines(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	before := runtime.NumGoroutine()
 	m, err := NewMaster(MasterOptions{AllocationInterval: time.Millisecond})

@@ -13,7 +13,7 @@ func (b *virtualCluster) subscribeExecutor(id string) *subscription {
 	})
 }
 
-func TestExecutorsGetRareHeartbeats(t *testing.T) {
+func TestExecutorHeartbeatInterval(t *testing.T) {
 	inVirtualTime(t, frameworkInfo("a"), AgentOptions{Launcher: newScriptedLauncher()}, func(b *virtualCluster) {
 		offer := b.offerOf(b.agent)
 		b.launch(offer, 0, executorTask(offer, "e", "executor"))

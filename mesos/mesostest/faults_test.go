@@ -30,7 +30,7 @@ func TestFrozenMaster(t *testing.T) {
 }
 
 func TestFrozenMasterIsKilled(t *testing.T) {
-	inBox(t, MasterOptions{}, func(b *box) {
+	inMasterCluster(t, MasterOptions{}, func(b *masterCluster) {
 		b.masters.Leader().Inject(func(f *Faults) { f.Frozen = true })
 		b.masters.Kill(0)
 		b.s.drain(time.Minute) // fails unless it ends
@@ -39,7 +39,7 @@ func TestFrozenMasterIsKilled(t *testing.T) {
 	})
 }
 
-func TestCallsGetLost(t *testing.T) {
+func TestLoseCallsDropsCalls(t *testing.T) {
 	inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
 		b.offerOf(b.agent)
 		b.drain(time.Second)
@@ -59,7 +59,7 @@ func TestCallsGetLost(t *testing.T) {
 	})
 }
 
-func TestHeartbeatsGetLost(t *testing.T) {
+func TestLostHeartbeats(t *testing.T) {
 	heartbeats := func(b *virtualCluster) int {
 		n := 0
 		for _, event := range b.drain(time.Minute) {

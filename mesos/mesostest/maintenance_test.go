@@ -51,7 +51,7 @@ func TestMaintenanceIsAnnounced(t *testing.T) {
 	})
 }
 
-func TestInverseOffersComeAgain(t *testing.T) {
+func TestInverseOffersAreRepeated(t *testing.T) {
 	for name, test := range map[string]struct{ call, field string }{
 		"after they were declined": {"DECLINE_INVERSE_OFFERS", "decline_inverse_offers"},
 		"after they were accepted": {"ACCEPT_INVERSE_OFFERS", "accept_inverse_offers"},

@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// box is a cluster of three masters and two agents in virtual time, and a framework
+// masterCluster is a cluster of three masters and two agents in virtual time, and a framework
 // whose tasks t1 and t2 run on the first one.
-type box struct {
+type masterCluster struct {
 	t       *testing.T
 	masters *Masters
 	agents  []*Agent
@@ -20,7 +20,7 @@ type box struct {
 	s       *testScheduler
 }
 
-func inBox(t *testing.T, o MasterOptions, test func(*box)) {
+func inMasterCluster(t *testing.T, o MasterOptions, test func(*masterCluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork()
@@ -31,7 +31,7 @@ func inBox(t *testing.T, o MasterOptions, test func(*box)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &box{t: t, masters: masters, wire: httpClient{t, n.client()}}
+		b := &masterCluster{t: t, masters: masters, wire: httpClient{t, n.client()}}
 		defer b.close()
 		for range 2 {
 			a, err := masters.AddAgent(AgentOptions{Launcher: Func(AutoRun)})
@@ -50,7 +50,7 @@ func inBox(t *testing.T, o MasterOptions, test func(*box)) {
 	})
 }
 
-func (b *box) close() {
+func (b *masterCluster) close() {
 	if b.s != nil {
 		b.s.close()
 	}
@@ -60,7 +60,7 @@ func (b *box) close() {
 }
 
 // subscribe at the leader; info may have an ID.
-func (b *box) subscribe(info object) {
+func (b *masterCluster) subscribe(info object) {
 	b.t.Helper()
 	if b.s != nil {
 		b.s.close()
@@ -68,7 +68,7 @@ func (b *box) subscribe(info object) {
 	b.s = subscribeThrough(b.wire, b.masters.Leader(), info)
 }
 
-func (b *box) resubscribe() {
+func (b *masterCluster) resubscribe() {
 	b.t.Helper()
 	info := frameworkInfo("a")
 	info["id"] = value(b.s.frameworkID)
@@ -76,7 +76,7 @@ func (b *box) resubscribe() {
 }
 
 // answers are the states of the tasks that come within a second, by task ID.
-func (b *box) answers() map[string]string {
+func (b *masterCluster) answers() map[string]string {
 	b.t.Helper()
 	got := map[string]string{}
 	for _, event := range b.s.drain(time.Second) {
@@ -88,7 +88,7 @@ func (b *box) answers() map[string]string {
 }
 
 // reconcile asks for the tasks, each of an agent or of none.
-func (b *box) reconcile(agentOfTask map[string]string) map[string]string {
+func (b *masterCluster) reconcile(agentOfTask map[string]string) map[string]string {
 	b.t.Helper()
 	tasks := []object{}
 	for id, agent := range agentOfTask {
@@ -103,7 +103,7 @@ func (b *box) reconcile(agentOfTask map[string]string) map[string]string {
 }
 
 // redirects returns the status of a GET at each master, with where it redirects to.
-func (b *box) redirects() []string {
+func (b *masterCluster) redirects() []string {
 	b.t.Helper()
 	var got []string
 	for _, m := range b.masters.All() {
@@ -121,7 +121,7 @@ func (b *box) redirects() []string {
 	return got
 }
 
-func (b *box) wantRedirects(want ...string) {
+func (b *masterCluster) wantRedirects(want ...string) {
 	b.t.Helper()
 	if diff := cmp.Diff(want, b.redirects()); diff != "" {
 		b.t.Errorf("redirects (-want +got):\n%s", diff)
@@ -133,20 +133,20 @@ func TestLeadership(t *testing.T) {
 		first, second = "//127.0.0.1:5050", "//127.0.0.2:5050"
 		none          = "503 Service Unavailable"
 	)
-	for name, test := range map[string]func(b *box){
-		"the first leads from the start": func(b *box) { b.wantRedirects(first, first, first) },
-		"another one is elected": func(b *box) {
+	for name, test := range map[string]func(b *masterCluster){
+		"the first leads from the start": func(b *masterCluster) { b.wantRedirects(first, first, first) },
+		"another one is elected": func(b *masterCluster) {
 			b.masters.Elect(1)
 			b.wantRedirects(second, second, second)
 		},
-		"nobody leads once the leader is deposed": func(b *box) {
+		"nobody leads once the leader is deposed": func(b *masterCluster) {
 			b.masters.Depose()
 			b.wantRedirects(none, none, none)
 			if b.masters.Leader() != nil {
 				b.t.Error("there is a leader")
 			}
 		},
-		"a dead leader is redirected to until the next election": func(b *box) {
+		"a dead leader is redirected to until the next election": func(b *masterCluster) {
 			b.masters.Kill(0)
 			b.wantRedirects("dead", first, first)
 			b.masters.Elect(1)
@@ -154,24 +154,24 @@ func TestLeadership(t *testing.T) {
 			b.masters.Revive(0)
 			b.wantRedirects(second, second, second)
 		},
-		"a leader that comes back at once leads no more": func(b *box) {
+		"a leader that comes back at once leads no more": func(b *masterCluster) {
 			b.masters.Kill(0)
 			b.masters.Revive(0)
 			b.wantRedirects(none, none, none)
 		},
-		"the death of another one changes nothing": func(b *box) {
+		"the death of another one changes nothing": func(b *masterCluster) {
 			b.masters.Kill(2)
 			b.wantRedirects(first, first, "dead")
 			if got := b.reconcile(map[string]string{"t1": ""}); got["t1"] != "TASK_RUNNING" {
 				b.t.Errorf("got %v of the framework's stream", got)
 			}
 		},
-		"a dead one that is elected is alive": func(b *box) {
+		"a dead one that is elected is alive": func(b *masterCluster) {
 			b.masters.Kill(1)
 			b.masters.Elect(1)
 			b.wantRedirects(second, second, second)
 		},
-		"a dead leader that is elected is another master than it was": func(b *box) {
+		"a dead leader that is elected is another master than it was": func(b *masterCluster) {
 			id := b.masters.Leader().ID()
 			b.masters.Kill(0)
 			b.masters.Elect(0)
@@ -179,7 +179,7 @@ func TestLeadership(t *testing.T) {
 				b.t.Error("it kept its ID, and would give IDs of agents a second time")
 			}
 		},
-		"to elect the leader changes nothing": func(b *box) {
+		"to elect the leader changes nothing": func(b *masterCluster) {
 			id := b.masters.Leader().ID()
 			b.masters.Elect(0)
 			if b.masters.Leader().ID() != id {
@@ -187,13 +187,13 @@ func TestLeadership(t *testing.T) {
 			}
 		},
 	} {
-		t.Run(name, func(t *testing.T) { inBox(t, MasterOptions{}, test) })
+		t.Run(name, func(t *testing.T) { inMasterCluster(t, MasterOptions{}, test) })
 	}
 }
 
 func TestElectionByTime(t *testing.T) {
 	o := MasterOptions{ElectAfter: 4 * time.Second, RecoveryTime: 2 * time.Second}
-	inBox(t, o, func(b *box) {
+	inMasterCluster(t, o, func(b *masterCluster) {
 		b.masters.Kill(0)
 		time.Sleep(3 * time.Second)
 		b.wantRedirects("dead", "//127.0.0.1:5050", "//127.0.0.1:5050")
@@ -229,9 +229,9 @@ func TestFailOver(t *testing.T) {
 	away := MasterOptions{AgentReturn: 10 * time.Second}
 	for name, test := range map[string]struct {
 		options MasterOptions
-		test    func(b *box)
+		test    func(b *masterCluster)
 	}{
-		"reconciliation is silent for agents that are not back": {away, func(b *box) {
+		"reconciliation is silent for agents that are not back": {away, func(b *masterCluster) {
 			b.masters.Elect(1)
 			b.resubscribe()
 			agent := b.agents[0].ID()
@@ -249,7 +249,7 @@ func TestFailOver(t *testing.T) {
 				b.t.Errorf("later (-want +got):\n%s", diff)
 			}
 		}},
-		"a kill is lost while the agent is away": {away, func(b *box) {
+		"a kill is lost while the agent is away": {away, func(b *masterCluster) {
 			b.masters.Elect(1)
 			b.resubscribe()
 			b.s.call("KILL", object{"kill": object{"task_id": value("t1"), "agent_id": value(b.agents[0].ID())}})
@@ -258,7 +258,7 @@ func TestFailOver(t *testing.T) {
 				b.t.Errorf("got %v", got)
 			}
 		}},
-		"an update comes again from the agent when it is back": {away, func(b *box) {
+		"an update comes again from the agent when it is back": {away, func(b *masterCluster) {
 			b.s.call("KILL", object{"kill": object{"task_id": value("t1")}})
 			killed := fieldAt(b.s.next("UPDATE"), "update", "status").(object) // not acknowledged
 			b.masters.Elect(1)
@@ -272,7 +272,7 @@ func TestFailOver(t *testing.T) {
 				b.t.Errorf("got %v once acknowledged", got)
 			}
 		}},
-		"agents that do not come back are unreachable in the end": {MasterOptions{AgentReregisterTimeout: time.Minute}, func(b *box) {
+		"agents that do not come back are unreachable in the end": {MasterOptions{AgentReregisterTimeout: time.Minute}, func(b *masterCluster) {
 			b.agents[0].Disconnect()
 			b.masters.Elect(1)
 			b.resubscribe()
@@ -290,7 +290,7 @@ func TestFailOver(t *testing.T) {
 				b.t.Errorf("got %v at its return", got)
 			}
 		}},
-		"an unreachable agent stays unreachable": {MasterOptions{}, func(b *box) {
+		"an unreachable agent stays unreachable": {MasterOptions{}, func(b *masterCluster) {
 			b.agents[0].MarkUnreachable()
 			b.masters.Elect(1)
 			b.resubscribe()
@@ -298,7 +298,7 @@ func TestFailOver(t *testing.T) {
 				b.t.Errorf("got %v", got)
 			}
 		}},
-		"filters, suppression and the stream are forgotten": {MasterOptions{}, func(b *box) {
+		"filters, suppression and the stream are forgotten": {MasterOptions{}, func(b *masterCluster) {
 			b.s.call("SUPPRESS", nil)
 			old := b.s.streamID
 			b.masters.Elect(1)
@@ -310,7 +310,7 @@ func TestFailOver(t *testing.T) {
 				b.t.Errorf("got %d on the old stream", status)
 			}
 		}},
-		"a framework that does not come back is never removed": {MasterOptions{}, func(b *box) {
+		"a framework that does not come back is never removed": {MasterOptions{}, func(b *masterCluster) {
 			b.masters.Elect(1)
 			time.Sleep(3 * time.Hour) // its failover_timeout is one
 			b.resubscribe()
@@ -318,7 +318,7 @@ func TestFailOver(t *testing.T) {
 				b.t.Errorf("got %v", got)
 			}
 		}},
-		"agents tell of frameworks that are not back": {MasterOptions{}, func(b *box) {
+		"agents tell of frameworks that are not back": {MasterOptions{}, func(b *masterCluster) {
 			info := frameworkInfo("a")
 			info["id"], info["name"] = value(b.s.frameworkID), "renamed"
 			b.s.call("UPDATE_FRAMEWORK", object{"update_framework": object{"framework_info": info}})
@@ -334,12 +334,12 @@ func TestFailOver(t *testing.T) {
 				b.t.Errorf("got %d for a call", status)
 			}
 		}},
-		"a removed framework's ID is taken again": {MasterOptions{}, func(b *box) {
+		"a removed framework's ID is taken again": {MasterOptions{}, func(b *masterCluster) {
 			b.s.call("TEARDOWN", nil)
 			b.masters.Elect(1)
 			b.resubscribe()
 		}},
-		"an agent that starts while nobody leads registers later": {MasterOptions{}, func(b *box) {
+		"an agent that starts while nobody leads registers later": {MasterOptions{}, func(b *masterCluster) {
 			b.masters.Depose()
 			a, err := b.masters.AddAgent(AgentOptions{Launcher: Func(AutoRun)})
 			if err != nil {
@@ -353,7 +353,7 @@ func TestFailOver(t *testing.T) {
 			time.Sleep(time.Second)
 			b.s.offerOf(a)
 		}},
-		"an agent that is marked gone before it is back ends when it is": {away, func(b *box) {
+		"an agent that is marked gone before it is back ends when it is": {away, func(b *masterCluster) {
 			b.masters.Elect(1)
 			b.resubscribe()
 			agent := b.agents[0].ID()
@@ -371,7 +371,7 @@ func TestFailOver(t *testing.T) {
 				b.t.Errorf("%d containers run after its return", n)
 			}
 		}},
-		"a second fail-over during the first": {away, func(b *box) {
+		"a second fail-over during the first": {away, func(b *masterCluster) {
 			b.masters.Elect(1)
 			time.Sleep(9 * time.Second)
 			b.masters.Elect(2)
@@ -385,7 +385,7 @@ func TestFailOver(t *testing.T) {
 			}
 		}},
 	} {
-		t.Run(name, func(t *testing.T) { inBox(t, test.options, test.test) })
+		t.Run(name, func(t *testing.T) { inMasterCluster(t, test.options, test.test) })
 	}
 }
 

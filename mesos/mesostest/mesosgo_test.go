@@ -16,8 +16,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
-// TestMesosGo runs a task with another implementation's client, in both encodings.
-func TestMesosGo(t *testing.T) {
+// TestMesosGoClientRunsATask runs a task with another implementation's client, in both encodings.
+func TestMesosGoClientRunsATask(t *testing.T) {
 	for _, media := range []encoding.MediaType{codecs.MediaTypeProtobuf, codecs.MediaTypeJSON} {
 		t.Run(codecs.ByMediaType[media].Name, func(t *testing.T) {
 			m := startMaster(t, MasterOptions{Credentials: map[string]string{"me": "secret"}})

@@ -173,7 +173,7 @@ func TestReservationsByOperators(t *testing.T) {
 }
 
 func TestQuotasAndWeightsOutliveTheLeader(t *testing.T) {
-	inBox(t, MasterOptions{AgentReturn: 10 * time.Second}, func(b *box) {
+	inMasterCluster(t, MasterOptions{AgentReturn: 10 * time.Second}, func(b *masterCluster) {
 		b.s.reserve(b.s.offerOf(b.agents[1]), "a")
 		update := fieldAt(b.s.next("UPDATE_OPERATION_STATUS"), "update_operation_status", "status").(object) // not acknowledged
 		b.wire.operator(b.masters.Leader(), "UPDATE_QUOTA", quotaConfig("x", object{"limits": cpus(1)}))

@@ -79,7 +79,7 @@ func TestParseConfigOverrides(t *testing.T) {
 	}
 }
 
-func TestPoolWithoutKubeletConfig(t *testing.T) {
+func TestEmptyKubeletConfigHasDefaultThresholds(t *testing.T) {
 	for _, config := range []string{"", "{}"} {
 		overrides, problems := ParseConfigOverrides([]byte(config))
 		if len(problems) > 0 || len(overrides.Fields) > 0 || len(overrides.EvictionHard) > 0 || overrides.CPUCFSQuota != nil {
@@ -108,7 +108,7 @@ func TestAllProblemsOfAKubeletConfigAreNamed(t *testing.T) {
 	}
 }
 
-func TestReservedFieldsAreRefusedOneByOne(t *testing.T) {
+func TestEachReservedFieldIsRefused(t *testing.T) {
 	fields := ReservedFields()
 	if !slices.IsSorted(fields) || len(slices.Compact(slices.Clone(fields))) != len(fields) {
 		t.Errorf("not sorted, or twice the same: %v", fields)

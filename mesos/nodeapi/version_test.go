@@ -218,7 +218,7 @@ func TestUnknownFieldsAreIgnored(t *testing.T) {
 	}
 }
 
-func TestMessageBearsTheLowestVersionThatCoversIt(t *testing.T) {
+func TestMessageHasTheLowestSufficientVersion(t *testing.T) {
 	type message struct {
 		Version int
 		Old     string

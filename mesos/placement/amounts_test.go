@@ -102,7 +102,7 @@ func TestAmountsText(t *testing.T) {
 	}
 }
 
-func TestKindOfKnowsOnlyWhatIsUsed(t *testing.T) {
+func TestKindOfKnowsOnlyUsedResources(t *testing.T) {
 	t.Parallel()
 	for i, name := range strings.Fields("cpus mem disk ports") {
 		if k, known := kindOf(name); !known || int(k) != i {

@@ -9,8 +9,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// fleet is 10,000 agents of four sizes in three zones and 40 racks.
-func fleet(n int) []*offer {
+// manyOffers is 10,000 agents of four sizes in three zones and 40 racks.
+func manyOffers(n int) []*offer {
 	os := make([]*offer, n)
 	for i := range os {
 		size := float64(1 + i%4)
@@ -37,9 +37,9 @@ func tenPools(n int) []placement.Demand {
 	return ds
 }
 
-// BenchmarkPlan5000x10000 is one pass over offers that were taken apart as they came.
+// BenchmarkPlan5000x10000 plans once over parsed offers.
 func BenchmarkPlan5000x10000(b *testing.B) {
-	in := placement.Input{Demands: tenPools(5000), Offers: parseAll(b, fleet(10000)...), Now: noon}
+	in := placement.Input{Demands: tenPools(5000), Offers: parseAll(b, manyOffers(10000)...), Now: noon}
 	for b.Loop() {
 		if res := placement.Plan(in); len(res.Matches) != len(in.Demands) {
 			b.Fatalf("%d of %d placed: %v", len(res.Matches), len(in.Demands), res.Refusals[0].Explanation)
@@ -47,9 +47,9 @@ func BenchmarkPlan5000x10000(b *testing.B) {
 	}
 }
 
-// BenchmarkPlanRefused5000x10000 is the same when nothing fits: every class explains.
+// BenchmarkPlanRefused5000x10000 plans when nothing fits: every class needs an explanation.
 func BenchmarkPlanRefused5000x10000(b *testing.B) {
-	in := placement.Input{Demands: tenPools(5000), Offers: parseAll(b, fleet(10000)...), Now: noon}
+	in := placement.Input{Demands: tenPools(5000), Offers: parseAll(b, manyOffers(10000)...), Now: noon}
 	for i := range in.Demands {
 		in.Demands[i].Resources.CPUs = 64
 	}
@@ -60,9 +60,9 @@ func BenchmarkPlanRefused5000x10000(b *testing.B) {
 	}
 }
 
-// BenchmarkParse10000 takes 10,000 offers apart.
+// BenchmarkParse10000 parses 10,000 offers.
 func BenchmarkParse10000(b *testing.B) {
-	raw := fleet(10000)
+	raw := manyOffers(10000)
 	offers := make([]*mesos.Offer, len(raw))
 	for i := range raw {
 		offers[i] = &raw[i].Offer

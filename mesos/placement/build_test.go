@@ -9,7 +9,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// offer builds offers for tests: one agent's, in role "k8sm", unless told otherwise.
+// offer builds offers for tests. By default it is of one agent, in role "k8sm".
 type offer struct{ mesos.Offer }
 
 func makeOffer(n int) *offer {

@@ -10,7 +10,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// known are agents as offers left them in memory.
+// known returns offers as synthetic ones, as the scheduler keeps them.
 func known(t testing.TB, os ...*offer) []*placement.Offer {
 	t.Helper()
 	out := parseAll(t, os...)
@@ -25,7 +25,7 @@ func named(id string, d placement.Demand) placement.Demand {
 	return d
 }
 
-func TestRoom(t *testing.T) {
+func TestHeadroom(t *testing.T) {
 	t.Parallel()
 	inZone := func(zones ...string) func(*placement.Demand) {
 		return func(d *placement.Demand) {
@@ -118,10 +118,10 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// As many as there is room for are placed by Plan, and not one more.
-func TestRoomIsWhatPlanPlaces(t *testing.T) {
+// Plan places exactly as many demands as the headroom, and not one more.
+func TestHeadroomEqualsWhatPlanPlaces(t *testing.T) {
 	t.Parallel()
-	forSeeds(t, 300, func(t *testing.T, s scene) {
+	forSeeds(t, 300, func(t *testing.T, s randomInput) {
 		if len(s.in.Demands) == 0 {
 			return
 		}
@@ -144,7 +144,7 @@ func TestRoomIsWhatPlanPlaces(t *testing.T) {
 	})
 }
 
-func TestReportsTellWhatARoleMayHave(t *testing.T) {
+func TestAgentReportsGiveResourcesOfARole(t *testing.T) {
 	t.Parallel()
 	report := placement.AgentReport{
 		Info: &mesos.AgentInfo{
@@ -181,7 +181,7 @@ func TestReportsTellWhatARoleMayHave(t *testing.T) {
 	}
 }
 
-func TestEverDoesNotMindWhatRuns(t *testing.T) {
+func TestHeadroomWhenEmptyIgnoresRunningTasks(t *testing.T) {
 	t.Parallel()
 	d := makeDemand(0)
 	d.MaxPerAgent, d.Avoid = 1, []string{"S1"}

@@ -99,8 +99,8 @@ func TestConstraintEquality(t *testing.T) {
 	}
 }
 
-// Two agents have one profile exactly if no constraint, except on the host name, can tell
-// them apart.
+// Two agents have the same profile exactly if no constraint, except on the host name,
+// distinguishes them.
 func TestProfiles(t *testing.T) {
 	t.Parallel()
 	text := func(name, value string) mesos.Attribute {

@@ -23,7 +23,7 @@ func TestCandidateRank(t *testing.T) {
 	}
 }
 
-// Whatever is pushed, in whatever order, comes out in the order of ranks.
+// Candidates are popped in the order of their ranks, whatever the order of the pushes.
 func TestHeapPopsInOrder(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 5))

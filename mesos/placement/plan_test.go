@@ -14,7 +14,7 @@ import (
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// places tells each match as "demand on agent".
+// places formats each match as "demand on agent".
 func places(ds []placement.Demand, r placement.Result) []string {
 	var out []string
 	for _, m := range r.Matches {
@@ -177,7 +177,7 @@ func TestPlanMeetsConstraints(t *testing.T) {
 	}
 }
 
-func TestPlanKeepsAwayFromMaintenance(t *testing.T) {
+func TestPlanAvoidsAgentsBeforeMaintenance(t *testing.T) {
 	t.Parallel()
 	window := func(start time.Time, length time.Duration) *mesos.Unavailability {
 		u := &mesos.Unavailability{Start: mesos.TimeInfo{Nanoseconds: start.UnixNano()}}
@@ -210,7 +210,7 @@ func TestPlanKeepsAwayFromMaintenance(t *testing.T) {
 	}
 }
 
-func TestPlanKeepsAwayFromAgentsThatOthersTellOf(t *testing.T) {
+func TestPlanAvoidsMaintenanceAndDrainingAgents(t *testing.T) {
 	t.Parallel()
 	soon := placement.MaintenanceWindow{Start: noon.Add(time.Minute)}
 	for name, tc := range map[string]struct {
@@ -238,7 +238,7 @@ func TestPlanKeepsAwayFromAgentsThatOthersTellOf(t *testing.T) {
 	}
 }
 
-func TestMatchTakesResourcesAsOffered(t *testing.T) {
+func TestMatchKeepsReservationsOfTheOffer(t *testing.T) {
 	t.Parallel()
 	o := makeOffer(1).zone("eu", "eu-a").text("rack", "r1").
 		resource(scalar("cpus", 3)).resource(reserved(scalar("cpus", 2), "k8sm")).
@@ -277,7 +277,7 @@ func TestMatchTakesResourcesAsOffered(t *testing.T) {
 	}
 }
 
-func TestSplitDividesWithoutLoss(t *testing.T) {
+func TestSplitResourcesDividesWithoutLoss(t *testing.T) {
 	t.Parallel()
 	all := []mesos.Resource{reserved(scalar("cpus", 0.5), "k8sm"), scalar("cpus", 3.5), scalar("mem", 4096), portRange(31000, 31001)}
 	head, rest, err := placement.SplitResources(all, placement.Resources{CPUs: 1, MemMiB: 64})
@@ -357,7 +357,7 @@ func TestExplanationCountsReasons(t *testing.T) {
 	}
 }
 
-func TestExplanationCountsWhatThePassTook(t *testing.T) {
+func TestExplanationCountsResourcesTakenByThePlan(t *testing.T) {
 	t.Parallel()
 	res := placement.Plan(placement.Input{Demands: demands(3), Offers: parseAll(t, makeOffer(1).has(9, 65536, 9999)), Now: noon})
 	want := "0 of 1 agents fit: 1 lacks cpus (most offered 1 on agent-1, wants 4); nearest is agent-1, which lacks 3 cpus"
@@ -366,7 +366,7 @@ func TestExplanationCountsWhatThePassTook(t *testing.T) {
 	}
 }
 
-func TestParseOfferRefusesNonsense(t *testing.T) {
+func TestParseOfferRejectsInvalidOffers(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]*offer{
 		"no agent":  func() *offer { o := makeOffer(1); o.AgentID.Value = ""; return o }(),
@@ -384,7 +384,7 @@ func TestParseOfferRefusesNonsense(t *testing.T) {
 	}
 }
 
-func TestOfferTellsRepeatedAttributes(t *testing.T) {
+func TestDuplicateAttributesOfAnOffer(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		offer *offer
@@ -404,7 +404,7 @@ func TestOfferTellsRepeatedAttributes(t *testing.T) {
 	}
 }
 
-func TestParseOfferKeepsToRealPorts(t *testing.T) {
+func TestParseOfferLimitsPortsToValidNumbers(t *testing.T) {
 	t.Parallel()
 	o := makeOffer(1).resource(portRange(0, math.MaxUint64)).resource(portRange(9, 3)).resource(mesos.Resource{Name: "ports"})
 	if got := o.parse(t).Resources().Ports; got != math.MaxUint16 {

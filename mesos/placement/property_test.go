@@ -15,15 +15,15 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// scene is a random input, with the offers as Mesos sent them.
-type scene struct {
+// randomInput is a random input, with the offers as Mesos sent them.
+type randomInput struct {
 	in  placement.Input
 	raw map[string]*mesos.Offer
 }
 
-func randomScene(t testing.TB, seed uint64) scene {
+func newRandomInput(t testing.TB, seed uint64) randomInput {
 	r := rand.New(rand.NewPCG(seed, 0))
-	s := scene{raw: map[string]*mesos.Offer{}, in: placement.Input{Now: noon, Occupied: map[string]map[string]int{"g0": {}, "g1": {}}}}
+	s := randomInput{raw: map[string]*mesos.Offer{}, in: placement.Input{Now: noon, Occupied: map[string]map[string]int{"g0": {}, "g1": {}}}}
 	agents := 1 + r.IntN(12)
 	for n := range 1 + r.IntN(25) {
 		o := makeOffer(r.IntN(agents)).id(fmt.Sprintf("o%d", n)).role([]string{"k8sm", "other"}[r.IntN(2)])
@@ -58,18 +58,18 @@ func randomScene(t testing.TB, seed uint64) scene {
 	return s
 }
 
-func forSeeds(t *testing.T, n uint64, f func(t *testing.T, s scene)) {
+func forSeeds(t *testing.T, n uint64, f func(t *testing.T, s randomInput)) {
 	t.Helper()
 	for seed := range n {
-		f(t, randomScene(t, seed))
+		f(t, newRandomInput(t, seed))
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
 	}
 }
 
-// ledger is what matches take off a set of offers: by resource and owner, and ports.
-func ledger(rs []mesos.Resource, into map[string]float64, ports map[uint64]int) {
+// sumResources adds the resources to a sum by resource and owner, and counts each port.
+func sumResources(rs []mesos.Resource, into map[string]float64, ports map[uint64]int) {
 	for _, r := range rs {
 		into[r.Name+"/"+r.ReservationRole()] += r.GetScalar().GetValue()
 		for _, span := range r.GetRanges().GetRange() {
@@ -82,7 +82,7 @@ func ledger(rs []mesos.Resource, into map[string]float64, ports map[uint64]int) 
 
 func TestPlanNeverOvercommits(t *testing.T) {
 	t.Parallel()
-	forSeeds(t, 600, func(t *testing.T, s scene) {
+	forSeeds(t, 600, func(t *testing.T, s randomInput) {
 		taken := map[string]map[string]float64{}
 		takenPorts := map[string]map[uint64]int{}
 		for _, m := range placement.Plan(s.in).Matches {
@@ -91,7 +91,7 @@ func TestPlanNeverOvercommits(t *testing.T) {
 			if taken[key] == nil {
 				taken[key], takenPorts[key] = map[string]float64{}, map[uint64]int{}
 			}
-			ledger(m.Resources, taken[key], takenPorts[key])
+			sumResources(m.Resources, taken[key], takenPorts[key])
 			if len(m.Ports) != d.Resources.Ports || slices.Contains(d.Avoid, m.Agent.ID) {
 				t.Errorf("%s got ports %v on %s, wants %d, avoids %v", d.ID, m.Ports, m.Agent.ID, d.Resources.Ports, d.Avoid)
 			}
@@ -106,7 +106,7 @@ func TestPlanNeverOvercommits(t *testing.T) {
 			offered, ports := map[string]float64{}, map[uint64]int{}
 			for id, o := range s.raw {
 				if slices.Contains(strings.Fields(key), id) {
-					ledger(o.Resources, offered, ports)
+					sumResources(o.Resources, offered, ports)
 				}
 			}
 			for name, n := range have {
@@ -125,7 +125,7 @@ func TestPlanNeverOvercommits(t *testing.T) {
 
 func TestPlanNeverExceedsMaxPerAgent(t *testing.T) {
 	t.Parallel()
-	forSeeds(t, 600, func(t *testing.T, s scene) {
+	forSeeds(t, 600, func(t *testing.T, s randomInput) {
 		count := map[string]int{}
 		for _, m := range placement.Plan(s.in).Matches {
 			d := s.in.Demands[m.Demand]
@@ -140,7 +140,7 @@ func TestPlanNeverExceedsMaxPerAgent(t *testing.T) {
 
 func TestPlanIsDeterministic(t *testing.T) {
 	t.Parallel()
-	forSeeds(t, 150, func(t *testing.T, s scene) {
+	forSeeds(t, 150, func(t *testing.T, s randomInput) {
 		first := placement.Plan(s.in)
 		r := rand.New(rand.NewPCG(1, 1))
 		for range 3 {
@@ -156,11 +156,11 @@ func TestPlanIsDeterministic(t *testing.T) {
 	})
 }
 
-// A refusal is right when no agent, as the pass left it, could have held the demand:
-// asked alone of what is left, it is refused again.
-func TestPlanRefusesOnlyWhatDoesNotFit(t *testing.T) {
+// A refusal is right if no agent could hold the demand after the plan: planned alone over
+// the remaining resources, the demand is refused again.
+func TestPlanRefusesOnlyDemandsThatDoNotFit(t *testing.T) {
 	t.Parallel()
-	forSeeds(t, 150, func(t *testing.T, s scene) {
+	forSeeds(t, 150, func(t *testing.T, s randomInput) {
 		whole := placement.Plan(s.in)
 		for _, refused := range whole.Refusals {
 			alone := s.in

@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestLackKeepsTheAgentWithMost(t *testing.T) {
+func TestLackRecordsTheAgentWithMost(t *testing.T) {
 	t.Parallel()
 	agents := map[string]*Agent{"S1": {ID: "S1"}, "S2": {ID: "S2"}, "S3": {ID: "S3"}}
 	var l lack

@@ -31,7 +31,7 @@ func mustPool(t *testing.T, rs ...mesos.Resource) resourcePool {
 	return p
 }
 
-func TestPoolLeavesOutWhatMayNotBeUsed(t *testing.T) {
+func TestPoolOmitsUnusableResources(t *testing.T) {
 	t.Parallel()
 	with := func(change func(*mesos.Resource)) mesos.Resource {
 		r := scalarResource("cpus", 4)
@@ -55,7 +55,7 @@ func TestPoolLeavesOutWhatMayNotBeUsed(t *testing.T) {
 	}
 }
 
-func TestPoolRefusesAmountsThatAreNotValid(t *testing.T) {
+func TestPoolRejectsInvalidAmounts(t *testing.T) {
 	t.Parallel()
 	many := make([]mesos.Resource, 1001)
 	for i := range many {
@@ -144,9 +144,9 @@ func TestCloneIsIndependent(t *testing.T) {
 	}
 }
 
-// Whatever is taken in whatever order, pieces and totals agree, and all that was there comes
-// out once.
-func TestPoolKeepsItsBooks(t *testing.T) {
+// The totals equal the sum of the pieces after any sequence of takes, and every resource is
+// taken once.
+func TestPoolTotalsEqualTheSumOfItsPieces(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(9, 9))
 	for range 300 {
@@ -189,7 +189,7 @@ func TestPoolKeepsItsBooks(t *testing.T) {
 	}
 }
 
-func TestSplitResourcesNamesWhatIsWrong(t *testing.T) {
+func TestSplitResourcesErrorNamesTheResource(t *testing.T) {
 	t.Parallel()
 	all := []mesos.Resource{scalarResource("cpus", 1)}
 	for name, tc := range map[string]struct {

@@ -11,7 +11,7 @@ import (
 	"testing/iotest"
 )
 
-func TestReaderReadsInAnyChunks(t *testing.T) {
+func TestReaderAcceptsAnyChunking(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 3<<20)
 	stream := fmt.Sprintf("5\nhello0\n1\n\n%d\n%s3\nend", len(long), long)
@@ -36,7 +36,7 @@ func TestReaderReadsInAnyChunks(t *testing.T) {
 	}
 }
 
-func TestReaderRefuses(t *testing.T) {
+func TestReaderRejectsInvalidRecords(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		stream string
@@ -61,8 +61,8 @@ func TestReaderRefuses(t *testing.T) {
 	}
 }
 
-// A record that announces much and sends little must not take memory for it.
-func TestReaderAllocatesWhatHasCome(t *testing.T) {
+// A record must not allocate memory for bytes that its length announces and nobody sends.
+func TestReaderAllocatesOnlyReceivedBytes(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range 20 {

@@ -52,7 +52,7 @@ func (p *player) room([]string, map[string]string) error {
 }
 
 // A master may report any number of agents: what is remembered is limited, and expires.
-func TestMemoryOfAgentsIsBounded(t *testing.T) {
+func TestNumberOfObservedAgentsIsLimited(t *testing.T) {
 	t.Parallel()
 	p := &player{}
 	for _, line := range []string{"new id=F1", "subscribed id=F1"} {

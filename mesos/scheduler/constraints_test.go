@@ -16,7 +16,7 @@ import (
 
 // The constraints that the master is sent must never hide an agent that a demand may be
 // placed on: any constraints, against any agents whose attributes have a name each.
-func TestConstraintsHideNoUsableAgent(t *testing.T) {
+func TestConstraintsAdmitEveryUsableAgent(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	hidden, usable := 0, 0

@@ -136,7 +136,7 @@ func TestUnknownTasksAreBounded(t *testing.T) {
 }
 
 // Mesos keeps tasks alive for the failover timeout; with 0 it would end them at a disconnect.
-func TestRegistration(t *testing.T) {
+func TestFrameworkInfoKeepsTasksAlive(t *testing.T) {
 	t.Parallel()
 	core, err := scheduler.New(scheduler.Config{Info: scheduler.Info{Name: "k8sm", Roles: []string{"k8sm"}}})
 	if err != nil {
@@ -164,7 +164,7 @@ func TestRegistration(t *testing.T) {
 }
 
 // KILL and SHUTDOWN both give the executor its time. (Row 30.)
-func TestLaunchedTasksHaveTimeToEnd(t *testing.T) {
+func TestLaunchedTasksHaveAKillGracePeriod(t *testing.T) {
 	t.Parallel()
 	p := subscribed(t)
 	if err := p.do(strings.Fields("offers O1@S1:8")); err != nil {

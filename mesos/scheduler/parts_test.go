@@ -99,7 +99,7 @@ func TestReadyStaysTheSameUntilAdvance(t *testing.T) {
 	}
 }
 
-func TestEachFieldOfReadyIsSomethingToDo(t *testing.T) {
+func TestEachFieldOfReadyCountsAsWork(t *testing.T) {
 	t.Parallel()
 	for name, fill := range map[string]func(*output){
 		"disconnect": func(o *output) { o.disconnect() },
@@ -155,7 +155,7 @@ func newBook(canLaunch bool) (*demandBook, *timers.Queue) {
 	return newDemandBook(&timing, []string{"a", "b"}, func() bool { return canLaunch }, clock), clock
 }
 
-func TestRolesFollowTheirDemands(t *testing.T) {
+func TestRolesReviveAndSuppressWithTheirDemands(t *testing.T) {
 	t.Parallel()
 	b, clock := newBook(true)
 	first, second := b.Add(demandFor("n1", "a")), b.Add(demandFor("n2", "a"))
@@ -208,7 +208,7 @@ func TestDemandsInForeignRolesAreNotPlaced(t *testing.T) {
 	}
 }
 
-func TestGroupThatFailedIsRetriedWhereItWaits(t *testing.T) {
+func TestFailedGroupIsRetriedInItsRole(t *testing.T) {
 	t.Parallel()
 	b, clock := newBook(true)
 	b.wait(start, b.Add(demandFor("n1", "a")))
@@ -241,7 +241,7 @@ func TestConstraintsOfARoleAreThoseOfItsDemands(t *testing.T) {
 	}
 }
 
-func TestOffersThatNobodyWantsAreDeclined(t *testing.T) {
+func TestUnwantedOffersAreDeclined(t *testing.T) {
 	t.Parallel()
 	c := newPart(t, "a", "b")
 	l := c.launcher

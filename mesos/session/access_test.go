@@ -20,19 +20,19 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// One who no longer leads must not throw out the one who does: the guard has its last
-// word when the connection is there, and nothing has been written on it.
-func TestNothingSubscribesAgainstTheGuard(t *testing.T) {
+// An operator that lost the lease must not replace the leader's subscription: MaySubscribe is
+// asked once more after the connection is made, before anything is written on it.
+func TestMaySubscribePreventsSubscriptions(t *testing.T) {
 	t.Parallel()
 	for name, refuseFrom := range map[string]int32{"before a master is tried": 1, "while the connection is made": 2} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var subscribes, asked, connections atomic.Int32
 			var leads atomic.Bool
-			m := box(t, 0, func(o *mesostest.MasterOptions) {
+			m := startCluster(t, 0, func(o *mesostest.MasterOptions) {
 				o.Observe = func(c *schedulerpb.Call) { subscribes.Add(1) }
 			})
-			cfg := config(newMemory(), m.Addr())
+			cfg := config(newMemoryStore(), m.Addr())
 			cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 				connections.Add(1)
 				return (&net.Dialer{}).DialContext(ctx, network, address)
@@ -44,7 +44,7 @@ func TestNothingSubscribesAgainstTheGuard(t *testing.T) {
 				return errors.New("operator-1 holds the lease")
 			}
 			r := start(t, cfg)
-			contains(t, r.awaitState(scheduler.NotLeading).Message, "operator-1 holds the lease")
+			wantContains(t, r.awaitState(scheduler.NotLeading).Message, "operator-1 holds the lease")
 			eventually(t, "it is asked again", func() bool { return asked.Load() >= 6 })
 			if n := subscribes.Load(); n != 0 {
 				t.Errorf("%d times subscribed nevertheless", n)
@@ -58,9 +58,9 @@ func TestNothingSubscribesAgainstTheGuard(t *testing.T) {
 	}
 }
 
-// Credentials are changed under a session that is on: what follows shows the new ones,
-// and the stream is not opened anew.
-func TestCredentialsChangeWhileTheStreamLives(t *testing.T) {
+// Credentials are changed in a running session: later calls use the new ones, and the
+// stream is not reopened.
+func TestCredentialsChangeOnTheOpenStream(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	shown := map[string][]string{} // Authorization by kind of call
@@ -86,7 +86,7 @@ func TestCredentialsChangeWhileTheStreamLives(t *testing.T) {
 		}
 		return shown[kind][len(shown[kind])-1]
 	}
-	cfg := config(newMemory(), s.URL)
+	cfg := config(newMemoryStore(), s.URL)
 	cfg.Authorization = "Bearer old"
 	r := start(t, cfg)
 	r.awaitState(scheduler.Subscribed)
@@ -102,7 +102,7 @@ func TestCredentialsChangeWhileTheStreamLives(t *testing.T) {
 }
 
 // A certificate that the master no longer trusts is replaced without a new session.
-func TestCertificatesChangeWhileTheSessionLives(t *testing.T) {
+func TestCertificatesChangeWhileTheSessionRuns(t *testing.T) {
 	t.Parallel()
 	certs := httptest.NewUnstartedServer(nil)
 	certs.StartTLS()
@@ -113,7 +113,7 @@ func TestCertificatesChangeWhileTheSessionLives(t *testing.T) {
 	}
 	var mutual atomic.Bool // whether clients must show a certificate from now on
 	base := &tls.Config{Certificates: certs.TLS.Certificates}
-	m := box(t, 0, func(o *mesostest.MasterOptions) {
+	m := startCluster(t, 0, func(o *mesostest.MasterOptions) {
 		o.Listener = tls.NewListener(inner, &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 			c := base.Clone()
 			if mutual.Load() {
@@ -124,7 +124,7 @@ func TestCertificatesChangeWhileTheSessionLives(t *testing.T) {
 	})
 	pool := x509.NewCertPool()
 	pool.AddCert(certs.Certificate())
-	cfg := config(newMemory(), "https://"+m.Addr())
+	cfg := config(newMemoryStore(), "https://"+m.Addr())
 	cfg.TLS = &tls.Config{RootCAs: pool}
 	r := start(t, cfg)
 	r.awaitState(scheduler.Subscribed)

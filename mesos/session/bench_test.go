@@ -17,7 +17,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// BenchmarkLaunch1000 is from the first Want to a thousand tasks running, over real
+// BenchmarkLaunch1000 measures from the first demand to a thousand running tasks, over real
 // HTTP, with a store that takes 5 ms for each intent.
 func BenchmarkLaunch1000(b *testing.B) {
 	for b.Loop() {
@@ -38,7 +38,7 @@ func launchThousand(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	store := newMemory()
+	store := newMemoryStore()
 	store.prepareTime = 5 * time.Millisecond
 	cfg := config(store, m.Addr())
 	cfg.Timing = scheduler.Timing{}
@@ -53,7 +53,7 @@ func launchThousand(b *testing.B) {
 	for i := range 1000 {
 		s.AddDemand(demand(i))
 	}
-	for store.in(scheduler.TaskRunning) < 1000 {
+	for store.countInState(scheduler.TaskRunning) < 1000 {
 		time.Sleep(5 * time.Millisecond)
 	}
 	b.StopTimer()
@@ -72,7 +72,7 @@ func closeAll(b *testing.B, c io.Closer) {
 	}
 }
 
-// BenchmarkDecode is from the bytes of a stream to events.
+// BenchmarkDecode decodes the bytes of a stream to events.
 func BenchmarkDecode(b *testing.B) {
 	state, message := mesosgo.TASK_RUNNING, "a message as long as they usually are"
 	update := eventRecord(b, schedulerpb.Event{Type: schedulerpb.Event_UPDATE, Update: &schedulerpb.Event_Update{Status: mesosgo.TaskStatus{

@@ -16,11 +16,11 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// clock goes on by itself, and by leaps.
-type clock struct{ ahead atomic.Int64 }
+// adjustableClock is the real clock plus an offset that tests advance.
+type adjustableClock struct{ ahead atomic.Int64 }
 
-func (c *clock) now() time.Time       { return time.Now().Add(time.Duration(c.ahead.Load())) }
-func (c *clock) leap(d time.Duration) { c.ahead.Add(int64(d)) }
+func (c *adjustableClock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *adjustableClock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
 
 func addAgents(t *testing.T, m *mesostest.Master, os ...mesostest.AgentOptions) {
 	t.Helper()
@@ -32,23 +32,23 @@ func addAgents(t *testing.T, m *mesostest.Master, os ...mesostest.AgentOptions) 
 	}
 }
 
-func of(cpus float64) placement.Demand {
+func demandOfCPUs(cpus float64) placement.Demand {
 	return placement.Demand{ID: "asked", Group: "asked", Role: "k8sm", Resources: placement.Resources{CPUs: cpus, MemMiB: 512, Ports: 2}}
 }
 
-func TestCapacityIsWhatAgentsHaveLeft(t *testing.T) {
+func TestCapacityIsFreeResourcesOfAgents(t *testing.T) {
 	t.Parallel()
-	m := box(t, 0)
+	m := startCluster(t, 0)
 	addAgents(t, m,
 		mesostest.AgentOptions{Resources: "cpus:8;mem:8192;ports:[1-99]", Domain: mesostest.Domain{Region: "r", Zone: "a"}},
 		mesostest.AgentOptions{Resources: "cpus:6.5;mem:8192;ports:[1-99]", Attributes: "rack:r2", Domain: mesostest.Domain{Region: "r", Zone: "b"}},
 		mesostest.AgentOptions{Resources: "cpus(other):128;mem(other):99999;ports:[1-99]"})
-	c := &clock{}
-	store := newMemory()
+	c := &adjustableClock{}
+	store := newMemoryStore()
 	cfg := config(store, m.Addr())
 	cfg.Clock = c.now
 	r := start(t, cfg)
-	if got := r.Capacity(t.Context()).Headroom(of(1)); got.Count > 0 {
+	if got := r.Capacity(t.Context()).Headroom(demandOfCPUs(1)); got.Count > 0 {
 		t.Errorf("before the subscription there is room for %+v", got)
 	}
 	r.awaitState(scheduler.Subscribed)
@@ -62,10 +62,10 @@ func TestCapacityIsWhatAgentsHaveLeft(t *testing.T) {
 		d.Constraints = []placement.Constraint{{Attribute: placement.Zone, Operator: placement.In, Values: []string{"b"}}}
 	}
 	for what, test := range map[string]struct{ got, want placement.Headroom }{
-		"two cpus":             {room(of(2)), placement.Headroom{Count: 7, Reason: "needs 2 cpus on one agent; agent-2.example comes nearest, with 0.5 cpus free"}},
-		"eight cpus":           {room(of(8)), placement.Headroom{Count: 1, Reason: "needs 8 cpus on one agent; agent-2.example comes nearest, with 6.5 cpus free"}},
-		"eight cpus in zone b": {room(of(8), zoneB), placement.Headroom{Reason: "needs 8 cpus on one agent with @zone In [b]; agent-2.example comes nearest, with 6.5 cpus free"}},
-		"ever":                 {r.Capacity(t.Context()).HeadroomWhenEmpty(of(9)), placement.Headroom{Reason: "needs 9 cpus on one agent; agent-1.example comes nearest, with 8 cpus in all"}},
+		"two cpus":             {room(demandOfCPUs(2)), placement.Headroom{Count: 7, Reason: "needs 2 cpus on one agent; agent-2.example comes nearest, with 0.5 cpus free"}},
+		"eight cpus":           {room(demandOfCPUs(8)), placement.Headroom{Count: 1, Reason: "needs 8 cpus on one agent; agent-2.example comes nearest, with 6.5 cpus free"}},
+		"eight cpus in zone b": {room(demandOfCPUs(8), zoneB), placement.Headroom{Reason: "needs 8 cpus on one agent with @zone In [b]; agent-2.example comes nearest, with 6.5 cpus free"}},
+		"ever":                 {r.Capacity(t.Context()).HeadroomWhenEmpty(demandOfCPUs(9)), placement.Headroom{Reason: "needs 9 cpus on one agent; agent-1.example comes nearest, with 8 cpus in all"}},
 	} {
 		if diff := cmp.Diff(test.want, test.got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
@@ -75,23 +75,23 @@ func TestCapacityIsWhatAgentsHaveLeft(t *testing.T) {
 	big := demand(0)
 	big.Resources.CPUs = 7
 	r.AddDemand(big)
-	eventually(t, "the task runs", func() bool { return store.in(scheduler.TaskRunning) == 1 })
-	if got := room(of(2)).Count; got != 3 {
-		t.Errorf("with 7 cpus taken, as the offer told, there is room for %d, want 3", got)
+	eventually(t, "the task runs", func() bool { return store.countInState(scheduler.TaskRunning) == 1 })
+	if got := room(demandOfCPUs(2)).Count; got != 3 {
+		t.Errorf("with 7 cpus taken, as the offer reported, there is room for %d, want 3", got)
 	}
-	c.leap(time.Minute)
-	if got := room(of(2)).Count; got != 3 {
-		t.Errorf("with 7 cpus taken, as the master tells, there is room for %d, want 3", got)
+	c.advance(time.Minute)
+	if got := room(demandOfCPUs(2)).Count; got != 3 {
+		t.Errorf("with 7 cpus taken, as the master reports, there is room for %d, want 3", got)
 	}
 }
 
-// What waits in vain is stronger evidence than what the master tells: a quota, say, holds
-// it back.
-func TestThereIsNoRoomForMoreOfWhatWaitsInVain(t *testing.T) {
+// A demand that stays unplaced is stronger evidence than the master's report of free
+// resources: a quota, for example, may hold them back.
+func TestUnplacedDemandHasNoHeadroom(t *testing.T) {
 	t.Parallel()
-	m := box(t, 2, func(o *mesostest.MasterOptions) { o.AllocationInterval = time.Hour })
-	c := &clock{}
-	cfg := config(newMemory(), m.Addr())
+	m := startCluster(t, 2, func(o *mesostest.MasterOptions) { o.AllocationInterval = time.Hour })
+	c := &adjustableClock{}
+	cfg := config(newMemoryStore(), m.Addr())
 	cfg.Clock = c.now
 	cfg.Timing.Revive = scheduler.Backoff{Initial: 50 * time.Millisecond, Max: 100 * time.Millisecond}
 	cfg.Timing.ReviveInterval = time.Millisecond
@@ -106,7 +106,7 @@ func TestThereIsNoRoomForMoreOfWhatWaitsInVain(t *testing.T) {
 	r.AddDemand(huge)
 	more := huge
 	more.ID = "more"
-	eventually(t, "it is in vain", func() bool {
+	eventually(t, "the demand is unplaced", func() bool {
 		got := r.Capacity(t.Context()).Headroom(more)
 		return got.Count == 0 && !strings.HasPrefix(got.Reason, "needs")
 	})
@@ -115,9 +115,9 @@ func TestThereIsNoRoomForMoreOfWhatWaitsInVain(t *testing.T) {
 	}
 }
 
-func TestMasterIsSeldomAskedForItsAgents(t *testing.T) {
+func TestAgentQueriesAreCached(t *testing.T) {
 	t.Parallel()
-	m := box(t, 1)
+	m := startCluster(t, 1)
 	var asked atomic.Int64
 	var refuse atomic.Bool
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -128,17 +128,17 @@ func TestMasterIsSeldomAskedForItsAgents(t *testing.T) {
 				return
 			}
 		}
-		pass(t, m.URL(), w, req)
+		forward(t, m.URL(), w, req)
 	}))
 	t.Cleanup(front.Close)
-	c := &clock{}
-	cfg := config(newMemory(), front.URL)
+	c := &adjustableClock{}
+	cfg := config(newMemoryStore(), front.URL)
 	cfg.Clock = c.now
 	r := start(t, cfg)
 	r.awaitState(scheduler.Subscribed)
 	time.Sleep(100 * time.Millisecond)
 	if n := asked.Load(); n != 0 {
-		t.Errorf("the master was asked %d times although nobody wants to know", n)
+		t.Errorf("the master was asked %d times without a capacity query", n)
 	}
 	for range 20 {
 		if got := r.Capacity(t.Context()); got.SurveyedAt.IsZero() {
@@ -149,15 +149,15 @@ func TestMasterIsSeldomAskedForItsAgents(t *testing.T) {
 		t.Errorf("the master was asked %d times, want once", n)
 	}
 	refuse.Store(true)
-	c.leap(time.Minute)
+	c.advance(time.Minute)
 	if got := r.Capacity(t.Context()); got.SurveyedAt.IsZero() {
-		t.Error("what was told a minute ago is forgotten at the first refusal")
+		t.Error("the report of a minute ago is dropped at the first refusal")
 	}
-	c.leap(5 * time.Minute)
+	c.advance(5 * time.Minute)
 	for range 3 {
-		got := r.Capacity(t.Context()).Headroom(of(1))
+		got := r.Capacity(t.Context()).Headroom(demandOfCPUs(1))
 		if got.Count != placement.UnknownCount || !strings.Contains(got.Reason, "403 not for you") {
-			t.Errorf("got %+v, want to be told of the refusal", got)
+			t.Errorf("got %+v, want the refusal", got)
 		}
 	}
 	if n := asked.Load(); n != 3 {
@@ -165,8 +165,8 @@ func TestMasterIsSeldomAskedForItsAgents(t *testing.T) {
 	}
 }
 
-// pass sends a request on to a master, and its answer back as it comes.
-func pass(t *testing.T, to string, w http.ResponseWriter, req *http.Request) {
+// forward sends a request on to a master, and its answer back as it comes.
+func forward(t *testing.T, to string, w http.ResponseWriter, req *http.Request) {
 	out, err := http.NewRequestWithContext(req.Context(), req.Method, to+req.URL.Path, req.Body)
 	if err != nil {
 		t.Error(err)
@@ -193,21 +193,21 @@ func pass(t *testing.T, to string, w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// Who comes while the master is being asked waits for its answer, and no longer than they
-// have time.
-func TestASlowMasterKeepsNobodyWaitingForTheOthers(t *testing.T) {
+// A query during another one waits for the same answer from the master, but no longer than
+// its own context.
+func TestCapacityQueriesKeepTheirOwnDeadlines(t *testing.T) {
 	t.Parallel()
-	m := box(t, 1)
+	m := startCluster(t, 1)
 	asked, answer := make(chan struct{}), make(chan struct{})
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == "/api/v1" {
 			close(asked)
 			<-answer
 		}
-		pass(t, m.URL(), w, req)
+		forward(t, m.URL(), w, req)
 	}))
 	t.Cleanup(front.Close)
-	r := start(t, config(newMemory(), front.URL))
+	r := start(t, config(newMemoryStore(), front.URL))
 	r.awaitState(scheduler.Subscribed)
 	first := make(chan placement.Capacity, 1)
 	go func() { first <- r.Capacity(t.Context()) }()
@@ -219,13 +219,13 @@ func TestASlowMasterKeepsNobodyWaitingForTheOthers(t *testing.T) {
 	select {
 	case got := <-second:
 		if !strings.Contains(got.UnknownReason, context.DeadlineExceeded.Error()) {
-			t.Errorf("the second is told %q", got.UnknownReason)
+			t.Errorf("the second reason is %q", got.UnknownReason)
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("the second waits for as long as the first")
 	}
 	close(answer)
 	if got := <-first; got.SurveyedAt.IsZero() {
-		t.Errorf("the first is told %q", got.UnknownReason)
+		t.Errorf("the first reason is %q", got.UnknownReason)
 	}
 }

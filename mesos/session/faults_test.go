@@ -22,108 +22,108 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// serve is an HTTP server in the world that is no master of mesostest's.
-func (w *world) serve(ip string, h http.HandlerFunc) {
-	w.t.Helper()
-	s := &http.Server{Handler: whole(h)}
-	l := w.listen(ip, 5050)
+// serve starts an HTTP server in the virtual network that is not a master of mesostest.
+func (n *virtualNetwork) serve(ip string, h http.HandlerFunc) {
+	n.t.Helper()
+	s := &http.Server{Handler: readBody(h)}
+	l := n.listen(ip, 5050)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		_ = s.Serve(l)
 	}()
-	w.t.Cleanup(func() {
+	n.t.Cleanup(func() {
 		_ = s.Close()
 		<-done
 		time.Sleep(time.Minute) // until handlers have noticed
 	})
 }
 
-// masters are three of one cluster, with an agent.
-func (w *world) masters(change ...func(*mesostest.MasterOptions)) *mesostest.Masters {
-	w.t.Helper()
+// masters starts three masters of one cluster, with an agent.
+func (n *virtualNetwork) masters(change ...func(*mesostest.MasterOptions)) *mesostest.Masters {
+	n.t.Helper()
 	o := mesostest.MasterOptions{}
 	for i := range 3 {
-		o.Listeners = append(o.Listeners, w.listen(fmt.Sprintf("10.0.1.%d", i+1), 5050))
+		o.Listeners = append(o.Listeners, n.listen(fmt.Sprintf("10.0.1.%d", i+1), 5050))
 	}
 	for _, f := range change {
 		f(&o)
 	}
 	ms, err := mesostest.NewMasters(3, o)
 	if err != nil {
-		w.t.Fatal(err)
+		n.t.Fatal(err)
 	}
-	w.t.Cleanup(func() {
+	n.t.Cleanup(func() {
 		if err := ms.Close(); err != nil {
-			w.t.Errorf("closing the masters: %v", err)
+			n.t.Errorf("closing the masters: %v", err)
 		}
 	})
-	if _, err := ms.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun), WorkDir: w.t.TempDir()}); err != nil {
-		w.t.Fatal(err)
+	if _, err := ms.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun), WorkDir: n.t.TempDir()}); err != nil {
+		n.t.Fatal(err)
 	}
 	return ms
 }
 
 // A master that does not lead redirects with /master before the path; for ZooKeeper's
 // timeout after the leader's death it redirects to the dead one.
-func TestMastersOfACluster(t *testing.T) {
+func TestRedirectsLeadToTheLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		ms := w.masters(func(o *mesostest.MasterOptions) { o.ElectAfter = 10 * time.Second })
-		r, store := w.start("10.0.1.2:5050", func(c *session.Config) {
+		n := newVirtualNetwork(t)
+		ms := n.masters(func(o *mesostest.MasterOptions) { o.ElectAfter = 10 * time.Second })
+		r, store := n.start("10.0.1.2:5050", func(c *session.Config) {
 			c.Masters = []string{"10.0.1.2:5050", "10.0.1.3:5050", "10.0.1.1:5050"}
 		})
-		r.within(2*time.Second, "the first is subscribed to, by redirect", at(r, "10.0.1.1:5050"))
-		r.want(1)
-		r.within(10*time.Second, "a task runs", func() bool { return store.in(scheduler.TaskRunning) == 1 })
+		r.awaitVirtual(2*time.Second, "the first is subscribed to, by redirect", isSubscribedTo(r, "10.0.1.1:5050"))
+		r.addDemands(1)
+		r.awaitVirtual(10*time.Second, "a task runs", func() bool { return store.countInState(scheduler.TaskRunning) == 1 })
 
 		ms.Kill(0)
-		r.within(2*time.Second, "the redirect to the dead one is followed", func() bool {
+		r.awaitVirtual(2*time.Second, "the redirect to the dead one is followed", func() bool {
 			st := r.State()
 			return st.Reason == scheduler.MasterUnreachable && strings.Contains(st.Message, "10.0.1.1")
 		})
-		r.within(30*time.Second, "the next leader is subscribed to", func() bool {
+		r.awaitVirtual(30*time.Second, "the next leader is subscribed to", func() bool {
 			st := r.State()
 			return st.Subscribed && st.Master != "10.0.1.1:5050"
 		})
-		if n := store.in(scheduler.TaskRunning); n != 1 {
+		if n := store.countInState(scheduler.TaskRunning); n != 1 {
 			t.Errorf("%d tasks run", n)
 		}
 	})
 }
 
-func at(r *run, master string) func() bool {
+func isSubscribedTo(r *runningSession, master string) func() bool {
 	return func() bool { st := r.State(); return st.Subscribed && st.Master == master }
 }
 
-// Without a leader, and while one recovers, masters say 503, each in its words.
-func TestNoLeaderAndRecovery(t *testing.T) {
+// Masters answer 503 without a leader and while the leader recovers, each with its own message.
+func TestMissingLeaderAndRecoveryAreReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		m := w.master("10.0.1.1", 0)
+		n := newVirtualNetwork(t)
+		m := n.master("10.0.1.1", 0)
 		m.Inject(func(f *mesostest.Faults) { f.NoLeader = true })
-		r, _ := w.start("10.0.1.1:5050")
-		r.within(2*time.Second, "it waits for a leader", r.is(scheduler.NoLeader))
-		contains(t, r.State().Message, "No leader elected")
+		r, _ := n.start("10.0.1.1:5050")
+		r.awaitVirtual(2*time.Second, "it waits for a leader", r.hasReason(scheduler.NoLeader))
+		wantContains(t, r.State().Message, "No leader elected")
 		m.Inject(func(f *mesostest.Faults) { f.NoLeader, f.Recovering = false, true })
-		r.within(20*time.Second, "it waits for the recovery", func() bool {
+		r.awaitVirtual(20*time.Second, "it waits for the recovery", func() bool {
 			return r.State().Reason == scheduler.NoLeader && strings.Contains(r.State().Message, "Master has not finished recovery")
 		})
 		m.Inject(func(f *mesostest.Faults) { f.Recovering = false })
-		r.within(20*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
+		r.awaitVirtual(20*time.Second, "it is subscribed", r.hasReason(scheduler.Subscribed))
 	})
 }
 
 // SUBSCRIBE carries no stream ID, and every other call that of its own stream.
 func TestStreamIDs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		n := newVirtualNetwork(t)
 		first := subscribedRecord(t, 15*time.Second)
 		var mu sync.Mutex
 		var ids []string // of requests, in order
 		streams := 0
 		breakOff := make(chan struct{})
-		w.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
+		n.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/api/v1" {
 				rw.WriteHeader(http.StatusForbidden)
 				return
@@ -147,8 +147,8 @@ func TestStreamIDs(t *testing.T) {
 			case <-r.Context().Done():
 			}
 		})
-		r, _ := w.start("10.0.1.1:5050")
-		r.within(2*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
+		r, _ := n.start("10.0.1.1:5050")
+		r.awaitVirtual(2*time.Second, "it is subscribed", r.hasReason(scheduler.Subscribed))
 		r.Kill("t1", "A1")
 		time.Sleep(time.Second)
 		breakOff <- struct{}{}
@@ -164,8 +164,8 @@ func TestStreamIDs(t *testing.T) {
 	})
 }
 
-// What masters answer on a stream that is no longer ours. The call is not repeated on
-// it, whatever the answer: the stream is dropped, and SUBSCRIBE has the same ID.
+// Answers of masters on a stream that is no longer ours. The call is not repeated on the
+// stream, whatever the answer: the stream is closed, and SUBSCRIBE has the same framework ID.
 func TestCallsOnALostStream(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int
@@ -182,11 +182,11 @@ func TestCallsOnALostStream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
+				n := newVirtualNetwork(t)
 				first := subscribedRecord(t, 15*time.Second)
 				calls := map[string]int{}
 				var mu sync.Mutex
-				w.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
+				n.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
 					id := r.Header.Get("Mesos-Stream-Id")
 					if id == "" {
 						mu.Lock()
@@ -201,8 +201,8 @@ func TestCallsOnALostStream(t *testing.T) {
 					rw.Header().Set("Location", "//10.0.1.1:5050/master/api/v1/scheduler")
 					answer(tc.status, "text/plain", tc.text)(rw, r)
 				})
-				r, _ := w.start("10.0.1.1:5050")
-				r.within(2*time.Second, "it is subscribed, and refused a call", func() bool { return !r.State().Subscribed && r.State().Master == "" && r.State().FrameworkID == "F1" })
+				r, _ := n.start("10.0.1.1:5050")
+				r.awaitVirtual(2*time.Second, "it is subscribed, and refused a call", func() bool { return !r.State().Subscribed && r.State().Master == "" && r.State().FrameworkID == "F1" })
 				r.end()
 				mu.Lock()
 				defer mu.Unlock()
@@ -217,18 +217,18 @@ func TestCallsOnALostStream(t *testing.T) {
 	}
 }
 
-// Events of types that nobody knows are skipped, and counted as one.
+// Events of unknown types are skipped, and counted under one label.
 func TestUnknownEventsAreSkipped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		n := newVirtualNetwork(t)
 		stream := subscribedRecord(t, 15*time.Second)
 		for i := range int32(100) {
 			stream += eventRecord(t, schedulerpb.Event{Type: schedulerpb.Event_Type(1000 + i)})
 		}
-		w.serve("10.0.1.1", streaming(stream))
+		n.serve("10.0.1.1", streaming(stream))
 		metrics := session.NewMetrics()
-		r, _ := w.start("10.0.1.1:5050", func(c *session.Config) { c.Metrics = metrics })
-		r.within(2*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
+		r, _ := n.start("10.0.1.1:5050", func(c *session.Config) { c.Metrics = metrics })
+		r.awaitVirtual(2*time.Second, "it is subscribed", r.hasReason(scheduler.Subscribed))
 		time.Sleep(time.Minute)
 		if st := r.State(); !st.Subscribed {
 			t.Errorf("the state is %+v", st)
@@ -247,38 +247,38 @@ func TestUnknownEventsAreSkipped(t *testing.T) {
 	})
 }
 
-// A connection on which nothing comes any more is given up after five heartbeats.
-func TestHalfOpenConnection(t *testing.T) {
+// A connection without any event is closed after five heartbeat intervals.
+func TestHalfOpenConnectionTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		calls := &recorder{}
-		box(t, 0, func(o *mesostest.MasterOptions) {
-			o.Listener, o.Observe = w.listen("10.0.1.1", 5050), calls.observe
+		n := newVirtualNetwork(t)
+		calls := &callRecorder{}
+		startCluster(t, 0, func(o *mesostest.MasterOptions) {
+			o.Listener, o.Observe = n.listen("10.0.1.1", 5050), calls.observe
 		})
 		var cut atomic.Bool
-		r, store := w.start("10.0.1.1:5050", func(c *session.Config) {
+		r, store := n.start("10.0.1.1:5050", func(c *session.Config) {
 			c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-				conn, err := w.dial(ctx, network, address)
+				conn, err := n.dial(ctx, network, address)
 				return &halfOpen{Conn: conn, cut: &cut, closed: make(chan struct{})}, err
 			}
 		})
-		r.within(2*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
+		r.awaitVirtual(2*time.Second, "it is subscribed", r.hasReason(scheduler.Subscribed))
 		cut.Store(true)
 		time.Sleep(59 * time.Second)
 		if !r.State().Subscribed {
 			t.Errorf("four missed heartbeats end the stream: %+v", r.State())
 		}
-		r.within(17*time.Second, "the stream is given up", r.is(scheduler.MasterUnreachable))
-		contains(t, r.State().Message, "nothing was heard from the master for 1m15s")
+		r.awaitVirtual(17*time.Second, "the stream is closed", r.hasReason(scheduler.MasterUnreachable))
+		wantContains(t, r.State().Message, "nothing was heard from the master for 1m15s")
 		cut.Store(false)
-		r.within(20*time.Second, "it is subscribed again", r.is(scheduler.Subscribed))
+		r.awaitVirtual(20*time.Second, "it is subscribed again", r.hasReason(scheduler.Subscribed))
 		if n := calls.count("SUBSCRIBE " + store.frameworkID()); n == 0 {
 			t.Errorf("the framework ID was not shown again: %v", calls.all())
 		}
 	})
 }
 
-// halfOpen is a connection from which nothing comes once it is cut, not even its end.
+// halfOpen is a connection that delivers nothing once it is cut, not even EOF.
 type halfOpen struct {
 	net.Conn
 	cut    *atomic.Bool
@@ -300,13 +300,13 @@ func (c *halfOpen) Close() error {
 	return c.Conn.Close()
 }
 
-// Attempts back off to 15 s, and no two frameworks keep the same rhythm.
+// The delay between attempts grows to 15 s, with jitter between frameworks.
 func TestAttemptsBackOff(t *testing.T) {
 	rhythm := func(t *testing.T, seed uint64) (gaps []time.Duration) {
 		synctest.Test(t, func(t *testing.T) {
 			var mu sync.Mutex
 			var times []time.Time
-			cfg := config(newMemory(), "10.0.1.1:5050")
+			cfg := config(newMemoryStore(), "10.0.1.1:5050")
 			cfg.Timing, cfg.Seed = scheduler.Timing{}, seed
 			cfg.Dial = func(context.Context, string, string) (net.Conn, error) {
 				mu.Lock()
@@ -338,14 +338,14 @@ func TestAttemptsBackOff(t *testing.T) {
 	}
 }
 
-// Masters do not limit the rate of frameworks that speak HTTP: we do.
+// Masters do not limit the call rate of HTTP frameworks, so the session does.
 func TestCallsAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		n := newVirtualNetwork(t)
 		var mu sync.Mutex
 		var kills []time.Time
-		box(t, 0, func(o *mesostest.MasterOptions) {
-			o.Listener = w.listen("10.0.1.1", 5050)
+		startCluster(t, 0, func(o *mesostest.MasterOptions) {
+			o.Listener = n.listen("10.0.1.1", 5050)
 			o.Observe = func(c *schedulerpb.Call) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -354,10 +354,10 @@ func TestCallsAreLimited(t *testing.T) {
 				}
 			}
 		})
-		r, _ := w.start("10.0.1.1:5050", func(c *session.Config) {
+		r, _ := n.start("10.0.1.1:5050", func(c *session.Config) {
 			c.Timing.Kill = scheduler.Backoff{Initial: time.Hour, Max: time.Hour}
 		})
-		r.within(2*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
+		r.awaitVirtual(2*time.Second, "it is subscribed", r.hasReason(scheduler.Subscribed))
 		begin := time.Now()
 		for i := range 5000 {
 			r.Kill(fmt.Sprintf("node-%d.1", i), fmt.Sprintf("agent-%d", i%50))
@@ -372,23 +372,23 @@ func TestCallsAreLimited(t *testing.T) {
 	})
 }
 
-// The master is asked once for each subscription as what it has us, and where it hides
-// us, or refuses to say, nothing is made of that.
-func TestRegistrationIsHidden(t *testing.T) {
+// The session queries its registration once for each subscription. A master that hides the
+// framework or refuses the query causes no divergence.
+func TestUnreadableRegistrationIsIgnored(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int
 		body   string
 	}{
 		"left out of the list": {200, "\x08\x0a\x52\x00"}, // GET_FRAMEWORKS, and no framework
 		"refused":              {403, "no"},
-		"nonsense":             {200, "\xff\xff"},
+		"undecodable":          {200, "\xff\xff"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
+				n := newVirtualNetwork(t)
 				stream := streaming(subscribedRecord(t, 5*time.Minute))
 				var asked, streams atomic.Int32
-				w.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
+				n.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
 					if r.URL.Path == "/api/v1" {
 						asked.Add(1)
 						answer(tc.status, "application/x-protobuf", tc.body)(rw, r)
@@ -399,7 +399,7 @@ func TestRegistrationIsHidden(t *testing.T) {
 					}
 					stream(rw, r)
 				})
-				r, _ := w.start("10.0.1.1:5050", func(c *session.Config) { c.Framework.ID = "F1" })
+				r, _ := n.start("10.0.1.1:5050", func(c *session.Config) { c.Framework.ID = "F1" })
 				time.Sleep(time.Hour) // the master says nothing more: the stream is given up now and then
 				if st := r.State(); st.Divergence != "" || st.Final {
 					t.Errorf("the state is %+v", st)

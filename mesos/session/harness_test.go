@@ -16,11 +16,11 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// patience of a test with things that happen soon.
-const patience = 20 * time.Second
+// testTimeout is the maximum time that a test waits for a condition.
+const testTimeout = 20 * time.Second
 
-// memory is a store that forgets nothing but what it is told to fail at.
-type memory struct {
+// memoryStore is a store in memory with injected failures.
+type memoryStore struct {
 	mu      sync.Mutex
 	id      string
 	intents map[string]scheduler.Intent
@@ -33,11 +33,11 @@ type memory struct {
 	prepareTime time.Duration
 }
 
-func newMemory() *memory {
-	return &memory{intents: map[string]scheduler.Intent{}, states: map[string][]scheduler.TaskState{}}
+func newMemoryStore() *memoryStore {
+	return &memoryStore{intents: map[string]scheduler.Intent{}, states: map[string][]scheduler.TaskState{}}
 }
 
-func (m *memory) StoreFrameworkID(_ context.Context, id string) error {
+func (m *memoryStore) StoreFrameworkID(_ context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failID > 0 {
@@ -48,7 +48,7 @@ func (m *memory) StoreFrameworkID(_ context.Context, id string) error {
 	return nil
 }
 
-func (m *memory) Prepare(ctx context.Context, in scheduler.Intent) (scheduler.Payload, error) {
+func (m *memoryStore) Prepare(ctx context.Context, in scheduler.Intent) (scheduler.Payload, error) {
 	select {
 	case <-time.After(m.prepareTime):
 	case <-ctx.Done():
@@ -69,7 +69,7 @@ func (m *memory) Prepare(ctx context.Context, in scheduler.Intent) (scheduler.Pa
 	}, nil
 }
 
-func (m *memory) Record(_ context.Context, st scheduler.TaskStatus) error {
+func (m *memoryStore) Record(_ context.Context, st scheduler.TaskStatus) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failRecord != nil {
@@ -85,8 +85,8 @@ func (m *memory) Record(_ context.Context, st scheduler.TaskStatus) error {
 	return nil
 }
 
-// in counts the tasks whose last state is the one given.
-func (m *memory) in(s scheduler.TaskState) int {
+// countInState counts the tasks whose last state is the one given.
+func (m *memoryStore) countInState(s scheduler.TaskState) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := 0
@@ -98,14 +98,14 @@ func (m *memory) in(s scheduler.TaskState) int {
 	return n
 }
 
-func (m *memory) frameworkID() string {
+func (m *memoryStore) frameworkID() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.id
 }
 
-// tasks are what a restart would restore.
-func (m *memory) tasks() []scheduler.Task {
+// unfinishedTasks returns the tasks that a restart restores.
+func (m *memoryStore) unfinishedTasks() []scheduler.Task {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []scheduler.Task
@@ -121,8 +121,8 @@ func (m *memory) tasks() []scheduler.Task {
 	return out
 }
 
-// run is a session under way.
-type run struct {
+// runningSession is a session whose Run was started.
+type runningSession struct {
 	*session.Session
 	t       *testing.T
 	changed chan struct{}
@@ -130,8 +130,8 @@ type run struct {
 	done    chan struct{}
 }
 
-// fast is timing for tests: what is soon is sooner.
-func fast() scheduler.Timing {
+// shortTiming returns timing with short delays for tests in real time.
+func shortTiming() scheduler.Timing {
 	return scheduler.Timing{
 		Subscribe:     scheduler.Backoff{Initial: 20 * time.Millisecond, Max: 100 * time.Millisecond},
 		Store:         scheduler.Backoff{Initial: 20 * time.Millisecond, Max: 100 * time.Millisecond},
@@ -146,14 +146,14 @@ func fast() scheduler.Timing {
 
 func config(store session.Store, masters ...string) session.Config {
 	return session.Config{
-		Masters: masters, Store: store, Clock: time.Now, Seed: 1, Timing: fast(),
+		Masters: masters, Store: store, Clock: time.Now, Seed: 1, Timing: shortTiming(),
 		Framework: scheduler.Info{Name: "k8sm", User: "root", Roles: []string{"k8sm"}, FailoverTimeout: time.Hour},
 	}
 }
 
-func start(t *testing.T, cfg session.Config) *run {
+func start(t *testing.T, cfg session.Config) *runningSession {
 	t.Helper()
-	r := &run{t: t, changed: make(chan struct{}, 1), done: make(chan struct{})}
+	r := &runningSession{t: t, changed: make(chan struct{}, 1), done: make(chan struct{})}
 	cfg.OnChange = func() {
 		select {
 		case r.changed <- struct{}{}:
@@ -177,36 +177,36 @@ func start(t *testing.T, cfg session.Config) *run {
 	return r
 }
 
-// end stops the session and waits until nothing of it is left.
-func (r *run) end() {
+// end stops the session and waits until Run has returned.
+func (r *runningSession) end() {
 	r.stop()
 	r.awaitEnd()
 }
 
-func (r *run) awaitEnd() {
+func (r *runningSession) awaitEnd() {
 	r.t.Helper()
 	select {
 	case <-r.done:
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		r.t.Errorf("the session does not end: %+v", r.State())
 	}
 }
 
-// eventually waits for something to be so.
-func eventually(t *testing.T, what string, so func() bool) {
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if so() {
+	for deadline := time.Now().Add(testTimeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if condition() {
 			return
 		}
 	}
-	t.Fatalf("after %s it is not so: %s", patience, what)
+	t.Fatalf("not within %s: %s", testTimeout, what)
 }
 
-// awaitState waits for a reason, told by Changed and not by asking again and again.
-func (r *run) awaitState(reason scheduler.StateReason) session.State {
+// awaitState waits for a reason. It is woken by OnChange instead of polling.
+func (r *runningSession) awaitState(reason scheduler.StateReason) session.State {
 	r.t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(testTimeout)
 	for {
 		if st := r.State(); st.Reason == reason {
 			return st
@@ -219,8 +219,9 @@ func (r *run) awaitState(reason scheduler.StateReason) session.State {
 	}
 }
 
-// box is a Mesos cluster with a master and some agents whose executors run what they are given.
-func box(t *testing.T, agents int, change ...func(*mesostest.MasterOptions)) *mesostest.Master {
+// startCluster starts a Mesos cluster with a master and some agents. Their executors report
+// each task as running.
+func startCluster(t *testing.T, agents int, change ...func(*mesostest.MasterOptions)) *mesostest.Master {
 	t.Helper()
 	o := mesostest.MasterOptions{AllocationInterval: 50 * time.Millisecond, UpdateRetryInterval: 200 * time.Millisecond}
 	for _, f := range change {
@@ -250,13 +251,13 @@ func demand(n int) placement.Demand {
 	}
 }
 
-func (r *run) want(n int) {
+func (r *runningSession) addDemands(n int) {
 	for i := range n {
 		r.AddDemand(demand(i))
 	}
 }
 
-func contains(t *testing.T, s, part string) {
+func wantContains(t *testing.T, s, part string) {
 	t.Helper()
 	if !strings.Contains(s, part) {
 		t.Errorf("%q does not contain %q", s, part)

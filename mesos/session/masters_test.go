@@ -25,15 +25,15 @@ import (
 
 func serve(t *testing.T, f http.HandlerFunc) *httptest.Server {
 	t.Helper()
-	s := httptest.NewServer(whole(f))
+	s := httptest.NewServer(readBody(f))
 	t.Cleanup(s.Close)
 	return s
 }
 
-// whole has a call read before anything is answered. A server notices that a client has
-// gone only once it has read the request; a handler that waits for that otherwise waits
-// for ever, and so does the server's Close.
-func whole(f http.HandlerFunc) http.HandlerFunc {
+// readBody reads a call before the handler answers. A server notices a closed connection only
+// after it has read the request; without this, a handler that waits for the close would wait
+// for ever, and Close of the server too.
+func readBody(f http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -72,7 +72,7 @@ func streaming(body string) http.HandlerFunc {
 	}
 }
 
-func TestBadMasters(t *testing.T) {
+func TestInvalidMasterResponses(t *testing.T) {
 	t.Parallel()
 	loop := serve(t, nil)
 	loop.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -112,9 +112,9 @@ func TestBadMasters(t *testing.T) {
 			t.Parallel()
 			var tries atomic.Int32
 			bad := serve(t, func(w http.ResponseWriter, r *http.Request) { tries.Add(1); tc.handler(w, r) })
-			r := start(t, config(newMemory(), bad.URL))
+			r := start(t, config(newMemoryStore(), bad.URL))
 			st := r.awaitState(tc.reason)
-			contains(t, st.Message, tc.message)
+			wantContains(t, st.Message, tc.message)
 			if st.Final || st.Subscribed {
 				t.Errorf("state %+v", st)
 			}
@@ -130,35 +130,35 @@ func redirectTo(location string) http.HandlerFunc {
 	}
 }
 
-func TestRedirectsInALineAreBounded(t *testing.T) {
+func TestConsecutiveRedirectsAreLimited(t *testing.T) {
 	t.Parallel()
 	next := "http://127.0.0.1:1"
 	for range 8 {
 		next = serve(t, redirectTo(next)).URL
 	}
-	r := start(t, config(newMemory(), next))
-	contains(t, r.awaitState(scheduler.TooManyRedirects).Message, " → ")
+	r := start(t, config(newMemoryStore(), next))
+	wantContains(t, r.awaitState(scheduler.TooManyRedirects).Message, " → ")
 }
 
-func TestEveryMasterIsTriedAndTheirErrorsTold(t *testing.T) {
+func TestEveryMasterIsTriedAndErrorsAreReported(t *testing.T) {
 	t.Parallel()
 	noLeader := serve(t, answer(503, "text/plain", "No leader elected"))
-	r := start(t, config(newMemory(), "127.0.0.1:1", noLeader.URL))
+	r := start(t, config(newMemoryStore(), "127.0.0.1:1", noLeader.URL))
 	st := r.awaitState(scheduler.NoLeader)
-	contains(t, st.Message, "connection refused")
-	contains(t, st.Message, "No leader elected")
+	wantContains(t, st.Message, "connection refused")
+	wantContains(t, st.Message, "No leader elected")
 
-	m := box(t, 0)
-	start(t, config(newMemory(), "127.0.0.1:1", noLeader.URL, m.Addr())).awaitState(scheduler.Subscribed)
+	m := startCluster(t, 0)
+	start(t, config(newMemoryStore(), "127.0.0.1:1", noLeader.URL, m.Addr())).awaitState(scheduler.Subscribed)
 }
 
-func TestSilentMasters(t *testing.T) {
+func TestSilentMastersTimeOut(t *testing.T) {
 	t.Parallel()
 	t.Run("heartbeats stop", func(t *testing.T) {
 		t.Parallel()
 		silent := serve(t, streaming(subscribedRecord(t, 20*time.Millisecond)))
-		r := start(t, config(newMemory(), silent.URL))
-		contains(t, r.awaitState(scheduler.MasterUnreachable).Message, "nothing was heard from the master for 100ms")
+		r := start(t, config(newMemoryStore(), silent.URL))
+		wantContains(t, r.awaitState(scheduler.MasterUnreachable).Message, "nothing was heard from the master for 100ms")
 		r.awaitState(scheduler.Subscribed)
 	})
 	t.Run("nothing answers", func(t *testing.T) {
@@ -168,42 +168,41 @@ func TestSilentMasters(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = l.Close() })
-		r := start(t, config(newMemory(), l.Addr().String()))
+		r := start(t, config(newMemoryStore(), l.Addr().String()))
 		r.end() // although the attempt hangs
 	})
 }
 
-// The way of a redirect: method, body and credentials go along, and calls go where the
-// subscription went.
+// A redirect keeps method, body and credentials, and later calls go to the subscribed master.
 func TestRedirectsKeepTheCredentials(t *testing.T) {
 	t.Parallel()
-	m := box(t, 1, func(o *mesostest.MasterOptions) { o.Credentials = map[string]string{"k8sm": "secret"} })
-	other := box(t, 0, func(o *mesostest.MasterOptions) { o.Faults.RedirectTo = m.Addr() })
-	store := newMemory()
+	m := startCluster(t, 1, func(o *mesostest.MasterOptions) { o.Credentials = map[string]string{"k8sm": "secret"} })
+	other := startCluster(t, 0, func(o *mesostest.MasterOptions) { o.Faults.RedirectTo = m.Addr() })
+	store := newMemoryStore()
 	cfg := config(store, other.Addr())
 	cfg.Framework.Principal = "k8sm"
 	cfg.Authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte("k8sm:secret"))
 	r := start(t, cfg)
-	r.want(1)
-	eventually(t, "the task runs", func() bool { return store.in(scheduler.TaskRunning) == 1 })
+	r.addDemands(1)
+	eventually(t, "the task runs", func() bool { return store.countInState(scheduler.TaskRunning) == 1 })
 	if c := r.Capacity(context.Background()); c.SurveyedAt.IsZero() {
 		t.Errorf("operator call: %s", c.UnknownReason)
 	}
 
-	cfg = config(newMemory(), other.Addr())
-	contains(t, start(t, cfg).awaitState(scheduler.Unauthorized).Message, m.Addr()+" refuses the credentials")
+	cfg = config(newMemoryStore(), other.Addr())
+	wantContains(t, start(t, cfg).awaitState(scheduler.Unauthorized).Message, m.Addr()+" refuses the credentials")
 }
 
-func TestMasterThatLosesLeadershipIsLeft(t *testing.T) {
+func TestSessionFollowsRedirectToTheNextLeader(t *testing.T) {
 	t.Parallel()
-	m, next := box(t, 1), box(t, 1)
-	store := newMemory()
+	m, next := startCluster(t, 1), startCluster(t, 1)
+	store := newMemoryStore()
 	r := start(t, config(store, m.Addr(), next.Addr()))
 	r.awaitState(scheduler.Subscribed)
 	m.Inject(func(f *mesostest.Faults) { f.RedirectTo = next.Addr() })
-	r.want(1) // REVIVE is answered with 307
+	r.addDemands(1) // REVIVE is answered with 307
 	eventually(t, "the next one is subscribed to", func() bool { return r.State().Master == next.Addr() })
-	eventually(t, "the task runs there", func() bool { return store.in(scheduler.TaskRunning) == 1 })
+	eventually(t, "the task runs there", func() bool { return store.countInState(scheduler.TaskRunning) == 1 })
 }
 
 func TestTLS(t *testing.T) {
@@ -217,17 +216,17 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := box(t, 0, func(o *mesostest.MasterOptions) {
+	m := startCluster(t, 0, func(o *mesostest.MasterOptions) {
 		o.Listener = tls.NewListener(inner, &tls.Config{Certificates: certs.TLS.Certificates})
 	})
-	cfg := config(newMemory(), "https://"+m.Addr())
-	contains(t, start(t, cfg).awaitState(scheduler.MasterUnreachable).Message, "certificate")
-	cfg = config(newMemory(), "https://"+m.Addr())
+	cfg := config(newMemoryStore(), "https://"+m.Addr())
+	wantContains(t, start(t, cfg).awaitState(scheduler.MasterUnreachable).Message, "certificate")
+	cfg = config(newMemoryStore(), "https://"+m.Addr())
 	cfg.TLS = &tls.Config{RootCAs: pool}
 	start(t, cfg).awaitState(scheduler.Subscribed)
 }
 
-// What libprocess serves unless it is told otherwise.
+// The default cipher suites of libprocess.
 func TestTLSOfAMasterWithDefaults(t *testing.T) {
 	t.Parallel()
 	old := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -235,9 +234,9 @@ func TestTLSOfAMasterWithDefaults(t *testing.T) {
 	old.StartTLS()
 	t.Cleanup(old.Close)
 
-	cfg := config(newMemory(), old.URL)
-	contains(t, start(t, cfg).awaitState(scheduler.MasterUnreachable).Message, "certificate") // of an unknown authority: past the choice of a suite
-	cfg = config(newMemory(), old.URL)
+	cfg := config(newMemoryStore(), old.URL)
+	wantContains(t, start(t, cfg).awaitState(scheduler.MasterUnreachable).Message, "certificate") // of an unknown authority: past the choice of a suite
+	cfg = config(newMemoryStore(), old.URL)
 	cfg.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
 	cfg.TLS.RootCAs.AddCert(old.Certificate())
 	start(t, cfg).awaitState(scheduler.NotAMesosMaster)
@@ -246,17 +245,17 @@ func TestTLSOfAMasterWithDefaults(t *testing.T) {
 	}
 }
 
-func TestCredentialsDoNotFollowOutOfTLS(t *testing.T) {
+func TestCredentialsAreNotRedirectedOutOfTLS(t *testing.T) {
 	t.Parallel()
 	var seen atomic.Bool
 	plain := serve(t, func(http.ResponseWriter, *http.Request) { seen.Store(true) })
 	secure := httptest.NewTLSServer(redirectTo(plain.URL + "/api/v1/scheduler"))
 	t.Cleanup(secure.Close)
-	cfg := config(newMemory(), secure.URL)
+	cfg := config(newMemoryStore(), secure.URL)
 	cfg.Authorization = "Bearer token"
 	cfg.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
 	cfg.TLS.RootCAs.AddCert(secure.Certificate())
-	contains(t, start(t, cfg).awaitState(scheduler.ProtocolError).Message, "without TLS")
+	wantContains(t, start(t, cfg).awaitState(scheduler.ProtocolError).Message, "without TLS")
 	if seen.Load() {
 		t.Error("the redirect was followed")
 	}
@@ -267,7 +266,7 @@ func TestOldStreamIsClosedBeforeTheNewOne(t *testing.T) {
 	record := subscribedRecord(t, 10*time.Millisecond) // given up after 50 ms, again and again
 	s := serve(t, streaming(record))
 	streams := &streamCount{}
-	cfg := config(newMemory(), s.URL)
+	cfg := config(newMemoryStore(), s.URL)
 	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := (&net.Dialer{}).DialContext(ctx, network, address)
 		return &countedConn{Conn: c, count: streams}, err
@@ -306,9 +305,9 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// When another scheduler takes over, a call may be refused before the ERROR arrives that
-// says why. To subscribe again then would throw the other one out.
-func TestRefusedCallLetsTheStreamSpeakFirst(t *testing.T) {
+// When another scheduler takes over, a call may be refused before the ERROR event arrives
+// with the reason. Subscribing again at that moment would replace the other scheduler.
+func TestRefusedCallAwaitsTheErrorEvent(t *testing.T) {
 	t.Parallel()
 	refused := make(chan struct{}, 100)
 	var streams atomic.Int32
@@ -333,8 +332,8 @@ func TestRefusedCallLetsTheStreamSpeakFirst(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		_, _ = w.Write([]byte(last))
 	})
-	r := start(t, config(newMemory(), s.URL))
-	r.want(1)
+	r := start(t, config(newMemoryStore(), s.URL))
+	r.addDemands(1)
 	if st := r.awaitState(scheduler.FailedOver); !st.Final {
 		t.Errorf("it goes on: %+v", st)
 	}

@@ -20,13 +20,13 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// recorder keeps the scheduler's calls in the order of their coming.
-type recorder struct {
+// callRecorder keeps the scheduler's calls in their order of arrival.
+type callRecorder struct {
 	mu    sync.Mutex
 	calls []string
 }
 
-func (r *recorder) observe(c *schedulerpb.Call) {
+func (r *callRecorder) observe(c *schedulerpb.Call) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	text := c.Type.String()
@@ -47,13 +47,13 @@ func (r *recorder) observe(c *schedulerpb.Call) {
 	r.calls = append(r.calls, text)
 }
 
-func (r *recorder) all() []string {
+func (r *callRecorder) all() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.calls)
 }
 
-func (r *recorder) count(prefix string) int {
+func (r *callRecorder) count(prefix string) int {
 	n := 0
 	for _, c := range r.all() {
 		if strings.HasPrefix(c, prefix) {
@@ -63,11 +63,11 @@ func (r *recorder) count(prefix string) int {
 	return n
 }
 
-func TestNodesAreLaunchedKilledAndTornDown(t *testing.T) {
+func TestTasksAreLaunchedKilledAndTornDown(t *testing.T) {
 	t.Parallel()
-	calls := &recorder{}
-	m := box(t, 6, func(o *mesostest.MasterOptions) { o.Observe = calls.observe })
-	store := newMemory()
+	calls := &callRecorder{}
+	m := startCluster(t, 6, func(o *mesostest.MasterOptions) { o.Observe = calls.observe })
+	store := newMemoryStore()
 	cfg := config(store, m.Addr())
 	cfg.Metrics = session.NewMetrics()
 	registry := prometheus.NewPedanticRegistry()
@@ -77,8 +77,8 @@ func TestNodesAreLaunchedKilledAndTornDown(t *testing.T) {
 	if !st.Subscribed || !st.Reconciled || st.Master != m.Addr() || st.MasterVersion != "1.11.1" {
 		t.Errorf("state %+v", st)
 	}
-	r.want(20)
-	eventually(t, "20 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 20 })
+	r.addDemands(20)
+	eventually(t, "20 tasks run", func() bool { return store.countInState(scheduler.TaskRunning) == 20 })
 	if id := store.frameworkID(); id == "" || id != r.State().FrameworkID {
 		t.Errorf("stored ID %q, the state has %q", id, r.State().FrameworkID)
 	}
@@ -90,8 +90,8 @@ func TestNodesAreLaunchedKilledAndTornDown(t *testing.T) {
 	for i := range 15 {
 		r.Kill(demand(i).ID, "")
 	}
-	eventually(t, "15 tasks are killed", func() bool { return store.in(scheduler.TaskKilled) == 15 })
-	if n := store.in(scheduler.TaskRunning); n != 5 {
+	eventually(t, "15 tasks are killed", func() bool { return store.countInState(scheduler.TaskKilled) == 15 })
+	if n := store.countInState(scheduler.TaskRunning); n != 5 {
 		t.Errorf("%d tasks run, want 5", n)
 	}
 
@@ -102,7 +102,7 @@ func TestNodesAreLaunchedKilledAndTornDown(t *testing.T) {
 		return others() == before
 	})
 
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	if err := r.Teardown(ctx); err != nil {
 		t.Errorf("tearing down: %v", err)
@@ -125,34 +125,34 @@ func TestNodesAreLaunchedKilledAndTornDown(t *testing.T) {
 	}
 }
 
-// A demand that fits nowhere says why, and is placed once something fits.
-func TestWaitingDemandExplainsItself(t *testing.T) {
+// A demand that fits nowhere is explained, and is placed on the first agent that fits.
+func TestWaitingDemandReportsItsRefusal(t *testing.T) {
 	t.Parallel()
-	m := box(t, 2)
-	store := newMemory()
+	m := startCluster(t, 2)
+	store := newMemoryStore()
 	r := start(t, config(store, m.Addr()))
 	d := demand(0)
 	d.Resources.CPUs = 16
 	r.AddDemand(d)
 	want := "0 of 2 agents fit: 2 lack cpus (most offered 4 on agent-1.example, wants 16); nearest is agent-1.example, which lacks 12 cpus"
-	eventually(t, "the demand explains itself", func() bool {
+	eventually(t, "the demand is explained", func() bool {
 		msg, waiting := r.Explain(d.ID)
 		return waiting && msg == want
 	})
 	if _, err := m.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun), Resources: "cpus:32;mem:8192;ports:[31000-31009]", WorkDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it runs on the new agent", func() bool { return store.in(scheduler.TaskRunning) == 1 })
+	eventually(t, "it runs on the new agent", func() bool { return store.countInState(scheduler.TaskRunning) == 1 })
 }
 
 func TestRestartReconcilesBeforeItLaunches(t *testing.T) {
 	t.Parallel()
-	calls := &recorder{}
-	m := box(t, 3, func(o *mesostest.MasterOptions) { o.Observe = calls.observe })
-	store := newMemory()
+	calls := &callRecorder{}
+	m := startCluster(t, 3, func(o *mesostest.MasterOptions) { o.Observe = calls.observe })
+	store := newMemoryStore()
 	r := start(t, config(store, m.Addr()))
-	r.want(4)
-	eventually(t, "4 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 4 })
+	r.addDemands(4)
+	eventually(t, "4 tasks run", func() bool { return store.countInState(scheduler.TaskRunning) == 4 })
 	r.end()
 
 	// A crash between the record of an intent and its ACCEPT.
@@ -164,11 +164,11 @@ func TestRestartReconcilesBeforeItLaunches(t *testing.T) {
 	before := len(calls.all())
 	cfg := config(store, m.Addr())
 	cfg.Framework.ID = store.frameworkID()
-	cfg.Tasks = store.tasks()
+	cfg.Tasks = store.unfinishedTasks()
 	s := start(t, cfg)
 	s.AddDemand(demand(9))
-	eventually(t, "the intent is known to have come to nothing", func() bool { return store.in(scheduler.TaskGone) == 1 })
-	eventually(t, "the new task runs", func() bool { return store.in(scheduler.TaskRunning) == 5 })
+	eventually(t, "the intent is known to have come to nothing", func() bool { return store.countInState(scheduler.TaskGone) == 1 })
+	eventually(t, "the new task runs", func() bool { return store.countInState(scheduler.TaskRunning) == 5 })
 	if s.State().FrameworkID != cfg.Framework.ID {
 		t.Errorf("the framework ID became %s", s.State().FrameworkID)
 	}
@@ -187,16 +187,16 @@ func TestRestartReconcilesBeforeItLaunches(t *testing.T) {
 	}
 }
 
-func TestSecondSchedulerTakesOver(t *testing.T) {
+func TestSecondSchedulerReplacesTheFirst(t *testing.T) {
 	t.Parallel()
-	m := box(t, 2)
-	store := newMemory()
+	m := startCluster(t, 2)
+	store := newMemoryStore()
 	first := start(t, config(store, m.Addr()))
-	first.want(2)
-	eventually(t, "2 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 2 })
+	first.addDemands(2)
+	eventually(t, "2 tasks run", func() bool { return store.countInState(scheduler.TaskRunning) == 2 })
 
 	cfg := config(store, m.Addr())
-	cfg.Framework.ID, cfg.Tasks = store.frameworkID(), store.tasks()
+	cfg.Framework.ID, cfg.Tasks = store.frameworkID(), store.unfinishedTasks()
 	second := start(t, cfg)
 	second.awaitState(scheduler.Subscribed)
 	st := first.awaitState(scheduler.FailedOver)
@@ -209,10 +209,10 @@ func TestSecondSchedulerTakesOver(t *testing.T) {
 		t.Errorf("the second is %+v", st)
 	}
 	second.Kill(demand(0).ID, "")
-	eventually(t, "the second kills what the first launched", func() bool { return store.in(scheduler.TaskKilled) == 1 })
+	eventually(t, "the second kills what the first launched", func() bool { return store.countInState(scheduler.TaskKilled) == 1 })
 }
 
-func TestStreamIsOpenedAgain(t *testing.T) {
+func TestBrokenStreamIsReopened(t *testing.T) {
 	t.Parallel()
 	for name, breakIt := range map[string]func(*mesostest.Master){
 		"the connection breaks":    func(m *mesostest.Master) { m.CloseStreams() },
@@ -220,44 +220,44 @@ func TestStreamIsOpenedAgain(t *testing.T) {
 		"a record is not an event": func(m *mesostest.Master) {
 			m.Inject(func(f *mesostest.Faults) { f.Malformed = []byte("4\n\xff\xff\xff\xff") })
 		},
-		"a record is without end": func(m *mesostest.Master) {
+		"a record is endless": func(m *mesostest.Master) {
 			m.Inject(func(f *mesostest.Faults) { f.Malformed = []byte("99999999999999999999\n") })
 		},
 		"an answer to a call fails": func(m *mesostest.Master) { m.Inject(func(f *mesostest.Faults) { f.DropResponses = 1 }) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			calls := &recorder{}
-			m := box(t, 2, func(o *mesostest.MasterOptions) {
-				o.HeartbeatInterval = 50 * time.Millisecond // records for faults to strike
+			calls := &callRecorder{}
+			m := startCluster(t, 2, func(o *mesostest.MasterOptions) {
+				o.HeartbeatInterval = 50 * time.Millisecond // so that faults hit a record
 				o.Observe = calls.observe
 			})
-			store := newMemory()
+			store := newMemoryStore()
 			cfg := config(store, m.Addr())
 			cfg.Timing.FailureDelay = 50 * time.Millisecond
 			cfg.Timing.MissedHeartbeats = 100 // a busy machine is no silent master
 			r := start(t, cfg)
-			r.want(2)
-			eventually(t, "2 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 2 })
+			r.addDemands(2)
+			eventually(t, "2 tasks run", func() bool { return store.countInState(scheduler.TaskRunning) == 2 })
 			breakIt(m)
 			r.Kill(demand(0).ID, "")
 			eventually(t, "the stream is opened again, with the same ID", func() bool {
 				return calls.count("SUBSCRIBE "+store.frameworkID()) >= 1 && r.State().Reason == scheduler.Subscribed
 			})
-			eventually(t, "the task is killed", func() bool { return store.in(scheduler.TaskKilled) == 1 })
-			if n := store.in(scheduler.TaskRunning); n != 1 {
+			eventually(t, "the task is killed", func() bool { return store.countInState(scheduler.TaskKilled) == 1 })
+			if n := store.countInState(scheduler.TaskRunning); n != 1 {
 				t.Errorf("%d tasks run, want 1", n)
 			}
 		})
 	}
 }
 
-// Executors that outlive the master's word: a store that fails keeps updates coming.
+// Updates are acknowledged after they are recorded: a failing store makes them come again.
 func TestUpdatesAreRecordedBeforeTheyAreAcknowledged(t *testing.T) {
 	t.Parallel()
-	calls := &recorder{}
-	m := box(t, 1, func(o *mesostest.MasterOptions) { o.Observe = calls.observe })
-	store := newMemory()
+	calls := &callRecorder{}
+	m := startCluster(t, 1, func(o *mesostest.MasterOptions) { o.Observe = calls.observe })
+	store := newMemoryStore()
 	failures := 0
 	store.failRecord = func(scheduler.TaskStatus) error {
 		if n := calls.count("ACKNOWLEDGE"); n > 0 {
@@ -269,14 +269,14 @@ func TestUpdatesAreRecordedBeforeTheyAreAcknowledged(t *testing.T) {
 		return errors.New("conflict")
 	}
 	r := start(t, config(store, m.Addr()))
-	r.want(1)
-	eventually(t, "the task runs", func() bool { return store.in(scheduler.TaskRunning) == 1 })
+	r.addDemands(1)
+	eventually(t, "the task runs", func() bool { return store.countInState(scheduler.TaskRunning) == 1 })
 	eventually(t, "its updates are acknowledged", func() bool { return calls.count("ACKNOWLEDGE") >= 1 })
 }
 
-func TestNothingIsLaunchedBeforeItIsDurable(t *testing.T) {
+func TestLaunchesWaitForTheirRecords(t *testing.T) {
 	t.Parallel()
-	store := newMemory()
+	store := newMemoryStore()
 	store.failID = 3
 	store.failPrepare = func(id string) error {
 		if id == demand(1).ID {
@@ -284,7 +284,7 @@ func TestNothingIsLaunchedBeforeItIsDurable(t *testing.T) {
 		}
 		return nil
 	}
-	m := box(t, 2, func(o *mesostest.MasterOptions) {
+	m := startCluster(t, 2, func(o *mesostest.MasterOptions) {
 		o.Observe = func(c *schedulerpb.Call) {
 			if c.Type != schedulerpb.Call_ACCEPT {
 				return
@@ -299,9 +299,9 @@ func TestNothingIsLaunchedBeforeItIsDurable(t *testing.T) {
 		}
 	})
 	r := start(t, config(store, m.Addr()))
-	r.want(3)
-	eventually(t, "the others run", func() bool { return store.in(scheduler.TaskRunning) == 2 })
-	eventually(t, "the reason is told", func() bool {
+	r.addDemands(3)
+	eventually(t, "the others run", func() bool { return store.countInState(scheduler.TaskRunning) == 2 })
+	eventually(t, "the reason is reported", func() bool {
 		msg, waiting := r.Explain(demand(1).ID)
 		return waiting && strings.Contains(msg, "is being deleted")
 	})
@@ -311,11 +311,11 @@ func TestNothingIsLaunchedBeforeItIsDurable(t *testing.T) {
 
 func TestUnknownTasksAreKilled(t *testing.T) {
 	t.Parallel()
-	m := box(t, 1)
-	store := newMemory()
+	m := startCluster(t, 1)
+	store := newMemoryStore()
 	r := start(t, config(store, m.Addr()))
-	r.want(2)
-	eventually(t, "2 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 2 })
+	r.addDemands(2)
+	eventually(t, "2 tasks run", func() bool { return store.countInState(scheduler.TaskRunning) == 2 })
 	r.end()
 
 	// The record of one is lost.
@@ -324,16 +324,16 @@ func TestUnknownTasksAreKilled(t *testing.T) {
 	delete(store.states, demand(0).ID)
 	store.mu.Unlock()
 	cfg := config(store, m.Addr())
-	cfg.Framework.ID, cfg.Tasks = store.frameworkID(), store.tasks()
+	cfg.Framework.ID, cfg.Tasks = store.frameworkID(), store.unfinishedTasks()
 	start(t, cfg)
 	eventually(t, "one container is left", func() bool { return m.Agents()[0].Containers() == 1 })
-	if n := store.in(scheduler.TaskRunning); n != 1 {
+	if n := store.countInState(scheduler.TaskRunning); n != 1 {
 		t.Errorf("%d tasks run, want 1", n)
 	}
 }
 
 // Not parallel: it counts the goroutines of the process.
-func TestNothingIsLeftBehind(t *testing.T) {
+func TestSessionEndsAllItsGoroutines(t *testing.T) {
 	before := runtime.NumGoroutine()
 	m, err := mesostest.NewMaster(mesostest.MasterOptions{AllocationInterval: 50 * time.Millisecond})
 	if err != nil {
@@ -342,12 +342,12 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	if _, err := m.AddAgent(mesostest.AgentOptions{Launcher: mesostest.Func(mesostest.AutoRun), WorkDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
-	store := newMemory()
+	store := newMemoryStore()
 	r := start(t, config(store, m.Addr()))
-	r.want(2)
-	eventually(t, "2 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 2 })
+	r.addDemands(2)
+	eventually(t, "2 tasks run", func() bool { return store.countInState(scheduler.TaskRunning) == 2 })
 	r.end()
-	r.want(5) // of no use, and no harm
+	r.addDemands(5) // of no use, and no harm
 	r.Kill("x", "")
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
@@ -355,19 +355,19 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
 }
 
-func TestTeardownOfWhatWasNeverRegistered(t *testing.T) {
+func TestTeardownBeforeRegistration(t *testing.T) {
 	t.Parallel()
-	r := start(t, config(newMemory(), "127.0.0.1:1"))
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	r := start(t, config(newMemoryStore(), "127.0.0.1:1"))
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	if err := r.Teardown(ctx); err != nil {
 		t.Errorf("tearing down: %v", err)
 	}
 }
 
-func TestTeardownSaysWhatItWaitsFor(t *testing.T) {
+func TestTeardownErrorNamesTheReason(t *testing.T) {
 	t.Parallel()
-	cfg := config(newMemory(), "127.0.0.1:1")
+	cfg := config(newMemoryStore(), "127.0.0.1:1")
 	cfg.Framework.ID = "F1"
 	r := start(t, cfg)
 	r.awaitState(scheduler.MasterUnreachable)
@@ -377,10 +377,10 @@ func TestTeardownSaysWhatItWaitsFor(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("got %v", err)
 	}
-	contains(t, err.Error(), "connection refused")
+	wantContains(t, err.Error(), "connection refused")
 }
 
-func TestNewRefusesBadConfigurations(t *testing.T) {
+func TestNewRejectsInvalidConfigurations(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*session.Config){
 		"no masters":          func(c *session.Config) { c.Masters = nil },
@@ -397,7 +397,7 @@ func TestNewRefusesBadConfigurations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := config(newMemory(), "127.0.0.1:5050")
+			cfg := config(newMemoryStore(), "127.0.0.1:5050")
 			change(&cfg)
 			if _, err := session.New(cfg); err == nil {
 				t.Error("was taken")

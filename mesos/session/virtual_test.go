@@ -16,146 +16,146 @@ import (
 	"github.com/k8sm/k8sm/mesos/zookeepertest"
 )
 
-// world is a network in memory, so that all of a test lives in one bubble of virtual
+// virtualNetwork is a network in memory, so that all of a test lives in one bubble of virtual
 // time: a wait that is over at once here is one that no real clock took part in.
-type world struct {
+type virtualNetwork struct {
 	t  *testing.T
 	mu sync.Mutex
 	at map[string]*zookeepertest.Pipe
 }
 
-func newWorld(t *testing.T) *world {
-	return &world{t: t, at: map[string]*zookeepertest.Pipe{}}
+func newVirtualNetwork(t *testing.T) *virtualNetwork {
+	return &virtualNetwork{t: t, at: map[string]*zookeepertest.Pipe{}}
 }
 
-func (w *world) listen(ip string, port int) net.Listener {
+func (n *virtualNetwork) listen(ip string, port int) net.Listener {
 	p := zookeepertest.Listen(ip, port)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.at[p.Addr().String()] = p
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.at[p.Addr().String()] = p
 	return p
 }
 
-func (w *world) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	w.mu.Lock()
-	p := w.at[address]
-	w.mu.Unlock()
+func (n *virtualNetwork) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	n.mu.Lock()
+	p := n.at[address]
+	n.mu.Unlock()
 	if p == nil {
 		return nil, fmt.Errorf("nobody is at %s", address)
 	}
 	return p.Dial(ctx, network, address)
 }
 
-func (w *world) master(ip string, agents int) *mesostest.Master {
-	w.t.Helper()
-	return box(w.t, agents, func(o *mesostest.MasterOptions) {
-		o.Listener, o.AllocationInterval = w.listen(ip, 5050), time.Second
+func (n *virtualNetwork) master(ip string, agents int) *mesostest.Master {
+	n.t.Helper()
+	return startCluster(n.t, agents, func(o *mesostest.MasterOptions) {
+		o.Listener, o.AllocationInterval = n.listen(ip, 5050), time.Second
 	})
 }
 
-func (w *world) zookeeper() *zookeepertest.Server {
-	w.t.Helper()
-	s := zookeepertest.NewServer(w.listen("10.0.0.1", 2181))
-	w.t.Cleanup(func() {
+func (n *virtualNetwork) zookeeper() *zookeepertest.Server {
+	n.t.Helper()
+	s := zookeepertest.NewServer(n.listen("10.0.0.1", 2181))
+	n.t.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			w.t.Errorf("closing ZooKeeper: %v", err)
+			n.t.Errorf("closing ZooKeeper: %v", err)
 		}
 	})
 	s.Set("/mesos", nil)
 	return s
 }
 
-func lead(z *zookeepertest.Server, sequence int, ip string) {
-	z.Set(node(sequence), fmt.Appendf(nil, `{"address":{"hostname":"m","ip":%q,"port":5050}}`, ip))
+func setLeader(z *zookeepertest.Server, sequence int, ip string) {
+	z.Set(leaderNode(sequence), fmt.Appendf(nil, `{"address":{"hostname":"m","ip":%q,"port":5050}}`, ip))
 }
 
-func node(sequence int) string { return fmt.Sprintf("/mesos/json.info_%010d", sequence) }
+func leaderNode(sequence int) string { return fmt.Sprintf("/mesos/json.info_%010d", sequence) }
 
-// start begins a session with Mesos' real timing.
-func (w *world) start(masters string, change ...func(*session.Config)) (*run, *memory) {
-	w.t.Helper()
-	store := newMemory()
+// start starts a session in the virtual network, with the default timing.
+func (n *virtualNetwork) start(masters string, change ...func(*session.Config)) (*runningSession, *memoryStore) {
+	n.t.Helper()
+	store := newMemoryStore()
 	cfg := config(store, masters)
-	cfg.Timing, cfg.Dial = scheduler.Timing{}, w.dial
+	cfg.Timing, cfg.Dial = scheduler.Timing{}, n.dial
 	for _, f := range change {
 		f(&cfg)
 	}
-	return start(w.t, cfg), store
+	return start(n.t, cfg), store
 }
 
-// within says that something is so after some virtual time, and not before half of it.
-func (r *run) within(d time.Duration, what string, so func() bool) {
+// awaitVirtual waits up to d of virtual time for a condition.
+func (r *runningSession) awaitVirtual(d time.Duration, what string, condition func() bool) {
 	r.t.Helper()
 	for range 100 {
-		if synctest.Wait(); so() {
+		if synctest.Wait(); condition() {
 			return
 		}
 		time.Sleep(d / 100)
 	}
-	r.t.Fatalf("after %s it is not so: %s; the state is %+v", d, what, r.State())
+	r.t.Fatalf("not within %s: %s; the state is %+v", d, what, r.State())
 }
 
-func (r *run) is(reason scheduler.StateReason) func() bool {
+func (r *runningSession) hasReason(reason scheduler.StateReason) func() bool {
 	return func() bool { return r.State().Reason == reason }
 }
 
-// All that a session does is done in a bubble: no goroutine, timer or clock of it is
+// A session runs entirely in a synctest bubble: none of its goroutines, timers or clocks is
 // outside.
-func TestSessionLivesInVirtualTime(t *testing.T) {
+func TestSessionRunsInVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.master("10.0.1.1", 2)
-		r, store := w.start("10.0.1.1:5050")
-		r.want(3)
-		r.within(10*time.Second, "3 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 3 })
+		n := newVirtualNetwork(t)
+		n.master("10.0.1.1", 2)
+		r, store := n.start("10.0.1.1:5050")
+		r.addDemands(3)
+		r.awaitVirtual(10*time.Second, "3 tasks run", func() bool { return store.countInState(scheduler.TaskRunning) == 3 })
 		time.Sleep(time.Hour)
 		if st := r.State(); st.Reason != scheduler.Subscribed {
 			t.Errorf("an hour later the state is %+v", st)
 		}
 		r.Kill(demand(0).ID, "")
-		r.within(10*time.Second, "one is killed", func() bool { return store.in(scheduler.TaskKilled) == 1 })
+		r.awaitVirtual(10*time.Second, "one is killed", func() bool { return store.countInState(scheduler.TaskKilled) == 1 })
 		if err := r.Teardown(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-func TestLeaderIsFoundByZooKeeper(t *testing.T) {
+func TestLeaderIsFoundInZooKeeper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		first, second := w.master("10.0.1.1", 1), w.master("10.0.1.2", 1)
-		z := w.zookeeper()
-		r, store := w.start("zk://10.0.0.1:2181/mesos")
-		r.within(time.Second, "nobody leads", r.is(scheduler.NoLeader))
-		contains(t, r.State().Message, "no master leads, says ZooKeeper at zk://10.0.0.1:2181/mesos")
+		n := newVirtualNetwork(t)
+		first, second := n.master("10.0.1.1", 1), n.master("10.0.1.2", 1)
+		z := n.zookeeper()
+		r, store := n.start("zk://10.0.0.1:2181/mesos")
+		r.awaitVirtual(time.Second, "nobody leads", r.hasReason(scheduler.NoLeader))
+		wantContains(t, r.State().Message, "no master leads, says ZooKeeper at zk://10.0.0.1:2181/mesos")
 
 		time.Sleep(10 * time.Minute) // the back-off is at its longest
-		lead(z, 1, "10.0.1.1")
-		r.within(2*time.Second, "the leader is subscribed to, whatever the back-off", r.is(scheduler.Subscribed))
-		lead(z, 2, "10.0.1.2")
-		r.want(1)
-		r.within(10*time.Second, "the task runs", func() bool { return store.in(scheduler.TaskRunning) == 1 })
+		setLeader(z, 1, "10.0.1.1")
+		r.awaitVirtual(2*time.Second, "the leader is subscribed to, whatever the back-off", r.hasReason(scheduler.Subscribed))
+		setLeader(z, 2, "10.0.1.2")
+		r.addDemands(1)
+		r.awaitVirtual(10*time.Second, "the task runs", func() bool { return store.countInState(scheduler.TaskRunning) == 1 })
 		if st := r.State(); st.Master != first.Addr() {
 			t.Errorf("subscribed to %s, want the lowest sequence's %s", st.Master, first.Addr())
 		}
 
 		// The old one is cut off from ZooKeeper, and has not noticed.
-		z.Delete(node(1))
-		r.within(2*time.Second, "the new leader is subscribed to", func() bool {
+		z.Delete(leaderNode(1))
+		r.awaitVirtual(2*time.Second, "the new leader is subscribed to", func() bool {
 			return r.State().Master == second.Addr() && r.State().Subscribed
 		})
 	})
 }
 
 // A stream outlives ZooKeeper, and an attempt while ZooKeeper is away asks who led last.
-func TestZooKeeperIsAway(t *testing.T) {
+func TestSubscriptionIsRegainedWhileZooKeeperIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		m := w.master("10.0.1.1", 1)
-		z := w.zookeeper()
-		lead(z, 1, "10.0.1.1")
-		r, _ := w.start("zk://10.0.0.1:2181/mesos")
-		r.within(2*time.Second, "the leader is subscribed to", r.is(scheduler.Subscribed))
+		n := newVirtualNetwork(t)
+		m := n.master("10.0.1.1", 1)
+		z := n.zookeeper()
+		setLeader(z, 1, "10.0.1.1")
+		r, _ := n.start("zk://10.0.0.1:2181/mesos")
+		r.awaitVirtual(2*time.Second, "the leader is subscribed to", r.hasReason(scheduler.Subscribed))
 		if err := z.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -164,137 +164,137 @@ func TestZooKeeperIsAway(t *testing.T) {
 			t.Errorf("an hour later the state is %+v", st)
 		}
 		m.CloseStreams()
-		r.within(time.Second, "the stream is lost", func() bool { return !r.State().Subscribed })
-		r.within(5*time.Second, "the master that led is subscribed to again", r.is(scheduler.Subscribed))
+		r.awaitVirtual(time.Second, "the stream is lost", func() bool { return !r.State().Subscribed })
+		r.awaitVirtual(5*time.Second, "the master that led is subscribed to again", r.hasReason(scheduler.Subscribed))
 	})
 }
 
-func TestZooKeeperWasNeverThere(t *testing.T) {
+func TestUnreachableZooKeeperIsReportedAndRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		r, _ := w.start("zk://10.0.0.1:2181,10.0.0.2:2181/mesos")
-		r.within(time.Second, "the reason is told", r.is(scheduler.MasterUnreachable))
-		contains(t, r.State().Message, "asking ZooKeeper at 10.0.0.")
-		z := w.zookeeper()
-		lead(z, 7, "10.0.1.1")
-		w.master("10.0.1.1", 0)
-		r.within(10*time.Second, "the leader is subscribed to", r.is(scheduler.Subscribed))
+		n := newVirtualNetwork(t)
+		r, _ := n.start("zk://10.0.0.1:2181,10.0.0.2:2181/mesos")
+		r.awaitVirtual(time.Second, "the reason is reported", r.hasReason(scheduler.MasterUnreachable))
+		wantContains(t, r.State().Message, "asking ZooKeeper at 10.0.0.")
+		z := n.zookeeper()
+		setLeader(z, 7, "10.0.1.1")
+		n.master("10.0.1.1", 0)
+		r.awaitVirtual(10*time.Second, "the leader is subscribed to", r.hasReason(scheduler.Subscribed))
 	})
 }
 
 // For ZooKeeper's timeout after a leader's death its node is still there.
 func TestDeadLeaderIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		z := w.zookeeper()
-		lead(z, 1, "10.0.1.1")
-		next := w.master("10.0.1.2", 0)
-		r, _ := w.start("zk://10.0.0.1:2181/mesos")
-		r.within(time.Second, "the dead one is not reached", r.is(scheduler.MasterUnreachable))
+		n := newVirtualNetwork(t)
+		z := n.zookeeper()
+		setLeader(z, 1, "10.0.1.1")
+		next := n.master("10.0.1.2", 0)
+		r, _ := n.start("zk://10.0.0.1:2181/mesos")
+		r.awaitVirtual(time.Second, "the dead one is not reached", r.hasReason(scheduler.MasterUnreachable))
 		time.Sleep(10 * time.Second)
-		z.Delete(node(1))
+		z.Delete(leaderNode(1))
 		time.Sleep(5 * time.Second)
 		next.Inject(func(f *mesostest.Faults) { f.Recovering = true })
-		lead(z, 2, "10.0.1.2")
-		r.within(2*time.Second, "the next one is asked", func() bool { return r.State().Reason == scheduler.NoLeader })
-		contains(t, r.State().Message, "has not finished recovery")
+		setLeader(z, 2, "10.0.1.2")
+		r.awaitVirtual(2*time.Second, "the next one is asked", func() bool { return r.State().Reason == scheduler.NoLeader })
+		wantContains(t, r.State().Message, "has not finished recovery")
 		next.Inject(func(f *mesostest.Faults) { f.Recovering = false })
-		r.within(15*time.Second, "the next one is subscribed to", r.is(scheduler.Subscribed))
+		r.awaitVirtual(15*time.Second, "the next one is subscribed to", r.hasReason(scheduler.Subscribed))
 	})
 }
 
 // New credentials are tried for soon, whatever the back-off.
-func TestNewCredentialsAreTriedForSoon(t *testing.T) {
+func TestNewCredentialsAreTriedSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		box(t, 0, func(o *mesostest.MasterOptions) {
-			o.Listener, o.AllocationInterval = w.listen("10.0.1.1", 5050), time.Second
+		n := newVirtualNetwork(t)
+		startCluster(t, 0, func(o *mesostest.MasterOptions) {
+			o.Listener, o.AllocationInterval = n.listen("10.0.1.1", 5050), time.Second
 			o.Credentials = map[string]string{"k8sm": "new"}
 		})
-		r, _ := w.start("10.0.1.1:5050", func(c *session.Config) {
+		r, _ := n.start("10.0.1.1:5050", func(c *session.Config) {
 			c.Framework.Principal = "k8sm"
 			c.Authorization = "Basic azhzbTpvbGQ=" // k8sm:old
 		})
 		time.Sleep(time.Hour)
-		r.within(time.Second, "the credentials are refused", r.is(scheduler.Unauthorized))
+		r.awaitVirtual(time.Second, "the credentials are refused", r.hasReason(scheduler.Unauthorized))
 		r.SetCredentials(session.Credentials{Authorization: "Basic azhzbTpuZXc="}) // k8sm:new
-		r.within(2*time.Second, "the new ones are taken", r.is(scheduler.Subscribed))
+		r.awaitVirtual(2*time.Second, "the new ones are taken", r.hasReason(scheduler.Subscribed))
 	})
 }
 
-// A master silently keeps the user of the first registration: whoever says another later
-// is told.
-func TestWhatTheMasterKeepsIsTold(t *testing.T) {
+// A master silently keeps the user of the first registration: a later registration with
+// another user reports the divergence.
+func TestRegistrationDivergenceIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.master("10.0.1.1", 0)
-		first, store := w.start("10.0.1.1:5050")
-		first.within(2*time.Second, "it is subscribed", first.is(scheduler.Subscribed))
+		n := newVirtualNetwork(t)
+		n.master("10.0.1.1", 0)
+		first, store := n.start("10.0.1.1:5050")
+		first.awaitVirtual(2*time.Second, "it is subscribed", first.hasReason(scheduler.Subscribed))
 		if st := first.State(); st.Divergence != "" {
-			t.Errorf("the first registration keeps %q", st.Divergence)
+			t.Errorf("the divergence of the first registration is %q", st.Divergence)
 		}
 		first.end()
 
-		second, _ := w.start("10.0.1.1:5050", func(c *session.Config) {
+		second, _ := n.start("10.0.1.1:5050", func(c *session.Config) {
 			c.Framework.ID, c.Framework.User = store.frameworkID(), "nobody"
 		})
-		second.within(2*time.Second, "what is kept is told", func() bool { return second.State().Divergence == "user root, not nobody" })
+		second.awaitVirtual(2*time.Second, "the divergence is reported", func() bool { return second.State().Divergence == "user root, not nobody" })
 		time.Sleep(time.Hour)
 		if st := second.State(); !st.Subscribed || st.Divergence == "" {
 			t.Errorf("an hour later the state is %+v", st)
 		}
 		second.end()
 
-		third, _ := w.start("10.0.1.1:5050", func(c *session.Config) { c.Framework.ID = store.frameworkID() })
-		third.within(2*time.Second, "it is subscribed", third.is(scheduler.Subscribed))
+		third, _ := n.start("10.0.1.1:5050", func(c *session.Config) { c.Framework.ID = store.frameworkID() })
+		third.awaitVirtual(2*time.Second, "it is subscribed", third.hasReason(scheduler.Subscribed))
 		time.Sleep(time.Minute)
 		if st := third.State(); st.Divergence != "" {
-			t.Errorf("of what did not change is kept %q", st.Divergence)
+			t.Errorf("the divergence of an unchanged registration is %q", st.Divergence)
 		}
 	})
 }
 
-// Credentials of another principal than the framework's are no good on its stream: all
-// calls are refused, and nothing else would say so.
+// Credentials of another principal than the framework's are refused for all calls on its
+// stream. Only the refused calls show it.
 func TestCredentialsOfAnotherPrincipalEndTheStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		box(t, 1, func(o *mesostest.MasterOptions) {
-			o.Listener, o.AllocationInterval = w.listen("10.0.1.1", 5050), time.Second
+		n := newVirtualNetwork(t)
+		startCluster(t, 1, func(o *mesostest.MasterOptions) {
+			o.Listener, o.AllocationInterval = n.listen("10.0.1.1", 5050), time.Second
 			o.Credentials = map[string]string{"k8sm": "secret", "other": "secret"}
 		})
-		r, _ := w.start("10.0.1.1:5050", func(c *session.Config) {
+		r, _ := n.start("10.0.1.1:5050", func(c *session.Config) {
 			c.Framework.Principal = "k8sm"
 			c.Authorization = "Basic azhzbTpzZWNyZXQ=" // k8sm:secret
 		})
-		r.within(5*time.Second, "it is subscribed", r.is(scheduler.Subscribed))
+		r.awaitVirtual(5*time.Second, "it is subscribed", r.hasReason(scheduler.Subscribed))
 		r.SetCredentials(session.Credentials{Authorization: "Basic b3RoZXI6c2VjcmV0"}) // other:secret
 		r.AddDemand(demand(1))
-		r.within(5*time.Second, "the subscription is refused", r.is(scheduler.Refused))
-		contains(t, r.State().Message, "principal")
+		r.awaitVirtual(5*time.Second, "the subscription is refused", r.hasReason(scheduler.Refused))
+		wantContains(t, r.State().Message, "principal")
 		r.SetCredentials(session.Credentials{Authorization: "Basic azhzbTpzZWNyZXQ="})
-		r.within(5*time.Second, "it is subscribed again", r.is(scheduler.Subscribed))
+		r.awaitVirtual(5*time.Second, "it is subscribed again", r.hasReason(scheduler.Subscribed))
 	})
 }
 
-// One name or address may stand for all masters, as a load balancer's does: a call that
-// comes to one that does not lead was not read, and goes on to the one that does.
+// One name or address may stand for all masters, as a load balancer's does: a non-leading
+// master does not read a call, so the session repeats it at the leader.
 func TestCallsFindTheLeaderBehindASharedAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		leader := w.master("10.0.1.1", 2)
-		w.master("10.0.1.2", 0).Inject(func(f *mesostest.Faults) { f.RedirectTo = leader.Addr() })
+		n := newVirtualNetwork(t)
+		leader := n.master("10.0.1.1", 2)
+		n.master("10.0.1.2", 0).Inject(func(f *mesostest.Faults) { f.RedirectTo = leader.Addr() })
 		var connections atomic.Int32
-		r, store := w.start("10.0.9.9:5050", func(c *session.Config) {
+		r, store := n.start("10.0.9.9:5050", func(c *session.Config) {
 			c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 				if address == "10.0.9.9:5050" {
 					address = fmt.Sprintf("10.0.1.%d:5050", 1+(connections.Add(1)-1)%2)
 				}
-				return w.dial(ctx, network, address)
+				return n.dial(ctx, network, address)
 			}
 		})
-		r.want(3)
-		r.within(10*time.Second, "3 tasks run", func() bool { return store.in(scheduler.TaskRunning) == 3 })
+		r.addDemands(3)
+		r.awaitVirtual(10*time.Second, "3 tasks run", func() bool { return store.countInState(scheduler.TaskRunning) == 3 })
 		if n := leader.Calls()["SUBSCRIBE"]; n != 1 {
 			t.Errorf("it subscribed %d times", n)
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/apiserver/apiservertest"
 )
 
-func TestClockThatIsOff(t *testing.T) {
+func TestClockSkewIsReported(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
 			t.Error("it was shown credentials")

@@ -126,7 +126,7 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-func TestNodesThatWantTheSameFetchItOnce(t *testing.T) {
+func TestConcurrentNodesFetchAnArtifactOnce(t *testing.T) {
 	server, hits := serve(t, "x", 0)
 	stateDir := t.TempDir()
 	var nodes sync.WaitGroup
@@ -270,7 +270,7 @@ func TestUnpack(t *testing.T) {
 	}
 }
 
-func TestInstallTellsTypesApart(t *testing.T) {
+func TestInstallHandlesEachArtifactType(t *testing.T) {
 	server, hits := serve(t, "x", 0)
 	artifact := func(name, kind string) nodeapi.Artifact {
 		return nodeapi.Artifact{Name: name, Type: kind, URI: server.URL + "/file", SHA256: kubelettest.Digest("x")}

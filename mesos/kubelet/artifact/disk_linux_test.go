@@ -28,7 +28,7 @@ func TestFullDiskMakesRoomInTheCache(t *testing.T) {
 	}
 	kubelettest.Must(t, used.Close())
 	fetch(t, cache, b.URI, b.SHA256)
-	if got := kept(cache, first, second); got != "2" {
+	if got := cachedContents(cache, first, second); got != "2" {
 		t.Errorf("kept: %s", got)
 	}
 }

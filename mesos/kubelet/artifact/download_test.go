@@ -21,17 +21,17 @@ import (
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
-// line is a server at the other end of a bad line: it sends no more than piece bytes of
+// unreliableServer is a server at the other end of a bad line: it sends no more than piece bytes of
 // content in each answer, and then does as cut says.
-type line struct {
-	content string
-	piece   int
-	cut     func(w http.ResponseWriter, r *http.Request)
-	// deaf servers don't know of ranges.
-	deaf bool
+type unreliableServer struct {
+	content   string
+	maxChunk  int
+	interrupt func(w http.ResponseWriter, r *http.Request)
+	// ignoresRange servers don't know of ranges.
+	ignoresRange bool
 
-	asked []string // the ranges
-	sent  int
+	requestedRanges []string // the ranges
+	sent            int
 }
 
 // break the connection.
@@ -43,10 +43,10 @@ func hang(w http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
-func (l *line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	l.asked = append(l.asked, r.Header.Get("Range"))
+func (l *unreliableServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l.requestedRanges = append(l.requestedRanges, r.Header.Get("Range"))
 	from := 0
-	if span, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok && !l.deaf {
+	if span, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok && !l.ignoresRange {
 		from, _ = strconv.Atoi(strings.TrimSuffix(span, "-"))
 		if from >= len(l.content) {
 			http.Error(w, "that is all", http.StatusRequestedRangeNotSatisfiable)
@@ -58,15 +58,15 @@ func (l *line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if from > 0 {
 		w.WriteHeader(http.StatusPartialContent)
 	}
-	n, _ := io.WriteString(w, l.content[from:min(len(l.content), from+l.piece)])
+	n, _ := io.WriteString(w, l.content[from:min(len(l.content), from+l.maxChunk)])
 	l.sent += n
 	if from+n < len(l.content) {
 		_ = http.NewResponseController(w).Flush()
-		l.cut(w, r)
+		l.interrupt(w, r)
 	}
 }
 
-func (l *line) serve(t *testing.T) string {
+func (l *unreliableServer) serve(t *testing.T) string {
 	s := httptest.NewServer(l)
 	t.Cleanup(s.Close)
 	return s.URL + "/file"
@@ -76,21 +76,21 @@ func TestInterruptedFetchIsResumed(t *testing.T) {
 	content := strings.Repeat("0123456789abcdef", 3*mebibyte/16)
 	all := len(content)
 	tests := map[string]struct {
-		line  line
+		line  unreliableServer
 		there string // what another process fetched before
 		asked []string
 		sent  int
 	}{
-		"after the line broke":       {line: line{piece: 2 * mebibyte, cut: abort}, asked: []string{"", "bytes=2097152-"}, sent: all},
-		"after the line fell silent": {line: line{piece: 2 * mebibyte, cut: hang}, asked: []string{"", "bytes=2097152-"}, sent: all},
+		"after the line broke":       {line: unreliableServer{maxChunk: 2 * mebibyte, interrupt: abort}, asked: []string{"", "bytes=2097152-"}, sent: all},
+		"after the line fell silent": {line: unreliableServer{maxChunk: 2 * mebibyte, interrupt: hang}, asked: []string{"", "bytes=2097152-"}, sent: all},
 		"by the executor that follows a killed one": {
-			line: line{piece: all}, there: content[:1000], asked: []string{"bytes=1000-"}, sent: all - 1000},
+			line: unreliableServer{maxChunk: all}, there: content[:1000], asked: []string{"bytes=1000-"}, sent: all - 1000},
 		"from the beginning where the server knows no ranges": {
-			line: line{piece: all, deaf: true}, there: content[:1000], asked: []string{"bytes=1000-"}, sent: all},
+			line: unreliableServer{maxChunk: all, ignoresRange: true}, there: content[:1000], asked: []string{"bytes=1000-"}, sent: all},
 		"from the beginning where what is there is something else": {
-			line: line{piece: all}, there: "something else", asked: []string{"bytes=14-", ""}, sent: 2*all - 14},
+			line: unreliableServer{maxChunk: all}, there: "something else", asked: []string{"bytes=14-", ""}, sent: 2*all - 14},
 		"from the beginning where there is more than the server has": {
-			line: line{piece: all}, there: content + "x", asked: []string{"bytes=3145729-", ""}, sent: all},
+			line: unreliableServer{maxChunk: all}, there: content + "x", asked: []string{"bytes=3145729-", ""}, sent: all},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestInterruptedFetchIsResumed(t *testing.T) {
 			if string(got) != content {
 				t.Errorf("it holds %d bytes of something else", len(got))
 			}
-			if diff := cmp.Diff(tc.asked, server.asked); diff != "" || server.sent != tc.sent {
+			if diff := cmp.Diff(tc.asked, server.requestedRanges); diff != "" || server.sent != tc.sent {
 				t.Errorf("%d bytes were sent, want %d, asked for (-want +got):\n%s", server.sent, tc.sent, diff)
 			}
 		})
@@ -119,20 +119,20 @@ func TestInterruptedFetchIsResumed(t *testing.T) {
 
 // A bad line costs time, and not the node.
 func TestConnectionThatKeepsBreaking(t *testing.T) {
-	server := &line{content: strings.Repeat("x", 8*mebibyte), piece: mebibyte, cut: abort}
+	server := &unreliableServer{content: strings.Repeat("x", 8*mebibyte), maxChunk: mebibyte, interrupt: abort}
 	fetch(t, testCache(t), server.serve(t), kubelettest.Digest(server.content))
 	if server.sent != len(server.content) {
 		t.Errorf("%d bytes were sent, of %d", server.sent, len(server.content))
 	}
 
-	server = &line{content: strings.Repeat("x", 8*mebibyte), piece: 10, cut: abort}
+	server = &unreliableServer{content: strings.Repeat("x", 8*mebibyte), maxChunk: 10, interrupt: abort}
 	_, err := testCache(t).Fetch(t.Context(), nodeapi.Artifact{Name: "a", URI: server.serve(t), SHA256: kubelettest.Digest(server.content)})
-	if err == nil || len(server.asked) != 3 {
-		t.Errorf("asked %d times of one that gets nowhere, error %v", len(server.asked), err)
+	if err == nil || len(server.requestedRanges) != 3 {
+		t.Errorf("asked %d times of one that gets nowhere, error %v", len(server.requestedRanges), err)
 	}
 }
 
-func TestRefusalIsNotAskedForAgain(t *testing.T) {
+func TestRefusedFetchIsNotRetried(t *testing.T) {
 	var hits atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		hits.Add(1)
@@ -175,7 +175,7 @@ func TestHugeArtifactIsRefused(t *testing.T) {
 
 func TestProgressIsReported(t *testing.T) {
 	content := strings.Repeat("x", 2*mebibyte)
-	server := &line{content: content, piece: len(content)}
+	server := &unreliableServer{content: content, maxChunk: len(content)}
 	cache := testCache(t)
 	last := ""
 	cache.Progress = func(a nodeapi.Artifact, have, total int64) { last = DescribeProgress(a, have, total) }
@@ -186,7 +186,7 @@ func TestProgressIsReported(t *testing.T) {
 }
 
 func TestStopEndsAFetch(t *testing.T) {
-	server := &line{content: strings.Repeat("x", mebibyte), piece: 1000, cut: hang}
+	server := &unreliableServer{content: strings.Repeat("x", mebibyte), maxChunk: 1000, interrupt: hang}
 	cache := testCache(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cache.Progress = func(nodeapi.Artifact, int64, int64) { cancel() }

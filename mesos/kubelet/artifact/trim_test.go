@@ -14,8 +14,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
-// kept lists the artifacts that are still there, of a, b, c and so on.
-func kept(c *Cache, contents ...string) string {
+// cachedContents lists the artifacts that are still there, of a, b, c and so on.
+func cachedContents(c *Cache, contents ...string) string {
 	var there strings.Builder
 	for _, content := range contents {
 		if _, err := os.Stat(filepath.Join(c.Dir, kubelettest.Digest(content))); err == nil {
@@ -25,7 +25,7 @@ func kept(c *Cache, contents ...string) string {
 	return there.String()
 }
 
-func TestCacheForgetsWhatWasNotUsedForLongest(t *testing.T) {
+func TestCacheRemovesLeastRecentlyUsed(t *testing.T) {
 	const half = mebibyte / 2
 	a, b, c, d := strings.Repeat("a", half), strings.Repeat("b", half), strings.Repeat("c", half), strings.Repeat("d", half)
 	cache, clock := testCache(t), time.Unix(1_000_000, 0)
@@ -33,7 +33,7 @@ func TestCacheForgetsWhatWasNotUsedForLongest(t *testing.T) {
 	cache.Now = func() time.Time { clock = clock.Add(time.Minute); return clock }
 	get := func(content string) *os.File {
 		t.Helper()
-		server := &line{content: content, piece: len(content)}
+		server := &unreliableServer{content: content, maxChunk: len(content)}
 		f, err := cache.Fetch(t.Context(), nodeapi.Artifact{Name: "a", URI: server.serve(t), SHA256: kubelettest.Digest(content)})
 		if err != nil {
 			t.Fatal(err)
@@ -43,7 +43,7 @@ func TestCacheForgetsWhatWasNotUsedForLongest(t *testing.T) {
 	}
 	expect := func(when, want string) {
 		t.Helper()
-		if diff := cmp.Diff(want, kept(cache, a, b, c, d)); diff != "" {
+		if diff := cmp.Diff(want, cachedContents(cache, a, b, c, d)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", when, diff)
 		}
 	}
@@ -69,7 +69,7 @@ func TestCacheForgetsWhatWasNotUsedForLongest(t *testing.T) {
 	expect("nothing", "")
 }
 
-func TestCacheForgetsPartsThatNobodyFetches(t *testing.T) {
+func TestCacheRemovesAbandonedParts(t *testing.T) {
 	cache := testCache(t)
 	kubelettest.Must(t, os.MkdirAll(cache.Dir, 0o755))
 	part := func(content string) string { return filepath.Join(cache.Dir, kubelettest.Digest(content)+partSuffix) }

@@ -176,7 +176,7 @@ func TestAccountingWithAndWithoutTheAgentsIsolators(t *testing.T) {
 			if cgroup.IsUnified(c.Hierarchies) {
 				t.Skip("needs version 1")
 			}
-			asMesosDoes(t, c, tc.isolated)
+			setUpAsMesos(t, c, tc.isolated)
 
 			kubelettest.Must(t, c.Enter(), c.SetLimits(allocatedCPUs, allocatedMemory))
 			defer func() {
@@ -208,8 +208,8 @@ const (
 	allocatedMemory = 64 << 20
 )
 
-// asMesosDoes sets the bounds that an agent with these isolators sets.
-func asMesosDoes(t *testing.T, c *cgroup.Container, isolated []string) {
+// setUpAsMesos sets the bounds that an agent with these isolators sets.
+func setUpAsMesos(t *testing.T, c *cgroup.Container, isolated []string) {
 	t.Helper()
 	for _, h := range c.Hierarchies {
 		switch {

@@ -114,7 +114,7 @@ func TestInitProcesses(t *testing.T) {
 }
 
 // Mesos makes a leaf of its own, and removes it itself.
-func TestLeafWithProcessesIsLeftToMesos(t *testing.T) {
+func TestLeafOfMesosIsNotRemoved(t *testing.T) {
 	dir := tree(t, map[string]string{"leaf": "1\n", "kubepods/leaf": "", "kubepods/pod1": "2\n"})
 	var got []string
 	for _, d := range removable([]string{dir}) {

@@ -10,7 +10,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/kubelettest"
 )
 
-func TestFilesWithTheTokenAreForTheirOwnerOnly(t *testing.T) {
+func TestFilesWithTheTokenHaveOwnerPermissionsOnly(t *testing.T) {
 	l := kubelettest.LaunchSpec()
 	l.StateDir = t.TempDir()
 	p := layoutOf(l)

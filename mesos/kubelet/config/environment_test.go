@@ -8,7 +8,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/kubelettest"
 )
 
-func TestProgramsDoNotGetTheExecutorsSecrets(t *testing.T) {
+func TestEnvironmentOfProgramsHasNoExecutorSecrets(t *testing.T) {
 	l := kubelettest.LaunchSpec()
 	got := Environment([]string{
 		"PATH=/usr/bin", "MESOS_EXECUTOR_AUTHENTICATION_TOKEN=jwt", "HTTPS_PROXY=http://proxy:3128", "no_proxy=10.0.0.0/8", "X=y",

@@ -16,7 +16,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
-func TestAuthoritiesOfTheKubeletsClients(t *testing.T) {
+func TestKubeletClientCA(t *testing.T) {
 	for name, tc := range map[string]struct{ clients, want string }{
 		"their own":                  {"clients", "clients"},
 		"that of the API server too": {"", "server"},

@@ -30,7 +30,7 @@ func TestKubeletConfiguration(t *testing.T) {
 	}
 }
 
-func TestPodsGetNoQuotaBesideTheContainersOwn(t *testing.T) {
+func TestKubeletSetsNoCPUQuotaInALimitedContainer(t *testing.T) {
 	l := kubelettest.LaunchSpec()
 	for _, quota := range []bool{true, false} {
 		k := kubeletOf(l)
@@ -72,7 +72,7 @@ func TestKubeletArguments(t *testing.T) {
 	}
 }
 
-func TestStaticPodsLieWhereTheKubeletLooks(t *testing.T) {
+func TestStaticPodsAreWrittenToTheStaticPodPath(t *testing.T) {
 	l := kubelettest.LaunchSpec()
 	l.StateDir = t.TempDir()
 	l.StaticPods = []json.RawMessage{[]byte(`{"kind":"Pod","metadata":{"name":"one"}}`), []byte(`{"kind":"Pod","metadata":{"name":"two"}}`)}

@@ -45,7 +45,7 @@ func TestFitnessOfARuntime(t *testing.T) {
 }
 
 // A runtime that turns out to be unfit late must not stay claimed.
-func TestAcquireGivesUpItsClaim(t *testing.T) {
+func TestFailedAcquireReleasesItsClaim(t *testing.T) {
 	if !kubelettest.Isolated(t) {
 		return
 	}

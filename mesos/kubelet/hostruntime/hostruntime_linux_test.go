@@ -35,7 +35,7 @@ func TestAgentsRuntimeIsClaimedByOneNode(t *testing.T) {
 	kubelettest.Must(t, err, second.Close())
 }
 
-func TestRuntimeThatIsNotThere(t *testing.T) {
+func TestMissingRuntimeIsAnError(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
 	if _, err := Acquire(socket); err == nil || !strings.Contains(err.Error(), socket) {
 		t.Errorf("error is %v", err)
@@ -99,7 +99,7 @@ func TestPodsOfAnotherKubeletAreRespected(t *testing.T) {
 
 // A kubelet that was there once has left an empty folder for pods. What this node's puts
 // there must not be taken for that one's afterwards.
-func TestFolderOfAFormerKubelet(t *testing.T) {
+func TestFolderOfAnEarlierKubeletIsKept(t *testing.T) {
 	if !kubelettest.Isolated(t) {
 		return
 	}
@@ -118,7 +118,7 @@ func TestFolderOfAFormerKubelet(t *testing.T) {
 }
 
 // What was in the agent's folder before stays, and so does what is mounted in the node's.
-func TestAgentsKubeletFolderIsGivenBack(t *testing.T) {
+func TestReleaseRestoresTheAgentsKubeletFolder(t *testing.T) {
 	if !kubelettest.Isolated(t) {
 		return
 	}
@@ -153,7 +153,7 @@ func TestAgentsKubeletFolderIsGivenBack(t *testing.T) {
 	}
 }
 
-func TestLinksOfOtherNodesStay(t *testing.T) {
+func TestRemoveLinksKeepsLinksOfOtherNodes(t *testing.T) {
 	from := t.TempDir()
 	kubelettest.Must(t, os.Symlink("/state/n1/log/pods/a", filepath.Join(from, "mine")), os.Symlink("/state/n10/log/pods/a", filepath.Join(from, "other")),
 		os.WriteFile(filepath.Join(from, "file"), nil, 0o600), removeLinks(from, "/state/n1"), removeLinks(filepath.Join(from, "none"), "/state/n1"))
@@ -169,7 +169,7 @@ func TestLinksOfOtherNodesStay(t *testing.T) {
 
 // A program is started where another process sees its mounts, and this one stays where
 // it is.
-func TestProgramsRunInTheMountsOfWhoListens(t *testing.T) {
+func TestProgramsRunInTheMountNamespaceOfTheListener(t *testing.T) {
 	if !kubelettest.Isolated(t) {
 		return
 	}

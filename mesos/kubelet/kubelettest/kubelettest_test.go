@@ -39,7 +39,7 @@ func fails(test func(testing.TB)) (reason string) {
 	return ""
 }
 
-func TestMust(t *testing.T) {
+func TestMustReportsEveryError(t *testing.T) {
 	if reason := fails(func(t testing.TB) { Must(t); Must(t, nil, nil) }); reason != "" {
 		t.Errorf("it fails for %s", reason)
 	}
@@ -49,7 +49,7 @@ func TestMust(t *testing.T) {
 	}
 }
 
-func TestArtifactIsWhatItsMessageSays(t *testing.T) {
+func TestArtifactMatchesItsDigest(t *testing.T) {
 	a := Artifact(t, "kubelet", "content")
 	data, err := os.ReadFile(strings.TrimPrefix(a.URI, "file://"))
 	Must(t, err)

@@ -35,7 +35,7 @@ func TestEverythingIsInTheNodesFolder(t *testing.T) {
 }
 
 // A later release sweeps what an earlier one has left, and finds it by these names.
-func TestNamesThatOutliveARelease(t *testing.T) {
+func TestPathsAreStableAcrossReleases(t *testing.T) {
 	l := Of("/s", "n")
 	for got, want := range map[string]string{
 		l.Record():            "/s/n/k8sm-node.json",
@@ -58,7 +58,7 @@ func TestNamesThatOutliveARelease(t *testing.T) {
 }
 
 // The kubelet puts its certificate where it is told to, and links to it by a name of its own.
-func TestFilesAreInTheFoldersThatAreMadeForThem(t *testing.T) {
+func TestFilesAreInCreatedFolders(t *testing.T) {
 	l := Of("/s", "n")
 	for file, dir := range map[string]string{
 		l.ClientCertificate(): l.PKI(), l.KubeletConfig(): l.Etc(), l.Kubeconfig(): l.Etc(), l.Bootstrap(): l.Etc(),
@@ -110,7 +110,7 @@ func TestNodesOfOneStateFolder(t *testing.T) {
 }
 
 // Some programs go by the name under which they were started.
-func TestKubeletsHaveTheirName(t *testing.T) {
+func TestKubeletFilesAreNamedKubelet(t *testing.T) {
 	l := Of("/s", "n")
 	for _, path := range []string{l.Program("kubelet"), l.StagedKubelet(), l.FormerKubelet()} {
 		if filepath.Base(path) != "kubelet" {

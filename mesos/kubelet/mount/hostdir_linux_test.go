@@ -10,7 +10,7 @@ import (
 
 // Parents that were made on the way are marked as well, but are not claimed: they stay, since
 // another node may be about to use them.
-func TestFoldersOnTheWayAreMarked(t *testing.T) {
+func TestCreatedParentFoldersAreMarked(t *testing.T) {
 	base := t.TempDir()
 	dir := filepath.Join(base, "a", "b")
 	h, err := ClaimHostDir(dir)

@@ -13,7 +13,7 @@ import (
 
 // A pod's volume is mounted in the node's folder; the kubelet that should unmount it
 // is dead. Whatever clearing up does, the volume's data lives.
-func TestDataOfAMountedVolumeLives(t *testing.T) {
+func TestRemovalKeepsDataOfMountedVolumes(t *testing.T) {
 	if !kubelettest.Isolated(t) {
 		return
 	}
@@ -57,7 +57,7 @@ func TestDataOfAMountedVolumeLives(t *testing.T) {
 	}
 }
 
-func TestSystemPathsAreTheNodesOwn(t *testing.T) {
+func TestBindReplacesSystemPathsOfTheNode(t *testing.T) {
 	if !kubelettest.Isolated(t) {
 		return
 	}

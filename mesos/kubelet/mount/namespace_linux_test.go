@@ -38,7 +38,7 @@ func TestWithinPassesOnErrors(t *testing.T) {
 
 // The variable is inherited by everything that the executor starts, so it counts only in the
 // namespace that it names.
-func TestNamespaceOfAnotherIsNotOurs(t *testing.T) {
+func TestForeignMountNamespaceIsRecognized(t *testing.T) {
 	own, err := os.Readlink("/proc/self/ns/mnt")
 	kubelettest.Must(t, err)
 	for value, want := range map[string]bool{own: true, "mnt:[1]": false, "": false} {

@@ -11,7 +11,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/kubelettest"
 )
 
-func TestBridgeGoesWithItsPorts(t *testing.T) {
+func TestBridgeIsRemovedWithItsPorts(t *testing.T) {
 	if !kubelettest.Isolated(t) {
 		return
 	}

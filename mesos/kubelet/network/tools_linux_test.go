@@ -11,9 +11,9 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/kubelettest"
 )
 
-// tools puts shell scripts into a folder that is the only one in which programs are found.
+// installFakeTools puts shell scripts into a folder that is the only one in which programs are found.
 // What they are given on standard input is in the folder, in files of their names and ".in".
-func tools(t *testing.T, scripts map[string]string) string {
+func installFakeTools(t *testing.T, scripts map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, script := range scripts {
@@ -34,7 +34,7 @@ func TestHasMasqueradeTool(t *testing.T) {
 		"neither":  {map[string]string{"ip": ""}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tools(t, tc.scripts)
+			installFakeTools(t, tc.scripts)
 			if got := HasMasqueradeTool(); got != tc.want {
 				t.Errorf("has one: %t", got)
 			}
@@ -72,7 +72,7 @@ func TestRemoveIPTablesRules(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			dir := tools(t, tc.scripts)
+			dir := installFakeTools(t, tc.scripts)
 			err := removeIPTablesRules("k8sm-1")
 			if (err == nil) != (len(tc.wrong) == 0) {
 				t.Errorf("error is %v", err)
@@ -114,7 +114,7 @@ table ip cni_hostport {
 END
 ;;
 "-f -") `
-	dir := tools(t, map[string]string{"nft": list + "cat >nft.in;;\n*) exit 1;; esac"})
+	dir := installFakeTools(t, map[string]string{"nft": list + "cat >nft.in;;\n*) exit 1;; esac"})
 	kubelettest.Must(t, removeNFTablesRules("k8sm-1"))
 	// The ID 4444 is too short to identify a container, so only its own rule is removed.
 	want := `delete rule inet cni_plugins_masquerade masq_checks handle 7
@@ -123,13 +123,13 @@ delete rule ip cni_hostport hostports handle 3`
 	if diff := cmp.Diff(want, kubelettest.Content(filepath.Join(dir, "nft.in"))); diff != "" {
 		t.Errorf("script (-want +got):\n%s", diff)
 	}
-	tools(t, map[string]string{"nft": list + "echo permission denied >&2; exit 1;;\n*) exit 1;; esac"})
+	installFakeTools(t, map[string]string{"nft": list + "echo permission denied >&2; exit 1;;\n*) exit 1;; esac"})
 	if err := removeNFTablesRules("k8sm-1"); err == nil || !strings.Contains(err.Error(), "permission denied") {
 		t.Errorf("error is %v", err)
 	}
-	tools(t, map[string]string{"nft": "exit 1"})
+	installFakeTools(t, map[string]string{"nft": "exit 1"})
 	kubelettest.Must(t, removeNFTablesRules("k8sm-1")) // there is no such table
-	tools(t, nil)
+	installFakeTools(t, nil)
 	kubelettest.Must(t, removeNFTablesRules("k8sm-1"))
 }
 
@@ -155,7 +155,7 @@ func TestParseNFTRules(t *testing.T) {
 	}
 }
 
-func TestRemoveOfANetworkThatIsNotThere(t *testing.T) {
+func TestRemoveOfAMissingNetwork(t *testing.T) {
 	if !kubelettest.Isolated(t) {
 		return
 	}

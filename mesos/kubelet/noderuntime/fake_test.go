@@ -13,7 +13,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/sweep"
 )
 
-func TestFakeTouchesNothingOutsideOfTheNodesFolder(t *testing.T) {
+func TestFakeChangesNothingOutsideTheNodeFolder(t *testing.T) {
 	var runtime Runtime = NewFake(layout.Of("/state", "n1"))
 	r := sweep.Record{NodeName: "n1"}
 	runtime.Describe(&r)

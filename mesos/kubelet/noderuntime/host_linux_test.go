@@ -15,7 +15,7 @@ import (
 )
 
 // The claim must be given up before the rest is removed, because that claims the runtime anew.
-func TestHostContainerdFromClaimToNothingLeft(t *testing.T) {
+func TestHostContainerdLifecycleLeavesNothing(t *testing.T) {
 	if !kubelettest.Isolated(t) {
 		return
 	}

@@ -21,7 +21,7 @@ import (
 
 var isolated = isolation{containerID: "c1", cgroup: &cgroup.Container{Path: "/mesos/c1"}}
 
-func TestNetworkOfADaemonSetIsLookedForWhereItIsPut(t *testing.T) {
+func TestExternalCNIConfigurationIsReadFromItsBindMount(t *testing.T) {
 	l := layout.Of(t.TempDir(), "n1")
 	o := &OwnContainerd{isolated, l, config.Containerd{NodeName: "n1", ExternalCNI: true}}
 	sources := map[string]string{}
@@ -141,7 +141,7 @@ func inContainer(t *testing.T) (id string, remove func() error) {
 	return id, remove
 }
 
-func TestOwnContainerdFromIsolationToNothingLeft(t *testing.T) {
+func TestOwnContainerdLifecycleLeavesNothing(t *testing.T) {
 	if !kubelettest.Isolated(t) {
 		return
 	}

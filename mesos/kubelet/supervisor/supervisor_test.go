@@ -68,7 +68,7 @@ func supervise(policy RestartPolicy, grace time.Duration) (*Supervisor, *problem
 	}, reported
 }
 
-func TestProgramThatKeepsEndingIsGivenUpWithItsLastLines(t *testing.T) {
+func TestRepeatedlyFailingProgramEndsWithItsLastLogLines(t *testing.T) {
 	p := script(t, "echo once >> runs; echo 'failed to load kubeconfig'; exit 3")
 	s, _ := supervise(shortPolicy, time.Second)
 	err := s.Run(t.Context(), p)
@@ -86,7 +86,7 @@ func TestProgramThatKeepsEndingIsGivenUpWithItsLastLines(t *testing.T) {
 }
 
 // What a program does once there are pods is no reason to give them up at once.
-func TestNodeThatWasReadyIsGivenUpLater(t *testing.T) {
+func TestReadyNodeGetsMoreRestarts(t *testing.T) {
 	p := script(t, "echo once >> runs; exit 3")
 	s, reported := supervise(shortPolicy, time.Second)
 	s.Proven = func() bool { return true }
@@ -102,7 +102,7 @@ func TestNodeThatWasReadyIsGivenUpLater(t *testing.T) {
 	}
 }
 
-func TestProgramThatRecoversIsWellAgain(t *testing.T) {
+func TestRecoveredProgramHasNoProblem(t *testing.T) {
 	p := script(t, "test -e again && exec sleep 60; touch again; exit 1")
 	s, reported := supervise(RestartPolicy{Quick: 300 * time.Millisecond, Tries: 3, Backoff: time.Millisecond, MaxBackoff: time.Millisecond}, time.Second)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -124,7 +124,7 @@ func TestProgramThatRecoversIsWellAgain(t *testing.T) {
 	}
 }
 
-func TestProgramThatTheMachineCannotRunIsNotTriedAgain(t *testing.T) {
+func TestUnexecutableProgramIsNotRestarted(t *testing.T) {
 	tests := map[string]struct{ content, says string }{
 		"of another architecture": {"\x7fELF\x02\x01\x01 but nothing more", "exec format error"},
 		"of no interpreter":       {"#!/no/such/shell\n", "no such file"},
@@ -219,7 +219,7 @@ func TestLogIsBounded(t *testing.T) {
 	}
 }
 
-func TestHelperThatFailsIsQuoted(t *testing.T) {
+func TestRunOnceErrorQuotesTheOutput(t *testing.T) {
 	err := RunOnce(t.Context(), 5*time.Second, nil, "/bin/sh", "-c", "echo bad archive >&2; exit 1")
 	if err == nil || !strings.Contains(err.Error(), "bad archive") {
 		t.Errorf("error is %v", err)
@@ -229,7 +229,7 @@ func TestHelperThatFailsIsQuoted(t *testing.T) {
 	}
 }
 
-func TestProgramIsStartedWhereItIsToBe(t *testing.T) {
+func TestWithinWrapsEachStart(t *testing.T) {
 	p := script(t, "exit 0")
 	starts := 0
 	p.Within = func(start func() error) error { starts++; return start() }
@@ -240,7 +240,7 @@ func TestProgramIsStartedWhereItIsToBe(t *testing.T) {
 }
 
 // The first lines of a line that was cut are left out, and so is more than was asked for.
-func TestLastLinesAreWhole(t *testing.T) {
+func TestLastLinesOmitCutLines(t *testing.T) {
 	l, err := openLog(filepath.Join(t.TempDir(), "log"), logLimit)
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
 )
 
-func TestSweepTakesDeadNodesOnly(t *testing.T) {
+func TestSweepRemovesDeadNodesOnly(t *testing.T) {
 	state := t.TempDir()
 	write := func(path string) {
 		t.Helper()

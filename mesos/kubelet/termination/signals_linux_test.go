@@ -16,7 +16,7 @@ import (
 // The first process of a container that has only just begun misses the first SIGTERM,
 // and must be sent another; one that heard it must not, many take a second for
 // impatience.
-func TestEachContainerHearsOneSIGTERM(t *testing.T) {
+func TestEachContainerHandlesOneSIGTERM(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to make a PID namespace")
 	}

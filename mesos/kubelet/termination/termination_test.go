@@ -105,7 +105,7 @@ func TestCriticalPodsGoLast(t *testing.T) {
 	<-p.done["critical"]
 }
 
-func TestNothingRuns(t *testing.T) {
+func TestTerminateWithoutContainersAsksNothing(t *testing.T) {
 	terminator := &Terminator{List: func() []Container { return nil }, TimeLeft: func() time.Duration {
 		t.Error("the time is asked for")
 		return 0

@@ -120,7 +120,7 @@ func TestDelayBetweenAttempts(t *testing.T) {
 	}
 }
 
-func TestRetrySoonDoesNotDisturbAnAttempt(t *testing.T) {
+func TestRetrySoonLeavesARunningAttemptAlone(t *testing.T) {
 	t.Parallel()
 	c, clock := newConnection()
 	clock.Pop(start)
@@ -131,7 +131,7 @@ func TestRetrySoonDoesNotDisturbAnAttempt(t *testing.T) {
 	}
 }
 
-func TestSilentMaster(t *testing.T) {
+func TestSilenceLimit(t *testing.T) {
 	t.Parallel()
 	c, clock := newConnection()
 	establish(c, clock, start)
@@ -150,7 +150,7 @@ func TestSilentMaster(t *testing.T) {
 	}
 }
 
-func TestTearDownIsRemembered(t *testing.T) {
+func TestTeardownOutlastsALostStream(t *testing.T) {
 	t.Parallel()
 	c, _ := newConnection()
 	if c.IsTearingDown() {

@@ -171,7 +171,7 @@ func TestRemovedDemandsAreCompacted(t *testing.T) {
 	}
 }
 
-func TestWaitingCanBeLeftEarly(t *testing.T) {
+func TestIterationOfWaitingDemandsCanStopEarly(t *testing.T) {
 	t.Parallel()
 	n := 0
 	for range waiting("n1", "n2", "n3").Waiting() {
@@ -184,7 +184,7 @@ func TestWaitingCanBeLeftEarly(t *testing.T) {
 	}
 }
 
-func TestExplanationOfManyAgentsStands(t *testing.T) {
+func TestExplanationOfMoreAgentsIsKept(t *testing.T) {
 	t.Parallel()
 	const maxAge = time.Minute
 	many := demands.Explanation{Text: "0 of 9 agents fit", Agents: 9, At: start}

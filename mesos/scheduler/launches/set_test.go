@@ -69,7 +69,7 @@ func TestBatchIsSentWhenItsOldestOfferTimesOut(t *testing.T) {
 	}
 }
 
-func TestIntentDescribesThePlace(t *testing.T) {
+func TestIntentNamesAgentAndResources(t *testing.T) {
 	t.Parallel()
 	f := newFixture()
 	l := f.launch(f.set.NewBatch([]*offers.Offer{f.offer("O1", 0)}), "n1")
@@ -82,7 +82,7 @@ func TestIntentDescribesThePlace(t *testing.T) {
 	}
 }
 
-func TestAnswersAreCounted(t *testing.T) {
+func TestUnansweredIntentsAreCounted(t *testing.T) {
 	t.Parallel()
 	f := newFixture()
 	b := f.set.NewBatch([]*offers.Offer{f.offer("O1", 0)})
@@ -172,7 +172,7 @@ func TestTaskInfo(t *testing.T) {
 	}
 }
 
-func TestTaskInfoWithoutMuch(t *testing.T) {
+func TestTaskInfoOmitsEmptyFields(t *testing.T) {
 	t.Parallel()
 	info, err := launches.TaskInfo("F1", &launches.Intent{TaskID: "n1"}, &launches.Payload{}, []mesos.Resource{scalar("cpus", 4)})
 	if err != nil {
@@ -213,7 +213,7 @@ func TestLaunchesOfOneBatchKeepTheirPayloads(t *testing.T) {
 
 // A task may be wanted again after its launch was abandoned: the new launch is answered,
 // while the end of the old one is being recorded.
-func TestNewLaunchOfATaskDoesNotDisturbTheAbandonedOne(t *testing.T) {
+func TestNewLaunchOfATaskLeavesTheAbandonedOneAlone(t *testing.T) {
 	t.Parallel()
 	f := newFixture()
 	old := f.launch(f.set.NewBatch([]*offers.Offer{f.offer("O1", 0)}), "n1")

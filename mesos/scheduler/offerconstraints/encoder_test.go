@@ -160,7 +160,7 @@ func TestRoleConstraintsDoNotDependOnTheOrderOfDemands(t *testing.T) {
 	}
 }
 
-func TestLearningIsBounded(t *testing.T) {
+func TestNumberOfLearntAttributesIsLimited(t *testing.T) {
 	t.Parallel()
 	var e offerconstraints.Encoder
 	e.Learn(many(1000))

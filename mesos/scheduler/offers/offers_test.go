@@ -64,7 +64,7 @@ func TestFreeOffersAreInTheOrderOfArrival(t *testing.T) {
 	}
 }
 
-func TestStaleOffersAreTakenOutAndTheTimerIsSetForTheNext(t *testing.T) {
+func TestStaleOffersAreRemovedAndTheTimerIsSetForTheNext(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		prepare func(*offers.Set)
@@ -158,7 +158,7 @@ func TestRemoveAllReturnsTheIDs(t *testing.T) {
 	}
 }
 
-func TestClearCountsWhatIsLost(t *testing.T) {
+func TestClearCountsLostOffers(t *testing.T) {
 	t.Parallel()
 	s := offers.New(hold, timers.NewQueue())
 	add(s, "O1", "O2")

@@ -33,7 +33,7 @@ func framework(id string) *mesos.FrameworkInfo {
 	return info
 }
 
-func TestConstraintsDoNotHideTheRestOfACall(t *testing.T) {
+func TestConstraintsLeaveTheOtherFieldsOfACall(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		call *outgoing.Call

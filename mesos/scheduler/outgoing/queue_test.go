@@ -16,7 +16,7 @@ func fill(q *outgoing.Queue, n int) {
 	}
 }
 
-func TestABurstGoesAtOnceAndTheRestAtARate(t *testing.T) {
+func TestBurstIsSentAtOnceAndTheRestAtTheRate(t *testing.T) {
 	t.Parallel()
 	clock := timers.NewQueue()
 	q := outgoing.NewQueue(clock, 2, 3) // two a second, three at once
@@ -50,7 +50,7 @@ func TestABurstGoesAtOnceAndTheRestAtARate(t *testing.T) {
 }
 
 // After a long rest no more than a burst may go.
-func TestTokensDoNotPileUp(t *testing.T) {
+func TestTokensAreLimitedToABurst(t *testing.T) {
 	t.Parallel()
 	q := outgoing.NewQueue(timers.NewQueue(), 100, 5)
 	fill(q, 5)
@@ -61,7 +61,7 @@ func TestTokensDoNotPileUp(t *testing.T) {
 	}
 }
 
-func TestOrderIsKept(t *testing.T) {
+func TestCallsKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	q := outgoing.NewQueue(timers.NewQueue(), 1, 2)
 	for _, id := range []string{"O1", "O2", "O3"} {
@@ -91,7 +91,7 @@ func TestCallsCarryTheFrameworkID(t *testing.T) {
 	}
 }
 
-func TestDropReturnsWhatWaits(t *testing.T) {
+func TestDropReturnsWaitingCalls(t *testing.T) {
 	t.Parallel()
 	q := outgoing.NewQueue(timers.NewQueue(), 1, 1)
 	fill(q, 3)

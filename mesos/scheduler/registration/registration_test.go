@@ -18,7 +18,7 @@ func subscribed(constraints string, roles ...string) *registration.Registration 
 	return r
 }
 
-func TestSubscribeAnnouncesWhatIsWanted(t *testing.T) {
+func TestSubscribeAnnouncesTheWantedRegistration(t *testing.T) {
 	t.Parallel()
 	r := registration.New(info("a", "b"))
 	if !r.NeedsUpdate("") {
@@ -71,7 +71,7 @@ func TestUpdateIsSentOnceAtATime(t *testing.T) {
 	}
 }
 
-func TestRefusedUpdateRevertsToWhatIsRegistered(t *testing.T) {
+func TestRefusedUpdateRevertsToTheRegistered(t *testing.T) {
 	t.Parallel()
 	r := subscribed("", "a")
 	r.SetWanted(info("forbidden"))
@@ -148,7 +148,7 @@ func TestConstraintsThatSubscribeHadRefusedStayOut(t *testing.T) {
 	}
 }
 
-func TestDisconnectForgetsTheUpdate(t *testing.T) {
+func TestDisconnectDropsThePendingUpdate(t *testing.T) {
 	t.Parallel()
 	r := subscribed("", "a")
 	r.SetWanted(info("b"))
@@ -159,7 +159,7 @@ func TestDisconnectForgetsTheUpdate(t *testing.T) {
 	}
 }
 
-func TestDivergenceJoinsWhatWasObservedAndRefused(t *testing.T) {
+func TestDivergenceJoinsObservedAndRefusedFields(t *testing.T) {
 	t.Parallel()
 	r := subscribed("", "a")
 	r.SetDivergence("user root, not nobody")

@@ -193,7 +193,7 @@ func TestSuppressTimers(t *testing.T) {
 	s.Wanted("unknown") // a demand may name any role
 }
 
-func TestNowAndThenAllOffersAreAskedFor(t *testing.T) {
+func TestEveryEighthReviveOmitsConstraints(t *testing.T) {
 	t.Parallel()
 	s, _ := newSet("a")
 	var without []int
@@ -212,7 +212,7 @@ func TestNowAndThenAllOffersAreAskedFor(t *testing.T) {
 	}
 }
 
-func TestJoiningAgainForgetsConstraints(t *testing.T) {
+func TestRejoinedRoleHasNoConstraints(t *testing.T) {
 	t.Parallel()
 	s, _ := newSet("a")
 	s.Revive(start, "a", "constraints")

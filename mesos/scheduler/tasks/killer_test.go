@@ -39,7 +39,7 @@ func TestKillIsRepeatedUntilTheTaskIsOver(t *testing.T) {
 	}
 }
 
-func TestKillIsHurriedWhenTheTaskIsReachableAgain(t *testing.T) {
+func TestKillIsSentSoonerWhenTheTaskIsReachableAgain(t *testing.T) {
 	t.Parallel()
 	k, task, clock := newKiller()
 	k.Reachable(start, task)

@@ -49,7 +49,7 @@ func TestANewStreamAsksAboutAllTasksInOneRound(t *testing.T) {
 	}
 }
 
-func TestWithoutTasksThereIsNothingToAwait(t *testing.T) {
+func TestReconciliationWithoutTasksEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	r, _, clock := newReconciler()
 	if n := r.Begin(start, nil); n != 0 || clock.Len() > 0 || len(r.TakeRound()) > 0 {

@@ -83,7 +83,7 @@ func TestStatusesAreRecordedInOrder(t *testing.T) {
 	}
 }
 
-func TestOneStatusOfATaskIsWithTheStore(t *testing.T) {
+func TestOneStatusOfATaskIsRecordedAtATime(t *testing.T) {
 	t.Parallel()
 	r, task, _ := newRecorder()
 	if _, ok := r.Next(task); ok {

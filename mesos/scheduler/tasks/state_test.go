@@ -35,7 +35,7 @@ func TestEveryStateOfMesosIsClassified(t *testing.T) {
 	}
 }
 
-func TestStatusOfLeavesOutWhatWasNotSent(t *testing.T) {
+func TestStatusOfOmitsMissingFields(t *testing.T) {
 	t.Parallel()
 	st := tasks.StatusOf(&mesos.TaskStatus{TaskID: mesos.TaskID{Value: "n1"}})
 	if st.TaskID != "n1" || st.AgentID != "" || st.State != "" || st.Reason != "" || st.Source != "" || !st.Time.IsZero() || st.UUID != nil {
@@ -60,7 +60,7 @@ func TestStatusOfReadsEverything(t *testing.T) {
 	}
 }
 
-func TestNonsensicalTimestampsAreNone(t *testing.T) {
+func TestInvalidTimestampsAreDropped(t *testing.T) {
 	t.Parallel()
 	for _, x := range []float64{0, -1, math.NaN(), math.Inf(1), math.Inf(-1), 1e300, 253402300800} {
 		st := tasks.StatusOf(&mesos.TaskStatus{Timestamp: &x})

@@ -76,7 +76,7 @@ func TestNoFiltersRefuseNothing(t *testing.T) {
 	}
 }
 
-func TestEachFilterCountsForItself(t *testing.T) {
+func TestFiltersAreIndependent(t *testing.T) {
 	now := time.Now()
 	f := allocation.Filters{}
 	f.Add("a", parse(t, "cpus:1"), now.Add(time.Second))
@@ -93,7 +93,7 @@ func TestEachFilterCountsForItself(t *testing.T) {
 	}
 }
 
-func TestFiltersKeepWhatWasRefused(t *testing.T) {
+func TestFiltersRefuseContainedResources(t *testing.T) {
 	now := time.Now()
 	q := parse(t, "cpus:2")
 	f := allocation.Filters{}

@@ -18,7 +18,7 @@ func parse(t *testing.T, text string) resource.Quantities {
 	return q
 }
 
-func TestWhatIsWorthAnOffer(t *testing.T) {
+func TestMinimumAllocatableResources(t *testing.T) {
 	for name, test := range map[string]struct {
 		free string
 		want bool
@@ -67,7 +67,7 @@ func TestDominantShare(t *testing.T) {
 }
 
 // Each claim goes before the one behind it, for the reason that it has.
-func TestTurns(t *testing.T) {
+func TestOrderOfClaims(t *testing.T) {
 	order := []struct {
 		reason string
 		claim  allocation.Claim
@@ -97,7 +97,7 @@ func TestTurns(t *testing.T) {
 
 // Whoever goes first gets one unit each time: in the end roles of the same weight have
 // the same, and so have the frameworks of a role.
-func TestTurnsAreFair(t *testing.T) {
+func TestAllocationIsFair(t *testing.T) {
 	for seed := range uint64(50) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		claims := []allocation.Claim{

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestAgentTakesEveryCgroupForAContainer(t *testing.T) {
+func TestAgentRecoveryRemovesUnknownCgroups(t *testing.T) {
 	tests := map[string]struct {
 		there []string
 		left  []string

@@ -40,7 +40,7 @@ func TestNumbersInJSON(t *testing.T) {
 	}
 }
 
-func TestNumbersThatJSONHasNot(t *testing.T) {
+func TestNumbersWithoutJSONFormAreRefused(t *testing.T) {
 	for _, value := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		if got, err := EncodeJSON(&mesos.Value_Scalar{Value: value}); err == nil {
 			t.Errorf("%v was written as %s", value, got)
@@ -140,7 +140,7 @@ func (m *mixed) DecodeObject(d *ObjectDecoder, object map[string]any) {
 	}
 }
 
-func TestMessagesMayReadThemselves(t *testing.T) {
+func TestObjectDecoderMessagesDecodeThemselves(t *testing.T) {
 	var m mixed
 	if err := DecodeJSON([]byte(`{"value":"f","extra":{"nanoseconds":7}}`), &m, "Mixed"); err != nil {
 		t.Fatal(err)

@@ -134,7 +134,7 @@ func TestTerminateReachesAllProcesses(t *testing.T) {
 	awaitGone(t, child)
 }
 
-func TestDestroyEndsWhatIgnoresSIGTERM(t *testing.T) {
+func TestDestroyEndsProcessesThatIgnoreSIGTERM(t *testing.T) {
 	s := spec(t, shell("trap '' TERM; echo $$ > ready; while :; do sleep 0.05; done"))
 	p := launch(t, container.Launcher{}, s)
 	pid := awaitFile(t, filepath.Join(s.Sandbox, "ready"))
@@ -151,7 +151,7 @@ func TestDestroyEndsWhatIgnoresSIGTERM(t *testing.T) {
 	}
 }
 
-func TestWhatTheCommandLeavesBehindEndsWithIt(t *testing.T) {
+func TestChildrenEndWithTheCommand(t *testing.T) {
 	s := spec(t, shell("sleep 1000 > /dev/null 2>&1 & echo $! > child; exit 0"))
 	p := launch(t, container.Launcher{}, s)
 	child := awaitFile(t, filepath.Join(s.Sandbox, "child"))
@@ -212,7 +212,7 @@ func TestFetchErrorsAreInTheSandbox(t *testing.T) {
 	}
 }
 
-func TestLaunchThatIsGivenUp(t *testing.T) {
+func TestCanceledLaunchRunsNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s := spec(t, shell("touch started"))

@@ -98,7 +98,7 @@ func TestEventsAreDeliveredInOrder(t *testing.T) {
 	}
 }
 
-func TestNothingIsSentBehindTheEnd(t *testing.T) {
+func TestNothingIsSentAfterTheEnd(t *testing.T) {
 	s, r := eventstream.New(), &response{}
 	s.Send(message("a"))
 	s.End()
@@ -159,7 +159,7 @@ func TestHeartbeatsComeAtTheirInterval(t *testing.T) {
 	})
 }
 
-func TestSlowReadersHoldNobodyUp(t *testing.T) {
+func TestSlowReadersDoNotBlockSenders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, r := eventstream.New(), &response{}
 		hold := make(chan struct{})

@@ -18,7 +18,7 @@ func TestTokenHasTheFormOfMesos(t *testing.T) {
 	}
 }
 
-func TestTokenIsReadByWhoHasTheKey(t *testing.T) {
+func TestTokenIsVerifiedWithItsKey(t *testing.T) {
 	for _, want := range []executortoken.Claims{
 		claims,
 		{},
@@ -61,7 +61,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestCallersSpeakForThemselvesOnly(t *testing.T) {
+func TestTokenPermitsCallsOfItsExecutorOnly(t *testing.T) {
 	const principal = "Authenticated principal '{ cid: c, eid: e, fid: f }' does not contain "
 	for name, test := range map[string]struct {
 		executor executortoken.Claims

@@ -168,7 +168,7 @@ func TestAcceptedAnswersHaveNoBody(t *testing.T) {
 	}
 }
 
-func TestStreamsBeginAtOnce(t *testing.T) {
+func TestStreamHeadersAreSentAtOnce(t *testing.T) {
 	for name, test := range map[string]struct {
 		id   string
 		want http.Header

@@ -195,7 +195,7 @@ func TestMachinesGoDownAndComeUp(t *testing.T) {
 	}
 }
 
-func TestTheLastMachineTakesItsWindowWithIt(t *testing.T) {
+func TestWindowEndsWithItsLastMachine(t *testing.T) {
 	p := machinePlan(t, window(1, host("1")))
 	if _, err := p.Start([]mesos.MachineID{host("1")}, everywhere); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 )
 
-func TestErrorsKeepTheWordsOfMesos(t *testing.T) {
+func TestErrorsKeepTheMessagesOfMesos(t *testing.T) {
 	err := mesoserror.Errorf("Task '%s' is invalid: %v", "t", errors.New("Task uses no resources"))
 	if got, want := err.Error(), "Task 't' is invalid: Task uses no resources"; got != want {
 		t.Errorf("got %q, want %q", got, want)

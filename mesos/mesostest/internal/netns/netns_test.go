@@ -8,7 +8,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/netns"
 )
 
-func TestWithoutANamespaceItRunsHere(t *testing.T) {
+func TestRunWithoutNamespaceCallsDirectly(t *testing.T) {
 	ran := false
 	if err := netns.Run("", func() error { ran = true; return nil }); err != nil || !ran {
 		t.Errorf("ran: %t, %v", ran, err)

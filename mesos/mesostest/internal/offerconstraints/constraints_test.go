@@ -117,7 +117,7 @@ func TestPredicates(t *testing.T) {
 	}
 }
 
-func TestDomainsOfAgentsWithout(t *testing.T) {
+func TestAgentsWithoutADomain(t *testing.T) {
 	nowhere := &offerconstraints.Agent{Hostname: "agent"}
 	for _, kind := range []string{"REGION", "ZONE"} {
 		for predicate, want := range map[string]bool{exists: false, notExists: true, equals(""): false, notEquals("x"): true} {

@@ -73,7 +73,7 @@ func TestASumContainsItsParts(t *testing.T) {
 	})
 }
 
-func TestWhatIsTakenAndGivenBackIsThere(t *testing.T) {
+func TestSubtractedAndAddedResourcesRemain(t *testing.T) {
 	forRandom(t, func(t *testing.T, a, b Quantities) {
 		all := sum(a, b)
 		if got := sum(difference(all, b), b); text(got) != text(all) {
@@ -82,7 +82,7 @@ func TestWhatIsTakenAndGivenBackIsThere(t *testing.T) {
 	})
 }
 
-func TestNothingIsLeftOfAllTaken(t *testing.T) {
+func TestSubtractingASumLeavesNothing(t *testing.T) {
 	forRandom(t, func(t *testing.T, a, b Quantities) {
 		if left := difference(a, sum(a, b)); !left.IsEmpty() {
 			t.Errorf("left is %s", text(left))
@@ -124,7 +124,7 @@ func TestMessagesAreReadAsTheyWereWritten(t *testing.T) {
 }
 
 // A framework without RESERVATION_REFINEMENT sends back only the old fields.
-func TestOldFieldsAloneSayAsMuchAboutSimpleReservations(t *testing.T) {
+func TestOldFieldsDescribeSimpleReservations(t *testing.T) {
 	forRandom(t, func(t *testing.T, a, _ Quantities) {
 		messages := a.Messages("", true)
 		for i := range messages {
@@ -153,7 +153,7 @@ func TestReservedAndUnreservedAreAll(t *testing.T) {
 	})
 }
 
-func TestARoleMayHaveWhatNobodyElseHasReserved(t *testing.T) {
+func TestRoleMayUseUnreservedAndItsOwnResources(t *testing.T) {
 	forRandom(t, func(t *testing.T, a, _ Quantities) {
 		own := a.AllocatableTo("a/b")
 		if !a.Contains(own) || !own.Contains(a.Unreserved()) {

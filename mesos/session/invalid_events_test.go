@@ -20,52 +20,52 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// speak writes to a stream, as long as anybody listens.
-func speak(w http.ResponseWriter, s string) bool {
+// writeAndFlush writes to a stream, and reports whether the client still reads it.
+func writeAndFlush(w http.ResponseWriter, s string) bool {
 	_, err := io.WriteString(w, s)
 	return err == nil && http.NewResponseController(w).Flush() == nil
 }
 
-// drip writes a thing for ever, now and then.
-func drip(w http.ResponseWriter, s string, every time.Duration) {
-	for speak(w, s) {
+// writeRepeatedly writes s at an interval until the client disconnects.
+func writeRepeatedly(w http.ResponseWriter, s string, every time.Duration) {
+	for writeAndFlush(w, s) {
 		time.Sleep(every)
 	}
 }
 
-// A master that speaks nonsense, before or after it has taken the subscription: the
-// reason is told, and another subscription is tried for, not before its time.
-func TestNonsense(t *testing.T) {
+// A master sends invalid data before or after it accepts the subscription: the reason is
+// reported, and the session subscribes again after its back-off.
+func TestInvalidStreamsAreReportedAndReopened(t *testing.T) {
 	first := subscribedRecord(t, 15*time.Second)
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
 	_, _ = z.Write([]byte(first))
 	_ = z.Close()
 	for name, tc := range map[string]struct {
-		after  string // what is said first
-		speak  func(http.ResponseWriter)
+		before string // valid records sent first
+		send   func(http.ResponseWriter)
 		reason scheduler.StateReason
-		tells  string
-		within time.Duration
+		want   string
+		limit  time.Duration
 	}{
-		"gzip":                    {"", func(w http.ResponseWriter) { speak(w, zipped.String()) }, scheduler.ProtocolError, `"\x1f\x8b`, time.Second},
-		"HTML":                    {first, func(w http.ResponseWriter) { speak(w, "<html>") }, scheduler.ProtocolError, "length is due", time.Second},
-		"JSON":                    {"", func(w http.ResponseWriter) { speak(w, "20\n{\"type\":\"SUBSCRIBED\"}") }, scheduler.ProtocolError, "decoding an event", time.Second},
-		"an event of 100 MB":      {first, func(w http.ResponseWriter) { speak(w, "104857600\n") }, scheduler.ProtocolError, "more than 33554432", time.Second},
-		"a length without end":    {first, func(w http.ResponseWriter) { speak(w, strings.Repeat("1", 1<<20)) }, scheduler.ProtocolError, "length is due", time.Second},
-		"a length digit by digit": {first, func(w http.ResponseWriter) { drip(w, "1", 10*time.Second) }, scheduler.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
-		"a record byte by byte":   {first + "33554432\n", func(w http.ResponseWriter) { drip(w, "x", time.Second) }, scheduler.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
-		"empty records":           {first, func(w http.ResponseWriter) { drip(w, "0\n", time.Second) }, scheduler.MasterUnreachable, "nothing was heard", 76 * time.Second},
-		"no first record":         {"", func(w http.ResponseWriter) { drip(w, "0\n", time.Second) }, scheduler.ProtocolError, "said nothing for 15s", 16 * time.Second},
-		"a truncated record":      {first, func(w http.ResponseWriter) { speak(w, "20\nshort"); panic(http.ErrAbortHandler) }, scheduler.MasterUnreachable, "broke off", time.Second},
-		"a record that stops":     {first, func(w http.ResponseWriter) { speak(w, "33554432\n"+strings.Repeat("\x00", 1<<20)) }, scheduler.MasterUnreachable, "nothing was heard", 76 * time.Second},
+		"gzip":               {"", func(w http.ResponseWriter) { writeAndFlush(w, zipped.String()) }, scheduler.ProtocolError, `"\x1f\x8b`, time.Second},
+		"HTML":               {first, func(w http.ResponseWriter) { writeAndFlush(w, "<html>") }, scheduler.ProtocolError, "length is due", time.Second},
+		"JSON":               {"", func(w http.ResponseWriter) { writeAndFlush(w, "20\n{\"type\":\"SUBSCRIBED\"}") }, scheduler.ProtocolError, "decoding an event", time.Second},
+		"an event of 100 MB": {first, func(w http.ResponseWriter) { writeAndFlush(w, "104857600\n") }, scheduler.ProtocolError, "more than 33554432", time.Second},
+		"an endless length":  {first, func(w http.ResponseWriter) { writeAndFlush(w, strings.Repeat("1", 1<<20)) }, scheduler.ProtocolError, "length is due", time.Second},
+		"a slow length":      {first, func(w http.ResponseWriter) { writeRepeatedly(w, "1", 10*time.Second) }, scheduler.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
+		"a slow record":      {first + "33554432\n", func(w http.ResponseWriter) { writeRepeatedly(w, "x", time.Second) }, scheduler.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
+		"empty records":      {first, func(w http.ResponseWriter) { writeRepeatedly(w, "0\n", time.Second) }, scheduler.MasterUnreachable, "nothing was heard", 76 * time.Second},
+		"no first record":    {"", func(w http.ResponseWriter) { writeRepeatedly(w, "0\n", time.Second) }, scheduler.ProtocolError, "said nothing for 15s", 16 * time.Second},
+		"a truncated record": {first, func(w http.ResponseWriter) { writeAndFlush(w, "20\nshort"); panic(http.ErrAbortHandler) }, scheduler.MasterUnreachable, "broke off", time.Second},
+		"a stalled record":   {first, func(w http.ResponseWriter) { writeAndFlush(w, "33554432\n"+strings.Repeat("\x00", 1<<20)) }, scheduler.MasterUnreachable, "nothing was heard", 76 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
+				n := newVirtualNetwork(t)
 				var mu sync.Mutex
 				var begun []time.Time
-				w.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
+				n.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
 					if r.URL.Path == "/api/v1" || r.Header.Get("Mesos-Stream-Id") != "" {
 						rw.WriteHeader(http.StatusAccepted)
 						return
@@ -75,13 +75,13 @@ func TestNonsense(t *testing.T) {
 					mu.Unlock()
 					rw.Header().Set("Content-Type", "application/x-protobuf")
 					rw.Header().Set("Mesos-Stream-Id", "s1")
-					speak(rw, tc.after)
-					tc.speak(rw)
+					writeAndFlush(rw, tc.before)
+					tc.send(rw)
 					<-r.Context().Done()
 				})
-				r, _ := w.start("10.0.1.1:5050")
-				r.within(tc.within+time.Second, "the reason is told", func() bool {
-					return r.State().Reason == tc.reason && strings.Contains(r.State().Message, tc.tells)
+				r, _ := n.start("10.0.1.1:5050")
+				r.awaitVirtual(tc.limit+time.Second, "the reason is reported", func() bool {
+					return r.State().Reason == tc.reason && strings.Contains(r.State().Message, tc.want)
 				})
 				time.Sleep(5 * time.Minute)
 				r.end()
@@ -100,11 +100,11 @@ func TestNonsense(t *testing.T) {
 	}
 }
 
-// Headers that never end are given up like a connection that is never answered.
-func TestHeadersThatNeverEnd(t *testing.T) {
+// Endless headers time out like a connection without an answer.
+func TestEndlessHeadersTimeOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		l := w.listen("10.0.1.1", 5050)
+		n := newVirtualNetwork(t)
+		l := n.listen("10.0.1.1", 5050)
 		t.Cleanup(func() { _ = l.Close() })
 		go func() {
 			for {
@@ -125,8 +125,8 @@ func TestHeadersThatNeverEnd(t *testing.T) {
 				}()
 			}
 		}()
-		r, _ := w.start("10.0.1.1:5050")
-		r.within(17*time.Second, "the reason is told", func() bool {
+		r, _ := n.start("10.0.1.1:5050")
+		r.awaitVirtual(17*time.Second, "the reason is reported", func() bool {
 			return r.State().Reason == scheduler.MasterUnreachable && strings.Contains(r.State().Message, "timeout awaiting response headers")
 		})
 		r.end()
@@ -134,8 +134,8 @@ func TestHeadersThatNeverEnd(t *testing.T) {
 	})
 }
 
-// offersRecord is one event with so many offers, as large as they come: two dozen
-// attributes, and resources reserved with labels.
+// offersRecord is one event with n large offers: two dozen attributes, and resources
+// reserved with labels.
 func offersRecord(t testing.TB, n int) string {
 	t.Helper()
 	role, key, value := "k8sm", "purpose", strings.Repeat("x", 40)
@@ -169,14 +169,14 @@ func offersRecord(t testing.TB, n int) string {
 	return fmt.Sprintf("%d\n%s", len(b), b)
 }
 
-// 10,000 offers in one event are taken, and given back.
+// 10,000 offers in one event are accepted and declined.
 func TestManyOffersInOneEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		n := newVirtualNetwork(t)
 		stream := subscribedRecord(t, 15*time.Second) + offersRecord(t, 10_000)
 		var mu sync.Mutex
 		declined := 0
-		w.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
+		n.serve("10.0.1.1", func(rw http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Mesos-Stream-Id") != "" {
 				body, _ := io.ReadAll(r.Body)
 				var c schedulerpb.Call
@@ -190,8 +190,8 @@ func TestManyOffersInOneEvent(t *testing.T) {
 			}
 			streaming(stream)(rw, r)
 		})
-		r, _ := w.start("10.0.1.1:5050")
-		r.within(10*time.Second, "all are declined", func() bool { mu.Lock(); defer mu.Unlock(); return declined == 10_000 })
+		r, _ := n.start("10.0.1.1:5050")
+		r.awaitVirtual(10*time.Second, "all are declined", func() bool { mu.Lock(); defer mu.Unlock(); return declined == 10_000 })
 		if !r.State().Subscribed {
 			t.Errorf("the state is %+v", r.State())
 		}
@@ -199,9 +199,9 @@ func TestManyOffersInOneEvent(t *testing.T) {
 	})
 }
 
-// Whatever a master sends as an event, and again with each subscription, memory is
-// bounded. Not parallel: it measures the process.
-func TestNonsenseTakesBoundedMemory(t *testing.T) {
+// Memory is bounded, whatever event a master sends with each subscription. Not parallel: it
+// measures the process.
+func TestInvalidEventsTakeBoundedMemory(t *testing.T) {
 	record := "33554432\n" + strings.Repeat("\xff", 33554432) // as long as may be, and not an event
 	first := subscribedRecord(t, 15*time.Second)
 	streams := 0
@@ -216,13 +216,13 @@ func TestNonsenseTakesBoundedMemory(t *testing.T) {
 		mu.Unlock()
 		w.Header().Set("Content-Type", "application/x-protobuf")
 		w.Header().Set("Mesos-Stream-Id", "s1")
-		_ = speak(w, first) && speak(w, record)
+		_ = writeAndFlush(w, first) && writeAndFlush(w, record)
 		<-r.Context().Done()
 	})
 	runtime.GC()
 	var before, now runtime.MemStats
 	runtime.ReadMemStats(&before)
-	start(t, config(newMemory(), s.URL))
+	start(t, config(newMemoryStore(), s.URL))
 	most := uint64(0)
 	eventually(t, "three such events came", func() bool {
 		runtime.ReadMemStats(&now)

@@ -14,8 +14,8 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/executor"
 )
 
-// hostileAgent answers each SUBSCRIBE with what write writes, and counts them.
-func hostileAgent(t *testing.T, write func(w http.ResponseWriter, r *http.Request)) (address string, subscriptions *atomic.Int32) {
+// serveSubscribe answers each SUBSCRIBE by calling write, and counts the subscriptions.
+func serveSubscribe(t *testing.T, write func(w http.ResponseWriter, r *http.Request)) (address string, subscriptions *atomic.Int32) {
 	t.Helper()
 	subscriptions = &atomic.Int32{}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -27,8 +27,8 @@ func hostileAgent(t *testing.T, write func(w http.ResponseWriter, r *http.Reques
 	return s.Listener.Addr().String(), subscriptions
 }
 
-func TestHostileAgentIsBounded(t *testing.T) {
-	says := func(text string) func(http.ResponseWriter, *http.Request) {
+func TestInvalidAgentResponsesAreBounded(t *testing.T) {
+	respond := func(text string) func(http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
 	}
 	endless := func(text string) func(http.ResponseWriter, *http.Request) {
@@ -41,30 +41,30 @@ func TestHostileAgentIsBounded(t *testing.T) {
 		}
 	}
 	for name, write := range map[string]func(http.ResponseWriter, *http.Request){
-		"nothing":                              says(""),
-		"a web page":                           says("<html><body>It works!</body></html>"),
-		"a record that is cut off":             says("5\nhe"),
-		"a length beyond 63 bits":              says("18446744073709551615\n"),
-		"a record of a gigabyte":               says("1073741824\nx"),
-		"a record that is no event":            says("5\nhello"),
-		"an event with lengths that are wrong": says("12\n\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x00\x00"),
-		"empty records without end":            endless("0\n"),
-		"unknown events without end":           endless("2\n\x08\x63"),
-		"events without what they are about":   says("2\n\x08\x02" + "2\n\x08\x04" + "2\n\x08\x05" + "2\n\x08\x03"),
-		"digits without end":                   endless("1111111111"),
-		"records of nonsense, one of 4 MB after the other": func(w http.ResponseWriter, r *http.Request) {
+		"no bytes":                            respond(""),
+		"a web page":                          respond("<html><body>It works!</body></html>"),
+		"a truncated record":                  respond("5\nhe"),
+		"a length beyond 63 bits":             respond("18446744073709551615\n"),
+		"a record of a gigabyte":              respond("1073741824\nx"),
+		"an undecodable event":                respond("5\nhello"),
+		"an event with invalid field lengths": respond("12\n\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x00\x00"),
+		"endless empty records":               endless("0\n"),
+		"endless unknown events":              endless("2\n\x08\x63"),
+		"events without their message":        respond("2\n\x08\x02" + "2\n\x08\x04" + "2\n\x08\x05" + "2\n\x08\x03"),
+		"endless digits":                      endless("1111111111"),
+		"endless undecodable records of 4 MB": func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, "4000000\n")
 			endless(strings.Repeat("\x00", 1<<10))(w, r)
 		},
-		"a way elsewhere": func(w http.ResponseWriter, r *http.Request) {
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			address, subscriptions := hostileAgent(t, write)
+			address, subscriptions := serveSubscribe(t, write)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			ended, _ := start(t, newAgent(t), newWork(), func(c *Config) {
+			ended, _ := start(t, newFakeAgent(t), newFakeWorkload(), func(c *Config) {
 				c.Agent.Address = address
 				c.RecoveryTimeout, c.RetryInterval = 300*time.Millisecond, 50*time.Millisecond
 			})
@@ -84,7 +84,7 @@ func TestHostileAgentIsBounded(t *testing.T) {
 }
 
 func TestExecutorWithoutATaskEnds(t *testing.T) {
-	a, w := newAgent(t), newWork()
+	a, w := newFakeAgent(t), newFakeWorkload()
 	ended, _ := start(t, a, w, func(c *Config) { c.IdleTimeout = 50 * time.Millisecond })
 	next(t, "SUBSCRIBE", a.subscribes)
 	a.send(killEvent("lost", nil)) // of a task that it never got
@@ -94,7 +94,7 @@ func TestExecutorWithoutATaskEnds(t *testing.T) {
 }
 
 func TestExecutorWithATaskIsNotIdle(t *testing.T) {
-	a, w := newAgent(t), newWork()
+	a, w := newFakeAgent(t), newFakeWorkload()
 	ended, _ := start(t, a, w, func(c *Config) { c.IdleTimeout = 50 * time.Millisecond })
 	next(t, "SUBSCRIBE", a.subscribes)
 	a.send(launchEvent("a", ""))
