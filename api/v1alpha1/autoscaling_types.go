@@ -6,12 +6,13 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// Autoscaling lets the pods that wait for a place say how many nodes a pool holds. No
-// spec is written: what is there stands in the status.
+// Autoscaling sizes a pool by the pods that wait for a node. The autoscaler never writes
+// the spec of the pool. The present number of nodes is in status.replicas.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",message="minReplicas must not be greater than maxReplicas"
 type Autoscaling struct {
-	// MinReplicas is how many nodes there are at least, whether pods need them or not.
+	// minReplicas is the least number of nodes in the pool. The pool holds this many even
+	// if no pod needs them. Defaults to 0.
 	//
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=0
@@ -19,20 +20,21 @@ type Autoscaling struct {
 	// +optional
 	MinReplicas int32 `json:"minReplicas"`
 
-	// MaxReplicas is how many nodes there are at most. Left out, as many as the Mesos
-	// cluster can give.
+	// maxReplicas is the greatest number of nodes in the pool. If it is not set, only
+	// limits and the free resources of the Mesos cluster bound the pool.
 	//
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	// +optional
 	MaxReplicas *int32 `json:"maxReplicas,omitempty"`
 
-	// Limits of what all nodes of the pool together take from Mesos.
+	// limits bounds the resources that all nodes of the pool together take from Mesos.
 	//
 	// +optional
 	Limits AutoscalingLimits `json:"limits,omitzero"`
 
-	// Weight of the pool where pods fit several: the heaviest is tried first.
+	// weight orders pools when pods fit more than one of them. The autoscaler tries the
+	// pool with the highest weight first. Defaults to 0.
 	//
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=0
@@ -40,40 +42,44 @@ type Autoscaling struct {
 	// +optional
 	Weight int32 `json:"weight"`
 
-	// Batch says how long pods are gathered before it is decided what nodes they need.
-	// Of several pools the most impatient counts.
+	// batch sets the time for which the autoscaler gathers pods before it decides which
+	// nodes they need. If several pools set it, the shortest times apply to all of them.
 	//
 	// +kubebuilder:default={}
 	// +optional
 	Batch AutoscalingBatch `json:"batch,omitempty"`
 
-	// ScaleDown says when nodes go.
+	// scaleDown sets which nodes the autoscaler removes, and when.
 	//
 	// +kubebuilder:default={}
 	// +optional
 	ScaleDown ScaleDown `json:"scaleDown,omitempty"`
 }
 
-// AutoscalingLimits bound a pool by more than the number of its nodes.
+// AutoscalingLimits bounds the resources of a pool, in addition to the number of its
+// nodes.
 type AutoscalingLimits struct {
-	// CPU in cores.
+	// cpu is the greatest amount of CPU, in cores. If it is not set, CPU is not limited.
 	//
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('0')) > 0",message="limits.cpu must be greater than 0"
 	// +optional
 	CPU *resource.Quantity `json:"cpu,omitempty"`
 
-	// Memory in bytes.
+	// memory is the greatest amount of memory, in bytes. If it is not set, memory is not
+	// limited.
 	//
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('0')) > 0",message="limits.memory must be greater than 0"
 	// +optional
 	Memory *resource.Quantity `json:"memory,omitempty"`
 }
 
-// AutoscalingBatch is how long pods are gathered.
+// AutoscalingBatch sets the time for which the autoscaler gathers pods before it
+// decides.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.idle) || !has(self.max) || duration(self.idle) <= duration(self.max)",message="idle must not be longer than max"
 type AutoscalingBatch struct {
-	// Idle is how long no further pod may have come before it is decided.
+	// idle is the time without a further pod after which the autoscaler decides. It is at
+	// most 1m. Defaults to 500ms.
 	//
 	// +kubebuilder:default="500ms"
 	// +kubebuilder:validation:Type=string
@@ -83,7 +89,8 @@ type AutoscalingBatch struct {
 	// +optional
 	Idle *metav1.Duration `json:"idle,omitempty"`
 
-	// Max is after how long it is decided although pods keep coming.
+	// max is the time after which the autoscaler decides even if more pods keep coming.
+	// It is at most 5m. Defaults to 5s.
 	//
 	// +kubebuilder:default="5s"
 	// +kubebuilder:validation:Type=string
@@ -94,19 +101,20 @@ type AutoscalingBatch struct {
 	Max *metav1.Duration `json:"max,omitempty"`
 }
 
-// ScaleDown says which nodes go, and how soon.
+// ScaleDown sets which nodes of a pool the autoscaler removes, and when.
 type ScaleDown struct {
-	// ConsolidationPolicy: WhenEmpty removes nodes that hold no pod but those of
-	// DaemonSets and static ones; WhenEmptyOrUnderutilized also those whose pods all fit
-	// elsewhere.
+	// consolidationPolicy selects the nodes that the autoscaler may remove. WhenEmpty
+	// selects nodes without pods; static pods and pods of DaemonSets do not count.
+	// WhenEmptyOrUnderutilized also selects under-used nodes whose pods all fit on other
+	// nodes. Defaults to WhenEmptyOrUnderutilized.
 	//
 	// +kubebuilder:default=WhenEmptyOrUnderutilized
 	// +kubebuilder:validation:Enum=WhenEmpty;WhenEmptyOrUnderutilized
 	// +optional
 	ConsolidationPolicy ConsolidationPolicy `json:"consolidationPolicy,omitempty"`
 
-	// ConsolidateAfter is how long a node must have been empty, or under-used, before it
-	// goes.
+	// consolidateAfter is the time for which a node must have been empty or under-used
+	// before the autoscaler removes it. Defaults to 5m.
 	//
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:Type=string
@@ -115,8 +123,9 @@ type ScaleDown struct {
 	// +optional
 	ConsolidateAfter *metav1.Duration `json:"consolidateAfter,omitempty"`
 
-	// UtilizationThreshold in percent: a node is under-used while its pods ask for less
-	// than this of its cpu, and of its memory.
+	// utilizationThreshold is a percentage. A node is under-used if its pods request less
+	// than this percentage of its CPU and less than this percentage of its memory.
+	// Defaults to 50.
 	//
 	// +kubebuilder:default=50
 	// +kubebuilder:validation:Minimum=0
@@ -124,7 +133,8 @@ type ScaleDown struct {
 	// +optional
 	UtilizationThreshold *int32 `json:"utilizationThreshold,omitempty"`
 
-	// MinNodeLifetime is how long a node is left alone after it was created.
+	// minNodeLifetime is the time after its creation for which the autoscaler does not
+	// remove a node. Defaults to 10m.
 	//
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:Type=string
@@ -133,7 +143,8 @@ type ScaleDown struct {
 	// +optional
 	MinNodeLifetime *metav1.Duration `json:"minNodeLifetime,omitempty"`
 
-	// AfterGrowth is how long the pool does not shrink after it has grown.
+	// afterGrowth is the time after a growth of the pool for which the autoscaler does
+	// not shrink it. Defaults to 10m.
 	//
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:Type=string
@@ -142,8 +153,9 @@ type ScaleDown struct {
 	// +optional
 	AfterGrowth *metav1.Duration `json:"afterGrowth,omitempty"`
 
-	// Budget is how many of the pool's nodes may be on their way out at once: a number,
-	// or a percentage of its nodes, rounded up.
+	// budget is the greatest number of the pool's nodes that may be leaving at the same
+	// time. It is a number of nodes, or a percentage of the pool's nodes, rounded up.
+	// Defaults to 10%.
 	//
 	// +kubebuilder:default="10%"
 	// +kubebuilder:validation:XIntOrString
@@ -152,30 +164,33 @@ type ScaleDown struct {
 	Budget *intstr.IntOrString `json:"budget,omitempty"`
 }
 
-// ConsolidationPolicy says which nodes may go.
+// ConsolidationPolicy selects the nodes that the autoscaler may remove.
 type ConsolidationPolicy string
 
 // The consolidation policies.
 const (
-	// WhenEmpty removes nodes that nobody needs.
+	// WhenEmpty selects nodes without pods. Static pods and pods of DaemonSets do not
+	// count.
 	WhenEmpty ConsolidationPolicy = "WhenEmpty"
-	// WhenEmptyOrUnderutilized also removes those whose pods fit elsewhere.
+	// WhenEmptyOrUnderutilized also selects under-used nodes whose pods all fit on other
+	// nodes.
 	WhenEmptyOrUnderutilized ConsolidationPolicy = "WhenEmptyOrUnderutilized"
 )
 
-// NodeShape is a size that a node may have.
+// NodeShape is one size of node that the autoscaler may choose.
 type NodeShape struct {
-	// Name of the shape.
+	// name is the name of the shape. It is unique within the template.
 	//
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="a shape's name is made of lower-case letters, digits and '-', and begins and ends with a letter or digit"
 	Name string `json:"name"`
 
-	// Resources that a node of the shape takes from one Mesos agent.
+	// resources are the amounts that a node of this shape takes from one Mesos agent.
 	Resources NodeResources `json:"resources"`
 
-	// Preference: a shape of a higher one is taken as long as there is room for it,
-	// whatever is wasted.
+	// preference orders the shapes of a template. The autoscaler takes the shape with the
+	// highest preference that Mesos has room for, even if another shape wastes less.
+	// Defaults to 0.
 	//
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=0
@@ -184,76 +199,80 @@ type NodeShape struct {
 	Preference int32 `json:"preference"`
 }
 
-// AutoscalingStatus is what the autoscaler decided last about a pool, and why.
+// AutoscalingStatus is the last decision of the autoscaler about a pool, with its cause.
 type AutoscalingStatus struct {
-	// LastDecision that changed something, or refused to.
+	// lastDecision is the last decision that changed the pool, or that left it unchanged
+	// although pods waited.
 	//
 	// +optional
 	LastDecision *AutoscalingDecision `json:"lastDecision,omitempty"`
 
-	// Shortage says why the pool cannot grow although pods wait that it could hold;
-	// empty when nothing is known to be in the way.
+	// shortage is the reason why the pool cannot grow although pods that it could hold
+	// are waiting. It is empty if no obstacle is known.
 	//
 	// +optional
 	Shortage string `json:"shortage,omitempty"`
 
-	// BackOffUntil is until when the pool does not grow, because its last nodes did not
-	// come up. When that is over it grows by one node at a time, until one is ready.
+	// backOffUntil is the time until which the pool does not grow, because its last nodes
+	// did not become ready. After it, the pool grows by one node at a time until one node
+	// is ready.
 	//
 	// +optional
 	BackOffUntil *metav1.Time `json:"backOffUntil,omitempty"`
 
-	// Failures is how often in a row nodes of the pool did not come up.
+	// failures is the number of consecutive failures of nodes of the pool to become
+	// ready.
 	//
 	// +optional
 	Failures int32 `json:"failures,omitempty"`
 }
 
-// AutoscalingAction is what was decided.
+// AutoscalingAction is the kind of a decision of the autoscaler.
 type AutoscalingAction string
 
 // The actions.
 const (
-	// AutoscalingGrow creates nodes.
+	// AutoscalingGrow means that nodes were created.
 	AutoscalingGrow AutoscalingAction = "Grow"
-	// AutoscalingShrink removes nodes.
+	// AutoscalingShrink means that nodes were removed.
 	AutoscalingShrink AutoscalingAction = "Shrink"
-	// AutoscalingHold does neither, although pods wait.
+	// AutoscalingHold means that the pool was left unchanged although pods waited.
 	AutoscalingHold AutoscalingAction = "Hold"
 )
 
 // AutoscalingDecision is one decision of the autoscaler.
 type AutoscalingDecision struct {
-	// Time of the decision.
+	// time is the time of the decision.
 	Time metav1.Time `json:"time"`
 
-	// Action: Grow, Shrink or Hold.
+	// action is Grow, Shrink or Hold.
 	Action AutoscalingAction `json:"action"`
 
-	// Nodes that are created or removed by it.
+	// nodes is the number of nodes that the decision creates or removes.
 	//
 	// +optional
 	Nodes int32 `json:"nodes"`
 
-	// Cause of the decision.
+	// cause is a human-readable reason for the decision.
 	//
 	// +optional
 	Cause string `json:"cause,omitempty"`
 
-	// Inputs of the decision.
+	// inputs are the counts on which the decision was based.
 	//
 	// +optional
 	Inputs AutoscalingInputs `json:"inputs,omitempty"`
 }
 
-// AutoscalingInputs are what a decision went by.
+// AutoscalingInputs are the counts on which a decision of the autoscaler was based.
 type AutoscalingInputs struct {
-	// PendingPods that waited for a place, in the whole cluster.
+	// pendingPods is the number of pods in the whole cluster that waited for a node.
 	PendingPods int32 `json:"pendingPods"`
 
-	// Nodes of the pool, those in flight included, those that are leaving not.
+	// nodes is the number of nodes in the pool. Nodes that are not ready yet count; nodes
+	// that are leaving do not.
 	Nodes int32 `json:"nodes"`
 
-	// InFlight are those of the nodes that were not ready yet.
+	// inFlight is the number of these nodes that were not ready yet.
 	InFlight int32 `json:"inFlight"`
 }

@@ -2,13 +2,13 @@ package v1alpha1
 
 // Conditions of a MesosFramework.
 const (
-	// ConditionReady sums up: True means that the object does what its spec says.
-	// It is on all three resources.
+	// ConditionReady is the summary of the other conditions. It is True when the object
+	// matches its spec. All three resources have it.
 	ConditionReady = "Ready"
-	// ConditionSubscribed is True while a leading master streams events to us.
+	// ConditionSubscribed is True while a leading master streams events to the operator.
 	ConditionSubscribed = "Subscribed"
-	// ConditionSpecApplied is True when Mesos has the framework as the spec says. It is
-	// False when the master keeps something of an earlier subscription.
+	// ConditionSpecApplied is True when the framework in Mesos matches the spec. It is
+	// False when the master keeps a value of an earlier subscription.
 	ConditionSpecApplied = "SpecApplied"
 )
 
@@ -16,49 +16,50 @@ const (
 const (
 	// ReasonSubscribed: the master accepted the subscription.
 	ReasonSubscribed = "Subscribed"
-	// ReasonConnecting: a subscription is being tried; nothing is known to be wrong.
+	// ReasonConnecting: the operator is trying to subscribe, and no error is known.
 	ReasonConnecting = "Connecting"
-	// ReasonReconcilingTasks: subscribed; asking the master what became of the tasks we know, before any launch.
+	// ReasonReconcilingTasks: the operator has subscribed and waits for the end of the task
+	// reconciliation; it launches nothing before that.
 	ReasonReconcilingTasks = "ReconcilingTasks"
-	// ReasonMasterUnreachable: no master answered; the message has each one's error.
+	// ReasonMasterUnreachable: no master answered; the message has the error of each master.
 	ReasonMasterUnreachable = "MasterUnreachable"
 	// ReasonNoLeader: masters answer, but none leads yet (503).
 	ReasonNoLeader = "NoLeader"
-	// ReasonTooManyRedirects: masters send us round in circles.
+	// ReasonTooManyRedirects: the masters redirect to each other without end.
 	ReasonTooManyRedirects = "TooManyRedirects"
 	// ReasonUnauthorized: the master refused the credentials (401 or 403).
 	ReasonUnauthorized = "Unauthorized"
-	// ReasonNotAMesosMaster: what answers does not speak the scheduler API.
+	// ReasonNotAMesosMaster: the server at the address does not implement the scheduler API.
 	ReasonNotAMesosMaster = "NotAMesosMaster"
-	// ReasonProtocolError: the stream held something that is not RecordIO or not an event.
+	// ReasonProtocolError: the stream contained data that is not RecordIO or not an event.
 	ReasonProtocolError = "ProtocolError"
 	// ReasonRefused: the master answered ERROR; the message is the master's.
 	ReasonRefused = "Refused"
-	// ReasonFrameworkRemoved: the framework ID was removed (torn down, or its failover timeout passed).
+	// ReasonFrameworkRemoved: Mesos removed the framework, by a teardown or after the failover timeout.
 	ReasonFrameworkRemoved = "FrameworkRemoved"
-	// ReasonFailedOver: another scheduler subscribed with our framework ID.
+	// ReasonFailedOver: another scheduler subscribed with the same framework ID.
 	ReasonFailedOver = "FailedOver"
 	// ReasonSecretNotFound: a secret that the spec names does not exist.
 	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonSecretInvalid: a secret lacks a key, or a key's value cannot be used.
 	ReasonSecretInvalid = "SecretInvalid"
-	// ReasonNotLeading: this operator may not lead any more, so it does not subscribe.
+	// ReasonNotLeading: this operator is no longer the elected leader, so it does not subscribe.
 	ReasonNotLeading = "NotLeading"
-	// ReasonFrameworkIDLost: the framework was registered before, and the status does not
-	// say under which ID; the message says what to do.
+	// ReasonFrameworkIDLost: the framework was registered before, and its ID is missing from
+	// the status; the message has the remedy.
 	ReasonFrameworkIDLost = "FrameworkIDLost"
-	// ReasonFrameworkIDConflict: spec.frameworkID is not the ID that the nodes run under.
+	// ReasonFrameworkIDConflict: the nodes run under another ID than spec.frameworkID.
 	ReasonFrameworkIDConflict = "FrameworkIDConflict"
-	// ReasonSpecApplied: Mesos has the framework as the spec says.
+	// ReasonSpecApplied: the framework in Mesos matches the spec.
 	ReasonSpecApplied = "SpecApplied"
-	// ReasonKeptByMaster: the master keeps something of an earlier subscription; the
-	// message says what.
+	// ReasonKeptByMaster: the master keeps a value of an earlier subscription; the message
+	// names it.
 	ReasonKeptByMaster = "KeptByMaster"
 	// ReasonDuplicateFramework: an older MesosFramework has the same masters, name and roles.
 	ReasonDuplicateFramework = "DuplicateFramework"
 	// ReasonInUse: deletion waits for the pools or nodes that still refer to the framework.
 	ReasonInUse = "InUse"
-	// ReasonTearingDown: deletion waits for the master to take TEARDOWN.
+	// ReasonTearingDown: deletion waits until a master accepts the TEARDOWN call.
 	ReasonTearingDown = "TearingDown"
 )
 
@@ -66,27 +67,27 @@ const (
 const (
 	// ConditionFrameworkReady is True when the MesosFramework that the pool names exists and is Ready.
 	ConditionFrameworkReady = "FrameworkReady"
-	// ConditionTemplateValid is False when nodes cannot be made of the pool's template;
-	// the message says what is wrong.
+	// ConditionTemplateValid is False when no node can be created from the pool's template.
+	// The message has the reasons.
 	ConditionTemplateValid = "TemplateValid"
-	// ConditionCapacityAvailable is False when Mesos offers nothing that fits a
-	// node that is wanted; the message says what comes nearest.
+	// ConditionCapacityAvailable is False when no offer fits a node that the pool needs.
+	// The message describes the closest offer.
 	ConditionCapacityAvailable = "CapacityAvailable"
 )
 
-// ConditionKubeletCurrent is True when the kubelet runs that the pool's template names: on
-// a MesosNode its own, on a MesosNodePool those of all its nodes. It is there only where
+// ConditionKubeletCurrent is True when the running kubelet is the one that the pool's
+// template names. On a MesosNodePool it covers the kubelets of all nodes. It exists only if
 // kubelets are upgraded in place.
 const ConditionKubeletCurrent = "KubeletCurrent"
 
 // Reasons of the condition KubeletCurrent.
 const (
-	// ReasonKubeletCurrent: the kubelet runs that is asked for.
+	// ReasonKubeletCurrent: the running kubelet is the requested one.
 	ReasonKubeletCurrent = "KubeletCurrent"
-	// ReasonKubeletUpgrading: another kubelet is on its way; the message says how far.
+	// ReasonKubeletUpgrading: the kubelet is being upgraded; the message has the progress.
 	ReasonKubeletUpgrading = "KubeletUpgrading"
-	// ReasonKubeletRefused: the kubelet that is asked for cannot take the place of the one
-	// that runs, or was rolled back; the message says why.
+	// ReasonKubeletRefused: the requested kubelet cannot replace the running one, or it was
+	// rolled back; the message has the reason.
 	ReasonKubeletRefused = "KubeletRefused"
 	// ReasonKubeletNotReplaceable: the kubelet cannot be upgraded in place; the node has to
 	// be replaced.
@@ -95,17 +96,17 @@ const (
 
 // Reasons of a MesosNodePool's conditions.
 const (
-	// ReasonAllNodesReady: as many nodes are ready as the spec asks for.
+	// ReasonAllNodesReady: as many nodes are ready as the spec requests.
 	ReasonAllNodesReady = "AllNodesReady"
-	// ReasonScalingUp: nodes are being created or are on their way.
+	// ReasonScalingUp: nodes are being created or are not ready yet.
 	ReasonScalingUp = "ScalingUp"
 	// ReasonScalingDown: nodes are being drained and released.
 	ReasonScalingDown = "ScalingDown"
-	// ReasonNodesNotReady: the nodes are there, and some of them are not ready.
+	// ReasonNodesNotReady: all nodes exist, and some of them are not ready.
 	ReasonNodesNotReady = "NodesNotReady"
 	// ReasonPaused: spec.paused is true; nothing is created or removed.
 	ReasonPaused = "Paused"
-	// ReasonDeleting: the pool is being deleted; the message says what it waits for.
+	// ReasonDeleting: the pool is being deleted; the message names the objects that it waits for.
 	ReasonDeleting = "Deleting"
 	// ReasonFrameworkNotFound: no MesosFramework has the name in spec.frameworkRef.
 	ReasonFrameworkNotFound = "FrameworkNotFound"
@@ -115,17 +116,17 @@ const (
 	ReasonFrameworkReady = "FrameworkReady"
 	// ReasonRoleNotSubscribed: spec.placement.role is not one of the framework's roles.
 	ReasonRoleNotSubscribed = "RoleNotSubscribed"
-	// ReasonTemplateValid: nothing is wrong with the template.
+	// ReasonTemplateValid: the template has no errors.
 	ReasonTemplateValid = "TemplateValid"
 	// ReasonKubeletConfigInvalid: template.spec.kubelet.config cannot be a kubelet's
 	// configuration; the message has each reason. It is also on a MesosNode.
 	ReasonKubeletConfigInvalid = "KubeletConfigInvalid"
-	// ReasonStaticPodsInvalid: a kubelet would not run what is in
+	// ReasonStaticPodsInvalid: a kubelet would not run the pods in
 	// template.spec.kubelet.staticPods; the message has each reason. It is also on a MesosNode.
 	ReasonStaticPodsInvalid = "StaticPodsInvalid"
-	// ReasonCapacityAvailable: no node waits for want of an offer that fits.
+	// ReasonCapacityAvailable: no node is waiting for an offer that fits.
 	ReasonCapacityAvailable = "CapacityAvailable"
-	// ReasonNoFittingOffer: there are agents that could hold the node, but what they offer now does not fit.
+	// ReasonNoFittingOffer: some agents are large enough for the node, but their present offers do not fit.
 	ReasonNoFittingOffer = "NoFittingOffer"
 	// ReasonExceedsLargestAgent: no agent of the cluster could ever hold the node.
 	ReasonExceedsLargestAgent = "ExceedsLargestAgent"
@@ -133,14 +134,16 @@ const (
 
 // Conditions of a MesosNode, beside Ready. They become True in this order.
 const (
-	// ConditionLaunched is True when Mesos has taken the task and its executor reports.
+	// ConditionLaunched is True when Mesos has accepted the task and its executor reports.
 	ConditionLaunched = "Launched"
-	// ConditionRegistered is True when the Node object exists and bears our provider ID.
+	// ConditionRegistered is True when the Node object exists and has the provider ID of the
+	// MesosNode.
 	ConditionRegistered = "Registered"
-	// ConditionDrained appears when the node is going: True when no pod is left to evict.
+	// ConditionDrained exists while the node is being removed. It is True when no pod is left
+	// to evict.
 	ConditionDrained = "Drained"
-	// ConditionDisruptable is on the nodes of pools with autoscaling: True when nobody would
-	// miss the node. The message says what is waited for before it goes.
+	// ConditionDisruptable exists on the nodes of pools with autoscaling. It is True when the
+	// node is not needed. The message names what the removal waits for.
 	ConditionDisruptable = "Disruptable"
 )
 
@@ -148,21 +151,21 @@ const (
 const (
 	// ReasonWaitingForFramework: the framework is not ready to launch.
 	ReasonWaitingForFramework = "WaitingForFramework"
-	// ReasonWaitingForOffer: no offer fits yet; the message says what comes nearest.
+	// ReasonWaitingForOffer: no offer fits yet; the message describes the closest one.
 	ReasonWaitingForOffer = "WaitingForOffer"
-	// ReasonIntentRecorded: an offer was chosen and the intent written; the launch follows.
+	// ReasonIntentRecorded: an offer was chosen and the intent to launch was written; the launch follows.
 	ReasonIntentRecorded = "IntentRecorded"
-	// ReasonTaskStaging: Mesos took the launch; the agent fetches and starts the executor.
+	// ReasonTaskStaging: Mesos accepted the launch; the agent fetches and starts the executor.
 	ReasonTaskStaging = "TaskStaging"
-	// ReasonTaskStarting: the executor runs and brings up runtime and kubelet.
+	// ReasonTaskStarting: the executor runs and starts the container runtime and the kubelet.
 	ReasonTaskStarting = "TaskStarting"
-	// ReasonTaskRunning: the executor says that the node is up.
+	// ReasonTaskRunning: the executor reports that the node runs.
 	ReasonTaskRunning = "TaskRunning"
-	// ReasonTaskUnreachable: the agent is cut off from the master; the task may come back.
+	// ReasonTaskUnreachable: the agent has lost its connection to the master; the task may come back.
 	ReasonTaskUnreachable = "TaskUnreachable"
-	// ReasonTaskEnded: the task ended; the message says how.
+	// ReasonTaskEnded: the task ended; the message has the cause.
 	ReasonTaskEnded = "TaskEnded"
-	// ReasonTaskRejected: Mesos says that the task can never run as asked (TASK_ERROR).
+	// ReasonTaskRejected: Mesos reports that the task can never run as requested (TASK_ERROR).
 	ReasonTaskRejected = "TaskRejected"
 	// ReasonBackingOff: the last attempt failed; the next one waits.
 	ReasonBackingOff = "BackingOff"
@@ -170,9 +173,10 @@ const (
 	ReasonArtifactsMissing = "ArtifactsMissing"
 	// ReasonNodeNotFound: the kubelet has not registered its Node yet.
 	ReasonNodeNotFound = "NodeNotFound"
-	// ReasonNodeRegistered: the Node exists and is ours.
+	// ReasonNodeRegistered: the Node exists and belongs to the MesosNode.
 	ReasonNodeRegistered = "NodeRegistered"
-	// ReasonNodeForeign: a Node of this name exists and is not ours; it is left alone.
+	// ReasonNodeForeign: a Node of this name exists and does not belong to the MesosNode; the
+	// operator does not change it.
 	ReasonNodeForeign = "NodeForeign"
 	// ReasonNodeDeleted: the Node was deleted by someone else while its kubelet runs.
 	ReasonNodeDeleted = "NodeDeleted"
@@ -180,32 +184,34 @@ const (
 	ReasonNodeReady = "NodeReady"
 	// ReasonNodeNotReady: the Node is not Ready; the message is the kubelet's.
 	ReasonNodeNotReady = "NodeNotReady"
-	// ReasonMaintenance: the agent's maintenance begins soon; the node leaves it before.
+	// ReasonMaintenance: the agent's maintenance begins soon; the node is removed before it.
 	ReasonMaintenance = "Maintenance"
 	// ReasonAgentDraining: Mesos drains the agent, or ends the task for another reason of
-	// its own; the node leaves it.
+	// its own; the node is removed from the agent.
 	ReasonAgentDraining = "AgentDraining"
-	// ReasonDraining: pods are being evicted; the message counts them, and names those that are held and why.
+	// ReasonDraining: pods are being evicted; the message has their number, and the name
+	// and the reason of each pod that cannot be evicted.
 	ReasonDraining = "Draining"
 	// ReasonDrained: no pod is left to evict.
 	ReasonDrained = "Drained"
 	// ReasonDrainTimedOut: spec.drain.timeout passed with pods left.
 	ReasonDrainTimedOut = "DrainTimedOut"
-	// ReasonTerminating: the task was told to end; waiting for Mesos to confirm.
+	// ReasonTerminating: the operator has asked Mesos to end the task, and waits for Mesos to
+	// confirm it.
 	ReasonTerminating = "Terminating"
-	// ReasonEmpty: no pod is on the node but those of DaemonSets and static ones.
+	// ReasonEmpty: the node has no pods other than static pods and pods of DaemonSets.
 	ReasonEmpty = "Empty"
-	// ReasonUnderutilized: the node is used for less than the pool's threshold.
+	// ReasonUnderutilized: the utilization of the node is below the pool's threshold.
 	ReasonUnderutilized = "Underutilized"
 	// ReasonUtilized: the node's pods need it, or the pool's policy keeps nodes with pods.
 	ReasonUtilized = "Utilized"
-	// ReasonPodsFitNowhereElse: the node is under-used, but a pod fits on no other; the
-	// message names it.
+	// ReasonPodsFitNowhereElse: the node is under-used, but a pod fits on no other node; the
+	// message names the pod.
 	ReasonPodsFitNowhereElse = "PodsFitNowhereElse"
-	// ReasonPodHoldsNode: a pod on the node must not be disturbed; the message says which
-	// and why.
+	// ReasonPodHoldsNode: a pod on the node must not be evicted; the message names the pod
+	// and the reason.
 	ReasonPodHoldsNode = "PodHoldsNode"
-	// ReasonDisruptionBudget: a PodDisruptionBudget lets no pod of the node go now.
+	// ReasonDisruptionBudget: a PodDisruptionBudget permits no eviction from the node now.
 	ReasonDisruptionBudget = "DisruptionBudget"
 	// ReasonDoNotDisrupt: the MesosNode is annotated with k8sm.io/do-not-disrupt.
 	ReasonDoNotDisrupt = "DoNotDisrupt"
@@ -213,27 +219,27 @@ const (
 
 // Reasons of the condition Approved or Denied on a CertificateSigningRequest.
 const (
-	// ReasonMatchesRecord: the request is what the record of its MesosNode lets expect.
+	// ReasonMatchesRecord: the request matches the record of its MesosNode.
 	ReasonMatchesRecord = "MatchesRecord"
-	// ReasonRequestMalformed: what is to be signed is not a certificate request.
+	// ReasonRequestMalformed: the content of the request is not a certificate request.
 	ReasonRequestMalformed = "RequestMalformed"
-	// ReasonRecordNotFound: there is no MesosNode of the name that is asked for.
+	// ReasonRecordNotFound: no MesosNode has the requested name.
 	ReasonRecordNotFound = "RecordNotFound"
 	// ReasonTokenUnknown: the bootstrap token is not that of the MesosNode's current attempt.
 	ReasonTokenUnknown = "TokenUnknown"
 	// ReasonTokenSpent: the bootstrap token was used for another request before.
 	ReasonTokenSpent = "TokenSpent"
-	// ReasonTokenExpired: the request was made after the bootstrap token's time.
+	// ReasonTokenExpired: the request was made after the bootstrap token had expired.
 	ReasonTokenExpired = "TokenExpired"
-	// ReasonTaskNotLive: the MesosNode has no task that may run, or is going before it registered.
+	// ReasonTaskNotLive: the MesosNode has no task that may run, or is being removed before it registered.
 	ReasonTaskNotLive = "TaskNotLive"
-	// ReasonSubjectMismatch: common name or organization are not the node's.
+	// ReasonSubjectMismatch: the common name or the organization is not that of the node.
 	ReasonSubjectMismatch = "SubjectMismatch"
 	// ReasonGroupMismatch: the requestor is not in the group system:nodes.
 	ReasonGroupMismatch = "GroupMismatch"
 	// ReasonUsagesMismatch: the usages are not those of the signer's certificates.
 	ReasonUsagesMismatch = "UsagesMismatch"
-	// ReasonAlternativeNamesMismatch: names or addresses are asked for that are not the node's.
+	// ReasonAlternativeNamesMismatch: the request has names or addresses that are not those of the node.
 	ReasonAlternativeNamesMismatch = "AlternativeNamesMismatch"
 )
 
@@ -245,7 +251,7 @@ const (
 	EventNodeRemoved = "NodeRemoved"
 	// EventLaunched: the executor of the node runs.
 	EventLaunched = "Launched"
-	// EventLaunchFailed: an attempt to launch the node failed; the note says how.
+	// EventLaunchFailed: an attempt to launch the node failed; the note has the cause.
 	EventLaunchFailed = "LaunchFailed"
 	// EventRegistered: the kubelet registered its Node.
 	EventRegistered = "Registered"
@@ -253,35 +259,35 @@ const (
 	EventReady = "Ready"
 	// EventDraining: the Node was cordoned, and its pods are being evicted.
 	EventDraining = "Draining"
-	// EventEvictionBlocked: pods may not be evicted yet; the note says which and why.
+	// EventEvictionBlocked: pods may not be evicted yet; the note names the pods and the reasons.
 	EventEvictionBlocked = "EvictionBlocked"
-	// EventReleased: the node is gone, and its resources are back with Mesos.
+	// EventReleased: the node was removed, and its resources were returned to Mesos.
 	EventReleased = "Released"
-	// EventForceReleased: a person let the object go although Mesos has not confirmed its end.
+	// EventForceReleased: a person forced the deletion of the object although Mesos has not confirmed its end.
 	EventForceReleased = "ForceReleased"
 	// EventSubscribed: a master accepted the subscription of the framework.
 	EventSubscribed = "Subscribed"
-	// EventDisconnected: the framework has lost its subscription; the note says why.
+	// EventDisconnected: the framework has lost its subscription; the note has the reason.
 	EventDisconnected = "Disconnected"
 	// EventTornDown: the framework was removed from Mesos.
 	EventTornDown = "TornDown"
-	// EventRecreated: Mesos had removed the framework, and another registration is made.
+	// EventRecreated: Mesos had removed the framework, and the operator registers it again under another ID.
 	EventRecreated = "Recreated"
-	// EventNodeReplaced: a node whose agent was cut off for too long is replaced.
+	// EventNodeReplaced: a node is replaced because its agent was disconnected for too long.
 	EventNodeReplaced = "NodeReplaced"
-	// EventTemplateInvalid: no node can be made of the pool's template; the note says why.
+	// EventTemplateInvalid: no node can be created from the pool's template; the note has the reason.
 	EventTemplateInvalid = "TemplateInvalid"
 	// EventKubeletUpgraded: the kubelet of the node was exchanged in place.
 	EventKubeletUpgraded = "KubeletUpgraded"
-	// EventKubeletRefused: the kubelet that is asked for cannot take the place of the one that
-	// runs.
+	// EventKubeletRefused: the requested kubelet cannot replace the running one.
 	EventKubeletRefused = "KubeletRefused"
-	// EventTriggeredScaleUp: on a pod: a node is made for it.
+	// EventTriggeredScaleUp: a node is created for the pod that the event is on.
 	EventTriggeredScaleUp = "TriggeredScaleUp"
-	// EventNotTriggeredScaleUp: on a pod: no node is made for it; the note says why.
+	// EventNotTriggeredScaleUp: no node is created for the pod that the event is on; the note
+	// has the reason.
 	EventNotTriggeredScaleUp = "NotTriggeredScaleUp"
 	// EventCSRApproved: a certificate signing request of the node was approved.
 	EventCSRApproved = "CertificateApproved"
-	// EventCSRDenied: a certificate signing request was denied; the note says why.
+	// EventCSRDenied: a certificate signing request was denied; the note has the reason.
 	EventCSRDenied = "CertificateDenied"
 )

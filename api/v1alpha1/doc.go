@@ -1,13 +1,14 @@
-// Package v1alpha1 is the vocabulary of k8sm: the three resources through which
-// a Mesos cluster becomes a provider of Kubernetes nodes.
+// Package v1alpha1 is the Kubernetes API of k8sm. Its three resources make Kubernetes
+// nodes out of a Mesos cluster.
 //
-// A MesosFramework is a registration with one Mesos cluster. A MesosNodePool asks
-// for nodes of one kind on it. A MesosNode is one such node, from demand to gone,
-// and the durable record of what was intended before it was asked of Mesos.
+// A MesosFramework is a registration with one Mesos cluster. A MesosNodePool requests
+// nodes of one kind from it. A MesosNode is one such node, from the request for it until
+// its removal. It is also the durable record of a launch, which the operator writes before
+// it sends the launch to Mesos.
 //
-// The package holds types, validation (as CEL in the schema, so that no webhook is
-// needed), and the names that others may rely on: conditions, reasons, labels,
-// finalizers. It imports nothing of k8sm.
+// The package holds the types, their validation, and the stable names of conditions,
+// reasons, labels and finalizers. The validation consists of CEL rules in the schema, so no
+// webhook is needed. The package imports no other package of k8sm.
 //
 // +kubebuilder:object:generate=true
 // +groupName=k8sm.io

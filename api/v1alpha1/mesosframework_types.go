@@ -4,30 +4,33 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// MesosFrameworkSpec says how to register with a Mesos cluster.
+// MesosFrameworkSpec is the desired registration with a Mesos cluster.
 //
 // +kubebuilder:validation:XValidation:rule="self.name == oldSelf.name",fieldPath=.name,message="name cannot be changed: Mesos knows the framework by it; create another MesosFramework instead"
 // +kubebuilder:validation:XValidation:rule="self.user == oldSelf.user",fieldPath=.user,message="user cannot be changed: Mesos keeps the user of the first subscription; create another MesosFramework instead"
-// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.masters.exists(m, m.startsWith('https://') || m.startsWith('zk://'))",fieldPath=.tls,message="tls is for masters with https:// addresses, and none of spec.masters has one"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.masters.exists(m, m.startsWith('https://') || m.startsWith('zk://'))",fieldPath=.tls,message="tls must not be set unless spec.masters has an https:// or zk:// address"
 type MesosFrameworkSpec struct {
-	// Masters are the addresses of the Mesos masters, in any order: host:port, or
-	// http://host:port, or https://host:port. One is enough: masters that do not lead
-	// redirect to the one that does; the others serve when that one is gone. Or, alone,
-	// the ZooKeeper in which the masters elect their leader:
-	// zk://host:port,host:port/path, or zk://user:password@host:port/path.
+	// masters are the addresses of the Mesos masters, in any order. Each address is
+	// host:port, http://host:port or https://host:port. One address is enough, because
+	// masters that do not lead redirect to the leading master. Further addresses are used
+	// if that one does not answer.
+	//
+	// Instead of masters, the list may hold one address of the ZooKeeper ensemble in
+	// which the masters elect their leader: zk://host:port,host:port/path or
+	// zk://user:password@host:port/path.
 	//
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=15
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule="size(self) == 1 || !self.exists(m, m.startsWith('zk://'))",message="a zk:// address stands alone: name all servers of that ZooKeeper in it, and no master beside it"
-	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.startsWith('zk://') || m.matches('^zk://([^:@/[:space:]]+:[^@/[:space:]]+@)?([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}(,([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5})*(/[^/,[:space:]]+)+$'))",message="ZooKeeper is zk://host:port,host:port/path, with user:password@ before the first host where it is needed, for example zk://zk1:2181,zk2:2181/mesos"
+	// +kubebuilder:validation:XValidation:rule="size(self) == 1 || !self.exists(m, m.startsWith('zk://'))",message="a zk:// address must be the only entry: list all servers of that ZooKeeper in it, and no master besides it"
+	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.startsWith('zk://') || m.matches('^zk://([^:@/[:space:]]+:[^@/[:space:]]+@)?([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}(,([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5})*(/[^/,[:space:]]+)+$'))",message="a ZooKeeper address is zk://host:port,host:port/path, with user:password@ before the first host if needed, for example zk://zk1:2181,zk2:2181/mesos"
 	// +kubebuilder:validation:XValidation:rule="self.all(m, m.startsWith('zk://') || m.matches('^(https?://)?([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}$'))",message="each master is host:port, http://host:port or https://host:port, without a path, for example leader.mesos:5050"
 	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.matches(':(0+|6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})(,|/|$)'))",message="a port is between 1 and 65535"
 	// +listType=set
 	Masters []string `json:"masters"`
 
-	// Name under which the framework appears in Mesos.
+	// name is the name of the framework in Mesos. It cannot be changed. Defaults to k8sm.
 	//
 	// +kubebuilder:default=k8sm
 	// +kubebuilder:validation:MinLength=1
@@ -35,8 +38,8 @@ type MesosFrameworkSpec struct {
 	// +optional
 	Name string `json:"name,omitempty"`
 
-	// User on the agents as which executors run. A kubelet with real containers
-	// needs root.
+	// user is the operating system user that runs the executors on the agents. A kubelet
+	// with real containers needs root. It cannot be changed. Defaults to root.
 	//
 	// +kubebuilder:default=root
 	// +kubebuilder:validation:MinLength=1
@@ -44,42 +47,43 @@ type MesosFrameworkSpec struct {
 	// +optional
 	User string `json:"user,omitempty"`
 
-	// Roles in which resources are asked for. A pool takes the first unless
-	// spec.placement.role names another of them.
+	// roles are the Mesos roles in which the framework receives offers. A pool uses the
+	// first role unless its spec.placement.role names another. Defaults to k8sm.
 	//
 	// +kubebuilder:default={"k8sm"}
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=128
-	// +kubebuilder:validation:XValidation:rule="self.all(r, r == '*' || !r.matches('[*]|[[:space:]]|[[:cntrl:]]|(^|/)($|/|-|[.]{1,2}($|/))'))",message="a role is '*' alone, or names divided by '/', without blanks or '*'; no name is empty, '.' or '..', or begins with '-'"
+	// +kubebuilder:validation:XValidation:rule="self.all(r, r == '*' || !r.matches('[*]|[[:space:]]|[[:cntrl:]]|(^|/)($|/|-|[.]{1,2}($|/))'))",message="a role is '*' alone, or names separated by '/', without blanks or '*'; no name is empty, is '.' or '..', or begins with '-'"
 	// +listType=set
 	// +optional
 	Roles []string `json:"roles,omitempty"`
 
-	// FrameworkID adopts a registration that Mesos has already: after a disaster in which
-	// this cluster lost what status.frameworkID said. It is used for the first
-	// subscription and stored. Left out, Mesos gives an ID. Once nodes run under one ID
-	// no other is taken, and the condition Ready says so.
+	// frameworkID adopts an existing registration with Mesos, after this cluster has lost
+	// the ID in status.frameworkID. The operator uses it for the first subscription and
+	// stores it in the status. If it is not set, Mesos assigns an ID. Once nodes run
+	// under an ID, the operator accepts no other, and the condition Ready gives the
+	// reason.
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="self != '.' && self != '..' && !self.matches(r'[/\\\\[:space:][:cntrl:]]')",message="a framework ID is neither '.' nor '..', and has no blanks, slashes or backslashes; Mesos lists those it knows under /frameworks"
+	// +kubebuilder:validation:XValidation:rule="self != '.' && self != '..' && !self.matches(r'[/\\\\[:space:][:cntrl:]]')",message="a framework ID is neither '.' nor '..', and has no blanks, slashes or backslashes; Mesos lists its framework IDs under /frameworks"
 	// +optional
 	FrameworkID string `json:"frameworkID,omitempty"`
 
-	// OnFrameworkRemoved says what follows when Mesos has removed the framework, with all
-	// its tasks: Hold waits for a person. Recreate registers anew under another ID, and
-	// replaces the nodes.
+	// onFrameworkRemoved sets what the operator does after Mesos has removed the
+	// framework and all its tasks. Hold does nothing until a person acts. Recreate
+	// registers again under another ID and replaces the nodes. Defaults to Hold.
 	//
 	// +kubebuilder:validation:Enum=Hold;Recreate
 	// +kubebuilder:default=Hold
 	// +optional
 	OnFrameworkRemoved FrameworkRemovedPolicy `json:"onFrameworkRemoved,omitempty"`
 
-	// FailoverTimeout is how long Mesos keeps the nodes running while no operator is
-	// connected. Mesos kills them all when it has passed, so it is long: a week
-	// unless set.
+	// failoverTimeout is the time for which Mesos keeps the nodes running while no
+	// operator is connected. After it, Mesos kills all nodes, so it should be long. It is
+	// at least 1m. Defaults to 168h (one week).
 	//
 	// +kubebuilder:default="168h"
 	// +kubebuilder:validation:Type=string
@@ -89,45 +93,48 @@ type MesosFrameworkSpec struct {
 	// +optional
 	FailoverTimeout *metav1.Duration `json:"failoverTimeout,omitempty"`
 
-	// Credentials with which the operator authenticates to the masters. Left out, it
-	// subscribes anonymously.
+	// credentials are used to authenticate to the masters. If they are not set, the
+	// operator subscribes without authentication.
 	//
 	// +optional
 	Credentials *Credentials `json:"credentials,omitempty"`
 
-	// TLS settings for masters with https:// addresses. Masters that ZooKeeper names are
-	// then reached by https.
+	// tls holds the settings for masters with https:// addresses. If it is set, the
+	// operator also uses https for the masters that it finds in ZooKeeper.
 	//
 	// +optional
 	TLS *MasterTLS `json:"tls,omitempty"`
 }
 
-// FrameworkRemovedPolicy says what follows when Mesos has removed a framework.
+// FrameworkRemovedPolicy sets what the operator does after Mesos has removed a
+// framework.
 type FrameworkRemovedPolicy string
 
 // The policies.
 const (
-	// FrameworkRemovedHold waits for a person.
+	// FrameworkRemovedHold does nothing until a person acts.
 	FrameworkRemovedHold FrameworkRemovedPolicy = "Hold"
-	// FrameworkRemovedRecreate takes a new framework ID and replaces the nodes.
+	// FrameworkRemovedRecreate registers under another framework ID and replaces the
+	// nodes.
 	FrameworkRemovedRecreate FrameworkRemovedPolicy = "Recreate"
 )
 
-// Credentials name a secret, and say how what it holds is presented.
+// Credentials are a secret and the way in which its content is presented to the masters.
 type Credentials struct {
-	// Type of the credentials: Basic takes the secret's keys "principal" and
-	// "secret"; Bearer takes its key "token", and "principal" if it is there.
+	// type is the kind of the credentials. Basic uses the keys "principal" and "secret"
+	// of the secret. Bearer uses the key "token", and the key "principal" if it exists.
+	// Defaults to Basic.
 	//
 	// +kubebuilder:validation:Enum=Basic;Bearer
 	// +kubebuilder:default=Basic
 	// +optional
 	Type CredentialsType `json:"type,omitempty"`
 
-	// SecretRef names the secret.
+	// secretRef is a reference to the secret.
 	SecretRef SecretReference `json:"secretRef"`
 }
 
-// CredentialsType is how credentials are presented to a master.
+// CredentialsType is the way in which credentials are presented to a master.
 type CredentialsType string
 
 // The credential types.
@@ -138,51 +145,53 @@ const (
 	CredentialsBearer CredentialsType = "Bearer"
 )
 
-// MasterTLS says whom to trust, and who we are, when masters are reached by https.
+// MasterTLS holds the certificates for https connections to the masters.
 type MasterTLS struct {
-	// SecretRef names a secret with the key "ca.crt" (the authorities that sign the
-	// masters' certificates), and, for mutual TLS, "tls.crt" and "tls.key".
+	// secretRef is a reference to a secret. Its key "ca.crt" holds the certificate
+	// authorities that sign the certificates of the masters. For mutual TLS, its keys
+	// "tls.crt" and "tls.key" hold the certificate and the private key of the operator.
 	SecretRef SecretReference `json:"secretRef"`
 }
 
-// SecretReference names a secret in the operator's own namespace.
+// SecretReference is a reference to a secret in the namespace of the operator.
 type SecretReference struct {
-	// Name of the secret, in the namespace that the operator runs in.
+	// name is the name of the secret.
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 }
 
-// MesosFrameworkStatus is what is known of the registration.
+// MesosFrameworkStatus is the observed state of the registration.
 type MesosFrameworkStatus struct {
-	// ObservedGeneration is the generation of the spec that this status speaks of.
+	// observedGeneration is the generation of the spec that this status describes.
 	//
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// FrameworkID that Mesos gave. It is stored before anything is launched, and
-	// every later subscription uses it: it is what ties the nodes to us.
+	// frameworkID is the ID that Mesos assigned to the framework. The operator stores it
+	// before it launches any node, and uses it for every later subscription. Without it,
+	// Mesos would not treat the running nodes as nodes of this framework.
 	//
 	// +optional
 	FrameworkID string `json:"frameworkID,omitempty"`
 
-	// Master is the address of the master that leads, as it told.
+	// master is the address of the leading master, as that master reports it.
 	//
 	// +optional
 	Master string `json:"master,omitempty"`
 
-	// MasterVersion is the Mesos version of the master that leads.
+	// masterVersion is the Mesos version of the leading master.
 	//
 	// +optional
 	MasterVersion string `json:"masterVersion,omitempty"`
 
-	// Nodes counts the MesosNodes of this framework.
+	// nodes is the number of MesosNodes of this framework.
 	//
 	// +optional
 	Nodes int32 `json:"nodes,omitempty"`
 
-	// Conditions: Subscribed, SpecApplied, Ready.
+	// conditions are the conditions Subscribed, SpecApplied and Ready.
 	//
 	// +listType=map
 	// +listMapKey=type
@@ -202,7 +211,7 @@ type MesosFrameworkStatus struct {
 // +kubebuilder:printcolumn:name="Framework-ID",type=string,JSONPath=`.status.frameworkID`,priority=1
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.masterVersion`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="name must be at most 63 characters: it is a label of each node"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="name must be at most 63 characters: it is the value of a label on each node"
 type MesosFramework struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

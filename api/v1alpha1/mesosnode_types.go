@@ -4,49 +4,51 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// MesosNodeSpec is what one node was created to be. The pool writes it once.
+// MesosNodeSpec is the desired state of one node. The pool writes it once, when it
+// creates the node.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.template.spec.shapes)",fieldPath=.template.spec.shapes,reason=FieldValueForbidden,message="a node has resources; shapes are for pools"
+// +kubebuilder:validation:XValidation:rule="!has(self.template.spec.shapes)",fieldPath=.template.spec.shapes,reason=FieldValueForbidden,message="shapes must not be set on a MesosNode: set resources instead; only a MesosNodePool can have shapes"
 type MesosNodeSpec struct {
-	// FrameworkRef names the MesosFramework that launches the node.
+	// frameworkRef is a reference to the MesosFramework that launches the node.
 	FrameworkRef FrameworkReference `json:"frameworkRef"`
 
-	// Template of the node, as the pool had it when the node was created.
+	// template is a copy of the pool's template from the time when the node was created.
 	Template NodeTemplate `json:"template"`
 
-	// Placement of the node, as the pool had it when the node was created.
+	// placement is a copy of the pool's placement from the time when the node was
+	// created.
 	//
 	// +optional
 	Placement Placement `json:"placement,omitempty"`
 
-	// Drain says how pods leave the node when it goes.
+	// drain sets how pods are evicted from the node before it is removed.
 	//
 	// +optional
 	Drain Drain `json:"drain,omitempty"`
 }
 
-// MesosNodeStatus is the durable record of a node. What is launched in Mesos is
-// written here first.
+// MesosNodeStatus is the durable record of a node. The operator writes a launch here
+// before it sends the launch to Mesos.
 type MesosNodeStatus struct {
-	// ObservedGeneration is the generation of the spec that this status speaks of.
+	// observedGeneration is the generation of the spec that this status describes.
 	//
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Attempt counts the launches that were tried, the current one included. Each
-	// has a task ID of its own.
+	// attempt is the number of attempts to launch the node, including the current one.
+	// Each attempt has its own task ID.
 	//
 	// +optional
 	Attempt int32 `json:"attempt,omitempty"`
 
-	// Task is the Mesos task of the current attempt. It is written before Mesos is
-	// asked to launch it.
+	// task is the Mesos task of the current attempt. The operator writes it before it
+	// asks Mesos to launch the task.
 	//
 	// +optional
 	Task *MesosTask `json:"task,omitempty"`
 
-	// Failures are the agents on which an attempt failed lately, and until when they
-	// are left out.
+	// failures lists the agents on which an attempt failed recently, and the time until
+	// which the operator does not use them.
 	//
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
@@ -54,29 +56,32 @@ type MesosNodeStatus struct {
 	// +optional
 	Failures []AgentFailure `json:"failures,omitempty"`
 
-	// NodeName is the name of the Node, once it has registered.
+	// nodeName is the name of the Node. It is set once the kubelet has registered the
+	// Node.
 	//
 	// +optional
 	NodeName string `json:"nodeName,omitempty"`
 
-	// ProviderID of the Node: mesos://<agent ID>/<task ID>.
+	// providerID is the provider ID of the Node, in the form mesos://<agent ID>/<task
+	// ID>.
 	//
 	// +optional
 	ProviderID string `json:"providerID,omitempty"`
 
-	// KubeletUpgrade is the kubelet that the pool wants in the place of the one that runs.
-	// The executor is told of it until it runs, or is refused.
+	// kubeletUpgrade is the kubelet artifact that the pool wants in place of the running
+	// one. The operator sends it to the executor until it runs or is refused.
 	//
 	// +optional
 	KubeletUpgrade *Artifact `json:"kubeletUpgrade,omitempty"`
 
-	// DrainStartTime is when the node was first told to go.
+	// drainStartTime is the time when the operator began to drain the node.
 	//
 	// +optional
 	DrainStartTime *metav1.Time `json:"drainStartTime,omitempty"`
 
-	// Conditions: Launched, Registered, Ready, KubeletCurrent where kubelets are upgraded in
-	// place, and Drained when the node is going.
+	// conditions are the conditions Launched, Registered and Ready. KubeletCurrent is
+	// also present if kubelets are upgraded in place, and Drained if the node is being
+	// removed.
 	//
 	// +listType=map
 	// +listMapKey=type
@@ -84,136 +89,144 @@ type MesosNodeStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// MesosTask is a node as Mesos knows it.
+// MesosTask is the Mesos task of a node.
 type MesosTask struct {
-	// ID of the task, and of its executor. It is never used again.
+	// id is the ID of the task and of its executor. It is never reused.
 	ID string `json:"id"`
 
-	// AgentID of the agent that the task is placed on.
+	// agentID is the ID of the agent on which the task is placed.
 	AgentID string `json:"agentID"`
 
-	// AgentHostname is the agent's host name.
+	// agentHostname is the host name of the agent.
 	//
 	// +optional
 	AgentHostname string `json:"agentHostname,omitempty"`
 
-	// AgentAddress is the agent's IP address, as its offer told. The kubelet's
-	// serving certificate is approved for this address.
+	// agentAddress is the IP address of the agent, taken from its offer. The operator
+	// approves the serving certificate of the kubelet for this address.
 	//
 	// +optional
 	AgentAddress string `json:"agentAddress,omitempty"`
 
-	// KubeletPort is the port, out of the offer, that the kubelet serves on.
+	// kubeletPort is the port on which the kubelet serves. It is taken from the offer.
 	//
 	// +optional
 	KubeletPort int32 `json:"kubeletPort,omitempty"`
 
-	// Region and Zone of the agent's fault domain, when it has one.
+	// region is the region of the agent's fault domain. It is empty if the agent has
+	// none.
 	//
 	// +optional
 	Region string `json:"region,omitempty"`
+	// zone is the zone of the agent's fault domain. It is empty if the agent has none.
+	//
 	// +optional
 	Zone string `json:"zone,omitempty"`
 
-	// BootstrapTokenID is the public part of the token with which the kubelet asks
-	// for its first certificate. Empty once the node runs or the task has ended: the
-	// token is then revoked.
+	// bootstrapTokenID is the public part of the token with which the kubelet requests
+	// its first certificate. It becomes empty when the node runs or the task has ended,
+	// because the token is then revoked.
 	//
 	// +optional
 	BootstrapTokenID string `json:"bootstrapTokenID,omitempty"`
 
-	// CertificateRequest names the CertificateSigningRequest that the bootstrap token
-	// was spent on. It is good for no other.
+	// certificateRequest is the name of the CertificateSigningRequest for which the
+	// bootstrap token was used. The token is not accepted for any other request.
 	//
 	// +optional
 	CertificateRequest string `json:"certificateRequest,omitempty"`
 
-	// State is the last state that Mesos told (TASK_STAGING, TASK_RUNNING, …). Empty
-	// while only the intent is written.
+	// state is the last state that Mesos reported, for example TASK_STAGING or
+	// TASK_RUNNING. It is empty until Mesos reports a state for the launch.
 	//
 	// +optional
 	State string `json:"state,omitempty"`
 
-	// Reason that Mesos gave with the state.
+	// reason is the reason that Mesos reported with the state.
 	//
 	// +optional
 	Reason string `json:"reason,omitempty"`
 
-	// Message that Mesos or the executor gave with the state.
+	// message is the message that Mesos or the executor reported with the state.
 	//
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	Message string `json:"message,omitempty"`
 
-	// Kubelet is what the executor tells of its kubelet, since the node was first Ready.
+	// kubelet is the state of the kubelet as its executor reports it. It is set from the
+	// first time that the node is Ready.
 	//
 	// +optional
 	Kubelet *TaskKubelet `json:"kubelet,omitempty"`
 
-	// IntentTime is when the intent to launch was written.
+	// intentTime is the time when the operator wrote its intent to launch the task.
 	IntentTime metav1.Time `json:"intentTime"`
 
-	// UpdateTime is when the state was last told.
+	// updateTime is the time when the state was last reported.
 	//
 	// +optional
 	UpdateTime *metav1.Time `json:"updateTime,omitempty"`
 }
 
-// TaskKubelet is a kubelet as its executor tells of it.
+// TaskKubelet is the state of a kubelet as its executor reports it.
 type TaskKubelet struct {
-	// SHA256 of the artifact that the running kubelet is. Empty if it came in an archive.
+	// sha256 is the SHA-256 digest of the artifact of the running kubelet. It is empty if
+	// the kubelet came in an archive.
 	//
 	// +optional
 	SHA256 string `json:"sha256,omitempty"`
 
-	// Upgrade is the kubelet that is to take its place, and has not, or not yet.
+	// upgrade is the upgrade to another kubelet. It is set while the upgrade is in
+	// progress, and stays set if the upgrade was refused.
 	//
 	// +optional
 	Upgrade *TaskKubeletUpgrade `json:"upgrade,omitempty"`
 }
 
-// TaskKubeletUpgrade is how an upgrade in place fares.
+// TaskKubeletUpgrade is the progress of a kubelet upgrade in place.
 type TaskKubeletUpgrade struct {
-	// SHA256 of the artifact that is to run.
+	// sha256 is the SHA-256 digest of the artifact that is to run.
 	SHA256 string `json:"sha256"`
 
-	// Refused: it came to nothing, and is not tried again.
+	// refused is true if the upgrade failed. It is then not tried again.
 	//
 	// +optional
 	Refused bool `json:"refused,omitempty"`
 
-	// Message says what is being done, or why it came to nothing.
+	// message describes the current step of the upgrade, or the reason for its failure.
 	//
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	Message string `json:"message,omitempty"`
 }
 
-// AgentFailure is an agent that is left out for a while.
+// AgentFailure is an agent that the operator does not use for a while, because an
+// attempt failed on it.
 type AgentFailure struct {
-	// AgentID of the agent.
+	// agentID is the ID of the agent.
 	AgentID string `json:"agentID"`
 
-	// Count of the attempts that failed on it in a row.
+	// count is the number of consecutive attempts that failed on the agent.
 	Count int32 `json:"count"`
 
-	// Until when no attempt is made on it.
+	// until is the time until which the operator makes no attempt on the agent.
 	Until metav1.Time `json:"until"`
 
-	// Reason of the last failure.
+	// reason is the reason of the last failure.
 	//
 	// +optional
 	Reason string `json:"reason,omitempty"`
 
-	// Message that came with it.
+	// message is the message of the last failure.
 	//
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Message string `json:"message,omitempty"`
 }
 
-// MesosNode is one Kubernetes node on a Mesos agent, from demand to gone. Pools
-// create and delete them; delete one by hand to have it replaced.
+// MesosNode is one Kubernetes node on a Mesos agent, from the request for it until its
+// removal. A MesosNodePool creates and deletes its MesosNodes. If a person deletes a
+// MesosNode, its pool replaces it.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -226,13 +239,13 @@ type AgentFailure struct {
 // +kubebuilder:printcolumn:name="Pool",type=string,JSONPath=`.metadata.labels.k8sm\.io/pool`,priority=1
 // +kubebuilder:printcolumn:name="Task-ID",type=string,JSONPath=`.status.task.id`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="name must be at most 63 characters: the Node bears it"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="name must be at most 63 characters: the Node has the same name"
 type MesosNode struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// Spec cannot be changed: edit the pool's template, and delete the MesosNode to
-	// have it replaced.
+	// spec is the desired state of the node. It cannot be changed: edit the template of
+	// the pool, and delete the MesosNode to have it replaced.
 	//
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a MesosNode's spec cannot be changed: edit the template of its MesosNodePool, then delete this MesosNode to have it replaced"
 	Spec   MesosNodeSpec   `json:"spec"`

@@ -2,31 +2,34 @@ package v1alpha1
 
 // Labels and annotations.
 const (
-	// LabelPool is on each MesosNode and each Node: the name of the MesosNodePool.
+	// LabelPool holds the name of the MesosNodePool. It is on each MesosNode and each Node.
 	LabelPool = "k8sm.io/pool"
-	// LabelFramework is on each MesosNode and each Node: the name of the MesosFramework.
+	// LabelFramework holds the name of the MesosFramework. It is on each MesosNode and each
+	// Node.
 	LabelFramework = "k8sm.io/framework"
-	// LabelShape is on each MesosNode and each Node of a pool that has shapes: the shape's
-	// name.
+	// LabelShape holds the name of the shape. It is on each MesosNode and each Node of a pool
+	// that has shapes.
 	LabelShape = "k8sm.io/shape"
-	// LabelAgentID is on each Node: the Mesos agent ID under which it was launched.
+	// LabelAgentID holds the ID of the Mesos agent on which the Node was launched. It is on
+	// each Node.
 	LabelAgentID = "k8sm.io/agent-id"
-	// LabelAgentHostname is on each Node: the agent's host name, made fit for a label.
+	// LabelAgentHostname holds the agent's host name, with characters replaced that a label
+	// value cannot have. It is on each Node.
 	LabelAgentHostname = "k8sm.io/agent-hostname"
 
-	// AnnotationFrameworkID is on each MesosFramework that was ever registered: the ID
-	// that status.frameworkID has, kept a second time because a status can be lost. While
-	// it is there, no registration is made without an ID.
+	// AnnotationFrameworkID holds a second copy of status.frameworkID, because a status can
+	// be lost. It is on each MesosFramework that was ever registered. While it exists, the
+	// operator does not register the framework without an ID.
 	AnnotationFrameworkID = "k8sm.io/framework-id"
 
-	// AnnotationDoNotDisrupt, "true" on a pod, or on a MesosNode, keeps the autoscaler from
-	// removing the node to save it. Nodes that go for another reason go all the same.
+	// AnnotationDoNotDisrupt with the value "true" on a pod or a MesosNode keeps the
+	// autoscaler from removing the node. It does not prevent a removal for another reason.
 	AnnotationDoNotDisrupt = "k8sm.io/do-not-disrupt"
 
-	// AnnotationForceRelease, set to "true" by a person, lets a MesosNode be deleted
-	// although Mesos has not confirmed that its task ended, and a MesosFramework
-	// although no master has taken its TEARDOWN. What was launched may still run
-	// somewhere: this is for hosts and Mesos clusters that are known to be gone.
+	// AnnotationForceRelease with the value "true" permits the deletion of a MesosNode
+	// although Mesos has not confirmed that its task ended. On a MesosFramework, it permits
+	// the deletion although no master has accepted the TEARDOWN call. The tasks may still
+	// be running, so a person sets it only if the host or the Mesos cluster no longer exists.
 	AnnotationForceRelease = "k8sm.io/force-release"
 )
 
@@ -37,14 +40,15 @@ const (
 	FinalizerRelease = "k8sm.io/release"
 	// FinalizerNodes keeps a MesosNodePool until its last MesosNode is gone.
 	FinalizerNodes = "k8sm.io/nodes"
-	// FinalizerTeardown keeps a MesosFramework until its pools are gone and Mesos
-	// has been told to tear the framework down.
+	// FinalizerTeardown keeps a MesosFramework until its pools are gone and a Mesos master
+	// has accepted the TEARDOWN call.
 	FinalizerTeardown = "k8sm.io/teardown"
 )
 
-// BootstrapGroup is the group that the bootstrap tokens of k8sm authenticate as,
-// beside system:bootstrappers. RBAC lets it create certificate signing requests.
+// BootstrapGroup is the group of the bootstrap tokens of k8sm, in addition to
+// system:bootstrappers. RBAC permits the group to create certificate signing requests.
 const BootstrapGroup = "system:bootstrappers:k8sm"
 
-// ProviderIDPrefix begins the provider ID of each Node: mesos://<agent ID>/<task ID>.
+// ProviderIDPrefix is the prefix of the provider ID of each Node. The whole ID is
+// mesos://<agent ID>/<task ID>.
 const ProviderIDPrefix = "mesos://"

@@ -11,32 +11,33 @@ import (
 
 // NodeTemplate describes the nodes of a pool.
 type NodeTemplate struct {
-	// Metadata that each Node gets.
+	// metadata holds the labels and annotations of each Node.
 	//
 	// +optional
 	Metadata NodeTemplateMetadata `json:"metadata,omitempty"`
 
-	// Spec of each node.
+	// spec describes each node.
 	Spec NodeTemplateSpec `json:"spec"`
 }
 
-// NodeTemplateMetadata is put on each Node.
+// NodeTemplateMetadata holds the labels and annotations of each Node.
 //
 // +kubebuilder:object:generate=false
 type NodeTemplateMetadata struct {
-	// Labels of each Node. The kubelet registers with them, so they are those that the
-	// NodeRestriction admission plugin lets it set; k8sm.io and the topology are k8sm's.
+	// labels are put on each Node. The kubelet sets them when it registers the Node, so
+	// only labels that the NodeRestriction admission plugin permits to a kubelet are
+	// allowed. k8sm itself sets the labels under k8sm.io and the topology labels.
 	//
 	// +kubebuilder:validation:MaxProperties=64
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('(^|[.])node-restriction[.]kubernetes[.]io/'))",message="labels under node-restriction.kubernetes.io tell pods that no kubelet set them: the NodeRestriction admission plugin refuses a kubelet that does; label the Nodes yourself"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('(^|[.])(kubernetes|k8s)[.]io/') || k.matches('(^|[.])(node|node-restriction|kubelet)[.]kubernetes[.]io/'))",message="of the labels under kubernetes.io and k8s.io, NodeRestriction lets a kubelet set those under node.kubernetes.io and kubelet.kubernetes.io; host, architecture, zone and region it has from its agent, and others (node-role.kubernetes.io) are for you to set on the Nodes"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('k8sm.io/'))",message="labels under k8sm.io are k8sm's own"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('(^|[.])node-restriction[.]kubernetes[.]io/'))",message="labels under node-restriction.kubernetes.io cannot be set by a kubelet: the NodeRestriction admission plugin rejects them; set them on the Nodes yourself"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('(^|[.])(kubernetes|k8s)[.]io/') || k.matches('(^|[.])(node|node-restriction|kubelet)[.]kubernetes[.]io/'))",message="of the labels under kubernetes.io and k8s.io, NodeRestriction permits a kubelet to set only those under node.kubernetes.io and kubelet.kubernetes.io; k8sm takes host, architecture, zone and region from the agent; set others, such as node-role.kubernetes.io, on the Nodes yourself"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('k8sm.io/'))",message="labels under k8sm.io are reserved for k8sm"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="a label's key is a name of at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/'"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.labelValue().validate(self[k]).hasValue())",message="a label's value is at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
 	// +optional
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
-	// Annotations of each Node.
+	// annotations are put on each Node.
 	//
 	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())",message="an annotation's key is a name of at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/'"
@@ -44,36 +45,38 @@ type NodeTemplateMetadata struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// DeepCopyInto copies by hand: the generator does not know the alias LabelValue.
+// DeepCopyInto is written by hand, because the generator does not know the alias
+// LabelValue.
 func (in *NodeTemplateMetadata) DeepCopyInto(out *NodeTemplateMetadata) {
 	out.Labels = maps.Clone(in.Labels)
 	out.Annotations = maps.Clone(in.Annotations)
 }
 
-// LabelValue is the value of a label. It is an alias, so that it has a length in the
-// schema and is a string to every client.
+// LabelValue is the value of a label. It is an alias of string: the schema can limit its
+// length, and Go clients can use plain strings.
 //
 // +kubebuilder:validation:MaxLength=63
 type LabelValue = string
 
-// NodeTemplateSpec is what each node of a pool is made of.
+// NodeTemplateSpec describes each node of a pool.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.resources) || has(self.shapes)",fieldPath=.resources,reason=FieldValueRequired,message="resources is required, or, in a pool with autoscaling, shapes"
+// +kubebuilder:validation:XValidation:rule="has(self.resources) || has(self.shapes)",fieldPath=.resources,reason=FieldValueRequired,message="resources is required; a pool with autoscaling can have shapes instead"
 // +kubebuilder:validation:XValidation:rule="!has(self.resources) || !has(self.shapes)",fieldPath=.shapes,reason=FieldValueForbidden,message="a template has either resources or shapes"
-// +kubebuilder:validation:XValidation:rule="!has(self.overhead) || !has(self.resources) || (quantity(string(self.resources.cpu)).isGreaterThan(quantity(string(self.overhead.cpu))) && quantity(string(self.resources.memory)).isGreaterThan(quantity(string(self.overhead.memory))))",message="resources must be greater than overhead: what is left is what pods can use"
-// +kubebuilder:validation:XValidation:rule="!has(self.overhead) || !has(self.shapes) || self.shapes.all(s, quantity(string(s.resources.cpu)).isGreaterThan(quantity(string(self.overhead.cpu))))",message="the cpu of each shape must be greater than overhead: what is left is what pods can use"
-// +kubebuilder:validation:XValidation:rule="!has(self.overhead) || !has(self.shapes) || self.shapes.all(s, quantity(string(s.resources.memory)).isGreaterThan(quantity(string(self.overhead.memory))))",message="the memory of each shape must be greater than overhead: what is left is what pods can use"
-// +kubebuilder:validation:XValidation:rule="!has(self.taints) || !has(self.startupTaints) || !self.startupTaints.exists(s, self.taints.exists(t, t.key == s.key && t.effect == s.effect))",message="a taint with the same key and effect is in both taints and startupTaints: it cannot both stay and be taken off"
+// +kubebuilder:validation:XValidation:rule="!has(self.overhead) || !has(self.resources) || (quantity(string(self.resources.cpu)).isGreaterThan(quantity(string(self.overhead.cpu))) && quantity(string(self.resources.memory)).isGreaterThan(quantity(string(self.overhead.memory))))",message="resources must be greater than overhead: pods can use only the difference"
+// +kubebuilder:validation:XValidation:rule="!has(self.overhead) || !has(self.shapes) || self.shapes.all(s, quantity(string(s.resources.cpu)).isGreaterThan(quantity(string(self.overhead.cpu))))",message="the cpu of each shape must be greater than overhead: pods can use only the difference"
+// +kubebuilder:validation:XValidation:rule="!has(self.overhead) || !has(self.shapes) || self.shapes.all(s, quantity(string(s.resources.memory)).isGreaterThan(quantity(string(self.overhead.memory))))",message="the memory of each shape must be greater than overhead: pods can use only the difference"
+// +kubebuilder:validation:XValidation:rule="!has(self.taints) || !has(self.startupTaints) || !self.startupTaints.exists(s, self.taints.exists(t, t.key == s.key && t.effect == s.effect))",message="a taint with the same key and effect is in both taints and startupTaints: it cannot be both permanent and temporary"
 type NodeTemplateSpec struct {
-	// Resources that each node takes from one Mesos agent. Pods can use these, less
-	// the overhead.
+	// resources are the amounts that each node takes from one Mesos agent. Pods can use
+	// them, except for the overhead.
 	//
 	// +optional
 	Resources NodeResources `json:"resources,omitzero"`
 
-	// Shapes are the sizes of nodes that autoscaling chooses from, instead of the one
-	// that resources gives: the most preferred that pods fit on and that Mesos has room
-	// for; of equals what leaves least unused.
+	// shapes are the sizes of nodes that the autoscaler may choose. They replace
+	// resources and need spec.autoscaling. The autoscaler chooses the shape with the
+	// highest preference on which the pods fit and for which Mesos has room. Between
+	// shapes of the same preference it chooses the one that leaves the least unused.
 	//
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=6
@@ -82,14 +85,14 @@ type NodeTemplateSpec struct {
 	// +optional
 	Shapes []NodeShape `json:"shapes,omitempty"`
 
-	// Overhead is the part of the resources that executor, kubelet and container
-	// runtime keep for themselves.
+	// overhead is the part of the resources that is reserved for the executor, the
+	// kubelet and the container runtime. Defaults to 100m of CPU and 256Mi of memory.
 	//
 	// +kubebuilder:default={cpu: "100m", memory: "256Mi"}
 	// +optional
 	Overhead NodeOverhead `json:"overhead,omitzero"`
 
-	// Taints that each Node registers with.
+	// taints are the taints with which each Node registers.
 	//
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=map
@@ -98,9 +101,10 @@ type NodeTemplateSpec struct {
 	// +optional
 	Taints []Taint `json:"taints,omitempty"`
 
-	// StartupTaints that each Node registers with beside its taints, until whoever they
-	// wait for (a network plugin, a driver) takes them off. They are never put back, and
-	// a node counts as ready whether it has them or not.
+	// startupTaints are further taints with which each Node registers. The component that
+	// a taint stands for, such as a network plugin or a driver, removes it. k8sm never
+	// adds a removed startup taint again. A node counts as ready with or without its
+	// startup taints.
 	//
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=map
@@ -109,87 +113,90 @@ type NodeTemplateSpec struct {
 	// +optional
 	StartupTaints []Taint `json:"startupTaints,omitempty"`
 
-	// Kubelet says how each node's kubelet is set up.
+	// kubelet configures the kubelet of each node.
 	//
 	// +optional
 	Kubelet NodeKubelet `json:"kubelet,omitzero"`
 
-	// Runtime says where kubelet, container runtime and images come from. What is
-	// left out, the operator's own --node-runtime file supplies.
+	// runtime configures the source of the kubelet, the container runtime and the images.
+	// Values that are not set come from the operator's --node-runtime file.
 	//
 	// +optional
 	Runtime NodeRuntime `json:"runtime,omitempty"`
 }
 
-// Taint keeps pods that do not tolerate it off a node. A taint of a node has a time
-// too; one of a template has none.
+// Taint keeps pods that do not tolerate it off a node. It is a Kubernetes taint without
+// the time.
 type Taint struct {
-	// Key of the taint.
+	// key is the key of the taint.
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
 	// +kubebuilder:validation:XValidation:rule="!format.qualifiedName().validate(self).hasValue()",message="a taint's key is a name of at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/'"
 	Key string `json:"key"`
 
-	// Value of the taint.
+	// value is the value of the taint. It may be empty.
 	//
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="!format.labelValue().validate(self).hasValue()",message="a taint's value is at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
 	// +optional
 	Value string `json:"value,omitempty"`
 
-	// Effect on pods that do not tolerate the taint.
+	// effect is the effect on pods that do not tolerate the taint: NoSchedule,
+	// PreferNoSchedule or NoExecute.
 	//
 	// +kubebuilder:validation:Enum=NoSchedule;PreferNoSchedule;NoExecute
 	Effect corev1.TaintEffect `json:"effect"`
 }
 
-// NodeResources are amounts that a Mesos agent must offer in one piece.
+// NodeResources are amounts that one Mesos agent must offer together.
 type NodeResources struct {
-	// CPU in cores.
+	// cpu is the amount of CPU, in cores.
 	//
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('200m')) >= 0 && quantity(string(self)).compareTo(quantity('1024')) <= 0",message="cpu must be between 200m and 1024"
 	CPU resource.Quantity `json:"cpu"`
 
-	// Memory in bytes; Mesos counts in MiB, fractions are rounded up.
+	// memory is the amount of memory, in bytes. Mesos counts in MiB, so fractions of a
+	// MiB are rounded up.
 	//
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('512Mi')) >= 0 && quantity(string(self)).compareTo(quantity('64Ti')) <= 0",message="memory must be between 512Mi and 64Ti (a number without a unit is bytes)"
 	Memory resource.Quantity `json:"memory"`
 
-	// EphemeralStorage in bytes; Mesos counts in MiB of the resource "disk". Left
-	// out, no disk is asked for.
+	// ephemeral-storage is the amount of disk, in bytes. Mesos counts its resource "disk"
+	// in MiB. If it is not set, the node takes no disk from the offer.
 	//
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0",message="ephemeral-storage must be between 1Mi and 1Pi (a number without a unit is bytes); leave it out to ask for no disk"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0",message="ephemeral-storage must be between 1Mi and 1Pi (a number without a unit is bytes); omit it to take no disk"
 	// +optional
 	EphemeralStorage *resource.Quantity `json:"ephemeral-storage,omitempty"`
 }
 
-// NodeOverhead is kept from pods.
+// NodeOverhead is the part of a node's resources that pods cannot use.
 type NodeOverhead struct {
-	// CPU in cores.
+	// cpu is the amount of CPU, in cores. Defaults to 100m.
 	//
 	// +kubebuilder:default="100m"
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('10m')) >= 0",message="overhead.cpu must be at least 10m: Mesos warns of executors with less"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('10m')) >= 0",message="overhead.cpu must be at least 10m: Mesos logs a warning for executors with less"
 	// +optional
 	CPU resource.Quantity `json:"cpu,omitzero"`
 
-	// Memory in bytes.
+	// memory is the amount of memory, in bytes. Defaults to 256Mi.
 	//
 	// +kubebuilder:default="256Mi"
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Mi')) >= 0",message="overhead.memory must be at least 64Mi: kubelet and runtime live in it"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Mi')) >= 0",message="overhead.memory must be at least 64Mi: the kubelet and the container runtime use it"
 	// +optional
 	Memory resource.Quantity `json:"memory,omitzero"`
 }
 
-// NodeKubelet is how a node's kubelet is set up.
+// NodeKubelet configures the kubelet of a node.
 type NodeKubelet struct {
-	// Config is a KubeletConfiguration (kubelet.config.k8s.io/v1beta1) with the fields
-	// that are to differ from k8sm's: feature gates, eviction thresholds, maxPods and so
-	// on. The operator checks it, and refuses unknown fields and those that k8sm answers
-	// for; the pool's condition TemplateValid says why, and no node is made of it.
+	// config is a KubeletConfiguration (kubelet.config.k8s.io/v1beta1). It holds only the
+	// fields that differ from the defaults of k8sm, for example feature gates, eviction
+	// thresholds or maxPods. The operator rejects unknown fields and fields that k8sm
+	// sets itself. The pool's condition TemplateValid then gives the reason, and no node
+	// is created from the template.
 	//
-	// Percentages in evictionHard are of the node's memory, and of the file system that
-	// holds its state.
+	// Percentages in evictionHard are percentages of the node's memory and of the file
+	// system that holds the node's state.
 	//
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields
@@ -197,10 +204,11 @@ type NodeKubelet struct {
 	// +optional
 	Config *runtime.RawExtension `json:"config,omitempty"`
 
-	// StaticPods are manifests of pods that each kubelet runs by itself, whatever the API
-	// server says. They cannot refer to other objects (service accounts, secrets, config
-	// maps, claims), and what they request together must fit the node. The operator checks
-	// them as the kubelet does; the pool's condition TemplateValid says what is wrong.
+	// staticPods are manifests of pods that each kubelet runs without the API server.
+	// They cannot refer to other objects, such as service accounts, secrets, config maps
+	// and claims. Their requests together must fit on the node. The operator checks them
+	// with the rules of the kubelet. The pool's condition TemplateValid reports what is
+	// wrong.
 	//
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:XEmbeddedResource
@@ -210,12 +218,12 @@ type NodeKubelet struct {
 	StaticPods []runtime.RawExtension `json:"staticPods,omitempty"`
 }
 
-// NodeRuntime names what is put on an agent to make a node of it.
+// NodeRuntime configures the software that makes a Kubernetes node on an agent.
 type NodeRuntime struct {
-	// Artifacts are fetched by each executor, checked against their digests, and
-	// started. Needed are executor, kubelet, containerd, containerd-shim-runc-v2 and
-	// runc, and the CNI plugins bridge, host-local, loopback and portmap, each as a
-	// file of its own or in an archive.
+	// artifacts are files that each executor fetches, checks against their digests, and
+	// starts. A node needs executor, kubelet, containerd, containerd-shim-runc-v2 and
+	// runc, and the CNI plugins bridge, host-local, loopback and portmap. Each is a file
+	// of its own or part of an archive.
 	//
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=map
@@ -223,76 +231,82 @@ type NodeRuntime struct {
 	// +optional
 	Artifacts []Artifact `json:"artifacts,omitempty"`
 
-	// RuntimeSocket is the path of the socket of a containerd that agents have themselves,
-	// for example /run/containerd/containerd.sock. The node's pods are run by it, in the
-	// node's part of the machine, and with its network; the kubelet's folder is the
-	// agent's /var/lib/kubelet. An agent has one such node at most. Left out, what the
-	// operator's node runtime says: by itself, that each node has a containerd of its own.
+	// runtimeSocket is the path of the socket of a containerd that already runs on the
+	// agents, for example /run/containerd/containerd.sock. This containerd runs the pods
+	// of the node, within the resources of the node and in the network of the node. The
+	// directory of the kubelet is then /var/lib/kubelet on the agent, so an agent holds
+	// at most one such node. If it is not set, the value in the operator's --node-runtime
+	// file applies. If that has none either, each node has its own containerd.
 	//
 	// +kubebuilder:validation:MaxLength=100
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(/[A-Za-z0-9._-]+)+$')",message="runtimeSocket is an absolute path, for example /run/containerd/containerd.sock"
 	// +optional
 	RuntimeSocket string `json:"runtimeSocket,omitempty"`
 
-	// CNI says who gives pods their network. Bundled: each node has a bridge of its own,
-	// made by the artifacts' plugins, which give pods addresses out of the Node's podCIDR.
-	// External: a DaemonSet puts plugins into the node's /opt/cni/bin and their
-	// configuration into its /etc/cni/net.d; the Node is not Ready before. Left out, what
-	// the operator's node runtime says.
+	// cni selects the source of the pod network. Bundled gives each node its own bridge,
+	// which the plugins among the artifacts create. Pods get addresses from the podCIDR
+	// of the Node. External expects a DaemonSet that puts plugins into /opt/cni/bin of
+	// the node and their configuration into /etc/cni/net.d of the node. The Node is not
+	// Ready before that. If it is not set, the value in the operator's --node-runtime
+	// file applies.
 	//
 	// +kubebuilder:validation:Enum=Bundled;External
 	// +optional
 	CNI CNI `json:"cni,omitempty"`
 
-	// SandboxImage is the image of the container that holds a pod's namespaces. Left
-	// out, containerd's own default.
+	// sandboxImage is the image of the container that holds the namespaces of a pod. If
+	// it is not set, the default of containerd applies.
 	//
 	// +kubebuilder:validation:MaxLength=512
 	// +optional
 	SandboxImage string `json:"sandboxImage,omitempty"`
 }
 
-// CNI is who gives pods their network.
+// CNI is the source of the pod network.
 type CNI string
 
-// The choices of a CNI.
+// The sources of the pod network.
 const (
-	CNIBundled  CNI = "Bundled"
+	// CNIBundled gives each node its own bridge, from the plugins among the artifacts.
+	CNIBundled CNI = "Bundled"
+	// CNIExternal expects a DaemonSet that installs the plugins and their configuration.
 	CNIExternal CNI = "External"
 )
 
 // Artifact is one file that a node needs.
 type Artifact struct {
-	// Name of the artifact. A binary is found under this name.
+	// name is the name of the artifact. A binary is installed under this name.
 	//
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$')",message="an artifact's name is a file name of lower-case letters, digits, '-', '_' and '.', for example containerd-shim-runc-v2"
 	Name string `json:"name"`
 
-	// Type: Binary is one executable; Archive is a .tar.gz whose executables are
-	// found by their base names; Image is an OCI archive that is imported into the
-	// container runtime.
+	// type is the kind of the file. Binary is one executable. Archive is a .tar.gz file;
+	// its executables are found by their base names. Image is an OCI archive that is
+	// imported into the container runtime. Defaults to Binary.
 	//
 	// +kubebuilder:validation:Enum=Binary;Archive;Image
 	// +kubebuilder:default=Binary
 	// +optional
 	Type ArtifactType `json:"type,omitempty"`
 
-	// URI as the agent reaches it: http://, https:// or file://. Mesos fetches none that
-	// has a quote (') or a backslash in it.
+	// uri is the address of the file as seen from the agent. It begins with http://,
+	// https:// or file://. Mesos does not fetch a URI that contains a quote (') or a
+	// backslash.
 	//
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^(https?://[^/[:space:]\x27\x5c]+|file://)/[^[:space:]\x27\x5c]+$')`,message="uri must be http://, https:// or file://, have a path, and neither ' nor backslash"
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^(https?://[^/[:space:]\x27\x5c]+|file://)/[^[:space:]\x27\x5c]+$')`,message="uri must be http://, https:// or file://, have a path, and contain neither ' nor a backslash"
 	URI string `json:"uri"`
 
-	// SHA256 digest of the file, in hexadecimal.
+	// sha256 is the SHA-256 digest of the file, as 64 lower-case hexadecimal digits.
 	//
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{64}$')",message="sha256 must be 64 lower-case hexadecimal digits, as sha256sum prints them"
 	SHA256 string `json:"sha256"`
 }
 
-// ArtifactType says what is done with an artifact once it is verified.
+// ArtifactType is the kind of an artifact. It determines how a verified artifact is
+// installed.
 type ArtifactType string
 
 // The artifact types.
@@ -305,22 +319,25 @@ const (
 	ArtifactImage ArtifactType = "Image"
 )
 
-// Placement says on which agents nodes may be placed.
+// Placement selects the agents on which nodes may be placed.
 type Placement struct {
-	// Role whose resources are used: one of the framework's. Left out, its first.
+	// role is the Mesos role whose resources the nodes use. It must be one of the
+	// framework's roles. Defaults to the framework's first role.
 	//
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	Role string `json:"role,omitempty"`
 
-	// Constraints that an agent must meet, all of them.
+	// constraints are the conditions that an agent must meet. An agent must meet all of
+	// them.
 	//
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=atomic
 	// +optional
 	Constraints []AgentConstraint `json:"constraints,omitempty"`
 
-	// MaxNodesPerAgent bounds how many nodes of this pool one agent holds.
+	// maxNodesPerAgent is the greatest number of nodes of this pool on one agent.
+	// Defaults to 1.
 	//
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
@@ -329,25 +346,28 @@ type Placement struct {
 	MaxNodesPerAgent int32 `json:"maxNodesPerAgent,omitempty"`
 }
 
-// AgentConstraint is one demand on an agent.
+// AgentConstraint is one condition that an agent must meet.
 //
 // +kubebuilder:validation:XValidation:rule="self.operator in ['Exists', 'DoesNotExist'] ? !has(self.values) || size(self.values) == 0 : has(self.values) && size(self.values) > 0",message="In and NotIn need values; Exists and DoesNotExist take none"
 type AgentConstraint struct {
-	// Attribute of the agent, as in its --attributes flag; or @hostname, @region or
-	// @zone for what Mesos itself knows of it.
+	// attribute is the name of an attribute from the agent's --attributes flag.
+	// @hostname, @region and @zone stand for the host name and the fault domain of the
+	// agent.
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	Attribute string `json:"attribute"`
 
-	// Operator: In, NotIn, Exists or DoesNotExist. NotIn is met by an agent that
-	// lacks the attribute.
+	// operator is In, NotIn, Exists or DoesNotExist. An agent without the attribute meets
+	// NotIn.
 	//
 	// +kubebuilder:validation:Enum=In;NotIn;Exists;DoesNotExist
 	Operator ConstraintOperator `json:"operator"`
 
-	// Values to compare with. A scalar attribute is compared as the shortest decimal
-	// that denotes it (8, 2.5); a ranges attribute meets In when it holds the value.
+	// values are the values to compare the attribute with. In and NotIn need at least one
+	// value; Exists and DoesNotExist take none. A scalar attribute is compared in its
+	// shortest decimal form, for example 8 or 2.5. A ranges attribute meets In if one of
+	// its ranges contains the value.
 	//
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=256
@@ -356,26 +376,27 @@ type AgentConstraint struct {
 	Values []string `json:"values,omitempty"`
 }
 
-// ConstraintOperator relates an agent's attribute to a constraint's values.
+// ConstraintOperator is the relation between an agent's attribute and the values of a
+// constraint.
 type ConstraintOperator string
 
 // The constraint operators.
 const (
-	// ConstraintIn is met when the attribute has one of the values.
+	// ConstraintIn is met if the attribute has one of the values.
 	ConstraintIn ConstraintOperator = "In"
-	// ConstraintNotIn is met when the attribute has none of the values, or is absent.
+	// ConstraintNotIn is met if the attribute has none of the values, or does not exist.
 	ConstraintNotIn ConstraintOperator = "NotIn"
-	// ConstraintExists is met when the attribute is there, whatever its value.
+	// ConstraintExists is met if the attribute exists, with any value.
 	ConstraintExists ConstraintOperator = "Exists"
-	// ConstraintDoesNotExist is met when the attribute is absent.
+	// ConstraintDoesNotExist is met if the attribute does not exist.
 	ConstraintDoesNotExist ConstraintOperator = "DoesNotExist"
 )
 
-// Drain says how pods leave a node that is going.
+// Drain sets how pods are evicted from a node before it is removed.
 type Drain struct {
-	// Timeout after which the node goes although pods are left on it, counted from
-	// the beginning of the drain. Left out, the drain waits for as long as a
-	// PodDisruptionBudget holds it.
+	// timeout is the time after the beginning of the drain at which the node is removed
+	// even if pods are left on it. If it is not set, the drain waits for as long as a
+	// PodDisruptionBudget blocks an eviction.
 	//
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=duration

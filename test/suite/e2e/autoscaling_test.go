@@ -92,7 +92,7 @@ var _ = Describe("Autoscaled pools", Ordered, func() {
 
 	It("cannot be scaled by hand", func(ctx SpecContext) {
 		_, err := c.Kubectl(ctx, "scale", "mesosnodepool/general", "--replicas=5")
-		Expect(err).To(MatchError(ContainSubstring("the pool scales itself (spec.autoscaling is set)")))
+		Expect(err).To(MatchError(ContainSubstring("replicas must not be set while spec.autoscaling is set")))
 	})
 
 	It("release what no pod needs to another framework, and take nothing back from it", func(ctx SpecContext) {

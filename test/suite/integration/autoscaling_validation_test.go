@@ -42,12 +42,12 @@ var _ = Describe("The API server", func() {
 			_, err := create(autoscaledPoolYAML, edit{path, value})
 			Expect(err).To(MatchError(ContainSubstring(message)))
 		},
-		Entry("and has replicas", "spec replicas", "0", "its replicas are not to be set: change autoscaling.minReplicas and maxReplicas instead"),
+		Entry("and has replicas", "spec replicas", "0", "replicas must not be set while spec.autoscaling is set: change autoscaling.minReplicas and maxReplicas instead"),
 		Entry("from a minimum above its maximum", "spec autoscaling", "{minReplicas: 3, maxReplicas: 2}", "minReplicas must not be greater than maxReplicas"),
 		Entry("to nothing", "spec autoscaling maxReplicas", "0", "greater than or equal to 1"),
 		Entry("from less than nothing", "spec autoscaling minReplicas", "-1", "greater than or equal to 0"),
-		Entry("within less cpu than its minimum takes", "spec autoscaling", `{minReplicas: 3, limits: {cpu: 11}}`, "limits.cpu is less than minReplicas nodes take"),
-		Entry("within less memory than its minimum takes", "spec autoscaling", `{minReplicas: 3, limits: {memory: 47Gi}}`, "limits.memory is less than minReplicas nodes take"),
+		Entry("within less cpu than its minimum takes", "spec autoscaling", `{minReplicas: 3, limits: {cpu: 11}}`, "limits.cpu must not be less than the cpu of minReplicas nodes"),
+		Entry("within less memory than its minimum takes", "spec autoscaling", `{minReplicas: 3, limits: {memory: 47Gi}}`, "limits.memory must not be less than the memory of minReplicas nodes"),
 		Entry("within no cpu", "spec autoscaling limits", `{cpu: 0}`, "limits.cpu must be greater than 0"),
 		Entry("with too great a weight", "spec autoscaling weight", "101", "less than or equal to 100"),
 		Entry("with a batch that ends before it has begun", "spec autoscaling batch", "{idle: 2s, max: 1s}", "idle must not be longer than max"),
@@ -71,8 +71,8 @@ var _ = Describe("The API server", func() {
 			_, err := create(document, edit{"spec template spec", spec})
 			Expect(err).To(MatchError(ContainSubstring(message)))
 		},
-		Entry("in a pool with replicas", poolYAML, shapes, "shapes are chosen from by spec.autoscaling"),
-		Entry("in a node", nodeYAML, shapes, "a node has resources; shapes are for pools"),
+		Entry("in a pool with replicas", poolYAML, shapes, "shapes need spec.autoscaling"),
+		Entry("in a node", nodeYAML, shapes, "shapes must not be set on a MesosNode: set resources instead"),
 		Entry("of which there is none", autoscaledPoolYAML, "{shapes: []}", "at least 1 items"),
 		Entry("beside resources", autoscaledPoolYAML, strings.Replace(shapes, "{", "{resources: {cpu: 1, memory: 2Gi}, ", 1), "either resources or shapes"),
 		Entry("of one name", autoscaledPoolYAML, strings.ReplaceAll(shapes, "large", "small"), "Duplicate value"),
@@ -100,6 +100,6 @@ var _ = Describe("The API server", func() {
 		Expect(strict.Create(ctx, pool)).To(Succeed())
 		DeferCleanup(func() { Expect(strict.Delete(ctx, pool)).To(Succeed()) })
 		merge := client.RawPatch("application/merge-patch+json", []byte(`{"spec": {"replicas": 5}}`)) // as kubectl scale does
-		Expect(strict.SubResource("scale").Patch(ctx, pool, merge)).To(MatchError(ContainSubstring("the pool scales itself (spec.autoscaling is set)")))
+		Expect(strict.SubResource("scale").Patch(ctx, pool, merge)).To(MatchError(ContainSubstring("replicas must not be set while spec.autoscaling is set")))
 	})
 })
