@@ -57,7 +57,7 @@ func worker(name, node string) *corev1.Pod {
 	}
 }
 
-func TestWhatIsKeptOfAPod(t *testing.T) {
+func TestTrimmedPod(t *testing.T) {
 	kept := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "default", Name: "a", UID: "a", ResourceVersion: "7", Generation: 1,
@@ -117,7 +117,7 @@ func TestWhatIsKeptOfAPod(t *testing.T) {
 	}
 }
 
-func TestPodsOfATemplateShareIt(t *testing.T) {
+func TestPodsOfATemplateShareMemory(t *testing.T) {
 	m := &podInterner{}
 	a, b := cached(t, m, worker("a", "node-1")), cached(t, m, worker("b", "node-2"))
 	if &a.Spec.Containers[0] != &b.Spec.Containers[0] || len(m.known) != 1 {
@@ -133,7 +133,7 @@ func TestPodsOfATemplateShareIt(t *testing.T) {
 	}
 }
 
-func TestTemplatesAreForgottenWhenThereAreTooMany(t *testing.T) {
+func TestInternedTemplatesAreBounded(t *testing.T) {
 	m := &podInterner{}
 	for i := range maxInternedPods + 10 {
 		pod := worker("a", "node-1")
@@ -145,7 +145,7 @@ func TestTemplatesAreForgottenWhenThereAreTooMany(t *testing.T) {
 	}
 }
 
-func TestWhatIsDroppedOfANode(t *testing.T) {
+func TestTrimmedNode(t *testing.T) {
 	out, err := trimNode(&corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: "node-1", ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}},
 		Status:     corev1.NodeStatus{Images: []corev1.ContainerImage{{Names: []string{"busybox"}}}},

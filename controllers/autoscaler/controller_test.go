@@ -16,7 +16,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
-func TestFromZeroToWhatPodsNeedAndBack(t *testing.T) {
+func TestPoolGrowsFromZeroAndShrinksToZero(t *testing.T) {
 	s := newTestCluster(t, newPool("general"))
 	s.reconcile()
 	s.expectNodes("general", 0)
@@ -54,7 +54,7 @@ func TestFromZeroToWhatPodsNeedAndBack(t *testing.T) {
 	}
 }
 
-func TestAtRestNobodyIsAsked(t *testing.T) {
+func TestIdleAutoscalerMakesNoCalls(t *testing.T) {
 	s := newTestCluster(t, newPool("general"))
 	s.addPendingPod("a", "1")
 	s.reconcile()
@@ -71,7 +71,7 @@ func TestAtRestNobodyIsAsked(t *testing.T) {
 	}
 }
 
-func TestBounds(t *testing.T) {
+func TestPoolsGrowWithinTheirBounds(t *testing.T) {
 	tests := map[string]struct {
 		how    func(*v1alpha1.MesosNodePool)
 		nodes  int
@@ -105,7 +105,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-func TestAPoolWithoutAutoscalingIsLeftAlone(t *testing.T) {
+func TestPoolWithoutAutoscalingIsLeftAlone(t *testing.T) {
 	s := newTestCluster(t, newPool("fixed", func(p *v1alpha1.MesosNodePool) { p.Spec.Autoscaling = nil }))
 	s.addPendingPod("a", "1")
 	s.reconcile()
@@ -115,7 +115,7 @@ func TestAPoolWithoutAutoscalingIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestAPoolThatIsBeingDeletedIsLeftAlone(t *testing.T) {
+func TestPoolBeingDeletedIsLeftAlone(t *testing.T) {
 	s := newTestCluster(t, newPool("general", func(p *v1alpha1.MesosNodePool) {
 		p.Finalizers, p.DeletionTimestamp = []string{v1alpha1.FinalizerNodes}, new(metav1.NewTime(noon))
 		p.Spec.Autoscaling.MinReplicas = 3
@@ -125,7 +125,7 @@ func TestAPoolThatIsBeingDeletedIsLeftAlone(t *testing.T) {
 	s.expectNodes("general", 0)
 }
 
-func TestNothingIsDecidedWhileTheCacheLags(t *testing.T) {
+func TestNoDecisionWhileTheCacheLags(t *testing.T) {
 	s := newTestCluster(t, newPool("general"))
 	s.addPendingPod("a", "1")
 	s.unsettled = true
@@ -136,7 +136,7 @@ func TestNothingIsDecidedWhileTheCacheLags(t *testing.T) {
 	s.expectNodes("general", 1)
 }
 
-func TestTheSameReasonIsToldOnce(t *testing.T) {
+func TestUnchangedReasonIsRecordedOnce(t *testing.T) {
 	s := newTestCluster(t, newPool("general"))
 	s.addPendingPod("a", "64")
 	for range 3 {
@@ -148,7 +148,7 @@ func TestTheSameReasonIsToldOnce(t *testing.T) {
 	s.expectNodes("general", 0)
 }
 
-func TestHeavierPoolsFirst(t *testing.T) {
+func TestPoolsOfHigherWeightGrowFirst(t *testing.T) {
 	s := newTestCluster(t, newPool("a"), newPool("b", func(p *v1alpha1.MesosNodePool) { p.Spec.Autoscaling.Weight = 1 }))
 	s.addPendingPod("a", "1")
 	s.reconcile()
@@ -156,7 +156,7 @@ func TestHeavierPoolsFirst(t *testing.T) {
 	s.expectNodes("b", 1)
 }
 
-func TestANodeThatIsNotReadyYetTakesPods(t *testing.T) {
+func TestNodeNotReadyYetCountsAsRoom(t *testing.T) {
 	s := newTestCluster(t, newPool("general"))
 	s.addPendingPod("a", "1")
 	s.reconcile()
@@ -172,7 +172,7 @@ func TestANodeThatIsNotReadyYetTakesPods(t *testing.T) {
 
 // A Node is ready a moment before the last of what keeps pods away from it is taken off; the
 // startup taints may be there for longer, but not for ever.
-func TestANodeThatIsReadyButNotOpenYetTakesPods(t *testing.T) {
+func TestNodeWithStartupTaintsCountsAsRoom(t *testing.T) {
 	startup := corev1.Taint{Key: "example.com/warming", Effect: corev1.TaintEffectNoSchedule}
 	tests := map[string]struct {
 		taint corev1.Taint
@@ -200,7 +200,7 @@ func TestANodeThatIsReadyButNotOpenYetTakesPods(t *testing.T) {
 	}
 }
 
-func TestNodesThatDoNotHelpAreNotMadeForEver(t *testing.T) {
+func TestPodsAreHeldWhenNewNodesDoNotHelp(t *testing.T) {
 	s := newTestCluster(t, newPool("general"))
 	s.addPendingPod("a", "1")
 	adversary := func(n *corev1.Node) {
@@ -221,7 +221,7 @@ func TestNodesThatDoNotHelpAreNotMadeForEver(t *testing.T) {
 	s.expectEvent("3 nodes were made for such pods, and none stays on them: general-1, general-2, general-3")
 }
 
-func TestNodesThatDoNotComeUp(t *testing.T) {
+func TestNodesThatDoNotBecomeReadyAreRemovedAndThePoolBacksOff(t *testing.T) {
 	s := newTestCluster(t, newPool("general"))
 	for i := range 5 {
 		s.addPendingPod(fmt.Sprint(i), "3")
@@ -244,7 +244,7 @@ func TestNodesThatDoNotComeUp(t *testing.T) {
 	}
 }
 
-func TestAPoolThatWaitsInVainForOffersIsPassedBy(t *testing.T) {
+func TestPoolWithoutFittingOffersIsSkipped(t *testing.T) {
 	s := newTestCluster(t, newPool("a"), newPool("b"))
 	s.addPendingPod("a", "1")
 	s.reconcile()
@@ -259,7 +259,7 @@ func TestAPoolThatWaitsInVainForOffersIsPassedBy(t *testing.T) {
 
 // What DaemonSets will have on a node is not there for others, from the moment on that the
 // node is wanted.
-func TestDaemonSetsHaveTheirPartOfANewNode(t *testing.T) {
+func TestNewNodesReserveRoomForDaemonSets(t *testing.T) {
 	set := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "logs", UID: "logs"}}
 	onPort := func(p *corev1.Pod) { p.Spec.Containers[0].Ports = []corev1.ContainerPort{{HostPort: 80}} }
 	set.Spec.Template.Spec = newPod("logs", "1", onPort).Spec

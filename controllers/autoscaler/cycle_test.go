@@ -22,7 +22,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-func TestWhenTheNextCycleIs(t *testing.T) {
+func TestNextCycleTime(t *testing.T) {
 	at := func(d time.Duration) time.Time { return noon.Add(d) }
 	tests := map[string]struct {
 		pools     []*pool
@@ -56,7 +56,7 @@ func TestWhenTheNextCycleIs(t *testing.T) {
 }
 
 // Deciders change nothing, so that the same snapshot gives the same plans.
-func TestDecidingTwiceGivesTheSamePlans(t *testing.T) {
+func TestDecideIsDeterministic(t *testing.T) {
 	s := newTestCluster(t, newPool("general", consolidating))
 	s.fillNodes("general", 2)
 	s.addPendingPod("a", "3", replica)
@@ -88,7 +88,7 @@ func TestDecidingTwiceGivesTheSamePlans(t *testing.T) {
 	}
 }
 
-func TestMesosIsAskedOnceForEachFrameworkInACycle(t *testing.T) {
+func TestCapacityIsQueriedOncePerFrameworkAndCycle(t *testing.T) {
 	s := newTestCluster(t, newPool("a", consolidating), newPool("b"), newPool("c", func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true }))
 	s.addPendingPod("large", "64")
 	s.reconcile()
@@ -101,7 +101,7 @@ func TestMesosIsAskedOnceForEachFrameworkInACycle(t *testing.T) {
 	}
 }
 
-func TestAPausedPoolIsNotAskedFor(t *testing.T) {
+func TestCapacityIsNotQueriedForAPausedPool(t *testing.T) {
 	s := newTestCluster(t, newPool("a", func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true }))
 	s.addPendingPod("a", "1")
 	s.reconcile()
@@ -110,7 +110,7 @@ func TestAPausedPoolIsNotAskedFor(t *testing.T) {
 	}
 }
 
-func TestWhyThereIsNoRoom(t *testing.T) {
+func TestReasonsForMissingCapacity(t *testing.T) {
 	room := func(count int, reason string) placement.Headroom {
 		return placement.Headroom{Count: count, Reason: reason}
 	}
@@ -133,7 +133,7 @@ func TestWhyThereIsNoRoom(t *testing.T) {
 	}
 }
 
-func TestTheZonesOfAPool(t *testing.T) {
+func TestZonesOfAPool(t *testing.T) {
 	offer := func(zone string) *placement.Offer { return &placement.Offer{Agent: placement.Agent{Zone: zone}} }
 	inZone := v1alpha1.Placement{Constraints: []v1alpha1.AgentConstraint{{Attribute: "@zone", Operator: v1alpha1.ConstraintIn, Values: []string{"b"}}}}
 	capacity := placement.Capacity{Totals: []*placement.Offer{offer("b"), offer("a"), offer("b")}}
@@ -156,7 +156,7 @@ func TestTheZonesOfAPool(t *testing.T) {
 }
 
 // The nodes of a zone and a shape are created as they were decided on.
-func TestASizeReachesTheNodeThatIsCreated(t *testing.T) {
+func TestCreatedNodeHasTheChosenSize(t *testing.T) {
 	s := newTestCluster(t, newPool("general", func(p *v1alpha1.MesosNodePool) {
 		spec := &p.Spec.Template.Spec
 		spec.Shapes = []v1alpha1.NodeShape{{Name: "only", Resources: spec.Resources}}
@@ -195,7 +195,7 @@ func (s *testCluster) failStatusPatches(kind client.Object, err error) {
 	})
 }
 
-func TestFailedWritesOfStatus(t *testing.T) {
+func TestFailedStatusWrites(t *testing.T) {
 	resource := v1alpha1.GroupVersion.WithResource("mesosnodes").GroupResource()
 	broken := errors.New("broken")
 	conflict := apierrors.NewConflict(resource, "general-1", broken)
@@ -236,7 +236,7 @@ func TestFailedWritesOfStatus(t *testing.T) {
 	}
 }
 
-func TestFewConditionsAreWrittenInACycle(t *testing.T) {
+func TestConditionWritesPerCycleAreLimited(t *testing.T) {
 	s := newTestCluster(t)
 	object := newPool("general")
 	snapshot := &Snapshot{observation: &observation{now: noon, pools: []*pool{{MesosNodePool: object}}}}
@@ -270,7 +270,7 @@ func TestFewConditionsAreWrittenInACycle(t *testing.T) {
 	}
 }
 
-func TestTheWatchesAreStartedOnce(t *testing.T) {
+func TestWatchesAreStartedOnce(t *testing.T) {
 	s := newTestCluster(t)
 	starts, broken := 0, errors.New("no cache")
 	s.reconciler.startWatches = func() error { starts++; return broken }
@@ -292,7 +292,7 @@ func TestTheWatchesAreStartedOnce(t *testing.T) {
 	}
 }
 
-func TestWhichChangesCauseACycle(t *testing.T) {
+func TestChangesThatTriggerACycle(t *testing.T) {
 	node := func(change func(*corev1.Node)) *corev1.Node {
 		n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: map[string]string{"a": "b"}}}
 		change(n)

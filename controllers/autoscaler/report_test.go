@@ -21,7 +21,7 @@ import (
 
 // The API server refuses notes of more than 1,024 bytes, and JSON cannot hold half a
 // character.
-func TestALongReasonIsShortenedBetweenCharacters(t *testing.T) {
+func TestLongReasonIsTruncatedBetweenCharacters(t *testing.T) {
 	for _, prefix := range []string{"", "a", "ab", "abc"} {
 		recorder := events.NewFakeRecorder(1)
 		r := &Reconciler{Options: Options{Recorder: recorder}}
@@ -40,7 +40,7 @@ func TestALongReasonIsShortenedBetweenCharacters(t *testing.T) {
 	}
 }
 
-func TestPodsAreCountedByWhatWasDecided(t *testing.T) {
+func TestPendingPodsAreCountedByDecision(t *testing.T) {
 	a, b := newPod("a", "1"), newPod("b", "1")
 	s := &Snapshot{held: []*corev1.Pod{a}, excluded: map[string]int{excludedDaemon: 2}}
 	growth := decision.GrowPlan{
@@ -99,7 +99,7 @@ func TestPodsOfAReplacedNodeAreNotCountedAsHelped(t *testing.T) {
 	}
 }
 
-func TestAStatusTellsWhatWasDecided(t *testing.T) {
+func TestStatusReportsTheDecision(t *testing.T) {
 	before := &v1alpha1.AutoscalingDecision{Action: v1alpha1.AutoscalingHold, Cause: "Pod default/a: it is paused.", Time: metav1.NewTime(noon.Add(-time.Hour))}
 	failure := backoff.Failure{Count: 2, At: noon, Until: noon.Add(2*time.Minute + 300*time.Millisecond), Reason: "x"}
 	inputs := v1alpha1.AutoscalingInputs{PendingPods: 2, Nodes: 1, InFlight: 1}
@@ -156,7 +156,7 @@ func TestAStatusTellsWhatWasDecided(t *testing.T) {
 	}
 }
 
-func TestTheFirstRefusalOfAPoolIsItsCause(t *testing.T) {
+func TestFirstRefusalOfAPoolIsItsCause(t *testing.T) {
 	growth := decision.GrowPlan{Refused: []decision.RefusedPod{
 		{Pod: newPod("a", "1"), Pools: []decision.PoolRefusal{{Pool: "x", Reason: "Insufficient cpu"}}},
 		{Pod: newPod("b", "1"), Pools: []decision.PoolRefusal{{Pool: "x", Reason: "it is paused"}, {Pool: "y", Reason: "Insufficient memory"}}},
@@ -170,7 +170,7 @@ func TestTheFirstRefusalOfAPoolIsItsCause(t *testing.T) {
 	}
 }
 
-func TestAReasonIsNewUntilItWasGiven(t *testing.T) {
+func TestReasonIsNewUntilRecorded(t *testing.T) {
 	given := eventDeduper{"a": "Insufficient cpu"}
 	for _, test := range []struct {
 		pod    types.UID
@@ -184,7 +184,7 @@ func TestAReasonIsNewUntilItWasGiven(t *testing.T) {
 }
 
 // A pod that was helped and is refused later for the same reason is told again.
-func TestAReasonIsForgottenWhenItDoesNotHoldAnyMore(t *testing.T) {
+func TestReasonIsForgottenWhenItNoLongerHolds(t *testing.T) {
 	recorder := events.NewFakeRecorder(10)
 	r := &Reconciler{Options: Options{Recorder: recorder}, state: &state{events: eventDeduper{}, owners: backoff.Owners{}}}
 	refused := decision.GrowPlan{Refused: []decision.RefusedPod{{Pod: newPod("a", "1"), Pools: []decision.PoolRefusal{{Pool: "x", Reason: "full"}}}}}

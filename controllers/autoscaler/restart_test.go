@@ -13,7 +13,7 @@ import (
 
 // A process that begins anew goes on where the last one ended, as far as the status tells.
 
-func TestBackOffOutlivesTheProcess(t *testing.T) {
+func TestBackOffSurvivesARestart(t *testing.T) {
 	s := newTestCluster(t, newPool("general"))
 	for _, name := range []string{"a", "b", "c"} {
 		s.addPendingPod(name, "3")
@@ -55,7 +55,7 @@ func TestBackOffOutlivesTheProcess(t *testing.T) {
 	}
 }
 
-func TestIdleTimeOutlivesTheProcess(t *testing.T) {
+func TestIdleTimeSurvivesARestart(t *testing.T) {
 	s := newTestCluster(t, newPool("general", func(p *v1alpha1.MesosNodePool) {
 		p.Spec.Autoscaling.ScaleDown.ConsolidateAfter = &metav1.Duration{Duration: time.Hour}
 	}))

@@ -64,7 +64,7 @@ func (s *testCluster) breakNode(name string) {
 
 // Whoever taints each new node has its pods evicted: each time there is another pod, of the
 // same owner.
-func TestPodsThatAreDrivenFromEachNewNode(t *testing.T) {
+func TestPodsEvictedFromEachNewNodeAreHeld(t *testing.T) {
 	for name, how := range map[string]func(*v1alpha1.MesosNodePool){"where empty nodes go": func(*v1alpha1.MesosNodePool) {}, "where nodes are consolidated": consolidating} {
 		t.Run(name, func(t *testing.T) {
 			s := newTestCluster(t, newPool("general", how))
@@ -101,7 +101,7 @@ func TestPodsThatAreDrivenFromEachNewNode(t *testing.T) {
 	}
 }
 
-func TestManyNodesThatDoNotHelpAreMadeOnce(t *testing.T) {
+func TestManyNodesThatDoNotHelpAreCreatedOnce(t *testing.T) {
 	s := newTestCluster(t, newPool("general"))
 	for i := range 20 {
 		s.addPendingPod(fmt.Sprint(i), "3", replica)
@@ -121,7 +121,7 @@ func TestManyNodesThatDoNotHelpAreMadeOnce(t *testing.T) {
 }
 
 // A taint that somebody takes off in time has held nobody up.
-func TestNodesThatHelpAfterAllAreForgiven(t *testing.T) {
+func TestNodesThatTakePodsLaterEndTheHold(t *testing.T) {
 	s := newTestCluster(t, newPool("general", func(p *v1alpha1.MesosNodePool) {
 		p.Spec.Autoscaling.ScaleDown.ConsolidateAfter = &metav1.Duration{Duration: time.Hour}
 	}))
@@ -146,7 +146,7 @@ func TestNodesThatHelpAfterAllAreForgiven(t *testing.T) {
 	s.expectNodes("general", 5)
 }
 
-func TestABrokenNodeHindersNobody(t *testing.T) {
+func TestBrokenNodeDoesNotBlockScaling(t *testing.T) {
 	s := newTestCluster(t, newPool("general"))
 	s.fillNodes("general", 3)
 	s.breakNode("general-1")
@@ -169,7 +169,7 @@ func TestABrokenNodeHindersNobody(t *testing.T) {
 	}
 }
 
-func TestWhereMostNodesHaveCeasedToBeReadyNothingIsDone(t *testing.T) {
+func TestPoolIsLeftAloneWhenMostNodesAreUnready(t *testing.T) {
 	s := newTestCluster(t, newPool("general"))
 	s.fillNodes("general", 8)
 	for i := range 4 {
@@ -191,7 +191,7 @@ func TestWhereMostNodesHaveCeasedToBeReadyNothingIsDone(t *testing.T) {
 	s.expectNodes("general", 7)
 }
 
-func TestNodesOfPoolsWithoutAutoscalingAreUsedAndKept(t *testing.T) {
+func TestNodesOfOtherPoolsTakePodsAndAreKept(t *testing.T) {
 	s := newTestCluster(t, newPool("general"), newPool("fixed", func(p *v1alpha1.MesosNodePool) { p.Spec.Autoscaling = nil }))
 	fixed := &v1alpha1.MesosNodePool{}
 	s.get("fixed", fixed)
@@ -211,7 +211,7 @@ func TestNodesOfPoolsWithoutAutoscalingAreUsedAndKept(t *testing.T) {
 }
 
 // A DaemonSet's pod that finds no room on its node would find none on another.
-func TestPodsOfDaemonSetsThatWaitAreNoDemand(t *testing.T) {
+func TestPendingDaemonSetPodsAreNoDemand(t *testing.T) {
 	s := newTestCluster(t, newPool("general"))
 	s.fillNodes("general", 1)
 	s.takeEvents()
@@ -228,7 +228,7 @@ func TestPodsOfDaemonSetsThatWaitAreNoDemand(t *testing.T) {
 
 // Pods are gathered before anything is done for them: what comes and goes within a moment
 // leaves no trace.
-func TestAThousandPodsThatComeAndGoWithinASecond(t *testing.T) {
+func TestShortLivedPodsCreateNoNodes(t *testing.T) {
 	t.Parallel()
 	s := newTestCluster(t, newPool("general", func(p *v1alpha1.MesosNodePool) {
 		p.Spec.Autoscaling.Batch = v1alpha1.AutoscalingBatch{Idle: &metav1.Duration{Duration: 500 * time.Millisecond}, Max: &metav1.Duration{Duration: 5 * time.Second}}
@@ -264,7 +264,7 @@ func TestAThousandPodsThatComeAndGoWithinASecond(t *testing.T) {
 }
 
 // What is to take the place of a larger node has to be there first.
-func TestANodeStaysWhenWhatIsToReplaceItDoesNotComeUp(t *testing.T) {
+func TestNodeStaysWhenItsReplacementDoesNotBecomeReady(t *testing.T) {
 	small := v1alpha1.NodeResources{CPU: resource.MustParse("2"), Memory: resource.MustParse("4Gi")}
 	s := newTestCluster(t, newPool("general", consolidating, func(p *v1alpha1.MesosNodePool) {
 		spec := &p.Spec.Template.Spec

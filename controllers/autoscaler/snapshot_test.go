@@ -27,7 +27,7 @@ func readySince(p *v1alpha1.MesosNodePool, name string, at time.Time) *v1alpha1.
 	return withCondition(withCondition(mesosNodeOf(p, name), v1alpha1.ConditionRegistered, metav1.ConditionTrue, at), v1alpha1.ConditionReady, metav1.ConditionTrue, at)
 }
 
-func TestWhyAPoolMayNotGrow(t *testing.T) {
+func TestReasonsThatBlockGrowth(t *testing.T) {
 	failed := backoff.Failure{Count: 1, At: noon, Until: noon.Add(time.Minute), Reason: "x"}
 	setCondition := func(i int, message string) func(*pool) {
 		return func(p *pool) {
@@ -71,7 +71,7 @@ func TestWhyAPoolMayNotGrow(t *testing.T) {
 	}
 }
 
-func TestNodesAreOnlyGivenUpWhereMesosCanBeAsked(t *testing.T) {
+func TestNodesAreAbandonedOnlyWhileMesosIsConnected(t *testing.T) {
 	late := noon.Add(backoff.StartTimeout)
 	tests := map[string]struct {
 		change func(*v1alpha1.MesosNodePool)
@@ -100,7 +100,7 @@ func TestNodesAreOnlyGivenUpWhereMesosCanBeAsked(t *testing.T) {
 	}
 }
 
-func TestTheNodesThatPodsCanBePlacedOn(t *testing.T) {
+func TestNodesUsedForPlacement(t *testing.T) {
 	object := newPool("general")
 	fc := forecast.Forecast{}
 	node := func(name string, change ...func(*corev1.Node)) *corev1.Node {
@@ -163,7 +163,7 @@ func TestTheNodesThatPodsCanBePlacedOn(t *testing.T) {
 	}
 }
 
-func TestWhatBecameOfANode(t *testing.T) {
+func TestOutcomeOfANode(t *testing.T) {
 	object := newPool("general")
 	cluster, err := newClusterCache()
 	if err != nil {
@@ -231,7 +231,7 @@ func TestPendingPodsAreOrderedByAge(t *testing.T) {
 	}
 }
 
-func TestTheNodeThatAPodWillBeOn(t *testing.T) {
+func TestNodeOfAPod(t *testing.T) {
 	daemonFor := func(key, operator string, values ...string) func(*corev1.Pod) {
 		return func(p *corev1.Pod) {
 			replica(p)
@@ -296,7 +296,7 @@ func TestNodesMayOnlyBeReplacedWhereThereIsAnotherSize(t *testing.T) {
 	}
 }
 
-func TestWhenAPoolLastGrew(t *testing.T) {
+func TestLastGrowthOfAPool(t *testing.T) {
 	object := newPool("general")
 	node := func(name string, minutes int) *v1alpha1.MesosNode {
 		n := mesosNodeOf(object, name)

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-func TestWhichPodsWantANode(t *testing.T) {
+func TestPodsThatNeedANode(t *testing.T) {
 	owned := func(group string) func(*corev1.Pod) {
 		return func(p *corev1.Pod) {
 			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: group + "/v1", Kind: "DaemonSet", Name: "d", Controller: new(true)}}
@@ -74,7 +74,7 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-func TestABatchThatIsOverBeginsAnew(t *testing.T) {
+func TestExpiredBatchStartsAgain(t *testing.T) {
 	b := &batch{}
 	b.add(noon)
 	if b.closeWhenDue(noon.Add(time.Second), time.Second, time.Minute) != 0 {
@@ -87,7 +87,7 @@ func TestABatchThatIsOverBeginsAnew(t *testing.T) {
 }
 
 // The pods of a node that goes are forgotten with it, and return with it.
-func TestTheSimulatedClusterFollowsANodeThatGoesAndComesBack(t *testing.T) {
+func TestSimulatedClusterFollowsARecreatedNode(t *testing.T) {
 	m, err := newClusterCache()
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func TestTheSimulatedClusterFollowsANodeThatGoesAndComesBack(t *testing.T) {
 }
 
 // A pod that is resized to less keeps what it had until its kubelet has applied the resize.
-func TestTheSimulatedClusterFollowsAPodThatIsResized(t *testing.T) {
+func TestSimulatedClusterFollowsAResizedPod(t *testing.T) {
 	m, err := newClusterCache()
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func newNode() *v1alpha1.MesosNode {
 	}
 }
 
-func TestTokensLookAsKubernetesWantsThem(t *testing.T) {
+func TestTokenSecretHasTheFormatOfKubernetes(t *testing.T) {
 	form := regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
 	seen := map[Token]bool{}
 	for range 100 {
@@ -94,7 +94,7 @@ func TestIssueAndRevoke(t *testing.T) {
 	}
 }
 
-func TestATokenIsIssuedOnlyForTheRecordThatBearsIt(t *testing.T) {
+func TestTokenIsIssuedOnlyForARecordWithItsID(t *testing.T) {
 	tokens := Issuer{Writer: newClient(t, interceptor.Funcs{})}
 	node := newNode()
 	if err := tokens.Issue(context.Background(), node, Token{ID: "zzz999", Secret: "0123456789abcdef"}); err == nil {

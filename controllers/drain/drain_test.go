@@ -59,7 +59,7 @@ func on(node string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) { p.Spec.NodeName = node }
 }
 
-func TestEachPodIsDecidedOn(t *testing.T) {
+func TestVerdictOfEachPod(t *testing.T) {
 	for name, test := range map[string]struct {
 		pod    *corev1.Pod
 		silent bool
@@ -102,7 +102,7 @@ func terminatingNamespace() error {
 	return err
 }
 
-func TestDrainEvictsOnceAndTellsWhatIsLeft(t *testing.T) {
+func TestDrainEvictsOnceAndReportsWhatIsLeft(t *testing.T) {
 	for name, test := range map[string]struct {
 		pods    []client.Object
 		answers map[string]error // to evictions, by pod
@@ -213,7 +213,7 @@ func TestDrainDoesNotWaitForASlowAPIServer(t *testing.T) {
 	}
 }
 
-func TestDrainSaysThatItKnowsNothing(t *testing.T) {
+func TestDrainReturnsListErrors(t *testing.T) {
 	broken := apierrors.NewGenericServerResponse(http.StatusServiceUnavailable, "list", corev1.Resource("pods"), "", "", 0, false)
 	c := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return broken },

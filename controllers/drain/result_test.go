@@ -6,7 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-func TestAResultExplainsItself(t *testing.T) {
+func TestResultString(t *testing.T) {
 	for name, test := range map[string]struct {
 		result Result
 		want   string
@@ -38,7 +38,7 @@ func TestAResultExplainsItself(t *testing.T) {
 }
 
 // What only the autoscaler's policy protects is evicted by a drain, which has another reason.
-func TestADrainEvictsWhatTheAutoscalerWouldSpare(t *testing.T) {
+func TestDrainIgnoresAutoscalerAnnotations(t *testing.T) {
 	annotated := func(key, value string) func(*corev1.Pod) {
 		return func(p *corev1.Pod) { p.Annotations = map[string]string{key: value} }
 	}

@@ -123,7 +123,7 @@ func TestTheUseOfATokenIsRecordedBeforeItsRequestIsApproved(t *testing.T) {
 	}
 }
 
-func TestATokenIsGoodForOneRequest(t *testing.T) {
+func TestTokenIsValidForOneRequest(t *testing.T) {
 	first, second := newFirstRequest(), newFirstRequest()
 	second.csr.Name = "node-csr-2"
 	one, two := first.signed(t), second.signed(t)
@@ -162,7 +162,7 @@ func TestNothingIsApprovedOnARecordThatHasChanged(t *testing.T) {
 	}
 }
 
-func TestNothingIsDeniedBecauseACacheLags(t *testing.T) {
+func TestStaleCacheDeniesNothing(t *testing.T) {
 	a := newFirstRequest()
 	csr := a.signed(t)
 	o := newFixture(t, csr, a.node)
@@ -184,7 +184,7 @@ func TestNothingIsDeniedBecauseACacheLags(t *testing.T) {
 	}
 }
 
-func TestADenialSaysWhyOnTheMesosNode(t *testing.T) {
+func TestDenialIsRecordedOnTheMesosNode(t *testing.T) {
 	a := newFirstRequest()
 	a.certificate.Subject.Organization = []string{"system:masters"}
 	csr := a.signed(t)
@@ -241,7 +241,7 @@ func TestAUsedTokenIsRevoked(t *testing.T) {
 	}
 }
 
-func TestAnotherSignersTokenIsNotTouched(t *testing.T) {
+func TestTokenOfAnotherSignerIsNotTouched(t *testing.T) {
 	a := newFirstRequest()
 	a.csr.Spec.Groups = []string{"system:bootstrappers"}
 	csr := approved(a.signed(t), noon, true)

@@ -31,7 +31,7 @@ func withCredentials(kind v1alpha1.CredentialsType) func(*v1alpha1.MesosFramewor
 	}
 }
 
-func TestASessionBeginsWithWhatIsOnRecord(t *testing.T) {
+func TestSessionStartsWithTheRecordedState(t *testing.T) {
 	f := newFramework("default", withCredentials(v1alpha1.CredentialsBasic))
 	f.Status.FrameworkID = "f-1"
 	task := func(name, framework, state string) *v1alpha1.MesosNode {
@@ -258,7 +258,7 @@ func TestASessionIsReplacedOnlyAfterItHasEnded(t *testing.T) {
 	}
 }
 
-func TestARefusalIsTriedAgainAfterAWhile(t *testing.T) {
+func TestRefusedSubscriptionIsRetried(t *testing.T) {
 	s := newFixture(t, newFramework("default"))
 	s.reconcile("default")
 	s.sessions[0].setState(session.State{Reason: scheduler.Refused, Message: "No.", Final: true})
@@ -270,7 +270,7 @@ func TestARefusalIsTriedAgainAfterAWhile(t *testing.T) {
 	s.await("another session", func() bool { s.reconcile("default"); return len(s.sessions) == 2 })
 }
 
-func TestAFinalStateIsNotTriedAgain(t *testing.T) {
+func TestFinalStateIsNotRetried(t *testing.T) {
 	s := newFixture(t, newFramework("default"))
 	s.reconcile("default")
 	s.sessions[0].setState(session.State{Reason: scheduler.FrameworkRemoved, Message: "Over.", Final: true})

@@ -167,7 +167,7 @@ func TestAFrameworkThatIsGoneHasNoSession(t *testing.T) {
 	s.await("the end of the session", func() bool { s.reconcile("default"); return s.reconciler.findSession("default") == nil })
 }
 
-func TestDeletionNamesAFewOfWhatItWaitsFor(t *testing.T) {
+func TestDeletionListsAFewBlockingObjects(t *testing.T) {
 	tests := map[string]struct {
 		pools []string
 		want  string

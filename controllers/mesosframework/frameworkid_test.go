@@ -127,7 +127,7 @@ func TestARunningSessionRestoresALostFrameworkID(t *testing.T) {
 	}
 }
 
-func TestAnIDIsExchangedOnlyWhenNothingRunsUnderTheOther(t *testing.T) {
+func TestFrameworkIDIsReplacedOnlyWithoutRunningTasks(t *testing.T) {
 	s := newFixture(t, newFramework("default", storedID("f-1")), newNode(withTask("TASK_RUNNING")))
 	s.reconcile("default")
 	s.sessions[0].setState(subscribedState)
@@ -194,7 +194,7 @@ func recreated(f *v1alpha1.MesosFramework) {
 	f.Spec.OnFrameworkRemoved = v1alpha1.FrameworkRemovedRecreate
 }
 
-func TestAFrameworkThatMesosRemovedIsRecreatedWhereverTheOperatorCrashes(t *testing.T) {
+func TestRecreationOfARemovedFrameworkSurvivesACrashAtAnyWrite(t *testing.T) {
 	const never = 100
 	for _, at := range append(allCrashes(5), crash{n: never}) {
 		t.Run(at.String(), func(t *testing.T) {
@@ -263,7 +263,7 @@ func (s *fixture) reconcileUntilRecreated() (crashed bool) {
 	return false
 }
 
-func TestARemovalChangesNothingUntilAPersonDecides(t *testing.T) {
+func TestRemovedFrameworkIsKeptUntilAnOperatorDecides(t *testing.T) {
 	tests := map[string]struct {
 		changes []func(*v1alpha1.MesosFramework)
 		edit    func(*v1alpha1.MesosFramework)

@@ -138,7 +138,7 @@ func TestSessionsCheckWhetherTheyMaySubscribe(t *testing.T) {
 	}
 }
 
-func TestAnIDThatAnotherTookIsTakenBackWithinBounds(t *testing.T) {
+func TestFrameworkIDIsReclaimedWithinBounds(t *testing.T) {
 	s := newFixture(t, newFramework("default", storedID("f-1")))
 	lose := func() {
 		last := s.sessions[len(s.sessions)-1]
@@ -164,7 +164,7 @@ func TestAnIDThatAnotherTookIsTakenBackWithinBounds(t *testing.T) {
 	}
 }
 
-func TestFailoversAreForgottenAfterAnHour(t *testing.T) {
+func TestFailoverCountExpiresAfterAnHour(t *testing.T) {
 	s := newFixture(t, newFramework("default", storedID("f-1")))
 	s.reconcile("default")
 	for i := range 5 {

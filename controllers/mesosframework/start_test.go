@@ -17,7 +17,7 @@ import (
 
 // Logs and exec come from the API server, with a certificate that may be of another
 // authority than the API server's own.
-func TestNodesGetTheAuthorityOfTheAPIServersClients(t *testing.T) {
+func TestNodesGetTheClientCAOfTheAPIServer(t *testing.T) {
 	published := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "extension-apiserver-authentication"},
 		Data:       map[string]string{"client-ca-file": "of clients"},

@@ -19,9 +19,9 @@ func clientKey(namespace, name string) client.ObjectKey {
 	return client.ObjectKey{Namespace: namespace, Name: name}
 }
 
-// failing fails on the agents, one after the other, and returns the waits before each
+// failOn fails on the agents, one after the other, and returns the waits before each
 // next attempt, and the failures at the end.
-func failing(agents ...string) (waits []time.Duration, status v1alpha1.MesosNodeStatus) {
+func failOn(agents ...string) (waits []time.Duration, status v1alpha1.MesosNodeStatus) {
 	now := noon
 	for _, agent := range agents {
 		status.Task = &v1alpha1.MesosTask{AgentID: agent, State: string(scheduler.TaskFailed), UpdateTime: &metav1.Time{Time: now}}
@@ -33,7 +33,7 @@ func failing(agents ...string) (waits []time.Duration, status v1alpha1.MesosNode
 }
 
 func TestBackoffGrowsWithEachFailure(t *testing.T) {
-	waits, status := failing("a", "b", "c", "d", "a", "a")
+	waits, status := failOn("a", "b", "c", "d", "a", "a")
 	want := []time.Duration{0, 0, 10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second}
 	if diff := cmp.Diff(want, waits); diff != "" {
 		t.Errorf("waits (-want +got):\n%s", diff)
@@ -47,8 +47,8 @@ func TestBackoffGrowsWithEachFailure(t *testing.T) {
 	}
 }
 
-func TestTheLastFailureIsReported(t *testing.T) {
-	_, status := failing("a", "a", "a", "b")
+func TestLastFailureIsReported(t *testing.T) {
+	_, status := failOn("a", "a", "a", "b")
 	if got := lastFailureMessage(status.Failures); !strings.Contains(got, "agent b ended") {
 		t.Errorf("told of: %q", got)
 	}
@@ -66,7 +66,7 @@ func TestBackoffIsBounded(t *testing.T) {
 	for i := range 100 {
 		agents = append(agents, fmt.Sprintf("a%d", i%40))
 	}
-	waits, status := failing(agents...)
+	waits, status := failOn(agents...)
 	if longest := waits[len(waits)-1]; longest > maxBackoff {
 		t.Errorf("waits %s, want %s at most", longest, maxBackoff)
 	}
@@ -80,8 +80,8 @@ func TestBackoffIsBounded(t *testing.T) {
 	}
 }
 
-func TestOldFailuresAreForgiven(t *testing.T) {
-	_, status := failing("a")
+func TestOldFailuresAreDropped(t *testing.T) {
+	_, status := failOn("a")
 	status.Task = &v1alpha1.MesosTask{AgentID: "b", State: string(scheduler.TaskFailed), UpdateTime: &metav1.Time{Time: noon.Add(time.Hour)}}
 	got := planRetry(status).Failures
 	if len(got) != 1 || got[0].AgentID != "b" {
@@ -89,7 +89,7 @@ func TestOldFailuresAreForgiven(t *testing.T) {
 	}
 }
 
-func TestWhatTheExecutorSaysIsShown(t *testing.T) {
+func TestExecutorMessageIsShown(t *testing.T) {
 	tests := map[string]struct{ state, message, want string }{
 		"well":             {string(scheduler.TaskRunning), "", "The node runs on agent host-1."},
 		"ailing":           {string(scheduler.TaskRunning), "kubelet ended (exit status 2)", "The node runs on agent host-1. kubelet ended (exit status 2)."},

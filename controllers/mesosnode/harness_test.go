@@ -38,9 +38,9 @@ const (
 	firstID  = "general-x7k2p.0f1e2d3c.1"
 )
 
-// story is a node's life in a test: a reconciler over an API server in memory, and all
+// fixture is a node's life in a test: a reconciler over an API server in memory, and all
 // those it talks to.
-type story struct {
+type fixture struct {
 	t          *testing.T
 	client     client.WithWatch
 	reconciler *Reconciler
@@ -59,26 +59,26 @@ type story struct {
 // fakeSession is a framework's session that records what it is asked for.
 type fakeSession struct {
 	ready       bool
-	wanted      map[string]placement.Demand
+	demands     map[string]placement.Demand
 	killed      map[string]string // agent by task
 	messages    []string          // to the task of the story
 	explanation string
 }
 
 func (f *fakeSession) Ready() bool                  { return f.ready }
-func (f *fakeSession) AddDemand(d placement.Demand) { f.wanted[d.ID] = d }
-func (f *fakeSession) WithdrawDemand(taskID string) { delete(f.wanted, taskID) }
+func (f *fakeSession) AddDemand(d placement.Demand) { f.demands[d.ID] = d }
+func (f *fakeSession) WithdrawDemand(taskID string) { delete(f.demands, taskID) }
 func (f *fakeSession) Kill(taskID, agentID string)  { f.killed[taskID] = agentID }
 func (f *fakeSession) SendMessage(_ string, data []byte) {
 	f.messages = append(f.messages, string(data))
 }
 func (f *fakeSession) Explain(string) (string, bool) { return f.explanation, f.explanation != "" }
-func (s *story) Get(name string) (Session, bool)     { return s.session, s.sessions && name == "default" }
-func (s *story) Maintenance(_, agent string) (scheduler.Window, bool) {
+func (s *fixture) Get(name string) (Session, bool)   { return s.session, s.sessions && name == "default" }
+func (s *fixture) Maintenance(_, agent string) (scheduler.Window, bool) {
 	w, planned := s.windows[agent]
 	return w, planned
 }
-func (s *story) Missing(v1alpha1.NodeRuntime) []string { return s.missing }
+func (s *fixture) Missing(v1alpha1.NodeRuntime) []string { return s.missing }
 
 // fakeTokens counts revocations by task.
 type fakeTokens struct {
@@ -93,13 +93,13 @@ func (f *fakeTokens) Revoke(_ context.Context, node *v1alpha1.MesosNode) error {
 	return f.err
 }
 
-// begin starts a story with a new MesosNode, a framework that is ready, and what else
+// newFixture starts a story with a new MesosNode, a framework that is ready, and what else
 // there is.
-func begin(t *testing.T, objects ...client.Object) *story {
+func newFixture(t *testing.T, objects ...client.Object) *fixture {
 	t.Helper()
-	s := &story{
+	s := &fixture{
 		t: t, now: noon, sessions: true,
-		session:   &fakeSession{ready: true, wanted: map[string]placement.Demand{}, killed: map[string]string{}},
+		session:   &fakeSession{ready: true, demands: map[string]placement.Demand{}, killed: map[string]string{}},
 		tokens:    &fakeTokens{},
 		recorder:  events.NewFakeRecorder(100),
 		evictions: map[string]error{},
@@ -116,7 +116,7 @@ func begin(t *testing.T, objects ...client.Object) *story {
 		WithIndex(&corev1.Pod{}, "spec.nodeName", func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).
 		WithIndex(&v1alpha1.MesosNode{}, fieldNeedsSession, needsSession).
 		WithIndex(&v1alpha1.MesosNode{}, fieldAgent, agentIDs).
-		WithInterceptorFuncs(s.faults()).Build()
+		WithInterceptorFuncs(s.interceptors()).Build()
 	s.reconciler = NewReconciler(Options{
 		Client: s.client, Live: s.client, Sessions: s, Tokens: s.tokens, Artifacts: s, Recorder: s.recorder,
 		Now: func() time.Time { return s.now }, Changes: make(chan event.GenericEvent),
@@ -124,9 +124,9 @@ func begin(t *testing.T, objects ...client.Object) *story {
 	return s
 }
 
-// faults count writes, and answer evictions as the story says: an eviction that is
+// interceptors count writes, and answer evictions as the story says: an eviction that is
 // allowed deletes its pod.
-func (s *story) faults() interceptor.Funcs {
+func (s *fixture) interceptors() interceptor.Funcs {
 	return interceptor.Funcs{
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, rc client.Patch, opts ...client.PatchOption) error {
 			s.writes++
@@ -179,29 +179,29 @@ func newNode() *v1alpha1.MesosNode {
 	}
 }
 
-// look has the reconciler look at the node once, and fails the test on an error.
-func (s *story) look() {
+// reconcile has the reconciler look at the node once, and fails the test on an error.
+func (s *fixture) reconcile() {
 	s.t.Helper()
-	result, err := s.tryLook()
+	result, err := s.tryReconcile()
 	if err != nil {
 		s.t.Fatalf("reconciling: %v", err)
 	}
 	s.last = result
 }
 
-func (s *story) tryLook() (reconcile.Result, error) {
+func (s *fixture) tryReconcile() (reconcile.Result, error) {
 	return s.reconciler.Reconcile(context.Background(), reconcile.Request{NamespacedName: types.NamespacedName{Name: nodeName}})
 }
 
-// after lets time pass, then looks.
-func (s *story) after(d time.Duration) {
+// reconcileAfter lets time pass, then looks.
+func (s *fixture) reconcileAfter(d time.Duration) {
 	s.t.Helper()
 	s.now = s.now.Add(d)
-	s.look()
+	s.reconcile()
 }
 
-// node reads the MesosNode, nil when it is gone.
-func (s *story) node() *v1alpha1.MesosNode {
+// mesosNode reads the MesosNode, nil when it is gone.
+func (s *fixture) mesosNode() *v1alpha1.MesosNode {
 	s.t.Helper()
 	node := &v1alpha1.MesosNode{}
 	err := s.client.Get(context.Background(), client.ObjectKey{Name: nodeName}, node)
@@ -214,10 +214,10 @@ func (s *story) node() *v1alpha1.MesosNode {
 	return node
 }
 
-// mesos writes the task's status as the session's store would, and looks.
-func (s *story) mesos(state scheduler.TaskState, change ...func(*v1alpha1.MesosTask)) {
+// setTaskState writes the task's status as the session's store would, and looks.
+func (s *fixture) setTaskState(state scheduler.TaskState, change ...func(*v1alpha1.MesosTask)) {
 	s.t.Helper()
-	node := s.node()
+	node := s.mesosNode()
 	if node.Status.Task == nil {
 		node.Status.Task = &v1alpha1.MesosTask{
 			ID: nodemodel.TaskID(node, node.Status.Attempt), AgentID: agentID, AgentHostname: "agent-3.example",
@@ -232,18 +232,18 @@ func (s *story) mesos(state scheduler.TaskState, change ...func(*v1alpha1.MesosT
 	if err := s.client.Status().Update(context.Background(), node); err != nil {
 		s.t.Fatal(err)
 	}
-	s.look()
+	s.reconcile()
 }
 
-// kubelet registers the Node, or sets its readiness, and looks.
-func (s *story) kubelet(ready corev1.ConditionStatus) {
+// setNodeReady registers the Node, or sets its readiness, and looks.
+func (s *fixture) setNodeReady(ready corev1.ConditionStatus) {
 	s.t.Helper()
 	ctx := context.Background()
-	object := s.object()
+	object := s.kubernetesNode()
 	if object == nil {
 		object = &corev1.Node{
-			ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: types.UID("node-of-" + s.node().Status.Task.ID)},
-			Spec:       corev1.NodeSpec{ProviderID: nodemodel.CurrentProviderID(s.node())},
+			ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: types.UID("node-of-" + s.mesosNode().Status.Task.ID)},
+			Spec:       corev1.NodeSpec{ProviderID: nodemodel.CurrentProviderID(s.mesosNode())},
 		}
 		if err := s.client.Create(ctx, object); err != nil {
 			s.t.Fatal(err)
@@ -253,11 +253,11 @@ func (s *story) kubelet(ready corev1.ConditionStatus) {
 	if err := s.client.Status().Update(ctx, object); err != nil {
 		s.t.Fatal(err)
 	}
-	s.look()
+	s.reconcile()
 }
 
-// object reads the Node, nil when there is none.
-func (s *story) object() *corev1.Node {
+// kubernetesNode reads the Node, nil when there is none.
+func (s *fixture) kubernetesNode() *corev1.Node {
 	s.t.Helper()
 	object := &corev1.Node{}
 	err := s.client.Get(context.Background(), client.ObjectKey{Name: nodeName}, object)
@@ -270,42 +270,42 @@ func (s *story) object() *corev1.Node {
 	return object
 }
 
-// running brings the node to where it is ready.
-func (s *story) running() *story {
+// makeReady brings the node to where it is ready.
+func (s *fixture) makeReady() *fixture {
 	s.t.Helper()
-	s.look()
-	s.mesos(scheduler.TaskStarting)
-	s.kubelet(corev1.ConditionFalse)
-	s.mesos(scheduler.TaskRunning)
-	s.kubelet(corev1.ConditionTrue)
-	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+	s.reconcile()
+	s.setTaskState(scheduler.TaskStarting)
+	s.setNodeReady(corev1.ConditionFalse)
+	s.setTaskState(scheduler.TaskRunning)
+	s.setNodeReady(corev1.ConditionTrue)
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
 	return s
 }
 
-// release deletes the MesosNode, as a pool or a person would, and looks.
-func (s *story) release() {
+// deleteNode deletes the MesosNode, as a pool or a person would, and looks.
+func (s *fixture) deleteNode() {
 	s.t.Helper()
-	if err := s.client.Delete(context.Background(), s.node()); err != nil {
+	if err := s.client.Delete(context.Background(), s.mesosNode()); err != nil {
 		s.t.Fatal(err)
 	}
-	s.look()
+	s.reconcile()
 }
 
-// change changes the MesosNode as a person would, and looks.
-func (s *story) change(how func(*v1alpha1.MesosNode)) {
+// update changes the MesosNode as a person would, and looks.
+func (s *fixture) update(how func(*v1alpha1.MesosNode)) {
 	s.t.Helper()
-	node := s.node()
+	node := s.mesosNode()
 	how(node)
 	if err := s.client.Update(context.Background(), node); err != nil {
 		s.t.Fatal(err)
 	}
-	s.look()
+	s.reconcile()
 }
 
-// is checks a condition.
-func (s *story) is(kind string, status metav1.ConditionStatus, reason string) {
+// expectCondition checks a condition.
+func (s *fixture) expectCondition(kind string, status metav1.ConditionStatus, reason string) {
 	s.t.Helper()
-	node := s.node()
+	node := s.mesosNode()
 	if node == nil {
 		s.t.Fatal("the MesosNode is gone")
 	}
@@ -318,16 +318,16 @@ func (s *story) is(kind string, status metav1.ConditionStatus, reason string) {
 	}
 }
 
-// says checks that a condition's message holds a word.
-func (s *story) says(kind, word string) {
+// expectMessage checks that a condition's message holds a word.
+func (s *fixture) expectMessage(kind, word string) {
 	s.t.Helper()
-	if c := meta.FindStatusCondition(s.node().Status.Conditions, kind); c == nil || !strings.Contains(c.Message, word) {
+	if c := meta.FindStatusCondition(s.mesosNode().Status.Conditions, kind); c == nil || !strings.Contains(c.Message, word) {
 		s.t.Errorf("%s is %+v, want a message with %q", kind, c, word)
 	}
 }
 
-// told checks that there was an event of the reason, and drops all there were.
-func (s *story) told(reason string) {
+// expectEvent checks that there was an event of the reason, and drops all there were.
+func (s *fixture) expectEvent(reason string) {
 	s.t.Helper()
 	var heard []string
 	for len(s.recorder.Events) > 0 {
@@ -341,23 +341,23 @@ func (s *story) told(reason string) {
 	s.t.Errorf("no event %s among %q", reason, heard)
 }
 
-// gone checks that the MesosNode is gone.
-func (s *story) gone() {
+// expectReleased checks that the MesosNode is gone.
+func (s *fixture) expectReleased() {
 	s.t.Helper()
-	if s.node() != nil {
-		s.t.Errorf("the MesosNode is still there: %+v", s.node().Status)
+	if s.mesosNode() != nil {
+		s.t.Errorf("the MesosNode is still there: %+v", s.mesosNode().Status)
 	}
 }
 
-// wants checks that exactly these tasks are wanted.
-func (s *story) wants(ids ...string) {
+// expectDemands checks that exactly these tasks are wanted.
+func (s *fixture) expectDemands(ids ...string) {
 	s.t.Helper()
-	if len(s.session.wanted) != len(ids) {
-		s.t.Errorf("wanted are %v, want %v", s.session.wanted, ids)
+	if len(s.session.demands) != len(ids) {
+		s.t.Errorf("wanted are %v, want %v", s.session.demands, ids)
 	}
 	for _, id := range ids {
-		if _, ok := s.session.wanted[id]; !ok {
-			s.t.Errorf("%s is not wanted, but %v", id, s.session.wanted)
+		if _, ok := s.session.demands[id]; !ok {
+			s.t.Errorf("%s is not wanted, but %v", id, s.session.demands)
 		}
 	}
 }

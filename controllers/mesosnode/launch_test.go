@@ -17,75 +17,75 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-func TestANodeIsLaunchedAndBecomesReady(t *testing.T) {
-	s := begin(t)
-	s.look()
-	s.is(v1alpha1.ConditionLaunched, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForOffer)
+func TestNodeIsLaunchedAndBecomesReady(t *testing.T) {
+	s := newFixture(t)
+	s.reconcile()
+	s.expectCondition(v1alpha1.ConditionLaunched, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForOffer)
 	want := placement.Demand{ID: firstID, Group: "general", Role: "k8sm", MaxPerAgent: 1,
 		Resources: placement.Resources{CPUs: 2, MemMiB: 4096, Ports: 2}}
-	if diff := cmp.Diff(want, s.session.wanted[firstID]); diff != "" {
+	if diff := cmp.Diff(want, s.session.demands[firstID]); diff != "" {
 		t.Errorf("demand (-want +got):\n%s", diff)
 	}
 
-	s.mesos("")
-	s.is(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonIntentRecorded)
-	s.mesos(scheduler.TaskStaging)
-	s.is(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonTaskStaging)
-	s.mesos(scheduler.TaskStarting)
-	s.is(v1alpha1.ConditionLaunched, metav1.ConditionTrue, v1alpha1.ReasonTaskStarting)
-	s.told(v1alpha1.EventLaunched)
-	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNodeNotFound)
+	s.setTaskState("")
+	s.expectCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonIntentRecorded)
+	s.setTaskState(scheduler.TaskStaging)
+	s.expectCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonTaskStaging)
+	s.setTaskState(scheduler.TaskStarting)
+	s.expectCondition(v1alpha1.ConditionLaunched, metav1.ConditionTrue, v1alpha1.ReasonTaskStarting)
+	s.expectEvent(v1alpha1.EventLaunched)
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNodeNotFound)
 
-	s.kubelet(corev1.ConditionFalse)
-	s.is(v1alpha1.ConditionRegistered, metav1.ConditionTrue, v1alpha1.ReasonNodeRegistered)
-	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNodeNotReady)
-	s.told(v1alpha1.EventRegistered)
+	s.setNodeReady(corev1.ConditionFalse)
+	s.expectCondition(v1alpha1.ConditionRegistered, metav1.ConditionTrue, v1alpha1.ReasonNodeRegistered)
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNodeNotReady)
+	s.expectEvent(v1alpha1.EventRegistered)
 
-	s.mesos(scheduler.TaskRunning)
-	s.kubelet(corev1.ConditionTrue)
-	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
-	s.told(v1alpha1.EventReady)
-	if node := s.node(); node.Status.ProviderID != "mesos://"+agentID+"/"+firstID || node.Status.NodeName != nodeName {
+	s.setTaskState(scheduler.TaskRunning)
+	s.setNodeReady(corev1.ConditionTrue)
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+	s.expectEvent(v1alpha1.EventReady)
+	if node := s.mesosNode(); node.Status.ProviderID != "mesos://"+agentID+"/"+firstID || node.Status.NodeName != nodeName {
 		t.Errorf("status is %+v", node.Status)
 	}
 }
 
-func TestANodeAtRestCostsNothing(t *testing.T) {
-	s := begin(t).running()
-	s.look()
+func TestReadyNodeMakesNoCalls(t *testing.T) {
+	s := newFixture(t).makeReady()
+	s.reconcile()
 	s.writes = 0
-	s.after(time.Hour)
+	s.reconcileAfter(time.Hour)
 	if s.writes != 0 || s.last != (reconcile.Result{}) {
 		t.Errorf("%d writes, and asked to be looked at again: %+v", s.writes, s.last)
 	}
 }
 
-func TestAWaitingDemandExplainsItself(t *testing.T) {
+func TestWaitingNodeReportsTheReason(t *testing.T) {
 	for name, test := range map[string]struct {
-		given   func(*story)
+		given   func(*fixture)
 		status  metav1.ConditionStatus
 		reason  string
 		message string
 		wanted  []string
 	}{
 		"for a word from Mesos": {
-			given:  func(*story) {},
+			given:  func(*fixture) {},
 			status: metav1.ConditionUnknown, reason: v1alpha1.ReasonWaitingForOffer, message: "Waiting for an offer", wanted: []string{firstID},
 		},
 		"and is told why": {
-			given:  func(s *story) { s.session.explanation = "0 of 12 agents fit" },
+			given:  func(s *fixture) { s.session.explanation = "0 of 12 agents fit" },
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonWaitingForOffer, message: "0 of 12 agents fit", wanted: []string{firstID},
 		},
 		"for a framework that is not connected": {
-			given:  func(s *story) { s.session.ready = false },
+			given:  func(s *fixture) { s.session.ready = false },
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonWaitingForFramework, message: "not connected yet", wanted: []string{firstID},
 		},
 		"for a framework that has no session": {
-			given:  func(s *story) { s.sessions = false },
+			given:  func(s *fixture) { s.sessions = false },
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonWaitingForFramework, message: "not connected yet",
 		},
 		"for a framework that does not exist": {
-			given: func(s *story) {
+			given: func(s *fixture) {
 				s.sessions = false
 				if err := s.client.Delete(context.Background(), newFramework()); err != nil {
 					s.t.Fatal(err)
@@ -94,12 +94,12 @@ func TestAWaitingDemandExplainsItself(t *testing.T) {
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonWaitingForFramework, message: `no MesosFramework "default"`,
 		},
 		"for somebody to name the kubelet": {
-			given:  func(s *story) { s.missing = []string{"kubelet", "runc"} },
+			given:  func(s *fixture) { s.missing = []string{"kubelet", "runc"} },
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonArtifactsMissing, message: "kubelet, runc",
 		},
 		"for a kubelet configuration that can be": {
-			given: func(s *story) {
-				node := s.node()
+			given: func(s *fixture) {
+				node := s.mesosNode()
 				node.Spec.Template.Spec.Kubelet.Config = &runtime.RawExtension{Raw: []byte(`{"cgroupRoot": "/"}`)}
 				if err := s.client.Update(context.Background(), node); err != nil {
 					s.t.Fatal(err)
@@ -108,7 +108,7 @@ func TestAWaitingDemandExplainsItself(t *testing.T) {
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonKubeletConfigInvalid, message: "cgroupRoot is not a pool's to set",
 		},
 		"because its name is taken": {
-			given: func(s *story) {
+			given: func(s *fixture) {
 				if err := s.client.Create(context.Background(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}}); err != nil {
 					s.t.Fatal(err)
 				}
@@ -117,41 +117,41 @@ func TestAWaitingDemandExplainsItself(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t)
+			s := newFixture(t)
 			test.given(s)
-			s.look()
-			s.after(explainAfter)
-			s.after(time.Second)
-			s.is(v1alpha1.ConditionLaunched, test.status, test.reason)
-			s.says(v1alpha1.ConditionLaunched, test.message)
-			s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, test.reason)
-			s.wants(test.wanted...)
+			s.reconcile()
+			s.reconcileAfter(explainAfter)
+			s.reconcileAfter(time.Second)
+			s.expectCondition(v1alpha1.ConditionLaunched, test.status, test.reason)
+			s.expectMessage(v1alpha1.ConditionLaunched, test.message)
+			s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, test.reason)
+			s.expectDemands(test.wanted...)
 		})
 	}
 }
 
 func TestADemandIsAddedToASessionThatBeginsLater(t *testing.T) {
-	s := begin(t)
+	s := newFixture(t)
 	s.sessions = false
-	s.look()
-	s.wants()
+	s.reconcile()
+	s.expectDemands()
 	requests := s.reconciler.requestsFor(context.Background(), newFramework())
 	if len(requests) != 1 {
 		t.Fatalf("the session's news concern %v, want the node that waits", requests)
 	}
 	s.sessions = true
-	s.look()
-	s.wants(firstID)
+	s.reconcile()
+	s.expectDemands(firstID)
 }
 
 func TestASessionChangeReconcilesNoNodeThatIsUp(t *testing.T) {
-	s := begin(t).running()
+	s := newFixture(t).makeReady()
 	if requests := s.reconciler.requestsFor(context.Background(), newFramework()); len(requests) != 0 {
 		t.Errorf("the session's news concern %v, want none", requests)
 	}
 }
 
-func TestAFailedAttemptIsRetried(t *testing.T) {
+func TestFailedAttemptIsRetried(t *testing.T) {
 	because := func(reason, message string) func(*v1alpha1.MesosTask) {
 		return func(task *v1alpha1.MesosTask) { task.Reason, task.Message = reason, message }
 	}
@@ -177,30 +177,30 @@ func TestAFailedAttemptIsRetried(t *testing.T) {
 		"gone by an operator's word: tried on another agent": {state: scheduler.TaskGoneByOperator, why: because("", ""), avoid: []string{agentID}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t)
-			s.look()
+			s := newFixture(t)
+			s.reconcile()
 			s.session.WithdrawDemand(firstID) // the session launched it
-			s.mesos(test.state, test.why)
-			s.told(v1alpha1.EventLaunchFailed)
+			s.setTaskState(test.state, test.why)
+			s.expectEvent(v1alpha1.EventLaunchFailed)
 			if test.wait > 0 {
-				s.is(v1alpha1.ConditionLaunched, metav1.ConditionFalse, test.reason)
-				s.wants()
+				s.expectCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, test.reason)
+				s.expectDemands()
 				if s.last.RequeueAfter != test.wait {
 					t.Errorf("looks again after %s, want %s", s.last.RequeueAfter, test.wait)
 				}
-				s.after(test.wait)
+				s.reconcileAfter(test.wait)
 				if len(s.recorder.Events) > 0 {
 					t.Errorf("told twice: %q", <-s.recorder.Events)
 				}
 			}
-			s.wants("general-x7k2p.0f1e2d3c.2")
-			if diff := cmp.Diff(test.avoid, s.session.wanted["general-x7k2p.0f1e2d3c.2"].Avoid); diff != "" {
+			s.expectDemands("general-x7k2p.0f1e2d3c.2")
+			if diff := cmp.Diff(test.avoid, s.session.demands["general-x7k2p.0f1e2d3c.2"].Avoid); diff != "" {
 				t.Errorf("avoided agents (-want +got):\n%s", diff)
 			}
 			if len(test.avoid) > 0 {
-				s.says(v1alpha1.ConditionLaunched, "Waiting for an offer that fits. The task on agent agent-3.example ended ("+string(test.state))
+				s.expectMessage(v1alpha1.ConditionLaunched, "Waiting for an offer that fits. The task on agent agent-3.example ended ("+string(test.state))
 			}
-			node := s.node()
+			node := s.mesosNode()
 			if node.Status.Task != nil || node.Status.Attempt != 2 {
 				t.Errorf("attempt %d with task %+v, want attempt 2 without", node.Status.Attempt, node.Status.Task)
 			}
@@ -211,21 +211,21 @@ func TestAFailedAttemptIsRetried(t *testing.T) {
 	}
 }
 
-func TestNothingIsTriedAgainWhileTheTokenIsStillGood(t *testing.T) {
-	s := begin(t)
-	s.look()
+func TestNoRetryBeforeTheTokenIsRevoked(t *testing.T) {
+	s := newFixture(t)
+	s.reconcile()
 	s.session.WithdrawDemand(firstID)
 	s.tokens.err = errBroken
-	node := s.node()
+	node := s.mesosNode()
 	node.Status.Task = &v1alpha1.MesosTask{ID: firstID, AgentID: agentID, State: string(scheduler.TaskFailed), IntentTime: metav1.NewTime(noon)}
 	if err := s.client.Status().Update(context.Background(), node); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.tryLook(); err == nil {
+	if _, err := s.tryReconcile(); err == nil {
 		t.Error("no error")
 	}
-	s.wants()
-	if got := s.node().Status.Attempt; got != 1 {
+	s.expectDemands()
+	if got := s.mesosNode().Status.Attempt; got != 1 {
 		t.Errorf("attempt is %d, want 1", got)
 	}
 }
@@ -233,75 +233,75 @@ func TestNothingIsTriedAgainWhileTheTokenIsStillGood(t *testing.T) {
 func TestAnUnreachableTask(t *testing.T) {
 	for _, state := range []scheduler.TaskState{scheduler.TaskUnreachable, scheduler.TaskLost, scheduler.TaskUnknown} {
 		t.Run(string(state)+" before the Node registered", func(t *testing.T) {
-			s := begin(t)
-			s.look()
+			s := newFixture(t)
+			s.reconcile()
 			s.session.WithdrawDemand(firstID)
-			s.mesos(state)
-			s.after(24 * time.Hour)
-			s.is(v1alpha1.ConditionLaunched, metav1.ConditionUnknown, v1alpha1.ReasonTaskUnreachable)
-			s.wants()
+			s.setTaskState(state)
+			s.reconcileAfter(24 * time.Hour)
+			s.expectCondition(v1alpha1.ConditionLaunched, metav1.ConditionUnknown, v1alpha1.ReasonTaskUnreachable)
+			s.expectDemands()
 			if len(s.session.killed) != 0 {
 				t.Errorf("killed: %v", s.session.killed)
 			}
 		})
 		t.Run(string(state)+" while the Node is silent", func(t *testing.T) {
-			s := begin(t).running()
-			s.mesos(state)
-			s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
-			s.kubelet(corev1.ConditionUnknown)
-			s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTaskUnreachable)
-			s.mesos(scheduler.TaskRunning)
-			s.kubelet(corev1.ConditionTrue)
-			s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+			s := newFixture(t).makeReady()
+			s.setTaskState(state)
+			s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+			s.setNodeReady(corev1.ConditionUnknown)
+			s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTaskUnreachable)
+			s.setTaskState(scheduler.TaskRunning)
+			s.setNodeReady(corev1.ConditionTrue)
+			s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
 		})
 	}
 }
 
-func TestALaunchTimesOut(t *testing.T) {
-	s := begin(t)
-	s.look()
-	s.mesos(scheduler.TaskStarting)
+func TestLaunchTimeoutKillsTheTask(t *testing.T) {
+	s := newFixture(t)
+	s.reconcile()
+	s.setTaskState(scheduler.TaskStarting)
 	if s.last.RequeueAfter != DefaultLaunchTimeout {
 		t.Errorf("looks again after %s, want %s", s.last.RequeueAfter, DefaultLaunchTimeout)
 	}
 	s.session.ready = false
-	s.after(DefaultLaunchTimeout)
+	s.reconcileAfter(DefaultLaunchTimeout)
 	if len(s.session.killed) != 0 {
 		t.Fatal("judged while Mesos was out of sight")
 	}
 	s.session.ready = true
-	s.look()
+	s.reconcile()
 	if s.session.killed[firstID] != agentID {
 		t.Fatalf("killed: %v", s.session.killed)
 	}
-	s.says(v1alpha1.ConditionRegistered, "killed and the launch tried again")
+	s.expectMessage(v1alpha1.ConditionRegistered, "killed and the launch tried again")
 	s.session.WithdrawDemand(firstID)
-	s.mesos(scheduler.TaskKilled)
-	s.wants("general-x7k2p.0f1e2d3c.2")
+	s.setTaskState(scheduler.TaskKilled)
+	s.expectDemands("general-x7k2p.0f1e2d3c.2")
 }
 
-func TestATaskEndsUnderARegisteredNode(t *testing.T) {
-	s := begin(t).running()
+func TestEndedTaskDeletesTheRegisteredNode(t *testing.T) {
+	s := newFixture(t).makeReady()
 	s.session.WithdrawDemand(firstID)
-	s.mesos(scheduler.TaskFailed, func(task *v1alpha1.MesosTask) { task.Message = "kubelet exited" })
-	s.told(v1alpha1.ReasonTaskEnded)
-	s.says(v1alpha1.ConditionReady, "kubelet exited")
-	if s.node().DeletionTimestamp.IsZero() {
+	s.setTaskState(scheduler.TaskFailed, func(task *v1alpha1.MesosTask) { task.Message = "kubelet exited" })
+	s.expectEvent(v1alpha1.ReasonTaskEnded)
+	s.expectMessage(v1alpha1.ConditionReady, "kubelet exited")
+	if s.mesosNode().DeletionTimestamp.IsZero() {
 		t.Fatal("the MesosNode is not being deleted")
 	}
-	s.wants()
-	s.look()
-	if s.object() != nil {
+	s.expectDemands()
+	s.reconcile()
+	if s.kubernetesNode() != nil {
 		t.Error("the Node of a task that ended is still there")
 	}
-	s.look()
-	s.gone()
+	s.reconcile()
+	s.expectReleased()
 }
 
-func TestAReconcileOfAStaleRecordWritesAndDemandsNothing(t *testing.T) {
-	s := begin(t)
-	stale := s.node()
-	s.look()
+func TestStaleRecordCausesNoWritesAndNoDemand(t *testing.T) {
+	s := newFixture(t)
+	stale := s.mesosNode()
+	s.reconcile()
 	s.session.WithdrawDemand(firstID)
 	rc, err := s.reconciler.observe(context.Background(), stale)
 	if err != nil {
@@ -316,14 +316,14 @@ func TestAReconcileOfAStaleRecordWritesAndDemandsNothing(t *testing.T) {
 	if err != nil || result.RequeueAfter != patch.ConflictRetry {
 		t.Errorf("got %+v and error %v, want another look soon", result, err)
 	}
-	s.wants()
+	s.expectDemands()
 }
 
-func TestAHandmadeNodeGetsItsFinalizerBeforeAnythingIsWanted(t *testing.T) {
-	s := begin(t)
-	s.change(func(n *v1alpha1.MesosNode) { n.Finalizers = nil })
-	if diff := cmp.Diff([]string{v1alpha1.FinalizerRelease}, s.node().Finalizers); diff != "" {
+func TestManuallyCreatedNodeGetsItsFinalizerBeforeItsDemand(t *testing.T) {
+	s := newFixture(t)
+	s.update(func(n *v1alpha1.MesosNode) { n.Finalizers = nil })
+	if diff := cmp.Diff([]string{v1alpha1.FinalizerRelease}, s.mesosNode().Finalizers); diff != "" {
 		t.Errorf("finalizers (-want +got):\n%s", diff)
 	}
-	s.wants(firstID)
+	s.expectDemands(firstID)
 }

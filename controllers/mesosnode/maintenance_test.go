@@ -13,14 +13,16 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// plan has the agent's maintenance begin after a while.
-func (s *story) plan(in, duration time.Duration) {
+// planMaintenance has the agent's maintenance begin after a while.
+func (s *fixture) planMaintenance(in, duration time.Duration) {
 	s.windows = map[string]scheduler.Window{agentID: {Start: s.now.Add(in), Duration: duration}}
 }
 
-func (s *story) going() bool { return s.node() == nil || !s.node().DeletionTimestamp.IsZero() }
+func (s *fixture) isBeingDeleted() bool {
+	return s.mesosNode() == nil || !s.mesosNode().DeletionTimestamp.IsZero()
+}
 
-func TestANodeLeavesItsAgentBeforeTheMaintenance(t *testing.T) {
+func TestNodeIsDrainedBeforeMaintenance(t *testing.T) {
 	for name, test := range map[string]struct {
 		in, duration, timeout time.Duration
 		goesAfter             time.Duration
@@ -35,29 +37,29 @@ func TestANodeLeavesItsAgentBeforeTheMaintenance(t *testing.T) {
 		"never for a window that has passed":         {in: -time.Hour, duration: time.Minute, goesAfter: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t)
+			s := newFixture(t)
 			if test.timeout > 0 {
 				withDrainTimeout(t, s, test.timeout)
 			}
-			s.running()
-			s.plan(test.in, test.duration)
+			s.makeReady()
+			s.planMaintenance(test.in, test.duration)
 			if test.goesAfter > 0 {
-				s.look()
+				s.reconcile()
 				if s.last.RequeueAfter != test.goesAfter {
 					t.Fatalf("looks again after %s, want %s", s.last.RequeueAfter, test.goesAfter)
 				}
-				s.after(test.goesAfter - time.Second)
+				s.reconcileAfter(test.goesAfter - time.Second)
 			}
-			if s.going() {
+			if s.isBeingDeleted() {
 				t.Fatal("it goes too soon")
 			}
-			s.after(time.Second)
-			if s.going() != (test.goesAfter >= 0) {
-				t.Fatalf("it goes: %t", s.going())
+			s.reconcileAfter(time.Second)
+			if s.isBeingDeleted() != (test.goesAfter >= 0) {
+				t.Fatalf("it goes: %t", s.isBeingDeleted())
 			}
 			if test.goesAfter >= 0 {
-				s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonMaintenance)
-				s.told(v1alpha1.ReasonMaintenance)
+				s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonMaintenance)
+				s.expectEvent(v1alpha1.ReasonMaintenance)
 				if len(s.session.killed) > 0 {
 					t.Error("killed before it was drained")
 				}
@@ -66,7 +68,7 @@ func TestANodeLeavesItsAgentBeforeTheMaintenance(t *testing.T) {
 	}
 }
 
-func TestADrainEndsBeforeTheMaintenance(t *testing.T) {
+func TestDrainTimesOutBeforeMaintenance(t *testing.T) {
 	for name, test := range map[string]struct {
 		in, timeout, over time.Duration
 	}{
@@ -77,23 +79,23 @@ func TestADrainEndsBeforeTheMaintenance(t *testing.T) {
 		"after a minute, though it is as near": {in: 2 * time.Minute, over: time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t, podOn("web"))
+			s := newFixture(t, podOn("web"))
 			if test.timeout > 0 {
 				withDrainTimeout(t, s, test.timeout)
 			}
-			s.running()
+			s.makeReady()
 			s.evictions["web"] = errors.New("the budget web says no")
-			s.plan(test.in, 0)
-			s.look()
-			s.look()
-			s.is(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
-			s.after(test.over - time.Second)
-			s.is(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
+			s.planMaintenance(test.in, 0)
+			s.reconcile()
+			s.reconcile()
+			s.expectCondition(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
+			s.reconcileAfter(test.over - time.Second)
+			s.expectCondition(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
 			if len(s.session.killed) > 0 {
 				t.Fatal("killed too soon")
 			}
-			s.after(time.Second)
-			s.is(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDrainTimedOut)
+			s.reconcileAfter(time.Second)
+			s.expectCondition(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDrainTimedOut)
 			if s.session.killed[firstID] != agentID {
 				t.Errorf("killed: %v", s.session.killed)
 			}
@@ -101,22 +103,22 @@ func TestADrainEndsBeforeTheMaintenance(t *testing.T) {
 	}
 }
 
-func TestANodeOfADrainedAgentIsReplaced(t *testing.T) {
-	s := begin(t, podOn("web"), podOn("db"))
-	s.running()
+func TestNodeOfADrainedAgentIsReplaced(t *testing.T) {
+	s := newFixture(t, podOn("web"), podOn("db"))
+	s.makeReady()
 	s.evictions["db"] = errors.New("the budget db says no")
 	s.session.WithdrawDemand(firstID) // the session launched it
 	draining := func(task *v1alpha1.MesosTask) { task.Reason = "REASON_AGENT_DRAINING" }
-	s.mesos(scheduler.TaskKilling, draining)
-	s.told(v1alpha1.ReasonAgentDraining)
-	if !s.going() {
+	s.setTaskState(scheduler.TaskKilling, draining)
+	s.expectEvent(v1alpha1.ReasonAgentDraining)
+	if !s.isBeingDeleted() {
 		t.Fatal("the pool does not hear of it")
 	}
-	s.look()
-	if !s.object().Spec.Unschedulable {
+	s.reconcile()
+	if !s.kubernetesNode().Spec.Unschedulable {
 		t.Error("the Node takes new pods")
 	}
-	s.is(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
+	s.expectCondition(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
 	var pods corev1.PodList
 	if err := s.client.List(context.Background(), &pods); err != nil {
 		t.Fatal(err)
@@ -124,28 +126,28 @@ func TestANodeOfADrainedAgentIsReplaced(t *testing.T) {
 	if len(pods.Items) != 1 || pods.Items[0].Name != "db" {
 		t.Errorf("pods that are left: %v", pods.Items)
 	}
-	if s.object() == nil {
+	if s.kubernetesNode() == nil {
 		t.Fatal("the Node was deleted while its task may run")
 	}
-	s.mesos(scheduler.TaskKilled, draining)
-	s.look()
-	s.gone()
-	if len(s.session.wanted) > 0 {
-		t.Errorf("a task is wanted for a node that goes: %v", s.session.wanted)
+	s.setTaskState(scheduler.TaskKilled, draining)
+	s.reconcile()
+	s.expectReleased()
+	if len(s.session.demands) > 0 {
+		t.Errorf("a task is wanted for a node that goes: %v", s.session.demands)
 	}
 }
 
-func TestATaskThatEndsBeforeItRegisteredIsTriedAgainThoughItWasKilled(t *testing.T) {
-	s := begin(t)
-	s.look()
-	s.mesos(scheduler.TaskKilling)
-	if s.going() {
+func TestKilledTaskIsRetriedIfItsNodeNeverRegistered(t *testing.T) {
+	s := newFixture(t)
+	s.reconcile()
+	s.setTaskState(scheduler.TaskKilling)
+	if s.isBeingDeleted() {
 		t.Error("the node was given up")
 	}
 }
 
 func TestAMaintenanceConcernsTheNodesOfItsAgent(t *testing.T) {
-	s := begin(t).running()
+	s := newFixture(t).makeReady()
 	news := &v1alpha1.MesosNode{Status: v1alpha1.MesosNodeStatus{Task: &v1alpha1.MesosTask{AgentID: agentID}}}
 	if got := s.reconciler.requestsFor(context.Background(), news); len(got) != 1 || got[0].Name != nodeName {
 		t.Errorf("it concerns %v", got)

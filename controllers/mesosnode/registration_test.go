@@ -14,8 +14,8 @@ import (
 )
 
 func TestTheNodeGetsLabelsAnnotationsAndTaints(t *testing.T) {
-	s := begin(t).running()
-	object := s.object()
+	s := newFixture(t).makeReady()
+	object := s.kubernetesNode()
 	want := map[string]string{
 		"team":                        "data",
 		"k8sm.io/pool":                "general",
@@ -38,17 +38,17 @@ func TestTheNodeGetsLabelsAnnotationsAndTaints(t *testing.T) {
 	}
 }
 
-func TestChangesOthersMakeToTheNode(t *testing.T) {
-	s := begin(t).running()
-	object := s.object()
+func TestForeignChangesToTheNode(t *testing.T) {
+	s := newFixture(t).makeReady()
+	object := s.kubernetesNode()
 	delete(object.Labels, "team")
 	object.Labels["mine"] = "stays"
 	object.Spec.Taints = nil
 	if err := s.client.Update(context.Background(), object); err != nil {
 		t.Fatal(err)
 	}
-	s.look()
-	object = s.object()
+	s.reconcile()
+	object = s.kubernetesNode()
 	if object.Labels["team"] != "data" {
 		t.Error("a label of the template was not put back")
 	}
@@ -60,9 +60,9 @@ func TestChangesOthersMakeToTheNode(t *testing.T) {
 	}
 }
 
-func TestAStartupTaintThatIsOffWhenTheNodeIsFirstSeenStaysOff(t *testing.T) {
-	s := begin(t).running()
-	for _, taint := range s.object().Spec.Taints {
+func TestRemovedStartupTaintIsNotAddedAgain(t *testing.T) {
+	s := newFixture(t).makeReady()
+	for _, taint := range s.kubernetesNode().Spec.Taints {
 		if taint.Key == "example.com/agent-not-ready" {
 			t.Error("it was put back")
 		}
@@ -70,36 +70,36 @@ func TestAStartupTaintThatIsOffWhenTheNodeIsFirstSeenStaysOff(t *testing.T) {
 }
 
 func TestANodeIsReadyWithItsStartupTaints(t *testing.T) {
-	s := begin(t).running()
-	object := s.object()
+	s := newFixture(t).makeReady()
+	object := s.kubernetesNode()
 	object.Spec.Taints = append(object.Spec.Taints, corev1.Taint{Key: "example.com/agent-not-ready", Effect: corev1.TaintEffectNoExecute})
 	if err := s.client.Update(context.Background(), object); err != nil {
 		t.Fatal(err)
 	}
-	s.look()
-	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+	s.reconcile()
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
 }
 
-func TestSomebodyDeletesTheNode(t *testing.T) {
-	s := begin(t).running()
-	if err := s.client.Delete(context.Background(), s.object()); err != nil {
+func TestDeletedNodeIsRegisteredAgain(t *testing.T) {
+	s := newFixture(t).makeReady()
+	if err := s.client.Delete(context.Background(), s.kubernetesNode()); err != nil {
 		t.Fatal(err)
 	}
-	s.look()
-	s.told(v1alpha1.ReasonNodeDeleted)
-	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNodeDeleted)
-	if s.node().DeletionTimestamp.IsZero() {
+	s.reconcile()
+	s.expectEvent(v1alpha1.ReasonNodeDeleted)
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNodeDeleted)
+	if s.mesosNode().DeletionTimestamp.IsZero() {
 		t.Fatal("the MesosNode is not being replaced")
 	}
-	s.look()
+	s.reconcile()
 	if s.session.killed[firstID] != agentID {
 		t.Fatalf("killed: %v", s.session.killed)
 	}
-	s.mesos(scheduler.TaskKilled)
-	s.gone()
+	s.setTaskState(scheduler.TaskKilled)
+	s.expectReleased()
 }
 
-func TestANodeOfAnotherIsLeftAlone(t *testing.T) {
+func TestForeignNodeIsLeftAlone(t *testing.T) {
 	for name, id := range map[string]string{
 		"of nobody":                             "",
 		"of a cloud":                            "aws:///eu/i-1",
@@ -107,22 +107,22 @@ func TestANodeOfAnotherIsLeftAlone(t *testing.T) {
 		"of a MesosNode that had the same name": "mesos://S1/general-x7k2p.99999999.1",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t, podOn("web"))
-			s.look()
-			s.mesos(scheduler.TaskStarting)
+			s := newFixture(t, podOn("web"))
+			s.reconcile()
+			s.setTaskState(scheduler.TaskStarting)
 			object := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}, Spec: corev1.NodeSpec{ProviderID: id}}
 			if err := s.client.Create(context.Background(), object); err != nil {
 				t.Fatal(err)
 			}
-			before := s.object()
-			s.look()
-			s.is(v1alpha1.ConditionRegistered, metav1.ConditionFalse, v1alpha1.ReasonNodeForeign)
-			s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNodeForeign)
-			s.release()
-			s.mesos(scheduler.TaskKilled)
-			s.look()
-			s.gone()
-			if diff := cmp.Diff(before, s.object()); diff != "" {
+			before := s.kubernetesNode()
+			s.reconcile()
+			s.expectCondition(v1alpha1.ConditionRegistered, metav1.ConditionFalse, v1alpha1.ReasonNodeForeign)
+			s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNodeForeign)
+			s.deleteNode()
+			s.setTaskState(scheduler.TaskKilled)
+			s.reconcile()
+			s.expectReleased()
+			if diff := cmp.Diff(before, s.kubernetesNode()); diff != "" {
 				t.Errorf("the Node was touched (-before +after):\n%s", diff)
 			}
 			pod := &corev1.Pod{}
@@ -134,32 +134,32 @@ func TestANodeOfAnotherIsLeftAlone(t *testing.T) {
 }
 
 func TestTheNodeOfAnEarlierAttemptIsRemoved(t *testing.T) {
-	s := begin(t)
-	s.look()
+	s := newFixture(t)
+	s.reconcile()
 	s.session.WithdrawDemand(firstID)
-	s.mesos(scheduler.TaskFailed)
+	s.setTaskState(scheduler.TaskFailed)
 	late := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: "late"}, Spec: corev1.NodeSpec{ProviderID: nodemodel.ProviderID(agentID, firstID)}}
 	if err := s.client.Create(context.Background(), late); err != nil {
 		t.Fatal(err)
 	}
-	s.look()
-	if s.object() != nil {
+	s.reconcile()
+	if s.kubernetesNode() != nil {
 		t.Error("the Node of a task that ended is still there")
 	}
-	s.mesos(scheduler.TaskStarting)
-	s.kubelet(corev1.ConditionTrue)
-	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+	s.setTaskState(scheduler.TaskStarting)
+	s.setNodeReady(corev1.ConditionTrue)
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
 }
 
 func TestANodeThatTheRecordDoesNotShowYetIsNotDeleted(t *testing.T) {
-	s := begin(t)
-	s.look() // the record says attempt 1, without a task
+	s := newFixture(t)
+	s.reconcile() // the record says attempt 1, without a task
 	early := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: "early"}, Spec: corev1.NodeSpec{ProviderID: nodemodel.ProviderID(agentID, firstID)}}
 	if err := s.client.Create(context.Background(), early); err != nil {
 		t.Fatal(err)
 	}
-	s.look()
-	if s.object() == nil {
+	s.reconcile()
+	if s.kubernetesNode() == nil {
 		t.Error("the Node of a task that may run was deleted")
 	}
 }

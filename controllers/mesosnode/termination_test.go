@@ -25,18 +25,18 @@ func podOn(name string) *corev1.Pod {
 	}
 }
 
-func TestANodeIsDrainedKilledAndReleased(t *testing.T) {
-	s := begin(t, podOn("web"))
-	s.running()
+func TestNodeIsDrainedKilledAndReleased(t *testing.T) {
+	s := newFixture(t, podOn("web"))
+	s.makeReady()
 	s.evictions["web"] = errors.New("the budget web says no")
-	s.release()
-	if !s.object().Spec.Unschedulable {
+	s.deleteNode()
+	if !s.kubernetesNode().Spec.Unschedulable {
 		t.Error("the Node takes new pods")
 	}
-	s.is(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
-	s.says(v1alpha1.ConditionReady, "default/web: the budget web says no")
-	s.told(v1alpha1.EventEvictionBlocked)
-	s.after(24 * time.Hour)
+	s.expectCondition(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
+	s.expectMessage(v1alpha1.ConditionReady, "default/web: the budget web says no")
+	s.expectEvent(v1alpha1.EventEvictionBlocked)
+	s.reconcileAfter(24 * time.Hour)
 	if len(s.session.killed) != 0 {
 		t.Fatal("killed before it was drained")
 	}
@@ -45,43 +45,43 @@ func TestANodeIsDrainedKilledAndReleased(t *testing.T) {
 	}
 
 	delete(s.evictions, "web")
-	s.after(time.Minute) // evicted
-	s.after(time.Minute) // gone
-	s.is(v1alpha1.ConditionDrained, metav1.ConditionTrue, v1alpha1.ReasonDrained)
-	s.is(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonTerminating)
+	s.reconcileAfter(time.Minute) // evicted
+	s.reconcileAfter(time.Minute) // gone
+	s.expectCondition(v1alpha1.ConditionDrained, metav1.ConditionTrue, v1alpha1.ReasonDrained)
+	s.expectCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonTerminating)
 	if s.session.killed[firstID] != agentID {
 		t.Fatalf("killed: %v", s.session.killed)
 	}
-	if s.object() == nil {
+	if s.kubernetesNode() == nil {
 		t.Fatal("the Node was deleted while its task may run")
 	}
 	if s.last.RequeueAfter != 0 {
 		t.Errorf("polls every %s for what Mesos will tell", s.last.RequeueAfter)
 	}
 
-	s.mesos(scheduler.TaskKilled)
-	if s.object() != nil {
+	s.setTaskState(scheduler.TaskKilled)
+	if s.kubernetesNode() != nil {
 		t.Error("the Node is still there")
 	}
-	s.look()
-	s.gone()
-	s.told(v1alpha1.EventReleased)
+	s.reconcile()
+	s.expectReleased()
+	s.expectEvent(v1alpha1.EventReleased)
 	if diff := cmp.Diff([]string{firstID}, s.tokens.revoked); diff != "" {
 		t.Errorf("revoked tokens (-want +got):\n%s", diff)
 	}
 }
 
 func TestANodeThatRegistersAfterItWasDrainedIsDrainedAgain(t *testing.T) {
-	s := begin(t, podOn("web"))
-	s.look()
-	s.mesos(scheduler.TaskStarting)
+	s := newFixture(t, podOn("web"))
+	s.reconcile()
+	s.setTaskState(scheduler.TaskStarting)
 	s.sessions = false // nobody can be told to end the task
 	pod := podOn("web")
 	if err := s.client.Delete(context.Background(), pod); err != nil {
 		t.Fatal(err)
 	}
-	s.release()
-	s.is(v1alpha1.ConditionDrained, metav1.ConditionTrue, v1alpha1.ReasonDrained)
+	s.deleteNode()
+	s.expectCondition(v1alpha1.ConditionDrained, metav1.ConditionTrue, v1alpha1.ReasonDrained)
 
 	pod.ResourceVersion = ""
 	if err := s.client.Create(context.Background(), pod); err != nil {
@@ -89,47 +89,47 @@ func TestANodeThatRegistersAfterItWasDrainedIsDrainedAgain(t *testing.T) {
 	}
 	s.evictions["web"] = errors.New("the budget web says no")
 	s.sessions = true
-	s.kubelet(corev1.ConditionTrue)
-	s.after(time.Minute)
+	s.setNodeReady(corev1.ConditionTrue)
+	s.reconcileAfter(time.Minute)
 	if len(s.session.killed) != 0 {
 		t.Fatal("killed under a pod that came since")
 	}
-	if !s.object().Spec.Unschedulable {
+	if !s.kubernetesNode().Spec.Unschedulable {
 		t.Error("the Node takes new pods")
 	}
-	s.is(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
+	s.expectCondition(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
 
 	delete(s.evictions, "web")
-	s.after(time.Minute) // evicted
-	s.after(time.Minute) // gone
+	s.reconcileAfter(time.Minute) // evicted
+	s.reconcileAfter(time.Minute) // gone
 	if s.session.killed[firstID] != agentID {
 		t.Fatalf("killed: %v", s.session.killed)
 	}
 }
 
-func TestTheDrainTimesOut(t *testing.T) {
-	s := begin(t, podOn("web"))
+func TestDrainTimesOut(t *testing.T) {
+	s := newFixture(t, podOn("web"))
 	s.client = withDrainTimeout(t, s, time.Minute)
-	s.running()
+	s.makeReady()
 	s.evictions["web"] = errors.New("the budget web says no")
-	s.release()
-	s.after(59 * time.Second)
-	s.is(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
+	s.deleteNode()
+	s.reconcileAfter(59 * time.Second)
+	s.expectCondition(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
 	if s.last.RequeueAfter != time.Second {
 		t.Errorf("looks again after %s, want when the time is up", s.last.RequeueAfter)
 	}
-	s.after(time.Second)
-	s.is(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDrainTimedOut)
-	s.says(v1alpha1.ConditionDrained, "default/web")
+	s.reconcileAfter(time.Second)
+	s.expectCondition(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDrainTimedOut)
+	s.expectMessage(v1alpha1.ConditionDrained, "default/web")
 	if s.session.killed[firstID] != agentID {
 		t.Fatalf("killed: %v", s.session.killed)
 	}
 }
 
 // withDrainTimeout gives the node's spec a timeout.
-func withDrainTimeout(t *testing.T, s *story, timeout time.Duration) client.WithWatch {
+func withDrainTimeout(t *testing.T, s *fixture, timeout time.Duration) client.WithWatch {
 	t.Helper()
-	node := s.node()
+	node := s.mesosNode()
 	node.Spec.Drain.Timeout = &metav1.Duration{Duration: timeout}
 	if err := s.client.Update(context.Background(), node); err != nil {
 		t.Fatal(err)
@@ -137,21 +137,21 @@ func withDrainTimeout(t *testing.T, s *story, timeout time.Duration) client.With
 	return s.client
 }
 
-func TestANodeThatWasNeverLaunchedGoesAtOnce(t *testing.T) {
-	s := begin(t)
-	s.look()
-	s.wants(firstID)
-	s.release()
-	s.wants()
-	s.gone()
-	s.told(v1alpha1.EventReleased)
+func TestNodeWithoutTaskIsReleasedAtOnce(t *testing.T) {
+	s := newFixture(t)
+	s.reconcile()
+	s.expectDemands(firstID)
+	s.deleteNode()
+	s.expectDemands()
+	s.expectReleased()
+	s.expectEvent(v1alpha1.EventReleased)
 }
 
 func TestAnIntentWrittenMeanwhileIsNotReleased(t *testing.T) {
-	s := begin(t)
-	s.look()
-	stale := s.node()
-	s.mesos("") // the session writes its intent
+	s := newFixture(t)
+	s.reconcile()
+	stale := s.mesosNode()
+	s.setTaskState("") // the session writes its intent
 	stale.DeletionTimestamp = &metav1.Time{Time: s.now}
 	rc, err := s.reconciler.observe(context.Background(), stale)
 	if err != nil {
@@ -160,40 +160,40 @@ func TestAnIntentWrittenMeanwhileIsNotReleased(t *testing.T) {
 	if err := s.reconciler.removeFinalizer(context.Background(), rc); !apierrors.IsConflict(err) {
 		t.Errorf("releasing by a record that has changed: %v, want a conflict", err)
 	}
-	if s.node() == nil {
+	if s.mesosNode() == nil {
 		t.Error("the record of a task that may run is gone")
 	}
 }
 
 func TestADeletedNodeWithdrawsItsDemand(t *testing.T) {
-	s := begin(t)
-	s.look()
-	s.mesos(scheduler.TaskStaging)
-	s.release()
+	s := newFixture(t)
+	s.reconcile()
+	s.setTaskState(scheduler.TaskStaging)
+	s.deleteNode()
 	if s.session.killed[firstID] != agentID {
 		t.Fatalf("killed: %v", s.session.killed)
 	}
-	s.mesos(scheduler.TaskKilled)
-	s.gone()
+	s.setTaskState(scheduler.TaskKilled)
+	s.expectReleased()
 }
 
-func TestNobodyCanConfirmThatTheTaskEnded(t *testing.T) {
+func TestNodeIsNotReleasedWhileTheTaskEndIsUnconfirmed(t *testing.T) {
 	for name, test := range map[string]struct {
-		given  func(*story)
+		given  func(*fixture)
 		status metav1.ConditionStatus
 		reason string
 		says   string
 	}{
 		"the framework is not connected": {
-			given:  func(s *story) { s.session.ready = false },
+			given:  func(s *fixture) { s.session.ready = false },
 			status: metav1.ConditionUnknown, reason: v1alpha1.ReasonWaitingForFramework, says: "not connected yet",
 		},
 		"the framework has no session": {
-			given:  func(s *story) { s.sessions = false },
+			given:  func(s *fixture) { s.sessions = false },
 			status: metav1.ConditionUnknown, reason: v1alpha1.ReasonWaitingForFramework, says: "not connected yet",
 		},
 		"the framework does not exist": {
-			given: func(s *story) {
+			given: func(s *fixture) {
 				s.sessions = false
 				if err := s.client.Delete(context.Background(), newFramework()); err != nil {
 					s.t.Fatal(err)
@@ -202,30 +202,30 @@ func TestNobodyCanConfirmThatTheTaskEnded(t *testing.T) {
 			status: metav1.ConditionUnknown, reason: v1alpha1.ReasonWaitingForFramework, says: `no MesosFramework "default"`,
 		},
 		"the agent is cut off": {
-			given:  func(s *story) { s.mesos(scheduler.TaskUnreachable) },
+			given:  func(s *fixture) { s.setTaskState(scheduler.TaskUnreachable) },
 			status: metav1.ConditionUnknown, reason: v1alpha1.ReasonTaskUnreachable, says: "cut off",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t).running()
+			s := newFixture(t).makeReady()
 			test.given(s)
-			s.release()
-			s.after(24 * time.Hour)
-			s.is(v1alpha1.ConditionLaunched, test.status, test.reason)
-			s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, test.reason)
-			s.says(v1alpha1.ConditionReady, test.says)
-			s.says(v1alpha1.ConditionReady, v1alpha1.AnnotationForceRelease+"=true")
-			if s.object() == nil {
+			s.deleteNode()
+			s.reconcileAfter(24 * time.Hour)
+			s.expectCondition(v1alpha1.ConditionLaunched, test.status, test.reason)
+			s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, test.reason)
+			s.expectMessage(v1alpha1.ConditionReady, test.says)
+			s.expectMessage(v1alpha1.ConditionReady, v1alpha1.AnnotationForceRelease+"=true")
+			if s.kubernetesNode() == nil {
 				t.Fatal("the Node was deleted while its task may run")
 			}
 
-			s.change(func(n *v1alpha1.MesosNode) {
+			s.update(func(n *v1alpha1.MesosNode) {
 				n.Annotations = map[string]string{v1alpha1.AnnotationForceRelease: "true"}
 			})
-			s.look()
-			s.gone()
-			s.told(v1alpha1.EventForceReleased)
-			if s.object() != nil {
+			s.reconcile()
+			s.expectReleased()
+			s.expectEvent(v1alpha1.EventForceReleased)
+			if s.kubernetesNode() != nil {
 				t.Error("the Node is still there")
 			}
 		})
@@ -233,65 +233,65 @@ func TestNobodyCanConfirmThatTheTaskEnded(t *testing.T) {
 }
 
 func TestForceReleaseWithoutDeletionDoesNothing(t *testing.T) {
-	s := begin(t).running()
-	s.change(func(n *v1alpha1.MesosNode) {
+	s := newFixture(t).makeReady()
+	s.update(func(n *v1alpha1.MesosNode) {
 		n.Annotations = map[string]string{v1alpha1.AnnotationForceRelease: "true"}
 	})
-	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
-	if len(s.session.killed) != 0 || s.object() == nil {
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+	if len(s.session.killed) != 0 || s.kubernetesNode() == nil {
 		t.Error("a node that nobody deleted is being ended")
 	}
 }
 
 func TestATaskThatAnOperatorMarkedGoneHasEnded(t *testing.T) {
-	s := begin(t).running()
-	s.mesos(scheduler.TaskUnreachable)
-	s.release()
-	s.mesos(scheduler.TaskGoneByOperator)
-	s.look()
-	s.gone()
-	s.told(v1alpha1.EventReleased)
+	s := newFixture(t).makeReady()
+	s.setTaskState(scheduler.TaskUnreachable)
+	s.deleteNode()
+	s.setTaskState(scheduler.TaskGoneByOperator)
+	s.reconcile()
+	s.expectReleased()
+	s.expectEvent(v1alpha1.EventReleased)
 }
 
-func TestADeadNodeIsNotDrained(t *testing.T) {
-	s := begin(t, podOn("web"))
-	s.running()
+func TestUnreachableNodeIsNotDrained(t *testing.T) {
+	s := newFixture(t, podOn("web"))
+	s.makeReady()
 	s.evictions["web"] = errors.New("the budget web says no")
-	s.mesos(scheduler.TaskGone)
-	s.look()
-	s.look()
-	s.gone()
+	s.setTaskState(scheduler.TaskGone)
+	s.reconcile()
+	s.reconcile()
+	s.expectReleased()
 }
 
-func TestTheTokenOutlivesNoNode(t *testing.T) {
-	s := begin(t)
-	s.look()
-	s.mesos(scheduler.TaskStaging)
-	s.release()
+func TestTokenIsRevokedBeforeTheNodeIsReleased(t *testing.T) {
+	s := newFixture(t)
+	s.reconcile()
+	s.setTaskState(scheduler.TaskStaging)
+	s.deleteNode()
 	s.tokens.err = errBroken
-	node := s.node()
+	node := s.mesosNode()
 	node.Status.Task.State = string(scheduler.TaskKilled)
 	if err := s.client.Status().Update(context.Background(), node); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.tryLook(); !errors.Is(err, errBroken) {
+	if _, err := s.tryReconcile(); !errors.Is(err, errBroken) {
 		t.Errorf("got error %v, want %v", err, errBroken)
 	}
 	s.tokens.err = nil
-	s.look()
-	s.gone()
+	s.reconcile()
+	s.expectReleased()
 }
 
-func TestTheFinalizersOfOthersAreTheirs(t *testing.T) {
-	s := begin(t)
-	s.change(func(n *v1alpha1.MesosNode) { n.Finalizers = append(n.Finalizers, "example.com/backup") })
-	s.release()
+func TestForeignFinalizersAreKept(t *testing.T) {
+	s := newFixture(t)
+	s.update(func(n *v1alpha1.MesosNode) { n.Finalizers = append(n.Finalizers, "example.com/backup") })
+	s.deleteNode()
 	s.writes = 0
-	s.look()
+	s.reconcile()
 	if s.writes != 0 {
 		t.Errorf("%d writes to a record that is released", s.writes)
 	}
-	if diff := cmp.Diff([]string{"example.com/backup"}, s.node().Finalizers); diff != "" {
+	if diff := cmp.Diff([]string{"example.com/backup"}, s.mesosNode().Finalizers); diff != "" {
 		t.Errorf("finalizers (-want +got):\n%s", diff)
 	}
 }

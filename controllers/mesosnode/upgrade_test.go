@@ -19,14 +19,14 @@ var (
 )
 
 // upgradeTo has the pool want another kubelet, nil for none in particular, and looks.
-func (s *story) upgradeTo(a *v1alpha1.Artifact) {
+func (s *fixture) upgradeTo(a *v1alpha1.Artifact) {
 	s.t.Helper()
-	node := s.node()
+	node := s.mesosNode()
 	node.Status.KubeletUpgrade = a
 	if err := s.client.Status().Update(context.Background(), node); err != nil {
 		s.t.Fatal(err)
 	}
-	s.look()
+	s.reconcile()
 }
 
 func kubeletArtifact(sha256 string) *v1alpha1.Artifact {
@@ -38,8 +38,8 @@ func runs(sha256 string, upgrade *v1alpha1.TaskKubeletUpgrade) func(*v1alpha1.Me
 	return func(t *v1alpha1.MesosTask) { t.Kubelet = &v1alpha1.TaskKubelet{SHA256: sha256, Upgrade: upgrade} }
 }
 
-// tells counts how often the executor was told since it was last counted.
-func (s *story) tells(want int) {
+// expectUpgradeRequests counts how often the executor was told since it was last counted.
+func (s *fixture) expectUpgradeRequests(want int) {
 	s.t.Helper()
 	if got := len(s.session.messages); got != want {
 		s.t.Errorf("the executor was told %d times (%q), want %d", got, s.session.messages, want)
@@ -47,80 +47,80 @@ func (s *story) tells(want int) {
 	s.session.messages = nil
 }
 
-func TestAKubeletIsUpgradedInPlace(t *testing.T) {
-	s := begin(t).running()
-	s.mesos(scheduler.TaskRunning, runs(first, nil))
-	if meta.FindStatusCondition(s.node().Status.Conditions, v1alpha1.ConditionKubeletCurrent) != nil {
+func TestKubeletIsUpgradedInPlace(t *testing.T) {
+	s := newFixture(t).makeReady()
+	s.setTaskState(scheduler.TaskRunning, runs(first, nil))
+	if meta.FindStatusCondition(s.mesosNode().Status.Conditions, v1alpha1.ConditionKubeletCurrent) != nil {
 		t.Error("there is a condition though nothing is upgraded")
 	}
 	s.upgradeTo(kubeletArtifact(second))
-	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletUpgrading)
+	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletUpgrading)
 	if !strings.Contains(strings.Join(s.session.messages, ""), second) {
 		t.Errorf("the executor was told %q", s.session.messages)
 	}
-	s.tells(1)
+	s.expectUpgradeRequests(1)
 	if s.last.RequeueAfter != messageInterval {
 		t.Errorf("it is told again after %s", s.last.RequeueAfter)
 	}
-	s.after(messageInterval) // the message was lost
-	s.tells(1)
+	s.reconcileAfter(messageInterval) // the message was lost
+	s.expectUpgradeRequests(1)
 
-	s.mesos(scheduler.TaskRunning, runs(first, &v1alpha1.TaskKubeletUpgrade{SHA256: second, Message: "fetching 1 of 2 MiB"}))
-	s.says(v1alpha1.ConditionKubeletCurrent, "fetching 1 of 2 MiB")
+	s.setTaskState(scheduler.TaskRunning, runs(first, &v1alpha1.TaskKubeletUpgrade{SHA256: second, Message: "fetching 1 of 2 MiB"}))
+	s.expectMessage(v1alpha1.ConditionKubeletCurrent, "fetching 1 of 2 MiB")
 	if s.last.RequeueAfter != messageRetryInterval {
 		t.Errorf("it is told again after %s", s.last.RequeueAfter)
 	}
-	s.tells(1)
+	s.expectUpgradeRequests(1)
 
-	s.mesos(scheduler.TaskRunning, runs(second, nil))
-	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionTrue, v1alpha1.ReasonKubeletCurrent)
-	s.told(v1alpha1.EventKubeletUpgraded)
-	s.tells(0)
+	s.setTaskState(scheduler.TaskRunning, runs(second, nil))
+	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionTrue, v1alpha1.ReasonKubeletCurrent)
+	s.expectEvent(v1alpha1.EventKubeletUpgraded)
+	s.expectUpgradeRequests(0)
 	if s.last.RequeueAfter != 0 {
 		t.Errorf("it is looked at again after %s", s.last.RequeueAfter)
 	}
 	s.upgradeTo(nil)
-	if meta.FindStatusCondition(s.node().Status.Conditions, v1alpha1.ConditionKubeletCurrent) != nil {
+	if meta.FindStatusCondition(s.mesosNode().Status.Conditions, v1alpha1.ConditionKubeletCurrent) != nil {
 		t.Error("the condition is still there")
 	}
 }
 
-func TestAKubeletThatWasRefusedIsNotToldOfAgain(t *testing.T) {
-	s := begin(t).running()
-	s.mesos(scheduler.TaskRunning, runs(first, nil))
+func TestRefusedUpgradeIsNotRequestedAgain(t *testing.T) {
+	s := newFixture(t).makeReady()
+	s.setTaskState(scheduler.TaskRunning, runs(first, nil))
 	s.upgradeTo(kubeletArtifact(second))
-	s.tells(1)
-	s.mesos(scheduler.TaskRunning, runs(first, &v1alpha1.TaskKubeletUpgrade{SHA256: second, Message: "v1.38.0 is not of the minor release of v1.37.2", Refused: true}))
-	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletRefused)
-	s.says(v1alpha1.ConditionKubeletCurrent, "v1.38.0")
-	s.told(v1alpha1.EventKubeletRefused)
-	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
-	s.after(messageRetryInterval)
-	s.tells(0)
+	s.expectUpgradeRequests(1)
+	s.setTaskState(scheduler.TaskRunning, runs(first, &v1alpha1.TaskKubeletUpgrade{SHA256: second, Message: "v1.38.0 is not of the minor release of v1.37.2", Refused: true}))
+	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletRefused)
+	s.expectMessage(v1alpha1.ConditionKubeletCurrent, "v1.38.0")
+	s.expectEvent(v1alpha1.EventKubeletRefused)
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
+	s.reconcileAfter(messageRetryInterval)
+	s.expectUpgradeRequests(0)
 	third := strings.Repeat("3", 64)
 	s.upgradeTo(kubeletArtifact(third))
-	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletUpgrading)
-	s.tells(1)
+	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletUpgrading)
+	s.expectUpgradeRequests(1)
 }
 
 func TestARestartedOperatorResendsUpgradeRequests(t *testing.T) {
-	s := begin(t).running()
-	s.mesos(scheduler.TaskRunning, runs(first, nil))
+	s := newFixture(t).makeReady()
+	s.setTaskState(scheduler.TaskRunning, runs(first, nil))
 	s.upgradeTo(kubeletArtifact(second))
-	s.tells(1)
+	s.expectUpgradeRequests(1)
 	s.sessions = false // the session has to be begun first
-	s.look()
-	s.tells(0)
+	s.reconcile()
+	s.expectUpgradeRequests(0)
 	s.sessions = true
-	s.wakes(1)
-	s.look()
-	s.tells(1)
-	s.mesos(scheduler.TaskRunning, runs(second, nil))
-	s.wakes(0)
+	s.expectRequeuedNodes(1)
+	s.reconcile()
+	s.expectUpgradeRequests(1)
+	s.setTaskState(scheduler.TaskRunning, runs(second, nil))
+	s.expectRequeuedNodes(0)
 }
 
-// wakes counts the looks that the news of a session brings about.
-func (s *story) wakes(want int) {
+// expectRequeuedNodes counts the looks that the news of a session brings about.
+func (s *fixture) expectRequeuedNodes(want int) {
 	s.t.Helper()
 	if got := s.reconciler.requestsFor(context.Background(), newFramework()); len(got) != want {
 		s.t.Errorf("a session that begins concerns %v, want %d", got, want)
@@ -128,12 +128,12 @@ func (s *story) wakes(want int) {
 }
 
 func TestNoUpgradeRequestIsSentWhileTheNodeIsUnreachable(t *testing.T) {
-	s := begin(t).running()
-	s.mesos(scheduler.TaskRunning, runs(first, nil))
-	s.mesos(scheduler.TaskUnreachable)
+	s := newFixture(t).makeReady()
+	s.setTaskState(scheduler.TaskRunning, runs(first, nil))
+	s.setTaskState(scheduler.TaskUnreachable)
 	s.upgradeTo(kubeletArtifact(second))
-	s.tells(0)
-	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletUpgrading)
-	s.mesos(scheduler.TaskRunning)
-	s.tells(1)
+	s.expectUpgradeRequests(0)
+	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletUpgrading)
+	s.setTaskState(scheduler.TaskRunning)
+	s.expectUpgradeRequests(1)
 }

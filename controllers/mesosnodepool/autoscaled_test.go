@@ -13,31 +13,31 @@ import (
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
-// selfScaling makes a pool's number of nodes somebody else's affair.
-func selfScaling(p *v1alpha1.MesosNodePool) {
+// autoscaled makes a pool's number of nodes somebody else's affair.
+func autoscaled(p *v1alpha1.MesosNodePool) {
 	p.Spec.Replicas, p.Spec.Autoscaling = nil, &v1alpha1.Autoscaling{}
 }
 
-func TestThePoolControllerLeavesNodesOfAutoscaledPoolsAlone(t *testing.T) {
-	s := begin(t, 2, ready())
-	s.look()
-	s.change(selfScaling)
-	s.look()
+func TestAutoscaledPoolIsNotScaledByThePoolController(t *testing.T) {
+	s := newFixture(t, 2, newReadyFramework())
+	s.reconcile()
+	s.update(autoscaled)
+	s.reconcile()
 	if got := len(s.alive()); got != 2 {
 		t.Errorf("%d nodes are left, want 2", got)
 	}
 	for _, name := range s.alive() {
-		s.report(name, isRegistered, isReady)
+		s.setConditions(name, isRegistered, isReady)
 	}
-	s.look()
-	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonAllNodesReady, "2 of 2 nodes are ready")
+	s.reconcile()
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonAllNodesReady, "2 of 2 nodes are ready")
 }
 
-func TestWhatSomebodyElseCreatedAndRemovedIsKnownAtOnce(t *testing.T) {
-	s := begin(t, 0, ready())
-	s.change(selfScaling)
-	s.look()
-	s.freeze()
+func TestChangesOfTheAutoscalerAreCountedAtOnce(t *testing.T) {
+	s := newFixture(t, 0, newReadyFramework())
+	s.update(autoscaled)
+	s.reconcile()
+	s.freezeCache()
 	size := nodemodel.Size{Shape: "small", Resources: v1alpha1.NodeResources{CPU: resource.MustParse("1"), Memory: resource.MustParse("2Gi")}, Zone: "b"}
 	names, err := s.store.Create(context.Background(), s.pool(), []nodemodel.Size{size, size})
 	if err != nil || len(names) != 2 {
@@ -46,7 +46,7 @@ func TestWhatSomebodyElseCreatedAndRemovedIsKnownAtOnce(t *testing.T) {
 	if nodes, err := s.store.Inventory(context.Background(), s.pool()); err != nil || nodes.IsSettled() {
 		t.Errorf("nobody knows that the cache lags: %+v, %v", nodes, err)
 	}
-	s.thaw()
+	s.unfreezeCache()
 	nodes, err := s.store.Inventory(context.Background(), s.pool())
 	if err != nil || !nodes.IsSettled() || len(nodes.Alive) != 2 {
 		t.Fatalf("the pool has %+v: %v", nodes, err)
@@ -59,7 +59,7 @@ func TestWhatSomebodyElseCreatedAndRemovedIsKnownAtOnce(t *testing.T) {
 	if diff := cmp.Diff(zone, spec.Placement.Constraints); diff != "" {
 		t.Errorf("constraints (-want +got):\n%s", diff)
 	}
-	s.freeze()
+	s.freezeCache()
 	if n, err := s.store.Remove(context.Background(), s.pool(), nodes.Alive[:1]); n != 1 || err != nil {
 		t.Fatalf("removed %d: %v", n, err)
 	}
@@ -69,38 +69,38 @@ func TestWhatSomebodyElseCreatedAndRemovedIsKnownAtOnce(t *testing.T) {
 	}
 }
 
-func TestAPoolThatIsDeletedRemovesItsNodesItself(t *testing.T) {
-	s := begin(t, 2, ready())
-	s.look()
-	s.change(selfScaling)
+func TestDeletedAutoscaledPoolRemovesItsNodes(t *testing.T) {
+	s := newFixture(t, 2, newReadyFramework())
+	s.reconcile()
+	s.update(autoscaled)
 	if err := s.live.Delete(context.Background(), s.pool()); err != nil {
 		t.Fatal(err)
 	}
-	s.look()
+	s.reconcile()
 	if got := s.alive(); len(got) > 0 {
 		t.Errorf("%v are left", got)
 	}
 }
 
-func TestALostNodeOfAnAutoscaledPoolIsRemoved(t *testing.T) {
+func TestLostNodeOfAnAutoscaledPoolIsRemoved(t *testing.T) {
 	plan := PlanScaling(PlanInput{Autoscaled: true, Alive: []*v1alpha1.MesosNode{{}}, Lost: []*v1alpha1.MesosNode{{}}})
 	if len(plan.Delete) != 1 || plan.Create != 0 {
 		t.Errorf("the plan is %+v", plan)
 	}
 }
 
-func TestAShortageIsACondition(t *testing.T) {
-	s := begin(t, 0, ready())
-	s.change(selfScaling)
-	s.look()
+func TestShortageIsReportedAsACondition(t *testing.T) {
+	s := newFixture(t, 0, newReadyFramework())
+	s.update(autoscaled)
+	s.reconcile()
 	pool := s.pool()
 	pool.Status.Autoscaling = &v1alpha1.AutoscalingStatus{Shortage: "needs 8 cpus on one agent"}
 	if err := s.live.Status().Update(context.Background(), pool); err != nil {
 		t.Fatal(err)
 	}
 	s.now = s.now.Add(time.Second)
-	s.look()
-	s.is(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer, "needs 8 cpus on one agent")
+	s.reconcile()
+	s.expectCondition(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer, "needs 8 cpus on one agent")
 	if s.pool().Status.Autoscaling == nil {
 		t.Error("what the autoscaler says was lost")
 	}

@@ -20,9 +20,9 @@ import (
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
-func TestAPoolIsFilled(t *testing.T) {
-	s := begin(t, 2, ready())
-	s.look()
+func TestPoolCreatesItsReplicas(t *testing.T) {
+	s := newFixture(t, 2, newReadyFramework())
+	s.reconcile()
 	nodes := s.nodes()
 	if len(nodes) != 2 {
 		t.Fatalf("%d nodes, want 2", len(nodes))
@@ -50,26 +50,26 @@ func TestAPoolIsFilled(t *testing.T) {
 	}
 }
 
-func TestAPoolAtRestCostsNothing(t *testing.T) {
-	s := begin(t, 2, ready())
-	s.look()
+func TestCompletePoolMakesNoCalls(t *testing.T) {
+	s := newFixture(t, 2, newReadyFramework())
+	s.reconcile()
 	for _, name := range s.alive() {
-		s.report(name, isRegistered, isReady)
+		s.setConditions(name, isRegistered, isReady)
 	}
-	s.look()
-	s.is(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonAllNodesReady, "2 of 2")
+	s.reconcile()
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonAllNodesReady, "2 of 2")
 	before := s.pool().ResourceVersion
 	s.now = s.now.Add(time.Hour)
-	s.look()
+	s.reconcile()
 	if s.pool().ResourceVersion != before || s.last != (reconcile.Result{}) || s.surveys != 0 {
 		t.Errorf("the pool was written, looked at again (%+v), or Mesos asked %d times", s.last, s.surveys)
 	}
 }
 
-func TestALargePoolIsFilledInBatches(t *testing.T) {
-	s := begin(t, 250, ready())
+func TestLargePoolIsCreatedInBatches(t *testing.T) {
+	s := newFixture(t, 250, newReadyFramework())
 	for _, want := range []int{100, 200, 250} {
-		s.look()
+		s.reconcile()
 		if got := len(s.nodes()); got != want {
 			t.Fatalf("%d nodes, want %d", got, want)
 		}
@@ -79,41 +79,41 @@ func TestALargePoolIsFilledInBatches(t *testing.T) {
 	}
 }
 
-func TestAStaleCacheNeverMakesTooMany(t *testing.T) {
-	s := begin(t, 5, ready())
-	s.freeze()
+func TestStaleCacheNeverCreatesTooManyNodes(t *testing.T) {
+	s := newFixture(t, 5, newReadyFramework())
+	s.freezeCache()
 	for range 10 {
-		s.look()
+		s.reconcile()
 		if got := len(s.nodes()); got != 5 {
 			t.Fatalf("%d nodes, want 5", got)
 		}
 		s.now = s.now.Add(time.Minute)
 	}
-	s.thaw()
-	s.look()
+	s.unfreezeCache()
+	s.reconcile()
 	if got := len(s.nodes()); got != 5 {
 		t.Errorf("%d nodes, want 5", got)
 	}
 }
 
-func TestAStaleCacheNeverLetsTooManyGo(t *testing.T) {
-	s := begin(t, 3, ready())
-	s.look()
+func TestStaleCacheNeverRemovesTooManyNodes(t *testing.T) {
+	s := newFixture(t, 3, newReadyFramework())
+	s.reconcile()
 	for _, name := range s.alive() {
-		s.report(name, isRegistered, isReady)
+		s.setConditions(name, isRegistered, isReady)
 	}
-	s.change(scale(2))
-	s.freeze()
-	s.look()
+	s.update(scale(2))
+	s.freezeCache()
+	s.reconcile()
 	// The cache shows the victim alive still, and another node the worse.
 	victim := s.nodes()[2].Name
-	for i := range s.frozen {
-		if s.frozen[i].Name != victim {
-			s.frozen[i].Status.Conditions = []metav1.Condition{isRegistered, isSilent}
+	for i := range s.cachedNodes {
+		if s.cachedNodes[i].Name != victim {
+			s.cachedNodes[i].Status.Conditions = []metav1.Condition{isRegistered, isSilent}
 		}
 	}
 	for range 10 {
-		s.look()
+		s.reconcile()
 		s.now = s.now.Add(time.Minute)
 	}
 	if got := s.alive(); len(got) != 2 {
@@ -121,56 +121,56 @@ func TestAStaleCacheNeverLetsTooManyGo(t *testing.T) {
 	}
 }
 
-func TestANewProcessDoesNotTrustItsFirstCache(t *testing.T) {
-	s := begin(t, 3, ready())
-	s.freeze() // before the old process has created anything
-	s.look()
+func TestRestartedOperatorChecksTheAPIServerBeforeItsCache(t *testing.T) {
+	s := newFixture(t, 3, newReadyFramework())
+	s.freezeCache() // before the old process has created anything
+	s.reconcile()
 	s.restart()
-	s.look()
+	s.reconcile()
 	if got := len(s.nodes()); got != 3 {
 		t.Errorf("%d nodes, want 3", got)
 	}
 }
 
-// TestARandomlyLaggingCacheNeverExceedsTheReplicas lets the cache lag at random, while the pool is scaled,
+// TestRandomlyLaggingCacheNeverExceedsTheReplicas lets the cache lag at random, while the pool is scaled,
 // nodes are lost and the operator restarts: there are never more nodes than were ever
 // asked for at that time, and in the end exactly as many.
-func TestARandomlyLaggingCacheNeverExceedsTheReplicas(t *testing.T) {
+func TestRandomlyLaggingCacheNeverExceedsTheReplicas(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
-			s := begin(t, 4, ready())
+			s := newFixture(t, 4, newReadyFramework())
 			replicas := 4
 			for range 100 {
 				switch random.IntN(8) {
 				case 0:
 					was := replicas
 					replicas = random.IntN(8)
-					s.change(scale(int32(replicas)))
+					s.update(scale(int32(replicas)))
 					if replicas < was { // the old number was right a moment ago
-						s.thaw()
-						s.look()
+						s.unfreezeCache()
+						s.reconcile()
 					}
 				case 1:
-					s.freeze()
+					s.freezeCache()
 				case 2:
-					s.thaw()
+					s.unfreezeCache()
 				case 3:
 					s.restart()
 				case 4:
-					s.released()
+					s.releaseDeleted()
 				default:
 					s.now = s.now.Add(time.Duration(random.IntN(7000)) * time.Millisecond)
 				}
-				s.look()
+				s.reconcile()
 				if got := len(s.alive()); got > replicas {
 					t.Fatalf("%d nodes, want %d at most", got, replicas)
 				}
 			}
-			s.thaw()
+			s.unfreezeCache()
 			for range 5 {
 				s.now = s.now.Add(time.Minute)
-				s.look()
+				s.reconcile()
 			}
 			if got := len(s.alive()); got != replicas {
 				t.Errorf("%d nodes in the end, want %d", got, replicas)
@@ -181,138 +181,138 @@ func TestARandomlyLaggingCacheNeverExceedsTheReplicas(t *testing.T) {
 
 var errLost = apierrors.NewTimeoutError("no answer", 0)
 
-func TestALostAnswerCountsAsACreation(t *testing.T) {
-	s := begin(t, 1, ready())
+func TestCreationWithoutAnswerIsCounted(t *testing.T) {
+	s := newFixture(t, 1, newReadyFramework())
 	s.created = func(do func() error) error { return errors.Join(do(), errLost) }
-	s.freeze()
-	if err := s.tryLook(); err == nil {
+	s.freezeCache()
+	if err := s.tryReconcile(); err == nil {
 		t.Fatal("no error")
 	}
-	s.look()
+	s.reconcile()
 	if got := len(s.nodes()); got != 1 {
 		t.Errorf("%d nodes, want the one that was created", got)
 	}
 }
 
-func TestACreationThatCameToNothingIsMadeUpFor(t *testing.T) {
-	s := begin(t, 1, ready())
+func TestFailedCreationIsRepeated(t *testing.T) {
+	s := newFixture(t, 1, newReadyFramework())
 	lost := s.created
 	s.created = func(func() error) error { return errLost }
-	if err := s.tryLook(); err == nil {
+	if err := s.tryReconcile(); err == nil {
 		t.Fatal("no error")
 	}
 	s.created = lost
-	s.look()
+	s.reconcile()
 	if got := len(s.nodes()); got != 0 || s.last.RequeueAfter != cacheLagDelay {
 		t.Fatalf("%d nodes, looks again after %s: it is too early to tell", got, s.last.RequeueAfter)
 	}
 	s.now = s.now.Add(poolnodes.VerifyAfter + time.Second)
-	s.look()
+	s.reconcile()
 	if got := len(s.nodes()); got != 1 {
 		t.Errorf("%d nodes, want 1", got)
 	}
 }
 
-func TestADeletionThatCameToNothingIsMadeUpFor(t *testing.T) {
-	s := begin(t, 1, ready())
-	s.look()
-	s.change(scale(0))
+func TestFailedDeletionIsRepeated(t *testing.T) {
+	s := newFixture(t, 1, newReadyFramework())
+	s.reconcile()
+	s.update(scale(0))
 	straight := s.deleted
 	s.deleted = func(func() error) error { return errLost }
-	if err := s.tryLook(); err == nil {
+	if err := s.tryReconcile(); err == nil {
 		t.Fatal("no error")
 	}
 	s.deleted = straight
 	s.now = s.now.Add(poolnodes.VerifyAfter + time.Second)
-	s.look()
+	s.reconcile()
 	if got := s.alive(); len(got) != 0 {
 		t.Errorf("alive are %v, want none", got)
 	}
 }
 
-func TestADeletionOfWhichNothingIsSeenMakesNoRoom(t *testing.T) {
-	s := begin(t, 2, ready())
-	s.look()
-	s.change(scale(1))
+func TestUnconfirmedDeletionMakesNoRoom(t *testing.T) {
+	s := newFixture(t, 2, newReadyFramework())
+	s.reconcile()
+	s.update(scale(1))
 	s.deleted = func(func() error) error { return errLost }
-	if err := s.tryLook(); err == nil {
+	if err := s.tryReconcile(); err == nil {
 		t.Fatal("no error")
 	}
-	s.change(scale(2))
-	s.look()
+	s.update(scale(2))
+	s.reconcile()
 	if got := len(s.nodes()); got != 2 {
 		t.Errorf("%d nodes, want 2: the deletion may have come to nothing", got)
 	}
 }
 
-func TestARefusalIsForgotten(t *testing.T) {
-	s := begin(t, 1, ready())
+func TestRefusedCreationIsNotCounted(t *testing.T) {
+	s := newFixture(t, 1, newReadyFramework())
 	straight := s.created
 	s.created = func(func() error) error {
 		return apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("mesosnodes").GroupResource(), "", errors.New("quota"))
 	}
-	if err := s.tryLook(); !apierrors.IsForbidden(err) {
+	if err := s.tryReconcile(); !apierrors.IsForbidden(err) {
 		t.Fatalf("got error %v", err)
 	}
-	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonScalingUp, "0 of 1")
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonScalingUp, "0 of 1")
 	s.created = straight
-	s.look()
+	s.reconcile()
 	if got := len(s.nodes()); got != 1 {
 		t.Errorf("%d nodes, want 1", got)
 	}
 }
 
-func TestAPoolIsReleasedAfterItsNodes(t *testing.T) {
-	s := begin(t, 2, ready())
-	s.look()
+func TestPoolIsReleasedAfterItsNodes(t *testing.T) {
+	s := newFixture(t, 2, newReadyFramework())
+	s.reconcile()
 	if err := s.live.Delete(context.Background(), s.pool()); err != nil {
 		t.Fatal(err)
 	}
-	s.look()
+	s.reconcile()
 	if got := s.alive(); len(got) != 0 {
 		t.Fatalf("alive are %v, want none", got)
 	}
-	s.report(s.nodes()[0].Name, metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonDraining, Message: "web is held"})
-	s.look()
-	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting, "Waiting for 2 nodes to be released")
-	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting, "web is held")
-	s.released()
-	s.look()
+	s.setConditions(s.nodes()[0].Name, metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonDraining, Message: "web is held"})
+	s.reconcile()
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting, "Waiting for 2 nodes to be released")
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting, "web is held")
+	s.releaseDeleted()
+	s.reconcile()
 	if s.pool() != nil {
 		t.Errorf("the pool is still there: %+v", s.pool())
 	}
-	s.look()
+	s.reconcile()
 	if !slices.Contains(s.store.forgotten, "general") {
 		t.Error("a pool that is gone is remembered")
 	}
 }
 
-func TestAPoolOfNoFrameworkCreatesNothing(t *testing.T) {
-	s := begin(t, 2)
-	s.look()
+func TestPoolWithoutFrameworkCreatesNoNodes(t *testing.T) {
+	s := newFixture(t, 2)
+	s.reconcile()
 	if got := len(s.nodes()); got != 0 {
 		t.Errorf("%d nodes, want none", got)
 	}
-	s.is(v1alpha1.ConditionFrameworkReady, metav1.ConditionFalse, v1alpha1.ReasonFrameworkNotFound, `no MesosFramework "default"`)
-	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonFrameworkNotFound, `no MesosFramework "default"`)
+	s.expectCondition(v1alpha1.ConditionFrameworkReady, metav1.ConditionFalse, v1alpha1.ReasonFrameworkNotFound, `no MesosFramework "default"`)
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonFrameworkNotFound, `no MesosFramework "default"`)
 }
 
-func TestNothingIsMadeOfATemplateThatCannotBe(t *testing.T) {
+func TestInvalidTemplateCreatesNoNodes(t *testing.T) {
 	configured := func(config string) func(*v1alpha1.MesosNodePool) {
 		return func(p *v1alpha1.MesosNodePool) {
 			p.Spec.Template.Spec.Kubelet.Config = &runtime.RawExtension{Raw: []byte(config)}
 		}
 	}
-	s := begin(t, 2, ready())
-	s.change(configured(`{"maxPod": 30}`))
+	s := newFixture(t, 2, newReadyFramework())
+	s.update(configured(`{"maxPod": 30}`))
 	for range 3 {
-		s.look()
+		s.reconcile()
 	}
 	if got := len(s.nodes()); got != 0 {
 		t.Errorf("%d nodes, want none", got)
 	}
-	s.is(v1alpha1.ConditionTemplateValid, metav1.ConditionFalse, v1alpha1.ReasonKubeletConfigInvalid, `unknown field "maxPod"`)
-	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonKubeletConfigInvalid, `unknown field "maxPod"`)
+	s.expectCondition(v1alpha1.ConditionTemplateValid, metav1.ConditionFalse, v1alpha1.ReasonKubeletConfigInvalid, `unknown field "maxPod"`)
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonKubeletConfigInvalid, `unknown field "maxPod"`)
 	if got := len(s.events.Events); got != 1 {
 		t.Fatalf("%d events, want one", got)
 	}
@@ -320,45 +320,45 @@ func TestNothingIsMadeOfATemplateThatCannotBe(t *testing.T) {
 		t.Errorf("event is %q", event)
 	}
 
-	s.change(configured(`{"maxPods": 30}`))
-	s.look()
+	s.update(configured(`{"maxPods": 30}`))
+	s.reconcile()
 	if got := len(s.nodes()); got != 2 {
 		t.Errorf("%d nodes, want 2", got)
 	}
-	s.is(v1alpha1.ConditionTemplateValid, metav1.ConditionTrue, v1alpha1.ReasonTemplateValid, "")
+	s.expectCondition(v1alpha1.ConditionTemplateValid, metav1.ConditionTrue, v1alpha1.ReasonTemplateValid, "")
 
-	s.change(configured(`{"maxPod": 30}`))
-	s.change(scale(1))
-	s.look()
+	s.update(configured(`{"maxPod": 30}`))
+	s.update(scale(1))
+	s.reconcile()
 	if got := len(s.alive()); got != 1 {
 		t.Errorf("%d nodes are left, want 1: an invalid template keeps no node", got)
 	}
 }
 
-func TestMesosIsAskedForItsAgentsWhileANodeWaits(t *testing.T) {
-	s := begin(t, 1, ready())
+func TestCapacityIsQueriedOnlyWhileANodeWaits(t *testing.T) {
+	s := newFixture(t, 1, newReadyFramework())
 	s.capacity = agents(t, 2, 2)
-	s.look()
+	s.reconcile()
 	if s.surveys != 0 {
 		t.Error("asked, and no node waits in vain")
 	}
-	s.report(s.alive()[0], isWaiting)
-	s.look()
+	s.setConditions(s.alive()[0], isWaiting)
+	s.reconcile()
 	if s.surveys == 0 {
 		t.Error("not asked, and a node waits in vain")
 	}
 	never := "needs 4 cpus on one agent; agent-3 comes nearest, with 2 cpus in all."
-	s.is(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonExceedsLargestAgent, never)
-	s.is(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonExceedsLargestAgent, never)
+	s.expectCondition(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonExceedsLargestAgent, never)
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonExceedsLargestAgent, never)
 	if s.last.RequeueAfter != capacityPollInterval {
 		t.Errorf("looks again after %s, want %s", s.last.RequeueAfter, capacityPollInterval)
 	}
 	s.capacity = agents(t, 16, 3.5)
-	s.look()
-	s.is(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer,
+	s.reconcile()
+	s.expectCondition(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer,
 		"0 of 2 agents fit; by the master's account: needs 4 cpus on one agent; agent-3 comes nearest, with 3.5 cpus free")
 	s.capacity = agents(t, 16, 9)
-	s.look()
-	s.is(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer,
+	s.reconcile()
+	s.expectCondition(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer,
 		"0 of 2 agents fit; by the master's account there is room for 2, which is not offered to role k8sm")
 }

@@ -29,19 +29,19 @@ import (
 // noon is when every story begins.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// story is a pool's life in a test: a reconciler whose cache lags behind an API server
+// fixture is a pool's life in a test: a reconciler whose cache lags behind an API server
 // in memory for as long as the test wants.
-type story struct {
+type fixture struct {
 	t          *testing.T
 	live       client.WithWatch
 	reconciler *Reconciler
-	store      *forgetting
+	store      *forgettingStore
 	now        time.Time
 	capacity   placement.Capacity
 	surveys    int // how often Mesos was asked
-	// frozen, when set, is what the cache shows of MesosNodes.
-	frozen []v1alpha1.MesosNode
-	isIce  bool
+	// cachedNodes, when set, is what the cache shows of MesosNodes.
+	cachedNodes []v1alpha1.MesosNode
+	cacheFrozen bool
 	// created and deleted are asked before and after a call to the API server.
 	created func(do func() error) error
 	deleted func(do func() error) error
@@ -52,10 +52,10 @@ type story struct {
 	last    reconcile.Result
 }
 
-func begin(t *testing.T, replicas int32, objects ...client.Object) *story {
+func newFixture(t *testing.T, replicas int32, objects ...client.Object) *fixture {
 	t.Helper()
 	straight := func(do func() error) error { return do() }
-	s := &story{t: t, now: noon, created: straight, deleted: straight, events: events.NewFakeRecorder(1000)}
+	s := &fixture{t: t, now: noon, created: straight, deleted: straight, events: events.NewFakeRecorder(1000)}
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
@@ -79,23 +79,23 @@ func (i indexer) IndexField(_ context.Context, object client.Object, field strin
 	return nil
 }
 
-// forgetting notes which pools are forgotten.
-type forgetting struct {
+// forgettingStore notes which pools are forgotten.
+type forgettingStore struct {
 	*poolnodes.Store
 	forgotten []string
 }
 
-func (f *forgetting) Forget(pool string) {
+func (f *forgettingStore) Forget(pool string) {
 	f.forgotten = append(f.forgotten, pool)
 	f.Store.Forget(pool)
 }
 
 // restart makes a new process, which remembers nothing.
-func (s *story) restart() {
+func (s *fixture) restart() {
 	cached := interceptor.NewClient(s.live, interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-			if nodes, ok := list.(*v1alpha1.MesosNodeList); ok && s.isIce {
-				nodes.Items = slices.Clone(s.frozen)
+			if nodes, ok := list.(*v1alpha1.MesosNodeList); ok && s.cacheFrozen {
+				nodes.Items = slices.Clone(s.cachedNodes)
 				return nil
 			}
 			return c.List(ctx, list, opts...)
@@ -110,19 +110,19 @@ func (s *story) restart() {
 		},
 	})
 	now := func() time.Time { return s.now }
-	s.store = &forgetting{Store: poolnodes.NewStore(poolnodes.Options{
+	s.store = &forgettingStore{Store: poolnodes.NewStore(poolnodes.Options{
 		Client: cached, Live: s.live, Recorder: s.events, Now: now,
 		Suffix: func() string { return fmt.Sprintf("%05d", s.names.Add(1)) },
 	})}
 	s.reconciler = NewReconciler(Options{Client: cached, Nodes: s.store, Agents: s, Artifacts: s, Recorder: s.events, Now: now})
 }
 
-func (s *story) Capacity(context.Context, string) placement.Capacity {
+func (s *fixture) Capacity(context.Context, string) placement.Capacity {
 	s.surveys++
 	return s.capacity
 }
 
-func (s *story) Kubelet(v1alpha1.NodeRuntime) *v1alpha1.Artifact { return s.kubelet }
+func (s *fixture) Kubelet(v1alpha1.NodeRuntime) *v1alpha1.Artifact { return s.kubelet }
 
 func newPool(replicas int32) *v1alpha1.MesosNodePool {
 	return &v1alpha1.MesosNodePool{
@@ -137,8 +137,8 @@ func newPool(replicas int32) *v1alpha1.MesosNodePool {
 	}
 }
 
-// ready is a MesosFramework that is.
-func ready() *v1alpha1.MesosFramework {
+// newReadyFramework is a MesosFramework that is.
+func newReadyFramework() *v1alpha1.MesosFramework {
 	return &v1alpha1.MesosFramework{
 		ObjectMeta: metav1.ObjectMeta{Name: "default"},
 		Spec:       v1alpha1.MesosFrameworkSpec{Roles: []string{"k8sm", "other"}},
@@ -148,25 +148,25 @@ func ready() *v1alpha1.MesosFramework {
 	}
 }
 
-// freeze makes the cache show what there is now until thaw is called.
-func (s *story) freeze() { s.frozen, s.isIce = s.nodes(), true }
-func (s *story) thaw()   { s.isIce = false }
+// freezeCache makes the cache show what there is now until thaw is called.
+func (s *fixture) freezeCache()   { s.cachedNodes, s.cacheFrozen = s.nodes(), true }
+func (s *fixture) unfreezeCache() { s.cacheFrozen = false }
 
-// look has the reconciler look at the pool once, and fails the test on an error.
-func (s *story) look() {
+// reconcile has the reconciler look at the pool once, and fails the test on an error.
+func (s *fixture) reconcile() {
 	s.t.Helper()
-	if err := s.tryLook(); err != nil {
+	if err := s.tryReconcile(); err != nil {
 		s.t.Fatalf("reconciling: %v", err)
 	}
 }
 
-func (s *story) tryLook() (err error) {
+func (s *fixture) tryReconcile() (err error) {
 	s.last, err = s.reconciler.Reconcile(context.Background(), reconcile.Request{NamespacedName: types.NamespacedName{Name: "general"}})
 	return err
 }
 
-// change changes the pool as a person would.
-func (s *story) change(how func(*v1alpha1.MesosNodePool)) {
+// update changes the pool as a person would.
+func (s *fixture) update(how func(*v1alpha1.MesosNodePool)) {
 	s.t.Helper()
 	pool := s.pool()
 	how(pool)
@@ -180,7 +180,7 @@ func scale(replicas int32) func(*v1alpha1.MesosNodePool) {
 }
 
 // pool reads the pool, nil when it is gone.
-func (s *story) pool() *v1alpha1.MesosNodePool {
+func (s *fixture) pool() *v1alpha1.MesosNodePool {
 	s.t.Helper()
 	pool := &v1alpha1.MesosNodePool{}
 	err := s.live.Get(context.Background(), client.ObjectKey{Name: "general"}, pool)
@@ -194,7 +194,7 @@ func (s *story) pool() *v1alpha1.MesosNodePool {
 }
 
 // nodes reads all MesosNodes, as the API server has them.
-func (s *story) nodes() []v1alpha1.MesosNode {
+func (s *fixture) nodes() []v1alpha1.MesosNode {
 	s.t.Helper()
 	var list v1alpha1.MesosNodeList
 	if err := s.live.List(context.Background(), &list); err != nil {
@@ -204,7 +204,7 @@ func (s *story) nodes() []v1alpha1.MesosNode {
 }
 
 // alive names the MesosNodes that are not being deleted.
-func (s *story) alive() []string {
+func (s *fixture) alive() []string {
 	s.t.Helper()
 	var names []string
 	for _, n := range s.nodes() {
@@ -215,8 +215,8 @@ func (s *story) alive() []string {
 	return names
 }
 
-// report sets conditions of a MesosNode, as its controller would.
-func (s *story) report(name string, conditions ...metav1.Condition) {
+// setConditions sets conditions of a MesosNode, as its controller would.
+func (s *fixture) setConditions(name string, conditions ...metav1.Condition) {
 	s.t.Helper()
 	node := &v1alpha1.MesosNode{}
 	if err := s.live.Get(context.Background(), client.ObjectKey{Name: name}, node); err != nil {
@@ -231,8 +231,8 @@ func (s *story) report(name string, conditions ...metav1.Condition) {
 	}
 }
 
-// released lets all nodes go that are being deleted, as their controller would.
-func (s *story) released() {
+// releaseDeleted lets all nodes go that are being deleted, as their controller would.
+func (s *fixture) releaseDeleted() {
 	s.t.Helper()
 	for _, n := range s.nodes() {
 		if n.DeletionTimestamp.IsZero() {
@@ -245,8 +245,8 @@ func (s *story) released() {
 	}
 }
 
-// is checks a condition of the pool.
-func (s *story) is(kind string, status metav1.ConditionStatus, reason, says string) {
+// expectCondition checks a condition of the pool.
+func (s *fixture) expectCondition(kind string, status metav1.ConditionStatus, reason, says string) {
 	s.t.Helper()
 	c := meta.FindStatusCondition(s.pool().Status.Conditions, kind)
 	if c == nil {

@@ -235,7 +235,7 @@ func (o observation) unreadyNodes() []*v1alpha1.MesosNode {
 func (o observation) waitingNodes() []*v1alpha1.MesosNode {
 	var out []*v1alpha1.MesosNode
 	for _, node := range o.nodes.Alive {
-		if _, waits := nodemodel.WaitsInVain(node); waits {
+		if _, waits := nodemodel.WaitsWithoutOffer(node); waits {
 			out = append(out, node)
 		}
 	}

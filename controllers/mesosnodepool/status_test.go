@@ -96,7 +96,7 @@ func TestConditions(t *testing.T) {
 			want: cond{v1alpha1.ConditionFrameworkReady, yes, v1alpha1.ReasonFrameworkReady, ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := observation{pool: newPool(2), framework: ready(), nodes: poolnodes.Inventory{Alive: test.alive, Leaving: test.leaving}, now: metav1.NewTime(noon)}
+			o := observation{pool: newPool(2), framework: newReadyFramework(), nodes: poolnodes.Inventory{Alive: test.alive, Leaving: test.leaving}, now: metav1.NewTime(noon)}
 			if test.framework != nil {
 				test.framework(o.framework)
 			}

@@ -11,8 +11,8 @@ import (
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
-// cutOff is a node whose agent Mesos lost sight of some minutes ago.
-func cutOff(name string, minutes int) *v1alpha1.MesosNode {
+// unreachableNode is a node whose agent Mesos lost sight of some minutes ago.
+func unreachableNode(name string, minutes int) *v1alpha1.MesosNode {
 	n := aged(name, 60, isRegistered, metav1.Condition{
 		Type: v1alpha1.ConditionLaunched, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonTaskUnreachable,
 		LastTransitionTime: metav1.NewTime(noon.Add(-time.Duration(minutes) * time.Minute)),
@@ -21,7 +21,7 @@ func cutOff(name string, minutes int) *v1alpha1.MesosNode {
 	return n
 }
 
-func TestWhichNodesAreLost(t *testing.T) {
+func TestLostNodes(t *testing.T) {
 	longReady := func(f *v1alpha1.MesosFramework) {}
 	tests := map[string]struct {
 		nodes     []*v1alpha1.MesosNode
@@ -32,19 +32,19 @@ func TestWhichNodesAreLost(t *testing.T) {
 		next      time.Duration
 	}{
 		"those that were away for too long": {
-			after: 15 * time.Minute, nodes: []*v1alpha1.MesosNode{cutOff("a", 15), cutOff("b", 14), cutOff("c", 10), aged("d", 5, isRegistered, isReady)},
+			after: 15 * time.Minute, nodes: []*v1alpha1.MesosNode{unreachableNode("a", 15), unreachableNode("b", 14), unreachableNode("c", 10), aged("d", 5, isRegistered, isReady)},
 			lost: []string{"a"}, next: time.Minute,
 		},
-		"none where the pool waits for ever": {after: 0, nodes: []*v1alpha1.MesosNode{cutOff("a", 500)}},
+		"none where the pool waits for ever": {after: 0, nodes: []*v1alpha1.MesosNode{unreachableNode("a", 500)}},
 		"none in a pool that is paused": {
-			after: time.Minute, nodes: []*v1alpha1.MesosNode{cutOff("a", 500)}, pool: func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true },
+			after: time.Minute, nodes: []*v1alpha1.MesosNode{unreachableNode("a", 500)}, pool: func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true },
 		},
 		"none while Mesos cannot be asked": {
-			after: time.Minute, nodes: []*v1alpha1.MesosNode{cutOff("a", 500)},
+			after: time.Minute, nodes: []*v1alpha1.MesosNode{unreachableNode("a", 500)},
 			framework: func(f *v1alpha1.MesosFramework) { f.Status.Conditions[0].Status = metav1.ConditionFalse },
 		},
 		"none until what Mesos tells after a time without master is written": {
-			after: time.Minute, nodes: []*v1alpha1.MesosNode{cutOff("a", 500)}, next: 40 * time.Second,
+			after: time.Minute, nodes: []*v1alpha1.MesosNode{unreachableNode("a", 500)}, next: 40 * time.Second,
 			framework: func(f *v1alpha1.MesosFramework) {
 				f.Status.Conditions[0].LastTransitionTime = metav1.NewTime(noon.Add(-20 * time.Second))
 			},
@@ -52,7 +52,7 @@ func TestWhichNodesAreLost(t *testing.T) {
 		"none that was launched since": {
 			after: 15 * time.Minute, next: 5 * time.Minute,
 			nodes: []*v1alpha1.MesosNode{func() *v1alpha1.MesosNode {
-				n := cutOff("a", 500)
+				n := unreachableNode("a", 500)
 				n.Status.Task.IntentTime = metav1.NewTime(noon.Add(-10 * time.Minute))
 				return n
 			}()},
@@ -61,13 +61,13 @@ func TestWhichNodesAreLost(t *testing.T) {
 			after: time.Minute, nodes: []*v1alpha1.MesosNode{aged("a", 60, isUnheard)},
 		},
 		"none for a framework that is going": {
-			after: time.Minute, nodes: []*v1alpha1.MesosNode{cutOff("a", 500)},
+			after: time.Minute, nodes: []*v1alpha1.MesosNode{unreachableNode("a", 500)},
 			framework: func(f *v1alpha1.MesosFramework) { f.DeletionTimestamp = &metav1.Time{Time: noon} },
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			framework, pool := ready(), newPool(3)
+			framework, pool := newReadyFramework(), newPool(3)
 			framework.Status.Conditions[0].LastTransitionTime = metav1.NewTime(noon.Add(-time.Hour))
 			if test.framework == nil {
 				test.framework = longReady
@@ -90,25 +90,25 @@ func TestWhichNodesAreLost(t *testing.T) {
 	}
 }
 
-func TestALostNodeIsReplacedAndTheReplicasAreNeverExceeded(t *testing.T) {
-	framework := ready()
+func TestLostNodeIsReplacedWithinTheReplicas(t *testing.T) {
+	framework := newReadyFramework()
 	framework.Status.Conditions[0].LastTransitionTime = metav1.NewTime(noon.Add(-time.Hour))
-	s := begin(t, 2, framework)
-	s.change(func(p *v1alpha1.MesosNodePool) {
+	s := newFixture(t, 2, framework)
+	s.update(func(p *v1alpha1.MesosNodePool) {
 		p.Spec.Unreachable.ReplaceAfter = &metav1.Duration{Duration: 15 * time.Minute}
 	})
-	s.look()
+	s.reconcile()
 	lost, stays := s.alive()[0], s.alive()[1]
-	s.report(stays, isRegistered, isReady)
-	gone := cutOff(lost, 0)
-	s.report(lost, gone.Status.Conditions...)
-	s.look()
+	s.setConditions(stays, isRegistered, isReady)
+	gone := unreachableNode(lost, 0)
+	s.setConditions(lost, gone.Status.Conditions...)
+	s.reconcile()
 	if s.last.RequeueAfter != 15*time.Minute {
 		t.Errorf("looked at again after %s", s.last.RequeueAfter)
 	}
 	s.now = noon.Add(15 * time.Minute)
 	for range 5 {
-		s.look()
+		s.reconcile()
 		if n := len(s.alive()); n > 2 {
 			t.Fatalf("%d nodes are alive", n)
 		}
@@ -121,8 +121,8 @@ func TestALostNodeIsReplacedAndTheReplicasAreNeverExceeded(t *testing.T) {
 		t.Errorf("%d MesosNodes are there: the lost one must stay until Mesos confirms its end", len(s.nodes()))
 	}
 	// The late returner is a node that goes: nothing takes its deletion back.
-	s.report(lost, isReady, metav1.Condition{Type: v1alpha1.ConditionLaunched, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonTaskRunning})
-	s.look()
+	s.setConditions(lost, isReady, metav1.Condition{Type: v1alpha1.ConditionLaunched, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonTaskRunning})
+	s.reconcile()
 	if n := len(s.alive()); n != 2 {
 		t.Errorf("%d nodes are alive after its return", n)
 	}

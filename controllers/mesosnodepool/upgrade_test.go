@@ -85,8 +85,8 @@ func inPlace(p *v1alpha1.MesosNodePool) {
 	p.Spec.Rollout = v1alpha1.Rollout{Kubelet: v1alpha1.KubeletInPlace, MaxUnavailable: 1}
 }
 
-// kubeletOf has the executor of a node tell of its kubelet.
-func (s *story) kubeletOf(name string, kubelet v1alpha1.TaskKubelet) {
+// setKubelet has the executor of a node tell of its kubelet.
+func (s *fixture) setKubelet(name string, kubelet v1alpha1.TaskKubelet) {
 	s.t.Helper()
 	for _, n := range s.nodes() {
 		if n.Name != name {
@@ -97,11 +97,11 @@ func (s *story) kubeletOf(name string, kubelet v1alpha1.TaskKubelet) {
 			s.t.Fatal(err)
 		}
 	}
-	s.look()
+	s.reconcile()
 }
 
 // told names the nodes that are to run the kubelet.
-func (s *story) toldToRun(digit string, want ...string) {
+func (s *fixture) expectUpgradeRequests(digit string, want ...string) {
 	s.t.Helper()
 	var got []string
 	for _, n := range s.nodes() {
@@ -114,66 +114,66 @@ func (s *story) toldToRun(digit string, want ...string) {
 	}
 }
 
-func TestAPoolUpgradesItsKubeletsOneAfterTheOther(t *testing.T) {
-	s := begin(t, 3, ready())
+func TestKubeletsAreUpgradedOneAtATime(t *testing.T) {
+	s := newFixture(t, 3, newReadyFramework())
 	s.kubelet = kubeletArtifact("1")
-	s.look()
+	s.reconcile()
 	one := v1alpha1.TaskKubelet{SHA256: strings.Repeat("1", 64)}
 	two := v1alpha1.TaskKubelet{SHA256: strings.Repeat("2", 64)}
 	names := s.alive()
 	for _, name := range names {
-		s.report(name, isRegistered, isReady)
-		s.kubeletOf(name, one)
+		s.setConditions(name, isRegistered, isReady)
+		s.setKubelet(name, one)
 	}
 	if meta.FindStatusCondition(s.pool().Status.Conditions, v1alpha1.ConditionKubeletCurrent) != nil {
 		t.Error("there is a condition though nothing is upgraded in place")
 	}
 	s.kubelet = kubeletArtifact("2")
-	s.look()
-	s.toldToRun("2")
-	s.change(inPlace)
-	s.look()
-	s.toldToRun("2", names[0])
-	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletUpgrading, "0 of 3 nodes run the template's kubelet, 1 on the way")
+	s.reconcile()
+	s.expectUpgradeRequests("2")
+	s.update(inPlace)
+	s.reconcile()
+	s.expectUpgradeRequests("2", names[0])
+	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletUpgrading, "0 of 3 nodes run the template's kubelet, 1 on the way")
 	s.restart()
-	s.look()
-	s.toldToRun("2", names[0])
-	s.kubeletOf(names[0], two)
-	s.toldToRun("2", names[0], names[1])
+	s.reconcile()
+	s.expectUpgradeRequests("2", names[0])
+	s.setKubelet(names[0], two)
+	s.expectUpgradeRequests("2", names[0], names[1])
 
 	refused := one
 	refused.Upgrade = &v1alpha1.TaskKubeletUpgrade{SHA256: two.SHA256, Refused: true, Message: "rolled back to v1.37.2"}
-	s.kubeletOf(names[1], refused)
-	s.toldToRun("2", names[0], names[1])
-	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletRefused, names[1]+": rolled back to v1.37.2")
+	s.setKubelet(names[1], refused)
+	s.expectUpgradeRequests("2", names[0], names[1])
+	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletRefused, names[1]+": rolled back to v1.37.2")
 
 	s.kubelet = kubeletArtifact("3")
-	s.look()
-	s.toldToRun("3", names[0])
-	s.change(func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true })
-	s.kubeletOf(names[0], v1alpha1.TaskKubelet{SHA256: s.kubelet.SHA256})
-	s.toldToRun("3", names[0])
-	s.change(func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = false })
-	s.look()
+	s.reconcile()
+	s.expectUpgradeRequests("3", names[0])
+	s.update(func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true })
+	s.setKubelet(names[0], v1alpha1.TaskKubelet{SHA256: s.kubelet.SHA256})
+	s.expectUpgradeRequests("3", names[0])
+	s.update(func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = false })
+	s.reconcile()
 	for _, name := range names[1:] {
-		s.kubeletOf(name, v1alpha1.TaskKubelet{SHA256: s.kubelet.SHA256})
+		s.setKubelet(name, v1alpha1.TaskKubelet{SHA256: s.kubelet.SHA256})
 	}
-	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionTrue, v1alpha1.ReasonKubeletCurrent, "3 of 3")
-	s.change(func(p *v1alpha1.MesosNodePool) { p.Spec.Rollout.Kubelet = v1alpha1.KubeletOnReplacement })
-	s.look()
-	s.toldToRun("3")
+	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionTrue, v1alpha1.ReasonKubeletCurrent, "3 of 3")
+	s.update(func(p *v1alpha1.MesosNodePool) { p.Spec.Rollout.Kubelet = v1alpha1.KubeletOnReplacement })
+	s.reconcile()
+	s.expectUpgradeRequests("3")
 	if meta.FindStatusCondition(s.pool().Status.Conditions, v1alpha1.ConditionKubeletCurrent) != nil {
 		t.Error("the condition is still there")
 	}
 }
 
-func TestAKubeletThatCannotBeUpgradedInPlaceIsReported(t *testing.T) {
-	s := begin(t, 1, ready())
-	s.change(inPlace)
-	s.look()
-	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletNotReplaceable, "Binary")
+func TestRefusedKubeletUpgradeIsReported(t *testing.T) {
+	s := newFixture(t, 1, newReadyFramework())
+	s.update(inPlace)
+	s.reconcile()
+	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletNotReplaceable, "Binary")
 	s.kubelet = kubeletArtifact("1")
-	s.report(s.alive()[0], isRegistered, isReady) // by an executor that tells nothing of its kubelet
-	s.look()
-	s.is(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletNotReplaceable, s.alive()[0])
+	s.setConditions(s.alive()[0], isRegistered, isReady) // by an executor that tells nothing of its kubelet
+	s.reconcile()
+	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletNotReplaceable, s.alive()[0])
 }

@@ -52,7 +52,7 @@ func FuzzTruncate(f *testing.F) {
 	})
 }
 
-func TestEveryLengthOfATextOfWideCharactersIsKept(t *testing.T) {
+func TestTruncateKeepsWholeCharactersAtEveryLength(t *testing.T) {
 	long := strings.Repeat("Größe 🐟, ", 300)
 	for limit := len("…"); limit < len(long); limit++ {
 		if got := messages.Truncate(long, limit); len(got) > limit || !utf8.ValidString(got) || !strings.HasSuffix(got, "…") {

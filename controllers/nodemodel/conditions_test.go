@@ -21,7 +21,7 @@ func nodeWith(conditions ...metav1.Condition) *v1alpha1.MesosNode {
 	return node
 }
 
-func TestAConditionThatWasNeverSetHasItsTypeAlone(t *testing.T) {
+func TestUnsetConditionHasOnlyItsType(t *testing.T) {
 	if got := Condition(newNode(), "Ready"); got != (metav1.Condition{Type: "Ready"}) {
 		t.Errorf("got %+v", got)
 	}
@@ -65,7 +65,7 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-func TestWaitingInVain(t *testing.T) {
+func TestWaitingWithoutFittingOffer(t *testing.T) {
 	for name, test := range map[string]struct {
 		condition metav1.Condition
 		want      bool
@@ -76,18 +76,18 @@ func TestWaitingInVain(t *testing.T) {
 		"the last attempt failed":              {condition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonBackingOff, 3), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			since, waits := WaitsInVain(nodeWith(test.condition))
+			since, waits := WaitsWithoutOffer(nodeWith(test.condition))
 			if waits != test.want || test.want != since.Equal(noon.Add(3*time.Minute)) || !test.want != since.IsZero() {
 				t.Errorf("waits %t since %s, want %t", waits, since, test.want)
 			}
 		})
 	}
-	if _, waits := WaitsInVain(newNode()); waits {
+	if _, waits := WaitsWithoutOffer(newNode()); waits {
 		t.Error("a node that was just created waits in vain")
 	}
 }
 
-func TestAKubeletThatHasNotReportedIsUnknown(t *testing.T) {
+func TestUnreportedKubeletIsUnknown(t *testing.T) {
 	reported := corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionFalse, Message: "no network"}
 	node := &corev1.Node{Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeMemoryPressure}, reported}}}
 	if got := KubeletReady(node); got != reported {

@@ -10,10 +10,10 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// portsPerNode is the number of ports that each node takes from its offer: one for the
+// PortsPerNode is the number of ports that each node takes from its offer: one for the
 // kubelet, one for the streams of its container runtime. Several nodes may share an agent's
 // network.
-const portsPerNode = 2
+const PortsPerNode = 2
 
 const mebi = 1 << 20
 
@@ -38,7 +38,7 @@ func Resources(r v1alpha1.NodeResources) placement.Resources {
 	out := placement.Resources{
 		CPUs:   float64(r.CPU.MilliValue()) / 1000,
 		MemMiB: inMiB(r.Memory),
-		Ports:  portsPerNode,
+		Ports:  PortsPerNode,
 	}
 	if r.EphemeralStorage != nil {
 		out.DiskMiB = inMiB(*r.EphemeralStorage)

@@ -9,7 +9,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-func TestLabelValuesAreMadeFit(t *testing.T) {
+func TestLabelValuesAreSanitized(t *testing.T) {
 	for in, want := range map[string]string{
 		"agent-3.example":        "agent-3.example",
 		"C0FFEE-S3":              "C0FFEE-S3",
@@ -47,7 +47,7 @@ func TestLabelsOfANode(t *testing.T) {
 	}
 }
 
-func TestTheGroupOfANodeIsItsPoolOrItself(t *testing.T) {
+func TestGroupOfANodeIsItsPoolOrItself(t *testing.T) {
 	node := newNode()
 	if got := Group(node); got != "general" {
 		t.Errorf("group is %q", got)
@@ -58,7 +58,7 @@ func TestTheGroupOfANodeIsItsPoolOrItself(t *testing.T) {
 	}
 }
 
-func TestTheRoleOfADemand(t *testing.T) {
+func TestRoleOfADemand(t *testing.T) {
 	node := newNode()
 	if got := Demand(node, []string{"first", "second"}, noon).Role; got != "first" {
 		t.Errorf("role is %q, want the framework's first", got)

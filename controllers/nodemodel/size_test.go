@@ -10,7 +10,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-func TestANodeIsMadeOfThePoolsTemplate(t *testing.T) {
+func TestNewNodeFollowsThePoolTemplate(t *testing.T) {
 	rack := v1alpha1.AgentConstraint{Attribute: "rack", Operator: v1alpha1.ConstraintIn, Values: []string{"r1"}}
 	pool := &v1alpha1.MesosNodePool{ObjectMeta: metav1.ObjectMeta{Name: "general"}}
 	pool.Spec.FrameworkRef.Name = "default"
@@ -40,7 +40,7 @@ func TestANodeIsMadeOfThePoolsTemplate(t *testing.T) {
 	}
 }
 
-func TestANodeOfNoShapeAndNoZone(t *testing.T) {
+func TestNewNodeWithoutShapeAndZone(t *testing.T) {
 	pool := &v1alpha1.MesosNodePool{ObjectMeta: metav1.ObjectMeta{Name: "general"}}
 	node := NewNode(pool, "general-a", Size{})
 	if _, labelled := node.Labels[v1alpha1.LabelShape]; labelled || len(node.Spec.Placement.Constraints) > 0 {

@@ -41,7 +41,7 @@ func TestTaskStates(t *testing.T) {
 	}
 }
 
-func TestAgentsAreKnownByTheirHostNames(t *testing.T) {
+func TestAgentNames(t *testing.T) {
 	if got := AgentName(&v1alpha1.MesosTask{AgentID: "S3", AgentHostname: "agent-3"}); got != "agent-3" {
 		t.Errorf("got %q", got)
 	}

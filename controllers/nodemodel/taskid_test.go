@@ -8,7 +8,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-func TestTaskIDsLeadBackToTheirNode(t *testing.T) {
+func TestTaskIDRoundTrip(t *testing.T) {
 	for _, name := range []string{"a", "general-x7k2p", "with.dots.1"} {
 		node := &v1alpha1.MesosNode{ObjectMeta: metav1.ObjectMeta{Name: name, UID: "0f1e2d3c-4b5a-6978"}}
 		id := TaskID(node, 12)
@@ -21,7 +21,7 @@ func TestTaskIDsLeadBackToTheirNode(t *testing.T) {
 	}
 }
 
-func TestOtherTaskIDsLeadNowhere(t *testing.T) {
+func TestForeignTaskIDsAreRejected(t *testing.T) {
 	for _, id := range []string{"", "spark", "a.b", "a.b.c", "a.b.0", "a..1", ".b.1", "a.0123456789.1", "a.b.-1", "a.b.99999999999"} {
 		if name, ok := NameOf(id); ok {
 			t.Errorf("NameOf(%q) = %q, want none", id, name)

@@ -19,9 +19,6 @@ const (
 	killGrace = 30 * time.Second
 	// labelNode is the Mesos label with the name of the MesosNode that a task is for.
 	labelNode = "k8sm.io/node"
-	// portsPerNode is the number of ports that an offer must bring: one for the kubelet, one
-	// for the streams of the container runtime.
-	portsPerNode = 2
 )
 
 // Payload returns what a node's task is launched with. The node's status.task is the intent
@@ -60,8 +57,8 @@ func (d NodeDefaults) launchMessage(n *v1alpha1.MesosNode, intent scheduler.Inte
 // launchSpec fills the launch message from the template, the defaults, and what the offer
 // brings.
 func (d NodeDefaults) launchSpec(n *v1alpha1.MesosNode, intent scheduler.Intent, token string) (*nodeapi.LaunchSpec, error) {
-	if len(intent.Ports) < portsPerNode {
-		return nil, fmt.Errorf("the offer brings %d ports, not %d", len(intent.Ports), portsPerNode)
+	if len(intent.Ports) < nodemodel.PortsPerNode {
+		return nil, fmt.Errorf("the offer brings %d ports, not %d", len(intent.Ports), nodemodel.PortsPerNode)
 	}
 	template := n.Spec.Template.Spec
 	config, err := KubeletConfig(template)

@@ -107,7 +107,7 @@ func TestATemplateChoosesRuntimeAndNetwork(t *testing.T) {
 	}
 }
 
-func TestATokenIsNowhereButInTheData(t *testing.T) {
+func TestTokenIsOnlyInTheTaskData(t *testing.T) {
 	got, err := nodeDefaults().Payload(launched(), newIntent(), token)
 	if err != nil {
 		t.Fatal(err)
@@ -246,7 +246,7 @@ func TestTheCommandStartsOnlyTheExecutorWithTheDigest(t *testing.T) {
 	}
 }
 
-func TestThePodsHaveWhatTheExecutorLeaves(t *testing.T) {
+func TestExecutorShareIsReservedFromThePods(t *testing.T) {
 	n := launched(func(n *v1alpha1.MesosNode) {
 		n.Spec.Template.Spec.Overhead = v1alpha1.NodeOverhead{CPU: resource.MustParse("250m"), Memory: resource.MustParse("1000000000")}
 	})

@@ -118,7 +118,7 @@ func TestMirroredURI(t *testing.T) {
 	}
 }
 
-func TestMergeChangesNeitherOfTheTwo(t *testing.T) {
+func TestMergeDoesNotModifyItsInputs(t *testing.T) {
 	operator := nodeDefaults().Runtime
 	operator.Mirror = "https://mirror.example"
 	template := v1alpha1.NodeRuntime{Artifacts: []v1alpha1.Artifact{{Name: "kubelet", Type: "Binary", URI: "https://example.com/kubelet", SHA256: digest1}}}

@@ -56,7 +56,7 @@ func changeMeanwhile(t *testing.T, c client.Client) {
 	}
 }
 
-func TestObjectAndStatusAreWrittenApart(t *testing.T) {
+func TestObjectAndStatusAreWrittenSeparately(t *testing.T) {
 	c := newClient(t)
 	before := read(t, c)
 	after := before.DeepCopy()
@@ -82,7 +82,7 @@ func TestObjectAndStatusAreWrittenApart(t *testing.T) {
 	}
 }
 
-func TestWhatWasReadFromACacheThatLagsIsNotWritten(t *testing.T) {
+func TestStaleReadIsNotWritten(t *testing.T) {
 	for name, test := range map[string]struct {
 		write    func(context.Context, client.Client, *v1alpha1.MesosNode) error
 		conflict bool
@@ -143,7 +143,7 @@ func TestFinalizersAreAddedOnce(t *testing.T) {
 	}
 }
 
-func TestFinalizersOfOthersStay(t *testing.T) {
+func TestForeignFinalizersAreKept(t *testing.T) {
 	c := newClient(t)
 	node := read(t, c)
 	if _, err := patch.AddFinalizer(t.Context(), c, node, finalizer); err != nil {
@@ -163,7 +163,7 @@ func TestFinalizersOfOthersStay(t *testing.T) {
 	}
 }
 
-func TestAFinalizerOfAnObjectThatIsGone(t *testing.T) {
+func TestFinalizerOfADeletedObject(t *testing.T) {
 	c := newClient(t)
 	node := read(t, c)
 	gone := node.DeepCopy()

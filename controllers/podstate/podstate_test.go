@@ -9,7 +9,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/podstate"
 )
 
-func TestAPodHasEndedOnceItsContainersHaveEndedForGood(t *testing.T) {
+func TestPodHasEnded(t *testing.T) {
 	for phase, want := range map[corev1.PodPhase]bool{
 		"":                  false, // nobody has looked at it yet
 		corev1.PodPending:   false,

@@ -25,7 +25,7 @@ func tracked() *expectations {
 	return e
 }
 
-func TestExpectationsAreMetByTheCache(t *testing.T) {
+func TestExpectationsAreFulfilledByTheCache(t *testing.T) {
 	for name, test := range map[string]struct {
 		expect func(*expectations)
 		cache  []v1alpha1.MesosNode
@@ -82,7 +82,7 @@ func TestOverdueExpectationsAreListedByName(t *testing.T) {
 	}
 }
 
-func TestAnotherPoolOfTheSameNameStartsAnew(t *testing.T) {
+func TestRecreatedPoolHasNoExpectations(t *testing.T) {
 	e := tracked()
 	if !e.track(newPool()) {
 		t.Error("a pool that is tracked is not known")

@@ -107,7 +107,7 @@ func (a *apiServer) check(t *testing.T, s *Store, want counts) Inventory {
 	return i
 }
 
-func TestWhatTheCacheDoesNotShowYetIsRemembered(t *testing.T) {
+func TestUnseenChangesAreCounted(t *testing.T) {
 	a := newAPIServer(t)
 	s := a.newStore()
 	a.check(t, s, counts{})
@@ -144,7 +144,7 @@ func TestWhatTheCacheDoesNotShowYetIsRemembered(t *testing.T) {
 	}
 }
 
-func TestAnswersOfTheAPIServer(t *testing.T) {
+func TestCreateErrors(t *testing.T) {
 	resource := v1alpha1.GroupVersion.WithResource("mesosnodes").GroupResource()
 	refused := apierrors.NewForbidden(resource, "", errors.New("quota"))
 	lost := apierrors.NewTimeoutError("no answer", 0)
@@ -177,7 +177,7 @@ func TestAnswersOfTheAPIServer(t *testing.T) {
 	}
 }
 
-func TestADeletionThatFailedLeavesTheNodeAlive(t *testing.T) {
+func TestFailedDeletionLeavesTheNodeAlive(t *testing.T) {
 	a := newAPIServer(t)
 	s := a.newStore()
 	a.check(t, s, counts{})
@@ -194,7 +194,7 @@ func TestADeletionThatFailedLeavesTheNodeAlive(t *testing.T) {
 	a.check(t, s, counts{alive: 1})
 }
 
-func TestANewProcessAsksTheAPIServerWhatAnotherOneDid(t *testing.T) {
+func TestNewStoreReadsTheAPIServerFirst(t *testing.T) {
 	a := newAPIServer(t)
 	old := a.newStore()
 	a.check(t, old, counts{})
@@ -205,7 +205,7 @@ func TestANewProcessAsksTheAPIServerWhatAnotherOneDid(t *testing.T) {
 	a.check(t, a.newStore(), counts{pending: 3, unseen: 3})
 }
 
-func TestNodesOfOthersAreNoneOfThePools(t *testing.T) {
+func TestForeignNodesAreNotCounted(t *testing.T) {
 	foreign := nodemodel.NewNode(newPool(), "foreign", nodemodel.Size{}) // has the label, and no owner
 	other := nodemodel.NewNode(newPool(), "other", nodemodel.Size{})
 	other.OwnerReferences = []metav1.OwnerReference{{
@@ -218,7 +218,7 @@ func TestNodesOfOthersAreNoneOfThePools(t *testing.T) {
 	}
 }
 
-func TestAPoolThatIsForgottenStartsAnew(t *testing.T) {
+func TestForgottenPoolHasNoExpectations(t *testing.T) {
 	a := newAPIServer(t)
 	s := a.newStore()
 	a.check(t, s, counts{})

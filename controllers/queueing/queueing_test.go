@@ -46,7 +46,7 @@ type delayed struct {
 
 func (d *delayed) AddAfter(r reconcile.Request, after time.Duration) { d.added[r.Name] = after }
 
-func TestChangesAreGathered(t *testing.T) {
+func TestChangesAreBatched(t *testing.T) {
 	owners := func(object client.Object) []string { return []string{object.GetLabels()["owner"]} }
 	of := func(owner string) *corev1.Node {
 		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: map[string]string{"owner": owner}}}
@@ -63,7 +63,7 @@ func TestChangesAreGathered(t *testing.T) {
 	}
 }
 
-func TestAThousandChangesAreOneRequest(t *testing.T) {
+func TestManyChangesBecomeOneRequest(t *testing.T) {
 	q := workqueue.NewTypedRateLimitingQueue(queueing.RateLimiter())
 	defer q.ShutDown()
 	h := queueing.Gathered(10*time.Millisecond, func(client.Object) []string { return []string{"pool"} })

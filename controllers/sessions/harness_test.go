@@ -61,8 +61,8 @@ func (f *fakeSession) Capacity(context.Context) placement.Capacity {
 	return placement.Capacity{UnknownReason: "a fake tells nothing"}
 }
 
-// becomes sets the state of the session, as a session does that calls Config.OnChange.
-func (f *fakeSession) becomes(s session.State) {
+// setState sets the state of the session, as a session does that calls Config.OnChange.
+func (f *fakeSession) setState(s session.State) {
 	f.mu.Lock()
 	f.state = s
 	f.mu.Unlock()
@@ -74,8 +74,8 @@ func newSession(r *Registry, name string) *fakeSession {
 	return &fakeSession{registry: r, name: name, failed: make(chan error, 1)}
 }
 
-// begin begins a session that is not to fail.
-func begin(t *testing.T, r *Registry, name string) (*Entry, *fakeSession) {
+// startSession begins a session that is not to fail.
+func startSession(t *testing.T, r *Registry, name string) (*Entry, *fakeSession) {
 	t.Helper()
 	f := newSession(r, name)
 	e, err := r.Begin(name, f)

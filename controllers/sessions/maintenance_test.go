@@ -26,7 +26,7 @@ func nextAgent(t *testing.T, from <-chan event.GenericEvent) string {
 	}
 }
 
-func TestNodesGetEventsForTheMaintenanceThatTheyAskedFor(t *testing.T) {
+func TestNodesGetEventsForTheirMaintenance(t *testing.T) {
 	r := NewRegistry()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -40,7 +40,7 @@ func TestNodesGetEventsForTheMaintenanceThatTheyAskedFor(t *testing.T) {
 	if _, planned := r.Maintenance("default", "S1"); planned {
 		t.Error("a maintenance is known before there is a session")
 	}
-	_, f := begin(t, r, "default")
+	_, f := startSession(t, r, "default")
 	window := scheduler.Window{Start: noon, Duration: time.Hour}
 	plan := func(windows map[string]scheduler.Window) {
 		f.mu.Lock()
@@ -71,8 +71,8 @@ func TestNodesGetEventsForTheMaintenanceThatTheyAskedFor(t *testing.T) {
 func TestMaintenanceIsThatOfTheNamedFramework(t *testing.T) {
 	r := NewRegistry()
 	t.Cleanup(r.Close)
-	_, first := begin(t, r, "first")
-	begin(t, r, "second")
+	_, first := startSession(t, r, "first")
+	startSession(t, r, "second")
 	window := scheduler.Window{Start: noon, Duration: time.Hour}
 	first.windows = map[string]scheduler.Window{"S1": window}
 	tests := map[string]struct {

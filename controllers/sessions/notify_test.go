@@ -13,7 +13,7 @@ import (
 func TestNodesGetEventsForReadinessOnly(t *testing.T) {
 	r := NewRegistry()
 	frameworks, nodes := start(t, r)
-	_, f := begin(t, r, "default")
+	_, f := startSession(t, r, "default")
 	steps := []struct {
 		what              string
 		state             session.State
@@ -27,7 +27,7 @@ func TestNodesGetEventsForReadinessOnly(t *testing.T) {
 		{"it is lost", session.State{Reason: scheduler.NoLeader}, 5, 3},
 	}
 	for _, step := range steps {
-		f.becomes(step.state)
+		f.setState(step.state)
 		for range 100 {
 			if frameworks() >= step.frameworks && nodes() >= step.nodes {
 				break
@@ -44,8 +44,8 @@ func TestNodesGetEventsForReadinessOnly(t *testing.T) {
 func TestTheEndOfASessionIsAnEventForBoth(t *testing.T) {
 	r := NewRegistry()
 	frameworks, nodes := start(t, r)
-	e, f := begin(t, r, "default")
-	f.becomes(subscribedState)
+	e, f := startSession(t, r, "default")
+	f.setState(subscribedState)
 	await(t, "the events of its start", func() bool { return frameworks() > 0 && nodes() > 0 })
 	f.failed <- nil
 	await(t, "the end of Run", e.Ended)
@@ -58,7 +58,7 @@ func TestEventsBearTheNameOfTheFramework(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() { _ = r.Start(ctx) }()
-	begin(t, r, "data")
+	startSession(t, r, "data")
 	if e := <-r.NodeChanges(); e.Object.GetName() != "data" {
 		t.Errorf("nodes are told of %q", e.Object.GetName())
 	}

@@ -10,10 +10,10 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-func TestOneSessionToAName(t *testing.T) {
+func TestOneSessionPerName(t *testing.T) {
 	r := NewRegistry()
 	t.Cleanup(r.Close)
-	e, _ := begin(t, r, "default")
+	e, _ := startSession(t, r, "default")
 	if got := r.Find("default"); got != e {
 		t.Errorf("found %v", got)
 	}
@@ -33,8 +33,8 @@ func TestOneSessionToAName(t *testing.T) {
 func TestSessionsOfSeveralFrameworksDoNotMix(t *testing.T) {
 	r := NewRegistry()
 	t.Cleanup(r.Close)
-	first, _ := begin(t, r, "first")
-	second, _ := begin(t, r, "second")
+	first, _ := startSession(t, r, "first")
+	second, _ := startSession(t, r, "second")
 	await(t, "the end of the first", func() bool { return r.End("first") })
 	if !first.Ended() || second.Ended() || r.Find("second") != second {
 		t.Errorf("first ended: %t, second ended: %t", first.Ended(), second.Ended())
@@ -44,8 +44,8 @@ func TestSessionsOfSeveralFrameworksDoNotMix(t *testing.T) {
 func TestASessionThatEndedByItselfIsFoundUntilItIsEnded(t *testing.T) {
 	r := NewRegistry()
 	t.Cleanup(r.Close)
-	e, f := begin(t, r, "default")
-	f.becomes(subscribedState)
+	e, f := startSession(t, r, "default")
+	f.setState(subscribedState)
 	if !e.Ready() {
 		t.Error("a session that is subscribed and reconciled is not ready")
 	}
@@ -62,7 +62,7 @@ func TestASessionThatEndedByItselfIsFoundUntilItIsEnded(t *testing.T) {
 func TestASessionThatEndedByItselfCanBeReplaced(t *testing.T) {
 	r := NewRegistry()
 	t.Cleanup(r.Close)
-	e, f := begin(t, r, "default")
+	e, f := startSession(t, r, "default")
 	f.failed <- nil
 	await(t, "the end of Run", e.Ended)
 	second, err := r.Begin("default", newSession(r, "default"))
@@ -97,9 +97,9 @@ func TestEndOfANameWithoutSession(t *testing.T) {
 	}
 }
 
-func TestNoSessionBeginsAfterTheOperatorLeadsNoMore(t *testing.T) {
+func TestNoSessionStartsAfterLeadershipIsLost(t *testing.T) {
 	r := NewRegistry()
-	e, _ := begin(t, r, "default")
+	e, _ := startSession(t, r, "default")
 	r.Close()
 	if !e.Ended() || e.Ready() {
 		t.Error("the session runs on")
@@ -148,7 +148,7 @@ func TestCapacityIsThatOfTheNamedFramework(t *testing.T) {
 	if got, want := room("default"), (placement.Headroom{Count: placement.UnknownCount, Reason: "MesosFramework default has no session"}); got != want {
 		t.Errorf("without a session: %+v, want %+v", got, want)
 	}
-	begin(t, r, "default")
+	startSession(t, r, "default")
 	if got, want := room("default"), (placement.Headroom{Count: placement.UnknownCount, Reason: "a fake tells nothing"}); got != want {
 		t.Errorf("with one: %+v, want %+v", got, want)
 	}

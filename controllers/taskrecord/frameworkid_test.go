@@ -120,7 +120,7 @@ func TestTheStatusHasTheIDBetweenTheTwoWrites(t *testing.T) {
 	}
 }
 
-func TestConflictsDoNotGoOnForEver(t *testing.T) {
+func TestConflictRetriesAreBounded(t *testing.T) {
 	c := newCluster(t, newFramework(), newNode())
 	for want, write := range map[string]func() error{
 		"storing the framework ID: too many conflicts": func() error { return c.store().StoreFrameworkID(context.Background(), "f-1") },

@@ -94,7 +94,7 @@ func TestPrepareRefuses(t *testing.T) {
 	}
 }
 
-func TestPrepareLooksAgainAfterAConflict(t *testing.T) {
+func TestPrepareRereadsAfterAConflict(t *testing.T) {
 	c := newCluster(t, newFramework(), newNode())
 	c.conflicts = 3
 	if _, err := c.store().Prepare(context.Background(), newIntent()); err != nil {
@@ -105,7 +105,7 @@ func TestPrepareLooksAgainAfterAConflict(t *testing.T) {
 	}
 }
 
-func TestNothingIsPreparedBecauseACacheLags(t *testing.T) {
+func TestStaleCachePreparesNothing(t *testing.T) {
 	c := newCluster(t, newFramework(), newNode(func(n *v1alpha1.MesosNode) {
 		n.Status.Task = &v1alpha1.MesosTask{ID: taskID, AgentID: "S2", State: "TASK_STAGING"}
 	}))
@@ -240,7 +240,7 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-func TestTheTokenOfALaunchThatFailedIsRevoked(t *testing.T) {
+func TestTokenOfAFailedLaunchIsRevoked(t *testing.T) {
 	c := newCluster(t, newFramework(), newNode())
 	if _, err := c.store().Prepare(context.Background(), newIntent()); err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func attempts(nodes int) Owners {
 	return o
 }
 
-func TestPodsAreHeldAfterThreeNodesInVain(t *testing.T) {
+func TestPodsAreHeldAfterThreeNodesThatDidNotHelp(t *testing.T) {
 	tests := map[string]struct {
 		nodes   int
 		outcome Outcome
@@ -74,7 +74,7 @@ func TestPodsAreHeldAfterThreeNodesInVain(t *testing.T) {
 	}
 }
 
-func TestSplitChangesNothing(t *testing.T) {
+func TestSplitDoesNotModifyTheOwners(t *testing.T) {
 	o, pods := attempts(3), []*corev1.Pod{pod("a", "web")}
 	o.Update(pods, always(Refused), noon)
 	for range 3 {
@@ -84,7 +84,7 @@ func TestSplitChangesNothing(t *testing.T) {
 	}
 }
 
-func TestAPodWithoutAControllerIsItsOwnOwner(t *testing.T) {
+func TestPodWithoutControllerIsItsOwnOwner(t *testing.T) {
 	o := Owners{}
 	for i := range 3 {
 		o.RecordNode(pod("a", ""), fmt.Sprint("n", i))
@@ -97,7 +97,7 @@ func TestAPodWithoutAControllerIsItsOwnOwner(t *testing.T) {
 	}
 }
 
-func TestAHoldEndsAndTheNextOneIsLonger(t *testing.T) {
+func TestHoldExpiresAndNextHoldIsLonger(t *testing.T) {
 	o, pods, now := Owners{}, []*corev1.Pod{pod("a", "web")}, noon
 	for round, want := range []time.Duration{HoldTime, 2 * HoldTime, 4 * HoldTime, 8 * HoldTime, 8 * HoldTime} {
 		for i := range 3 {
@@ -121,7 +121,7 @@ func TestAHoldEndsAndTheNextOneIsLonger(t *testing.T) {
 	}
 }
 
-func TestANodeThatHelpsAfterAllEndsTheHold(t *testing.T) {
+func TestNodeThatTakesPodsEndsTheHold(t *testing.T) {
 	o, pods := attempts(3), []*corev1.Pod{pod("a", "web")}
 	o.Update(pods, always(Refused), noon)
 	o.Update(pods, func(node string, _ []*corev1.Pod) Outcome {
@@ -140,7 +140,7 @@ func TestANodeThatHelpsAfterAllEndsTheHold(t *testing.T) {
 
 // A node that did not help is removed soon, since it is empty. It must count for a while
 // longer, or there would never be three.
-func TestANodeThatIsGoneCountsForAWhile(t *testing.T) {
+func TestDeletedNodeCountsAsAttemptUntilItExpires(t *testing.T) {
 	o, pods := attempts(3), []*corev1.Pod{pod("a", "web")}
 	o.Update(pods, always(Refused), noon)
 	o.Update(pods, always(Gone), noon.Add(HoldTime-time.Second))
@@ -160,7 +160,7 @@ func TestANodeThatIsGoneCountsForAWhile(t *testing.T) {
 	}
 }
 
-func TestOwnersWithoutPodsAndNodesAreForgotten(t *testing.T) {
+func TestOwnersWithoutPodsAndNodesAreDropped(t *testing.T) {
 	tests := map[string]struct {
 		pods    []*corev1.Pod
 		outcome Outcome
@@ -182,7 +182,7 @@ func TestOwnersWithoutPodsAndNodesAreForgotten(t *testing.T) {
 	}
 }
 
-func TestANodeIsTriedWithThePodsOfItsOwnerOnly(t *testing.T) {
+func TestNodeIsTriedOnlyWithPodsOfItsOwner(t *testing.T) {
 	o := attempts(1)
 	var pods []*corev1.Pod
 	for i := range podsChecked + 50 {
@@ -206,7 +206,7 @@ func TestANodeIsTriedWithThePodsOfItsOwnerOnly(t *testing.T) {
 	}
 }
 
-func TestRefusedNodesOfAnUnknownOwner(t *testing.T) {
+func TestRefusedNodesOfUnknownOwner(t *testing.T) {
 	if got := (Owners{}).RefusedNodes(pod("a", "web")); got != nil {
 		t.Errorf("they are %v", got)
 	}

@@ -108,7 +108,7 @@ func Abandoned(nodes []*v1alpha1.MesosNode, minReplicas int, now time.Time) (aba
 			continue
 		}
 		deadline := n.CreationTimestamp.Add(StartTimeout)
-		if since, waits := nodemodel.WaitsInVain(n); waits && aboveMinimum > len(abandoned) {
+		if since, waits := nodemodel.WaitsWithoutOffer(n); waits && aboveMinimum > len(abandoned) {
 			deadline = since.Add(OfferTimeout)
 		}
 		if !deadline.After(now) {

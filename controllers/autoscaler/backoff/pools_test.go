@@ -55,7 +55,7 @@ func waitingSince(at time.Time) func(*v1alpha1.MesosNode) {
 	return condition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonWaitingForOffer, at)
 }
 
-func TestTheDelayDoublesWithEachFailure(t *testing.T) {
+func TestDelayDoublesWithEachFailure(t *testing.T) {
 	want := []time.Duration{1, 2, 4, 8, 16, 30, 30, 30}
 	f, now := Failure{}, noon
 	for i, minutes := range want {
@@ -71,7 +71,7 @@ func TestTheDelayDoublesWithEachFailure(t *testing.T) {
 	}
 }
 
-func TestNextLeavesTheFailureBeforeAsItWas(t *testing.T) {
+func TestNextDoesNotModifyThePreviousFailure(t *testing.T) {
 	first := Failure{}.Next([]*v1alpha1.MesosNode{node("a")}, noon)
 	kept := first
 	first.Next([]*v1alpha1.MesosNode{node("b")}, noon.Add(time.Hour))
@@ -80,7 +80,7 @@ func TestNextLeavesTheFailureBeforeAsItWas(t *testing.T) {
 	}
 }
 
-func TestAFailureNamesTheFirstNode(t *testing.T) {
+func TestFailureNamesTheFirstNode(t *testing.T) {
 	tests := map[string]struct {
 		nodes []*v1alpha1.MesosNode
 		want  string
@@ -102,7 +102,7 @@ func TestAFailureNamesTheFirstNode(t *testing.T) {
 	}
 }
 
-func TestAFailureIsReadFromTheStatus(t *testing.T) {
+func TestFailureIsReadFromTheStatus(t *testing.T) {
 	until := metav1.NewTime(noon.Add(4 * time.Minute))
 	tests := map[string]struct {
 		status *v1alpha1.AutoscalingStatus
@@ -132,7 +132,7 @@ func TestAFailureIsReadFromTheStatus(t *testing.T) {
 
 // What Allowance gives as the reason is what the pool's status shows, and what the next
 // process reads there.
-func TestAReasonSurvivesTheWayThroughTheStatus(t *testing.T) {
+func TestReasonSurvivesTheRoundTripThroughTheStatus(t *testing.T) {
 	f := Failure{}.Next([]*v1alpha1.MesosNode{node("a")}, noon).Next([]*v1alpha1.MesosNode{node("b")}, noon)
 	_, reason, until := f.Allowance(0, noon)
 	stored := metav1.NewTime(until)
@@ -142,7 +142,7 @@ func TestAReasonSurvivesTheWayThroughTheStatus(t *testing.T) {
 	}
 }
 
-func TestAPoolRecoversWhenANodeBecomesReady(t *testing.T) {
+func TestPoolRecoversWhenANodeBecomesReady(t *testing.T) {
 	f := Failure{Count: 2, At: noon, Until: noon.Add(2 * time.Minute), Reason: "x"}
 	later := noon.Add(time.Second)
 	tests := map[string]struct {
@@ -165,7 +165,7 @@ func TestAPoolRecoversWhenANodeBecomesReady(t *testing.T) {
 	}
 }
 
-func TestAPoolMayGrowByOneNodeAfterAFailure(t *testing.T) {
+func TestPoolMayGrowByOneNodeAfterAFailure(t *testing.T) {
 	f := Failure{Count: 1, At: noon, Until: noon.Add(time.Minute), Reason: "x"}
 	type allowance struct {
 		Nodes  int
@@ -196,7 +196,7 @@ func TestAPoolMayGrowByOneNodeAfterAFailure(t *testing.T) {
 	}
 }
 
-func TestWhichNodesAreGivenUp(t *testing.T) {
+func TestAbandonedNodes(t *testing.T) {
 	deadline := noon.Add(StartTimeout)
 	starting, waiting := node("starting"), node("waiting", waitingSince(noon))
 	tests := map[string]struct {
@@ -253,7 +253,7 @@ func TestWhichNodesAreGivenUp(t *testing.T) {
 	}
 }
 
-func TestNothingIsDoneWhileManyNodesHaveCeasedToBeReady(t *testing.T) {
+func TestAutoscalingPausesWhileManyNodesAreUnready(t *testing.T) {
 	tests := []struct {
 		unready, ready, starting int
 		want                     string
@@ -287,7 +287,7 @@ func TestNothingIsDoneWhileManyNodesHaveCeasedToBeReady(t *testing.T) {
 	}
 }
 
-func TestTheReasonOfABackOffCanBeRecognized(t *testing.T) {
+func TestBackOffReasonIsRecognized(t *testing.T) {
 	_, reason, _ := Failure{Count: 1, Until: noon.Add(time.Minute), Reason: "x"}.Allowance(0, noon)
 	if !strings.HasPrefix(reason, shortagePrefix) {
 		t.Errorf("the reason is %q", reason)

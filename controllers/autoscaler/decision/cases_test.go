@@ -121,7 +121,7 @@ func oneDisk(node string) *storagev1.CSINode {
 
 // What others' autoscalers are tested for end to end; docs/autoscaling.md lists whose test
 // each is.
-func TestCasesOfGrowth(t *testing.T) {
+func TestGrowForSchedulingConstraints(t *testing.T) {
 	four, busy := makeShape("four", "a", "4", "8Gi"), makeNode("n1", "a", "4", "8Gi")
 	general := []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}}
 	inThreeZones := []decision.Pool{{Name: "p", Shapes: []decision.Shape{
@@ -233,7 +233,7 @@ func TestCasesOfGrowth(t *testing.T) {
 		},
 		"nodes that take one pod each": {
 			pods:  []*corev1.Pod{makePod("1", "100m"), makePod("2", "100m")},
-			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{lonely(four)}}},
+			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{withoutCompany(four)}}},
 			want:  outcome{Launches: []string{"p/four: 1", "p/four: 2"}},
 		},
 		"pods that fit nowhere do not hinder those that do": {
@@ -298,7 +298,7 @@ func TestCasesOfGrowth(t *testing.T) {
 }
 
 // A thousand pods that no pool can hold stand in nobody's way.
-func TestPodsThatFitNowhereAreMany(t *testing.T) {
+func TestManyUnschedulablePodsDoNotHinderOthers(t *testing.T) {
 	t.Parallel()
 	cluster, err := scheduling.New()
 	if err != nil {
@@ -324,7 +324,7 @@ func labelled(s decision.Shape, pool string) decision.Shape {
 	return reshaped(s, func(node *corev1.Node) { node.Labels["k8sm.io/pool"] = pool })
 }
 
-func lonely(s decision.Shape) decision.Shape {
+func withoutCompany(s decision.Shape) decision.Shape {
 	return reshaped(s, func(node *corev1.Node) { node.Status.Allocatable[corev1.ResourcePods] = resource.MustParse("1") })
 }
 

@@ -36,7 +36,7 @@ func volume(name string, source corev1.VolumeSource) func(*corev1.Pod) {
 	}
 }
 
-func TestPodsThatMustNotBeDisruptedToSaveANode(t *testing.T) {
+func TestPodsThatPreventDisruption(t *testing.T) {
 	scratch := volume("scratch", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}})
 	for name, test := range map[string]struct {
 		pod  *corev1.Pod

@@ -40,7 +40,7 @@ func shapeNames(shapes []*shapeState) []string {
 	return out
 }
 
-func TestTheOrderInWhichShapesAreTried(t *testing.T) {
+func TestShapeOrder(t *testing.T) {
 	p := newPoolState(Pool{Shapes: []Shape{
 		shapeOf("medium", "4", "8Gi", 0), shapeOf("small", "2", "4Gi", 0), shapeOf("preferred", "1", "1Gi", 5),
 		shapeOf("large", "8", "16Gi", 0), shapeOf("also-medium", "4", "8Gi", 0), shapeOf("disliked", "16", "32Gi", -1),
@@ -60,7 +60,7 @@ func TestTheOrderInWhichShapesAreTried(t *testing.T) {
 	}
 }
 
-func TestTheSmallestShapeThatThereCanBeOneMoreOf(t *testing.T) {
+func TestSmallestShapeWithRoom(t *testing.T) {
 	full := shapeOf("preferred", "1", "1Gi", 5)
 	full.Room, full.NearestMiss = 0, "nothing is free"
 	p := newPoolState(Pool{Shapes: []Shape{full, shapeOf("large", "8", "16Gi", 0), shapeOf("small", "2", "4Gi", 0)}})
@@ -74,7 +74,7 @@ func TestTheSmallestShapeThatThereCanBeOneMoreOf(t *testing.T) {
 	}
 }
 
-func TestWhatIsTakenIsAccountedFor(t *testing.T) {
+func TestTakenNodesAreAccountedFor(t *testing.T) {
 	small, large := shapeOf("small", "2", "4Gi", 0), shapeOf("large", "4", "8Gi", 0)
 	small.Room, large.Room, large.NearestMiss = 5, 1, "the rest is taken"
 	used := amounts("1", "1Gi")
@@ -106,7 +106,7 @@ func TestWhatIsTakenIsAccountedFor(t *testing.T) {
 	}
 }
 
-func TestUnknownRoomIsNeverUsedUp(t *testing.T) {
+func TestUnknownRoomIsUnlimited(t *testing.T) {
 	p := newPoolState(Pool{Shapes: []Shape{shapeOf("small", "2", "4Gi", 0)}})
 	for range 1000 {
 		p.takeNode(p.shapes[0])
@@ -116,7 +116,7 @@ func TestUnknownRoomIsNeverUsedUp(t *testing.T) {
 	}
 }
 
-func TestAShapeIsDescribedForAPerson(t *testing.T) {
+func TestShapeDescription(t *testing.T) {
 	for _, test := range []struct {
 		size nodemodel.Size
 		want string
@@ -127,7 +127,7 @@ func TestAShapeIsDescribedForAPerson(t *testing.T) {
 	}
 }
 
-func TestANodeOfAShapeIsACopy(t *testing.T) {
+func TestNodeOfAShapeIsACopy(t *testing.T) {
 	given := shapeOf("small", "2", "4Gi", 0)
 	given.Daemons = []*corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "logs", UID: "logs"}}}
 	s := &shapeState{Shape: given}
@@ -144,7 +144,7 @@ func TestANodeOfAShapeIsACopy(t *testing.T) {
 	}
 }
 
-func TestHowManyNodesABudgetIs(t *testing.T) {
+func TestDisruptionBudgetInNodes(t *testing.T) {
 	tests := []struct {
 		budget intstr.IntOrString
 		nodes  int
@@ -203,7 +203,7 @@ func TestBudgetsAreSpentOnce(t *testing.T) {
 	}
 }
 
-func TestWhichPodsAreUnderABudget(t *testing.T) {
+func TestPodsSelectedByABudget(t *testing.T) {
 	tests := map[string]struct {
 		budget *policyv1.PodDisruptionBudget
 		pod    *corev1.Pod
@@ -229,7 +229,7 @@ func TestWhichPodsAreUnderABudget(t *testing.T) {
 	}
 }
 
-func TestFractions(t *testing.T) {
+func TestResourceFractions(t *testing.T) {
 	for _, test := range []struct {
 		part, whole int64
 		want        float64
@@ -240,7 +240,7 @@ func TestFractions(t *testing.T) {
 	}
 }
 
-func TestANodeTakesLessOnlyIfItTakesNoMoreOfAnything(t *testing.T) {
+func TestTakesLess(t *testing.T) {
 	for _, test := range []struct {
 		a, b corev1.ResourceList
 		want bool
@@ -258,7 +258,7 @@ func TestANodeTakesLessOnlyIfItTakesNoMoreOfAnything(t *testing.T) {
 	}
 }
 
-func TestTheLowestPriorityThatJustifiesANode(t *testing.T) {
+func TestLowestPriorityThatJustifiesANode(t *testing.T) {
 	if Expendable(running("a")) {
 		t.Error("a pod without a priority is expendable")
 	}
@@ -269,7 +269,7 @@ func TestTheLowestPriorityThatJustifiesANode(t *testing.T) {
 	}
 }
 
-func TestPodsArePlacedInOneOrder(t *testing.T) {
+func TestPlacementOrderIsDeterministic(t *testing.T) {
 	cluster, err := scheduling.New()
 	if err != nil {
 		t.Fatal(err)
@@ -315,7 +315,7 @@ func TestPodsArePlacedInOneOrder(t *testing.T) {
 }
 
 // The regret rate is a share, whatever happens, and removals that were right lower it.
-func TestTheRegretRateStaysAShare(t *testing.T) {
+func TestRegretRateStaysBetweenZeroAndOne(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	h, pool, now := RemovalHistory{}, &ShrinkPool{AfterGrowth: 10 * time.Minute, ConsolidateAfter: 5 * time.Minute}, noon
 	for range 1000 {
@@ -345,7 +345,7 @@ func TestTheRegretRateStaysAShare(t *testing.T) {
 	}
 }
 
-func TestAssessLeavesTheHistoryBeforeAsItWas(t *testing.T) {
+func TestAssessDoesNotModifyThePreviousHistory(t *testing.T) {
 	before := RemovalHistory{Unassessed: []time.Time{noon, noon.Add(time.Minute)}, RegretRate: 0.5}
 	pool := &ShrinkPool{AfterGrowth: time.Minute, Members: []Member{{Created: noon.Add(30 * time.Second)}}}
 	first := before.assess(pool, noon.Add(time.Hour))

@@ -69,10 +69,10 @@ func with(m decision.Member, change func(*decision.Member)) decision.Member {
 	return m
 }
 
-func rising(m *decision.Member) { m.Ready = false }
+func notReady(m *decision.Member) { m.Ready = false }
 
-// thrift is a pool whose nodes go after five minutes, all at once if need be.
-func thrift(members ...decision.Member) decision.ShrinkPool {
+// consolidatingPool is a pool whose nodes go after five minutes, all at once if need be.
+func consolidatingPool(members ...decision.Member) decision.ShrinkPool {
 	return decision.ShrinkPool{
 		Pool: decision.Pool{Name: "general"}, Threshold: 50, ConsolidateAfter: 5 * time.Minute, MinNodeLifetime: 10 * time.Minute, AfterGrowth: 10 * time.Minute,
 		Budget: intstr.FromString("100%"), Members: members,
@@ -137,7 +137,7 @@ func removals(plan decision.ShrinkPlan) []string {
 	return out
 }
 
-func TestWhichNodesGo(t *testing.T) {
+func TestShrink(t *testing.T) {
 	t.Parallel()
 	small := makeShape("small", "a", "2", "4Gi")
 	smaller := func(p *decision.ShrinkPool) {
@@ -291,7 +291,7 @@ func TestWhichNodesGo(t *testing.T) {
 			want:    []string{"n1: true Empty"}, says: "It may go 10m0s after it was created.",
 		},
 		"a node that comes up stays": {
-			members: []decision.Member{with(member("n1"), rising)},
+			members: []decision.Member{with(member("n1"), notReady)},
 			want:    []string{"n1: false NodeNotReady"},
 		},
 		"a pool that has just grown does not shrink": {
@@ -327,7 +327,7 @@ func TestWhichNodesGo(t *testing.T) {
 			want:    []string{"n1: true Underutilized", "n2: false Utilized", "n3: false Utilized"}, gone: []string{"n1"},
 		},
 		"a smaller node that comes up is waited for": {
-			members: []decision.Member{member("n1", replica("a", "1500m")), with(sized("n2", "2", "4Gi"), rising), member("n3", replica("b", "3"))},
+			members: []decision.Member{member("n1", replica("a", "1500m")), with(sized("n2", "2", "4Gi"), notReady), member("n3", replica("b", "3"))},
 			want:    []string{"n1: true Underutilized", "n2: false NodeNotReady", "n3: false Utilized"}, says: "It may go when n2 is ready.",
 		},
 		"a smaller node that will replace another is kept while that waits": {
@@ -372,7 +372,7 @@ func TestWhichNodesGo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &scaleDownPool{pool: thrift(tc.members...), others: tc.others, pending: tc.pending, pdbs: tc.pdbs, objects: tc.objects, now: noon, memory: decision.NodeStates{}}
+			s := &scaleDownPool{pool: consolidatingPool(tc.members...), others: tc.others, pending: tc.pending, pdbs: tc.pdbs, objects: tc.objects, now: noon, memory: decision.NodeStates{}}
 			if tc.pool != nil {
 				tc.pool(&s.pool)
 			}
@@ -430,10 +430,10 @@ func beginsLater(pod *corev1.Pod) { pod.Status.Phase = corev1.PodPending }
 
 // A node goes when it was idle for long enough at a stretch: a load that comes and goes
 // keeps it.
-func TestALoadThatComesAndGoesKeepsItsNode(t *testing.T) {
+func TestFluctuatingLoadKeepsItsNode(t *testing.T) {
 	t.Parallel()
 	s := &scaleDownPool{now: noon}
-	idle, busy := thrift(member("n1")), thrift(member("n1", replica("a", "3")))
+	idle, busy := consolidatingPool(member("n1")), consolidatingPool(member("n1", replica("a", "3")))
 	step := func(p decision.ShrinkPool, after time.Duration) []string {
 		s.pool, s.now = p, s.now.Add(after)
 		return removals(s.decide(t))
@@ -457,15 +457,15 @@ func TestALoadThatComesAndGoesKeepsItsNode(t *testing.T) {
 
 // What fits nowhere is not tried again at once; but nodes that go meanwhile make no
 // difference, and a place that comes is found in time.
-func TestPodsThatFitNowhereAreTriedAgainLater(t *testing.T) {
+func TestUnmovablePodsAreRetriedLater(t *testing.T) {
 	t.Parallel()
 	lonely := member("n1", replica("a", "1500m"))
-	s := &scaleDownPool{now: noon, pool: thrift(lonely), memory: decision.NodeStates{"n1": {IdleSince: noon.Add(-time.Hour)}}}
+	s := &scaleDownPool{now: noon, pool: consolidatingPool(lonely), memory: decision.NodeStates{"n1": {IdleSince: noon.Add(-time.Hour)}}}
 	plan := s.decide(t)
 	if want := noon.Add(2 * time.Minute); len(plan.Removals) > 0 || !plan.RecheckAt.Equal(want) {
 		t.Errorf("removes %v and looks again at %s, want none and %s", plan.Removals, plan.RecheckAt, want)
 	}
-	s.pool = thrift(lonely, member("n2", replica("b", "2200m")))
+	s.pool = consolidatingPool(lonely, member("n2", replica("b", "2200m")))
 	s.now = s.now.Add(time.Minute)
 	if gone := removals(s.decide(t)); gone != nil {
 		t.Errorf("%v go a minute later", gone)
@@ -477,7 +477,7 @@ func TestPodsThatFitNowhereAreTriedAgainLater(t *testing.T) {
 }
 
 // Whether it was right that a node went shows when the pool could have grown again since.
-func TestNodesStayLongerWhereThoseThatWentWereNeededAgain(t *testing.T) {
+func TestIdleTimeGrowsWhenRemovedNodesWereNeededAgain(t *testing.T) {
 	t.Parallel()
 	before := func(minutes ...int) []time.Time {
 		var out []time.Time
@@ -503,7 +503,7 @@ func TestNodesStayLongerWhereThoseThatWentWereNeededAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &scaleDownPool{now: noon, pool: thrift(member("n1")), memory: decision.NodeStates{"n1": {IdleSince: noon.Add(-time.Minute)}}}
+			s := &scaleDownPool{now: noon, pool: consolidatingPool(member("n1")), memory: decision.NodeStates{"n1": {IdleSince: noon.Add(-time.Minute)}}}
 			for i, at := range tc.made {
 				s.pool.Members = append(s.pool.Members, with(member(fmt.Sprintf("new-%d", i), replica(fmt.Sprintf("p-%d", i), "3")), func(m *decision.Member) { m.Created = at }))
 			}
@@ -519,9 +519,9 @@ func TestNodesStayLongerWhereThoseThatWentWereNeededAgain(t *testing.T) {
 	}
 }
 
-func TestThatANodeWentIsRemembered(t *testing.T) {
+func TestRemovalIsRecordedInTheHistory(t *testing.T) {
 	t.Parallel()
-	s := &scaleDownPool{now: noon, pool: thrift(member("n1"), member("n2")), memory: decision.NodeStates{"n1": {IdleSince: noon.Add(-time.Hour)}}}
+	s := &scaleDownPool{now: noon, pool: consolidatingPool(member("n1"), member("n2")), memory: decision.NodeStates{"n1": {IdleSince: noon.Add(-time.Hour)}}}
 	if past := s.decide(t).Histories["general"]; len(past.Unassessed) != 1 || !past.Unassessed[0].Equal(noon) {
 		t.Errorf("what is remembered is %+v, want that one went at noon", past)
 	}

@@ -44,7 +44,7 @@ func amounts(l corev1.ResourceList) map[string]string {
 	return out
 }
 
-func TestWhatANodeWillBe(t *testing.T) {
+func TestForecastOfANode(t *testing.T) {
 	tests := map[string]struct {
 		how  func(*v1alpha1.MesosNodePool)
 		want map[string]string
@@ -70,7 +70,7 @@ func TestWhatANodeWillBe(t *testing.T) {
 	}
 }
 
-func TestWhatDaemonSetsHaveOnANode(t *testing.T) {
+func TestDaemonSetPodsOfANode(t *testing.T) {
 	tests := map[string]struct {
 		node func(*v1alpha1.MesosNodePool)
 		pod  func(*corev1.PodSpec)
@@ -113,7 +113,7 @@ func tainted(p *v1alpha1.MesosNodePool) {
 	p.Spec.Template.Spec.Taints = []v1alpha1.Taint{{Key: "mine", Effect: corev1.TaintEffectNoSchedule}}
 }
 
-func TestWhatIsLearnedFromAReadyNode(t *testing.T) {
+func TestForecastLearnsFromAReadyNode(t *testing.T) {
 	ready := mesosNode("old")
 	ready.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}}
 	object := Forecast{}.Node(ready)
@@ -148,7 +148,7 @@ func bornAt(n v1alpha1.MesosNode, second int64) *corev1.Node {
 	return object
 }
 
-func TestTheYoungestReadyNodeOfAKindIsLearnedFrom(t *testing.T) {
+func TestForecastLearnsFromTheYoungestReadyNode(t *testing.T) {
 	large := func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Spec.Resources.CPU = resource.MustParse("8") }
 	starting := *mesosNode("starting")
 	bare := bornAt(readyNode("bare"), 9)
@@ -180,7 +180,7 @@ func TestTheYoungestReadyNodeOfAKindIsLearnedFrom(t *testing.T) {
 	}
 }
 
-func TestNodesOfAKindDifferOnlyInWhereTheyAre(t *testing.T) {
+func TestForecastsOfOneKindDifferOnlyInLocation(t *testing.T) {
 	plain := kindOf(mesosNode("a"))
 	tests := map[string]struct {
 		how  func(*v1alpha1.MesosNodePool)
@@ -210,7 +210,7 @@ func TestNodesOfAKindDifferOnlyInWhereTheyAre(t *testing.T) {
 	}
 }
 
-func TestANodeThatIsStartingIsSeenAsItWillBe(t *testing.T) {
+func TestStartingNodeIsForecast(t *testing.T) {
 	warming := v1alpha1.Taint{Key: "example.com/warming", Effect: corev1.TaintEffectNoSchedule}
 	n := mesosNode("n", func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Spec.StartupTaints = []v1alpha1.Taint{warming} })
 	full := Forecast{}.Node(n)
@@ -247,7 +247,7 @@ func TestANodeThatIsStartingIsSeenAsItWillBe(t *testing.T) {
 	}
 }
 
-func TestANodeThatReportsNothingYetGetsWhatItWillHave(t *testing.T) {
+func TestNodeWithoutReportGetsForecastResources(t *testing.T) {
 	n := mesosNode("n")
 	object := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: map[string]string{"own": "label", corev1.LabelTopologyZone: "eu-2"}}}
 	got := Forecast{}.Started(object, n)
@@ -260,7 +260,7 @@ func TestANodeThatReportsNothingYetGetsWhatItWillHave(t *testing.T) {
 }
 
 // The simulated cluster sees by the pointer that nothing is to be done.
-func TestANodeThatWillNotChangeIsReturnedItself(t *testing.T) {
+func TestUnchangedNodeIsReturnedWithoutACopy(t *testing.T) {
 	n := mesosNode("n")
 	object := Forecast{}.Node(n)
 	if got := (Forecast{}).Started(object, n); got != object {
@@ -268,7 +268,7 @@ func TestANodeThatWillNotChangeIsReturnedItself(t *testing.T) {
 	}
 }
 
-func TestThePodsThatAKubeletAccepts(t *testing.T) {
+func TestMaxPodsOfAKubelet(t *testing.T) {
 	for config, want := range map[string]string{
 		"":                  "110",
 		`{}`:                "110",
@@ -287,7 +287,7 @@ func TestThePodsThatAKubeletAccepts(t *testing.T) {
 	}
 }
 
-func TestThePodsOfDaemonSetsAreToldApart(t *testing.T) {
+func TestDaemonSetPodsHaveDistinctNames(t *testing.T) {
 	sets := []appsv1.DaemonSet{{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "logs", UID: "1"}}, {ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "logs", UID: "2"}}}
 	f, seen := New(nil, nil, sets), map[string]bool{}
 	for _, name := range []string{"n1", "n2"} {
@@ -303,7 +303,7 @@ func TestThePodsOfDaemonSetsAreToldApart(t *testing.T) {
 	}
 }
 
-func TestTheHostPortsOfADaemonSetAreNotWrittenIntoIt(t *testing.T) {
+func TestHostPortsDoNotModifyTheDaemonSet(t *testing.T) {
 	set := appsv1.DaemonSet{}
 	set.Spec.Template.Spec = corev1.PodSpec{HostNetwork: true, Containers: []corev1.Container{{Ports: []corev1.ContainerPort{{ContainerPort: 8080}}}}}
 	f := New(nil, nil, []appsv1.DaemonSet{set})
@@ -313,7 +313,7 @@ func TestTheHostPortsOfADaemonSetAreNotWrittenIntoIt(t *testing.T) {
 	}
 }
 
-func TestTheZoneThatAPlacementNames(t *testing.T) {
+func TestZoneOfAPlacement(t *testing.T) {
 	in := func(attribute string, operator v1alpha1.ConstraintOperator, values ...string) v1alpha1.AgentConstraint {
 		return v1alpha1.AgentConstraint{Attribute: attribute, Operator: operator, Values: values}
 	}
@@ -336,7 +336,7 @@ func TestTheZoneThatAPlacementNames(t *testing.T) {
 	}
 }
 
-func TestWhatANodeTakesFromMesosIsACopy(t *testing.T) {
+func TestMesosResourcesAreACopy(t *testing.T) {
 	n := mesosNode("n")
 	got := Resources(n)
 	cpu := got[corev1.ResourceCPU]

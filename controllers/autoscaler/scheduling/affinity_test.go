@@ -26,7 +26,7 @@ func removePod(name string) func(*testing.T, *Cluster) {
 // The cluster has the nodes a0 and a1 in zone a, b2 in zone b, and one in no zone. Each step
 // is asked twice: the second answer comes from the cache, and what a step changes must reach
 // it.
-func TestAffinityFollowsThePodsThatComeAndGo(t *testing.T) {
+func TestAffinityFollowsPodChanges(t *testing.T) {
 	other := func(name string) *corev1.Pod { return testPod(name, labelled("app", "y")) }
 	all := []string{"a0", "a1", "b2", "unzoned"}
 	tests := map[string]struct {
@@ -94,7 +94,7 @@ func TestAffinityFollowsThePodsThatComeAndGo(t *testing.T) {
 }
 
 // What a trial changes must be gone with it, in the caches too.
-func TestAffinityForgetsATrial(t *testing.T) {
+func TestAffinityIsRevertedWithTheCluster(t *testing.T) {
 	c := emptyCluster(t)
 	zonesOf(c, "ab")
 	near, apart := testPod("near", nearPods("zone", "app", "y")), testPod("apart", apartFrom("zone", "app", "y"))
@@ -112,7 +112,7 @@ func TestAffinityForgetsATrial(t *testing.T) {
 	check("after it", nil, []string{"a0", "b1"})
 }
 
-func TestNamespacesAreSelectedByTheirLabels(t *testing.T) {
+func TestNamespaceSelectorOfAnAffinityTerm(t *testing.T) {
 	c := emptyCluster(t)
 	zonesOf(c, "ab")
 	pod := testPod("new", apartFrom(corev1.LabelHostname, "app", "x"))
@@ -144,7 +144,7 @@ func TestNamespacesAreSelectedByTheirLabels(t *testing.T) {
 	}
 }
 
-func TestATrackerIsToldOnlyOfPodsThatMatter(t *testing.T) {
+func TestTrackerIsNotifiedOnlyOfMatchingPods(t *testing.T) {
 	c := emptyCluster(t)
 	zonesOf(c, "a")
 	tests := map[string]struct {

@@ -76,7 +76,7 @@ func TestTheNumberOfClassesIsBounded(t *testing.T) {
 }
 
 // Pods that were put before the caches were reset still count for what is learned after.
-func TestPodsOutliveTheCaches(t *testing.T) {
+func TestPodsSurviveAClassReset(t *testing.T) {
 	c := emptyCluster(t)
 	c.AddNode(testNode("n1"))
 	c.AddNode(testNode("n2"))
@@ -107,7 +107,7 @@ func TestTheInfoOfAClassIsThatOfThePod(t *testing.T) {
 	}
 }
 
-func TestTermsThatCannotBeParsedDoNoHarm(t *testing.T) {
+func TestInvalidTermsAreIgnored(t *testing.T) {
 	c := emptyCluster(t)
 	c.AddNode(testNode("n1"))
 	broken := testPod("a", func(pod *corev1.Pod) {

@@ -113,7 +113,7 @@ func TestPodsThatAPluginCannotDistinguishHaveOneKey(t *testing.T) {
 	}
 }
 
-func TestPodsThatAPluginIsAskedAboutAnewHaveNoKey(t *testing.T) {
+func TestUncacheablePodsHaveNoKey(t *testing.T) {
 	tests := map[string]struct {
 		plugin string
 		change func(*corev1.Pod)
@@ -144,7 +144,7 @@ func TestPodsThatAPluginIsAskedAboutAnewHaveNoKey(t *testing.T) {
 }
 
 // Keys are appended to one another: each must be readable without its neighbours.
-func TestAnEncodedTextDoesNotRunIntoTheNext(t *testing.T) {
+func TestEncodedStringsAreUnambiguous(t *testing.T) {
 	texts := [][2]string{{"", "ab"}, {"a", "b"}, {"ab", ""}, {"\x01a", "b"}, {"\x02ab", ""}}
 	seen := map[string][2]string{}
 	for _, pair := range texts {
@@ -156,7 +156,7 @@ func TestAnEncodedTextDoesNotRunIntoTheNext(t *testing.T) {
 	}
 }
 
-func TestAMapIsEncodedInOneOrder(t *testing.T) {
+func TestMapEncodingIsDeterministic(t *testing.T) {
 	m := map[string]string{}
 	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
 		m[name] = name

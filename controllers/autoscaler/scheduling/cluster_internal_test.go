@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-func TestAPodCannotBePutAnywhere(t *testing.T) {
+func TestInvalidPlacementPanics(t *testing.T) {
 	c := emptyCluster(t)
 	c.AddNode(testNode("n1"))
 	tests := map[string]struct {
@@ -86,7 +86,7 @@ func TestRemovingWhatIsNotThereDoesNothing(t *testing.T) {
 	}
 }
 
-func TestWhichChangesAFilterSees(t *testing.T) {
+func TestChangesVisibleToAFilter(t *testing.T) {
 	tests := map[string]struct {
 		change func(*corev1.Node)
 		same   bool
@@ -140,8 +140,8 @@ func TestWhichStatusMayDifferFromTheSpec(t *testing.T) {
 	}
 }
 
-// pictureOf is all that a Cluster holds, without its caches.
-func pictureOf(c *Cluster) map[string][]string {
+// contentsOf is all that a Cluster holds, without its caches.
+func contentsOf(c *Cluster) map[string][]string {
 	out := map[string][]string{}
 	for name, slot := range c.slots {
 		out[name] = []string{fmt.Sprint("cpu ", c.nodes[slot].Requested.MilliCPU), fmt.Sprint("zone ", c.nodes[slot].Node().Labels["zone"])}
@@ -175,30 +175,30 @@ func changeAtRandom(random *rand.Rand, c *Cluster) {
 	}
 }
 
-func TestRevertRestoresAnyTrial(t *testing.T) {
+func TestRevertRestoresTheClusterAfterRandomChanges(t *testing.T) {
 	for seed := range uint64(50) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		c := emptyCluster(t)
 		for range 30 {
 			changeAtRandom(random, c)
 		}
-		outer, before := c.Checkpoint(), pictureOf(c)
+		outer, before := c.Checkpoint(), contentsOf(c)
 		for range 20 {
 			changeAtRandom(random, c)
 		}
-		inner, between := c.Checkpoint(), pictureOf(c)
+		inner, between := c.Checkpoint(), contentsOf(c)
 		for range 20 {
 			changeAtRandom(random, c)
 		}
 		c.Revert(inner)
-		if diff := cmp.Diff(between, pictureOf(c)); diff != "" {
+		if diff := cmp.Diff(between, contentsOf(c)); diff != "" {
 			t.Fatalf("seed %d: after the inner trial (-want +got):\n%s", seed, diff)
 		}
 		for range 20 {
 			changeAtRandom(random, c)
 		}
 		c.Revert(outer)
-		if diff := cmp.Diff(before, pictureOf(c)); diff != "" {
+		if diff := cmp.Diff(before, contentsOf(c)); diff != "" {
 			t.Fatalf("seed %d: after the outer trial (-want +got):\n%s", seed, diff)
 		}
 		if len(c.undo) != 0 || c.openCheckpoints != 0 {
@@ -208,7 +208,7 @@ func TestRevertRestoresAnyTrial(t *testing.T) {
 }
 
 // Outside of a trial nothing is to be taken back, so nothing is kept.
-func TestChangesOutsideATrialAreNotRecorded(t *testing.T) {
+func TestChangesWithoutACheckpointAreNotRecorded(t *testing.T) {
 	c, random := emptyCluster(t), rand.New(rand.NewPCG(1, 1))
 	for range 100 {
 		changeAtRandom(random, c)

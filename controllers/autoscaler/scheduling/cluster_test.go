@@ -185,7 +185,7 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-func TestWhySaysEachReasonWithItsNodes(t *testing.T) {
+func TestWhyCountsNodesByReason(t *testing.T) {
 	cluster := newCluster(t, makeNode("a1").taint("dedicated"), makeNode("a2"), makeNode("a3"))
 	want := []scheduling.Refusal{{Reason: "Insufficient cpu", Nodes: 2}, {Reason: "node(s) had untolerated taint(s)", Nodes: 1}}
 	if diff := cmp.Diff(want, cluster.Explain(makePod("1").cpu("5").obj())); diff != "" {
@@ -193,7 +193,7 @@ func TestWhySaysEachReasonWithItsNodes(t *testing.T) {
 	}
 }
 
-func TestRevertTakesBackNodesAndPods(t *testing.T) {
+func TestRevertRestoresNodesAndPods(t *testing.T) {
 	cluster := newCluster(t, makeNode("a1"), makeNode("a2"))
 	stays := makePod("stays").cpu("3").on("a1").obj()
 	if err := cluster.AddPod(stays); err != nil {

@@ -54,7 +54,7 @@ func nodeInfo(name string) *framework.NodeInfo {
 	return info
 }
 
-func TestTheAnswerOfPreFilterHoldsForEveryNode(t *testing.T) {
+func TestPreFilterRejectionAppliesToEveryNode(t *testing.T) {
 	tests := map[string]struct {
 		preFilter fwk.PreFilterPlugin
 		skipped   bool
@@ -101,7 +101,7 @@ func TestTheAnswerOfPreFilterHoldsForEveryNode(t *testing.T) {
 	}
 }
 
-func TestEvaluateRemembersNothing(t *testing.T) {
+func TestEvaluateDoesNotCache(t *testing.T) {
 	f := &filterCache{plugin: &plugin{filter: &fakeFilter{rejects: map[string]string{"n1": "full"}}}, pod: testPod("a"), rejected: &slotSet{}}
 	if f.evaluate(f.pod, nodeInfo("n1")).IsSuccess() {
 		t.Error("the node is accepted")
@@ -130,21 +130,21 @@ func TestARejectionCarriesOverToTheSlotsOfTheTracker(t *testing.T) {
 	}
 }
 
-// counted replaces the filter of a plugin by one that counts the questions about nodes.
-type counted struct {
+// countingFilter replaces the filter of a plugin by one that counts the questions about nodes.
+type countingFilter struct {
 	fwk.FilterPlugin
 	questions int
 }
 
-func (c *counted) Filter(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, node fwk.NodeInfo) *fwk.Status {
+func (c *countingFilter) Filter(ctx context.Context, state fwk.CycleState, pod *corev1.Pod, node fwk.NodeInfo) *fwk.Status {
 	c.questions++
 	return c.FilterPlugin.Filter(ctx, state, pod, node)
 }
 
-func countQuestions(c *Cluster, name string) *counted {
+func countFilterCalls(c *Cluster, name string) *countingFilter {
 	for _, p := range c.plugins {
 		if p.name == name {
-			out := &counted{FilterPlugin: p.filter}
+			out := &countingFilter{FilterPlugin: p.filter}
 			p.filter = out
 			return out
 		}
@@ -154,9 +154,9 @@ func countQuestions(c *Cluster, name string) *counted {
 
 // This is what makes large decisions fast: ten thousand pods of a Deployment cost as many
 // questions as one.
-func TestAFullNodeIsAskedOnceForPodsThatAreAlike(t *testing.T) {
+func TestRejectionIsCachedForIdenticalPods(t *testing.T) {
 	c := emptyCluster(t)
-	questions := countQuestions(c, names.NodeResourcesFit)
+	questions := countFilterCalls(c, names.NodeResourcesFit)
 	for _, name := range []string{"n1", "n2", "n3"} {
 		c.AddNode(testNode(name))
 		mustPut(t, c, testPod("filler-"+name, requesting("4")), name)
@@ -180,9 +180,9 @@ func TestAFullNodeIsAskedOnceForPodsThatAreAlike(t *testing.T) {
 	}
 }
 
-func TestAHeartbeatCostsNoQuestion(t *testing.T) {
+func TestHeartbeatInvalidatesNoCache(t *testing.T) {
 	c := emptyCluster(t)
-	questions := countQuestions(c, names.NodeResourcesFit)
+	questions := countFilterCalls(c, names.NodeResourcesFit)
 	full := testNode("n1")
 	c.AddNode(full)
 	mustPut(t, c, testPod("filler", requesting("4")), "n1")

@@ -130,9 +130,9 @@ func randomPod(random *rand.Rand, name string) *corev1.Pod {
 	return pod.obj()
 }
 
-// TestClusterSaysWhatAFreshSchedulerSays changes a cluster at random, and after each change
+// TestClusterAgreesWithAFreshScheduler changes a cluster at random, and after each change
 // compares all answers to those of the scheduler's framework over a fresh snapshot.
-func TestClusterSaysWhatAFreshSchedulerSays(t *testing.T) {
+func TestClusterAgreesWithAFreshScheduler(t *testing.T) {
 	seeds := uint64(60)
 	if testing.Short() {
 		seeds = 5

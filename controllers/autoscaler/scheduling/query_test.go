@@ -49,7 +49,7 @@ func TestAPodThatIsPlacedAgainMoves(t *testing.T) {
 }
 
 // Slots are looked through 64 at a time: none may be forgotten at the borders.
-func TestTheFirstNodeIsFoundWhereverItIs(t *testing.T) {
+func TestFirstFittingNodeIsFound(t *testing.T) {
 	for _, free := range []int{0, 1, 62, 63, 64, 65, 127, 128, 199} {
 		c := emptyCluster(t)
 		for i := range 200 {

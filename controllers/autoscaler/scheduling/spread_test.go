@@ -197,7 +197,7 @@ func TestSpreadDecidesWhereAPodMayGo(t *testing.T) {
 
 // Beyond 64 nodes of a domain the tracker discards all rejections instead of those of the
 // domain: the answers must be the same.
-func TestALargeDomainIsAskedAgainWhenItHasFewerPods(t *testing.T) {
+func TestRejectedDomainIsRetriedWhenItHasFewerPods(t *testing.T) {
 	c := emptyCluster(t)
 	for i := range 100 {
 		c.AddNode(testNode(fmt.Sprint("a", i), "zone", "a"))

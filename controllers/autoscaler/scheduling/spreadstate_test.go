@@ -117,7 +117,7 @@ func (f fakePreFilter) PreFilter(_ context.Context, state fwk.CycleState, _ *cor
 	return nil, f.status
 }
 
-func TestTheProbeFindsAnotherSchedulerBeforeAPodDoes(t *testing.T) {
+func TestProbeDetectsAnIncompatibleScheduler(t *testing.T) {
 	good := &goodState{[]constraint{{labels.Everything()}}, []*smallestDomains{{}}, []map[string]int{{}}}
 	tests := map[string]struct {
 		plugins []*plugin
