@@ -26,7 +26,7 @@ const (
 	batchSize = 100
 	// nextBatchDelay, cacheLagDelay and capacityPollInterval are the times after which a pool
 	// is reconciled again although no event came: to go on with the next batch; to see what
-	// the cache does not show yet; to ask what agents have while nodes wait in vain.
+	// the cache does not show yet; to ask what agents have while nodes wait for an offer.
 	nextBatchDelay       = time.Millisecond
 	cacheLagDelay        = time.Second
 	capacityPollInterval = time.Minute
@@ -104,7 +104,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 }
 
 // observe reads the state of a pool: from the cache, from what is remembered of its nodes, and,
-// as long as a node waits in vain, from Mesos.
+// from Mesos, as long as a node waits for an offer.
 func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.MesosNodePool) (observation, error) {
 	o := observation{pool: pool, now: metav1.NewTime(r.Now()), kubelet: r.Artifacts.Kubelet(pool.Spec.Template.Spec.Runtime)}
 	nodes, err := r.Nodes.Inventory(ctx, pool)

@@ -32,7 +32,7 @@ type Artifacts interface {
 // Agents knows the agents of the Mesos clusters.
 type Agents interface {
 	// Capacity is the room that the framework's cluster has, as far as is known. It may take
-	// a question to the master, which is asked seldom, and only while a node waits in vain
+	// a question to the master, which is asked seldom, and only while a node waits for an offer that fits
 	// for an offer.
 	Capacity(ctx context.Context, framework string) placement.Capacity
 }

@@ -94,7 +94,7 @@ func (o observation) templateValidCondition() metav1.Condition {
 		Message: "Nodes can be made of the template."}
 }
 
-// isCreationBlocked reports whether creating nodes would be in vain.
+// isCreationBlocked reports whether created nodes could not be launched.
 func (o observation) isCreationBlocked() bool {
 	switch o.frameworkReadyCondition().Reason {
 	case v1alpha1.ReasonFrameworkNotFound, v1alpha1.ReasonRoleNotSubscribed:
@@ -106,11 +106,11 @@ func (o observation) isCreationBlocked() bool {
 	return !o.framework.DeletionTimestamp.IsZero()
 }
 
-// capacityAvailableCondition reports whether nodes wait for offers in vain, and whether any agent
+// capacityAvailableCondition reports whether nodes wait for an offer that fits, and whether any agent
 // could ever hold them.
 func (o observation) capacityAvailableCondition() metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionCapacityAvailable, Status: metav1.ConditionTrue,
-		Reason: v1alpha1.ReasonCapacityAvailable, Message: "No node waits in vain for an offer."}
+		Reason: v1alpha1.ReasonCapacityAvailable, Message: "No node waits for an offer."}
 	waiting := o.waitingNodes()
 	if len(waiting) == 0 {
 		if scaling := o.pool.Status.Autoscaling; scaling != nil && scaling.Shortage != "" {
@@ -231,7 +231,7 @@ func (o observation) unreadyNodes() []*v1alpha1.MesosNode {
 	return out
 }
 
-// waitingNodes are the nodes, by name, that wait for an offer in vain.
+// waitingNodes are the nodes, by name, that wait for an offer although offers were looked at.
 func (o observation) waitingNodes() []*v1alpha1.MesosNode {
 	var out []*v1alpha1.MesosNode
 	for _, node := range o.nodes.Alive {

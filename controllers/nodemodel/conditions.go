@@ -42,7 +42,7 @@ func WasReady(node *v1alpha1.MesosNode) bool {
 
 // WaitsWithoutOffer reports since when Mesos' offers were looked at for the node and none fitted,
 // and false if that is not so. While nothing is known of a demand yet its condition is
-// Unknown, and the node does not wait in vain.
+// Unknown, and the node does not wait for an offer.
 func WaitsWithoutOffer(node *v1alpha1.MesosNode) (since time.Time, waits bool) {
 	c := Condition(node, v1alpha1.ConditionLaunched)
 	if c.Status != metav1.ConditionFalse || c.Reason != v1alpha1.ReasonWaitingForOffer {
