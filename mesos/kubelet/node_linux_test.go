@@ -57,7 +57,7 @@ func neverReady(t *testing.T) func(Report) {
 	}
 }
 
-// goodKubelet gets its certificate and runs until it is told to end.
+// goodKubelet gets its certificate and runs until it gets SIGTERM.
 const goodKubelet = `for a in "$@"; do case $a in --cert-dir=*) cp CERTIFICATE "${a#--cert-dir=}/kubelet-client-current.pem";; esac; done
 echo "starting with $*"
 trap 'echo ending; exit 0' TERM

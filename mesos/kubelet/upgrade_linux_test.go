@@ -16,7 +16,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
-// kubeletOf is a kubelet of that version which runs until it is told to end.
+// kubeletOf is a kubelet of that version which runs until it gets SIGTERM.
 func kubeletOf(version string) string {
 	return fmt.Sprintf("[ \"$1\" = --version ] && { echo Kubernetes %s; exit 0; }\necho this is %s\n", version, version) + goodKubelet
 }
@@ -214,7 +214,7 @@ func TestKubeletUpgradeThatFails(t *testing.T) {
 				starts = 2
 			}
 			v.awaitLog("this is v1.37.2", starts)
-			// To be told again what was refused changes nothing.
+			// A repeated request that was refused changes nothing.
 			message, _ := (&nodeapi.UpgradeRequest{Kubelet: next}).Encode()
 			for range 20 {
 				v.node.RequestUpgrade(message)
@@ -231,7 +231,7 @@ func TestKubeletUpgradeThatFails(t *testing.T) {
 	}
 }
 
-// That nobody can be asked is no fault of the kubelet, so its time does not run.
+// An unreachable API server is no fault of the kubelet, so its trial time does not run.
 func TestKubeletIsUpgradedWhileTheAPIServerIsAway(t *testing.T) {
 	for name, how := range map[string]int32{"nobody answers": apiservertest.CutOff, "it is overrun": http.StatusServiceUnavailable} {
 		t.Run(name, func(t *testing.T) {

@@ -90,7 +90,7 @@ func golden(t *testing.T, name string) []byte {
 	return data
 }
 
-// asJSON is what the value is on the wire, for comparison.
+// asJSON returns the encoded value, for comparison.
 func asJSON(t *testing.T, value any) (fields map[string]any) {
 	t.Helper()
 	data, err := json.Marshal(value)
@@ -115,7 +115,7 @@ func TestThisReleaseReadsLaunchMessagesOfTheFirst(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(asJSON(t, said), asJSON(t, read)); diff != "" {
-				t.Errorf("said (-) and understood (+):\n%s", diff)
+				t.Errorf("written (-) and read (+):\n%s", diff)
 			}
 		})
 	}
@@ -137,7 +137,7 @@ func TestFirstReleaseReadsLaunchMessagesOfThis(t *testing.T) {
 				t.Fatalf("refused for its %v", err)
 			}
 			if diff := cmp.Diff(asJSON(t, l), asJSON(t, read)); diff != "" {
-				t.Errorf("said (-) and understood (+):\n%s", diff)
+				t.Errorf("written (-) and read (+):\n%s", diff)
 			}
 		})
 	}
@@ -233,7 +233,7 @@ func TestMessageHasTheLowestSufficientVersion(t *testing.T) {
 		"nothing new":                   {message{Version: 9, Old: "x"}, 1},
 		"what may be overlooked":        {message{Hint: "x"}, 1},
 		"what must not":                 {message{New: []string{"x"}}, 2},
-		"the newest of what is said":    {message{New: []string{"x"}, Newer: new(int)}, 3},
+		"the newest of several fields":  {message{New: []string{"x"}, Newer: new(int)}, 3},
 		"older things beside a new one": {message{Old: "x", Hint: "x", Newer: new(int)}, 3},
 	}
 	for name, tc := range tests {
@@ -245,7 +245,7 @@ func TestMessageHasTheLowestSufficientVersion(t *testing.T) {
 	}
 }
 
-// Whoever adds a field decides here what an older executor is to make of it.
+// The author of a new field decides here how an older executor treats it.
 func TestEachFieldNamesItsVersion(t *testing.T) {
 	known := fields(reflect.TypeFor[launchV1]())
 	newest := 1

@@ -51,7 +51,7 @@ func (p *player) room([]string, map[string]string) error {
 	return nil
 }
 
-// A master may report any number of agents: what is remembered is limited, and expires.
+// A master may report any number of agents: the observations are limited in number, and expire.
 func TestNumberOfObservedAgentsIsLimited(t *testing.T) {
 	t.Parallel()
 	p := &player{}

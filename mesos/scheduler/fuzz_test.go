@@ -294,7 +294,7 @@ func (s *scripted) change() {
 	}
 }
 
-// process takes what the core asks for, and holds it against what it promises.
+// process takes the Ready of the core, and checks it against the core's promises.
 func (s *scripted) process() {
 	for n := 0; s.core.HasReady(); n++ {
 		if n > 100 {

@@ -119,7 +119,7 @@ func TestInvalidTimestampsAreDropped(t *testing.T) {
 	}
 }
 
-// A master may report any number of tasks: what is remembered is limited.
+// A master may report any number of tasks, so the number of remembered ones is limited.
 func TestUnknownTasksAreBounded(t *testing.T) {
 	t.Parallel()
 	p := subscribed(t)
@@ -154,7 +154,7 @@ func TestFrameworkInfoKeepsTasksAlive(t *testing.T) {
 	for _, c := range info.Capabilities {
 		got = append(got, c.Type.String())
 	}
-	// Neither REVOCABLE_RESOURCES nor GPU_RESOURCES: what we do not use is not offered.
+	// Neither REVOCABLE_RESOURCES nor GPU_RESOURCES: unused kinds are not to be offered.
 	if want := "MULTI_ROLE PARTITION_AWARE RESERVATION_REFINEMENT REGION_AWARE TASK_KILLING_STATE"; strings.Join(got, " ") != want {
 		t.Errorf("the capabilities are %v, want %s", got, want)
 	}

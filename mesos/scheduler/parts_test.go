@@ -35,7 +35,7 @@ func newPart(t *testing.T, roles ...string) *Core {
 	return c
 }
 
-// take returns what the caller is to do, and advances.
+// take returns the Ready of the core, and advances.
 func take(c *Core) Ready {
 	r := c.Ready()
 	c.Advance()
@@ -344,10 +344,10 @@ func TestMessagesReachOnlyTasksThatRun(t *testing.T) {
 	c := newPart(t, "a")
 	k := c.tracker
 	k.tasks.Note("n1", "S1")
-	k.tasks.Note("nowhere", "")
+	k.tasks.Note("unassigned", "")
 	k.tasks.Note("over", "S1").IsOver = true
 	k.kill(start, k.tasks.Note("killed", "S1"))
-	for id, want := range map[string]bool{"n1": true, "nowhere": false, "over": false, "killed": false, "unknown": false} {
+	for id, want := range map[string]bool{"n1": true, "unassigned": false, "over": false, "killed": false, "unknown": false} {
 		if got := k.message(id, []byte("data")); got != want {
 			t.Errorf("a message to %s is sent: %v", id, got)
 		}

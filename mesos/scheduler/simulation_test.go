@@ -61,7 +61,7 @@ type simulation struct {
 	core  *scheduler.Core
 	trace []string
 
-	// What the core waits for.
+	// Requests that the core awaits an answer to.
 	storingID bool
 	intents   []scheduler.Intent
 	statuses  []scheduler.TaskStatus
@@ -110,7 +110,7 @@ type storeModel struct {
 	lost    map[string]bool // records that somebody deleted
 }
 
-// nodeModel is what a controller wants of one node.
+// nodeModel is the desired state of one node.
 type nodeModel struct {
 	wanted  bool
 	attempt int
@@ -139,7 +139,7 @@ func (w *simulation) logf(format string, args ...any) {
 
 func (w *simulation) chance(percent int) bool { return !w.noFaults && w.rand.IntN(100) < percent }
 
-// restart starts a core from what is durable.
+// restart starts a core from the durable records.
 func (w *simulation) restart() {
 	cfg := scheduler.Config{Seed: 7, Info: w.info}
 	cfg.Info.ID = w.store.id

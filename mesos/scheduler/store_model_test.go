@@ -43,7 +43,7 @@ func (w *simulation) answerPrepare() {
 	w.core.Prepared(w.now, in.TaskID, payload, nil)
 }
 
-// mayPrepare is what a store checks: the attempt is the current one, and new.
+// mayPrepare is the check of a store: the attempt must be the current one, and new.
 func (w *simulation) mayPrepare(taskID string) bool {
 	name, _, _ := strings.Cut(taskID, ".")
 	_, exists := w.store.records[taskID]
@@ -79,7 +79,7 @@ func (w *simulation) answerRecord() {
 	w.core.Recorded(w.now, st.TaskID, nil)
 }
 
-// reconcileNode is what a node's controller does when it looks.
+// reconcileNode acts as a reconcile of the node's controller.
 func (w *simulation) reconcileNode() {
 	name := []string{"a", "b", "c", "d"}[w.rand.IntN(4)]
 	n := w.nodes[name]

@@ -11,7 +11,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// message is protobuf without a schema: by number, what each field holds.
+// message is protobuf without a schema: the contents of each field by its number.
 type message map[uint64][]string
 
 func parse(b string) (message, error) {

@@ -34,7 +34,7 @@ func script(t *testing.T, text string) *Program {
 
 var shortPolicy = RestartPolicy{Quick: 10 * time.Second, Tries: 3, ProvenTries: 6, Backoff: time.Millisecond, MaxBackoff: 4 * time.Millisecond}
 
-// problems are what a supervisor reported, in order; it forgets repetitions.
+// problems are the problems that a supervisor reported, in order and without repetitions.
 type problems struct {
 	mu   sync.Mutex
 	list []string
@@ -85,7 +85,7 @@ func TestRepeatedlyFailingProgramEndsWithItsLastLogLines(t *testing.T) {
 	}
 }
 
-// What a program does once there are pods is no reason to give them up at once.
+// Once a node has pods, a failing program is restarted more often before the node ends.
 func TestReadyNodeGetsMoreRestarts(t *testing.T) {
 	p := script(t, "echo once >> runs; exit 3")
 	s, reported := supervise(shortPolicy, time.Second)

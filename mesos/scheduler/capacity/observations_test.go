@@ -84,7 +84,7 @@ func TestObservations(t *testing.T) {
 			},
 			now: at(60), want: []string{"S1:3"},
 		},
-		"nobody has less than nothing": {
+		"free resources are never negative": {
 			do: func(t *testing.T, s *capacity.Observations) {
 				s.OfferSeen(at(0), offer(t, "O1", "S1", 8), isGone)
 				s.Placed(at(1), "a", "S1", placement.Resources{CPUs: 50})

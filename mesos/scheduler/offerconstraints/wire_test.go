@@ -10,7 +10,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler/offerconstraints"
 )
 
-// parse reads protobuf without a schema: by number, what each field holds.
+// parse reads protobuf without a schema: the contents of each field by its number.
 func parse(t *testing.T, b string) map[uint64][]string {
 	t.Helper()
 	m := map[uint64][]string{}

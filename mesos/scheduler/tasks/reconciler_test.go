@@ -154,7 +154,7 @@ func TestWhenTheMasterIsAskedAgain(t *testing.T) {
 			do:   func(r *tasks.Reconciler, task *tasks.Task) { r.AskUnlessHeard(after(30*time.Second), task.ID) },
 			want: 30 * time.Second,
 		},
-		"it was launched in vain": {
+		"its launch was given up": {
 			do: func(r *tasks.Reconciler, task *tasks.Task) {
 				r.AskUnlessHeard(after(30*time.Second), task.ID)
 				r.StopAsking(task.ID)
