@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/messages"
 )
 
 // unmovableRetry is the time after which a place is sought again for pods that fit nowhere
@@ -89,11 +89,7 @@ func (s *scaleDown) removeRelocated(c *candidate, places []string) {
 		return
 	}
 	s.budgets.spend(c.load.evicted())
-	where := strings.Join(places[:min(len(places), 3)], ", ")
-	if more := len(places) - 3; more > 0 {
-		where += fmt.Sprintf(" and %d more", more)
-	}
-	s.remove(c, fmt.Sprintf("it has been under-used for %s, and its %d pods fit on %s", s.elapsedSince(c.state.IdleSince), len(c.load.movable), where))
+	s.remove(c, fmt.Sprintf("it has been under-used for %s, and its %d pods fit on %s", s.elapsedSince(c.state.IdleSince), len(c.load.movable), messages.List(places, ", ", 3)))
 }
 
 // replace launches a smaller node that holds all pods of this one, if there is such a shape.
