@@ -87,7 +87,7 @@ func (x *executorState) runContainer(ctx context.Context, launcher Launcher, c C
 		x.onExited(256, mesoserror.Errorf("Failed to launch container: %v", err))
 		return
 	}
-	if doomed := x.onStarted(process); doomed {
+	if mustEnd := x.onStarted(process); mustEnd {
 		x.agent.recordFailure(process.Destroy())
 	}
 	if l, ok := process.(memoryLimited); ok {
@@ -123,7 +123,7 @@ func (a *Agent) recordFailure(err error) {
 	a.cleanupErrors = append(a.cleanupErrors, err)
 }
 
-func (x *executorState) onStarted(p Process) (doomed bool) {
+func (x *executorState) onStarted(p Process) (mustEnd bool) {
 	m := x.agent.cluster
 	m.mu.Lock()
 	defer m.mu.Unlock()

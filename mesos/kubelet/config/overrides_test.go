@@ -38,7 +38,7 @@ func TestAPoolsConfigurationIsMerged(t *testing.T) {
 	}
 }
 
-// Whatever k8sm sets is refused, gives way, or is computed from what the pool wishes:
+// Every field that k8sm sets is reserved, a default, or computed from the pool's fields:
 // nothing is silently ignored.
 func TestEachConfigurationFieldIsOfOneKind(t *testing.T) {
 	computed := []string{"apiVersion", "kind", "evictionHard", "cpuCFSQuota"}

@@ -94,7 +94,7 @@ func (c *cluster) createManyPods(ctx context.Context) error {
 
 // newPod returns a pod like those of Deployments, on a node with room for ten.
 func newPod(i int, node string) *corev1.Pod {
-	owner := fmt.Sprintf("lodgers-%d", i/podsPerTemplate)
+	owner := fmt.Sprintf("workload-%d", i/podsPerTemplate)
 	pod := podAsking(fmt.Sprintf("%s-%05d", owner, i), "180m")
 	pod.Labels = map[string]string{"app": owner, "pod-template-hash": "7c5b8d9f4", "tier": "backend"}
 	pod.Annotations = map[string]string{"prometheus.io/scrape": "true", "prometheus.io/port": "8080"}

@@ -48,7 +48,7 @@ func (s *schedulerClient) offerOf(p *probe, what string, good func(*offer) bool)
 			return o, true
 		})
 		if err == nil {
-			return o, s.giveBack(p.ctx)
+			return o, s.declineHeldOffers(p.ctx)
 		}
 		if !errors.Is(err, errSilent) {
 			return offer{}, err
@@ -57,8 +57,8 @@ func (s *schedulerClient) offerOf(p *probe, what string, good func(*offer) bool)
 	return offer{}, skipf("%s did not come in role %s within %s", what, s.c.Role, p.Patience)
 }
 
-// giveBack declines all offers that are held.
-func (s *schedulerClient) giveBack(ctx context.Context) error {
+// declineHeldOffers declines all offers that are held.
+func (s *schedulerClient) declineHeldOffers(ctx context.Context) error {
 	return s.decline(ctx, declineFor, s.takeHeld()...)
 }
 
@@ -98,7 +98,7 @@ func (s *schedulerClient) rest(ctx context.Context) error {
 	if err := s.accepted(ctx, "SUPPRESS", nil); err != nil {
 		return err
 	}
-	if err := s.giveBack(ctx); err != nil {
+	if err := s.declineHeldOffers(ctx); err != nil {
 		return err
 	}
 	for task, agent := range live {

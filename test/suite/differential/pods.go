@@ -25,12 +25,12 @@ func (s *scenarioBuilder) pod(name string) *corev1.Pod {
 	if s.oneIn(3) {
 		s.restrictToScenario(pod)
 	}
-	wishes := []func(*corev1.Pod){
+	requirements := []func(*corev1.Pod){
 		s.selectNodes, s.tolerate, s.takePorts, s.takePorts, s.addAffinity, s.addAntiAffinity, s.addAntiAffinity, s.addSpreadConstraints, s.addSpreadConstraints, s.addSpreadConstraints,
 		s.mountClaims, s.mountClaims, s.mountDisk, s.addOverhead, s.setPriority, s.addSchedulingGate,
 	}
 	for range s.IntN(4) {
-		oneOf(s.rng, wishes...)(pod)
+		oneOf(s.rng, requirements...)(pod)
 	}
 	return pod
 }
