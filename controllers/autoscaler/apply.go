@@ -67,7 +67,7 @@ func (r *Reconciler) removeAbandoned(ctx context.Context, s *Snapshot, out *outc
 		if _, err := r.Nodes.Remove(ctx, p.MesosNodePool, p.abandoned); err != nil {
 			return fmt.Errorf("giving up nodes of pool %s: %w", p.Name, err)
 		}
-		out.record(p.Name, v1alpha1.AutoscalingShrink, len(p.abandoned), "Nodes did not come up: "+p.failure.Reason)
+		out.record(p.Name, v1alpha1.AutoscalingShrink, len(p.abandoned), "Nodes did not become ready: "+p.failure.Reason)
 	}
 	return nil
 }
@@ -110,9 +110,9 @@ func (r *Reconciler) createNodes(ctx context.Context, s *Snapshot, launches []de
 // growthCause returns why nodes of a pool were created.
 func growthCause(pods int, p *pool) string {
 	if pods == 0 {
-		return fmt.Sprintf("The pool has at least %d nodes.", p.Spec.Autoscaling.MinReplicas)
+		return fmt.Sprintf("The pool had fewer nodes than its minReplicas, %d.", p.Spec.Autoscaling.MinReplicas)
 	}
-	return fmt.Sprintf("%d pods found no place.", pods)
+	return fmt.Sprintf("%d pods were unschedulable.", pods)
 }
 
 // removeNodes removes nodes, pool by pool. The cause is that of a pool's first removal.

@@ -25,8 +25,8 @@ func TestPoolGrowsFromZeroAndShrinksToZero(t *testing.T) {
 	}
 	s.reconcile()
 	s.expectNodes("general", 2)
-	s.expectEvent("TriggeredScaleUp Pool general makes node general-1 for the pod.")
-	if d := s.status("general").LastDecision; d == nil || d.Action != v1alpha1.AutoscalingGrow || d.Nodes != 2 || d.Inputs.PendingPods != 4 || d.Cause != "4 pods found no place." {
+	s.expectEvent("TriggeredScaleUp Pool general creates node general-1 for the pod.")
+	if d := s.status("general").LastDecision; d == nil || d.Action != v1alpha1.AutoscalingGrow || d.Nodes != 2 || d.Inputs.PendingPods != 4 || d.Cause != "4 pods were unschedulable." {
 		t.Errorf("the last decision is %+v", d)
 	}
 
@@ -82,7 +82,7 @@ func TestPoolsGrowWithinTheirBounds(t *testing.T) {
 		"a limit of cpu":    {func(p *v1alpha1.MesosNodePool) { p.Spec.Autoscaling.Limits.CPU = new(resource.MustParse("11")) }, 2, "limit of 11 cpu"},
 		"a limit of memory": {func(p *v1alpha1.MesosNodePool) { p.Spec.Autoscaling.Limits.Memory = new(resource.MustParse("8Gi")) }, 1, "limit of 8Gi memory"},
 		"a pause":           {func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true }, 0, "it is paused"},
-		"no framework":      {func(p *v1alpha1.MesosNodePool) { p.Status.Conditions = nil }, 0, "nobody has looked at the pool yet"},
+		"no framework":      {func(p *v1alpha1.MesosNodePool) { p.Status.Conditions = nil }, 0, "its conditions are not set yet"},
 		"a template that is none": {func(p *v1alpha1.MesosNodePool) {
 			p.Status.Conditions[1].Status, p.Status.Conditions[1].Message = metav1.ConditionFalse, "No such field."
 		}, 0, "No such field."},
@@ -142,7 +142,7 @@ func TestUnchangedReasonIsRecordedOnce(t *testing.T) {
 	for range 3 {
 		s.advance(time.Minute)
 	}
-	if events := s.takeEvents(); len(events) != 1 || !strings.Contains(events[0], "NotTriggeredScaleUp No node is made for the pod. general: Insufficient cpu") {
+	if events := s.takeEvents(); len(events) != 1 || !strings.Contains(events[0], "NotTriggeredScaleUp No node is created for the pod. general: Insufficient cpu") {
 		t.Errorf("the pod was told %q", events)
 	}
 	s.expectNodes("general", 0)
@@ -218,7 +218,7 @@ func TestPodsAreHeldWhenNewNodesDoNotHelp(t *testing.T) {
 	if s.created != backoff.MaxAttempts {
 		t.Errorf("%d nodes were made for one pod, want %d", s.created, backoff.MaxAttempts)
 	}
-	s.expectEvent("3 nodes were made for such pods, and none stays on them: general-1, general-2, general-3")
+	s.expectEvent("3 nodes were created for pods of the same owner, and no such pod stays on them: general-1, general-2, general-3")
 }
 
 func TestNodesThatDoNotBecomeReadyAreRemovedAndThePoolBacksOff(t *testing.T) {
@@ -231,7 +231,7 @@ func TestNodesThatDoNotBecomeReadyAreRemovedAndThePoolBacksOff(t *testing.T) {
 	s.advance(backoff.StartTimeout)
 	s.expectNodes("general", 0)
 	status := s.status("general")
-	if status.BackOffUntil == nil || !strings.Contains(status.Shortage, "5 of its nodes did not come up") {
+	if status.BackOffUntil == nil || !strings.Contains(status.Shortage, "5 of its nodes did not become ready") {
 		t.Errorf("the pool says %+v", status)
 	}
 	s.advance(backoff.FirstDelay)

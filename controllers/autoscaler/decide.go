@@ -117,7 +117,7 @@ func (p *pool) limits() decision.Pool {
 			out.Max = bound
 		}
 		if p.growthLimit == 0 && out.GrowthBlocked == "" {
-			out.GrowthBlocked = "tries one node at a time, after others did not come up"
+			out.GrowthBlocked = "creates one node at a time, because others did not become ready"
 		}
 	}
 	if spec.Limits.CPU != nil {

@@ -13,7 +13,7 @@ import (
 var (
 	decisions = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "k8sm_autoscaler_decisions_total",
-		Help: "Decisions about a pool: Grow, Shrink, or Hold although pods wait.",
+		Help: "Decisions about a pool: Grow, Shrink, or Hold if pods are pending and no node is created.",
 	}, []string{"pool", "action"})
 	decidedNodes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "k8sm_autoscaler_nodes_total",
@@ -21,12 +21,12 @@ var (
 	}, []string{"pool", "action"})
 	decisionSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "k8sm_autoscaler_decision_seconds",
-		Help:    "How long it took to decide what is needed (grow) and what is not (shrink).",
+		Help:    "Duration of the decisions which nodes to create (grow) and which to remove (shrink).",
 		Buckets: prometheus.ExponentialBuckets(0.001, 4, 8),
 	}, []string{"kind"})
 	pendingPods = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "k8sm_autoscaler_pending_pods",
-		Help: "Unschedulable pods: placed on nodes that are there or on their way, helped by new nodes, refused by all pools, held because nodes did not help, or left out, and why.",
+		Help: "Unschedulable pods: placed on nodes that exist or are starting, helped by new nodes, refused by all pools, held because nodes did not help, or left out, and why.",
 	}, []string{"reason"})
 )
 

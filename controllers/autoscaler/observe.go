@@ -49,7 +49,7 @@ func (r *Reconciler) autoscaledPools(ctx context.Context) (pools []*pool, settle
 		p := &pool{MesosNodePool: list.Items[i].DeepCopy()}
 		inventory, err := r.Nodes.Inventory(ctx, p.MesosNodePool)
 		if err != nil {
-			return nil, false, fmt.Errorf("looking at the nodes of pool %s: %w", p.Name, err)
+			return nil, false, fmt.Errorf("reading the nodes of pool %s: %w", p.Name, err)
 		}
 		p.alive, p.leaving = inventory.Alive, inventory.Leaving
 		settled = settled && inventory.IsSettled()

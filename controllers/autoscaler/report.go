@@ -122,7 +122,7 @@ func (r *Reconciler) recordRefusals(s *Snapshot, growth decision.GrowPlan) {
 	}
 	for _, pod := range s.held {
 		names := r.state.owners.RefusedNodes(pod)
-		record(pod, fmt.Sprintf("%d nodes were made for such pods, and none stays on them: %s", len(names), strings.Join(names, ", ")))
+		record(pod, fmt.Sprintf("%d nodes were created for pods of the same owner, and no such pod stays on them: %s", len(names), strings.Join(names, ", ")))
 	}
 	r.state.events = given
 }
@@ -130,10 +130,10 @@ func (r *Reconciler) recordRefusals(s *Snapshot, growth decision.GrowPlan) {
 func (r *Reconciler) recordTriggeredEvent(pod *corev1.Pod, pool, node string) {
 	created := &v1alpha1.MesosNode{ObjectMeta: metav1.ObjectMeta{Name: node}}
 	r.Recorder.Eventf(pod, created, corev1.EventTypeNormal, v1alpha1.EventTriggeredScaleUp, "ScaleUp",
-		"Pool %s makes node %s for the pod.", pool, node)
+		"Pool %s creates node %s for the pod.", pool, node)
 }
 
 func (r *Reconciler) recordNotTriggeredEvent(pod *corev1.Pod, reason string) {
 	r.Recorder.Eventf(pod, nil, corev1.EventTypeNormal, v1alpha1.EventNotTriggeredScaleUp, "ScaleUp", "%s",
-		messages.Truncate("No node is made for the pod. "+reason, messages.MaxEvent))
+		messages.Truncate("No node is created for the pod. "+reason, messages.MaxEvent))
 }

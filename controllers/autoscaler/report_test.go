@@ -34,7 +34,7 @@ func TestLongReasonIsTruncatedBetweenCharacters(t *testing.T) {
 		if !utf8.ValidString(note) || strings.ContainsRune(note, utf8.RuneError) {
 			t.Errorf("the note ends in a broken character: %q", note[len(note)-10:])
 		}
-		if !strings.HasPrefix(note, "No node is made for the pod. "+prefix+"€€") || !strings.HasSuffix(note, "€…") {
+		if !strings.HasPrefix(note, "No node is created for the pod. "+prefix+"€€") || !strings.HasSuffix(note, "€…") {
 			t.Errorf("the note is %q", note)
 		}
 	}
@@ -112,8 +112,8 @@ func TestStatusReportsTheDecision(t *testing.T) {
 	}{
 		"nothing": {want: v1alpha1.AutoscalingStatus{LastDecision: before}},
 		"growth": {
-			decided: &v1alpha1.AutoscalingDecision{Action: v1alpha1.AutoscalingGrow, Nodes: 3, Cause: "3 pods found no place."},
-			want:    v1alpha1.AutoscalingStatus{LastDecision: &v1alpha1.AutoscalingDecision{Action: v1alpha1.AutoscalingGrow, Nodes: 3, Cause: "3 pods found no place.", Time: now, Inputs: inputs}},
+			decided: &v1alpha1.AutoscalingDecision{Action: v1alpha1.AutoscalingGrow, Nodes: 3, Cause: "3 pods were unschedulable."},
+			want:    v1alpha1.AutoscalingStatus{LastDecision: &v1alpha1.AutoscalingDecision{Action: v1alpha1.AutoscalingGrow, Nodes: 3, Cause: "3 pods were unschedulable.", Time: now, Inputs: inputs}},
 		},
 		"a hold for the same cause as before": {
 			decided: &v1alpha1.AutoscalingDecision{Action: v1alpha1.AutoscalingHold, Cause: before.Cause},

@@ -32,7 +32,7 @@ func TestBackOffSurvivesARestart(t *testing.T) {
 	s.restart()
 	s.advance(2*backoff.FirstDelay - time.Second)
 	s.expectNodes("general", 0)
-	if status := s.status("general"); !strings.Contains(status.Shortage, "1 of its nodes did not come up") || !status.BackOffUntil.Time.Equal(until) {
+	if status := s.status("general"); !strings.Contains(status.Shortage, "1 of its nodes did not become ready") || !status.BackOffUntil.Time.Equal(until) {
 		t.Errorf("the pool says %+v", status)
 	}
 	s.advance(time.Second)

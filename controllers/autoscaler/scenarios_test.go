@@ -92,7 +92,7 @@ func TestPodsEvictedFromEachNewNodeAreHeld(t *testing.T) {
 			if s.created > backoff.MaxAttempts || most > backoff.MaxAttempts {
 				t.Errorf("%d nodes were made, %d at once, want %d", s.created, most, backoff.MaxAttempts)
 			}
-			s.expectEvent("3 nodes were made for such pods, and none stays on them: general-1, general-2, general-3")
+			s.expectEvent("3 nodes were created for pods of the same owner, and no such pod stays on them: general-1, general-2, general-3")
 			s.advance(backoff.HoldTime)
 			if s.created == backoff.MaxAttempts {
 				t.Error("it is not tried again")
@@ -285,7 +285,7 @@ func TestNodeStaysWhenItsReplacementDoesNotBecomeReady(t *testing.T) {
 	s.expectNodes("general", 2) // the small one is on its way
 	large := &v1alpha1.MesosNode{}
 	s.get("general-1", large)
-	if c := nodemodel.Condition(large, v1alpha1.ConditionDisruptable); !strings.Contains(c.Message, "It may go when a node of shape small is ready, which holds its pods.") {
+	if c := nodemodel.Condition(large, v1alpha1.ConditionDisruptable); !strings.Contains(c.Message, "It can be removed when a node of shape small is ready, which has room for its pods.") {
 		t.Errorf("the message of the large node is %q", c.Message)
 	}
 	s.advance(backoff.StartTimeout)

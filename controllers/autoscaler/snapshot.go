@@ -133,7 +133,7 @@ func (p *pool) unusableReason() string {
 	for _, kind := range []string{v1alpha1.ConditionFrameworkReady, v1alpha1.ConditionTemplateValid} {
 		c := meta.FindStatusCondition(p.Status.Conditions, kind)
 		if c == nil {
-			return "nobody has looked at the pool yet"
+			return "its conditions are not set yet"
 		}
 		if c.Status != metav1.ConditionTrue {
 			return c.Message

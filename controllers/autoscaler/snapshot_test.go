@@ -43,10 +43,10 @@ func TestReasonsThatBlockGrowth(t *testing.T) {
 		removal string // why nodes of the pool may not be removed
 		limit   int
 	}{
-		"nothing":                    {nil, "", "", backoff.Unlimited},
-		"it is paused":               {[]func(*pool){paused}, "it is paused", "it is paused", backoff.Unlimited},
-		"nobody has looked at it":    {[]func(*pool){func(p *pool) { p.Status.Conditions = nil }}, "nobody has looked at the pool yet", "nobody has looked at the pool yet", backoff.Unlimited},
-		"its framework is not ready": {[]func(*pool){setCondition(0, "No master.")}, "No master.", "No master.", backoff.Unlimited},
+		"nothing":                        {nil, "", "", backoff.Unlimited},
+		"it is paused":                   {[]func(*pool){paused}, "it is paused", "it is paused", backoff.Unlimited},
+		"its conditions are not set yet": {[]func(*pool){func(p *pool) { p.Status.Conditions = nil }}, "its conditions are not set yet", "its conditions are not set yet", backoff.Unlimited},
+		"its framework is not ready":     {[]func(*pool){setCondition(0, "No master.")}, "No master.", "No master.", backoff.Unlimited},
 		"its template is invalid, which hinders no removal": {[]func(*pool){setCondition(1, "No such field.")}, "No such field.", "", backoff.Unlimited},
 		"many nodes have ceased to be ready":                {[]func(*pool){massFailure}, "4 of 8 nodes have ceased to be ready", "4 of 8 nodes have ceased to be ready", backoff.Unlimited},
 		"it backs off, and may shrink":                      {[]func(*pool){failing}, "backs off: x", "", 0},
@@ -329,7 +329,7 @@ func TestResourcesThatLimitsCount(t *testing.T) {
 	for _, test := range []struct {
 		limit, max int
 		blocked    string
-	}{{1, 3, ""}, {0, 2, "tries one node at a time, after others did not come up"}, {100, 9, ""}} {
+	}{{1, 3, ""}, {0, 2, "creates one node at a time, because others did not become ready"}, {100, 9, ""}} {
 		p.growthLimit = test.limit
 		if got := p.limits(); got.Max != test.max || got.GrowthBlocked != test.blocked {
 			t.Errorf("with a limit of %d it may have %d, blocked by %q", test.limit, got.Max, got.GrowthBlocked)

@@ -88,7 +88,7 @@ func describeRefusal(err error) string {
 		return cause.Message
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "the API server put the eviction off, as it does before it has counted the pods of a new PodDisruptionBudget"
+		return "the API server postponed the eviction, as it does until it has counted the pods of a new PodDisruptionBudget"
 	}
 	return err.Error()
 }

@@ -207,7 +207,7 @@ func TestDrainDoesNotWaitForASlowAPIServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Result{Blocked: []BlockedPod{{Pod: "default/p", Reason: "the API server put the eviction off, as it does before it has counted the pods of a new PodDisruptionBudget"}}}
+	want := Result{Blocked: []BlockedPod{{Pod: "default/p", Reason: "the API server postponed the eviction, as it does until it has counted the pods of a new PodDisruptionBudget"}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}

@@ -93,7 +93,7 @@ func daemon(pod *corev1.Pod, _ Options) (Verdict, string) {
 // stuck pods should be gone, and the kubelet that would end them is silent.
 func stuck(pod *corev1.Pod, o Options) (Verdict, string) {
 	if o.KubeletSilent && !pod.DeletionTimestamp.IsZero() && o.Now.After(pod.DeletionTimestamp.Add(stuckAfter)) {
-		return Ignore, "should have ended, and its kubelet is silent"
+		return Ignore, "should have ended, and its kubelet does not respond"
 	}
 	return "", ""
 }

@@ -121,7 +121,7 @@ func (r *Reconciler) awaitMaster(ctx context.Context, rc *reconcileContext, runn
 
 func (rc *reconcileContext) awaitTeardown(why string) {
 	rc.setConditions(newCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTearingDown, fmt.Sprintf(
-		"%s If that Mesos cluster is gone for good, annotate this MesosFramework with %s=true.", why, v1alpha1.AnnotationForceRelease)))
+		"%s If that Mesos cluster no longer exists, annotate this MesosFramework with %s=true.", why, v1alpha1.AnnotationForceRelease)))
 	rc.requeue = teardownRetry
 }
 

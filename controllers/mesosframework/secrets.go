@@ -132,7 +132,7 @@ func value(secret *corev1.Secret, key string) string {
 }
 
 func missingKey(secret *corev1.Secret, key string) error {
-	return &terminalError{v1alpha1.ReasonSecretInvalid, fmt.Sprintf("The secret %q lacks the key %q, or has nothing under it.", secret.Name, key)}
+	return &terminalError{v1alpha1.ReasonSecretInvalid, fmt.Sprintf("The secret %q lacks the key %q, or its value is empty.", secret.Name, key)}
 }
 
 func invalidKey(secret *corev1.Secret, key, why string) error {

@@ -93,7 +93,7 @@ func TestExecutorMessageIsShown(t *testing.T) {
 	tests := map[string]struct{ state, message, want string }{
 		"well":             {string(scheduler.TaskRunning), "", "The node runs on agent host-1."},
 		"ailing":           {string(scheduler.TaskRunning), "kubelet ended (exit status 2)", "The node runs on agent host-1. kubelet ended (exit status 2)."},
-		"on its way there": {string(scheduler.TaskStarting), "fetching artifact kubelet", "The executor on agent host-1 brings up the kubelet. fetching artifact kubelet."},
+		"on its way there": {string(scheduler.TaskStarting), "fetching artifact kubelet", "The executor on agent host-1 starts the kubelet. fetching artifact kubelet."},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

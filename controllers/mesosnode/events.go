@@ -94,7 +94,7 @@ func (r *Reconciler) recordKubeletRefusedEvent(rc *reconcileContext, note string
 // condition which has the cause.
 func (r *Reconciler) recordGivenUpEvent(rc *reconcileContext, reason, note string) {
 	rc.addEffectWithoutError(func(ctx context.Context) {
-		r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeWarning, reason, actionTerminate, "Giving a node up", note})
+		r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeWarning, reason, actionTerminate, "Deleting a node to have it replaced", note})
 	})
 }
 

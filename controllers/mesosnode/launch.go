@@ -163,7 +163,7 @@ func describeTask(task *v1alpha1.MesosTask) (status metav1.ConditionStatus, reas
 	case scheduler.TaskStaging:
 		return metav1.ConditionFalse, v1alpha1.ReasonTaskStaging, fmt.Sprintf("Agent %s fetches and starts the executor.", where)
 	case scheduler.TaskStarting:
-		return metav1.ConditionTrue, v1alpha1.ReasonTaskStarting, fmt.Sprintf("The executor on agent %s brings up the kubelet.%s", where, messageSuffix(task))
+		return metav1.ConditionTrue, v1alpha1.ReasonTaskStarting, fmt.Sprintf("The executor on agent %s starts the kubelet.%s", where, messageSuffix(task))
 	case scheduler.TaskRunning:
 		return metav1.ConditionTrue, v1alpha1.ReasonTaskRunning, fmt.Sprintf("The node runs on agent %s.%s", where, messageSuffix(task))
 	case scheduler.TaskKilling:

@@ -93,7 +93,7 @@ func (r *Reconciler) drain(ctx context.Context, rc *reconcileContext) error {
 	deadline, why := r.drainDeadline(rc)
 	if !deadline.IsZero() && !rc.now.Before(deadline) {
 		rc.setCondition(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDrainTimedOut, fmt.Sprintf(
-			"%s, and the node goes with the pods that are left on it. %s", why, was.Message))
+			"%s, and the node is removed with the pods that are left on it. %s", why, was.Message))
 		return nil
 	}
 	result, err := r.drainer.Drain(ctx, rc.node.Name, drain.Options{Now: rc.now, KubeletSilent: isKubeletSilent(rc.kubeNode)})
@@ -185,11 +185,11 @@ func (rc *reconcileContext) setAwaiting(kind string, status metav1.ConditionStat
 // describeAwaitedEnd returns what the end of the task waits for, and what a person can do.
 func describeAwaitedEnd(rc *reconcileContext) (metav1.ConditionStatus, string, string) {
 	task := rc.node.Status.Task
-	remedy := fmt.Sprintf(" If agent %s is known to be gone for good, annotate this MesosNode with %s=true.", nodemodel.AgentName(task), v1alpha1.AnnotationForceRelease)
+	remedy := fmt.Sprintf(" If agent %s is known to no longer exist, annotate this MesosNode with %s=true.", nodemodel.AgentName(task), v1alpha1.AnnotationForceRelease)
 	switch {
 	case rc.framework == nil:
 		return metav1.ConditionUnknown, v1alpha1.ReasonWaitingForFramework, fmt.Sprintf(
-			"There is no MesosFramework %q: nobody can confirm that task %s ended.", rc.node.Spec.FrameworkRef.Name, task.ID) + remedy
+			"There is no MesosFramework %q that could confirm that task %s ended.", rc.node.Spec.FrameworkRef.Name, task.ID) + remedy
 	case rc.session == nil || !rc.session.Ready():
 		return metav1.ConditionUnknown, v1alpha1.ReasonWaitingForFramework, fmt.Sprintf(
 			"Waiting for Mesos to confirm that task %s ended. %s", task.ID, describeFrameworkNotReady(rc.framework)) + remedy
@@ -198,7 +198,7 @@ func describeAwaitedEnd(rc *reconcileContext) (metav1.ConditionStatus, string, s
 			"Agent %s is cut off from the Mesos master (%s): its task is killed when it comes back.", nodemodel.AgentName(task), task.State) + remedy
 	}
 	return metav1.ConditionFalse, v1alpha1.ReasonTerminating, fmt.Sprintf(
-		"Task %s on agent %s was told to end; waiting for Mesos to confirm.", task.ID, nodemodel.AgentName(task))
+		"Task %s on agent %s is being killed; waiting for Mesos to confirm that it ended.", task.ID, nodemodel.AgentName(task))
 }
 
 // drainPollInterval is the time that pods have to end before they are listed again: the longer

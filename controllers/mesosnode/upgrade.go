@@ -84,7 +84,7 @@ func upgradeStateOf(task *v1alpha1.MesosTask, wanted *v1alpha1.Artifact) upgrade
 	}
 	switch u := reported.Upgrade; {
 	case u == nil || u.SHA256 != wanted.SHA256:
-		return no(v1alpha1.ReasonKubeletUpgrading, fmt.Sprintf("The executor is told to run the kubelet %s.", shortDigest(wanted.SHA256)), messageInterval)
+		return no(v1alpha1.ReasonKubeletUpgrading, fmt.Sprintf("The executor was asked to run the kubelet %s.", shortDigest(wanted.SHA256)), messageInterval)
 	case u.Refused:
 		return no(v1alpha1.ReasonKubeletRefused, u.Message, 0)
 	default:

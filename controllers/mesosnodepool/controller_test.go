@@ -356,9 +356,9 @@ func TestCapacityIsQueriedOnlyWhileANodeWaits(t *testing.T) {
 	s.capacity = agents(t, 16, 3.5)
 	s.reconcile()
 	s.expectCondition(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer,
-		"0 of 2 agents fit; by the master's account: needs 4 cpus on one agent; agent-3 comes nearest, with 3.5 cpus free")
+		"0 of 2 agents fit; according to the master: needs 4 cpus on one agent; agent-3 comes nearest, with 3.5 cpus free")
 	s.capacity = agents(t, 16, 9)
 	s.reconcile()
 	s.expectCondition(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer,
-		"0 of 2 agents fit; by the master's account there is room for 2, which is not offered to role k8sm")
+		"0 of 2 agents fit; according to the master there is room for 2, which is not offered to role k8sm")
 }

@@ -7,7 +7,7 @@ import (
 
 var poolNodes = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Name: "k8sm_pool_nodes",
-	Help: "Nodes of a pool: desired, as spec.replicas says or, with autoscaling, as were created; alive, not being deleted; ready; leaving, being drained and released.",
+	Help: "Nodes of a pool: desired, the number in spec.replicas or, with autoscaling, the number that was created; alive, not being deleted; ready; leaving, being drained and released.",
 }, []string{"pool", "state"})
 
 func init() {

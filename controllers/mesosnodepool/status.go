@@ -135,9 +135,9 @@ func (o observation) capacityAvailableCondition() metav1.Condition {
 func describeHeadroom(room placement.Headroom, role string) string {
 	switch {
 	case room.Count > 0:
-		return fmt.Sprintf("; by the master's account there is room for %d, which is not offered to role %s", room.Count, role)
+		return fmt.Sprintf("; according to the master there is room for %d, which is not offered to role %s", room.Count, role)
 	case room.Count == 0:
-		return "; by the master's account: " + room.Reason
+		return "; according to the master: " + room.Reason
 	}
 	return ""
 }
@@ -172,7 +172,7 @@ func (o observation) readyCondition(framework, valid, capacity metav1.Condition)
 	case o.pool.Spec.Paused:
 		return no(v1alpha1.ReasonPaused, progress+", there are "+messages.Count(alive, "node", "nodes")+", and spec.paused is true: none is created or removed.")
 	case alive > desired || alive == desired && ready == desired:
-		return no(v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %d to go: %s", progress, alive-desired+leaving, summarizeReasons(o.nodes.Leaving)))
+		return no(v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %s: %s", progress, messages.Count(alive-desired+leaving, "node is being removed", "nodes are being removed"), summarizeReasons(o.nodes.Leaving)))
 	case obstacle.Status != metav1.ConditionTrue:
 		return no(obstacle.Reason, progress+". "+obstacle.Message)
 	case alive == desired && o.registeredCount() == desired:

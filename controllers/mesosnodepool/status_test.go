@@ -48,10 +48,10 @@ func TestConditions(t *testing.T) {
 			want:  cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonNodesNotReady, "1 NodeNotReady. c: kubelet stopped posting"}},
 		"some are too many": {
 			alive: nodes{a, b, aged("c", 1, isStarting)},
-			want:  cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonScalingDown, "1 to go"}},
+			want:  cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonScalingDown, "1 node is being removed"}},
 		"some are going": {
 			alive: nodes{a, b}, leaving: nodes{aged("c", 1, isRegistered, isReady)},
-			want: cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonScalingDown, "1 to go: 1 Draining."}},
+			want: cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonScalingDown, "1 node is being removed: 1 Draining."}},
 		"paused, and as it should be": {
 			pool: paused, alive: nodes{a, b}, want: cond{v1alpha1.ConditionReady, yes, v1alpha1.ReasonPaused, "2 of 2"}},
 		"paused, and not as it should be": {

@@ -133,13 +133,13 @@ func (o observation) kubeletCurrentCondition() metav1.Condition {
 	case len(states[upgradeRefused]) > 0:
 		c.Reason = v1alpha1.ReasonKubeletRefused
 		n := states[upgradeRefused][0]
-		c.Message = truncate(fmt.Sprintf("%s, and no more are upgraded until it is another. %s: %s", progress, n.Name, n.Status.Task.Kubelet.Upgrade.Message))
+		c.Message = truncate(fmt.Sprintf("%s, and no more are upgraded until the template names another. %s: %s", progress, n.Name, n.Status.Task.Kubelet.Upgrade.Message))
 	case len(states[upgradeUnderWay])+len(states[upgradeDue]) > 0:
 		c.Reason = v1alpha1.ReasonKubeletUpgrading
-		c.Message = fmt.Sprintf("%s, %d on the way.", progress, len(states[upgradeUnderWay]))
+		c.Message = fmt.Sprintf("%s, %d are being upgraded.", progress, len(states[upgradeUnderWay]))
 	case slices.ContainsFunc(states[upgradeStuck], nodemodel.IsReady):
 		c.Reason = v1alpha1.ReasonKubeletNotReplaceable
-		c.Message = truncate(fmt.Sprintf("%s. The executors of these are of a release that cannot exchange it: %s. Delete them to have them replaced.", progress, joinNames(states[upgradeStuck])))
+		c.Message = truncate(fmt.Sprintf("%s. The executors of these nodes are of a release that cannot exchange it: %s. Delete them to have them replaced.", progress, joinNames(states[upgradeStuck])))
 	default:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonKubeletCurrent, progress+"."
 	}

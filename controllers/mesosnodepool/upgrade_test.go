@@ -134,7 +134,7 @@ func TestKubeletsAreUpgradedOneAtATime(t *testing.T) {
 	s.update(inPlace)
 	s.reconcile()
 	s.expectUpgradeRequests("2", names[0])
-	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletUpgrading, "0 of 3 nodes run the template's kubelet, 1 on the way")
+	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletUpgrading, "0 of 3 nodes run the template's kubelet, 1 are being upgraded")
 	s.restart()
 	s.reconcile()
 	s.expectUpgradeRequests("2", names[0])

@@ -61,5 +61,5 @@ func KubeletReady(object *corev1.Node) corev1.NodeCondition {
 			}
 		}
 	}
-	return corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionUnknown, Message: "The kubelet has not told how its Node fares."}
+	return corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionUnknown, Message: "The kubelet has not reported the status of its Node."}
 }

@@ -69,7 +69,7 @@ func (r Runtime) checkArtifacts() (problems []error) {
 	for i := range r.Artifacts {
 		a := &r.Artifacts[i]
 		if a.Name == "" || seen[a.Name] {
-			problems = append(problems, fmt.Errorf("artifacts[%d]: the name %q is empty or there twice", i, a.Name))
+			problems = append(problems, fmt.Errorf("artifacts[%d]: the name %q is empty or occurs twice", i, a.Name))
 		}
 		seen[a.Name] = true
 		problems = append(problems, checkArtifact(a)...)

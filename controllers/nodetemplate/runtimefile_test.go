@@ -36,7 +36,7 @@ func TestParseRuntime(t *testing.T) {
 		"artifacts: [{uri: 'file:///a', sha256: " + digest1 + "}]":                                    `the name "" is empty`,
 		"artifacts: [{name: a, type: Zip, uri: 'file:///a', sha256: " + digest1 + "}]":                `the type "Zip"`,
 		good + "\ncontainerRuntime: [":                                                                "parsing the node runtime",
-		strings.Replace(good, "}]", "}, {name: executor, uri: 'file:///b', sha256: "+digest2+"}]", 1): "there twice",
+		strings.Replace(good, "}]", "}, {name: executor, uri: 'file:///b', sha256: "+digest2+"}]", 1): "occurs twice",
 	} {
 		if _, err := ParseRuntime([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s\ngot %v, want %q", text, err, want)
@@ -63,7 +63,7 @@ func TestParseRuntimeNamesEverythingThatIsWrong(t *testing.T) {
 	}
 	for _, want := range []string{
 		`checking the node runtime: containerRuntime is "docker"`, `cni is "Calico"`, `mirror "m"`, "cacheSize 1 is less",
-		`artifact "a": it needs a uri`, `artifacts[1]: the name "a" is empty or there twice`, `the type "Zip" is unknown`,
+		`artifact "a": it needs a uri`, `artifacts[1]: the name "a" is empty or occurs twice`, `the type "Zip" is unknown`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)

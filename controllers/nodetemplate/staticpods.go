@@ -49,7 +49,7 @@ func checkStaticPods(manifests []json.RawMessage, spec v1alpha1.NodeTemplateSpec
 		if pod != nil {
 			pods = append(pods, pod)
 			if name := pod.Namespace + "/" + pod.Name; pod.Name != "" && names[name] {
-				bad = append(bad, fmt.Errorf("%s is there twice", name))
+				bad = append(bad, fmt.Errorf("%s occurs twice", name))
 			} else {
 				names[name] = true
 			}
@@ -76,10 +76,10 @@ func parseStaticPod(raw []byte) (*corev1.Pod, []error) {
 		pod.Namespace = corev1.NamespaceDefault
 	}
 	if len(pod.Name) > maxStaticPodName {
-		problems = append(problems, fmt.Errorf("metadata.name is longer than %d characters: the name of the Node is put behind it", maxStaticPodName))
+		problems = append(problems, fmt.Errorf("metadata.name is longer than %d characters: the name of the Node is appended to it", maxStaticPodName))
 	}
 	if pod.Spec.NodeName != "" {
-		problems = append(problems, errors.New("spec.nodeName is for the kubelet to set"))
+		problems = append(problems, errors.New("spec.nodeName must not be set: the kubelet sets it"))
 	}
 	corev1api.SetObjectDefaults_Pod(pod)
 	internal := &core.Pod{}

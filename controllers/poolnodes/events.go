@@ -17,6 +17,6 @@ func (s *Store) recordCreated(pool *v1alpha1.MesosNodePool, n int) {
 // recordRemoved records one event on the pool for a whole batch of deleted nodes.
 func (s *Store) recordRemoved(pool *v1alpha1.MesosNodePool, n int) {
 	if n > 0 {
-		s.recorder.Eventf(pool, nil, corev1.EventTypeNormal, v1alpha1.EventNodeRemoved, "Scale", "Told %s to go.", messages.Count(n, "node", "nodes"))
+		s.recorder.Eventf(pool, nil, corev1.EventTypeNormal, v1alpha1.EventNodeRemoved, "Scale", "Removing %s.", messages.Count(n, "node", "nodes"))
 	}
 }

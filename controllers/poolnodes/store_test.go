@@ -139,7 +139,7 @@ func TestUnseenChangesAreCounted(t *testing.T) {
 	for e := range a.events.Events {
 		recorded = append(recorded, e)
 	}
-	if got := strings.Join(recorded, "\n"); !strings.Contains(got, "Created 2 nodes.") || !strings.Contains(got, "Told 1 node to go.") || len(recorded) != 2 {
+	if got := strings.Join(recorded, "\n"); !strings.Contains(got, "Created 2 nodes.") || !strings.Contains(got, "Removing 1 node.") || len(recorded) != 2 {
 		t.Errorf("events:\n%s", got)
 	}
 }

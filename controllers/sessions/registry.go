@@ -122,7 +122,7 @@ func (r *Registry) Begin(name string, session Session) (*Entry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if previous := r.entries[name]; r.closed || previous != nil && !previous.Ended() {
-		return nil, fmt.Errorf("beginning a session: the one before of %s has not ended", name)
+		return nil, fmt.Errorf("beginning a session: the previous one of %s has not ended", name)
 	}
 	ctx, cancel := context.WithCancel(r.context)
 	e := &Entry{Session: session, name: name, cancel: cancel, done: make(chan struct{})}

@@ -23,7 +23,7 @@ func checkLaunchable(n *v1alpha1.MesosNode, taskID string) error {
 	case !n.DeletionTimestamp.IsZero():
 		return fmt.Errorf("MesosNode %s is being deleted", n.Name)
 	case nodemodel.TaskID(n, n.Status.Attempt) != taskID:
-		return fmt.Errorf("MesosNode %s is at another attempt, or is another", n.Name)
+		return fmt.Errorf("MesosNode %s is at another attempt, or has another UID", n.Name)
 	case task != nil:
 		return fmt.Errorf("MesosNode %s has the task %s (%s) already", n.Name, task.ID, task.State)
 	}

@@ -69,7 +69,7 @@ func TestANodeIsLaunchedOnlyAsItsCurrentAttempt(t *testing.T) {
 	}{
 		"the current attempt": {taskID: taskID},
 		"the next attempt":    {taskID: "general-x7k2p.0f1e2d3c.2", want: "at another attempt"},
-		"another node":        {taskID: "general-y.0f1e2d3c.1", want: "or is another"},
+		"another node":        {taskID: "general-y.0f1e2d3c.1", want: "or has another UID"},
 		"the next attempt, when it is current": {
 			change: func(n *v1alpha1.MesosNode) { n.Status.Attempt = 2 }, taskID: "general-x7k2p.0f1e2d3c.2",
 		},

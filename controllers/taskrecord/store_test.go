@@ -50,7 +50,7 @@ func TestPrepareRefuses(t *testing.T) {
 		"an attempt that has passed":   {node: newNode(func(n *v1alpha1.MesosNode) { n.Status.Attempt = 2 }), want: "at another attempt"},
 		"a node of the same name that was made anew": {
 			node: newNode(func(n *v1alpha1.MesosNode) { n.UID = "99999999-aaaa-bbbb-cccc-000000000001" }),
-			want: "or is another",
+			want: "or has another UID",
 		},
 		"a node that has a task": {
 			node: newNode(func(n *v1alpha1.MesosNode) {

@@ -50,7 +50,7 @@ func StoredFailure(s *v1alpha1.AutoscalingStatus) Failure {
 	if s == nil || s.Failures <= 0 || s.BackOffUntil == nil {
 		return Failure{}
 	}
-	f := Failure{Count: int(s.Failures), Until: s.BackOffUntil.Time, Reason: "nodes of it did not come up"}
+	f := Failure{Count: int(s.Failures), Until: s.BackOffUntil.Time, Reason: "nodes of it did not become ready"}
 	f.At = f.Until.Add(-f.delay())
 	if reason, ok := strings.CutPrefix(s.Shortage, shortagePrefix); ok {
 		f.Reason = reason
@@ -65,7 +65,7 @@ func (f Failure) IsZero() bool { return f.Count == 0 }
 func (f Failure) Next(abandoned []*v1alpha1.MesosNode, now time.Time) Failure {
 	next := Failure{Count: f.Count + 1, At: now}
 	next.Until = now.Add(next.delay())
-	next.Reason = fmt.Sprintf("%d of its nodes did not come up; %s: %s", len(abandoned), abandoned[0].Name, readiness(abandoned[0]))
+	next.Reason = fmt.Sprintf("%d of its nodes did not become ready; %s: %s", len(abandoned), abandoned[0].Name, readiness(abandoned[0]))
 	return next
 }
 
@@ -145,5 +145,5 @@ func readiness(n *v1alpha1.MesosNode) string {
 	if c := meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionReady); c != nil {
 		return c.Reason + ": " + c.Message
 	}
-	return "nobody has looked at it"
+	return "its condition Ready is not set yet"
 }

@@ -87,10 +87,10 @@ func TestFailureNamesTheFirstNode(t *testing.T) {
 	}{
 		"with its condition Ready": {
 			[]*v1alpha1.MesosNode{node("a", unreadyAt(noon)), node("b")},
-			"2 of its nodes did not come up; a: NodeNotReady: as it is",
+			"2 of its nodes did not become ready; a: NodeNotReady: as it is",
 		},
 		"without any condition": {
-			[]*v1alpha1.MesosNode{node("b")}, "1 of its nodes did not come up; b: nobody has looked at it",
+			[]*v1alpha1.MesosNode{node("b")}, "1 of its nodes did not become ready; b: its condition Ready is not set yet",
 		},
 	}
 	for name, test := range tests {
@@ -113,12 +113,12 @@ func TestFailureIsReadFromTheStatus(t *testing.T) {
 		"a failure without an end": {&v1alpha1.AutoscalingStatus{Failures: 3}, Failure{}},
 		"a negative count":         {&v1alpha1.AutoscalingStatus{Failures: -1, BackOffUntil: &until}, Failure{}},
 		"a failure with its reason": {
-			&v1alpha1.AutoscalingStatus{Failures: 3, BackOffUntil: &until, Shortage: "backs off: 2 of its nodes did not come up"},
-			Failure{Count: 3, At: noon, Until: until.Time, Reason: "2 of its nodes did not come up"},
+			&v1alpha1.AutoscalingStatus{Failures: 3, BackOffUntil: &until, Shortage: "backs off: 2 of its nodes did not become ready"},
+			Failure{Count: 3, At: noon, Until: until.Time, Reason: "2 of its nodes did not become ready"},
 		},
 		"a failure whose reason was replaced by a shortage": {
 			&v1alpha1.AutoscalingStatus{Failures: 3, BackOffUntil: &until, Shortage: "needs 4 cpus"},
-			Failure{Count: 3, At: noon, Until: until.Time, Reason: "nodes of it did not come up"},
+			Failure{Count: 3, At: noon, Until: until.Time, Reason: "nodes of it did not become ready"},
 		},
 	}
 	for name, test := range tests {

@@ -93,7 +93,7 @@ func (bs disruptionBudgets) violation(pods []*corev1.Pod) (reason, message strin
 			}
 			if asked[b]++; asked[b] > b.remaining {
 				return v1alpha1.ReasonDisruptionBudget, fmt.Sprintf(
-					"PodDisruptionBudget %s/%s lets %d pods go now, and with pod %s there would be more.", pod.Namespace, b.name, b.remaining, pod.Name)
+					"PodDisruptionBudget %s/%s allows %d evictions now, and the eviction of pod %s would exceed this number.", pod.Namespace, b.name, b.remaining, pod.Name)
 			}
 		}
 	}

@@ -35,7 +35,7 @@ func notDisruptable(pod *corev1.Pod) (reason string) {
 		return ""
 	}
 	if metav1.GetControllerOf(pod) == nil {
-		return "belongs to no controller, so that nobody would make another"
+		return "belongs to no controller that would create another"
 	}
 	if volume := localVolume(pod); volume != "" {
 		return fmt.Sprintf("keeps data on the node, in volume %s", volume)

@@ -185,7 +185,7 @@ func (g *scaleUp) refusalReasons(pod *corev1.Pod) []PoolRefusal {
 			case fits && s.blockReason != "":
 				reason = s.blockReason
 			case fits:
-				reason = "a new node would be refused by those there are"
+				reason = "a new node would hold the pod, but affinity or spread with pods on other nodes forbids it"
 			}
 			if !slices.Contains(reasons, reason) {
 				reasons = append(reasons, reason)

@@ -155,7 +155,7 @@ func TestGrow(t *testing.T) {
 				{Name: "c", Shapes: []decision.Shape{{Size: nodemodel.Size{Shape: "four"}, Node: four.Node, NearestMiss: "needs 4 cpus on one agent; the best free is 2 on agent-17"}}},
 			},
 			want: outcome{Refused: map[string][]string{"1": {
-				"a: it has its maxReplicas of 1",
+				"a: it has reached its maxReplicas of 1",
 				"b: one more node would exceed its limit of 7 cpu",
 				"c: no capacity: needs 4 cpus on one agent; the best free is 2 on agent-17",
 			}}},

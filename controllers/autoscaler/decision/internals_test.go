@@ -97,7 +97,7 @@ func TestTakenNodesAreAccountedFor(t *testing.T) {
 	p.swap(l, s)
 	check("small instead of large", 3, "5", "", "")
 	p.takeNode(s)
-	check("the maximum", 4, "7", "it has its maxReplicas of 4", "it has its maxReplicas of 4")
+	check("the maximum", 4, "7", "it has reached its maxReplicas of 4", "it has reached its maxReplicas of 4")
 	if s.remaining != 2 || l.remaining != 1 {
 		t.Errorf("room is left for %d and %d, want 2 and 1", s.remaining, l.remaining)
 	}
@@ -185,7 +185,7 @@ func running(name string, change ...func(*corev1.Pod)) *corev1.Pod {
 func TestBudgetsAreSpentOnce(t *testing.T) {
 	budgets := newBudgets([]*policyv1.PodDisruptionBudget{budgetFor("web", 2)})
 	first := []*corev1.Pod{running("a")}
-	if reason, message := budgets.violation([]*corev1.Pod{running("a"), running("b"), running("c")}); reason == "" || message != "PodDisruptionBudget default/web lets 2 pods go now, and with pod c there would be more." {
+	if reason, message := budgets.violation([]*corev1.Pod{running("a"), running("b"), running("c")}); reason == "" || message != "PodDisruptionBudget default/web allows 2 evictions now, and the eviction of pod c would exceed this number." {
 		t.Errorf("three pods at once: %q, %q", reason, message)
 	}
 	for range 3 { // a question spends nothing

@@ -118,7 +118,7 @@ func (p *poolState) blockReason(s *shapeState) string {
 		return p.GrowthBlocked
 	}
 	if p.Max > 0 && p.Nodes >= p.Max {
-		return fmt.Sprintf("it has its maxReplicas of %d", p.Max)
+		return fmt.Sprintf("it has reached its maxReplicas of %d", p.Max)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Limits)) {
 		limit, sum := p.Limits[name], p.used[name].DeepCopy()

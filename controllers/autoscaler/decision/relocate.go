@@ -85,7 +85,7 @@ func (s *scaleDown) relocateToEmptyNode(c *candidate) []string {
 // ready.
 func (s *scaleDown) removeRelocated(c *candidate, places []string) {
 	if i := slices.IndexFunc(places, func(node string) bool { return s.notReady[node] != "" }); i >= 0 {
-		s.setDisruptable(c, fmt.Sprintf("It may go when %s is ready.", s.notReady[places[i]]))
+		s.setDisruptable(c, fmt.Sprintf("It can be removed when %s is ready.", s.notReady[places[i]]))
 		return
 	}
 	s.budgets.spend(c.load.evicted())
@@ -107,7 +107,7 @@ func (s *scaleDown) replace(c *candidate) bool {
 		c.pool.growth.takeNode(shape)
 		c.pool.remaining--
 		s.plan.Launches = append(s.plan.Launches, Launch{Pool: c.pool.Name, Size: shape.Size, Pods: c.load.movable})
-		s.setDisruptable(c, fmt.Sprintf("It may go when a node of %s is ready, which holds its pods.", shape.describe()))
+		s.setDisruptable(c, fmt.Sprintf("It can be removed when a node of %s is ready, which has room for its pods.", shape.describe()))
 		return true
 	}
 	return false
@@ -140,7 +140,7 @@ func byPreference(a, b *shapeState) int {
 // at once.
 func (s *scaleDown) recordUnmovable(c *candidate, homeless *corev1.Pod) {
 	c.state.UnmovableAt = s.in.Now
-	c.state.UnmovableReason = fmt.Sprintf("Its pods ask for %s of it, but pod %s/%s fits on no other node.", c.load, homeless.Namespace, homeless.Name)
+	c.state.UnmovableReason = fmt.Sprintf("Its pods request %s, but pod %s/%s fits on no other node.", c.load, homeless.Namespace, homeless.Name)
 	s.plan.NodeStates[c.Name] = c.state
 	s.recheckAt(s.in.Now.Add(unmovableRetry))
 	s.setNotDisruptable(c, v1alpha1.ReasonPodsFitNowhereElse, c.state.UnmovableReason)

@@ -84,7 +84,7 @@ func newScaleDown(in ShrinkInput) *scaleDown {
 func newScaleDownPool(p ShrinkPool) *scaleDownPool {
 	allowed := resolveBudget(p.Budget, len(p.Members)+p.Leaving)
 	out := &scaleDownPool{ShrinkPool: p, growth: newPoolState(p.Pool), remaining: allowed - p.Leaving, idleDelay: p.History.idleDelay(&p)}
-	out.limitMessage = fmt.Sprintf("%d of its pool's nodes are on their way out, and the budget is %d", p.Leaving, allowed)
+	out.limitMessage = fmt.Sprintf("%d of its pool's nodes are being removed already, and the budget is %d", p.Leaving, allowed)
 	if above := len(p.Members) - p.Min; above < out.remaining {
 		out.replacements = out.remaining - max(above, 0)
 		out.remaining, out.limitMessage = above, fmt.Sprintf("its pool has no more than its minReplicas, %d", p.Min)
@@ -185,13 +185,13 @@ func (s *scaleDown) keepReason(c *candidate) (reason, message string) {
 	case !c.Ready:
 		return v1alpha1.ReasonNodeNotReady, "It is not ready yet."
 	case s.receiving[c.Name]:
-		return v1alpha1.ReasonUtilized, "Pods that wait for a place fit on it."
+		return v1alpha1.ReasonUtilized, "Pending pods fit on it."
 	case c.pool.OnlyEmpty && c.load.pods+len(c.load.expendable) > 0:
-		return v1alpha1.ReasonUtilized, fmt.Sprintf("It has %d pods, and only empty nodes of its pool go.", c.load.pods+len(c.load.expendable))
+		return v1alpha1.ReasonUtilized, fmt.Sprintf("It has %d pods, and of its pool only empty nodes are removed.", c.load.pods+len(c.load.expendable))
 	case c.load.pods == 0:
 		return s.budgets.violation(c.load.expendable)
 	case c.load.utilization >= float64(c.pool.Threshold)/100:
-		return v1alpha1.ReasonUtilized, fmt.Sprintf("Its pods ask for %s of it; less than %d %% would be under-used.", c.load, c.pool.Threshold)
+		return v1alpha1.ReasonUtilized, fmt.Sprintf("Its pods request %s; below %d %% it would be under-used.", c.load, c.pool.Threshold)
 	case c.load.heldBy != "":
 		return v1alpha1.ReasonPodHoldsNode, c.load.heldBy
 	}
@@ -201,7 +201,7 @@ func (s *scaleDown) keepReason(c *candidate) (reason, message string) {
 // decide decides on a candidate. Earlier candidates that are removed have left the cluster.
 func (s *scaleDown) decide(c *candidate) {
 	if s.receiving[c.Name] {
-		s.setNotDisruptable(c, v1alpha1.ReasonUtilized, "Pods of nodes that go fit on it.")
+		s.setNotDisruptable(c, v1alpha1.ReasonUtilized, "Pods of nodes that are removed fit on it.")
 		return
 	}
 	wait, full := s.waitReason(c), c.pool.limitReason()
@@ -215,7 +215,7 @@ func (s *scaleDown) decide(c *candidate) {
 	case c.phase == phaseEmpty:
 		cause := fmt.Sprintf("it has been empty for %s", s.elapsedSince(c.state.IdleSince))
 		if n := len(c.load.expendable); n > 0 {
-			cause += fmt.Sprintf(", but for %d pods that are expendable", n)
+			cause += fmt.Sprintf(", except for %d expendable pods", n)
 		}
 		s.remove(c, cause)
 	default:
@@ -237,11 +237,11 @@ func (s *scaleDown) waitReason(c *candidate) string {
 	} {
 		if w.until.After(s.in.Now) {
 			s.recheckAt(w.until)
-			return "It may go " + w.what + "."
+			return "It can be removed " + w.what + "."
 		}
 	}
 	if p.RemovalBlocked != "" {
-		return fmt.Sprintf("It stays for now: %s.", p.RemovalBlocked)
+		return fmt.Sprintf("It is kept for now: %s.", p.RemovalBlocked)
 	}
 	return ""
 }
@@ -250,22 +250,22 @@ func (s *scaleDown) waitReason(c *candidate) string {
 // may.
 func (p *scaleDownPool) limitReason() string {
 	if p.remaining <= 0 {
-		return fmt.Sprintf("It stays for now: %s.", p.limitMessage)
+		return fmt.Sprintf("It is kept for now: %s.", p.limitMessage)
 	}
 	return ""
 }
 
 func (p *scaleDownPool) idleCondition() string {
 	if p.idleDelay > p.ConsolidateAfter {
-		return fmt.Sprintf("when it has been so for %s: longer than usual, since nodes of its pool that went were needed again soon", p.idleDelay)
+		return fmt.Sprintf("when it has been in this state for %s; the time is longer than usual, because removed nodes of its pool were needed again soon", p.idleDelay)
 	}
-	return fmt.Sprintf("when it has been so for %s", p.ConsolidateAfter)
+	return fmt.Sprintf("when it has been in this state for %s", p.ConsolidateAfter)
 }
 
 func (s *scaleDown) remove(c *candidate, cause string) {
 	c.pool.remaining--
-	c.pool.limitMessage = "others of its pool go first"
-	s.setDisruptable(c, "It goes now.")
+	c.pool.limitMessage = "others of its pool are removed first"
+	s.setDisruptable(c, "It is being removed.")
 	past := s.plan.Histories[c.pool.Name]
 	past.Unassessed = append(slices.Clone(past.Unassessed), s.in.Now)
 	s.plan.Histories[c.pool.Name] = past
@@ -277,7 +277,7 @@ func (s *scaleDown) remove(c *candidate, cause string) {
 func (s *scaleDown) setDisruptable(c *candidate, then string) {
 	reason, message := v1alpha1.ReasonEmpty, "No pod needs it."
 	if c.load.pods > 0 {
-		reason, message = v1alpha1.ReasonUnderutilized, fmt.Sprintf("Its pods ask for %s of it.", c.load)
+		reason, message = v1alpha1.ReasonUnderutilized, fmt.Sprintf("Its pods request %s.", c.load)
 	}
 	s.setVerdict(c, Verdict{Disruptable: true, Reason: reason, Message: message + " " + then})
 }

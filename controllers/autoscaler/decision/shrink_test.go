@@ -213,7 +213,7 @@ func TestShrink(t *testing.T) {
 		"a budget that is spent keeps the node": {
 			members: []decision.Member{member("n1", replica("a", "1")), member("n2", replica("b", "2500m"))}, pdbs: []*policyv1.PodDisruptionBudget{pdb("web", 0)},
 			want: []string{"n1: false DisruptionBudget", "n2: false Utilized"},
-			says: "PodDisruptionBudget default/web lets 0 pods go now",
+			says: "PodDisruptionBudget default/web allows 0 evictions now",
 		},
 		"a budget is spent by those that go before": {
 			members: []decision.Member{member("n1", replica("c", "2")), member("n2", replica("a", "1")), member("n3", replica("b", "1"))}, pdbs: []*policyv1.PodDisruptionBudget{pdb("web", 1)},
@@ -288,7 +288,7 @@ func TestShrink(t *testing.T) {
 		},
 		"a young node stays": {
 			members: []decision.Member{with(member("n1"), func(m *decision.Member) { m.Created = noon.Add(-time.Minute) })},
-			want:    []string{"n1: true Empty"}, says: "It may go 10m0s after it was created.",
+			want:    []string{"n1: true Empty"}, says: "It can be removed 10m0s after it was created.",
 		},
 		"a node that comes up stays": {
 			members: []decision.Member{with(member("n1"), notReady)},
@@ -300,7 +300,7 @@ func TestShrink(t *testing.T) {
 		},
 		"a pool that is held does not shrink": {
 			members: []decision.Member{member("n1")}, pool: func(p *decision.ShrinkPool) { p.RemovalBlocked = "its pool is paused" },
-			want: []string{"n1: true Empty"}, says: "It stays for now: its pool is paused.",
+			want: []string{"n1: true Empty"}, says: "It is kept for now: its pool is paused.",
 		},
 		"a pool keeps its minimum": {
 			members: []decision.Member{member("n1"), member("n2"), member("n3")}, pool: func(p *decision.ShrinkPool) { p.Min = 2 },
@@ -316,7 +316,7 @@ func TestShrink(t *testing.T) {
 		},
 		"a node on which waiting pods fit is needed": {
 			members: []decision.Member{member("n1")}, pending: []*corev1.Pod{replica("a", "1")},
-			want: []string{"n1: false Utilized"}, says: "Pods that wait for a place fit on it.",
+			want: []string{"n1: false Utilized"}, says: "Pending pods fit on it.",
 		},
 		"an empty node is not filled to empty another": {
 			members: []decision.Member{member("n1", replica("a", "1500m")), member("n2"), member("n3", replica("b", "3"))},
@@ -328,7 +328,7 @@ func TestShrink(t *testing.T) {
 		},
 		"a smaller node that comes up is waited for": {
 			members: []decision.Member{member("n1", replica("a", "1500m")), with(sized("n2", "2", "4Gi"), notReady), member("n3", replica("b", "3"))},
-			want:    []string{"n1: true Underutilized", "n2: false NodeNotReady", "n3: false Utilized"}, says: "It may go when n2 is ready.",
+			want:    []string{"n1: true Underutilized", "n2: false NodeNotReady", "n3: false Utilized"}, says: "It can be removed when n2 is ready.",
 		},
 		"a smaller node that will replace another is kept while that waits": {
 			members: []decision.Member{with(member("n1", replica("a", "1500m")), func(m *decision.Member) { m.Created = noon }), sized("n2", "2", "4Gi"), member("n3", replica("b", "3"))},
@@ -349,7 +349,7 @@ func TestShrink(t *testing.T) {
 			},
 			pool: smaller, launch: []string{"small"},
 			want: []string{"n1: true Underutilized", "n2: true Underutilized"}, says: "when a node of shape small is ready",
-			saysLast: "It may go when the new node of shape small is ready.",
+			saysLast: "It can be removed when the new node of shape small is ready.",
 		},
 		"but not for one that is empty": {
 			members: []decision.Member{member("n1")}, pool: func(p *decision.ShrinkPool) { smaller(p); p.Min = 1 },
@@ -358,7 +358,7 @@ func TestShrink(t *testing.T) {
 		"nor where the budget is spent": {
 			members: []decision.Member{member("n1", replica("a", "1500m"))},
 			pool:    func(p *decision.ShrinkPool) { smaller(p); p.Min, p.Budget, p.Leaving = 1, intstr.FromInt32(1), 1 },
-			want:    []string{"n1: true Underutilized"}, says: "It stays for now: 1 of its pool's nodes are on their way out",
+			want:    []string{"n1: true Underutilized"}, says: "It is kept for now: 1 of its pool's nodes are being removed already",
 		},
 		"none is launched where there is no room": {
 			members: []decision.Member{member("n1", replica("a", "1500m"))},
@@ -492,14 +492,14 @@ func TestIdleTimeGrowsWhenRemovedNodesWereNeededAgain(t *testing.T) {
 		want decision.RemovalHistory
 		says string
 	}{
-		"nothing went":                    {past: decision.RemovalHistory{}, want: decision.RemovalHistory{}, says: "It may go when it has been so for 5m0s."},
-		"of two one was needed again":     {past: decision.RemovalHistory{Unassessed: before(12, 11)}, made: before(8), want: decision.RemovalHistory{RegretRate: 0.109375, Unassessed: before()}, says: "so for 8m50s: longer than usual"},
-		"both were needed again":          {past: decision.RemovalHistory{Unassessed: before(12, 11)}, made: before(8, 8), want: decision.RemovalHistory{RegretRate: 0.234375, Unassessed: before()}, says: "so for 13m12s"},
-		"neither was":                     {past: decision.RemovalHistory{Unassessed: before(12, 11), RegretRate: 0.5}, want: decision.RemovalHistory{RegretRate: 0.3828125, Unassessed: before()}, says: "so for 18m24s"},
+		"nothing went":                    {past: decision.RemovalHistory{}, want: decision.RemovalHistory{}, says: "It can be removed when it has been in this state for 5m0s."},
+		"of two one was needed again":     {past: decision.RemovalHistory{Unassessed: before(12, 11)}, made: before(8), want: decision.RemovalHistory{RegretRate: 0.109375, Unassessed: before()}, says: "in this state for 8m50s; the time is longer than usual"},
+		"both were needed again":          {past: decision.RemovalHistory{Unassessed: before(12, 11)}, made: before(8, 8), want: decision.RemovalHistory{RegretRate: 0.234375, Unassessed: before()}, says: "in this state for 13m12s"},
+		"neither was":                     {past: decision.RemovalHistory{Unassessed: before(12, 11), RegretRate: 0.5}, want: decision.RemovalHistory{RegretRate: 0.3828125, Unassessed: before()}, says: "in this state for 18m24s"},
 		"it is not known yet":             {past: decision.RemovalHistory{Unassessed: before(5)}, want: decision.RemovalHistory{Unassessed: before(5)}},
 		"it is not known of the last yet": {past: decision.RemovalHistory{Unassessed: before(12, 5)}, made: before(4), want: decision.RemovalHistory{Unassessed: before(12, 5)}},
 		"one was made too late to tell":   {past: decision.RemovalHistory{Unassessed: before(30), RegretRate: 0.5}, made: before(15), want: decision.RemovalHistory{RegretRate: 0.4375, Unassessed: before()}},
-		"all were needed again, always":   {past: decision.RemovalHistory{RegretRate: 1}, want: decision.RemovalHistory{RegretRate: 1}, says: "so for 40m0s: longer than usual, since nodes of its pool that went were needed again soon."},
+		"all were needed again, always":   {past: decision.RemovalHistory{RegretRate: 1}, want: decision.RemovalHistory{RegretRate: 1}, says: "in this state for 40m0s; the time is longer than usual, because removed nodes of its pool were needed again soon."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

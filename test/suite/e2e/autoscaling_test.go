@@ -83,7 +83,7 @@ var _ = Describe("Autoscaled pools", Ordered, func() {
 	It("report why a pod still waits", func(ctx SpecContext) {
 		c.MustKubectl(ctx, "scale", "deployment/workers", "--replicas=4")
 		Eventually(ctx, c.MustKubectl).WithArguments(ctx, "get", "events", "--field-selector=reason=NotTriggeredScaleUp").WithTimeout(time.Minute).
-			Should(And(ContainSubstring("gold: no capacity: 0 of 4 agents fit: 4 have not rack in [gold]"), ContainSubstring("general: it has its maxReplicas of 3")))
+			Should(And(ContainSubstring("gold: no capacity: 0 of 4 agents fit: 4 have not rack in [gold]"), ContainSubstring("general: it has reached its maxReplicas of 3")))
 		Expect(c.capacityCondition(ctx, "gold")).To(And(HavePrefix("False NoFittingOffer: "), ContainSubstring("4 have not rack in [gold]")))
 		c.MustKubectl(ctx, "wait", "deployment/workers", "--for=jsonpath={.status.availableReplicas}=3", "--timeout=2m")
 		Expect(c.capacityCondition(ctx, "gold")).To(HavePrefix("False"), "the pod still waits")

@@ -49,7 +49,7 @@ var _ = Describe("An autoscaled pool", Ordered, func() {
 		pods := []*corev1.Pod{createUnschedulablePod("a", "1500m"), createUnschedulablePod("b", "1500m"), createUnschedulablePod("c", "300m")}
 		Eventually(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(timeout).Should(And(HaveLen(2), HaveEach(WithTransform(isReady, BeTrue()))))
 		for _, pod := range pods {
-			Eventually(eventsOf(pod)).WithTimeout(timeout).Should(ContainElement(ContainSubstring("TriggeredScaleUp: Pool general makes node general-")))
+			Eventually(eventsOf(pod)).WithTimeout(timeout).Should(ContainElement(ContainSubstring("TriggeredScaleUp: Pool general creates node general-")))
 		}
 		Consistently(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(2 * time.Second).Should(HaveLen(2))
 		Expect(strict.Get(ctx, client.ObjectKeyFromObject(pool), pool)).To(Succeed())
