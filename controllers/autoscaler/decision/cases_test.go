@@ -137,52 +137,52 @@ func TestGrowForSchedulingConstraints(t *testing.T) {
 		pools   []decision.Pool
 		want    outcome
 	}{
-		"pods of one host port each take a node": {
+		"pods with the same host port each get a node": {
 			nodes: []*corev1.Node{busy}, running: []*corev1.Pod{on("n1", changed(makePod("0", "100m"), onPort(80)))},
 			pods:  []*corev1.Pod{changed(makePod("1", "100m"), onPort(80)), changed(makePod("2", "100m"), onPort(80)), changed(makePod("3", "100m"), onPort(81))},
 			pools: general,
 			want:  outcome{Placed: map[string]string{"3": "n1"}, Launches: []string{"p/four: 1", "p/four: 2"}},
 		},
-		"pods that will not share a node with those there each take one": {
+		"pods with anti-affinity to running pods each get a node": {
 			nodes: []*corev1.Node{busy}, running: []*corev1.Pod{on("n1", apart(makePod("0", "100m")))},
 			pods:  []*corev1.Pod{apart(makePod("1", "100m")), apart(makePod("2", "100m"))},
 			pools: general, want: outcome{Launches: []string{"p/four: 1", "p/four: 2"}},
 		},
-		"so does one with an emptyDir": {
+		"a pod with anti-affinity and an emptyDir gets a node": {
 			nodes: []*corev1.Node{busy}, running: []*corev1.Pod{on("n1", apart(makePod("0", "100m")))},
 			pods:  []*corev1.Pod{changed(apart(makePod("1", "100m")), holding(corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}))},
 			pools: general, want: outcome{Launches: []string{"p/four: 1"}},
 		},
-		"so does one with a volume that is bound": {
+		"a pod with anti-affinity and a bound volume gets a node": {
 			nodes: []*corev1.Node{busy}, running: []*corev1.Pod{on("n1", apart(makePod("0", "100m")))},
 			objects: volume("disk", nil), pods: []*corev1.Pod{changed(apart(makePod("1", "100m")), claiming("disk"))},
 			pools: general, want: outcome{Launches: []string{"p/four: 1"}},
 		},
-		"a node is made in the zone of the volume": {
+		"a node is created in the zone of the volume": {
 			objects: volume("disk", zonal("b")), pods: []*corev1.Pod{changed(makePod("1", "1"), claiming("disk"))},
 			pools: inThreeZones, want: outcome{Launches: []string{"p/in-b: 1"}},
 		},
-		"a volume in a zone where the pool has no nodes": {
+		"a volume in a zone that the pool cannot use is the reason for the refusal": {
 			objects: volume("disk", zonal("d")), pods: []*corev1.Pod{changed(makePod("1", "1"), claiming("disk"))},
 			pools: inThreeZones, want: outcome{Refused: map[string][]string{"1": {"p: node(s) didn't match PersistentVolume's node affinity"}}},
 		},
-		"a node is made where a volume may be made": {
+		"a node is created in a zone where the volume may be provisioned": {
 			objects: unbound("disk", "c"), pods: []*corev1.Pod{changed(makePod("1", "1"), claiming("disk"))},
 			pools: inThreeZones, want: outcome{Launches: []string{"p/in-c: 1"}},
 		},
-		"a node is made anywhere for a volume that may be made anywhere": {
+		"a node is created in any zone if the volume may be provisioned in any": {
 			objects: unbound("disk"), pods: []*corev1.Pod{changed(makePod("1", "1"), claiming("disk"))},
 			pools: inThreeZones, want: outcome{Launches: []string{"p/in-a: 1"}},
 		},
-		"a volume of the pod's own, once its claim is there": {
+		"a generic ephemeral volume gets a node once its claim exists": {
 			objects: ephemeral(transient), pods: []*corev1.Pod{transient},
 			pools: general, want: outcome{Launches: []string{"p/four: 1"}},
 		},
-		"a claim that is not there": {
+		"a missing claim is the reason for the refusal": {
 			pods:  []*corev1.Pod{changed(makePod("1", "1"), claiming("disk"))},
 			pools: general, want: outcome{Refused: map[string][]string{"1": {`p: persistentvolumeclaim "disk" not found`}}},
 		},
-		"a node that can take no more volumes": {
+		"a node at its limit of volumes gets no more pods with volumes": {
 			objects: append(append(volume("first", nil), volume("second", nil)...), oneDisk("n1")),
 			nodes:   []*corev1.Node{busy}, running: []*corev1.Pod{on("n1", changed(makePod("0", "100m"), claiming("first")))},
 			pods:  []*corev1.Pod{changed(makePod("1", "100m"), claiming("second"))},
@@ -193,7 +193,7 @@ func TestGrowForSchedulingConstraints(t *testing.T) {
 			pools: []decision.Pool{{Name: "a", Weight: 1, Shapes: []decision.Shape{labelled(four, "a")}}, {Name: "b", Shapes: []decision.Shape{labelled(four, "b")}}},
 			want:  outcome{Launches: []string{"b/four: 1"}},
 		},
-		"pods too large for one pool go to another": {
+		"pods too large for one pool get nodes of another": {
 			pods:  []*corev1.Pod{makePod("1", "5"), makePod("2", "5")},
 			pools: []decision.Pool{{Name: "a", Weight: 1, Shapes: []decision.Shape{four}}, {Name: "b", Shapes: []decision.Shape{makeShape("eight", "a", "8", "8Gi")}}},
 			want:  outcome{Launches: []string{"b/eight: 1", "b/eight: 2"}},
@@ -203,67 +203,67 @@ func TestGrowForSchedulingConstraints(t *testing.T) {
 			pods:  []*corev1.Pod{makePod("1", "3"), makePod("2", "3")},
 			pools: general, want: outcome{Placed: map[string]string{"1": "fixed"}, Launches: []string{"p/four: 2"}},
 		},
-		"pods that want to be together share a node": {
+		"pods with affinity to each other share a node": {
 			pods:  []*corev1.Pod{changed(makePod("1", "1"), near(corev1.LabelHostname)), changed(makePod("2", "1"), near(corev1.LabelHostname))},
 			pools: general, want: outcome{Launches: []string{"p/four: 1 2"}},
 		},
-		"a spread over at least three zones makes a node in each": {
+		"a spread with minDomains of three zones creates a node in each zone": {
 			pods:  []*corev1.Pod{changed(spread(makePod("1", "1"), corev1.LabelTopologyZone), atLeast(3)), changed(spread(makePod("2", "1"), corev1.LabelTopologyZone), atLeast(3)), changed(spread(makePod("3", "1"), corev1.LabelTopologyZone), atLeast(3))},
 			pools: inThreeZones, want: outcome{Launches: []string{"p/in-a: 1", "p/in-b: 2", "p/in-c: 3"}},
 		},
-		"a spread over hosts makes a node for each": {
+		"a spread over hosts creates a node for each pod": {
 			pods:  []*corev1.Pod{changed(spread(makePod("1", "1"), corev1.LabelHostname), atLeast(2)), changed(spread(makePod("2", "1"), corev1.LabelHostname), atLeast(2))},
 			pools: general, want: outcome{Launches: []string{"p/four: 1", "p/four: 2"}},
 		},
-		"a container that runs first is held by the node": {
+		"the node has room for the init container": {
 			pods:  []*corev1.Pod{changed(makePod("1", "1"), preceded("3", nil))},
 			pools: sizes, want: outcome{Launches: []string{"p/four: 1"}},
 		},
-		"a sidecar is held beside the others": {
+		"the node has room for a sidecar beside the containers": {
 			pods:  []*corev1.Pod{changed(makePod("1", "1500m"), preceded("1", &always))},
 			pools: sizes, want: outcome{Launches: []string{"p/four: 1"}},
 		},
-		"a sidecar and what runs after it are held together": {
+		"the node has room for a sidecar together with later init containers": {
 			pods:  []*corev1.Pod{changed(makePod("1", "500m"), preceded("1", &always), preceded("1500m", nil))},
 			pools: sizes, want: outcome{Launches: []string{"p/four: 1"}},
 		},
-		"what runs first and is smaller makes no difference": {
+		"a smaller init container needs no additional room": {
 			pods:  []*corev1.Pod{changed(makePod("1", "1500m"), preceded("1", nil))},
 			pools: sizes, want: outcome{Launches: []string{"p/two: 1"}},
 		},
-		"nodes that take one pod each": {
+		"nodes with a maxPods of one get one pod each": {
 			pods:  []*corev1.Pod{makePod("1", "100m"), makePod("2", "100m")},
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{withoutCompany(four)}}},
 			want:  outcome{Launches: []string{"p/four: 1", "p/four: 2"}},
 		},
-		"pods that fit nowhere do not hinder those that do": {
+		"pods that fit nowhere do not hinder pods that fit": {
 			pods:  []*corev1.Pod{makePod("huge", "64"), makePod("1", "3")},
 			pools: general, want: outcome{Launches: []string{"p/four: 1"}, Refused: map[string][]string{"huge": {"p: Insufficient cpu"}}},
 		},
-		"a pod that wants to be near those that it will not be with": {
+		"a pod with contradictory affinity is refused": {
 			nodes: []*corev1.Node{busy}, running: []*corev1.Pod{on("n1", makePod("0", "1"))},
 			pods:  []*corev1.Pod{changed(apart(makePod("1", "1")), near(corev1.LabelHostname))},
 			pools: general, want: outcome{Refused: map[string][]string{"1": {"p: node(s) didn't match pod affinity rules"}}},
 		},
-		"a spread over more zones than there are": {
+		"a spread over more zones than exist is refused": {
 			nodes: []*corev1.Node{busy}, running: []*corev1.Pod{on("n1", makePod("0", "1"))},
 			pods:  []*corev1.Pod{changed(spread(makePod("1", "1"), corev1.LabelTopologyZone), atLeast(2))},
 			pools: general, want: outcome{Refused: map[string][]string{"1": {"p: node(s) didn't match pod topology spread constraints"}}},
 		},
-		"a spread over a label that no node has": {
+		"a spread over a label that no node has is refused": {
 			pods:  []*corev1.Pod{spread(makePod("1", "1"), "example.com/rack")},
 			pools: general, want: outcome{Refused: map[string][]string{"1": {"p: node(s) didn't match pod topology spread constraints (missing required label)"}}},
 		},
-		"a pod that does not tolerate a pool's taint": {
+		"a pod that does not tolerate the taint of the pool is refused": {
 			pods:  []*corev1.Pod{makePod("1", "1")},
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{kept(four)}}},
 			want:  outcome{Refused: map[string][]string{"1": {"p: node(s) had untolerated taint(s)"}}},
 		},
-		"a pod that wants what no shape has": {
+		"a pod that requests a resource no shape has is refused": {
 			pods:  []*corev1.Pod{changed(makePod("1", "1"), asking("nvidia.com/gpu", "1"))},
 			pools: general, want: outcome{Refused: map[string][]string{"1": {"p: Insufficient nvidia.com/gpu"}}},
 		},
-		"a pod that claims devices": {
+		"a pod with a device claim that does not exist is refused": {
 			pods: []*corev1.Pod{changed(makePod("1", "1"), func(pod *corev1.Pod) {
 				pod.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "gpu", ResourceClaimName: new("gpu")}}
 			})},

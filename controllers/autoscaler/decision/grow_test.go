@@ -97,16 +97,16 @@ func TestGrow(t *testing.T) {
 		pools []decision.Pool
 		want  outcome
 	}{
-		"nothing waits, nothing is launched": {
+		"no pending pod creates no node": {
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},
 		},
-		"what there is, is used first": {
+		"existing nodes are used first": {
 			nodes: []*corev1.Node{makeNode("n1", "a", "4", "8Gi")},
 			pods:  []*corev1.Pod{makePod("1", "3"), makePod("2", "2")},
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},
 			want:  outcome{Placed: map[string]string{"1": "n1"}, Launches: []string{"p/four: 2"}},
 		},
-		"a pod that wants to be with others waits for them": {
+		"a pod with affinity is placed after the pods it has affinity to": {
 			pods:  []*corev1.Pod{changed(makePod("1", "3"), near(corev1.LabelHostname), func(p *corev1.Pod) { p.Labels = nil }), makePod("2", "1")},
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},
 			want:  outcome{Launches: []string{"p/four: 2 1"}},
@@ -116,12 +116,12 @@ func TestGrow(t *testing.T) {
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},
 			want:  outcome{Launches: []string{"p/four: 2 1", "p/four: 3"}},
 		},
-		"a pod is as large as it is while it begins": {
+		"a pod needs as much as its init container requests": {
 			pods:  []*corev1.Pod{makePod("1", "2"), replica("2", "100m", preceded("3", nil))},
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},
 			want:  outcome{Launches: []string{"p/four: 2", "p/four: 1"}},
 		},
-		"the pool of more weight goes first, and the next when it is full": {
+		"the pool of the highest weight grows first, and the next when it is full": {
 			pods: []*corev1.Pod{makePod("1", "4"), makePod("2", "4")},
 			pools: []decision.Pool{
 				{Name: "a", Weight: 1, Shapes: []decision.Shape{four}},
@@ -129,7 +129,7 @@ func TestGrow(t *testing.T) {
 			},
 			want: outcome{Launches: []string{"b/four: 1", "a/four: 2"}},
 		},
-		"pools of equal weight are asked by name": {
+		"pools of equal weight grow in the order of their names": {
 			pods:  []*corev1.Pod{makePod("1", "4")},
 			pools: []decision.Pool{{Name: "b", Shapes: []decision.Shape{four}}, {Name: "a", Shapes: []decision.Shape{four}}},
 			want:  outcome{Launches: []string{"a/four: 1"}},
@@ -147,7 +147,7 @@ func TestGrow(t *testing.T) {
 			},
 			want: outcome{Refused: map[string][]string{"1": {"a: Insufficient cpu", "b: it is paused"}}},
 		},
-		"limits, maximum and room are told": {
+		"the refusal names limits, maxReplicas and missing capacity": {
 			pods: []*corev1.Pod{makePod("1", "1")},
 			pools: []decision.Pool{
 				{Name: "a", Nodes: 1, Max: 1, Shapes: []decision.Shape{four}},
@@ -160,12 +160,12 @@ func TestGrow(t *testing.T) {
 				"c: no capacity: needs 4 cpus on one agent; the best free is 2 on agent-17",
 			}}},
 		},
-		"room is used up": {
+		"no more nodes are created than Mesos has room for": {
 			pods:  []*corev1.Pod{makePod("1", "4"), makePod("2", "4")},
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{{Size: nodemodel.Size{Shape: "four"}, Node: four.Node, Room: 1, NearestMiss: "nothing is free"}}}},
 			want:  outcome{Launches: []string{"p/four: 1"}, Refused: map[string][]string{"2": {"p: no capacity: nothing is free"}}},
 		},
-		"a spread over zones asks for a node in each": {
+		"a spread over zones creates a node in each zone": {
 			pods: []*corev1.Pod{
 				spread(makePod("1", "1"), corev1.LabelTopologyZone),
 				spread(makePod("2", "1"), corev1.LabelTopologyZone),
@@ -175,25 +175,25 @@ func TestGrow(t *testing.T) {
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{makeShape("in-a", "a", "4", "8Gi"), makeShape("in-b", "b", "4", "8Gi"), makeShape("in-c", "c", "4", "8Gi")}}},
 			want:  outcome{Placed: map[string]string{"1": "n1"}, Launches: []string{"p/in-b: 2", "p/in-c: 3"}},
 		},
-		"a new node ends as the smallest shape that holds what it took": {
+		"a new node gets the smallest shape that holds its pods": {
 			pods: []*corev1.Pod{makePod("1", "1"), makePod("2", "1"), makePod("3", "7")},
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{
 				makeShape("two", "a", "2", "8Gi"), makeShape("eight", "a", "8", "8Gi"), makeShape("four", "a", "4", "8Gi")}}},
 			want: outcome{Launches: []string{"p/eight: 3 1", "p/two: 2"}},
 		},
-		"a preferred shape is taken, whatever is wasted": {
+		"a preferred shape is chosen although more of it stays unused": {
 			pods: []*corev1.Pod{makePod("1", "1")},
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{
 				makeShape("two", "a", "2", "8Gi"), {Size: nodemodel.Size{Shape: "eight"}, Node: makeNode("eight", "a", "8", "8Gi"), Preference: 1, Room: -1}}}},
 			want: outcome{Launches: []string{"p/eight: 1"}},
 		},
-		"what shrinking gives back is handed out again": {
+		"a smaller shape leaves the rest of the limit to other nodes": {
 			pods: []*corev1.Pod{apart(makePod("1", "1")), apart(makePod("2", "1"))},
 			pools: []decision.Pool{{Name: "p", Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("8")}, Shapes: []decision.Shape{
 				makeShape("two", "a", "2", "8Gi"), makeShape("eight", "a", "8", "8Gi")}}},
 			want: outcome{Launches: []string{"p/two: 1", "p/two: 2"}},
 		},
-		"a node selector that no pool meets": {
+		"a pod whose node selector matches no pool is refused": {
 			pods:  []*corev1.Pod{selecting(makePod("1", "1"), "disk", "ssd")},
 			pools: []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}},
 			want:  outcome{Refused: map[string][]string{"1": {"p: node(s) didn't match Pod's node affinity/selector"}}},

@@ -157,47 +157,47 @@ func TestShrink(t *testing.T) {
 		// saysLast is part of the last verdict's message.
 		saysLast string
 	}{
-		"an empty node goes": {
+		"an empty node is removed": {
 			members: []decision.Member{member("n1"), member("n2", replica("p", "3"))},
 			want:    []string{"n1: true Empty", "n2: false Utilized"}, gone: []string{"n1"},
 		},
-		"a node with pods of DaemonSets alone is empty": {
+		"a node with only pods of DaemonSets is empty": {
 			members: []decision.Member{member("n1", replica("d", "3", ofDaemonSet))},
 			want:    []string{"n1: true Empty"}, gone: []string{"n1"},
 		},
-		"an under-used node goes when its pods fit on others": {
+		"an under-used node is removed when its pods fit on other nodes": {
 			members: []decision.Member{member("n1", replica("a", "1")), member("n2", replica("b", "2500m"))},
 			want:    []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
 			says: "25 % of the cpu",
 		},
-		"several go together, as long as all of their pods fit": {
+		"several nodes are removed together as long as all their pods fit": {
 			members: []decision.Member{member("n1", replica("a", "1500m")), member("n2", replica("b", "1500m")), member("n3", replica("c", "1500m")), member("n4", replica("d", "1500m"))},
 			want:    []string{"n1: true Underutilized", "n2: false Utilized", "n3: true Underutilized", "n4: false Utilized"}, gone: []string{"n1", "n3"},
 		},
-		"a node whose pods fit nowhere else stays": {
+		"a node whose pods fit nowhere else is kept": {
 			members: []decision.Member{member("n1", replica("a", "1500m")), member("n2", replica("b", "3"))},
 			want:    []string{"n1: false PodsFitNowhereElse", "n2: false Utilized"},
 			says:    "pod default/a fits on no other node",
 		},
-		"pods that will not share a node keep both": {
+		"pods with anti-affinity to each other keep both nodes": {
 			members: []decision.Member{member("n1", replica("a", "1", alone)), member("n2", replica("b", "1", alone))},
 			want:    []string{"n1: false PodsFitNowhereElse", "n2: false PodsFitNowhereElse"},
 		},
-		"nodes that are not the pool's take pods as well": {
+		"nodes of other pools take pods as well": {
 			members: []decision.Member{member("n1", replica("a", "1"))}, others: []decision.Member{member("other", replica("b", "1"))},
 			want: []string{"n1: true Underutilized"}, gone: []string{"n1"},
 		},
-		"only empty nodes go if the pool says so": {
+		"only empty nodes are removed with the policy WhenEmpty": {
 			members: []decision.Member{member("n1", replica("a", "1")), member("n2", replica("b", "1")), member("n3")},
 			pool:    func(p *decision.ShrinkPool) { p.OnlyEmpty = true },
 			want:    []string{"n1: false Utilized", "n2: false Utilized", "n3: true Empty"}, gone: []string{"n3"},
 		},
-		"a pod that must not be disrupted keeps its node": {
+		"a pod annotated do-not-disrupt keeps its node": {
 			members: []decision.Member{member("n1", replica("a", "1", annotated("k8sm.io/do-not-disrupt", "true"))), member("n2", replica("b", "3"))},
 			want:    []string{"n1: false PodHoldsNode", "n2: false Utilized"},
 			says:    "Pod default/a is annotated k8sm.io/do-not-disrupt=true.",
 		},
-		"a pod that is not safe to evict keeps its node": {
+		"a pod annotated as not safe to evict keeps its node": {
 			members: []decision.Member{member("n1", replica("a", "1", annotated("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"))), member("n2", replica("b", "3"))},
 			want:    []string{"n1: false PodHoldsNode", "n2: false Utilized"},
 		},
@@ -206,24 +206,24 @@ func TestShrink(t *testing.T) {
 			want:    []string{"n1: false PodHoldsNode", "n2: false Utilized"},
 			says:    "belongs to no controller",
 		},
-		"a node that must not be disrupted stays": {
+		"a node annotated do-not-disrupt is kept": {
 			members: []decision.Member{with(member("n1"), func(m *decision.Member) { m.DoNotDisrupt = true })},
 			want:    []string{"n1: false DoNotDisrupt"},
 		},
-		"a budget that is spent keeps the node": {
+		"an exhausted PodDisruptionBudget keeps the node": {
 			members: []decision.Member{member("n1", replica("a", "1")), member("n2", replica("b", "2500m"))}, pdbs: []*policyv1.PodDisruptionBudget{pdb("web", 0)},
 			want: []string{"n1: false DisruptionBudget", "n2: false Utilized"},
 			says: "PodDisruptionBudget default/web allows 0 evictions now",
 		},
-		"a budget is spent by those that go before": {
+		"nodes removed earlier count against the PodDisruptionBudget": {
 			members: []decision.Member{member("n1", replica("c", "2")), member("n2", replica("a", "1")), member("n3", replica("b", "1"))}, pdbs: []*policyv1.PodDisruptionBudget{pdb("web", 1)},
 			want: []string{"n1: false Utilized", "n2: true Underutilized", "n3: false DisruptionBudget"}, gone: []string{"n2"},
 		},
-		"a pod of two budgets cannot be evicted": {
+		"a pod with two PodDisruptionBudgets keeps its node": {
 			members: []decision.Member{member("n1", replica("a", "1")), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{pdb("web", 1), pdb("too", 1)},
 			want: []string{"n1: false DisruptionBudget", "n2: false Utilized"}, says: "more than one PodDisruptionBudget",
 		},
-		"a node of expendable pods goes as if it were empty": {
+		"a node with only expendable pods is removed like an empty one": {
 			members: []decision.Member{member("n1", replica("a", "3", expendable))},
 			want:    []string{"n1: true Empty"}, gone: []string{"n1"},
 		},
@@ -231,66 +231,66 @@ func TestShrink(t *testing.T) {
 			members: []decision.Member{member("n1", replica("a", "1"), replica("b", "3", expendable)), member("n2", replica("c", "3"))},
 			want:    []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
 		},
-		"a node of pods that are just not expendable stays": {
+		"a node with pods at the lowest priority that counts is kept": {
 			members: []decision.Member{member("n1", replica("a", "3", func(pod *corev1.Pod) { pod.Spec.Priority = new(int32(-10)) }))},
 			want:    []string{"n1: false Utilized"},
 		},
-		"expendable pods stay where only empty nodes go": {
+		"expendable pods keep their node with the policy WhenEmpty": {
 			members: []decision.Member{member("n1", replica("a", "1", expendable))}, pool: func(p *decision.ShrinkPool) { p.OnlyEmpty = true },
 			want: []string{"n1: false Utilized"}, says: "It has 1 pods",
 		},
-		"expendable pods have budgets like others": {
+		"PodDisruptionBudgets apply to expendable pods": {
 			members: []decision.Member{member("n1", replica("a", "1", expendable))}, pdbs: []*policyv1.PodDisruptionBudget{pdb("web", 0)},
 			want: []string{"n1: false DisruptionBudget"},
 		},
-		"a host port that is taken elsewhere keeps a node": {
+		"a host port in use on all other nodes keeps a node": {
 			members: []decision.Member{member("n1", replica("a", "1", onPort(80))), member("n2", replica("b", "2", onPort(80)))},
 			want:    []string{"n1: false PodsFitNowhereElse", "n2: false Utilized"},
 		},
-		"a volume that is bound to a zone keeps a node": {
+		"a volume bound to a zone keeps a node": {
 			members: []decision.Member{member("n1", replica("a", "1", claiming("disk"))), with(member("n2", replica("b", "2")), inZone("b"))},
 			objects: volume("disk", zonal("a")),
 			want:    []string{"n1: false PodsFitNowhereElse", "n2: false Utilized"},
 		},
-		"a volume that can go along keeps none": {
+		"a volume that can be attached elsewhere keeps no node": {
 			members: []decision.Member{member("n1", replica("a", "1", claiming("disk"))), with(member("n2", replica("b", "2")), inZone("b"))},
 			objects: volume("disk", nil),
 			want:    []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
 		},
-		"data on the node keeps it": {
+		"a pod with an emptyDir keeps its node": {
 			members: []decision.Member{member("n1", replica("a", "1", holding(corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}))), member("n2", replica("b", "2"))},
 			want:    []string{"n1: false PodHoldsNode", "n2: false Utilized"}, says: "keeps data on the node, in volume data",
 		},
-		"pods of the system are moved like others": {
+		"system pods are moved like others": {
 			members: []decision.Member{member("n1", replica("a", "1", func(pod *corev1.Pod) { pod.Namespace = "kube-system" })), member("n2", replica("b", "2"))},
 			want:    []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
 		},
-		"a budget of nothing keeps all": {
+		"a pool budget of 0 keeps all nodes": {
 			members: []decision.Member{member("n1"), member("n2", replica("a", "1")), member("n3", replica("b", "2"))},
 			pool:    func(p *decision.ShrinkPool) { p.Budget = intstr.FromInt32(0) },
 			want:    []string{"n1: true Empty", "n2: true Underutilized", "n3: false Utilized"}, says: "and the budget is 0",
 		},
-		"a pod that has not begun is under no budget": {
+		"a pod that has not started does not count against its PodDisruptionBudget": {
 			members: []decision.Member{member("n1", replica("a", "1", beginsLater)), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{pdb("web", 0), pdb("too", 0)},
 			want: []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
 		},
-		"a pod that does not serve goes when others are enough": {
+		"an unready pod is evicted when enough other pods are healthy": {
 			members: []decision.Member{member("n1", replica("a", "1", failing), replica("b", "100m", failing)), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{enough(pdb("web", 0))},
 			want: []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
 		},
-		"a pod that serves does not": {
+		"a ready pod is not evicted when its PodDisruptionBudget is exhausted": {
 			members: []decision.Member{member("n1", replica("a", "1")), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{enough(pdb("web", 0))},
 			want: []string{"n1: false DisruptionBudget", "n2: false Utilized"},
 		},
-		"a pod that does not serve goes at any time if its budget says so": {
+		"an unready pod is always evicted with the policy AlwaysAllow": {
 			members: []decision.Member{member("n1", replica("a", "1", failing)), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{alwaysAllow(pdb("web", 0))},
 			want: []string{"n1: true Underutilized", "n2: false Utilized"}, gone: []string{"n1"},
 		},
-		"a young node stays": {
+		"a node younger than its minimum lifetime is kept": {
 			members: []decision.Member{with(member("n1"), func(m *decision.Member) { m.Created = noon.Add(-time.Minute) })},
 			want:    []string{"n1: true Empty"}, says: "It can be removed 10m0s after it was created.",
 		},
-		"a node that comes up stays": {
+		"a node that is not ready yet is kept": {
 			members: []decision.Member{with(member("n1"), notReady)},
 			want:    []string{"n1: false NodeNotReady"},
 		},
@@ -298,51 +298,51 @@ func TestShrink(t *testing.T) {
 			members: []decision.Member{member("n1")}, pool: func(p *decision.ShrinkPool) { p.LastGrowth = noon },
 			want: []string{"n1: true Empty"}, says: "10m0s after its pool grew",
 		},
-		"a pool that is held does not shrink": {
+		"a pool whose removals are blocked does not shrink": {
 			members: []decision.Member{member("n1")}, pool: func(p *decision.ShrinkPool) { p.RemovalBlocked = "its pool is paused" },
 			want: []string{"n1: true Empty"}, says: "It is kept for now: its pool is paused.",
 		},
-		"a pool keeps its minimum": {
+		"a pool keeps its minReplicas": {
 			members: []decision.Member{member("n1"), member("n2"), member("n3")}, pool: func(p *decision.ShrinkPool) { p.Min = 2 },
 			want: []string{"n1: true Empty", "n2: true Empty", "n3: true Empty"}, gone: []string{"n1"},
 		},
-		"the budget of a pool is a number": {
+		"a pool budget can be a number": {
 			members: []decision.Member{member("n1"), member("n2"), member("n3")}, pool: func(p *decision.ShrinkPool) { p.Budget, p.Leaving = intstr.FromInt32(3), 1 },
 			want: []string{"n1: true Empty", "n2: true Empty", "n3: true Empty"}, gone: []string{"n1", "n2"},
 		},
-		"the budget of a pool is a share, rounded up": {
+		"a pool budget can be a percentage, rounded up": {
 			members: []decision.Member{member("n1"), member("n2"), member("n3")}, pool: func(p *decision.ShrinkPool) { p.Budget = intstr.FromString("10%") },
 			want: []string{"n1: true Empty", "n2: true Empty", "n3: true Empty"}, gone: []string{"n1"},
 		},
-		"a node on which waiting pods fit is needed": {
+		"a node on which pending pods fit is kept": {
 			members: []decision.Member{member("n1")}, pending: []*corev1.Pod{replica("a", "1")},
 			want: []string{"n1: false Utilized"}, says: "Pending pods fit on it.",
 		},
-		"an empty node is not filled to empty another": {
+		"pods are not moved to an empty node of the same size": {
 			members: []decision.Member{member("n1", replica("a", "1500m")), member("n2"), member("n3", replica("b", "3"))},
 			want:    []string{"n1: false PodsFitNowhereElse", "n2: true Empty", "n3: false Utilized"}, gone: []string{"n2"},
 		},
-		"a smaller node that is empty takes the place of a larger one": {
+		"an empty smaller node replaces a larger one": {
 			members: []decision.Member{member("n1", replica("a", "1500m")), sized("n2", "2", "4Gi"), member("n3", replica("b", "3"))},
 			want:    []string{"n1: true Underutilized", "n2: false Utilized", "n3: false Utilized"}, gone: []string{"n1"},
 		},
-		"a smaller node that comes up is waited for": {
+		"a node is kept until its smaller replacement is ready": {
 			members: []decision.Member{member("n1", replica("a", "1500m")), with(sized("n2", "2", "4Gi"), notReady), member("n3", replica("b", "3"))},
 			want:    []string{"n1: true Underutilized", "n2: false NodeNotReady", "n3: false Utilized"}, says: "It can be removed when n2 is ready.",
 		},
-		"a smaller node that will replace another is kept while that waits": {
+		"an empty smaller node is kept while the node it replaces cannot be removed yet": {
 			members: []decision.Member{with(member("n1", replica("a", "1500m")), func(m *decision.Member) { m.Created = noon }), sized("n2", "2", "4Gi"), member("n3", replica("b", "3"))},
 			want:    []string{"n1: true Underutilized", "n2: false Utilized", "n3: false Utilized"}, says: "after it was created",
 		},
-		"a smaller one is launched for a node whose pods fit nowhere else": {
+		"a smaller node is launched for pods that fit nowhere else": {
 			members: []decision.Member{member("n1", replica("a", "1500m"))}, pool: smaller,
 			want: []string{"n1: true Underutilized"}, launch: []string{"small"}, says: "when a node of shape small is ready",
 		},
-		"a smaller one is launched for a node that only the minimum keeps": {
+		"a smaller node is launched for a node that only minReplicas keeps": {
 			members: []decision.Member{member("n1", replica("a", "1500m"))}, pool: func(p *decision.ShrinkPool) { smaller(p); p.Min = 1 },
 			want: []string{"n1: true Underutilized"}, launch: []string{"small"}, says: "when a node of shape small is ready",
 		},
-		"a node waits for the smaller one of another, if its pods fit there": {
+		"a node is kept until the smaller node launched for another is ready, if its pods fit there": {
 			members: []decision.Member{
 				member("n1", replica("a", "500m", func(pod *corev1.Pod) { selecting(pod, corev1.LabelTopologyZone, "a") })),
 				with(member("n2", replica("b", "1")), inZone("b")),
@@ -351,21 +351,21 @@ func TestShrink(t *testing.T) {
 			want: []string{"n1: true Underutilized", "n2: true Underutilized"}, says: "when a node of shape small is ready",
 			saysLast: "It can be removed when the new node of shape small is ready.",
 		},
-		"but not for one that is empty": {
+		"no smaller node is launched for an empty node that minReplicas keeps": {
 			members: []decision.Member{member("n1")}, pool: func(p *decision.ShrinkPool) { smaller(p); p.Min = 1 },
 			want: []string{"n1: true Empty"}, says: "no more than its minReplicas, 1",
 		},
-		"nor where the budget is spent": {
+		"no smaller node is launched when the pool budget is exhausted": {
 			members: []decision.Member{member("n1", replica("a", "1500m"))},
 			pool:    func(p *decision.ShrinkPool) { smaller(p); p.Min, p.Budget, p.Leaving = 1, intstr.FromInt32(1), 1 },
 			want:    []string{"n1: true Underutilized"}, says: "It is kept for now: 1 of its pool's nodes are being removed already",
 		},
-		"none is launched where there is no room": {
+		"no smaller node is launched when Mesos has no room for it": {
 			members: []decision.Member{member("n1", replica("a", "1500m"))},
 			pool:    func(p *decision.ShrinkPool) { smaller(p); p.Shapes[1].Room = 0 },
 			want:    []string{"n1: false PodsFitNowhereElse"},
 		},
-		"a node that is the smallest is not replaced": {
+		"a node of the smallest shape is not replaced": {
 			members: []decision.Member{sized("n1", "2", "4Gi", replica("a", "900m"))}, pool: smaller,
 			want: []string{"n1: false PodsFitNowhereElse"},
 		},
@@ -492,14 +492,14 @@ func TestIdleTimeGrowsWhenRemovedNodesWereNeededAgain(t *testing.T) {
 		want decision.RemovalHistory
 		says string
 	}{
-		"nothing went":                    {past: decision.RemovalHistory{}, want: decision.RemovalHistory{}, says: "It can be removed when it has been in this state for 5m0s."},
-		"of two one was needed again":     {past: decision.RemovalHistory{Unassessed: before(12, 11)}, made: before(8), want: decision.RemovalHistory{RegretRate: 0.109375, Unassessed: before()}, says: "in this state for 8m50s; the time is longer than usual"},
-		"both were needed again":          {past: decision.RemovalHistory{Unassessed: before(12, 11)}, made: before(8, 8), want: decision.RemovalHistory{RegretRate: 0.234375, Unassessed: before()}, says: "in this state for 13m12s"},
-		"neither was":                     {past: decision.RemovalHistory{Unassessed: before(12, 11), RegretRate: 0.5}, want: decision.RemovalHistory{RegretRate: 0.3828125, Unassessed: before()}, says: "in this state for 18m24s"},
-		"it is not known yet":             {past: decision.RemovalHistory{Unassessed: before(5)}, want: decision.RemovalHistory{Unassessed: before(5)}},
-		"it is not known of the last yet": {past: decision.RemovalHistory{Unassessed: before(12, 5)}, made: before(4), want: decision.RemovalHistory{Unassessed: before(12, 5)}},
-		"one was made too late to tell":   {past: decision.RemovalHistory{Unassessed: before(30), RegretRate: 0.5}, made: before(15), want: decision.RemovalHistory{RegretRate: 0.4375, Unassessed: before()}},
-		"all were needed again, always":   {past: decision.RemovalHistory{RegretRate: 1}, want: decision.RemovalHistory{RegretRate: 1}, says: "in this state for 40m0s; the time is longer than usual, because removed nodes of its pool were needed again soon."},
+		"no node was removed":                                   {past: decision.RemovalHistory{}, want: decision.RemovalHistory{}, says: "It can be removed when it has been in this state for 5m0s."},
+		"one of two removed nodes was needed again":             {past: decision.RemovalHistory{Unassessed: before(12, 11)}, made: before(8), want: decision.RemovalHistory{RegretRate: 0.109375, Unassessed: before()}, says: "in this state for 8m50s; the time is longer than usual"},
+		"both removed nodes were needed again":                  {past: decision.RemovalHistory{Unassessed: before(12, 11)}, made: before(8, 8), want: decision.RemovalHistory{RegretRate: 0.234375, Unassessed: before()}, says: "in this state for 13m12s"},
+		"neither removed node was needed again":                 {past: decision.RemovalHistory{Unassessed: before(12, 11), RegretRate: 0.5}, want: decision.RemovalHistory{RegretRate: 0.3828125, Unassessed: before()}, says: "in this state for 18m24s"},
+		"a removal is too recent to be assessed":                {past: decision.RemovalHistory{Unassessed: before(5)}, want: decision.RemovalHistory{Unassessed: before(5)}},
+		"the last of two removals is too recent to be assessed": {past: decision.RemovalHistory{Unassessed: before(12, 5)}, made: before(4), want: decision.RemovalHistory{Unassessed: before(12, 5)}},
+		"a node created long after a removal does not count":    {past: decision.RemovalHistory{Unassessed: before(30), RegretRate: 0.5}, made: before(15), want: decision.RemovalHistory{RegretRate: 0.4375, Unassessed: before()}},
+		"all removed nodes were always needed again":            {past: decision.RemovalHistory{RegretRate: 1}, want: decision.RemovalHistory{RegretRate: 1}, says: "in this state for 40m0s; the time is longer than usual, because removed nodes of its pool were needed again soon."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
