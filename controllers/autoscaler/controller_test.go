@@ -77,16 +77,16 @@ func TestPoolsGrowWithinTheirBounds(t *testing.T) {
 		nodes  int
 		reason string
 	}{
-		"a maximum":         {func(p *v1alpha1.MesosNodePool) { p.Spec.Autoscaling.MaxReplicas = new(int32(2)) }, 2, "maxReplicas"},
-		"a minimum":         {func(p *v1alpha1.MesosNodePool) { p.Spec.Autoscaling.MinReplicas = 6 }, 6, ""},
-		"a limit of cpu":    {func(p *v1alpha1.MesosNodePool) { p.Spec.Autoscaling.Limits.CPU = new(resource.MustParse("11")) }, 2, "limit of 11 cpu"},
-		"a limit of memory": {func(p *v1alpha1.MesosNodePool) { p.Spec.Autoscaling.Limits.Memory = new(resource.MustParse("8Gi")) }, 1, "limit of 8Gi memory"},
-		"a pause":           {func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true }, 0, "it is paused"},
-		"no framework":      {func(p *v1alpha1.MesosNodePool) { p.Status.Conditions = nil }, 0, "its conditions are not set yet"},
-		"a template that is none": {func(p *v1alpha1.MesosNodePool) {
+		"maxReplicas limits the number of nodes":            {func(p *v1alpha1.MesosNodePool) { p.Spec.Autoscaling.MaxReplicas = new(int32(2)) }, 2, "maxReplicas"},
+		"minReplicas is created without pods for all nodes": {func(p *v1alpha1.MesosNodePool) { p.Spec.Autoscaling.MinReplicas = 6 }, 6, ""},
+		"the limit of cpu includes the existing nodes":      {func(p *v1alpha1.MesosNodePool) { p.Spec.Autoscaling.Limits.CPU = new(resource.MustParse("11")) }, 2, "limit of 11 cpu"},
+		"the limit of memory limits the number of nodes":    {func(p *v1alpha1.MesosNodePool) { p.Spec.Autoscaling.Limits.Memory = new(resource.MustParse("8Gi")) }, 1, "limit of 8Gi memory"},
+		"a paused pool creates no node":                     {func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true }, 0, "it is paused"},
+		"a pool without conditions creates no node":         {func(p *v1alpha1.MesosNodePool) { p.Status.Conditions = nil }, 0, "its conditions are not set yet"},
+		"a pool with an invalid template creates no node": {func(p *v1alpha1.MesosNodePool) {
 			p.Status.Conditions[1].Status, p.Status.Conditions[1].Message = metav1.ConditionFalse, "No such field."
 		}, 0, "No such field."},
-		"a framework in need": {func(p *v1alpha1.MesosNodePool) {
+		"a pool whose framework is not ready creates no node": {func(p *v1alpha1.MesosNodePool) {
 			p.Status.Conditions[0].Status, p.Status.Conditions[0].Message = metav1.ConditionFalse, "No master."
 		}, 0, "No master."},
 	}
@@ -179,11 +179,11 @@ func TestNodeWithStartupTaintsCountsAsRoom(t *testing.T) {
 		past  time.Duration // how long it has been ready
 		nodes int
 	}{
-		"the taint of a Node that is not ready":               {corev1.Taint{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoSchedule}, time.Minute, 1},
-		"a startup taint":                                     {startup, time.Minute, 1},
-		"a startup taint that nobody takes off":               {startup, backoff.StartTimeout, 2},
-		"a taint that somebody else put on":                   {corev1.Taint{Key: "mine", Effect: corev1.TaintEffectNoSchedule}, time.Minute, 2},
-		"a taint of the startup ones' key, of another effect": {corev1.Taint{Key: startup.Key, Effect: corev1.TaintEffectNoExecute}, time.Minute, 2},
+		"the taint of a Node that is not ready":                      {corev1.Taint{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoSchedule}, time.Minute, 1},
+		"a startup taint":                                            {startup, time.Minute, 1},
+		"a startup taint that is never removed":                      {startup, backoff.StartTimeout, 2},
+		"a taint from another component":                             {corev1.Taint{Key: "mine", Effect: corev1.TaintEffectNoSchedule}, time.Minute, 2},
+		"a taint with the key of a startup taint and another effect": {corev1.Taint{Key: startup.Key, Effect: corev1.TaintEffectNoExecute}, time.Minute, 2},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -32,16 +32,16 @@ func TestNextCycleTime(t *testing.T) {
 		left      bool
 		want      time.Duration
 	}{
-		"never":                              {},
-		"when a node has to be ready":        {pools: []*pool{{nextDeadline: at(time.Minute)}}, want: time.Minute},
-		"when a back-off ends":               {pools: []*pool{{backOffUntil: at(time.Minute)}}, want: time.Minute},
-		"while a pod is refused":             {refused: 1, want: capacityInterval},
-		"while a pod is held":                {held: 1, want: capacityInterval},
-		"when a node has been idle":          {recheckAt: at(time.Hour), want: time.Hour},
-		"soon, if that is now":               {recheckAt: at(0), want: cacheDelay},
-		"while conditions are left":          {left: true, want: cacheDelay},
-		"at the earliest of several":         {pools: []*pool{{nextDeadline: at(time.Hour)}, {backOffUntil: at(3 * time.Second)}}, refused: 1, recheckAt: at(time.Minute), want: 3 * time.Second},
-		"not for a deadline that has passed": {pools: []*pool{{nextDeadline: at(-time.Second)}}, held: 1, want: capacityInterval},
+		"no cycle is due when nothing is waited for":                          {},
+		"a cycle is due at the deadline of a node that is starting":           {pools: []*pool{{nextDeadline: at(time.Minute)}}, want: time.Minute},
+		"a cycle is due at the end of a back-off":                             {pools: []*pool{{backOffUntil: at(time.Minute)}}, want: time.Minute},
+		"a cycle is due every capacity interval while a pod is refused":       {refused: 1, want: capacityInterval},
+		"a cycle is due every capacity interval while a pod is held":          {held: 1, want: capacityInterval},
+		"a cycle is due when a node has been idle long enough":                {recheckAt: at(time.Hour), want: time.Hour},
+		"a cycle is due after the cache delay if the time is now":             {recheckAt: at(0), want: cacheDelay},
+		"a cycle is due after the cache delay while conditions are unwritten": {left: true, want: cacheDelay},
+		"the earliest of several times counts":                                {pools: []*pool{{nextDeadline: at(time.Hour)}, {backOffUntil: at(3 * time.Second)}}, refused: 1, recheckAt: at(time.Minute), want: 3 * time.Second},
+		"a deadline that has passed does not count":                           {pools: []*pool{{nextDeadline: at(-time.Second)}}, held: 1, want: capacityInterval},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -118,11 +118,11 @@ func TestReasonsForMissingCapacity(t *testing.T) {
 		rooms []placement.Headroom
 		want  string
 	}{
-		"nobody asked":              {nil, ""},
-		"there is room for one":     {[]placement.Headroom{room(0, "full"), room(2, "")}, ""},
-		"it is unknown for one":     {[]placement.Headroom{room(0, "full"), room(placement.UnknownCount, "")}, ""},
-		"there is none for any":     {[]placement.Headroom{room(0, "no cpus"), room(0, "no memory")}, "no cpus; no memory"},
-		"each reason is given once": {[]placement.Headroom{room(0, "no cpus"), room(0, "no memory"), room(0, "no cpus")}, "no cpus; no memory"},
+		"no shape was checked":              {nil, ""},
+		"one shape has room":                {[]placement.Headroom{room(0, "full"), room(2, "")}, ""},
+		"the room for one shape is unknown": {[]placement.Headroom{room(0, "full"), room(placement.UnknownCount, "")}, ""},
+		"no shape has room":                 {[]placement.Headroom{room(0, "no cpus"), room(0, "no memory")}, "no cpus; no memory"},
+		"each reason is given once":         {[]placement.Headroom{room(0, "no cpus"), room(0, "no memory"), room(0, "no cpus")}, "no cpus; no memory"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestZonesOfAPool(t *testing.T) {
 		capacity  placement.Capacity
 		want      []string
 	}{
-		"nothing is known":             {v1alpha1.Placement{}, placement.Capacity{}, []string{""}},
+		"no agent is known":            {v1alpha1.Placement{}, placement.Capacity{}, []string{""}},
 		"each zone once, sorted":       {v1alpha1.Placement{}, capacity, []string{"a", "b", "c"}},
 		"the placement names the zone": {inZone, capacity, []string{""}},
 	} {
@@ -207,10 +207,10 @@ func TestFailedStatusWrites(t *testing.T) {
 		requeue bool   // soon, without an error
 	}{
 		"a node that changed meanwhile": {&v1alpha1.MesosNode{}, conflict, "", false},
-		"a node that is gone":           {&v1alpha1.MesosNode{}, gone, "", false},
+		"a node that was deleted":       {&v1alpha1.MesosNode{}, gone, "", false},
 		"a node that cannot be written": {&v1alpha1.MesosNode{}, broken, "setting condition Disruptable of MesosNode general-1", false},
 		"a pool that changed meanwhile": {&v1alpha1.MesosNodePool{}, conflict, "", true},
-		"a pool that is gone":           {&v1alpha1.MesosNodePool{}, gone, "", false},
+		"a pool that was deleted":       {&v1alpha1.MesosNodePool{}, gone, "", false},
 		"a pool that cannot be written": {&v1alpha1.MesosNodePool{}, broken, "writing the status of pool general", false},
 	}
 	for name, test := range tests {

@@ -123,15 +123,15 @@ func TestStatusReportsTheDecision(t *testing.T) {
 			decided: &v1alpha1.AutoscalingDecision{Action: v1alpha1.AutoscalingHold, Cause: "Pod default/b: Insufficient cpu."},
 			want:    v1alpha1.AutoscalingStatus{LastDecision: &v1alpha1.AutoscalingDecision{Action: v1alpha1.AutoscalingHold, Cause: "Pod default/b: Insufficient cpu.", Time: now, Inputs: inputs}},
 		},
-		"a shortage while pods want nodes": {
+		"a shortage while pods need nodes": {
 			pool: func(p *pool) { p.noRoom = "needs 4 cpus on one agent" }, wanted: true,
 			want: v1alpha1.AutoscalingStatus{LastDecision: before, Shortage: "needs 4 cpus on one agent"},
 		},
-		"none while nobody wants a node": {
+		"no shortage while no pod needs a node": {
 			pool: func(p *pool) { p.noRoom = "needs 4 cpus on one agent" },
 			want: v1alpha1.AutoscalingStatus{LastDecision: before},
 		},
-		"a back-off, to the second": {
+		"a back-off, rounded to the second": {
 			pool: func(p *pool) { p.failure = failure; p.limitGrowth(noon) },
 			want: v1alpha1.AutoscalingStatus{LastDecision: before, Shortage: "backs off: x", Failures: 2, BackOffUntil: new(metav1.NewTime(noon.Add(2 * time.Minute)))},
 		},

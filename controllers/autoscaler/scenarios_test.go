@@ -65,7 +65,7 @@ func (s *testCluster) breakNode(name string) {
 // Whoever taints each new node has its pods evicted: each time there is another pod, of the
 // same owner.
 func TestPodsEvictedFromEachNewNodeAreHeld(t *testing.T) {
-	for name, how := range map[string]func(*v1alpha1.MesosNodePool){"where empty nodes go": func(*v1alpha1.MesosNodePool) {}, "where nodes are consolidated": consolidating} {
+	for name, how := range map[string]func(*v1alpha1.MesosNodePool){"with policy WhenEmpty": func(*v1alpha1.MesosNodePool) {}, "with policy WhenEmptyOrUnderutilized": consolidating} {
 		t.Run(name, func(t *testing.T) {
 			s := newTestCluster(t, newPool("general", how))
 			most, pod := 0, 0

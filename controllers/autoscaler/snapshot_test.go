@@ -47,12 +47,12 @@ func TestReasonsThatBlockGrowth(t *testing.T) {
 		"it is paused":                   {[]func(*pool){paused}, "it is paused", "it is paused", backoff.Unlimited},
 		"its conditions are not set yet": {[]func(*pool){func(p *pool) { p.Status.Conditions = nil }}, "its conditions are not set yet", "its conditions are not set yet", backoff.Unlimited},
 		"its framework is not ready":     {[]func(*pool){setCondition(0, "No master.")}, "No master.", "No master.", backoff.Unlimited},
-		"its template is invalid, which hinders no removal": {[]func(*pool){setCondition(1, "No such field.")}, "No such field.", "", backoff.Unlimited},
+		"its template is invalid, and nodes can be removed": {[]func(*pool){setCondition(1, "No such field.")}, "No such field.", "", backoff.Unlimited},
 		"many nodes have ceased to be ready":                {[]func(*pool){massFailure}, "4 of 8 nodes have ceased to be ready", "4 of 8 nodes have ceased to be ready", backoff.Unlimited},
-		"it backs off, and may shrink":                      {[]func(*pool){failing}, "backs off: x", "", 0},
-		"the pause comes first":                             {[]func(*pool){failing, massFailure, setCondition(0, "No master."), paused}, "it is paused", "it is paused", 0},
-		"the framework comes before the rest":               {[]func(*pool){failing, massFailure, setCondition(0, "No master.")}, "No master.", "No master.", 0},
-		"many failures come before one":                     {[]func(*pool){failing, massFailure}, "4 of 8 nodes have ceased to be ready", "4 of 8 nodes have ceased to be ready", 0},
+		"it backs off, and nodes can be removed":            {[]func(*pool){failing}, "backs off: x", "", 0},
+		"the pause has precedence":                          {[]func(*pool){failing, massFailure, setCondition(0, "No master."), paused}, "it is paused", "it is paused", 0},
+		"the framework has precedence over a back-off":      {[]func(*pool){failing, massFailure, setCondition(0, "No master.")}, "No master.", "No master.", 0},
+		"a mass failure has precedence over a back-off":     {[]func(*pool){failing, massFailure}, "4 of 8 nodes have ceased to be ready", "4 of 8 nodes have ceased to be ready", 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -77,10 +77,10 @@ func TestNodesAreAbandonedOnlyWhileMesosIsConnected(t *testing.T) {
 		change func(*v1alpha1.MesosNodePool)
 		want   int
 	}{
-		"a pool in order":                 {func(*v1alpha1.MesosNodePool) {}, 1},
-		"a paused pool":                   {func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true }, 0},
-		"a framework that is away":        {func(p *v1alpha1.MesosNodePool) { p.Status.Conditions[0].Status = metav1.ConditionFalse }, 0},
-		"an invalid template matters not": {func(p *v1alpha1.MesosNodePool) { p.Status.Conditions[1].Status = metav1.ConditionFalse }, 1},
+		"a pool whose framework is ready":     {func(*v1alpha1.MesosNodePool) {}, 1},
+		"a paused pool":                       {func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true }, 0},
+		"a pool whose framework is not ready": {func(p *v1alpha1.MesosNodePool) { p.Status.Conditions[0].Status = metav1.ConditionFalse }, 0},
+		"a pool with an invalid template":     {func(p *v1alpha1.MesosNodePool) { p.Status.Conditions[1].Status = metav1.ConditionFalse }, 1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -191,13 +191,13 @@ func TestOutcomeOfANode(t *testing.T) {
 		pods []*corev1.Pod
 		want backoff.Outcome
 	}{
-		"a node that does not exist":                    {"other", []*corev1.Pod{small}, backoff.Gone},
-		"a node with a pod that stays":                  {"busy", []*corev1.Pod{large}, backoff.Helped},
-		"a node that has no Node yet":                   {"in-flight", []*corev1.Pod{small}, backoff.Unclear},
-		"nobody waits":                                  {"empty", nil, backoff.Unclear},
-		"one that waits fits there":                     {"empty", []*corev1.Pod{large, small}, backoff.Helped},
-		"none that waits fits there":                    {"empty", []*corev1.Pod{large}, backoff.Refused},
-		"pods of DaemonSets and pods that end stay not": {"daemons", []*corev1.Pod{large}, backoff.Refused},
+		"a node that does not exist":                      {"other", []*corev1.Pod{small}, backoff.Gone},
+		"a node with a pod":                               {"busy", []*corev1.Pod{large}, backoff.Helped},
+		"a MesosNode without a Node":                      {"in-flight", []*corev1.Pod{small}, backoff.Unclear},
+		"no pending pod":                                  {"empty", nil, backoff.Unclear},
+		"a pending pod fits":                              {"empty", []*corev1.Pod{large, small}, backoff.Helped},
+		"no pending pod fits":                             {"empty", []*corev1.Pod{large}, backoff.Refused},
+		"pods of DaemonSets and ending pods do not count": {"daemons", []*corev1.Pod{large}, backoff.Refused},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -244,17 +244,17 @@ func TestNodeOfAPod(t *testing.T) {
 		change func(*corev1.Pod)
 		want   string
 	}{
-		"a pod without a node":             {func(*corev1.Pod) {}, ""},
-		"a pod on a node":                  {func(p *corev1.Pod) { p.Spec.NodeName = "n1" }, "n1"},
-		"a DaemonSet's for a node":         {daemonFor("metadata.name", "In", "n1"), "n1"},
-		"a DaemonSet's for another field":  {daemonFor("metadata.namespace", "In", "n1"), ""},
-		"a DaemonSet's for all but a node": {daemonFor("metadata.name", "NotIn", "n1"), ""},
-		"a DaemonSet's for two nodes":      {daemonFor("metadata.name", "In", "n1", "n2"), ""},
-		"a pod that only wants a node": {func(p *corev1.Pod) {
+		"a pod without a node":                     {func(*corev1.Pod) {}, ""},
+		"a pod on a node":                          {func(p *corev1.Pod) { p.Spec.NodeName = "n1" }, "n1"},
+		"a DaemonSet pod for one node":             {daemonFor("metadata.name", "In", "n1"), "n1"},
+		"a DaemonSet pod with another field":       {daemonFor("metadata.namespace", "In", "n1"), ""},
+		"a DaemonSet pod for all nodes except one": {daemonFor("metadata.name", "NotIn", "n1"), ""},
+		"a DaemonSet pod for two nodes":            {daemonFor("metadata.name", "In", "n1", "n2"), ""},
+		"a pod without a controller for one node": {func(p *corev1.Pod) {
 			daemonFor("metadata.name", "In", "n1")(p)
 			p.OwnerReferences = nil
 		}, ""},
-		"a DaemonSet's without an affinity": {func(p *corev1.Pod) { replica(p); p.OwnerReferences[0].Kind = "DaemonSet" }, ""},
+		"a DaemonSet pod without affinity": {func(p *corev1.Pod) { replica(p); p.OwnerReferences[0].Kind = "DaemonSet" }, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -279,11 +279,11 @@ func TestNodesMayOnlyBeReplacedWhereThereIsAnotherSize(t *testing.T) {
 		"two shapes": {shapes(2), true},
 		"one shape":  {shapes(1), false},
 		"no shapes":  {shapes(0), false},
-		"only empty nodes go": {func(p *v1alpha1.MesosNodePool) {
+		"policy WhenEmpty": {func(p *v1alpha1.MesosNodePool) {
 			shapes(2)(p)
 			p.Spec.Autoscaling.ScaleDown.ConsolidationPolicy = v1alpha1.WhenEmpty
 		}, false},
-		"nodes must not go": {func(p *v1alpha1.MesosNodePool) { shapes(2)(p); p.Spec.Paused = true }, false},
+		"removal blocked": {func(p *v1alpha1.MesosNodePool) { shapes(2)(p); p.Spec.Paused = true }, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

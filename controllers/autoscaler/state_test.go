@@ -20,19 +20,19 @@ func TestPodsThatNeedANode(t *testing.T) {
 		wants bool
 		out   string
 	}{
-		"one that the scheduler found no place for": {func(*corev1.Pod) {}, true, ""},
-		"one that nobody has looked at":             {func(p *corev1.Pod) { p.Status.Conditions = nil }, false, ""},
-		"one that is gated":                         {func(p *corev1.Pod) { p.Status.Conditions[0].Reason = "SchedulingGated" }, false, ""},
-		"one that has a place":                      {func(p *corev1.Pod) { p.Spec.NodeName = "n" }, false, ""},
-		"one that is being deleted":                 {func(p *corev1.Pod) { p.DeletionTimestamp = new(metav1.NewTime(noon)) }, false, ""},
-		"one that has failed":                       {func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }, false, ""},
-		"one of a DaemonSet":                        {owned("apps"), true, excludedDaemon},
-		"one of a DaemonSet of another API group":   {owned("example.com"), true, ""},
-		"one of another scheduler":                  {func(p *corev1.Pod) { p.Spec.SchedulerName = "mine" }, true, excludedScheduler},
-		"one of the default scheduler by name":      {func(p *corev1.Pod) { p.Spec.SchedulerName = "default-scheduler" }, true, ""},
-		"one that is expendable":                    {func(p *corev1.Pod) { p.Spec.Priority = new(int32(-11)) }, true, excludedExpendable},
-		"one that is just not":                      {func(p *corev1.Pod) { p.Spec.Priority = new(int32(-10)) }, true, ""},
-		"one that others make room for":             {func(p *corev1.Pod) { p.Status.NominatedNodeName = "n" }, true, excludedPreempting},
+		"an unschedulable pod":                        {func(*corev1.Pod) {}, true, ""},
+		"a pod that the scheduler has not considered": {func(p *corev1.Pod) { p.Status.Conditions = nil }, false, ""},
+		"a pod with scheduling gates":                 {func(p *corev1.Pod) { p.Status.Conditions[0].Reason = "SchedulingGated" }, false, ""},
+		"a scheduled pod":                             {func(p *corev1.Pod) { p.Spec.NodeName = "n" }, false, ""},
+		"a pod that is being deleted":                 {func(p *corev1.Pod) { p.DeletionTimestamp = new(metav1.NewTime(noon)) }, false, ""},
+		"a failed pod":                                {func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }, false, ""},
+		"a pod of a DaemonSet":                        {owned("apps"), true, excludedDaemon},
+		"a pod of a DaemonSet of another API group":   {owned("example.com"), true, ""},
+		"a pod of another scheduler":                  {func(p *corev1.Pod) { p.Spec.SchedulerName = "mine" }, true, excludedScheduler},
+		"a pod that names the default scheduler":      {func(p *corev1.Pod) { p.Spec.SchedulerName = "default-scheduler" }, true, ""},
+		"an expendable pod":                           {func(p *corev1.Pod) { p.Spec.Priority = new(int32(-11)) }, true, excludedExpendable},
+		"a pod at the lowest priority that counts":    {func(p *corev1.Pod) { p.Spec.Priority = new(int32(-10)) }, true, ""},
+		"a pod that preempts others":                  {func(p *corev1.Pod) { p.Status.NominatedNodeName = "n" }, true, excludedPreempting},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -54,12 +54,12 @@ func TestBatch(t *testing.T) {
 		now  int
 		wait time.Duration
 	}{
-		"nothing came":               {nil, 0, 0},
-		"one came just now":          {[]int{0}, 0, 100 * time.Millisecond},
-		"no more came":               {[]int{0}, 100, 0},
-		"another came":               {[]int{0, 90}, 100, 90 * time.Millisecond},
-		"they keep coming":           {[]int{0, 90, 180, 270, 360, 450, 490}, 495, 5 * time.Millisecond},
-		"they have come long enough": {[]int{0, 90, 180, 270, 360, 450, 499}, 500, 0},
+		"no change waits for nothing":                                {nil, 0, 0},
+		"a change waits for the batch duration":                      {[]int{0}, 0, 100 * time.Millisecond},
+		"a change without followers is due after the batch duration": {[]int{0}, 100, 0},
+		"a later change extends the batch":                           {[]int{0, 90}, 100, 90 * time.Millisecond},
+		"the maximum duration limits a batch":                        {[]int{0, 90, 180, 270, 360, 450, 490}, 495, 5 * time.Millisecond},
+		"a batch of the maximum duration is due":                     {[]int{0, 90, 180, 270, 360, 450, 499}, 500, 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

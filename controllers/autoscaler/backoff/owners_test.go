@@ -48,12 +48,12 @@ func TestPodsAreHeldAfterThreeNodesThatDidNotHelp(t *testing.T) {
 		outcome Outcome
 		held    bool
 	}{
-		"three nodes that refuse":        {3, Refused, true},
-		"two nodes that refuse":          {2, Refused, false},
-		"three nodes that help":          {3, Helped, false},
-		"three nodes that are not there": {3, Unclear, false},
-		"three nodes that are gone":      {3, Gone, false},
-		"no node":                        {0, Refused, false},
+		"three nodes that refuse the pods":     {3, Refused, true},
+		"two nodes that refuse the pods":       {2, Refused, false},
+		"three nodes that help":                {3, Helped, false},
+		"three nodes whose outcome is unclear": {3, Unclear, false},
+		"three nodes that were removed":        {3, Gone, false},
+		"no node":                              {0, Refused, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -166,10 +166,10 @@ func TestOwnersWithoutPodsAndNodesAreDropped(t *testing.T) {
 		outcome Outcome
 		kept    bool
 	}{
-		"nodes gone, no pod waits":    {nil, Gone, false},
-		"nodes gone, a pod waits":     {[]*corev1.Pod{pod("a", "web")}, Gone, true},
-		"nodes there, no pod waits":   {nil, Unclear, true},
-		"a pod of another owner only": {[]*corev1.Pod{pod("a", "other")}, Gone, false},
+		"nodes removed, no pending pod": {nil, Gone, false},
+		"nodes removed, a pending pod":  {[]*corev1.Pod{pod("a", "web")}, Gone, true},
+		"nodes exist, no pending pod":   {nil, Unclear, true},
+		"a pod of another owner only":   {[]*corev1.Pod{pod("a", "other")}, Gone, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

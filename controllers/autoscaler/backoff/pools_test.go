@@ -178,12 +178,12 @@ func TestPoolMayGrowByOneNodeAfterAFailure(t *testing.T) {
 		now      time.Time
 		want     allowance
 	}{
-		"no failure":                       {Failure{}, 7, noon, allowance{Nodes: Unlimited}},
-		"during the back-off":              {f, 0, f.Until.Add(-time.Nanosecond), allowance{0, "backs off: x", f.Until}},
-		"when the back-off ends":           {f, 0, f.Until, allowance{Nodes: 1}},
-		"while the one node is starting":   {f, 1, f.Until, allowance{Nodes: 0}},
-		"while more than one is starting":  {f, 3, f.Until, allowance{Nodes: 0}},
-		"long after, if nothing was tried": {f, 0, f.Until.Add(time.Hour), allowance{Nodes: 1}},
+		"no failure":                                      {Failure{}, 7, noon, allowance{Nodes: Unlimited}},
+		"during the back-off":                             {f, 0, f.Until.Add(-time.Nanosecond), allowance{0, "backs off: x", f.Until}},
+		"when the back-off ends":                          {f, 0, f.Until, allowance{Nodes: 1}},
+		"while the one node is starting":                  {f, 1, f.Until, allowance{Nodes: 0}},
+		"while more than one is starting":                 {f, 3, f.Until, allowance{Nodes: 0}},
+		"long after the back-off, if no node was created": {f, 0, f.Until.Add(time.Hour), allowance{Nodes: 1}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -207,32 +207,32 @@ func TestAbandonedNodes(t *testing.T) {
 		next      time.Time
 	}{
 		"no node": {},
-		"a node that is ready is never given up": {
+		"a ready node is never abandoned": {
 			nodes: []*v1alpha1.MesosNode{node("a", readyAt(noon))}, now: noon.Add(time.Hour),
 		},
-		"nor is one that was ready once": {
+		"a node that was ready once is never abandoned": {
 			nodes: []*v1alpha1.MesosNode{node("a", unreadyAt(noon.Add(time.Minute)))}, now: noon.Add(time.Hour),
 		},
 		"a node that is starting has a deadline": {
 			nodes: []*v1alpha1.MesosNode{starting}, now: deadline.Add(-time.Nanosecond), next: deadline,
 		},
-		"at the deadline it is given up": {
+		"a node that is starting is abandoned at its deadline": {
 			nodes: []*v1alpha1.MesosNode{starting}, now: deadline, abandoned: []string{"starting"},
 		},
-		"also if the pool has no more than its minimum": {
+		"a node of the minimum is abandoned at its deadline": {
 			nodes: []*v1alpha1.MesosNode{starting}, min: 1, now: deadline, abandoned: []string{"starting"},
 		},
-		"a node that waits for an offer is given up earlier": {
+		"a node without an offer is abandoned at the earlier offer deadline": {
 			nodes: []*v1alpha1.MesosNode{waiting, starting}, now: noon.Add(OfferTimeout), abandoned: []string{"waiting"}, next: deadline,
 		},
-		"but not earlier than that": {
+		"a node without an offer is kept until the offer deadline": {
 			nodes: []*v1alpha1.MesosNode{waiting}, now: noon.Add(OfferTimeout - time.Nanosecond), next: noon.Add(OfferTimeout),
 		},
-		"the minimum waits for offers as long as any": {
+		"a node of the minimum without an offer has the later deadline": {
 			nodes: []*v1alpha1.MesosNode{waiting, node("too", waitingSince(noon))}, min: 1, now: noon.Add(OfferTimeout),
 			abandoned: []string{"waiting"}, next: deadline,
 		},
-		"the earliest deadline counts": {
+		"the earliest of several deadlines is returned": {
 			nodes: []*v1alpha1.MesosNode{starting, waiting}, now: noon, next: noon.Add(OfferTimeout),
 		},
 	}

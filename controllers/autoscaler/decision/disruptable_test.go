@@ -42,21 +42,21 @@ func TestPodsThatPreventDisruption(t *testing.T) {
 		pod  *corev1.Pod
 		want string // part of the reason; empty when the pod may be evicted
 	}{
-		"a pod of a Deployment goes":                 {pod: podWith(ofReplicaSet)},
-		"a pod that must not be disrupted stays":     {pod: podWith(ofReplicaSet, annotated("k8sm.io/do-not-disrupt", "true")), want: "k8sm.io/do-not-disrupt=true"},
-		"an annotation that permits it does nothing": {pod: podWith(ofReplicaSet, annotated("k8sm.io/do-not-disrupt", "false"))},
-		"a pod that is not safe to evict stays":      {pod: podWith(ofReplicaSet, annotated(safeToEvict, "false")), want: "safe-to-evict=false"},
-		"a pod that nobody would make again stays":   {pod: podWith(), want: "no controller"},
-		"unless it is annotated as safe to evict":    {pod: podWith(annotated(safeToEvict, "true"))},
-		"a pod with data on the node stays":          {pod: podWith(ofReplicaSet, scratch), want: "volume scratch"},
-		"unless the pod is annotated as safe":        {pod: podWith(ofReplicaSet, scratch, annotated(safeToEvict, "true"))},
-		"unless the volume is annotated as safe":     {pod: podWith(ofReplicaSet, scratch, annotated(safeToEvictVolumes, "a,scratch"))},
-		"another volume that is safe does not help":  {pod: podWith(ofReplicaSet, scratch, annotated(safeToEvictVolumes, "a")), want: "volume scratch"},
-		"what must not be disrupted is not safe to evict": {
+		"a pod of a Deployment can be evicted":                              {pod: podWith(ofReplicaSet)},
+		"a pod annotated do-not-disrupt prevents it":                        {pod: podWith(ofReplicaSet, annotated("k8sm.io/do-not-disrupt", "true")), want: "k8sm.io/do-not-disrupt=true"},
+		"a pod annotated do-not-disrupt=false can be evicted":               {pod: podWith(ofReplicaSet, annotated("k8sm.io/do-not-disrupt", "false"))},
+		"a pod annotated safe-to-evict=false prevents it":                   {pod: podWith(ofReplicaSet, annotated(safeToEvict, "false")), want: "safe-to-evict=false"},
+		"a pod without a controller prevents it":                            {pod: podWith(), want: "no controller"},
+		"a pod without a controller annotated safe-to-evict can be evicted": {pod: podWith(annotated(safeToEvict, "true"))},
+		"a pod with an emptyDir prevents it":                                {pod: podWith(ofReplicaSet, scratch), want: "volume scratch"},
+		"a pod with an emptyDir annotated safe-to-evict can be evicted":     {pod: podWith(ofReplicaSet, scratch, annotated(safeToEvict, "true"))},
+		"a pod whose emptyDir is annotated as safe can be evicted":          {pod: podWith(ofReplicaSet, scratch, annotated(safeToEvictVolumes, "a,scratch"))},
+		"a pod with another volume annotated as safe prevents it":           {pod: podWith(ofReplicaSet, scratch, annotated(safeToEvictVolumes, "a")), want: "volume scratch"},
+		"do-not-disrupt has precedence over safe-to-evict": {
 			pod: podWith(ofReplicaSet, annotated(safeToEvict, "true"), annotated("k8sm.io/do-not-disrupt", "true")), want: "k8sm.io/do-not-disrupt=true"},
-		"a path of the host is data on the node": {
+		"a pod with a hostPath prevents it": {
 			pod: podWith(ofReplicaSet, volume("host", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/data"}})), want: "volume host"},
-		"what is in memory is no data": {
+		"a pod with an emptyDir in memory can be evicted": {
 			pod: podWith(ofReplicaSet, volume("shm", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}}))},
 	} {
 		t.Run(name, func(t *testing.T) {

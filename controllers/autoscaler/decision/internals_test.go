@@ -209,13 +209,13 @@ func TestPodsSelectedByABudget(t *testing.T) {
 		pod    *corev1.Pod
 		may    bool
 	}{
-		"a pod that it selects":            {budgetFor("web", 0), running("a"), false},
-		"a pod with other labels":          {budgetFor("web", 0), running("a", func(p *corev1.Pod) { p.Labels = nil }), true},
-		"a pod of another namespace":       {budgetFor("web", 0), running("a", func(p *corev1.Pod) { p.Namespace = "other" }), true},
-		"a pod that has not started":       {budgetFor("web", 0), running("a", func(p *corev1.Pod) { p.Status.Phase = corev1.PodPending }), true},
-		"a budget that nobody computed":    {budgetFor("web", 5, func(b *policyv1.PodDisruptionBudget) { b.Generation = 2; b.Status.ObservedGeneration = 1 }), running("a"), false},
-		"a budget without a selector":      {budgetFor("web", 0, func(b *policyv1.PodDisruptionBudget) { b.Spec.Selector = nil }), running("a"), true},
-		"a budget that selects everything": {budgetFor("web", 0, func(b *policyv1.PodDisruptionBudget) { b.Spec.Selector = &metav1.LabelSelector{} }), running("a"), false},
+		"a pod that it selects":              {budgetFor("web", 0), running("a"), false},
+		"a pod with other labels":            {budgetFor("web", 0), running("a", func(p *corev1.Pod) { p.Labels = nil }), true},
+		"a pod of another namespace":         {budgetFor("web", 0), running("a", func(p *corev1.Pod) { p.Namespace = "other" }), true},
+		"a pod that has not started":         {budgetFor("web", 0), running("a", func(p *corev1.Pod) { p.Status.Phase = corev1.PodPending }), true},
+		"a budget that was not computed yet": {budgetFor("web", 5, func(b *policyv1.PodDisruptionBudget) { b.Generation = 2; b.Status.ObservedGeneration = 1 }), running("a"), false},
+		"a budget without a selector":        {budgetFor("web", 0, func(b *policyv1.PodDisruptionBudget) { b.Spec.Selector = nil }), running("a"), true},
+		"a budget that selects everything":   {budgetFor("web", 0, func(b *policyv1.PodDisruptionBudget) { b.Spec.Selector = &metav1.LabelSelector{} }), running("a"), false},
 		"a budget that cannot be read": {budgetFor("web", 0, func(b *policyv1.PodDisruptionBudget) {
 			b.Spec.Selector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Unknown"}}}
 		}), running("a"), true},

@@ -50,10 +50,10 @@ func TestForecastOfANode(t *testing.T) {
 		want map[string]string
 	}{
 		"its resources less the overhead": {func(*v1alpha1.MesosNodePool) {}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "110"}},
-		"with a disk": {func(p *v1alpha1.MesosNodePool) {
+		"a disk": {func(p *v1alpha1.MesosNodePool) {
 			p.Spec.Template.Spec.Resources.EphemeralStorage = new(resource.MustParse("10Gi"))
 		}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "110", "ephemeral-storage": "10Gi"}},
-		"with fewer pods": {func(p *v1alpha1.MesosNodePool) {
+		"a maxPods in the kubelet configuration": {func(p *v1alpha1.MesosNodePool) {
 			p.Spec.Template.Spec.Kubelet.Config = &runtime.RawExtension{Raw: []byte(`{"maxPods": 10}`)}
 		}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "10"}},
 	}
@@ -76,9 +76,9 @@ func TestDaemonSetPodsOfANode(t *testing.T) {
 		pod  func(*corev1.PodSpec)
 		want []int32 // the host ports of the pod; nil where there is none
 	}{
-		"a pod":                             {nil, func(*corev1.PodSpec) {}, []int32{}},
-		"none where it selects other nodes": {nil, func(s *corev1.PodSpec) { s.NodeSelector = map[string]string{"gpu": "yes"} }, nil},
-		"none where it tolerates no taint":  {tainted, func(*corev1.PodSpec) {}, nil},
+		"a pod": {nil, func(*corev1.PodSpec) {}, []int32{}},
+		"no pod where the DaemonSet selects other nodes":       {nil, func(s *corev1.PodSpec) { s.NodeSelector = map[string]string{"gpu": "yes"} }, nil},
+		"no pod where the DaemonSet does not tolerate a taint": {tainted, func(*corev1.PodSpec) {}, nil},
 		"a pod that takes a port": {nil, func(s *corev1.PodSpec) {
 			s.Containers[0].Ports = []corev1.ContainerPort{{HostPort: 80, ContainerPort: 8080}}
 		}, []int32{80}},
@@ -158,14 +158,14 @@ func TestForecastLearnsFromTheYoungestReadyNode(t *testing.T) {
 		objects []*corev1.Node
 		want    string
 	}{
-		"no node":                           {nil, nil, ""},
-		"the only one":                      {[]v1alpha1.MesosNode{readyNode("a")}, []*corev1.Node{bornAt(readyNode("a"), 1)}, "a"},
-		"the younger of two":                {[]v1alpha1.MesosNode{readyNode("a"), readyNode("b")}, []*corev1.Node{bornAt(readyNode("a"), 1), bornAt(readyNode("b"), 2)}, "b"},
-		"the first by name of equal age":    {[]v1alpha1.MesosNode{readyNode("b"), readyNode("a")}, []*corev1.Node{bornAt(readyNode("a"), 1), bornAt(readyNode("b"), 1)}, "a"},
-		"not one that is starting":          {[]v1alpha1.MesosNode{starting, readyNode("a")}, []*corev1.Node{bornAt(readyNode("a"), 1), bornAt(starting, 2)}, "a"},
-		"not one that has not registered":   {[]v1alpha1.MesosNode{readyNode("a"), readyNode("b")}, []*corev1.Node{bornAt(readyNode("a"), 1)}, "a"},
-		"not one that reports no resources": {[]v1alpha1.MesosNode{readyNode("a"), readyNode("bare")}, []*corev1.Node{bornAt(readyNode("a"), 1), bare}, "a"},
-		"not one of another size":           {[]v1alpha1.MesosNode{readyNode("a", large)}, []*corev1.Node{bornAt(readyNode("a", large), 1)}, ""},
+		"no node":            {nil, nil, ""},
+		"one ready node":     {[]v1alpha1.MesosNode{readyNode("a")}, []*corev1.Node{bornAt(readyNode("a"), 1)}, "a"},
+		"the younger of two": {[]v1alpha1.MesosNode{readyNode("a"), readyNode("b")}, []*corev1.Node{bornAt(readyNode("a"), 1), bornAt(readyNode("b"), 2)}, "b"},
+		"the first by name of nodes of equal age":     {[]v1alpha1.MesosNode{readyNode("b"), readyNode("a")}, []*corev1.Node{bornAt(readyNode("a"), 1), bornAt(readyNode("b"), 1)}, "a"},
+		"a node that is starting is ignored":          {[]v1alpha1.MesosNode{starting, readyNode("a")}, []*corev1.Node{bornAt(readyNode("a"), 1), bornAt(starting, 2)}, "a"},
+		"a node that has not registered is ignored":   {[]v1alpha1.MesosNode{readyNode("a"), readyNode("b")}, []*corev1.Node{bornAt(readyNode("a"), 1)}, "a"},
+		"a node that reports no resources is ignored": {[]v1alpha1.MesosNode{readyNode("a"), readyNode("bare")}, []*corev1.Node{bornAt(readyNode("a"), 1), bare}, "a"},
+		"a node of another size is ignored":           {[]v1alpha1.MesosNode{readyNode("a", large)}, []*corev1.Node{bornAt(readyNode("a", large), 1)}, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -224,9 +224,9 @@ func TestStartingNodeIsForecast(t *testing.T) {
 			{Key: corev1.TaintNodeNetworkUnavailable, Effect: corev1.TaintEffectNoSchedule},
 			{Key: "node.cloudprovider.kubernetes.io/uninitialized", Effect: corev1.TaintEffectNoSchedule},
 		}, nil},
-		"a startup taint, whatever its value": {[]corev1.Taint{{Key: warming.Key, Value: "x", Effect: warming.Effect}}, nil},
-		"one of another effect stays":         {[]corev1.Taint{{Key: warming.Key, Effect: corev1.TaintEffectNoExecute}}, []string{warming.Key}},
-		"a taint of somebody else stays":      {[]corev1.Taint{{Key: "mine", Effect: corev1.TaintEffectNoSchedule}}, []string{"mine"}},
+		"a startup taint, whatever its value":  {[]corev1.Taint{{Key: warming.Key, Value: "x", Effect: warming.Effect}}, nil},
+		"a taint of another effect is kept":    {[]corev1.Taint{{Key: warming.Key, Effect: corev1.TaintEffectNoExecute}}, []string{warming.Key}},
+		"a taint of another component is kept": {[]corev1.Taint{{Key: "mine", Effect: corev1.TaintEffectNoSchedule}}, []string{"mine"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
