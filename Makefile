@@ -58,7 +58,7 @@ fmt: $(TOOLS)/golangci-lint ## Format the code
 
 .PHONY: test
 test: ## All tests: unit, integration, end to end (in both runtimes where the machine allows), and that the fault matrix holds
-	@rm -rf $(REPORTS)
+	@rm -f $(REPORTS)/*.json
 	@$(MAKE) test-unit
 	@$(MAKE) test-simulation
 	@$(MAKE) test-zookeeper
@@ -118,23 +118,25 @@ differential: kube ## The same for SEEDS random clusters (ten times as many agai
 		$(if $(SEED),-first=$(SEED) -seeds=1,-seeds=$(SEEDS))
 
 .PHONY: test-e2e
-test-e2e: build kube ## The demo's story, asserted
-	cd test && go test ./suite/e2e/... -timeout 40m -v -ginkgo.v -ginkgo.label-filter='!node'
+test-e2e: build kube | $(REPORTS) ## The demo's story, asserted
+	cd test && go test ./suite/e2e/... -timeout 40m -v -ginkgo.v -ginkgo.label-filter='!node' -ginkgo.json-report=$(CURDIR)/$(REPORTS)/e2e.json
+	@cd test && go test ./suite/vm/... -count=1 -ginkgo.dry-run -ginkgo.json-report=$(CURDIR)/$(REPORTS)/vm.json >/dev/null
 
 .PHONY: test-node
-test-node: build kube ## What holds a node of real containers: hogs, crashes, bad input, orphans; as root, ten minutes on an idle machine; not part of make test
-	cd test && go test ./suite/e2e/... -timeout 40m -v -ginkgo.v -ginkgo.label-filter=node
+test-node: build kube | $(REPORTS)/heavy ## What holds a node of real containers: hogs, crashes, bad input, orphans; as root, ten minutes on an idle machine; not part of make test
+	cd test && go test ./suite/e2e/... -timeout 40m -v -ginkgo.v -ginkgo.label-filter=node -ginkgo.json-report=$(CURDIR)/$(REPORTS)/heavy/node.json
 
 .PHONY: test-vm
-test-vm: build kube ## The same on version 2 of cgroup: in a virtual machine in software emulation, of Debian's packages; without root; not part of make test
-	cd test && go test ./suite/vm -count=1 -timeout 20m -v -ginkgo.v
+test-vm: build kube | $(REPORTS)/heavy ## The same on version 2 of cgroup: in a virtual machine in software emulation, of Debian's packages; without root; not part of make test
+	cd test && go test ./suite/vm -count=1 -timeout 20m -v -ginkgo.v -ginkgo.json-report=$(CURDIR)/$(REPORTS)/heavy/vm.json
 
 .PHONY: faults
+faults: REPORTED = $(addprefix ../,$(wildcard $(REPORTS)/*.json $(REPORTS)/heavy/*.json))
 faults: ## Check that each row of docs/faults.md, and each case of docs/autoscaling.md, has tests, and that they passed
-	@cd test && go run ./cmd/faults -rows=44 ../docs/faults.md ../$(REPORTS)/*.json
-	@cd test && go run ./cmd/faults -rows=48 ../docs/autoscaling.md ../$(REPORTS)/*.json
+	@cd test && go run ./cmd/faults -rows=1-44 ../docs/faults.md $(REPORTED)
+	@cd test && go run ./cmd/faults -rows=1-48 ../docs/autoscaling.md $(REPORTED)
 
-$(REPORTS):
+$(REPORTS) $(REPORTS)/heavy:
 	@mkdir -p $@
 
 .PHONY: verify

@@ -1,8 +1,7 @@
-// Command faults checks docs/faults.md against the reports of the last tests: every row
-// of the fault matrix names at least one test that passed, and none that failed or does not
-// exist. It does the same for the cases of docs/autoscaling.md. It knows the form of such a
-// matrix and of the reports, and nothing of what they speak of. `make faults` calls it, at
-// the end of `make test`.
+// Command faults checks a matrix such as docs/faults.md against the reports of the last
+// tests: every row names at least one test that passed, and none that failed or does not
+// exist. It knows the form of such a matrix and of the reports, and nothing of their
+// subject. `make faults` calls it, at the end of `make test`.
 package main
 
 import (
@@ -12,10 +11,10 @@ import (
 )
 
 func main() {
-	rows := flag.Int("rows", 0, "how many rows the matrix has, numbered from 1")
+	rows := flag.String("rows", "", "the IDs of the rows that the matrix has: 1-44, or A1-15,B1-9")
 	flag.Parse()
-	if flag.NArg() < 2 || *rows < 1 {
-		fmt.Fprintln(os.Stderr, "usage: faults -rows=NUMBER MATRIX REPORT...")
+	if flag.NArg() < 2 || *rows == "" {
+		fmt.Fprintln(os.Stderr, "usage: faults -rows=RANGES MATRIX REPORT...")
 		os.Exit(2)
 	}
 	if err := run(flag.Arg(0), *rows, flag.Args()[1:]); err != nil {
@@ -24,7 +23,11 @@ func main() {
 	}
 }
 
-func run(matrix string, most int, reports []string) error {
+func run(matrix, ranges string, reports []string) error {
+	ids, err := expand(ranges)
+	if err != nil {
+		return fmt.Errorf("reading -rows: %w", err)
+	}
 	text, err := os.ReadFile(matrix)
 	if err != nil {
 		return fmt.Errorf("reading the matrix: %w", err)
@@ -39,19 +42,37 @@ func run(matrix string, most int, reports []string) error {
 			return fmt.Errorf("reading report %s: %w", name, err)
 		}
 	}
-	problems := check(rows, all, most)
+	problems := check(rows, all, ids)
 	for _, p := range problems {
 		fmt.Fprintln(os.Stderr, p)
 	}
 	if len(problems) > 0 {
 		return fmt.Errorf("%d problems in %s", len(problems), matrix)
 	}
-	tests := map[test]bool{}
+	return summarize(matrix, rows, all)
+}
+
+// summarize prints how many rows and tests a matrix without problems has.
+func summarize(matrix string, rows []row, all outcomes) error {
+	tests, unseen, open := map[test]bool{}, map[test]bool{}, 0
 	for _, r := range rows {
+		if r.open {
+			open++
+		}
 		for _, t := range r.tests {
-			tests[t] = true
+			tests[t.key()] = true
+			if t.heavy && all[t.key()] != passed {
+				unseen[t.key()] = true
+			}
 		}
 	}
-	_, err = fmt.Fprintf(os.Stdout, "%s: %d rows, each with tests that passed, %d in all.\n", matrix, len(rows), len(tests))
+	text := fmt.Sprintf("%s: %d rows, each with tests that passed, %d in all", matrix, len(rows), len(tests))
+	if len(unseen) > 0 {
+		text += fmt.Sprintf("; %d belong to targets outside make test, and have no report here", len(unseen))
+	}
+	if open > 0 {
+		text += fmt.Sprintf("; %d rows have something open", open)
+	}
+	_, err := fmt.Fprintln(os.Stdout, text+".")
 	return err
 }

@@ -19,7 +19,9 @@ const events = `{"Action":"run","Package":"github.com/k8sm/k8sm/mesos/scheduler"
 const specs = `[{"SuitePath":"/somewhere/test/suite/integration","SpecReports":[
  {"ContainerHierarchyTexts":["A pool"],"LeafNodeText":"grows","LeafNodeType":"It","State":"passed"},
  {"ContainerHierarchyTexts":["A pool"],"LeafNodeText":"panics","LeafNodeType":"It","State":"panicked"},
- {"LeafNodeText":"","LeafNodeType":"BeforeSuite","State":"passed"}]}]`
+ {"LeafNodeText":"","LeafNodeType":"BeforeSuite","State":"passed"}]},
+ {"SuitePath":"/somewhere/test/suite/vm","SuiteConfig":{"DryRun":true},"SpecReports":[
+ {"ContainerHierarchyTexts":["A node"],"LeafNodeText":"holds","LeafNodeType":"It","State":"passed"}]}]`
 
 func TestCheck(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -46,9 +48,17 @@ func TestCheck(t *testing.T) {
 			matrix: "| 1 | x | `mesos/scheduler TestC` |\n| 2 | y | `mesos/scheduler TestA`, `mesos/scheduler TestC` |\n",
 			want:   []string{`row 1: mesos/scheduler "TestC" was skipped`},
 		},
+		"a test outside make test needs no report, but must exist": {
+			matrix: "| 1 | x | `make test-vm`: `test/suite/vm \"A node holds\"` |\n| 2 | y | `make test-node`: `test/suite/e2e \"A node is gone\"` |\n",
+			want:   []string{`row 2: test/suite/e2e "A node is gone" was not run`},
+		},
+		"an open row needs no test": {
+			matrix: "| 1 | x | **Open**: repair | |\n| 2 | y | `mesos/scheduler TestB` |\n",
+			want:   []string{`row 2: mesos/scheduler "TestB" failed`},
+		},
 		"a row is missing, one is double, one is strange": {
 			matrix: "| 1 | x | `mesos/scheduler TestA` |\n| 1 | x | `mesos/scheduler TestA` |\n| 3 | x | `mesos/scheduler TestA` |\n",
-			want:   []string{"row 1 is there twice", "row 3 is none of 1 to 2", "row 2 is missing"},
+			want:   []string{"row 1 is there twice", "row 3 is not one of those expected", "row 2 is missing"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,10 +66,31 @@ func TestCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.want, check(rows, reported(t), 2)); diff != "" {
+			if diff := cmp.Diff(c.want, check(rows, reported(t), []string{"1", "2"})); diff != "" {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestRangesOfRows(t *testing.T) {
+	for ranges, want := range map[string][]string{
+		"1-3":     {"1", "2", "3"},
+		"A1-2,B7": {"A1", "A2", "B7"},
+		"C12":     {"C12"},
+	} {
+		got, err := expand(ranges)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", ranges, diff)
+		}
+	}
+	for _, ranges := range []string{"", "A", "1-A2", "1,,2", "a1"} {
+		if ids, err := expand(ranges); err == nil {
+			t.Errorf("%q is taken for %v", ranges, ids)
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ func (all outcomes) add(name string) error {
 	return all.addEvents(data)
 }
 
-// note keeps the worst of what is told of a test.
+// note keeps the worst outcome that reports have of a test.
 func (all outcomes) note(t test, o outcome) { all[t] = max(all[t], o) }
 
 func (all outcomes) addEvents(data []byte) error {
@@ -54,7 +54,7 @@ func (all outcomes) addEvents(data []byte) error {
 			return fmt.Errorf("decoding an event: %w", err)
 		}
 		if o, ok := actions[event.Action]; ok && event.Test != "" {
-			all.note(test{strings.TrimPrefix(event.Package, module), event.Test}, o)
+			all.note(test{folder: strings.TrimPrefix(event.Package, module), name: event.Test}, o)
 		}
 	}
 	return lines.Err()
@@ -65,6 +65,7 @@ func (all outcomes) addEvents(data []byte) error {
 func (all outcomes) addSpecs(data []byte) error {
 	var suites []struct {
 		SuitePath   string
+		SuiteConfig struct{ DryRun bool }
 		SpecReports []struct {
 			ContainerHierarchyTexts []string
 			LeafNodeText            string
@@ -89,8 +90,11 @@ func (all outcomes) addSpecs(data []byte) error {
 			if !ok {
 				o = failed
 			}
+			if suite.SuiteConfig.DryRun {
+				o = skipped // The spec exists, and nothing was run.
+			}
 			text := strings.Join(append(spec.ContainerHierarchyTexts, spec.LeafNodeText), " ")
-			all.note(test{folder, text}, o)
+			all.note(test{folder: folder, name: text}, o)
 		}
 	}
 	return nil
