@@ -23,7 +23,7 @@ const root = "../../.."
 func TestEveryReasonIsExplained(t *testing.T) {
 	page := read(t, "docs/troubleshooting.md")
 	known := map[string]bool{}
-	for name, value := range constants(t) {
+	for name, value := range constants(t, "conditions.go", `^(Condition|Reason|Event)[A-Z]`, 90) {
 		known[value] = true
 		if !strings.Contains(page, "`"+value+"`") {
 			t.Errorf("docs/troubleshooting.md does not explain %s (%q)", name, value)
@@ -36,30 +36,52 @@ func TestEveryReasonIsExplained(t *testing.T) {
 	}
 }
 
-// constants returns the conditions, reasons and events of the API: constant name to value.
-func constants(t *testing.T) map[string]string {
-	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "api/v1alpha1/conditions.go"), nil, 0)
+// TestEveryNameIsListed holds docs/reference/names.md against the names and conditions of
+// the API.
+func TestEveryNameIsListed(t *testing.T) {
+	page := read(t, "docs/reference/names.md")
+	for file, names := range map[string]struct {
+		pattern string
+		least   int
+	}{
+		"names.go":      {`^[A-Z]`, 13},
+		"conditions.go": {`^Condition[A-Z]`, 11},
+	} {
+		for name, value := range constants(t, file, names.pattern, names.least) {
+			if !strings.Contains(page, value) {
+				t.Errorf("docs/reference/names.md does not list %s (%q)", name, value)
+			}
+		}
+	}
+}
+
+// constants returns the string constants in a file of the API whose names match the
+// pattern, name to value. It fails if there are fewer than the least number.
+func constants(t *testing.T, file, pattern string, least int) map[string]string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "api/v1alpha1", file), nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	wanted := regexp.MustCompile(pattern)
 	found := map[string]string{}
-	ast.Inspect(file, func(n ast.Node) bool {
+	ast.Inspect(parsed, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok {
 			return true
 		}
 		for i, name := range spec.Names {
-			if !regexp.MustCompile(`^(Condition|Reason|Event)[A-Z]`).MatchString(name.Name) || i >= len(spec.Values) {
+			if !wanted.MatchString(name.Name) || i >= len(spec.Values) {
 				continue
 			}
-			if value, ok := spec.Values[i].(*ast.BasicLit); ok {
+			if value, ok := spec.Values[i].(*ast.BasicLit); ok && value.Kind == token.STRING {
 				found[name.Name], _ = strconv.Unquote(value.Value)
 			}
 		}
 		return true
 	})
-	if len(found) < 90 {
-		t.Fatalf("found %d constants of conditions, reasons and events, fewer than there were: are they in another file now?", len(found))
+	if len(found) < least {
+		t.Fatalf("found %d constants in %s, fewer than there were (%d): are they in another file now?", len(found), file, least)
 	}
 	return found
 }
@@ -95,6 +117,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pages = append(pages, filepath.Join(root, "docs/reference/names.md"))
 	pages = append(pages, filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md"))
 	links := 0
 	for _, page := range pages {
