@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/k8sm/k8sm/mesos/kubelet/artifact"
@@ -23,7 +24,7 @@ const containerd = "containerd"
 
 // bringUp is the order in which a node is made.
 func (n *Node) bringUp(ctx, runtimeCtx context.Context) error {
-	n.sweepDeadNodes()
+	n.sweepDeadNodes(ctx)
 	if err := n.claim(); err != nil {
 		return err
 	}
@@ -49,10 +50,25 @@ func (n *Node) bringUp(ctx, runtimeCtx context.Context) error {
 	return n.startFirstKubelet(ctx)
 }
 
-func (n *Node) sweepDeadNodes() {
-	if _, err := sweep.Sweep(n.spec.StateDir, n.Log); err != nil {
+// sweepDeadNodes reports what can't be removed and goes on: the node may do without.
+func (n *Node) sweepDeadNodes(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, removeWithin)
+	defer cancel()
+	if _, err := sweep.Sweep(ctx, n.spec.StateDir, n.Log); err != nil {
 		n.Log.Error(err, "Failed to sweep what dead nodes left")
+		n.health.setProblem("sweep", "an earlier node left something on this agent that can't be removed: "+bounded(err.Error()))
 	}
+}
+
+// maxProblem bounds the part of an error, in bytes, that is reported: paths in it may be
+// a pod's.
+const maxProblem = 1024
+
+func bounded(message string) string {
+	if len(message) <= maxProblem {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxProblem], "") + "…"
 }
 
 // claim makes the node's folder, locks it, and records what will be made outside of it.

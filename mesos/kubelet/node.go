@@ -51,6 +51,10 @@ var defaultTiming = timing{
 	trialLimit:  5 * time.Minute,
 }
 
+// removeWithin bounds the time that a node spends on removing files. What is left is removed
+// by the next node on the agent.
+const removeWithin = 2 * time.Minute
+
 // Node is one node, from its launch message until nothing is left of it.
 type Node struct {
 	Options
@@ -207,7 +211,11 @@ func (n *Node) tearDown(stopRuntime context.CancelFunc) {
 	if n.lock == nil {
 		return
 	}
-	remove := func() error { return n.record.Remove(n.layout.Dir) }
+	remove := func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), removeWithin)
+		defer cancel()
+		return n.record.Remove(ctx, n.layout.Dir)
+	}
 	if err := n.runtime.Clear(remove); err != nil {
 		n.Log.Error(err, "Failed to remove all that the node left, the next executor on this agent will try again")
 	}

@@ -87,7 +87,7 @@ func TestNodeLifecycleLeavesNothing(t *testing.T) {
 	if _, err := os.Stat(p.Bootstrap()); !os.IsNotExist(err) {
 		t.Error("the bootstrap token is kept although it is used up")
 	}
-	if swept, err := sweep.Sweep(l.StateDir, logr.Discard()); swept != 0 || err != nil {
+	if swept, err := sweep.Sweep(t.Context(), l.StateDir, logr.Discard()); swept != 0 || err != nil {
 		t.Errorf("a live node was swept: %d, %v", swept, err)
 	}
 
@@ -244,4 +244,36 @@ func localAddress(t *testing.T) string {
 	}
 	t.Skip("this machine has no address but loopback")
 	return ""
+}
+
+// What a dead node left on the agent keeps no other from being launched there.
+func TestRemainsThatCannotBeRemovedAreReportedAndPassedBy(t *testing.T) {
+	c := apiservertest.New(t, time.Now, 0)
+	l, n := launchIn(t, c, goodKubelet), testNode(t)
+	dead := filepath.Join(l.StateDir, "dead")
+	record := `{"containerID": "c1", "cgroups": ["/sys/fs/cgroup/memory/strangers"]}`
+	kubelettest.Must(t, os.MkdirAll(dead, 0o755), os.WriteFile(filepath.Join(dead, layout.RecordFile), []byte(record), 0o600))
+	message, err := l.Encode()
+	kubelettest.Must(t, err)
+	err = n.Run(message, func(r Report) {
+		if !r.Ready {
+			return
+		}
+		if !strings.Contains(r.Message, "an earlier node left something on this agent that can't be removed: sweeping "+dead) {
+			t.Errorf("message is %q", r.Message)
+		}
+		n.Stop(0)
+	})
+	if err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestLongProblemsAreBounded(t *testing.T) {
+	if got := bounded(strings.Repeat("ä", maxProblem)); len(got) > maxProblem+len("…") || !strings.HasSuffix(got, "ä…") {
+		t.Errorf("%d bytes, ending in %q", len(got), got[len(got)-5:])
+	}
+	if got := bounded("short"); got != "short" {
+		t.Errorf("got %q", got)
+	}
 }

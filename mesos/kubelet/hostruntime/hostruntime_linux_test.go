@@ -27,7 +27,7 @@ func TestAgentsRuntimeIsClaimedByOneNode(t *testing.T) {
 	if _, err := claim("/run/other.sock"); err == nil || !strings.Contains(err.Error(), "another node on this agent") {
 		t.Errorf("error of the second is %v", err)
 	}
-	if err := (Usage{Socket: "/run/containerd/containerd.sock"}).Release("/nowhere"); err == nil {
+	if err := (Usage{Socket: "/run/containerd/containerd.sock"}).Release(t.Context(), "/nowhere"); err == nil {
 		t.Error("a dead node's sweep goes on beside a live one")
 	}
 	kubelettest.Must(t, first.Close())
@@ -91,7 +91,7 @@ func TestPodsOfAnotherKubeletAreRespected(t *testing.T) {
 	if err := r.claimAlone(t.Context()); err == nil || !strings.Contains(err.Error(), "2 pods of another kubelet") {
 		t.Errorf("error is %v", err)
 	}
-	kubelettest.Must(t, r.claim.Close(), Usage{Socket: socket, ContainerID: "c1"}.Release("/nowhere"))
+	kubelettest.Must(t, r.claim.Close(), Usage{Socket: socket, ContainerID: "c1"}.Release(t.Context(), "/nowhere"))
 	if diff := cmp.Diff([]string{"b"}, removed); diff != "" {
 		t.Errorf("removed (-want +got):\n%s", diff)
 	}
@@ -114,7 +114,7 @@ func TestFolderOfAnEarlierKubeletIsKept(t *testing.T) {
 	if err := new(Runtime).recordFolder(t.Context()); err == nil || !strings.Contains(err.Error(), "1 pods of another kubelet") {
 		t.Errorf("error is %v", err)
 	}
-	kubelettest.Must(t, Usage{Kept: r.Kept}.clearKubeletRoot(), r.recordFolder(t.Context()))
+	kubelettest.Must(t, Usage{Kept: r.Kept}.clearKubeletRoot(t.Context()), r.recordFolder(t.Context()))
 }
 
 // What was in the agent's folder before stays, and so does what is mounted in the node's.
@@ -130,7 +130,7 @@ func TestReleaseRestoresTheAgentsKubeletFolder(t *testing.T) {
 		os.WriteFile(filepath.Join(disk, "data"), []byte("precious"), 0o600), unix.Mount(disk, volume, "", unix.MS_BIND, ""),
 		os.WriteFile(filepath.Join(layout.KubeletRoot, "cpu_manager_state"), nil, 0o600))
 	u := Usage{Socket: "/run/c.sock", Kept: []string{"plugins"}}
-	kubelettest.Must(t, u.clearKubeletRoot())
+	kubelettest.Must(t, u.clearKubeletRoot(t.Context()))
 	var left []string
 	kubelettest.Must(t, filepath.WalkDir(layout.KubeletRoot, func(path string, _ os.DirEntry, err error) error {
 		left = append(left, path)
@@ -147,7 +147,7 @@ func TestReleaseRestoresTheAgentsKubeletFolder(t *testing.T) {
 	}
 	kubelettest.Must(t, unix.Mount(layout.KubeletRoot, layout.KubeletRoot, "", unix.MS_BIND, ""))
 	u.Mounted = true
-	kubelettest.Must(t, u.clearKubeletRoot())
+	kubelettest.Must(t, u.clearKubeletRoot(t.Context()))
 	if mounted, err := isKubeletRootMounted(); !mounted || err != nil {
 		t.Errorf("a mount of before is gone, %v", err)
 	}

@@ -18,15 +18,15 @@ import (
 
 // Release removes from the agent's runtime and folders what the node made there; dir is the
 // node's own folder. It fails while another node has claimed them.
-func (u Usage) Release(dir string) error {
+func (u Usage) Release(ctx context.Context, dir string) error {
 	held, err := claim(u.Socket)
 	if err != nil {
 		return err
 	}
 	defer held.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
+	asked, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	problems, err := u.removePods(ctx)
+	problems, err := u.removePods(asked)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (u Usage) Release(dir string) error {
 		return errors.Join(append(problems, err)...)
 	}
 	defer mounts.Close()
-	problems = append(problems, mount.Within(mounts, u.clearKubeletRoot), removeLinks(layout.ContainerLogs, dir))
+	problems = append(problems, mount.Within(mounts, func() error { return u.clearKubeletRoot(ctx) }), removeLinks(layout.ContainerLogs, dir))
 	return errors.Join(problems...)
 }
 
@@ -71,7 +71,7 @@ func removeLinks(from, into string) error {
 }
 
 // clearKubeletRoot restores the kubelet's folder to what it was before.
-func (u Usage) clearKubeletRoot() error {
+func (u Usage) clearKubeletRoot(ctx context.Context) error {
 	entries, err := os.ReadDir(layout.KubeletRoot)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("reading %s: %w", layout.KubeletRoot, err)
@@ -86,7 +86,7 @@ func (u Usage) clearKubeletRoot() error {
 			problems = append(problems, err)
 			continue
 		}
-		problems = append(problems, mount.RemoveTree(path))
+		problems = append(problems, mount.RemoveTree(ctx, path))
 	}
 	mounted, err := isKubeletRootMounted()
 	if err == nil && mounted && !u.Mounted {

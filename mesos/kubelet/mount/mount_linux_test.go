@@ -37,7 +37,7 @@ func TestRemovalKeepsDataOfMountedVolumes(t *testing.T) {
 		}
 	}
 
-	err := RemoveTree(node)
+	err := RemoveTree(t.Context(), node)
 	for _, path := range []string{bound, other, file} {
 		if err == nil || !strings.Contains(err.Error(), path+": ") {
 			t.Errorf("%s is not named in: %v", path, err)
@@ -50,7 +50,7 @@ func TestRemovalKeepsDataOfMountedVolumes(t *testing.T) {
 		t.Error("what is not mounted is still there")
 	}
 
-	kubelettest.Must(t, UnmountBelow(node), RemoveTree(node))
+	kubelettest.Must(t, UnmountBelow(node), RemoveTree(t.Context(), node))
 	check(filepath.Join(disk, "data"))
 	if _, err := os.Stat(node); !os.IsNotExist(err) {
 		t.Error("the node's folder is still there")

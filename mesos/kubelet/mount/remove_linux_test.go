@@ -35,7 +35,7 @@ func TestRemoveTree(t *testing.T) {
 			}
 			dir := filepath.Join(t.TempDir(), "dir")
 			tc.make(t, dir)
-			kubelettest.Must(t, RemoveTree(dir))
+			kubelettest.Must(t, RemoveTree(t.Context(), dir))
 			if _, err := os.Lstat(dir); !os.IsNotExist(err) {
 				t.Error("it is still there")
 			}
@@ -47,17 +47,17 @@ func TestRemoveTreeDoesNotFollowLinks(t *testing.T) {
 	base := t.TempDir()
 	outside, dir := filepath.Join(base, "outside"), filepath.Join(base, "dir")
 	kubelettest.Must(t, os.Mkdir(outside, 0o755), os.WriteFile(filepath.Join(outside, "data"), []byte("precious"), 0o600),
-		os.Mkdir(dir, 0o755), os.Symlink(outside, filepath.Join(dir, "link")), RemoveTree(dir))
+		os.Mkdir(dir, 0o755), os.Symlink(outside, filepath.Join(dir, "link")), RemoveTree(t.Context(), dir))
 	if got := kubelettest.Content(filepath.Join(outside, "data")); got != "precious" {
 		t.Errorf("the file behind the link holds %q", got)
 	}
 }
 
 func TestRemoveTreeWithoutAParent(t *testing.T) {
-	kubelettest.Must(t, RemoveTree("/no/such/parent/dir"))
+	kubelettest.Must(t, RemoveTree(t.Context(), "/no/such/parent/dir"))
 	file := filepath.Join(t.TempDir(), "file")
 	kubelettest.Must(t, os.WriteFile(file, nil, 0o600))
-	if err := RemoveTree(filepath.Join(file, "dir")); err == nil || !strings.Contains(err.Error(), "removing "+file) {
+	if err := RemoveTree(t.Context(), filepath.Join(file, "dir")); err == nil || !strings.Contains(err.Error(), "removing "+file) {
 		t.Errorf("error below a file is %v", err)
 	}
 }

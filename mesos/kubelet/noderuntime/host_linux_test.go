@@ -46,7 +46,7 @@ func TestHostContainerdLifecycleLeavesNothing(t *testing.T) {
 	started := false
 	kubelettest.Must(t, runtime.StartKubelet(func() error { started = true; return nil }))
 	kubelettest.Must(t, os.WriteFile(layout.KubeletRoot+"/cpu_manager_state", nil, 0o600), os.MkdirAll(l.Dir, 0o755), r.Write(l.Dir))
-	kubelettest.Must(t, runtime.Clear(func() error { return r.Remove(l.Dir) }))
+	kubelettest.Must(t, runtime.Clear(func() error { return r.Remove(t.Context(), l.Dir) }))
 	if _, err := os.Stat(layout.KubeletRoot + "/cpu_manager_state"); !os.IsNotExist(err) || !started {
 		t.Errorf("started: %t, what the kubelet wrote is left: %v", started, err)
 	}

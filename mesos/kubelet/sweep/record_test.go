@@ -72,7 +72,7 @@ func TestSweepContinuesAfterAnError(t *testing.T) {
 		kubelettest.Must(t, os.Mkdir(filepath.Join(state, node), 0o755), (&Record{NodeName: node}).Write(filepath.Join(state, node)))
 	}
 	kubelettest.Must(t, os.Mkdir(filepath.Join(state, "b"), 0o755), (&Record{NodeName: "b", Cgroups: []string{"/"}}).Write(filepath.Join(state, "b")))
-	swept, err := Sweep(state, logr.Discard())
+	swept, err := Sweep(t.Context(), state, logr.Discard())
 	if swept != 2 || err == nil {
 		t.Errorf("swept %d, error %v", swept, err)
 	}

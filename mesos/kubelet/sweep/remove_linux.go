@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -14,15 +15,16 @@ import (
 
 // Remove removes all that the record names, then the node's folder. The order matters:
 // processes may hold mounts and cgroups; mounts must be unmounted before anything is
-// deleted; and as long as something is left, the record stays for the next sweep.
-func (r *Record) Remove(dir string) error {
+// deleted; and as long as something is left, the record stays for the next sweep. The
+// context bounds the time in which files are removed.
+func (r *Record) Remove(ctx context.Context, dir string) error {
 	problems := []error{cgroup.KillAll(r.Cgroups, cgroup.Ancestors())}
 	if r.Network != "" {
 		problems = append(problems, network.Remove(r.Network))
 	}
 	if r.Runtime != "" {
 		usage := hostruntime.Usage{Socket: r.Runtime, ContainerID: r.ContainerID, Kept: r.Kept, Mounted: r.Mounted}
-		problems = append(problems, usage.Release(dir))
+		problems = append(problems, usage.Release(ctx, dir))
 	}
 	problems = append(problems, cgroup.Remove(r.Cgroups, r.Made), mount.UnmountBelow(dir))
 	entries, err := os.ReadDir(dir)
@@ -31,11 +33,11 @@ func (r *Record) Remove(dir string) error {
 	}
 	for _, e := range entries {
 		if e.Name() != layout.RecordFile && e.Name() != layout.LockFile {
-			problems = append(problems, mount.RemoveTree(filepath.Join(dir, e.Name())))
+			problems = append(problems, mount.RemoveTree(ctx, filepath.Join(dir, e.Name())))
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
-	return mount.RemoveTree(dir)
+	return mount.RemoveTree(ctx, dir)
 }

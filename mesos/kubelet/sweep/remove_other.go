@@ -2,7 +2,10 @@
 
 package sweep
 
-import "os"
+import (
+	"context"
+	"os"
+)
 
 // Remove deletes the node's folder; nothing else is made here.
-func (r *Record) Remove(dir string) error { return os.RemoveAll(dir) }
+func (r *Record) Remove(_ context.Context, dir string) error { return os.RemoveAll(dir) }

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -16,8 +17,9 @@ import (
 // Sweep removes what dead nodes left in a state folder: their processes, mounts, bridges,
 // cgroups and files. It does not touch a node whose executor lives, since that holds a lock,
 // a folder that no node made, or data that is mounted somewhere. It continues after an
-// error, and returns the number of nodes that it removed.
-func Sweep(stateDir string, log logr.Logger) (int, error) {
+// error, and returns the number of nodes that it removed. When the context ends it leaves the
+// rest to the next sweep.
+func Sweep(ctx context.Context, stateDir string, log logr.Logger) (int, error) {
 	entries, err := os.ReadDir(stateDir)
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
@@ -32,7 +34,7 @@ func Sweep(stateDir string, log logr.Logger) (int, error) {
 			continue
 		}
 		dir := filepath.Join(stateDir, e.Name())
-		done, err := sweepNode(dir)
+		done, err := sweepNode(ctx, dir)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("sweeping %s: %w", dir, err))
 		}
@@ -45,7 +47,7 @@ func Sweep(stateDir string, log logr.Logger) (int, error) {
 }
 
 // sweepNode reports whether the folder was a dead node's, and is gone.
-func sweepNode(dir string) (bool, error) {
+func sweepNode(ctx context.Context, dir string) (bool, error) {
 	if r, err := read(dir); r == nil || err != nil {
 		return false, err
 	}
@@ -61,7 +63,7 @@ func sweepNode(dir string) (bool, error) {
 	if r == nil || err != nil {
 		return false, err
 	}
-	if err := r.Remove(dir); err != nil {
+	if err := r.Remove(ctx, dir); err != nil {
 		return false, err
 	}
 	return true, nil

@@ -39,7 +39,7 @@ func TestSweepRemovesDeadNodesOnly(t *testing.T) {
 	}
 	defer live.Remove()
 
-	swept, err := Sweep(state, logr.Discard())
+	swept, err := Sweep(t.Context(), state, logr.Discard())
 	if swept != 2 || err != nil {
 		t.Errorf("swept %d, error %v", swept, err)
 	}
@@ -48,7 +48,7 @@ func TestSweepRemovesDeadNodesOnly(t *testing.T) {
 			t.Errorf("%s: is there: %t", path, err == nil)
 		}
 	}
-	if swept, err := Sweep(filepath.Join(state, "no such"), logr.Discard()); swept != 0 || err != nil {
+	if swept, err := Sweep(t.Context(), filepath.Join(state, "no such"), logr.Discard()); swept != 0 || err != nil {
 		t.Errorf("no state folder: %d, %v", swept, err)
 	}
 }
@@ -66,7 +66,7 @@ func TestRecordOfForeignCgroupsIsRefused(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, layout.RecordFile), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := sweepNode(dir); err == nil {
+			if _, err := sweepNode(t.Context(), dir); err == nil {
 				t.Error("no error")
 			}
 		})
@@ -84,11 +84,11 @@ func TestSweepThatFailsKeepsTheRecord(t *testing.T) {
 	kubelettest.Must(t, os.MkdirAll(node, 0o755), (&Record{NodeName: "n1"}).Write(node),
 		os.MkdirAll(filepath.Dir(busy), 0o755), os.WriteFile(busy, nil, 0o600), immutable(busy, true))
 	defer func() { _ = immutable(busy, false) }()
-	if done, err := sweepNode(node); done || err == nil {
+	if done, err := sweepNode(t.Context(), node); done || err == nil {
 		t.Fatalf("swept: %t, %v", done, err)
 	}
 	kubelettest.Must(t, immutable(busy, false))
-	if done, err := sweepNode(node); !done || err != nil {
+	if done, err := sweepNode(t.Context(), node); !done || err != nil {
 		t.Errorf("swept: %t, %v", done, err)
 	}
 }
@@ -133,7 +133,7 @@ func TestSweepOfADeadContainer(t *testing.T) {
 	r := &Record{NodeName: "n1", ContainerID: id, Cgroups: c.Dirs(), Made: c.Made}
 	kubelettest.Must(t, os.MkdirAll(node, 0o755), r.Write(node))
 
-	done, err := sweepNode(node)
+	done, err := sweepNode(t.Context(), node)
 	if !done || err != nil {
 		t.Errorf("swept: %t, %v", done, err)
 	}
