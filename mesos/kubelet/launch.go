@@ -31,7 +31,7 @@ func (n *Node) bringUp(ctx, runtimeCtx context.Context) error {
 	if err := n.install(ctx); err != nil {
 		return err
 	}
-	if err := n.runtime.Isolate(n.spec.CPUs, nodeapi.Bytes(n.spec.MemMiB)); err != nil {
+	if err := n.isolate(ctx, n.spec.CPUs, nodeapi.Bytes(n.spec.MemMiB)); err != nil {
 		return err
 	}
 	n.running.Go(func() {
@@ -115,6 +115,15 @@ func (n *Node) chooseRuntime() (noderuntime.Runtime, error) {
 
 // hasContainers reports whether the node runs real containers.
 func (n *Node) hasContainers() bool { return n.spec.ContainerRuntime == nodeapi.RuntimeContainerd }
+
+// isolateWithin bounds the time in which the node waits for others that leave its folders.
+const isolateWithin = 30 * time.Second
+
+func (n *Node) isolate(ctx context.Context, cpus float64, memory int64) error {
+	ctx, cancel := context.WithTimeout(ctx, isolateWithin)
+	defer cancel()
+	return n.runtime.Isolate(ctx, cpus, memory)
+}
 
 // install fetches what the node is made of, and fails if anything is missing before anything
 // is started.

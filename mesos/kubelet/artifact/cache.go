@@ -75,12 +75,12 @@ func NewCache(stateDir string, limitMiB int64, now func() time.Time) *Cache {
 // it is there already; two nodes that want the same wait for one another; an unfinished
 // earlier fetch is resumed. Errors that wrap nodeapi.ErrInvalid would come again anywhere.
 func (c *Cache) Fetch(ctx context.Context, a nodeapi.Artifact) (*os.File, error) {
+	if err := filelock.MakeDir(c.Dir); err != nil {
+		return nil, fmt.Errorf("making artifact cache: %w", err)
+	}
 	path := filepath.Join(c.Dir, a.SHA256)
 	if f := c.use(path); f != nil {
 		return f, nil
-	}
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("making artifact cache: %w", err)
 	}
 	lock, err := filelock.Acquire(ctx, path+lockSuffix)
 	if err != nil {

@@ -14,14 +14,16 @@ import (
 
 // In the cache's folder, <digest> is an artifact, <digest>.part a part of one, and
 // <digest>.lock is held by the process that fetches it. A process that uses an artifact
-// holds a shared lock on the file itself, which the kernel releases when the process dies.
+// holds a shared lock on the file itself, which the kernel releases when the process dies. No
+// other user can enter the folder, since whoever can open a file can lock it.
 const (
 	partSuffix = ".part"
 	lockSuffix = ".lock"
 )
 
 // use opens an artifact so that nobody removes it. It returns nil if the artifact is not
-// there.
+// there, or if somebody holds it alone: that is a process which removes it, or another user who
+// opened it while the folder was open to all. It is fetched anew then.
 func (c *Cache) use(path string) *os.File {
 	f, err := os.Open(path)
 	if err != nil {

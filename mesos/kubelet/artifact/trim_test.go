@@ -90,3 +90,32 @@ func TestCacheRemovesAbandonedParts(t *testing.T) {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}
 }
+
+// A stranger opened the artifact while the folder of the cache was open to all.
+func TestStrangerThatLocksAnArtifactDelaysNothing(t *testing.T) {
+	cache := testCache(t)
+	a := kubelettest.Artifact(t, "kubelet", "content")
+	first, err := cache.Fetch(t.Context(), a)
+	kubelettest.Must(t, err, first.Close())
+	path := filepath.Join(cache.Dir, a.SHA256)
+	stranger, err := os.Open(path)
+	kubelettest.Must(t, err, filelock.TryExclusive(stranger))
+	defer stranger.Close()
+	again, err := cache.Fetch(t.Context(), a)
+	kubelettest.Must(t, err)
+	defer again.Close()
+	if filelock.IsAt(stranger, path) || kubelettest.Content(path) != "content" {
+		t.Error("the artifact was not fetched anew")
+	}
+}
+
+func TestOtherUsersCannotEnterTheCache(t *testing.T) {
+	cache := testCache(t)
+	kubelettest.Must(t, os.MkdirAll(cache.Dir, 0o755))
+	f, err := cache.Fetch(t.Context(), kubelettest.Artifact(t, "kubelet", "content"))
+	kubelettest.Must(t, err)
+	defer f.Close()
+	if info, err := os.Stat(cache.Dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("mode is %v, error %v", info.Mode(), err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,5 +116,51 @@ func TestIsAt(t *testing.T) {
 	kubelettest.Must(t, f.Close())
 	if IsAt(f, path) {
 		t.Error("a closed file is somewhere")
+	}
+}
+
+func TestSharedLockCanBecomeAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "locks", "lock")
+	kubelettest.Must(t, MakeDir(filepath.Dir(path)))
+	first, err := TryShare(path)
+	kubelettest.Must(t, err)
+	second, err := TryShare(path)
+	kubelettest.Must(t, err)
+	if first.Alone() {
+		t.Error("alone although another shares it")
+	}
+	kubelettest.Must(t, first.Close())
+	if !second.Alone() {
+		t.Error("not alone although nobody else shares it")
+	}
+	if _, err := TryShare(path); !errors.Is(err, ErrLocked) {
+		t.Errorf("sharing what is held alone: error is %v", err)
+	}
+	second.RemoveLast()
+	if _, err := os.Stat(filepath.Dir(path)); !os.IsNotExist(err) {
+		t.Error("the folder is left")
+	}
+}
+
+func TestFolderOfLocksIsClosedToOtherUsers(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "locks")
+	kubelettest.Must(t, os.Mkdir(dir, 0o755), MakeDir(dir))
+	info, err := os.Stat(dir)
+	kubelettest.Must(t, err)
+	if info.Mode().Perm() != 0o700 {
+		t.Errorf("mode is %s", info.Mode())
+	}
+	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	kubelettest.Must(t, os.WriteFile(file, nil, 0o600), os.Symlink(t.TempDir(), link))
+	for _, path := range []string{file, link} {
+		if MakeDir(path) == nil {
+			t.Errorf("%s was taken for a folder", filepath.Base(path))
+		}
+	}
+	if os.Geteuid() == 0 {
+		kubelettest.Must(t, os.Chown(dir, 65534, 65534))
+		if err := MakeDir(dir); err == nil || !strings.Contains(err.Error(), "is not a folder of user 0") {
+			t.Errorf("a folder of another user: error is %v", err)
+		}
 	}
 }

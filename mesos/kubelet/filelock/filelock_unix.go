@@ -4,8 +4,12 @@
 // stay as long as anybody uses them.
 //
 // All locks are the kernel's: it releases them when the process dies, however it dies, and
-// children do not inherit them. The package refuses to know what a lock protects; the
-// artifact cache, the mounts of a node and the sweep of dead nodes use it.
+// children do not inherit them. Whoever can open a file can hold its lock, and keep all others
+// waiting. So locks are on files in folders that only one user can enter, and nothing waits
+// for a lock without a limit.
+//
+// The package refuses to know what a lock protects; the artifact cache, the mounts of a node
+// and the sweep of dead nodes use it.
 package filelock
 
 import (
@@ -13,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -28,13 +33,19 @@ const pollEvery = 100 * time.Millisecond
 
 // Try makes the file if needed and locks it, or returns ErrLocked. A file that its last
 // holder removed meanwhile is made anew.
-func Try(path string) (*Lock, error) {
+func Try(path string) (*Lock, error) { return try(path, syscall.LOCK_EX) }
+
+// TryShare makes the file if needed and locks it together with others who share it. It
+// returns ErrLocked if somebody holds it alone.
+func TryShare(path string) (*Lock, error) { return try(path, syscall.LOCK_SH) }
+
+func try(path string, kind int) (*Lock, error) {
 	for range 100 {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("opening lock file: %w", err)
 		}
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err = syscall.Flock(int(f.Fd()), kind|syscall.LOCK_NB)
 		if err == nil && IsAt(f, path) {
 			return &Lock{f}, nil
 		}
@@ -72,6 +83,14 @@ func (l *Lock) Remove() {
 	_ = l.file.Close()
 }
 
+// RemoveLast removes the file, releases the lock, and removes the folder of the file if it is
+// empty then. Others who are about to lock a file there find the folder missing, and have to
+// make it again.
+func (l *Lock) RemoveLast() {
+	l.Remove()
+	_ = os.Remove(filepath.Dir(l.file.Name()))
+}
+
 // Close releases the lock and leaves the file.
 func (l *Lock) Close() error { return l.file.Close() }
 
@@ -85,8 +104,35 @@ func IsAt(f *os.File, path string) bool {
 	return err == nil && os.SameFile(held, there)
 }
 
-// Share waits for a lock on the file that many may hold, until they close it.
-func Share(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_SH) }
+// Alone turns a shared lock into one that nobody else holds, and reports whether it could.
+func (l *Lock) Alone() bool { return TryExclusive(l.file) == nil }
+
+// MakeDir makes a folder for lock files, and the folders above it, or takes one that is there:
+// no other user may enter it.
+func MakeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making folder of locks: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("making folder of locks: %w", err)
+	}
+	owner, known := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || !known || int(owner.Uid) != os.Geteuid() {
+		return fmt.Errorf("making folder of locks: %s is not a folder of user %d: remove it", dir, os.Geteuid())
+	}
+	if info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return fmt.Errorf("closing folder of locks to other users: %w", err)
+	}
+	return nil
+}
+
+// Share locks the file together with others who share it, until they close it, or fails if
+// anybody holds it alone.
+func Share(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) }
 
 // TryExclusive locks the file, or fails if anybody else holds a lock on it.
 func TryExclusive(f *os.File) error {

@@ -16,8 +16,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/k8sm/k8sm/mesos/kubelet/cri"
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
 	"github.com/k8sm/k8sm/mesos/kubelet/mount"
@@ -32,7 +30,7 @@ type Runtime struct {
 	Usage
 	// Mounts is the runtime's mount namespace.
 	Mounts *os.File
-	claim  net.Listener
+	claim  *claim
 }
 
 // Usage is what a node uses of the agent, and what was there before.
@@ -94,7 +92,7 @@ func (r *Runtime) openNamespace(context.Context) (err error) {
 }
 
 func (r *Runtime) claimAlone(ctx context.Context) (err error) {
-	if r.claim, err = claim(r.Socket); err != nil {
+	if r.claim, err = claimFolder(r.Mounts); err != nil {
 		return err
 	}
 	pods, err := cri.New(r.Socket).Sandboxes(ctx)
@@ -102,20 +100,6 @@ func (r *Runtime) claimAlone(ctx context.Context) (err error) {
 		err = fmt.Errorf("containerd at %s runs %d pods of another kubelet, which this node's would end", r.Socket, len(pods))
 	}
 	return err
-}
-
-// claim holds the agent's runtime until it is closed. The name belongs to the agent's network
-// namespace, and vanishes with this process, however it ends. All sockets are one claim,
-// because there is one folder for the kubelet.
-func claim(socket string) (net.Listener, error) {
-	held, err := net.Listen("unix", "@k8sm"+layout.KubeletRoot)
-	if errors.Is(err, unix.EADDRINUSE) {
-		return nil, fmt.Errorf("another node on this agent uses its container runtime, and with it %s: an agent can have one such node (maxNodesPerAgent: 1), so pools of them are to be kept apart by placement", layout.KubeletRoot)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("claiming %s: %w", socket, err)
-	}
-	return held, nil
 }
 
 // recordFolder records what is in the kubelet's folder, so that no more is removed than what
@@ -142,7 +126,7 @@ func (r *Runtime) recordFolder(context.Context) error {
 // Close gives up the claim.
 func (r *Runtime) Close() {
 	if r.claim != nil {
-		_ = r.claim.Close()
+		r.claim.release()
 	}
 	_ = r.Mounts.Close()
 }
@@ -159,14 +143,9 @@ func mountNamespaceOf(socket string) (*os.File, error) {
 		return nil, fmt.Errorf("asking who listens on %s: %w", socket, err)
 	}
 	defer c.Close()
-	raw, err := c.(*net.UnixConn).SyscallConn()
+	peer, err := peerOf(c)
 	if err != nil {
 		return nil, fmt.Errorf("asking who listens on %s: %w", socket, err)
-	}
-	var peer *unix.Ucred
-	var refused error
-	if err := raw.Control(func(fd uintptr) { peer, refused = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil || refused != nil {
-		return nil, fmt.Errorf("asking who listens on %s: %w", socket, errors.Join(err, refused))
 	}
 	if peer.Pid == 0 {
 		return nil, fmt.Errorf("who listens on %s cannot be seen from the Mesos container: the agent must not isolate by namespaces/pid", socket)

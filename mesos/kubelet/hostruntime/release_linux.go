@@ -19,22 +19,22 @@ import (
 // Release removes from the agent's runtime and folders what the node made there; dir is the
 // node's own folder. It fails while another node has claimed them.
 func (u Usage) Release(ctx context.Context, dir string) error {
-	held, err := claim(u.Socket)
+	mounts, err := mountNamespaceOf(u.Socket)
 	if err != nil {
 		return err
 	}
-	defer held.Close()
+	defer mounts.Close()
+	held, err := claimFolder(mounts)
+	if err != nil {
+		return err
+	}
+	defer held.release()
 	asked, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	problems, err := u.removePods(asked)
 	if err != nil {
 		return err
 	}
-	mounts, err := mountNamespaceOf(u.Socket)
-	if err != nil {
-		return errors.Join(append(problems, err)...)
-	}
-	defer mounts.Close()
 	problems = append(problems, mount.Within(mounts, func() error { return u.clearKubeletRoot(ctx) }), removeLinks(layout.ContainerLogs, dir))
 	return errors.Join(problems...)
 }

@@ -22,6 +22,8 @@ const (
 	CNIBin  = "/opt/cni/bin"
 	// ContainerdState is where containerd and its shims keep their sockets.
 	ContainerdState = "/run/containerd"
+	// Locks is for locks between the nodes of an agent. Only root can enter it.
+	Locks = "/run/k8sm"
 	// ContainerdSocket is that of a containerd that the executor starts.
 	ContainerdSocket = ContainerdState + "/containerd.sock"
 )

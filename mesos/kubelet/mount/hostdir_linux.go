@@ -1,10 +1,13 @@
 package mount
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -14,9 +17,13 @@ import (
 // HostDir is a folder of the host that must be there so that something can be mounted upon it
 // in the node's namespace. All nodes on the agent share it: each holds a shared lock, and the
 // last to leave removes the folder, if a node made it and it is empty.
+//
+// The lock is a file that only root can open: other users can open the folder itself. The lock
+// of the folder is held as well where that is possible, since nodes of release 1 look at it.
 type HostDir struct {
 	Path string
 	file *os.File
+	lock *filelock.Lock
 }
 
 // MarkerName is a file that marks a folder as made by a node, for whichever node is the last.
@@ -24,25 +31,61 @@ type HostDir struct {
 // gone, in every namespace.
 const MarkerName = ".made-by-k8sm"
 
-// ClaimHostDir makes the folder if it is missing, and holds it until Release.
-func ClaimHostDir(path string) (*HostDir, error) {
-	for range 100 {
-		if err := makeMarked(path); err != nil {
-			return nil, err
+// claimEvery is the time between two attempts to claim a folder.
+const claimEvery = 10 * time.Millisecond
+
+// ClaimHostDir makes the folder if it is missing, and holds it until Release, by a lock in the
+// folder locks. It waits for a node that is just leaving, until the context ends.
+func ClaimHostDir(ctx context.Context, locks, path string) (*HostDir, error) {
+	for {
+		h, err := tryHostDir(locks, path)
+		if h != nil || err != nil {
+			return h, err
 		}
-		f, err := os.Open(path)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // removed by one that just left
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("claiming %s: a node that leaves the agent holds it: %w", path, ctx.Err())
+		case <-time.After(claimEvery):
 		}
-		if err != nil {
-			return nil, fmt.Errorf("opening %s: %w", path, err)
-		}
-		if err := filelock.Share(f); err == nil && filelock.IsAt(f, path) {
-			return &HostDir{path, f}, nil
-		}
-		f.Close()
 	}
-	return nil, fmt.Errorf("opening %s: it keeps vanishing", path)
+}
+
+// tryHostDir returns nil if another node is just leaving the folder.
+func tryHostDir(locks, path string) (*HostDir, error) {
+	if err := errors.Join(filelock.MakeDir(locks), makeMarked(path)); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil // removed by one that just left
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	lock, err := shareLock(locks, f)
+	if err == nil && filelock.IsAt(f, path) {
+		_ = filelock.Share(f)
+		return &HostDir{path, f, lock}, nil
+	}
+	f.Close()
+	if err == nil {
+		_ = lock.Close()
+		return nil, nil
+	}
+	if errors.Is(err, filelock.ErrLocked) || errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return nil, err
+}
+
+// shareLock shares the lock of an open folder, which bears the folder's number.
+func shareLock(locks string, folder *os.File) (*filelock.Lock, error) {
+	info, err := folder.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("locking %s: %w", folder.Name(), err)
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	return filelock.TryShare(filepath.Join(locks, fmt.Sprintf("folder-%x-%x", stat.Dev, stat.Ino)))
 }
 
 func makeMarked(path string) error {
@@ -67,6 +110,11 @@ func makeMarked(path string) error {
 // Release gives up the folder, and removes it if no other node needs it.
 func (h *HostDir) Release() {
 	defer h.file.Close()
+	if !h.lock.Alone() {
+		_ = h.lock.Close()
+		return
+	}
+	defer h.lock.RemoveLast()
 	if filelock.TryExclusive(h.file) != nil || !filelock.IsAt(h.file, h.Path) {
 		return
 	}

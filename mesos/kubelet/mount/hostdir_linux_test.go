@@ -1,10 +1,14 @@
 package mount
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/k8sm/k8sm/mesos/kubelet/filelock"
 	"github.com/k8sm/k8sm/mesos/kubelet/kubelettest"
 )
 
@@ -13,7 +17,7 @@ import (
 func TestCreatedParentFoldersAreMarked(t *testing.T) {
 	base := t.TempDir()
 	dir := filepath.Join(base, "a", "b")
-	h, err := ClaimHostDir(dir)
+	h, err := ClaimHostDir(t.Context(), t.TempDir(), dir)
 	kubelettest.Must(t, err)
 	for _, made := range []string{dir, filepath.Dir(dir)} {
 		if _, err := os.Stat(filepath.Join(made, MarkerName)); err != nil {
@@ -32,10 +36,10 @@ func TestCreatedParentFoldersAreMarked(t *testing.T) {
 // The mark outlives a folder that could not be removed, so that a later node removes it.
 func TestFolderThatIsNotEmptyStaysMarked(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "dir")
-	first, err := ClaimHostDir(dir)
+	first, err := ClaimHostDir(t.Context(), t.TempDir(), dir)
 	kubelettest.Must(t, err, os.WriteFile(filepath.Join(dir, "log"), nil, 0o600))
 	first.Release()
-	second, err := ClaimHostDir(dir)
+	second, err := ClaimHostDir(t.Context(), t.TempDir(), dir)
 	kubelettest.Must(t, err, os.Remove(filepath.Join(dir, "log")))
 	second.Release()
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
@@ -46,7 +50,54 @@ func TestFolderThatIsNotEmptyStaysMarked(t *testing.T) {
 func TestClaimBelowAFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	kubelettest.Must(t, os.WriteFile(file, nil, 0o600))
-	if _, err := ClaimHostDir(filepath.Join(file, "dir")); err == nil {
+	if _, err := ClaimHostDir(t.Context(), t.TempDir(), filepath.Join(file, "dir")); err == nil {
 		t.Error("claimed below a file")
 	}
+}
+
+// Other users can open the folder, and so hold its lock for as long as they like.
+func TestStrangerThatLocksAFolderKeepsNoNodeFromClaimingIt(t *testing.T) {
+	locks, dir := t.TempDir(), filepath.Join(t.TempDir(), "dir")
+	kubelettest.Must(t, os.Mkdir(dir, 0o755))
+	stranger, err := os.Open(dir)
+	kubelettest.Must(t, err, filelock.TryExclusive(stranger))
+	defer stranger.Close()
+	h, err := ClaimHostDir(t.Context(), locks, dir)
+	kubelettest.Must(t, err)
+	h.Release()
+}
+
+func TestFolderThatANodeIsLeavingIsAwaitedUntilTheContextEnds(t *testing.T) {
+	locks, dir := filepath.Join(t.TempDir(), "locks"), filepath.Join(t.TempDir(), "dir")
+	leaving, err := ClaimHostDir(t.Context(), locks, dir)
+	kubelettest.Must(t, err)
+	if !leaving.lock.Alone() {
+		t.Fatal("somebody else holds it")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*claimEvery)
+	defer cancel()
+	if _, err := ClaimHostDir(ctx, locks, dir); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("error is %v", err)
+	}
+	leaving.Release()
+	next, err := ClaimHostDir(t.Context(), locks, dir)
+	kubelettest.Must(t, err)
+	next.Release()
+	if _, err := os.Stat(locks); !os.IsNotExist(err) {
+		t.Error("the folder of locks is left")
+	}
+}
+
+// A node of release 1 holds the folder's own lock.
+func TestFolderOfANodeOfRelease1IsKept(t *testing.T) {
+	locks, dir := t.TempDir(), filepath.Join(t.TempDir(), "dir")
+	h, err := ClaimHostDir(t.Context(), locks, dir)
+	kubelettest.Must(t, err)
+	other, err := os.Open(dir)
+	kubelettest.Must(t, err, filelock.Share(other))
+	h.Release()
+	if _, err := os.Stat(filepath.Join(dir, MarkerName)); err != nil {
+		t.Errorf("the folder or its mark is gone: %v", err)
+	}
+	kubelettest.Must(t, other.Close())
 }

@@ -68,11 +68,11 @@ func TestBindReplacesSystemPathsOfTheNode(t *testing.T) {
 		{filepath.Join(dir, "node", "pods"), filepath.Join(dir, "host", "log", "pods")},
 		{"", filepath.Join(dir, "host", "run")},
 	}
-	if _, err := BindAll(mounts); err == nil {
+	if _, err := BindAll(t.Context(), t.TempDir(), mounts); err == nil {
 		t.Fatal("mounted although the namespace is not the node's own")
 	}
 	t.Setenv(namespaceVariable, id)
-	held, err := BindAll(mounts)
+	held, err := BindAll(t.Context(), t.TempDir(), mounts)
 	kubelettest.Must(t, err)
 	kubelettest.Must(t, os.WriteFile(filepath.Join(mounts[0].Target, "x"), nil, 0o600), os.WriteFile(filepath.Join(mounts[1].Target, "y"), nil, 0o600))
 	if _, err := os.Stat(filepath.Join(mounts[0].Source, "x")); err != nil {
@@ -95,7 +95,7 @@ func TestHostFolderIsRemovedByTheLastNode(t *testing.T) {
 	kubelettest.Must(t, os.Mkdir(there, 0o755))
 	var held []*HostDir
 	for _, path := range []string{made, made, there} {
-		h, err := ClaimHostDir(path)
+		h, err := ClaimHostDir(t.Context(), t.TempDir(), path)
 		kubelettest.Must(t, err)
 		held = append(held, h)
 	}
@@ -112,7 +112,7 @@ func TestHostFolderIsRemovedByTheLastNode(t *testing.T) {
 		t.Error("removed although no node made it")
 	}
 
-	h, err := ClaimHostDir(made)
+	h, err := ClaimHostDir(t.Context(), t.TempDir(), made)
 	kubelettest.Must(t, err, os.WriteFile(filepath.Join(made, "of a stranger"), nil, 0o600))
 	h.Release()
 	if _, err := os.Stat(filepath.Join(made, "of a stranger")); err != nil {

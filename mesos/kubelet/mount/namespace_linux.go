@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -55,13 +56,14 @@ func inPrivateNamespace() bool {
 }
 
 // BindAll mounts the node's own folders over system paths, in this process's mount namespace,
-// and returns the host's folders that it claimed for that, also with an error.
-func BindAll(binds []Bind) (held []*HostDir, err error) {
+// and returns the host's folders that it claimed for that, by locks in the folder locks, also
+// with an error.
+func BindAll(ctx context.Context, locks string, binds []Bind) (held []*HostDir, err error) {
 	if !inPrivateNamespace() {
 		return nil, errors.New("running containers needs a mount namespace of its own, and with it CAP_SYS_ADMIN: start the agent as root")
 	}
 	for _, b := range binds {
-		dir, err := ClaimHostDir(b.Target)
+		dir, err := ClaimHostDir(ctx, locks, b.Target)
 		if err != nil {
 			return held, err
 		}

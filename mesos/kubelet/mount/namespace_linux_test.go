@@ -59,7 +59,7 @@ func TestBindThatFailsIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	kubelettest.Must(t, os.WriteFile(file, nil, 0o600))
-	held, err := BindAll([]Bind{{Target: filepath.Join(dir, "memory")}, {Source: filepath.Join(file, "x"), Target: filepath.Join(dir, "bad")}, {Target: filepath.Join(dir, "after")}})
+	held, err := BindAll(t.Context(), t.TempDir(), []Bind{{Target: filepath.Join(dir, "memory")}, {Source: filepath.Join(file, "x"), Target: filepath.Join(dir, "bad")}, {Target: filepath.Join(dir, "after")}})
 	if err == nil || !strings.Contains(err.Error(), "mounting over "+filepath.Join(dir, "bad")) {
 		t.Errorf("error is %v", err)
 	}

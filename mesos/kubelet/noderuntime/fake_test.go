@@ -20,7 +20,7 @@ func TestFakeChangesNothingOutsideTheNodeFolder(t *testing.T) {
 	if diff := cmp.Diff(sweep.Record{NodeName: "n1"}, r); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}
-	if err := runtime.Isolate(1, 1); err != nil {
+	if err := runtime.Isolate(t.Context(), 1, 1); err != nil {
 		t.Error(err)
 	}
 	want := config.Runtime{RootDir: "/state/n1/kubelet", PodLogs: "/state/n1/log/pods"}

@@ -1,6 +1,8 @@
 package noderuntime
 
 import (
+	"context"
+
 	"github.com/k8sm/k8sm/mesos/kubelet/config"
 	"github.com/k8sm/k8sm/mesos/kubelet/hostruntime"
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
@@ -37,16 +39,16 @@ func (h *HostContainerd) Describe(r *sweep.Record) {
 }
 
 // Isolate implements Runtime.
-func (h *HostContainerd) Isolate(cpus float64, memory int64) error {
+func (h *HostContainerd) Isolate(ctx context.Context, cpus float64, memory int64) error {
 	if err := h.enter(cpus, memory); err != nil {
 		return err
 	}
 	// To check that the executor has a mount namespace of its own; nothing is mounted.
-	if _, err := mount.BindAll(nil); err != nil {
+	if _, err := mount.BindAll(ctx, layout.Locks, nil); err != nil {
 		return err
 	}
 	for _, path := range []string{layout.KubeletRoot, layout.ContainerLogs} {
-		dir, err := mount.ClaimHostDir(path)
+		dir, err := mount.ClaimHostDir(ctx, layout.Locks, path)
 		if err != nil {
 			return err
 		}

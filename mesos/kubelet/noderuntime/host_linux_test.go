@@ -39,7 +39,7 @@ func TestHostContainerdLifecycleLeavesNothing(t *testing.T) {
 	if diff := cmp.Diff([]string{"plugins"}, r.Kept); diff != "" || r.Runtime != socket {
 		t.Errorf("runtime %s, kept (-want +got):\n%s", r.Runtime, diff)
 	}
-	kubelettest.Must(t, runtime.Isolate(0.5, 64<<20))
+	kubelettest.Must(t, runtime.Isolate(t.Context(), 0.5, 64<<20))
 	if _, err := os.Stat(layout.ContainerLogs); err != nil {
 		t.Errorf("there is no folder for links to logs: %v", err)
 	}

@@ -1,6 +1,8 @@
 package noderuntime
 
 import (
+	"context"
+
 	"github.com/k8sm/k8sm/mesos/kubelet/config"
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
 	"github.com/k8sm/k8sm/mesos/kubelet/machine"
@@ -43,11 +45,11 @@ func (o *OwnContainerd) network() string {
 }
 
 // Isolate implements Runtime.
-func (o *OwnContainerd) Isolate(cpus float64, memory int64) (err error) {
+func (o *OwnContainerd) Isolate(ctx context.Context, cpus float64, memory int64) (err error) {
 	if err := o.enter(cpus, memory); err != nil {
 		return err
 	}
-	o.held, err = mount.BindAll(o.binds())
+	o.held, err = mount.BindAll(ctx, layout.Locks, o.binds())
 	return err
 }
 

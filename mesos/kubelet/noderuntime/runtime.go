@@ -23,7 +23,7 @@ type Runtime interface {
 	// Isolate makes this process, and what it will start, a part of the Mesos container,
 	// holds the container to its allocation (cores, bytes), and mounts the node's own
 	// folders over system paths.
-	Isolate(cpus float64, memory int64) error
+	Isolate(ctx context.Context, cpus float64, memory int64) error
 	// Maintain does what has to be done again and again until the context ends, and reports
 	// problems.
 	Maintain(ctx context.Context, report func(error))
@@ -52,7 +52,7 @@ func NewFake(l layout.Layout) Fake { return Fake{l} }
 func (Fake) Describe(*sweep.Record) {}
 
 // Isolate implements Runtime.
-func (Fake) Isolate(float64, int64) error { return nil }
+func (Fake) Isolate(context.Context, float64, int64) error { return nil }
 
 // Maintain implements Runtime.
 func (Fake) Maintain(context.Context, func(error)) {}

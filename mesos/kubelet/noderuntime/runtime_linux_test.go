@@ -158,7 +158,7 @@ func TestOwnContainerdLifecycleLeavesNothing(t *testing.T) {
 	if len(r.Cgroups) == 0 {
 		t.Errorf("record is %+v", r)
 	}
-	kubelettest.Must(t, runtime.Isolate(0.5, 64<<20))
+	kubelettest.Must(t, runtime.Isolate(t.Context(), 0.5, 64<<20))
 	kubelettest.Must(t, os.WriteFile(layout.KubeletRoot+"/state", []byte("x"), 0o600))
 	if got := kubelettest.Content(l.Kubelet() + "/state"); got != "x" {
 		t.Errorf("%s is not the node's: %q", layout.KubeletRoot, got)
@@ -202,7 +202,7 @@ func TestIsolationNeedsAMountNamespaceOfItsOwn(t *testing.T) {
 	kubelettest.Must(t, err)
 	r := &sweep.Record{}
 	runtime.Describe(r)
-	if err := runtime.Isolate(0.5, 64<<20); err == nil || !strings.Contains(err.Error(), "CAP_SYS_ADMIN") {
+	if err := runtime.Isolate(t.Context(), 0.5, 64<<20); err == nil || !strings.Contains(err.Error(), "CAP_SYS_ADMIN") {
 		t.Errorf("error is %v", err)
 	}
 	kubelettest.Must(t, runtime.Clear(func() error { return cgroup.Remove(r.Cgroups, r.Made) }))
