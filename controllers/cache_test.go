@@ -78,8 +78,8 @@ func TestTrimmedPod(t *testing.T) {
 		pod  func(*corev1.Pod)
 		want func(*corev1.Pod)
 	}{
-		"what its place depends on, and who may move it": {func(*corev1.Pod) {}, func(*corev1.Pod) {}},
-		"that the scheduler finds no place": {
+		"fields for scheduling and disruption are kept": {func(*corev1.Pod) {}, func(*corev1.Pod) {}},
+		"the condition of an unschedulable pod is kept": {
 			func(p *corev1.Pod) {
 				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/5000 nodes are available"}}
 			},
@@ -87,7 +87,7 @@ func TestTrimmedPod(t *testing.T) {
 				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable}}
 			},
 		},
-		"that it does not serve": {
+		"the condition of an unready pod is kept": {
 			func(p *corev1.Pod) {
 				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "ContainersNotReady"}}
 			},
@@ -95,7 +95,7 @@ func TestTrimmedPod(t *testing.T) {
 				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "ContainersNotReady"}}
 			},
 		},
-		"what its containers have while that changes": {
+		"the container resources are kept during a resize": {
 			func(p *corev1.Pod) {
 				p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodResizeInProgress, Status: corev1.ConditionTrue})
 			},

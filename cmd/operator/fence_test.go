@@ -39,18 +39,19 @@ func (*fakeLock) Describe() string   { return "a lease" }
 func TestFenceBlocksWritesWithoutTheLease(t *testing.T) {
 	ours, theirs, nobodys := resourcelock.LeaderElectionRecord{HolderIdentity: "us"}, resourcelock.LeaderElectionRecord{HolderIdentity: "them"}, resourcelock.LeaderElectionRecord{}
 	tests := map[string]struct {
+		unacquired bool // the lease is not acquired first
 		do         func(*fence, *fakeLock, *time.Time)
 		writes     bool
 		subscribes string // why not, "" if it may
 	}{
-		"before the lease is ours":   {do: func(*fence, *fakeLock, *time.Time) {}, subscribes: "is held by"},
-		"right after a renewal":      {do: func(*fence, *fakeLock, *time.Time) {}, writes: true},
-		"as long as it is good":      {do: func(_ *fence, _ *fakeLock, now *time.Time) { *now = now.Add(9 * time.Second) }, writes: true},
-		"once it may not be renewed": {do: func(_ *fence, _ *fakeLock, now *time.Time) { *now = now.Add(10 * time.Second) }, subscribes: errNotLeading.Error()},
-		"after a sleep of the machine, in which only one clock runs": {
+		"before the lease is acquired": {unacquired: true, do: func(*fence, *fakeLock, *time.Time) {}, subscribes: "is held by"},
+		"right after a renewal":        {do: func(*fence, *fakeLock, *time.Time) {}, writes: true},
+		"before the lease expires":     {do: func(_ *fence, _ *fakeLock, now *time.Time) { *now = now.Add(9 * time.Second) }, writes: true},
+		"after the lease has expired":  {do: func(_ *fence, _ *fakeLock, now *time.Time) { *now = now.Add(10 * time.Second) }, subscribes: errNotLeading.Error()},
+		"after a suspend of the machine, during which only the wall clock runs": {
 			do: func(_ *fence, _ *fakeLock, now *time.Time) { *now = now.Round(0).Add(time.Minute) }, subscribes: errNotLeading.Error(),
 		},
-		"after a renewal that failed": {
+		"after a failed renewal": {
 			do: func(f *fence, l *fakeLock, now *time.Time) {
 				*now = now.Add(9 * time.Second)
 				l.err = errors.New("no route to host")
@@ -59,11 +60,11 @@ func TestFenceBlocksWritesWithoutTheLease(t *testing.T) {
 			},
 			subscribes: "no route to host",
 		},
-		"while another leads": {
+		"while another operator leads": {
 			do:     func(_ *fence, l *fakeLock, _ *time.Time) { l.record = theirs },
 			writes: true, subscribes: `the lease is held by "them"`,
 		},
-		"once it was given up": {
+		"after the lease was released": {
 			do:         func(f *fence, _ *fakeLock, _ *time.Time) { _ = f.Update(context.Background(), nobodys) },
 			subscribes: `the lease is held by ""`,
 		},
@@ -73,7 +74,7 @@ func TestFenceBlocksWritesWithoutTheLease(t *testing.T) {
 			now := time.Now()
 			lock := &fakeLock{}
 			f := &fence{Interface: lock, validity: 10 * time.Second, now: func() time.Time { return now }}
-			if !strings.HasPrefix(name, "before") {
+			if !test.unacquired {
 				if err := f.Create(context.Background(), ours); err != nil {
 					t.Fatal(err)
 				}
@@ -115,8 +116,8 @@ func TestFenceClosesRejectedRequests(t *testing.T) {
 	}))
 	body := &closedBody{Reader: strings.NewReader("{}")}
 	for name, request := range map[string]*http.Request{
-		"with a body": {Method: http.MethodPost, Body: body},
-		"without one": {Method: http.MethodDelete},
+		"a request with a body":    {Method: http.MethodPost, Body: body},
+		"a request without a body": {Method: http.MethodDelete},
 	} {
 		if _, err := transport.RoundTrip(request); !errors.Is(err, errNotLeading) {
 			t.Errorf("%s: got %v", name, err)

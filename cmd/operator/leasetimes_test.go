@@ -10,13 +10,13 @@ func TestLeaseTimes(t *testing.T) {
 		lease, renew, retry time.Duration
 		ok                  bool
 	}{
-		"as by default":                     {15 * time.Second, 10 * time.Second, 2 * time.Second, true},
-		"each a little more than the next":  {3, 2, 1, true},
-		"others take over during a renewal": {10 * time.Second, 15 * time.Second, 2 * time.Second, false},
-		"no time between the two":           {10 * time.Second, 10 * time.Second, 2 * time.Second, false},
-		"one attempt at a renewal":          {15 * time.Second, 2 * time.Second, 2 * time.Second, false},
-		"attempts without a pause":          {15 * time.Second, 10 * time.Second, 0, false},
-		"negative":                          {-1, -2, -3, false},
+		"the defaults":                                 {15 * time.Second, 10 * time.Second, 2 * time.Second, true},
+		"each time greater than the next":              {3, 2, 1, true},
+		"a renew deadline above the lease duration":    {10 * time.Second, 15 * time.Second, 2 * time.Second, false},
+		"a renew deadline equal to the lease duration": {10 * time.Second, 10 * time.Second, 2 * time.Second, false},
+		"a retry period equal to the renew deadline":   {15 * time.Second, 2 * time.Second, 2 * time.Second, false},
+		"a retry period of zero":                       {15 * time.Second, 10 * time.Second, 0, false},
+		"negative times":                               {-1, -2, -3, false},
 	} {
 		if err := (leaseTimes{test.lease, test.renew, test.retry}).check(); (err == nil) != test.ok {
 			t.Errorf("%s: got %v, want it accepted: %t", name, err, test.ok)

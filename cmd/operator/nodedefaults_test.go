@@ -32,30 +32,30 @@ func TestNodeDefaults(t *testing.T) {
 		want      nodetemplate.NodeDefaults
 		err       string
 	}{
-		"what the operator itself uses": {
+		"defaults come from the operator's own access": {
 			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("its own")}},
 			want: nodetemplate.NodeDefaults{Runtime: nodetemplate.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
 				CAData: []byte("its own"), ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm"},
 		},
-		"what a service account's file says": {
+		"the authority comes from the file of the service account": {
 			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAFile: write("sa.crt", "from a file")}},
 			want: nodetemplate.NodeDefaults{Runtime: nodetemplate.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
 				CAData: []byte("from a file"), ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm"},
 		},
-		"what the command line says": {
+		"flags override the defaults": {
 			arguments: []string{"--node-api-server=https://k8s.example:6443", "--node-api-server-ca=" + write("ca.crt", "theirs"),
 				"--node-runtime=" + runtime, "--cluster-dns=10.96.0.10, fd00::a", "--cluster-domain=example.org", "--node-state-dir=/srv/k8sm"},
 			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("its own")}},
 			want: nodetemplate.NodeDefaults{Runtime: wanted, APIServer: "https://k8s.example:6443", CAData: []byte("theirs"),
 				ClusterDNS: []string{"10.96.0.10", "fd00::a"}, ClusterDomain: "example.org", StateDir: "/srv/k8sm"},
 		},
-		"a runtime file that is not there": {
+		"a missing runtime file": {
 			arguments: []string{"--node-runtime=" + filepath.Join(dir, "none.yaml")}, err: "reading --node-runtime",
 		},
-		"a runtime file with a mistake": {
+		"an invalid runtime file": {
 			arguments: []string{"--node-runtime=" + write("bad.yaml", "artefacts: []")}, err: `unknown field "artefacts"`,
 		},
-		"an authority that is not there": {
+		"a missing authority file": {
 			arguments: []string{"--node-api-server-ca=" + filepath.Join(dir, "none.crt")}, err: "reading the API server's authority",
 		},
 	}

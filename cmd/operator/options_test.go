@@ -36,8 +36,8 @@ func TestNamespaceDefaultsToThatOfThePod(t *testing.T) {
 	if o, err := parsed(t); err != nil || o.namespace != "from-pod" {
 		t.Errorf("got %q, %v", o.namespace, err)
 	}
-	for _, name := range []string{"--namespace=said", "--leader-election-namespace=said"} {
-		if o, err := parsed(t, name); err != nil || o.namespace != "said" {
+	for _, name := range []string{"--namespace=from-flag", "--leader-election-namespace=from-flag"} {
+		if o, err := parsed(t, name); err != nil || o.namespace != "from-flag" {
 			t.Errorf("%s: got %q, %v", name, o.namespace, err)
 		}
 	}
@@ -69,17 +69,17 @@ func TestParse(t *testing.T) {
 		got       func(options) any
 		want      any
 	}{
-		"no metrics":             {[]string{"--metrics-bind-address=0"}, func(o options) any { return o.managerOptions().Metrics.BindAddress }, "0"},
-		"a health address":       {[]string{"--health-probe-bind-address=:9"}, func(o options) any { return o.managerOptions().HealthProbeBindAddress }, ":9"},
-		"one operator, no lease": {[]string{"--leader-elect=false"}, func(o options) any { return o.managerOptions().LeaderElection }, false},
-		"the name of the lease":  {[]string{"--leader-election-id=mine"}, func(o options) any { return o.managerOptions().LeaderElectionID }, "mine"},
-		"a slow network": {
+		"metrics are disabled":        {[]string{"--metrics-bind-address=0"}, func(o options) any { return o.managerOptions().Metrics.BindAddress }, "0"},
+		"a health address":            {[]string{"--health-probe-bind-address=:9"}, func(o options) any { return o.managerOptions().HealthProbeBindAddress }, ":9"},
+		"leader election is disabled": {[]string{"--leader-elect=false"}, func(o options) any { return o.managerOptions().LeaderElection }, false},
+		"the name of the lease":       {[]string{"--leader-election-id=mine"}, func(o options) any { return o.managerOptions().LeaderElectionID }, "mine"},
+		"longer lease times": {
 			[]string{"--leader-election-lease-duration=1m", "--leader-election-renew-deadline=40s", "--leader-election-retry-period=5s"},
 			func(o options) any { return o.leaseTimes }, leaseTimes{time.Minute, 40 * time.Second, 5 * time.Second},
 		},
-		"addresses of DNS servers": {[]string{"--cluster-dns= 10.96.0.10 ,,fd00::a"}, func(o options) any { return o.clusterDNS.String() }, "10.96.0.10,fd00::a"},
-		"the last list counts":     {[]string{"--cluster-dns=10.0.0.1", "--cluster-dns=10.0.0.2"}, func(o options) any { return o.clusterDNS.String() }, "10.0.0.2"},
-		"the version":              {[]string{"--version"}, func(o options) any { return o.printVersion }, true},
+		"addresses of DNS servers":         {[]string{"--cluster-dns= 10.96.0.10 ,,fd00::a"}, func(o options) any { return o.clusterDNS.String() }, "10.96.0.10,fd00::a"},
+		"the last of several lists counts": {[]string{"--cluster-dns=10.0.0.1", "--cluster-dns=10.0.0.2"}, func(o options) any { return o.clusterDNS.String() }, "10.0.0.2"},
+		"the version":                      {[]string{"--version"}, func(o options) any { return o.printVersion }, true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

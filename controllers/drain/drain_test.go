@@ -65,17 +65,17 @@ func TestVerdictOfEachPod(t *testing.T) {
 		silent bool
 		want   Verdict
 	}{
-		"a pod of a Deployment is evicted":                            {pod: pod("p", owned("apps/v1", "ReplicaSet")), want: Evict},
-		"a pod that nobody owns is evicted, and nobody makes another": {pod: pod("p"), want: Evict},
-		"a pod that has succeeded holds nothing up":                   {pod: pod("p", phase(corev1.PodSucceeded)), want: Ignore},
-		"a pod that has failed holds nothing up":                      {pod: pod("p", phase(corev1.PodFailed)), want: Ignore},
-		"a static pod goes with its kubelet":                          {pod: pod("p", static), want: Ignore},
-		"a pod of a DaemonSet stays to the end":                       {pod: pod("p", owned("apps/v1", "DaemonSet")), want: Ignore},
-		"a DaemonSet of another group is an owner like others":        {pod: pod("p", owned("example.com/v1", "DaemonSet")), want: Evict},
-		"a pod that is ending needs time":                             {pod: pod("p", ending(time.Hour)), want: Await},
-		"a pod that should have ended is waited for no more when its kubelet is silent": {
+		"a pod of a Deployment is evicted":                     {pod: pod("p", owned("apps/v1", "ReplicaSet")), want: Evict},
+		"a pod without a controller is evicted":                {pod: pod("p"), want: Evict},
+		"a succeeded pod is ignored":                           {pod: pod("p", phase(corev1.PodSucceeded)), want: Ignore},
+		"a failed pod is ignored":                              {pod: pod("p", phase(corev1.PodFailed)), want: Ignore},
+		"a static pod is ignored":                              {pod: pod("p", static), want: Ignore},
+		"a pod of a DaemonSet is ignored":                      {pod: pod("p", owned("apps/v1", "DaemonSet")), want: Ignore},
+		"a pod of a DaemonSet of another API group is evicted": {pod: pod("p", owned("example.com/v1", "DaemonSet")), want: Evict},
+		"a terminating pod is awaited":                         {pod: pod("p", ending(time.Hour)), want: Await},
+		"an overdue terminating pod is ignored when its kubelet does not respond": {
 			pod: pod("p", ending(2*time.Minute)), silent: true, want: Ignore},
-		"a pod is given its time though the kubelet is silent": {pod: pod("p", ending(10*time.Second)), silent: true, want: Await},
+		"a terminating pod is awaited during its grace period when its kubelet does not respond": {pod: pod("p", ending(10*time.Second)), silent: true, want: Await},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := DecideAll([]corev1.Pod{*test.pod}, Options{Now: noon, KubeletSilent: test.silent})
@@ -112,46 +112,46 @@ func TestDrainEvictsOnceAndReportsWhatIsLeft(t *testing.T) {
 		"an empty node is drained": {
 			message: "No pod is left to evict.",
 		},
-		"pods of other nodes are nobody's business": {
+		"pods of other nodes are ignored": {
 			pods:    []client.Object{pod("elsewhere", on("b"))},
 			message: "No pod is left to evict.",
 		},
-		"what was evicted is waited for": {
+		"evicted pods are awaited": {
 			pods:    []client.Object{pod("y"), pod("x"), pod("z", ending(0)), pod("d", owned("apps/v1", "DaemonSet"))},
 			want:    Result{Evicted: []string{"default/x", "default/y"}, Ending: []string{"default/z"}, Ignored: 1},
 			message: "3 pods left: 3 ending (default/x; default/y; default/z).",
 		},
-		"a pod that a budget protects is held, and the budget is named": {
+		"a pod protected by a PodDisruptionBudget is blocked, with the name of the budget": {
 			pods:    []client.Object{pod("web")},
 			answers: map[string]error{"web": budget("The disruption budget web needs 2 healthy pods and has 2 currently")},
 			want:    Result{Blocked: []BlockedPod{{Pod: "default/web", Reason: "The disruption budget web needs 2 healthy pods and has 2 currently"}}},
 			message: "1 pod left: 1 held (default/web: The disruption budget web needs 2 healthy pods and has 2 currently).",
 		},
-		"one held pod does not keep the others": {
+		"a blocked pod does not prevent the eviction of others": {
 			pods:    []client.Object{pod("a"), pod("b")},
 			answers: map[string]error{"a": budget("The disruption budget a needs 1 healthy pods and has 1 currently")},
 			want: Result{Evicted: []string{"default/b"},
 				Blocked: []BlockedPod{{Pod: "default/a", Reason: "The disruption budget a needs 1 healthy pods and has 1 currently"}}},
 			message: "2 pods left: 1 ending (default/b), 1 held (default/a: The disruption budget a needs 1 healthy pods and has 1 currently).",
 		},
-		"a pod that went between list and eviction is gone": {
+		"a pod deleted between list and eviction is not reported": {
 			pods:    []client.Object{pod("p")},
 			answers: map[string]error{"p": apierrors.NewNotFound(corev1.Resource("pods"), "p")},
 			message: "No pod is left to evict.",
 		},
-		"a pod whose namespace is going goes with it": {
+		"a pod in a terminating namespace is awaited": {
 			pods:    []client.Object{pod("p")},
 			answers: map[string]error{"p": terminatingNamespace()},
 			want:    Result{Ending: []string{"default/p"}},
 			message: "1 pod left: 1 ending (default/p).",
 		},
-		"a pod of two budgets cannot be evicted, and the API server's word is passed on": {
+		"a pod with two PodDisruptionBudgets is blocked with the message of the API server": {
 			pods:    []client.Object{pod("p")},
 			answers: map[string]error{"p": apierrors.NewInternalError(errors.New("this pod has more than one PodDisruptionBudget"))},
 			want:    Result{Blocked: []BlockedPod{{Pod: "default/p", Reason: "Internal error occurred: this pod has more than one PodDisruptionBudget"}}},
 			message: "1 pod left: 1 held (default/p: Internal error occurred: this pod has more than one PodDisruptionBudget).",
 		},
-		"many pods are counted, a few are named": {
+		"only the first pods are named": {
 			pods:    []client.Object{pod("a"), pod("b"), pod("c"), pod("d"), pod("e")},
 			want:    Result{Evicted: []string{"default/a", "default/b", "default/c", "default/d", "default/e"}},
 			message: "5 pods left: 5 ending (default/a; default/b; default/c and 2 more).",

@@ -12,18 +12,18 @@ func TestResultString(t *testing.T) {
 		want   string
 		left   int
 	}{
-		"nothing is left": {Result{Ignored: 4}, "No pod is left to evict.", 0},
-		"one pod needs time": {
+		"no pod is left": {Result{Ignored: 4}, "No pod is left to evict.", 0},
+		"one pod is ending": {
 			Result{Evicted: []string{"default/a"}}, "1 pod left: 1 ending (default/a).", 1},
 		"pods that were evicted now and before are named in order": {
 			Result{Evicted: []string{"default/b"}, Ending: []string{"default/a"}}, "2 pods left: 2 ending (default/a; default/b).", 2},
 		"a reason is quoted without its full stop": {
 			Result{Blocked: []BlockedPod{{"default/a", "the budget says no."}}}, "1 pod left: 1 held (default/a: the budget says no).", 1},
-		"both kinds": {
+		"pods that are ending and pods that are blocked": {
 			Result{Ending: []string{"default/a"}, Blocked: []BlockedPod{{"default/b", "no"}}}, "2 pods left: 1 ending (default/a), 1 held (default/b: no).", 2},
-		"as many as are named": {
+		"the maximum number of named pods": {
 			Result{Ending: []string{"d/a", "d/b", "d/c"}}, "3 pods left: 3 ending (d/a; d/b; d/c).", 3},
-		"more than are named": {
+		"more than the maximum number of named pods": {
 			Result{Ending: []string{"d/a", "d/b", "d/c", "d/d"}}, "4 pods left: 4 ending (d/a; d/b; d/c and 1 more).", 4},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -43,9 +43,9 @@ func TestDrainIgnoresAutoscalerAnnotations(t *testing.T) {
 		return func(p *corev1.Pod) { p.Annotations = map[string]string{key: value} }
 	}
 	for name, pod := range map[string]*corev1.Pod{
-		"a pod that must not be disrupted": pod("p", annotated("k8sm.io/do-not-disrupt", "true")),
-		"a pod that is not safe to evict":  pod("p", annotated("cluster-autoscaler.kubernetes.io/safe-to-evict", "false")),
-		"a pod that nobody makes again":    pod("p"),
+		"a pod annotated do-not-disrupt":      pod("p", annotated("k8sm.io/do-not-disrupt", "true")),
+		"a pod annotated safe-to-evict=false": pod("p", annotated("cluster-autoscaler.kubernetes.io/safe-to-evict", "false")),
+		"a pod without a controller":          pod("p"),
 	} {
 		if got := Decide(pod, Options{Now: noon}); got.Verdict != Evict {
 			t.Errorf("%s: %s (%s), want it evicted", name, got.Verdict, got.Reason)

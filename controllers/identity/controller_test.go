@@ -219,10 +219,10 @@ func TestAUsedTokenIsRevoked(t *testing.T) {
 		again   time.Duration
 		revoked bool
 	}{
-		"not before the certificate is issued":        {at: noon.Add(10 * time.Minute)},
-		"not before the kubelet had time to fetch it": {issued: true, at: noon.Add(time.Minute + 10*time.Second), again: 20 * time.Second},
-		"once it had": {issued: true, at: noon.Add(2 * time.Minute), revoked: true},
-		"by its own expiry, if the operator was away then": {issued: true, at: noon.Add(time.Hour)},
+		"the token is kept until the certificate is issued":                        {at: noon.Add(10 * time.Minute)},
+		"the token is kept while the kubelet may still fetch the certificate":      {issued: true, at: noon.Add(time.Minute + 10*time.Second), again: 20 * time.Second},
+		"the token is revoked after the kubelet had time to fetch the certificate": {issued: true, at: noon.Add(2 * time.Minute), revoked: true},
+		"an expired token is left to expire if the operator was not running":       {issued: true, at: noon.Add(time.Hour)},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -261,9 +261,9 @@ func TestARequestThatIsGoneIsNoError(t *testing.T) {
 		objects  []client.Object
 		failures map[string]error
 	}{
-		"before it is read":                    {objects: []client.Object{a.node}},
-		"before the token is recorded as used": {objects: []client.Object{csr, a.node}, failures: map[string]error{"patch status": gone}},
-		"before it is approved":                {objects: []client.Object{csr, a.node}, failures: map[string]error{"update approval": gone}},
+		"the request is deleted before it is read":                    {objects: []client.Object{a.node}},
+		"the request is deleted before the token is recorded as used": {objects: []client.Object{csr, a.node}, failures: map[string]error{"patch status": gone}},
+		"the request is deleted before it is approved":                {objects: []client.Object{csr, a.node}, failures: map[string]error{"update approval": gone}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -62,15 +62,15 @@ func TestEvaluate(t *testing.T) {
 			change: func(a *testRequest) { a.node.Status.Task.State = "TASK_UNREACHABLE" },
 		},
 
-		"another's bootstrap token": {
+		"a bootstrap token of another system": {
 			of:     newFirstRequest(),
 			change: func(a *testRequest) { a.csr.Spec.Groups = []string{"system:bootstrappers"} },
 		},
-		"another's node": {
+		"a node of another system": {
 			of:     newRenewal(),
 			change: func(a *testRequest) { a.node = nil },
 		},
-		"another's node's serving certificate": {
+		"a serving certificate for a node of another system": {
 			of:     newServingRequest(),
 			change: func(a *testRequest) { a.node = nil },
 		},
@@ -82,11 +82,11 @@ func TestEvaluate(t *testing.T) {
 			of:     newFirstRequest(),
 			change: func(a *testRequest) { a.csr.Spec.SignerName = certificatesv1.KubeAPIServerClientSignerName },
 		},
-		"another signer, asked by a node of ours": {
+		"another signer, requested by a node of k8sm": {
 			of:     newRenewal(),
 			change: func(a *testRequest) { a.csr.Spec.SignerName = "example.com/mesh" },
 		},
-		"a bootstrap token that asks to serve": {
+		"a bootstrap token that requests a serving certificate": {
 			of:     newFirstRequest(),
 			change: func(a *testRequest) { a.csr.Spec.SignerName = certificatesv1.KubeletServingSignerName },
 		},
@@ -95,7 +95,7 @@ func TestEvaluate(t *testing.T) {
 			of: newRenewal(), want: deny(v1alpha1.ReasonRequestMalformed), says: "not one certificate request",
 			change: func(a *testRequest) { a.csr.Spec.Request = []byte("hello") },
 		},
-		"a certificate request of garbage": {
+		"a certificate request that cannot be parsed": {
 			of: newRenewal(), want: deny(v1alpha1.ReasonRequestMalformed), says: "cannot be parsed",
 			change: func(a *testRequest) {
 				a.csr.Spec.Request = []byte("-----BEGIN CERTIFICATE REQUEST-----\naGVsbG8=\n-----END CERTIFICATE REQUEST-----\n")
@@ -105,7 +105,7 @@ func TestEvaluate(t *testing.T) {
 			of: newFirstRequest(), want: deny(v1alpha1.ReasonRecordNotFound), says: `"system:node:other"`,
 			change: func(a *testRequest) { a.certificate.Subject.CommonName = "system:node:other"; a.node = nil },
 		},
-		"a name that is no node's": {
+		"a common name that is not the name of a node": {
 			of: newFirstRequest(), want: deny(v1alpha1.ReasonRecordNotFound), says: `"admin"`,
 			change: func(a *testRequest) { a.certificate.Subject.CommonName = "admin"; a.node = nil },
 		},
@@ -128,17 +128,17 @@ func TestEvaluate(t *testing.T) {
 			of: newFirstRequest(), want: deny(v1alpha1.ReasonTokenUnknown),
 			change: func(a *testRequest) { a.node.Status.Task = nil },
 		},
-		"a token that was spent": {
+		"a token that was used already": {
 			of: newFirstRequest(), want: deny(v1alpha1.ReasonTokenSpent), says: "node-csr-0",
 			change: func(a *testRequest) { a.node.Status.Task.CertificateRequest = "node-csr-0" },
 		},
-		"a request after the token's time": {
+		"a request after the expiry of the token": {
 			of: newFirstRequest(), want: deny(v1alpha1.ReasonTokenExpired), says: "12:15:00 UTC",
 			change: func(a *testRequest) {
 				a.csr.CreationTimestamp = metav1.NewTime(noon.Add(bootstraptoken.Lifetime + time.Second))
 			},
 		},
-		"a first certificate for a node that is going": {
+		"a first certificate for a node that is being deleted": {
 			of: newFirstRequest(), want: deny(v1alpha1.ReasonTaskNotLive), says: "being deleted",
 			change: func(a *testRequest) { a.node.DeletionTimestamp = &metav1.Time{Time: noon} },
 		},
@@ -154,7 +154,7 @@ func TestEvaluate(t *testing.T) {
 			of: newRenewal(), want: deny(v1alpha1.ReasonTaskNotLive), says: "has no task",
 			change: func(a *testRequest) { a.node.Status.Task = nil },
 		},
-		"a renewal by one who is not in the group of nodes": {
+		"a renewal by a user outside the group of nodes": {
 			of: newRenewal(), want: deny(v1alpha1.ReasonGroupMismatch),
 			change: func(a *testRequest) { a.csr.Spec.Groups = []string{"system:authenticated"} },
 		},
@@ -176,27 +176,27 @@ func TestEvaluate(t *testing.T) {
 			of: newServingRequest(), want: deny(v1alpha1.ReasonSubjectMismatch),
 			change: func(a *testRequest) { a.certificate.Subject.Organization = nil },
 		},
-		"a client certificate that could serve": {
+		"a client certificate with the usage of servers": {
 			of: newFirstRequest(), want: deny(v1alpha1.ReasonUsagesMismatch), says: "server auth",
 			change: func(a *testRequest) { a.csr.Spec.Usages = append(a.csr.Spec.Usages, certificatesv1.UsageServerAuth) },
 		},
-		"a client certificate that could not sign": {
+		"a client certificate without the usage digital signature": {
 			of: newRenewal(), want: deny(v1alpha1.ReasonUsagesMismatch),
 			change: func(a *testRequest) { a.csr.Spec.Usages = []certificatesv1.KeyUsage{certificatesv1.UsageClientAuth} },
 		},
-		"a serving certificate that could be a client's": {
+		"a serving certificate with the usage of clients": {
 			of: newServingRequest(), want: deny(v1alpha1.ReasonUsagesMismatch), says: "client auth",
 			change: func(a *testRequest) { a.csr.Spec.Usages = append(a.csr.Spec.Usages, certificatesv1.UsageClientAuth) },
 		},
-		"a serving certificate that could sign others": {
+		"a serving certificate with the usage cert sign": {
 			of: newServingRequest(), want: deny(v1alpha1.ReasonUsagesMismatch), says: "cert sign",
 			change: func(a *testRequest) { a.csr.Spec.Usages = append(a.csr.Spec.Usages, certificatesv1.UsageCertSign) },
 		},
-		"a client certificate with a name": {
+		"a client certificate with a DNS name": {
 			of: newFirstRequest(), want: deny(v1alpha1.ReasonAlternativeNamesMismatch),
 			change: func(a *testRequest) { a.certificate.DNSNames = []string{nodeName} },
 		},
-		"a client certificate with an address": {
+		"a client certificate with an IP address": {
 			of: newRenewal(), want: deny(v1alpha1.ReasonAlternativeNamesMismatch),
 			change: func(a *testRequest) { a.certificate.IPAddresses = []net.IP{net.ParseIP(agentAddress)} },
 		},
@@ -210,7 +210,7 @@ func TestEvaluate(t *testing.T) {
 				a.certificate.IPAddresses = []net.IP{net.ParseIP(agentAddress), net.ParseIP("10.96.0.1")}
 			},
 		},
-		"a serving certificate for nothing": {
+		"a serving certificate without names and addresses": {
 			of: newServingRequest(), want: deny(v1alpha1.ReasonAlternativeNamesMismatch), says: "needs a name or an address",
 			change: func(a *testRequest) { a.certificate.DNSNames, a.certificate.IPAddresses = nil, nil },
 		},
@@ -257,17 +257,17 @@ func TestNodeNameOf(t *testing.T) {
 		change func(*testRequest)
 		want   string
 	}{
-		"a kubelet with a token says who it wants to be": {of: newFirstRequest(), want: nodeName},
-		"a kubelet with a certificate says who it is":    {of: newServingRequest(), want: nodeName},
-		"a kubelet with a certificate does not get to choose": {
+		"the name comes from the request if the user is a bootstrap token": {of: newFirstRequest(), want: nodeName},
+		"the name comes from the user if it is a node":                     {of: newServingRequest(), want: nodeName},
+		"the name in the request of a node is ignored": {
 			of: newRenewal(), want: nodeName,
 			change: func(a *testRequest) { a.certificate.Subject.CommonName = "system:node:other" },
 		},
-		"a person is no node": {
+		"a person has no node name": {
 			of:     newFirstRequest(),
 			change: func(a *testRequest) { a.csr.Spec.Username = "jane" },
 		},
-		"a token asks for something that is no node": {
+		"a common name without the prefix of nodes has no node name": {
 			of:     newFirstRequest(),
 			change: func(a *testRequest) { a.certificate.Subject.CommonName = "admin" },
 		},

@@ -42,13 +42,13 @@ func TestRemedy(t *testing.T) {
 		failovers int
 		want      string // part of the remedy, "" for none
 	}{
-		"a removal, held":                         {reason: scheduler.FrameworkRemoved, want: "set spec.onFrameworkRemoved to Recreate"},
-		"a removal of the ID that the spec names": {reason: scheduler.FrameworkRemoved, spec: named, want: "remove it from the spec"},
-		"a failover, to be taken back":            {reason: scheduler.FailedOver, failovers: 3, want: "It is taken back after a delay."},
-		"a failover, given up":                    {reason: scheduler.FailedOver, failovers: 4, want: "then restart the operator"},
-		"a refusal":                               {reason: scheduler.Refused, want: "and every 5m0s"},
-		"a master that is being looked for":       {reason: scheduler.Connecting},
-		"a master that is not reached":            {reason: scheduler.MasterUnreachable},
+		"a removal with onFrameworkRemoved Hold":    {reason: scheduler.FrameworkRemoved, want: "set spec.onFrameworkRemoved to Recreate"},
+		"a removal of the ID that the spec names":   {reason: scheduler.FrameworkRemoved, spec: named, want: "remove it from the spec"},
+		"a failover that is reclaimed":              {reason: scheduler.FailedOver, failovers: 3, want: "It is taken back after a delay."},
+		"a failover that is not reclaimed any more": {reason: scheduler.FailedOver, failovers: 4, want: "then restart the operator"},
+		"a refused subscription":                    {reason: scheduler.Refused, want: "and every 5m0s"},
+		"a session that is connecting":              {reason: scheduler.Connecting},
+		"a master that is unreachable":              {reason: scheduler.MasterUnreachable},
 	}
 	for name, test := range tests {
 		got := remedy(session.State{Reason: test.reason}, test.spec, test.failovers)

@@ -78,16 +78,16 @@ func TestConditionsReportTheStateOfTheSession(t *testing.T) {
 		state             session.State
 		subscribed, ready string // status, reason and part of the message
 	}{
-		"nothing is known yet": {
+		"the session has no state yet": {
 			subscribed: "Unknown Connecting Looking for the leading master.",
 			ready:      "False Connecting Looking for the leading master.",
 		},
-		"all is well": {
+		"the session is subscribed": {
 			state:      subscribedState,
 			subscribed: "True Subscribed Subscribed to the master at 10.0.0.1:5050 (Mesos 1.11.1).",
 			ready:      "True Subscribed Subscribed to the master at 10.0.0.1:5050 (Mesos 1.11.1).",
 		},
-		"the master is asked for tasks": {
+		"the tasks are being reconciled": {
 			state:      session.State{Subscribed: true, FrameworkID: "f-1", Master: "10.0.0.1:5050", Reason: scheduler.ReconcilingTasks},
 			subscribed: "True Subscribed Subscribed to the master at 10.0.0.1:5050.",
 			ready:      "False ReconcilingTasks Asking the master",
@@ -107,7 +107,7 @@ func TestConditionsReportTheStateOfTheSession(t *testing.T) {
 			subscribed: "False FrameworkRemoved Framework has been removed. Mesos has killed its nodes",
 			ready:      "False FrameworkRemoved",
 		},
-		"another took over": {
+		"another scheduler took over": {
 			state:      session.State{Reason: scheduler.FailedOver, Message: "Framework failed over.", Final: true},
 			subscribed: "False FailedOver Framework failed over. Another scheduler uses this framework ID. It is taken back after a delay.",
 			ready:      "False FailedOver",
@@ -169,10 +169,10 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 			spec: withCredentials(v1alpha1.CredentialsBasic), reason: v1alpha1.ReasonSecretNotFound,
 			says: `spec.credentials.secretRef names the secret "login", and there is none in the namespace k8sm-system`,
 		},
-		"no authorities that exist": {
+		"a secret of authorities that does not exist": {
 			spec: tls, reason: v1alpha1.ReasonSecretNotFound, says: `spec.tls.secretRef names the secret "login"`,
 		},
-		"no principal": {
+		"credentials without a principal": {
 			spec: withCredentials(v1alpha1.CredentialsBasic), secret: map[string]string{"secret": "x"},
 			reason: v1alpha1.ReasonSecretInvalid, says: `lacks the key "principal"`,
 		},
@@ -184,7 +184,7 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 			spec: withCredentials(v1alpha1.CredentialsBasic), secret: map[string]string{"principal": "a:b", "secret": "x"},
 			reason: v1alpha1.ReasonSecretInvalid, says: "no ':' in it",
 		},
-		"no token": {
+		"credentials without a token": {
 			spec: withCredentials(v1alpha1.CredentialsBearer), secret: map[string]string{"secret": "x"},
 			reason: v1alpha1.ReasonSecretInvalid, says: `lacks the key "token"`,
 		},
@@ -192,10 +192,10 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 			spec: withCredentials(v1alpha1.CredentialsBearer), secret: map[string]string{"token": "a\nb"},
 			reason: v1alpha1.ReasonSecretInvalid, says: "no HTTP header may have",
 		},
-		"no authorities": {
+		"a secret without authorities": {
 			spec: tls, secret: map[string]string{"tls.crt": "x"}, reason: v1alpha1.ReasonSecretInvalid, says: `lacks the key "ca.crt"`,
 		},
-		"authorities that are none": {
+		"authorities that are not PEM": {
 			spec: tls, secret: map[string]string{"ca.crt": "hello"}, reason: v1alpha1.ReasonSecretInvalid, says: "no certificate in PEM",
 		},
 	}
@@ -287,15 +287,15 @@ func TestTheOlderOfTwoDuplicatesWins(t *testing.T) {
 		younger   func(*v1alpha1.MesosFramework)
 		duplicate bool
 	}{
-		"the same":           {duplicate: true, younger: func(*v1alpha1.MesosFramework) {}},
-		"by another scheme":  {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"http://LEADER.mesos:5050"} }},
-		"by another login":   {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"zk://me:other@leader.mesos:5050"} }},
-		"by one more master": {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"m2:5050", "leader.mesos:5050"} }},
-		"by another user":    {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.User = "nobody" }},
-		"at another cluster": {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"other.mesos:5050"} }},
-		"under another name": {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Name = "k8sm-2" }},
-		"for another role":   {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Roles = []string{"other"} }},
-		"for more roles":     {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Roles = []string{"k8sm", "other"} }},
+		"the same masters, name and roles":     {duplicate: true, younger: func(*v1alpha1.MesosFramework) {}},
+		"the same masters with another scheme": {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"http://LEADER.mesos:5050"} }},
+		"the same masters with another login":  {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"zk://me:other@leader.mesos:5050"} }},
+		"one master in common":                 {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"m2:5050", "leader.mesos:5050"} }},
+		"another user":                         {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.User = "nobody" }},
+		"another cluster":                      {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"other.mesos:5050"} }},
+		"another name":                         {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Name = "k8sm-2" }},
+		"another role":                         {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Roles = []string{"other"} }},
+		"additional roles":                     {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Roles = []string{"k8sm", "other"} }},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -95,8 +95,8 @@ func TestTasksOfARemovedFrameworkAreRecordedAsGoneOnceItIsDeleted(t *testing.T) 
 		changes []func(*v1alpha1.MesosFramework)
 		want    string
 	}{
-		"while nobody has decided": {changes: []func(*v1alpha1.MesosFramework){registered}, want: "TASK_RUNNING"},
-		"once it is deleted":       {changes: []func(*v1alpha1.MesosFramework){registered, deleted}, want: "TASK_GONE"},
+		"the tasks are kept before the deletion":            {changes: []func(*v1alpha1.MesosFramework){registered}, want: "TASK_RUNNING"},
+		"the tasks are recorded as gone after the deletion": {changes: []func(*v1alpha1.MesosFramework){registered, deleted}, want: "TASK_GONE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFixture(t, newFramework("default", test.changes...), withTask.DeepCopy())

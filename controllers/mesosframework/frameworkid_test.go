@@ -56,29 +56,29 @@ func TestTheFrameworkIDOfANewSession(t *testing.T) {
 		reason    string // why none begins
 		says      []string
 	}{
-		"the first":                                   {},
-		"one that was given":                          {framework: changes{storedID("f-1"), notedID("f-1")}, node: running, id: "f-1"},
-		"one that was given before it was noted":      {framework: changes{storedID("f-1")}, id: "f-1"},
-		"one that is adopted":                         {framework: changes{wantedID("f-1")}, id: "f-1"},
-		"one that is adopted for the nodes there are": {framework: changes{wantedID("f-1")}, node: running, id: "f-1"},
-		"one that was adopted":                        {framework: changes{wantedID("f-1"), storedID("f-1"), notedID("f-1")}, node: running, id: "f-1"},
-		"one that a person put right":                 {framework: changes{wantedID("f-1"), storedID("f-9"), notedID("f-1")}, node: running, id: "f-1"},
-		"another, while nothing runs":                 {framework: changes{wantedID("f-2"), storedID("f-1"), notedID("f-1")}, node: ended, id: "f-2"},
-		"the first, over what has ended":              {node: ended},
-		"none, since the status was lost": {
+		"a new framework has no ID":                                                    {},
+		"the stored ID is used":                                                        {framework: changes{storedID("f-1"), notedID("f-1")}, node: running, id: "f-1"},
+		"an ID in the status alone is used":                                            {framework: changes{storedID("f-1")}, id: "f-1"},
+		"the ID in the spec is used":                                                   {framework: changes{wantedID("f-1")}, id: "f-1"},
+		"the ID in the spec is used for running tasks of unknown ID":                   {framework: changes{wantedID("f-1")}, node: running, id: "f-1"},
+		"the ID in the spec is used when it is stored already":                         {framework: changes{wantedID("f-1"), storedID("f-1"), notedID("f-1")}, node: running, id: "f-1"},
+		"the ID in the spec is used when the annotation agrees and the status differs": {framework: changes{wantedID("f-1"), storedID("f-9"), notedID("f-1")}, node: running, id: "f-1"},
+		"the ID in the spec replaces another when no task may run":                     {framework: changes{wantedID("f-2"), storedID("f-1"), notedID("f-1")}, node: ended, id: "f-2"},
+		"a new framework has no ID when all tasks have ended":                          {node: ended},
+		"no session starts when the status was lost": {
 			framework: changes{notedID("f-1")}, reason: v1alpha1.ReasonFrameworkIDLost, says: []string{"says f-1", "Set spec.frameworkID to f-1"},
 		},
-		"none, since status and annotation were lost": {
+		"no session starts when status and annotation were lost and tasks may run": {
 			node: running, reason: v1alpha1.ReasonFrameworkIDLost, says: []string{"1 of its MesosNodes have tasks that may run", "Set spec.frameworkID"},
 		},
-		"none, since an intent may have been launched": {
+		"no session starts when the ID was lost and an intent may have been launched": {
 			node: newNode(withTask("")), reason: v1alpha1.ReasonFrameworkIDLost,
 		},
-		"none, since nodes run under another": {
+		"no session starts when tasks run under another ID than that in the spec": {
 			framework: changes{wantedID("f-2"), storedID("f-1"), notedID("f-1")}, node: running,
 			reason: v1alpha1.ReasonFrameworkIDConflict, says: []string{"spec.frameworkID is f-2", "belong to framework f-1"},
 		},
-		"none, since nodes run under one that is only noted": {
+		"no session starts when tasks run under another ID that only the annotation has": {
 			framework: changes{wantedID("f-2"), notedID("f-1")}, node: running, reason: v1alpha1.ReasonFrameworkIDConflict,
 		},
 	}
@@ -269,9 +269,9 @@ func TestRemovedFrameworkIsKeptUntilAnOperatorDecides(t *testing.T) {
 		edit    func(*v1alpha1.MesosFramework)
 		says    string
 	}{
-		"held":                           {says: "set spec.onFrameworkRemoved to Recreate"},
-		"while another is to be adopted": {changes: []func(*v1alpha1.MesosFramework){wantedID("f-1")}, edit: wantedID("f-2"), says: "set spec.onFrameworkRemoved to Recreate"},
-		"of the ID that the spec names":  {changes: []func(*v1alpha1.MesosFramework){recreated, wantedID("f-1")}, says: "remove it from the spec to have the framework registered anew"},
+		"the policy is Hold":            {says: "set spec.onFrameworkRemoved to Recreate"},
+		"the spec names another ID":     {changes: []func(*v1alpha1.MesosFramework){wantedID("f-1")}, edit: wantedID("f-2"), says: "set spec.onFrameworkRemoved to Recreate"},
+		"the spec names the removed ID": {changes: []func(*v1alpha1.MesosFramework){recreated, wantedID("f-1")}, says: "remove it from the spec to have the framework registered anew"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

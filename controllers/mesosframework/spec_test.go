@@ -43,7 +43,7 @@ func TestASessionIsUpdatedOrReplaced(t *testing.T) {
 			change: rotate(map[string]string{"principal": "k8sm", "token": "new"}), sessions: 1,
 			access: []session.Credentials{{Authorization: "Bearer new"}},
 		},
-		"another principal, which no master takes from a framework that it knows": {
+		"another principal": {
 			change: rotate(map[string]string{"principal": "other", "token": "old"}), sessions: 2,
 		},
 		"another role": {
@@ -61,7 +61,7 @@ func TestASessionIsUpdatedOrReplaced(t *testing.T) {
 		"another master": {
 			change: edit(func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"new.mesos:5050"} }), sessions: 2,
 		},
-		"what concerns no session": {
+		"a field that sessions do not use": {
 			change: edit(func(f *v1alpha1.MesosFramework) { f.Spec.OnFrameworkRemoved = v1alpha1.FrameworkRemovedRecreate }), sessions: 1,
 		},
 	}

@@ -36,10 +36,10 @@ func TestNodesGetTheClientCAOfTheAPIServer(t *testing.T) {
 		want    string
 		err     string
 	}{
-		"published":         {objects: []client.Object{published}, want: "of clients"},
-		"not published":     {},
-		"not for us":        {answers: refusing(apierrors.NewForbidden(corev1.Resource("configmaps"), published.Name, errors.New("no role")))},
-		"not to be had now": {answers: refusing(apierrors.NewTimeoutError("busy", 1)), err: "reading the authority of the API server's clients: Timeout: busy"},
+		"the authority is published":              {objects: []client.Object{published}, want: "of clients"},
+		"the authority is not published":          {},
+		"the operator may not read the authority": {answers: refusing(apierrors.NewForbidden(corev1.Resource("configmaps"), published.Name, errors.New("no role")))},
+		"the authority cannot be read now":        {answers: refusing(apierrors.NewTimeoutError("busy", 1)), err: "reading the authority of the API server's clients: Timeout: busy"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFixture(t, append(test.objects, newFramework("default"), newNode())...)

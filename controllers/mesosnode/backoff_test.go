@@ -91,9 +91,9 @@ func TestOldFailuresAreDropped(t *testing.T) {
 
 func TestExecutorMessageIsShown(t *testing.T) {
 	tests := map[string]struct{ state, message, want string }{
-		"well":             {string(scheduler.TaskRunning), "", "The node runs on agent host-1."},
-		"ailing":           {string(scheduler.TaskRunning), "kubelet ended (exit status 2)", "The node runs on agent host-1. kubelet ended (exit status 2)."},
-		"on its way there": {string(scheduler.TaskStarting), "fetching artifact kubelet", "The executor on agent host-1 starts the kubelet. fetching artifact kubelet."},
+		"a running task without a message": {string(scheduler.TaskRunning), "", "The node runs on agent host-1."},
+		"a running task with a message":    {string(scheduler.TaskRunning), "kubelet ended (exit status 2)", "The node runs on agent host-1. kubelet ended (exit status 2)."},
+		"a starting task with a message":   {string(scheduler.TaskStarting), "fetching artifact kubelet", "The executor on agent host-1 starts the kubelet. fetching artifact kubelet."},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

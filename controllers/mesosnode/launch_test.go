@@ -68,23 +68,23 @@ func TestWaitingNodeReportsTheReason(t *testing.T) {
 		message string
 		wanted  []string
 	}{
-		"for a word from Mesos": {
+		"no offer was considered yet": {
 			given:  func(*fixture) {},
 			status: metav1.ConditionUnknown, reason: v1alpha1.ReasonWaitingForOffer, message: "Waiting for an offer", wanted: []string{firstID},
 		},
-		"and is told why": {
+		"no offer fits": {
 			given:  func(s *fixture) { s.session.explanation = "0 of 12 agents fit" },
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonWaitingForOffer, message: "0 of 12 agents fit", wanted: []string{firstID},
 		},
-		"for a framework that is not connected": {
+		"the framework is not connected": {
 			given:  func(s *fixture) { s.session.ready = false },
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonWaitingForFramework, message: "not connected yet", wanted: []string{firstID},
 		},
-		"for a framework that has no session": {
+		"the framework has no session": {
 			given:  func(s *fixture) { s.sessions = false },
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonWaitingForFramework, message: "not connected yet",
 		},
-		"for a framework that does not exist": {
+		"the framework does not exist": {
 			given: func(s *fixture) {
 				s.sessions = false
 				if err := s.client.Delete(context.Background(), newFramework()); err != nil {
@@ -93,11 +93,11 @@ func TestWaitingNodeReportsTheReason(t *testing.T) {
 			},
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonWaitingForFramework, message: `no MesosFramework "default"`,
 		},
-		"for somebody to name the kubelet": {
+		"artifacts are missing": {
 			given:  func(s *fixture) { s.missing = []string{"kubelet", "runc"} },
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonArtifactsMissing, message: "kubelet, runc",
 		},
-		"for a kubelet configuration that can be": {
+		"the kubelet configuration is invalid": {
 			given: func(s *fixture) {
 				node := s.mesosNode()
 				node.Spec.Template.Spec.Kubelet.Config = &runtime.RawExtension{Raw: []byte(`{"cgroupRoot": "/"}`)}
@@ -107,7 +107,7 @@ func TestWaitingNodeReportsTheReason(t *testing.T) {
 			},
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonKubeletConfigInvalid, message: "cgroupRoot is not a pool's to set",
 		},
-		"because its name is taken": {
+		"a Node of its name exists": {
 			given: func(s *fixture) {
 				if err := s.client.Create(context.Background(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}}); err != nil {
 					s.t.Fatal(err)
@@ -162,19 +162,19 @@ func TestFailedAttemptIsRetried(t *testing.T) {
 		reason string        // meanwhile
 		avoid  []string
 	}{
-		"dropped: tried again at once, on any agent":         {state: scheduler.TaskDropped, why: because(scheduler.ReasonInvalidOffers, "")},
-		"failed: tried again at once, on another agent":      {state: scheduler.TaskFailed, why: because("REASON_CONTAINER_LAUNCH_FAILED", "no disk"), avoid: []string{agentID}},
-		"killed: tried again at once, on another agent":      {state: scheduler.TaskKilled, why: because("", ""), avoid: []string{agentID}},
-		"gone: tried again at once, on another agent":        {state: scheduler.TaskGone, why: because("", ""), avoid: []string{agentID}},
-		"finished before it began: tried on another agent":   {state: scheduler.TaskFinished, why: because("", ""), avoid: []string{agentID}},
-		"rejected: tried again much later":                   {state: scheduler.TaskError, why: because("REASON_TASK_INVALID", "bad"), wait: maxBackoff, reason: v1alpha1.ReasonTaskRejected},
-		"refused as malformed: tried again much later":       {state: scheduler.TaskDropped, why: because(scheduler.ReasonCallRefused, "bad"), wait: maxBackoff, reason: v1alpha1.ReasonTaskRejected},
-		"not prepared: tried again after a while, no blame":  {state: scheduler.TaskDropped, why: because(scheduler.ReasonPrepareFailed, "no token"), wait: agentBackoff, reason: v1alpha1.ReasonBackingOff},
-		"pre-empted: tried again at once, no blame":          {state: scheduler.TaskGone, why: because("REASON_CONTAINER_PREEMPTED", "")},
-		"turned away by a drain: tried again, no blame":      {state: scheduler.TaskDropped, why: because("REASON_AGENT_DRAINING", "")},
-		"ended by a drain: tried again at once, no blame":    {state: scheduler.TaskKilled, why: because("REASON_AGENT_DRAINING", "")},
-		"gone with its framework: tried again, no blame":     {state: scheduler.TaskGone, why: because(scheduler.ReasonFrameworkRemoved, "")},
-		"gone by an operator's word: tried on another agent": {state: scheduler.TaskGoneByOperator, why: because("", ""), avoid: []string{agentID}},
+		"a dropped task is retried at once, on any agent":                               {state: scheduler.TaskDropped, why: because(scheduler.ReasonInvalidOffers, "")},
+		"a failed task is retried at once, on another agent":                            {state: scheduler.TaskFailed, why: because("REASON_CONTAINER_LAUNCH_FAILED", "no disk"), avoid: []string{agentID}},
+		"a killed task is retried at once, on another agent":                            {state: scheduler.TaskKilled, why: because("", ""), avoid: []string{agentID}},
+		"a gone task is retried at once, on another agent":                              {state: scheduler.TaskGone, why: because("", ""), avoid: []string{agentID}},
+		"a finished task is retried at once, on another agent":                          {state: scheduler.TaskFinished, why: because("", ""), avoid: []string{agentID}},
+		"a task that Mesos rejected is retried after the longest back-off":              {state: scheduler.TaskError, why: because("REASON_TASK_INVALID", "bad"), wait: maxBackoff, reason: v1alpha1.ReasonTaskRejected},
+		"a task whose launch was malformed is retried after the longest back-off":       {state: scheduler.TaskDropped, why: because(scheduler.ReasonCallRefused, "bad"), wait: maxBackoff, reason: v1alpha1.ReasonTaskRejected},
+		"a task that could not be prepared is retried after the back-off, on any agent": {state: scheduler.TaskDropped, why: because(scheduler.ReasonPrepareFailed, "no token"), wait: agentBackoff, reason: v1alpha1.ReasonBackingOff},
+		"a pre-empted task is retried at once, on any agent":                            {state: scheduler.TaskGone, why: because("REASON_CONTAINER_PREEMPTED", "")},
+		"a task dropped by a draining agent is retried at once, on any agent":           {state: scheduler.TaskDropped, why: because("REASON_AGENT_DRAINING", "")},
+		"a task killed by a draining agent is retried at once, on any agent":            {state: scheduler.TaskKilled, why: because("REASON_AGENT_DRAINING", "")},
+		"a task removed with its framework is retried at once, on any agent":            {state: scheduler.TaskGone, why: because(scheduler.ReasonFrameworkRemoved, "")},
+		"a task marked gone by an operator is retried at once, on another agent":        {state: scheduler.TaskGoneByOperator, why: because("", ""), avoid: []string{agentID}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFixture(t)

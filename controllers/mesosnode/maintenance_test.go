@@ -27,14 +27,14 @@ func TestNodeIsDrainedBeforeMaintenance(t *testing.T) {
 		in, duration, timeout time.Duration
 		goesAfter             time.Duration
 	}{
-		"half an hour before":                        {in: 3 * time.Hour, duration: time.Hour, goesAfter: 2*time.Hour + 30*time.Minute},
-		"for a window without end":                   {in: 3 * time.Hour, goesAfter: 2*time.Hour + 30*time.Minute},
-		"sooner if its drain may take longer":        {in: 3 * time.Hour, timeout: 45 * time.Minute, goesAfter: 2*time.Hour + 13*time.Minute},
-		"but not before its agent is left out":       {in: 3 * time.Hour, timeout: 12 * time.Hour, goesAfter: 2*time.Hour + 5*time.Minute},
-		"no later for a drain that is over soon":     {in: 3 * time.Hour, timeout: time.Minute, goesAfter: 2*time.Hour + 30*time.Minute},
-		"at once when the maintenance begins sooner": {in: 10 * time.Minute},
-		"at once when the window has begun":          {in: -time.Minute, duration: time.Hour},
-		"never for a window that has passed":         {in: -time.Hour, duration: time.Minute, goesAfter: -1},
+		"half an hour before the maintenance":                     {in: 3 * time.Hour, duration: time.Hour, goesAfter: 2*time.Hour + 30*time.Minute},
+		"half an hour before a maintenance without end":           {in: 3 * time.Hour, goesAfter: 2*time.Hour + 30*time.Minute},
+		"earlier for a longer drain timeout":                      {in: 3 * time.Hour, timeout: 45 * time.Minute, goesAfter: 2*time.Hour + 13*time.Minute},
+		"not before new nodes avoid the agent":                    {in: 3 * time.Hour, timeout: 12 * time.Hour, goesAfter: 2*time.Hour + 5*time.Minute},
+		"not later for a shorter drain timeout":                   {in: 3 * time.Hour, timeout: time.Minute, goesAfter: 2*time.Hour + 30*time.Minute},
+		"at once when the maintenance begins within half an hour": {in: 10 * time.Minute},
+		"at once during the maintenance":                          {in: -time.Minute, duration: time.Hour},
+		"never after the maintenance":                             {in: -time.Hour, duration: time.Minute, goesAfter: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFixture(t)
@@ -72,11 +72,11 @@ func TestDrainTimesOutBeforeMaintenance(t *testing.T) {
 	for name, test := range map[string]struct {
 		in, timeout, over time.Duration
 	}{
-		"two minutes before":                   {in: 20 * time.Minute, over: 18 * time.Minute},
-		"sooner where the node's own time is":  {in: 20 * time.Minute, timeout: 5 * time.Minute, over: 5 * time.Minute},
-		"not before the node's own time":       {in: 20 * time.Minute, timeout: time.Hour, over: 18 * time.Minute},
-		"after a minute, though it has begun":  {in: -time.Second, over: time.Minute},
-		"after a minute, though it is as near": {in: 2 * time.Minute, over: time.Minute},
+		"two minutes before the maintenance":                                           {in: 20 * time.Minute, over: 18 * time.Minute},
+		"at the drain timeout of the node if it is earlier":                            {in: 20 * time.Minute, timeout: 5 * time.Minute, over: 5 * time.Minute},
+		"two minutes before the maintenance if the drain timeout of the node is later": {in: 20 * time.Minute, timeout: time.Hour, over: 18 * time.Minute},
+		"after a minute if the maintenance has begun":                                  {in: -time.Second, over: time.Minute},
+		"after a minute if the maintenance begins in two minutes":                      {in: 2 * time.Minute, over: time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFixture(t, podOn("web"))

@@ -101,10 +101,10 @@ func TestDeletedNodeIsRegisteredAgain(t *testing.T) {
 
 func TestForeignNodeIsLeftAlone(t *testing.T) {
 	for name, id := range map[string]string{
-		"of nobody":                             "",
-		"of a cloud":                            "aws:///eu/i-1",
-		"of another Mesos task":                 "mesos://S1/elsewhere.0f1e2d3c.1",
-		"of a MesosNode that had the same name": "mesos://S1/general-x7k2p.99999999.1",
+		"a Node without provider ID":                      "",
+		"a Node of a cloud provider":                      "aws:///eu/i-1",
+		"a Node of another Mesos task":                    "mesos://S1/elsewhere.0f1e2d3c.1",
+		"a Node of an earlier MesosNode of the same name": "mesos://S1/general-x7k2p.99999999.1",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFixture(t, podOn("web"))

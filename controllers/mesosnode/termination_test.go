@@ -201,7 +201,7 @@ func TestNodeIsNotReleasedWhileTheTaskEndIsUnconfirmed(t *testing.T) {
 			},
 			status: metav1.ConditionUnknown, reason: v1alpha1.ReasonWaitingForFramework, says: `no MesosFramework "default"`,
 		},
-		"the agent is cut off": {
+		"the agent is unreachable": {
 			given:  func(s *fixture) { s.setTaskState(scheduler.TaskUnreachable) },
 			status: metav1.ConditionUnknown, reason: v1alpha1.ReasonTaskUnreachable, says: "cut off",
 		},

@@ -38,46 +38,46 @@ func TestConditions(t *testing.T) {
 	}{
 		"all nodes are ready": {
 			alive: nodes{a, b}, want: cond{v1alpha1.ConditionReady, yes, v1alpha1.ReasonAllNodesReady, "2 of 2 nodes are ready."}},
-		"some are on their way": {
+		"some nodes are starting": {
 			alive: nodes{a, aged("c", 1, isStarting)},
 			want:  cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonScalingUp, "1 of 2 nodes are ready: 1 TaskStaging. c: agent-1 fetches"}},
-		"some are not there yet": {
+		"some nodes are not created yet": {
 			alive: nodes{a}, want: cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonScalingUp, "1 of 2 nodes are ready: they are being created."}},
-		"one that was ready is not": {
+		"a node that was ready is not ready": {
 			alive: nodes{a, aged("c", 1, isRegistered, isSilent)},
 			want:  cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonNodesNotReady, "1 NodeNotReady. c: kubelet stopped posting"}},
-		"some are too many": {
+		"there are surplus nodes": {
 			alive: nodes{a, b, aged("c", 1, isStarting)},
 			want:  cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonScalingDown, "1 node is being removed"}},
-		"some are going": {
+		"some nodes are being removed": {
 			alive: nodes{a, b}, leaving: nodes{aged("c", 1, isRegistered, isReady)},
 			want: cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonScalingDown, "1 node is being removed: 1 Draining."}},
-		"paused, and as it should be": {
+		"a paused pool with the desired number of nodes": {
 			pool: paused, alive: nodes{a, b}, want: cond{v1alpha1.ConditionReady, yes, v1alpha1.ReasonPaused, "2 of 2"}},
-		"paused, and not as it should be": {
+		"a paused pool with too few nodes": {
 			pool: paused, alive: nodes{a}, want: cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonPaused, "spec.paused is true"}},
-		"deleted": {
+		"a pool that is being deleted": {
 			pool: deleting, leaving: nodes{a}, want: cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonDeleting, "Waiting for 1 node to be released"}},
-		"a node waits in vain": {
+		"no offer fits a node": {
 			alive: nodes{a, aged("c", 1, isWaiting)},
 			want:  cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonNoFittingOffer, "1 node waits for an offer that fits: 0 of 2 agents fit"}},
-		"a node waits in vain, as the capacity tells": {
+		"no offer fits a node, in CapacityAvailable": {
 			alive: nodes{a, aged("c", 1, isWaiting)},
 			want:  cond{v1alpha1.ConditionCapacityAvailable, no, v1alpha1.ReasonNoFittingOffer, "0 of 2 agents fit"}},
-		"a node waits for a word": {
+		"no offer was considered for a node yet": {
 			alive: nodes{a, aged("c", 1, isUnheard)},
 			want:  cond{v1alpha1.ConditionCapacityAvailable, yes, v1alpha1.ReasonCapacityAvailable, ""}},
 		"the template is valid": {
 			want: cond{v1alpha1.ConditionTemplateValid, yes, v1alpha1.ReasonTemplateValid, ""}},
-		"the template is not": {
+		"the template is invalid": {
 			pool: configured, alive: nodes{a, b},
 			want: cond{v1alpha1.ConditionTemplateValid, no, v1alpha1.ReasonKubeletConfigInvalid, `template.spec.kubelet.config: unknown field "maxPod".`}},
-		"the template is not, and the nodes of an earlier one are ready": {
+		"the template is invalid, and nodes of an earlier template are ready": {
 			pool: configured, alive: nodes{a, b},
 			want: cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonKubeletConfigInvalid, "2 of 2 nodes are ready, and no node can be made of the template: template.spec"}},
 		"the framework is ready": {
 			want: cond{v1alpha1.ConditionFrameworkReady, yes, v1alpha1.ReasonFrameworkReady, `"default" is ready`}},
-		"the framework has said nothing": {
+		"the framework has no conditions yet": {
 			framework: func(f *v1alpha1.MesosFramework) { f.Status.Conditions = nil },
 			want:      cond{v1alpha1.ConditionFrameworkReady, no, v1alpha1.ReasonFrameworkNotReady, "not connected yet"}},
 		"the framework is not ready": {
@@ -88,10 +88,10 @@ func TestConditions(t *testing.T) {
 		"the framework is being deleted": {
 			framework: func(f *v1alpha1.MesosFramework) { f.DeletionTimestamp = &metav1.Time{Time: noon} },
 			want:      cond{v1alpha1.ConditionFrameworkReady, no, v1alpha1.ReasonFrameworkNotReady, "is being deleted"}},
-		"the role is not the framework's": {
+		"the framework does not have the role": {
 			pool: func(p *v1alpha1.MesosNodePool) { p.Spec.Placement.Role = "spark" },
 			want: cond{v1alpha1.ConditionReady, no, v1alpha1.ReasonRoleNotSubscribed, `spec.placement.role is "spark"; the roles of MesosFramework "default" are k8sm, other.`}},
-		"the role is another of the framework's": {
+		"the framework has the role beside others": {
 			pool: func(p *v1alpha1.MesosNodePool) { p.Spec.Placement.Role = "other" },
 			want: cond{v1alpha1.ConditionFrameworkReady, yes, v1alpha1.ReasonFrameworkReady, ""}},
 	} {

@@ -31,25 +31,25 @@ func TestLostNodes(t *testing.T) {
 		lost      []string
 		next      time.Duration
 	}{
-		"those that were away for too long": {
+		"nodes are lost once they were unreachable for replaceAfter": {
 			after: 15 * time.Minute, nodes: []*v1alpha1.MesosNode{unreachableNode("a", 15), unreachableNode("b", 14), unreachableNode("c", 10), aged("d", 5, isRegistered, isReady)},
 			lost: []string{"a"}, next: time.Minute,
 		},
-		"none where the pool waits for ever": {after: 0, nodes: []*v1alpha1.MesosNode{unreachableNode("a", 500)}},
-		"none in a pool that is paused": {
+		"no node is lost if replaceAfter is 0": {after: 0, nodes: []*v1alpha1.MesosNode{unreachableNode("a", 500)}},
+		"no node of a paused pool is lost": {
 			after: time.Minute, nodes: []*v1alpha1.MesosNode{unreachableNode("a", 500)}, pool: func(p *v1alpha1.MesosNodePool) { p.Spec.Paused = true },
 		},
-		"none while Mesos cannot be asked": {
+		"no node is lost while the framework is not ready": {
 			after: time.Minute, nodes: []*v1alpha1.MesosNode{unreachableNode("a", 500)},
 			framework: func(f *v1alpha1.MesosFramework) { f.Status.Conditions[0].Status = metav1.ConditionFalse },
 		},
-		"none until what Mesos tells after a time without master is written": {
+		"no node is lost just after the framework became ready again": {
 			after: time.Minute, nodes: []*v1alpha1.MesosNode{unreachableNode("a", 500)}, next: 40 * time.Second,
 			framework: func(f *v1alpha1.MesosFramework) {
 				f.Status.Conditions[0].LastTransitionTime = metav1.NewTime(noon.Add(-20 * time.Second))
 			},
 		},
-		"none that was launched since": {
+		"the time before the launch does not count": {
 			after: 15 * time.Minute, next: 5 * time.Minute,
 			nodes: []*v1alpha1.MesosNode{func() *v1alpha1.MesosNode {
 				n := unreachableNode("a", 500)
@@ -57,10 +57,10 @@ func TestLostNodes(t *testing.T) {
 				return n
 			}()},
 		},
-		"none that waits for an offer": {
+		"no node without a launch is lost": {
 			after: time.Minute, nodes: []*v1alpha1.MesosNode{aged("a", 60, isUnheard)},
 		},
-		"none for a framework that is going": {
+		"no node is lost while the framework is being deleted": {
 			after: time.Minute, nodes: []*v1alpha1.MesosNode{unreachableNode("a", 500)},
 			framework: func(f *v1alpha1.MesosFramework) { f.DeletionTimestamp = &metav1.Time{Time: noon} },
 		},

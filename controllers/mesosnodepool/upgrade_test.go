@@ -51,20 +51,20 @@ func TestPlanUpgrades(t *testing.T) {
 		alive  nodes
 		want   []string
 	}{
-		"as many as may be unavailable, by name":       {wanted: two, most: 2, alive: nodes{old("c"), old("a"), old("b")}, want: []string{"a", "b"}},
-		"one that is on its way counts":                {wanted: two, most: 2, alive: nodes{withKubelet("a", "1", "2"), old("b"), old("c")}, want: []string{"b"}},
-		"one that is not ready counts":                 {wanted: two, most: 1, alive: nodes{silent, old("b")}},
-		"one that runs it does not":                    {wanted: two, most: 1, alive: nodes{withKubelet("a", "2", "2"), old("b")}, want: []string{"b"}},
-		"one that was launched with it does not":       {wanted: two, most: 1, alive: nodes{withKubelet("a", "2", ""), old("b")}, want: []string{"b"}},
-		"none after one has refused":                   {wanted: two, most: 5, alive: nodes{old("a"), refusing("b", "1", "2"), old("c")}},
-		"what was refused before is no hindrance":      {wanted: two, most: 5, alive: nodes{refusing("a", "1", "3"), old("b")}, want: []string{"a", "b"}},
-		"what ran through before is begun in turn":     {wanted: two, most: 1, alive: nodes{withKubelet("a", "1", "1"), withKubelet("b", "1", "1")}, want: []string{"a"}},
-		"what is on its way elsewhere is led here":     {wanted: two, most: 0, alive: nodes{withKubelet("a", "1", "3"), old("b")}, want: []string{"a"}},
-		"what has moved is fetched from there":         {wanted: two, most: 0, alive: nodes{moved}, want: []string{"moved"}},
-		"what went back before it arrived is told so":  {wanted: kubeletArtifact("1"), most: 0, alive: nodes{withKubelet("a", "1", "2")}, want: []string{"a"}},
-		"nothing in particular takes back what is on":  {most: 1, alive: nodes{withKubelet("a", "1", "2"), old("b"), refusing("c", "1", "2")}, want: []string{"a", "c"}},
-		"an executor that tells nothing is left alone": {wanted: two, most: 5, alive: nodes{mute, aged("new", 1)}},
-		"none without room":                            {wanted: two, most: 0, alive: nodes{old("a")}},
+		"maxUnavailable nodes are upgraded, by name":                               {wanted: two, most: 2, alive: nodes{old("c"), old("a"), old("b")}, want: []string{"a", "b"}},
+		"a node that is being upgraded counts as unavailable":                      {wanted: two, most: 2, alive: nodes{withKubelet("a", "1", "2"), old("b"), old("c")}, want: []string{"b"}},
+		"an unready node counts as unavailable":                                    {wanted: two, most: 1, alive: nodes{silent, old("b")}},
+		"a node that was upgraded does not count as unavailable":                   {wanted: two, most: 1, alive: nodes{withKubelet("a", "2", "2"), old("b")}, want: []string{"b"}},
+		"a node that was launched with the kubelet does not count as unavailable":  {wanted: two, most: 1, alive: nodes{withKubelet("a", "2", ""), old("b")}, want: []string{"b"}},
+		"no node is upgraded after one refused the kubelet":                        {wanted: two, most: 5, alive: nodes{old("a"), refusing("b", "1", "2"), old("c")}},
+		"the refusal of another kubelet does not prevent the upgrade":              {wanted: two, most: 5, alive: nodes{refusing("a", "1", "3"), old("b")}, want: []string{"a", "b"}},
+		"nodes whose last upgrade is complete are upgraded in turn":                {wanted: two, most: 1, alive: nodes{withKubelet("a", "1", "1"), withKubelet("b", "1", "1")}, want: []string{"a"}},
+		"an upgrade to another kubelet is corrected":                               {wanted: two, most: 0, alive: nodes{withKubelet("a", "1", "3"), old("b")}, want: []string{"a"}},
+		"an upgrade from another URI is corrected":                                 {wanted: two, most: 0, alive: nodes{moved}, want: []string{"moved"}},
+		"an upgrade is cancelled when the template returns to the running kubelet": {wanted: kubeletArtifact("1"), most: 0, alive: nodes{withKubelet("a", "1", "2")}, want: []string{"a"}},
+		"upgrades are cancelled when no kubelet is wanted":                         {most: 1, alive: nodes{withKubelet("a", "1", "2"), old("b"), refusing("c", "1", "2")}, want: []string{"a", "c"}},
+		"a node whose executor reports no kubelet is not upgraded":                 {wanted: two, most: 5, alive: nodes{mute, aged("new", 1)}},
+		"no node is upgraded if maxUnavailable is 0":                               {wanted: two, most: 0, alive: nodes{old("a")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, namesOf(PlanUpgrades(UpgradeInput{Wanted: test.wanted, MaxUnavailable: test.most, Alive: test.alive}))); diff != "" {

@@ -14,15 +14,15 @@ func TestTruncate(t *testing.T) {
 		limit int
 		want  string
 	}{
-		"what fits stays":                        {"pod a", 5, "pod a"},
-		"what is longer ends in an ellipsis":     {"pods a and b", 8, "pods …"},
-		"a character of two bytes is not cut":    {"Zürich-Oerlikon", 5, "Z…"},
-		"a character of four bytes is not cut":   {"a🐟🐟🐟", 8, "a🐟…"},
-		"characters are counted in bytes":        {"äöü", 6, "äöü"},
-		"bytes that are no text become a mark":   {"exit \xff\xfe status", 20, "exit ? status"},
-		"a character that came in half, as well": {"caf\xc3", 20, "caf?"},
-		"nothing":                                {"", 5, ""},
-		"a limit below the ellipsis":             {"long", 2, ""},
+		"a short text is unchanged":                  {"pod a", 5, "pod a"},
+		"a long text is cut and ends in an ellipsis": {"pods a and b", 8, "pods …"},
+		"a character of two bytes is not cut":        {"Zürich-Oerlikon", 5, "Z…"},
+		"a character of four bytes is not cut":       {"a🐟🐟🐟", 8, "a🐟…"},
+		"characters are counted in bytes":            {"äöü", 6, "äöü"},
+		"invalid UTF-8 is replaced":                  {"exit \xff\xfe status", 20, "exit ? status"},
+		"an incomplete character is replaced":        {"caf\xc3", 20, "caf?"},
+		"an empty text":                              {"", 5, ""},
+		"a limit below the ellipsis":                 {"long", 2, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := messages.Truncate(test.in, test.limit); got != test.want {
@@ -77,12 +77,12 @@ func TestList(t *testing.T) {
 		most      int
 		want      string
 	}{
-		"all of a few":                   {names[:2], ", ", 5, "a, b"},
-		"exactly as many as are named":   {names[:5], ", ", 5, "a, b, c, d, e"},
-		"the rest is counted":            {names, ", ", 5, "a, b, c, d, e and 2 more"},
-		"items that have commas in them": {names[:4], "; ", 3, "a; b; c and 1 more"},
-		"one":                            {names[:1], ", ", 5, "a"},
-		"none":                           {nil, ", ", 5, ""},
+		"a short list is complete":                 {names[:2], ", ", 5, "a, b"},
+		"a list of the maximum length is complete": {names[:5], ", ", 5, "a, b, c, d, e"},
+		"the rest of a long list is counted":       {names, ", ", 5, "a, b, c, d, e and 2 more"},
+		"items that have commas in them":           {names[:4], "; ", 3, "a; b; c and 1 more"},
+		"one":                                      {names[:1], ", ", 5, "a"},
+		"none":                                     {nil, ", ", 5, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := messages.List(test.items, test.separator, test.most); got != test.want {

@@ -41,14 +41,14 @@ func TestReadiness(t *testing.T) {
 		conditions                      []metav1.Condition
 		isReady, wasReady, isRegistered bool
 	}{
-		"a node that was just created":                        {},
-		"a node that waits for its task":                      {conditions: []metav1.Condition{unregistered, ready(metav1.ConditionFalse, 1)}},
-		"a node that registered and is not ready yet":         {conditions: []metav1.Condition{registered, ready(metav1.ConditionFalse, -1)}, isRegistered: true},
-		"a node that registered in the same second":           {conditions: []metav1.Condition{registered, ready(metav1.ConditionFalse, 0)}, isRegistered: true},
-		"a node that is ready":                                {conditions: []metav1.Condition{registered, ready(metav1.ConditionTrue, 1)}, isReady: true, wasReady: true, isRegistered: true},
-		"a node that ceased to be ready since it registered":  {conditions: []metav1.Condition{registered, ready(metav1.ConditionFalse, 5)}, wasReady: true, isRegistered: true},
-		"a node whose readiness is unknown since":             {conditions: []metav1.Condition{registered, ready(metav1.ConditionUnknown, 5)}, wasReady: true, isRegistered: true},
-		"a node whose registration is on record, but no more": {conditions: []metav1.Condition{registered}, isRegistered: true},
+		"a node that was just created":                       {},
+		"a node that waits for its task":                     {conditions: []metav1.Condition{unregistered, ready(metav1.ConditionFalse, 1)}},
+		"a node that registered and is not ready yet":        {conditions: []metav1.Condition{registered, ready(metav1.ConditionFalse, -1)}, isRegistered: true},
+		"a node that registered in the same second":          {conditions: []metav1.Condition{registered, ready(metav1.ConditionFalse, 0)}, isRegistered: true},
+		"a node that is ready":                               {conditions: []metav1.Condition{registered, ready(metav1.ConditionTrue, 1)}, isReady: true, wasReady: true, isRegistered: true},
+		"a node that ceased to be ready since it registered": {conditions: []metav1.Condition{registered, ready(metav1.ConditionFalse, 5)}, wasReady: true, isRegistered: true},
+		"a node whose readiness is unknown since":            {conditions: []metav1.Condition{registered, ready(metav1.ConditionUnknown, 5)}, wasReady: true, isRegistered: true},
+		"a node with the condition Registered alone":         {conditions: []metav1.Condition{registered}, isRegistered: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			node := nodeWith(test.conditions...)
@@ -70,10 +70,10 @@ func TestWaitingWithoutFittingOffer(t *testing.T) {
 		condition metav1.Condition
 		want      bool
 	}{
-		"offers were looked at, and none fits": {condition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonWaitingForOffer, 3), true},
-		"nothing is known yet":                 {condition(v1alpha1.ConditionLaunched, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForOffer, 3), false},
-		"there is nobody to ask":               {condition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonWaitingForFramework, 3), false},
-		"the last attempt failed":              {condition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonBackingOff, 3), false},
+		"no offer fits":               {condition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonWaitingForOffer, 3), true},
+		"no offer was considered yet": {condition(v1alpha1.ConditionLaunched, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForOffer, 3), false},
+		"the framework is not ready":  {condition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonWaitingForFramework, 3), false},
+		"the last attempt failed":     {condition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonBackingOff, 3), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			since, waits := WaitsWithoutOffer(nodeWith(test.condition))

@@ -54,14 +54,14 @@ func TestProviderIDsOfOthersAreNoAttempt(t *testing.T) {
 	node := newNode()
 	id := TaskID(node, 3)
 	for name, providerID := range map[string]string{
-		"no ID":               "",
-		"another cloud's":     "aws:///eu-1/" + id,
-		"without an agent":    "mesos://" + id,
-		"of another node":     ProviderID("S1", "other.0f1e2d3c.3"),
-		"of another UID":      ProviderID("S1", "general-x7k2p.99999999.3"),
-		"without an attempt":  ProviderID("S1", "general-x7k2p.0f1e2d3c."),
-		"of no number":        ProviderID("S1", id+"x"),
-		"of a number too big": ProviderID("S1", id+"9999999999"),
+		"no ID":                           "",
+		"the provider ID of a cloud":      "aws:///eu-1/" + id,
+		"without an agent":                "mesos://" + id,
+		"the provider ID of another node": ProviderID("S1", "other.0f1e2d3c.3"),
+		"the provider ID of another UID":  ProviderID("S1", "general-x7k2p.99999999.3"),
+		"without an attempt":              ProviderID("S1", "general-x7k2p.0f1e2d3c."),
+		"an attempt that is not a number": ProviderID("S1", id+"x"),
+		"an attempt that is too large":    ProviderID("S1", id+"9999999999"),
 	} {
 		if got := AttemptOf(node, providerID); got != 0 {
 			t.Errorf("%s: attempt %d, want 0", name, got)

@@ -17,11 +17,11 @@ func TestCheckNamesTheFirstPartOfTheTemplateThatIsWrong(t *testing.T) {
 		reason string
 		part   string // of the message
 	}{
-		"nothing is wrong":              {config: `{"maxPods": 30}`, pods: []string{manifest("one", "")}},
-		"the kubelet's configuration":   {config: `{"maxPod": 30}`, reason: v1alpha1.ReasonKubeletConfigInvalid, part: "template.spec.kubelet.config: "},
-		"a static pod":                  {pods: []string{broken}, reason: v1alpha1.ReasonStaticPodsInvalid, part: "template.spec.kubelet.staticPods: [0]: "},
-		"both, of which one is enough":  {config: `{"maxPod": 30}`, pods: []string{broken}, reason: v1alpha1.ReasonKubeletConfigInvalid},
-		"the second of two static pods": {pods: []string{manifest("one", ""), broken}, reason: v1alpha1.ReasonStaticPodsInvalid, part: "[1]: "},
+		"nothing is wrong":                             {config: `{"maxPods": 30}`, pods: []string{manifest("one", "")}},
+		"the kubelet's configuration":                  {config: `{"maxPod": 30}`, reason: v1alpha1.ReasonKubeletConfigInvalid, part: "template.spec.kubelet.config: "},
+		"a static pod":                                 {pods: []string{broken}, reason: v1alpha1.ReasonStaticPodsInvalid, part: "template.spec.kubelet.staticPods: [0]: "},
+		"the kubelet's configuration and a static pod": {config: `{"maxPod": 30}`, pods: []string{broken}, reason: v1alpha1.ReasonKubeletConfigInvalid},
+		"the second of two static pods":                {pods: []string{manifest("one", ""), broken}, reason: v1alpha1.ReasonStaticPodsInvalid, part: "[1]: "},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -86,10 +86,10 @@ func TestATemplateChoosesRuntimeAndNetwork(t *testing.T) {
 		socket   string
 		external bool
 	}{
-		"nothing said":              {},
-		"by the operator":           {Runtime{RuntimeSocket: "/a.sock", CNI: v1alpha1.CNIExternal}, v1alpha1.NodeRuntime{}, "/a.sock", true},
-		"by the template":           {Runtime{}, v1alpha1.NodeRuntime{RuntimeSocket: "/b.sock", CNI: v1alpha1.CNIExternal}, "/b.sock", true},
-		"the template's word holds": {Runtime{RuntimeSocket: "/a.sock", CNI: v1alpha1.CNIExternal}, v1alpha1.NodeRuntime{RuntimeSocket: "/b.sock", CNI: v1alpha1.CNIBundled}, "/b.sock", false},
+		"neither chooses":                     {},
+		"the operator chooses":                {Runtime{RuntimeSocket: "/a.sock", CNI: v1alpha1.CNIExternal}, v1alpha1.NodeRuntime{}, "/a.sock", true},
+		"the template chooses":                {Runtime{}, v1alpha1.NodeRuntime{RuntimeSocket: "/b.sock", CNI: v1alpha1.CNIExternal}, "/b.sock", true},
+		"the template overrides the operator": {Runtime{RuntimeSocket: "/a.sock", CNI: v1alpha1.CNIExternal}, v1alpha1.NodeRuntime{RuntimeSocket: "/b.sock", CNI: v1alpha1.CNIBundled}, "/b.sock", false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -137,11 +137,11 @@ func TestPayloadRefuses(t *testing.T) {
 			intent: func(i *scheduler.Intent) { i.Address = "127.0.1.1" },
 			want:   "start the agent with --ip=",
 		},
-		"a kubelet configuration that cannot be": {
+		"an invalid kubelet configuration": {
 			node: func(n *v1alpha1.MesosNode) { n.Spec.Template.Spec.Kubelet.Config.Raw = []byte(`{"maxPod": 30}`) },
 			want: `unknown field "maxPod"`,
 		},
-		"a static pod that cannot be": {
+		"an invalid static pod": {
 			node: func(n *v1alpha1.MesosNode) { n.Spec.Template.Spec.Kubelet.StaticPods[0].Raw = []byte(`{}`) },
 			want: "not a Pod",
 		},
@@ -218,13 +218,13 @@ func TestTheCommandStartsOnlyTheExecutorWithTheDigest(t *testing.T) {
 		uri, file, digest string
 		starts            bool
 	}{
-		"the right digest":                       {uri: "https://example.com/executor", file: "executor", digest: sum, starts: true},
-		"another digest":                         {uri: "https://example.com/executor", file: "executor", digest: digest1},
-		"a query, which the fetcher keeps":       {uri: "https://example.com/executor?v=1", file: "executor?v=1", digest: sum, starts: true},
-		"a name that a shell would split":        {uri: "https://example.com/an executor; $(false)", file: "an executor; $(false)", digest: sum, starts: true},
-		"a name that begins as an option does":   {uri: "file:///opt/-rf", file: "-rf", digest: sum, starts: true},
-		"a file that the fetcher did not bring":  {uri: "https://example.com/executor", file: "other", digest: sum},
-		"a quote, should a template ever let it": {uri: "https://example.com/it's", file: "it's", digest: sum, starts: true},
+		"the right digest":                     {uri: "https://example.com/executor", file: "executor", digest: sum, starts: true},
+		"another digest":                       {uri: "https://example.com/executor", file: "executor", digest: digest1},
+		"a query in the URI":                   {uri: "https://example.com/executor?v=1", file: "executor?v=1", digest: sum, starts: true},
+		"a name that a shell would split":      {uri: "https://example.com/an executor; $(false)", file: "an executor; $(false)", digest: sum, starts: true},
+		"a name that begins as an option does": {uri: "file:///opt/-rf", file: "-rf", digest: sum, starts: true},
+		"a file that was not fetched":          {uri: "https://example.com/executor", file: "other", digest: sum},
+		"a name with a quote":                  {uri: "https://example.com/it's", file: "it's", digest: sum, starts: true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -22,7 +22,7 @@ func TestMissing(t *testing.T) {
 		pool     []v1alpha1.Artifact
 		want     []string
 	}{
-		"nobody supplies anything": {
+		"all artifacts are missing": {
 			operator: Runtime{ContainerRuntime: "containerd"},
 			want:     []string{"executor", "kubelet", "containerd", "containerd-shim-runc-v2", "runc", "bridge", "host-local", "loopback", "portmap"},
 		},
@@ -31,11 +31,11 @@ func TestMissing(t *testing.T) {
 			pool:     binary("kubelet"),
 			want:     []string{},
 		},
-		"what is in an archive is not known": {
+		"an archive may hold all artifacts except the executor": {
 			operator: Runtime{ContainerRuntime: "containerd", Artifacts: append(binary("executor"), archive)},
 			want:     []string{},
 		},
-		"the executor is in no archive": {
+		"an archive does not hold the executor": {
 			operator: Runtime{ContainerRuntime: "containerd", Artifacts: []v1alpha1.Artifact{archive}},
 			want:     []string{"executor"},
 		},
@@ -82,11 +82,11 @@ func TestKubeletOfATemplate(t *testing.T) {
 		template artifacts
 		want     *v1alpha1.Artifact
 	}{
-		"the operator's":                {runtime: Runtime{Artifacts: artifacts{archive, own}}, want: &own},
-		"the pool's own comes first":    {runtime: Runtime{Artifacts: artifacts{own}}, template: artifacts{other}, want: &other},
-		"it is fetched from the mirror": {runtime: Runtime{Mirror: "file:///mirror"}, template: artifacts{other}, want: &mirrored},
-		"none by itself in an archive":  {runtime: Runtime{Artifacts: artifacts{archive}}},
-		"an archive of that name":       {template: artifacts{{Name: "kubelet", Type: v1alpha1.ArtifactArchive}}},
+		"the kubelet of the operator":                            {runtime: Runtime{Artifacts: artifacts{archive, own}}, want: &own},
+		"the kubelet of the pool overrides that of the operator": {runtime: Runtime{Artifacts: artifacts{own}}, template: artifacts{other}, want: &other},
+		"the URI is that of the mirror":                          {runtime: Runtime{Mirror: "file:///mirror"}, template: artifacts{other}, want: &mirrored},
+		"a kubelet in an archive is not found":                   {runtime: Runtime{Artifacts: artifacts{archive}}},
+		"an archive named kubelet is not found":                  {template: artifacts{{Name: "kubelet", Type: v1alpha1.ArtifactArchive}}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -104,12 +104,12 @@ func TestMirroredURI(t *testing.T) {
 		"a slash at the mirror's end":  {"https://m/k8sm/", "http://example.com/a", "https://m/k8sm/example.com/a"},
 		"a port":                       {"https://m", "https://example.com:8443/a", "https://m/example.com:8443/a"},
 		"a query":                      {"https://m", "https://example.com/a?v=1&w", "https://m/example.com/a?v=1&w"},
-		"credentials stay at home":     {"https://m", "https://me:secret@example.com/a", "https://m/example.com/a"},
+		"credentials are removed":      {"https://m", "https://me:secret@example.com/a", "https://m/example.com/a"},
 		"an escaped path":              {"https://m", "https://example.com/a%2Fb%20c", "https://m/example.com/a%2Fb%20c"},
-		"a file needs no network":      {"https://m", "file:///opt/a", "file:///opt/a"},
-		"what is no URI stays":         {"https://m", "http://[::1", "http://[::1"},
+		"a file URI is unchanged":      {"https://m", "file:///opt/a", "file:///opt/a"},
+		"a malformed URI is unchanged": {"https://m", "http://[::1", "http://[::1"},
 		"a mirror in the file system":  {"file:///srv/mirror", "https://example.com/a", "file:///srv/mirror/example.com/a"},
-		"a URI of another scheme, too": {"https://m", "hdfs://namenode/a", "https://m/namenode/a"},
+		"a URI of another scheme":      {"https://m", "hdfs://namenode/a", "https://m/namenode/a"},
 	}
 	for name, test := range tests {
 		if got := (Runtime{Mirror: test.mirror}).mirroredURI(test.uri); got != test.want {

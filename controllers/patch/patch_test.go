@@ -97,7 +97,7 @@ func TestStaleReadIsNotWritten(t *testing.T) {
 			after.Status.Attempt = 2
 			return patch.Status(ctx, c, n, after)
 		}},
-		"a part of the status that nobody else writes": {write: func(ctx context.Context, c client.Client, n *v1alpha1.MesosNode) error {
+		"a part of the status with a single writer": {write: func(ctx context.Context, c client.Client, n *v1alpha1.MesosNode) error {
 			after := n.DeepCopy()
 			after.Status.Attempt = 2
 			return patch.StatusUnlocked(ctx, c, n, after)
@@ -106,7 +106,7 @@ func TestStaleReadIsNotWritten(t *testing.T) {
 			_, err := patch.AddFinalizer(ctx, c, n, finalizer)
 			return err
 		}},
-		"the end of a finalizer": {conflict: true, write: func(ctx context.Context, c client.Client, n *v1alpha1.MesosNode) error {
+		"the removal of a finalizer": {conflict: true, write: func(ctx context.Context, c client.Client, n *v1alpha1.MesosNode) error {
 			return patch.RemoveFinalizer(ctx, c, n, "example.com/other")
 		}},
 	} {
@@ -187,11 +187,11 @@ func TestResultOfAReconcile(t *testing.T) {
 		want  reconcile.Result
 		fails bool
 	}{
-		"nothing is left to do":                     {want: reconcile.Result{}},
-		"it looks again":                            {after: time.Minute, want: reconcile.Result{RequeueAfter: time.Minute}},
-		"a conflict is repeated soon":               {after: time.Minute, err: conflict, want: reconcile.Result{RequeueAfter: patch.ConflictRetry}},
-		"a conflict that somebody wrapped":          {err: fmt.Errorf("writing status: %w", conflict), want: reconcile.Result{RequeueAfter: patch.ConflictRetry}},
-		"a failure is left to the queue's back-off": {after: time.Minute, err: failure, fails: true},
+		"no requeue is requested":     {want: reconcile.Result{}},
+		"a requeue is requested":      {after: time.Minute, want: reconcile.Result{RequeueAfter: time.Minute}},
+		"a conflict is repeated soon": {after: time.Minute, err: conflict, want: reconcile.Result{RequeueAfter: patch.ConflictRetry}},
+		"a wrapped conflict":          {err: fmt.Errorf("writing status: %w", conflict), want: reconcile.Result{RequeueAfter: patch.ConflictRetry}},
+		"another error is returned":   {after: time.Minute, err: failure, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := patch.Result(test.after, test.err)

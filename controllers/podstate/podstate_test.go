@@ -37,15 +37,15 @@ func TestPodsOfDaemonSets(t *testing.T) {
 		owners []metav1.OwnerReference
 		want   bool
 	}{
-		"a pod of a DaemonSet":                              {owner("apps/v1", "DaemonSet", true), true},
-		"a DaemonSet of a version to come":                  {owner("apps/v2", "DaemonSet", true), true},
-		"a DaemonSet of another API group":                  {owner("apps.kruise.io/v1alpha1", "DaemonSet", true), false},
-		"a group that begins like that of Kubernetes":       {owner("apps-extra/v1", "DaemonSet", true), false},
-		"a DaemonSet without a group":                       {owner("v1", "DaemonSet", true), false},
-		"an API version that cannot be one":                 {owner("apps/v1/x", "DaemonSet", true), false},
-		"a pod of a ReplicaSet":                             {owner("apps/v1", "ReplicaSet", true), false},
-		"a DaemonSet that owns the pod and controls it not": {owner("apps/v1", "DaemonSet", false), false},
-		"a pod that nobody owns":                            {nil, false},
+		"a pod of a DaemonSet":                                 {owner("apps/v1", "DaemonSet", true), true},
+		"a DaemonSet of a later API version":                   {owner("apps/v2", "DaemonSet", true), true},
+		"a DaemonSet of another API group":                     {owner("apps.kruise.io/v1alpha1", "DaemonSet", true), false},
+		"an API group that begins with apps":                   {owner("apps-extra/v1", "DaemonSet", true), false},
+		"a DaemonSet without a group":                          {owner("v1", "DaemonSet", true), false},
+		"a malformed API version":                              {owner("apps/v1/x", "DaemonSet", true), false},
+		"a pod of a ReplicaSet":                                {owner("apps/v1", "ReplicaSet", true), false},
+		"a DaemonSet that owns the pod without controlling it": {owner("apps/v1", "DaemonSet", false), false},
+		"a pod without owner":                                  {nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{OwnerReferences: test.owners}}

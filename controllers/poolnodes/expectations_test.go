@@ -34,24 +34,24 @@ func TestExpectationsAreFulfilledByTheCache(t *testing.T) {
 	}{
 		"a creation that the cache does not show": {
 			expect: func(e *expectations) { e.create("general", "a", noon) }, want: counts{pending: 1, unseen: 1}},
-		"a creation that it shows": {
+		"a creation that the cache shows": {
 			expect: func(e *expectations) { e.create("general", "a", noon) }, cache: []v1alpha1.MesosNode{shown("a", false)}, want: counts{alive: 1}},
-		"a creation is expected for as long as it takes": {
+		"a creation is expected without a time limit": {
 			expect: func(e *expectations) { e.create("general", "a", noon) }, after: time.Hour, want: counts{pending: 1, unseen: 1}},
-		"a deletion that it does not show": {
+		"a deletion that the cache does not show": {
 			expect: func(e *expectations) { e.remove("general", "a", "uid-a", noon) }, cache: []v1alpha1.MesosNode{shown("a", false)},
 			want: counts{leaving: 1, pendingDeletion: 1, unseen: 1}},
-		"a deletion that it shows": {
+		"a deletion that the cache shows": {
 			expect: func(e *expectations) { e.remove("general", "a", "uid-a", noon) }, cache: []v1alpha1.MesosNode{shown("a", true)}, want: counts{leaving: 1}},
-		"a deletion of a node that it has never shown": {
+		"a deletion of a node that the cache never showed": {
 			expect: func(e *expectations) { e.remove("general", "a", "uid-a", noon) }, after: VerifyAfter, want: counts{unseen: 1}},
-		"and is not waited for any longer": {
+		"a deletion of a node that the cache never showed expires": {
 			expect: func(e *expectations) { e.remove("general", "a", "uid-a", noon) }, after: VerifyAfter + 1},
-		"a node of a deleted node's name is another one": {
+		"a node with the name of a deleted one is another node": {
 			expect: func(e *expectations) { e.remove("general", "a", "uid-before", noon) }, cache: []v1alpha1.MesosNode{shown("a", false)}, want: counts{alive: 1, unseen: 1}},
 		"an expectation that was dropped": {
 			expect: func(e *expectations) { e.create("general", "a", noon); e.drop("general", expectation{name: "a"}) }},
-		"a pool that nobody tracks": {
+		"a pool that is not tracked": {
 			expect: func(e *expectations) { e.create("other", "a", noon) }},
 	} {
 		t.Run(name, func(t *testing.T) {

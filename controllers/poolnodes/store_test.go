@@ -154,13 +154,13 @@ func TestCreateErrors(t *testing.T) {
 		want    counts
 		refused bool
 	}{
-		"a refusal is forgotten at once": {
+		"a refused creation is not expected": {
 			answer: func(func() error) error { return refused }},
-		"a lost answer counts as a node": {
+		"a creation without an answer counts as a node": {
 			answer: func(func() error) error { return lost }, want: counts{pending: 1, unseen: 1}},
-		"a lost answer to a call that came to nothing is forgotten once the API server was asked": {
+		"a creation without an answer is dropped once the API server does not list the node": {
 			answer: func(func() error) error { return lost }, after: VerifyAfter + time.Second},
-		"a lost answer to a call that was carried out is a node": {
+		"a creation without an answer is a node once the API server lists it": {
 			answer: func(do func() error) error { return errors.Join(do(), lost) }, after: VerifyAfter + time.Second, want: counts{alive: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -55,11 +55,11 @@ func TestWhichIDsAreReplaced(t *testing.T) {
 		want    string
 		err     string
 	}{
-		"none is stored":                              {want: "f-2/f-2"},
-		"only the annotation is lost":                 {changes: []func(*v1alpha1.MesosFramework){withID("f-2", "")}, want: "f-2/f-2"},
-		"only the status is lost":                     {changes: []func(*v1alpha1.MesosFramework){withID("", "f-2")}, want: "f-2/f-2"},
-		"another one, that the spec replaces":         {changes: []func(*v1alpha1.MesosFramework){withID("f-1", "f-1"), named}, want: "f-2/f-2"},
-		"another one, that the spec does not replace": {changes: []func(*v1alpha1.MesosFramework){withID("f-1", "f-1")}, want: "f-1/f-1", err: "MesosFramework default has the ID f-1"},
+		"no ID is stored":                            {want: "f-2/f-2"},
+		"only the status has the ID":                 {changes: []func(*v1alpha1.MesosFramework){withID("f-2", "")}, want: "f-2/f-2"},
+		"only the annotation has the ID":             {changes: []func(*v1alpha1.MesosFramework){withID("", "f-2")}, want: "f-2/f-2"},
+		"another ID, and the spec names the new one": {changes: []func(*v1alpha1.MesosFramework){withID("f-1", "f-1"), named}, want: "f-2/f-2"},
+		"another ID, and the spec names none":        {changes: []func(*v1alpha1.MesosFramework){withID("f-1", "f-1")}, want: "f-1/f-1", err: "MesosFramework default has the ID f-1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, newFramework(test.changes...))
@@ -76,8 +76,8 @@ func TestWhichIDsAreReplaced(t *testing.T) {
 
 func TestClearFrameworkID(t *testing.T) {
 	for name, test := range map[string]struct{ stored, want string }{
-		"the removed one":                       {"f-1", "/"},
-		"another one, which was stored instead": {"f-2", "f-2/f-2"},
+		"the removed ID": {"f-1", "/"},
+		"another ID":     {"f-2", "f-2/f-2"},
 	} {
 		c := newCluster(t, newFramework(withID(test.stored, test.stored)))
 		c.conflicts = 1

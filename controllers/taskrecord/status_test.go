@@ -15,10 +15,10 @@ import (
 
 func TestMessagesOnRecordAreBounded(t *testing.T) {
 	for name, text := range map[string]string{
-		"short":           "exit 1",
-		"long":            strings.Repeat("a", 2*maxMessage),
-		"long, in Greek":  strings.Repeat("α", maxMessage),
-		"not text at all": "\xff\xfe",
+		"short":                              "exit 1",
+		"long":                               strings.Repeat("a", 2*maxMessage),
+		"long, with characters of two bytes": strings.Repeat("α", maxMessage),
+		"invalid UTF-8":                      "\xff\xfe",
 	} {
 		task := &v1alpha1.MesosTask{}
 		report := nodeapi.NodeStatus{Kubelet: "old", Upgrade: nodeapi.Upgrade{SHA256: "new", Message: text}}
@@ -39,14 +39,14 @@ func TestUpdateTimeChangesOnlyWithTheRecord(t *testing.T) {
 		status scheduler.TaskStatus
 		news   bool
 	}{
-		"the same":                  {status: status},
-		"another message":           {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: "down"}, news: true},
-		"another reason":            {status: scheduler.TaskStatus{State: status.State, Reason: "REASON_Y", Message: status.Message}, news: true},
-		"another state":             {status: scheduler.TaskStatus{State: scheduler.TaskUnreachable, Reason: status.Reason, Message: status.Message}, news: true},
-		"the same, by the agent":    {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: status.Message, Time: noon.Add(time.Hour)}},
-		"an answer to our question": {status: scheduler.TaskStatus{State: status.State, Reason: scheduler.ReasonReconciliation, Message: "Latest state"}},
-		"another state, on asking":  {status: scheduler.TaskStatus{State: scheduler.TaskLost, Reason: scheduler.ReasonReconciliation}, news: true},
-		"a report of no kubelet":    {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: status.Message, Data: []byte("garbage")}},
+		"the same status": {status: status},
+		"another message": {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: "down"}, news: true},
+		"another reason":  {status: scheduler.TaskStatus{State: status.State, Reason: "REASON_Y", Message: status.Message}, news: true},
+		"another state":   {status: scheduler.TaskStatus{State: scheduler.TaskUnreachable, Reason: status.Reason, Message: status.Message}, news: true},
+		"the same status with the time of the agent": {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: status.Message, Time: noon.Add(time.Hour)}},
+		"the same state, from task reconciliation":   {status: scheduler.TaskStatus{State: status.State, Reason: scheduler.ReasonReconciliation, Message: "Latest state"}},
+		"another state, from task reconciliation":    {status: scheduler.TaskStatus{State: scheduler.TaskLost, Reason: scheduler.ReasonReconciliation}, news: true},
+		"data without a kubelet":                     {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: status.Message, Data: []byte("garbage")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := task.DeepCopy()

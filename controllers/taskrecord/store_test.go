@@ -45,10 +45,10 @@ func TestPrepareRefuses(t *testing.T) {
 		want   string
 	}{
 		"a node that does not exist":   {want: scheduler.ErrUnknownTask.Error()},
-		"a task ID that is none":       {node: newNode(), intent: func(i *scheduler.Intent) { i.TaskID = "spark-1" }, want: scheduler.ErrUnknownTask.Error()},
+		"a malformed task ID":          {node: newNode(), intent: func(i *scheduler.Intent) { i.TaskID = "spark-1" }, want: scheduler.ErrUnknownTask.Error()},
 		"a node that is being deleted": {node: newNode(func(n *v1alpha1.MesosNode) { n.DeletionTimestamp = &gone }), want: "is being deleted"},
-		"an attempt that has passed":   {node: newNode(func(n *v1alpha1.MesosNode) { n.Status.Attempt = 2 }), want: "at another attempt"},
-		"a node of the same name that was made anew": {
+		"an earlier attempt":           {node: newNode(func(n *v1alpha1.MesosNode) { n.Status.Attempt = 2 }), want: "at another attempt"},
+		"another node of the same name": {
 			node: newNode(func(n *v1alpha1.MesosNode) { n.UID = "99999999-aaaa-bbbb-cccc-000000000001" }),
 			want: "or has another UID",
 		},
@@ -68,7 +68,7 @@ func TestPrepareRefuses(t *testing.T) {
 			node: newNode(func(n *v1alpha1.MesosNode) { n.Spec.FrameworkRef.Name = "other" }),
 			want: scheduler.ErrUnknownTask.Error(),
 		},
-		"what no node could be made of": {
+		"an intent that gives no payload": {
 			node: newNode(), intent: func(i *scheduler.Intent) { i.Address = "" }, want: "the agent has no address",
 		},
 	}
@@ -135,35 +135,35 @@ func TestRecord(t *testing.T) {
 		err    error
 		writes int
 	}{
-		"what is new is written": {
+		"a new state is written": {
 			task:   &task{ID: taskID, BootstrapTokenID: "abc123"},
 			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskStarting, Message: "fetching", Time: at},
 			want:   &task{ID: taskID, BootstrapTokenID: "abc123", State: "TASK_STARTING", Message: "fetching", UpdateTime: &metav1.Time{Time: noon}},
 			writes: 1,
 		},
-		"what is known is not written again": {
+		"a known state is not written again": {
 			task:   &task{ID: taskID, State: "TASK_RUNNING"},
 			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning, Time: at},
 			want:   &task{ID: taskID, State: "TASK_RUNNING"},
 		},
-		"an answer to reconciliation that says what is known is not written": {
+		"a known state from task reconciliation is not written again": {
 			task:   &task{ID: taskID, State: "TASK_RUNNING"},
 			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning, Reason: "REASON_RECONCILIATION", Message: "Reconciliation: Latest task state", Time: at},
 			want:   &task{ID: taskID, State: "TASK_RUNNING"},
 		},
-		"a node that runs needs no token": {
+		"the token is revoked when the node runs": {
 			task:   &task{ID: taskID, BootstrapTokenID: "abc123", CertificateRequest: "csr-1", State: "TASK_STARTING"},
 			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning},
 			want:   &task{ID: taskID, CertificateRequest: "csr-1", State: "TASK_RUNNING", UpdateTime: &metav1.Time{Time: noon}},
 			writes: 1,
 		},
-		"another kubelet is news": {
+		"another kubelet is written": {
 			task:   &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}},
 			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning, Data: nodeapi.NodeStatus{Kubelet: "new"}.Encode()},
 			want:   &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "new"}, UpdateTime: &metav1.Time{Time: noon}},
 			writes: 1,
 		},
-		"so is one that was refused": {
+		"a refused kubelet is written": {
 			task: &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}},
 			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning,
 				Data: nodeapi.NodeStatus{Kubelet: "old", Upgrade: nodeapi.Upgrade{SHA256: "new", Message: "rolled back", Refused: true}}.Encode()},
@@ -171,51 +171,51 @@ func TestRecord(t *testing.T) {
 				SHA256: "old", Upgrade: &v1alpha1.TaskKubeletUpgrade{SHA256: "new", Message: "rolled back", Refused: true}}},
 			writes: 1,
 		},
-		"the same kubelet is none": {
+		"the same kubelet is not written again": {
 			task:   &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}},
 			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning, Data: nodeapi.NodeStatus{Kubelet: "old"}.Encode()},
 			want:   &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}},
 		},
-		"what an executor of another release says cannot harm": {
+		"data of an unknown version is ignored": {
 			task:   &task{ID: taskID, State: "TASK_STARTING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}},
 			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning, Data: []byte(`{"version": 99, "kubelet": {}}`)},
 			want:   &task{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}, UpdateTime: &metav1.Time{Time: noon}},
 			writes: 1,
 		},
-		"the end is written with its reason": {
+		"a terminal state is written with its reason": {
 			task:   &task{ID: taskID, BootstrapTokenID: "abc123", State: "TASK_STAGING"},
 			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskFailed, Reason: "REASON_EXECUTOR_TERMINATED", Message: "exit 1", Time: at},
 			want:   &task{ID: taskID, State: "TASK_FAILED", Reason: "REASON_EXECUTOR_TERMINATED", Message: "exit 1", UpdateTime: &metav1.Time{Time: noon}},
 			writes: 1,
 		},
-		"the first end counts": {
+		"a second terminal state is ignored": {
 			task:   &task{ID: taskID, State: "TASK_FAILED", Reason: "REASON_EXECUTOR_TERMINATED"},
 			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskGone, Reason: "REASON_RECONCILIATION"},
 			want:   &task{ID: taskID, State: "TASK_FAILED", Reason: "REASON_EXECUTOR_TERMINATED"},
 		},
-		"a task that lives after its end is nobody's": {
+		"a running state after a terminal one is an unknown task": {
 			task:   &task{ID: taskID, State: "TASK_DROPPED"},
 			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning},
 			want:   &task{ID: taskID, State: "TASK_DROPPED"},
 			err:    scheduler.ErrUnknownTask,
 		},
-		"a task of another attempt is nobody's": {
+		"a task of another attempt is unknown": {
 			task:   &task{ID: "general-x7k2p.0f1e2d3c.2"},
 			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning},
 			want:   &task{ID: "general-x7k2p.0f1e2d3c.2"},
 			err:    scheduler.ErrUnknownTask,
 		},
-		"a task of a node without one is nobody's": {
+		"a task of a node without a task is unknown": {
 			status: scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskRunning},
 			err:    scheduler.ErrUnknownTask,
 		},
-		"a task of a node that is gone is nobody's": {
+		"a task of a deleted node is unknown": {
 			task:   &task{ID: taskID},
 			status: scheduler.TaskStatus{TaskID: "general-zzzzz.0f1e2d3c.1", State: scheduler.TaskRunning},
 			want:   &task{ID: taskID},
 			err:    scheduler.ErrUnknownTask,
 		},
-		"a task that never was a node's is nobody's": {
+		"a task that no node had is unknown": {
 			task:   &task{ID: taskID},
 			status: scheduler.TaskStatus{TaskID: "spark", State: scheduler.TaskRunning},
 			want:   &task{ID: taskID},

@@ -57,18 +57,18 @@ func TestAffinityFollowsPodChanges(t *testing.T) {
 			{"one comes", put(other("1"), "a0"), []string{"b2", "unzoned"}},
 			{"it moves", put(other("1"), "b2"), []string{"a0", "a1", "unzoned"}},
 		}},
-		"pods that are there keep it away": {testPod("new"), []step{
+		"anti-affinity of existing pods": {testPod("new"), []step{
 			{"nobody is there", nil, all},
 			{"one comes that wants its zone for itself", put(other("1"), "b2"), all},
 			{"one comes that wants to be apart from it", put(testPod("2", labelled("app", "y"), apartFrom("zone", "app", "x")), "a1"), []string{"b2", "unzoned"}},
 			{"another one too", put(testPod("3", labelled("app", "y"), apartFrom(corev1.LabelHostname, "app", "x")), "unzoned"), []string{"b2"}},
 			{"the first goes", removePod("2"), []string{"a0", "a1", "b2"}},
 		}},
-		"a namespace of its own": {testPod("new", inNamespace("other"), apartFrom(corev1.LabelHostname, "app", "y")), []step{
+		"pods of another namespace": {testPod("new", inNamespace("other"), apartFrom(corev1.LabelHostname, "app", "y")), []step{
 			{"a pod of another namespace", put(other("1"), "a0"), all},
 			{"one of the same", put(testPod("2", inNamespace("other"), labelled("app", "y")), "a1"), []string{"a0", "b2", "unzoned"}},
 		}},
-		"both at once": {testPod("new", nearPods("zone", "app", "y"), apartFrom(corev1.LabelHostname, "app", "y")), []step{
+		"affinity and anti-affinity together": {testPod("new", nearPods("zone", "app", "y"), apartFrom(corev1.LabelHostname, "app", "y")), []step{
 			{"one comes", put(other("1"), "a0"), []string{"a1"}},
 			{"its neighbour too", put(other("2"), "a1"), nil},
 			{"the first goes", removePod("1"), []string{"a0"}},

@@ -123,13 +123,13 @@ func TestWhichStatusMayDifferFromTheSpec(t *testing.T) {
 		status corev1.PodStatus
 		want   bool
 	}{
-		"none":                           {corev1.PodStatus{}, false},
-		"a container without resources":  {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "main"}}}, false},
-		"a container's resources":        {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Resources: &corev1.ResourceRequirements{Requests: list}}}}, true},
-		"what a container was allocated": {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{}, {AllocatedResources: list}}}, true},
-		"an init container's":            {corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{AllocatedResources: list}}}, true},
-		"the pod's":                      {corev1.PodStatus{Resources: &corev1.ResourceRequirements{}}, true},
-		"what the pod was allocated":     {corev1.PodStatus{AllocatedResources: list}, true},
+		"no resources":                       {corev1.PodStatus{}, false},
+		"a container without resources":      {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "main"}}}, false},
+		"a container's resources":            {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Resources: &corev1.ResourceRequirements{Requests: list}}}}, true},
+		"allocated resources of a container": {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{}, {AllocatedResources: list}}}, true},
+		"resources of an init container":     {corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{AllocatedResources: list}}}, true},
+		"resources of the pod":               {corev1.PodStatus{Resources: &corev1.ResourceRequirements{}}, true},
+		"allocated resources of the pod":     {corev1.PodStatus{AllocatedResources: list}, true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -108,7 +108,7 @@ func TestPlace(t *testing.T) {
 			pods:  []*podBuilder{makePod("1").cpu("3"), makePod("2").cpu("2"), makePod("3").cpu("1")},
 			want:  []string{"a1", "a2", "a1"},
 		},
-		"a pod that is too large for every node stays": {
+		"a pod that is too large for every node is not placed": {
 			nodes: zones(),
 			pods:  []*podBuilder{makePod("1").cpu("5")},
 			want:  []string{""},
@@ -131,7 +131,7 @@ func TestPlace(t *testing.T) {
 			},
 			want: []string{"a1", "a2"},
 		},
-		"anti-affinity of a pod that is there keeps a pod without any away from the zone": {
+		"anti-affinity of an existing pod keeps other pods out of the zone": {
 			nodes: zones(),
 			pods: []*podBuilder{
 				makePod("0").label("app", "x").cpu("1"),
@@ -141,7 +141,7 @@ func TestPlace(t *testing.T) {
 			},
 			want: []string{"a1", "b1", "a1", "a2"},
 		},
-		"affinity goes where the first pod went, and no further": {
+		"affinity places pods where the first one is, and nowhere else": {
 			nodes: zones(),
 			pods: []*podBuilder{
 				makePod("1").label("app", "x").cpu("3").affinity(corev1.LabelTopologyZone, "app", "x"),
@@ -159,7 +159,7 @@ func TestPlace(t *testing.T) {
 			},
 			want: []string{"a1", "b1", "a1"},
 		},
-		"spread over hosts remembers the least of three": {
+		"spread over hosts tracks the minimum of three": {
 			nodes: zones(),
 			pods: []*podBuilder{
 				makePod("1").label("app", "x").spread(corev1.LabelHostname, "app", "x"),
@@ -232,18 +232,18 @@ func TestRequestsAreWhatTheSchedulerCounts(t *testing.T) {
 		cpu    int64
 		memory int64
 	}{
-		"of its container": {func(*corev1.Pod) {}, 500, 0},
-		"of one that runs before": {func(p *corev1.Pod) {
+		"the request of a container": {func(*corev1.Pod) {}, 500, 0},
+		"the request of an init container": {func(p *corev1.Pod) {
 			p.Spec.InitContainers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: one}}}
 		}, 1000, 1 << 30},
-		"of one that runs beside": {func(p *corev1.Pod) {
+		"the request of a sidecar": {func(p *corev1.Pod) {
 			p.Spec.InitContainers = []corev1.Container{{RestartPolicy: new(corev1.ContainerRestartPolicyAlways), Resources: corev1.ResourceRequirements{Requests: one}}}
 		}, 1500, 1 << 30},
-		"with what its runtime takes": {func(p *corev1.Pod) { p.Spec.Overhead = one }, 1500, 1 << 30},
-		"as the pod has it in all": {func(p *corev1.Pod) {
+		"the overhead of the runtime class": {func(p *corev1.Pod) { p.Spec.Overhead = one }, 1500, 1 << 30},
+		"the request of the whole pod": {func(p *corev1.Pod) {
 			p.Spec.Resources = &corev1.ResourceRequirements{Requests: one}
 		}, 1000, 1 << 30},
-		"more than its spec says, until it is made smaller": {func(p *corev1.Pod) {
+		"the allocated resources during a downward resize": {func(p *corev1.Pod) {
 			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "main", AllocatedResources: one}}
 		}, 1000, 1 << 30},
 	}

@@ -151,12 +151,12 @@ func TestTheFirstTemplateThatAPodFitsOn(t *testing.T) {
 		templates []Template
 		want      int
 	}{
-		"a small pod":                   {testPod("a"), templates, 0},
-		"a large pod":                   {testPod("a", requesting("8")), templates, 1},
-		"a pod that selects":            {testPod("a", selecting), templates, 2},
-		"the index is that in the list": {testPod("a", requesting("8")), templates[1:], 0},
-		"a pod that fits on none":       {testPod("a", requesting("32")), templates, -1},
-		"no template":                   {testPod("a"), nil, -1},
+		"a small pod":                           {testPod("a"), templates, 0},
+		"a large pod":                           {testPod("a", requesting("8")), templates, 1},
+		"a pod with a node selector":            {testPod("a", selecting), templates, 2},
+		"the index is the position in the list": {testPod("a", requesting("8")), templates[1:], 0},
+		"a pod that fits on none":               {testPod("a", requesting("32")), templates, -1},
+		"no template":                           {testPod("a"), nil, -1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -190,15 +190,15 @@ func TestWhetherANodeCanBeReplaced(t *testing.T) {
 		pods    []*corev1.Pod
 		want    bool
 	}{
-		"its pods fit":                       {small("zone", "a"), nil, []*corev1.Pod{testPod("a"), testPod("b")}, true},
-		"no pods":                            {small("zone", "a"), nil, nil, true},
-		"too many pods":                      {small("zone", "a"), nil, []*corev1.Pod{testPod("a"), testPod("b"), testPod("c")}, false},
-		"what DaemonSets take counts":        {small("zone", "a"), []*corev1.Pod{testPod("d")}, []*corev1.Pod{testPod("a"), testPod("b")}, false},
-		"another zone":                       {small("zone", "b"), nil, []*corev1.Pod{testPod("a")}, false},
-		"no zone":                            {small(), nil, []*corev1.Pod{testPod("a")}, false},
-		"pods that hinder each other":        {small("zone", "a"), nil, []*corev1.Pod{testPod("a", onPort), testPod("b", onPort)}, false},
-		"a pod that selects other nodes":     {small("zone", "a"), nil, []*corev1.Pod{testPod("a", selecting)}, false},
-		"a pod that will have what it wants": {small("zone", "a", "disk", "ssd"), nil, []*corev1.Pod{testPod("a", selecting)}, true},
+		"its pods fit":                          {small("zone", "a"), nil, []*corev1.Pod{testPod("a"), testPod("b")}, true},
+		"no pods":                               {small("zone", "a"), nil, nil, true},
+		"too many pods":                         {small("zone", "a"), nil, []*corev1.Pod{testPod("a"), testPod("b"), testPod("c")}, false},
+		"requests of DaemonSet pods count":      {small("zone", "a"), []*corev1.Pod{testPod("d")}, []*corev1.Pod{testPod("a"), testPod("b")}, false},
+		"another zone":                          {small("zone", "b"), nil, []*corev1.Pod{testPod("a")}, false},
+		"no zone":                               {small(), nil, []*corev1.Pod{testPod("a")}, false},
+		"pods with anti-affinity to each other": {small("zone", "a"), nil, []*corev1.Pod{testPod("a", onPort), testPod("b", onPort)}, false},
+		"a pod that selects other nodes":        {small("zone", "a"), nil, []*corev1.Pod{testPod("a", selecting)}, false},
+		"a pod whose node selector matches":     {small("zone", "a", "disk", "ssd"), nil, []*corev1.Pod{testPod("a", selecting)}, true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

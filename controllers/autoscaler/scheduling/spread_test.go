@@ -90,11 +90,11 @@ func TestTheMinimumOfDomains(t *testing.T) {
 		index domainIndex
 		want  int
 	}{
-		"no domain":            {domainIndex{domainsPerCount: map[int]int{3: 1}, minCount: 3}, math.MaxInt32},
-		"still the same":       {domainIndex{nodesPerDomain: map[string]int{"a": 1}, domainsPerCount: map[int]int{2: 1}, minCount: 2}, 2},
-		"the next one":         {domainIndex{nodesPerDomain: map[string]int{"a": 1}, domainsPerCount: map[int]int{2: 0, 3: 1}, minCount: 2}, 3},
-		"one further away":     {domainIndex{nodesPerDomain: map[string]int{"a": 1}, domainsPerCount: map[int]int{0: 0, 7: 2}, minCount: 0}, 7},
-		"several domains of 1": {domainIndex{nodesPerDomain: map[string]int{"a": 1, "b": 2}, domainsPerCount: map[int]int{1: 2}, minCount: 0}, 1},
+		"no domain":                    {domainIndex{domainsPerCount: map[int]int{3: 1}, minCount: 3}, math.MaxInt32},
+		"the minimum is unchanged":     {domainIndex{nodesPerDomain: map[string]int{"a": 1}, domainsPerCount: map[int]int{2: 1}, minCount: 2}, 2},
+		"the minimum rises by one":     {domainIndex{nodesPerDomain: map[string]int{"a": 1}, domainsPerCount: map[int]int{2: 0, 3: 1}, minCount: 2}, 3},
+		"the minimum rises by several": {domainIndex{nodesPerDomain: map[string]int{"a": 1}, domainsPerCount: map[int]int{0: 0, 7: 2}, minCount: 0}, 7},
+		"several domains of 1":         {domainIndex{nodesPerDomain: map[string]int{"a": 1, "b": 2}, domainsPerCount: map[int]int{1: 2}, minCount: 0}, 1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestSpreadDecidesWhereAPodMayGo(t *testing.T) {
 		running map[string]string // node by pod
 		want    []string          // of a0, b1, c2 and unzoned
 	}{
-		"nothing runs":                      {spreadOver("zone"), nil, []string{"a0", "b1", "c2"}},
+		"no pod runs":                       {spreadOver("zone"), nil, []string{"a0", "b1", "c2"}},
 		"a zone that is ahead":              {spreadOver("zone"), map[string]string{"1": "a0"}, []string{"b1", "c2"}},
 		"two zones that are ahead":          {spreadOver("zone"), map[string]string{"1": "a0", "2": "c2"}, []string{"b1"}},
 		"all zones are even":                {spreadOver("zone"), map[string]string{"1": "a0", "2": "b1", "3": "c2"}, []string{"a0", "b1", "c2"}},
@@ -171,9 +171,9 @@ func TestSpreadDecidesWhereAPodMayGo(t *testing.T) {
 		"as many zones as there must be":    {spreadOver("zone", minDomains(3)), map[string]string{"1": "a0", "2": "b1", "3": "c2"}, []string{"a0", "b1", "c2"}},
 		"over hosts, also without a zone":   {spreadOver(corev1.LabelHostname), map[string]string{"1": "a0"}, []string{"b1", "c2", "unzoned"}},
 		"over a label that no node has":     {spreadOver("rack"), nil, nil},
-		"over zones and hosts, both matter": {func(p *corev1.Pod) { spreadOver("zone")(p); spreadOver(corev1.LabelHostname)(p) }, map[string]string{"1": "a0"}, []string{"b1", "c2"}},
-		"a preferred spread does not":       {spreadOver("zone", func(c *corev1.TopologySpreadConstraint) { c.WhenUnsatisfiable = corev1.ScheduleAnyway }), map[string]string{"1": "a0"}, []string{"a0", "b1", "c2", "unzoned"}},
-		"a zone where nothing can be counted is no minimum": {
+		"over zones and hosts, both count":  {func(p *corev1.Pod) { spreadOver("zone")(p); spreadOver(corev1.LabelHostname)(p) }, map[string]string{"1": "a0"}, []string{"b1", "c2"}},
+		"a preferred spread does not count": {spreadOver("zone", func(c *corev1.TopologySpreadConstraint) { c.WhenUnsatisfiable = corev1.ScheduleAnyway }), map[string]string{"1": "a0"}, []string{"a0", "b1", "c2", "unzoned"}},
+		"a zone without countable nodes is not the minimum": {
 			func(p *corev1.Pod) { spreadOver("zone")(p); p.Spec.NodeSelector = map[string]string{"zone": "a"} },
 			map[string]string{"1": "a0"}, []string{"a0"},
 		},

@@ -73,7 +73,7 @@ func TestAStateOfAnotherFormIsAnError(t *testing.T) {
 		want  string // part of the error; empty for none
 	}{
 		"the form that this package knows": {&goodState{one, path, counts}, ""},
-		"no state at all":                  {nil, "reading its state"},
+		"no state":                         {nil, "reading its state"},
 		"a value that is no struct":        {notAStruct(1), "its state is of type scheduling.notAStruct"},
 		"a nil pointer":                    {(*goodState)(nil), "its state is of type *scheduling.goodState"},
 		"an unexported field":              {&unexportedState{one, path, counts}, "no TpValueToMatchNum"},
