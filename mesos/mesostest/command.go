@@ -25,6 +25,7 @@ func (x *executorState) commandStarted() {
 
 func (x *executorState) commandUpdate(state mesos.TaskState, message string) {
 	status := taskstatus.New(x.id(), state, mesos.SOURCE_EXECUTOR, nil, message)
+	status.ExecutorID = &mesos.ExecutorID{Value: x.id()}
 	u := naming.NewUUID()
 	status.UUID = u[:]
 	status.ContainerStatus = x.containerStatus()

@@ -113,6 +113,9 @@ func (c *Conn) Update(status mesos.TaskStatus) error {
 		u := naming.NewUUID()
 		status.UUID = u[:]
 	}
+	if status.ExecutorID == nil {
+		status.ExecutorID = &mesos.ExecutorID{Value: c.executor.id()}
+	}
 	m := c.executor.agent.cluster
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -44,6 +44,7 @@ type executorState struct {
 	stream      *eventstream.Stream
 	queued      [][]*agentTask // launches to hand on: one task, or a group
 	tasks       []*agentTask   // that have not ended
+	hadTask     map[string]bool
 	process     Process
 	pid         int
 	mustEnd     bool
@@ -142,6 +143,10 @@ func (a *Agent) run(info mesos.FrameworkInfo, infos []mesos.TaskInfo, group bool
 	for _, t := range tasks {
 		t.executor = x
 		x.tasks = append(x.tasks, t)
+		if x.hadTask == nil {
+			x.hadTask = map[string]bool{}
+		}
+		x.hadTask[t.id()] = true
 	}
 	switch x.phase {
 	case executorRegistering:

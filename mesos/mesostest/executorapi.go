@@ -151,16 +151,29 @@ func (x *executorState) execute(call *executor.Call) {
 }
 
 // updateFrom takes a status update from the executor. It is acknowledged to it when
-// the agent has it, not when the scheduler has.
+// the agent has it, not when the scheduler has. A real agent ignores an update that names
+// another agent. It passes on, as if nothing were wrong, an update about a task that is not
+// the executor's own.
 func (x *executorState) updateFrom(s *eventstream.Stream, status mesos.TaskStatus) {
-	if s != nil {
-		s.Send(events.Acknowledged(status.TaskID.Value, status.UUID))
-	}
-	t, ok := x.framework.tasks[status.TaskID.Value]
-	if !ok || t.executor != x {
+	if id := status.AgentID.GetValue(); id != "" && id != x.agent.record.id {
 		return
 	}
-	status.ContainerStatus = x.containerStatus()
+	id := status.TaskID.Value
+	t, ok := x.framework.tasks[id]
+	if ok && t.executor == x || !ok && x.hadTask[id] {
+		if s != nil {
+			s.Send(events.Acknowledged(id, status.UUID))
+		}
+		if !ok {
+			return
+		}
+		status.ContainerStatus = x.containerStatus()
+	}
+	if !ok {
+		nobody := &executorState{agent: x.agent, framework: x.framework}
+		t = &agentTask{info: mesos.TaskInfo{TaskID: mesos.TaskID{Value: id}}, executor: nobody}
+		x.framework.tasks[id] = t
+	}
 	t.update(status)
 }
 

@@ -137,3 +137,19 @@ func TestNetworkNamespace(t *testing.T) {
 		t.Errorf("this thread is in %s, was in %s", now, own)
 	}
 }
+
+// A stopped process takes no signal but SIGKILL: it ends when its agent destroys the
+// container, after the executor's grace.
+func TestStoppedExecutorEndsWithItsContainer(t *testing.T) {
+	m := startMaster(t, MasterOptions{})
+	a := startAgent(t, m, AgentOptions{Launcher: ProcessLauncher{}})
+	s := subscribeScheduler(t, m, frameworkInfo("a"))
+	o := s.offerOf(a)
+	task := executorTask(o, "e", "echo ready; kill -STOP $$")
+	task["executor"].(object)["shutdown_grace_period"] = object{"nanoseconds": 100_000_000}
+	s.launch(o, 0, task)
+	eventually(t, "the executor is stopped", func() bool { return strings.Contains(sandboxFile(t, a, "e", "stdout"), "ready") })
+	s.call("SHUTDOWN", object{"shutdown": object{"executor_id": value("e"), "agent_id": value(a.ID())}})
+	s.wantStates("TASK_FAILED")
+	eventually(t, "the container is gone", func() bool { return a.Containers() == 0 })
+}

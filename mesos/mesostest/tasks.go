@@ -113,7 +113,11 @@ func (c *cluster) onTaskUpdate(frameworkID string, status mesos.TaskStatus, late
 	if !ok {
 		return // the agent shuts its executors down when it registers
 	}
-	if t, ok := f.tasks[status.TaskID.Value]; ok {
+	switch t, ok := f.tasks[status.TaskID.Value]; {
+	case ok && t.agent.record.id != status.AgentID.Value:
+		// A real master believes the state of any agent's update, and frees nothing.
+		t.state, t.updateState, t.uuid = *status.State, *status.State, status.UUID
+	case ok:
 		t.record(status)
 		if taskstatus.IsTerminal(latest) {
 			t.release()
@@ -143,7 +147,7 @@ func (f *framework) acknowledge(call *schedulerpb.Call_Acknowledge) {
 		return // the agent will send the update again
 	}
 	taskID := call.TaskID.Value
-	if t, ok := f.tasks[taskID]; ok && taskstatus.IsTerminal(t.state) && bytes.Equal(t.uuid, call.UUID) {
+	if t, ok := f.tasks[taskID]; ok && t.agent == a && taskstatus.IsTerminal(t.state) && bytes.Equal(t.uuid, call.UUID) {
 		t.remove()
 	}
 	a.deliver(func() { a.acknowledged(f.id, taskID, call.UUID) })

@@ -28,7 +28,7 @@ func (t *agentTask) update(status mesos.TaskStatus) {
 	t.received[string(status.UUID)] = true
 	f.setDrainReason(&status)
 	status.AgentID = &mesos.AgentID{Value: a.record.id}
-	if id := t.executor.id(); id != "" {
+	if id := t.executor.id(); id != "" && *status.Source != mesos.SOURCE_EXECUTOR {
 		status.ExecutorID = &mesos.ExecutorID{Value: id}
 	}
 	if status.Timestamp == nil {

@@ -55,7 +55,7 @@ func New(cfg Config) (*Core, error) {
 	}
 	q := timers.NewQueue()
 	c := &Core{
-		timing: cfg.Timing.withDefaults(),
+		timing: cfg.Timing.WithDefaults(),
 		state:  State{FrameworkID: cfg.Info.ID, Reason: Connecting, Message: "no master has been tried yet"},
 		timers: q,
 	}
@@ -180,6 +180,9 @@ func (c *Core) setState(s State) {
 
 // Counters so far.
 func (c *Core) Counters() Counters { return c.counters }
+
+// LastIgnored says why the last status update that was ignored was; empty if none was.
+func (c *Core) LastIgnored() string { return c.tracker.lastIgnored }
 
 // canLaunch reports whether tasks may be launched now.
 func (c *Core) canLaunch() bool {

@@ -151,7 +151,7 @@ func TestStoringTheIDIsRepeatedLater(t *testing.T) {
 
 func newBook(canLaunch bool) (*demandBook, *timers.Queue) {
 	clock := timers.NewQueue()
-	timing := Timing{}.withDefaults()
+	timing := Timing{}.WithDefaults()
 	return newDemandBook(&timing, []string{"a", "b"}, func() bool { return canLaunch }, clock), clock
 }
 

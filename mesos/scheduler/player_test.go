@@ -204,7 +204,7 @@ func (p *player) rescind(ids []string, _ map[string]string) error {
 	return nil
 }
 
-// update reads T1@S1 TASK_RUNNING uuid=u1 reason=REASON_….
+// update reads T1@S1 TASK_RUNNING uuid=u1 reason=REASON_… source=EXECUTOR executor=T1.
 func (p *player) update(words []string, opts map[string]string) error {
 	id, agent, _ := strings.Cut(words[0], "@")
 	state, ok := mesos.TaskState_value[words[1]]
@@ -220,6 +220,12 @@ func (p *player) update(words []string, opts map[string]string) error {
 	}
 	if r := opts["reason"]; r != "" {
 		st.Reason = mesos.TaskStatus_Reason(mesos.TaskStatus_Reason_value[r]).Enum()
+	}
+	if r := opts["source"]; r != "" {
+		st.Source = mesos.TaskStatus_Source(mesos.TaskStatus_Source_value["SOURCE_"+r]).Enum()
+	}
+	if x := opts["executor"]; x != "" {
+		st.ExecutorID = &mesos.ExecutorID{Value: x}
 	}
 	return p.step(&schedulerpb.Event{Type: schedulerpb.Event_UPDATE, Update: &schedulerpb.Event_Update{Status: st}})
 }
@@ -416,5 +422,8 @@ func (p *player) divergence(words []string, _ map[string]string) error {
 
 func (p *player) counts([]string, map[string]string) error {
 	p.logf("%+v", p.core.Counters())
+	if why := p.core.LastIgnored(); why != "" {
+		p.logf("ignored: %s", why)
+	}
 	return nil
 }

@@ -19,7 +19,7 @@ func (c *Core) taskUpdated(now time.Time, u *schedulerpb.Event_Update) {
 		return
 	}
 	st := tasks.StatusOf(&u.Status)
-	t := c.tracker.find(&st)
+	t, isNews := c.tracker.find(&st)
 	if t == nil {
 		return
 	}
@@ -29,7 +29,9 @@ func (c *Core) taskUpdated(now time.Time, u *schedulerpb.Event_Update) {
 	if c.tracker.reconciler.Heard(now, t, st.State) {
 		c.finishReconciliation(now)
 	}
-	c.tracker.updated(now, t, st)
+	if isNews {
+		c.tracker.updated(now, t, st)
+	}
 }
 
 // agentFailed handles FAILURE of an agent, or of an executor.
@@ -93,6 +95,9 @@ func (c *Core) Recorded(now time.Time, taskID string, err error) {
 	if t.HasStatuses() {
 		c.tracker.recordNext(t)
 	} else if t.IsOver {
+		if t.IsInDoubt() && t.AgentID != "" {
+			c.tracker.shutDown(t) // what ended the task for Mesos may not have ended its executor
+		}
 		c.tracker.tasks.Remove(t)
 		c.launcher.planSoon(now) // its group may have room on the agent again
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/k8sm/k8sm/mesos/scheduler/capacity"
 	"github.com/k8sm/k8sm/mesos/scheduler/connection"
+	"github.com/k8sm/k8sm/mesos/scheduler/origin"
 	"github.com/k8sm/k8sm/mesos/scheduler/outgoing"
 	"github.com/k8sm/k8sm/mesos/scheduler/registration"
 	"github.com/k8sm/k8sm/mesos/scheduler/tasks"
@@ -29,6 +30,8 @@ type taskTracker struct {
 	recorder   *tasks.Recorder
 	reconciler *tasks.Reconciler
 	killer     *tasks.Killer
+	// lastIgnored says why the last status update that was ignored was.
+	lastIgnored string
 }
 
 func newTaskTracker(c *Core, occupancy *capacity.Occupancy) *taskTracker {
@@ -37,7 +40,7 @@ func newTaskTracker(c *Core, occupancy *capacity.Occupancy) *taskTracker {
 	return &taskTracker{
 		timing: t, timers: q, out: &c.out, calls: c.calls, counters: &c.counters, connection: c.connection,
 		tasks: tasks.NewSet(occupancy, q), recorder: tasks.NewRecorder(t.Store, q),
-		reconciler: tasks.NewReconciler(cfg, q), killer: tasks.NewKiller(t.Kill, q),
+		reconciler: tasks.NewReconciler(cfg, q), killer: tasks.NewKiller(t.Kill, t.KillGrace, q),
 	}
 }
 
@@ -62,15 +65,23 @@ func (k *taskTracker) launched(now time.Time, id, agentID, group string) {
 }
 
 // find returns the task that a status of the master is about; nil for a status that
-// nothing can be done with. It completes the status and corrects the agent of the task.
-func (k *taskTracker) find(st *TaskStatus) *tasks.Task {
+// nothing can be done with. It completes the status and corrects the agent of the task. A
+// status that is no news answers the question about the task, and no more.
+func (k *taskTracker) find(st *TaskStatus) (t *tasks.Task, isNews bool) {
 	if st.TaskID == "" || !st.State.IsValid() {
-		return nil
+		return nil, false
 	}
-	t := k.tasks.Get(st.TaskID)
+	t = k.tasks.Get(st.TaskID)
+	switch origin.Judge(st, t) {
+	case origin.Foreign:
+		k.ignore(st, t)
+		return nil, false
+	case origin.Echo:
+		return t, false
+	}
 	if t == nil {
 		if k.tasks.Len() >= tasks.MaxTasks {
-			return nil
+			return nil, false
 		}
 		t = k.tasks.Note(st.TaskID, st.AgentID)
 	}
@@ -78,7 +89,21 @@ func (k *taskTracker) find(st *TaskStatus) *tasks.Task {
 		st.AgentID = t.AgentID
 	}
 	k.tasks.SetAgent(t, st.AgentID)
-	return t
+	if len(st.UUID) > 0 {
+		t.Settle()
+	}
+	return t, true
+}
+
+// ignore acknowledges a foreign update, which changes nothing here. But the master keeps
+// what it claimed, and repeats it when it is asked.
+func (k *taskTracker) ignore(st *TaskStatus, t *tasks.Task) {
+	k.counters.Ignored++
+	k.lastIgnored = origin.Explain(st, t)
+	if t != nil {
+		t.Dispute(st.State)
+	}
+	k.acknowledge(st)
 }
 
 // updated has a status of the master recorded, unless it is known.
@@ -129,8 +154,15 @@ func (k *taskTracker) kill(now time.Time, t *tasks.Task) {
 func (k *taskTracker) sendKill(now time.Time, t *tasks.Task) {
 	if t != nil && k.connection.IsSubscribed() && k.killer.Send(now, t) {
 		k.calls.Send(calls.Kill(t.ID, t.AgentID))
+		if k.killer.MustShutDown(now, t) {
+			k.shutDown(t)
+		}
 	}
 }
+
+// shutDown has the agent end the executor of a task, and all in its container. The executor
+// of a task has its ID.
+func (k *taskTracker) shutDown(t *tasks.Task) { k.calls.Send(calls.Shutdown(t.ID, t.AgentID)) }
 
 // killAgain repeats every KILL on a new stream.
 func (k *taskTracker) killAgain(now time.Time) {

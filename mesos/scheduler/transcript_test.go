@@ -183,6 +183,8 @@ func callText(c *scheduler.Call) string {
 		add("%v", c.Suppress.Roles)
 	case schedulerpb.Call_KILL:
 		add("%s@%s", c.Kill.TaskID.Value, c.Kill.AgentID.GetValue())
+	case schedulerpb.Call_SHUTDOWN:
+		add("%s@%s", c.Shutdown.ExecutorID.Value, c.Shutdown.AgentID.Value)
 	case schedulerpb.Call_ACKNOWLEDGE:
 		add("%s@%s uuid=%s", c.Acknowledge.TaskID.Value, c.Acknowledge.AgentID.Value, c.Acknowledge.UUID)
 	case schedulerpb.Call_RECONCILE:

@@ -25,6 +25,8 @@ type (
 	TaskState = tasks.State
 	// TaskStatus is a report about a task.
 	TaskStatus = tasks.Status
+	// Timing holds the durations and limits of a core.
+	Timing = timers.Timing
 	// Backoff is a delay that doubles.
 	Backoff = timers.Backoff
 	// Window is when an agent is unavailable.
@@ -106,4 +108,5 @@ type Counters struct {
 	Launched  uint64 // tasks
 	Dropped   uint64 // tasks that were placed and not launched
 	Plans     uint64 // passes of placement
+	Ignored   uint64 // status updates that another executor, or another agent, made
 }

@@ -37,6 +37,8 @@ func agentOfCall(c *scheduler.Call) (agentID string, isExclusive bool) {
 		}
 	case schedulerpb.Call_KILL:
 		return c.Kill.GetAgentID().GetValue(), false
+	case schedulerpb.Call_SHUTDOWN:
+		return c.Shutdown.AgentID.Value, false
 	case schedulerpb.Call_MESSAGE:
 		return c.Message.AgentID.Value, false
 	case schedulerpb.Call_ACKNOWLEDGE:

@@ -1,11 +1,16 @@
 package session
 
 import (
+	"time"
+
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
+
+// ignoredLogInterval is the least time between two log lines about ignored status updates.
+const ignoredLogInterval = time.Minute
 
 // Metrics counts what sessions do. All sessions of a process share one Metrics; the caller
 // registers it.
@@ -18,6 +23,7 @@ type Metrics struct {
 	events        *prometheus.CounterVec
 	subscriptions *prometheus.CounterVec
 	storeErrors   *prometheus.CounterVec
+	ignored       *prometheus.CounterVec
 }
 
 // NewMetrics returns metrics that are not registered yet.
@@ -36,11 +42,12 @@ func NewMetrics() *Metrics {
 		events:        counter("k8sm_mesos_events_total", "Events from the master by type.", "type"),
 		subscriptions: counter("k8sm_subscriptions_total", "Subscriptions by what became of them.", "outcome"),
 		storeErrors:   counter("k8sm_store_errors_total", "Failures to write what is durable.", "operation"),
+		ignored:       counter("k8sm_status_updates_ignored_total", "Status updates that another executor than the task's, or another agent, made."),
 	}
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.demand, m.offers, m.launches, m.plans, m.calls, m.events, m.subscriptions, m.storeErrors}
+	return []prometheus.Collector{m.demand, m.offers, m.launches, m.plans, m.calls, m.events, m.subscriptions, m.storeErrors, m.ignored}
 }
 
 // Describe implements prometheus.Collector.
@@ -105,12 +112,17 @@ func (m frameworkMetrics) deleteGauges() {
 	}
 }
 
-// updateMetrics adds to the metrics what the core counted since the last time.
+// updateMetrics adds to the metrics what the core counted since the last time. Status updates
+// that were ignored are logged, too, but seldom: an executor may make any number of them.
 func (s *Session) updateMetrics() {
+	now := s.core.Counters()
+	if clock := s.cfg.Clock(); now.Ignored > s.loggedIgnored && clock.Sub(s.ignoredLoggedAt) >= ignoredLogInterval {
+		s.log.Info("Ignored a status update", "reason", s.core.LastIgnored(), "ignoredSoFar", now.Ignored)
+		s.loggedIgnored, s.ignoredLoggedAt = now.Ignored, clock
+	}
 	if s.metrics.Metrics == nil {
 		return
 	}
-	now := s.core.Counters()
 	s.metrics.addCounts(&s.counted, &now)
 	s.metrics.demand.WithLabelValues(s.metrics.framework).Set(float64(s.core.PendingDemands()))
 	s.counted = now
@@ -131,4 +143,5 @@ func (m frameworkMetrics) addCounts(before, now *scheduler.Counters) {
 	add(m.launches, before.Launched, now.Launched, "sent")
 	add(m.launches, before.Dropped, now.Dropped, "dropped")
 	add(m.plans, before.Plans, now.Plans)
+	add(m.ignored, before.Ignored, now.Ignored)
 }

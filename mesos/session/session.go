@@ -32,22 +32,25 @@ type Session struct {
 	survey   agentSurvey
 
 	// mu guards the core and everything below. Nothing that waits may run while it is held.
-	mu         sync.Mutex
-	core       *scheduler.Core
-	counted    scheduler.Counters // that are in the metrics already
-	lastState  State              // that was logged
-	info       scheduler.Info     // the registration that is wanted
-	ctx        context.Context    // of Run; nil before
-	cancel     context.CancelFunc
-	running    bool // Run was called, and the state is not final
-	stopped    bool // Run is about to return
-	timer      *time.Timer
-	current    *stream       // nil while there is none
-	last       *stream       // that was opened last; it may be closed
-	hasChanged bool          // OnChange is due
-	finalState chan struct{} // closed when the state is final
-	leader     leaderTracker
-	jobs       sync.WaitGroup
+	mu      sync.Mutex
+	core    *scheduler.Core
+	counted scheduler.Counters // that are in the metrics already
+	// loggedIgnored is how many ignored status updates there were at the last log line.
+	loggedIgnored   uint64
+	ignoredLoggedAt time.Time
+	lastState       State           // that was logged
+	info            scheduler.Info  // the registration that is wanted
+	ctx             context.Context // of Run; nil before
+	cancel          context.CancelFunc
+	running         bool // Run was called, and the state is not final
+	stopped         bool // Run is about to return
+	timer           *time.Timer
+	current         *stream       // nil while there is none
+	last            *stream       // that was opened last; it may be closed
+	hasChanged      bool          // OnChange is due
+	finalState      chan struct{} // closed when the state is final
+	leader          leaderTracker
+	jobs            sync.WaitGroup
 }
 
 // New makes a session that does not run yet. It returns an error when the configuration is

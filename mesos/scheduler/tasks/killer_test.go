@@ -10,7 +10,7 @@ import (
 
 func newKiller() (*tasks.Killer, *tasks.Task, *timers.Queue) {
 	s, _, clock := newSet()
-	return tasks.NewKiller(timers.Backoff{Initial: 5 * time.Second, Max: 20 * time.Second}, clock), s.Note("n1", "S1"), clock
+	return tasks.NewKiller(timers.Backoff{Initial: 5 * time.Second, Max: 20 * time.Second}, time.Minute, clock), s.Note("n1", "S1"), clock
 }
 
 func TestKillIsRepeatedUntilTheTaskIsOver(t *testing.T) {
@@ -57,5 +57,59 @@ func TestKillIsSentSoonerWhenTheTaskIsReachableAgain(t *testing.T) {
 	k.Reachable(after(2*time.Second), task)
 	if !clock.Next().Equal(after(6 * time.Second)) {
 		t.Errorf("the next KILL is postponed to %s", clock.Next().Sub(start))
+	}
+}
+
+func TestExecutorThatIgnoresKillIsShutDownAfterItsGrace(t *testing.T) {
+	t.Parallel()
+	k, task, clock := newKiller()
+	k.Start(task)
+	now := start
+	for !k.MustShutDown(now, task) {
+		if now.Sub(start) > time.Minute {
+			t.Fatal("the executor is never shut down")
+		}
+		k.Send(now, task)
+		now = clock.Next()
+	}
+	if now != after(time.Minute) {
+		t.Errorf("the executor is shut down after %s, want its grace of 1 m", now.Sub(start))
+	}
+	k.Resubscribed(task)
+	if k.MustShutDown(now, task) {
+		t.Error("the executor is shut down although no KILL went out on the new stream")
+	}
+}
+
+func TestExecutorOnAnAgentThatWasAwayHasItsGraceAnew(t *testing.T) {
+	t.Parallel()
+	k, task, _ := newKiller()
+	k.Start(task)
+	k.Send(start, task)
+	task.Recorded(start, tasks.Unreachable)
+	now := after(time.Hour)
+	if k.MustShutDown(now, task) {
+		t.Error("SHUTDOWN is sent to an agent that is away")
+	}
+	k.Reachable(now, task)
+	task.Recorded(now, tasks.Running)
+	k.Send(now, task)
+	if k.MustShutDown(now.Add(59*time.Second), task) {
+		t.Error("the executor has no grace after the agent's return")
+	}
+	if !k.MustShutDown(now.Add(time.Minute), task) {
+		t.Error("the executor is not shut down after the agent's return")
+	}
+}
+
+func TestExecutorOfUnknownPlaceIsNotShutDown(t *testing.T) {
+	t.Parallel()
+	s, _, clock := newSet()
+	k := tasks.NewKiller(timers.Backoff{Initial: time.Second, Max: time.Second}, time.Minute, clock)
+	task := s.Note("n1", "")
+	k.Start(task)
+	k.Send(start, task)
+	if k.MustShutDown(after(time.Hour), task) {
+		t.Error("SHUTDOWN is sent without an agent")
 	}
 }

@@ -101,7 +101,7 @@ func (r *Reconciler) Heard(now time.Time, t *Task, s State) (isLast bool) {
 	if !t.isAwaited {
 		return false
 	}
-	t.isAwaited = false
+	t.isAwaited, t.killedSince = false, time.Time{} // a KILL before this may not have got there
 	r.awaited--
 	return r.awaited == 0
 }

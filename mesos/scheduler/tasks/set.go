@@ -38,6 +38,15 @@ type Task struct {
 
 	isKilling bool
 	kills     int // KILLs on this stream
+	// killedSince is when the first KILL went out that the executor could have got; zero for
+	// none.
+	killedSince time.Time
+
+	// disputed are the states that foreign updates claimed since the last update that
+	// counted. The master repeats them when it is asked.
+	disputed map[State]bool
+	// isInDoubt means that a foreign update ever claimed anything.
+	isInDoubt bool
 }
 
 // IsKilling reports whether the task is to be killed.
@@ -48,6 +57,11 @@ func (t *Task) HasStatuses() bool { return !t.statuses.isEmpty() }
 
 // IsRecording reports whether a status of the task is with the store.
 func (t *Task) IsRecording() bool { return t.statuses.recording }
+
+// isWithinReach reports whether a call to the task's agent gets there, as far as is known.
+func (t *Task) isWithinReach() bool {
+	return t.AgentID != "" && !t.isAwaited && !t.State.IsUncertain()
+}
 
 // IsKnown reports whether a status contains nothing new, as most answers to task
 // reconciliation. After checkInterval the store is asked nevertheless, to see that the
@@ -72,6 +86,25 @@ func (t *Task) Orphaned(s State) (mayRun bool) {
 	t.IsOver = s.Terminal() || s.IsUncertain()
 	return !t.IsOver
 }
+
+// Dispute notes the state that a foreign update claimed.
+func (t *Task) Dispute(s State) {
+	if t.disputed == nil {
+		t.disputed = map[State]bool{}
+	}
+	t.disputed[s], t.isInDoubt = true, true
+}
+
+// Settle notes an update that counts: what the master knows of the task's state is true
+// again.
+func (t *Task) Settle() { t.disputed = nil }
+
+// IsDisputed reports whether a state may come from a foreign update.
+func (t *Task) IsDisputed(s State) bool { return t.disputed[s] }
+
+// IsInDoubt reports whether a foreign update has claimed anything about the task: Mesos may
+// believe that it is over while its executor runs.
+func (t *Task) IsInDoubt() bool { return t.isInDoubt }
 
 // Set holds the tasks by ID and by agent. It owns the part of the occupancy that tasks
 // make up. Use NewSet. It is not safe for concurrent use.

@@ -158,7 +158,7 @@ func TestIsKnown(t *testing.T) {
 		"an update that must be acknowledged":  {change: func(_ *tasks.Task, st *tasks.Status) { st.UUID = []byte("u1") }},
 		"the task has lost its record":         {change: func(task *tasks.Task, _ *tasks.Status) { task.Orphaned(tasks.Running) }},
 		"the task is being killed": {change: func(task *tasks.Task, _ *tasks.Status) {
-			tasks.NewKiller(timers.Backoff{}, timers.NewQueue()).Start(task)
+			tasks.NewKiller(timers.Backoff{}, 0, timers.NewQueue()).Start(task)
 		}},
 		"another status waits": {change: func(task *tasks.Task, _ *tasks.Status) {
 			tasks.NewRecorder(timers.Backoff{}, timers.NewQueue()).Add(task, tasks.Status{State: tasks.Killing})

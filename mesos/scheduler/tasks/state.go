@@ -87,8 +87,11 @@ type Status struct {
 	State   State
 	Reason  string // REASON_…; empty when none was given
 	Source  string // SOURCE_…
-	Message string
-	Time    time.Time // when the status was made, by the clock of its source
+	// ExecutorID is the executor that made the status, or that the task is of; it may be
+	// empty.
+	ExecutorID string
+	Message    string
+	Time       time.Time // when the status was made, by the clock of its source
 	// UUID that must be acknowledged; nil for statuses by the master or by ourselves.
 	UUID []byte
 	// Data that the executor sent along.
@@ -108,6 +111,8 @@ func StatusOf(s *mesos.TaskStatus) Status {
 		Message: s.GetMessage(),
 		UUID:    s.UUID,
 		Data:    s.Data,
+
+		ExecutorID: s.GetExecutorID().GetValue(),
 	}
 	if s.State != nil {
 		st.State = State(s.State.String())

@@ -1,8 +1,8 @@
-package scheduler
+package timers
 
 import "time"
 
-// Timing holds the durations and limits of the core. Zero fields take their defaults, which
+// Timing holds the durations and limits of the scheduler. Zero fields take their defaults, which
 // are in parentheses.
 type Timing struct {
 	// Subscribe is the back-off between attempts to subscribe (1 s to 15 s).
@@ -49,6 +49,10 @@ type Timing struct {
 	FailureDelay time.Duration
 	// Kill is the back-off between KILLs (5 s to 1 m).
 	Kill Backoff
+	// KillGrace is how long a task that is killed has to end before its agent is told to shut
+	// its executor down (1 m). It is longer than the grace period of the task's kill policy,
+	// so that a KILL may get lost and another one take effect.
+	KillGrace time.Duration
 	// Prepare is the back-off of a group after a payload could not be prepared (1 s to 1 m).
 	Prepare Backoff
 	// MaintenanceLead is how long before a maintenance window its agent is no longer used (1 h).
@@ -71,7 +75,8 @@ func setDefault[T comparable](x *T, value T) {
 	}
 }
 
-func (t Timing) withDefaults() Timing {
+// WithDefaults returns the durations and limits with defaults for what is not set.
+func (t Timing) WithDefaults() Timing {
 	setDefault(&t.Subscribe, Backoff{Initial: time.Second, Max: 15 * time.Second})
 	setDefault(&t.StableAfter, 30*time.Second)
 	setDefault(&t.MissedHeartbeats, 5)
@@ -90,6 +95,7 @@ func (t Timing) withDefaults() Timing {
 	setDefault(&t.LaunchTimeout, 30*time.Second)
 	setDefault(&t.FailureDelay, 5*time.Second)
 	setDefault(&t.Kill, Backoff{Initial: 5 * time.Second, Max: time.Minute})
+	setDefault(&t.KillGrace, time.Minute)
 	setDefault(&t.Prepare, Backoff{Initial: time.Second, Max: time.Minute})
 	setDefault(&t.MaintenanceLead, time.Hour)
 	setDefault(&t.CallsPerSecond, 1000)
