@@ -13,7 +13,7 @@ import (
 )
 
 // Cache returns the options of the manager's cache: it holds no secrets but those of the
-// operator's own namespace, and of all objects only the fields that somebody reads. A trimmed
+// operator's own namespace, and of all objects only the fields that a controller reads. A trimmed
 // object must never be updated, only patched.
 func Cache(namespace string) cache.Options {
 	pods := &podInterner{}
@@ -27,7 +27,7 @@ func Cache(namespace string) cache.Options {
 	}
 }
 
-// trimNode drops the large fields of a Node that nobody reads.
+// trimNode drops the large fields of a Node that no controller reads.
 func trimNode(object any) (any, error) {
 	if n, ok := object.(*corev1.Node); ok {
 		n.ManagedFields = nil

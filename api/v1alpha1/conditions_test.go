@@ -125,7 +125,7 @@ func TestReasonsAreUnique(t *testing.T) {
 	}
 }
 
-// A reason that nobody sets misleads whoever writes an alert for it. The controllers are in
+// A reason that no controller sets misleads the author of an alert. The controllers are in
 // another module, which is beside this one in the repository.
 func TestReasonsAreUsed(t *testing.T) {
 	const controllers = "../../controllers"

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// apiServer returns access to an API server whose Lease is held by somebody else, and the
+// apiServer returns access to an API server whose Lease another operator holds, and the
 // requests that it got.
 func apiServer(t *testing.T) (*rest.Config, *[]string) {
 	t.Helper()

@@ -34,7 +34,7 @@ func (o *outcome) record(pool string, action v1alpha1.AutoscalingAction, nodes i
 }
 
 // apply does what was decided: it removes the nodes that are given up, creates the nodes that
-// pods need, creates smaller nodes for larger ones, removes the nodes that nobody needs, and
+// pods need, creates smaller nodes for larger ones, removes the nodes that are not needed, and
 // sets the condition Disruptable. What fails is decided on again in the next cycle.
 func (r *Reconciler) apply(ctx context.Context, s *Snapshot, growth decision.GrowPlan, shrinkage decision.ShrinkPlan) (*outcome, error) {
 	out := &outcome{decisions: map[string]*v1alpha1.AutoscalingDecision{}}
@@ -149,7 +149,7 @@ func (r *Reconciler) removeNodes(ctx context.Context, s *Snapshot, removals []de
 }
 
 // patchConditions sets the condition Disruptable of the nodes for which it changes. A node
-// that somebody else changed meanwhile is left to the next cycle, which its change causes.
+// that another writer changed meanwhile is left to the next cycle, which its change causes.
 func (r *Reconciler) patchConditions(ctx context.Context, s *Snapshot, verdicts []decision.Verdict, out *outcome) error {
 	nodes := map[string]*v1alpha1.MesosNode{}
 	for _, p := range s.pools {

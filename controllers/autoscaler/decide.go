@@ -16,8 +16,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// defaultBudget is the share of a pool's nodes that may be on their way out at once if the
-// pool does not say otherwise.
+// defaultBudget is the share of a pool's nodes that may be removed at the same time if the
+// pool sets no budget.
 const defaultBudget = "10%"
 
 // decideGrowth decides which nodes to create for pods and for the minimum of pools.

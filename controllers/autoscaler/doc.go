@@ -1,5 +1,5 @@
 // Package autoscaler creates the nodes that pending pods need, in the pools that have
-// autoscaling, and removes the nodes that nobody needs.
+// autoscaling, and removes the nodes that are not needed.
 //
 // It works in cycles. A cycle observes the cluster, takes a Snapshot of it, decides growth,
 // decides shrinkage, applies what was decided, and reports it (cycle.go):

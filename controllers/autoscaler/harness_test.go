@@ -207,7 +207,7 @@ func (s *testCluster) setCondition(name, kind string, status metav1.ConditionSta
 	s.must(s.client.Status().Update(context.Background(), n))
 }
 
-// addPendingPod creates a pod that the scheduler found no place for.
+// addPendingPod creates a pod that the scheduler could not place.
 func (s *testCluster) addPendingPod(name, cpu string, how ...func(*corev1.Pod)) *corev1.Pod {
 	s.t.Helper()
 	pod := newPod(name, cpu, how...)

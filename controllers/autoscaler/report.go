@@ -36,7 +36,7 @@ func (r *Reconciler) report(ctx context.Context, s *Snapshot, growth decision.Gr
 }
 
 // patchStatus writes status.autoscaling of a pool if it changed, and counts a decision that
-// is new in it. Nobody else writes this part of the status.
+// is new in it. No other controller writes this part of the status.
 func (r *Reconciler) patchStatus(ctx context.Context, p *pool, status *v1alpha1.AutoscalingStatus) error {
 	before := p.Status.Autoscaling
 	if equality.Semantic.DeepEqual(before, status) {

@@ -183,7 +183,7 @@ func TestReasonIsNewUntilRecorded(t *testing.T) {
 	}
 }
 
-// A pod that was helped and is refused later for the same reason is told again.
+// A pod that was helped and is refused later for the same reason gets another event.
 func TestReasonIsForgottenWhenItNoLongerHolds(t *testing.T) {
 	recorder := events.NewFakeRecorder(10)
 	r := &Reconciler{Options: Options{Recorder: recorder}, state: &state{events: eventDeduper{}, owners: backoff.Owners{}}}

@@ -11,7 +11,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/backoff"
 )
 
-// A process that begins anew goes on where the last one ended, as far as the status tells.
+// A new process continues where the last one ended, as far as the status records it.
 
 func TestBackOffSurvivesARestart(t *testing.T) {
 	s := newTestCluster(t, newPool("general"))

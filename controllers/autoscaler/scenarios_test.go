@@ -62,7 +62,7 @@ func (s *testCluster) breakNode(name string) {
 	s.setCondition(name, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNodeNotReady)
 }
 
-// Whoever taints each new node has its pods evicted: each time there is another pod, of the
+// A component that taints each new node has its pods evicted: each time there is another pod, of the
 // same owner.
 func TestPodsEvictedFromEachNewNodeAreHeld(t *testing.T) {
 	for name, how := range map[string]func(*v1alpha1.MesosNodePool){"with policy WhenEmpty": func(*v1alpha1.MesosNodePool) {}, "with policy WhenEmptyOrUnderutilized": consolidating} {
@@ -120,7 +120,7 @@ func TestManyNodesThatDoNotHelpAreCreatedOnce(t *testing.T) {
 	}
 }
 
-// A taint that somebody takes off in time has held nobody up.
+// A taint that is removed in time has no effect on the back-off.
 func TestNodesThatTakePodsLaterEndTheHold(t *testing.T) {
 	s := newTestCluster(t, newPool("general", func(p *v1alpha1.MesosNodePool) {
 		p.Spec.Autoscaling.ScaleDown.ConsolidateAfter = &metav1.Duration{Duration: time.Hour}

@@ -64,7 +64,7 @@ func (s *state) failureOf(p *v1alpha1.MesosNodePool) backoff.Failure {
 }
 
 // recallNodeStates reads from the conditions of the nodes what the last process knew: since
-// when nobody needs them.
+// when they are not needed.
 func recallNodeStates(pools []*pool) decision.NodeStates {
 	out := decision.NodeStates{}
 	for _, p := range pools {

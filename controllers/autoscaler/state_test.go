@@ -86,7 +86,7 @@ func TestExpiredBatchStartsAgain(t *testing.T) {
 	}
 }
 
-// The pods of a node that goes are forgotten with it, and return with it.
+// The pods of a deleted node are removed from the simulation, and return with a new node of the name.
 func TestSimulatedClusterFollowsARecreatedNode(t *testing.T) {
 	m, err := newClusterCache()
 	if err != nil {

@@ -1,8 +1,8 @@
 // Package drain empties a Kubernetes node of its pods through the eviction API, so that
 // no PodDisruptionBudget is broken.
 //
-// [Sort] decides, pod by pod, what is to be done and why: a fixed list of filters, pure.
-// [Drainer.Drain] acts on it once and returns at once; whoever drains calls it again
+// [DecideAll] decides, pod by pod, what is to be done and why: a fixed list of filters, pure.
+// [Drainer.Drain] acts on it once and returns at once; the caller repeats the call
 // until its [Result] is done. The result explains itself: how many pods are left, which
 // are held, and by what.
 //

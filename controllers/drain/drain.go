@@ -15,7 +15,7 @@ import (
 
 const (
 	// evictionTimeout bounds one eviction. An API server that wants it repeated later
-	// says so in a header, and the client would sit that out, with a worker.
+	// returns a header with the delay, and the client would wait for it and block a worker.
 	evictionTimeout = 3 * time.Second
 	// drainTimeout bounds one call of Drain; the next one goes on.
 	drainTimeout = 5 * time.Second
@@ -33,8 +33,8 @@ type Drainer struct {
 	Evictions client.SubResourceClientConstructor
 }
 
-// Drain evicts what can be evicted from the node now, and tells what is left. It waits
-// for no pod. An error means that nothing is known of what is left.
+// Drain evicts what can be evicted from the node now, and returns which pods are left. It waits
+// for no pod. An error means that the pods that are left are unknown.
 func (d Drainer) Drain(ctx context.Context, nodeName string, o Options) (Result, error) {
 	var pods corev1.PodList
 	if err := d.Pods.List(ctx, &pods, client.MatchingFields{FieldNodeName: nodeName}); err != nil {
@@ -57,7 +57,7 @@ func (d Drainer) Drain(ctx context.Context, nodeName string, o Options) (Result,
 	return result, nil
 }
 
-// evictPod asks for one eviction and files the answer.
+// evictPod requests one eviction and adds the answer to the result.
 func (d Drainer) evictPod(ctx context.Context, pod *corev1.Pod, result *Result) {
 	ctx, cancel := context.WithTimeout(ctx, evictionTimeout)
 	defer cancel()
@@ -72,7 +72,7 @@ func (d Drainer) evictPod(ctx context.Context, pod *corev1.Pod, result *Result) 
 	case apierrors.IsNotFound(err):
 		// Gone between list and eviction.
 	case apierrors.IsConflict(err):
-		// Another pod has its name by now: the next list tells.
+		// Another pod has its name by now. The next list has it.
 		result.Ending = append(result.Ending, nameOf(pod))
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		result.Ending = append(result.Ending, nameOf(pod))
@@ -81,7 +81,7 @@ func (d Drainer) evictPod(ctx context.Context, pod *corev1.Pod, result *Result) 
 	}
 }
 
-// describeRefusal tells what keeps a pod from being evicted: the PodDisruptionBudget by name where
+// describeRefusal returns why a pod cannot be evicted: the PodDisruptionBudget by name where
 // the API server gives it.
 func describeRefusal(err error) string {
 	if cause, ok := apierrors.StatusCause(err, policyv1.DisruptionBudgetCause); ok {

@@ -20,7 +20,7 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// pod is a pod on node a, changed as the test says.
+// pod returns a pod on node a with the changes applied.
 func pod(name string, change ...func(*corev1.Pod)) *corev1.Pod {
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID("uid-" + name)},
@@ -173,7 +173,7 @@ func TestDrainEvictsOnceAndReportsWhatIsLeft(t *testing.T) {
 	}
 }
 
-// cluster is an API server that knows the pods and answers evictions as told. An
+// cluster is an API server that knows the pods and gives the set answers to evictions. An
 // eviction must name the pod's UID.
 func cluster(t *testing.T, pods []client.Object, answers map[string]error) client.WithWatch {
 	t.Helper()

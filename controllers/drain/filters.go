@@ -8,7 +8,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/podstate"
 )
 
-// Verdict says what a drain does with a pod.
+// Verdict is what a drain does with a pod.
 type Verdict string
 
 // The verdicts.
@@ -17,12 +17,12 @@ const (
 	Ignore Verdict = "Ignore"
 	// Await: the pod is ending by itself.
 	Await Verdict = "Await"
-	// Evict: the pod is asked to go.
+	// Evict: the pod is evicted.
 	Evict Verdict = "Evict"
 )
 
 // stuckAfter is how long past its end a pod may linger on a node whose kubelet is
-// silent, until it is not waited for any more: nobody is there to end it.
+// silent, until the wait for it ends: a kubelet that does not respond cannot end it.
 const stuckAfter = time.Minute
 
 // Decision is a verdict on a pod, and its reason.

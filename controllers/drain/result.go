@@ -13,11 +13,11 @@ const maxNamed = 3
 
 // Result is what one call of Drain found and did. Pods are <namespace>/<name>, sorted.
 type Result struct {
-	// Evicted pods have been told to go by this call, and are ending now.
+	// Evicted pods were evicted by this call, and are ending now.
 	Evicted []string
-	// Ending pods had been told before.
+	// Ending pods were evicted or deleted before.
 	Ending []string
-	// Blocked pods may not go yet.
+	// Blocked pods may not be evicted yet.
 	Blocked []BlockedPod
 	// Ignored counts the pods that do not hold the drain up.
 	Ignored int
@@ -29,7 +29,7 @@ type BlockedPod struct {
 	Reason string
 }
 
-// Done tells whether no pod is left to wait for.
+// Done reports whether no pod is left to wait for.
 func (r Result) Done() bool {
 	return r.Left() == 0
 }

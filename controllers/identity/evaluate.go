@@ -35,7 +35,7 @@ const (
 	Ignore Outcome = iota
 	// Approve lets the signer sign the request.
 	Approve
-	// Deny rejects the request for good.
+	// Deny rejects the request. The denial is final.
 	Deny
 )
 

@@ -10,7 +10,7 @@ import (
 
 // olderDuplicate returns the oldest other MesosFramework that would be the same registration,
 // nil if there is none. Two registrations are the same if they have a master, the name and
-// the roles in common: both would compete for the same resources, and nobody could
+// the roles in common: both would compete for the same resources, and users could not
 // distinguish them in Mesos.
 func olderDuplicate(of *v1alpha1.MesosFramework, all []v1alpha1.MesosFramework) *v1alpha1.MesosFramework {
 	var oldest *v1alpha1.MesosFramework

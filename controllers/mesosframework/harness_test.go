@@ -42,7 +42,7 @@ type fakeSession struct {
 	config         session.Config
 	state          session.State
 	tornDown       bool
-	access         []session.Credentials // that it was told to go over to
+	access         []session.Credentials // with which it was updated
 	updates        []scheduler.Info
 	windows        map[string]scheduler.Window
 	teardownErr    error // what Teardown answers
@@ -196,7 +196,7 @@ func (s *fixture) dial(config session.Config) (sessions.Session, error) {
 	return made, nil
 }
 
-// patch makes writes of a status meet conflicts, by a change that somebody else makes.
+// patch makes writes of a status meet conflicts, by a change of another writer.
 func (s *fixture) patch(ctx context.Context, c client.Client, sub string, object client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 	s.writes++
 	if s.conflicts > 0 {

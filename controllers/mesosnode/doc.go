@@ -3,8 +3,8 @@
 // Its Reconcile is a list of steps. Each step has a file of its own and is responsible for
 // one condition. launch hands the framework's session a demand and reports what becomes of
 // the task; registration finds the Node that the kubelet made and labels it; readiness sums
-// up; launch_timeout gives up on a task that never becomes a Node; upgrade exchanges the
-// kubelet; maintenance drains the node before its agent goes; termination lets the node go,
+// up; launch_timeout kills a task that never becomes a Node; upgrade exchanges the
+// kubelet; maintenance drains the node before its agent is stopped; termination releases it,
 // in an order that never varies: cordon, drain, kill, wait for Mesos to confirm, delete the
 // Node, remove the finalizer.
 //

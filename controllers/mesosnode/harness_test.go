@@ -28,7 +28,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// noon is when every story begins.
+// noon is the time at which every test begins.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 const (
@@ -93,7 +93,7 @@ func (f *fakeTokens) Revoke(_ context.Context, node *v1alpha1.MesosNode) error {
 	return f.err
 }
 
-// newFixture starts a story with a new MesosNode, a framework that is ready, and what else
+// newFixture starts a test with a new MesosNode, a framework that is ready, and what else
 // there is.
 func newFixture(t *testing.T, objects ...client.Object) *fixture {
 	t.Helper()
@@ -124,7 +124,7 @@ func newFixture(t *testing.T, objects ...client.Object) *fixture {
 	return s
 }
 
-// interceptors count writes, and answer evictions as the story says: an eviction that is
+// interceptors count writes, and answer evictions as the test sets: an eviction that is
 // allowed deletes its pod.
 func (s *fixture) interceptors() interceptor.Funcs {
 	return interceptor.Funcs{
@@ -179,7 +179,7 @@ func newNode() *v1alpha1.MesosNode {
 	}
 }
 
-// reconcile has the reconciler look at the node once, and fails the test on an error.
+// reconcile reconciles the node once, and fails the test on an error.
 func (s *fixture) reconcile() {
 	s.t.Helper()
 	result, err := s.tryReconcile()
@@ -193,7 +193,7 @@ func (s *fixture) tryReconcile() (reconcile.Result, error) {
 	return s.reconciler.Reconcile(context.Background(), reconcile.Request{NamespacedName: types.NamespacedName{Name: nodeName}})
 }
 
-// reconcileAfter lets time pass, then looks.
+// reconcileAfter lets time pass, then reconciles.
 func (s *fixture) reconcileAfter(d time.Duration) {
 	s.t.Helper()
 	s.now = s.now.Add(d)
@@ -214,7 +214,7 @@ func (s *fixture) mesosNode() *v1alpha1.MesosNode {
 	return node
 }
 
-// setTaskState writes the task's status as the session's store would, and looks.
+// setTaskState writes the task's status as the session's store would, and reconciles.
 func (s *fixture) setTaskState(state scheduler.TaskState, change ...func(*v1alpha1.MesosTask)) {
 	s.t.Helper()
 	node := s.mesosNode()
@@ -235,7 +235,7 @@ func (s *fixture) setTaskState(state scheduler.TaskState, change ...func(*v1alph
 	s.reconcile()
 }
 
-// setNodeReady registers the Node, or sets its readiness, and looks.
+// setNodeReady registers the Node, or sets its readiness, and reconciles.
 func (s *fixture) setNodeReady(ready corev1.ConditionStatus) {
 	s.t.Helper()
 	ctx := context.Background()
@@ -282,7 +282,7 @@ func (s *fixture) makeReady() *fixture {
 	return s
 }
 
-// deleteNode deletes the MesosNode, as a pool or a person would, and looks.
+// deleteNode deletes the MesosNode, as a pool or a person would, and reconciles.
 func (s *fixture) deleteNode() {
 	s.t.Helper()
 	if err := s.client.Delete(context.Background(), s.mesosNode()); err != nil {
@@ -291,7 +291,7 @@ func (s *fixture) deleteNode() {
 	s.reconcile()
 }
 
-// update changes the MesosNode as a person would, and looks.
+// update changes the MesosNode as a person would, and reconciles.
 func (s *fixture) update(how func(*v1alpha1.MesosNode)) {
 	s.t.Helper()
 	node := s.mesosNode()

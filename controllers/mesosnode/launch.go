@@ -138,7 +138,7 @@ func (r *Reconciler) retryLaunch(ctx context.Context, rc *reconcileContext) erro
 	return nil
 }
 
-// deleteMesosNode gives up on a node that cannot be repaired. The deletion drains and releases
+// deleteMesosNode deletes a MesosNode that cannot be repaired. The deletion drains and releases
 // it as any other, and the pool makes another.
 func (r *Reconciler) deleteMesosNode(rc *reconcileContext, reason, kind, message string) {
 	if was := meta.FindStatusCondition(rc.before.Status.Conditions, kind); was == nil || was.Reason != reason {
@@ -174,7 +174,7 @@ func describeTask(task *v1alpha1.MesosTask) (status metav1.ConditionStatus, reas
 	}
 }
 
-// describeEnd says how a task ended, in a sentence.
+// describeEnd returns how a task ended, in a sentence.
 func describeEnd(task *v1alpha1.MesosTask) string {
 	why := task.State
 	if task.Reason != "" {
@@ -193,7 +193,7 @@ func messageSuffix(task *v1alpha1.MesosTask) string {
 	return " " + strings.TrimRight(message, ".") + "."
 }
 
-// describeFrameworkNotReady says why a framework that exists launches nothing.
+// describeFrameworkNotReady returns why a framework that exists launches nothing.
 func describeFrameworkNotReady(framework *v1alpha1.MesosFramework) string {
 	c := meta.FindStatusCondition(framework.Status.Conditions, v1alpha1.ConditionReady)
 	if c == nil || c.Status == metav1.ConditionTrue {

@@ -11,7 +11,7 @@ import (
 )
 
 // checkLaunchTimeout kills a task that has not become a Node within the launch timeout. Its
-// end is answered like any other failure. Nothing is judged while Mesos cannot say what became
+// end is handled like any other failure. No task is killed while Mesos cannot report the state
 // of the task, or while there is no session that could.
 func (r *Reconciler) checkLaunchTimeout(_ context.Context, rc *reconcileContext) error {
 	if !rc.taskMayRun() || rc.hasRegistered() || rc.session == nil || !rc.session.Ready() || nodemodel.IsUnreachable(rc.node.Status.Task) {

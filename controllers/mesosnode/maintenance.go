@@ -24,7 +24,7 @@ const (
 	minDrainTime = time.Minute
 )
 
-// drainForMaintenance deletes a node whose agent is about to go: its maintenance begins soon,
+// drainForMaintenance deletes a node whose agent will be unavailable: its maintenance begins soon,
 // or Mesos is ending the task, as it does when it drains the agent. The deletion drains and
 // releases the node, and the pool makes another.
 func (r *Reconciler) drainForMaintenance(_ context.Context, rc *reconcileContext) error {

@@ -42,7 +42,7 @@ func (r *Reconciler) register(ctx context.Context, rc *reconcileContext) error {
 	return nil
 }
 
-// handleNodeDeleted gives up on a node whose Node is gone while its task runs. The API server
+// handleNodeDeleted deletes a MesosNode whose Node was deleted while its task runs. The API server
 // is asked before: a cache that was filled a moment ago may not show the Node yet.
 func (r *Reconciler) handleNodeDeleted(ctx context.Context, rc *reconcileContext) error {
 	object, err := r.readLiveNode(ctx, rc.node.Name)

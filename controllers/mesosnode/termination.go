@@ -41,8 +41,8 @@ func (r *Reconciler) withdrawDemand(_ context.Context, rc *reconcileContext) err
 	return nil
 }
 
-// forceRelease lets the node go although Mesos has not confirmed that its task ended, if a
-// person has annotated it so. Should the task run after all, it is told to end.
+// forceRelease releases the node although Mesos has not confirmed that its task ended, if a
+// person has set the annotation. If the task runs after all, it is killed.
 func (r *Reconciler) forceRelease(_ context.Context, rc *reconcileContext) error {
 	if !rc.taskMayRun() || rc.node.Annotations[v1alpha1.AnnotationForceRelease] != "true" {
 		return nil
@@ -67,7 +67,7 @@ func (r *Reconciler) cordon(ctx context.Context, rc *reconcileContext) error {
 		return nil
 	}
 	if rc.condition(v1alpha1.ConditionDrained).Status == metav1.ConditionTrue {
-		// It registered after it was found empty, or somebody took the cordon off. This
+		// It registered after it was found empty, or its cordon was removed. This
 		// is written before the Node is cordoned: else the next reconcile would not know.
 		rc.setAwaiting(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining, "Pods may have come to the Node since it was drained; it is drained once more.")
 		rc.requeueWithin(time.Millisecond)

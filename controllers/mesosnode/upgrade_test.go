@@ -18,7 +18,7 @@ var (
 	second = strings.Repeat("2", 64)
 )
 
-// upgradeTo has the pool want another kubelet, nil for none in particular, and looks.
+// upgradeTo sets the kubelet that the pool wants, nil for none in particular, and reconciles.
 func (s *fixture) upgradeTo(a *v1alpha1.Artifact) {
 	s.t.Helper()
 	node := s.mesosNode()
@@ -38,7 +38,7 @@ func runs(sha256 string, upgrade *v1alpha1.TaskKubeletUpgrade) func(*v1alpha1.Me
 	return func(t *v1alpha1.MesosTask) { t.Kubelet = &v1alpha1.TaskKubelet{SHA256: sha256, Upgrade: upgrade} }
 }
 
-// expectUpgradeRequests counts how often the executor was told since it was last counted.
+// expectUpgradeRequests checks the number of upgrade requests since the last check.
 func (s *fixture) expectUpgradeRequests(want int) {
 	s.t.Helper()
 	if got := len(s.session.messages); got != want {
@@ -119,7 +119,7 @@ func TestARestartedOperatorResendsUpgradeRequests(t *testing.T) {
 	s.expectRequeuedNodes(0)
 }
 
-// expectRequeuedNodes counts the looks that the news of a session brings about.
+// expectRequeuedNodes counts the reconciles that a change of the session causes.
 func (s *fixture) expectRequeuedNodes(want int) {
 	s.t.Helper()
 	if got := s.reconciler.requestsFor(context.Background(), newFramework()); len(got) != want {

@@ -13,7 +13,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
-// autoscaled makes a pool's number of nodes somebody else's affair.
+// autoscaled leaves the number of a pool's nodes to the autoscaler.
 func autoscaled(p *v1alpha1.MesosNodePool) {
 	p.Spec.Replicas, p.Spec.Autoscaling = nil, &v1alpha1.Autoscaling{}
 }

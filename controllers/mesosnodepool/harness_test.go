@@ -26,7 +26,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
-// noon is when every story begins.
+// noon is the time at which every test begins.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // fixture is a pool's life in a test: a reconciler whose cache lags behind an API server
@@ -152,7 +152,7 @@ func newReadyFramework() *v1alpha1.MesosFramework {
 func (s *fixture) freezeCache()   { s.cachedNodes, s.cacheFrozen = s.nodes(), true }
 func (s *fixture) unfreezeCache() { s.cacheFrozen = false }
 
-// reconcile has the reconciler look at the pool once, and fails the test on an error.
+// reconcile reconciles the pool once, and fails the test on an error.
 func (s *fixture) reconcile() {
 	s.t.Helper()
 	if err := s.tryReconcile(); err != nil {

@@ -20,7 +20,7 @@ type PlanInput struct {
 	// Paused is true when nothing may be created or deleted, unless the pool itself is being
 	// deleted.
 	Paused bool
-	// CreationBlocked is true when nothing may be created, because nobody would launch it.
+	// CreationBlocked is true when nothing may be created, because it would not be launched.
 	CreationBlocked bool
 	// Alive are the pool's nodes that are not being deleted, in any order.
 	Alive []*v1alpha1.MesosNode
@@ -44,7 +44,7 @@ type Plan struct {
 // PlanScaling decides how many nodes to create and which to delete. Nodes that the cache does
 // not show yet count as alive, and so do nodes whose deletion it does not show: there are never
 // more than the spec asks for. While there are any of the former nothing is deleted, since they
-// would be the first to go.
+// would be deleted first.
 func PlanScaling(in PlanInput) Plan {
 	if in.Deleting {
 		return Plan{Delete: selectForDeletion(in.Alive, len(in.Alive))}

@@ -57,7 +57,7 @@ func (o observation) judgedFrom() (at time.Time, known bool) {
 	return ready.LastTransitionTime.Add(frameworkSettleTime), true
 }
 
-// unreachableSince is the time since when Mesos has not been able to say what became of a
+// unreachableSince is the time since when Mesos has not been able to report the state of a
 // node's task, and false when it can.
 func unreachableSince(n *v1alpha1.MesosNode) (since time.Time, cutOff bool) {
 	c := nodemodel.Condition(n, v1alpha1.ConditionLaunched)

@@ -11,7 +11,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
-// unreachableNode is a node whose agent Mesos lost sight of some minutes ago.
+// unreachableNode is a node whose agent has been unreachable for some minutes.
 func unreachableNode(name string, minutes int) *v1alpha1.MesosNode {
 	n := aged(name, 60, isRegistered, metav1.Condition{
 		Type: v1alpha1.ConditionLaunched, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonTaskUnreachable,

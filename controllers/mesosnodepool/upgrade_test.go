@@ -16,7 +16,7 @@ func kubeletArtifact(digit string) *v1alpha1.Artifact {
 	return &v1alpha1.Artifact{Name: "kubelet", Type: v1alpha1.ArtifactBinary, URI: "https://example.com/" + digit, SHA256: strings.Repeat(digit, 64)}
 }
 
-// withKubelet is a ready node that runs one kubelet and was told to run another, "" for
+// withKubelet is a ready node that runs one kubelet and was asked to run another, "" for
 // none.
 func withKubelet(name, runs, told string) *v1alpha1.MesosNode {
 	n := aged(name, 10, isRegistered, isReady)
@@ -27,7 +27,7 @@ func withKubelet(name, runs, told string) *v1alpha1.MesosNode {
 	return n
 }
 
-// refusing is such a node that has refused it.
+// refusing is withKubelet with a refusal of the other kubelet.
 func refusing(name, runs, told string) *v1alpha1.MesosNode {
 	n := withKubelet(name, runs, told)
 	n.Status.Task.Kubelet.Upgrade = &v1alpha1.TaskKubeletUpgrade{SHA256: strings.Repeat(told, 64), Refused: true, Message: "rolled back to v1.37.2"}
@@ -85,7 +85,7 @@ func inPlace(p *v1alpha1.MesosNodePool) {
 	p.Spec.Rollout = v1alpha1.Rollout{Kubelet: v1alpha1.KubeletInPlace, MaxUnavailable: 1}
 }
 
-// setKubelet has the executor of a node tell of its kubelet.
+// setKubelet makes the executor of a node report its kubelet.
 func (s *fixture) setKubelet(name string, kubelet v1alpha1.TaskKubelet) {
 	s.t.Helper()
 	for _, n := range s.nodes() {
@@ -100,7 +100,7 @@ func (s *fixture) setKubelet(name string, kubelet v1alpha1.TaskKubelet) {
 	s.reconcile()
 }
 
-// told names the nodes that are to run the kubelet.
+// expectUpgradeRequests checks which nodes are to run the kubelet.
 func (s *fixture) expectUpgradeRequests(digit string, want ...string) {
 	s.t.Helper()
 	var got []string

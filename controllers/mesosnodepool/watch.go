@@ -22,7 +22,7 @@ import (
 
 const (
 	// gatherDelay is the time for which changes of a pool's nodes are gathered before the pool
-	// is reconciled: a thousand nodes that come up are not a thousand reconciles.
+	// is reconciled: a thousand nodes that become ready are not a thousand reconciles.
 	gatherDelay = 200 * time.Millisecond
 	// concurrency is the number of pools that are reconciled at a time: a Mesos master that is
 	// slow to answer holds up its own pools only.

@@ -10,7 +10,7 @@ const (
 	// refuses notes of more than 1,024 bytes; the rest is room for what precedes the note.
 	MaxEvent = 1000
 	// MaxCondition is the number of bytes to which messages of conditions are shortened that
-	// quote others. The API server takes more, but nobody reads more.
+	// quote others. The API server accepts longer ones.
 	MaxCondition = 1024
 )
 

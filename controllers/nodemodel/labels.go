@@ -10,8 +10,8 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-// Labels are what a Node is found and spread by: those of the template, and those that say
-// where the node is and what it belongs to. The node must have a task.
+// Labels returns the labels of a Node: those of the template, and those that hold
+// its location and its owner. The node must have a task.
 func Labels(node *v1alpha1.MesosNode) map[string]string {
 	out := maps.Clone(node.Spec.Template.Metadata.Labels)
 	if out == nil {

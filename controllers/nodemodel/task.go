@@ -16,7 +16,7 @@ func MayRun(node *v1alpha1.MesosNode) bool {
 	return node.Status.Task != nil && !HasEnded(node.Status.Task)
 }
 
-// IsUnreachable reports whether Mesos cannot say what became of the task: its agent is cut
+// IsUnreachable reports whether Mesos does not know the state of the task: its agent is cut
 // off, or the master does not know it. The task may run and may come back.
 func IsUnreachable(task *v1alpha1.MesosTask) bool {
 	switch scheduler.TaskState(task.State) {
@@ -26,7 +26,7 @@ func IsUnreachable(task *v1alpha1.MesosTask) bool {
 	return false
 }
 
-// AgentName is what a person knows a task's agent by: its host name or, if that is not on
+// AgentName returns the name of a task's agent for messages: its host name or, if that is not on
 // record, its agent ID.
 func AgentName(task *v1alpha1.MesosTask) string {
 	if task.AgentHostname != "" {

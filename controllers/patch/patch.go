@@ -29,7 +29,7 @@ func Status(ctx context.Context, writer client.StatusClient, before, after clien
 	return writer.Status().Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
-// StatusUnlocked is Status without conflicts: for parts of a status that nobody else writes.
+// StatusUnlocked is Status without conflicts: for parts of a status with a single writer.
 func StatusUnlocked(ctx context.Context, writer client.StatusClient, before, after client.Object) error {
 	return writer.Status().Patch(ctx, after, client.MergeFrom(before))
 }
@@ -61,7 +61,7 @@ func RemoveFinalizer(ctx context.Context, writer client.Writer, object client.Ob
 	return nil
 }
 
-// Result is the answer of a reconcile to its queue: look again after requeueAfter, 0 for not
+// Result is the answer of a reconcile to its queue: reconcile again after requeueAfter, 0 for not
 // until an event comes. A conflict is no failure, since the cache lags behind another writer,
 // or behind this one: the reconcile is repeated after ConflictRetry. Other errors are returned,
 // and the queue backs off.

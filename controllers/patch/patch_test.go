@@ -46,7 +46,7 @@ func read(t *testing.T, c client.Client) *v1alpha1.MesosNode {
 	return node
 }
 
-// changeMeanwhile has somebody else label the node.
+// changeMeanwhile labels the node as another writer.
 func changeMeanwhile(t *testing.T, c client.Client) {
 	t.Helper()
 	node := read(t, c)

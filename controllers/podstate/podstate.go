@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// HasEnded reports whether all containers of the pod have ended for good: it takes no
+// HasEnded reports whether all containers of the pod have ended permanently: it takes no
 // resources any more.
 func HasEnded(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed

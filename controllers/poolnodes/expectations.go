@@ -64,7 +64,7 @@ func (e *expectations) create(pool, name string, now time.Time) {
 	e.withPool(pool, func(x *poolExpectations) { x.created[name] = expectation{name: name, at: now} })
 }
 
-// remove expects a node to go.
+// remove expects a node to be deleted.
 func (e *expectations) remove(pool, name string, uid types.UID, now time.Time) {
 	e.withPool(pool, func(x *poolExpectations) { x.deleted[uid] = expectation{name: name, uid: uid, at: now} })
 }

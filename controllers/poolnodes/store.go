@@ -51,8 +51,8 @@ type Store struct {
 	suffix   func() string
 
 	expectations *expectations
-	// mu is held while the cache is read and compared with what is expected: whoever reads
-	// later sees no less.
+	// mu is held while the cache is read and compared with what is expected, so that a later
+	// reader sees at least as much.
 	mu sync.Mutex
 }
 

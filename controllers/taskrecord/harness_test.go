@@ -69,7 +69,7 @@ func (c *cluster) fails() bool {
 	return c.failAt > 0 && c.allWrites >= c.failAt
 }
 
-// patchStatus makes a write meet a conflict by a change that somebody else makes before it.
+// patchStatus makes a write meet a conflict by a change of another writer before it.
 func (c *cluster) patchStatus(ctx context.Context, w client.Client, sub string, object client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 	c.writes++
 	if c.fails() {

@@ -32,7 +32,7 @@ func checkLaunchable(n *v1alpha1.MesosNode, taskID string) error {
 
 // checkAfterEnd returns the result of recording a status of a task whose end is on record.
 // The first end counts, so a second one changes nothing. A task that lives after its end
-// belongs to nobody.
+// is an unknown task.
 func checkAfterEnd(status scheduler.TaskStatus) error {
 	if status.State.Terminal() {
 		return nil

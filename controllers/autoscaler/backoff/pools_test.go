@@ -14,7 +14,7 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// node returns a MesosNode that was created at noon and is changed as the test wants.
+// node returns a MesosNode that was created at noon, with the changes applied.
 func node(name string, change ...func(*v1alpha1.MesosNode)) *v1alpha1.MesosNode {
 	n := &v1alpha1.MesosNode{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(noon)}}
 	for _, c := range change {

@@ -112,15 +112,15 @@ func ephemeral(pod *corev1.Pod) []runtime.Object {
 	return objects
 }
 
-// oneDisk says that a node takes one volume.
+// oneDisk limits a node to one volume.
 func oneDisk(node string) *storagev1.CSINode {
 	one := int32(1)
 	return &storagev1.CSINode{ObjectMeta: metav1.ObjectMeta{Name: node}, Spec: storagev1.CSINodeSpec{
 		Drivers: []storagev1.CSINodeDriver{{Name: "disks.example.com", NodeID: node, Allocatable: &storagev1.VolumeNodeResources{Count: &one}}}}}
 }
 
-// What others' autoscalers are tested for end to end; docs/autoscaling.md lists whose test
-// each is.
+// The cases that other autoscalers test end to end. docs/autoscaling.md lists the source of
+// each.
 func TestGrowForSchedulingConstraints(t *testing.T) {
 	four, busy := makeShape("four", "a", "4", "8Gi"), makeNode("n1", "a", "4", "8Gi")
 	general := []decision.Pool{{Name: "p", Shapes: []decision.Shape{four}}}

@@ -23,7 +23,7 @@ const (
 var PodAnnotations = []string{v1alpha1.AnnotationDoNotDisrupt, safeToEvict, safeToEvictVolumes}
 
 // notDisruptable returns why a pod must not be evicted to save a node, empty if it may be:
-// somebody forbade it, or the pod would lose what nobody gives back to it. Drains for
+// an annotation forbids it, or the pod would lose data, or would not be created again. Drains for
 // another reason evict such a pod all the same.
 func notDisruptable(pod *corev1.Pod) (reason string) {
 	switch {
@@ -44,8 +44,8 @@ func notDisruptable(pod *corev1.Pod) (reason string) {
 }
 
 // localVolume names a volume that stays behind when the pod goes; empty for none. A volume
-// in memory does not count: its data is lost with every container that ends, so that nobody
-// relies on it.
+// in memory does not count: its data is lost when the pod ends in any case, so that no
+// application relies on it.
 func localVolume(pod *corev1.Pod) string {
 	spared := strings.Split(pod.Annotations[safeToEvictVolumes], ",")
 	for i := range pod.Spec.Volumes {

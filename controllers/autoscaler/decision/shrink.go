@@ -223,7 +223,7 @@ func (s *scaleDown) decide(c *candidate) {
 	}
 }
 
-// waitReason returns what a node that nobody needs still waits for, in words; empty if
+// waitReason returns what the removal of a node that is not needed waits for, in words; empty if
 // nothing.
 func (s *scaleDown) waitReason(c *candidate) string {
 	p := c.pool

@@ -120,7 +120,7 @@ func (s *scaleDownPool) decide(t *testing.T) decision.ShrinkPlan {
 	return plan
 }
 
-// verdicts tells each as "node: True Empty".
+// verdicts returns each verdict as "node: true Empty".
 func verdicts(plan decision.ShrinkPlan) []string {
 	var out []string
 	for _, v := range plan.Verdicts {

@@ -67,7 +67,7 @@ type Member struct {
 	Created time.Time
 	// Ready: the node takes pods.
 	Ready bool
-	// DoNotDisrupt: somebody annotated the node so that it stays.
+	// DoNotDisrupt: an annotation forbids the removal of the node.
 	DoNotDisrupt bool
 	// Pods are all pods on the node.
 	Pods []*corev1.Pod

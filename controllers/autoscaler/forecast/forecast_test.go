@@ -140,7 +140,7 @@ func readyNode(name string, how ...func(*v1alpha1.MesosNodePool)) v1alpha1.Mesos
 	return *n
 }
 
-// bornAt makes the Node of a MesosNode, with a label that tells it apart.
+// bornAt makes the Node of a MesosNode, with a label that distinguishes it.
 func bornAt(n v1alpha1.MesosNode, second int64) *corev1.Node {
 	object := Forecast{}.Node(&n)
 	object.CreationTimestamp = metav1.Unix(second, 0)

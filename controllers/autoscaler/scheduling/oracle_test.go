@@ -165,7 +165,7 @@ func TestClusterAgreesWithAFreshScheduler(t *testing.T) {
 	}
 }
 
-// change changes both alike, and says what it did.
+// change changes both alike, and returns a description of the change.
 func change(random *rand.Rand, cluster *scheduling.Cluster, w *world, step int) string {
 	switch action := random.IntN(10); {
 	case action < 2 || len(w.nodes) < 3:

@@ -123,7 +123,7 @@ func TestATemplateIsNotANode(t *testing.T) {
 	if fits, why := c.FitsTemplate(testPod("b", requesting("3500m")), template); fits || why != "Insufficient cpu" {
 		t.Errorf("a pod that its own pod leaves no room for: %t, %q", fits, why)
 	}
-	// A domain that only a template has counts for nobody.
+	// A domain that only a template has does not count.
 	if fits, why := c.Fits(testPod("c", spreadOver("zone"), requesting("0")), "n1"); fits != (why == "") {
 		t.Errorf("it fits: %t, %q", fits, why)
 	}
