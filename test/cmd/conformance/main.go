@@ -1,6 +1,6 @@
-// Command conformance asks a Mesos cluster for everything that k8sm relies on, and
-// reports check by check. Without -masters it asks mesostest, k8sm's own stand-in.
-// `make conformance` runs it; docs/conformance.md says what it does to the cluster.
+// Command conformance checks a Mesos cluster for every property that k8sm relies on, and
+// reports check by check. Without -masters it checks mesostest, k8sm's own stand-in.
+// `make conformance` runs it; docs/conformance.md describes its effects on the cluster.
 package main
 
 import (
@@ -26,7 +26,7 @@ const (
 	exitUsage  = 2
 )
 
-// arguments as they were given.
+// arguments are the flags of the command line.
 type arguments struct {
 	masters, agents, credentials, ca, checks string
 	json                                     bool
@@ -36,15 +36,15 @@ type arguments struct {
 func main() {
 	var a arguments
 	flag.StringVar(&a.masters, "masters", "", "host:port, http://host:port or https://host:port of the masters, comma-separated; empty for the stand-in")
-	flag.StringVar(&a.agents, "agents", "", "where agents are reached, if not where the master says: hostname=host:port, comma-separated")
+	flag.StringVar(&a.agents, "agents", "", "addresses of agents that cannot be reached at the address that the master returns: hostname=host:port, comma-separated")
 	flag.StringVar(&a.credentials, "credentials", "", "`file` that holds a principal and its secret, with a blank between")
 	flag.StringVar(&a.ca, "ca", "", "`file` of the authorities of https:// masters, in PEM")
-	flag.StringVar(&a.checks, "checks", "", "make only the checks whose names match this regular expression")
+	flag.StringVar(&a.checks, "checks", "", "run only the checks whose names match this regular expression")
 	flag.BoolVar(&a.json, "json", false, "write the whole report as JSON at the end, and nothing else")
 	flag.StringVar(&a.options.Role, "role", "", "role to get offers in (default k8sm-conformance)")
 	flag.StringVar(&a.options.User, "user", "", "user that tasks run as on the agents (default root)")
-	flag.DurationVar(&a.options.Patience, "patience", 0, "how long to wait for what must happen (default 30s)")
-	flag.DurationVar(&a.options.Quiet, "quiet", 0, "how long nothing must come for it to count as nothing (default 5s)")
+	flag.DurationVar(&a.options.Patience, "patience", 0, "maximum time to wait for an expected event (default 30s)")
+	flag.DurationVar(&a.options.Quiet, "quiet", 0, "time without an event after which a check concludes that none comes; several times the master's allocation interval (default 5s)")
 	flag.BoolVar(&a.options.Disruptive, "disruptive", false, "also drain an agent that has no tasks, and schedule maintenance for it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -81,11 +81,11 @@ func run(ctx context.Context, a arguments) int {
 	return 0
 }
 
-// report asks, and tells each result as it comes.
+// report runs the checks and writes each result as soon as it is known.
 func report(ctx context.Context, o conformance.Options, asJSON bool, w io.Writer) (ok bool, err error) {
 	r, err := conformance.Run(ctx, o, func(res conformance.Result) {
 		if !asJSON {
-			_ = conformance.WriteResult(w, res) // the summary's error is the one to tell
+			_ = conformance.WriteResult(w, res) // WriteSummary returns the error of the writer
 		}
 	})
 	switch {
@@ -97,7 +97,7 @@ func report(ctx context.Context, o conformance.Options, asJSON bool, w io.Writer
 	return r.OK() && ctx.Err() == nil, r.WriteSummary(w)
 }
 
-// read makes options of the arguments.
+// read converts the arguments to options.
 func (a arguments) read() (o conformance.Options, err error) {
 	o = a.options
 	o.Masters = split(a.masters)
@@ -131,7 +131,7 @@ func split(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// readCredentials reads Mesos' own form of them: a principal, a blank, a secret.
+// readCredentials reads credentials in Mesos' text format: a principal, a blank, a secret.
 func readCredentials(file string) (principal, secret string, err error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -139,7 +139,7 @@ func readCredentials(file string) (principal, secret string, err error) {
 	}
 	fields := strings.Fields(string(content))
 	if len(fields) != 2 {
-		return "", "", errors.New("the file does not hold a principal and a secret, and nothing else")
+		return "", "", errors.New("the file must contain a principal and a secret, and nothing else")
 	}
 	return fields[0], fields[1], nil
 }

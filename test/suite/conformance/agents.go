@@ -9,10 +9,10 @@ import (
 )
 
 var agentChecks = []check{
-	{"agents/capacity", "GET_AGENTS tells each agent's ID, host name and total resources.", []int{36}, checkCapacity},
+	{"agents/capacity", "GET_AGENTS returns each agent's ID, host name and total resources.", []int{36}, checkCapacity},
 }
 
-// agentInfo is what GET_AGENTS tells of an agent.
+// agentInfo is an agent in the answer to GET_AGENTS.
 type agentInfo struct {
 	Info struct {
 		ID       *id    `json:"id"`
@@ -28,7 +28,7 @@ type agentInfo struct {
 }
 
 func (p *probe) agents() ([]agentInfo, error) {
-	body, err := p.operator(object{"type": "GET_AGENTS"})
+	body, err := p.operatorRead(object{"type": "GET_AGENTS"})
 	if err != nil {
 		return nil, err
 	}
@@ -53,13 +53,13 @@ func checkCapacity(p *probe) (string, error) {
 	}
 	for _, a := range agents {
 		if a.Info.ID == nil || a.Info.Hostname == "" || len(a.Resources) == 0 {
-			return "", fmt.Errorf("of an agent it tells only %+v", a)
+			return "", fmt.Errorf("of an agent it returns only %+v", a)
 		}
 	}
 	return fmt.Sprintf("%d agents", len(agents)), nil
 }
 
-// address of an agent's HTTP API.
+// address returns the URL of an agent's HTTP API.
 func (p *probe) address(a agentInfo) *url.URL {
 	scheme := p.masters[0].Scheme
 	if address, ok := p.Agents[a.Info.Hostname]; ok {
@@ -69,7 +69,7 @@ func (p *probe) address(a agentInfo) *url.URL {
 	return &url.URL{Scheme: scheme, Host: address}
 }
 
-// reachableAgent is any agent whose HTTP API can be asked from here.
+// reachableAgent returns the URL of an agent whose HTTP API can be reached from here.
 func (p *probe) reachableAgent() (*url.URL, error) {
 	agents, err := p.agents()
 	if err != nil {

@@ -7,13 +7,13 @@ import (
 )
 
 var callChecks = []check{
-	{"call/accepted", "A call that is well formed is answered 202, whatever comes of it.", []int{8}, onShared(checkAccepted)},
-	{"call/malformed", "A call without what belongs to its type is answered 400, and the stream lives on.", []int{8}, onShared(checkMalformed)},
+	{"call/accepted", "A well-formed call is answered 202, whatever effect it has.", []int{8}, onShared(checkAccepted)},
+	{"call/malformed", "A call without the message that belongs to its type is answered 400, and the stream stays open.", []int{8}, onShared(checkMalformed)},
 	{"call/no-stream-id", "A call without a Mesos-Stream-Id is answered 400.", []int{3}, onShared(checkNoStreamID)},
-	{"call/foreign-stream-id", "A call with another stream's ID is answered 400 with a text that names the stream ID, and the stream lives on.", []int{4}, onShared(checkForeignStreamID)},
+	{"call/foreign-stream-id", "A call with another stream's ID is answered 400 with a text that names the stream ID, and the stream stays open.", []int{4}, onShared(checkForeignStreamID)},
 	{"call/unknown-framework", "A call of a framework that the master does not know is answered 400, \"Framework cannot be found\".", []int{4}, onShared(checkUnknownFramework)},
 	{"call/disconnected", "A call of a framework that is disconnected is answered 403, \"Framework is not subscribed\".", []int{4}, onOwn(checkDisconnected)},
-	{"call/update-framework", "UPDATE_FRAMEWORK is answered 200, and what it says takes effect.", []int{16}, onOwn(checkUpdateFramework)},
+	{"call/update-framework", "UPDATE_FRAMEWORK is answered 200 and takes effect.", []int{16}, onOwn(checkUpdateFramework)},
 	{"call/update-framework-user", "UPDATE_FRAMEWORK with another user is answered 400.", []int{15}, onOwn(checkUpdateUser)},
 }
 
@@ -31,8 +31,8 @@ func checkAccepted(p *probe, f *schedulerClient) (string, error) {
 	return "", nil
 }
 
-// answeredWith says whether an answer has a status, and a text in its body.
-func answeredWith(a *answer, err error, status int, text string) (string, error) {
+// expectAnswer returns an error unless the answer has the status, and the text in its body.
+func expectAnswer(a *answer, err error, status int, text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
@@ -44,39 +44,39 @@ func answeredWith(a *answer, err error, status int, text string) (string, error)
 
 func checkMalformed(p *probe, f *schedulerClient) (string, error) {
 	a, err := f.call(p.ctx, "KILL", nil)
-	seen, err := answeredWith(a, err, http.StatusBadRequest, "kill")
+	seen, err := expectAnswer(a, err, http.StatusBadRequest, "kill")
 	if err != nil {
 		return "", err
 	}
-	return seen, f.lives(p)
+	return seen, f.expectUsable(p)
 }
 
-// lives says whether the stream still is one that calls go through on.
-func (s *schedulerClient) lives(p *probe) error {
-	if err := s.end(); err != nil {
-		return fmt.Errorf("the stream ended with it: %w", err)
+// expectUsable returns an error unless the stream is open and a call on it is accepted.
+func (s *schedulerClient) expectUsable(p *probe) error {
+	if err := s.endError(); err != nil {
+		return fmt.Errorf("the call ended the stream: %w", err)
 	}
 	return s.accepted(p.ctx, "SUPPRESS", nil)
 }
 
 func checkNoStreamID(p *probe, f *schedulerClient) (string, error) {
 	a, err := f.callAs(p.ctx, "SUPPRESS", nil, "")
-	return answeredWith(a, err, http.StatusBadRequest, "Mesos-Stream-Id")
+	return expectAnswer(a, err, http.StatusBadRequest, "Mesos-Stream-Id")
 }
 
 func checkForeignStreamID(p *probe, f *schedulerClient) (string, error) {
 	a, err := f.callAs(p.ctx, "SUPPRESS", nil, uuid())
-	seen, err := answeredWith(a, err, http.StatusBadRequest, "stream ID")
+	seen, err := expectAnswer(a, err, http.StatusBadRequest, "stream ID")
 	if err != nil {
 		return "", err
 	}
-	return seen, f.lives(p)
+	return seen, f.expectUsable(p)
 }
 
 func checkUnknownFramework(p *probe, f *schedulerClient) (string, error) {
-	stranger := &schedulerClient{c: p.cluster, leader: f.leader, frameworkID: "k8sm-conformance-" + uuid()}
-	a, err := stranger.callAs(p.ctx, "SUPPRESS", nil, f.streamID)
-	return answeredWith(a, err, http.StatusBadRequest, "Framework cannot be found")
+	unknown := &schedulerClient{c: p.cluster, leader: f.leader, frameworkID: "k8sm-conformance-" + uuid()}
+	a, err := unknown.callAs(p.ctx, "SUPPRESS", nil, f.streamID)
+	return expectAnswer(a, err, http.StatusBadRequest, "Framework cannot be found")
 }
 
 func checkDisconnected(p *probe, f *schedulerClient) (string, error) {
@@ -84,26 +84,26 @@ func checkDisconnected(p *probe, f *schedulerClient) (string, error) {
 		return "", err
 	}
 	a, err := f.call(p.ctx, "SUPPRESS", nil)
-	return answeredWith(a, err, http.StatusForbidden, "Framework is not subscribed")
+	return expectAnswer(a, err, http.StatusForbidden, "Framework is not subscribed")
 }
 
 // checkUpdateFramework has an update end the suppression that SUBSCRIBE began.
 func checkUpdateFramework(p *probe, f *schedulerClient) (string, error) {
-	a, err := f.call(p.ctx, "UPDATE_FRAMEWORK", object{"update_framework": p.message(spec{id: f.frameworkID})})
-	if _, err := answeredWith(a, err, http.StatusOK, ""); err != nil {
+	a, err := f.call(p.ctx, "UPDATE_FRAMEWORK", object{"update_framework": p.message(frameworkSpec{id: f.frameworkID})})
+	if _, err := expectAnswer(a, err, http.StatusOK, ""); err != nil {
 		return "", err
 	}
-	if err := f.offersCome(p, "UPDATE_FRAMEWORK without suppressed_roles"); err != nil {
+	if err := f.expectOffers(p, "UPDATE_FRAMEWORK without suppressed_roles"); err != nil {
 		return "", err
 	}
-	a, err = f.call(p.ctx, "UPDATE_FRAMEWORK", object{"update_framework": p.message(spec{id: f.frameworkID, suppressed: true})})
-	if _, err := answeredWith(a, err, http.StatusOK, ""); err != nil {
+	a, err = f.call(p.ctx, "UPDATE_FRAMEWORK", object{"update_framework": p.message(frameworkSpec{id: f.frameworkID, suppressed: true})})
+	if _, err := expectAnswer(a, err, http.StatusOK, ""); err != nil {
 		return "", err
 	}
-	return "", f.silent(p)
+	return "", f.expectNoOffers(p)
 }
 
 func checkUpdateUser(p *probe, f *schedulerClient) (string, error) {
-	a, err := f.call(p.ctx, "UPDATE_FRAMEWORK", object{"update_framework": p.message(spec{id: f.frameworkID, suppressed: true, user: "k8sm-conformance"})})
-	return answeredWith(a, err, http.StatusBadRequest, "user")
+	a, err := f.call(p.ctx, "UPDATE_FRAMEWORK", object{"update_framework": p.message(frameworkSpec{id: f.frameworkID, suppressed: true, user: "k8sm-conformance"})})
+	return expectAnswer(a, err, http.StatusBadRequest, "user")
 }

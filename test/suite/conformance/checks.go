@@ -2,8 +2,8 @@ package conformance
 
 import "slices"
 
-// checks are all of them, in the order in which they are asked: a later one rests on
-// the ones before.
+// checks returns all checks in the order in which they run. Later checks assume what
+// earlier ones have shown.
 func checks() []check {
 	return slices.Concat(
 		masterChecks, subscriptionChecks, callChecks, identityChecks, offerChecks, filterChecks,

@@ -15,33 +15,33 @@ import (
 )
 
 const (
-	// checkMost is how many times the patience one check may take in all.
-	checkMost = 5
-	// cleanupMost bounds the clean-up at the end.
-	cleanupMost = 45 * time.Second
-	// failoverTimeout in seconds: what is left if this process is killed outright goes
-	// when it has passed.
+	// checkTimeoutFactor times Options.Patience is the maximum duration of one check.
+	checkTimeoutFactor = 5
+	// cleanupTimeout is the maximum duration of the clean-up at the end of a run.
+	cleanupTimeout = 45 * time.Second
+	// failoverTimeout in seconds. If this process is killed with SIGKILL, the master
+	// removes its frameworks after this time.
 	failoverTimeout = 60
 )
 
-// cluster is what the checks share.
+// cluster is the state that all checks of a run share.
 type cluster struct {
 	Options
-	masters   []*url.URL
-	transport *transport
-	run       string          // tells this run's names from all others
-	ctx       context.Context // of the streams; ends when the run does
-	noShell   string          // why executors cannot be shell scripts here, once known
+	masters       []*url.URL
+	transport     *transport
+	run           string          // part of all names, unique for this run
+	ctx           context.Context // of the streams; cancelled when the run ends
+	noShellReason string          // why shell executors do not work here; empty while unknown
 
-	mu         sync.Mutex
-	number     int
-	frameworks map[string]*schedulerClient // that may still be registered
-	common     *schedulerClient            // shared by checks that need none of their own
+	mu           sync.Mutex
+	number       int
+	frameworks   map[string]*schedulerClient // frameworks that may still be registered
+	sharedClient *schedulerClient            // for checks that need no framework of their own
 }
 
-// Run asks everything, one check after the other, and cleans up. Each result is told as
-// soon as it is there. The error says why nothing could be asked at all.
-func Run(ctx context.Context, o Options, tell func(Result)) (*Report, error) {
+// Run runs all selected checks one after the other, calls report after each, and cleans
+// up. It returns an error if no check could run.
+func Run(ctx context.Context, o Options, report func(Result)) (*Report, error) {
 	masters, err := parseMasters(o.Masters)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func Run(ctx context.Context, o Options, tell func(Result)) (*Report, error) {
 		frameworks: map[string]*schedulerClient{},
 	}
 	defer c.transport.http.CloseIdleConnections()
-	// The streams outlive an interruption, to be torn down.
+	// The streams outlive an interruption, because the clean-up needs them.
 	var stop context.CancelFunc
 	c.ctx, stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -69,7 +69,7 @@ func Run(ctx context.Context, o Options, tell func(Result)) (*Report, error) {
 		}
 		res := c.perform(ctx, ch)
 		r.Results = append(r.Results, res)
-		tell(res)
+		report(res)
 	}
 	r.Left = c.cleanUp()
 	return r, nil
@@ -83,7 +83,7 @@ func versionIn(body []byte) string {
 			} `json:"version_info"`
 		} `json:"get_version"`
 	}
-	_ = json.Unmarshal(body, &v) // what cannot be read has no version
+	_ = json.Unmarshal(body, &v) // an unreadable body has no version
 	return v.Get.Info.Version
 }
 
@@ -97,10 +97,10 @@ func (c *cluster) perform(ctx context.Context, ch check) Result {
 	start := time.Now()
 	p := &probe{cluster: c}
 	var cancel context.CancelFunc
-	p.ctx, cancel = context.WithTimeout(ctx, checkMost*c.Patience)
+	p.ctx, cancel = context.WithTimeout(ctx, checkTimeoutFactor*c.Patience)
 	defer cancel()
 	seen, err := ch.run(p)
-	var s skipped
+	var s skipError
 	switch {
 	case err == nil:
 		res.Verdict, res.Seen = Pass, seen
@@ -116,9 +116,10 @@ func (c *cluster) perform(ctx context.Context, ch check) Result {
 	return res
 }
 
-// cleanUp tears down all frameworks that may still be there, and says what it could not.
+// cleanUp tears down all frameworks that may still be registered. It describes the ones
+// that it could not tear down.
 func (c *cluster) cleanUp() []string {
-	ctx, cancel := context.WithTimeout(c.ctx, cleanupMost)
+	ctx, cancel := context.WithTimeout(c.ctx, cleanupTimeout)
 	defer cancel()
 	var left []string
 	c.mu.Lock()
@@ -132,33 +133,33 @@ func (c *cluster) cleanUp() []string {
 	return left
 }
 
-// registered notes a framework that has to be torn down in the end.
+// registered records a framework for the clean-up.
 func (c *cluster) registered(f *schedulerClient) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.frameworks[f.frameworkID] = f
 }
 
-// check is one thing that k8sm relies on.
+// check is one property of a Mesos cluster that k8sm relies on.
 type check struct {
 	name   string
 	relies string
 	rows   []int // of docs/faults.md
-	// run says what it saw, or an error: skipped, or the reason of the failure.
+	// run returns what it observed. The error is a skipError, or the reason of the failure.
 	run func(*probe) (seen string, err error)
 }
 
-// onShared makes a check that asks on the framework that such checks share.
+// onShared returns a check that uses the shared framework.
 func onShared(ask func(*probe, *schedulerClient) (string, error)) func(*probe) (string, error) {
-	return asking((*probe).shared, ask)
+	return checkWith((*probe).shared, ask)
 }
 
-// onOwn makes a check that asks on a framework of its own, which is suppressed.
+// onOwn returns a check that uses a framework of its own, whose role is suppressed.
 func onOwn(ask func(*probe, *schedulerClient) (string, error)) func(*probe) (string, error) {
-	return asking(func(p *probe) (*schedulerClient, error) { return p.framework(spec{suppressed: true}) }, ask)
+	return checkWith(func(p *probe) (*schedulerClient, error) { return p.framework(frameworkSpec{suppressed: true}) }, ask)
 }
 
-func asking(with func(*probe) (*schedulerClient, error), ask func(*probe, *schedulerClient) (string, error)) func(*probe) (string, error) {
+func checkWith(with func(*probe) (*schedulerClient, error), ask func(*probe, *schedulerClient) (string, error)) func(*probe) (string, error) {
 	return func(p *probe) (string, error) {
 		f, err := with(p)
 		if err != nil {
@@ -168,10 +169,10 @@ func asking(with func(*probe) (*schedulerClient, error), ask func(*probe, *sched
 	}
 }
 
-// withTask gives a task that runs to what is asked.
+// withTask launches a task and calls ask when it runs.
 func withTask(ask func(p *probe, f *schedulerClient, task string, o offer) (string, error)) func(*probe, *schedulerClient) (string, error) {
 	return func(p *probe, f *schedulerClient) (string, error) {
-		task, o, err := f.runs(p)
+		task, o, err := f.runTask(p)
 		if err != nil {
 			return "", err
 		}
@@ -179,7 +180,7 @@ func withTask(ask func(p *probe, f *schedulerClient, task string, o offer) (stri
 	}
 }
 
-// withOffer gives an offer with room for a task to what is asked.
+// withOffer calls ask with an offer that has room for a task.
 func withOffer(ask func(p *probe, f *schedulerClient, o offer) (string, error)) func(*probe, *schedulerClient) (string, error) {
 	return func(p *probe, f *schedulerClient) (string, error) {
 		o, err := f.anyOffer(p, 1)
@@ -190,22 +191,22 @@ func withOffer(ask func(p *probe, f *schedulerClient, o offer) (string, error)) 
 	}
 }
 
-// skipped is why a check could not be made here.
-type skipped string
+// skipError is the reason why a check cannot run on this cluster.
+type skipError string
 
-func (s skipped) Error() string { return string(s) }
+func (s skipError) Error() string { return string(s) }
 
-func skipf(format string, args ...any) error { return skipped(fmt.Sprintf(format, args...)) }
+func skipf(format string, args ...any) error { return skipError(fmt.Sprintf(format, args...)) }
 
-// probe is one check under way.
+// probe is the state of one running check.
 type probe struct {
 	*cluster
 	ctx context.Context
-	own []*schedulerClient // frameworks of this check alone
+	own []*schedulerClient // frameworks that only this check uses
 }
 
-// framework subscribes a framework that this check has for itself.
-func (p *probe) framework(s spec) (*schedulerClient, error) {
+// framework subscribes a framework that only this check uses.
+func (p *probe) framework(s frameworkSpec) (*schedulerClient, error) {
 	f, err := p.subscribe(p.ctx, s)
 	if err != nil {
 		return nil, err
@@ -214,47 +215,48 @@ func (p *probe) framework(s spec) (*schedulerClient, error) {
 	return f, nil
 }
 
-// keep takes a framework that subscribed otherwise.
-func (p *probe) keep(f *schedulerClient) {
+// addOwn records a framework that was not subscribed by the method framework.
+func (p *probe) addOwn(f *schedulerClient) {
 	p.registered(f)
 	p.own = append(p.own, f)
 }
 
-// shared is the framework of all checks that need none of their own: subscribed,
-// suppressed, without tasks.
+// shared returns the framework of the checks that need none of their own. It is
+// subscribed and suppressed, and has no tasks.
 func (p *probe) shared() (*schedulerClient, error) {
-	if p.common != nil && p.common.end() == nil {
-		return p.common, nil
+	if p.sharedClient != nil && p.sharedClient.endError() == nil {
+		return p.sharedClient, nil
 	}
-	s := spec{suppressed: true}
-	if p.common != nil {
-		s.id = p.common.frameworkID
+	s := frameworkSpec{suppressed: true}
+	if p.sharedClient != nil {
+		s.id = p.sharedClient.frameworkID
 	}
 	f, err := p.subscribe(p.ctx, s)
 	if err != nil {
-		p.common = nil // the next check begins with a new one
+		p.sharedClient = nil // the next check creates a new one
 		return nil, err
 	}
-	p.common = f
+	p.sharedClient = f
 	return f, nil
 }
 
-// end leaves nothing of a check behind, apart from what the last clean-up tries again.
+// end removes the frameworks and tasks of a check. The clean-up of the run repeats what
+// fails here.
 func (p *probe) end() {
 	ctx, cancel := context.WithTimeout(p.cluster.ctx, p.Patience)
 	defer cancel()
 	for _, f := range slices.Backward(p.own) {
-		_ = f.tearDown(ctx) // tried again at the end of the run
+		_ = f.tearDown(ctx) // repeated at the end of the run
 	}
-	if p.common != nil && p.common.end() == nil {
-		if err := p.common.rest(ctx); err != nil {
-			_ = p.common.tearDown(ctx)
-			p.common = nil
+	if p.sharedClient != nil && p.sharedClient.endError() == nil {
+		if err := p.sharedClient.reset(ctx); err != nil {
+			_ = p.sharedClient.tearDown(ctx)
+			p.sharedClient = nil
 		}
 	}
 }
 
-// name is one that nobody else has given, for tasks and the like.
+// name returns a unique name for tasks, labels and agents.
 func (c *cluster) name() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -262,7 +264,7 @@ func (c *cluster) name() string {
 	return fmt.Sprintf("k8sm-conformance-%s-%d", c.run, c.number)
 }
 
-// sleep waits, unless the check has to end.
+// sleep waits for d, or until the context of the check ends.
 func (p *probe) sleep(d time.Duration) error {
 	select {
 	case <-p.ctx.Done():
@@ -272,7 +274,7 @@ func (p *probe) sleep(d time.Duration) error {
 	}
 }
 
-// poll asks until the answer is yes.
+// poll calls ask until it returns true or an error.
 func (p *probe) poll(what string, ask func() (bool, error)) error {
 	deadline := time.Now().Add(p.Patience)
 	for {

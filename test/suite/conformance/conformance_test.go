@@ -18,7 +18,7 @@ import (
 	"github.com/k8sm/k8sm/test/suite/conformance"
 )
 
-// standIn is a cluster that is in a hurry.
+// standIn starts a cluster with short intervals.
 func standIn(t *testing.T, credentials map[string]string, listener net.Listener) (*mesostest.Master, conformance.Options) {
 	t.Helper()
 	if _, err := exec.LookPath("bash"); err != nil {
@@ -37,7 +37,7 @@ func standIn(t *testing.T, credentials map[string]string, listener net.Listener)
 	return master, options
 }
 
-func ask(ctx context.Context, t *testing.T, o conformance.Options, tell func(conformance.Result)) *conformance.Report {
+func runChecks(ctx context.Context, t *testing.T, o conformance.Options, tell func(conformance.Result)) *conformance.Report {
 	t.Helper()
 	if o.Patience == 0 {
 		o.Patience = 20 * time.Second
@@ -51,8 +51,8 @@ func ask(ctx context.Context, t *testing.T, o conformance.Options, tell func(con
 	return report
 }
 
-// skipped are the names of the checks that were not made.
-func skipped(r *conformance.Report) []string {
+// skipError are the names of the checks that were not made.
+func skipError(r *conformance.Report) []string {
 	var names []string
 	for _, res := range r.Results {
 		if res.Verdict == conformance.Skip {
@@ -72,17 +72,17 @@ func mustPass(t *testing.T) func(conformance.Result) {
 
 func TestMesostestConforms(t *testing.T) {
 	_, options := standIn(t, nil, nil)
-	report := ask(t.Context(), t, options, mustPass(t))
+	report := runChecks(t.Context(), t, options, mustPass(t))
 	if len(report.Left) > 0 {
 		t.Errorf("left behind: %q", report.Left)
 	}
 	want := []string{"master/redirect", "master/unauthenticated", "subscribe/other-principal", "secrets/agent"}
-	if diff := cmp.Diff(want, skipped(report)); diff != "" {
+	if diff := cmp.Diff(want, skipError(report)); diff != "" {
 		t.Errorf("skipped (-want +got):\n%s", diff)
 	}
 }
 
-func TestMesostestConformsBehindTLSAndCredentialsAndARedirect(t *testing.T) {
+func TestMesostestConformsWithTLSCredentialsAndRedirect(t *testing.T) {
 	credentials := map[string]string{"someone": "secret"}
 	listener, authorities := listenTLS(t)
 	leader, options := standIn(t, credentials, listener)
@@ -97,34 +97,34 @@ func TestMesostestConformsBehindTLSAndCredentialsAndARedirect(t *testing.T) {
 	options.Masters = []string{"https://" + other.Addr(), "https://" + leader.Addr()}
 	options.Principal, options.Secret = "someone", "secret"
 	options.TLS = &tls.Config{RootCAs: authorities}
-	report := ask(t.Context(), t, options, mustPass(t))
+	report := runChecks(t.Context(), t, options, mustPass(t))
 	// The stand-in's agents have no TLS.
-	want := []string{"executors/strangers", "secrets/agent"}
-	if diff := cmp.Diff(want, skipped(report)); diff != "" {
+	want := []string{"executors/unknown", "secrets/agent"}
+	if diff := cmp.Diff(want, skipError(report)); diff != "" {
 		t.Errorf("skipped (-want +got):\n%s", diff)
 	}
 }
 
 func listenTLS(t *testing.T) (net.Listener, *x509.CertPool) {
 	t.Helper()
-	lender := httptest.NewTLSServer(nil) // has a certificate for loopback
-	defer lender.Close()
+	certSource := httptest.NewTLSServer(nil) // its certificate is valid for 127.0.0.1
+	defer certSource.Close()
 	pool := x509.NewCertPool()
-	pool.AddCert(lender.Certificate())
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: lender.TLS.Certificates})
+	pool.AddCert(certSource.Certificate())
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: certSource.TLS.Certificates})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l, pool
 }
 
-func TestAnInterruptionLeavesNothingBehind(t *testing.T) {
+func TestInterruptedRunCleansUp(t *testing.T) {
 	master, options := standIn(t, nil, nil)
 	options.Only = regexp.MustCompile("^(reconciliation|executors)/")
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
-	// Task by task, the interruption comes while the next check is under way.
-	report := ask(ctx, t, options, func(r conformance.Result) {
+	// The interruption comes while the next check runs.
+	report := runChecks(ctx, t, options, func(r conformance.Result) {
 		if r.Name == "reconciliation/implicit" {
 			time.AfterFunc(20*time.Millisecond, interrupt)
 		}
@@ -135,39 +135,39 @@ func TestAnInterruptionLeavesNothingBehind(t *testing.T) {
 	if report.Count(conformance.Skip) == 0 {
 		t.Error("nothing was interrupted")
 	}
-	wait(t, "the end of all containers", func() bool {
+	waitFor(t, "the end of all containers", func() bool {
 		return !slices.ContainsFunc(master.Agents(), func(a *mesostest.Agent) bool { return a.Containers() > 0 })
 	})
 }
 
-func TestWhatCannotBeTornDownIsReported(t *testing.T) {
+func TestReportNamesFrameworksThatCannotBeTornDown(t *testing.T) {
 	master, options := standIn(t, nil, nil)
 	options.Patience = time.Second
 	options.Only = regexp.MustCompile("^subscribe/stream$")
-	options.Masters = []string{swallows("TEARDOWN").before(t, master.URL())}
-	report := ask(t.Context(), t, options, mustPass(t))
+	options.Masters = []string{dropCalls("TEARDOWN").start(t, master.URL())}
+	report := runChecks(t.Context(), t, options, mustPass(t))
 	if len(report.Left) != 1 || report.OK() {
-		t.Errorf("the report is OK: %t, and says that was left: %q", report.OK(), report.Left)
+		t.Errorf("the report is OK: %t, and lists as left: %q", report.OK(), report.Left)
 	}
 }
 
-func TestMastersThatAreNone(t *testing.T) {
+func TestRunRefusesUnusableMasters(t *testing.T) {
 	for name, masters := range map[string][]string{
-		"none is named":      nil,
-		"no port":            {"http://mesos.example"},
-		"no scheme we speak": {"zk://mesos.example:2181/mesos"},
-		"nobody listens":     {"127.0.0.1:1"},
+		"an empty list is refused":                  nil,
+		"an address without a port is refused":      {"http://mesos.example"},
+		"an address of ZooKeeper is refused":        {"zk://mesos.example:2181/mesos"},
+		"an address without a listener is an error": {"127.0.0.1:1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := conformance.Run(t.Context(), conformance.Options{Masters: masters, Patience: time.Second}, func(conformance.Result) {})
 			if err == nil {
-				t.Error("they were asked")
+				t.Error("Run returned no error")
 			}
 		})
 	}
 }
 
-func wait(t *testing.T, what string, done func() bool) {
+func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for range 500 {
 		if done() {

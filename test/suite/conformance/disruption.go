@@ -11,13 +11,13 @@ import (
 )
 
 var disruptionChecks = []check{
-	{"agents/drain", "DRAIN_AGENT kills the agent's tasks, then tells DRAINED, and ends its offers until REACTIVATE_AGENT.", []int{43}, checkDrain},
-	{"agents/maintenance", "A maintenance schedule is told as the unavailability of offers, until it is taken back.", []int{44}, checkMaintenance},
+	{"agents/drain", "DRAIN_AGENT kills the agent's tasks, sets its state to DRAINED, and ends its offers until REACTIVATE_AGENT.", []int{43}, checkDrain},
+	{"agents/maintenance", "A maintenance schedule appears as the unavailability of offers until it is removed.", []int{44}, checkMaintenance},
 }
 
-// changed makes a call of the operator API that changes something, and must be answered
-// by 200.
-func (p *probe) changed(call object) error {
+// operatorWrite makes a call of the operator API that changes the cluster. It must be
+// answered by 200 or 202.
+func (p *probe) operatorWrite(call object) error {
 	leader, _, err := p.transport.leader(p.cluster.ctx, p.masters)
 	if err != nil {
 		return err
@@ -34,17 +34,17 @@ func (p *probe) changed(call object) error {
 	return nil
 }
 
-// idleOffer is an offer of an agent on which nothing runs, neither ours nor others', to
-// a framework of its own.
+// idleOffer returns an offer of an agent without tasks and executors of any framework, and
+// the framework that it was made to, which only this check uses.
 func (p *probe) idleOffer() (f *schedulerClient, o offer, err error) {
 	if !p.Disruptive {
-		return nil, o, skipf("others would notice it: it is made only when asked for (DISRUPTIVE=1)")
+		return nil, o, skipf("it affects other users of the cluster: it runs only with DISRUPTIVE=1")
 	}
 	busy, err := p.busyAgents()
 	if err != nil {
 		return nil, o, err
 	}
-	if f, err = p.framework(spec{suppressed: true}); err != nil {
+	if f, err = p.framework(frameworkSpec{suppressed: true}); err != nil {
 		return nil, o, err
 	}
 	o, err = f.offerOf(p, "an offer of an agent on which nothing runs", func(o *offer) bool {
@@ -53,9 +53,9 @@ func (p *probe) idleOffer() (f *schedulerClient, o offer, err error) {
 	return f, o, err
 }
 
-// busyAgents are those that run tasks or executors, as far as the master tells us.
+// busyAgents returns the agents that run tasks or executors which this principal may view.
 func (p *probe) busyAgents() (map[id]bool, error) {
-	body, err := p.operator(object{"type": "GET_STATE"})
+	body, err := p.operatorRead(object{"type": "GET_STATE"})
 	if err != nil {
 		return nil, err
 	}
@@ -93,16 +93,16 @@ func checkDrain(p *probe) (seen string, err error) {
 	if err := f.launch(p, info, o.ID); err != nil {
 		return "", err
 	}
-	if _, err := f.reached(p, task, "TASK_RUNNING"); err != nil {
+	if _, err := f.awaitState(p, task, "TASK_RUNNING"); err != nil {
 		return "", err
 	}
-	if err := p.changed(object{"type": "DRAIN_AGENT", "drain_agent": object{"agent_id": o.AgentID, "max_grace_period": object{"seconds": 5}}}); err != nil {
+	if err := p.operatorWrite(object{"type": "DRAIN_AGENT", "drain_agent": object{"agent_id": o.AgentID, "max_grace_period": object{"seconds": 5}}}); err != nil {
 		return "", err
 	}
 	defer func() {
-		err = errors.Join(err, p.changed(object{"type": "REACTIVATE_AGENT", "reactivate_agent": object{"agent_id": o.AgentID}}))
+		err = errors.Join(err, p.operatorWrite(object{"type": "REACTIVATE_AGENT", "reactivate_agent": object{"agent_id": o.AgentID}}))
 	}()
-	st, err := f.reached(p, task, "TASK_KILLED")
+	st, err := f.awaitState(p, task, "TASK_KILLED")
 	if err != nil {
 		return "", err
 	}
@@ -115,7 +115,7 @@ func checkDrain(p *probe) (seen string, err error) {
 	if err := f.accepted(p.ctx, "REVIVE", nil); err != nil {
 		return "", err
 	}
-	return o.Hostname, never(p, f, "an offer of the drained agent", func() (string, bool) {
+	return o.Hostname, expectNone(p, f, "an offer of the drained agent", func() (string, bool) {
 		i := slices.IndexFunc(f.held, func(n offer) bool { return n.AgentID == o.AgentID })
 		if i < 0 {
 			return "", false
@@ -133,13 +133,14 @@ func (p *probe) drained(agent id) (bool, error) {
 	return i >= 0 && agents[i].Drain.State == "DRAINED", nil
 }
 
-// checkMaintenance has a window in a day, for one agent, where nothing is scheduled.
+// checkMaintenance schedules a window tomorrow for one agent. It is skipped if there is a
+// schedule already, which it would replace.
 func checkMaintenance(p *probe) (seen string, err error) {
 	f, o, err := p.idleOffer()
 	if err != nil {
 		return "", err
 	}
-	body, err := p.operator(object{"type": "GET_MAINTENANCE_SCHEDULE"})
+	body, err := p.operatorRead(object{"type": "GET_MAINTENANCE_SCHEDULE"})
 	if err != nil {
 		return "", err
 	}
@@ -147,7 +148,7 @@ func checkMaintenance(p *probe) (seen string, err error) {
 		return "", skipf("there is a maintenance schedule already")
 	}
 	if o.URL == nil {
-		return "", errors.New("the offer has no url to tell the agent's IP address")
+		return "", errors.New("the offer has no url with the agent's IP address")
 	}
 	window := object{
 		"machine_ids":    []object{{"hostname": o.Hostname, "ip": o.URL.Address.IP}},
@@ -170,5 +171,5 @@ func (p *probe) schedule(windows ...object) error {
 	if windows == nil {
 		windows = []object{}
 	}
-	return p.changed(object{"type": "UPDATE_MAINTENANCE_SCHEDULE", "update_maintenance_schedule": object{"schedule": object{"windows": windows}}})
+	return p.operatorWrite(object{"type": "UPDATE_MAINTENANCE_SCHEDULE", "update_maintenance_schedule": object{"schedule": object{"windows": windows}}})
 }

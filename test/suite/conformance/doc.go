@@ -1,11 +1,11 @@
-// Package conformance asks a Mesos cluster, from outside, for everything that k8sm
-// relies on. Each [Check] is one thing, asked in plain HTTP as a framework of its own,
-// and answered by pass, fail, or skip with the reason.
+// Package conformance checks a Mesos cluster, from outside, for every property that k8sm
+// relies on. Each check is one property. It registers a framework, makes calls in plain
+// HTTP, and ends with pass, fail, or skip with the reason.
 //
-// It is made for clusters that others use: it takes a tenth of a cpu at a time, gives
-// all other offers back at once, touches nothing that is not its own unless told to,
-// and tears its frameworks down at the end, however the end comes. It refuses to know
-// how the cluster is built: what cannot be seen from outside is not asked.
+// It may run on clusters in production: it uses a tenth of a cpu at a time, declines all
+// other offers at once, changes nothing that belongs to others unless Options.Disruptive
+// is set, and tears its frameworks down at the end, also after an interruption. It does
+// not know how the cluster is built, and checks only what is visible from outside.
 //
 // cmd/conformance runs it against a real cluster, and its tests against mesostest.
 package conformance

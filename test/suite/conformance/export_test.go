@@ -1,6 +1,6 @@
 package conformance
 
-// Names of all checks.
+// Names returns the names of all checks.
 func Names() []string {
 	var names []string
 	for _, c := range checks() {

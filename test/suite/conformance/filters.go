@@ -7,12 +7,13 @@ import (
 )
 
 var filterChecks = []check{
-	{"filters/decline", "DECLINE with refuse_seconds keeps the agent's offers away, and REVIVE clears that.", []int{33, 35}, onOwn(withOffer(checkDecline))},
-	{"filters/decline-short", "When refuse_seconds have passed, the offer comes back by itself.", []int{33}, checkShortDecline},
-	{"filters/accept", "What an ACCEPT does not use is refused for its filters' refuse_seconds.", []int{33}, onOwn(checkAcceptFilter)},
+	{"filters/decline", "After DECLINE with refuse_seconds the agent makes no offers, until REVIVE.", []int{33, 35}, onOwn(withOffer(checkDecline))},
+	{"filters/decline-short", "When refuse_seconds have passed, the agent is offered again without REVIVE.", []int{33}, checkShortDecline},
+	{"filters/accept", "The resources that an ACCEPT does not use are declined for its filters' refuse_seconds.", []int{33}, onOwn(checkAcceptFilter)},
 }
 
-// offeredSince watches for offers of an agent from now on, of those that are as wanted.
+// offeredSince returns a function for await. It finds an offer of the agent that came after
+// this call and that wanted accepts.
 func (s *schedulerClient) offeredSince(agent id, wanted func(offer) bool) func() (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -26,9 +27,9 @@ func (s *schedulerClient) offeredSince(agent id, wanted func(offer) bool) func()
 	}
 }
 
-// holding is offers of so much and no more. When others free something on the agent, what
-// was refused may come back at any time, together with that.
-func holding(cpus, mem float64) func(offer) bool {
+// hasExactly accepts offers with exactly these resources. An offer with more may come in
+// spite of a filter, when another framework has freed resources of the agent.
+func hasExactly(cpus, mem float64) func(offer) bool {
 	const tolerance = 0.002
 	return func(o offer) bool {
 		return math.Abs(total(o, "cpus")-cpus) < tolerance && math.Abs(total(o, "mem")-mem) < tolerance
@@ -48,19 +49,19 @@ func total(o offer, name string) float64 {
 }
 
 func checkDecline(p *probe, f *schedulerClient, o offer) (string, error) {
-	same := f.offeredSince(o.AgentID, holding(total(o, "cpus"), total(o, "mem")))
-	if err := f.decline(p.ctx, declineFor, o.ID); err != nil {
+	same := f.offeredSince(o.AgentID, hasExactly(total(o, "cpus"), total(o, "mem")))
+	if err := f.decline(p.ctx, declineSeconds, o.ID); err != nil {
 		return "", err
 	}
-	if err := never(p, f, "an offer of the agent that was declined", same); err != nil {
+	if err := expectNone(p, f, "an offer of the agent that was declined", same); err != nil {
 		return "", err
 	}
-	return f.revived(p, o)
+	return f.expectOffersAfterRevive(p, o)
 }
 
 func checkShortDecline(p *probe) (string, error) {
 	const seconds = 1
-	f, err := p.framework(spec{suppressed: true})
+	f, err := p.framework(frameworkSpec{suppressed: true})
 	if err != nil {
 		return "", err
 	}
@@ -81,22 +82,22 @@ func checkAcceptFilter(p *probe, f *schedulerClient) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	rest := f.offeredSince(o.AgentID, holding(total(o, "cpus")-taskCPUs, total(o, "mem")-taskMem))
+	rest := f.offeredSince(o.AgentID, hasExactly(total(o, "cpus")-taskCPUs, total(o, "mem")-taskMem))
 	task, info := f.taskOn(o, sleeper)
 	if err := f.launch(p, info, o.ID); err != nil {
 		return "", err
 	}
-	if _, err := f.reached(p, task, "TASK_RUNNING"); err != nil {
+	if _, err := f.awaitState(p, task, "TASK_RUNNING"); err != nil {
 		return "", err
 	}
-	if err := never(p, f, "an offer of what the ACCEPT left", rest); err != nil {
+	if err := expectNone(p, f, "an offer of what the ACCEPT left", rest); err != nil {
 		return "", err
 	}
-	return f.revived(p, o)
+	return f.expectOffersAfterRevive(p, o)
 }
 
-// revived has what is refused offered again.
-func (s *schedulerClient) revived(p *probe, o offer) (string, error) {
+// expectOffersAfterRevive revives and waits for another offer of the same agent.
+func (s *schedulerClient) expectOffersAfterRevive(p *probe, o offer) (string, error) {
 	again := s.offeredSince(o.AgentID, acceptAny)
 	if err := s.accepted(p.ctx, "REVIVE", nil); err != nil {
 		return "", err

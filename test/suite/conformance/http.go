@@ -24,23 +24,23 @@ const (
 	mediaJSON     = "application/json"
 	mediaProtobuf = "application/x-protobuf"
 
-	// answerMost is as much as is read of an answer that is not a stream: a large
-	// cluster's GET_STATE.
-	answerMost = 256 << 20
-	hopsMost   = 5
+	// maxAnswerBytes is the maximum size of an answer that is not a stream. GET_STATE of a
+	// large cluster is the largest.
+	maxAnswerBytes = 256 << 20
+	maxHops        = 5
 )
 
-// request is one HTTP request, as raw as a check needs it.
+// request is one HTTP request.
 type request struct {
-	to       *url.URL
-	body     any    // sent as JSON; []byte and string as they are
-	media    string // of the body; default JSON
-	accept   string // default JSON
-	streamID string
-	nobody   bool // without credentials
+	to        *url.URL
+	body      any    // sent as JSON; []byte and string as they are
+	media     string // of the body; default JSON
+	accept    string // default JSON
+	streamID  string
+	anonymous bool // sent without credentials
 }
 
-// answer to a request whose body was read.
+// answer is an HTTP response whose body was read.
 type answer struct {
 	status int
 	header http.Header
@@ -55,7 +55,7 @@ func (a *answer) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", a.status, text))
 }
 
-// transport sends requests to masters and agents, and follows no redirect by itself.
+// transport sends requests to masters and agents. It does not follow redirects.
 type transport struct {
 	http              *http.Client
 	principal, secret string
@@ -81,7 +81,7 @@ func newTransport(o Options) *transport {
 	}
 }
 
-// send gives the answer with its body yet to be read.
+// send returns the response with its body still unread.
 func (t *transport) send(ctx context.Context, r request) (*http.Response, error) {
 	body, err := encode(r.body)
 	if err != nil {
@@ -96,7 +96,7 @@ func (t *transport) send(ctx context.Context, r request) (*http.Response, error)
 	if r.streamID != "" {
 		req.Header.Set("Mesos-Stream-Id", r.streamID)
 	}
-	if t.principal != "" && !r.nobody {
+	if t.principal != "" && !r.anonymous {
 		req.SetBasicAuth(t.principal, t.secret)
 	}
 	return t.http.Do(req)
@@ -119,22 +119,22 @@ func encode(body any) ([]byte, error) {
 	return json.Marshal(body)
 }
 
-// ask sends a request and reads the answer to its end.
+// ask sends a request and reads the whole answer.
 func (t *transport) ask(ctx context.Context, r request) (*answer, error) {
 	res, err := t.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, answerMost))
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes))
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer of %s: %w", r.to.Host, err)
 	}
 	return &answer{res.StatusCode, res.Header, body}, nil
 }
 
-// leader finds the master that leads, by asking each for the version and going where it
-// redirects to.
+// leader finds the leading master: it sends GET_VERSION to each master and follows
+// redirects.
 func (t *transport) leader(ctx context.Context, masters []*url.URL) (*url.URL, *answer, error) {
 	var errs []error
 	for _, m := range masters {
@@ -150,10 +150,10 @@ func (t *transport) leader(ctx context.Context, masters []*url.URL) (*url.URL, *
 	return nil, nil, fmt.Errorf("finding the leading master: %w", errors.Join(errs...))
 }
 
-// follow asks the operator API of a master, or of the one that it redirects to.
+// follow makes a call of the operator API of a master, and follows redirects.
 func (t *transport) follow(ctx context.Context, master *url.URL, call any) (at *url.URL, a *answer, err error) {
 	to := master.JoinPath(operatorPath)
-	for range hopsMost {
+	for range maxHops {
 		if a, err = t.ask(ctx, request{to: to, body: call}); err != nil {
 			return nil, nil, err
 		}

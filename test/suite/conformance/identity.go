@@ -8,27 +8,27 @@ import (
 )
 
 var identityChecks = []check{
-	{"identity/resubscribe", "A SUBSCRIBE with the framework's ID keeps the ID, and the tasks run on.", []int{9, 12}, onOwn(withTask(checkResubscribe))},
-	{"identity/failover", "A second scheduler with the same ID takes over: the first one gets ERROR \"Framework failed over\", and the end of its stream; its calls are answered 400.", []int{4, 12}, onOwn(checkFailover)},
+	{"identity/resubscribe", "A SUBSCRIBE with the framework's ID keeps the ID and the running tasks.", []int{9, 12}, onOwn(withTask(checkResubscribe))},
+	{"identity/failover", "A second scheduler with the same ID takes over: the first one gets ERROR \"Framework failed over\" and its stream ends; its calls are answered 400.", []int{4, 12}, onOwn(checkFailover)},
 	{"identity/removed", "A framework that was torn down gets ERROR \"Framework has been removed\" on a stream answered 200.", []int{13}, onOwn(checkRemoved)},
-	{"identity/teardown", "TEARDOWN ends the stream, and the framework's tasks.", []int{14}, onOwn(withTask(checkTeardown))},
-	{"identity/adopted", "An ID that the master never knew is taken as it is.", []int{11}, checkAdopted},
+	{"identity/teardown", "TEARDOWN ends the stream and the framework's tasks.", []int{14}, onOwn(withTask(checkTeardown))},
+	{"identity/adopted", "A framework ID that the master does not know is accepted unchanged.", []int{11}, checkAdopted},
 	{"identity/failover-timeout", "With a failover_timeout of 0 a disconnection removes the framework.", []int{14}, checkFailoverTimeout},
-	{"identity/kept-values", "Another user or checkpoint in a SUBSCRIBE is ignored, and GET_FRAMEWORKS tells what the master keeps.", []int{15}, onOwn(checkKeptValues)},
+	{"identity/kept-values", "Another user or checkpoint in a SUBSCRIBE is ignored, and GET_FRAMEWORKS returns the values that the master keeps.", []int{15}, onOwn(checkKeptValues)},
 }
 
 func checkResubscribe(p *probe, f *schedulerClient, task string, o offer) (string, error) {
 	if err := f.disconnect(p); err != nil {
 		return "", err
 	}
-	g, err := f.again(p, spec{suppressed: true})
+	g, err := f.resubscribe(p, frameworkSpec{suppressed: true})
 	if err != nil {
 		return "", err
 	}
 	if g.frameworkID != f.frameworkID {
 		return "", fmt.Errorf("the ID was %s, and is %s", f.frameworkID, g.frameworkID)
 	}
-	st, err := g.reconciled(p, task, o.AgentID.Value)
+	st, err := g.reconcileTask(p, task, o.AgentID.Value)
 	if err == nil && st.State != "TASK_RUNNING" {
 		err = fmt.Errorf("the task is %s", st)
 	}
@@ -36,22 +36,22 @@ func checkResubscribe(p *probe, f *schedulerClient, task string, o offer) (strin
 }
 
 func checkFailover(p *probe, f *schedulerClient) (string, error) {
-	g, err := f.again(p, spec{suppressed: true})
+	g, err := f.resubscribe(p, frameworkSpec{suppressed: true})
 	if err != nil {
 		return "", err
 	}
-	if err := f.ends(p); err != nil {
+	if err := f.awaitEnd(p); err != nil {
 		return "", err
 	}
-	if f.message != "Framework failed over" {
-		return "", fmt.Errorf("the first scheduler's ERROR says %q", f.message)
+	if f.errorMessage != "Framework failed over" {
+		return "", fmt.Errorf("the first scheduler's ERROR is %q", f.errorMessage)
 	}
 	a, err := f.call(p.ctx, "SUPPRESS", nil)
-	seen, err := answeredWith(a, err, http.StatusBadRequest, "stream ID")
+	seen, err := expectAnswer(a, err, http.StatusBadRequest, "stream ID")
 	if err != nil {
 		return "", err
 	}
-	return seen, g.lives(p)
+	return seen, g.expectUsable(p)
 }
 
 func checkRemoved(p *probe, f *schedulerClient) (string, error) {
@@ -59,14 +59,14 @@ func checkRemoved(p *probe, f *schedulerClient) (string, error) {
 		return "", err
 	}
 	f.forget()
-	return p.erroredWith(spec{id: f.frameworkID, suppressed: true}, "Framework has been removed")
+	return p.expectSubscribeError(frameworkSpec{id: f.frameworkID, suppressed: true}, "Framework has been removed")
 }
 
 func checkTeardown(p *probe, f *schedulerClient, task string, _ offer) (string, error) {
 	if err := f.accepted(p.ctx, "TEARDOWN", nil); err != nil {
 		return "", err
 	}
-	if err := f.ends(p); err != nil {
+	if err := f.awaitEnd(p); err != nil {
 		return "", err
 	}
 	f.forget()
@@ -77,10 +77,9 @@ func checkTeardown(p *probe, f *schedulerClient, task string, _ offer) (string, 
 	})
 }
 
-// activeTasks are the states of all tasks that the master holds for active, as far as
-// it tells us.
+// activeTasks returns the states, by ID, of the active tasks that this principal may view.
 func (p *probe) activeTasks() (map[string]string, error) {
-	body, err := p.operator(object{"type": "GET_TASKS"})
+	body, err := p.operatorRead(object{"type": "GET_TASKS"})
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +100,7 @@ func (p *probe) activeTasks() (map[string]string, error) {
 
 func checkAdopted(p *probe) (string, error) {
 	id := "k8sm-conformance-" + uuid()
-	f, err := p.framework(spec{id: id, suppressed: true})
+	f, err := p.framework(frameworkSpec{id: id, suppressed: true})
 	if err != nil {
 		return "", err
 	}
@@ -112,7 +111,7 @@ func checkAdopted(p *probe) (string, error) {
 }
 
 func checkFailoverTimeout(p *probe) (string, error) {
-	f, err := p.framework(spec{suppressed: true, failover: new(float64)})
+	f, err := p.framework(frameworkSpec{suppressed: true, failover: new(float64)})
 	if err != nil {
 		return "", err
 	}
@@ -128,10 +127,10 @@ func checkFailoverTimeout(p *probe) (string, error) {
 }
 
 func checkKeptValues(p *probe, f *schedulerClient) (string, error) {
-	if _, err := f.again(p, spec{suppressed: true, user: "k8sm-conformance", noCheckpoint: true}); err != nil {
+	if _, err := f.resubscribe(p, frameworkSpec{suppressed: true, user: "k8sm-conformance", noCheckpoint: true}); err != nil {
 		return "", err
 	}
-	body, err := p.operator(object{"type": "GET_FRAMEWORKS"})
+	body, err := p.operatorRead(object{"type": "GET_FRAMEWORKS"})
 	if err != nil {
 		return "", err
 	}
@@ -161,9 +160,9 @@ func checkKeptValues(p *probe, f *schedulerClient) (string, error) {
 	return "", skipf("GET_FRAMEWORKS does not show us our own framework: no right to view frameworks?")
 }
 
-// operator asks the operator API of the leading master, for reading, and gives the body
-// of the answer.
-func (p *probe) operator(call object) ([]byte, error) {
+// operatorRead makes a reading call of the leading master's operator API, and returns the
+// body of the answer.
+func (p *probe) operatorRead(call object) ([]byte, error) {
 	leader, _, err := p.transport.leader(p.ctx, p.masters)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 )
 
 var masterChecks = []check{
-	{"master/version", "The master says its version, 1.9 or later.", nil, checkVersion},
+	{"master/version", "GET_VERSION returns version 1.9 or later.", nil, checkVersion},
 	{"master/redirect", "A master that does not lead answers 307 with an address that has no scheme and ends in the path asked for, or 503.", []int{1, 2}, checkRedirect},
 	{"master/unauthenticated", "A call without credentials, where they are needed, is answered 401.", []int{13}, checkUnauthenticated},
 }
@@ -39,7 +39,7 @@ func atLeast(version string, major, minor int) bool {
 func checkRedirect(p *probe) (string, error) {
 	var seen []string
 	for _, m := range p.masters {
-		// To a leader this is a malformed call; the others do not read it.
+		// For a leader this is a malformed call. Other masters do not read the body.
 		a, err := p.transport.ask(p.ctx, request{to: m.JoinPath(schedulerPath), body: "{}"})
 		if err != nil {
 			return "", err
@@ -57,7 +57,7 @@ func checkRedirect(p *probe) (string, error) {
 		}
 	}
 	if len(seen) == 0 {
-		return "", skipf("all masters that were named lead: name one that does not")
+		return "", skipf("only the leading master was named: name another one, too")
 	}
 	return strings.Join(seen, ", "), nil
 }
@@ -70,13 +70,13 @@ func checkUnauthenticated(p *probe) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// Not a SUBSCRIBE: where anybody may call, nothing comes of it.
-	a, err := p.transport.ask(p.ctx, request{to: leader.JoinPath(schedulerPath), body: "{}", nobody: true})
+	// A malformed call has no effect if the master accepts anonymous calls.
+	a, err := p.transport.ask(p.ctx, request{to: leader.JoinPath(schedulerPath), body: "{}", anonymous: true})
 	switch {
 	case err != nil:
 		return "", err
 	case a.status == http.StatusBadRequest:
-		return "", skipf("the master lets frameworks in that do not authenticate")
+		return "", skipf("the master accepts frameworks that do not authenticate")
 	case a.status != http.StatusUnauthorized:
 		return "", fmt.Errorf("it was answered %s", a)
 	}

@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// object is a JSON object that is sent.
+// object is a JSON object to be sent.
 type object = map[string]any
 
-// id is how Mesos writes an ID.
+// id is an ID in Mesos' JSON form.
 type id struct {
 	Value string `json:"value"`
 }
 
-// uuid is a random one, as Mesos writes stream IDs.
+// uuid returns a random UUID in the form of Mesos' stream IDs.
 func uuid() string {
 	b := make([]byte, 16)
 	_, _ = rand.Read(b) // never fails
@@ -30,7 +30,7 @@ func optional(s string) *string {
 
 func idOf(value string) object { return object{"value": value} }
 
-// event of a scheduler's stream, as far as it is looked at.
+// event is an event of a scheduler's stream, with the fields that the checks read.
 type event struct {
 	Type       string      `json:"type"`
 	Subscribed *subscribed `json:"subscribed"`
@@ -81,7 +81,7 @@ type role struct {
 	Role string `json:"role"`
 }
 
-// resource is kept whole, so that what is reserved is asked for as it is reserved.
+// resource keeps all fields, so that a reserved resource is accepted with its reservations.
 type resource map[string]any
 
 func (r resource) name() string {
@@ -89,8 +89,8 @@ func (r resource) name() string {
 	return name
 }
 
-// scalar of a resource that may be used without thinking: firm, shared with nobody, no
-// disk of its own.
+// scalar returns the amount of an ordinary resource. It is 0 for revocable and shared ones,
+// for disks with a source, and for those of resource providers.
 func (r resource) scalar() float64 {
 	for _, special := range []string{"revocable", "shared", "disk", "provider_id"} {
 		if _, ok := r[special]; ok {
@@ -102,7 +102,7 @@ func (r resource) scalar() float64 {
 	return value
 }
 
-// part of the resource.
+// part returns the resource with another amount.
 func (r resource) part(amount float64) resource {
 	out := resource{}
 	for k, v := range r {
@@ -112,7 +112,7 @@ func (r resource) part(amount float64) resource {
 	return out
 }
 
-// carve takes so much out of an offer; false when it has not as much in one piece.
+// carve returns these resources out of an offer; false if a single resource has less.
 func (o *offer) carve(cpus, mem float64) ([]resource, bool) {
 	var out []resource
 	for _, want := range []struct {
@@ -166,7 +166,7 @@ type failure struct {
 	Status     *int `json:"status"`
 }
 
-// exit is what the process exited with; -1 when it did not exit by itself.
+// exit returns the exit code; -1 if a signal ended the process or there is no status.
 func (f failure) exit() int {
 	if f.Status == nil || *f.Status&0x7f != 0 {
 		return -1

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Options say which cluster is asked, as whom, and how patiently.
+// Options are the cluster, the credentials, the selection of checks, and their timeouts.
 type Options struct {
-	// Masters as host:port, http://host:port or https://host:port: all, or some.
+	// Masters are host:port, http://host:port or https://host:port of all or some masters.
 	Masters []string
 	// Agents are addresses, host:port by the agent's host name, of agents that cannot be
-	// reached where the master says.
+	// reached at the address that the master returns.
 	Agents map[string]string
 	// Principal and Secret to authenticate with; empty for none.
 	Principal, Secret string
@@ -25,13 +25,13 @@ type Options struct {
 	Role string
 	// User that tasks run as on the agents. Default root.
 	User string
-	// Patience is how long to wait for what must happen. Default 30 s.
+	// Patience is the maximum time to wait for an expected event. Default 30 s.
 	Patience time.Duration
-	// Quiet is how long nothing must come for it to count as nothing; several times the
-	// master's allocation interval. Default 5 s.
+	// Quiet is the time without an event after which a check concludes that none comes. It
+	// must be several times the master's allocation interval. Default 5 s.
 	Quiet time.Duration
-	// Disruptive allows checks that others would notice: an agent without tasks is
-	// drained and taken back.
+	// Disruptive allows checks that affect other users: an agent without tasks is drained
+	// and reactivated, and maintenance is scheduled for it.
 	Disruptive bool
 	// Only runs the checks whose names match; nil for all.
 	Only *regexp.Regexp

@@ -6,16 +6,16 @@ import (
 )
 
 var reconciliationChecks = []check{
-	{"reconciliation/live", "Asked for a task that runs, with and without its agent, the master tells TASK_RUNNING without uuid.", []int{18, 19, 20}, onShared(withTask(checkReconcileLive))},
+	{"reconciliation/live", "For a running task, with and without its agent's ID, the master answers TASK_RUNNING without uuid.", []int{18, 19, 20}, onShared(withTask(checkReconcileLive))},
 	{"reconciliation/finished", "A task that ended and was acknowledged is TASK_GONE on its agent.", []int{24}, onShared(checkReconcileFinished)},
-	{"reconciliation/unknown", "A task that never was is TASK_GONE on a registered agent, TASK_UNKNOWN on an unknown one and without one.", []int{24}, onShared(withOffer(checkReconcileUnknown))},
-	{"reconciliation/implicit", "Asked for all, the master tells the tasks that live, and no others.", []int{21}, onOwn(checkReconcileImplicit)},
-	{"reconciliation/unacknowledged", "While an update is not acknowledged, its state is what is told.", []int{17, 20}, onOwn(checkReconcileUnacknowledged)},
+	{"reconciliation/unknown", "An unknown task is TASK_GONE on a registered agent, TASK_UNKNOWN on an unknown agent and without agent.", []int{24}, onShared(withOffer(checkReconcileUnknown))},
+	{"reconciliation/implicit", "Implicit reconciliation returns the running tasks, and no others.", []int{21}, onOwn(checkReconcileImplicit)},
+	{"reconciliation/unacknowledged", "While an update is not acknowledged, reconciliation returns its state.", []int{17, 20}, onOwn(checkReconcileUnacknowledged)},
 }
 
-// reconciled asks for one task, and gives the answer.
-func (s *schedulerClient) reconciled(p *probe, task, agent string) (status, error) {
-	from := s.mark()
+// reconcileTask reconciles one task explicitly, and returns the answer.
+func (s *schedulerClient) reconcileTask(p *probe, task, agent string) (status, error) {
+	from := s.updateCount()
 	asked := object{"task_id": idOf(task)}
 	if agent != "" {
 		asked["agent_id"] = idOf(agent)
@@ -31,31 +31,30 @@ func (s *schedulerClient) reconciled(p *probe, task, agent string) (status, erro
 }
 
 func checkReconcileLive(p *probe, f *schedulerClient, task string, o offer) (string, error) {
-	if _, err := f.tells(p, task, o.AgentID.Value, "TASK_RUNNING"); err != nil {
+	if _, err := f.expectReconciled(p, task, o.AgentID.Value, "TASK_RUNNING"); err != nil {
 		return "", err
 	}
-	return f.tells(p, task, "", "TASK_RUNNING")
+	return f.expectReconciled(p, task, "", "TASK_RUNNING")
 }
 
-// tells asks for a task, and wants the state.
-func (s *schedulerClient) tells(p *probe, task, agent, state string) (string, error) {
-	st, err := s.reconciled(p, task, agent)
+// expectReconciled reconciles a task, and returns an error if its state is another.
+func (s *schedulerClient) expectReconciled(p *probe, task, agent, state string) (string, error) {
+	st, err := s.reconcileTask(p, task, agent)
 	if err == nil && st.State != state {
-		err = fmt.Errorf("asked for with agent %q it is %s", agent, st)
+		err = fmt.Errorf("reconciled with agent %q the task is %s", agent, st)
 	}
 	return st.String(), err
 }
 
 func checkReconcileFinished(p *probe, f *schedulerClient) (string, error) {
-	st, err := f.runsOut(p, "exit 0", "TASK_FINISHED")
+	st, err := f.runToEnd(p, "exit 0", "TASK_FINISHED")
 	if err != nil {
 		return "", err
 	}
-	// The acknowledgement is on its way to the agent, and the agent's word of it to the
-	// master.
+	// The master knows of the acknowledgement only after the agent has reported it.
 	seen := ""
 	return seen, p.poll("waiting for TASK_GONE", func() (bool, error) {
-		now, err := f.reconciled(p, st.TaskID.Value, st.AgentID.Value)
+		now, err := f.reconcileTask(p, st.TaskID.Value, st.AgentID.Value)
 		seen = now.String()
 		if err == nil && now.State != "TASK_GONE" && now.State != st.State {
 			err = fmt.Errorf("the finished task is %s", now)
@@ -65,13 +64,13 @@ func checkReconcileFinished(p *probe, f *schedulerClient) (string, error) {
 }
 
 func checkReconcileUnknown(p *probe, f *schedulerClient, o offer) (string, error) {
-	if err := f.decline(p.ctx, declineFor, o.ID); err != nil {
+	if err := f.decline(p.ctx, declineSeconds, o.ID); err != nil {
 		return "", err
 	}
 	for _, c := range []struct{ agent, state string }{
 		{o.AgentID.Value, "TASK_GONE"}, {"k8sm-conformance-no-such-agent", "TASK_UNKNOWN"}, {"", "TASK_UNKNOWN"},
 	} {
-		if _, err := f.tells(p, p.name(), c.agent, c.state); err != nil {
+		if _, err := f.expectReconciled(p, p.name(), c.agent, c.state); err != nil {
 			return "", err
 		}
 	}
@@ -79,28 +78,28 @@ func checkReconcileUnknown(p *probe, f *schedulerClient, o offer) (string, error
 }
 
 func checkReconcileImplicit(p *probe, f *schedulerClient) (string, error) {
-	ended, err := f.runsOut(p, "exit 0", "TASK_FINISHED")
+	ended, err := f.runToEnd(p, "exit 0", "TASK_FINISHED")
 	if err != nil {
 		return "", err
 	}
-	task, _, err := f.runs(p)
+	task, _, err := f.runTask(p)
 	if err != nil {
 		return "", err
 	}
-	if err := p.poll("waiting until the finished task is forgotten", func() (bool, error) {
-		st, err := f.reconciled(p, ended.TaskID.Value, ended.AgentID.Value)
+	if err := p.poll("waiting for TASK_GONE of the finished task", func() (bool, error) {
+		st, err := f.reconcileTask(p, ended.TaskID.Value, ended.AgentID.Value)
 		return st.State == "TASK_GONE", err
 	}); err != nil {
 		return "", err
 	}
-	from := f.mark()
+	from := f.updateCount()
 	if err := f.accepted(p.ctx, "RECONCILE", object{"reconcile": object{"tasks": []object{}}}); err != nil {
 		return "", err
 	}
 	if _, err := f.status(p, task, from, "the task that runs", func(st status) bool { return st.Reason == "REASON_RECONCILIATION" }); err != nil {
 		return "", err
 	}
-	return "", never(p, f, "a task that does not live", func() (string, bool) {
+	return "", expectNone(p, f, "another task", func() (string, bool) {
 		for _, st := range f.updates[from:] {
 			if st.TaskID.Value != task {
 				return st.TaskID.Value + " " + st.String(), true
@@ -118,9 +117,9 @@ func checkReconcileUnacknowledged(p *probe, f *schedulerClient) (string, error) 
 	if first.State == "TASK_RUNNING" {
 		return "", skipf("this agent's first update is TASK_RUNNING")
 	}
-	st, err := f.reconciled(p, task, first.AgentID.Value)
+	st, err := f.reconcileTask(p, task, first.AgentID.Value)
 	if err == nil && st.State != first.State {
-		err = errors.New("it tells " + st.String())
+		err = errors.New("the answer is " + st.String())
 	}
 	return st.String(), err
 }

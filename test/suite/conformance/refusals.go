@@ -3,15 +3,16 @@ package conformance
 import "fmt"
 
 var refusalChecks = []check{
-	{"refusals/too-much", "A task of more than was offered is TASK_ERROR, REASON_TASK_INVALID, without uuid.", []int{18, 26}, checkTooMuch},
+	{"refusals/too-much", "A task with more resources than the offer is TASK_ERROR, REASON_TASK_INVALID, without uuid.", []int{18, 26}, checkTooMuch},
 	{"refusals/bad-id", "A task ID with a slash is TASK_ERROR.", []int{29}, checkBadID},
-	{"refusals/duplicate-id", "A task with the ID of one that runs is TASK_ERROR, and the other runs on.", []int{29}, onOwn(withTask(checkDuplicateID))},
+	{"refusals/duplicate-id", "A task with the ID of a running task is TASK_ERROR, and the running task is not affected.", []int{29}, onOwn(withTask(checkDuplicateID))},
 	{"refusals/wrong-agent", "A task for another agent than the offer's is TASK_ERROR.", []int{26}, checkWrongAgent},
-	{"refusals/kill-unknown", "KILL of a task that the master does not know is answered as its task reconciliation is.", []int{24, 30}, onShared(withOffer(checkKillUnknown))},
+	{"refusals/kill-unknown", "KILL of an unknown task is answered like its reconciliation.", []int{24, 30}, onShared(withOffer(checkKillUnknown))},
 }
 
-// erroneous launches a task that is changed before, and wants TASK_ERROR.
-func (p *probe) erroneous(change func(task object)) (string, error) {
+// expectTaskError launches a task after change, and returns an error unless it becomes
+// TASK_ERROR.
+func (p *probe) expectTaskError(change func(task object)) (string, error) {
 	f, err := p.shared()
 	if err != nil {
 		return "", err
@@ -25,7 +26,7 @@ func (p *probe) erroneous(change func(task object)) (string, error) {
 	if err := f.launch(p, info, o.ID); err != nil {
 		return "", err
 	}
-	st, err := f.reached(p, info["task_id"].(object)["value"].(string), "TASK_ERROR")
+	st, err := f.awaitState(p, info["task_id"].(object)["value"].(string), "TASK_ERROR")
 	switch {
 	case err != nil:
 		return "", err
@@ -36,22 +37,22 @@ func (p *probe) erroneous(change func(task object)) (string, error) {
 }
 
 func checkTooMuch(p *probe) (string, error) {
-	return p.erroneous(func(task object) {
+	return p.expectTaskError(func(task object) {
 		resources := task["resources"].([]resource)
 		resources[0] = resources[0].part(1e6)
 	})
 }
 
 func checkBadID(p *probe) (string, error) {
-	return p.erroneous(func(task object) { task["task_id"] = idOf(p.name() + "/slash") })
+	return p.expectTaskError(func(task object) { task["task_id"] = idOf(p.name() + "/slash") })
 }
 
 func checkWrongAgent(p *probe) (string, error) {
-	return p.erroneous(func(task object) { task["agent_id"] = id{"k8sm-conformance-no-such-agent"} })
+	return p.expectTaskError(func(task object) { task["agent_id"] = id{"k8sm-conformance-no-such-agent"} })
 }
 
-// checkDuplicateID has a framework of its own: TASK_ERROR bears the ID of the task that
-// runs, which then looks as if it had ended.
+// checkDuplicateID has a framework of its own: TASK_ERROR has the ID of the running task,
+// which afterwards counts as ended in the client.
 func checkDuplicateID(p *probe, f *schedulerClient, task string, _ offer) (string, error) {
 	o, err := f.anyOffer(p, 1)
 	if err != nil {
@@ -62,11 +63,11 @@ func checkDuplicateID(p *probe, f *schedulerClient, task string, _ offer) (strin
 	if err := f.launch(p, info, o.ID); err != nil {
 		return "", err
 	}
-	st, err := f.reached(p, task, "TASK_ERROR")
+	st, err := f.awaitState(p, task, "TASK_ERROR")
 	if err != nil {
 		return "", err
 	}
-	now, err := f.reconciled(p, task, "")
+	now, err := f.reconcileTask(p, task, "")
 	if err == nil && now.State != "TASK_RUNNING" {
 		err = fmt.Errorf("the task that ran is %s", now)
 	}
@@ -74,7 +75,7 @@ func checkDuplicateID(p *probe, f *schedulerClient, task string, _ offer) (strin
 }
 
 func checkKillUnknown(p *probe, f *schedulerClient, o offer) (string, error) {
-	if err := f.decline(p.ctx, declineFor, o.ID); err != nil {
+	if err := f.decline(p.ctx, declineSeconds, o.ID); err != nil {
 		return "", err
 	}
 	task := p.name()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Verdict of a check.
+// Verdict is the outcome of a check.
 type Verdict string
 
 // The verdicts.
@@ -17,30 +17,30 @@ const (
 	Skip Verdict = "SKIP"
 )
 
-// Result of one check.
+// Result is the result of one check.
 type Result struct {
 	Name    string  `json:"name"`
 	Verdict Verdict `json:"verdict"`
-	// Relies is the sentence that was checked.
+	// Relies is the property that k8sm relies on, as a sentence.
 	Relies string `json:"relies"`
-	// Rows of docs/faults.md that rest on it.
+	// Rows are the rows of docs/faults.md that depend on the property.
 	Rows []int `json:"rows,omitempty"`
-	// Seen is what the cluster did; of a check that was skipped, why.
+	// Seen is what the check observed, or the reason why it failed or was skipped.
 	Seen string        `json:"seen"`
 	Took time.Duration `json:"took"`
 }
 
-// Report of a run.
+// Report is the result of a run.
 type Report struct {
-	// Master that led when the run began, and its version.
+	// Master is the address of the master that led when the run began, Version its version.
 	Master  string   `json:"master"`
 	Version string   `json:"version"`
 	Results []Result `json:"results"`
-	// Left is what could not be cleaned up; empty when nothing was left.
+	// Left describes what could not be cleaned up.
 	Left []string `json:"left,omitempty"`
 }
 
-// Count of the results of one verdict.
+// Count returns the number of results with a verdict.
 func (r *Report) Count(v Verdict) int {
 	n := 0
 	for _, res := range r.Results {
@@ -51,10 +51,10 @@ func (r *Report) Count(v Verdict) int {
 	return n
 }
 
-// OK says that nothing failed and that nothing was left behind.
+// OK reports whether no check failed and everything was cleaned up.
 func (r *Report) OK() bool { return r.Count(Fail) == 0 && len(r.Left) == 0 }
 
-// WriteResult writes one result for people.
+// WriteResult writes one result as text.
 func WriteResult(w io.Writer, r Result) error {
 	_, err := fmt.Fprintf(w, "%s  %-34s %6.1fs  %s\n", r.Verdict, r.Name, r.Took.Seconds(), r.Relies)
 	if err == nil && (r.Verdict != Pass || r.Seen != "") {
@@ -63,7 +63,7 @@ func WriteResult(w io.Writer, r Result) error {
 	return err
 }
 
-// WriteSummary writes the end of a report for people.
+// WriteSummary writes the last lines of a report as text.
 func (r *Report) WriteSummary(w io.Writer) error {
 	for _, left := range r.Left {
 		if _, err := fmt.Fprintf(w, "LEFT  %s\n", left); err != nil {
@@ -75,7 +75,7 @@ func (r *Report) WriteSummary(w io.Writer) error {
 	return err
 }
 
-// WriteJSON writes the whole report for programs.
+// WriteJSON writes the whole report as JSON.
 func (r *Report) WriteJSON(w io.Writer) error {
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")

@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// spec is what a framework subscribes as. The zero value is a new one, as k8sm is.
-type spec struct {
+// frameworkSpec is the variable part of a SUBSCRIBE. The zero value is a new framework
+// with the properties of k8sm's.
+type frameworkSpec struct {
 	id           string
 	user         string // default Options.User
 	principal    string // default Options.Principal
@@ -23,7 +24,7 @@ type spec struct {
 	constraints  object // offer_constraints; nil for none
 }
 
-func (c *cluster) info(s spec) object {
+func (c *cluster) info(s frameworkSpec) object {
 	user, principal, roles, failover := s.user, s.principal, s.roles, float64(failoverTimeout)
 	if user == "" {
 		user = c.User
@@ -51,8 +52,8 @@ func (c *cluster) info(s spec) object {
 	return info
 }
 
-// message is the body of SUBSCRIBE and UPDATE_FRAMEWORK alike.
-func (c *cluster) message(s spec) object {
+// message returns the body of SUBSCRIBE, which is that of UPDATE_FRAMEWORK too.
+func (c *cluster) message(s frameworkSpec) object {
 	m := object{"framework_info": c.info(s)}
 	if s.suppressed {
 		m["suppressed_roles"] = m["framework_info"].(object)["roles"]
@@ -63,7 +64,7 @@ func (c *cluster) message(s spec) object {
 	return m
 }
 
-func (c *cluster) subscribeCall(s spec) object {
+func (c *cluster) subscribeCall(s frameworkSpec) object {
 	call := object{"type": "SUBSCRIBE", "subscribe": c.message(s)}
 	if s.id != "" {
 		call["framework_id"] = idOf(s.id)
@@ -71,25 +72,25 @@ func (c *cluster) subscribeCall(s spec) object {
 	return call
 }
 
-// refused is a SUBSCRIBE that was not answered by a stream.
-type refused struct{ answer *answer }
+// refusedError is the error of a SUBSCRIBE whose status is not 200.
+type refusedError struct{ answer *answer }
 
-func (r *refused) Error() string { return "SUBSCRIBE was answered " + r.answer.String() }
+func (r *refusedError) Error() string { return "SUBSCRIBE was answered " + r.answer.String() }
 
-// errored is a SUBSCRIBE whose stream began with ERROR.
-type errored struct {
+// errorEventError is the error of a SUBSCRIBE whose first event is ERROR.
+type errorEventError struct {
 	message string
 	stream  *schedulerClient
 }
 
-func (e *errored) Error() string {
+func (e *errorEventError) Error() string {
 	return fmt.Sprintf("SUBSCRIBE was answered by an ERROR event: %q", e.message)
 }
 
-// schedulerClient is one subscription of a framework, and what came on its stream.
+// schedulerClient is one subscription of a framework, with the events that it received.
 type schedulerClient struct {
 	c           *cluster
-	spec        spec
+	spec        frameworkSpec
 	leader      *url.URL
 	header      http.Header
 	chunked     bool
@@ -97,30 +98,30 @@ type schedulerClient struct {
 	streamID    string
 	close       context.CancelFunc
 
-	mu       sync.Mutex
-	changed  chan struct{} // closed at every change
-	types    []string      // of all events, in order
-	first    *event
-	beats    []time.Time
-	held     []offer
-	offered  []offer // all that ever came
-	updates  []status
-	failures []failure
-	rescinds []string
-	message  string // of ERROR
-	ended    error
-	manual   bool              // updates are not acknowledged as they come
-	live     map[string]string // tasks that were launched and have not ended: their agents
+	mu           sync.Mutex
+	changed      chan struct{} // closed and replaced at every change
+	types        []string      // of all events, in order
+	first        *event
+	heartbeats   []time.Time
+	held         []offer
+	offered      []offer // all offers received, also those that are no longer held
+	updates      []status
+	failures     []failure
+	rescinds     []string
+	errorMessage string // of the ERROR event
+	ended        error
+	holdAcks     bool              // updates are not acknowledged automatically
+	live         map[string]string // agents of the tasks that were launched and have not ended, by task ID
 }
 
-// subscribe opens a stream, and waits for its first event. The error is refused,
-// errored, or that there was no answer.
-func (c *cluster) subscribe(ctx context.Context, s spec) (*schedulerClient, error) {
+// subscribe opens a stream and waits for its first event. The error may be a refusedError
+// or an errorEventError.
+func (c *cluster) subscribe(ctx context.Context, s frameworkSpec) (*schedulerClient, error) {
 	return c.open(ctx, s, request{body: c.subscribeCall(s)})
 }
 
-// open is subscribe with the request as given, apart from where it goes.
-func (c *cluster) open(ctx context.Context, s spec, r request) (*schedulerClient, error) {
+// open is subscribe with a given request. It sets the address.
+func (c *cluster) open(ctx context.Context, s frameworkSpec, r request) (*schedulerClient, error) {
 	leader, _, err := c.transport.leader(ctx, c.masters)
 	if err != nil {
 		return nil, err
@@ -139,7 +140,7 @@ func (c *cluster) open(ctx context.Context, s spec, r request) (*schedulerClient
 		if err != nil {
 			return nil, fmt.Errorf("reading the answer to SUBSCRIBE: %w", err)
 		}
-		return nil, &refused{&answer{res.StatusCode, res.Header, body}}
+		return nil, &refusedError{&answer{res.StatusCode, res.Header, body}}
 	}
 	f := &schedulerClient{
 		c: c, spec: s, leader: leader, header: res.Header, streamID: res.Header.Get("Mesos-Stream-Id"), close: stop,
@@ -158,7 +159,7 @@ func (s *schedulerClient) begin(ctx context.Context) error {
 		s.close()
 		return err
 	case first.Type == "ERROR" && first.Error != nil:
-		return &errored{first.Error.Message, s}
+		return &errorEventError{first.Error.Message, s}
 	case first.Type != "SUBSCRIBED" || first.Subscribed == nil:
 		s.close()
 		return fmt.Errorf("the first event is %s, neither SUBSCRIBED nor ERROR", first.Type)
@@ -168,7 +169,7 @@ func (s *schedulerClient) begin(ctx context.Context) error {
 	return nil
 }
 
-// call makes a call other than SUBSCRIBE on the stream.
+// call makes a call, other than SUBSCRIBE, with the ID of this stream.
 func (s *schedulerClient) call(ctx context.Context, callType string, body object) (*answer, error) {
 	return s.callAs(ctx, callType, body, s.streamID)
 }
@@ -192,7 +193,7 @@ func (s *schedulerClient) bodyOf(callType string, body object) object {
 	return m
 }
 
-// accepted makes a call that must be answered by 202.
+// accepted makes a call and returns an error unless it is answered by 202.
 func (s *schedulerClient) accepted(ctx context.Context, callType string, body object) error {
 	a, err := s.call(ctx, callType, body)
 	if err != nil {
@@ -204,14 +205,15 @@ func (s *schedulerClient) accepted(ctx context.Context, callType string, body ob
 	return nil
 }
 
-// end is why the stream ended; nil while it has not.
-func (s *schedulerClient) end() error {
+// endError returns why the stream ended; nil while it is open.
+func (s *schedulerClient) endError() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ended
 }
 
-// disconnect closes the connection, as a crash does, and waits until the master knows.
+// disconnect closes the connection without a call, as a crash does, and waits until the
+// master has noticed it.
 func (s *schedulerClient) disconnect(p *probe) error {
 	s.close()
 	return p.poll("waiting for the master to notice that the stream is closed", func() (bool, error) {
@@ -220,9 +222,9 @@ func (s *schedulerClient) disconnect(p *probe) error {
 	})
 }
 
-// again subscribes with the ID of the framework. What was launched on the stream before
-// is still to be cleaned up.
-func (s *schedulerClient) again(p *probe, next spec) (*schedulerClient, error) {
+// resubscribe subscribes with the ID of the framework. The new client takes over the live
+// tasks, which have to be cleaned up.
+func (s *schedulerClient) resubscribe(p *probe, next frameworkSpec) (*schedulerClient, error) {
 	next.id = s.frameworkID
 	f, err := p.framework(next)
 	if err != nil {
@@ -238,8 +240,8 @@ func (s *schedulerClient) again(p *probe, next spec) (*schedulerClient, error) {
 	return f, nil
 }
 
-// tearDown removes the framework, if need be by way of a new subscription: the master
-// hears only who is subscribed.
+// tearDown removes the framework. If its stream is closed, it subscribes again first,
+// because the master accepts TEARDOWN only from a subscribed framework.
 func (s *schedulerClient) tearDown(ctx context.Context) error {
 	s.c.mu.Lock()
 	registered := s.c.frameworks[s.frameworkID] != nil
@@ -248,12 +250,12 @@ func (s *schedulerClient) tearDown(ctx context.Context) error {
 		s.close()
 		return nil
 	}
-	if s.removed(ctx) != nil {
-		f, err := s.c.subscribe(ctx, spec{id: s.frameworkID, suppressed: true})
+	if s.removeFramework(ctx) != nil {
+		f, err := s.c.subscribe(ctx, frameworkSpec{id: s.frameworkID, suppressed: true})
 		if err == nil {
-			err = f.removed(ctx)
+			err = f.removeFramework(ctx)
 			f.close()
-		} else if before := (*errored)(nil); errors.As(err, &before) {
+		} else if before := (*errorEventError)(nil); errors.As(err, &before) {
 			err = nil // the master has removed it already
 		}
 		if err != nil {
@@ -264,8 +266,8 @@ func (s *schedulerClient) tearDown(ctx context.Context) error {
 	return nil
 }
 
-// removed makes the call that removes the framework, and sees that it is gone.
-func (s *schedulerClient) removed(ctx context.Context) error {
+// removeFramework sends TEARDOWN, and checks that the framework is unknown afterwards.
+func (s *schedulerClient) removeFramework(ctx context.Context) error {
 	if err := s.accepted(ctx, "TEARDOWN", nil); err != nil {
 		return err
 	}

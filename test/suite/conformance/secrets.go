@@ -10,12 +10,12 @@ import (
 )
 
 var secretChecks = []check{
-	{"secrets/master", "TaskInfo.data can be read in none of the master's answers.", nil, checkMasterSecrets},
-	{"secrets/agent", "TaskInfo.data can be read in none of the agent's answers.", nil, checkAgentSecrets},
+	{"secrets/master", "None of the master's answers contains TaskInfo.data.", nil, checkMasterSecrets},
+	{"secrets/agent", "None of the agent's answers contains TaskInfo.data.", nil, checkAgentSecrets},
 }
 
-// withSecret launches a task on an executor, with data and a label, and gives both as
-// they would be read. The label shows that one looked in the right place.
+// withSecret launches a task on an executor, with data and a label, and returns both in the
+// form that an answer would contain. The label shows that an answer contains the task.
 func (p *probe) withSecret() (secret, label string, o offer, err error) {
 	f, err := p.shared()
 	if err != nil {
@@ -23,22 +23,22 @@ func (p *probe) withSecret() (secret, label string, o offer, err error) {
 	}
 	plain, label := p.name()+"-secret", p.name()+"-label"
 	secret = base64.StdEncoding.EncodeToString([]byte(plain))
-	task, o, err := f.executed(p, sleeper, func(task object) {
+	task, o, err := f.launchExecutor(p, sleeper, func(task object) {
 		task["data"] = secret
 		task["labels"] = object{"labels": []object{{"key": "k8sm-conformance", "value": label}}}
 	})
 	if err != nil {
 		return "", "", o, err
 	}
-	// The agent knows the task as soon as a status of it can be told.
+	// The agent has the task as soon as the master can reconcile it.
 	return secret, label, o, p.poll("waiting for the master to know the task", func() (bool, error) {
-		st, err := f.reconciled(p, task, o.AgentID.Value)
+		st, err := f.reconcileTask(p, task, o.AgentID.Value)
 		return st.State == "TASK_STAGING", err
 	})
 }
 
-// hides asks an API everything that tells of tasks.
-func (p *probe) hides(at *url.URL, secret, label string, calls ...string) (string, error) {
+// expectHidden makes the calls and returns an error if an answer contains the secret.
+func (p *probe) expectHidden(at *url.URL, secret, label string, calls ...string) (string, error) {
 	var shown, refused []string
 	for _, call := range calls {
 		a, err := p.transport.ask(p.ctx, request{to: at.JoinPath(operatorPath), body: object{"type": call}})
@@ -54,7 +54,7 @@ func (p *probe) hides(at *url.URL, secret, label string, calls ...string) (strin
 		}
 	}
 	if !slices.Contains(shown, "GET_TASKS") {
-		return "", skipf("GET_TASKS does not show us our own task; refused were: %s", strings.Join(refused, ", "))
+		return "", skipf("GET_TASKS does not show our own task; refused were: %s", strings.Join(refused, ", "))
 	}
 	return strings.Join(calls, ", "), nil
 }
@@ -68,7 +68,7 @@ func checkMasterSecrets(p *probe) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return p.hides(leader, secret, label, "GET_TASKS", "GET_EXECUTORS", "GET_STATE")
+	return p.expectHidden(leader, secret, label, "GET_TASKS", "GET_EXECUTORS", "GET_STATE")
 }
 
 func checkAgentSecrets(p *probe) (string, error) {
@@ -88,5 +88,5 @@ func checkAgentSecrets(p *probe) (string, error) {
 	if _, err := p.transport.ask(p.ctx, request{to: to.JoinPath(operatorPath), body: object{"type": "GET_HEALTH"}}); err != nil {
 		return "", skipf("the agent cannot be reached from here: %v", err)
 	}
-	return p.hides(to, secret, label, "GET_TASKS", "GET_EXECUTORS", "GET_STATE", "GET_CONTAINERS")
+	return p.expectHidden(to, secret, label, "GET_TASKS", "GET_EXECUTORS", "GET_STATE", "GET_CONTAINERS")
 }

@@ -18,38 +18,38 @@ import (
 )
 
 var sessionChecks = []check{
-	{"session/life", "k8sm's own session subscribes, launches, is restarted and reconciles, kills, and tears itself down.", []int{11, 12, 19, 20, 30}, checkSession},
+	{"session/lifecycle", "k8sm's own session subscribes, launches a task, restarts and reconciles it, kills it, and tears the framework down.", []int{11, 12, 19, 20, 30}, checkSession},
 }
 
-// checkSession runs the product's own client: what it relies on beyond the other checks
-// shows here.
+// checkSession runs the product's own client, which finds properties that it relies on and
+// that no other check covers.
 func checkSession(p *probe) (string, error) {
-	if p.noShell != "" {
-		return "", skipped(p.noShell)
+	if p.noShellReason != "" {
+		return "", skipError(p.noShellReason)
 	}
 	if p.onlyLoopback() {
 		return "", skipf("all agents have loopback addresses, on which k8sm places no node")
 	}
 	store := &memoryStore{tasks: map[string]scheduler.TaskStatus{}}
 	defer func() {
-		if store.frameworkID() != "" { // if it has been torn down, this finds that out
-			p.keep(&schedulerClient{c: p.cluster, leader: p.masters[0], frameworkID: store.frameworkID(), close: func() {}})
+		if store.frameworkID() != "" { // tearDown notices if it has been torn down
+			p.addOwn(&schedulerClient{c: p.cluster, leader: p.masters[0], frameworkID: store.frameworkID(), close: func() {}})
 		}
 	}()
 	task := p.name()
 	if err := p.withSession(store, func(s *session.Session) error {
 		s.AddDemand(placement.Demand{ID: task, Group: "conformance", Role: p.Role, Resources: placement.Resources{CPUs: 2 * taskCPUs, MemMiB: 2 * taskMem}})
-		return p.recorded(s, store, task, scheduler.TaskRunning)
+		return p.awaitRecorded(s, store, task, scheduler.TaskRunning)
 	}); err != nil {
 		return "", fmt.Errorf("the first session: %w", err)
 	}
 	store.forgetStates()
 	if err := p.withSession(store, func(s *session.Session) error {
-		if err := p.recorded(s, store, task, scheduler.TaskRunning); err != nil {
+		if err := p.awaitRecorded(s, store, task, scheduler.TaskRunning); err != nil {
 			return err
 		}
 		s.Kill(task, store.agentOf(task))
-		if err := p.recorded(s, store, task, scheduler.TaskKilled); err != nil {
+		if err := p.awaitRecorded(s, store, task, scheduler.TaskKilled); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(p.ctx, p.Patience)
@@ -61,11 +61,11 @@ func checkSession(p *probe) (string, error) {
 	return "framework " + store.frameworkID(), nil
 }
 
-// onlyLoopback says that agents are to be reached from nowhere but their own machine.
+// onlyLoopback reports whether all agents have loopback addresses.
 func (p *probe) onlyLoopback() bool {
 	agents, err := p.agents()
 	if err != nil || len(agents) == 0 {
-		return false // as far as we know
+		return false // unknown: the session reports it
 	}
 	return !slices.ContainsFunc(agents, func(a agentInfo) bool {
 		_, address, _ := strings.Cut(a.PID, "@")
@@ -74,8 +74,8 @@ func (p *probe) onlyLoopback() bool {
 	})
 }
 
-// withSession runs a session while something is done with it. That it ends with its
-// context, and not by TEARDOWN, is what a restart of the operator is.
+// withSession runs a session until do returns. The session ends with its context and
+// without TEARDOWN, as at a restart of the operator.
 func (p *probe) withSession(store *memoryStore, do func(*session.Session) error) error {
 	authorization := ""
 	if p.Principal != "" {
@@ -83,7 +83,7 @@ func (p *probe) withSession(store *memoryStore, do func(*session.Session) error)
 	}
 	s, err := session.New(session.Config{
 		Masters: p.Masters, Credentials: session.Credentials{Authorization: authorization, TLS: p.TLS},
-		Store: store, Clock: time.Now, Tasks: store.alive(),
+		Store: store, Clock: time.Now, Tasks: store.liveTasks(),
 		Framework: scheduler.Info{
 			ID: store.frameworkID(), Name: "k8sm-conformance-" + p.run, User: p.User, Principal: p.Principal,
 			Roles: []string{p.Role}, FailoverTimeout: failoverTimeout * time.Second,
@@ -100,8 +100,8 @@ func (p *probe) withSession(store *memoryStore, do func(*session.Session) error)
 	return errors.Join(err, <-ended)
 }
 
-// recorded waits until the session has recorded a state of a task.
-func (p *probe) recorded(s *session.Session, store *memoryStore, task string, want scheduler.TaskState) error {
+// awaitRecorded waits until the session has recorded a state of a task.
+func (p *probe) awaitRecorded(s *session.Session, store *memoryStore, task string, want scheduler.TaskState) error {
 	err := p.poll("waiting for "+string(want), func() (bool, error) {
 		st := store.status(task)
 		if st.State.Terminal() && st.State != want {
@@ -116,7 +116,7 @@ func (p *probe) recorded(s *session.Session, store *memoryStore, task string, wa
 	return fmt.Errorf("%w (%s; %s)", err, s.State().Message, why)
 }
 
-// memoryStore is a store that is as durable as this check.
+// memoryStore is a session.Store in memory. It survives a restart of the session.
 type memoryStore struct {
 	mu    sync.Mutex
 	id    string
@@ -168,8 +168,8 @@ func (m *memoryStore) status(task string) scheduler.TaskStatus {
 
 func (m *memoryStore) agentOf(task string) string { return m.status(task).AgentID }
 
-// alive is what a session that starts has to be told.
-func (m *memoryStore) alive() []scheduler.Task {
+// liveTasks returns the tasks on record that have not ended, for a session that starts.
+func (m *memoryStore) liveTasks() []scheduler.Task {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []scheduler.Task
@@ -181,7 +181,8 @@ func (m *memoryStore) alive() []scheduler.Task {
 	return out
 }
 
-// forgetStates leaves the intents, so that what is known next came by reconciliation.
+// forgetStates removes the states and keeps the intents. A state that is known afterwards
+// came from reconciliation.
 func (m *memoryStore) forgetStates() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -11,13 +11,13 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest"
 )
 
-// standInAgents are told to frameworks with an address each, as machines have: no node
-// is placed where only the agent itself can reach it.
+// standInAgents is the number of agents. Each announces an address of its own that is not a
+// loopback address, because k8sm places no node on an agent with one.
 const standInAgents = 2
 
-// StandIn starts a Mesos cluster in this process that is in a hurry, and says how to ask
-// it. With credentials, secrets by principal, it lets nobody else in. The listener is
-// for TLS; nil for a plain one. The caller closes the master.
+// StandIn starts a Mesos cluster in this process, with short intervals, and returns the
+// options for checking it. credentials are secrets by principal; nil accepts everybody.
+// The listener may use TLS; nil for a plain one. The caller closes the master.
 func StandIn(credentials map[string]string, listener net.Listener) (*mesostest.Master, Options, error) {
 	master, err := mesostest.NewMaster(mesostest.MasterOptions{
 		AllocationInterval:  20 * time.Millisecond,
@@ -32,9 +32,9 @@ func StandIn(credentials map[string]string, listener net.Listener) (*mesostest.M
 	options := Options{Masters: []string{master.Addr()}, Agents: map[string]string{}, Quiet: 300 * time.Millisecond}
 	for i := range standInAgents {
 		ip := fmt.Sprintf("198.18.0.%d", i+1)
-		agent, err := master.AddAgent(mesostest.AgentOptions{IP: ip, Launcher: onLoopback{ip: ip}})
+		agent, err := master.AddAgent(mesostest.AgentOptions{IP: ip, Launcher: loopbackLauncher{ip: ip}})
 		if err != nil {
-			_ = master.Close() // the first error is the one to tell
+			_ = master.Close() // the first error is returned
 			return nil, Options{}, err
 		}
 		_, port, err := net.SplitHostPort(agent.Addr())
@@ -47,15 +47,15 @@ func StandIn(credentials map[string]string, listener net.Listener) (*mesostest.M
 	return master, options, nil
 }
 
-// onLoopback runs executors as processes that find their agent where it listens,
-// whatever address frameworks are told.
-type onLoopback struct {
+// loopbackLauncher runs executors as processes. In their environment it replaces the
+// address that the agent announces by the loopback address that it listens on.
+type loopbackLauncher struct {
 	mesostest.ProcessLauncher
 	ip string
 }
 
 // Launch implements mesostest.Launcher.
-func (l onLoopback) Launch(ctx context.Context, c mesostest.Container) (mesostest.Process, error) {
+func (l loopbackLauncher) Launch(ctx context.Context, c mesostest.Container) (mesostest.Process, error) {
 	c.Env = slices.Clone(c.Env)
 	for i, v := range c.Env {
 		c.Env[i] = strings.ReplaceAll(v, l.ip+":", "127.0.0.1:")

@@ -13,7 +13,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/recordio"
 )
 
-// read takes events until the stream ends.
+// read handles events until the stream ends.
 func (s *schedulerClient) read(body io.ReadCloser) {
 	defer body.Close()
 	r := recordio.NewReader(body, recordio.MaxMasterRecord)
@@ -26,15 +26,15 @@ func (s *schedulerClient) read(body io.ReadCloser) {
 			}
 		}
 		if err != nil {
-			s.note(func() { s.ended = err })
+			s.update(func() { s.ended = err })
 			return
 		}
-		s.note(func() { s.take(&e) })
+		s.update(func() { s.handleEvent(&e) })
 	}
 }
 
-// note changes what is known, and wakes who waits for it.
-func (s *schedulerClient) note(change func()) {
+// update changes the state of the client, and wakes the goroutines that wait for changes.
+func (s *schedulerClient) update(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change()
@@ -42,14 +42,14 @@ func (s *schedulerClient) note(change func()) {
 	s.changed = make(chan struct{})
 }
 
-func (s *schedulerClient) take(e *event) {
+func (s *schedulerClient) handleEvent(e *event) {
 	if s.first == nil {
 		s.first = e
 	}
 	s.types = append(s.types, e.Type)
 	switch {
 	case e.Type == "HEARTBEAT":
-		s.beats = append(s.beats, time.Now())
+		s.heartbeats = append(s.heartbeats, time.Now())
 	case e.Offers != nil:
 		s.held = append(s.held, e.Offers.Offers...)
 		s.offered = append(s.offered, e.Offers.Offers...)
@@ -57,24 +57,24 @@ func (s *schedulerClient) take(e *event) {
 		s.rescinds = append(s.rescinds, e.Rescind.OfferID.Value)
 		s.held = slices.DeleteFunc(s.held, func(o offer) bool { return o.ID == e.Rescind.OfferID })
 	case e.Update != nil:
-		s.takeUpdate(e.Update.Status)
+		s.handleUpdate(e.Update.Status)
 	case e.Failure != nil:
 		s.failures = append(s.failures, *e.Failure)
 	case e.Error != nil:
-		s.message = e.Error.Message
+		s.errorMessage = e.Error.Message
 	}
 }
 
-func (s *schedulerClient) takeUpdate(st status) {
+func (s *schedulerClient) handleUpdate(st status) {
 	s.updates = append(s.updates, st)
 	if st.terminal() {
 		delete(s.live, st.TaskID.Value)
 	}
-	if st.UUID != "" && !s.manual {
+	if st.UUID != "" && !s.holdAcks {
 		go func() {
 			ctx, cancel := context.WithTimeout(s.c.ctx, s.c.Patience)
 			defer cancel()
-			_ = s.acknowledge(ctx, st) // otherwise the agent tells it again
+			_ = s.acknowledge(ctx, st) // on failure the agent sends the update again
 		}()
 	}
 }
@@ -83,10 +83,10 @@ func (s *schedulerClient) acknowledge(ctx context.Context, st status) error {
 	return s.accepted(ctx, "ACKNOWLEDGE", object{"acknowledge": object{"agent_id": st.AgentID, "task_id": st.TaskID, "uuid": st.UUID}})
 }
 
-// errSilent is wrapped when something did not come in time.
-var errSilent = errors.New("it did not come")
+// errTimeout is wrapped by await when the time is over.
+var errTimeout = errors.New("it did not come")
 
-// await waits until look finds what it looks for. It is called with the lock held.
+// await waits until look returns true. look is called with the lock held.
 func await[T any](ctx context.Context, s *schedulerClient, within time.Duration, what string, look func() (T, bool)) (T, error) {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
@@ -105,27 +105,27 @@ func await[T any](ctx context.Context, s *schedulerClient, within time.Duration,
 		select {
 		case <-changed:
 		case <-timer.C:
-			return none, fmt.Errorf("waiting %s for %s: %w", within, what, errSilent)
+			return none, fmt.Errorf("waiting %s for %s: %w", within, what, errTimeout)
 		case <-ctx.Done():
 			return none, fmt.Errorf("waiting for %s: %w", what, ctx.Err())
 		}
 	}
 }
 
-// never watches for a quiet while, and fails if look finds anything.
-func never(p *probe, s *schedulerClient, what string, look func() (string, bool)) error {
+// expectNone waits for Options.Quiet, and returns an error if look finds anything.
+func expectNone(p *probe, s *schedulerClient, what string, look func() (string, bool)) error {
 	found, err := await(p.ctx, s, p.Quiet, what, look)
 	switch {
 	case err == nil:
 		return fmt.Errorf("%s came: %s", what, found)
-	case errors.Is(err, errSilent):
+	case errors.Is(err, errTimeout):
 		return nil
 	}
 	return err
 }
 
-// status waits for the first status of a task, of those that came after the mark, that
-// is as wanted.
+// status waits for the first status of a task with an index of at least from that fits
+// accepts.
 func (s *schedulerClient) status(p *probe, task string, from int, what string, fits func(status) bool) (status, error) {
 	var last status
 	st, err := await(p.ctx, s, p.Patience, what, func() (status, bool) {
@@ -146,8 +146,9 @@ func (s *schedulerClient) status(p *probe, task string, from int, what string, f
 	return st, err
 }
 
-// reached waits until a task is in one of the states, or has ended in another.
-func (s *schedulerClient) reached(p *probe, task string, states ...string) (status, error) {
+// awaitState waits until a task is in one of the states. It returns an error if the task
+// ends in another.
+func (s *schedulerClient) awaitState(p *probe, task string, states ...string) (status, error) {
 	st, err := s.status(p, task, 0, strings.Join(states, " or "), func(st status) bool {
 		return slices.Contains(states, st.State) || st.terminal()
 	})
@@ -157,8 +158,8 @@ func (s *schedulerClient) reached(p *probe, task string, states ...string) (stat
 	return st, err
 }
 
-// mark is where statuses that come from now on begin.
-func (s *schedulerClient) mark() int {
+// updateCount returns the index of the next status.
+func (s *schedulerClient) updateCount() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.updates)

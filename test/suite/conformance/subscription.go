@@ -19,13 +19,13 @@ import (
 
 var subscriptionChecks = []check{
 	{"subscribe/stream", "SUBSCRIBE is answered 200 with a Mesos-Stream-Id and a chunked stream of RecordIO, whose first event is SUBSCRIBED.", []int{3, 5}, onOwn(checkStream)},
-	{"subscribe/heartbeats", "A HEARTBEAT comes at once, and then in the interval that SUBSCRIBED tells.", []int{6}, onShared(checkHeartbeats)},
+	{"subscribe/heartbeats", "A HEARTBEAT comes at once, and then in the interval of SUBSCRIBED.", []int{6}, onShared(checkHeartbeats)},
 	{"subscribe/protobuf", "A SUBSCRIBE in protobuf is answered in protobuf.", []int{5}, checkProtobuf},
 	{"subscribe/media-type", "A Content-Type other than application/json and application/x-protobuf is answered 415.", []int{3}, checkMediaType},
 	{"subscribe/stream-id", "A SUBSCRIBE with a Mesos-Stream-Id is answered 400.", []int{3}, checkSubscribeWithStreamID},
-	{"subscribe/bad-role", "A FrameworkInfo that is refused is answered 200, with an ERROR event and the end of the stream.", []int{5, 13}, checkBadRole},
-	{"subscribe/bad-suppressed-role", "A suppressed role that is not the framework's is refused as a bad FrameworkInfo is.", []int{13, 16}, checkBadSuppressedRole},
-	{"subscribe/other-principal", "A principal other than the one that was authenticated is answered 4xx.", []int{15}, checkOtherPrincipal},
+	{"subscribe/bad-role", "A refused FrameworkInfo is answered 200, with an ERROR event, and the stream ends.", []int{5, 13}, checkBadRole},
+	{"subscribe/bad-suppressed-role", "A suppressed role that the framework does not have is refused like a bad FrameworkInfo.", []int{13, 16}, checkBadSuppressedRole},
+	{"subscribe/other-principal", "A principal other than the authenticated one is answered 4xx.", []int{15}, checkOtherPrincipal},
 }
 
 func checkStream(p *probe, f *schedulerClient) (string, error) {
@@ -38,36 +38,36 @@ func checkStream(p *probe, f *schedulerClient) (string, error) {
 	case !f.chunked:
 		return "", errors.New("the stream is not chunked")
 	case f.frameworkID == "":
-		return "", errors.New("SUBSCRIBED tells no framework_id")
+		return "", errors.New("SUBSCRIBED has no framework_id")
 	case f.first.Subscribed.MasterInfo == nil || f.first.Subscribed.MasterInfo.ID == "":
-		return "", errors.New("SUBSCRIBED tells no master_info with an ID")
+		return "", errors.New("SUBSCRIBED has no master_info with an ID")
 	case f.first.Subscribed.Heartbeat == nil || *f.first.Subscribed.Heartbeat <= 0:
-		return "", errors.New("SUBSCRIBED tells no heartbeat_interval_seconds")
+		return "", errors.New("SUBSCRIBED has no heartbeat_interval_seconds")
 	}
 	return "framework " + f.frameworkID, nil
 }
 
 func checkHeartbeats(p *probe, f *schedulerClient) (string, error) {
 	if f.first.Subscribed.Heartbeat == nil {
-		return "", errors.New("SUBSCRIBED tells no interval")
+		return "", errors.New("SUBSCRIBED has no heartbeat_interval_seconds")
 	}
-	if _, err := await(p.ctx, f, p.Patience, "the first HEARTBEAT", func() (int, bool) { return 0, len(f.beats) > 0 }); err != nil {
+	if _, err := await(p.ctx, f, p.Patience, "the first HEARTBEAT", func() (int, bool) { return 0, len(f.heartbeats) > 0 }); err != nil {
 		return "", err
 	}
 	interval := time.Duration(*f.first.Subscribed.Heartbeat * float64(time.Second))
 	if interval > 2*p.Patience {
-		return "", skipf("the interval is %s, longer than is waited here", interval)
+		return "", skipf("the interval is %s, longer than this check waits", interval)
 	}
 	f.mu.Lock()
-	before := len(f.beats)
+	before := len(f.heartbeats)
 	f.mu.Unlock()
-	within := 2*interval + p.Patience/4 // masters are busy at times; five missed are what counts
+	within := 2*interval + p.Patience/4 // one late heartbeat is normal; a session gives up after five
 	_, err := await(p.ctx, f, within, fmt.Sprintf("another HEARTBEAT, in an interval of %s", interval),
-		func() (int, bool) { return 0, len(f.beats) > before })
+		func() (int, bool) { return 0, len(f.heartbeats) > before })
 	return "every " + interval.String(), err
 }
 
-// checkProtobuf speaks protobuf, and mesos-go's words, once: all other checks read JSON.
+// checkProtobuf uses protobuf, and mesos-go's types. All other checks use JSON.
 func checkProtobuf(p *probe) (string, error) {
 	leader, _, err := p.transport.leader(p.ctx, p.masters)
 	if err != nil {
@@ -91,7 +91,7 @@ func checkProtobuf(p *probe) (string, error) {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != mediaProtobuf {
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 200)) // as much as there is
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 200)) // an incomplete text is good enough
 		return "", fmt.Errorf("it was answered %s, Content-Type %q: %q", res.Status, res.Header.Get("Content-Type"), text)
 	}
 	record, err := recordio.NewReader(res.Body, recordio.MaxMasterRecord).ReadRecord()
@@ -105,7 +105,7 @@ func checkProtobuf(p *probe) (string, error) {
 	if e.Type != schedulerpb.Event_SUBSCRIBED {
 		return "", fmt.Errorf("the first event is %s", e.Type)
 	}
-	p.keep(&schedulerClient{
+	p.addOwn(&schedulerClient{
 		c: p.cluster, leader: leader, frameworkID: e.Subscribed.FrameworkID.Value, streamID: res.Header.Get("Mesos-Stream-Id"), close: cancel,
 	})
 	return "", nil
@@ -127,16 +127,16 @@ func checkMediaType(p *probe) (string, error) {
 }
 
 func checkSubscribeWithStreamID(p *probe) (string, error) {
-	f, err := p.open(p.ctx, spec{suppressed: true}, request{body: p.subscribeCall(spec{suppressed: true}), streamID: uuid()})
+	f, err := p.open(p.ctx, frameworkSpec{suppressed: true}, request{body: p.subscribeCall(frameworkSpec{suppressed: true}), streamID: uuid()})
 	if err == nil {
 		p.own = append(p.own, f)
 	}
-	return refusedWith(err, http.StatusBadRequest, "Mesos-Stream-Id")
+	return expectRefusal(err, http.StatusBadRequest, "Mesos-Stream-Id")
 }
 
-// refusedWith says whether a SUBSCRIBE was answered by a status and a text.
-func refusedWith(err error, status int, text string) (string, error) {
-	var r *refused
+// expectRefusal returns an error unless a SUBSCRIBE was answered by the status and the text.
+func expectRefusal(err error, status int, text string) (string, error) {
+	var r *refusedError
 	switch {
 	case err == nil:
 		return "", errors.New("it was answered by a stream")
@@ -149,57 +149,59 @@ func refusedWith(err error, status int, text string) (string, error) {
 }
 
 func checkBadRole(p *probe) (string, error) {
-	return p.erroredWith(spec{roles: []string{"/not/a/role"}}, "role")
+	return p.expectSubscribeError(frameworkSpec{roles: []string{"/not/a/role"}}, "role")
 }
 
 func checkBadSuppressedRole(p *probe) (string, error) {
-	s := spec{suppressed: true}
+	s := frameworkSpec{suppressed: true}
 	call := p.subscribeCall(s)
 	call["subscribe"].(object)["suppressed_roles"] = []string{"k8sm-conformance-another"}
 	f, err := p.open(p.ctx, s, request{body: call})
-	return p.errored(f, err, "role")
+	return p.expectErrorEvent(f, err, "role")
 }
 
-// erroredWith subscribes, and wants an ERROR event with that text.
-func (p *probe) erroredWith(s spec, text string) (string, error) {
+// expectSubscribeError subscribes, and returns an error unless the first event is an ERROR
+// with the text.
+func (p *probe) expectSubscribeError(s frameworkSpec, text string) (string, error) {
 	f, err := p.subscribe(p.ctx, s)
-	return p.errored(f, err, text)
+	return p.expectErrorEvent(f, err, text)
 }
 
-// errored wants a subscription to have begun with an ERROR with that text, and to end.
-func (p *probe) errored(f *schedulerClient, err error, text string) (string, error) {
-	var e *errored
+// expectErrorEvent returns an error unless the subscription began with an ERROR with the
+// text, and its stream ends.
+func (p *probe) expectErrorEvent(f *schedulerClient, err error, text string) (string, error) {
+	var e *errorEventError
 	switch {
 	case err == nil:
 		p.own = append(p.own, f)
-		return "", errors.New("the master took the subscription")
+		return "", errors.New("the master accepted the subscription")
 	case !errors.As(err, &e):
 		return "", err
 	case !strings.Contains(e.message, text):
-		return "", fmt.Errorf("the ERROR says %q, nothing of %q", e.message, text)
+		return "", fmt.Errorf("the ERROR is %q and does not contain %q", e.message, text)
 	}
 	defer e.stream.close()
-	if err := e.stream.ends(p); err != nil {
+	if err := e.stream.awaitEnd(p); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%q", e.message), nil
 }
 
-// ends waits for the end of the stream.
-func (s *schedulerClient) ends(p *probe) error {
-	return p.poll("waiting for the end of the stream", func() (bool, error) { return s.end() != nil, nil })
+// awaitEnd waits until the stream has ended.
+func (s *schedulerClient) awaitEnd(p *probe) error {
+	return p.poll("waiting for the end of the stream", func() (bool, error) { return s.endError() != nil, nil })
 }
 
 func checkOtherPrincipal(p *probe) (string, error) {
 	if p.Principal == "" {
 		return "", skipf("no credentials were given")
 	}
-	f, err := p.subscribe(p.ctx, spec{principal: p.Principal + "-another", suppressed: true})
-	var r *refused
+	f, err := p.subscribe(p.ctx, frameworkSpec{principal: p.Principal + "-another", suppressed: true})
+	var r *refusedError
 	switch {
 	case err == nil:
 		p.own = append(p.own, f)
-		return "", skipf("the master lets frameworks in that do not authenticate")
+		return "", skipf("the master accepts frameworks that do not authenticate")
 	case !errors.As(err, &r):
 		return "", err
 	case r.answer.status/100 != 4:

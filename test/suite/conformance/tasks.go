@@ -8,24 +8,24 @@ import (
 )
 
 var taskChecks = []check{
-	{"tasks/launch", "A launched task becomes TASK_RUNNING by an update with a uuid and the agent's ID.", []int{17}, onShared(withTask(checkLaunch))},
-	{"tasks/repetition", "An update that is not acknowledged comes again with the same uuid, later ones wait behind it, and an ACKNOWLEDGE ends that.", []int{17}, onOwn(checkRepetition)},
-	{"tasks/after-failover", "An update that was not acknowledged is sent to the scheduler that subscribes next.", []int{17, 19}, onOwn(checkUnacknowledgedAfterwards)},
-	{"tasks/finish", "A command that exits with 0 is TASK_FINISHED, and with 3 TASK_FAILED with a message that says so.", []int{27}, onShared(checkFinish)},
+	{"tasks/launch", "A launched task becomes TASK_RUNNING with an update that has a uuid and the agent's ID.", []int{17}, onShared(withTask(checkLaunch))},
+	{"tasks/repetition", "An unacknowledged update is sent again with the same uuid, and later ones wait for its ACKNOWLEDGE.", []int{17}, onOwn(checkRepetition)},
+	{"tasks/after-failover", "An unacknowledged update is sent again to the next scheduler that subscribes.", []int{17, 19}, onOwn(checkUnacknowledgedAfterwards)},
+	{"tasks/finish", "A command that exits with 0 is TASK_FINISHED, and with 3 TASK_FAILED with the status in its message.", []int{27}, onShared(checkFinish)},
 	{"tasks/kill", "KILL ends a task with TASK_KILLED.", []int{30}, onShared(withTask(checkKill))},
 	{"tasks/kill-policy", "A task that ignores SIGTERM is killed when the grace period of its kill policy has passed, and not before.", []int{30}, onShared(withOffer(checkKillPolicy))},
-	{"tasks/freed", "What a task frees is offered again.", []int{32}, onOwn(withTask(checkFreed))},
+	{"tasks/freed", "The resources of an ended task are offered again.", []int{32}, onOwn(withTask(checkFreed))},
 }
 
 func checkLaunch(p *probe, f *schedulerClient, task string, o offer) (string, error) {
-	st, err := f.reached(p, task, "TASK_RUNNING")
+	st, err := f.awaitState(p, task, "TASK_RUNNING")
 	switch {
 	case err != nil:
 		return "", err
 	case st.UUID == "":
 		return "", fmt.Errorf("the update is %s", st)
 	case st.AgentID == nil || *st.AgentID != o.AgentID:
-		return "", errors.New("the update does not tell the agent's ID")
+		return "", errors.New("the update has no or another agent's ID")
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -38,14 +38,13 @@ func checkLaunch(p *probe, f *schedulerClient, task string, o offer) (string, er
 	return strings.Join(states, ", ") + " on " + o.Hostname, nil
 }
 
-// unacknowledged launches a task and leaves its first update, which is not its last,
-// without an answer.
+// unacknowledged launches a task and does not acknowledge its first update.
 func (s *schedulerClient) unacknowledged(p *probe) (task string, first status, err error) {
 	o, err := s.anyOffer(p, 1)
 	if err != nil {
 		return "", first, err
 	}
-	s.note(func() { s.manual = true })
+	s.update(func() { s.holdAcks = true })
 	task, info := s.taskOn(o, sleeper)
 	if err := s.launch(p, info, o.ID); err != nil {
 		return "", first, err
@@ -59,7 +58,7 @@ func checkRepetition(p *probe, f *schedulerClient) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	from := f.mark()
+	from := f.updateCount()
 	again, err := f.status(p, task, from, "the same update again", func(st status) bool { return st.UUID != "" })
 	switch {
 	case err != nil:
@@ -67,8 +66,8 @@ func checkRepetition(p *probe, f *schedulerClient) (string, error) {
 	case again.UUID != first.UUID:
 		return "", fmt.Errorf("%s came while %s was not acknowledged", again, first)
 	}
-	f.note(func() { f.manual = false })
-	from = f.mark()
+	f.update(func() { f.holdAcks = false })
+	from = f.updateCount()
 	if err := f.acknowledge(p.ctx, first); err != nil {
 		return "", err
 	}
@@ -84,7 +83,7 @@ func checkUnacknowledgedAfterwards(p *probe, f *schedulerClient) (string, error)
 	if err != nil {
 		return "", err
 	}
-	g, err := f.again(p, spec{suppressed: true})
+	g, err := f.resubscribe(p, frameworkSpec{suppressed: true})
 	if err != nil {
 		return "", err
 	}
@@ -92,8 +91,8 @@ func checkUnacknowledgedAfterwards(p *probe, f *schedulerClient) (string, error)
 	return again.State, err
 }
 
-// runsOut runs a command to its end.
-func (s *schedulerClient) runsOut(p *probe, command string, states ...string) (status, error) {
+// runToEnd runs a command and waits for one of the states.
+func (s *schedulerClient) runToEnd(p *probe, command string, states ...string) (status, error) {
 	o, err := s.anyOffer(p, 1)
 	if err != nil {
 		return status{}, err
@@ -102,14 +101,14 @@ func (s *schedulerClient) runsOut(p *probe, command string, states ...string) (s
 	if err := s.launch(p, info, o.ID); err != nil {
 		return status{}, err
 	}
-	return s.reached(p, task, states...)
+	return s.awaitState(p, task, states...)
 }
 
 func checkFinish(p *probe, f *schedulerClient) (string, error) {
-	if _, err := f.runsOut(p, "exit 0", "TASK_FINISHED"); err != nil {
+	if _, err := f.runToEnd(p, "exit 0", "TASK_FINISHED"); err != nil {
 		return "", err
 	}
-	st, err := f.runsOut(p, "exit 3", "TASK_FAILED")
+	st, err := f.runToEnd(p, "exit 3", "TASK_FAILED")
 	if err == nil && !strings.Contains(st.Message, "status 3") {
 		err = fmt.Errorf("the message is %q", st.Message)
 	}
@@ -120,7 +119,7 @@ func checkKill(p *probe, f *schedulerClient, task string, o offer) (string, erro
 	if err := f.kill(p.ctx, task, o.AgentID.Value); err != nil {
 		return "", err
 	}
-	st, err := f.reached(p, task, "TASK_KILLED")
+	st, err := f.awaitState(p, task, "TASK_KILLED")
 	if err == nil && st.UUID == "" {
 		err = fmt.Errorf("the task is %s", st)
 	}
@@ -134,10 +133,10 @@ func checkKillPolicy(p *probe, f *schedulerClient, o offer) (string, error) {
 	if err := f.launch(p, info, o.ID); err != nil {
 		return "", err
 	}
-	if _, err := f.reached(p, task, "TASK_RUNNING"); err != nil {
+	if _, err := f.awaitState(p, task, "TASK_RUNNING"); err != nil {
 		return "", err
 	}
-	// It runs, but the shell may not have come to its trap yet.
+	// The task runs, but the shell may not have set its trap yet.
 	if err := p.sleep(time.Second); err != nil {
 		return "", err
 	}
@@ -145,7 +144,7 @@ func checkKillPolicy(p *probe, f *schedulerClient, o offer) (string, error) {
 	if err := f.kill(p.ctx, task, o.AgentID.Value); err != nil {
 		return "", err
 	}
-	st, err := f.reached(p, task, "TASK_KILLED")
+	st, err := f.awaitState(p, task, "TASK_KILLED")
 	took := time.Since(start)
 	if err == nil && took < grace {
 		err = fmt.Errorf("it was killed after %s, with a grace period of %s", took, grace)
@@ -153,13 +152,14 @@ func checkKillPolicy(p *probe, f *schedulerClient, o offer) (string, error) {
 	return fmt.Sprintf("killed after %.1f s, with a grace period of %s: %s", took.Seconds(), grace, st), err
 }
 
-// checkFreed refuses what the ACCEPT leaves, so that only what the task frees can come.
+// checkFreed kills a task. The rest of its offer was declined with a long filter, so only
+// what the task frees can be offered.
 func checkFreed(p *probe, f *schedulerClient, task string, o offer) (string, error) {
 	freed := f.offeredSince(o.AgentID, acceptAny)
 	if err := f.kill(p.ctx, task, o.AgentID.Value); err != nil {
 		return "", err
 	}
-	if _, err := f.reached(p, task, "TASK_KILLED"); err != nil {
+	if _, err := f.awaitState(p, task, "TASK_KILLED"); err != nil {
 		return "", err
 	}
 	_, err := await(p.ctx, f, p.Patience, "an offer of "+o.Hostname, freed)

@@ -8,30 +8,30 @@ import (
 	"slices"
 )
 
-// What every task of the checks takes. An executor takes the same again.
+// The resources of each task of the checks. An executor has the same again.
 const (
 	taskCPUs = 0.1
 	taskMem  = 32
 )
 
-// declineFor is how long an agent need not offer again what was not needed. The next
-// REVIVE clears it.
-const declineFor = 600.0
+// declineSeconds are the refuse_seconds for unused offers. The next REVIVE removes the
+// filter.
+const declineSeconds = 600.0
 
-// fits says whether an offer has room for so many tasks or executors.
+// fits reports whether an offer has room for a number of tasks or executors.
 func fits(o *offer, shares int) bool {
 	_, ok := o.carve(taskCPUs*float64(shares), taskMem*float64(shares))
 	return ok
 }
 
-// anyOffer waits for an offer with room for so many tasks or executors, takes it out of
-// those held, and gives all others back.
+// anyOffer waits for an offer with room for a number of tasks or executors. It removes the
+// offer from the held ones, and declines all others.
 func (s *schedulerClient) anyOffer(p *probe, shares int) (offer, error) {
 	return s.offerOf(p, fmt.Sprintf("an offer of %g cpus and %d MB", taskCPUs*float64(shares), taskMem*shares),
 		func(o *offer) bool { return fits(o, shares) && len(o.Unavailability) == 0 })
 }
 
-// offerOf is anyOffer for offers of a kind.
+// offerOf is anyOffer for offers that good accepts.
 func (s *schedulerClient) offerOf(p *probe, what string, good func(*offer) bool) (offer, error) {
 	const tries = 3
 	for range tries {
@@ -50,7 +50,7 @@ func (s *schedulerClient) offerOf(p *probe, what string, good func(*offer) bool)
 		if err == nil {
 			return o, s.declineHeldOffers(p.ctx)
 		}
-		if !errors.Is(err, errSilent) {
+		if !errors.Is(err, errTimeout) {
 			return offer{}, err
 		}
 	}
@@ -59,11 +59,11 @@ func (s *schedulerClient) offerOf(p *probe, what string, good func(*offer) bool)
 
 // declineHeldOffers declines all offers that are held.
 func (s *schedulerClient) declineHeldOffers(ctx context.Context) error {
-	return s.decline(ctx, declineFor, s.takeHeld()...)
+	return s.decline(ctx, declineSeconds, s.takeHeldOffers()...)
 }
 
-// takeHeld strikes all offers from the books.
-func (s *schedulerClient) takeHeld() []id {
+// takeHeldOffers removes all held offers and returns their IDs.
+func (s *schedulerClient) takeHeldOffers() []id {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var ids []id
@@ -74,8 +74,8 @@ func (s *schedulerClient) takeHeld() []id {
 	return ids
 }
 
-// anyHeld names an offer that is held. It is for await: the lock is held.
-func (s *schedulerClient) anyHeld() (string, bool) {
+// firstHeldOffer describes a held offer. It is for await: the lock must be held.
+func (s *schedulerClient) firstHeldOffer() (string, bool) {
 	if len(s.held) == 0 {
 		return "", false
 	}
@@ -89,10 +89,10 @@ func (s *schedulerClient) decline(ctx context.Context, seconds float64, ids ...i
 	return s.accepted(ctx, "DECLINE", object{"decline": object{"offer_ids": ids, "filters": object{"refuse_seconds": seconds}}})
 }
 
-// rest leaves the framework without tasks and offers, and suppressed.
-func (s *schedulerClient) rest(ctx context.Context) error {
+// reset suppresses the framework, and ends its offers and tasks.
+func (s *schedulerClient) reset(ctx context.Context) error {
 	s.mu.Lock()
-	s.manual = false
+	s.holdAcks = false
 	live := maps.Clone(s.live)
 	s.mu.Unlock()
 	if err := s.accepted(ctx, "SUPPRESS", nil); err != nil {
@@ -114,18 +114,18 @@ func (s *schedulerClient) kill(ctx context.Context, task, agent string) error {
 	return s.accepted(ctx, "KILL", object{"kill": object{"task_id": idOf(task), "agent_id": idOf(agent)}})
 }
 
-// taskOn is a task for the offer that runs a shell command as it is.
+// taskOn returns a task for the offer, which runs a shell command.
 func (s *schedulerClient) taskOn(o offer, command string) (name string, task object) {
 	name = s.c.name()
-	resources, _ := o.carve(taskCPUs, taskMem) // offers were chosen to hold it
+	resources, _ := o.carve(taskCPUs, taskMem) // the offer was chosen with fits
 	return name, object{
 		"name": name, "task_id": idOf(name), "agent_id": o.AgentID, "resources": resources,
 		"command": object{"shell": true, "value": command},
 	}
 }
 
-// withExecutor makes the task one of a custom executor, with the task's ID, that is the
-// task's command.
+// withExecutor replaces the task's command by a custom executor that runs it. The executor
+// has the task's ID.
 func (s *schedulerClient) withExecutor(o offer, task object) object {
 	resources, _ := o.carve(taskCPUs, taskMem)
 	task["executor"] = object{
@@ -136,7 +136,7 @@ func (s *schedulerClient) withExecutor(o offer, task object) object {
 	return task
 }
 
-// launch accepts offers with a task. What it does not take is refused for long.
+// launch accepts offers with a task. The filter for the rest is declineSeconds.
 func (s *schedulerClient) launch(p *probe, task object, offers ...id) error {
 	s.mu.Lock()
 	s.live[task["task_id"].(object)["value"].(string)] = task["agent_id"].(id).Value
@@ -144,12 +144,12 @@ func (s *schedulerClient) launch(p *probe, task object, offers ...id) error {
 	return s.accepted(p.ctx, "ACCEPT", object{"accept": object{
 		"offer_ids":  offers,
 		"operations": []object{{"type": "LAUNCH", "launch": object{"task_infos": []object{task}}}},
-		"filters":    object{"refuse_seconds": declineFor},
+		"filters":    object{"refuse_seconds": declineSeconds},
 	}})
 }
 
-// runs launches a task that does nothing on any agent, and waits until it runs.
-func (s *schedulerClient) runs(p *probe) (task string, o offer, err error) {
+// runTask launches a sleeping task on any agent, and waits until it runs.
+func (s *schedulerClient) runTask(p *probe) (task string, o offer, err error) {
 	if o, err = s.anyOffer(p, 1); err != nil {
 		return "", o, err
 	}
@@ -157,9 +157,9 @@ func (s *schedulerClient) runs(p *probe) (task string, o offer, err error) {
 	if err := s.launch(p, info, o.ID); err != nil {
 		return "", o, err
 	}
-	_, err = s.reached(p, task, "TASK_RUNNING")
+	_, err = s.awaitState(p, task, "TASK_RUNNING")
 	return task, o, err
 }
 
-// sleeper is a command that does nothing, and not for ever.
+// sleeper is a command that ends by itself if the clean-up fails.
 const sleeper = "exec sleep 600"

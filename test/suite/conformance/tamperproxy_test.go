@@ -17,18 +17,19 @@ import (
 
 type object = map[string]any
 
-// tamper stands between the checks and a master, and makes it a worse one. Its fields
-// change what goes through, in either direction; nil changes nothing.
-type tamper struct {
-	// call may change a call in JSON; false swallows it, and answers 202.
+// tamperProxy is a proxy before a master that adds a fault. Its fields change what goes
+// through, in either direction; nil changes nothing.
+type tamperProxy struct {
+	// call may change a call in JSON. If it returns false, the call is answered 202 and not
+	// forwarded.
 	call func(callType string, call object) bool
-	// headers of a call.
+	// headers may change the headers of a call.
 	headers func(callType string, h http.Header)
 	// answer may change status, headers and body of an answer that is not a stream.
 	answer func(callType string, a *reply)
-	// stream may change the headers of a stream, or answer otherwise.
+	// stream may change status and headers of the answer to SUBSCRIBE.
 	stream func(a *reply)
-	// event may change an event in JSON; false drops it.
+	// event may change an event in JSON. If it returns false, the event is dropped.
 	event func(e object) bool
 }
 
@@ -38,8 +39,8 @@ type reply struct {
 	body   string
 }
 
-// before puts the tamper before a master, and gives the address to ask.
-func (x tamper) before(t *testing.T, upstream string) string {
+// start starts the proxy before a master, and returns its address.
+func (x tamperProxy) start(t *testing.T, upstream string) string {
 	t.Helper()
 	client := &http.Client{
 		Transport:     &http.Transport{DisableCompression: true},
@@ -68,7 +69,7 @@ func (x tamper) before(t *testing.T, upstream string) string {
 			panic(http.ErrAbortHandler)
 		}
 		defer res.Body.Close()
-		x.pass(w, res, callType)
+		x.forwardAnswer(w, res, callType)
 	}))
 	t.Cleanup(func() {
 		server.CloseClientConnections()
@@ -78,8 +79,8 @@ func (x tamper) before(t *testing.T, upstream string) string {
 	return server.Listener.Addr().String()
 }
 
-// inspect finds the type of a call, and has it changed.
-func (x tamper) inspect(r *http.Request, body []byte) (callType string, changed []byte, forward bool) {
+// inspect returns the type of a call, and the call after its change.
+func (x tamperProxy) inspect(r *http.Request, body []byte) (callType string, changed []byte, forward bool) {
 	if r.Header.Get("Content-Type") == "application/x-protobuf" {
 		var call schedulerpb.Call
 		if call.Unmarshal(body) != nil {
@@ -103,7 +104,7 @@ func (x tamper) inspect(r *http.Request, body []byte) (callType string, changed 
 	return callType, body, forward
 }
 
-func (x tamper) pass(w http.ResponseWriter, res *http.Response, callType string) {
+func (x tamperProxy) forwardAnswer(w http.ResponseWriter, res *http.Response, callType string) {
 	a := &reply{status: res.StatusCode, header: res.Header}
 	if callType == "SUBSCRIBE" && res.StatusCode == http.StatusOK {
 		if x.stream != nil {
@@ -111,7 +112,7 @@ func (x tamper) pass(w http.ResponseWriter, res *http.Response, callType string)
 		}
 		a.write(w)
 		if a.status == http.StatusOK {
-			x.passEvents(w, res)
+			x.forwardEvents(w, res)
 		}
 		return
 	}
@@ -136,7 +137,7 @@ func (a *reply) write(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).Flush()
 }
 
-func (x tamper) passEvents(w http.ResponseWriter, res *http.Response) {
+func (x tamperProxy) forwardEvents(w http.ResponseWriter, res *http.Response) {
 	isJSON := strings.HasPrefix(res.Header.Get("Content-Type"), "application/json")
 	r := bufio.NewReader(res.Body)
 	for {
@@ -169,8 +170,8 @@ func (x tamper) passEvents(w http.ResponseWriter, res *http.Response) {
 	}
 }
 
-// at finds an object within another, and makes an empty one where there is none.
-func at(o object, path ...string) object {
+// objectAt returns the object at a path. It inserts an empty object where there is none.
+func objectAt(o object, path ...string) object {
 	for _, name := range path {
 		inner, ok := o[name].(object)
 		if !ok {
