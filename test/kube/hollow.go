@@ -21,10 +21,10 @@ import (
 	utilfs "k8s.io/kubernetes/pkg/util/filesystem"
 )
 
-// newHollowKubeletCommand is the real kubelet over a fake container runtime: it
-// takes the real one's flags and configuration file, gets its certificates the
-// same way, registers the same Node and serves the same port, but its pods are
-// only said to run. It needs neither root, cgroups nor a container runtime.
+// newHollowKubeletCommand returns the real kubelet with a fake container runtime. It has
+// the same flags and configuration file, requests its certificates in the same way,
+// registers the same Node and serves the same port. The runtime reports containers as
+// running without starting any, so it needs neither root nor cgroups.
 func newHollowKubeletCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:                "hollow-kubelet",
@@ -41,8 +41,8 @@ func newHollowKubeletCommand() *cobra.Command {
 	}
 }
 
-// hollowServer reads flags and configuration file as the kubelet does. Flags that
-// this kubelet does not know are passed over.
+// hollowServer reads flags and configuration file as the kubelet does. It ignores unknown
+// flags.
 func hollowServer(ctx context.Context, args []string) (*options.KubeletServer, error) {
 	flags := options.NewKubeletFlags()
 	config, err := options.NewKubeletConfiguration()
@@ -66,7 +66,7 @@ func hollowServer(ctx context.Context, args []string) (*options.KubeletServer, e
 	if config, err = loader.Load(ctx); err != nil {
 		return nil, fmt.Errorf("loading kubelet configuration: %w", err)
 	}
-	// A flag has precedence over the file, so the flags are laid over it once more.
+	// Flags have precedence over the file, so they are parsed once more.
 	if err := parseHollowFlags(options.NewKubeletFlags(), config, args); err != nil {
 		return nil, err
 	}
@@ -111,8 +111,7 @@ func runHollow(ctx context.Context, server *options.KubeletServer) error {
 	return kubelet.Run(ctx, server, deps, utilfeature.DefaultFeatureGate)
 }
 
-// hollowOut takes away what needs root or a real runtime; all else stays as the
-// configuration says.
+// hollowOut changes the settings that need root or a real runtime. All others are kept.
 func hollowOut(server *options.KubeletServer, endpoint string) {
 	server.ContainerRuntimeEndpoint = endpoint
 	server.ImageServiceEndpoint = endpoint
@@ -127,12 +126,11 @@ func hollowOut(server *options.KubeletServer, endpoint string) {
 	server.ProtectKernelDefaults = false
 	server.MakeIPTablesUtilChains = false
 	server.LocalStorageCapacityIsolation = true
-	// Its effect on allocatable is taken in newHollowResources; there is no usage to
-	// evict for.
+	// newHollowResources applies its effect on allocatable. There is no usage to evict for.
 	server.EvictionHard = map[string]string{}
 }
 
-// imageSize is that of every image, in bytes.
+// imageSize is the size of every image, in bytes.
 const imageSize = 1 << 20
 
 // startFakeRuntime serves the container runtime interface on a socket of its own.

@@ -18,8 +18,8 @@ import (
 	evictionapi "k8s.io/kubernetes/pkg/kubelet/eviction/api"
 )
 
-// machine is a cAdvisor that knows the machine's true size, and nothing of what
-// runs on it. The true size matters: reservations are counted from it.
+// machine is a cAdvisor that reports the machine's real size and no containers. The real
+// size is needed because reservations are subtracted from it.
 type machine struct {
 	cadvisortest.Fake
 	root string
@@ -70,8 +70,8 @@ func (m *machine) ContainerFsInfo(context.Context) (cadvisorapi.FsInfo, error) {
 	return m.RootFsInfo()
 }
 
-// hollowResources is a container manager without cgroups, that takes the
-// configured reservations off what pods can use, as the real one does.
+// hollowResources is a container manager without cgroups. It subtracts the configured
+// reservations from what pods can use, as the real one does.
 type hollowResources struct {
 	cm.ContainerManager
 	storage  resource.Quantity
@@ -145,7 +145,7 @@ func (r *hollowResources) GetCapacity(_ klog.Logger, localStorage bool) v1.Resou
 	return v1.ResourceList{v1.ResourceEphemeralStorage: r.storage}
 }
 
-// GetNodeAllocatableReservation is what pods cannot use.
+// GetNodeAllocatableReservation returns the resources that pods cannot use.
 func (r *hollowResources) GetNodeAllocatableReservation() v1.ResourceList {
 	return r.reserved.DeepCopy()
 }

@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// kubeletClient is whom the API server is when it asks a kubelet.
+// kubeletClient is the user name of the API server in its requests to kubelets.
 const kubeletClient = "kube-apiserver-kubelet-client"
 
 //go:embed kubelet-client.yaml
@@ -19,8 +19,8 @@ var kubeletClientManifest string
 //go:embed kube-proxy.yaml
 var kubeProxyManifest string
 
-// applyClusterAddons gives the cluster what each cluster has before the first node: the
-// API server's right to ask kubelets, kube-proxy, and routes for pods.
+// applyClusterAddons installs the add-ons that a cluster has before its first node: the API
+// server's right to call kubelets, kube-proxy, and routes for pods.
 func (p *Playground) applyClusterAddons(ctx context.Context) error {
 	if _, err := p.Apply(ctx, kubeletClientManifest); err != nil {
 		return fmt.Errorf("letting the API server ask kubelets: %w", err)

@@ -13,12 +13,12 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// containerArtifacts make a node with real containers of an agent.
+// containerArtifacts are the artifacts of a node with real containers.
 var containerArtifacts = []string{
 	"kubelet", "containerd", "containerd-shim-runc-v2", "runc", "ctr", "bridge", "host-local", "loopback", "portmap",
 }
 
-// imagesName is the archive's that holds all images.
+// imagesName is the name of the archive with all images.
 const imagesName = "images.tar"
 
 // artifact and nodeRuntime are the operator's --node-runtime file.
@@ -35,8 +35,8 @@ type nodeRuntime struct {
 	Artifacts        []artifact `json:"artifacts"`
 }
 
-// writeNodeRuntime says what nodes are made of: files on this machine, which is
-// every agent's, too.
+// writeNodeRuntime writes the file for the operator's --node-runtime. Its artifacts are files
+// on this machine, which all agents share.
 func (p *Playground) writeNodeRuntime() (string, error) {
 	content := p.containerdRuntime
 	switch {
@@ -68,7 +68,7 @@ func (p *Playground) containerdRuntime() (nodeRuntime, error) {
 	return nodeRuntime{ContainerRuntime: string(RuntimeContainerd), SandboxImage: imagePause, Artifacts: artifacts}, err
 }
 
-// remoteRuntime is made of the copies, whose digests are those of what was copied.
+// remoteRuntime has the paths of the copies, and the digests of the local files.
 func (p *Playground) remoteRuntime() (nodeRuntime, error) {
 	files := map[string]string{"images": filepath.Join(p.RemoteHost.Parts, imagesName)}
 	for _, name := range append([]string{"executor"}, containerArtifacts...) {
@@ -81,8 +81,8 @@ func (p *Playground) remoteRuntime() (nodeRuntime, error) {
 	return nodeRuntime{ContainerRuntime: string(RuntimeContainerd), SandboxImage: imagePause, Artifacts: artifacts}, err
 }
 
-// fakeRuntime has a script in the kubelet's place, because the multi-call binary
-// goes by the name under which it is called.
+// fakeRuntime has a script as the kubelet, because the multi-call binary chooses its
+// program by the name under which it is called.
 func (p *Playground) fakeRuntime() (nodeRuntime, error) {
 	script := fmt.Sprintf("#!/bin/sh\nexec %q \"$@\"\n", p.kube("hollow-kubelet"))
 	path, err := p.dir.write("kubelet", []byte(script), 0o755)
@@ -93,7 +93,7 @@ func (p *Playground) fakeRuntime() (nodeRuntime, error) {
 	return nodeRuntime{ContainerRuntime: "none", Artifacts: artifacts}, err
 }
 
-// artifactsOf makes them of files, by their names.
+// artifactsOf returns an artifact for each file.
 func artifactsOf(files map[string]string) ([]artifact, error) {
 	var artifacts []artifact
 	for _, name := range slices.Sorted(maps.Keys(files)) {

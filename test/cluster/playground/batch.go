@@ -43,7 +43,7 @@ type batchTask struct {
 	state mesos.TaskState
 }
 
-// BatchProgress says how far a Batch has got.
+// BatchProgress is the progress of a Batch.
 type BatchProgress struct {
 	// Running names the hosts on which tasks run.
 	Running []string
@@ -77,7 +77,7 @@ func (b *Batch) Start(ctx context.Context, master string) error {
 	return nil
 }
 
-// Close tears the framework down: Mesos kills what is left of its tasks.
+// Close tears the framework down. Mesos kills its remaining tasks.
 func (b *Batch) Close(ctx context.Context) error {
 	b.mutex.Lock()
 	id := b.id
@@ -148,7 +148,8 @@ func (b *Batch) handle(ctx context.Context, event *schedulerpb.Event) error {
 	return nil
 }
 
-// answer an offer: with a task if it is large enough and one is wanted, else no.
+// answer accepts an offer with a task if it is large enough and a task is left. Otherwise it
+// declines it.
 func (b *Batch) answer(ctx context.Context, offer mesos.Offer) error {
 	mem, _ := resources.Memory(offer.Resources...)
 	b.mutex.Lock()

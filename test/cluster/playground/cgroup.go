@@ -68,8 +68,8 @@ func (c cgroups) kill(patience time.Duration) error {
 	}
 }
 
-// remove deletes the folders, which must be empty of processes. The kernel says busy
-// until the last process has been reaped, so it is tried for a while.
+// remove deletes the folders, in which no process may run. The kernel returns EBUSY until
+// the last process has been reaped, so it tries for a while.
 func (c cgroups) remove(patience time.Duration) error {
 	var problems []error
 	deadline := time.Now().Add(patience)

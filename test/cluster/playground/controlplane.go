@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// controlPlane is Kubernetes without nodes.
+// controlPlane is a Kubernetes cluster without nodes.
 type controlPlane struct {
 	options Options
 	dir     *runDir
@@ -87,7 +87,7 @@ func (c *controlPlane) issue(now time.Time) (err error) {
 	return err
 }
 
-// kubeconfig of somebody who logs in by certificate.
+// kubeconfig writes a kubeconfig with a new client certificate.
 func (c *controlPlane) kubeconfig(file, name string, groups []string, now time.Time) (string, error) {
 	pair, err := c.clientCA.issue(subject{file: file, name: name, groups: groups}, now)
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *controlPlane) run(name string, args ...string) (*process, error) {
 	return p, err
 }
 
-// startEtcd starts the database. Nobody but the API server gets in.
+// startEtcd starts the database. Only the API server has a client certificate for it.
 func (c *controlPlane) startEtcd(ctx context.Context, now time.Time) error {
 	server, err := c.etcdCA.issue(subject{file: "etcd", name: "etcd", hosts: []string{"127.0.0.1"}}, now)
 	if err != nil {
@@ -262,7 +262,7 @@ func dial(ctx context.Context, address string, port int) error {
 	return conn.Close()
 }
 
-// freePorts finds ports that nobody listens on now.
+// freePorts finds ports that are not in use now.
 func freePorts(address string, count int) ([]int, error) {
 	var ports []int
 	for range count {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// children maps each process to those that it started.
+// children maps each process to its child processes.
 func children() map[int][]int {
 	tree := map[int][]int{}
 	entries, _ := os.ReadDir("/proc")
@@ -35,7 +35,7 @@ func children() map[int][]int {
 	return tree
 }
 
-// StartedBy a process, and by those in turn.
+// StartedBy returns the descendants of a process.
 func StartedBy(pid int) []int { return startedBy(pid, nil) }
 
 func startedBy(pid int, known map[int]bool) []int {
@@ -55,8 +55,7 @@ func startedBy(pid int, known map[int]bool) []int {
 // its children (see adoptOrphans), these are all that the run ever started.
 func descendants(known map[int]bool) []int { return startedBy(os.Getpid(), known) }
 
-// endDescendants kills what this process started since known was listed, and reaps
-// it.
+// endDescendants kills and reaps the descendants of this process that are not in known.
 func endDescendants(known map[int]bool, patience time.Duration) error {
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		left := descendants(known)

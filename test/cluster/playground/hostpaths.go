@@ -16,7 +16,7 @@ var defaultHostPaths = []string{
 	"/var/lib/cni", "/var/lib/containerd", "/var/lib/k8sm", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods",
 }
 
-// hostPaths are those of defaultHostPaths that did not exist before the run. They are removed at
+// hostPaths are the paths in defaultHostPaths that did not exist before the run. They are removed at
 // its end.
 type hostPaths []string
 
@@ -53,7 +53,7 @@ func (h hostPaths) remove() error {
 }
 
 // otherNodeProcessesRun reports whether a kubelet or a container runtime runs on this machine. It
-// is called when those of this run have ended.
+// is called when the nodes of this run have ended.
 func otherNodeProcessesRun() bool {
 	names, _ := filepath.Glob("/proc/[0-9]*/comm")
 	return slices.ContainsFunc(names, func(file string) bool {

@@ -18,16 +18,16 @@ import (
 // The images that pods of the playground can use. No registry has them: nodes get
 // them as an artifact.
 const (
-	// ImageBusybox is Debian's busybox, and nothing else.
+	// ImageBusybox contains only Debian's busybox.
 	ImageBusybox = "playground.k8sm.io/busybox:local"
 	// imagePause holds a pod's namespaces.
 	imagePause = "playground.k8sm.io/pause:local"
 )
 
-// pauseScript ends at once when it is told to, and reaps what a pod leaves.
+// pauseScript ends at SIGTERM, and reaps the orphans of its pod.
 const pauseScript = `trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done`
 
-// descriptor, as in the OCI image format.
+// descriptor is a descriptor of the OCI image format.
 type descriptor struct {
 	MediaType   string            `json:"mediaType"`
 	Digest      string            `json:"digest"`

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// KubectlPath is where kubectl is.
+// KubectlPath returns the path of kubectl.
 func (p *Playground) KubectlPath() string { return p.kube("kubectl") }
 
 // Kubectl runs kubectl as the administrator and returns what it prints.
@@ -16,7 +16,7 @@ func (p *Playground) Kubectl(ctx context.Context, args ...string) (string, error
 	return p.kubectl(ctx, "", args...)
 }
 
-// Apply gives kubectl apply a manifest.
+// Apply runs kubectl apply with a manifest.
 func (p *Playground) Apply(ctx context.Context, manifest string) (string, error) {
 	return p.kubectl(ctx, manifest, "apply", "-f", "-")
 }

@@ -33,7 +33,7 @@ func takeInventory() inventory {
 	return found
 }
 
-// findLeftovers of the run: what is there now, and was not before it.
+// findLeftovers lists what exists now and did not exist before the run.
 func (p *Playground) findLeftovers() []string {
 	var left []string
 	for thing := range takeInventory() {
@@ -72,7 +72,8 @@ func (p *Playground) isOfThisRun(thing string) bool {
 	return strings.HasPrefix(thing, "network namespace cni-")
 }
 
-// verifyClean waits a little: the kernel takes networks down in its own time.
+// verifyClean returns an error with all leftovers. It waits a little first, because the
+// kernel removes networks asynchronously.
 func (p *Playground) verifyClean(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -86,8 +87,8 @@ func (p *Playground) verifyClean(ctx context.Context) error {
 }
 
 // processesMentioning finds processes that have one of the words in their command
-// line, working directory, executable or cgroup. They are reported, never killed:
-// what is killed is known by descent or by cgroup.
+// line, working directory, executable or cgroup. They are only reported. Processes are
+// killed by descent or by cgroup.
 func processesMentioning(words ...string) map[int]string {
 	found := map[int]string{}
 	entries, _ := os.ReadDir("/proc")

@@ -13,14 +13,14 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/master/calls"
 )
 
-// AgentView is what the master says of an agent.
+// AgentView is an agent in the master's answer.
 type AgentView struct {
 	Hostname string
-	// TotalCPUs of the agent, and of these UsedCPUs by tasks and executors.
+	// TotalCPUs are the agent's cpus, UsedCPUs the part that tasks and executors use.
 	TotalCPUs, UsedCPUs float64
 }
 
-// Frameworks are the names of those that are registered with the master.
+// Frameworks returns the names of the registered frameworks.
 func (p *Playground) Frameworks(ctx context.Context) ([]string, error) {
 	response, err := p.askMaster(ctx, calls.GetFrameworks())
 	if err != nil {
@@ -34,7 +34,7 @@ func (p *Playground) Frameworks(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// AgentViews are what the master says of its agents, by host name.
+// AgentViews returns the master's agents, sorted by host name.
 func (p *Playground) AgentViews(ctx context.Context) ([]AgentView, error) {
 	response, err := p.askMaster(ctx, calls.GetAgents())
 	if err != nil {

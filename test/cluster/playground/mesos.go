@@ -13,8 +13,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest"
 )
 
-// StartMesos starts a master and the agents, each on a host of its own if there
-// are such. Elsewhere they are there already.
+// StartMesos starts a master and the agents, each on a host of its own with the containerd
+// runtime. With a RemoteHost they exist already.
 func (p *Playground) StartMesos(ctx context.Context) error {
 	if p.RemoteHost != nil {
 		return nil
@@ -44,7 +44,7 @@ func (p *Playground) agentOptions(ctx context.Context, number int) (mesostest.Ag
 		Attributes: fmt.Sprintf("rack:r%d", (number-1)/2+1),
 		Domain:     mesostest.Domain{Region: "playground", Zone: fmt.Sprintf("z%d", (number-1)%3+1)},
 		WorkDir:    p.dir.file("agents", name),
-		// Executors end by themselves soon after a playground that was killed.
+		// Executors must end soon after a playground that was killed.
 		RecoveryTimeout: 30 * time.Second,
 	}
 	if p.Runtime == RuntimeFake {
@@ -65,7 +65,7 @@ func (p *Playground) agentOptions(ctx context.Context, number int) (mesostest.Ag
 	return options, nil
 }
 
-// maxKeptLog bounds what is copied out of a sandbox, for each file.
+// maxKeptLog is the maximum number of bytes that are copied of each file of a sandbox.
 const maxKeptLog = 16 << 20
 
 // keepSandboxes copies the output of executors, kubelets and runtimes to the logs.

@@ -129,7 +129,7 @@ func (n *network) removeCable(ctx context.Context) error {
 	return ip(ctx, nil, "link delete "+n.cableName())
 }
 
-// route sends a node's pods to their host.
+// route adds the route to a node's pods by way of their host.
 func (n *network) route(ctx context.Context, pods, via string) error {
 	return ip(ctx, n.router, fmt.Sprintf("route replace %s via %s", pods, via))
 }
@@ -166,8 +166,8 @@ func ip(ctx context.Context, ns *os.File, commands ...string) error {
 	return inNamespace(ctx, ns, strings.Join(commands, "\n")+"\n", "ip", "-batch", "-")
 }
 
-// forwarding makes a router of a namespace. Reverse path filters stay off: a pod's
-// packets may leave and come back on different ways.
+// forwarding enables forwarding in a namespace. Reverse path filters stay off, because a
+// pod's packets may leave and return on different paths.
 func forwarding(ctx context.Context, ns *os.File) error {
 	return inNamespace(ctx, ns, "", "sh", "-c",
 		"echo 1 >/proc/sys/net/ipv4/ip_forward && echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter")

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The operator's own place, as its manifests have it.
+// Namespace and service account of the operator in its manifests.
 const (
 	operatorNamespace = "k8sm-system"
 	operatorAccount   = "k8sm-operator"

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Runtime is what nodes run containers with.
+// Runtime is the container runtime of the nodes.
 type Runtime string
 
 // The runtimes.
@@ -19,8 +19,8 @@ const (
 	RuntimeAuto Runtime = "auto"
 	// RuntimeContainerd runs real containers. It needs Linux and root.
 	RuntimeContainerd Runtime = "containerd"
-	// RuntimeFake runs the real kubelet over a runtime that only pretends to run
-	// containers. It needs neither root nor cgroups.
+	// RuntimeFake runs the real kubelet with a runtime that starts no containers. It needs
+	// neither root nor cgroups.
 	RuntimeFake Runtime = "fake"
 )
 
@@ -127,10 +127,10 @@ func findRoot() (string, error) {
 	return "", fmt.Errorf("the repository is not above %s: run this inside of it", strings.Join(starts, " or "))
 }
 
-// bin is the path of one of our own binaries.
+// bin returns the path of one of the repository's binaries.
 func (o Options) bin(name string) string { return filepath.Join(o.Root, "bin", name) }
 
-// kube is the path of one of the real parts.
+// kube returns the path of a program of Kubernetes.
 func (o Options) kube(name string) string { return filepath.Join(o.Root, "bin", "kube", name) }
 
 // checkBuilt returns an error with all binaries that are missing and the command that builds them.

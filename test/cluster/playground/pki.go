@@ -27,7 +27,7 @@ type authority struct {
 	keyFile  string
 }
 
-// subject is whom a certificate is issued to.
+// subject is the identity in a certificate.
 type subject struct {
 	file   string
 	name   string
@@ -70,7 +70,7 @@ func newAuthority(dir *runDir, name string, now time.Time) (*authority, error) {
 	return a, err
 }
 
-// issue makes a certificate for a server (with hosts) and a client alike.
+// issue issues a certificate that is valid for clients and, with hosts, for servers.
 func (a *authority) issue(s subject, now time.Time) (pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -139,13 +139,13 @@ func signingKey(dir *runDir, name string) (keyFile, publicFile string, err error
 	return keyFile, publicFile, err
 }
 
-// login is how a client tells who it is: by certificate, or by token.
+// login is a client's credential: a certificate or a token.
 type login struct {
 	pair  pair
 	token string
 }
 
-// writeKubeconfig writes a file with everything inline.
+// writeKubeconfig writes a kubeconfig with embedded certificates.
 func writeKubeconfig(dir *runDir, file, server string, ca []byte, who login) (string, error) {
 	config := clientcmdapi.NewConfig()
 	config.Clusters["playground"] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: ca}

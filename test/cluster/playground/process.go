@@ -24,7 +24,7 @@ type process struct {
 	err  error
 }
 
-// command says what to run.
+// command is a program to start.
 type command struct {
 	name string
 	path string
@@ -34,7 +34,7 @@ type command struct {
 
 // startRequests starts all processes from one thread that never ends. A parent-death
 // signal, which makes a process die with us, is sent when the thread ends that
-// started it, and Go ends threads as it likes.
+// started it, and Go may end threads at any time.
 var startRequests = sync.OnceValue(func() chan<- func() {
 	requests := make(chan func())
 	go func() {
@@ -71,7 +71,7 @@ func (d *runDir) spawn(c command) (*process, error) {
 	return p, nil
 }
 
-// environment without proxies: all that the parts talk to is on this machine.
+// environment returns the environment without proxies, since all connections are local.
 func environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		name, _, _ := strings.Cut(strings.ToUpper(variable), "=")
@@ -94,7 +94,7 @@ func (p *process) stop(grace time.Duration) {
 func (p *process) exited() error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("%s ended (%w); it last said:\n%s", p.name, orElse(p.err, errors.New("exit 0")), tail(p.log, 8))
+		return fmt.Errorf("%s ended (%w); the end of its log:\n%s", p.name, orElse(p.err, errors.New("exit 0")), tail(p.log, 8))
 	default:
 		return nil
 	}
@@ -121,12 +121,12 @@ func (p *process) await(ctx context.Context, check func(context.Context) error) 
 	return nil
 }
 
-// finalError is one that waiting does not cure.
+// finalError is an error that cannot go away by waiting.
 type finalError struct{ error }
 
 func (f finalError) Unwrap() error { return f.error }
 
-// Final marks an error as one that waiting does not cure: Await returns it at once.
+// Final marks an error as final: Await returns it at once.
 func Final(err error) error { return finalError{err} }
 
 // Await calls check at the interval until it returns nil or a final error. When

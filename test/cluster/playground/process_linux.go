@@ -2,8 +2,8 @@ package playground
 
 import "syscall"
 
-// sessionAttributes give a process a session of its own, so that Ctrl-C reaches
-// only us, and have it die with us, whatever ends us.
+// sessionAttributes start a process in a session of its own, so that Ctrl-C reaches only
+// this process, and have the kernel kill it when this process ends.
 func sessionAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 }

@@ -4,6 +4,6 @@ package playground
 
 import "syscall"
 
-// sessionAttributes give a process a session of its own, so that Ctrl-C reaches
-// only us.
+// sessionAttributes start a process in a session of its own, so that Ctrl-C reaches only
+// this process.
 func sessionAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -64,7 +64,7 @@ func copyProgram(from, to string) (err error) {
 	return err
 }
 
-// masterAddress is where the framework finds its master.
+// masterAddress returns the master's address for the MesosFramework.
 func (p *Playground) masterAddress() string {
 	if p.RemoteHost != nil {
 		return p.RemoteHost.Master
@@ -72,7 +72,7 @@ func (p *Playground) masterAddress() string {
 	return p.Master.Addr()
 }
 
-// nodeAPIServer is the API server's URL, as nodes use it.
+// nodeAPIServer returns the API server's URL for nodes.
 func (p *Playground) nodeAPIServer() string {
 	if p.RemoteHost != nil {
 		return p.controlPlane.urlAt(p.RemoteHost.Loopback)

@@ -9,9 +9,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// routes sends the pods of each node to its host, as a cloud's route controller
-// does: the controller manager gives a node its range of pod addresses, the node
-// tells its own address, and the router is told of both.
+// routes adds a route for the pods of each node, as a cloud's route controller does. The
+// controller manager assigns the node's range of pod addresses, and the Node has its host's
+// address.
 type routes struct {
 	network *network
 	client  kubernetes.Interface
@@ -39,7 +39,7 @@ func startRoutes(ctx context.Context, network *network, client kubernetes.Interf
 	return r
 }
 
-// sync does what it can; what fails is tried again the next time.
+// sync updates all routes. Routes that fail are tried again the next time.
 func (r *routes) sync(ctx context.Context) {
 	nodes, err := r.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {

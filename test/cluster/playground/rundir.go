@@ -15,12 +15,12 @@ import (
 // sockets below it are limited to 107 bytes.
 type runDir struct {
 	path string
-	// lock is held for as long as the run lives: whoever gets it knows that the
-	// run died.
+	// lock is held until the run ends. Another run that gets it knows that this one was
+	// killed.
 	lock *os.File
 }
 
-// record is what a later run needs to know to sweep up after this one.
+// record has the data with which a later run can remove what this one has left.
 type record struct {
 	ID        string    `json:"id"`
 	HostPaths hostPaths `json:"hostPaths"`
@@ -91,7 +91,7 @@ func (d *runDir) writeRecord(r record) error {
 }
 
 // remove deletes everything, or everything but the logs. It never crosses into
-// another file system: what is still mounted is an error, not lost.
+// another file system: a remaining mount is an error, and its content is kept.
 func (d *runDir) remove(keepLogs bool) error {
 	_ = d.lock.Close()
 	if mounts := mountsBelow(d.path); len(mounts) > 0 {

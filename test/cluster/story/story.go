@@ -57,7 +57,7 @@ func (s *Story) SetupSteps() []Step {
 	}
 }
 
-// Steps returns all steps except those that the playground's runtime cannot do.
+// Steps returns the steps that the playground's runtime can do.
 func (s *Story) Steps() []Step {
 	return s.supported(append(s.SetupSteps(), []Step{
 		{Name: "See what pods can use of each node", Timeout: time.Minute, Run: s.checkAllocatable},

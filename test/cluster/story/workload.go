@@ -13,8 +13,8 @@ import (
 	"github.com/k8sm/k8sm/test/cluster/playground"
 )
 
-// workload is a web server that says its own name, in three pods on different
-// nodes as far as there are so many, behind a Service.
+// workload is a web server that returns its host name. It has three pods behind a Service,
+// on different nodes if there are enough.
 const workload = `
 apiVersion: apps/v1
 kind: Deployment
@@ -81,7 +81,7 @@ func (s *Story) runPods(ctx context.Context) (string, error) {
 	return fmt.Sprintf("a Deployment's %d pods run, on %d nodes", len(pods), len(slices.Compact(places))), nil
 }
 
-// awaitPods waits until the Deployment is as it was asked to be.
+// awaitPods waits until all replicas of the Deployment are available.
 func (s *Story) awaitPods(ctx context.Context) error {
 	err := wait(ctx, func(ctx context.Context) error {
 		var web appsv1.Deployment
@@ -102,7 +102,7 @@ func (s *Story) awaitPods(ctx context.Context) error {
 	return nil
 }
 
-// webPods are those that are not on their way out.
+// webPods returns the pods of the workload that are not being deleted.
 func (s *Story) webPods(ctx context.Context) ([]corev1.Pod, error) {
 	var pods corev1.PodList
 	if err := s.client.List(ctx, &pods, client.InNamespace("default"), client.MatchingLabels{"app": "web"}); err != nil {
@@ -111,8 +111,7 @@ func (s *Story) webPods(ctx context.Context) ([]corev1.Pod, error) {
 	return slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil }), nil
 }
 
-// reachService asks the Service's address from within a pod until each pod behind
-// it has answered.
+// reachService calls the Service from within a pod until each pod behind it has answered.
 func (s *Story) reachService(ctx context.Context) (string, error) {
 	var service corev1.Service
 	if err := s.client.Get(ctx, client.ObjectKey{Namespace: "default", Name: "web"}, &service); err != nil {
@@ -143,7 +142,7 @@ func (s *Story) reachService(ctx context.Context) (string, error) {
 	return fmt.Sprintf("a pod asked %s, and all %d pods answered in turn", url, len(pods)), err
 }
 
-// readLogs asks a kubelet, through the API server, for logs and exec.
+// readLogs uses logs and exec of a pod, which the API server forwards to the kubelet.
 func (s *Story) readLogs(ctx context.Context) (string, error) {
 	pods, err := s.webPods(ctx)
 	if err != nil {
@@ -163,7 +162,7 @@ func (s *Story) readLogs(ctx context.Context) (string, error) {
 			return "", err
 		}
 		if strings.TrimSpace(host) != name {
-			return "", fmt.Errorf("hostname in %s says %q", name, host)
+			return "", fmt.Errorf("hostname in %s prints %q", name, host)
 		}
 	}
 	return fmt.Sprintf("kubectl logs and kubectl exec answer for all %d pods", len(pods)), nil

@@ -1,10 +1,9 @@
-// Package volumedriver is a CSI driver as storage vendors ship them, in small: it
-// registers with the kubelet by the socket in /var/lib/kubelet/plugins_registry, and
-// mounts where the kubelet asks it to, below /var/lib/kubelet/pods. A volume is a folder
-// of the host.
+// Package volumedriver is a small CSI driver that uses a node like the drivers of storage
+// vendors: it registers with the kubelet by a socket in /var/lib/kubelet/plugins_registry,
+// and mounts volumes below /var/lib/kubelet/pods. A volume is a folder of the host.
 //
-// It knows neither Kubernetes' API nor k8sm: that it works is the proof that a node is
-// what drivers expect. The end-to-end tests start it as a DaemonSet.
+// It knows neither Kubernetes' API nor k8sm, so it works only on nodes that have the paths
+// and mounts that drivers expect. The end-to-end tests start it as a DaemonSet.
 package volumedriver
 
 import (
@@ -25,7 +24,8 @@ import (
 const (
 	// Name of the driver, as a CSIDriver object and a pod's volume give it.
 	Name = "folder.playground.k8sm.io"
-	// AttributeFolder of a volume is the folder that is mounted. It is made if missing.
+	// AttributeFolder is the volume attribute with the folder that is mounted. The driver
+	// creates it if it does not exist.
 	AttributeFolder = "folder"
 
 	kubeletRoot = "/var/lib/kubelet"
@@ -58,7 +58,8 @@ func Serve(ctx context.Context, node string) error {
 	return <-ended
 }
 
-// listen where an earlier driver may have been killed.
+// listen listens on a socket. It first removes a socket of an earlier driver, which a killed
+// driver leaves behind.
 func listen(socket string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(socket), 0o750); err != nil {
 		return nil, fmt.Errorf("making folder of socket: %w", err)
@@ -73,44 +74,44 @@ func listen(socket string) (net.Listener, error) {
 	return listener, nil
 }
 
-// GetInfo tells the kubelet where the driver is.
+// GetInfo returns the driver's socket to the kubelet.
 func (d *driver) GetInfo(context.Context, *registration.InfoRequest) (*registration.PluginInfo, error) {
 	return &registration.PluginInfo{
 		Type: registration.CSIPlugin, Name: Name, Endpoint: d.socket, SupportedVersions: []string{"1.0.0"},
 	}, nil
 }
 
-// NotifyRegistrationStatus hears whether the kubelet took it.
+// NotifyRegistrationStatus is called with the result of the registration, and ignores it.
 func (d *driver) NotifyRegistrationStatus(context.Context, *registration.RegistrationStatus) (*registration.RegistrationStatusResponse, error) {
 	return &registration.RegistrationStatusResponse{}, nil
 }
 
-// GetPluginInfo says who this is.
+// GetPluginInfo returns the driver's name.
 func (d *driver) GetPluginInfo(context.Context, *csi.GetPluginInfoRequest) (*csi.GetPluginInfoResponse, error) {
 	return &csi.GetPluginInfoResponse{Name: Name, VendorVersion: "1"}, nil
 }
 
-// GetPluginCapabilities has none to tell of.
+// GetPluginCapabilities returns no capabilities.
 func (d *driver) GetPluginCapabilities(context.Context, *csi.GetPluginCapabilitiesRequest) (*csi.GetPluginCapabilitiesResponse, error) {
 	return &csi.GetPluginCapabilitiesResponse{}, nil
 }
 
-// Probe is answered whenever the driver is there.
+// Probe always succeeds.
 func (d *driver) Probe(context.Context, *csi.ProbeRequest) (*csi.ProbeResponse, error) {
 	return &csi.ProbeResponse{}, nil
 }
 
-// NodeGetInfo names the node.
+// NodeGetInfo returns the node's name.
 func (d *driver) NodeGetInfo(context.Context, *csi.NodeGetInfoRequest) (*csi.NodeGetInfoResponse, error) {
 	return &csi.NodeGetInfoResponse{NodeId: d.node}, nil
 }
 
-// NodeGetCapabilities has none to tell of: volumes are not staged.
+// NodeGetCapabilities returns no capabilities: volumes are not staged.
 func (d *driver) NodeGetCapabilities(context.Context, *csi.NodeGetCapabilitiesRequest) (*csi.NodeGetCapabilitiesResponse, error) {
 	return &csi.NodeGetCapabilitiesResponse{}, nil
 }
 
-// NodePublishVolume mounts the folder.
+// NodePublishVolume mounts the folder at the target path.
 func (d *driver) NodePublishVolume(_ context.Context, r *csi.NodePublishVolumeRequest) (*csi.NodePublishVolumeResponse, error) {
 	folder := r.GetVolumeContext()[AttributeFolder]
 	if !filepath.IsAbs(folder) {
@@ -127,7 +128,7 @@ func (d *driver) NodePublishVolume(_ context.Context, r *csi.NodePublishVolumeRe
 	return &csi.NodePublishVolumeResponse{}, nil
 }
 
-// NodeUnpublishVolume takes the mount away, if it is still there.
+// NodeUnpublishVolume unmounts the target path, if it is mounted, and removes it.
 func (d *driver) NodeUnpublishVolume(_ context.Context, r *csi.NodeUnpublishVolumeRequest) (*csi.NodeUnpublishVolumeResponse, error) {
 	if err := unbind(r.GetTargetPath()); err != nil {
 		return nil, status.Errorf(codes.Internal, "unmounting %s: %v", r.GetTargetPath(), err)

@@ -66,7 +66,7 @@ var measurements = []measurement{
 func main() {
 	var o options
 	only := flag.String("run", "", "measure only the figures whose names match this regular expression")
-	flag.IntVar(&o.nodes, "nodes", 1000, "nodes of the pool in the figures that speak of 1,000, and a fifth of those in the one that speaks of 5,000")
+	flag.IntVar(&o.nodes, "nodes", 1000, "nodes of the pool in the figures for 1,000 nodes, and a fifth of the nodes in the one for 5,000")
 	flag.IntVar(&o.rest, "rest", 60, "seconds for which what happens at rest is measured")
 	flag.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "folder of kube-apiserver and etcd")
 	flag.Parse()

@@ -165,7 +165,7 @@ func (f *burstMaster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *burstMaster) write(w http.ResponseWriter, s string) {
-	_, _ = io.WriteString(w, s) // if nobody listens, the measurement ends by its timeout
+	_, _ = io.WriteString(w, s) // after a lost connection the measurement ends by its timeout
 	_ = http.NewResponseController(w).Flush()
 }
 

@@ -37,22 +37,22 @@ func standIn(t *testing.T, credentials map[string]string, listener net.Listener)
 	return master, options
 }
 
-func runChecks(ctx context.Context, t *testing.T, o conformance.Options, tell func(conformance.Result)) *conformance.Report {
+func runChecks(ctx context.Context, t *testing.T, o conformance.Options, report func(conformance.Result)) *conformance.Report {
 	t.Helper()
 	if o.Patience == 0 {
 		o.Patience = 20 * time.Second
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	report, err := conformance.Run(ctx, o, tell)
+	result, err := conformance.Run(ctx, o, report)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return report
+	return result
 }
 
-// skipError are the names of the checks that were not made.
-func skipError(r *conformance.Report) []string {
+// skippedChecks returns the names of the skipped checks.
+func skippedChecks(r *conformance.Report) []string {
 	var names []string
 	for _, res := range r.Results {
 		if res.Verdict == conformance.Skip {
@@ -77,7 +77,7 @@ func TestMesostestConforms(t *testing.T) {
 		t.Errorf("left behind: %q", report.Left)
 	}
 	want := []string{"master/redirect", "master/unauthenticated", "subscribe/other-principal", "secrets/agent"}
-	if diff := cmp.Diff(want, skipError(report)); diff != "" {
+	if diff := cmp.Diff(want, skippedChecks(report)); diff != "" {
 		t.Errorf("skipped (-want +got):\n%s", diff)
 	}
 }
@@ -100,7 +100,7 @@ func TestMesostestConformsWithTLSCredentialsAndRedirect(t *testing.T) {
 	report := runChecks(t.Context(), t, options, mustPass(t))
 	// The stand-in's agents have no TLS.
 	want := []string{"executors/unknown", "secrets/agent"}
-	if diff := cmp.Diff(want, skipError(report)); diff != "" {
+	if diff := cmp.Diff(want, skippedChecks(report)); diff != "" {
 		t.Errorf("skipped (-want +got):\n%s", diff)
 	}
 }

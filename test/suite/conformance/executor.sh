@@ -1,6 +1,6 @@
 command -v bash >/dev/null 2>&1 || exit 41
 exec bash -s <<'EXECUTOR'
-# An executor for one task that has its own ID, in nothing but bash: it says
+# An executor in bash for one task with the same ID. It sends
 # TASK_RUNNING with the LAUNCH event as message, and TASK_KILLED with the KILL event.
 LC_ALL=C # lengths are bytes
 case "$LIBPROCESS_SSL_ENABLED$SSL_ENABLED" in *1*|*t*) exit 43;; esac
@@ -15,7 +15,7 @@ post() {
   printf 'Content-Type: application/json\r\nAccept: application/json\r\nContent-Length: %d\r\n\r\n%s' "${#1}" "$1"
 }
 
-# update STATE TEXT tells the agent. Quotes and backslashes cannot stand in the text.
+# update STATE TEXT sends an update. Quotes in the text are replaced.
 update() {
   local uuid text=${2//[\"\\]/\'}
   uuid=$(head -c 16 /dev/urandom | base64) || exit 44

@@ -49,7 +49,7 @@ func Compare(ctx context.Context, scenario *Scenario) (tally Tally, err error) {
 		verdicts, want := t.fits(pod), f.fits(ctx, pod)
 		for _, node := range scenario.Nodes {
 			if (verdicts[node.Name] == "") != (want[node.Name] == "") {
-				return t.tally, t.disagreement(fmt.Sprintf("pod %s on node %s: the simulation says %q, the filters say %q; empty where it fits",
+				return t.tally, t.disagreement(fmt.Sprintf("pod %s on node %s: the simulation returns %q, the filters return %q; empty where it fits",
 					pod.Name, node.Name, verdicts[node.Name], want[node.Name]))
 			}
 		}
@@ -110,7 +110,7 @@ func runtimeObjects[T runtime.Object](objects []T) []runtime.Object {
 	return all
 }
 
-// filters are those of the scheduler's default profile, without devices, which the pods here do not
+// filters are the filters of the scheduler's default profile, without devices, which the pods here do not
 // request.
 type filters struct {
 	framework framework.Framework

@@ -151,7 +151,7 @@ func (t *trial) checkPlace(verdicts map[string]string, pod *corev1.Pod) error {
 	if fits == (placed != "") && (placed == "" || verdicts[placed] == "") {
 		return nil
 	}
-	return t.disagreement(fmt.Sprintf("the simulation disagrees with itself: pod %s was placed on %q, but each node said %v", pod.Name, placed, verdicts))
+	return t.disagreement(fmt.Sprintf("the simulation disagrees with itself: pod %s was placed on %q, but Fits returned %v for the nodes", pod.Name, placed, verdicts))
 }
 
 // place returns the node on which the simulation would place the pod.

@@ -108,7 +108,7 @@ var _ = Describe("Autoscaled pools", Ordered, func() {
 		c.MustApply(ctx, fmt.Sprintf(workerDeployment, 1))
 		Eventually(ctx, c.capacityCondition).WithArguments(ctx, "general").WithTimeout(time.Minute).Should(HavePrefix("False"))
 		GinkgoWriter.Println(c.capacityCondition(ctx, "general"))
-		// The operator's view of the master may be some seconds old: then a MesosNode waits in vain.
+		// The operator's view of the master may be some seconds old: then a MesosNode waits for an offer.
 		Expect(c.MustKubectl(ctx, "get", "nodes", "-o", "name")).To(BeEmpty())
 		Expect(running()).To(Equal(4), "nothing is taken from the other framework")
 		Expect(batch.Close(ctx)).To(Succeed())

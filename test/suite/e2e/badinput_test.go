@@ -85,7 +85,7 @@ func (c *cluster) specBadInput() {
 
 // specBadDisk mounts file systems over the state folder, so it runs when there are no nodes.
 func (c *cluster) specBadDisk() {
-	for _, disk := range []struct{ name, options, says string }{
+	for _, disk := range []struct{ name, options, reason string }{
 		{"is full", "size=16m", "no space left on device"},
 		{"is read-only", "ro", "read-only file system"},
 		{"runs no programs", "noexec", "is mounted noexec"},
@@ -93,7 +93,7 @@ func (c *cluster) specBadDisk() {
 		It("reports that its disk "+disk.name, func(ctx SpecContext) {
 			out, err := exec.CommandContext(ctx, "mount", "-t", "tmpfs", "-o", disk.options, "tmpfs", c.StateDir()).CombinedOutput()
 			Expect(err).NotTo(HaveOccurred(), string(out))
-			c.expectNoNode(ctx, brokenPool, disk.says, c.StateDir())
+			c.expectNoNode(ctx, brokenPool, disk.reason, c.StateDir())
 			// The file system is busy until the last executor has ended.
 			Eventually(ctx, func() error { return exec.Command("umount", c.StateDir()).Run() }).
 				WithTimeout(30 * time.Second).WithPolling(time.Second).Should(Succeed())

@@ -170,18 +170,18 @@ func (c *cluster) applyPoolWithRuntime(ctx context.Context, name, what string) {
 	c.MustApply(ctx, strings.NewReplacer("$NAME", name, "$CHOICE", what).Replace(poolWithRuntime))
 }
 
-// awaitConditionMessage waits until a condition of the pool's node says so.
+// awaitConditionMessage waits until the message of a condition of the pool's node contains why.
 func (c *cluster) awaitConditionMessage(ctx context.Context, pool, why string) {
 	GinkgoHelper()
 	Eventually(ctx, func(g Gomega) {
 		var nodes v1alpha1.MesosNodeList
 		g.Expect(c.Client.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: pool})).To(Succeed())
 		g.Expect(nodes.Items).To(HaveLen(1))
-		said := ""
+		messages := ""
 		for _, c := range nodes.Items[0].Status.Conditions {
-			said += c.Type + ": " + c.Message + "\n"
+			messages += c.Type + ": " + c.Message + "\n"
 		}
-		g.Expect(said).To(ContainSubstring(why))
+		g.Expect(messages).To(ContainSubstring(why))
 	}).WithTimeout(2 * time.Minute).WithPolling(time.Second).Should(Succeed())
 }
 

@@ -272,7 +272,7 @@ func (c *cluster) expectReachable(ctx context.Context, pod, address string) {
 	}).WithTimeout(2*time.Minute).WithPolling(time.Second).Should(Equal("ready\n"), "from %s to %s", pod, address)
 }
 
-// volumeDriver is a DaemonSet like those of storage vendors. Its program is this test's own
+// volumeDriver is a DaemonSet like the drivers of storage vendors. Its program is this test's own
 // binary, with the host's libraries.
 func (c *cluster) volumeDriver() string {
 	program, err := os.Executable()

@@ -51,7 +51,7 @@ spec:
 // specShutdown checks the end of the pods that are left after a drain, which are mostly those of
 // DaemonSets.
 func (c *cluster) specShutdown() {
-	It("sends SIGTERM to its pods before it ends, last to those of critical priority", func(ctx SpecContext) {
+	It("sends SIGTERM to its pods before it ends, and to pods of critical priority last", func(ctx SpecContext) {
 		log := filepath.Join(c.dataFolder(), "log")
 		c.MustApply(ctx, endingPool)
 		for name, priority := range map[string]string{"ordinary": `""`, "critical": "system-node-critical"} {

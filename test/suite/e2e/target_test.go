@@ -54,7 +54,7 @@ func (v target) lastSubscribed() time.Time {
 	return times[len(times)-1]
 }
 
-// tracesOf returns what is left of a container that has ended: processes, folder, mounts,
+// tracesOf returns the remains of a container that has ended: processes, folder, mounts,
 // cgroups, network interfaces and rules.
 func (c *cluster) tracesOf(ctx SpecContext, v target) []string {
 	var traces []string

@@ -21,7 +21,7 @@ func (p plant) String() string {
 	return fmt.Sprintf("%s: %s imports %s", p.rule, p.folder, p.imports)
 }
 
-// plants returns those for a rule: every import that it denies, in every folder that it
+// plants returns the plants for a rule: every import that it denies, in every folder that it
 // holds for and in a package below that. Excluded folders get them too; there the rule must
 // not refuse them.
 func (r rule) plants(name string) ([]plant, error) {
@@ -125,7 +125,7 @@ func refused(linter, config, dir, cache string) (map[plant]bool, error) {
 	for _, issue := range report.Issues {
 		m := issueText.FindStringSubmatch(issue.Text)
 		if m == nil {
-			return nil, fmt.Errorf("%s says of %s: %s", issue.FromLinter, issue.Pos.Filename, issue.Text)
+			return nil, fmt.Errorf("%s reports for %s: %s", issue.FromLinter, issue.Pos.Filename, issue.Text)
 		}
 		// A file is for one rule; what other rules refuse in it is not looked at.
 		if strings.TrimSuffix(filepath.Base(issue.Pos.Filename), ".go") == m[2] {

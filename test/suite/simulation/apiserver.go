@@ -21,9 +21,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// apiServer keeps objects as a Kubernetes API server does: revisions, generations,
-// preconditions, finalizers, graceful deletion of pods, evictions. What it keeps is
-// never changed, only replaced, so that readers share it.
+// apiServer stores objects as a Kubernetes API server does: with revisions, generations,
+// preconditions, finalizers, graceful deletion of pods, and evictions. Stored objects are
+// replaced and never modified, so that readers can share them.
 type apiServer struct {
 	seed uint64
 
@@ -36,8 +36,8 @@ type apiServer struct {
 	changed func(change)
 }
 
-// change is one write that took place. Before is nil for a new object, after for one
-// that is gone.
+// change is one write that took effect. Before is nil for a new object, after for a
+// deleted one.
 type change struct {
 	actor         string
 	kind          kind
@@ -64,12 +64,12 @@ func conflict(k kind, name, why string) error {
 	return apierrors.NewConflict(schema.GroupResource{Resource: string(k)}, name, fmt.Errorf("%s", why))
 }
 
-// peek is an object as it is now, nil if there is none. The lock is held.
+// peek returns the current object, nil if there is none. The lock must be held.
 func (s *apiServer) peek(k kind, name string) client.Object {
 	return s.tables[k][client.ObjectKey{Name: name}]
 }
 
-// get an object, which must not be changed.
+// get returns an object, which must not be modified.
 func (s *apiServer) get(k kind, key client.ObjectKey) (client.Object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,7 @@ func (s *apiServer) get(k kind, key client.ObjectKey) (client.Object, error) {
 	return nil, notFound(k, key.Name)
 }
 
-// list the objects of a kind, by name; they must not be changed.
+// list returns the objects of a kind, sorted by name. They must not be modified.
 func (s *apiServer) list(k kind) []client.Object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,7 +103,7 @@ func byKey(a, b client.Object) int {
 	return cmp.Or(strings.Compare(a.GetNamespace(), b.GetNamespace()), strings.Compare(a.GetName(), b.GetName()))
 }
 
-// subscribe lists a kind, and has take called with each change from then on.
+// subscribe lists a kind, and calls take with each later change.
 func (s *apiServer) subscribe(k kind, take func(change)) (*watch, []client.Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,14 +112,14 @@ func (s *apiServer) subscribe(k kind, take func(change)) (*watch, []client.Objec
 	return w, s.sorted(k)
 }
 
-// unsubscribe ends what follow began.
+// unsubscribe ends a subscription.
 func (s *apiServer) unsubscribe(k kind, w *watch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.watches[k] = slices.DeleteFunc(s.watches[k], func(other *watch) bool { return other == w })
 }
 
-// commit makes a change take place.
+// commit stores a change and calls the subscribers.
 func (s *apiServer) commit(actor string, k kind, before, after client.Object) {
 	s.revision++
 	if after != nil {
@@ -142,7 +142,7 @@ func (s *apiServer) commit(actor string, k kind, before, after client.Object) {
 	}
 }
 
-// create an object.
+// create stores a new object.
 func (s *apiServer) create(actor string, given client.Object) (client.Object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,18 +159,18 @@ func (s *apiServer) create(actor string, given client.Object) (client.Object, er
 	return o, nil
 }
 
-// write is what a caller wants an object to become.
+// write is the requested new state of an object.
 type write struct {
 	kind kind
 	key  client.ObjectKey
 	// version that the object must have, if it is not empty.
 	version string
-	// status tells that only the status is written, and else all but the status.
+	// status is set if only the status is written. Otherwise the status is kept.
 	status bool
 	change func(client.Object) (client.Object, error)
 }
 
-// update replaces an object by what the change makes of a copy.
+// update calls change with a copy of the object, and stores the result.
 func (s *apiServer) update(actor string, w write) (client.Object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,7 +207,7 @@ func (s *apiServer) update(actor string, w write) (client.Object, error) {
 	return next, nil
 }
 
-// keepProtected what no client may change.
+// keepProtected restores the fields that clients cannot change.
 func (s *apiServer) keepProtected(next, old client.Object, status bool) {
 	next.SetUID(old.GetUID())
 	next.SetCreationTimestamp(old.GetCreationTimestamp())
@@ -219,7 +219,7 @@ func (s *apiServer) keepProtected(next, old client.Object, status bool) {
 	}
 }
 
-// isUnchanged tells whether a write changes nothing.
+// isUnchanged reports whether a write changes nothing.
 func isUnchanged(next, old client.Object, status bool) bool {
 	if status {
 		return equalField(next, old, "Status")
@@ -227,7 +227,7 @@ func isUnchanged(next, old client.Object, status bool) bool {
 	return equalField(next, old, "ObjectMeta") && equalField(next, old, "Spec") && equalField(next, old, "Data")
 }
 
-// equalField tells whether two objects have the same in a field, or no such field.
+// equalField reports whether two objects have equal values in a field, or no such field.
 func equalField(a, b client.Object, field string) bool {
 	v := part(a, field)
 	return !v.IsValid() || equality.Semantic.DeepEqual(v.Interface(), part(b, field).Interface())
@@ -255,8 +255,8 @@ func merge(patch []byte) func(client.Object) (client.Object, error) {
 	}
 }
 
-// remove deletes an object: at once, or by a deletion timestamp if finalizers or, for
-// a pod that runs, its kubelet have to see to it.
+// remove deletes an object. It only sets the deletion timestamp if the object has
+// finalizers, or is a running pod, which its kubelet ends.
 func (s *apiServer) remove(actor string, k kind, key client.ObjectKey, uid types.UID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -287,7 +287,7 @@ func (s *apiServer) end(actor string, k kind, old client.Object) {
 	s.commit(actor, k, old, next)
 }
 
-// finish removes a pod that has ended, or an object whose finalizers are overruled.
+// finish removes a pod that has ended, or an object in spite of its finalizers.
 func (s *apiServer) finish(actor string, k kind, key client.ObjectKey, uid types.UID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -296,7 +296,7 @@ func (s *apiServer) finish(actor string, k kind, key client.ObjectKey, uid types
 	}
 }
 
-// evict deletes a pod if no PodDisruptionBudget is broken by that.
+// evict deletes a pod if the PodDisruptionBudgets of its namespace allow it.
 func (s *apiServer) evict(actor string, key client.ObjectKey, uid types.UID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -318,7 +318,8 @@ func (s *apiServer) evict(actor string, key client.ObjectKey, uid types.UID) err
 	return nil
 }
 
-// budget is how many pods of a namespace may go now. A budget is for all of them.
+// budget returns the number of pods of a namespace that may be evicted now. Each
+// PodDisruptionBudget selects all pods of its namespace.
 func (s *apiServer) budget(namespace string) int {
 	allowed := 1 << 30
 	for key, o := range s.tables[kindPDB] {
@@ -339,7 +340,7 @@ func (s *apiServer) healthy(namespace string) int {
 	return n
 }
 
-// podHealthy tells whether a pod counts for its budget.
+// podHealthy reports whether a pod counts as healthy for its budget.
 func podHealthy(p *corev1.Pod) bool {
 	return p.DeletionTimestamp.IsZero() && p.Status.Phase == corev1.PodRunning
 }

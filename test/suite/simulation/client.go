@@ -21,11 +21,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// errNotModelled is for what the product does not do today.
+// errNotModelled is returned for calls that the product does not make.
 var errNotModelled = errors.New("simulation: the API server model does not know this call")
 
-// apiConnection carries a process' calls to the API server: each takes its time, may fail before
-// it has an effect or after, and may be the last that the process ever makes.
+// apiConnection transports a process' calls to the API server. Each call is delayed, may fail
+// before or after its effect, and may be the last one before the process crashes.
 type apiConnection struct {
 	process *process
 	server  *apiServer
@@ -33,11 +33,11 @@ type apiConnection struct {
 	fence func(context.Context) error
 }
 
-// call makes one call. What it is about names the object, for the trace and for chance.
+// call makes one call. about names the object, for the trace and for random decisions.
 func (w *apiConnection) call(ctx context.Context, verb, about string, writes bool, do func() error) error {
 	world, what := w.process.world, verb+" "+about
 	before, behind := false, false
-	if !strings.Contains(about, string(kindLease)) { // renewals are half of all writes, and one is like another
+	if !strings.Contains(about, string(kindLease)) { // renewals are half of all writes, and would hide the others
 		before, behind = w.process.countMessage(what)
 	}
 	if before {
@@ -65,8 +65,8 @@ func (w *apiConnection) call(ctx context.Context, verb, about string, writes boo
 	return w.answer(ctx, fate, err)
 }
 
-// request is the way to the API server. A write that is on its way arrives, even if
-// nobody waits for it any more.
+// request delays a call on its way to the API server. A write that was sent takes effect
+// even if its caller no longer waits for the answer.
 func (w *apiConnection) request(ctx context.Context, f callOutcome, writes bool) error {
 	if err := w.process.waitWhileFrozen(); err != nil {
 		return err
@@ -85,7 +85,7 @@ func (w *apiConnection) request(ctx context.Context, f callOutcome, writes bool)
 	return nil
 }
 
-// answer is the way back.
+// answer delays the answer.
 func (w *apiConnection) answer(ctx context.Context, f callOutcome, err error) error {
 	if late := sleep(ctx, f.answer); late != nil {
 		return late
@@ -96,12 +96,12 @@ func (w *apiConnection) answer(ctx context.Context, f callOutcome, err error) er
 	return err
 }
 
-// connectionError is what a client has of an API server that does not answer.
+// connectionError is the error of a client whose connection is refused.
 func connectionError(verb string) error {
 	return &url.Error{Op: verb, URL: "https://kubernetes", Err: syscall.ECONNREFUSED}
 }
 
-// serverErrors are what an API server in trouble answers without having done anything.
+// serverErrors are answers of an overloaded API server to calls that had no effect.
 var serverErrors = []error{
 	apierrors.NewInternalError(errors.New("etcdserver: leader changed")),
 	apierrors.NewTooManyRequests("too many requests", 1),
@@ -116,7 +116,7 @@ type apiClient struct {
 	apiConnection
 	scheme *runtime.Scheme
 	mapper meta.RESTMapper
-	// readsFrom come from here, if it is not nil.
+	// readsFrom is read instead of the API server, if it is not nil.
 	readsFrom client.Reader
 }
 
@@ -144,7 +144,7 @@ func (l *apiClient) List(ctx context.Context, into client.ObjectList, opts ...cl
 	})
 }
 
-// podField is the one field selector that the API server knows.
+// podField is the only field selector that the API server supports.
 func podField(o client.Object, field string) []string {
 	if p, ok := o.(*corev1.Pod); ok && field == "spec.nodeName" {
 		return []string{p.Spec.NodeName}
@@ -152,7 +152,7 @@ func podField(o client.Object, field string) []string {
 	return nil
 }
 
-// list fills a list with those objects that the options select.
+// list fills a list with the objects that the options select.
 func list(into client.ObjectList, objects []client.Object, values func(client.Object, string) []string, opts []client.ListOption) error {
 	o := client.ListOptions{}
 	o.ApplyOptions(opts)
@@ -226,8 +226,8 @@ func (l *apiClient) replace(ctx context.Context, verb string, given client.Objec
 	return l.update(ctx, verb, given, w)
 }
 
-// patch applies a merge patch. One that bears the version of what it was made from is
-// as good as an update, and much cheaper.
+// patch applies a merge patch. One with a resource version has the same precondition as an
+// update.
 func (l *apiClient) patch(ctx context.Context, verb string, given client.Object, patch client.Patch, status bool) error {
 	if patch.Type() != types.MergePatchType {
 		return errNotModelled
@@ -243,7 +243,7 @@ func (l *apiClient) patch(ctx context.Context, verb string, given client.Object,
 	return l.update(ctx, verb, given, w)
 }
 
-// locks tells whether a patch was made with an optimistic lock.
+// locks reports whether a patch has an optimistic lock.
 func locks(patch client.Patch) bool {
 	if v := reflect.ValueOf(patch); v.Kind() == reflect.Pointer {
 		if opts := v.Elem().FieldByName("opts"); opts.IsValid() {
@@ -323,7 +323,7 @@ func (s *subresource) Apply(context.Context, runtime.ApplyConfiguration, ...clie
 	return errNotModelled
 }
 
-// now as objects have it.
+// now returns the virtual time in whole seconds, as objects have it.
 func now() metav1.Time { return metav1.NewTime(time.Now().Truncate(time.Second).UTC()) }
 
 type labelSet map[string]string

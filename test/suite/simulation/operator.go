@@ -53,7 +53,7 @@ func newMapper() meta.RESTMapper {
 	return m
 }
 
-// nodeDefaults are what nodes are given: names of things that nobody fetches here.
+// nodeDefaults are the defaults of nodes. Their artifacts are names that are never fetched.
 var nodeDefaults = nodetemplate.NodeDefaults{
 	Runtime: nodetemplate.Runtime{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{
 		{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: "file:///opt/executor", SHA256: digest},
@@ -259,10 +259,10 @@ func (l *leaseLock) Update(ctx context.Context, record resourcelock.LeaderElecti
 // RecordEvent does nothing.
 func (l *leaseLock) RecordEvent(string) {}
 
-// Identity of the one who would lead.
+// Identity returns the identity of this candidate.
 func (l *leaseLock) Identity() string { return l.identity }
 
-// Describe the lease.
+// Describe returns the name of the lease.
 func (l *leaseLock) Describe() string { return operatorNamespace + "/k8sm-operator" }
 
 func (noEvents) AnnotatedEventf(runtime.Object, runtime.Object, map[string]string, string, string, string, string, ...any) {

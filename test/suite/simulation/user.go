@@ -86,8 +86,8 @@ func (w *world) userEdits(i int, edit func(*v1alpha1.MesosNodePool)) {
 	}
 }
 
-// userForceReleases lets go of the nodes on agents that have left for good: nobody but a person
-// knows that their tasks have ended. It tells whether all have.
+// userForceReleases releases the nodes on agents that have left for good, since only a person
+// knows that their tasks have ended. It reports whether no such node is left.
 func (w *world) userForceReleases(agents map[string]bool) (all bool) {
 	all = true
 	living := w.checks.runningTasks()

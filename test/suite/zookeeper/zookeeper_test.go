@@ -118,7 +118,7 @@ func TestSessionFollowsTheLeader(t *testing.T) {
 	ms := cluster(t)
 	first, second := ms.All()[0], ms.All()[1]
 	ours := startSession(t, "zk://"+z.addr()+"/mesos")
-	ours.await("without masters, nobody leads", func(st session.State) bool { return st.Reason == scheduler.NoLeader })
+	ours.await("no master leads before one has registered", func(st session.State) bool { return st.Reason == scheduler.NoLeader })
 
 	one := z.registerMaster("/mesos", first.Addr(), zk.WorldACL(zk.PermAll), "")
 	ours.await("the first master is subscribed to", subscribedTo(first))
