@@ -42,7 +42,7 @@ func TestEventsBecomeDecisions(t *testing.T) {
 			event: launchEvent("a", "x"),
 			want:  Decision{Launch: &Task{ID: "a", Name: "a", Data: []byte("x"), KillGrace: 7 * time.Second}},
 		},
-		"the same launch again, after an agent's return, is nothing new": {
+		"a repeated launch after an agent's return is ignored": {
 			before: []*executor.Event{launchEvent("a", "")},
 			event:  launchEvent("a", ""),
 		},
@@ -51,47 +51,47 @@ func TestEventsBecomeDecisions(t *testing.T) {
 			event:  launchEvent("b", ""),
 			want:   Decision{Refuse: []string{"b"}},
 		},
-		"a group is refused": {
+		"a task group is refused": {
 			event: &executor.Event{Type: executor.Event_LAUNCH_GROUP, LaunchGroup: &executor.Event_LaunchGroup{
 				TaskGroup: mesos.TaskGroupInfo{Tasks: []mesos.TaskInfo{{TaskID: mesos.TaskID{Value: "g1"}}, {TaskID: mesos.TaskID{Value: "g2"}}}}}},
 			want: Decision{Refuse: []string{"g1", "g2"}},
 		},
-		"a kill with a policy brings its grace": {
+		"a kill with a policy has its grace period": {
 			before: []*executor.Event{launchEvent("a", "")},
 			event:  killEvent("a", policy(int64(3*time.Second))),
 			want:   Decision{Kill: &Kill{Grace: 3 * time.Second}},
 		},
-		"a kill without a policy leaves the grace open": {
+		"a kill without a policy has no grace period": {
 			before: []*executor.Event{launchEvent("a", "")},
 			event:  killEvent("a", nil),
 			want:   Decision{Kill: &Kill{Grace: -1}},
 		},
-		"a negative grace is none": {
+		"a negative grace period is ignored": {
 			before: []*executor.Event{launchEvent("a", "")},
 			event:  killEvent("a", policy(-5)),
 			want:   Decision{Kill: &Kill{Grace: 0}},
 		},
-		"a kill of another task is not ours": {
+		"a kill of another task is ignored": {
 			before: []*executor.Event{launchEvent("a", "")},
 			event:  killEvent("b", nil),
 		},
-		"a kill before any launch": {event: killEvent("a", nil)},
-		"shutdown, even as the first event": {
+		"a kill before a launch is ignored": {event: killEvent("a", nil)},
+		"shutdown stops the executor, also as the first event": {
 			event: &executor.Event{Type: executor.Event_SHUTDOWN},
 			want:  Decision{Shutdown: true},
 		},
-		"a heartbeat": {event: &executor.Event{Type: executor.Event_HEARTBEAT}},
-		"a message to the task": {
+		"a heartbeat is ignored": {event: &executor.Event{Type: executor.Event_HEARTBEAT}},
+		"a message is passed on": {
 			before: []*executor.Event{launchEvent("a", "")},
 			event:  &executor.Event{Type: executor.Event_MESSAGE, Message: &executor.Event_Message{Data: []byte("x")}},
 			want:   Decision{Message: []byte("x")},
 		},
-		"a message before any launch":        {event: &executor.Event{Type: executor.Event_MESSAGE, Message: &executor.Event_Message{Data: []byte("x")}}},
-		"a message without content":          {before: []*executor.Event{launchEvent("a", "")}, event: &executor.Event{Type: executor.Event_MESSAGE}},
-		"an unknown type":                    {event: &executor.Event{Type: 99}},
-		"a launch without content":           {event: &executor.Event{Type: executor.Event_LAUNCH}},
-		"a kill without content":             {event: &executor.Event{Type: executor.Event_KILL}},
-		"an acknowledgement without content": {event: &executor.Event{Type: executor.Event_ACKNOWLEDGED}},
+		"a message before a launch is ignored":          {event: &executor.Event{Type: executor.Event_MESSAGE, Message: &executor.Event_Message{Data: []byte("x")}}},
+		"a message without content is ignored":          {before: []*executor.Event{launchEvent("a", "")}, event: &executor.Event{Type: executor.Event_MESSAGE}},
+		"an unknown type is ignored":                    {event: &executor.Event{Type: 99}},
+		"a launch without content is ignored":           {event: &executor.Event{Type: executor.Event_LAUNCH}},
+		"a kill without content is ignored":             {event: &executor.Event{Type: executor.Event_KILL}},
+		"an acknowledgement without content is ignored": {event: &executor.Event{Type: executor.Event_ACKNOWLEDGED}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

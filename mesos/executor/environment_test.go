@@ -69,10 +69,10 @@ func TestTLSUsesTheAgentsSettings(t *testing.T) {
 		env            map[string]string
 		enabled, check bool
 	}{
-		"plain":               {},
-		"TLS, checks nothing": {env: map[string]string{"LIBPROCESS_SSL_ENABLED": "1"}, enabled: true},
-		"TLS, checks servers": {env: map[string]string{"LIBPROCESS_SSL_ENABLED": "true", "LIBPROCESS_SSL_VERIFY_SERVER_CERT": "true"}, enabled: true, check: true},
-		"TLS under old names": {env: map[string]string{"SSL_ENABLED": "true", "SSL_VERIFY_CERT": "1"}, enabled: true, check: true},
+		"plain":                            {},
+		"TLS without verification":         {env: map[string]string{"LIBPROCESS_SSL_ENABLED": "1"}, enabled: true},
+		"TLS with verification of servers": {env: map[string]string{"LIBPROCESS_SSL_ENABLED": "true", "LIBPROCESS_SSL_VERIFY_SERVER_CERT": "true"}, enabled: true, check: true},
+		"TLS under old names":              {env: map[string]string{"SSL_ENABLED": "true", "SSL_VERIFY_CERT": "1"}, enabled: true, check: true},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -136,18 +136,18 @@ func TestTLSMaterial(t *testing.T) {
 		certificates int
 		err          string
 	}{
-		"nothing but the switch":             {},
-		"an authority":                       {env: map[string]string{"LIBPROCESS_SSL_CA_FILE": certificate}, authorities: true},
-		"an authority under the old name":    {env: map[string]string{"SSL_CA_FILE": certificate}, authorities: true},
-		"authorities in a folder":            {env: map[string]string{"LIBPROCESS_SSL_CA_DIR": dir}, authorities: true},
-		"a certificate":                      {env: map[string]string{"LIBPROCESS_SSL_CERT_FILE": certificate, "LIBPROCESS_SSL_KEY_FILE": key}, certificates: 1},
-		"a certificate under the old names":  {env: map[string]string{"SSL_CERT_FILE": certificate, "SSL_KEY_FILE": key}, certificates: 1},
-		"what OpenSSL means by the old name": {env: map[string]string{"SSL_CERT_FILE": certificate}},
-		"no authority in the file":           {env: map[string]string{"LIBPROCESS_SSL_CA_FILE": key}, err: "no certificate in"},
-		"no authority in the folder":         {env: map[string]string{"LIBPROCESS_SSL_CA_DIR": empty}, err: "no certificate in"},
-		"no such folder":                     {env: map[string]string{"LIBPROCESS_SSL_CA_DIR": dir + "x"}, err: "authorities"},
-		"no such certificate":                {env: map[string]string{"LIBPROCESS_SSL_CERT_FILE": certificate + "x", "LIBPROCESS_SSL_KEY_FILE": key}, err: "certificate to show"},
-		"a certificate that is not the keys": {env: map[string]string{"LIBPROCESS_SSL_CERT_FILE": key, "LIBPROCESS_SSL_KEY_FILE": key}, err: "certificate to show"},
+		"only SSL_ENABLED":                  {},
+		"an authority":                      {env: map[string]string{"LIBPROCESS_SSL_CA_FILE": certificate}, authorities: true},
+		"an authority under the old name":   {env: map[string]string{"SSL_CA_FILE": certificate}, authorities: true},
+		"authorities in a folder":           {env: map[string]string{"LIBPROCESS_SSL_CA_DIR": dir}, authorities: true},
+		"a certificate":                     {env: map[string]string{"LIBPROCESS_SSL_CERT_FILE": certificate, "LIBPROCESS_SSL_KEY_FILE": key}, certificates: 1},
+		"a certificate under the old names": {env: map[string]string{"SSL_CERT_FILE": certificate, "SSL_KEY_FILE": key}, certificates: 1},
+		"the variables of OpenSSL are not read as Mesos' old names": {env: map[string]string{"SSL_CERT_FILE": certificate}},
+		"no authority in the file":                                  {env: map[string]string{"LIBPROCESS_SSL_CA_FILE": key}, err: "no certificate in"},
+		"no authority in the folder":                                {env: map[string]string{"LIBPROCESS_SSL_CA_DIR": empty}, err: "no certificate in"},
+		"no such folder":                                            {env: map[string]string{"LIBPROCESS_SSL_CA_DIR": dir + "x"}, err: "authorities"},
+		"no such certificate":                                       {env: map[string]string{"LIBPROCESS_SSL_CERT_FILE": certificate + "x", "LIBPROCESS_SSL_KEY_FILE": key}, err: "certificate to show"},
+		"a certificate that is not the keys":                        {env: map[string]string{"LIBPROCESS_SSL_CERT_FILE": key, "LIBPROCESS_SSL_KEY_FILE": key}, err: "certificate to show"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

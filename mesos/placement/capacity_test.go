@@ -43,55 +43,55 @@ func TestHeadroom(t *testing.T) {
 		unknown  bool
 		want     placement.Headroom
 	}{
-		"as many as agents hold, each for itself": {
+		"the count is the sum of what each agent holds": {
 			agents: []*offer{makeOffer(1).has(9, 16384, 9999), makeOffer(2).has(4, 4096, 1024), makeOffer(3).has(3, 65536, 9999)},
 			want:   placement.Headroom{Count: 3, Reason: "needs 4 cpus on one agent; agent-3 comes nearest, with 3 cpus free"},
 		},
-		"the nearest miss is named with what was asked of the agent": {
+		"the reason names the nearest agent that meets the constraints": {
 			agents: []*offer{makeOffer(1).has(64, 65536, 9999).zone("r", "a"), makeOffer(17).has(3.5, 8192, 9999).zone("r", "b"), makeOffer(18).has(1, 8192, 9999).zone("r", "b")},
 			change: []func(*placement.Demand){inZone("b")},
 			want:   placement.Headroom{Reason: "needs 4 cpus on one agent with @zone In [b]; agent-17 comes nearest, with 3.5 cpus free"},
 		},
-		"all that the nearest lacks is named": {
+		"the reason names every resource that the nearest agent lacks": {
 			agents: []*offer{makeOffer(1).has(3, 2048, 9999)},
 			want:   placement.Headroom{Reason: "needs 4 cpus, 4096 MiB mem on one agent; agent-1 comes nearest, with 3 cpus, 2048 MiB mem free"},
 		},
-		"no agent is where it should be": {
+		"the reason is the constraint if no agent meets it": {
 			agents: []*offer{makeOffer(1).has(64, 65536, 9999).zone("r", "a")},
 			change: []func(*placement.Demand){inZone("b", "c")},
 			want:   placement.Headroom{Reason: "0 of 1 agents fit: 1 has not @zone in [b c]"},
 		},
-		"one to an agent, and one is there": {
+		"MaxPerAgent counts the nodes that exist": {
 			agents:   []*offer{makeOffer(1).has(64, 65536, 9999), makeOffer(2).has(64, 65536, 9999)},
 			change:   []func(*placement.Demand){one},
 			occupied: map[string]map[string]int{"general": {"S1": 1}},
 			want:     placement.Headroom{Count: 1, Reason: "0 of 2 agents fit: 2 hold as many as allowed (1) already"},
 		},
-		"what waits already is served first": {
+		"waiting demands take their places first": {
 			agents:  []*offer{makeOffer(1).has(8, 65536, 9999), makeOffer(2).has(8, 65536, 9999)},
 			waiting: 3,
 			want:    placement.Headroom{Count: 1, Reason: "needs 4 cpus on one agent; agent-1 comes nearest, with 0 cpus free"},
 		},
-		"one that waits does not stand in its own way": {
+		"a waiting demand does not take the place of itself": {
 			agents:  []*offer{makeOffer(1).has(4, 65536, 9999)},
 			waiting: 1, asked: "node-0",
 			want: placement.Headroom{Count: 1, Reason: "needs 4 cpus on one agent; agent-1 comes nearest, with 0 cpus free"},
 		},
-		"what another waits for in vain is not there": {
+		"there is no room for a demand like an unplaced one": {
 			agents: []*offer{makeOffer(1).has(64, 65536, 9999)},
 			inVain: []placement.UnplacedDemand{{Demand: named("other", makeDemand(0)), Reason: "the quota is used up"}},
 			want:   placement.Headroom{Reason: "the quota is used up"},
 		},
-		"who asks for less than the one in vain may have it": {
+		"there is room for a demand that is smaller than an unplaced one": {
 			agents: []*offer{makeOffer(1).has(5, 65536, 9999)},
 			inVain: []placement.UnplacedDemand{{Demand: named("other", func() placement.Demand { d := makeDemand(0); d.Resources.CPUs = 8; return d }()), Reason: "no"}},
 			want:   placement.Headroom{Count: 1, Reason: "needs 4 cpus on one agent; agent-1 comes nearest, with 1 cpus free"},
 		},
-		"nobody was asked": {
+		"the count is unknown without a survey": {
 			agents: []*offer{makeOffer(1).has(64, 65536, 9999)}, unknown: true,
 			want: placement.Headroom{Count: placement.UnknownCount, Reason: "403"},
 		},
-		"a demand for nothing": {
+		"a demand without resources is refused": {
 			agents: []*offer{makeOffer(1).has(64, 65536, 9999)},
 			change: []func(*placement.Demand){func(d *placement.Demand) { d.Resources = placement.Resources{} }},
 			want:   placement.Headroom{Reason: "cannot be placed: it asks for no resources"},

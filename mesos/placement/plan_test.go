@@ -31,23 +31,23 @@ func TestPlanChoosesAgents(t *testing.T) {
 		occupied map[string]map[string]int
 		want     []string
 	}{
-		"nodes of a group spread before they stack": {
+		"nodes of a group are spread over agents": {
 			demands: demands(3),
 			offers:  []*offer{makeOffer(1).has(16, 65536, 9999), makeOffer(2).has(16, 65536, 9999), makeOffer(3).has(16, 65536, 9999)},
 			want:    []string{"node-0 on agent-1", "node-1 on agent-2", "node-2 on agent-3"},
 		},
-		"agents that hold nodes of the group already come last": {
+		"agents without nodes of the group are preferred": {
 			demands:  demands(1),
 			offers:   []*offer{makeOffer(1).has(16, 65536, 9999), makeOffer(2).has(16, 65536, 9999)},
 			occupied: map[string]map[string]int{"general": {"S1": 1}},
 			want:     []string{"node-0 on agent-2"},
 		},
-		"the tightest fit is taken, so that large places stay whole": {
+		"the smallest agent that fits is used": {
 			demands: demands(1),
 			offers:  []*offer{makeOffer(1).has(32, 65536, 9999), makeOffer(2).has(4.5, 5000, 9999), makeOffer(3).has(8, 8192, 9999)},
 			want:    []string{"node-0 on agent-2"},
 		},
-		"an agent with a reservation for the role is preferred to a tighter one": {
+		"an agent with a reservation for the role is preferred to a smaller agent": {
 			demands: demands(1),
 			offers: []*offer{
 				makeOffer(1).has(4, 4096, 1024),
@@ -55,17 +55,17 @@ func TestPlanChoosesAgents(t *testing.T) {
 			},
 			want: []string{"node-0 on agent-2"},
 		},
-		"several nodes share an agent while it lasts": {
+		"several nodes share an agent until its resources are used": {
 			demands: demands(3),
 			offers:  []*offer{makeOffer(1).has(9, 65536, 9999)},
 			want:    []string{"node-0 on agent-1", "node-1 on agent-1"},
 		},
-		"MaxPerAgent bounds the group on an agent": {
+		"MaxPerAgent limits the nodes of a group on an agent": {
 			demands: demands(3, func(d *placement.Demand) { d.MaxPerAgent = 1 }),
 			offers:  []*offer{makeOffer(1).has(64, 65536, 9999), makeOffer(2).has(64, 65536, 9999)},
 			want:    []string{"node-0 on agent-1", "node-1 on agent-2"},
 		},
-		"MaxPerAgent counts what was there before": {
+		"MaxPerAgent counts the nodes that exist": {
 			demands:  demands(3, func(d *placement.Demand) { d.MaxPerAgent = 2 }),
 			offers:   []*offer{makeOffer(1).has(64, 65536, 9999)},
 			occupied: map[string]map[string]int{"general": {"S1": 1}, "other": {"S1": 7}},
@@ -77,26 +77,26 @@ func TestPlanChoosesAgents(t *testing.T) {
 			offers: []*offer{makeOffer(1).has(64, 65536, 9999)},
 			want:   []string{"node-0 on agent-1"},
 		},
-		"offers of one agent are used together": {
+		"offers of one agent in one role are combined": {
 			demands: demands(1),
 			offers:  []*offer{makeOffer(1).has(2, 2048, 1024), makeOffer(1).id("offer-1b").resource(scalar("cpus", 2)).resource(scalar("mem", 2048))},
 			want:    []string{"node-0 on agent-1"},
 		},
-		"offers in two roles are not": {
+		"offers of one agent in two roles are not combined": {
 			demands: demands(1),
 			offers:  []*offer{makeOffer(1).has(2, 2048, 1024), makeOffer(1).id("offer-1b").role("other").has(2, 2048, 1024)},
 		},
-		"an avoided agent serves the next demand": {
+		"an agent that one demand avoids is used for the next": {
 			demands: append(demands(1, func(d *placement.Demand) { d.Avoid = []string{"S1", "S9"} }), makeDemand(1)),
 			offers:  []*offer{makeOffer(1).has(4, 4096, 1024), makeOffer(2).has(64, 65536, 9999)},
 			want:    []string{"node-0 on agent-2", "node-1 on agent-1"},
 		},
-		"avoiding all of them leaves the place to others": {
+		"a demand that avoids all agents is not placed": {
 			demands: append(demands(1, func(d *placement.Demand) { d.Avoid = []string{"S1"} }), makeDemand(1)),
 			offers:  []*offer{makeOffer(1).has(4, 4096, 1024)},
 			want:    []string{"node-1 on agent-1"},
 		},
-		"two classes do not take the same place": {
+		"two classes do not use the same resources": {
 			demands: append(demands(1), demands(1, func(d *placement.Demand) { d.ID, d.Group = "gpu-0", "gpu" })...),
 			offers:  []*offer{makeOffer(1).has(6, 8192, 9999)},
 			want:    []string{"node-0 on agent-1"},
@@ -107,12 +107,12 @@ func TestPlanChoosesAgents(t *testing.T) {
 				resource(func() mesos.Resource { r := scalar("cpus", 9); r.Revocable = &mesos.Resource_RevocableInfo{}; return r }()).
 				resource(func() mesos.Resource { r := scalar("disk", 9999); r.Disk = &mesos.Resource_DiskInfo{}; return r }())},
 		},
-		"an agent with GPUs is as good as another": {
+		"an agent with GPUs is used like another": {
 			demands: demands(1),
 			offers:  []*offer{makeOffer(1).has(4, 4096, 1024).resource(scalar("gpus", 2))},
 			want:    []string{"node-0 on agent-1"},
 		},
-		"a demand for nothing, or for nonsense, has no place": {
+		"demands without or with invalid resources are not placed": {
 			demands: []placement.Demand{
 				{ID: "none", Role: "k8sm"},
 				{ID: "nan", Role: "k8sm", Resources: placement.Resources{CPUs: math.NaN()}},
@@ -143,22 +143,22 @@ func TestPlanMeetsConstraints(t *testing.T) {
 		c               c
 		onAgent, onBare bool
 	}{
-		"text is one of":                  {c{"rack", placement.In, []string{"r0", "r2"}}, true, false},
-		"text is none of":                 {c{"rack", placement.NotIn, []string{"r1"}}, false, true},
-		"text exists":                     {c{"rack", placement.Exists, nil}, true, false},
-		"text does not exist":             {c{"rack", placement.DoesNotExist, nil}, false, true},
-		"scalar as a number":              {c{"slots", placement.In, []string{"2.50"}}, true, false},
-		"scalar is another number":        {c{"slots", placement.In, []string{"2", "x", "NaN"}}, false, false},
-		"ranges hold the value":           {c{"open", placement.In, []string{"1500"}}, true, false},
-		"ranges hold the span":            {c{"open", placement.In, []string{"1500-1600"}}, true, false},
-		"ranges hold a part of the span":  {c{"open", placement.In, []string{"1500-2600"}}, false, false},
-		"ranges do not hold a word":       {c{"open", placement.NotIn, []string{"http"}}, true, true},
-		"zone":                            {c{placement.Zone, placement.In, []string{"eu-a"}}, true, false},
-		"region is none of":               {c{placement.Region, placement.NotIn, []string{"eu"}}, false, true},
-		"no zone known":                   {c{placement.Zone, placement.DoesNotExist, nil}, false, true},
-		"host name":                       {c{placement.Hostname, placement.In, []string{"agent-2"}}, false, true},
-		"unknown built-in is never there": {c{"@rack", placement.Exists, nil}, false, false},
-		"unknown operator is never met":   {c{"rack", "Like", []string{"r1"}}, false, false},
+		"In matches a text among the values":                        {c{"rack", placement.In, []string{"r0", "r2"}}, true, false},
+		"NotIn matches a text that is not among the values":         {c{"rack", placement.NotIn, []string{"r1"}}, false, true},
+		"Exists matches a text":                                     {c{"rack", placement.Exists, nil}, true, false},
+		"DoesNotExist matches a missing attribute":                  {c{"rack", placement.DoesNotExist, nil}, false, true},
+		"In matches a scalar by its number":                         {c{"slots", placement.In, []string{"2.50"}}, true, false},
+		"In does not match another number":                          {c{"slots", placement.In, []string{"2", "x", "NaN"}}, false, false},
+		"In matches ranges that contain the number":                 {c{"open", placement.In, []string{"1500"}}, true, false},
+		"In matches ranges that contain the range":                  {c{"open", placement.In, []string{"1500-1600"}}, true, false},
+		"In does not match ranges that contain a part of the range": {c{"open", placement.In, []string{"1500-2600"}}, false, false},
+		"NotIn matches ranges with a word":                          {c{"open", placement.NotIn, []string{"http"}}, true, true},
+		"zone":                                                      {c{placement.Zone, placement.In, []string{"eu-a"}}, true, false},
+		"NotIn matches an agent without a region":                   {c{placement.Region, placement.NotIn, []string{"eu"}}, false, true},
+		"DoesNotExist matches an agent without a zone":              {c{placement.Zone, placement.DoesNotExist, nil}, false, true},
+		"In matches the host name":                                  {c{placement.Hostname, placement.In, []string{"agent-2"}}, false, true},
+		"an unknown pseudo-attribute does not exist":                {c{"@rack", placement.Exists, nil}, false, false},
+		"an unknown operator matches nothing":                       {c{"rack", "Like", []string{"r1"}}, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -190,13 +190,13 @@ func TestPlanAvoidsAgentsBeforeMaintenance(t *testing.T) {
 		window *mesos.Unavailability
 		want   bool
 	}{
-		"none planned":    {nil, true},
-		"far ahead":       {window(noon.Add(2*time.Hour), time.Hour), true},
-		"near":            {window(noon.Add(30*time.Minute), time.Hour), false},
-		"has begun":       {window(noon.Add(-time.Minute), time.Hour), false},
-		"is over":         {window(noon.Add(-2*time.Hour), time.Hour), true},
-		"begun, no end":   {window(noon.Add(-200*time.Hour), 0), false},
-		"begins this now": {window(noon, time.Second), false},
+		"no window is planned":                    {nil, true},
+		"the window begins later than the margin": {window(noon.Add(2*time.Hour), time.Hour), true},
+		"near":                                {window(noon.Add(30*time.Minute), time.Hour), false},
+		"the window has begun":                {window(noon.Add(-time.Minute), time.Hour), false},
+		"the window is over":                  {window(noon.Add(-2*time.Hour), time.Hour), true},
+		"the window has begun and has no end": {window(noon.Add(-200*time.Hour), 0), false},
+		"the window begins now":               {window(noon, time.Second), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -217,11 +217,11 @@ func TestPlanAvoidsMaintenanceAndDrainingAgents(t *testing.T) {
 		in   placement.Input
 		want string // the refusal
 	}{
-		"goes down soon":          {in: placement.Input{Maintenance: map[string]placement.MaintenanceWindow{"S1": soon}}, want: "0 of 1 agents fit: 1 is down for maintenance, or about to be"},
-		"another goes down":       {in: placement.Input{Maintenance: map[string]placement.MaintenanceWindow{"S2": soon}}},
-		"drains":                  {in: placement.Input{Draining: map[string]time.Time{"S1": noon.Add(time.Second)}}, want: "0 of 1 agents fit: 1 turns tasks away while draining"},
-		"has drained long enough": {in: placement.Input{Draining: map[string]time.Time{"S1": noon}}},
-		"another drains":          {in: placement.Input{Draining: map[string]time.Time{"S2": noon.Add(time.Hour)}}},
+		"the agent has a window soon":     {in: placement.Input{Maintenance: map[string]placement.MaintenanceWindow{"S1": soon}}, want: "0 of 1 agents fit: 1 is down for maintenance, or about to be"},
+		"another agent has a window soon": {in: placement.Input{Maintenance: map[string]placement.MaintenanceWindow{"S2": soon}}},
+		"drains":                          {in: placement.Input{Draining: map[string]time.Time{"S1": noon.Add(time.Second)}}, want: "0 of 1 agents fit: 1 turns tasks away while draining"},
+		"the agent has drained":           {in: placement.Input{Draining: map[string]time.Time{"S1": noon}}},
+		"another agent drains":            {in: placement.Input{Draining: map[string]time.Time{"S2": noon.Add(time.Hour)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -308,12 +308,12 @@ func TestExplanationCountsReasons(t *testing.T) {
 		offers []*offer
 		want   string
 	}{
-		"nothing in the role": {
+		"no offers in the role": {
 			demand: makeDemand(0),
 			offers: []*offer{makeOffer(1).role("other").has(9, 9999, 9999)},
 			want:   "no agent offers anything in role k8sm",
 		},
-		"each reason with its count, and the nearest miss": {
+		"each reason has its count, and the nearest agent is named": {
 			demand: demands(1, zoned)[0],
 			offers: []*offer{
 				makeOffer(1).has(9, 9999, 9999).zone("eu", "a"), makeOffer(2).has(9, 9999, 9999),
@@ -324,18 +324,18 @@ func TestExplanationCountsReasons(t *testing.T) {
 				"1 holds as many as allowed (1) already, 1 is left out after failures, 1 is down for maintenance, or about to be; " +
 				"nearest is agent-3, which lacks 2 cpus",
 		},
-		"an address that nobody can reach": {
+		"an agent with a loopback address": {
 			demand: makeDemand(0),
 			offers: []*offer{makeOffer(1).has(9, 9999, 9999).at("127.0.0.1"), makeOffer(2).has(9, 9999, 9999).at("169.254.3.4")},
 			want:   "0 of 2 agents fit: 2 have an address that no other machine can reach (set the agents' --ip)",
 		},
-		"memory has a unit, and the nearest lacks two things": {
+		"the nearest agent lacks two resources": {
 			demand: makeDemand(0),
 			offers: []*offer{makeOffer(1).has(3.5, 2048, 9999), makeOffer(2).has(8, 1024, 9999)},
 			want: "0 of 2 agents fit: 1 lacks cpus (most offered 3.5 on agent-1, wants 4), 1 lacks mem (most offered 1024 MiB on agent-2, wants 4096 MiB); " +
 				"nearest is agent-1, which lacks 0.5 cpus, 2048 MiB mem",
 		},
-		"nonsense is named": {
+		"an invalid resource is named": {
 			demand: placement.Demand{Role: "k8sm", Resources: placement.Resources{CPUs: -1}},
 			offers: []*offer{makeOffer(1).has(3.5, 2048, 9999)},
 			want:   "cannot be placed: reading cpus: -1 is no amount of a resource",

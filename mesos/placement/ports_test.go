@@ -20,18 +20,18 @@ func ranges(pairs ...uint64) mesos.Ranges {
 func TestValidPorts(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ in, want mesos.Ranges }{
-		"none":                       {nil, nil},
-		"sorted":                     {ranges(31000, 31009, 32000, 32000), ranges(31000, 31009, 32000, 32000)},
-		"unsorted":                   {ranges(32000, 32000, 31000, 31009), ranges(31000, 31009, 32000, 32000)},
-		"overlapping":                {ranges(31000, 31009, 31005, 31012), ranges(31000, 31012)},
-		"adjacent":                   {ranges(31000, 31009, 31010, 31012), ranges(31000, 31012)},
-		"one within another":         {ranges(31000, 31009, 31002, 31003), ranges(31000, 31009)},
-		"port 0 is no port":          {ranges(0, 2), ranges(1, 2)},
-		"only port 0":                {ranges(0, 0), nil},
-		"beyond the last port":       {ranges(65530, 70000), ranges(65530, 65535)},
-		"all beyond the last port":   {ranges(70000, 70010), nil},
-		"the end before the begin":   {ranges(31009, 31000), nil},
-		"as large as numbers can be": {ranges(0, ^uint64(0)), ranges(1, 65535)},
+		"none":                                {nil, nil},
+		"sorted":                              {ranges(31000, 31009, 32000, 32000), ranges(31000, 31009, 32000, 32000)},
+		"unsorted":                            {ranges(32000, 32000, 31000, 31009), ranges(31000, 31009, 32000, 32000)},
+		"overlapping":                         {ranges(31000, 31009, 31005, 31012), ranges(31000, 31012)},
+		"adjacent":                            {ranges(31000, 31009, 31010, 31012), ranges(31000, 31012)},
+		"a range within another is merged":    {ranges(31000, 31009, 31002, 31003), ranges(31000, 31009)},
+		"port 0 is left out":                  {ranges(0, 2), ranges(1, 2)},
+		"a range of only port 0 is dropped":   {ranges(0, 0), nil},
+		"a range is cut at port 65535":        {ranges(65530, 70000), ranges(65530, 65535)},
+		"a range above port 65535 is dropped": {ranges(70000, 70010), nil},
+		"a range whose end is before its begin is dropped": {ranges(31009, 31000), nil},
+		"a range of all uint64 numbers is cut":             {ranges(0, ^uint64(0)), ranges(1, 65535)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -53,11 +53,11 @@ func TestSplitLowest(t *testing.T) {
 		n         int64
 		low, rest mesos.Ranges
 	}{
-		"none":                     {0, nil, all},
-		"a part of the first":      {2, ranges(31000, 31001), ranges(31002, 31002, 32000, 32001)},
-		"the first":                {3, ranges(31000, 31002), ranges(32000, 32001)},
-		"a part of the second too": {4, ranges(31000, 31002, 32000, 32000), ranges(32001, 32001)},
-		"all":                      {5, all, nil},
+		"none":                      {0, nil, all},
+		"less than the first range": {2, ranges(31000, 31001), ranges(31002, 31002, 32000, 32001)},
+		"the whole first range":     {3, ranges(31000, 31002), ranges(32000, 32001)},
+		"the first range and a part of the second": {4, ranges(31000, 31002, 32000, 32000), ranges(32001, 32001)},
+		"all": {5, all, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

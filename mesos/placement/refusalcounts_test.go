@@ -41,21 +41,21 @@ func TestNearestMissIsTheSmallestShare(t *testing.T) {
 		slots []*agentSlot
 		want  *NearestMiss
 	}{
-		"nobody lacks anything": {slots: []*agentSlot{slot("S1", want)}},
-		"a half of the cpus is nearer than three quarters of the memory": {
+		"no agent lacks resources": {slots: []*agentSlot{slot("S1", want)}},
+		"the agent that lacks the smaller share is nearer": {
 			slots: []*agentSlot{slot("S1", amounts{4000, 2_048_000, 0, 2}), slot("S2", amounts{2000, 8_192_000, 0, 2})},
 			want:  &NearestMiss{AgentID: "S2", Hostname: "host-S2", Lacks: Resources{CPUs: 2}, needs: "4 cpus", has: "2 cpus"},
 		},
-		"a lack of two kinds adds up": {
+		"missing shares of two resources are added": {
 			slots: []*agentSlot{slot("S1", amounts{2000, 4_096_000, 0, 2}), slot("S2", amounts{1000, 8_192_000, 0, 2})},
 			want:  &NearestMiss{AgentID: "S2", Hostname: "host-S2", Lacks: Resources{CPUs: 3}, needs: "4 cpus", has: "1 cpus"},
 		},
-		"every kind that lacks is shown": {
+		"every missing resource is shown": {
 			slots: []*agentSlot{slot("S1", amounts{3000, 8_000_000, 0, 1})},
 			want: &NearestMiss{AgentID: "S1", Hostname: "host-S1", Lacks: Resources{CPUs: 1, MemMiB: 192, Ports: 1},
 				needs: "4 cpus, 8192 MiB mem, 2 ports", has: "3 cpus, 8000 MiB mem, 1 ports"},
 		},
-		"of two that are as near, the lower ID": {
+		"of two equally near agents the lower ID is named": {
 			slots: []*agentSlot{slot("S2", amounts{2000, 8_192_000, 0, 2}), slot("S1", amounts{2000, 8_192_000, 0, 2})},
 			want:  &NearestMiss{AgentID: "S1", Hostname: "host-S1", Lacks: Resources{CPUs: 2}, needs: "4 cpus", has: "2 cpus"},
 		},
@@ -86,24 +86,24 @@ func TestExplanationAsText(t *testing.T) {
 		demand      *Demand
 		line, miss  string
 	}{
-		"a demand that makes no sense": {
+		"an invalid demand": {
 			explanation: Explanation{Invalid: "it asks for no resources", Agents: 3}, demand: &Demand{},
 			line: "cannot be placed: it asks for no resources", miss: "cannot be placed: it asks for no resources",
 		},
-		"nobody offers anything": {
+		"no offers": {
 			explanation: Explanation{Role: "k8sm"}, demand: &Demand{},
 			line: "no agent offers anything in role k8sm", miss: "no agent offers anything in role k8sm",
 		},
-		"no agent comes near": {
+		"no agent meets the constraints": {
 			explanation: Explanation{Agents: 2, Reasons: []Reason{{2, "have not @zone in [b]"}}}, demand: zoned,
 			line: "0 of 2 agents fit: 2 have not @zone in [b]", miss: "0 of 2 agents fit: 2 have not @zone in [b]",
 		},
-		"an agent comes near": {
+		"an agent lacks only resources": {
 			explanation: Explanation{Agents: 2, Reasons: []Reason{{1, "lacks cpus"}, {1, "is left out after failures"}}, Nearest: nearest}, demand: &Demand{},
 			line: "0 of 2 agents fit: 1 lacks cpus, 1 is left out after failures; nearest is agent-7, which lacks 1.5 cpus, 2 ports",
 			miss: "needs 8 cpus on one agent; agent-7 comes nearest, with 6.5 cpus free",
 		},
-		"an agent comes near that meets constraints": {
+		"an agent that meets the constraints lacks only resources": {
 			explanation: Explanation{Agents: 1, Reasons: []Reason{{1, "lacks cpus"}}, Nearest: nearest}, demand: zoned,
 			line: "0 of 1 agents fit: 1 lacks cpus; nearest is agent-7, which lacks 1.5 cpus, 2 ports",
 			miss: "needs 8 cpus on one agent with @zone In [b]; agent-7 comes nearest, with 6.5 cpus free",

@@ -44,10 +44,10 @@ func TestPoolOmitsUnusableResources(t *testing.T) {
 		"shared":                  with(func(r *mesos.Resource) { r.Shared = &mesos.Resource_SharedInfo{} }),
 		"a volume":                with(func(r *mesos.Resource) { r.Disk = &mesos.Resource_DiskInfo{} }),
 		"of a resource provider":  with(func(r *mesos.Resource) { r.ProviderID = &mesos.ResourceProviderID{Value: "p"} }),
-		"of no size":              scalarResource("cpus", 0),
+		"without a value":         scalarResource("cpus", 0),
 		"less than a thousandth":  scalarResource("cpus", 0.0001),
 		"ports without any range": portsResource(),
-		"no port that is valid":   portsResource(0, 0),
+		"without a valid port":    portsResource(0, 0),
 	} {
 		if p := mustPool(t, r); p.free != (amounts{}) || len(p.pieces) != 0 {
 			t.Errorf("%s: the pool has %v in %d pieces", name, p.free, len(p.pieces))
@@ -65,10 +65,10 @@ func TestPoolRejectsInvalidAmounts(t *testing.T) {
 		resources []mesos.Resource
 		err       string
 	}{
-		"negative":                 {[]mesos.Resource{scalarResource("disk", -1)}, "reading disk: -1 is no amount of a resource"},
-		"too much at once":         {[]mesos.Resource{scalarResource("cpus", 2*maxAmount)}, "reading cpus: 2e+12 is no amount"},
-		"too much in many pieces":  {many, "reading mem: more than any machine has"},
-		"one of several not valid": {[]mesos.Resource{scalarResource("cpus", 1), scalarResource("mem", -1)}, "reading mem"},
+		"negative": {[]mesos.Resource{scalarResource("disk", -1)}, "reading disk: -1 is no amount of a resource"},
+		"a sum above the maximum in one resource":      {[]mesos.Resource{scalarResource("cpus", 2*maxAmount)}, "reading cpus: 2e+12 is no amount"},
+		"a sum above the maximum in several resources": {many, "reading mem: more than any machine has"},
+		"one invalid resource of several":              {[]mesos.Resource{scalarResource("cpus", 1), scalarResource("mem", -1)}, "reading mem"},
 	} {
 		if _, err := newResourcePool(tc.resources); err == nil || !strings.Contains(err.Error(), tc.err) {
 			t.Errorf("%s: the error is %v", name, err)
@@ -87,11 +87,11 @@ func TestReservations(t *testing.T) {
 		resource mesos.Resource
 		want     bool
 	}{
-		"of today":               {reservedFor("k8sm", scalarResource("cpus", 1)), true},
-		"static, of old masters": {oldStyle, true},
-		"dynamic, of old ones":   {dynamic, true},
-		"for everybody":          {unreserved, false},
-		"without a role":         {scalarResource("cpus", 1), false},
+		"a reservation stack":                     {reservedFor("k8sm", scalarResource("cpus", 1)), true},
+		"a static reservation in the old format":  {oldStyle, true},
+		"a dynamic reservation in the old format": {dynamic, true},
+		"unreserved, with role *":                 {unreserved, false},
+		"unreserved, without a role":              {scalarResource("cpus", 1), false},
 	} {
 		if got := isReserved(&tc.resource); got != tc.want {
 			t.Errorf("%s: reserved is %v", name, got)
@@ -197,9 +197,9 @@ func TestSplitResourcesErrorNamesTheResource(t *testing.T) {
 		head Resources
 		err  string
 	}{
-		"a head that is not valid":     {all, Resources{CPUs: -1}, "reading cpus: -1"},
-		"a whole that is not valid":    {[]mesos.Resource{scalarResource("mem", -1)}, Resources{}, "reading mem: -1"},
-		"a head larger than the whole": {all, Resources{CPUs: 2}, "exceeds the whole {CPUs:1 "},
+		"an invalid overhead":         {all, Resources{CPUs: -1}, "reading cpus: -1"},
+		"an invalid total":            {[]mesos.Resource{scalarResource("mem", -1)}, Resources{}, "reading mem: -1"},
+		"an overhead above the total": {all, Resources{CPUs: 2}, "exceeds the whole {CPUs:1 "},
 	} {
 		if _, _, err := SplitResources(tc.all, tc.head); err == nil || !strings.Contains(err.Error(), tc.err) {
 			t.Errorf("%s: the error is %v", name, err)

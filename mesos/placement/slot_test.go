@@ -46,33 +46,33 @@ func TestExclusion(t *testing.T) {
 		want   exclusion
 		text   string
 	}{
-		"nothing is wrong": {want: notExcluded},
-		"its address is loopback": {
+		"a usable agent": {want: notExcluded},
+		"a loopback address": {
 			change: func(o, _ *Offer) { o.Agent.Address = "127.0.1.1" },
 			want:   hostLocalAddress, text: "has an address that no other machine can reach (set the agents' --ip)",
 		},
-		"its address is unknown":       {change: func(o, _ *Offer) { o.Agent.Address = "" }, want: notExcluded},
-		"its address is no IP address": {change: func(o, _ *Offer) { o.Agent.Address = "localhost" }, want: notExcluded},
-		"its first offer has a window": {
+		"an unknown address": {change: func(o, _ *Offer) { o.Agent.Address = "" }, want: notExcluded},
+		"an invalid address": {change: func(o, _ *Offer) { o.Agent.Address = "localhost" }, want: notExcluded},
+		"a window in its first offer": {
 			change: func(o, _ *Offer) { o.Maintenance = &now },
 			want:   inMaintenance, text: "is down for maintenance, or about to be",
 		},
-		"its second offer has a window": {
+		"a window in its second offer": {
 			change: func(_, o *Offer) { o.Maintenance = &now },
 			want:   inMaintenance, text: "is down for maintenance, or about to be",
 		},
-		"the input has a window": {
+		"a window in the input": {
 			in:   Input{Maintenance: map[string]MaintenanceWindow{"S1": now}},
 			want: inMaintenance, text: "is down for maintenance, or about to be",
 		},
-		"its window is over": {change: func(o, _ *Offer) { o.Maintenance = &over }, want: notExcluded},
-		"it drains": {
+		"a window that is over": {change: func(o, _ *Offer) { o.Maintenance = &over }, want: notExcluded},
+		"a draining agent": {
 			in:   Input{Draining: map[string]time.Time{"S1": noon.Add(1)}},
 			want: draining, text: "turns tasks away while draining",
 		},
-		"it has drained":   {in: Input{Draining: map[string]time.Time{"S1": noon}}, want: notExcluded},
-		"another one does": {in: Input{Draining: map[string]time.Time{"S2": noon.Add(time.Hour)}}, want: notExcluded},
-		"an address that cannot be used counts before maintenance": {
+		"an agent that has drained": {in: Input{Draining: map[string]time.Time{"S1": noon}}, want: notExcluded},
+		"another agent drains":      {in: Input{Draining: map[string]time.Time{"S2": noon.Add(time.Hour)}}, want: notExcluded},
+		"an unusable address is reported before maintenance": {
 			in:     Input{Maintenance: map[string]MaintenanceWindow{"S1": now}},
 			change: func(o, _ *Offer) { o.Agent.Address = "::1" },
 			want:   hostLocalAddress, text: "has an address that no other machine can reach (set the agents' --ip)",

@@ -36,14 +36,14 @@ func TestWindowInTime(t *testing.T) {
 		now                  time.Time
 		isImminent, hasEnded bool
 	}{
-		"long before":                    {time.Hour, start.Add(-2 * time.Hour), false, false},
-		"just before the lead":           {time.Hour, start.Add(-lead - 1), false, false},
-		"the lead begins":                {time.Hour, start.Add(-lead), true, false},
-		"it begins":                      {time.Hour, start, true, false},
-		"its last moment":                {time.Hour, start.Add(time.Hour - 1), true, false},
-		"it ends":                        {time.Hour, start.Add(time.Hour), false, true},
-		"long after":                     {time.Hour, start.Add(100 * time.Hour), false, true},
-		"long after, but without an end": {0, start.Add(10000 * time.Hour), true, false},
+		"long before":          {time.Hour, start.Add(-2 * time.Hour), false, false},
+		"just before the lead": {time.Hour, start.Add(-lead - 1), false, false},
+		"the lead begins":      {time.Hour, start.Add(-lead), true, false},
+		"the begin":            {time.Hour, start, true, false},
+		"the last moment":      {time.Hour, start.Add(time.Hour - 1), true, false},
+		"the end":              {time.Hour, start.Add(time.Hour), false, true},
+		"long after the end":   {time.Hour, start.Add(100 * time.Hour), false, true},
+		"long after the begin of a window without end": {0, start.Add(10000 * time.Hour), true, false},
 	} {
 		w := MaintenanceWindow{Start: start, Duration: tc.duration}
 		if got := w.isImminent(tc.now, lead); got != tc.isImminent {

@@ -79,15 +79,15 @@ func TestCallOrder(t *testing.T) {
 		steps []step
 	}{
 		"an empty queue": {nil, []step{{"", nil}}},
-		"calls of different agents go together": {
+		"calls for different agents are sent concurrently": {
 			[]string{"kill:S1", "accept:S2", "message:S3", "ack:S4"},
 			[]step{{"", []string{"kill:S1", "accept:S2", "message:S3", "ack:S4"}}},
 		},
-		"calls of one agent keep their order": {
+		"calls for one agent keep their order": {
 			[]string{"accept:S1", "kill:S1", "ack:S1"},
 			[]step{{"", []string{"accept:S1"}}, {"accept:S1", []string{"kill:S1"}}, {"kill:S1", []string{"ack:S1"}}},
 		},
-		"a busy agent holds up no other": {
+		"a call in flight for one agent does not delay others": {
 			[]string{"accept:S1", "kill:S1", "kill:S2"},
 			[]step{{"", []string{"accept:S1", "kill:S2"}}, {"kill:S2", nil}, {"accept:S1", []string{"kill:S1"}}},
 		},
@@ -95,15 +95,15 @@ func TestCallOrder(t *testing.T) {
 			[]string{"accept:S1", "reconcile", "kill:S2"},
 			[]step{{"", []string{"accept:S1"}}, {"accept:S1", []string{"reconcile"}}, {"reconcile", []string{"kill:S2"}}},
 		},
-		"nothing overtakes task reconciliation": {
+		"calls after task reconciliation wait for it": {
 			[]string{"reconcile", "accept:S1"},
 			[]step{{"", []string{"reconcile"}}, {"reconcile", []string{"accept:S1"}}},
 		},
-		"calls that concern no agent go one by one": {
+		"calls without an agent are sent one after the other": {
 			[]string{"decline", "reconcile", "empty accept"},
 			[]step{{"", []string{"decline"}}, {"decline", []string{"reconcile"}}, {"reconcile", []string{"empty accept"}}},
 		},
-		"so many at a time": {
+		"the number of concurrent calls is limited": {
 			manyAgents,
 			[]step{{"", manyAgents[:maxCallsInFlight]}, {manyAgents[3], manyAgents[maxCallsInFlight : maxCallsInFlight+1]}, {manyAgents[0], manyAgents[maxCallsInFlight+1:]}},
 		},

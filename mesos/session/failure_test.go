@@ -60,7 +60,7 @@ func TestToFailure(t *testing.T) {
 		"a malformed stream":        {fmt.Errorf("%w: x", recordio.ErrMalformed), scheduler.ProtocolError, "malformed stream: x"},
 		"a stream that broke off":   {fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), scheduler.MasterUnreachable, "the stream broke off: reading: unexpected EOF"},
 		"a stream that ended":       {io.EOF, scheduler.MasterUnreachable, "the master closed the stream"},
-		"any other":                 {errors.New("no route to host"), scheduler.MasterUnreachable, "no route to host"},
+		"any other error":           {errors.New("no route to host"), scheduler.MasterUnreachable, "no route to host"},
 	} {
 		if f := toFailure(tc.err); f.reason != tc.reason || f.message != tc.message {
 			t.Errorf("%s: got %s, %q", name, f.reason, f.message)
@@ -71,15 +71,15 @@ func TestToFailure(t *testing.T) {
 func TestBodyExcerpt(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ body, want string }{
-		"a line":                 {"No leader elected", "No leader elected"},
-		"several lines":          {"<html>\n\t<h1>404</h1>\r\n", "<html> <h1>404</h1>"},
-		"nothing":                {"", "Service Unavailable"},
-		"nothing but space":      {" \n", "Service Unavailable"},
-		"too long":               {strings.Repeat("x", 300), strings.Repeat("x", 200) + "…"},
-		"just short enough":      {strings.Repeat("x", 200), strings.Repeat("x", 200)},
-		"cut within a character": {strings.Repeat("x", 199) + "€€", strings.Repeat("x", 199) + "…"},
-		"cut after a character":  {strings.Repeat("x", 197) + "€€", strings.Repeat("x", 197) + "€…"},
-		"not text":               {"\xff\xfe!", "\uFFFD!"},
+		"a line":                       {"No leader elected", "No leader elected"},
+		"several lines":                {"<html>\n\t<h1>404</h1>\r\n", "<html> <h1>404</h1>"},
+		"nothing":                      {"", "Service Unavailable"},
+		"only white space":             {" \n", "Service Unavailable"},
+		"too long":                     {strings.Repeat("x", 300), strings.Repeat("x", 200) + "…"},
+		"a text of the maximum length": {strings.Repeat("x", 200), strings.Repeat("x", 200)},
+		"cut within a character":       {strings.Repeat("x", 199) + "€€", strings.Repeat("x", 199) + "…"},
+		"cut after a character":        {strings.Repeat("x", 197) + "€€", strings.Repeat("x", 197) + "€…"},
+		"bytes that are not UTF-8":     {"\xff\xfe!", "\uFFFD!"},
 	} {
 		res := &http.Response{StatusCode: http.StatusServiceUnavailable, Body: io.NopCloser(strings.NewReader(tc.body))}
 		got := bodyExcerpt(res)

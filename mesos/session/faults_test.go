@@ -171,14 +171,14 @@ func TestCallsOnALostStream(t *testing.T) {
 		status int
 		text   string
 	}{
-		"an old stream":          {400, "The stream ID 's1' included in this request didn't match the stream ID currently associated with framework ID 'F1'"},
-		"disconnected":           {403, "Framework is not subscribed"},
-		"removed":                {400, "Framework cannot be found"},
-		"no longer leading":      {307, ""},
-		"no leader":              {503, "No leader elected"},
-		"recovering":             {503, "Master has not finished recovery"},
-		"credentials went stale": {401, "401 Unauthorized."},
-		"a broken proxy":         {502, "bad gateway"},
+		"an old stream":            {400, "The stream ID 's1' included in this request didn't match the stream ID currently associated with framework ID 'F1'"},
+		"disconnected":             {403, "Framework is not subscribed"},
+		"removed":                  {400, "Framework cannot be found"},
+		"no longer leading":        {307, ""},
+		"no leader":                {503, "No leader elected"},
+		"recovering":               {503, "Master has not finished recovery"},
+		"credentials have expired": {401, "401 Unauthorized."},
+		"a broken proxy":           {502, "bad gateway"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -379,7 +379,7 @@ func TestUnreadableRegistrationIsIgnored(t *testing.T) {
 		status int
 		body   string
 	}{
-		"left out of the list": {200, "\x08\x0a\x52\x00"}, // GET_FRAMEWORKS, and no framework
+		"the field is missing": {200, "\x08\x0a\x52\x00"}, // GET_FRAMEWORKS, and no framework
 		"refused":              {403, "no"},
 		"undecodable":          {200, "\xff\xff"},
 	} {

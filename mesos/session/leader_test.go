@@ -31,15 +31,15 @@ func TestLeaderTracker(t *testing.T) {
 		reason  scheduler.StateReason
 		message string
 	}{
-		{"ZooKeeper is away from the beginning", detector.Finding{Err: away}, false, detector.Master{}, scheduler.MasterUnreachable, "ZooKeeper is away"},
+		{"ZooKeeper has never answered", detector.Finding{Err: away}, false, detector.Master{}, scheduler.MasterUnreachable, "ZooKeeper is away"},
 		{"no master leads", detector.Finding{}, false, detector.Master{}, scheduler.NoLeader, "no master leads, says ZooKeeper at zk://a:2181/mesos"},
-		{"the first leads", detector.Finding{Master: first}, true, first, "", ""},
-		{"it still leads", detector.Finding{Master: first}, false, first, "", ""},
-		{"ZooKeeper is away, and it may still lead", detector.Finding{Err: away}, false, first, "", ""},
-		{"it has led all along", detector.Finding{Master: first}, false, first, "", ""},
-		{"the second leads", detector.Finding{Master: second}, true, second, "", ""},
-		{"the second has gone", detector.Finding{}, false, detector.Master{}, scheduler.NoLeader, "no master leads, says ZooKeeper at zk://a:2181/mesos"},
-		{"the second is back", detector.Finding{Master: second}, true, second, "", ""},
+		{"the first master leads", detector.Finding{Master: first}, true, first, "", ""},
+		{"the first master still leads", detector.Finding{Master: first}, false, first, "", ""},
+		{"the first master is kept while ZooKeeper does not answer", detector.Finding{Err: away}, false, first, "", ""},
+		{"the first master still leads when ZooKeeper answers again", detector.Finding{Master: first}, false, first, "", ""},
+		{"the second master leads", detector.Finding{Master: second}, true, second, "", ""},
+		{"the second master has gone", detector.Finding{}, false, detector.Master{}, scheduler.NoLeader, "no master leads, says ZooKeeper at zk://a:2181/mesos"},
+		{"the second master is back", detector.Finding{Master: second}, true, second, "", ""},
 	} {
 		if got := l.record(step.finding); got != step.isNew {
 			t.Errorf("%s: it is news: %v", step.what, got)
@@ -66,12 +66,12 @@ func TestSurveyPace(t *testing.T) {
 		err  error
 		next time.Duration
 	}{
-		"at once":          {0, nil, 10 * time.Second},
-		"half a second":    {500 * time.Millisecond, nil, 10 * time.Second},
-		"a second":         {time.Second, nil, 20 * time.Second},
-		"a minute":         {time.Minute, nil, 20 * time.Minute},
-		"refused at once":  {0, refused, 10 * time.Second},
-		"refused, in vain": {3 * time.Second, refused, time.Minute},
+		"an answer at once":             {0, nil, 10 * time.Second},
+		"an answer after half a second": {500 * time.Millisecond, nil, 10 * time.Second},
+		"an answer after a second":      {time.Second, nil, 20 * time.Second},
+		"no answer within a minute":     {time.Minute, nil, 20 * time.Minute},
+		"a refusal at once":             {0, refused, 10 * time.Second},
+		"a refusal until the timeout":   {3 * time.Second, refused, time.Minute},
 	} {
 		a := newAgentSurvey()
 		a.finish(asked, tc.took, tc.err)

@@ -84,26 +84,26 @@ func TestInvalidMasterResponses(t *testing.T) {
 		reason  scheduler.StateReason
 		message string
 	}{
-		"401":                        {answer(401, "text/plain", "401 Unauthorized."), scheduler.Unauthorized, "refuses the credentials: 401 401 Unauthorized."},
-		"403":                        {answer(403, "text/plain", "no"), scheduler.Unauthorized, "403 no"},
-		"a web server":               {answer(200, "text/html", "<html>It works!</html>"), scheduler.NotAMesosMaster, `answers SUBSCRIBE with "text/html"`},
-		"a web server without it":    {answer(404, "text/html", "<h1>404</h1>"), scheduler.NotAMesosMaster, "answers 404 to /api/v1/scheduler: <h1>404</h1>"},
-		"no such method":             {answer(405, "text/plain", ""), scheduler.NotAMesosMaster, "405"},
-		"no leader":                  {answer(503, "text/plain", "No leader elected"), scheduler.NoLeader, "No leader elected"},
-		"a broken proxy":             {answer(502, "text/html", "bad gateway"), scheduler.MasterUnreachable, "502 bad gateway"},
-		"another principal":          {answer(400, "text/plain", "Authenticated principal 'a' does not match principal 'b'"), scheduler.Refused, "does not match"},
-		"redirects to itself":        {loop.Config.Handler.ServeHTTP, scheduler.TooManyRedirects, "redirected in circles"},
-		"redirects to nowhere":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(307) }, scheduler.NotAMesosMaster, `redirects to ""`},
-		"redirects to another thing": {redirectTo("ftp://example.org/"), scheduler.NotAMesosMaster, "ftp://"},
-		"no stream ID":               {answer(200, "application/x-protobuf", ""), scheduler.ProtocolError, "without a Mesos-Stream-Id"},
-		"not RecordIO":               {streaming("<html>"), scheduler.ProtocolError, `"<html>" where a record's length is due`},
-		"a record without end":       {streaming("99999999999\n"), scheduler.ProtocolError, "more than 33554432"},
-		"a length without end":       {streaming(strings.Repeat("0", 100)), scheduler.ProtocolError, "length is due"},
-		"a negative length":          {streaming("-1\n"), scheduler.ProtocolError, "length is due"},
-		"not an event":               {streaming("5\nhello"), scheduler.ProtocolError, "decoding an event"},
-		"a length that overflows":    {streaming("12\n\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x00\x00"), scheduler.ProtocolError, "decoding an event"},
-		"another event first":        {streaming("2\n\x08\x08"), scheduler.ProtocolError, "the first event is HEARTBEAT"},
-		"ends at once": {func(w http.ResponseWriter, _ *http.Request) {
+		"401":                             {answer(401, "text/plain", "401 Unauthorized."), scheduler.Unauthorized, "refuses the credentials: 401 401 Unauthorized."},
+		"403":                             {answer(403, "text/plain", "no"), scheduler.Unauthorized, "403 no"},
+		"a web server":                    {answer(200, "text/html", "<html>It works!</html>"), scheduler.NotAMesosMaster, `answers SUBSCRIBE with "text/html"`},
+		"a web server without the path":   {answer(404, "text/html", "<h1>404</h1>"), scheduler.NotAMesosMaster, "answers 404 to /api/v1/scheduler: <h1>404</h1>"},
+		"no such method":                  {answer(405, "text/plain", ""), scheduler.NotAMesosMaster, "405"},
+		"no leader":                       {answer(503, "text/plain", "No leader elected"), scheduler.NoLeader, "No leader elected"},
+		"a broken proxy":                  {answer(502, "text/html", "bad gateway"), scheduler.MasterUnreachable, "502 bad gateway"},
+		"another principal":               {answer(400, "text/plain", "Authenticated principal 'a' does not match principal 'b'"), scheduler.Refused, "does not match"},
+		"redirects to itself":             {loop.Config.Handler.ServeHTTP, scheduler.TooManyRedirects, "redirected in circles"},
+		"redirects to nowhere":            {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(307) }, scheduler.NotAMesosMaster, `redirects to ""`},
+		"redirects to another scheme":     {redirectTo("ftp://example.org/"), scheduler.NotAMesosMaster, "ftp://"},
+		"no stream ID":                    {answer(200, "application/x-protobuf", ""), scheduler.ProtocolError, "without a Mesos-Stream-Id"},
+		"not RecordIO":                    {streaming("<html>"), scheduler.ProtocolError, `"<html>" where a record's length is due`},
+		"a record without end":            {streaming("99999999999\n"), scheduler.ProtocolError, "more than 33554432"},
+		"a length without end":            {streaming(strings.Repeat("0", 100)), scheduler.ProtocolError, "length is due"},
+		"a negative length":               {streaming("-1\n"), scheduler.ProtocolError, "length is due"},
+		"a record that is not an event":   {streaming("5\nhello"), scheduler.ProtocolError, "decoding an event"},
+		"a length that overflows":         {streaming("12\n\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x00\x00"), scheduler.ProtocolError, "decoding an event"},
+		"another event before SUBSCRIBED": {streaming("2\n\x08\x08"), scheduler.ProtocolError, "the first event is HEARTBEAT"},
+		"a stream that ends at once": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/x-protobuf")
 			w.Header().Set("Mesos-Stream-Id", "s1")
 		}, scheduler.MasterUnreachable, "closed the stream"},
@@ -154,14 +154,14 @@ func TestEveryMasterIsTriedAndErrorsAreReported(t *testing.T) {
 
 func TestSilentMastersTimeOut(t *testing.T) {
 	t.Parallel()
-	t.Run("heartbeats stop", func(t *testing.T) {
+	t.Run("no heartbeats", func(t *testing.T) {
 		t.Parallel()
 		silent := serve(t, streaming(subscribedRecord(t, 20*time.Millisecond)))
 		r := start(t, config(newMemoryStore(), silent.URL))
 		wantContains(t, r.awaitState(scheduler.MasterUnreachable).Message, "nothing was heard from the master for 100ms")
 		r.awaitState(scheduler.Subscribed)
 	})
-	t.Run("nothing answers", func(t *testing.T) {
+	t.Run("no answers", func(t *testing.T) {
 		t.Parallel()
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -16,12 +16,12 @@ func TestRegistrationDivergence(t *testing.T) {
 		want scheduler.Info
 		kept string
 	}{
-		"all as it should be":       {mesos.FrameworkInfo{User: "root", Checkpoint: &yes, Principal: &p1}, scheduler.Info{User: "root", Principal: "p1"}, ""},
-		"a principal we don't name": {mesos.FrameworkInfo{User: "root", Checkpoint: &yes, Principal: &p1}, scheduler.Info{User: "root"}, ""},
-		"another user":              {mesos.FrameworkInfo{User: "root", Checkpoint: &yes}, scheduler.Info{User: "nobody"}, "user root, not nobody"},
-		"no checkpointing":          {mesos.FrameworkInfo{User: "root", Checkpoint: &no}, scheduler.Info{User: "root"}, "no checkpointing: tasks end when their agent's process does"},
-		"checkpointing never said":  {mesos.FrameworkInfo{User: "root"}, scheduler.Info{User: "root"}, "no checkpointing: tasks end when their agent's process does"},
-		"everything":                {mesos.FrameworkInfo{User: "a"}, scheduler.Info{User: "b", Principal: "c"}, "user a, not b; principal none, not c; no checkpointing: tasks end when their agent's process does"},
+		"no divergence":                      {mesos.FrameworkInfo{User: "root", Checkpoint: &yes, Principal: &p1}, scheduler.Info{User: "root", Principal: "p1"}, ""},
+		"a principal that was not requested": {mesos.FrameworkInfo{User: "root", Checkpoint: &yes, Principal: &p1}, scheduler.Info{User: "root"}, ""},
+		"another user":                       {mesos.FrameworkInfo{User: "root", Checkpoint: &yes}, scheduler.Info{User: "nobody"}, "user root, not nobody"},
+		"no checkpointing":                   {mesos.FrameworkInfo{User: "root", Checkpoint: &no}, scheduler.Info{User: "root"}, "no checkpointing: tasks end when their agent's process does"},
+		"checkpointing is not set":           {mesos.FrameworkInfo{User: "root"}, scheduler.Info{User: "root"}, "no checkpointing: tasks end when their agent's process does"},
+		"everything":                         {mesos.FrameworkInfo{User: "a"}, scheduler.Info{User: "b", Principal: "c"}, "user a, not b; principal none, not c; no checkpointing: tasks end when their agent's process does"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -220,7 +220,7 @@ func TestBrokenStreamIsReopened(t *testing.T) {
 		"a record is not an event": func(m *mesostest.Master) {
 			m.Inject(func(f *mesostest.Faults) { f.Malformed = []byte("4\n\xff\xff\xff\xff") })
 		},
-		"a record is endless": func(m *mesostest.Master) {
+		"a record is larger than the maximum": func(m *mesostest.Master) {
 			m.Inject(func(f *mesostest.Faults) { f.Malformed = []byte("99999999999999999999\n") })
 		},
 		"an answer to a call fails": func(m *mesostest.Master) { m.Inject(func(f *mesostest.Faults) { f.DropResponses = 1 }) },
@@ -383,17 +383,17 @@ func TestTeardownErrorNamesTheReason(t *testing.T) {
 func TestNewRejectsInvalidConfigurations(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*session.Config){
-		"no masters":          func(c *session.Config) { c.Masters = nil },
-		"no port":             func(c *session.Config) { c.Masters = []string{"leader.mesos"} },
-		"another scheme":      func(c *session.Config) { c.Masters = []string{"ftp://leader.mesos:5050"} },
-		"zk:// among others":  func(c *session.Config) { c.Masters = []string{"leader.mesos:5050", "zk://leader.mesos:2181/mesos"} },
-		"zk:// without port":  func(c *session.Config) { c.Masters = []string{"zk://leader.mesos/mesos"} },
-		"credentials in it":   func(c *session.Config) { c.Masters = []string{"http://u:p@leader.mesos:5050"} },
-		"no store":            func(c *session.Config) { c.Store = nil },
-		"no clock":            func(c *session.Config) { c.Clock = nil },
-		"no roles":            func(c *session.Config) { c.Framework.Roles = nil },
-		"a task ID with a /":  func(c *session.Config) { c.Tasks = []scheduler.Task{{ID: "a/b"}} },
-		"an ID of one period": func(c *session.Config) { c.Framework.ID = "." },
+		"no masters":                 func(c *session.Config) { c.Masters = nil },
+		"no port":                    func(c *session.Config) { c.Masters = []string{"leader.mesos"} },
+		"another scheme":             func(c *session.Config) { c.Masters = []string{"ftp://leader.mesos:5050"} },
+		"zk:// among others":         func(c *session.Config) { c.Masters = []string{"leader.mesos:5050", "zk://leader.mesos:2181/mesos"} },
+		"zk:// without port":         func(c *session.Config) { c.Masters = []string{"zk://leader.mesos/mesos"} },
+		"credentials in the address": func(c *session.Config) { c.Masters = []string{"http://u:p@leader.mesos:5050"} },
+		"no store":                   func(c *session.Config) { c.Store = nil },
+		"no clock":                   func(c *session.Config) { c.Clock = nil },
+		"no roles":                   func(c *session.Config) { c.Framework.Roles = nil },
+		"a task ID with a /":         func(c *session.Config) { c.Tasks = []scheduler.Task{{ID: "a/b"}} },
+		"the task ID .":              func(c *session.Config) { c.Framework.ID = "." },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

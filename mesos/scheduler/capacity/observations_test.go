@@ -57,26 +57,26 @@ func TestObservations(t *testing.T) {
 		now  time.Time
 		want []string
 	}{
-		"nothing was seen": {do: func(*testing.T, *capacity.Observations) {}, now: at(0)},
-		"an offer is remembered when it is gone": {
+		"without offers nothing is free": {do: func(*testing.T, *capacity.Observations) {}, now: at(0)},
+		"an offer is remembered after it was declined": {
 			do:  func(t *testing.T, s *capacity.Observations) { s.OfferSeen(at(0), offer(t, "O1", "S1", 8), isGone) },
 			now: at(60), want: []string{"S1:8"},
 		},
-		"the next offer replaces it": {
+		"a later offer replaces an earlier one": {
 			do: func(t *testing.T, s *capacity.Observations) {
 				s.OfferSeen(at(0), offer(t, "O1", "S1", 8), isGone)
 				s.OfferSeen(at(1), offer(t, "O2", "S1", 3), isGone)
 			},
 			now: at(60), want: []string{"S1:3"},
 		},
-		"offers that are out together add up": {
+		"outstanding offers of one agent are added": {
 			do: func(t *testing.T, s *capacity.Observations) {
 				s.OfferSeen(at(0), offer(t, "O1", "S1", 8), isGone)
 				s.OfferSeen(at(1), offer(t, "O2", "S1", 3), isFree)
 			},
 			now: at(60), want: []string{"S1:11"},
 		},
-		"what was placed is taken off": {
+		"placed resources are subtracted": {
 			do: func(t *testing.T, s *capacity.Observations) {
 				s.OfferSeen(at(0), offer(t, "O1", "S1", 8), isGone)
 				s.Placed(at(1), "a", "S1", placement.Resources{CPUs: 5})
@@ -91,7 +91,7 @@ func TestObservations(t *testing.T) {
 			},
 			now: at(60), want: []string{"S1:0"},
 		},
-		"a lost agent is forgotten in the roles named": {
+		"a lost agent is removed in the given roles": {
 			do: func(t *testing.T, s *capacity.Observations) {
 				s.OfferSeen(at(0), offer(t, "O1", "S1", 8), isGone)
 				s.OfferSeen(at(0), offer(t, "O2", "S2", 8), isGone)
@@ -100,21 +100,21 @@ func TestObservations(t *testing.T) {
 			},
 			now: at(60), want: []string{"S1:8"},
 		},
-		"what is too old is not believed": {
+		"observations expire": {
 			do: func(t *testing.T, s *capacity.Observations) {
 				s.OfferSeen(at(0), offer(t, "O1", "S1", 8), isGone)
 				s.OfferSeen(at(1), offer(t, "O2", "S2", 8), isGone)
 			},
 			now: at(120), want: []string{"S2:8"},
 		},
-		"to place something makes the rest believable for longer": {
+		"a placement extends the life of the remaining resources": {
 			do: func(t *testing.T, s *capacity.Observations) {
 				s.OfferSeen(at(0), offer(t, "O1", "S1", 8), isGone)
 				s.Placed(at(60), "a", "S1", placement.Resources{CPUs: 1})
 			},
 			now: at(120), want: []string{"S1:7"},
 		},
-		"a survey replaces what was seen before, and not what was seen since": {
+		"a survey replaces older observations and keeps newer ones": {
 			do: func(t *testing.T, s *capacity.Observations) {
 				s.OfferSeen(at(0), offer(t, "O1", "S1", 8), isGone)
 				s.OfferSeen(at(0), offer(t, "O2", "gone", 8), isGone)

@@ -93,7 +93,7 @@ func TestDelayBetweenAttempts(t *testing.T) {
 			},
 			want: 8 * time.Second,
 		},
-		"a stable stream does": {
+		"a stable stream counts as a success": {
 			do: func(c *connection.Connection, q *timers.Queue) {
 				lose(c, q, 3)
 				establish(c, q, start.Add(-30*time.Second))
@@ -186,11 +186,11 @@ func TestMasterOf(t *testing.T) {
 		info *mesos.MasterInfo
 		want string
 	}{
-		"an IP address":                      {&mesos.MasterInfo{Hostname: &host, Port: &port, Address: &mesos.Address{IP: &ip4, Port: 5051}}, "10.0.0.1:5051"},
-		"an IPv6 address":                    {&mesos.MasterInfo{Address: &mesos.Address{IP: &ip6, Port: 5051}}, "[fd00::1]:5051"},
-		"an address with a name":             {&mesos.MasterInfo{Address: &mesos.Address{Hostname: &host, Port: 5051}}, "host:5051"},
-		"a host name without an address":     {&mesos.MasterInfo{Hostname: &host, Port: &port}, "host:5050"},
-		"a master that does not name itself": {&mesos.MasterInfo{}, ""},
+		"an IP address":                   {&mesos.MasterInfo{Hostname: &host, Port: &port, Address: &mesos.Address{IP: &ip4, Port: 5051}}, "10.0.0.1:5051"},
+		"an IPv6 address":                 {&mesos.MasterInfo{Address: &mesos.Address{IP: &ip6, Port: 5051}}, "[fd00::1]:5051"},
+		"an address with a host name":     {&mesos.MasterInfo{Address: &mesos.Address{Hostname: &host, Port: 5051}}, "host:5051"},
+		"a host name without an address":  {&mesos.MasterInfo{Hostname: &host, Port: &port}, "host:5050"},
+		"a MasterInfo without an address": {&mesos.MasterInfo{}, ""},
 	} {
 		tc.info.Version = &version
 		if got, v := connection.MasterOf(&schedulerpb.Event_Subscribed{MasterInfo: tc.info}); got != tc.want || v != version {

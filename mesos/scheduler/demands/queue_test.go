@@ -39,44 +39,44 @@ func TestDemandsWaitInTheOrderInWhichTheyWereMade(t *testing.T) {
 		change func(*demands.Queue)
 		want   []string
 	}{
-		"all wait": {
+		"new demands wait": {
 			change: func(*demands.Queue) {},
 			want:   []string{"n1", "n2", "n3"},
 		},
-		"one is being launched": {
+		"a demand that is being launched does not wait": {
 			change: func(q *demands.Queue) { q.Launch(q.Get("n2")) },
 			want:   []string{"n1", "n3"},
 		},
-		"one is retired: its end is being recorded": {
+		"a retired demand does not wait": {
 			change: func(q *demands.Queue) {
 				q.Launch(q.Get("n2"))
 				q.Get("n2").State = demands.Retiring
 			},
 			want: []string{"n1", "n3"},
 		},
-		"one waits again, at its old place": {
+		"a demand that waits again keeps its place": {
 			change: func(q *demands.Queue) {
 				q.Launch(q.Get("n1"))
 				q.Wait(start, q.Get("n1"))
 			},
 			want: []string{"n1", "n2", "n3"},
 		},
-		"one can never be launched": {
+		"a demand that can never be launched does not wait": {
 			change: func(q *demands.Queue) { q.Get("n2").Problem = "its ID is empty" },
 			want:   []string{"n1", "n3"},
 		},
-		"one was withdrawn": {
+		"a withdrawn demand is removed": {
 			change: func(q *demands.Queue) { q.Withdraw(q.Get("n1")) },
 			want:   []string{"n2", "n3"},
 		},
-		"one was replaced, and has lost its place": {
+		"a replaced demand moves to the end": {
 			change: func(q *demands.Queue) {
 				q.Withdraw(q.Get("n1"))
 				q.Wait(start, q.Add(demand("n1", "a")))
 			},
 			want: []string{"n2", "n3", "n1"},
 		},
-		"all were withdrawn": {
+		"the queue is empty after all were withdrawn": {
 			change: (*demands.Queue).Clear,
 		},
 	} {
@@ -192,11 +192,11 @@ func TestExplanationOfMoreAgentsIsKept(t *testing.T) {
 		next demands.Explanation
 		want bool // replaced
 	}{
-		"about fewer agents, soon":      {next: demands.Explanation{Text: "0 of 2 agents fit", Agents: 2, At: start.Add(time.Second)}},
-		"about fewer agents, later":     {next: demands.Explanation{Text: "0 of 2 agents fit", Agents: 2, At: start.Add(maxAge)}, want: true},
-		"about as many agents":          {next: demands.Explanation{Text: "other", Agents: 9, At: start.Add(time.Second)}, want: true},
-		"about more agents":             {next: demands.Explanation{Text: "other", Agents: 10, At: start.Add(time.Second)}, want: true},
-		"the same text, about the same": {next: demands.Explanation{Text: many.Text, Agents: 9, At: start.Add(time.Second)}},
+		"an explanation with fewer agents, soon":  {next: demands.Explanation{Text: "0 of 2 agents fit", Agents: 2, At: start.Add(time.Second)}},
+		"an explanation with fewer agents, later": {next: demands.Explanation{Text: "0 of 2 agents fit", Agents: 2, At: start.Add(maxAge)}, want: true},
+		"an explanation with as many agents":      {next: demands.Explanation{Text: "other", Agents: 9, At: start.Add(time.Second)}, want: true},
+		"an explanation with more agents":         {next: demands.Explanation{Text: "other", Agents: 10, At: start.Add(time.Second)}, want: true},
+		"the same explanation":                    {next: demands.Explanation{Text: many.Text, Agents: 9, At: start.Add(time.Second)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

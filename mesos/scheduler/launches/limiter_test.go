@@ -15,14 +15,14 @@ func TestLimitFollowsHowLongPreparationTakes(t *testing.T) {
 		took []time.Duration
 		want int
 	}{
-		"it begins small":                        {max: 1000, want: 16},
-		"or smaller, if it may not grow":         {max: 4, want: 4},
-		"it grows while preparation is fast":     {max: 1000, took: []time.Duration{fast, fast, fast}, want: 19},
-		"it stays while preparation is so so":    {max: 1000, took: []time.Duration{fast, middling, middling}, want: 17},
-		"it shrinks while preparation is slow":   {max: 1000, took: []time.Duration{fast, fast, fast, slow, slow}, want: 17},
-		"but never below what it began with":     {max: 1000, took: []time.Duration{slow, slow, slow}, want: 16},
-		"nor does it grow beyond what it may":    {max: 17, took: []time.Duration{fast, fast, fast}, want: 17},
-		"a small maximum is the minimum as well": {max: 4, took: []time.Duration{slow, fast}, want: 4},
+		"the limit begins at its minimum":                            {max: 1000, want: 16},
+		"the limit begins at a maximum below its minimum":            {max: 4, want: 4},
+		"the limit grows while preparation is fast":                  {max: 1000, took: []time.Duration{fast, fast, fast}, want: 19},
+		"the limit stays while preparation is neither fast nor slow": {max: 1000, took: []time.Duration{fast, middling, middling}, want: 17},
+		"the limit shrinks while preparation is slow":                {max: 1000, took: []time.Duration{fast, fast, fast, slow, slow}, want: 17},
+		"the limit does not shrink below its minimum":                {max: 1000, took: []time.Duration{slow, slow, slow}, want: 16},
+		"the limit does not grow above its maximum":                  {max: 17, took: []time.Duration{fast, fast, fast}, want: 17},
+		"a maximum below the minimum is the minimum too":             {max: 4, took: []time.Duration{slow, fast}, want: 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -41,53 +41,53 @@ func TestAnnouncedWindows(t *testing.T) {
 		until time.Duration
 		want  bool // a window is known at the end
 	}{
-		"nothing is planned": {
+		"without a schedule there is no window": {
 			do: func(s *maintenance.Schedule) { s.Announce(start, "S1", nil) },
 		},
-		"a window stands until it begins": {
+		"an announced window is known before it begins": {
 			do:    func(s *maintenance.Schedule) { s.Announce(start, "S1", window(20*time.Minute)) },
 			until: 19 * time.Minute, want: true,
 		},
-		"and while it lasts": {
+		"an announced window is known while it lasts": {
 			do:    func(s *maintenance.Schedule) { s.Announce(start, "S1", window(20*time.Minute)) },
 			until: 79 * time.Minute, want: true,
 		},
-		"but no longer": {
+		"an announced window is removed after its end": {
 			do:    func(s *maintenance.Schedule) { s.Announce(start, "S1", window(20*time.Minute)) },
 			until: 80 * time.Minute,
 		},
-		"a window without an end stays": {
+		"a window without an end is kept": {
 			do:    func(s *maintenance.Schedule) { s.Announce(start, "S1", forever) },
 			until: 1000 * time.Hour, want: true,
 		},
-		"one that is over already is none": {
+		"a window that is over is not added": {
 			do: func(s *maintenance.Schedule) { s.Announce(start, "S1", window(-2*time.Hour)) },
 		},
-		"one that is not announced again has been cancelled": {
+		"a window that is not announced again is removed": {
 			do:    func(s *maintenance.Schedule) { s.Announce(start, "S1", window(5*time.Hour)) },
 			until: 30 * time.Minute,
 		},
-		"one that is announced again stands": {
+		"a window that is announced again is kept": {
 			do: func(s *maintenance.Schedule) {
 				s.Announce(start, "S1", window(5*time.Hour))
 				s.Announce(after(15*time.Minute), "S1", window(5*time.Hour))
 			},
 			until: 40 * time.Minute, want: true,
 		},
-		"without a stream it cannot be announced again": {
+		"a window is kept while there is no stream": {
 			do: func(s *maintenance.Schedule) {
 				s.Announce(start, "S1", window(5*time.Hour))
 				s.Disconnected()
 			},
 			until: 4 * time.Hour, want: true,
 		},
-		"an offer without a window takes it back": {
+		"an offer without a window removes the window": {
 			do: func(s *maintenance.Schedule) {
 				s.Announce(start, "S1", window(time.Hour))
 				s.Announce(start, "S1", nil)
 			},
 		},
-		"so does an inverse offer that is rescinded": {
+		"a rescinded inverse offer removes the window": {
 			do: func(s *maintenance.Schedule) {
 				s.Announce(start, "S1", window(time.Hour))
 				s.Offer("S1", "I1")
@@ -95,7 +95,7 @@ func TestAnnouncedWindows(t *testing.T) {
 			},
 			until: 5 * time.Second,
 		},
-		"though not at once": {
+		"a rescinded inverse offer removes the window after a delay": {
 			do: func(s *maintenance.Schedule) {
 				s.Announce(start, "S1", window(time.Hour))
 				s.Offer("S1", "I1")
@@ -103,7 +103,7 @@ func TestAnnouncedWindows(t *testing.T) {
 			},
 			until: 4 * time.Second, want: true,
 		},
-		"a changed schedule rescinds and announces": {
+		"a rescinded and announced window is replaced": {
 			do: func(s *maintenance.Schedule) {
 				s.Announce(start, "S1", window(time.Hour))
 				s.Offer("S1", "I1")
@@ -113,7 +113,7 @@ func TestAnnouncedWindows(t *testing.T) {
 			},
 			until: time.Minute, want: true,
 		},
-		"an older inverse offer does not count": {
+		"the rescission of an older inverse offer is ignored": {
 			do: func(s *maintenance.Schedule) {
 				s.Announce(start, "S1", window(time.Hour))
 				s.Offer("S1", "I1")
@@ -123,7 +123,7 @@ func TestAnnouncedWindows(t *testing.T) {
 			},
 			until: time.Minute, want: true,
 		},
-		"a stream that ended rescinds nothing": {
+		"the end of a stream does not remove a window": {
 			do: func(s *maintenance.Schedule) {
 				s.Announce(start, "S1", window(time.Hour))
 				s.Offer("S1", "I1")
@@ -158,11 +158,11 @@ func TestChangesAreReported(t *testing.T) {
 		w    *placement.MaintenanceWindow
 		want bool
 	}{
-		{"nothing is planned", nil, false},
+		{"without a schedule there is no window", nil, false},
 		{"a window", window(20 * time.Minute), true},
 		{"the same window", window(20 * time.Minute), false},
 		{"another window", window(25 * time.Minute), true},
-		{"none any more", nil, true},
+		{"no window any more", nil, true},
 		{"a window again", window(20 * time.Minute), true},
 	} {
 		if got := s.Announce(start, "S1", step.w); got != step.want {

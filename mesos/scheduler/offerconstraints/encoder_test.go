@@ -68,7 +68,7 @@ func TestRoleConstraints(t *testing.T) {
 			demands: [][]placement.Constraint{{notIn("rack", "r1", "r2")}},
 			want:    "rack!=r1&rack!=r2",
 		},
-		"existence and absence": {
+		"Exists and DoesNotExist are encoded": {
 			demands: [][]placement.Constraint{{exists("ssd"), absent("gpu")}},
 			want:    "ssd&!gpu",
 		},
@@ -94,22 +94,22 @@ func TestRoleConstraints(t *testing.T) {
 		"a pseudo-attribute that Mesos does not know is left to placement": {
 			demands: [][]placement.Constraint{{in("@nonsense", "x")}},
 		},
-		"an unknown pseudo-attribute beside a known attribute": {
+		"an unknown pseudo-attribute is left out beside a known attribute": {
 			demands: [][]placement.Constraint{{in("@nonsense", "x"), exists("ssd")}},
 			want:    "ssd",
 		},
 		"an unknown operator is left to placement": {
 			demands: [][]placement.Constraint{{{Attribute: "rack", Operator: "Like", Values: []string{"r*"}}}},
 		},
-		"In without values must at least exist": {
+		"In without values becomes existence": {
 			demands: [][]placement.Constraint{{in("rack")}},
 			want:    "rack",
 		},
-		"too many values for In: that the attribute exists still helps": {
+		"In with too many values becomes existence": {
 			demands: [][]placement.Constraint{{in("rack", many(17)...)}},
 			want:    "rack",
 		},
-		"the alternatives of two constraints multiply, so that the second is relaxed": {
+		"the second In is relaxed if the product of both has too many groups": {
 			demands: [][]placement.Constraint{{in("rack", many(8)...), in("disk", many(3)...)}},
 			groups:  8,
 		},
@@ -120,13 +120,13 @@ func TestRoleConstraints(t *testing.T) {
 			demands: [][]placement.Constraint{{in("rack", "r1")}}, duplicated: []string{"rack"},
 			want: "rack",
 		},
-		"as many groups as are allowed": {
+		"the maximum number of groups is encoded": {
 			demands: manyDemands(64), groups: 64,
 		},
-		"more groups than are allowed": {
+		"more groups than the maximum are left out": {
 			demands: manyDemands(65),
 		},
-		"more bytes than are allowed": {
+		"more bytes than the maximum are left out": {
 			demands: [][]placement.Constraint{{in("rack", strings.Repeat("x", 16<<10))}},
 		},
 	} {

@@ -72,13 +72,13 @@ func TestStaleOffersAreRemovedAndTheTimerIsSetForTheNext(t *testing.T) {
 		want    []string
 		next    time.Duration // zero for no timer
 	}{
-		"none is stale yet":              {after: hold - 1, next: hold},
-		"the first is":                   {after: hold, want: []string{"O1"}, next: hold + time.Second},
-		"two are":                        {after: hold + time.Second, want: []string{"O1", "O2"}, next: hold + 2*time.Second},
-		"all are":                        {after: time.Minute, want: []string{"O1", "O2", "O3"}},
-		"one that a batch uses is not":   {prepare: func(s *offers.Set) { use(s, "O1", "O1") }, after: time.Minute, want: []string{"O2", "O3"}},
-		"one that was removed is not":    {prepare: func(s *offers.Set) { s.Remove(s.Get("O2")) }, after: time.Minute, want: []string{"O1", "O3"}},
-		"nothing is left to be stale of": {prepare: func(s *offers.Set) { s.Clear() }, after: time.Minute},
+		"no offer is stale before the maximum age":    {after: hold - 1, next: hold},
+		"the first offer is stale at its maximum age": {after: hold, want: []string{"O1"}, next: hold + time.Second},
+		"two offers are stale":                        {after: hold + time.Second, want: []string{"O1", "O2"}, next: hold + 2*time.Second},
+		"all offers are stale":                        {after: time.Minute, want: []string{"O1", "O2", "O3"}},
+		"an offer that a batch uses is not stale":     {prepare: func(s *offers.Set) { use(s, "O1", "O1") }, after: time.Minute, want: []string{"O2", "O3"}},
+		"a removed offer is not stale":                {prepare: func(s *offers.Set) { s.Remove(s.Get("O2")) }, after: time.Minute, want: []string{"O1", "O3"}},
+		"without offers there is no next time":        {prepare: func(s *offers.Set) { s.Clear() }, after: time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -20,14 +20,14 @@ func TestValidate(t *testing.T) {
 		change func(*registration.Info)
 		want   string // part of the error; empty for none
 	}{
-		"the least that is needed": {change: func(*registration.Info) {}},
-		"with an ID":               {change: func(i *registration.Info) { i.ID = "F1" }},
-		"without a name":           {change: func(i *registration.Info) { i.Name = "" }, want: "no name"},
-		"without roles":            {change: func(i *registration.Info) { i.Roles = nil }, want: "no roles"},
-		"an empty role":            {change: func(i *registration.Info) { i.Roles = []string{"a", ""} }, want: `role ""`},
-		"a role named twice":       {change: func(i *registration.Info) { i.Roles = []string{"a", "b", "a"} }, want: `role "a" is empty or named twice`},
-		"a negative timeout":       {change: func(i *registration.Info) { i.FailoverTimeout = -1 }, want: "failover timeout"},
-		"an impossible ID":         {change: func(i *registration.Info) { i.ID = "a/b" }, want: `ID "a/b"`},
+		"the required fields": {change: func(*registration.Info) {}},
+		"with an ID":          {change: func(i *registration.Info) { i.ID = "F1" }},
+		"without a name":      {change: func(i *registration.Info) { i.Name = "" }, want: "no name"},
+		"without roles":       {change: func(i *registration.Info) { i.Roles = nil }, want: "no roles"},
+		"an empty role":       {change: func(i *registration.Info) { i.Roles = []string{"a", ""} }, want: `role ""`},
+		"a role named twice":  {change: func(i *registration.Info) { i.Roles = []string{"a", "b", "a"} }, want: `role "a" is empty or named twice`},
+		"a negative timeout":  {change: func(i *registration.Info) { i.FailoverTimeout = -1 }, want: "failover timeout"},
+		"an invalid ID":       {change: func(i *registration.Info) { i.ID = "a/b" }, want: `ID "a/b"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

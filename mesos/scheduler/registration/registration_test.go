@@ -105,10 +105,10 @@ func TestRefusedUpdateWithConstraintsIsTriedWithout(t *testing.T) {
 		answer          func(*registration.Registration)
 		wantConstraints bool
 	}{
-		"accepted without: they were the reason": {
+		"accepted without constraints: the constraints were the reason": {
 			answer: func(r *registration.Registration) { r.Accepted() },
 		},
-		"refused without, too: they were not the reason": {
+		"refused without constraints, too: they were not the reason": {
 			answer:          func(r *registration.Registration) { r.Refused("no") },
 			wantConstraints: true,
 		},

@@ -76,24 +76,24 @@ func TestReviveTimers(t *testing.T) {
 		do   func(*roles.Set)
 		want time.Duration // of the timer, after start; negative for none
 	}{
-		"the first REVIVE goes at once": {
+		"the first REVIVE is sent at once": {
 			do: func(s *roles.Set) { s.ReviveSoon(start, "a") },
 		},
-		"the second keeps its distance": {
+		"the second REVIVE waits for the minimum interval": {
 			do: func(s *roles.Set) {
 				s.Revive(start, "a", "")
 				s.ReviveSoon(start.Add(100*time.Millisecond), "a")
 			},
 			want: time.Second,
 		},
-		"so does one after SUPPRESS": {
+		"a REVIVE after SUPPRESS waits for the minimum interval": {
 			do: func(s *roles.Set) {
 				s.Suppress(start, "a")
 				s.ReviveSoon(start.Add(300*time.Millisecond), "a")
 			},
 			want: time.Second,
 		},
-		"so does one after the role was left and joined again": {
+		"a REVIVE of a role that was left and joined waits for the minimum interval": {
 			do: func(s *roles.Set) {
 				s.Revive(start, "a", "")
 				s.Leave("a", true)
@@ -102,15 +102,15 @@ func TestReviveTimers(t *testing.T) {
 			},
 			want: time.Second,
 		},
-		"offers that come by themselves make REVIVE wait": {
+		"REVIVE waits if offers came without it": {
 			do:   func(s *roles.Set) { s.ReviveLater(start, "a") },
 			want: 5 * time.Second,
 		},
-		"the first is repeated soon": {
+		"the first repetition comes soon": {
 			do:   func(s *roles.Set) { revive(s, start, "a") },
 			want: 5 * time.Second,
 		},
-		"the third is repeated later": {
+		"the third repetition comes later": {
 			do: func(s *roles.Set) {
 				for range 3 {
 					revive(s, start, "a")
@@ -118,7 +118,7 @@ func TestReviveTimers(t *testing.T) {
 			},
 			want: 20 * time.Second,
 		},
-		"a new demand begins anew": {
+		"a new demand resets the repetition": {
 			do: func(s *roles.Set) {
 				for range 3 {
 					revive(s, start, "a")
@@ -128,25 +128,25 @@ func TestReviveTimers(t *testing.T) {
 			},
 			want: 5 * time.Second,
 		},
-		"offers in answer end the repetition for now": {
+		"offers after REVIVE delay the repetition": {
 			do: func(s *roles.Set) {
 				revive(s, start, "a")
 				s.OffersArrived(start, "a", true)
 			},
 			want: 20 * time.Second,
 		},
-		"offers before the first REVIVE are no answer": {
+		"offers before the first REVIVE do not delay the repetition": {
 			do:   func(s *roles.Set) { s.OffersArrived(start, "a", true) },
 			want: -1,
 		},
-		"nothing is wanted any more": {
+		"without demands REVIVE is not repeated": {
 			do: func(s *roles.Set) {
 				revive(s, start, "a")
 				s.Unwanted("a")
 			},
 			want: -1,
 		},
-		"the role is left": {
+		"REVIVE is not repeated for a role that was left": {
 			do: func(s *roles.Set) {
 				revive(s, start, "a")
 				s.SuppressLater(start, "a")

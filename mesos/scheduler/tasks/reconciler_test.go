@@ -84,11 +84,11 @@ func TestWhenTheMasterIsAskedAgain(t *testing.T) {
 		do   func(r *tasks.Reconciler, task *tasks.Task)
 		want time.Duration // after start; zero for never
 	}{
-		"no answer yet": {
+		"without an answer the task is asked for again": {
 			do:   func(r *tasks.Reconciler, task *tasks.Task) { r.Ask(start, task) },
 			want: 5 * time.Second,
 		},
-		"no answer for long": {
+		"the delay grows without an answer": {
 			do: func(r *tasks.Reconciler, task *tasks.Task) {
 				for range 10 {
 					r.Ask(start, task)
@@ -96,7 +96,7 @@ func TestWhenTheMasterIsAskedAgain(t *testing.T) {
 			},
 			want: time.Minute,
 		},
-		"after an answer the delay begins anew": {
+		"an answer resets the delay": {
 			do: func(r *tasks.Reconciler, task *tasks.Task) {
 				for range 10 {
 					r.Ask(start, task)
@@ -106,55 +106,55 @@ func TestWhenTheMasterIsAskedAgain(t *testing.T) {
 			},
 			want: 5 * time.Second,
 		},
-		"the answer is certain": {
+		"a certain state is not asked for again": {
 			do: func(r *tasks.Reconciler, task *tasks.Task) {
 				r.Ask(start, task)
 				r.Heard(start, task, tasks.Running)
 			},
 		},
-		"the answer is uncertain": {
+		"an uncertain state is asked for again": {
 			do: func(r *tasks.Reconciler, task *tasks.Task) {
 				r.Ask(start, task)
 				r.Heard(start, task, tasks.Unreachable)
 			},
 			want: 15 * time.Minute,
 		},
-		"the recorded state is uncertain, and the master has answered": {
+		"an uncertain record is not asked for again after the master's answer": {
 			do: func(r *tasks.Reconciler, task *tasks.Task) {
 				task.Recorded(start, tasks.Lost)
 				r.Ask(start, task)
 			},
 			want: 15 * time.Minute,
 		},
-		"the recorded state is uncertain, and the master has not answered on this stream": {
+		"an uncertain record is asked for on a new stream": {
 			do: func(r *tasks.Reconciler, task *tasks.Task) {
 				task.Recorded(start, tasks.Lost)
 				r.Begin(start, []*tasks.Task{task})
 			},
 			want: 5 * time.Second,
 		},
-		"the task is over": {
+		"an ended task is not asked for": {
 			do: func(r *tasks.Reconciler, task *tasks.Task) {
 				task.Recorded(start, tasks.Failed)
 				r.Ask(start, task)
 			},
 		},
-		"a failure was reported": {
+		"a failure makes the task be asked for soon": {
 			do:   func(r *tasks.Reconciler, task *tasks.Task) { r.AskSoon(after(time.Second), task.ID) },
 			want: time.Second,
 		},
-		"a failure was reported of a task that is asked about before": {
+		"a failure does not postpone the question": {
 			do: func(r *tasks.Reconciler, task *tasks.Task) {
 				r.Ask(start, task)
 				r.AskSoon(after(time.Hour), task.ID)
 			},
 			want: 5 * time.Second,
 		},
-		"it was just launched": {
+		"a launched task is asked for after the launch timeout": {
 			do:   func(r *tasks.Reconciler, task *tasks.Task) { r.AskUnlessHeard(after(30*time.Second), task.ID) },
 			want: 30 * time.Second,
 		},
-		"its launch was given up": {
+		"a task whose launch was given up is not asked for": {
 			do: func(r *tasks.Reconciler, task *tasks.Task) {
 				r.AskUnlessHeard(after(30*time.Second), task.ID)
 				r.StopAsking(task.ID)

@@ -55,7 +55,7 @@ func TestStatusesAreRecordedInOrder(t *testing.T) {
 			add:  []tasks.Status{update(tasks.Starting, "-u1"), update(tasks.Running, "-u2"), update(tasks.Running, "-u2"), update(tasks.Starting, "-u1")},
 			want: []string{"TASK_STARTING-u1", "TASK_RUNNING-u2"},
 		},
-		"of answers of the master the last counts, except the one that is with the store": {
+		"the last of several answers of the master is recorded after the one that is being recorded": {
 			add:  []tasks.Status{update(tasks.Staging, ""), update(tasks.Running, ""), update(tasks.Unreachable, "")},
 			want: []string{"TASK_STAGING", "TASK_UNREACHABLE"},
 		},

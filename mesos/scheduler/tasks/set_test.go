@@ -35,48 +35,48 @@ func TestTasksAreCountedWhereTheyRun(t *testing.T) {
 		do   func(*tasks.Set)
 		want map[string]int // by agent
 	}{
-		"a restored task": {
+		"a restored task counts on its agent": {
 			do:   func(s *tasks.Set) { s.Restore("n1", "S1", "general", tasks.Running) },
 			want: map[string]int{"S1": 1},
 		},
-		"one that had ended is not restored": {
+		"an ended task is not restored": {
 			do: func(s *tasks.Set) { s.Restore("n1", "S1", "general", tasks.Failed) },
 		},
-		"nor is one twice": {
+		"a task is restored once": {
 			do: func(s *tasks.Set) {
 				s.Restore("n1", "S1", "general", tasks.Running)
 				s.Restore("n1", "S2", "general", tasks.Running)
 			},
 			want: map[string]int{"S1": 1},
 		},
-		"one whose agent is not known counts when it is": {
+		"a task counts as soon as its agent is known": {
 			do: func(s *tasks.Set) {
 				s.Restore("n1", "", "general", "")
 				s.SetAgent(s.Get("n1"), "S1")
 			},
 			want: map[string]int{"S1": 1},
 		},
-		"one that the master has on another agent": {
+		"a task that the master has on another agent is moved": {
 			do: func(s *tasks.Set) {
 				s.Restore("n1", "S1", "general", tasks.Running)
 				s.SetAgent(s.Get("n1"), "S2")
 			},
 			want: map[string]int{"S2": 1},
 		},
-		"an unknown agent is no correction": {
+		"an answer without an agent does not move a task": {
 			do: func(s *tasks.Set) {
 				s.Restore("n1", "S1", "general", tasks.Running)
 				s.SetAgent(s.Get("n1"), "")
 			},
 			want: map[string]int{"S1": 1},
 		},
-		"one that only the master knows is in no group": {
+		"a task that only the master knows counts in no group": {
 			do: func(s *tasks.Set) { s.Note("n1", "S1") },
 		},
-		"a launched task has been counted as an intent": {
+		"a launched task is not counted twice": {
 			do: func(s *tasks.Set) { s.Launched("n1", "S1", "general") },
 		},
-		"a removed task": {
+		"a removed task does not count": {
 			do: func(s *tasks.Set) {
 				s.Restore("n1", "S1", "general", tasks.Running)
 				s.Restore("n2", "S1", "general", tasks.Running)
@@ -152,15 +152,15 @@ func TestIsKnown(t *testing.T) {
 		now    time.Duration
 		want   bool
 	}{
-		"the recorded state again":             {now: time.Minute, want: true},
-		"but the record was not seen for long": {now: interval},
-		"another state":                        {change: func(_ *tasks.Task, st *tasks.Status) { st.State = tasks.Failed }},
-		"an update that must be acknowledged":  {change: func(_ *tasks.Task, st *tasks.Status) { st.UUID = []byte("u1") }},
-		"the task has lost its record":         {change: func(task *tasks.Task, _ *tasks.Status) { task.Orphaned(tasks.Running) }},
-		"the task is being killed": {change: func(task *tasks.Task, _ *tasks.Status) {
+		"the recorded state is not recorded again":               {now: time.Minute, want: true},
+		"the recorded state is recorded again after a long time": {now: interval},
+		"another state is recorded":                              {change: func(_ *tasks.Task, st *tasks.Status) { st.State = tasks.Failed }},
+		"an update with a uuid is recorded":                      {change: func(_ *tasks.Task, st *tasks.Status) { st.UUID = []byte("u1") }},
+		"the state of a task without a record is recorded":       {change: func(task *tasks.Task, _ *tasks.Status) { task.Orphaned(tasks.Running) }},
+		"the state of a task that is being killed is recorded": {change: func(task *tasks.Task, _ *tasks.Status) {
 			tasks.NewKiller(timers.Backoff{}, 0, timers.NewQueue()).Start(task)
 		}},
-		"another status waits": {change: func(task *tasks.Task, _ *tasks.Status) {
+		"a status is recorded after another one": {change: func(task *tasks.Task, _ *tasks.Status) {
 			tasks.NewRecorder(timers.Backoff{}, timers.NewQueue()).Add(task, tasks.Status{State: tasks.Killing})
 		}},
 	} {

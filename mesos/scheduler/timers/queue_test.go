@@ -35,10 +35,10 @@ func TestTimersExpireInOrder(t *testing.T) {
 		now  time.Time
 		want []string
 	}{
-		"nothing was started": {
+		"an empty queue has no next time": {
 			set: func(*timers.Queue) {}, now: at(10),
 		},
-		"the earlier one first": {
+		"the earlier timer expires first": {
 			set: func(q *timers.Queue) {
 				q.Set(timers.Kill, "late", at(2))
 				q.Set(timers.Kill, "early", at(1))
@@ -46,7 +46,7 @@ func TestTimersExpireInOrder(t *testing.T) {
 			now:  at(2),
 			want: []string{text(timers.Kill, "early"), text(timers.Kill, "late")},
 		},
-		"at one time the order is that of the kinds, then of the keys": {
+		"timers of one time expire by kind, then by key": {
 			set: func(q *timers.Queue) {
 				q.Set(timers.SendCalls, "", at(1))
 				q.Set(timers.Kill, "b", at(1))
@@ -64,7 +64,7 @@ func TestTimersExpireInOrder(t *testing.T) {
 			now:  at(1),
 			want: []string{text(timers.Plan, "")},
 		},
-		"to set a timer again moves it, later or earlier": {
+		"setting a timer again moves it": {
 			set: func(q *timers.Queue) {
 				q.Set(timers.Kill, "moved later", at(1))
 				q.Set(timers.Kill, "moved earlier", at(9))
@@ -85,7 +85,7 @@ func TestTimersExpireInOrder(t *testing.T) {
 			now:  at(5),
 			want: []string{text(timers.Kill, "sooner already"), text(timers.Kill, "later"), text(timers.Kill, "new")},
 		},
-		"a stopped timer does not expire, nor does stopping one twice hurt": {
+		"a stopped timer does not expire, and may be stopped twice": {
 			set: func(q *timers.Queue) {
 				q.Set(timers.Kill, "T1", at(1))
 				q.Set(timers.Kill, "T2", at(1))
@@ -96,7 +96,7 @@ func TestTimersExpireInOrder(t *testing.T) {
 			now:  at(5),
 			want: []string{text(timers.Kill, "T2")},
 		},
-		"StopKinds stops all keys of the kinds, and no others": {
+		"StopKinds stops all timers of the kinds, and no others": {
 			set: func(q *timers.Queue) {
 				for i, key := range []string{"a", "b", "c"} {
 					q.Set(timers.Kill, key, at(i))
@@ -108,7 +108,7 @@ func TestTimersExpireInOrder(t *testing.T) {
 			now:  at(5),
 			want: []string{text(timers.Revive, "a"), text(timers.Revive, "b"), text(timers.Revive, "c")},
 		},
-		"StopAll leaves nothing": {
+		"StopAll stops all timers": {
 			set: func(q *timers.Queue) {
 				q.Set(timers.Kill, "T1", at(1))
 				q.StopAll()
