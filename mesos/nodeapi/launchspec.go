@@ -81,6 +81,8 @@ type LaunchSpec struct {
 	// configuration into the node's /opt/cni/bin and /etc/cni/net.d: the node is not Ready
 	// before. Otherwise containerd makes a bridge, with plugins from the artifacts.
 	ExternalCNI bool `json:"externalCNI,omitempty" version:"2"`
+	// Network is what the agent's firewall does with the traffic of pods.
+	Network Network `json:"network,omitzero" version:"1"`
 	// SandboxImage holds a pod's namespaces. Empty: containerd's own default.
 	SandboxImage string `json:"sandboxImage,omitempty"`
 	// Artifacts to fetch. One named ArtifactExecutor is left to the Mesos fetcher.

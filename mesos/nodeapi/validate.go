@@ -38,7 +38,7 @@ func (l *LaunchSpec) Validate() error {
 		return err
 	}
 	var problems []error
-	for _, check := range []func() []error{l.checkIdentity, l.checkResources, l.checkNetwork, l.checkRuntime, l.checkKubeletConfig} {
+	for _, check := range []func() []error{l.checkIdentity, l.checkResources, l.checkNetwork, l.checkFirewall, l.checkRuntime, l.checkKubeletConfig} {
 		problems = append(problems, check()...)
 	}
 	if len(problems) > 0 {

@@ -1,18 +1,23 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/k8sm/k8sm/mesos/kubelet/tool"
+)
 
 // Environment returns the environment of the programs, as KEY=value: what they need, and
 // nothing of what the agent tells the executor alone. Executables are looked for in bin
-// first. An empty tmp is the system's.
+// first, and in the system's folders last. An empty tmp is the system's.
 func Environment(inherited []string, bin, tmp string) []string {
 	env := []string{"HOME=/root", "LANG=C"}
-	path := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	path := ""
 	for _, entry := range inherited {
 		key, value, _ := strings.Cut(entry, "=")
-		switch strings.ToLower(key) {
-		case "path":
+		if key == "PATH" {
 			path = value
+		}
+		switch strings.ToLower(key) {
 		case "http_proxy", "https_proxy", "no_proxy":
 			env = append(env, entry)
 		}
@@ -20,5 +25,5 @@ func Environment(inherited []string, bin, tmp string) []string {
 	if tmp != "" {
 		env = append(env, "TMPDIR="+tmp)
 	}
-	return append(env, "PATH="+bin+":"+path)
+	return append(env, "PATH="+bin+":"+tool.Path(path))
 }

@@ -1,37 +1,21 @@
 package network
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/k8sm/k8sm/mesos/kubelet/tool"
 )
-
-// masqueradeTools are the programs by which CNI plugins set up address translation.
-var masqueradeTools = []string{"iptables", "nft"}
-
-// HasMasqueradeTool reports whether the agent has a program by which CNI plugins can set up
-// address translation.
-func HasMasqueradeTool() bool {
-	return slices.ContainsFunc(masqueradeTools, func(tool string) bool {
-		_, err := exec.LookPath(tool)
-		return err == nil
-	})
-}
-
-// toolWithin bounds each run of a tool.
-const toolWithin = 10 * time.Second
 
 // removeIPTablesRules deletes what CNI plugins left in the nat tables for pods of a network
 // whose removal they were never asked for.
 func removeIPTablesRules(network string) error {
 	var problems []error
 	for _, family := range []string{"iptables", "ip6tables"} {
-		if _, err := exec.LookPath(family + "-save"); err != nil {
+		if !tool.Has(family + "-save") {
 			continue
 		}
 		problems = append(problems, removeFamilyRules(family, network))
@@ -40,22 +24,16 @@ func removeIPTablesRules(network string) error {
 }
 
 func removeFamilyRules(family, network string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), toolWithin)
-	defer cancel()
-	saved, err := exec.CommandContext(ctx, family+"-save", "-t", "nat").Output()
+	saved, err := tool.Run(context.Background(), "", family+"-save", "-t", "nat")
 	if err != nil {
 		return nil // a kernel without this family has none of its rules
 	}
-	script := natRemovalScript(string(saved), network)
+	script := natRemovalScript(saved, network)
 	if script == "" {
 		return nil
 	}
-	restore := exec.CommandContext(ctx, family+"-restore", "--noflush")
-	restore.Stdin = strings.NewReader(script)
-	var stderr bytes.Buffer
-	restore.Stderr = &stderr
-	if err := restore.Run(); err != nil {
-		return fmt.Errorf("removing rules of network %s: %w: %s", network, err, stderr.String())
+	if _, err := tool.Run(context.Background(), script, family+"-restore", "--noflush"); err != nil {
+		return fmt.Errorf("removing rules of network %s: %w", network, err)
 	}
 	return nil
 }

@@ -1,12 +1,12 @@
 package network
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
+
+	"github.com/k8sm/k8sm/mesos/kubelet/tool"
 )
 
 // The tables in which CNI plugins keep their rules where there is no iptables. The comments
@@ -18,11 +18,10 @@ const (
 
 // removeNFTablesRules does for nftables what removeIPTablesRules does for iptables.
 func removeNFTablesRules(network string) error {
-	if _, err := exec.LookPath("nft"); err != nil {
+	if !tool.Has("nft") {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), toolWithin)
-	defer cancel()
+	ctx := context.Background()
 	rules := parseNFTRules(listNFTTable(ctx, masqueradeTable))
 	var ids []string
 	var script strings.Builder
@@ -46,10 +45,8 @@ func removeNFTablesRules(network string) error {
 	if script.Len() == 0 {
 		return nil
 	}
-	cmd := exec.CommandContext(ctx, "nft", "-f", "-")
-	cmd.Stdin = strings.NewReader(script.String())
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("removing rules of network %s: %w: %s", network, err, bytes.TrimSpace(out))
+	if _, err := tool.Run(ctx, script.String(), "nft", "-f", "-"); err != nil {
+		return fmt.Errorf("removing rules of network %s: %w", network, err)
 	}
 	return nil
 }
@@ -60,11 +57,11 @@ const minContainerID = 32
 // listNFTTable returns what nft lists, or nothing where there is no such table.
 func listNFTTable(ctx context.Context, table string) string {
 	args := append([]string{"-a", "list", "table"}, strings.Fields(table)...)
-	listed, err := exec.CommandContext(ctx, "nft", args...).Output()
+	listed, err := tool.Run(ctx, "", "nft", args...)
 	if err != nil {
 		return ""
 	}
-	return string(listed)
+	return listed
 }
 
 // nftRule is one rule with a comment.

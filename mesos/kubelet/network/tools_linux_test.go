@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/k8sm/k8sm/mesos/kubelet/kubelettest"
+	"github.com/k8sm/k8sm/mesos/kubelet/tool"
 )
 
 // installFakeTools puts shell scripts into a folder that is the only one in which programs are found.
@@ -20,26 +21,11 @@ func installFakeTools(t *testing.T, scripts map[string]string) string {
 		text := "#!/bin/sh\nPATH=/usr/bin:/bin\ncd " + dir + "\n" + script + "\n"
 		kubelettest.Must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755))
 	}
+	folders := tool.SystemFolders
+	tool.SystemFolders = nil
+	t.Cleanup(func() { tool.SystemFolders = folders })
 	t.Setenv("PATH", dir)
 	return dir
-}
-
-func TestHasMasqueradeTool(t *testing.T) {
-	for name, tc := range map[string]struct {
-		scripts map[string]string
-		want    bool
-	}{
-		"iptables": {map[string]string{"iptables": ""}, true},
-		"nftables": {map[string]string{"nft": ""}, true},
-		"neither":  {map[string]string{"ip": ""}, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			installFakeTools(t, tc.scripts)
-			if got := HasMasqueradeTool(); got != tc.want {
-				t.Errorf("has one: %t", got)
-			}
-		})
-	}
 }
 
 func TestRemoveIPTablesRules(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/hostruntime"
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
 	"github.com/k8sm/k8sm/mesos/kubelet/mount"
+	"github.com/k8sm/k8sm/mesos/kubelet/netfilter"
 	"github.com/k8sm/k8sm/mesos/kubelet/network"
 )
 
@@ -19,6 +20,9 @@ import (
 // context bounds the time in which files are removed.
 func (r *Record) Remove(ctx context.Context, dir string) error {
 	problems := []error{cgroup.KillAll(r.Cgroups, cgroup.Ancestors())}
+	if r.ContainerID != "" {
+		problems = append(problems, netfilter.Remove(network.Name(r.NodeName)))
+	}
 	if r.Network != "" {
 		problems = append(problems, network.Remove(r.Network))
 	}
