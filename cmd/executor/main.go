@@ -46,11 +46,12 @@ func run(ctx context.Context, log logr.Logger) error {
 	config.Now = time.Now
 	config.Log = log.WithName("mesos")
 	config.Workload = &workload{kubelet.NewNode(kubelet.Options{
-		ContainerID: env.ContainerID,
-		Sandbox:     env.Sandbox,
-		Environ:     os.Environ(),
-		Now:         time.Now,
-		Log:         log.WithName("node"),
+		ContainerID:   env.ContainerID,
+		Sandbox:       env.Sandbox,
+		AgentEndpoint: env.Agent.Address,
+		Environ:       os.Environ(),
+		Now:           time.Now,
+		Log:           log.WithName("node"),
 	})}
 	driver, err := executor.NewDriver(config)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 // nodeDefaults returns what every node is given. What the options leave out comes from the
@@ -17,6 +18,7 @@ func (o options) nodeDefaults(access *rest.Config) (nodetemplate.NodeDefaults, e
 		ClusterDNS:    o.clusterDNS,
 		ClusterDomain: o.clusterDomain,
 		StateDir:      o.nodeStateDir,
+		Network:       nodeapi.Network{DenyAgent: o.nodeDenyMesos, DenyAlso: o.nodeDenyCIDRs, ClusterCIDRs: o.clusterCIDRs},
 	}
 	if out.APIServer == "" {
 		out.APIServer = access.Host

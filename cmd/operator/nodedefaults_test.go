@@ -11,6 +11,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
 const digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -35,19 +36,21 @@ func TestNodeDefaults(t *testing.T) {
 		"defaults come from the operator's own access": {
 			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("its own")}},
 			want: nodetemplate.NodeDefaults{Runtime: nodetemplate.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
-				CAData: []byte("its own"), ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm"},
+				CAData: []byte("its own"), ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm", Network: nodeapi.Network{DenyAgent: true}},
 		},
 		"the authority comes from the file of the service account": {
 			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAFile: write("sa.crt", "from a file")}},
 			want: nodetemplate.NodeDefaults{Runtime: nodetemplate.Runtime{ContainerRuntime: "containerd"}, APIServer: "https://10.96.0.1:443",
-				CAData: []byte("from a file"), ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm"},
+				CAData: []byte("from a file"), ClusterDomain: "cluster.local", StateDir: "/var/lib/k8sm", Network: nodeapi.Network{DenyAgent: true}},
 		},
 		"flags override the defaults": {
 			arguments: []string{"--node-api-server=https://k8s.example:6443", "--node-api-server-ca=" + write("ca.crt", "theirs"),
-				"--node-runtime=" + runtime, "--cluster-dns=10.96.0.10, fd00::a", "--cluster-domain=example.org", "--node-state-dir=/srv/k8sm"},
+				"--node-runtime=" + runtime, "--cluster-dns=10.96.0.10, fd00::a", "--cluster-domain=example.org", "--node-state-dir=/srv/k8sm",
+				"--node-deny-mesos=false", "--node-deny-cidrs=10.0.0.0/8, 10.1.0.0/16:5051", "--cluster-cidr=10.244.0.0/16"},
 			access: rest.Config{Host: "https://10.96.0.1:443", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("its own")}},
 			want: nodetemplate.NodeDefaults{Runtime: wanted, APIServer: "https://k8s.example:6443", CAData: []byte("theirs"),
-				ClusterDNS: []string{"10.96.0.10", "fd00::a"}, ClusterDomain: "example.org", StateDir: "/srv/k8sm"},
+				ClusterDNS: []string{"10.96.0.10", "fd00::a"}, ClusterDomain: "example.org", StateDir: "/srv/k8sm",
+				Network: nodeapi.Network{DenyAlso: []string{"10.0.0.0/8", "10.1.0.0/16:5051"}, ClusterCIDRs: []string{"10.244.0.0/16"}}},
 		},
 		"a missing runtime file": {
 			arguments: []string{"--node-runtime=" + filepath.Join(dir, "none.yaml")}, err: "reading --node-runtime",

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"os"
 	"path"
@@ -35,6 +34,9 @@ type options struct {
 	clusterDNS          addressList
 	clusterDomain       string
 	nodeStateDir        string
+	nodeDenyMesos       bool
+	nodeDenyCIDRs       destinationList
+	clusterCIDRs        cidrList
 	printVersion        bool
 	leaseTimes          leaseTimes
 	logger              logr.Logger
@@ -60,6 +62,9 @@ func parse(flags *flag.FlagSet, arguments []string) (options, error) {
 	flags.Var(&o.clusterDNS, "cluster-dns", "The IP `addresses` of the cluster's DNS service, separated by commas.")
 	flags.StringVar(&o.clusterDomain, "cluster-domain", "cluster.local", "The DNS `domain` of the cluster.")
 	flags.StringVar(&o.nodeStateDir, "node-state-dir", "/var/lib/k8sm", "The `folder` on Mesos agents that holds the state of nodes. It is outside the sandboxes.")
+	flags.BoolVar(&o.nodeDenyMesos, "node-deny-mesos", true, "Keep the pods of new nodes from the port of their Mesos agent, and from masters and ZooKeeper, by rules of the agent's firewall.")
+	flags.Var(&o.nodeDenyCIDRs, "node-deny-cidrs", "`Ranges` of addresses that the pods of new nodes are kept from too, separated by commas, each with a TCP port if only that is meant: 10.0.0.0/8,10.1.0.0/16:5051. They may connect to the API server and to --cluster-cidr nevertheless.")
+	flags.Var(&o.clusterCIDRs, "cluster-cidr", "The `ranges` of addresses of all pods of the cluster, separated by commas, as kube-controller-manager knows them. What pods of new nodes send there keeps their addresses. Default: unknown, and only the pods of a node see each other's addresses.")
 	flags.BoolVar(&o.printVersion, "version", false, "Print the version and exit.")
 	if err := flags.Parse(arguments); err != nil {
 		return options{}, err
@@ -97,25 +102,4 @@ func detectNamespace() string {
 		return strings.TrimSpace(string(data))
 	}
 	return defaultNamespace
-}
-
-// addressList is a flag whose value is IP addresses, separated by commas.
-type addressList []string
-
-// String implements flag.Value.
-func (a *addressList) String() string { return strings.Join(*a, ",") }
-
-// Set implements flag.Value.
-func (a *addressList) Set(text string) error {
-	*a = nil
-	for one := range strings.SplitSeq(text, ",") {
-		if one = strings.TrimSpace(one); one == "" {
-			continue
-		}
-		if _, err := netip.ParseAddr(one); err != nil {
-			return fmt.Errorf("%q is not an IP address", one)
-		}
-		*a = append(*a, one)
-	}
-	return nil
 }

@@ -50,6 +50,8 @@ func TestParseRefuses(t *testing.T) {
 		"--node-state-dir=/":                  "is not a clean absolute path",
 		"--node-state-dir=/var/../lib":        "is not a clean absolute path",
 		"--cluster-dns=10.0.0.10,dns.example": `"dns.example" is not an IP address`,
+		"--cluster-cidr=10.244.0.1":           `"10.244.0.1" is not a range`,
+		"--node-deny-cidrs=10.0.0.0/8,zk":     `"zk" is neither a range`,
 		"--leader-election-lease-duration=5s": "must be greater than",
 		"--no-such-flag":                      "not defined",
 		"stray":                               "unexpected arguments: stray",

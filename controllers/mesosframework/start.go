@@ -3,6 +3,7 @@ package mesosframework
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -10,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/sessions"
 	"github.com/k8sm/k8sm/controllers/taskrecord"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
@@ -31,7 +33,8 @@ func (r *Reconciler) startSession(ctx context.Context, rc *reconcileContext, spe
 		return err
 	}
 	record := r.recordOf(name)
-	record.Payload = defaults.Payload
+	var running atomic.Pointer[sessions.Entry]
+	record.Payload = payloadBuilder(defaults, spec.masters, &running)
 	started, err := r.Dial(session.Config{
 		Masters:      spec.masters,
 		Framework:    spec.info,
@@ -51,6 +54,7 @@ func (r *Reconciler) startSession(ctx context.Context, rc *reconcileContext, spe
 	if err != nil {
 		return err
 	}
+	running.Store(entry)
 	r.entries.set(name, &sessionEntry{Entry: entry, spec: spec, startedAt: rc.now, failovers: failovers})
 	return nil
 }

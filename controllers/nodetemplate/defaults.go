@@ -1,5 +1,11 @@
 package nodetemplate
 
+import (
+	"slices"
+
+	"github.com/k8sm/k8sm/mesos/nodeapi"
+)
+
 // NodeDefaults are what the operator gives to every node.
 type NodeDefaults struct {
 	// Runtime is what a node is made of.
@@ -15,6 +21,30 @@ type NodeDefaults struct {
 	// ClusterDNS and ClusterDomain go into the pods' resolv.conf.
 	ClusterDNS    []string
 	ClusterDomain string
+	// Network is what the agents' firewalls do with the traffic of pods. Its field Deny is
+	// made of Masters.
+	Network nodeapi.Network
+	// Masters are host:port of masters and ZooKeeper, which pods are kept from if they are
+	// kept from the agent.
+	Masters []string
 	// StateDir is the folder on the agents that holds the nodes' state.
 	StateDir string
+}
+
+// network returns what a node's launch message says of its network. Masters
+// that cannot be read are left out, since a node with a wrong message would not start.
+func (d NodeDefaults) network() nodeapi.Network {
+	network := d.Network
+	network.Deny = nil
+	if !network.DenyAgent {
+		return network
+	}
+	for _, m := range d.Masters {
+		if _, err := nodeapi.ParseDestination(m); err == nil {
+			network.Deny = append(network.Deny, m)
+		}
+	}
+	slices.Sort(network.Deny)
+	network.Deny = slices.Compact(network.Deny)
+	return network
 }

@@ -91,6 +91,7 @@ func (d NodeDefaults) launchSpec(n *v1alpha1.MesosNode, intent scheduler.Intent,
 		ClusterDNS:       d.ClusterDNS,
 		ClusterDomain:    d.ClusterDomain,
 		StateDir:         d.StateDir,
+		Network:          d.network(),
 		KillGraceSeconds: int(killGrace.Seconds()),
 	}
 	for _, t := range slices.Concat(template.Taints, template.StartupTaints) {
@@ -110,7 +111,7 @@ func overheadOf(n *v1alpha1.MesosNode) placement.Resources {
 
 // startCommand returns the shell command that starts the executor, and the URI that the Mesos
 // fetcher puts into the sandbox before. The command runs nothing that does not have the
-// requested digest.
+// requested digest. The agent's --executor_environment_variables may have replaced PATH.
 func startCommand(executor *v1alpha1.Artifact) (command string, uri scheduler.URI, err error) {
 	if executor == nil {
 		return "", uri, errors.New("there is no artifact named executor")
@@ -123,7 +124,7 @@ func startCommand(executor *v1alpha1.Artifact) (command string, uri scheduler.UR
 		return "", uri, errors.New("the executor's uri names no file")
 	}
 	quoted := quote("./" + file)
-	command = fmt.Sprintf("echo %s | sha256sum -c - >&2 && chmod 0755 %s && exec %s", quote(executor.SHA256+"  ./"+file), quoted, quoted)
+	command = fmt.Sprintf("PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; echo %s | sha256sum -c - >&2 && chmod 0755 %s && exec %s", quote(executor.SHA256+"  ./"+file), quoted, quoted)
 	return command, scheduler.URI{Value: executor.URI, Executable: true}, nil
 }
 

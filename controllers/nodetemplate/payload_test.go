@@ -67,7 +67,7 @@ func TestPayload(t *testing.T) {
 	got.Data = nil
 	rest := scheduler.Payload{
 		Name: nodeName,
-		Command: "echo '" + digest1 + "  ./executor?v=1' | sha256sum -c - >&2 && " +
+		Command: "PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; echo '" + digest1 + "  ./executor?v=1' | sha256sum -c - >&2 && " +
 			"chmod 0755 './executor?v=1' && exec './executor?v=1'",
 		URIs:      []scheduler.URI{{Value: "http://files.example/k8sm/executor?v=1", Executable: true}},
 		Overhead:  placement.Resources{CPUs: 0.1, MemMiB: 256},
@@ -252,5 +252,44 @@ func TestExecutorShareIsReservedFromThePods(t *testing.T) {
 	})
 	if diff := cmp.Diff(placement.Resources{CPUs: 0.25, MemMiB: 954}, overheadOf(n)); diff != "" {
 		t.Errorf("overhead (-want +got):\n%s", diff)
+	}
+}
+
+func TestNetworkOfANode(t *testing.T) {
+	masters := []string{"m2.example:5050", "10.0.0.1:5050", "m2.example:5050", "not an address"}
+	for name, test := range map[string]struct{ network, want nodeapi.Network }{
+		"pods are kept from masters": {
+			nodeapi.Network{DenyAgent: true, DenyAlso: []string{"10.0.0.0/8"}, ClusterCIDRs: []string{"10.244.0.0/16"}},
+			nodeapi.Network{DenyAgent: true, Deny: []string{"10.0.0.1:5050", "m2.example:5050"}, DenyAlso: []string{"10.0.0.0/8"}, ClusterCIDRs: []string{"10.244.0.0/16"}},
+		},
+		"opted out": {nodeapi.Network{DenyAlso: []string{"10.0.0.0/8"}}, nodeapi.Network{DenyAlso: []string{"10.0.0.0/8"}}},
+	} {
+		defaults := nodeDefaults()
+		defaults.Network, defaults.Masters = test.network, masters
+		spec, err := defaults.launchSpec(launched(), newIntent(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.want, spec.Network); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestStartCommandFindsProgramsWhateverTheAgentsPath(t *testing.T) {
+	dir := t.TempDir()
+	program := "#!/bin/sh\necho started\n"
+	if err := os.WriteFile(filepath.Join(dir, "executor"), []byte(program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	artifact := &v1alpha1.Artifact{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: "http://files.example/executor", SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(program)))}
+	command, _, err := startCommand(artifact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := exec.Command("/bin/sh", "-c", command)
+	start.Dir, start.Env = dir, []string{"PATH=/opt/mesos/bin", "LD_LIBRARY_PATH=/usr/local/lib"}
+	if out, err := start.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), "started\n") {
+		t.Errorf("%v: %s", err, out)
 	}
 }

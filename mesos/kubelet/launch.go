@@ -44,6 +44,9 @@ func (n *Node) bringUp(ctx, runtimeCtx context.Context) error {
 	if err := n.preflight(ctx); err != nil {
 		return err
 	}
+	if err := n.startFirewall(ctx); err != nil {
+		return err
+	}
 	if err := n.startRuntime(ctx, runtimeCtx, containerdArgs); err != nil {
 		return err
 	}
@@ -110,6 +113,7 @@ func (n *Node) chooseRuntime() (noderuntime.Runtime, error) {
 	}
 	return noderuntime.NewOwnContainerd(n.ContainerID, n.layout, config.Containerd{
 		NodeName: n.spec.NodeName, SandboxImage: n.spec.SandboxImage, StreamPort: n.spec.StreamPort, ExternalCNI: n.spec.ExternalCNI,
+		HasClusterCIDRs: len(n.spec.Network.ClusterCIDRs) > 0,
 	})
 }
 

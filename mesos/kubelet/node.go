@@ -25,6 +25,8 @@ type Options struct {
 	ContainerID string
 	// Sandbox is the folder of the programs' logs.
 	Sandbox string
+	// AgentEndpoint is host:port of the Mesos agent.
+	AgentEndpoint string
 	// Environ is that of this process, as KEY=value.
 	Environ []string
 	Now     func() time.Time

@@ -19,7 +19,9 @@ type Containerd struct {
 	StreamPort int
 	// ExternalCNI leaves the pods' network to a DaemonSet.
 	ExternalCNI bool
-	// Masquerade: the agent has a program to set up address translation with.
+	// HasClusterCIDRs: the addresses of the cluster's pods are known.
+	HasClusterCIDRs bool
+	// Masquerade: the bridge plugin masquerades what leaves the node.
 	Masquerade bool
 	// RestrictOOMScore: this process may not lower the score of others.
 	RestrictOOMScore bool

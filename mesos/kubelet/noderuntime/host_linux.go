@@ -8,6 +8,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
 	"github.com/k8sm/k8sm/mesos/kubelet/mount"
 	"github.com/k8sm/k8sm/mesos/kubelet/sweep"
+	"github.com/k8sm/k8sm/mesos/kubelet/tool"
 )
 
 // HostContainerd runs containers in the agent's own containerd, which sees none of the
@@ -23,6 +24,9 @@ type HostContainerd struct {
 func NewHostContainerd(containerID string, l layout.Layout, socket string) (Runtime, error) {
 	i, err := detect(containerID)
 	if err != nil {
+		return nil, err
+	}
+	if err := tool.Require(neededTools...); err != nil {
 		return nil, err
 	}
 	host, err := hostruntime.Acquire(socket)
@@ -69,6 +73,12 @@ func (h *HostContainerd) Settings() config.Runtime {
 		RootDir:     layout.KubeletRoot,
 		PodLogs:     h.layout.PodLogs(),
 	}
+}
+
+// Pods implements Runtime.
+func (h *HostContainerd) Pods() (Pods, error) {
+	cgroup, err := h.podsCgroup()
+	return Pods{Cgroup: cgroup}, err
 }
 
 // StartKubelet implements Runtime.

@@ -3,6 +3,9 @@ package noderuntime
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/k8sm/k8sm/mesos/kubelet/cgroup"
 	"github.com/k8sm/k8sm/mesos/kubelet/mount"
@@ -38,6 +41,25 @@ func (i *isolation) enter(cpus float64, memory int64) error {
 		return err
 	}
 	return i.cgroup.SetLimits(cpus, memory)
+}
+
+// podsCgroup makes the cgroup that the kubelet puts all pods into, so that a rule can name it
+// before there are any. It returns "" where version 1 is in use.
+func (i *isolation) podsCgroup() (string, error) {
+	if !cgroup.IsUnified(i.cgroup.Hierarchies) {
+		return "", nil
+	}
+	path := filepath.Join(i.cgroup.Path, "kubepods")
+	for _, h := range i.cgroup.Hierarchies {
+		if h.Name != "" {
+			continue
+		}
+		if err := os.MkdirAll(h.Dir(path), 0o755); err != nil {
+			return "", fmt.Errorf("making the cgroup of pods: %w", err)
+		}
+		return path, nil
+	}
+	return "", nil
 }
 
 // Maintain implements Runtime.

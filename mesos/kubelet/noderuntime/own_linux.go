@@ -9,6 +9,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/mount"
 	"github.com/k8sm/k8sm/mesos/kubelet/network"
 	"github.com/k8sm/k8sm/mesos/kubelet/sweep"
+	"github.com/k8sm/k8sm/mesos/kubelet/tool"
 )
 
 // OwnContainerd runs containers in a containerd that the executor starts from the artifacts.
@@ -26,9 +27,22 @@ func NewOwnContainerd(containerID string, l layout.Layout, c config.Containerd) 
 	if err != nil {
 		return nil, err
 	}
-	c.Masquerade, c.RestrictOOMScore = network.HasMasqueradeTool(), !machine.CanLowerOOMScore()
+	needed := neededTools
+	if !c.ExternalCNI {
+		needed = append(needed, "iptables|nft")
+	}
+	if err := tool.Require(needed...); err != nil {
+		return nil, err
+	}
+	// The plugin's rules of nftables cannot be overruled for single addresses, so the
+	// firewall masquerades there.
+	c.Masquerade = tool.Has("iptables") || !c.HasClusterCIDRs
+	c.RestrictOOMScore = !machine.CanLowerOOMScore()
 	return &OwnContainerd{i, l, c}, nil
 }
+
+// neededTools are the agent's programs without which a kubelet mounts no volume.
+var neededTools = []string{"mount", "umount"}
 
 // Describe implements Runtime.
 func (o *OwnContainerd) Describe(r *sweep.Record) {
@@ -86,6 +100,12 @@ func (o *OwnContainerd) Settings() config.Runtime {
 		RootDir:     layout.KubeletRoot,
 		PodLogs:     layout.PodLogs,
 	}
+}
+
+// Pods implements Runtime.
+func (o *OwnContainerd) Pods() (Pods, error) {
+	cgroup, err := o.podsCgroup()
+	return Pods{Bridge: o.network(), Cgroup: cgroup, Masquerade: !o.containerd.ExternalCNI && !o.containerd.Masquerade}, err
 }
 
 // StartKubelet implements Runtime.

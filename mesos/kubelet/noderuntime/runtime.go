@@ -32,6 +32,8 @@ type Runtime interface {
 	Configure() (containerdArgs []string, err error)
 	// Settings are what the kubelet's configuration needs to know.
 	Settings() config.Runtime
+	// Pods returns by what the agent's firewall knows the pods. The cgroup exists afterwards.
+	Pods() (Pods, error)
 	// StartKubelet calls start where mounts of the kubelet are seen by the runtime.
 	StartKubelet(start func() error) error
 	// Containers returns those that run.
@@ -39,6 +41,17 @@ type Runtime interface {
 	// Clear kills everything in the container but this process and its ancestors, undoes
 	// Isolate, and calls remove, which removes the rest by the record, as soon as it can.
 	Clear(remove func() error) error
+}
+
+// Pods are by what the agent's firewall knows a node's pods.
+type Pods struct {
+	// Bridge is the interface that they are behind, "" where the network is another's.
+	Bridge string
+	// Cgroup is that of all pods, seen from the root of cgroup version 2. It is "" where
+	// version 1 is in use, since nothing there tells the processes of pods from others.
+	Cgroup string
+	// Masquerade: the bridge plugin masquerades nothing, so the firewall has to.
+	Masquerade bool
 }
 
 // Fake runs no containers: the kubelet brings its own runtime. It needs neither root nor
@@ -64,6 +77,9 @@ func (Fake) Configure() ([]string, error) { return nil, nil }
 func (f Fake) Settings() config.Runtime {
 	return config.Runtime{RootDir: f.layout.Kubelet(), PodLogs: f.layout.PodLogs()}
 }
+
+// Pods implements Runtime. They have no network.
+func (Fake) Pods() (Pods, error) { return Pods{}, nil }
 
 // StartKubelet implements Runtime.
 func (Fake) StartKubelet(start func() error) error { return start() }

@@ -17,6 +17,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
 	"github.com/k8sm/k8sm/mesos/kubelet/network"
 	"github.com/k8sm/k8sm/mesos/kubelet/sweep"
+	"github.com/k8sm/k8sm/mesos/kubelet/tool"
 )
 
 var isolated = isolation{containerID: "c1", cgroup: &cgroup.Container{Path: "/mesos/c1"}}
@@ -206,4 +207,68 @@ func TestIsolationNeedsAMountNamespaceOfItsOwn(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 	kubelettest.Must(t, runtime.Clear(func() error { return cgroup.Remove(r.Cgroups, r.Made) }))
+}
+
+func TestNodeThatLacksAToolSaysWhich(t *testing.T) {
+	folders := tool.SystemFolders
+	t.Cleanup(func() { tool.SystemFolders = folders })
+	tool.SystemFolders = nil
+	id, remove := inContainer(t)
+	defer func() { kubelettest.Must(t, remove()) }()
+	tests := map[string]struct {
+		tools    []string
+		external bool
+		want     string // "" if nothing is missing
+		masks    bool   // the bridge plugin masquerades
+	}{
+		"all":                            {[]string{"mount", "umount", "iptables"}, false, "", true},
+		"nftables":                       {[]string{"mount", "umount", "nft"}, false, "", false},
+		"no firewall":                    {[]string{"mount", "umount"}, false, "no program iptables or nft is in", false},
+		"no firewall, another's network": {[]string{"mount", "umount"}, true, "", false},
+		"nothing":                        {nil, true, "no program mount, and none umount is in", false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, name := range tc.tools {
+				kubelettest.Must(t, os.WriteFile(dir+"/"+name, nil, 0o755))
+			}
+			t.Setenv("PATH", dir)
+			runtime, err := NewOwnContainerd(id, layout.Of(t.TempDir(), "n1"), config.Containerd{NodeName: "n1", ExternalCNI: tc.external, HasClusterCIDRs: true})
+			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("error is %v", err)
+			}
+			if err != nil {
+				return
+			}
+			pods, err := runtime.Pods()
+			if own := runtime.(*OwnContainerd); err != nil || own.containerd.Masquerade != tc.masks || pods.Masquerade != (!tc.masks && !tc.external) {
+				t.Errorf("the plugin masquerades: %t, the firewall: %t, %v", own.containerd.Masquerade, pods.Masquerade, err)
+			}
+		})
+	}
+}
+
+func TestPodsAreKnownByBridgeAndCgroup(t *testing.T) {
+	unified := isolation{containerID: "c1", cgroup: &cgroup.Container{Path: "/mesos/c1", Hierarchies: []cgroup.Hierarchy{{Mount: t.TempDir()}}}}
+	version1 := isolation{containerID: "c1", cgroup: &cgroup.Container{Path: "/mesos/c1", Hierarchies: []cgroup.Hierarchy{{Name: "memory", Mount: t.TempDir()}, {Mount: t.TempDir()}}}}
+	l := layout.Of(t.TempDir(), "n1")
+	for name, tc := range map[string]struct {
+		runtime Runtime
+		want    Pods
+	}{
+		"bundled":            {&OwnContainerd{unified, l, config.Containerd{NodeName: "n1", Masquerade: true}}, Pods{Bridge: network.Name("n1"), Cgroup: "/mesos/c1/kubepods"}},
+		"external":           {&OwnContainerd{unified, l, config.Containerd{NodeName: "n1", ExternalCNI: true}}, Pods{Cgroup: "/mesos/c1/kubepods"}},
+		"the agent's":        {&HostContainerd{unified, l, nil}, Pods{Cgroup: "/mesos/c1/kubepods"}},
+		"cgroup version 1":   {&HostContainerd{version1, l, nil}, Pods{}},
+		"without containers": {NewFake(l), Pods{}},
+	} {
+		got, err := tc.runtime.Pods()
+		if diff := cmp.Diff(tc.want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+	}
+	if _, err := os.Stat(unified.cgroup.Hierarchies[0].Dir("/mesos/c1/kubepods")); err != nil {
+		t.Error(err)
+	}
 }

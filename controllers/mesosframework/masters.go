@@ -1,0 +1,47 @@
+package mesosframework
+
+import (
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
+	"github.com/k8sm/k8sm/controllers/sessions"
+	"github.com/k8sm/k8sm/controllers/taskrecord"
+	"github.com/k8sm/k8sm/mesos/detector"
+	"github.com/k8sm/k8sm/mesos/scheduler"
+)
+
+// masterAddresses returns host:port of each master and ZooKeeper server that the list names.
+// Entries that name none are left out: no session starts with them.
+func masterAddresses(masters []string) []string {
+	var addresses []string
+	for _, m := range masters {
+		if ensemble, err := detector.ParseEnsemble(m); err == nil {
+			addresses = append(addresses, ensemble.Servers...)
+			continue
+		}
+		if _, rest, ok := strings.Cut(m, "://"); ok {
+			m = rest
+		}
+		addresses = append(addresses, strings.TrimSuffix(m, "/"))
+	}
+	return addresses
+}
+
+// payloadBuilder returns what builds the payloads of a framework's tasks. Nodes are told the
+// addresses of the masters, so that they keep their pods from them: those of the spec, and
+// the one that leads when a node is launched, which ZooKeeper or a redirect may have named.
+func payloadBuilder(defaults nodetemplate.NodeDefaults, masters []string, running *atomic.Pointer[sessions.Entry]) taskrecord.BuildPayload {
+	return func(node *v1alpha1.MesosNode, intent scheduler.Intent, token string) (scheduler.Payload, error) {
+		d := defaults
+		d.Masters = masterAddresses(masters)
+		if entry := running.Load(); entry != nil {
+			if leader := entry.State().Master; leader != "" && !slices.Contains(d.Masters, leader) {
+				d.Masters = append(d.Masters, leader)
+			}
+		}
+		return d.Payload(node, intent, token)
+	}
+}
