@@ -1,0 +1,234 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func load(t *testing.T) map[string]*Kind {
+	t.Helper()
+	kinds, err := Load("../../../config/crd/bases")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kinds
+}
+
+// patched returns the valid object with a merge patch applied to it.
+func patched(t *testing.T, base, patch string) Object {
+	t.Helper()
+	object, err := Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object, err = Patch(object, patch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return object
+}
+
+// rulesWith returns the kind's rules with the message, those below status or the others.
+func (k *Kind) rulesWith(message string, ofStatus bool) []Rule {
+	var out []Rule
+	for _, rule := range k.Rules() {
+		if rule.Message == message && rule.isOfStatus() == ofStatus {
+			out = append(out, rule)
+		}
+	}
+	return out
+}
+
+func (r Rule) isOfStatus() bool { return strings.HasPrefix(r.Place, "status.") }
+
+// try writes the patched object in the way in which the rule is evaluated: it writes the status,
+// updates the valid object, or creates a new one. It returns the rules that are violated.
+func try(t *testing.T, k *Kind, rule Rule, patch string) (violated []Rule, err error) {
+	t.Helper()
+	valid, object := patched(t, bases[k.Name], `{}`), patched(t, bases[k.Name], patch)
+	switch {
+	case rule.isOfStatus():
+		_, err = k.UpdateStatus(valid, object)
+	case rule.Transition:
+		_, err = k.Update(valid, object)
+	default:
+		_, err = k.Create(object)
+	}
+	return k.Violated(err), err
+}
+
+// coverage are the rules that an example violated, as kind, place and message.
+type coverage map[string]bool
+
+func nameOf(kind string, rule Rule) string {
+	return fmt.Sprintf("%s at %q: %s", kind, rule.Place, rule.Message)
+}
+
+// check tries the examples of a message with a kind that has rules with this message.
+func (c coverage) check(t *testing.T, k *Kind, rules []Rule, ex example) {
+	message := rules[0].Message
+	withMessage := func(violated []Rule) (out []Rule) {
+		for _, rule := range violated {
+			if rule.Message == message {
+				out = append(out, rule)
+			}
+		}
+		return out
+	}
+	for _, patch := range ex.accepted {
+		violated, err := try(t, k, rules[0], patch)
+		if len(withMessage(violated)) > 0 || err != nil && k.Name == ex.kind {
+			t.Errorf("%s is refused: %v", patch, err)
+		}
+	}
+	for _, patch := range ex.refused {
+		violated, err := try(t, k, rules[0], patch)
+		for _, rule := range withMessage(violated) {
+			c[nameOf(k.Name, rule)] = true
+		}
+		if len(withMessage(violated)) == 0 && k.Name == ex.kind {
+			t.Errorf("%s is not refused by the rule: %v", patch, err)
+		}
+	}
+}
+
+func TestEveryRuleAcceptsAndRefusesItsExamples(t *testing.T) {
+	kinds, covered := load(t), coverage{}
+	for _, table := range []struct {
+		ofStatus bool
+		examples map[string]example
+	}{{false, examples}, {true, statusExamples}} {
+		for message, ex := range table.examples {
+			if len(ex.accepted) == 0 || len(ex.refused) == 0 || len(kinds[ex.kind].rulesWith(message, table.ofStatus)) == 0 {
+				t.Errorf("an example of %s lacks an accepted object, a refused object, or a rule with the message: %s", ex.kind, message)
+			}
+			for name, k := range kinds {
+				if rules := k.rulesWith(message, table.ofStatus); len(rules) > 0 {
+					t.Run(name+": "+message, func(t *testing.T) { covered.check(t, k, rules, ex) })
+				}
+			}
+		}
+	}
+	for name, k := range kinds {
+		for _, rule := range k.Rules() {
+			if !covered[nameOf(name, rule)] {
+				t.Errorf("no example violates the rule of %s", nameOf(name, rule))
+			}
+		}
+	}
+}
+
+// A new rule must not stop an object that an earlier release has stored.
+func TestStoredObjectsThatViolateARuleCanBeUsed(t *testing.T) {
+	kinds := load(t)
+	for message, ex := range examples {
+		k := kinds[ex.kind]
+		if ex.ofNewObjects || k.rulesWith(message, false)[0].Transition {
+			continue
+		}
+		t.Run(message, func(t *testing.T) {
+			for _, patch := range ex.refused {
+				if err := k.CheckRatcheting(Stored{Object: patched(t, bases[k.Name], patch)}); err != nil {
+					t.Errorf("%s: %v", patch, err)
+				}
+			}
+		})
+	}
+}
+
+func TestRatchetingDependsOnThePlaceOfTheRule(t *testing.T) {
+	pools := load(t)["MesosNodePool"]
+	socket := patched(t, pool, nodeSpec("runtime: {runtimeSocket: c.sock}"))
+	if err := pools.CheckRatcheting(Stored{
+		Object:   socket,
+		Accepted: []string{`spec: {replicas: 5}`, nodeSpec("overhead: {cpu: 200m}"), nodeSpec("runtime: {runtimeSocket: /c.sock}")},
+		Refused:  []string{nodeSpec("runtime: {runtimeSocket: d.sock}")},
+	}); err != nil {
+		t.Errorf("a rule at the field itself: %v", err)
+	}
+	err := pools.CheckRatcheting(Stored{
+		Object:   patched(t, pool, autoscaled("{minReplicas: 3, limits: {cpu: 11}}")),
+		Accepted: []string{`spec: {paused: true}`},
+	})
+	if err == nil || !strings.Contains(err.Error(), "spec: {paused: true}") {
+		t.Errorf("a rule at spec, after another field of spec changed: %v", err)
+	}
+	if err := pools.CheckRatcheting(Stored{Object: patched(t, pool, `{}`)}); err == nil {
+		t.Error("a valid object shows something about ratcheting")
+	}
+	if err := pools.CheckRatcheting(Stored{Object: socket, Refused: []string{`spec: {replicas: 5}`}}); err == nil {
+		t.Error("an accepted change counts as refused")
+	}
+}
+
+func TestObjectsAreStoredWithDefaultsAndWithoutUnknownFields(t *testing.T) {
+	pools := load(t)["MesosNodePool"]
+	given := patched(t, pool, `status: {readyReplicas: 9}`)
+	stored, err := pools.Create(given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := stored["spec"].(Object)
+	if diff := cmp.Diff(Object{"replaceAfter": "15m"}, spec["unreachable"]); diff != "" || stored["status"] != nil {
+		t.Errorf("status %v, defaults (-want +got):\n%s", stored["status"], diff)
+	}
+	if given["spec"].(Object)["unreachable"] != nil || given["status"] == nil {
+		t.Error("the object of the caller has changed")
+	}
+	if _, err := pools.Create(patched(t, pool, `spec: {replica: 3}`)); err == nil || !strings.Contains(err.Error(), "spec.replica") {
+		t.Errorf("an unknown field: %v", err)
+	}
+	if _, err := pools.Create(patched(t, pool, nodeSpec("taints: [{key: a, effect: NoSchedule}, {key: a, effect: NoSchedule}]"))); err == nil {
+		t.Error("a list of type map has an item twice")
+	}
+	if _, err := pools.Create(patched(t, pool, `spec: {replicas: -1}`)); err == nil {
+		t.Error("a minimum is not checked")
+	}
+}
+
+func TestAStatusIsWrittenAlone(t *testing.T) {
+	pools := load(t)["MesosNodePool"]
+	stored, err := pools.Create(patched(t, pool, `{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, err := pools.UpdateStatus(stored, patched(t, pool, `{spec: {replicas: 9}, status: {readyReplicas: 2}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if written["spec"].(Object)["replicas"] != int64(3) || written["status"].(Object)["readyReplicas"] != int64(2) {
+		t.Errorf("stored is %v", written)
+	}
+	updated, err := pools.Update(written, patched(t, pool, `{spec: {replicas: 9}, status: {readyReplicas: 7}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if updated["spec"].(Object)["replicas"] != int64(9) || updated["status"].(Object)["readyReplicas"] != int64(2) {
+		t.Errorf("stored is %v", updated)
+	}
+	if _, err := pools.UpdateStatus(stored, Object{"status": Object{"readyReplicas": "two"}}); err == nil {
+		t.Error("a status of another type is accepted")
+	}
+}
+
+func TestLoadRefusesAFolderWithoutCRDs(t *testing.T) {
+	if _, err := Load(t.TempDir()); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestRulesAreFoundAtEachDepth(t *testing.T) {
+	places := map[string]bool{}
+	for _, rule := range load(t)["MesosNodePool"].Rules() {
+		places[rule.Place+" "+rule.Reported] = true
+	}
+	for _, want := range []string{" ", "spec spec.replicas", "spec.template.metadata.labels spec.template.metadata.labels",
+		"spec.template.spec.shapes[].resources.cpu spec.template.spec.shapes[].resources.cpu", "spec.placement.constraints[] spec.placement.constraints[]"} {
+		if !places[want] {
+			t.Errorf("no rule has place and reported path %q: %v", want, places)
+		}
+	}
+}
