@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -27,6 +28,8 @@ type options struct {
 	leaderElect         bool
 	leaderElectionID    string
 	metricsAddress      string
+	metricsSecure       bool
+	metricsCertDir      string
 	healthAddress       string
 	nodeRuntimeFile     string
 	nodeAPIServer       string
@@ -54,7 +57,9 @@ func parse(flags *flag.FlagSet, arguments []string) (options, error) {
 	flags.BoolVar(&o.leaderElect, "leader-elect", true, "Elect one of several operators as leader, with a Lease. If false, make sure that only one operator runs.")
 	flags.StringVar(&o.leaderElectionID, "leader-election-id", "k8sm-operator", "The `name` of the Lease.")
 	o.leaseTimes.bind(flags)
-	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "The `address` at which Prometheus metrics are served; 0 disables them.")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "The `address` at which Prometheus metrics are served; 0 disables them.")
+	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "Serve metrics over TLS, and only to clients that may get the non-resource URL /metrics (RBAC). If false, anybody who reaches the address can read them.")
+	flags.StringVar(&o.metricsCertDir, "metrics-cert-dir", "", "The `folder` with tls.crt and tls.key of the metrics server. They are read again when they change. Default: a self-signed certificate.")
 	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "The `address` at which /healthz and /readyz are served; 0 disables them.")
 	flags.StringVar(&o.nodeRuntimeFile, "node-runtime", "", "A YAML `file` with the default runtime of nodes: {containerRuntime, sandboxImage, artifacts: [{name, type, uri, sha256}]}. A pool's template.spec.runtime overrides its fields, and its artifacts by name.")
 	flags.StringVar(&o.nodeAPIServer, "node-api-server", "", "The `URL` at which nodes reach the Kubernetes API. Default: the URL that the operator uses.")
@@ -90,7 +95,24 @@ func (o options) check(rest []string) error {
 	if !path.IsAbs(o.nodeStateDir) || path.Clean(o.nodeStateDir) != o.nodeStateDir || o.nodeStateDir == "/" {
 		problems = append(problems, fmt.Errorf("--node-state-dir %q is not a clean absolute path below /", o.nodeStateDir))
 	}
-	return errors.Join(append(problems, o.leaseTimes.check())...)
+	return errors.Join(append(problems, o.checkMetrics(), o.leaseTimes.check())...)
+}
+
+// checkMetrics returns an error if the metrics server could not have the certificate that the
+// user expects. The server itself would use a self-signed one without a word.
+func (o options) checkMetrics() error {
+	if o.metricsCertDir == "" {
+		return nil
+	}
+	if !o.metricsSecure {
+		return errors.New("--metrics-cert-dir has no effect with --metrics-secure=false; leave one of them out")
+	}
+	for _, name := range []string{"tls.crt", "tls.key"} {
+		if _, err := os.Stat(filepath.Join(o.metricsCertDir, name)); err != nil {
+			return fmt.Errorf("--metrics-cert-dir must hold tls.crt and tls.key: %w", err)
+		}
+	}
+	return nil
 }
 
 // detectNamespace returns the namespace of the pod that the operator runs in, or the default.

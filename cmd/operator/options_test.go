@@ -1,14 +1,19 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"flag"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/rest"
 )
 
 func parsed(t *testing.T, arguments ...string) (options, error) {
@@ -24,7 +29,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := o.managerOptions()
+	m := o.managerOptions(&rest.Config{})
 	if o.namespace != "k8sm-system" || !m.LeaderElection || !m.LeaderElectionReleaseOnCancel ||
 		m.LeaderElectionNamespace != "k8sm-system" || m.LeaderElectionID != "k8sm-operator" || *m.LeaseDuration != 15*time.Second {
 		t.Errorf("namespace %q, manager %+v", o.namespace, m)
@@ -53,6 +58,7 @@ func TestParseRefuses(t *testing.T) {
 		"--cluster-cidr=10.244.0.1":           `"10.244.0.1" is not a range`,
 		"--node-deny-cidrs=10.0.0.0/8,zk":     `"zk" is neither a range`,
 		"--leader-election-lease-duration=5s": "must be greater than",
+		"--metrics-cert-dir=/nowhere":         "must hold tls.crt and tls.key",
 		"--no-such-flag":                      "not defined",
 		"stray":                               "unexpected arguments: stray",
 	} {
@@ -71,10 +77,10 @@ func TestParse(t *testing.T) {
 		got       func(options) any
 		want      any
 	}{
-		"metrics are disabled":        {[]string{"--metrics-bind-address=0"}, func(o options) any { return o.managerOptions().Metrics.BindAddress }, "0"},
-		"a health address":            {[]string{"--health-probe-bind-address=:9"}, func(o options) any { return o.managerOptions().HealthProbeBindAddress }, ":9"},
-		"leader election is disabled": {[]string{"--leader-elect=false"}, func(o options) any { return o.managerOptions().LeaderElection }, false},
-		"the name of the lease":       {[]string{"--leader-election-id=mine"}, func(o options) any { return o.managerOptions().LeaderElectionID }, "mine"},
+		"metrics are disabled":        {[]string{"--metrics-bind-address=0"}, func(o options) any { return o.managerOptions(&rest.Config{}).Metrics.BindAddress }, "0"},
+		"a health address":            {[]string{"--health-probe-bind-address=:9"}, func(o options) any { return o.managerOptions(&rest.Config{}).HealthProbeBindAddress }, ":9"},
+		"leader election is disabled": {[]string{"--leader-elect=false"}, func(o options) any { return o.managerOptions(&rest.Config{}).LeaderElection }, false},
+		"the name of the lease":       {[]string{"--leader-election-id=mine"}, func(o options) any { return o.managerOptions(&rest.Config{}).LeaderElectionID }, "mine"},
 		"longer lease times": {
 			[]string{"--leader-election-lease-duration=1m", "--leader-election-renew-deadline=40s", "--leader-election-retry-period=5s"},
 			func(o options) any { return o.leaseTimes }, leaseTimes{time.Minute, 40 * time.Second, 5 * time.Second},
@@ -93,6 +99,51 @@ func TestParse(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestMetricsAreServedOverTLSUnlessPermittedOtherwise(t *testing.T) {
+	o, err := parsed(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := o.metricsOptions(&rest.Config{})
+	if !settings.SecureServing || settings.FilterProvider == nil || settings.BindAddress != ":8443" {
+		t.Errorf("by default metrics are served as %+v", settings)
+	}
+	if _, err := settings.FilterProvider(&rest.Config{}, nil); err != nil {
+		t.Errorf("making the filter: %v", err)
+	}
+	config := &tls.Config{}
+	for _, apply := range settings.TLSOpts {
+		apply(config)
+	}
+	if slices.Contains(config.NextProtos, "h2") || config.MinVersion < tls.VersionTLS12 {
+		t.Errorf("protocols %v, least version %x", config.NextProtos, config.MinVersion)
+	}
+	if o, err = parsed(t, "--metrics-secure=false"); err != nil {
+		t.Fatal(err)
+	}
+	if settings = o.metricsOptions(&rest.Config{}); settings.SecureServing || settings.FilterProvider != nil {
+		t.Errorf("with --metrics-secure=false metrics are served as %+v", settings)
+	}
+}
+
+func TestMetricsCertificate(t *testing.T) {
+	folder := t.TempDir()
+	if _, err := parsed(t, "--metrics-cert-dir="+folder); err == nil || !strings.Contains(err.Error(), "tls.crt") {
+		t.Errorf("a folder without a certificate: %v", err)
+	}
+	for _, name := range []string{"tls.crt", "tls.key"} {
+		if err := os.WriteFile(filepath.Join(folder, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := parsed(t, "--metrics-cert-dir="+folder); err != nil {
+		t.Errorf("a folder with a certificate: %v", err)
+	}
+	if _, err := parsed(t, "--metrics-cert-dir="+folder, "--metrics-secure=false"); err == nil || !strings.Contains(err.Error(), "no effect") {
+		t.Errorf("a certificate without TLS: %v", err)
 	}
 }
 

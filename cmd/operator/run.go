@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net/http"
 	"os"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/k8sm/k8sm/controllers"
@@ -69,7 +72,7 @@ func run(ctx context.Context, o options) error {
 // newManager returns the manager and, with leader election, the function that checks whether
 // this operator may subscribe.
 func (o options) newManager(access *rest.Config, hostname string) (ctrl.Manager, func(context.Context) error, error) {
-	settings := o.managerOptions()
+	settings := o.managerOptions(access)
 	if !o.leaderElect {
 		mgr, err := ctrl.NewManager(access, settings)
 		return mgr, nil, err
@@ -87,12 +90,12 @@ func (o options) newManager(access *rest.Config, hostname string) (ctrl.Manager,
 
 // managerOptions returns the manager's options. The Lease is released at the end, after the
 // sessions have ended, so that another operator takes over at once and is not disturbed.
-func (o options) managerOptions() ctrl.Options {
+func (o options) managerOptions(access *rest.Config) ctrl.Options {
 	return ctrl.Options{
 		Scheme:                        controllers.Scheme(),
 		Cache:                         controllers.Cache(o.namespace),
 		Logger:                        o.logger,
-		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
+		Metrics:                       o.metricsOptions(access),
 		HealthProbeBindAddress:        o.healthAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              o.leaderElectionID,
@@ -102,4 +105,24 @@ func (o options) managerOptions() ctrl.Options {
 		RenewDeadline:                 &o.leaseTimes.renew,
 		RetryPeriod:                   &o.leaseTimes.retry,
 	}
+}
+
+// metricsOptions returns how metrics are served. Unless the user permits plain HTTP, they are
+// served over TLS, and only to clients that the API server authenticates and permits to get
+// /metrics. The questions to the API server do not pass the fence, because an operator that
+// stands by serves metrics too.
+func (o options) metricsOptions(access *rest.Config) metricsserver.Options {
+	settings := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure, CertDir: o.metricsCertDir}
+	if o.metricsSecure {
+		// HTTP/2 would let a client open and cancel requests faster than they are served.
+		settings.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.NextProtos, c.MinVersion = []string{"http/1.1"}, tls.VersionTLS12 }}
+		settings.FilterProvider = func(*rest.Config, *http.Client) (metricsserver.Filter, error) {
+			unfenced, err := rest.HTTPClientFor(access)
+			if err != nil {
+				return nil, fmt.Errorf("making the client that authorizes readers of metrics: %w", err)
+			}
+			return filters.WithAuthenticationAndAuthorization(access, unfenced)
+		}
+	}
+	return settings
 }

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -12,7 +13,10 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -100,6 +104,54 @@ func (p *process) get(address, path string) func() string {
 	}
 }
 
+// getMetrics fetches the metrics over TLS with a bearer token, and returns the page, or the
+// status where it is not 200, or the error.
+func (p *process) getMetrics(token string) string {
+	GinkgoHelper()
+	request, err := http.NewRequest(http.MethodGet, "https://"+p.metrics+"/metrics", nil)
+	Expect(err).NotTo(HaveOccurred())
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	// The operator's certificate is self-signed, unless it is given one.
+	tlsClient := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	response, err := tlsClient.Do(request)
+	if err != nil {
+		return err.Error()
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	Expect(err).NotTo(HaveOccurred())
+	if response.StatusCode != http.StatusOK {
+		return response.Status
+	}
+	return string(body)
+}
+
+// metricsReader returns the token of a service account that may read metrics, as Prometheus
+// would be permitted to.
+func metricsReader() string {
+	GinkgoHelper()
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "metrics-reader"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "k8sm-metrics-reader"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "prometheus", Namespace: namespace}},
+	}
+	Expect(client.IgnoreAlreadyExists(strict.Create(ctx, binding))).To(Succeed())
+	return serviceAccountToken("prometheus")
+}
+
+// serviceAccountToken returns a token of a service account of the operator's namespace, which
+// it creates if it is missing.
+func serviceAccountToken(name string) string {
+	GinkgoHelper()
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
+	Expect(client.IgnoreAlreadyExists(strict.Create(ctx, account))).To(Succeed())
+	token := &authenticationv1.TokenRequest{}
+	Expect(strict.SubResource("token").Create(ctx, account, token)).To(Succeed())
+	return token.Status.Token
+}
+
 func freeAddress() string {
 	GinkgoHelper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -107,6 +159,17 @@ func freeAddress() string {
 	defer listener.Close()
 	return listener.Addr().String()
 }
+
+var _ = Describe("The metrics of an operator", func() {
+	It("are served over TLS, to readers that RBAC permits", func() {
+		operator := startProcess(buildOperator(), operatorKubeconfig())
+		Eventually(func() string { return operator.getMetrics("") }).WithTimeout(timeout).Should(HavePrefix("401"))
+		Expect(operator.get(operator.metrics, "/metrics")()).To(ContainSubstring("HTTP request to an HTTPS server"))
+		Expect(operator.getMetrics("not-a-token")).NotTo(ContainSubstring("controller_runtime_"))
+		Expect(operator.getMetrics(serviceAccountToken("somebody"))).To(HavePrefix("403"))
+		Expect(operator.getMetrics(metricsReader())).To(ContainSubstring("controller_runtime_"))
+	})
+})
 
 var _ = Describe("Two operators", func() {
 	It("elect one leader, and the other takes over at once when it stops", func() {
@@ -120,8 +183,9 @@ var _ = Describe("Two operators", func() {
 		second := startProcess(binary, kubeconfig)
 		mf := newFramework("shared", master.Addr())
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
-		Expect(second.get(second.metrics, "/metrics")()).To(ContainSubstring("leader_election_master_status{name=\"k8sm-operator\"} 0"))
-		Expect(first.get(first.metrics, "/metrics")()).To(ContainSubstring("k8sm_"))
+		reader := metricsReader()
+		Expect(second.getMetrics(reader)).To(ContainSubstring("leader_election_master_status{name=\"k8sm-operator\"} 0"))
+		Expect(first.getMetrics(reader)).To(ContainSubstring("k8sm_"))
 		Consistently(leaseHolder).WithTimeout(3 * time.Second).Should(Equal(leader))
 		Expect(master.Calls()).To(HaveKeyWithValue("SUBSCRIBE", 1))
 
