@@ -34,6 +34,9 @@ func (n *Node) bringUp(ctx, runtimeCtx context.Context) error {
 	if err := n.isolate(ctx, n.spec.CPUs, nodeapi.Bytes(n.spec.MemMiB)); err != nil {
 		return err
 	}
+	if err := n.runtime.Check(); err != nil {
+		return err
+	}
 	n.running.Go(func() {
 		n.runtime.Maintain(ctx, func(err error) { n.Log.Error(err, "Failed to prepare for a restart of the agent") })
 	})
@@ -123,7 +126,13 @@ func (n *Node) hasContainers() bool { return n.spec.ContainerRuntime == nodeapi.
 // isolateWithin bounds the time in which the node waits for others that leave its folders.
 const isolateWithin = 30 * time.Second
 
+// isolate makes what the node starts a part of its container.
 func (n *Node) isolate(ctx context.Context, cpus float64, memory int64) error {
+	if n.hasContainers() {
+		if err := machine.RaiseLimits(); err != nil {
+			n.Log.Error(err, "Pods will have the limits of the agent")
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, isolateWithin)
 	defer cancel()
 	return n.runtime.Isolate(ctx, cpus, memory)
@@ -230,13 +239,30 @@ func (n *Node) startRuntime(ctx, runtimeCtx context.Context, containerdArgs []st
 		return fmt.Errorf("waiting for containerd: %w", err)
 	}
 	for _, image := range n.installed.Images {
-		err := supervisor.RunOnce(ctx, importWithin, n.environment(), n.layout.Program(nodeapi.ArtifactCtr),
-			"--address="+socket, "--namespace=k8s.io", "images", "import", image)
-		if err != nil {
+		if err := n.importImage(ctx, socket, image); err != nil {
 			return fmt.Errorf("importing image %s: %w", filepath.Base(image), err)
 		}
 	}
 	return nil
+}
+
+// pinned is the label of images that the kubelet does not remove when it makes room: no
+// registry may have the imported ones.
+const pinned = "io.cri-containerd.pinned=pinned"
+
+// importImage imports an image for pods, pinned. A ctr that is too old for that imports it as
+// it is.
+func (n *Node) importImage(ctx context.Context, socket, image string) error {
+	run := func(options ...string) error {
+		args := append([]string{"--address=" + socket, "--namespace=k8s.io", "images", "import"}, options...)
+		return supervisor.RunOnce(ctx, importWithin, n.environment(), n.layout.Program(nodeapi.ArtifactCtr), append(args, image)...)
+	}
+	err := run("--label=" + pinned)
+	if err != nil && strings.Contains(err.Error(), "flag provided but not defined") {
+		n.Log.Info("Imported images are not pinned, the kubelet may remove them to make room: the artifact ctr is too old", "image", filepath.Base(image))
+		return run()
+	}
+	return err
 }
 
 // startFirstKubelet starts the kubelet and waits for the Node to be Ready. From then on the

@@ -84,7 +84,7 @@ func (n *Node) environment() []string {
 	if n.hasContainers() {
 		tmp = n.layout.Tmp()
 	}
-	return config.Environment(n.Environ, n.layout.Bin(), tmp)
+	return config.Environment(n.Environ, n.layout.Bin(), n.layout.Home(), tmp)
 }
 
 // awaitSocket waits until something listens on a socket, or a program has failed.

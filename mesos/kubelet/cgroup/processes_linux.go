@@ -131,10 +131,23 @@ func KillAll(dirs []string, spared map[int]bool) error {
 		if waited >= killWithin {
 			return fmt.Errorf("killing what is left in the container: processes %v are still there after %s", pids, killWithin)
 		}
+		thaw(dirs)
 		for _, pid := range pids {
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
 		time.Sleep(pollEvery)
+	}
+}
+
+// thaw lets processes end that are frozen by version 1: they get no signal, not even SIGKILL.
+func thaw(dirs []string) {
+	for _, dir := range dirs {
+		for _, d := range append(descendants(dir), dir) {
+			file := filepath.Join(d, "freezer.state")
+			if state, err := os.ReadFile(file); err == nil && strings.TrimSpace(string(state)) != "THAWED" {
+				_ = os.WriteFile(file, []byte("THAWED"), 0)
+			}
+		}
 	}
 }
 

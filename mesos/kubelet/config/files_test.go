@@ -108,15 +108,15 @@ func TestEnvironment(t *testing.T) {
 		tmp       string
 		want      []string
 	}{
-		"nothing is inherited":      {nil, "", []string{"HOME=/root", "LANG=C", "PATH=/n1/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}},
-		"a folder of its own":       {[]string{"PATH=/bin", "TMPDIR=/elsewhere"}, "/n1/tmp", []string{"HOME=/root", "LANG=C", "TMPDIR=/n1/tmp", "PATH=/n1/bin:/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"}},
-		"proxies in any case":       {[]string{"PATH=/bin", "http_proxy=a", "HTTP_PROXY=b", "NO_PROXY=c"}, "", []string{"HOME=/root", "LANG=C", "http_proxy=a", "HTTP_PROXY=b", "NO_PROXY=c", "PATH=/n1/bin:/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"}},
-		"what an agent's flag sets": {[]string{"PATH=/bin:/usr/bin", "LD_LIBRARY_PATH=/usr/local/lib", "LD_PRELOAD=x"}, "", []string{"HOME=/root", "LANG=C", "PATH=/n1/bin:/bin:/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin"}},
-		"malformed, and secret":     {[]string{"PATH", "HOME=/home/agent", "MESOS_SECRET=x", "http_proxy_password=x"}, "", []string{"HOME=/root", "LANG=C", "PATH=/n1/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}},
+		"nothing is inherited":      {nil, "", []string{"HOME=/n1/home", "LANG=C", "PATH=/n1/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}},
+		"a folder of its own":       {[]string{"PATH=/bin", "TMPDIR=/elsewhere"}, "/n1/tmp", []string{"HOME=/n1/home", "LANG=C", "TMPDIR=/n1/tmp", "PATH=/n1/bin:/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"}},
+		"proxies in any case":       {[]string{"PATH=/bin", "http_proxy=a", "HTTP_PROXY=b", "NO_PROXY=c"}, "", []string{"HOME=/n1/home", "LANG=C", "http_proxy=a", "HTTP_PROXY=b", "NO_PROXY=c", "PATH=/n1/bin:/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"}},
+		"what an agent's flag sets": {[]string{"PATH=/bin:/usr/bin", "LD_LIBRARY_PATH=/usr/local/lib", "LD_PRELOAD=x"}, "", []string{"HOME=/n1/home", "LANG=C", "PATH=/n1/bin:/bin:/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin"}},
+		"malformed, and secret":     {[]string{"PATH", "HOME=/home/agent", "MESOS_SECRET=x", "http_proxy_password=x"}, "", []string{"HOME=/n1/home", "LANG=C", "PATH=/n1/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, Environment(tc.inherited, "/n1/bin", tc.tmp)); diff != "" {
+			if diff := cmp.Diff(tc.want, Environment(tc.inherited, "/n1/bin", "/n1/home", tc.tmp)); diff != "" {
 				t.Errorf("environment (-want +got):\n%s", diff)
 			}
 		})

@@ -192,7 +192,7 @@ func (k Kubelet) Args(l layout.Layout) []string {
 
 // Write writes the kubelet's configuration and its static pods.
 func (k Kubelet) Write(l layout.Layout) error {
-	if err := makeDirs(l.Etc(), l.Tmp(), l.PKI(), l.Plugins(), l.StaticPods()); err != nil {
+	if err := makeDirs(l.Etc(), l.Home(), l.Tmp(), l.PKI(), l.Plugins(), l.StaticPods()); err != nil {
 		return err
 	}
 	merged, err := merge(k.configuration(l), k.Overrides)

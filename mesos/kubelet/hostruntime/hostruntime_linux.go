@@ -123,6 +123,16 @@ func (r *Runtime) recordFolder(context.Context) error {
 	})
 }
 
+// SharesMounts reports whether the runtime sees what is mounted in the kubelet's folder in a
+// mount namespace that was made of its own.
+func (r *Runtime) SharesMounts() (shared bool, err error) {
+	err = mount.Within(r.Mounts, func() (err error) {
+		shared, err = mount.IsShared(layout.KubeletRoot)
+		return err
+	})
+	return shared, err
+}
+
 // Close gives up the claim.
 func (r *Runtime) Close() {
 	if r.claim != nil {

@@ -70,6 +70,12 @@ func (l Layout) Etc() string { return l.In("etc") }
 // Tmp is for temporary files of the programs.
 func (l Layout) Tmp() string { return l.In("tmp") }
 
+// Sysctls holds copies of settings of the machine, which the kubelet changes instead of them.
+func (l Layout) Sysctls() string { return l.In("sysctl") }
+
+// Home is the home folder of the programs. It is empty unless they put something there.
+func (l Layout) Home() string { return l.In("home") }
+
 // PKI holds the kubelet's certificates.
 func (l Layout) PKI() string { return l.In("pki") }
 

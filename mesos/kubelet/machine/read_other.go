@@ -12,5 +12,8 @@ func Read(string) (Machine, error) {
 // CheckExecutable looks at nothing here.
 func CheckExecutable(string) error { return nil }
 
+// RaiseLimits raises nothing here.
+func RaiseLimits() error { return nil }
+
 // CanLowerOOMScore reports false here.
 func CanLowerOOMScore() bool { return false }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ type Point struct {
 	Root   string // the folder of the file system that is mounted there
 	FSType string
 	Super  []string // options of the file system
+	Shared bool     // what is mounted below it is seen in other namespaces, too
 }
 
 // maxLine bounds a line of the mount table, in bytes.
@@ -30,6 +32,40 @@ func Table() ([]Point, error) {
 	}
 	defer f.Close()
 	return ParseTable(f)
+}
+
+// FileSystemOf returns the type of the file system that an existing file or folder is on, as
+// the mount table names it.
+func FileSystemOf(path string) (string, error) {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", fmt.Errorf("finding the file system of a folder: %w", err)
+	}
+	mounts, err := Table()
+	if err != nil {
+		return "", err
+	}
+	return pointOf(mounts, path).FSType, nil
+}
+
+// IsShared reports whether what is mounted at or below a path is seen in the mount namespaces
+// that were made of this one, and the other way round.
+func IsShared(path string) (bool, error) {
+	mounts, err := Table()
+	return pointOf(mounts, path).Shared, err
+}
+
+// pointOf finds the mount with the longest path that leads to the given one. Of several
+// at the same place, the one that was mounted last hides the others.
+func pointOf(mounts []Point, path string) Point {
+	found := Point{}
+	for _, m := range mounts {
+		prefix := strings.TrimSuffix(m.Path, "/") + "/"
+		if len(m.Path) >= len(found.Path) && strings.HasPrefix(path+"/", prefix) {
+			found = m
+		}
+	}
+	return found
 }
 
 // ParseTable reads a mount table in the format of mountinfo.
@@ -48,6 +84,7 @@ func ParseTable(r io.Reader) ([]Point, error) {
 			Root:   unescape(left[3]),
 			FSType: right[0],
 			Super:  strings.Split(right[len(right)-1], ","),
+			Shared: slices.ContainsFunc(left[6:], func(field string) bool { return strings.HasPrefix(field, "shared:") }),
 		})
 	}
 	if err := lines.Err(); err != nil {

@@ -87,7 +87,7 @@ func TestTableOfThisProcess(t *testing.T) {
 
 func TestFieldsOfAMount(t *testing.T) {
 	got := mountsOf(t, "36 35 0:32 /docker /somewhere/memory rw,relatime shared:1 master:2 - cgroup cgroup rw,memory\n")
-	want := []Point{{Path: "/somewhere/memory", Root: "/docker", FSType: "cgroup", Super: []string{"rw", "memory"}}}
+	want := []Point{{Path: "/somewhere/memory", Root: "/docker", FSType: "cgroup", Super: []string{"rw", "memory"}, Shared: true}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("mounts (-want +got):\n%s", diff)
 	}

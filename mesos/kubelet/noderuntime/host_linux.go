@@ -2,11 +2,13 @@ package noderuntime
 
 import (
 	"context"
+	"errors"
 
 	"github.com/k8sm/k8sm/mesos/kubelet/config"
 	"github.com/k8sm/k8sm/mesos/kubelet/hostruntime"
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
 	"github.com/k8sm/k8sm/mesos/kubelet/mount"
+	"github.com/k8sm/k8sm/mesos/kubelet/preflight"
 	"github.com/k8sm/k8sm/mesos/kubelet/sweep"
 	"github.com/k8sm/k8sm/mesos/kubelet/tool"
 )
@@ -18,6 +20,9 @@ type HostContainerd struct {
 	isolation
 	layout layout.Layout
 	host   *hostruntime.Runtime
+	// view: the kubelet can have a view of its own of the machine's settings, since what it
+	// mounts is seen by the runtime nevertheless.
+	view bool
 }
 
 // NewHostContainerd claims the containerd that listens on a socket.
@@ -33,7 +38,12 @@ func NewHostContainerd(containerID string, l layout.Layout, socket string) (Runt
 	if err != nil {
 		return nil, err
 	}
-	return &HostContainerd{i, l, host}, nil
+	view, err := host.SharesMounts()
+	if err != nil {
+		host.Close()
+		return nil, err
+	}
+	return &HostContainerd{i, l, host, view}, nil
 }
 
 // Describe implements Runtime.
@@ -61,6 +71,11 @@ func (h *HostContainerd) Isolate(ctx context.Context, cpus float64, memory int64
 	return nil
 }
 
+// Check implements Runtime.
+func (h *HostContainerd) Check() error {
+	return errors.Join(preflight.CheckKernelLog(preflight.KernelLog), preflight.CheckSysctls(procSys, h.view))
+}
+
 // Configure implements Runtime. The agent's containerd has its own configuration.
 func (h *HostContainerd) Configure() ([]string, error) { return nil, nil }
 
@@ -83,7 +98,14 @@ func (h *HostContainerd) Pods() (Pods, error) {
 
 // StartKubelet implements Runtime.
 func (h *HostContainerd) StartKubelet(start func() error) error {
-	return mount.Within(h.host.Mounts, start)
+	if !h.view {
+		return mount.Within(h.host.Mounts, start)
+	}
+	copies, err := copySysctls(procSys, h.layout.Sysctls())
+	if err != nil {
+		return err
+	}
+	return mount.WithinView(h.host.Mounts, copies, start)
 }
 
 // Clear implements Runtime. The claim is given up before remove, which claims the runtime

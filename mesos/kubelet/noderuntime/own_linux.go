@@ -2,12 +2,14 @@ package noderuntime
 
 import (
 	"context"
+	"errors"
 
 	"github.com/k8sm/k8sm/mesos/kubelet/config"
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
 	"github.com/k8sm/k8sm/mesos/kubelet/machine"
 	"github.com/k8sm/k8sm/mesos/kubelet/mount"
 	"github.com/k8sm/k8sm/mesos/kubelet/network"
+	"github.com/k8sm/k8sm/mesos/kubelet/preflight"
 	"github.com/k8sm/k8sm/mesos/kubelet/sweep"
 	"github.com/k8sm/k8sm/mesos/kubelet/tool"
 )
@@ -63,8 +65,19 @@ func (o *OwnContainerd) Isolate(ctx context.Context, cpus float64, memory int64)
 	if err := o.enter(cpus, memory); err != nil {
 		return err
 	}
-	o.held, err = mount.BindAll(ctx, layout.Locks, o.binds())
-	return err
+	if o.held, err = mount.BindAll(ctx, layout.Locks, o.binds()); err != nil {
+		return err
+	}
+	return mount.Hide(agentCredentials...)
+}
+
+// agentCredentials are where a kubelet looks for credentials of image registries besides its
+// own folder and its home. They are the agent's, and not meant for pods.
+var agentCredentials = []string{"/.docker", "/.dockercfg"}
+
+// Check implements Runtime.
+func (o *OwnContainerd) Check() error {
+	return errors.Join(preflight.CheckKernelLog(preflight.KernelLog), preflight.CheckSysctls(procSys, true), preflight.CheckStateFolder(o.layout.Dir))
 }
 
 // binds lists the system paths that kubelet, containerd and CNI plugins insist on (sockets of
@@ -109,7 +122,13 @@ func (o *OwnContainerd) Pods() (Pods, error) {
 }
 
 // StartKubelet implements Runtime.
-func (o *OwnContainerd) StartKubelet(start func() error) error { return start() }
+func (o *OwnContainerd) StartKubelet(start func() error) error {
+	copies, err := copySysctls(procSys, o.layout.Sysctls())
+	if err != nil {
+		return err
+	}
+	return mount.WithinView(nil, copies, start)
+}
 
 // Clear implements Runtime.
 func (o *OwnContainerd) Clear(remove func() error) error { return o.clear(func() {}, remove) }

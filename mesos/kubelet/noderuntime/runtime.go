@@ -24,6 +24,8 @@ type Runtime interface {
 	// holds the container to its allocation (cores, bytes), and mounts the node's own
 	// folders over system paths.
 	Isolate(ctx context.Context, cpus float64, memory int64) error
+	// Check fails if the agent would keep such a node from working.
+	Check() error
 	// Maintain does what has to be done again and again until the context ends, and reports
 	// problems.
 	Maintain(ctx context.Context, report func(error))
@@ -66,6 +68,9 @@ func (Fake) Describe(*sweep.Record) {}
 
 // Isolate implements Runtime.
 func (Fake) Isolate(context.Context, float64, int64) error { return nil }
+
+// Check implements Runtime.
+func (Fake) Check() error { return nil }
 
 // Maintain implements Runtime.
 func (Fake) Maintain(context.Context, func(error)) {}

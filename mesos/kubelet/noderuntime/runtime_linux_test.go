@@ -50,7 +50,7 @@ func TestExternalCNIConfigurationIsReadFromItsBindMount(t *testing.T) {
 
 func TestKubeletOfTheHostRuntimeUsesItsPaths(t *testing.T) {
 	l := layout.Of("/var/lib/k8sm", "general-x7k2p")
-	h := &HostContainerd{isolated, l, &hostruntime.Runtime{Usage: hostruntime.Usage{Socket: "/run/containerd/containerd.sock", Kept: []string{"plugins"}}}}
+	h := &HostContainerd{isolated, l, &hostruntime.Runtime{Usage: hostruntime.Usage{Socket: "/run/containerd/containerd.sock", Kept: []string{"plugins"}}}, false}
 	r := &sweep.Record{}
 	h.Describe(r)
 	if r.Network != "" {

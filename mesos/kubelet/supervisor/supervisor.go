@@ -117,7 +117,11 @@ func (p *Program) run(ctx context.Context, grace time.Duration) error {
 	cmd.Env = p.Env
 	cmd.Dir = p.Dir
 	cmd.Stdout, cmd.Stderr = p.Log, p.Log
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.Cancel = func() error {
+		err := cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Process.Signal(syscall.SIGCONT) // one that was stopped would not see the other
+		return err
+	}
 	// SIGKILL follows after the grace, and processes that inherited the output do not hold
 	// up the end for longer.
 	cmd.WaitDelay = max(grace, time.Second)

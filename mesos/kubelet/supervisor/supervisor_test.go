@@ -267,3 +267,30 @@ func TestLastBytes(t *testing.T) {
 		t.Error("a log in a folder that is not there")
 	}
 }
+
+// SIGSTOP, or a debugger, keeps a program from seeing SIGTERM.
+func TestStoppedProgramIsEndedAllTheSame(t *testing.T) {
+	tests := map[string]struct{ text, want string }{
+		"one that handles SIGTERM": {"trap 'echo handled; exit 0' TERM\necho up >up; kill -STOP $$\nsleep 60 & wait", "handled"},
+		"one that stops again":     {"trap 'kill -STOP $$' TERM CONT\necho up >up; kill -STOP $$\nwhile :; do sleep 0.01; done", ""},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := script(t, tc.text)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- p.run(ctx, time.Second) }()
+			kubelettest.AwaitFile(t, filepath.Join(p.Dir, "up"))
+			time.Sleep(50 * time.Millisecond)
+			cancel()
+			select {
+			case <-ended:
+			case <-time.After(10 * time.Second):
+				t.Fatal("it is still there after 10 s")
+			}
+			if got := p.Log.LastLines(1); got != tc.want {
+				t.Errorf("it wrote %q", got)
+			}
+		})
+	}
+}
