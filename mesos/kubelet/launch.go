@@ -37,6 +37,11 @@ func (n *Node) bringUp(ctx, runtimeCtx context.Context) error {
 	if err := n.runtime.Check(); err != nil {
 		return err
 	}
+	limits, err := n.runtime.Limits()
+	if err != nil {
+		return err
+	}
+	n.limits = limits
 	n.running.Go(func() {
 		n.runtime.Maintain(ctx, func(err error) { n.Log.Error(err, "Failed to prepare for a restart of the agent") })
 	})
@@ -189,17 +194,29 @@ func (n *Node) configure() (containerdArgs []string, err error) {
 	return n.runtime.Configure()
 }
 
-// reserve computes what the kubelet keeps from pods, and checks that the disk has room.
-func (n *Node) reserve() (config.Reservation, error) {
-	m, err := machine.Read(n.layout.Dir)
-	if err != nil {
-		return config.Reservation{}, err
-	}
-	allocation := config.Allocation{
+// allocation is what Mesos allocated to the node at its launch.
+func (n *Node) allocation() config.Allocation {
+	return config.Allocation{
 		CPUs: n.spec.CPUs, MemMiB: n.spec.MemMiB, DiskMiB: n.spec.DiskMiB,
 		OverheadCPUs: n.spec.OverheadCPUs, OverheadMemMiB: n.spec.OverheadMemMiB,
 	}
-	r := config.Reserve(allocation, m, n.overrides.EvictionHard, n.hasContainers())
+}
+
+// reservation computes what the kubelet keeps from pods on the machine as it is at present.
+func (n *Node) reservation(a config.Allocation) (config.Reservation, machine.Machine, error) {
+	m, err := machine.Read(n.layout.Dir)
+	if err != nil {
+		return config.Reservation{}, m, err
+	}
+	return config.Reserve(a, m, n.overrides.EvictionHard, n.hasContainers()), m, nil
+}
+
+// reserve computes what the kubelet keeps from pods, and checks that the disk has room.
+func (n *Node) reserve() (config.Reservation, error) {
+	r, m, err := n.reservation(n.allocation())
+	if err != nil {
+		return config.Reservation{}, err
+	}
 	if err := m.CheckDisk(n.layout.Dir, r.DiskMargin); err != nil {
 		return config.Reservation{}, err
 	}
@@ -266,11 +283,13 @@ func (n *Node) importImage(ctx context.Context, socket, image string) error {
 }
 
 // startFirstKubelet starts the kubelet and waits for the Node to be Ready. From then on the
-// node handles upgrade requests.
+// node handles upgrade requests and changes of its reservation.
 func (n *Node) startFirstKubelet(ctx context.Context) error {
 	if err := n.startKubelet(ctx, n.failed, n.health.wasReady); err != nil {
 		return err
 	}
+	launched := n.kubeletConfig.Reservation
+	n.running.Go(func() { n.followLimits(ctx, launched) })
 	report := n.throttle(n.health.setStep)
 	n.running.Go(func() {
 		err := n.apiserver.AwaitReady(ctx, time.Time{}, n.readyEvery, func(reason error) {
@@ -285,7 +304,7 @@ func (n *Node) startFirstKubelet(ctx context.Context) error {
 		}
 		n.Log.Info("Node is ready", "node", n.spec.NodeName)
 		n.health.setReady(n.spec.KubeletDigest())
-		n.handleUpgrades(ctx)
+		n.handleRequests(ctx)
 	})
 	return nil
 }

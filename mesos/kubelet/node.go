@@ -9,6 +9,7 @@ import (
 
 	"github.com/k8sm/k8sm/mesos/kubelet/apiserver"
 	"github.com/k8sm/k8sm/mesos/kubelet/artifact"
+	"github.com/k8sm/k8sm/mesos/kubelet/cgroup"
 	"github.com/k8sm/k8sm/mesos/kubelet/config"
 	"github.com/k8sm/k8sm/mesos/kubelet/filelock"
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
@@ -40,6 +41,8 @@ type timing struct {
 	// reportEvery is the minimum time between two reports of what a launch waits for: each
 	// is a status update, and a write to the Kubernetes API.
 	reportEvery time.Duration
+	// limitsEvery is the time between two looks at the limits of the container.
+	limitsEvery time.Duration
 	// trialTime is the time that a new kubelet has to make its Node Ready, and trialLimit
 	// the maximum if the API server cannot be asked meanwhile.
 	trialTime, trialLimit time.Duration
@@ -49,6 +52,7 @@ var defaultTiming = timing{
 	restart:     supervisor.DefaultPolicy,
 	readyEvery:  500 * time.Millisecond,
 	reportEvery: 10 * time.Second,
+	limitsEvery: time.Second,
 	trialTime:   2 * time.Minute,
 	trialLimit:  5 * time.Minute,
 }
@@ -62,6 +66,8 @@ type Node struct {
 	Options
 	timing
 	upgradeRequests chan []byte
+	// reservations holds the latest change that was not applied yet.
+	reservations chan reservationChange
 
 	mu            sync.Mutex
 	stopRequested bool
@@ -78,7 +84,9 @@ type Node struct {
 	health    *health
 	// installed is in use until nothing runs any more.
 	installed artifact.Installed
-	// kubeletConfig is set once the node is configured.
+	// limits are those of the container at the launch.
+	limits cgroup.Limits
+	// kubeletConfig is set once the node is configured, and then belongs to handleRequests.
 	kubeletConfig config.Kubelet
 	// kubelet is the one that runs.
 	kubelet *process
@@ -92,6 +100,7 @@ func NewNode(o Options) *Node {
 		Options:         o,
 		timing:          defaultTiming,
 		upgradeRequests: make(chan []byte),
+		reservations:    make(chan reservationChange, 1),
 		stop:            make(chan struct{}),
 		failed:          make(chan error, 2),
 	}

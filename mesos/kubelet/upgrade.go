@@ -34,10 +34,13 @@ func (n *Node) RequestUpgrade(message []byte) {
 	}
 }
 
-// handleUpgrades handles requests one after the other until the context ends.
-func (n *Node) handleUpgrades(ctx context.Context) {
+// handleRequests handles upgrade requests and changes of the reservation, one after the other,
+// until the context ends: both exchange the kubelet.
+func (n *Node) handleRequests(ctx context.Context) {
 	for {
 		select {
+		case change := <-n.reservations:
+			n.applyReservation(ctx, change)
 		case message := <-n.upgradeRequests:
 			n.applyUpgrade(ctx, message)
 		case <-ctx.Done():

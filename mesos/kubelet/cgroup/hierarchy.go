@@ -69,6 +69,15 @@ func containsAll(all, wanted []string) bool {
 	return true
 }
 
+// Limits of a container.
+type Limits struct {
+	// Memory in bytes; 0: no limit.
+	Memory int64
+	// CPUShares is the container's part of the CPUs, in shares of version 1 or as the weight
+	// of version 2; 0: not known.
+	CPUShares int64
+}
+
 // IsUnified reports whether version 2 is the only one: no version 1 hierarchy has controllers.
 func IsUnified(hierarchies []Hierarchy) bool {
 	for _, h := range hierarchies {

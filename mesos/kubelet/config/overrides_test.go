@@ -59,3 +59,28 @@ func TestEachConfigurationFieldIsOfOneKind(t *testing.T) {
 		}
 	}
 }
+
+// Other tenants use the memory of the machine, and a pool's thresholds are for its nodes.
+func TestThresholdsForMemoryReferToTheNodesPods(t *testing.T) {
+	l := kubelettest.LaunchSpec()
+	l.KubeletConfig = json.RawMessage(`{
+		"evictionSoft": {"memory.available": "1Gi", "nodefs.available": "10%"}, "evictionSoftGracePeriod": {"memory.available": "1m"},
+		"evictionMinimumReclaim": {"nodefs.available": "1Gi"}}`)
+	k := kubeletOf(l)
+	fields, err := merge(k.configuration(layoutOf(l)), k.Overrides)
+	kubelettest.Must(t, err)
+	got := map[string]string{}
+	for _, field := range memoryFields {
+		got[field] = string(fields[field])
+	}
+	want := map[string]string{
+		"evictionSoft": `{"allocatableMemory.available":"1Gi","nodefs.available":"10%"}`, "evictionSoftGracePeriod": `{"allocatableMemory.available":"1m"}`,
+		"evictionMinimumReclaim": `{"nodefs.available": "1Gi"}`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("thresholds (-want +got):\n%s", diff)
+	}
+	if _, err := ofPods(map[string]json.RawMessage{"evictionSoft": json.RawMessage("1")}); err == nil {
+		t.Error("no error for thresholds that are none")
+	}
+}

@@ -12,7 +12,10 @@ const mebibyte = 1 << 20
 
 const (
 	nodefsAvailable = "nodefs.available"
-	noThreshold     = "0%" // the kubelet's way to write it
+	// podMemoryAvailable is what is left of the memory of the pods' cgroup. MemoryAvailable is
+	// what is left of the machine's, which other tenants use as well.
+	podMemoryAvailable = "allocatableMemory.available"
+	noThreshold        = "0%" // the kubelet's way to write it
 )
 
 // Allocation is what Mesos allocated to a node, and the part of it that pods do not get.
@@ -28,14 +31,18 @@ type Allocation struct {
 // Reservation is what the kubelet has to keep from pods so that the Node's allocatable
 // is the allocation less the overhead. The kubelet computes
 //
-//	allocatable = machine − SystemReserved − KubeReserved − EvictionHard
+//	allocatable = machine − SystemReserved − KubeReserved − EvictionHard − huge pages
 //
-// and lets pods together use allocatable + EvictionHard before the kernel steps in, so
-// the margin in which it evicts is taken out of the overhead, not out of the pods' part.
+// Huge pages are the agent's; what the kubelet subtracts for them is left out of
+// SystemReserved. The margin of memory in which the kubelet evicts is no threshold of the
+// machine's memory but of the pods'. It is taken out of the overhead: Pods is what pods can use
+// together before the kernel steps in.
 type Reservation struct {
 	// System is what Mesos has not allocated to this node, Kube the overhead. Keys
 	// are the resource names cpu, memory and ephemeral-storage.
 	System, Kube map[string]string
+	// Pods bounds the memory of all pods together.
+	Pods MemoryBounds
 	// PIDsPerPod bounds each pod's processes and threads.
 	PIDsPerPod int64
 	// EvictionHard are the thresholds below which the kubelet evicts pods.
@@ -44,6 +51,15 @@ type Reservation struct {
 	DiskMargin int64
 	// Exceeds names the resources of which Mesos allocated more than the machine has.
 	Exceeds []string
+}
+
+// MemoryBounds of a cgroup, in bytes.
+type MemoryBounds struct {
+	// Max is what the kernel allows.
+	Max int64
+	// High is what it slows allocations down beyond, so that the kubelet has the time to see
+	// which pod allocates. 0: nowhere.
+	High int64
 }
 
 // Mesos allots no process numbers, so a node gets as large a part of the machine's as of
@@ -62,9 +78,13 @@ func Reserve(a Allocation, m machine.Machine, thresholds map[string]nodeapi.Thre
 	r.Kube["cpu"] = fmt.Sprintf("%dm", milli(a.OverheadCPUs))
 
 	allocated, overhead := nodeapi.Bytes(a.MemMiB), nodeapi.Bytes(a.OverheadMemMiB)
-	margin := r.evictBelow(nodeapi.MemoryAvailable, thresholds, allocated, min(100*mebibyte, overhead/4))
-	r.System["memory"] = quantity(r.rest("memory", m.MemoryBytes, allocated))
-	r.Kube["memory"] = quantity(overhead - margin)
+	margin := min(100*mebibyte, overhead/4)
+	if threshold, set := thresholds[nodeapi.MemoryAvailable]; set {
+		margin = threshold.Of(allocated)
+	}
+	r.System["memory"] = quantity(r.rest("memory", m.MemoryBytes-m.HugePageBytes, allocated))
+	r.Kube["memory"] = quantity(overhead)
+	r.EvictionHard[nodeapi.MemoryAvailable] = noThreshold
 
 	pids := int64(float64(m.PIDs) * float64(allocated) / float64(max(m.MemoryBytes, 1)))
 	pids = min(max(pids, minPIDs), m.PIDs)
@@ -72,6 +92,12 @@ func Reserve(a Allocation, m machine.Machine, thresholds map[string]nodeapi.Thre
 	r.PIDsPerPod = min(pids, maxPIDsPerPod)
 
 	if realContainers {
+		pods := min(allocated, max(m.MemoryBytes-m.HugePageBytes, 0)) - overhead + margin
+		r.Pods = MemoryBounds{Max: max(pods, 0)}
+		if margin > 0 {
+			r.EvictionHard[podMemoryAvailable] = quantity(margin)
+			r.Pods.High = max(pods-margin/2, 0)
+		}
 		r.EvictionHard["imagefs.available"] = quantity(m.DiskMargin())
 		r.EvictionHard["nodefs.inodesFree"] = "5%"
 		for signal, value := range thresholds {

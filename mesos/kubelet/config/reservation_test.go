@@ -22,9 +22,10 @@ func TestReserve(t *testing.T) {
 			func(*nodeapi.LaunchSpec) {},
 			Reservation{
 				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "ephemeral-storage": "97710505984", "pid": "30720"},
-				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
+				Kube:         map[string]string{"cpu": "100m", "memory": "268435456"},
+				Pods:         MemoryBounds{Max: 1946157056, High: 1912602624},
 				PIDsPerPod:   2048,
-				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
+				EvictionHard: map[string]string{"memory.available": "0%", "allocatableMemory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
 				DiskMargin:   1 << 30,
 			},
 		},
@@ -32,9 +33,10 @@ func TestReserve(t *testing.T) {
 			func(l *nodeapi.LaunchSpec) { l.DiskMiB = 0 },
 			Reservation{
 				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "pid": "30720"},
-				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
+				Kube:         map[string]string{"cpu": "100m", "memory": "268435456"},
+				Pods:         MemoryBounds{Max: 1946157056, High: 1912602624},
 				PIDsPerPod:   2048,
-				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
+				EvictionHard: map[string]string{"memory.available": "0%", "allocatableMemory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
 				DiskMargin:   1 << 30,
 			},
 		},
@@ -42,18 +44,19 @@ func TestReserve(t *testing.T) {
 			func(l *nodeapi.LaunchSpec) { l.ContainerRuntime = nodeapi.RuntimeNone },
 			Reservation{
 				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "ephemeral-storage": "98784247808", "pid": "30720"},
-				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
+				Kube:         map[string]string{"cpu": "100m", "memory": "268435456"},
 				PIDsPerPod:   2048,
-				EvictionHard: map[string]string{"memory.available": "67108864"},
+				EvictionHard: map[string]string{"memory.available": "0%"},
 			},
 		},
 		"a small part still has processes enough": {
 			func(l *nodeapi.LaunchSpec) { l.MemMiB, l.DiskMiB = 512, 0 },
 			Reservation{
 				System:       map[string]string{"cpu": "6000m", "memory": "33822867456", "pid": "31744"},
-				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
+				Kube:         map[string]string{"cpu": "100m", "memory": "268435456"},
+				Pods:         MemoryBounds{Max: 335544320, High: 301989888},
 				PIDsPerPod:   1024,
-				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
+				EvictionHard: map[string]string{"memory.available": "0%", "allocatableMemory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
 				DiskMargin:   1 << 30,
 			},
 		},
@@ -64,9 +67,10 @@ func TestReserve(t *testing.T) {
 			},
 			Reservation{
 				System:     map[string]string{"cpu": "6000m", "memory": "32212254720", "ephemeral-storage": "96636764160", "pid": "30720"},
-				Kube:       map[string]string{"cpu": "100m", "memory": "322122548"},
+				Kube:       map[string]string{"cpu": "100m", "memory": "536870912"},
+				Pods:       MemoryBounds{Max: 1825361100, High: 1717986918},
 				PIDsPerPod: 2048,
-				EvictionHard: map[string]string{"memory.available": "214748364", "nodefs.available": "2147483648", "imagefs.available": "1073741824",
+				EvictionHard: map[string]string{"memory.available": "0%", "allocatableMemory.available": "214748364", "nodefs.available": "2147483648", "imagefs.available": "1073741824",
 					"nodefs.inodesFree": "1000", "pid.available": "10%"},
 				DiskMargin: 2 << 30,
 			},
@@ -78,17 +82,42 @@ func TestReserve(t *testing.T) {
 			Reservation{
 				System:       map[string]string{"cpu": "6000m", "memory": "32212254720", "ephemeral-storage": "98784247808", "pid": "30720"},
 				Kube:         map[string]string{"cpu": "100m", "memory": "268435456"},
+				Pods:         MemoryBounds{Max: 1879048192, High: 0},
 				PIDsPerPod:   2048,
 				EvictionHard: map[string]string{"memory.available": "0%", "nodefs.available": "0%", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
+			},
+		},
+		"huge pages are not the node's memory": {
+			func(l *nodeapi.LaunchSpec) { l.DiskMiB = 0 },
+			Reservation{
+				System:       map[string]string{"cpu": "6000m", "memory": "30115102720", "pid": "30720"},
+				Kube:         map[string]string{"cpu": "100m", "memory": "268435456"},
+				Pods:         MemoryBounds{Max: 1946157056, High: 1912602624},
+				PIDsPerPod:   2048,
+				EvictionHard: map[string]string{"memory.available": "0%", "allocatableMemory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
+				DiskMargin:   1 << 30,
+			},
+		},
+		"huge pages in the place of what was allocated": {
+			func(l *nodeapi.LaunchSpec) { l.MemMiB, l.DiskMiB = 32<<10, 0 },
+			Reservation{
+				System:       map[string]string{"cpu": "6000m", "memory": "0", "pid": "0"},
+				Kube:         map[string]string{"cpu": "100m", "memory": "268435456"},
+				Pods:         MemoryBounds{Max: 32061259776, High: 32027705344},
+				PIDsPerPod:   4096,
+				EvictionHard: map[string]string{"memory.available": "0%", "allocatableMemory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
+				DiskMargin:   1 << 30,
+				Exceeds:      []string{"memory"},
 			},
 		},
 		"more than the machine has": {
 			func(l *nodeapi.LaunchSpec) { l.CPUs, l.MemMiB, l.DiskMiB = 16, 64<<10, 200<<10 },
 			Reservation{
 				System:       map[string]string{"cpu": "0m", "memory": "0", "ephemeral-storage": "0", "pid": "0"},
-				Kube:         map[string]string{"cpu": "100m", "memory": "201326592"},
+				Kube:         map[string]string{"cpu": "100m", "memory": "268435456"},
+				Pods:         MemoryBounds{Max: 34158411776, High: 34124857344},
 				PIDsPerPod:   4096,
-				EvictionHard: map[string]string{"memory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
+				EvictionHard: map[string]string{"memory.available": "0%", "allocatableMemory.available": "67108864", "nodefs.available": "1073741824", "imagefs.available": "1073741824", "nodefs.inodesFree": "5%"},
 				DiskMargin:   1 << 30,
 				Exceeds:      []string{"cpu", "memory", "ephemeral-storage"},
 			},
@@ -98,6 +127,10 @@ func TestReserve(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := kubelettest.LaunchSpec()
 			tc.change(l)
+			m := m
+			if strings.HasPrefix(name, "huge pages") {
+				m.HugePageBytes = 2000 << 20
+			}
 			if diff := cmp.Diff(tc.want, reserve(l, m)); diff != "" {
 				t.Errorf("reservation (-want +got):\n%s", diff)
 			}
@@ -115,8 +148,9 @@ func TestAllocatableIsAllocationLessOverhead(t *testing.T) {
 			l := kubelettest.LaunchSpec()
 			l.KubeletConfig = []byte(configs[i%len(configs)])
 			l.MemMiB, l.OverheadMemMiB, l.CPUs, l.OverheadCPUs, l.DiskMiB = mem, overhead, 3.7, 0.25, 12345
+			m.HugePageBytes = int64(i) * 2000 << 20
 			r := reserve(l, m)
-			memory := m.MemoryBytes - number(t, r.System["memory"]) - number(t, r.Kube["memory"]) - number(t, r.EvictionHard["memory.available"])
+			memory := m.MemoryBytes - m.HugePageBytes - number(t, r.System["memory"]) - number(t, r.Kube["memory"]) - number(t, r.EvictionHard["memory.available"])
 			cpu := int64(m.CPUs)*1000 - number(t, r.System["cpu"]) - number(t, r.Kube["cpu"])
 			disk := m.DiskBytes - number(t, r.System["ephemeral-storage"]) - number(t, r.EvictionHard["nodefs.available"])
 			got := []int64{cpu, memory, disk}

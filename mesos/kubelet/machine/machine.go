@@ -21,6 +21,9 @@ const mebibyte = 1 << 20
 type Machine struct {
 	CPUs        int
 	MemoryBytes int64
+	// HugePageBytes is the part of the memory that is set aside for huge pages. The kubelet
+	// does not count it as memory for pods.
+	HugePageBytes int64
 	// DiskBytes is the size of the file system that holds the node's state, and FreeBytes
 	// the free part of it.
 	DiskBytes, FreeBytes int64

@@ -30,12 +30,36 @@ func Read(dir string) (Machine, error) {
 		return Machine{}, err
 	}
 	return Machine{
-		PIDs:        pids,
-		CPUs:        onlineCPUs(),
-		MemoryBytes: int64(memory.Totalram) * int64(memory.Unit),
-		DiskBytes:   int64(disk.Blocks) * disk.Frsize,
-		FreeBytes:   int64(disk.Bavail) * disk.Frsize,
+		PIDs:          pids,
+		CPUs:          onlineCPUs(),
+		HugePageBytes: hugePages(hugePagesDir),
+		MemoryBytes:   int64(memory.Totalram) * int64(memory.Unit),
+		DiskBytes:     int64(disk.Blocks) * disk.Frsize,
+		FreeBytes:     int64(disk.Bavail) * disk.Frsize,
 	}, nil
+}
+
+// hugePagesDir has a folder for each size of huge pages.
+const hugePagesDir = "/sys/kernel/mm/hugepages"
+
+// hugePages returns the bytes that are set aside for huge pages of all sizes. Folders are
+// called hugepages-2048kB and the like.
+func hugePages(dir string) int64 {
+	entries, _ := os.ReadDir(dir)
+	total := int64(0)
+	for _, e := range entries {
+		size, isSize := strings.CutSuffix(strings.TrimPrefix(e.Name(), "hugepages-"), "kB")
+		data, err := os.ReadFile(filepath.Join(dir, e.Name(), "nr_hugepages"))
+		if !isSize || err != nil {
+			continue
+		}
+		kib, err1 := strconv.ParseInt(size, 10, 64)
+		count, err2 := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
+		if err1 == nil && err2 == nil {
+			total += kib * count << 10
+		}
+	}
+	return total
 }
 
 // maxPIDs reads the limits that the kubelet reads, too, and returns the lowest.

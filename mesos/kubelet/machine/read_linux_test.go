@@ -86,3 +86,17 @@ func TestCheckExecutable(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
+
+func TestHugePagesOfAllSizesAreCounted(t *testing.T) {
+	dir := t.TempDir()
+	for path, count := range map[string]string{"hugepages-2048kB": "1000\n", "hugepages-1048576kB": "2\n", "hugepages-64kB": "many\n", "something else": "5\n"} {
+		kubelettest.Must(t, os.Mkdir(filepath.Join(dir, path), 0o755), os.WriteFile(filepath.Join(dir, path, "nr_hugepages"), []byte(count), 0o600))
+	}
+	kubelettest.Must(t, os.Mkdir(filepath.Join(dir, "hugepages-16kB"), 0o755))
+	if got, want := hugePages(dir), int64(1000)<<21+int64(2)<<30; got != want {
+		t.Errorf("%d bytes, want %d", got, want)
+	}
+	if got := hugePages("/no/such/folder"); got != 0 {
+		t.Errorf("%d bytes on a kernel without huge pages", got)
+	}
+}

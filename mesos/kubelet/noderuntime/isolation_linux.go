@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/k8sm/k8sm/mesos/kubelet/cgroup"
+	"github.com/k8sm/k8sm/mesos/kubelet/config"
 	"github.com/k8sm/k8sm/mesos/kubelet/mount"
 	"github.com/k8sm/k8sm/mesos/kubelet/sweep"
 	"github.com/k8sm/k8sm/mesos/kubelet/termination"
@@ -61,6 +62,12 @@ func (i *isolation) podsCgroup() (string, error) {
 	}
 	return "", nil
 }
+
+// Limits implements Runtime.
+func (i *isolation) Limits() (cgroup.Limits, error) { return i.cgroup.Limits() }
+
+// BoundPods implements Runtime.
+func (i *isolation) BoundPods(b config.MemoryBounds) error { return i.cgroup.BoundPods(b.Max, b.High) }
 
 // Maintain implements Runtime.
 func (i *isolation) Maintain(ctx context.Context, report func(error)) {

@@ -9,6 +9,7 @@ package noderuntime
 import (
 	"context"
 
+	"github.com/k8sm/k8sm/mesos/kubelet/cgroup"
 	"github.com/k8sm/k8sm/mesos/kubelet/config"
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
 	"github.com/k8sm/k8sm/mesos/kubelet/sweep"
@@ -26,6 +27,11 @@ type Runtime interface {
 	Isolate(ctx context.Context, cpus float64, memory int64) error
 	// Check fails if the agent would keep such a node from working.
 	Check() error
+	// Limits are what the container is limited to at present.
+	Limits() (cgroup.Limits, error)
+	// BoundPods bounds the memory of all pods together, in bytes. It has to be called again and
+	// again.
+	BoundPods(config.MemoryBounds) error
 	// Maintain does what has to be done again and again until the context ends, and reports
 	// problems.
 	Maintain(ctx context.Context, report func(error))
@@ -71,6 +77,12 @@ func (Fake) Isolate(context.Context, float64, int64) error { return nil }
 
 // Check implements Runtime.
 func (Fake) Check() error { return nil }
+
+// Limits implements Runtime.
+func (Fake) Limits() (cgroup.Limits, error) { return cgroup.Limits{}, nil }
+
+// BoundPods implements Runtime.
+func (Fake) BoundPods(config.MemoryBounds) error { return nil }
 
 // Maintain implements Runtime.
 func (Fake) Maintain(context.Context, func(error)) {}
