@@ -290,6 +290,9 @@ func (n *Node) startFirstKubelet(ctx context.Context) error {
 	}
 	launched := n.kubeletConfig.Reservation
 	n.running.Go(func() { n.followLimits(ctx, launched) })
+	if volumes := n.kubeletConfig.Runtime.RootDir; n.hasContainers() {
+		n.running.Go(func() { n.recordLoops(ctx, volumes) })
+	}
 	report := n.throttle(n.health.setStep)
 	n.running.Go(func() {
 		err := n.apiserver.AwaitReady(ctx, time.Time{}, n.readyEvery, func(reason error) {

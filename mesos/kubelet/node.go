@@ -43,6 +43,8 @@ type timing struct {
 	reportEvery time.Duration
 	// limitsEvery is the time between two looks at the limits of the container.
 	limitsEvery time.Duration
+	// loopsEvery is the time between two looks at the loop devices of volumes.
+	loopsEvery time.Duration
 	// trialTime is the time that a new kubelet has to make its Node Ready, and trialLimit
 	// the maximum if the API server cannot be asked meanwhile.
 	trialTime, trialLimit time.Duration
@@ -53,6 +55,7 @@ var defaultTiming = timing{
 	readyEvery:  500 * time.Millisecond,
 	reportEvery: 10 * time.Second,
 	limitsEvery: time.Second,
+	loopsEvery:  2 * time.Second,
 	trialTime:   2 * time.Minute,
 	trialLimit:  5 * time.Minute,
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
+	"github.com/k8sm/k8sm/mesos/kubelet/loopdevice"
 )
 
 // Record is what a node makes outside of its folder. It is written before anything else is
@@ -33,6 +34,8 @@ type Record struct {
 	Runtime string   `json:"runtime,omitempty"`
 	Kept    []string `json:"kept,omitempty"`
 	Mounted bool     `json:"mounted,omitempty"`
+	// Loops are the loop devices of block volumes.
+	Loops []loopdevice.Device `json:"loops,omitempty"`
 }
 
 // Write writes the record into the node's folder.
@@ -41,7 +44,9 @@ func (r *Record) Write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("writing node record: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, layout.RecordFile), data, 0o600); err != nil {
+	// A record that is written again must not be lost if the executor is killed meanwhile.
+	file := filepath.Join(dir, layout.RecordFile)
+	if err := errors.Join(os.WriteFile(file+".new", data, 0o600), os.Rename(file+".new", file)); err != nil {
 		return fmt.Errorf("writing node record: %w", err)
 	}
 	return nil

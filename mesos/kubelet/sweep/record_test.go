@@ -10,6 +10,7 @@ import (
 
 	"github.com/k8sm/k8sm/mesos/kubelet/kubelettest"
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
+	"github.com/k8sm/k8sm/mesos/kubelet/loopdevice"
 )
 
 func TestRecordRoundTrip(t *testing.T) {
@@ -17,6 +18,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	want := &Record{
 		NodeName: "n1", ContainerID: "c1", Network: "k8sm-1", Cgroups: []string{"/sys/fs/cgroup/cpu/mesos/c1"}, Made: []string{"/sys/fs/cgroup/pids/mesos/c1"},
 		Runtime: "/run/containerd/containerd.sock", Kept: []string{"plugins"}, Mounted: true,
+		Loops: []loopdevice.Device{{Name: "loop3", FileSystem: 5, Inode: 7}},
 	}
 	kubelettest.Must(t, want.Write(dir))
 	got, err := read(dir)

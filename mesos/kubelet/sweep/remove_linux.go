@@ -9,6 +9,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/cgroup"
 	"github.com/k8sm/k8sm/mesos/kubelet/hostruntime"
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
+	"github.com/k8sm/k8sm/mesos/kubelet/loopdevice"
 	"github.com/k8sm/k8sm/mesos/kubelet/mount"
 	"github.com/k8sm/k8sm/mesos/kubelet/netfilter"
 	"github.com/k8sm/k8sm/mesos/kubelet/network"
@@ -31,6 +32,7 @@ func (r *Record) Remove(ctx context.Context, dir string) error {
 		problems = append(problems, usage.Release(ctx, dir))
 	}
 	problems = append(problems, cgroup.Remove(r.Cgroups, r.Made), mount.UnmountBelow(dir))
+	problems = append(problems, r.detachLoops(ctx, dir))
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		problems = append(problems, err)
@@ -44,4 +46,15 @@ func (r *Record) Remove(ctx context.Context, dir string) error {
 		return err
 	}
 	return mount.RemoveTree(ctx, dir)
+}
+
+// detachLoops gives up the loop devices that are recorded, and then those that are made of
+// files in the node's folder: volume drivers may have made some.
+func (r *Record) detachLoops(ctx context.Context, dir string) error {
+	inside, err := loopdevice.Inside(ctx, dir)
+	problems := []error{err}
+	for _, d := range append(append([]loopdevice.Device{}, r.Loops...), inside...) {
+		problems = append(problems, loopdevice.Detach(d))
+	}
+	return errors.Join(problems...)
 }

@@ -53,8 +53,8 @@ func (c *cluster) specConfiguration() {
 		Expect(c.configOf(ctx, name)).To(And(
 			HaveKeyWithValue("maxPods", BeEquivalentTo(23)),
 			HaveKeyWithValue("featureGates", HaveKeyWithValue("AllAlpha", false)),
-			// 5 % of the node, not of the machine
-			HaveKeyWithValue("evictionHard", HaveKeyWithValue("memory.available", "40265318")),
+			// 5 % of the node, and of its pods' memory: others use the machine's
+			HaveKeyWithValue("evictionHard", And(HaveKeyWithValue("allocatableMemory.available", "40265318"), HaveKeyWithValue("memory.available", "0%"))),
 			HaveKeyWithValue("cgroupRoot", Not(BeEmpty())),
 		))
 		node := c.nodeObject(ctx, name)
