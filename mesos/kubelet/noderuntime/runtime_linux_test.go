@@ -259,8 +259,8 @@ func TestPodsAreKnownByBridgeAndCgroup(t *testing.T) {
 	}{
 		"bundled":            {&OwnContainerd{unified, l, config.Containerd{NodeName: "n1", Masquerade: true}}, Pods{Bridge: network.Name("n1"), Cgroup: "/mesos/c1/kubepods"}},
 		"external":           {&OwnContainerd{unified, l, config.Containerd{NodeName: "n1", ExternalCNI: true}}, Pods{Cgroup: "/mesos/c1/kubepods"}},
-		"the agent's":        {&HostContainerd{unified, l, nil}, Pods{Cgroup: "/mesos/c1/kubepods"}},
-		"cgroup version 1":   {&HostContainerd{version1, l, nil}, Pods{}},
+		"the agent's":        {&HostContainerd{unified, l, nil, false}, Pods{Cgroup: "/mesos/c1/kubepods"}},
+		"cgroup version 1":   {&HostContainerd{version1, l, nil, false}, Pods{}},
 		"without containers": {NewFake(l), Pods{}},
 	} {
 		got, err := tc.runtime.Pods()
