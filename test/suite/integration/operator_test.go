@@ -34,13 +34,9 @@ func startOperator() {
 	GinkgoHelper()
 	applyAll(filepath.Join("..", "..", "..", "config", "manager", "namespace.yaml"))
 	applyAll(filepath.Join("..", "..", "..", "config", "rbac", "*.yaml"))
+	applyAll(filepath.Join("..", "..", "..", "config", "policies", "*.yaml"))
 
-	account := rest.CopyConfig(config)
-	account.QPS = -1
-	account.Impersonate = rest.ImpersonationConfig{
-		UserName: "system:serviceaccount:" + namespace + ":k8sm-operator",
-		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},
-	}
+	account := operatorAccess()
 	skip := true // the process runs more than one manager, and names would collide
 	mgr, err := ctrl.NewManager(account, ctrl.Options{
 		Scheme:     controllers.Scheme(),
@@ -73,6 +69,17 @@ func startOperator() {
 		stop()
 		Eventually(done).WithTimeout(30 * time.Second).Should(Receive(BeNil()))
 	})
+}
+
+// operatorAccess returns access to the API server as the operator's service account.
+func operatorAccess() *rest.Config {
+	account := rest.CopyConfig(config)
+	account.QPS = -1
+	account.Impersonate = rest.ImpersonationConfig{
+		UserName: "system:serviceaccount:" + namespace + ":k8sm-operator",
+		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},
+	}
+	return account
 }
 
 // applyAll creates the objects in manifests, except those that already exist.
