@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -155,5 +156,124 @@ func TestTrimmedNode(t *testing.T) {
 	}
 	if diff := cmp.Diff(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}}, out); diff != "" {
 		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+}
+
+// fill sets a value and everything below it to something that is not zero.
+func fill(v reflect.Value, depth int) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), depth)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0), depth)
+	case reflect.Map:
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		fill(key, depth)
+		fill(value, depth)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(key, value)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() && depth > 0 {
+				fill(v.Field(i), depth-1)
+			}
+		}
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		v.SetInt(1)
+	}
+}
+
+// droppedFields returns the fields of the struct at get(pod) that a trimmed pod has lost, of a
+// pod in which each field alone is set.
+func droppedFields[T any](t *testing.T, get func(*corev1.Pod) *T) []string {
+	t.Helper()
+	var dropped []string
+	for i := range reflect.TypeFor[T]().NumField() {
+		pod := &corev1.Pod{}
+		fill(reflect.ValueOf(get(pod)).Elem().Field(i), 3)
+		if reflect.ValueOf(get(cached(t, &podInterner{}, pod))).Elem().Field(i).IsZero() {
+			dropped = append(dropped, reflect.TypeFor[T]().Field(i).Name)
+		}
+	}
+	return dropped
+}
+
+// A field that a release of Kubernetes adds to a pod may matter to the scheduler, whose plugins
+// see only cached pods. Decide about a new field: keep it in trimPod, or add it here.
+func TestEveryFieldOfAPodIsKeptOrDroppedOnPurpose(t *testing.T) {
+	container := func(pod *corev1.Pod) *corev1.Container {
+		if len(pod.Spec.Containers) == 0 {
+			pod.Spec.Containers = make([]corev1.Container, 1)
+		}
+		return &pod.Spec.Containers[0]
+	}
+	for name, test := range map[string]struct{ got, want []string }{
+		"spec": {droppedFields(t, func(p *corev1.Pod) *corev1.PodSpec { return &p.Spec }), []string{
+			"EphemeralContainers", "RestartPolicy", "TerminationGracePeriodSeconds", "ActiveDeadlineSeconds", "DNSPolicy",
+			"ServiceAccountName", "DeprecatedServiceAccount", "AutomountServiceAccountToken", "HostPID", "HostIPC",
+			"ShareProcessNamespace", "SecurityContext", "ImagePullSecrets", "Hostname", "Subdomain", "HostAliases",
+			"PriorityClassName", "DNSConfig", "ReadinessGates", "RuntimeClassName", "EnableServiceLinks", "PreemptionPolicy",
+			"SetHostnameAsFQDN", "HostnameOverride", "EvictionResponders",
+		}},
+		"status": {droppedFields(t, func(p *corev1.Pod) *corev1.PodStatus { return &p.Status }), []string{
+			"ObservedGeneration", "Conditions", "Message", "Reason", "HostIP", "HostIPs", "PodIP", "PodIPs", "StartTime",
+			"InitContainerStatuses", "ContainerStatuses", "QOSClass", "EphemeralContainerStatuses", "Resize",
+			"ExtendedResourceClaimStatus", "AllocatedResources", "Resources",
+			"NodeAllocatableResourceClaimStatuses", // of the alpha feature DRANodeAllocatableResources
+			"VolumeHealth",
+		}},
+		"a container": {droppedFields(t, container), []string{
+			"Image", "Command", "Args", "WorkingDir", "EnvFrom", "Env", "ResizePolicy", "VolumeDevices",
+			"LivenessProbe", "ReadinessProbe", "StartupProbe", "Lifecycle", "TerminationMessagePath", "TerminationMessagePolicy",
+			"ImagePullPolicy", "SecurityContext", "Stdin", "StdinOnce", "TTY",
+		}},
+	} {
+		if diff := cmp.Diff(test.want, test.got); diff != "" {
+			t.Errorf("dropped fields of %s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestMountsWithBindOptionsAreKept(t *testing.T) {
+	pod := worker("a", "node-1")
+	pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "scratch", MountPath: "/a"}}
+	if mounts := cached(t, &podInterner{}, pod).Spec.Containers[0].VolumeMounts; mounts != nil {
+		t.Errorf("kept %v", mounts)
+	}
+}
+
+func TestOtherObjectsAreCachedUnchanged(t *testing.T) {
+	object := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "a", ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}}}
+	for name, transform := range map[string]func(any) (any, error){"nodes": trimNode, "pods": (&podInterner{}).trim} {
+		if out, err := transform(object); err != nil || out != any(object) || len(object.ManagedFields) != 1 {
+			t.Errorf("the transform of %s returns %v, %v", name, out, err)
+		}
+	}
+}
+
+func TestCacheHoldsTheSecretsOfOneNamespace(t *testing.T) {
+	options := Cache("k8sm-system")
+	trimmed := 0
+	for object, o := range options.ByObject {
+		switch object.(type) {
+		case *corev1.Secret:
+			if _, ok := o.Namespaces["k8sm-system"]; !ok || len(o.Namespaces) != 1 {
+				t.Errorf("the namespaces of secrets are %v", o.Namespaces)
+			}
+		case *corev1.Node, *corev1.Pod:
+			trimmed++
+			if o.Transform == nil || len(o.Namespaces) > 0 {
+				t.Errorf("%T has a transform: %t, namespaces %v", object, o.Transform != nil, o.Namespaces)
+			}
+		}
+	}
+	if trimmed != 2 || options.DefaultTransform == nil {
+		t.Errorf("%d kinds are trimmed, managed fields are dropped: %t", trimmed, options.DefaultTransform != nil)
 	}
 }

@@ -38,8 +38,8 @@ const (
 	firstID  = "general-x7k2p.0f1e2d3c.1"
 )
 
-// fixture is a node's life in a test: a reconciler over an API server in memory, and all
-// those it talks to.
+// fixture is a reconciler with one node over an API server in memory, and with fakes of
+// everything else that it calls.
 type fixture struct {
 	t          *testing.T
 	client     client.WithWatch
@@ -61,7 +61,7 @@ type fakeSession struct {
 	ready       bool
 	demands     map[string]placement.Demand
 	killed      map[string]string // agent by task
-	messages    []string          // to the task of the story
+	messages    []string          // to the node's task
 	explanation string
 }
 

@@ -18,13 +18,14 @@ type Session interface {
 	Run(ctx context.Context) error
 	// State of the registration.
 	State() session.State
-	// Want asks for a task. Forget withdraws that. Explain returns why there is none yet.
+	// AddDemand requests a task. WithdrawDemand takes the request back. Explain returns why there
+	// is no task yet.
 	AddDemand(placement.Demand)
 	WithdrawDemand(taskID string)
 	Explain(taskID string) (message string, waiting bool)
 	// Kill ends a task. The call is repeated until a terminal status is recorded.
 	Kill(taskID, agentID string)
-	// Message sends data to a task's executor, once: it may get lost.
+	// SendMessage sends data to a task's executor, once: it may get lost.
 	SendMessage(taskID string, data []byte)
 	// MaintenanceWindow returns when an agent will be unavailable, false if nothing is planned.
 	MaintenanceWindow(agentID string) (scheduler.Window, bool)
