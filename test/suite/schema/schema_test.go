@@ -1,11 +1,16 @@
 package schema
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
 func load(t *testing.T) map[string]*Kind {
@@ -229,6 +234,34 @@ func TestRulesAreFoundAtEachDepth(t *testing.T) {
 		"spec.template.spec.shapes[].resources.cpu spec.template.spec.shapes[].resources.cpu", "spec.placement.constraints[] spec.placement.constraints[]"} {
 		if !places[want] {
 			t.Errorf("no rule has place and reported path %q: %v", want, places)
+		}
+	}
+}
+
+// A client in Go sends zero values of some fields, which must be valid.
+func TestMinimalObjectsOfGoClientsAreAccepted(t *testing.T) {
+	kinds := load(t)
+	template := v1alpha1.NodeTemplate{Spec: v1alpha1.NodeTemplateSpec{
+		Resources: v1alpha1.NodeResources{CPU: resource.MustParse("4"), Memory: resource.MustParse("16Gi")}}}
+	reference := v1alpha1.FrameworkReference{Name: "default"}
+	name := metav1.ObjectMeta{Name: "a"}
+	for kind, object := range map[string]any{
+		"MesosFramework": v1alpha1.MesosFramework{ObjectMeta: name, Spec: v1alpha1.MesosFrameworkSpec{Masters: []string{"m:5050"}}},
+		"MesosNodePool": v1alpha1.MesosNodePool{ObjectMeta: name, Spec: v1alpha1.MesosNodePoolSpec{
+			FrameworkRef: reference, Autoscaling: &v1alpha1.Autoscaling{}, Template: template}},
+		"MesosNode": v1alpha1.MesosNode{ObjectMeta: name, Spec: v1alpha1.MesosNodeSpec{FrameworkRef: reference, Template: template}},
+	} {
+		data, err := json.Marshal(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent, err := Parse(string(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent["apiVersion"], sent["kind"] = v1alpha1.GroupVersion.String(), kind
+		if _, err := kinds[kind].Create(sent); err != nil {
+			t.Errorf("%s %s: %v", kind, data, err)
 		}
 	}
 }
