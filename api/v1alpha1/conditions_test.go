@@ -118,7 +118,7 @@ func TestReasonsAreUnique(t *testing.T) {
 		seen := map[string]string{}
 		for _, c := range constants(t, prefix) {
 			if other, ok := seen[c.value]; ok {
-				t.Errorf("%s and %s are both %q: nobody could tell them apart", other, c.name, c.value)
+				t.Errorf("%s and %s have the same value %q", other, c.name, c.value)
 			}
 			seen[c.value] = c.name
 		}

@@ -29,7 +29,7 @@ func special(v reflect.Value) bool {
 	case runtime.RawExtension:
 		v.Set(reflect.ValueOf(runtime.RawExtension{Raw: []byte(`{"maxPods":30}`)}))
 	case metav1.FieldsV1:
-		v.Set(reflect.ValueOf(metav1.FieldsV1{Raw: []byte(`{}`)}))
+		v.Set(reflect.ValueOf(metav1.NewFieldsV1(`{}`)).Elem())
 	default:
 		return false
 	}

@@ -111,7 +111,7 @@ func TestPoolWithoutAutoscalingIsLeftAlone(t *testing.T) {
 	s.reconcile()
 	s.expectNodes("fixed", 0)
 	if events := s.takeEvents(); len(events) > 0 {
-		t.Errorf("pods were told %q", events)
+		t.Errorf("pods got the events %q", events)
 	}
 }
 
@@ -143,7 +143,7 @@ func TestUnchangedReasonIsRecordedOnce(t *testing.T) {
 		s.advance(time.Minute)
 	}
 	if events := s.takeEvents(); len(events) != 1 || !strings.Contains(events[0], "NotTriggeredScaleUp No node is created for the pod. general: Insufficient cpu") {
-		t.Errorf("the pod was told %q", events)
+		t.Errorf("the pod got the events %q", events)
 	}
 	s.expectNodes("general", 0)
 }
@@ -232,7 +232,7 @@ func TestNodesThatDoNotBecomeReadyAreRemovedAndThePoolBacksOff(t *testing.T) {
 	s.expectNodes("general", 0)
 	status := s.status("general")
 	if status.BackOffUntil == nil || !strings.Contains(status.Shortage, "5 of its nodes did not become ready") {
-		t.Errorf("the pool says %+v", status)
+		t.Errorf("the status is %+v", status)
 	}
 	s.advance(backoff.FirstDelay)
 	s.expectNodes("general", 1) // one is tried
@@ -240,7 +240,7 @@ func TestNodesThatDoNotBecomeReadyAreRemovedAndThePoolBacksOff(t *testing.T) {
 	s.advance(time.Second)
 	s.expectNodes("general", 5)
 	if status := s.status("general"); status.BackOffUntil != nil || status.Shortage != "" {
-		t.Errorf("the pool still says %+v", status)
+		t.Errorf("the status is still %+v", status)
 	}
 }
 

@@ -163,7 +163,7 @@ func TestCreatedNodeHasTheChosenSize(t *testing.T) {
 		spec.Resources = v1alpha1.NodeResources{}
 	}))
 	agent := placement.Offer{Agent: placement.Agent{ID: "S1", Zone: "eu-1"}}
-	s.capacity = placement.Capacity{UnknownReason: "nobody has asked", Totals: []*placement.Offer{&agent}}
+	s.capacity = placement.Capacity{UnknownReason: "not queried yet", Totals: []*placement.Offer{&agent}}
 	s.addPendingPod("a", "1")
 	s.reconcile()
 	s.expectNodes("general", 1)
@@ -288,7 +288,7 @@ func TestWatchesAreStartedOnce(t *testing.T) {
 		}
 	}
 	if starts != 2 {
-		t.Errorf("watches were started %d times, want twice: once in vain", starts)
+		t.Errorf("watches were started %d times, want twice: the first start fails", starts)
 	}
 }
 

@@ -53,7 +53,7 @@ func newTestCluster(t *testing.T, objects ...client.Object) *testCluster {
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	s := &testCluster{t: t, now: noon, recorder: events.NewFakeRecorder(10000), capacity: placement.Capacity{UnknownReason: "nobody has asked"}}
+	s := &testCluster{t: t, now: noon, recorder: events.NewFakeRecorder(10000), capacity: placement.Capacity{UnknownReason: "not queried yet"}}
 	s.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithObjects(&v1alpha1.MesosFramework{ObjectMeta: metav1.ObjectMeta{Name: "default"}, Spec: v1alpha1.MesosFrameworkSpec{Roles: []string{"k8sm"}}}).
 		WithStatusSubresource(&v1alpha1.MesosNode{}, &v1alpha1.MesosNodePool{}, &corev1.Pod{}, &corev1.Node{}).Build()
@@ -264,7 +264,7 @@ func (s *testCluster) expectEvent(text string) {
 	s.t.Helper()
 	events := s.takeEvents()
 	if !slices.ContainsFunc(events, func(e string) bool { return strings.Contains(e, text) }) {
-		s.t.Errorf("no event says %q: %q", text, events)
+		s.t.Errorf("no event contains %q: %q", text, events)
 	}
 }
 

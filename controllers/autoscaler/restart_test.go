@@ -26,14 +26,14 @@ func TestBackOffSurvivesARestart(t *testing.T) {
 	until := s.now.Add(2 * backoff.FirstDelay)
 	before := s.status("general")
 	if before.Failures != 2 || !before.BackOffUntil.Time.Equal(until) {
-		t.Fatalf("after two failures the pool says %+v", before)
+		t.Fatalf("after two failures the status is %+v", before)
 	}
 
 	s.restart()
 	s.advance(2*backoff.FirstDelay - time.Second)
 	s.expectNodes("general", 0)
 	if status := s.status("general"); !strings.Contains(status.Shortage, "1 of its nodes did not become ready") || !status.BackOffUntil.Time.Equal(until) {
-		t.Errorf("the pool says %+v", status)
+		t.Errorf("the status is %+v", status)
 	}
 	s.advance(time.Second)
 	s.expectNodes("general", 1) // one at a time
@@ -43,7 +43,7 @@ func TestBackOffSurvivesARestart(t *testing.T) {
 	s.advance(backoff.StartTimeout)
 	s.expectNodes("general", 0)
 	if status := s.status("general"); status.Failures != 3 || !status.BackOffUntil.Time.Equal(s.now.Add(4*backoff.FirstDelay)) {
-		t.Errorf("after the third failure the pool says %+v", status)
+		t.Errorf("after the third failure the status is %+v", status)
 	}
 	s.advance(4 * backoff.FirstDelay)
 	s.restart()
@@ -51,7 +51,7 @@ func TestBackOffSurvivesARestart(t *testing.T) {
 	s.advance(time.Second)
 	s.expectNodes("general", 3)
 	if status := s.status("general"); status.Failures != 0 || status.BackOffUntil != nil {
-		t.Errorf("the pool still says %+v", status)
+		t.Errorf("the status is still %+v", status)
 	}
 }
 

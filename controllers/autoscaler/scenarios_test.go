@@ -222,7 +222,7 @@ func TestPendingDaemonSetPodsAreNoDemand(t *testing.T) {
 	s.advance(time.Minute)
 	s.expectNodes("general", 1)
 	if events := s.takeEvents(); len(events) > 0 {
-		t.Errorf("the pod is told %q", events)
+		t.Errorf("the pod got the events %q", events)
 	}
 }
 
@@ -256,7 +256,7 @@ func TestShortLivedPodsCreateNoNodes(t *testing.T) {
 		t.Errorf("%d nodes were made", s.created)
 	}
 	if events := s.takeEvents(); len(events) > 0 {
-		t.Errorf("pods were told %q", events[0])
+		t.Errorf("pods got the events %q", events[0])
 	}
 	if status := s.status("general"); status.LastDecision != nil {
 		t.Errorf("the last decision is %+v", status.LastDecision)

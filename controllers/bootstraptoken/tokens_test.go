@@ -98,7 +98,7 @@ func TestTokenIsIssuedOnlyForARecordWithItsID(t *testing.T) {
 	tokens := Issuer{Writer: newClient(t, interceptor.Funcs{})}
 	node := newNode()
 	if err := tokens.Issue(context.Background(), node, Token{ID: "zzz999", Secret: "0123456789abcdef"}); err == nil {
-		t.Error("a token was issued that nobody could revoke")
+		t.Error("a token was issued that cannot be revoked")
 	}
 	node.Status.Task = nil
 	if err := tokens.Issue(context.Background(), node, New()); err == nil {

@@ -18,7 +18,7 @@ func TestResultString(t *testing.T) {
 		"pods that were evicted now and before are named in order": {
 			Result{Evicted: []string{"default/b"}, Ending: []string{"default/a"}}, "2 pods left: 2 ending (default/a; default/b).", 2},
 		"a reason is quoted without its full stop": {
-			Result{Blocked: []BlockedPod{{"default/a", "the budget says no."}}}, "1 pod left: 1 held (default/a: the budget says no).", 1},
+			Result{Blocked: []BlockedPod{{"default/a", "the budget forbids it."}}}, "1 pod left: 1 held (default/a: the budget forbids it).", 1},
 		"pods that are ending and pods that are blocked": {
 			Result{Ending: []string{"default/a"}, Blocked: []BlockedPod{{"default/b", "no"}}}, "2 pods left: 1 ending (default/a), 1 held (default/b: no).", 2},
 		"the maximum number of named pods": {

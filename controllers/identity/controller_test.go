@@ -196,7 +196,7 @@ func TestDenialIsRecordedOnTheMesosNode(t *testing.T) {
 	told := <-o.recorder.Events
 	for _, part := range []string{"Warning", v1alpha1.EventCSRDenied, csr.Name, "system:masters"} {
 		if !strings.Contains(told, part) {
-			t.Errorf("the event %q does not say %q", told, part)
+			t.Errorf("the event %q does not contain %q", told, part)
 		}
 	}
 }

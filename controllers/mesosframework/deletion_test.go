@@ -81,7 +81,7 @@ func TestDeletionOfAFrameworkThatMesosRemoved(t *testing.T) {
 	s.sessions[0].setState(session.State{Reason: scheduler.FrameworkRemoved, Final: true, FrameworkID: "f-1"})
 	s.reconcile("default")
 	if !s.isGone("default") {
-		t.Error("it waits for what nobody can give")
+		t.Error("it waits although no confirmation can come")
 	}
 }
 
@@ -120,7 +120,7 @@ func TestDeletionByForce(t *testing.T) {
 		t.Error("a person's word was not taken")
 	}
 	if told := <-s.recorder.Events; !strings.Contains(told, v1alpha1.EventForceReleased) {
-		t.Errorf("told %q", told)
+		t.Errorf("the event is %q", told)
 	}
 }
 

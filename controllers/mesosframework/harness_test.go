@@ -75,7 +75,7 @@ func (f *fakeSession) Kill(string, string)           {}
 func (f *fakeSession) SendMessage(string, []byte)    {}
 func (f *fakeSession) Explain(string) (string, bool) { return "", false }
 func (f *fakeSession) Capacity(context.Context) placement.Capacity {
-	return placement.Capacity{UnknownReason: "a fake tells nothing"}
+	return placement.Capacity{UnknownReason: "a fake knows no capacity"}
 }
 
 func (f *fakeSession) MaintenanceWindow(agentID string) (scheduler.Window, bool) {
@@ -260,7 +260,7 @@ func (s *fixture) await(what string, is func() bool) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	s.t.Fatalf("waited in vain: %s", what)
+	s.t.Fatalf("timed out waiting for %s", what)
 }
 
 func newFramework(name string, changes ...func(*v1alpha1.MesosFramework)) *v1alpha1.MesosFramework {

@@ -50,7 +50,7 @@ func TestBackoffGrowsWithEachFailure(t *testing.T) {
 func TestLastFailureIsReported(t *testing.T) {
 	_, status := failOn("a", "a", "a", "b")
 	if got := lastFailureMessage(status.Failures); !strings.Contains(got, "agent b ended") {
-		t.Errorf("told of: %q", got)
+		t.Errorf("the message is %q", got)
 	}
 	long := &v1alpha1.MesosTask{AgentID: "a", State: string(scheduler.TaskFailed), Message: strings.Repeat("ä", maxFailureMessage)}
 	if got := lastFailureMessage(recordFailure(nil, long, noon)); len(got) > maxFailureMessage || !utf8.ValidString(got) {

@@ -249,7 +249,7 @@ func (s *fixture) setNodeReady(ready corev1.ConditionStatus) {
 			s.t.Fatal(err)
 		}
 	}
-	object.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready, Message: "kubelet says " + string(ready)}}
+	object.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready, Message: "kubelet reports " + string(ready)}}
 	if err := s.client.Status().Update(ctx, object); err != nil {
 		s.t.Fatal(err)
 	}

@@ -190,7 +190,7 @@ func TestFailedAttemptIsRetried(t *testing.T) {
 				}
 				s.reconcileAfter(test.wait)
 				if len(s.recorder.Events) > 0 {
-					t.Errorf("told twice: %q", <-s.recorder.Events)
+					t.Errorf("a second event was recorded: %q", <-s.recorder.Events)
 				}
 			}
 			s.expectDemands("general-x7k2p.0f1e2d3c.2")

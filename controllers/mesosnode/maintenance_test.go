@@ -84,7 +84,7 @@ func TestDrainTimesOutBeforeMaintenance(t *testing.T) {
 				withDrainTimeout(t, s, test.timeout)
 			}
 			s.makeReady()
-			s.evictions["web"] = errors.New("the budget web says no")
+			s.evictions["web"] = errors.New("the budget web forbids it")
 			s.planMaintenance(test.in, 0)
 			s.reconcile()
 			s.reconcile()
@@ -106,7 +106,7 @@ func TestDrainTimesOutBeforeMaintenance(t *testing.T) {
 func TestNodeOfADrainedAgentIsReplaced(t *testing.T) {
 	s := newFixture(t, podOn("web"), podOn("db"))
 	s.makeReady()
-	s.evictions["db"] = errors.New("the budget db says no")
+	s.evictions["db"] = errors.New("the budget db forbids it")
 	s.session.WithdrawDemand(firstID) // the session launched it
 	draining := func(task *v1alpha1.MesosTask) { task.Reason = "REASON_AGENT_DRAINING" }
 	s.setTaskState(scheduler.TaskKilling, draining)

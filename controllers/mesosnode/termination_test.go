@@ -28,20 +28,20 @@ func podOn(name string) *corev1.Pod {
 func TestNodeIsDrainedKilledAndReleased(t *testing.T) {
 	s := newFixture(t, podOn("web"))
 	s.makeReady()
-	s.evictions["web"] = errors.New("the budget web says no")
+	s.evictions["web"] = errors.New("the budget web forbids it")
 	s.deleteNode()
 	if !s.kubernetesNode().Spec.Unschedulable {
 		t.Error("the Node takes new pods")
 	}
 	s.expectCondition(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
-	s.expectMessage(v1alpha1.ConditionReady, "default/web: the budget web says no")
+	s.expectMessage(v1alpha1.ConditionReady, "default/web: the budget web forbids it")
 	s.expectEvent(v1alpha1.EventEvictionBlocked)
 	s.reconcileAfter(24 * time.Hour)
 	if len(s.session.killed) != 0 {
 		t.Fatal("killed before it was drained")
 	}
 	if len(s.recorder.Events) != 0 {
-		t.Errorf("told the same again: %s", <-s.recorder.Events)
+		t.Errorf("the same event was recorded again: %s", <-s.recorder.Events)
 	}
 
 	delete(s.evictions, "web")
@@ -87,7 +87,7 @@ func TestANodeThatRegistersAfterItWasDrainedIsDrainedAgain(t *testing.T) {
 	if err := s.client.Create(context.Background(), pod); err != nil {
 		t.Fatal(err)
 	}
-	s.evictions["web"] = errors.New("the budget web says no")
+	s.evictions["web"] = errors.New("the budget web forbids it")
 	s.sessions = true
 	s.setNodeReady(corev1.ConditionTrue)
 	s.reconcileAfter(time.Minute)
@@ -111,7 +111,7 @@ func TestDrainTimesOut(t *testing.T) {
 	s := newFixture(t, podOn("web"))
 	s.client = withDrainTimeout(t, s, time.Minute)
 	s.makeReady()
-	s.evictions["web"] = errors.New("the budget web says no")
+	s.evictions["web"] = errors.New("the budget web forbids it")
 	s.deleteNode()
 	s.reconcileAfter(59 * time.Second)
 	s.expectCondition(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining)
@@ -239,7 +239,7 @@ func TestForceReleaseWithoutDeletionDoesNothing(t *testing.T) {
 	})
 	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonNodeReady)
 	if len(s.session.killed) != 0 || s.kubernetesNode() == nil {
-		t.Error("a node that nobody deleted is being ended")
+		t.Error("a node that was not deleted is being killed")
 	}
 }
 
@@ -256,7 +256,7 @@ func TestATaskThatAnOperatorMarkedGoneHasEnded(t *testing.T) {
 func TestUnreachableNodeIsNotDrained(t *testing.T) {
 	s := newFixture(t, podOn("web"))
 	s.makeReady()
-	s.evictions["web"] = errors.New("the budget web says no")
+	s.evictions["web"] = errors.New("the budget web forbids it")
 	s.setTaskState(scheduler.TaskGone)
 	s.reconcile()
 	s.reconcile()

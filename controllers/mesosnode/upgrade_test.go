@@ -42,7 +42,7 @@ func runs(sha256 string, upgrade *v1alpha1.TaskKubeletUpgrade) func(*v1alpha1.Me
 func (s *fixture) expectUpgradeRequests(want int) {
 	s.t.Helper()
 	if got := len(s.session.messages); got != want {
-		s.t.Errorf("the executor was told %d times (%q), want %d", got, s.session.messages, want)
+		s.t.Errorf("the executor got %d messages (%q), want %d", got, s.session.messages, want)
 	}
 	s.session.messages = nil
 }
@@ -56,11 +56,11 @@ func TestKubeletIsUpgradedInPlace(t *testing.T) {
 	s.upgradeTo(kubeletArtifact(second))
 	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletUpgrading)
 	if !strings.Contains(strings.Join(s.session.messages, ""), second) {
-		t.Errorf("the executor was told %q", s.session.messages)
+		t.Errorf("the executor got the messages %q", s.session.messages)
 	}
 	s.expectUpgradeRequests(1)
 	if s.last.RequeueAfter != messageInterval {
-		t.Errorf("it is told again after %s", s.last.RequeueAfter)
+		t.Errorf("the message is repeated after %s", s.last.RequeueAfter)
 	}
 	s.reconcileAfter(messageInterval) // the message was lost
 	s.expectUpgradeRequests(1)
@@ -68,7 +68,7 @@ func TestKubeletIsUpgradedInPlace(t *testing.T) {
 	s.setTaskState(scheduler.TaskRunning, runs(first, &v1alpha1.TaskKubeletUpgrade{SHA256: second, Message: "fetching 1 of 2 MiB"}))
 	s.expectMessage(v1alpha1.ConditionKubeletCurrent, "fetching 1 of 2 MiB")
 	if s.last.RequeueAfter != messageRetryInterval {
-		t.Errorf("it is told again after %s", s.last.RequeueAfter)
+		t.Errorf("the message is repeated after %s", s.last.RequeueAfter)
 	}
 	s.expectUpgradeRequests(1)
 

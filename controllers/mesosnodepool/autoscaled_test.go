@@ -44,7 +44,7 @@ func TestChangesOfTheAutoscalerAreCountedAtOnce(t *testing.T) {
 		t.Fatalf("created %v: %v", names, err)
 	}
 	if nodes, err := s.store.Inventory(context.Background(), s.pool()); err != nil || nodes.IsSettled() {
-		t.Errorf("nobody knows that the cache lags: %+v, %v", nodes, err)
+		t.Errorf("the lag of the cache is unknown: %+v, %v", nodes, err)
 	}
 	s.unfreezeCache()
 	nodes, err := s.store.Inventory(context.Background(), s.pool())
@@ -102,6 +102,6 @@ func TestShortageIsReportedAsACondition(t *testing.T) {
 	s.reconcile()
 	s.expectCondition(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer, "needs 8 cpus on one agent")
 	if s.pool().Status.Autoscaling == nil {
-		t.Error("what the autoscaler says was lost")
+		t.Error("the status of the autoscaler was lost")
 	}
 }

@@ -340,12 +340,12 @@ func TestCapacityIsQueriedOnlyWhileANodeWaits(t *testing.T) {
 	s.capacity = agents(t, 2, 2)
 	s.reconcile()
 	if s.surveys != 0 {
-		t.Error("asked, and no node waits in vain")
+		t.Error("Mesos was queried, and every node has an offer")
 	}
 	s.setConditions(s.alive()[0], isWaiting)
 	s.reconcile()
 	if s.surveys == 0 {
-		t.Error("not asked, and a node waits in vain")
+		t.Error("Mesos was not queried, and a node waits without an offer")
 	}
 	never := "needs 4 cpus on one agent; agent-3 comes nearest, with 2 cpus in all."
 	s.expectCondition(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonExceedsLargestAgent, never)

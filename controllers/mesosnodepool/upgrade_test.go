@@ -68,7 +68,7 @@ func TestPlanUpgrades(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, namesOf(PlanUpgrades(UpgradeInput{Wanted: test.wanted, MaxUnavailable: test.most, Alive: test.alive}))); diff != "" {
-				t.Errorf("told (-want +got):\n%s", diff)
+				t.Errorf("nodes to upgrade (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -110,7 +110,7 @@ func (s *fixture) expectUpgradeRequests(digit string, want ...string) {
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		s.t.Errorf("told to run %s (-want +got):\n%s", digit, diff)
+		s.t.Errorf("nodes that are to run %s (-want +got):\n%s", digit, diff)
 	}
 }
 

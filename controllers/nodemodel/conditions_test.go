@@ -83,7 +83,7 @@ func TestWaitingWithoutFittingOffer(t *testing.T) {
 		})
 	}
 	if _, waits := WaitsWithoutOffer(newNode()); waits {
-		t.Error("a node that was just created waits in vain")
+		t.Error("a node that was just created waits without an offer")
 	}
 }
 

@@ -58,7 +58,7 @@ func (f *fakeSession) MaintenanceWindow(agentID string) (scheduler.Window, bool)
 }
 
 func (f *fakeSession) Capacity(context.Context) placement.Capacity {
-	return placement.Capacity{UnknownReason: "a fake tells nothing"}
+	return placement.Capacity{UnknownReason: "a fake knows no capacity"}
 }
 
 // setState sets the state of the session, as a session does that calls Config.OnChange.
@@ -125,5 +125,5 @@ func await(t *testing.T, what string, holds func() bool) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Fatalf("waited in vain: %s", what)
+	t.Fatalf("timed out waiting for %s", what)
 }

@@ -50,21 +50,21 @@ func TestNodesGetEventsForTheirMaintenance(t *testing.T) {
 	}
 	plan(map[string]scheduler.Window{"S1": window, "S2": window})
 	if got := nextAgent(t, r.NodeChanges()); got != "S1" {
-		t.Errorf("told of %q, want S1", got)
+		t.Errorf("events for %q, want S1", got)
 	}
 	if got := nextAgent(t, r.NodeChanges()); got != "" {
-		t.Errorf("told of %q, and nobody had asked", got)
+		t.Errorf("events for %q before maintenance was queried", got)
 	}
 	if got, planned := r.Maintenance("default", "S1"); !planned || got != window {
 		t.Errorf("got %v, %t", got, planned)
 	}
 	r.Notify("default")
 	if got := nextAgent(t, r.NodeChanges()); got != "" {
-		t.Errorf("told of %q, and nothing had changed", got)
+		t.Errorf("events for %q although nothing had changed", got)
 	}
 	plan(nil)
 	if got := nextAgent(t, r.NodeChanges()); got != "S1" {
-		t.Errorf("told of %q when it was taken back", got)
+		t.Errorf("events for %q when the maintenance was cancelled", got)
 	}
 }
 

@@ -36,7 +36,7 @@ func TestNodesGetEventsForReadinessOnly(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 		if frameworks() < step.frameworks || nodes() < step.nodes || nodes() > step.nodes+1 {
-			t.Fatalf("%s: told frameworks %d times and nodes %d times, want %d and %d", step.what, frameworks(), nodes(), step.frameworks, step.nodes)
+			t.Fatalf("%s: %d events for frameworks and %d for nodes, want %d and %d", step.what, frameworks(), nodes(), step.frameworks, step.nodes)
 		}
 	}
 }
@@ -60,12 +60,12 @@ func TestEventsBearTheNameOfTheFramework(t *testing.T) {
 	go func() { _ = r.Start(ctx) }()
 	startSession(t, r, "data")
 	if e := <-r.NodeChanges(); e.Object.GetName() != "data" {
-		t.Errorf("nodes are told of %q", e.Object.GetName())
+		t.Errorf("nodes get an event for %q", e.Object.GetName())
 	}
 	r.Notify("unknown")
 	e := <-r.FrameworkChanges()
 	if _, ok := e.Object.(*v1alpha1.MesosFramework); !ok || e.Object.GetName() != "unknown" {
-		t.Errorf("told of %T %q, want the MesosFramework without a session", e.Object, e.Object.GetName())
+		t.Errorf("an event for %T %q, want the MesosFramework without a session", e.Object, e.Object.GetName())
 	}
 }
 
@@ -86,10 +86,10 @@ func TestNotifyDoesNotBlockAndLosesNothing(t *testing.T) {
 		case e := <-r.NodeChanges():
 			told[e.Object.GetName()]++
 		case <-time.After(5 * time.Second):
-			t.Fatalf("told of %v only", told)
+			t.Fatalf("events for %v only", told)
 		}
 	}
 	if told["first"] != 2 || told["second"] != 2 {
-		t.Errorf("told of %v, want each twice: once for frameworks, once for nodes", told)
+		t.Errorf("events for %v, want each twice: once for frameworks, once for nodes", told)
 	}
 }

@@ -149,7 +149,7 @@ func TestCapacityIsThatOfTheNamedFramework(t *testing.T) {
 		t.Errorf("without a session: %+v, want %+v", got, want)
 	}
 	startSession(t, r, "default")
-	if got, want := room("default"), (placement.Headroom{Count: placement.UnknownCount, Reason: "a fake tells nothing"}); got != want {
+	if got, want := room("default"), (placement.Headroom{Count: placement.UnknownCount, Reason: "a fake knows no capacity"}); got != want {
 		t.Errorf("with one: %+v, want %+v", got, want)
 	}
 }

@@ -34,7 +34,7 @@ func TestAffinityFollowsPodChanges(t *testing.T) {
 		steps []step
 	}{
 		"to pods in the zone": {testPod("new", nearPods("zone", "app", "y")), []step{
-			{"nobody is there", nil, nil},
+			{"no pod runs", nil, nil},
 			{"one comes to zone b", put(other("1"), "b2"), []string{"b2"}},
 			{"one comes to zone a", put(other("2"), "a0"), []string{"a0", "a1", "b2"}},
 			{"the one in b goes", removePod("1"), []string{"a0", "a1"}},
@@ -42,12 +42,12 @@ func TestAffinityFollowsPodChanges(t *testing.T) {
 			{"one comes to a node without a zone", put(other("3"), "unzoned"), nil},
 		}},
 		"to pods of its own kind, it may be the first": {testPod("new", nearPods("zone", "app", "x")), []step{
-			{"nobody is there", nil, []string{"a0", "a1", "b2"}},
+			{"no pod runs", nil, []string{"a0", "a1", "b2"}},
 			{"one comes", put(testPod("1"), "b2"), []string{"b2"}},
 			{"and goes", removePod("1"), []string{"a0", "a1", "b2"}},
 		}},
 		"away from pods on the host": {testPod("new", apartFrom(corev1.LabelHostname, "app", "y")), []step{
-			{"nobody is there", nil, all},
+			{"no pod runs", nil, all},
 			{"one comes", put(other("1"), "a0"), []string{"a1", "b2", "unzoned"}},
 			{"another comes to the same node", put(other("2"), "a0"), []string{"a1", "b2", "unzoned"}},
 			{"the first goes", removePod("1"), []string{"a1", "b2", "unzoned"}},
@@ -58,7 +58,7 @@ func TestAffinityFollowsPodChanges(t *testing.T) {
 			{"it moves", put(other("1"), "b2"), []string{"a0", "a1", "unzoned"}},
 		}},
 		"anti-affinity of existing pods": {testPod("new"), []step{
-			{"nobody is there", nil, all},
+			{"no pod runs", nil, all},
 			{"one comes that wants its zone for itself", put(other("1"), "b2"), all},
 			{"one comes that wants to be apart from it", put(testPod("2", labelled("app", "y"), apartFrom("zone", "app", "x")), "a1"), []string{"b2", "unzoned"}},
 			{"another one too", put(testPod("3", labelled("app", "y"), apartFrom(corev1.LabelHostname, "app", "x")), "unzoned"), []string{"b2"}},

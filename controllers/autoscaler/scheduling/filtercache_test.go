@@ -126,7 +126,7 @@ func TestARejectionCarriesOverToTheSlotsOfTheTracker(t *testing.T) {
 		t.Error("another slot than 4 was invalidated")
 	}
 	if diff := cmp.Diff([]int{4}, also.invalidated); diff != "" {
-		t.Errorf("slots that the tracker was told of (-want +got):\n%s", diff)
+		t.Errorf("slots of which the tracker was notified (-want +got):\n%s", diff)
 	}
 }
 
