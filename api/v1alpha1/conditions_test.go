@@ -84,8 +84,8 @@ func TestReasonsAreDocumented(t *testing.T) {
 	}
 }
 
-// People and programs match reasons by their value: it is the name, so that whoever finds it in
-// a cluster finds it in the code.
+// People and programs match reasons by their value. It is the name, so that a value seen in a
+// cluster can be found in the code.
 func TestReasonsAreCalledAsTheirConstants(t *testing.T) {
 	exceptions := map[string]string{"EventCSRApproved": "CertificateApproved", "EventCSRDenied": "CertificateDenied"}
 	for _, prefix := range []string{"Condition", "Reason", "Event"} {

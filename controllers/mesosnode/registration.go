@@ -66,8 +66,8 @@ func (r *Reconciler) readLiveNode(ctx context.Context, name string) (*corev1.Nod
 	return object, nil
 }
 
-// syncNode gives the Node its labels and annotations, and its taints when it is new: whoever
-// takes a taint off later does so on purpose. The kubelet itself brings the startup taints:
+// syncNode gives the Node its labels and annotations, and its taints when it is new: a
+// taint that is removed later is removed on purpose. The kubelet itself brings the startup taints:
 // they may be off already when the Node is first seen.
 func (r *Reconciler) syncNode(ctx context.Context, rc *reconcileContext) error {
 	fresh := rc.node.Status.ProviderID != nodemodel.CurrentProviderID(rc.node)

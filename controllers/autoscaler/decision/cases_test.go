@@ -297,7 +297,7 @@ func TestGrowForSchedulingConstraints(t *testing.T) {
 	}
 }
 
-// A thousand pods that no pool can hold stand in nobody's way.
+// A thousand pods that fit nowhere do not delay the pods that fit.
 func TestManyUnschedulablePodsDoNotHinderOthers(t *testing.T) {
 	t.Parallel()
 	cluster, err := scheduling.New()
