@@ -37,6 +37,8 @@ type cluster struct {
 	writes    int // of a status
 	// failAt makes the write of that number fail, of a status or an object, and all after it.
 	failAt, allWrites int
+	// refuse returns why a write is refused for its content; nil accepts all.
+	refuse func(client.Object) error
 }
 
 var errFailed = errors.New("the API server has failed")
@@ -74,6 +76,11 @@ func (c *cluster) patchStatus(ctx context.Context, w client.Client, sub string, 
 	c.writes++
 	if c.fails() {
 		return errFailed
+	}
+	if c.refuse != nil {
+		if err := c.refuse(object); err != nil {
+			return err
+		}
 	}
 	if c.conflicts > 0 {
 		c.conflicts--

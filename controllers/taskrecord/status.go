@@ -2,9 +2,11 @@ package taskrecord
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
@@ -14,8 +16,35 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// maxMessage is the maximum length, in bytes, of a status message on record.
-const maxMessage = 4096
+const (
+	// maxMessage is the maximum length, in bytes, of a status message on record.
+	maxMessage = 4096
+	// maxName is the maximum length, in bytes, of what an agent says about itself.
+	maxName = 255
+)
+
+// bare returns a status with its state and nothing that an executor or an agent wrote. It is
+// recorded when the API server refuses the content of a status: without a record the status
+// would never be acknowledged, and block all that come after it.
+func bare(status scheduler.TaskStatus) scheduler.TaskStatus {
+	status.Message = "The API server refused the content of this status, so only its state is on record."
+	status.Data = nil
+	return status
+}
+
+// isContentRefused reports whether the API server refused a write because of what it holds, so
+// that the same write is refused again. The API server itself answers that a body is too
+// large, or invalid; etcd's refusal comes as an internal error with etcd's words.
+func isContentRefused(err error) bool {
+	if err == nil {
+		return false
+	}
+	if apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
+		return true
+	}
+	text := err.Error()
+	return strings.Contains(text, "request is too large") || strings.Contains(text, "message larger than max")
+}
 
 // checkLaunchable returns an error if the node must not be launched as this task.
 func checkLaunchable(n *v1alpha1.MesosNode, taskID string) error {

@@ -1,14 +1,19 @@
 package taskrecord
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/bootstraptoken"
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
@@ -27,6 +32,57 @@ func TestMessagesOnRecordAreBounded(t *testing.T) {
 			if len(got) > maxMessage || !utf8.ValidString(got) || name == "short" && got != text {
 				t.Errorf("%s, %s: %d bytes, valid: %t", name, field, len(got), utf8.ValidString(got))
 			}
+		}
+	}
+}
+
+// A report of 3 MiB, from an executor that was taken over, leaves the record writable.
+func TestReportsOnRecordAreBounded(t *testing.T) {
+	long := strings.Repeat("a", 3<<20)
+	for name, data := range map[string]string{
+		"the digest of the kubelet": `{"version": 1, "kubelet": "` + long + `"}`,
+		"the digest of the upgrade": `{"version": 1, "upgrade": {"sha256": "` + long + `"}}`,
+		"a message":                 `{"version": 1, "upgrade": {"sha256": "a", "message": "` + long + `"}}`,
+		"a digest of 65 characters": `{"version": 1, "kubelet": "` + long[:65] + `"}`,
+	} {
+		task := &v1alpha1.MesosTask{Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}}
+		applyStatus(task, scheduler.TaskStatus{State: scheduler.TaskRunning, Data: []byte(data)}, noon)
+		if task.State != string(scheduler.TaskRunning) || task.Kubelet.SHA256 != "old" || task.Kubelet.Upgrade != nil {
+			t.Errorf("%s: the record has state %s and a kubelet with a digest of %d bytes", name, task.State, len(task.Kubelet.SHA256))
+		}
+	}
+}
+
+func TestWhatAgentsSayOfThemselvesIsBoundedOnRecord(t *testing.T) {
+	long := strings.Repeat("ä", 3<<20)
+	task := newTask(scheduler.Intent{TaskID: taskID, AgentID: long, Hostname: long, Address: long, Region: long, Zone: long}, bootstraptoken.New(), noon)
+	for name, got := range map[string]string{
+		"ID": task.AgentID, "host name": task.AgentHostname, "address": task.AgentAddress, "region": task.Region, "zone": task.Zone,
+	} {
+		if len(got) > maxName || !utf8.ValidString(got) {
+			t.Errorf("the agent's %s has %d bytes on record", name, len(got))
+		}
+	}
+}
+
+func TestRefusalsOfContentAreRecognized(t *testing.T) {
+	kind := schema.GroupKind{Group: "k8sm.io", Kind: "MesosNode"}
+	for name, test := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"none":                       {nil, false},
+		"the API server's limit":     {apierrors.NewRequestEntityTooLargeError("limit is 3145728"), true},
+		"wrapped":                    {fmt.Errorf("writing status: %w", apierrors.NewRequestEntityTooLargeError("limit is 3145728")), true},
+		"the schema":                 {apierrors.NewInvalid(kind, nodeName, nil), true},
+		"etcd's limit":               {apierrors.NewInternalError(errors.New("etcdserver: request is too large")), true},
+		"the limit of etcd's client": {errors.New("rpc error: code = ResourceExhausted desc = trying to send message larger than max (2213432 vs. 2097152)"), true},
+		"a conflict":                 {apierrors.NewConflict(schema.GroupResource{Resource: "mesosnodes"}, nodeName, errors.New("changed")), false},
+		"an API server that is away": {errors.New("connection refused"), false},
+		"a task that is unknown":     {scheduler.ErrUnknownTask, false},
+	} {
+		if got := isContentRefused(test.err); got != test.want {
+			t.Errorf("%s: got %t", name, got)
 		}
 	}
 }

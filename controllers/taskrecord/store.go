@@ -13,6 +13,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/bootstraptoken"
+	"github.com/k8sm/k8sm/controllers/messages"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/patch"
 	"github.com/k8sm/k8sm/mesos/scheduler"
@@ -96,6 +97,17 @@ func (s *Store) Prepare(ctx context.Context, intent scheduler.Intent) (scheduler
 // on record already is not written again. The error is scheduler.ErrUnknownTask if no
 // MesosNode has the task.
 func (s *Store) Record(ctx context.Context, status scheduler.TaskStatus) error {
+	err := s.record(ctx, status)
+	if isContentRefused(err) {
+		err = s.record(ctx, bare(status))
+	}
+	if err != nil {
+		return fmt.Errorf("recording %s of %s: %w", status.State, status.TaskID, err)
+	}
+	return nil
+}
+
+func (s *Store) record(ctx context.Context, status scheduler.TaskStatus) error {
 	_, err := s.write(ctx, status.TaskID, func(n *v1alpha1.MesosNode) error {
 		task := n.Status.Task
 		if task == nil || task.ID != status.TaskID {
@@ -114,10 +126,7 @@ func (s *Store) Record(ctx context.Context, status scheduler.TaskStatus) error {
 		applyStatus(task, status, s.Now())
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("recording %s of %s: %w", status.State, status.TaskID, err)
-	}
-	return nil
+	return err
 }
 
 // LiveTasks returns the framework's tasks that are not known to have ended, read from the
@@ -217,11 +226,11 @@ func (s *Store) tryWrite(ctx context.Context, from client.Reader, name string, c
 func newTask(intent scheduler.Intent, token bootstraptoken.Token, now time.Time) *v1alpha1.MesosTask {
 	task := &v1alpha1.MesosTask{
 		ID:               intent.TaskID,
-		AgentID:          intent.AgentID,
-		AgentHostname:    intent.Hostname,
-		AgentAddress:     intent.Address,
-		Region:           intent.Region,
-		Zone:             intent.Zone,
+		AgentID:          messages.Truncate(intent.AgentID, maxName),
+		AgentHostname:    messages.Truncate(intent.Hostname, maxName),
+		AgentAddress:     messages.Truncate(intent.Address, maxName),
+		Region:           messages.Truncate(intent.Region, maxName),
+		Zone:             messages.Truncate(intent.Zone, maxName),
 		BootstrapTokenID: token.ID,
 		IntentTime:       metav1.NewTime(now),
 	}

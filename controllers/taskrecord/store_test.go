@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -302,5 +303,48 @@ func TestRecordTasksGone(t *testing.T) {
 	gone := "TASK_GONE " + scheduler.ReasonFrameworkRemoved
 	if diff := cmp.Diff(map[string]string{"a": gone, "b": "TASK_FAILED ", "c": "TASK_RUNNING ", "d": gone}, got); diff != "" {
 		t.Errorf("tasks (-want +got):\n%s", diff)
+	}
+}
+
+// A status whose content the API server refuses is recorded as its bare state: otherwise it
+// would never be acknowledged, and the end of the task never be known.
+func TestRefusedStatusIsRecordedAsItsBareState(t *testing.T) {
+	for name, refusal := range map[string]error{
+		"too large for the API server": apierrors.NewRequestEntityTooLargeError("limit is 3145728"),
+		"too large for etcd":           apierrors.NewInternalError(errors.New("etcdserver: request is too large")),
+		"invalid":                      apierrors.NewInvalid(v1alpha1.GroupVersion.WithKind("MesosNode").GroupKind(), nodeName, nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, newNode(func(n *v1alpha1.MesosNode) {
+				n.Status.Task = &v1alpha1.MesosTask{ID: taskID, State: "TASK_RUNNING", Kubelet: &v1alpha1.TaskKubelet{SHA256: "old"}}
+			}))
+			c.refuse = func(object client.Object) error {
+				if n, ok := object.(*v1alpha1.MesosNode); ok && strings.Contains(n.Status.Task.Message, "xxx") {
+					return refusal
+				}
+				return nil
+			}
+			status := scheduler.TaskStatus{
+				TaskID: taskID, State: scheduler.TaskFailed, Reason: "REASON_EXECUTOR_TERMINATED",
+				Message: strings.Repeat("x", 4000), Data: nodeapi.NodeStatus{Kubelet: "new"}.Encode(),
+			}
+			if err := c.store().Record(context.Background(), status); err != nil {
+				t.Fatal(err)
+			}
+			task := c.node().Status.Task
+			if task.State != "TASK_FAILED" || task.Reason != status.Reason || task.Kubelet.SHA256 != "old" || !strings.Contains(task.Message, "refused the content") {
+				t.Errorf("on record is %+v", task)
+			}
+		})
+	}
+}
+
+// What fails for another reason is an error, and is tried again as it is.
+func TestStatusIsNotStrippedForOtherErrors(t *testing.T) {
+	c := newCluster(t, newNode(func(n *v1alpha1.MesosNode) { n.Status.Task = &v1alpha1.MesosTask{ID: taskID, State: "TASK_RUNNING"} }))
+	c.refuse = func(client.Object) error { return apierrors.NewServiceUnavailable("starting") }
+	err := c.store().Record(context.Background(), scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskFailed, Message: "exit 1"})
+	if !apierrors.IsServiceUnavailable(err) || c.node().Status.Task.State != "TASK_RUNNING" {
+		t.Errorf("got %v; on record is %+v", err, c.node().Status.Task)
 	}
 }

@@ -75,14 +75,28 @@ func (s NodeStatus) Encode() []byte {
 	return data
 }
 
+// MaxNodeStatus is the longest status report that is read, in bytes. An executor writes less
+// than a tenth of it.
+const MaxNodeStatus = 64 << 10
+
+// digestLength is the number of hexadecimal digits of a SHA-256 digest.
+const digestLength = 64
+
 // DecodeNodeStatus reads a status report. The first releases of the executor send no data:
-// then ok is false and there is no error.
+// then ok is false and there is no error. The operator stores digests where all its users
+// read them, so that one which cannot be a digest makes the report invalid.
 func DecodeNodeStatus(data []byte) (status NodeStatus, ok bool, err error) {
 	if len(data) == 0 {
 		return NodeStatus{}, false, nil
 	}
+	if len(data) > MaxNodeStatus {
+		return NodeStatus{}, false, fmt.Errorf("%w status report: %d bytes, more than %d", ErrInvalid, len(data), MaxNodeStatus)
+	}
 	if err := decode("status report", NodeStatusVersion, data, &status); err != nil {
 		return NodeStatus{}, false, err
+	}
+	if n := max(len(status.Kubelet), len(status.Upgrade.SHA256)); n > digestLength {
+		return NodeStatus{}, false, fmt.Errorf("%w status report: a digest of %d characters", ErrInvalid, n)
 	}
 	return status, true, nil
 }

@@ -50,7 +50,14 @@ func sameJSON(t *testing.T, first, now []byte) {
 }
 
 func TestInvalidNodeStatusIsRefused(t *testing.T) {
-	for name, data := range map[string]string{"of the next version": `{"version": 2}`, "of none": `{}`, "no JSON": "RUNNING"} {
+	long := strings.Repeat("a", 3<<20)
+	for name, data := range map[string]string{
+		"of the next version": `{"version": 2}`, "of none": `{}`, "no JSON": "RUNNING",
+		"3 MiB long":                     `{"version": 1, "kubelet": "` + long + `"}`,
+		"a digest that is none":          `{"version": 1, "kubelet": "` + long[:65] + `"}`,
+		"an upgrade to what is none":     `{"version": 1, "upgrade": {"sha256": "` + long[:65] + `"}}`,
+		"a message that leaves no bound": `{"version": 1, "upgrade": {"sha256": "a", "message": "` + long + `"}}`,
+	} {
 		t.Run(name, func(t *testing.T) {
 			if status, ok, err := DecodeNodeStatus([]byte(data)); ok || err == nil {
 				t.Errorf("read as %+v", status)

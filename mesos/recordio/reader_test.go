@@ -45,7 +45,9 @@ func TestReaderRejectsInvalidRecords(t *testing.T) {
 		"no digits":              {"\n", ErrMalformed},
 		"letters":                {"5x\nhello", ErrMalformed},
 		"a sign":                 {"+5\nhello", ErrMalformed},
-		"too long":               {"33554433\n", ErrMalformed},
+		"longer than a message":  {"2147483648\n", ErrMalformed},
+		"cut in a skipped head":  {"33554433\nshort", io.ErrUnexpectedEOF},
+		"cut in a skipped rest":  {"33554433\n" + strings.Repeat("x", 100), io.ErrUnexpectedEOF},
 		"beyond 63 bits":         {"18446744073709551615\n", ErrMalformed},
 		"leading zeros for ever": {strings.Repeat("0", 30), ErrMalformed},
 		"cut in the length":      {"5", io.ErrUnexpectedEOF},
@@ -58,6 +60,52 @@ func TestReaderRejectsInvalidRecords(t *testing.T) {
 				t.Errorf("got %q, %v; want %v", got, err, tc.want)
 			}
 		})
+	}
+}
+
+// A record that is too long takes no memory, and the records after it are read.
+func TestReaderSkipsRecordsThatAreTooLong(t *testing.T) {
+	t.Parallel()
+	long := "\x08\x06" + strings.Repeat("x", 40<<20)
+	stream := fmt.Sprintf("5\nhello%d\n%s3\nend", len(long), long)
+	d := NewReader(iotest.HalfReader(strings.NewReader(stream)), MaxMasterRecord)
+	if got, err := d.ReadRecord(); err != nil || string(got) != "hello" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+	var tooLong *TooLongError
+	if _, err := d.ReadRecord(); !errors.As(err, &tooLong) {
+		t.Fatalf("got %v, want a TooLongError", err)
+	}
+	if tooLong.Length != len(long) || tooLong.Limit != MaxMasterRecord || !strings.HasPrefix(string(tooLong.Head), "\x08\x06x") {
+		t.Errorf("got %+v", tooLong)
+	}
+	if tooLong.Error() != "a record of 41943042 bytes, more than 33554432" {
+		t.Errorf("the error reads %q", tooLong)
+	}
+	if cap(d.buf) > maxKeptBuffer {
+		t.Errorf("the buffer has %d bytes", cap(d.buf))
+	}
+	if got, err := d.ReadRecord(); err != nil || string(got) != "end" {
+		t.Fatalf("after the skipped record: %q, %v", got, err)
+	}
+	if _, err := d.ReadRecord(); !errors.Is(err, io.EOF) {
+		t.Errorf("at the end: %v", err)
+	}
+}
+
+// A record of exactly the limit is taken.
+func TestReaderTakesRecordsUpToItsLimit(t *testing.T) {
+	t.Parallel()
+	d := NewReader(strings.NewReader("4\nfour5\nfive!2\nok"), 4)
+	if got, err := d.ReadRecord(); err != nil || string(got) != "four" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	var tooLong *TooLongError
+	if _, err := d.ReadRecord(); !errors.As(err, &tooLong) || string(tooLong.Head) != "five!" {
+		t.Errorf("got %v", err)
+	}
+	if got, err := d.ReadRecord(); err != nil || string(got) != "ok" {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 
@@ -82,6 +130,9 @@ func FuzzReader(f *testing.F) {
 		d := NewReader(bytes.NewReader(stream), MaxMasterRecord)
 		for range len(stream) + 1 {
 			record, err := d.ReadRecord()
+			if tooLong := (*TooLongError)(nil); errors.As(err, &tooLong) {
+				continue
+			}
 			if err != nil {
 				return
 			}

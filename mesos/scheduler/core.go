@@ -181,7 +181,8 @@ func (c *Core) setState(s State) {
 // Counters so far.
 func (c *Core) Counters() Counters { return c.counters }
 
-// LastIgnored says why the last status update that was ignored was; empty if none was.
+// LastIgnored says why the last status update, or the last offer, was ignored; empty if none
+// was.
 func (c *Core) LastIgnored() string { return c.tracker.lastIgnored }
 
 // canLaunch reports whether tasks may be launched now.

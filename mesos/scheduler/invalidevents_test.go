@@ -61,6 +61,9 @@ func TestInvalidEventsAreIgnoredOrDeclined(t *testing.T) {
 		"an offer without an agent": {
 			event: offersEvent(mesos.Offer{ID: mesos.OfferID{Value: "O1"}}), want: declined,
 		},
+		"an agent whose host name cannot be stored": {
+			event: offersEvent(mesos.Offer{ID: mesos.OfferID{Value: "O1"}, AgentID: *s1, Hostname: strings.Repeat("x", 3<<20)}), want: declined,
+		},
 		"negative cpus":              {event: offerOf(cpusOf(-1)), want: declined},
 		"cpus that are not a number": {event: offerOf(cpusOf(math.NaN())), want: declined},
 		"infinite cpus":              {event: offerOf(cpusOf(math.Inf(1))), want: declined},

@@ -6,6 +6,7 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler/offers"
 	"github.com/k8sm/k8sm/mesos/scheduler/outgoing"
 )
 
@@ -17,9 +18,10 @@ func (l *launcher) offersArrived(now time.Time, arrived []mesos.Offer, isTearing
 		if id == "" || l.offers.Get(id) != nil {
 			continue
 		}
-		o, err := placement.ParseOffer(&arrived[i])
+		o, err := parseOffer(&arrived[i])
 		if err != nil {
 			l.counters.Malformed++
+			l.tracker.lastIgnored = "an offer is declined: " + err.Error()
 			unfit = append(unfit, id)
 			continue
 		}
@@ -41,6 +43,14 @@ func (l *launcher) offersArrived(now time.Time, arrived []mesos.Offer, isTearing
 		l.offers.ExpireSoon(now)
 		l.planSoon(now)
 	}
+}
+
+// parseOffer reads an offer whose agent can be stored.
+func parseOffer(o *mesos.Offer) (*placement.Offer, error) {
+	if err := offers.CheckAgent(o.AgentID.Value, o.Hostname, o.Domain, o.Attributes); err != nil {
+		return nil, err
+	}
+	return placement.ParseOffer(o)
 }
 
 func (l *launcher) decline(ids []string, refuse time.Duration) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/k8sm/k8sm/mesos/scheduler/connection"
 	"github.com/k8sm/k8sm/mesos/scheduler/outgoing"
+	"github.com/k8sm/k8sm/mesos/scheduler/registration"
 	"github.com/k8sm/k8sm/mesos/scheduler/timers"
 )
 
@@ -72,8 +73,11 @@ func (c *Core) subscribed(now time.Time, s *schedulerpb.Event_Subscribed) {
 	case id == "":
 		c.drop(now, ProtocolError, "SUBSCRIBED names no framework ID")
 		return
+	case known == "" && registration.ValidateID(id) != nil:
+		c.drop(now, ProtocolError, fmt.Sprintf("SUBSCRIBED names a framework ID that cannot be one: %v", registration.ValidateID(id)))
+		return
 	case known != "" && id != known:
-		c.drop(now, ProtocolError, fmt.Sprintf("subscribed as framework %s, and the master calls us %s", known, id))
+		c.drop(now, ProtocolError, fmt.Sprintf("subscribed as framework %s, and the master calls us %.255s", known, id))
 		return
 	}
 	if known == "" {

@@ -30,7 +30,7 @@ type taskTracker struct {
 	recorder   *tasks.Recorder
 	reconciler *tasks.Reconciler
 	killer     *tasks.Killer
-	// lastIgnored says why the last status update that was ignored was.
+	// lastIgnored says why the last status update, or the last offer, was ignored.
 	lastIgnored string
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/master"
 
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler/offers"
 )
 
 // The master is asked for its agents at most every minSurveyInterval. A master that needs
@@ -86,6 +87,9 @@ func (s *Session) surveyAgents(ctx context.Context) error {
 func agentOffers(agents []master.Response_GetAgents_Agent, roles []string) (totals, free []*placement.Offer) {
 	for i := range agents {
 		a := &agents[i]
+		if offers.CheckAgent(a.AgentInfo.GetID().GetValue(), a.AgentInfo.Hostname, a.AgentInfo.Domain, a.AgentInfo.Attributes) != nil {
+			continue // its offers are declined, too
+		}
 		report := placement.AgentReport{Info: &a.AgentInfo, PID: a.GetPID(), Total: a.TotalResources, Allocated: a.AllocatedResources}
 		makesOffers := a.Active && !a.GetDeactivated() && a.DrainInfo == nil
 		for _, role := range roles {

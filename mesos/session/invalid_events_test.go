@@ -48,17 +48,19 @@ func TestInvalidStreamsAreReportedAndReopened(t *testing.T) {
 		want   string
 		limit  time.Duration
 	}{
-		"gzip":                 {"", func(w http.ResponseWriter) { writeAndFlush(w, zipped.String()) }, scheduler.ProtocolError, `"\x1f\x8b`, time.Second},
-		"HTML":                 {first, func(w http.ResponseWriter) { writeAndFlush(w, "<html>") }, scheduler.ProtocolError, "length is due", time.Second},
-		"JSON":                 {"", func(w http.ResponseWriter) { writeAndFlush(w, "20\n{\"type\":\"SUBSCRIBED\"}") }, scheduler.ProtocolError, "decoding an event", time.Second},
-		"an event of 100 MB":   {first, func(w http.ResponseWriter) { writeAndFlush(w, "104857600\n") }, scheduler.ProtocolError, "more than 33554432", time.Second},
-		"a length without end": {first, func(w http.ResponseWriter) { writeAndFlush(w, strings.Repeat("1", 1<<20)) }, scheduler.ProtocolError, "length is due", time.Second},
-		"a slow length":        {first, func(w http.ResponseWriter) { writeRepeatedly(w, "1", 10*time.Second) }, scheduler.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
-		"a slow record":        {first + "33554432\n", func(w http.ResponseWriter) { writeRepeatedly(w, "x", time.Second) }, scheduler.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
-		"empty records":        {first, func(w http.ResponseWriter) { writeRepeatedly(w, "0\n", time.Second) }, scheduler.MasterUnreachable, "nothing was heard", 76 * time.Second},
-		"no record at all":     {"", func(w http.ResponseWriter) { writeRepeatedly(w, "0\n", time.Second) }, scheduler.ProtocolError, "said nothing for 15s", 16 * time.Second},
-		"a truncated record":   {first, func(w http.ResponseWriter) { writeAndFlush(w, "20\nshort"); panic(http.ErrAbortHandler) }, scheduler.MasterUnreachable, "broke off", time.Second},
-		"a stalled record":     {first, func(w http.ResponseWriter) { writeAndFlush(w, "33554432\n"+strings.Repeat("\x00", 1<<20)) }, scheduler.MasterUnreachable, "nothing was heard", 76 * time.Second},
+		"gzip":                        {"", func(w http.ResponseWriter) { writeAndFlush(w, zipped.String()) }, scheduler.ProtocolError, `"\x1f\x8b`, time.Second},
+		"HTML":                        {first, func(w http.ResponseWriter) { writeAndFlush(w, "<html>") }, scheduler.ProtocolError, "length is due", time.Second},
+		"JSON":                        {"", func(w http.ResponseWriter) { writeAndFlush(w, "20\n{\"type\":\"SUBSCRIBED\"}") }, scheduler.ProtocolError, "decoding an event", time.Second},
+		"offers of 100 MB":            {first, func(w http.ResponseWriter) { writeAndFlush(w, longRecord(schedulerpb.Event_OFFERS, 100<<20)) }, scheduler.ProtocolError, "OFFERS: a record of 104857600 bytes, more than 33554432", 10 * time.Second},
+		"a first event of 40 MB":      {"", func(w http.ResponseWriter) { writeAndFlush(w, longRecord(schedulerpb.Event_MESSAGE, 40<<20)) }, scheduler.ProtocolError, "the first event is MESSAGE", 10 * time.Second},
+		"a length beyond any message": {first, func(w http.ResponseWriter) { writeAndFlush(w, "5000000000\n") }, scheduler.ProtocolError, "a record of 5000000000 bytes", time.Second},
+		"a length without end":        {first, func(w http.ResponseWriter) { writeAndFlush(w, strings.Repeat("1", 1<<20)) }, scheduler.ProtocolError, "length is due", time.Second},
+		"a slow length":               {first, func(w http.ResponseWriter) { writeRepeatedly(w, "1", 10*time.Second) }, scheduler.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
+		"a slow record":               {first + "33554432\n", func(w http.ResponseWriter) { writeRepeatedly(w, "x", time.Second) }, scheduler.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
+		"empty records":               {first, func(w http.ResponseWriter) { writeRepeatedly(w, "0\n", time.Second) }, scheduler.MasterUnreachable, "nothing was heard", 76 * time.Second},
+		"no record at all":            {"", func(w http.ResponseWriter) { writeRepeatedly(w, "0\n", time.Second) }, scheduler.ProtocolError, "said nothing for 15s", 16 * time.Second},
+		"a truncated record":          {first, func(w http.ResponseWriter) { writeAndFlush(w, "20\nshort"); panic(http.ErrAbortHandler) }, scheduler.MasterUnreachable, "broke off", time.Second},
+		"a stalled record":            {first, func(w http.ResponseWriter) { writeAndFlush(w, "33554432\n"+strings.Repeat("\x00", 1<<20)) }, scheduler.MasterUnreachable, "nothing was heard", 76 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

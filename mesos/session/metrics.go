@@ -9,7 +9,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// ignoredLogInterval is the least time between two log lines about ignored status updates.
+// ignoredLogInterval is the least time between two log lines about what was ignored.
 const ignoredLogInterval = time.Minute
 
 // Metrics counts what sessions do. All sessions of a process share one Metrics; the caller
@@ -24,6 +24,7 @@ type Metrics struct {
 	subscriptions *prometheus.CounterVec
 	storeErrors   *prometheus.CounterVec
 	ignored       *prometheus.CounterVec
+	skipped       *prometheus.CounterVec
 }
 
 // NewMetrics returns metrics that are not registered yet.
@@ -42,12 +43,13 @@ func NewMetrics() *Metrics {
 		events:        counter("k8sm_mesos_events_total", "Events from the master by type.", "type"),
 		subscriptions: counter("k8sm_subscriptions_total", "Subscriptions by what became of them.", "outcome"),
 		storeErrors:   counter("k8sm_store_errors_total", "Failures to write what is durable.", "operation"),
+		skipped:       counter("k8sm_mesos_events_skipped_total", "Events from the master that were too long to be read, by type.", "type"),
 		ignored:       counter("k8sm_status_updates_ignored_total", "Status updates that another executor than the task's, or another agent, made."),
 	}
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.demand, m.offers, m.launches, m.plans, m.calls, m.events, m.subscriptions, m.storeErrors, m.ignored}
+	return []prometheus.Collector{m.demand, m.offers, m.launches, m.plans, m.calls, m.events, m.subscriptions, m.storeErrors, m.ignored, m.skipped}
 }
 
 // Describe implements prometheus.Collector.
@@ -93,6 +95,13 @@ func (m frameworkMetrics) countEvent(eventType schedulerpb.Event_Type) {
 	m.events.WithLabelValues(m.framework, name).Inc()
 }
 
+// countSkipped counts an event that was not read.
+func (m frameworkMetrics) countSkipped(eventType schedulerpb.Event_Type) {
+	if m.Metrics != nil {
+		m.skipped.WithLabelValues(m.framework, eventType.String()).Inc()
+	}
+}
+
 func (m frameworkMetrics) countSubscription(outcome scheduler.StateReason) {
 	if m.Metrics != nil {
 		m.subscriptions.WithLabelValues(m.framework, string(outcome)).Inc()
@@ -113,12 +122,13 @@ func (m frameworkMetrics) deleteGauges() {
 }
 
 // updateMetrics adds to the metrics what the core counted since the last time. Status updates
-// that were ignored are logged, too, but seldom: an executor may make any number of them.
+// and offers that were ignored are logged, too, but seldom: there may be any number of them.
 func (s *Session) updateMetrics() {
 	now := s.core.Counters()
-	if clock := s.cfg.Clock(); now.Ignored > s.loggedIgnored && clock.Sub(s.ignoredLoggedAt) >= ignoredLogInterval {
-		s.log.Info("Ignored a status update", "reason", s.core.LastIgnored(), "ignoredSoFar", now.Ignored)
-		s.loggedIgnored, s.ignoredLoggedAt = now.Ignored, clock
+	ignored := now.Ignored + now.Malformed
+	if clock := s.cfg.Clock(); ignored > s.loggedIgnored && clock.Sub(s.ignoredLoggedAt) >= ignoredLogInterval {
+		s.log.Info("Ignored what Mesos passed on", "reason", s.core.LastIgnored(), "statusUpdates", now.Ignored, "offers", now.Malformed)
+		s.loggedIgnored, s.ignoredLoggedAt = ignored, clock
 	}
 	if s.metrics.Metrics == nil {
 		return

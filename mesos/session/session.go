@@ -35,7 +35,7 @@ type Session struct {
 	mu      sync.Mutex
 	core    *scheduler.Core
 	counted scheduler.Counters // that are in the metrics already
-	// loggedIgnored is how many ignored status updates there were at the last log line.
+	// loggedIgnored is how many status updates and offers were ignored at the last log line.
 	loggedIgnored   uint64
 	ignoredLoggedAt time.Time
 	lastState       State           // that was logged

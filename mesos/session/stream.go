@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"sync"
@@ -79,10 +81,7 @@ func (st *stream) read(res *http.Response) error {
 	records := recordio.NewReader(res.Body, recordio.MaxMasterRecord)
 	for {
 		record, err := records.ReadRecord()
-		if err != nil {
-			return err
-		}
-		e, err := decodeEvent(record)
+		e, err := st.eventOf(record, err)
 		if err != nil {
 			return err
 		}
@@ -92,12 +91,46 @@ func (st *stream) read(res *http.Response) error {
 	}
 }
 
+// eventOf returns the event of a record, or of the error for one that was skipped because it
+// is too long. An executor may send messages and statuses of any length, and must not cost all
+// others the stream: of such an event only its type is left, which shows that the master is
+// alive. Mesos sends a status again, and answers for the task when it is asked.
+func (st *stream) eventOf(record []byte, err error) (*schedulerpb.Event, error) {
+	var tooLong *recordio.TooLongError
+	switch {
+	case errors.As(err, &tooLong):
+		eventType := eventTypeOf(tooLong.Head)
+		if eventType != schedulerpb.Event_MESSAGE && eventType != schedulerpb.Event_UPDATE {
+			return nil, fmt.Errorf("%w: %s: %w", recordio.ErrMalformed, eventType, err)
+		}
+		st.s.log.Info("Skipped an event that is too long", "type", eventType.String(), "bytes", tooLong.Length)
+		st.s.metrics.countSkipped(eventType)
+		return &schedulerpb.Event{Type: eventType}, nil
+	case err != nil:
+		return nil, err
+	}
+	return decodeEvent(record)
+}
+
 func decodeEvent(record []byte) (*schedulerpb.Event, error) {
+	if eventTypeOf(record) == schedulerpb.Event_MESSAGE {
+		return &schedulerpb.Event{Type: schedulerpb.Event_MESSAGE}, nil // nobody reads what is in it
+	}
 	e := &schedulerpb.Event{}
 	if err := recordio.Decode(record, e, "an event"); err != nil {
 		return nil, err
 	}
 	return e, nil
+}
+
+// eventTypeOf returns the type of an event from the beginning of its record. Masters write the
+// fields of a message in the order of their numbers, and the type has the first.
+func eventTypeOf(record []byte) schedulerpb.Event_Type {
+	const typeField = 1 << 3 // number 1, a varint
+	if len(record) < 2 || record[0] != typeField || record[1] >= 0x80 {
+		return schedulerpb.Event_UNKNOWN
+	}
+	return schedulerpb.Event_Type(record[1])
 }
 
 // withCore gives the core an input, unless another stream is current by now.

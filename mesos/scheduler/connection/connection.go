@@ -141,6 +141,12 @@ func HeartbeatOf(s *schedulerpb.Event_Subscribed) time.Duration {
 	return max(time.Duration(seconds*float64(time.Second)), 10*time.Millisecond)
 }
 
+// A master's name and version are shown to people and stored: what is longer is not one.
+const (
+	maxHost    = 255
+	maxVersion = 64
+)
+
 // MasterOf returns the host:port of the leading master, empty if it does not name itself,
 // and its version.
 func MasterOf(s *schedulerpb.Event_Subscribed) (address, version string) {
@@ -154,11 +160,15 @@ func MasterOf(s *schedulerpb.Event_Subscribed) (address, version string) {
 			host = a.GetHostname()
 		}
 	}
-	if host == "" {
-		return "", m.GetVersion()
+	version = m.GetVersion()
+	if len(version) > maxVersion {
+		version = ""
+	}
+	if host == "" || len(host) > maxHost {
+		return "", version
 	}
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]" // IPv6
 	}
-	return host + ":" + strconv.Itoa(port), m.GetVersion()
+	return host + ":" + strconv.Itoa(port), version
 }

@@ -2,6 +2,7 @@ package connection_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -182,6 +183,7 @@ func TestHeartbeatOf(t *testing.T) {
 func TestMasterOf(t *testing.T) {
 	t.Parallel()
 	host, port, ip4, ip6, version := "host", uint32(5050), "10.0.0.1", "fd00::1", "1.11.1"
+	long := strings.Repeat("x", 3<<20)
 	for name, tc := range map[string]struct {
 		info *mesos.MasterInfo
 		want string
@@ -191,10 +193,14 @@ func TestMasterOf(t *testing.T) {
 		"an address with a host name":     {&mesos.MasterInfo{Address: &mesos.Address{Hostname: &host, Port: 5051}}, "host:5051"},
 		"a host name without an address":  {&mesos.MasterInfo{Hostname: &host, Port: &port}, "host:5050"},
 		"a MasterInfo without an address": {&mesos.MasterInfo{}, ""},
+		"a name that cannot be one":       {&mesos.MasterInfo{Hostname: &long, Port: &port}, ""},
 	} {
 		tc.info.Version = &version
 		if got, v := connection.MasterOf(&schedulerpb.Event_Subscribed{MasterInfo: tc.info}); got != tc.want || v != version {
 			t.Errorf("%s: the master is %q, version %q; want %q", name, got, v, tc.want)
 		}
+	}
+	if _, v := connection.MasterOf(&schedulerpb.Event_Subscribed{MasterInfo: &mesos.MasterInfo{Version: &long}}); v != "" {
+		t.Errorf("a version of 3 MiB is read as one of %d bytes", len(v))
 	}
 }

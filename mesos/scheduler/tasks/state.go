@@ -3,6 +3,7 @@ package tasks
 import (
 	"errors"
 	"math"
+	"strings"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -102,6 +103,14 @@ type Status struct {
 // written.
 const maxTimestamp = 253402300800
 
+// An executor chooses how long its message and its data are. What is longer is cut, so that
+// statuses which wait for the store take bounded memory; data that is cut has no meaning, and
+// is left out.
+const (
+	maxMessage = 8 << 10
+	maxData    = 256 << 10
+)
+
 // StatusOf reads a status. What was not sent is empty: the getters of mesos-go would answer
 // with the first value of an enumeration.
 func StatusOf(s *mesos.TaskStatus) Status {
@@ -110,9 +119,14 @@ func StatusOf(s *mesos.TaskStatus) Status {
 		AgentID: s.GetAgentID().GetValue(),
 		Message: s.GetMessage(),
 		UUID:    s.UUID,
-		Data:    s.Data,
 
 		ExecutorID: s.GetExecutorID().GetValue(),
+	}
+	if len(st.Message) > maxMessage {
+		st.Message = strings.ToValidUTF8(st.Message[:maxMessage], "") // the cut may be within a character
+	}
+	if len(s.Data) <= maxData {
+		st.Data = s.Data
 	}
 	if s.State != nil {
 		st.State = State(s.State.String())

@@ -2,8 +2,10 @@ package tasks_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 
@@ -57,6 +59,22 @@ func TestStatusOfReadsEverything(t *testing.T) {
 	}
 	if want := time.Unix(1, 5e8).UTC(); !st.Time.Equal(want) {
 		t.Errorf("the time is %s, want %s", st.Time, want)
+	}
+}
+
+// An executor chooses how much it writes.
+func TestStatusOfBoundsWhatExecutorsWrite(t *testing.T) {
+	t.Parallel()
+	message := strings.Repeat("ä", 1<<20)
+	st := tasks.StatusOf(&mesos.TaskStatus{Message: &message, Data: make([]byte, 3<<20)})
+	if len(st.Message) > 8<<10 || !utf8.ValidString(st.Message) || !strings.HasPrefix(message, st.Message) {
+		t.Errorf("the message has %d bytes", len(st.Message))
+	}
+	if st.Data != nil {
+		t.Errorf("%d bytes of data are kept", len(st.Data))
+	}
+	if st := tasks.StatusOf(&mesos.TaskStatus{Data: make([]byte, 64<<10)}); len(st.Data) != 64<<10 {
+		t.Errorf("of a report of 64 KiB, %d bytes are kept", len(st.Data))
 	}
 }
 
