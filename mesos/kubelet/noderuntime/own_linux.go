@@ -3,6 +3,7 @@ package noderuntime
 import (
 	"context"
 	"errors"
+	"path/filepath"
 
 	"github.com/k8sm/k8sm/mesos/kubelet/config"
 	"github.com/k8sm/k8sm/mesos/kubelet/layout"
@@ -77,7 +78,7 @@ var agentCredentials = []string{"/.docker", "/.dockercfg"}
 
 // Check implements Runtime.
 func (o *OwnContainerd) Check() error {
-	return errors.Join(preflight.CheckKernelLog(preflight.KernelLog), preflight.CheckSysctls(procSys, true), preflight.CheckStateFolder(o.layout.Dir))
+	return errors.Join(preflight.CheckKernelLog(preflight.KernelLog), preflight.CheckSysctls(procSys, true), preflight.CheckStateFolder(filepath.Dir(o.layout.Dir), o.layout.Dir))
 }
 
 // binds lists the system paths that kubelet, containerd and CNI plugins insist on (sockets of

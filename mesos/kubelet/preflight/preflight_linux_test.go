@@ -31,7 +31,7 @@ func TestStateFolderOnAFileSystemThatCannotHoldContainersIsRefused(t *testing.T)
 		"overlay": "is on a file system of type overlay, in which the file systems of containers can't be kept",
 		"a,b:c":   "", "tmpfs": "", "ramfs": "type ramfs",
 	} {
-		err := CheckStateFolder(at(name))
+		err := CheckStateFolder(at(name), at(name))
 		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), at(name))) {
 			t.Errorf("%s: error is %v", name, err)
 		}
@@ -39,7 +39,7 @@ func TestStateFolderOnAFileSystemThatCannotHoldContainersIsRefused(t *testing.T)
 			t.Errorf("%s: left: %v", name, left)
 		}
 	}
-	if err := CheckStateFolder(at("none")); !os.IsNotExist(unwrapAll(err)) {
+	if err := CheckStateFolder(base, at("none")); !os.IsNotExist(unwrapAll(err)) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 }

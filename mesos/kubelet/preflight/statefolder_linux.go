@@ -14,9 +14,10 @@ import (
 
 // CheckStateFolder fails where the file systems of containers can't be kept in the state
 // folder: they are laid upon each other by overlay, which not all file systems allow. This is
-// tried, in a folder that is removed again, and in this process's mount namespace.
-func CheckStateFolder(dir string) error {
-	err := tryOverlay(dir)
+// tried in the node's folder there, in a folder that is removed again, and in this process's
+// mount namespace.
+func CheckStateFolder(dir, node string) error {
+	err := tryOverlay(node)
 	refused, ok := errors.AsType[overlayError](err)
 	switch {
 	case !ok:
