@@ -92,7 +92,7 @@ func (n *Node) claim() error {
 	if err := os.MkdirAll(n.spec.StateDir, 0o711); err != nil {
 		return fmt.Errorf("making the state folder: %w", err)
 	}
-	if err := machine.CheckExecutable(n.spec.StateDir); err != nil {
+	if err := errors.Join(machine.CloseToOthers(n.spec.StateDir), machine.CheckExecutable(n.spec.StateDir)); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(n.layout.Dir, 0o711); err != nil {

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -98,6 +99,26 @@ func CheckExecutable(dir string) error {
 	}
 	if disk.Flags&unix.ST_NOEXEC != 0 {
 		return fmt.Errorf("the file system of %s is mounted noexec, and the kubelet is to be started from there: mount it anew without, or choose another state folder", dir)
+	}
+	return nil
+}
+
+// CloseToOthers fails if another user owns the folder, and takes the right to write there from
+// others: who can do that can replace the programs of nodes.
+func CloseToOthers(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("reading owner of %s: %w", dir, err)
+	}
+	owner := info.Sys().(*syscall.Stat_t).Uid
+	if owner != 0 && int(owner) != os.Geteuid() {
+		return fmt.Errorf("the folder %s belongs to user %d, who could replace the programs of nodes there: give it to root, and remove what is in it", dir, owner)
+	}
+	if info.Mode().Perm()&0o022 == 0 || int(owner) != os.Geteuid() {
+		return nil
+	}
+	if err := os.Chmod(dir, info.Mode().Perm()&^0o022); err != nil {
+		return fmt.Errorf("closing %s to others: %w", dir, err)
 	}
 	return nil
 }

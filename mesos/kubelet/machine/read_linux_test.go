@@ -100,3 +100,22 @@ func TestHugePagesOfAllSizesAreCounted(t *testing.T) {
 		t.Errorf("%d bytes on a kernel without huge pages", got)
 	}
 }
+
+func TestStateFolderOfAnotherUserIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	kubelettest.Must(t, os.Chmod(dir, 0o777), CloseToOthers(dir))
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("mode is %v, %v", info.Mode(), err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to give a folder to another user")
+	}
+	kubelettest.Must(t, os.Chown(dir, 65534, 65534))
+	if err := CloseToOthers(dir); err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "belongs to user 65534") {
+		t.Errorf("error is %v", err)
+	}
+	kubelettest.Must(t, os.Chown(dir, 0, 0), CloseToOthers(dir))
+	if err := CloseToOthers(filepath.Join(dir, "none")); err == nil {
+		t.Error("no error for a folder that is not there")
+	}
+}

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/k8sm/k8sm/mesos/kubelet/machine"
+	"github.com/k8sm/k8sm/test/cluster/fixture"
 )
 
 // settings of the machine that a kubelet changes unless it is kept from it.
@@ -88,6 +89,33 @@ var _ = Describe("A node and the machine of its agent", Label("node"), Ordered, 
 		setLimit(dir, 1<<30)
 	})
 
+	It("gives up the loop device of a block volume when its executor was killed", func(ctx SpecContext) {
+		image := filepath.Join(filepath.Dir(c.Logs()), "tmp", "image")
+		Expect(os.MkdirAll(filepath.Dir(image), 0o755)).To(Succeed())
+		Expect(os.WriteFile(image, make([]byte, 1<<20), 0o600)).To(Succeed())
+		out, err := exec.CommandContext(ctx, "losetup", "--find", "--show", image).CombinedOutput()
+		if err != nil {
+			Skip("needs loop devices: " + string(out))
+		}
+		disk := strings.TrimSpace(string(out))
+		DeferCleanup(func() { Expect(exec.Command("losetup", "--detach", disk).Run()).To(Succeed()) })
+		before := loopDevices()
+		node := c.AwaitNode(ctx, "large")
+		c.MustApply(ctx, strings.ReplaceAll(blockVolume, "$DISK", disk)+"---\n"+fixture.Pod("blocked", "large", `
+    command: [sleep, "36000"]
+    volumeDevices: [{name: disk, devicePath: /dev/disk}]
+  volumes: [{name: disk, persistentVolumeClaim: {claimName: disk}}]
+`))
+		c.AwaitPod(ctx, "blocked", fixture.Running)
+		Expect(len(loopDevices())).To(Equal(len(before)+1), "the kubelet holds the volume by a device")
+		Eventually(func() string { return read(filepath.Join(c.nodeFolder(node.Name), "k8sm-node.json")) }).
+			WithTimeout(10 * time.Second).WithPolling(200 * time.Millisecond).Should(ContainSubstring(`"loops":[{`))
+		kill(c.targetOf(node).executor)
+		Eventually(ctx, func() string { return c.AwaitNode(ctx, "large").Name }).
+			WithTimeout(3 * time.Minute).WithPolling(time.Second).ShouldNot(Equal(node.Name))
+		Expect(loopDevices()).To(Equal(before))
+	}, SpecTimeout(6*time.Minute))
+
 	It("is removed although its kubelet was stopped", func(ctx SpecContext) {
 		node := c.AwaitNode(ctx, "small")
 		target, kubelet := c.targetOf(node), c.kubelet(node.Name)
@@ -98,6 +126,36 @@ var _ = Describe("A node and the machine of its agent", Label("node"), Ordered, 
 		Expect(stillRunning([]int{kubelet})).To(BeEmpty())
 	}, SpecTimeout(4*time.Minute))
 })
+
+// blockVolume is a volume that is a device of the agent, and a claim of it.
+const blockVolume = `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: disk}
+spec:
+  capacity: {storage: 1Mi}
+  volumeMode: Block
+  accessModes: [ReadWriteOnce]
+  storageClassName: none
+  local: {path: $DISK}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: size, operator: In, values: [large]}]}]}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: disk, namespace: default}
+spec:
+  volumeMode: Block
+  accessModes: [ReadWriteOnce]
+  storageClassName: none
+  volumeName: disk
+  resources: {requests: {storage: 1Mi}}
+`
+
+// loopDevices returns the devices of this machine that are attached to something.
+func loopDevices() []string {
+	devices, _ := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	return devices
+}
 
 // setLimit changes a container's memory limit, as an agent does.
 func setLimit(dir string, bytes int64) {
