@@ -30,7 +30,7 @@ func (c *cluster) startNeighbour(ctx context.Context) {
 		mkdir -p %[1]s/leaf
 		echo 67108864 >%[1]s/memory.max
 		echo 20 >%[1]s/cpu.weight
-		sh -c 'echo $$ >%[1]s/leaf/cgroup.procs; while :; do i=$((i+1)); echo $i >/run/neighbour; sleep 0.1; done' >/dev/null 2>&1 &`, neighbour)
+		sh -c 'echo $$ >%[1]s/leaf/cgroup.procs; while :; do i=$((i+1)); echo $i >/run/neighbour.new; mv /run/neighbour.new /run/neighbour; sleep 0.1; done' >/dev/null 2>&1 &`, neighbour)
 	c.neighbour = c.output(ctx, "sleep 1; cat %s/leaf/cgroup.procs | head -n 1", neighbour)
 }
 
@@ -182,6 +182,27 @@ func (c *cluster) specResourceLimits() {
 	})
 }
 
+func (c *cluster) specChangedLimits() {
+	It("follows the memory limit of its container both ways", func(ctx SpecContext) {
+		slice, name := c.cgroupOfNode(ctx, "large"), c.AwaitNode(ctx, "large").Name
+		processes := c.output(ctx, "cat %s/cgroup.procs", c.cgroupOfPod(ctx, "cpu-hog-large"))
+		for _, mib := range []int{700, 1024} {
+			c.output(ctx, "echo %d >%s/memory.max", mib<<20, slice)
+			// The overhead is 256 MiB, and a quarter of it is the margin in which pods are evicted.
+			pods := (mib - 256 + 64) << 20
+			Eventually(ctx, func() int { return c.number(ctx, slice+"/kubepods/memory.max") }).
+				WithTimeout(time.Minute).WithPolling(time.Second).Should(Equal(pods))
+			Expect(c.number(ctx, slice+"/kubepods/memory.high")).To(Equal(pods - 32<<20))
+			Eventually(ctx, func(g Gomega) {
+				var node corev1.Node
+				g.Expect(c.Client.Get(ctx, client.ObjectKey{Name: name}, &node)).To(Succeed())
+				g.Expect(node.Status.Allocatable.Memory().Value()).To(BeEquivalentTo((mib - 256) << 20))
+			}).WithTimeout(timeout).WithPolling(time.Second).Should(Succeed())
+		}
+		Expect(c.output(ctx, "cat %s/cgroup.procs", c.cgroupOfPod(ctx, "cpu-hog-large"))).To(Equal(processes))
+	})
+}
+
 // cpuTimes returns the CPU seconds that cgroups use within a time. The machine measures the time.
 func (c *cluster) cpuTimes(ctx context.Context, within time.Duration, cgroups ...string) []float64 {
 	GinkgoHelper()
@@ -227,9 +248,11 @@ func (c *cluster) specCleanUp() {
 			g.Expect(c.Client.List(ctx, &nodes)).To(Succeed())
 			g.Expect(nodes.Items).To(BeEmpty())
 		}).WithTimeout(timeout).WithPolling(time.Second).Should(Succeed())
-		Expect(c.output(ctx, "find %s -mindepth 1 -type d | sort", mesosRoot)).To(Equal(mesosRoot + "/agent\n" + mesosRoot + "/agent/leaf"))
+		// A real agent removes the cgroups of a container up to five seconds after the end of its task.
+		Eventually(ctx, func() string { return c.output(ctx, "find %s -mindepth 1 -type d | sort", mesosRoot) }).
+			WithTimeout(20 * time.Second).WithPolling(time.Second).Should(Equal(mesosRoot + "/agent\n" + mesosRoot + "/agent/leaf"))
 		Expect(c.output(ctx, "find /sys/fs/cgroup -maxdepth 1 -mindepth 1 -type d")).To(Equal(mesosRoot))
-		Expect(c.output(ctx, "ps -o args | grep -E '/bin/(kubelet|containerd|runc)|executor' | grep -v grep || true")).To(BeEmpty())
+		Expect(c.output(ctx, "ps -o args | grep -E '/bin/(kubelet|containerd|runc)|(^|/)executor( |$)' | grep -v grep || true")).To(BeEmpty())
 		Expect(c.output(ctx, "grep -E '%s|containerd|kubelet' /proc/mounts || true", stateDir)).To(BeEmpty())
 		Expect(c.output(ctx, "ls /sys/class/net")).To(Equal("eth0\nlo"))
 		Expect(c.output(ctx, "ls %s", stateDir)).To(Equal("cache"))

@@ -65,6 +65,7 @@ var _ = Describe("A node where cgroup has version 2 only", Ordered, ContinueOnFa
 	})
 	c.specRuntimeTests()
 	c.specCgroups()
+	c.specChangedLimits()
 	c.specResourceLimits()
 	c.specCleanUp()
 })
