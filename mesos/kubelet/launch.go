@@ -89,6 +89,9 @@ func (n *Node) claim() error {
 		return err
 	}
 	n.runtime = runtime
+	if n.hasContainers() {
+		machine.ResetUmask()
+	}
 	if err := os.MkdirAll(n.spec.StateDir, 0o711); err != nil {
 		return fmt.Errorf("making the state folder: %w", err)
 	}

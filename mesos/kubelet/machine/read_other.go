@@ -12,6 +12,9 @@ func Read(string) (Machine, error) {
 // CheckExecutable looks at nothing here.
 func CheckExecutable(string) error { return nil }
 
+// ResetUmask changes nothing here.
+func ResetUmask() {}
+
 // CloseToOthers changes nothing here.
 func CloseToOthers(string) error { return nil }
 

@@ -30,6 +30,10 @@ func RaiseLimits() error {
 	return errors.Join(raise("open files", unix.RLIMIT_NOFILE, files), raise("processes", unix.RLIMIT_NPROC, math.MaxUint64))
 }
 
+// ResetUmask sets the mask that services have by default. With that of the agent's unit, users
+// in containers might not read what is made for them.
+func ResetUmask() { syscall.Umask(0o022) }
+
 // raise raises both limits of a resource as far as it may.
 func raise(name string, resource int, wanted uint64) error {
 	var limit syscall.Rlimit

@@ -47,3 +47,17 @@ func TestLimitIsNotLowered(t *testing.T) {
 		t.Errorf("limit %v became %v", before, after)
 	}
 }
+
+// The agent's unit has UMask=0077.
+func TestUmaskOfTheAgentIsNotInherited(t *testing.T) {
+	if !kubelettest.Isolated(t) {
+		return
+	}
+	syscall.Umask(0o077)
+	ResetUmask()
+	out, err := exec.Command("sh", "-c", "umask").Output()
+	kubelettest.Must(t, err)
+	if got := strings.TrimSpace(string(out)); got != "0022" {
+		t.Errorf("umask is %s", got)
+	}
+}

@@ -85,6 +85,10 @@ func (r *remover) remove(parent int, name, path string, depth int) {
 		r.problem(path, err)
 		return
 	}
+	if !isFolder(parent, name) { // a file that may not be deleted, as an immutable one
+		r.problem(path, err)
+		return
+	}
 	err = unix.Unlinkat(parent, name, unix.AT_REMOVEDIR)
 	if err == nil || errors.Is(err, unix.ENOENT) {
 		return
@@ -96,6 +100,11 @@ func (r *remover) remove(parent int, name, path string, depth int) {
 	if err := r.moveToTop(parent, name); err != nil {
 		r.problem(path, fmt.Errorf("it is %d folders deep and can't be moved up: %w", depth, err))
 	}
+}
+
+func isFolder(parent int, name string) bool {
+	var stat unix.Stat_t
+	return unix.Fstatat(parent, name, &stat, unix.AT_SYMLINK_NOFOLLOW) == nil && stat.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
 // removeFolder empties a folder and deletes it, unless something in it can't be deleted.

@@ -122,3 +122,26 @@ func TestRemovalEndsWithItsContext(t *testing.T) {
 	}
 	kubelettest.Must(t, RemoveTree(t.Context(), dir))
 }
+
+func TestImmutableFileIsReportedAndPassedBy(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dir")
+	immutable := filepath.Join(dir, "a", "immutable")
+	kubelettest.Must(t, os.MkdirAll(filepath.Dir(immutable), 0o755), os.WriteFile(immutable, nil, 0o600), os.WriteFile(filepath.Join(dir, "other"), nil, 0o600))
+	file, err := os.Open(immutable)
+	kubelettest.Must(t, err)
+	defer file.Close()
+	const immutableFlag = 0x10
+	setFlags := func(flags int32) error {
+		return unix.IoctlSetPointerInt(int(file.Fd()), unix.FS_IOC_SETFLAGS, int(flags))
+	}
+	if err := setFlags(immutableFlag); err != nil {
+		t.Skipf("needs immutable files: %v", err)
+	}
+	defer func() { kubelettest.Must(t, setFlags(0), RemoveTree(t.Context(), dir)) }()
+	if err := RemoveTree(t.Context(), dir); !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), immutable) {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "other")); !os.IsNotExist(err) {
+		t.Error("the rest is left")
+	}
+}

@@ -30,6 +30,10 @@ func NewOwnContainerd(containerID string, l layout.Layout, c config.Containerd) 
 	if err != nil {
 		return nil, err
 	}
+	r := &OwnContainerd{i, l, c}
+	if err := preflight.CheckPlace(filepath.Dir(l.Dir), r.replaced()...); err != nil {
+		return nil, err
+	}
 	needed := neededTools
 	if !c.ExternalCNI {
 		needed = append(needed, "iptables|nft")
@@ -39,9 +43,18 @@ func NewOwnContainerd(containerID string, l layout.Layout, c config.Containerd) 
 	}
 	// The plugin's rules of nftables cannot be overruled for single addresses, so the
 	// firewall masquerades there.
-	c.Masquerade = tool.Has("iptables") || !c.HasClusterCIDRs
-	c.RestrictOOMScore = !machine.CanLowerOOMScore()
-	return &OwnContainerd{i, l, c}, nil
+	r.containerd.Masquerade = tool.Has("iptables") || !c.HasClusterCIDRs
+	r.containerd.RestrictOOMScore = !machine.CanLowerOOMScore()
+	return r, nil
+}
+
+// replaced are the system's folders in the place of which the node sees its own.
+func (o *OwnContainerd) replaced() []string {
+	var folders []string
+	for _, b := range o.binds() {
+		folders = append(folders, b.Target)
+	}
+	return folders
 }
 
 // neededTools are the agent's programs without which a kubelet mounts no volume.

@@ -127,3 +127,14 @@ func TestCheckSysctls(t *testing.T) {
 		t.Errorf("a kernel without the settings: %v", err)
 	}
 }
+
+func TestStateFolderThatANodeWouldHideIsRefused(t *testing.T) {
+	replaced := []string{"/var/lib/kubelet", "/run/containerd"}
+	for dir, fits := range map[string]bool{
+		"/var/lib/k8sm": true, "/var/lib/kubelet": false, "/var/lib/kubelet/k8sm": false, "/var/lib/kubelet2": true, "/run/containerd/x": false, "/var": true,
+	} {
+		if err := CheckPlace(dir, replaced...); (err == nil) != fits || err != nil && !strings.Contains(err.Error(), dir+" is in ") {
+			t.Errorf("%s: error is %v", dir, err)
+		}
+	}
+}
