@@ -4,6 +4,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
 
 	"github.com/k8sm/k8sm/controllers/podstate"
 )
@@ -38,6 +39,9 @@ type Options struct {
 	Now time.Time
 	// KubeletSilent is true when the node's kubelet has not reported lately.
 	KubeletSilent bool
+	// Began is when the drain began, and the node was cordoned. It is zero if the node is not
+	// drained, only looked at.
+	Began time.Time
 }
 
 // filter decides on a pod, or leaves it to the next one with an empty verdict.
@@ -45,7 +49,7 @@ type filter func(*corev1.Pod, Options) (Verdict, string)
 
 // filters are asked in this order; the first that decides is heard. What none of them
 // speaks for is evicted.
-var filters = []filter{terminal, mirror, daemon, stuck, terminating}
+var filters = []filter{terminal, mirror, daemon, stuck, terminating, returned}
 
 // DecideAll decides on each pod.
 func DecideAll(pods []corev1.Pod, o Options) []Decision {
@@ -102,6 +106,21 @@ func stuck(pod *corev1.Pod, o Options) (Verdict, string) {
 func terminating(pod *corev1.Pod, _ Options) (Verdict, string) {
 	if !pod.DeletionTimestamp.IsZero() {
 		return Await, "is ending"
+	}
+	return "", ""
+}
+
+// returned pods came to the node although it is cordoned, and would do so again: evicting them
+// would never end. They are evicted once, since another node may take them.
+func returned(pod *corev1.Pod, o Options) (Verdict, string) {
+	if o.Began.IsZero() || pod.CreationTimestamp.Time.Before(o.Began) {
+		return "", ""
+	}
+	cordon := corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}
+	for i := range pod.Spec.Tolerations {
+		if pod.Spec.Tolerations[i].ToleratesTaint(klog.Background(), &cordon, false) {
+			return Ignore, "tolerates the cordon, and would come back"
+		}
 	}
 	return "", ""
 }

@@ -96,7 +96,7 @@ func (r *Reconciler) drain(ctx context.Context, rc *reconcileContext) error {
 			"%s, and the node is removed with the pods that are left on it. %s", why, was.Message))
 		return nil
 	}
-	result, err := r.drainer.Drain(ctx, rc.node.Name, drain.Options{Now: rc.now, KubeletSilent: isKubeletSilent(rc.kubeNode)})
+	result, err := r.drainer.Drain(ctx, rc.node.Name, drain.Options{Now: rc.now, KubeletSilent: isKubeletSilent(rc.kubeNode), Began: rc.node.Status.DrainStartTime.Time})
 	if err != nil {
 		return err
 	}
