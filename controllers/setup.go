@@ -70,7 +70,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 	})
 	scaling, err := autoscaler.NewReconciler(autoscaler.Options{
-		Client: mgr.GetClient(), Nodes: nodes, Agents: registry, Recorder: recorder, Now: o.Now,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Nodes: nodes, Agents: registry, Recorder: recorder, Now: o.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("making the autoscaler: %w", err)

@@ -33,6 +33,11 @@ const (
 	AnnotationForceRelease = "k8sm.io/force-release"
 )
 
+// TaintDisrupted is the key of the taint that the autoscaler puts on a Node that it is about to
+// remove, with the effect NoSchedule and the time in seconds since 1970 as its value. The taint
+// disappears if the node is needed after all.
+const TaintDisrupted = "k8sm.io/disrupted"
+
 // Finalizers.
 const (
 	// FinalizerRelease keeps a MesosNode until it is drained, its task is known to

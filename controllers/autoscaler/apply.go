@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -26,6 +27,8 @@ type outcome struct {
 	decisions map[string]*v1alpha1.AutoscalingDecision
 	// conditionsLeft: conditions are left to be written in the next cycle.
 	conditionsLeft bool
+	// recheckIn is the time after which nodes that are cordoned can be removed, 0 for none.
+	recheckIn time.Duration
 }
 
 // record notes what was done about a pool, for its status.
@@ -34,8 +37,9 @@ func (o *outcome) record(pool string, action v1alpha1.AutoscalingAction, nodes i
 }
 
 // apply does what was decided: it removes the nodes that are given up, creates the nodes that
-// pods need, creates smaller nodes for larger ones, removes the nodes that are not needed, and
-// sets the condition Disruptable. What fails is decided on again in the next cycle.
+// pods need, creates smaller nodes for larger ones, cordons the nodes that are not needed and
+// removes the ones that were cordoned before, and sets the condition Disruptable. What fails is
+// decided on again in the next cycle.
 func (r *Reconciler) apply(ctx context.Context, s *Snapshot, growth decision.GrowPlan, shrinkage decision.ShrinkPlan) (*outcome, error) {
 	out := &outcome{decisions: map[string]*v1alpha1.AutoscalingDecision{}}
 	if err := r.removeAbandoned(ctx, s, out); err != nil {
@@ -45,12 +49,15 @@ func (r *Reconciler) apply(ctx context.Context, s *Snapshot, growth decision.Gro
 		return nil, err
 	}
 	if shrinkage.NodeStates == nil {
-		return out, nil // nothing was decided
+		return out, r.uncordonOthers(ctx, s, nil) // nothing was decided
 	}
 	r.state.nodeStates, r.state.histories = shrinkage.NodeStates, shrinkage.Histories
+	removals, cordonErr := r.cordon(ctx, s, shrinkage.Removals, out)
 	err := errors.Join(
 		r.createNodes(ctx, s, shrinkage.Launches, out),
-		r.removeNodes(ctx, s, shrinkage.Removals, out),
+		cordonErr,
+		r.uncordonOthers(ctx, s, shrinkage.Removals),
+		r.removeNodes(ctx, s, removals, out),
 		r.patchConditions(ctx, s, shrinkage.Verdicts, out),
 	)
 	return out, err
@@ -142,6 +149,7 @@ func (r *Reconciler) removeNodes(ctx context.Context, s *Snapshot, removals []de
 			problems = append(problems, fmt.Errorf("removing nodes of pool %s: %w", p.Name, err))
 		}
 		if removed > 0 {
+			r.state.histories[p.Name] = r.state.histories[p.Name].WithRemoval(removed, s.now)
 			out.record(p.Name, v1alpha1.AutoscalingShrink, removed, cause)
 		}
 	}

@@ -39,30 +39,42 @@ func newClusterCache() (*clusterCache, error) {
 	}, nil
 }
 
-// Sync makes the Cluster hold these nodes, the pods that are on them or will be, and these
-// objects.
-func (c *clusterCache) Sync(nodes map[string]*corev1.Node, pods []*corev1.Pod, objects []client.Object) error {
-	if err := c.syncObjects(objects); err != nil {
+// clusterView is what a clusterCache is made equal to.
+type clusterView struct {
+	// nodes are the nodes by name. Those in closed take no pods.
+	nodes  map[string]*corev1.Node
+	closed map[string]bool
+	// pods are all pods; nodeOf returns the node that one is on or will be, empty for none.
+	pods   []*corev1.Pod
+	nodeOf func(*corev1.Pod) string
+	// objects are what plugins look up besides.
+	objects []client.Object
+}
+
+// Sync makes the Cluster equal to the view.
+func (c *clusterCache) Sync(v clusterView) error {
+	if err := c.syncObjects(v.objects); err != nil {
 		return err
 	}
 	for name := range c.nodes {
-		if nodes[name] == nil {
+		if v.nodes[name] == nil {
 			c.cluster.RemoveNode(name) // syncPods forgets its pods
 			delete(c.nodes, name)
 		}
 	}
-	for name, node := range nodes {
+	for name, node := range v.nodes {
 		if before := c.nodes[name]; before == nil || !isSameNode(before, node) {
 			kept := *node
 			c.nodes[name] = &kept
 			c.cluster.AddNode(&kept)
 		}
+		c.cluster.SetClosed(name, v.closed[name])
 	}
-	return c.syncPods(pods)
+	return c.syncPods(v.pods, v.nodeOf)
 }
 
 // syncPods removes pods before it adds any: a pod may have replaced another of its name.
-func (c *clusterCache) syncPods(pods []*corev1.Pod) error {
+func (c *clusterCache) syncPods(pods []*corev1.Pod, nodeOf func(*corev1.Pod) string) error {
 	unchanged := make(map[types.UID]bool, len(c.pods))
 	var changed []*corev1.Pod
 	for _, pod := range pods {

@@ -49,6 +49,8 @@ type Agents interface {
 type Options struct {
 	// Client reads from the manager's cache and writes to the API server.
 	Client client.Client
+	// Live reads from the API server: what the cache does not hold, or is slow to show.
+	Live client.Reader
 	// Nodes reads, creates and deletes the nodes of pools.
 	Nodes Nodes
 	// Agents is asked for the capacity of a cluster only while a node may be created.
@@ -82,7 +84,12 @@ func NewReconciler(options Options) (*Reconciler, error) {
 }
 
 // +kubebuilder:rbac:groups="",resources=pods;nodes;namespaces;persistentvolumes;persistentvolumeclaims,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=limitranges,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=patch
+// +kubebuilder:rbac:groups="",resources=replicationcontrollers,verbs=get
 // +kubebuilder:rbac:groups=apps,resources=daemonsets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apps,resources=replicasets;statefulsets,verbs=get
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes/status,verbs=patch
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=storageclasses;csinodes;csidrivers;csistoragecapacities;volumeattachments,verbs=get;list;watch
@@ -96,8 +103,11 @@ func NewReconciler(options Options) (*Reconciler, error) {
 // the last cycle did.
 func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 	pools, settled, err := r.autoscaledPools(ctx)
-	if err != nil || len(pools) == 0 {
+	if err != nil {
 		return reconcile.Result{}, err
+	}
+	if len(pools) == 0 {
+		return reconcile.Result{}, r.uncordonAll(ctx)
 	}
 	if !r.watchesStarted {
 		if err := r.startWatches(); err != nil {

@@ -25,7 +25,10 @@ func (r *Reconciler) runCycle(ctx context.Context, pools []*pool) (recheck time.
 	r.observeCapacity(ctx, snapshot)
 
 	growth := r.decideGrowth(snapshot)
-	shrinkage := r.decideShrinkage(snapshot, growth)
+	shrinkage, err := r.decideShrinkage(ctx, snapshot, growth)
+	if err != nil {
+		return 0, err
+	}
 
 	outcome, err := r.apply(ctx, snapshot, growth, shrinkage)
 	if err != nil {
@@ -63,5 +66,6 @@ func recheckAfter(s *Snapshot, growth decision.GrowPlan, shrinkage decision.Shri
 	if o.conditionsLeft {
 		within(cacheDelay)
 	}
+	within(o.recheckIn)
 	return earliest
 }

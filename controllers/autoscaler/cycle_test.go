@@ -73,17 +73,20 @@ func TestDecideIsDeterministic(t *testing.T) {
 		t.Fatalf("the plan is %+v", first)
 	}
 	states := len(s.reconciler.state.nodeStates)
-	shrinkage := s.reconciler.decideShrinkage(snapshot, decision.GrowPlan{})
+	shrinkage, err := s.reconciler.decideShrinkage(t.Context(), snapshot, decision.GrowPlan{})
+	s.must(err)
 	if diff := cmp.Diff(first, s.reconciler.decideGrowth(snapshot)); diff != "" {
 		t.Errorf("growth decided again (-first +second):\n%s", diff)
 	}
-	if diff := cmp.Diff(shrinkage, s.reconciler.decideShrinkage(snapshot, decision.GrowPlan{})); diff != "" {
+	again, err := s.reconciler.decideShrinkage(t.Context(), snapshot, decision.GrowPlan{})
+	s.must(err)
+	if diff := cmp.Diff(shrinkage, again); diff != "" {
 		t.Errorf("shrinkage decided again (-first +second):\n%s", diff)
 	}
 	if len(s.reconciler.state.nodeStates) != states {
 		t.Error("deciding has changed the state")
 	}
-	if none := s.reconciler.decideShrinkage(snapshot, first); none.NodeStates != nil || none.Verdicts != nil {
+	if none, err := s.reconciler.decideShrinkage(t.Context(), snapshot, first); err != nil || none.NodeStates != nil || none.Verdicts != nil {
 		t.Errorf("beside growth shrinkage is decided: %+v", none)
 	}
 }

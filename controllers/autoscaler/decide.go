@@ -1,6 +1,7 @@
 package autoscaler
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler/admission"
 	"github.com/k8sm/k8sm/controllers/autoscaler/backoff"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/forecast"
@@ -16,13 +18,17 @@ import (
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
+// maxShrinkRounds bounds the number of times that a plan to shrink is made again because templates
+// were read. Beyond it nothing is removed in this cycle.
+const maxShrinkRounds = 4
+
 // defaultBudget is the share of a pool's nodes that may be removed at the same time if the
 // pool sets no budget.
 const defaultBudget = "10%"
 
 // decideGrowth decides which nodes to create for pods and for the minimum of pools.
 func (r *Reconciler) decideGrowth(s *Snapshot) decision.GrowPlan {
-	in := decision.GrowInput{Cluster: s.cluster, Pods: s.pending}
+	in := decision.GrowInput{Cluster: s.cluster, Leaving: s.leaving, Pods: s.pending}
 	for _, p := range s.pools {
 		in.Pools = append(in.Pools, s.growthInput(p))
 	}
@@ -33,19 +39,36 @@ func (r *Reconciler) decideGrowth(s *Snapshot) decision.GrowPlan {
 }
 
 // decideShrinkage decides which nodes to remove, and which smaller nodes to create in the
-// place of larger ones. It decides nothing if nodes are to be created for pods.
-func (r *Reconciler) decideShrinkage(s *Snapshot, growth decision.GrowPlan) decision.ShrinkPlan {
+// place of larger ones. It decides nothing if nodes are to be created for pods. If the plan
+// moves pods whose templates were not read lately, it reads them and decides again.
+func (r *Reconciler) decideShrinkage(ctx context.Context, s *Snapshot, growth decision.GrowPlan) (decision.ShrinkPlan, error) {
 	if len(growth.Launches) > 0 {
-		return decision.ShrinkPlan{}
+		return decision.ShrinkPlan{}, nil
 	}
-	in := decision.ShrinkInput{Now: s.now, Cluster: s.cluster, Pending: s.pending, Budgets: s.budgets, NodeStates: r.state.nodeStates}
+	in := decision.ShrinkInput{
+		Now: s.now, Cluster: s.cluster, Pending: slices.Concat(s.pending, s.unseen), Budgets: s.budgets, NodeStates: r.state.nodeStates,
+		Successor: r.state.templates.successor(admission.NewDefaults(s.limits)),
+	}
+	for _, name := range s.leaving {
+		in.Leaving = append(in.Leaving, decision.LeavingNode{Name: name, Pods: s.podsByNode[name]})
+	}
 	for _, p := range s.pools {
 		in.Pools = append(in.Pools, s.shrinkInput(p, r.state.histories[p.Name]))
 	}
-	began := r.Now()
-	plan := decision.Shrink(in)
-	measureDecision("shrink", r.Now().Sub(began))
-	return plan
+	for range maxShrinkRounds {
+		began := r.Now()
+		plan := decision.Shrink(in)
+		measureDecision("shrink", r.Now().Sub(began))
+		var moved []*corev1.Pod
+		for _, removal := range plan.Removals {
+			moved = append(moved, s.podsByNode[removal.Node]...)
+		}
+		read, err := r.readTemplates(ctx, moved, s.now)
+		if err != nil || !read {
+			return plan, err
+		}
+	}
+	return decision.ShrinkPlan{}, nil
 }
 
 // growthInput describes a pool to Grow.
@@ -70,6 +93,7 @@ func (s *Snapshot) shrinkInput(p *pool, history decision.RemovalHistory) decisio
 		Budget:           intstr.FromString(defaultBudget),
 		LastGrowth:       p.lastGrowth(),
 		Leaving:          len(p.leaving),
+		Lost:             len(p.lost),
 		History:          history,
 	}
 	if rules.UtilizationThreshold != nil {
@@ -93,7 +117,7 @@ func (s *Snapshot) member(n *v1alpha1.MesosNode) decision.Member {
 	return decision.Member{
 		Name: n.Name, Node: s.simulatedNodes[n.Name], Resources: forecast.Resources(n), Created: n.CreationTimestamp.Time,
 		Ready: nodemodel.IsReady(n), DoNotDisrupt: mustNotBeDisrupted(n) || object != nil && mustNotBeDisrupted(object),
-		Pods: s.podsByNode[n.Name],
+		Pods: s.podsByNode[n.Name], Nominated: s.nominated[n.Name], Cordoned: object != nil && isCordonedByUs(object),
 	}
 }
 
@@ -106,7 +130,7 @@ func (p *pool) limits() decision.Pool {
 	spec := p.Spec.Autoscaling
 	out := decision.Pool{
 		Name: p.Name, Weight: spec.Weight, GrowthBlocked: p.blockReason,
-		Nodes: len(p.alive), Min: int(spec.MinReplicas),
+		Nodes: len(p.alive) - len(p.lost), Min: int(spec.MinReplicas),
 		Used: corev1.ResourceList{}, Limits: corev1.ResourceList{},
 	}
 	if spec.MaxReplicas != nil {
@@ -127,6 +151,9 @@ func (p *pool) limits() decision.Pool {
 		out.Limits[corev1.ResourceMemory] = *spec.Limits.Memory
 	}
 	for _, n := range p.alive {
+		if p.lost[n.Name] {
+			continue
+		}
 		for name, q := range forecast.Resources(n) {
 			sum := out.Used[name]
 			sum.Add(q)
@@ -152,7 +179,7 @@ func (s *Snapshot) describeShapes(p *pool, roles []string, capacity placement.Ca
 			}
 			object := s.forecast.Node(example)
 			p.shapes = append(p.shapes, decision.Shape{
-				Size: size, Node: object, Daemons: s.forecast.Daemons(object), Preference: shape.Preference,
+				Size: size, Node: object, Daemons: s.forecast.Daemons(example, object), Preference: shape.Preference,
 				Room: room.Count, NearestMiss: room.Reason,
 			})
 		}

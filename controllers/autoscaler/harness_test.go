@@ -22,6 +22,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/forecast"
+	"github.com/k8sm/k8sm/controllers/drain"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
@@ -56,6 +57,7 @@ func newTestCluster(t *testing.T, objects ...client.Object) *testCluster {
 	s := &testCluster{t: t, now: noon, recorder: events.NewFakeRecorder(10000), capacity: placement.Capacity{UnknownReason: "not queried yet"}}
 	s.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithObjects(&v1alpha1.MesosFramework{ObjectMeta: metav1.ObjectMeta{Name: "default"}, Spec: v1alpha1.MesosFrameworkSpec{Roles: []string{"k8sm"}}}).
+		WithIndex(&corev1.Pod{}, drain.FieldNodeName, func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).
 		WithStatusSubresource(&v1alpha1.MesosNode{}, &v1alpha1.MesosNodePool{}, &corev1.Pod{}, &corev1.Node{}).Build()
 	s.restart()
 	return s
@@ -64,7 +66,7 @@ func newTestCluster(t *testing.T, objects ...client.Object) *testCluster {
 // restart makes a new Reconciler, which remembers nothing.
 func (s *testCluster) restart() {
 	s.t.Helper()
-	r, err := NewReconciler(Options{Client: s.client, Nodes: s, Agents: s, Recorder: s.recorder, Now: func() time.Time { return s.now }})
+	r, err := NewReconciler(Options{Client: s.client, Live: s.client, Nodes: s, Agents: s, Recorder: s.recorder, Now: func() time.Time { return s.now }})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -156,11 +158,18 @@ func (s *testCluster) reconcile() {
 	}
 }
 
-// advance lets time pass and reconciles.
+// advance lets time pass and reconciles. If nodes are cordoned then, it lets the time pass after
+// which they are removed.
 func (s *testCluster) advance(d time.Duration) {
 	s.t.Helper()
 	s.now = s.now.Add(d)
 	s.reconcile()
+	var nodes corev1.NodeList
+	s.must(s.client.List(context.Background(), &nodes))
+	if slices.ContainsFunc(nodes.Items, func(n corev1.Node) bool { return isCordonedByUs(&n) }) {
+		s.now = s.now.Add(cordonPeriod)
+		s.reconcile()
+	}
 }
 
 // nodes are the MesosNodes of a pool, by name.

@@ -29,6 +29,7 @@ type observation struct {
 	mesosNodes []v1alpha1.MesosNode
 	pods       []*corev1.Pod
 	daemonSets []appsv1.DaemonSet
+	limits     []*corev1.LimitRange
 	budgets    []*policyv1.PodDisruptionBudget
 	// objects are of the kinds that the scheduler's plugins look up besides.
 	objects []client.Object
@@ -67,9 +68,10 @@ func (r *Reconciler) observe(ctx context.Context, pools []*pool) (*observation, 
 		mesosNodes v1alpha1.MesosNodeList
 		pods       corev1.PodList
 		daemonSets appsv1.DaemonSetList
+		limits     corev1.LimitRangeList
 		budgets    policyv1.PodDisruptionBudgetList
 	)
-	for _, list := range []client.ObjectList{&frameworks, &nodes, &mesosNodes, &pods, &daemonSets, &budgets} {
+	for _, list := range []client.ObjectList{&frameworks, &nodes, &mesosNodes, &pods, &daemonSets, &limits, &budgets} {
 		if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("listing %T: %w", list, err)
 		}
@@ -87,6 +89,9 @@ func (r *Reconciler) observe(ctx context.Context, pools []*pool) (*observation, 
 	}
 	for i := range nodes.Items {
 		o.nodes[nodes.Items[i].Name] = &nodes.Items[i]
+	}
+	for i := range limits.Items {
+		o.limits = append(o.limits, &limits.Items[i])
 	}
 	for i := range budgets.Items {
 		o.budgets = append(o.budgets, &budgets.Items[i])

@@ -17,15 +17,6 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 	"github.com/k8sm/k8sm/controllers/drain"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
-	"github.com/k8sm/k8sm/controllers/podstate"
-)
-
-// Why a pod that is unschedulable gets no node. Metrics have these values.
-const (
-	excludedDaemon     = "daemonset"
-	excludedScheduler  = "other_scheduler"
-	excludedExpendable = "expendable"
-	excludedPreempting = "preempting"
 )
 
 // Snapshot is what one cycle decides from: the observation, sorted by what decisions need.
@@ -35,12 +26,16 @@ type Snapshot struct {
 
 	forecast forecast.Forecast
 	// pending are the pods that nodes may be created for, in the order in which they were
-	// created; held are pods that earlier nodes did not help.
-	pending, held []*corev1.Pod
+	// created; held are pods that earlier nodes did not help. Unseen are the pods that the
+	// scheduler has not looked at yet: they may need room that exists.
+	pending, held, unseen []*corev1.Pod
 	// excluded counts the unschedulable pods that get no node, by reason.
 	excluded map[string]int
-	// podsByNode has the pods that are on a node, or will be.
-	podsByNode map[string][]*corev1.Pod
+	// podsByNode has the pods that are on a node, or will be, and nominated the pods that the
+	// scheduler has nominated to a node.
+	podsByNode, nominated map[string][]*corev1.Pod
+	// leaving are the nodes that are being removed and still exist, sorted.
+	leaving []string
 	// cluster has the nodes as pods can be placed on them, and simulatedNodes are these nodes
 	// by name. Deciders try things on the cluster and revert them.
 	cluster        *scheduling.Cluster
@@ -53,6 +48,9 @@ type pool struct {
 	// alive are the pool's nodes, without the ones that are given up in this cycle; leaving are
 	// nodes that are being deleted.
 	alive, leaving []*v1alpha1.MesosNode
+	// lost are the alive nodes, by name, that have ceased to be ready for so long that others may
+	// take their places.
+	lost map[string]bool
 	// abandoned are the nodes that are given up in this cycle. nextDeadline is when the next
 	// one may have to be, zero if no node is starting.
 	abandoned    []*v1alpha1.MesosNode
@@ -78,10 +76,11 @@ type pool struct {
 // cluster: the simulated cluster, recoveries of pools, and the outcome of nodes that were
 // created for pods.
 func (r *Reconciler) takeSnapshot(o *observation) (*Snapshot, error) {
-	s := &Snapshot{observation: o, forecast: forecast.New(o.mesosNodes, o.nodes, o.daemonSets), podsByNode: podsByNode(o.pods)}
+	s := &Snapshot{observation: o, forecast: forecast.New(o.mesosNodes, o.nodes, admittedDaemonSets(o), o.now), podsByNode: podsByNode(o.pods)}
 	for _, p := range s.pools {
 		r.state.failures[p.Name] = r.state.failureOf(p.MesosNodePool).AfterRecovery(p.alive)
 		p.abandonNodes(r.state.failures[p.Name], s.now)
+		p.findLostNodes(s.now)
 	}
 	for _, p := range s.pools {
 		p.massFailure = backoff.MassFailure(s.nodesOfFramework(p.Spec.FrameworkRef.Name))
@@ -91,13 +90,23 @@ func (r *Reconciler) takeSnapshot(o *observation) (*Snapshot, error) {
 		r.state.nodeStates = recallNodeStates(s.pools)
 	}
 	nodes, daemons := s.schedulableNodes()
-	if err := r.state.cluster.Sync(nodes, slices.Concat(s.pods, daemons), s.objects); err != nil {
+	closed := make(map[string]bool, len(s.leaving))
+	for _, name := range s.leaving {
+		closed[name] = true
+	}
+	nominatedTo := nominations(nodes, closed)
+	s.nominated = nominatedByNode(s.pods, nominatedTo)
+	err := r.state.cluster.Sync(clusterView{
+		nodes: nodes, closed: closed, pods: slices.Concat(s.pods, daemons), objects: s.objects,
+		nodeOf: func(pod *corev1.Pod) string { return cmp.Or(nodeOf(pod), nominatedTo(pod)) },
+	})
+	if err != nil {
 		return nil, fmt.Errorf("updating the simulated cluster: %w", err)
 	}
 	s.cluster, s.simulatedNodes = r.state.cluster.cluster, r.state.cluster.nodes
 
 	var waiting []*corev1.Pod
-	waiting, s.excluded = unschedulablePods(s.pods)
+	waiting, s.unseen, s.excluded = waitingPods(s.pods, nominatedTo)
 	r.state.owners.Update(waiting, s.outcomeOf(), s.now)
 	s.pending, s.held = r.state.owners.Split(waiting)
 	return s, nil
@@ -116,6 +125,18 @@ func (p *pool) abandonNodes(failure backoff.Failure, now time.Time) {
 	}
 	p.failure = p.failure.Next(p.abandoned, now)
 	p.alive = slices.DeleteFunc(slices.Clone(p.alive), func(n *v1alpha1.MesosNode) bool { return slices.Contains(p.abandoned, n) })
+}
+
+// findLostNodes finds the nodes that do not count as capacity any more.
+func (p *pool) findLostNodes(now time.Time) {
+	lost, next := backoff.Lost(p.alive, now)
+	p.lost = map[string]bool{}
+	for _, n := range lost {
+		p.lost[n.Name] = true
+	}
+	if !next.IsZero() && (p.nextDeadline.IsZero() || next.Before(p.nextDeadline)) {
+		p.nextDeadline = next
+	}
 }
 
 // limitGrowth finds out whether the pool may grow. The first reason against it counts.
@@ -187,7 +208,7 @@ func (p *pool) lastGrowth() time.Time {
 
 // mayGrow reports whether a node of the pool may be created for pods or for its minimum.
 func (s *Snapshot) mayGrow(p *pool) bool {
-	return len(s.pending) > 0 || len(p.alive) < int(p.Spec.Autoscaling.MinReplicas)
+	return len(s.pending) > 0 || len(p.alive)-len(p.lost) < int(p.Spec.Autoscaling.MinReplicas)
 }
 
 // nodesOfFramework returns the nodes of all autoscaled pools of a framework.
@@ -201,17 +222,18 @@ func (s *Snapshot) nodesOfFramework(framework string) []*v1alpha1.MesosNode {
 	return out
 }
 
-// schedulableNodes returns the nodes that pods may be placed on, by name: existing nodes as
-// they are, nodes that are starting as they will be, and cordoned copies of nodes that are
-// being removed. Daemons are the pods that DaemonSets will have on nodes that have not
-// registered.
+// schedulableNodes returns the nodes as the scheduler sees them, by name: existing nodes as they
+// are, nodes that are starting as they will be, and cordoned copies of nodes that are being
+// removed, which it notes in leaving. Daemons are the pods that DaemonSets and templates will
+// have on nodes that are starting.
 func (s *Snapshot) schedulableNodes() (nodes map[string]*corev1.Node, daemons []*corev1.Pod) {
 	nodes = make(map[string]*corev1.Node, len(s.nodes))
+	leave := func(object *corev1.Node) {
+		nodes[object.Name] = decision.Cordoned(object)
+		s.leaving = append(s.leaving, object.Name)
+	}
 	for name, object := range s.nodes {
 		nodes[name] = object
-		if !object.DeletionTimestamp.IsZero() {
-			nodes[name] = cordonedCopy(object)
-		}
 	}
 	abandoned := map[string]bool{}
 	for _, p := range s.pools {
@@ -223,28 +245,29 @@ func (s *Snapshot) schedulableNodes() (nodes map[string]*corev1.Node, daemons []
 		n := &s.mesosNodes[i]
 		object := s.nodes[n.Name]
 		switch {
+		case object != nil && !object.DeletionTimestamp.IsZero():
+			// It leaves, whatever its MesosNode says.
 		case !n.DeletionTimestamp.IsZero() || abandoned[n.Name]:
 			if object != nil {
-				nodes[n.Name] = cordonedCopy(object)
+				leave(object)
 			}
 		case object == nil && !nodemodel.WasReady(n):
 			nodes[n.Name] = s.forecast.Node(n)
-			daemons = append(daemons, s.forecast.Daemons(nodes[n.Name])...)
+			daemons = append(daemons, s.forecast.Daemons(n, nodes[n.Name])...)
 		case object != nil && (!nodemodel.WasReady(n) || s.now.Before(startupEnd(n))):
-			nodes[n.Name] = s.forecast.Started(object, n)
+			nodes[n.Name] = withoutDisruptionTaint(s.forecast.Started(object, n))
+			daemons = append(daemons, s.forecast.MissingDaemons(n, nodes[n.Name], s.podsByNode[n.Name])...)
+		case object != nil:
+			nodes[n.Name] = withoutDisruptionTaint(object)
 		}
 	}
-	return nodes, daemons
-}
-
-// cordonedCopy returns the Node as unschedulable.
-func cordonedCopy(object *corev1.Node) *corev1.Node {
-	if object.Spec.Unschedulable {
-		return object
+	for _, object := range s.nodes {
+		if !object.DeletionTimestamp.IsZero() {
+			leave(object)
+		}
 	}
-	out := object.DeepCopy()
-	out.Spec.Unschedulable = true
-	return out
+	slices.Sort(s.leaving)
+	return nodes, daemons
 }
 
 // startupEnd returns until when a ready node is expected to lose its startup taints, and the
@@ -290,87 +313,6 @@ func (s *Snapshot) outcomeOf() func(node string, pods []*corev1.Pod) backoff.Out
 func isOrdinary(pod *corev1.Pod, now time.Time) bool {
 	verdict := drain.Decide(pod, drain.Options{Now: now}).Verdict
 	return verdict != drain.Ignore && verdict != drain.Await
-}
-
-// unschedulablePods returns the pods that need a node, in the order in which they were
-// created, and counts by reason the unschedulable pods that get none.
-func unschedulablePods(all []*corev1.Pod) (pods []*corev1.Pod, excluded map[string]int) {
-	excluded = map[string]int{}
-	for _, pod := range all {
-		if !isUnschedulable(pod) {
-			continue
-		}
-		if reason := exclusionReason(pod); reason != "" {
-			excluded[reason]++
-			continue
-		}
-		pods = append(pods, pod)
-	}
-	slices.SortFunc(pods, func(a, b *corev1.Pod) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
-	return pods, excluded
-}
-
-// isUnschedulable reports whether the scheduler has looked for a place for a pod and found
-// none.
-func isUnschedulable(pod *corev1.Pod) bool {
-	if pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil || podstate.HasEnded(pod) {
-		return false
-	}
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodScheduled {
-			return c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable
-		}
-	}
-	return false
-}
-
-// exclusionReason returns why no node is created for an unschedulable pod; empty if one may
-// be.
-func exclusionReason(pod *corev1.Pod) string {
-	switch {
-	case podstate.IsDaemon(pod):
-		return excludedDaemon
-	case pod.Spec.SchedulerName != "" && pod.Spec.SchedulerName != corev1.DefaultSchedulerName:
-		return excludedScheduler
-	case decision.Expendable(pod):
-		return excludedExpendable
-	case pod.Status.NominatedNodeName != "":
-		return excludedPreempting
-	}
-	return ""
-}
-
-// podsByNode returns the pods that are on a node, or will be, by the name of the node.
-func podsByNode(pods []*corev1.Pod) map[string][]*corev1.Pod {
-	out := map[string][]*corev1.Pod{}
-	for _, pod := range pods {
-		if node := nodeOf(pod); node != "" {
-			out[node] = append(out[node], pod)
-		}
-	}
-	return out
-}
-
-// nodeOf returns the node that a pod is on or, if it is a DaemonSet's, will be on; empty if
-// it has none. The controller of DaemonSets names the node in the pod's affinity.
-func nodeOf(pod *corev1.Pod) string {
-	if pod.Spec.NodeName != "" || !podstate.IsDaemon(pod) {
-		return pod.Spec.NodeName
-	}
-	affinity := pod.Spec.Affinity
-	if affinity == nil || affinity.NodeAffinity == nil || affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
-		return ""
-	}
-	for _, term := range affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
-		for _, field := range term.MatchFields {
-			if field.Key == metav1.ObjectNameField && field.Operator == corev1.NodeSelectorOpIn && len(field.Values) == 1 {
-				return field.Values[0]
-			}
-		}
-	}
-	return ""
 }
 
 func duration(d *metav1.Duration) time.Duration {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/backoff"
+	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/forecast"
 )
 
@@ -114,7 +115,7 @@ func TestNodesUsedForPlacement(t *testing.T) {
 		n.Spec.Taints = []corev1.Taint{{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoSchedule}}
 	}
 	deleted := func(n *corev1.Node) { n.DeletionTimestamp = new(metav1.NewTime(noon)) }
-	cordoned := func(n *corev1.Node) { n.Spec.Unschedulable = true }
+	cordoned := func(n *corev1.Node) { *n = *decision.Cordoned(n) }
 	leaving := readySince(object, "leaving", noon.Add(-time.Hour))
 	leaving.DeletionTimestamp = new(metav1.NewTime(noon))
 	goneSince := withCondition(withCondition(mesosNodeOf(object, "vanished"), v1alpha1.ConditionRegistered, metav1.ConditionTrue, noon.Add(-time.Hour)), v1alpha1.ConditionReady, metav1.ConditionFalse, noon)
@@ -141,8 +142,8 @@ func TestNodesUsedForPlacement(t *testing.T) {
 		Taints   int
 	}
 	want := map[string]view{
-		"foreign": {}, "foreign-deleted": {Cordoned: true}, "already-cordoned": {Cordoned: true},
-		"ready": {}, "leaving": {Cordoned: true}, "abandoned": {Cordoned: true},
+		"foreign": {}, "foreign-deleted": {Cordoned: true, Taints: 1}, "already-cordoned": {Cordoned: true, Taints: 1},
+		"ready": {}, "leaving": {Cordoned: true, Taints: 1}, "abandoned": {Cordoned: true, Taints: 1},
 		"starting": {}, "just-ready": {}, "long-ready": {Taints: 1}, "in-flight": {},
 	}
 	nodes, _ := s.schedulableNodes()
@@ -157,6 +158,9 @@ func TestNodesUsedForPlacement(t *testing.T) {
 		if nodes[name] != o.nodes[name] {
 			t.Errorf("%s is a copy although nothing differs", name)
 		}
+	}
+	if diff := cmp.Diff([]string{"abandoned", "already-cordoned", "foreign-deleted", "leaving"}, s.leaving); diff != "" {
+		t.Errorf("nodes that leave (-want +got):\n%s", diff)
 	}
 	if o.nodes["leaving"].Spec.Unschedulable || len(o.nodes["starting"].Spec.Taints) != 1 {
 		t.Error("the observation itself has changed")
@@ -178,7 +182,7 @@ func TestOutcomeOfANode(t *testing.T) {
 			s.nodes[name] = forecast.Forecast{}.Node(n)
 		}
 	}
-	if err := cluster.Sync(s.nodes, nil, nil); err != nil {
+	if err := cluster.Sync(clusterView{nodes: s.nodes}); err != nil {
 		t.Fatal(err)
 	}
 	s.pools = []*pool{p}
@@ -216,9 +220,9 @@ func TestPendingPodsAreOrderedByAge(t *testing.T) {
 	}
 	other := func(p *corev1.Pod) { p.Spec.SchedulerName = "mine" }
 	scheduled := func(p *corev1.Pod) { p.Spec.NodeName = "n1" }
-	pods, excluded := unschedulablePods([]*corev1.Pod{
+	pods, _, excluded := waitingPods([]*corev1.Pod{
 		pod("b", "young", 5), pod("b", "x", 1), pod("a", "y", 1), pod("a", "x", 1), pod("a", "theirs", 0, other), pod("b", "theirs", 0, other), pod("a", "there", 0, scheduled), pod("z", "old", 0),
-	})
+	}, nominations(nil, nil))
 	var names []string
 	for _, p := range pods {
 		names = append(names, p.Namespace+"/"+p.Name)

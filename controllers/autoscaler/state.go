@@ -26,6 +26,7 @@ import (
 //	nodeStates  snapshot,     from the condition Disruptable of the nodes
 //	            apply
 //	histories   apply         is learned anew
+//	templates   decide        are read again
 //	events      report        events are repeated once
 //
 // Only the batch is used by more than one goroutine.
@@ -42,6 +43,11 @@ type state struct {
 	nodeStates decision.NodeStates
 	// histories has, by the name of the pool, whether removed nodes were needed again.
 	histories map[string]decision.RemovalHistory
+	// templates has the pod templates of owners whose pods were about to be moved.
+	templates podTemplates
+	// mayBeCordoned: Nodes may have the taint of the autoscaler though no pool is autoscaled any
+	// more.
+	mayBeCordoned bool
 	// events has the last events on pods, which are not repeated.
 	events eventDeduper
 }
@@ -51,7 +57,7 @@ func newState() (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &state{cluster: cluster, failures: map[string]backoff.Failure{}, owners: backoff.Owners{}, events: eventDeduper{}}, nil
+	return &state{cluster: cluster, failures: map[string]backoff.Failure{}, owners: backoff.Owners{}, templates: podTemplates{}, mayBeCordoned: true, events: eventDeduper{}}, nil
 }
 
 // failureOf returns the failure of a pool. A pool that this process has not seen before has

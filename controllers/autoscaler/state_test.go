@@ -33,6 +33,8 @@ func TestPodsThatNeedANode(t *testing.T) {
 		"an expendable pod":                           {func(p *corev1.Pod) { p.Spec.Priority = new(int32(-11)) }, true, excludedExpendable},
 		"a pod at the lowest priority that counts":    {func(p *corev1.Pod) { p.Spec.Priority = new(int32(-10)) }, true, ""},
 		"a pod that preempts others":                  {func(p *corev1.Pod) { p.Status.NominatedNodeName = "n" }, true, excludedPreempting},
+		"a pod nominated to a node that is gone":      {func(p *corev1.Pod) { p.Status.NominatedNodeName = "gone" }, true, ""},
+		"a pod nominated to a node that is leaving":   {func(p *corev1.Pod) { p.Status.NominatedNodeName = "leaving" }, true, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -40,8 +42,10 @@ func TestPodsThatNeedANode(t *testing.T) {
 			if got := isUnschedulable(pod); got != test.wants {
 				t.Errorf("unschedulable: %v, want %v", got, test.wants)
 			}
-			if got := exclusionReason(pod); test.wants && got != test.out {
-				t.Errorf("left out for %q, want %q", got, test.out)
+			nominatedTo := nominations(map[string]*corev1.Node{"n": {}, "leaving": {}}, map[string]bool{"leaving": true})
+			pods, _, excluded := waitingPods([]*corev1.Pod{pod}, nominatedTo)
+			if got := len(pods) == 1; got != (test.wants && test.out == "") || test.out != "" && excluded[test.out] != 1 {
+				t.Errorf("it needs a node: %v, left out: %v, want %q", got, excluded, test.out)
 			}
 		})
 	}
@@ -96,7 +100,7 @@ func TestSimulatedClusterFollowsARecreatedNode(t *testing.T) {
 	pods := []*corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "web", UID: "web"}, Spec: corev1.PodSpec{NodeName: "n1"}}}
 	there := map[string]*corev1.Node{"n1": object}
 	for i, views := range []map[string]*corev1.Node{there, {}, there, {}} {
-		if err := m.Sync(views, pods, nil); err != nil {
+		if err := m.Sync(clusterView{nodes: views, pods: pods, nodeOf: nodeOf}); err != nil {
 			t.Fatal(err)
 		}
 		if len(m.nodes) != len(views) || len(m.pods) != len(views) {
@@ -126,7 +130,7 @@ func TestSimulatedClusterFollowsAResizedPod(t *testing.T) {
 		ContainerStatuses: []corev1.ContainerStatus{{Name: "main", AllocatedResources: has, Resources: &corev1.ResourceRequirements{Requests: has}}},
 	}
 	for i, now := range []*corev1.Pod{pod, shrinks, pod} {
-		if err := m.Sync(views, []*corev1.Pod{now}, nil); err != nil {
+		if err := m.Sync(clusterView{nodes: views, pods: []*corev1.Pod{now}, nodeOf: nodeOf}); err != nil {
 			t.Fatal(err)
 		}
 		if fits, why := m.cluster.Fits(newPod("probe", "2"), "n1"); fits == (now == shrinks) {

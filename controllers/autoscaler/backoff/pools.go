@@ -17,6 +17,9 @@ const (
 	// OfferTimeout is the part of it for which a node may wait while no offer fits: another
 	// pool may have what this one has not.
 	OfferTimeout = 30 * time.Second
+	// LostAfter is the time after which a node that has ceased to be ready does not count as one
+	// of its pool.
+	LostAfter = 5 * time.Minute
 	// FirstDelay is the time for which a pool does not grow after nodes of it did not become
 	// ready. It doubles with each failure, up to longestDelay.
 	FirstDelay   = time.Minute
@@ -118,6 +121,28 @@ func Abandoned(nodes []*v1alpha1.MesosNode, minReplicas int, now time.Time) (aba
 		}
 	}
 	return abandoned, next
+}
+
+// Lost returns the nodes of a pool that have ceased to be ready LostAfter ago, and when the next
+// one will be, zero if there is none. Others may take their places in the pool, though nobody
+// removes them yet: they may hold pods that nobody can reach. So that a pool whose nodes all fail
+// does not grow without end, only a tenth of its nodes can be lost, and at least one.
+func Lost(nodes []*v1alpha1.MesosNode, now time.Time) (lost []*v1alpha1.MesosNode, next time.Time) {
+	for _, n := range nodes {
+		if nodemodel.IsReady(n) || !nodemodel.WasReady(n) {
+			continue
+		}
+		at := nodemodel.Condition(n, v1alpha1.ConditionReady).LastTransitionTime.Add(LostAfter)
+		switch {
+		case at.After(now):
+			if next.IsZero() || at.Before(next) {
+				next = at
+			}
+		case len(lost) < max(1, len(nodes)/10):
+			lost = append(lost, n)
+		}
+	}
+	return lost, next
 }
 
 // MassFailure returns why no nodes are created or removed for a framework, given all its

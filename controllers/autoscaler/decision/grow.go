@@ -7,18 +7,22 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 )
 
 // Grow decides which nodes to create, so that the pods can run. Each pod goes to the first
 // node that takes it: an existing one, else one that this decision creates already, else a new
-// one of the first pool that can have it. Large pods go first, so that small ones fill the
+// one of the first pool that can have it. Nodes that are leaving count as gone: a pod that fits
+// then needs no new node, though the scheduler may not place it before. Large pods go first, so that small ones fill the
 // gaps. A new node begins as the largest of the shapes that the pool prefers, so that it takes
 // other waiting pods too, and ends as the smallest that holds what it took.
 func Grow(in GrowInput) GrowPlan {
 	mark := in.Cluster.Checkpoint()
 	defer in.Cluster.Revert(mark)
+	removeNodes(in.Cluster, in.Leaving)
 
 	g := newScaleUp(in)
 	defer g.close()
@@ -139,18 +143,62 @@ func (g *scaleUp) placeOnNewNode(pod *corev1.Pod) (node string, placed bool) {
 	for from := 0; ; from++ {
 		i := g.cluster.FirstTemplate(pod, g.openTemplates[from:])
 		if i < 0 {
-			return "", false
+			return g.placeBesideDaemons(pod)
 		}
 		from += i
-		mark, s := g.cluster.Checkpoint(), g.openShapes[from]
-		name := g.addNode(s)
-		if fits, _ := g.cluster.Fits(pod, name); !fits || g.cluster.Put(pod, name) != nil {
-			g.cluster.Revert(mark)
+		if name, placed := g.placeOn(pod, g.openShapes[from]); placed {
+			return name, true
+		}
+	}
+}
+
+// placeBesideDaemons launches a node for a pod that wants to be near a pod that comes with the
+// node. A template cannot show that: no plugin counts its pods.
+func (g *scaleUp) placeBesideDaemons(pod *corev1.Pod) (node string, placed bool) {
+	if pod.Spec.Affinity == nil || pod.Spec.Affinity.PodAffinity == nil {
+		return "", false
+	}
+	for _, s := range g.openShapes {
+		if !mayAttract(pod, s.Daemons) {
 			continue
 		}
-		g.recordLaunch(s, name)
-		return name, true
+		if name, placed := g.placeOn(pod, s); placed {
+			return name, true
+		}
 	}
+	return "", false
+}
+
+// mayAttract reports whether the pod has a required affinity to one of the others. That they are
+// in a namespace that a term selects by its labels is assumed.
+func mayAttract(pod *corev1.Pod, others []*corev1.Pod) bool {
+	for _, term := range pod.Spec.Affinity.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution {
+		selector, err := metav1.LabelSelectorAsSelector(term.LabelSelector)
+		if err != nil {
+			continue
+		}
+		attracts := func(other *corev1.Pod) bool {
+			inNamespace := term.NamespaceSelector != nil || slices.Contains(term.Namespaces, other.Namespace) ||
+				len(term.Namespaces) == 0 && other.Namespace == pod.Namespace
+			return inNamespace && selector.Matches(labels.Set(other.Labels))
+		}
+		if slices.ContainsFunc(others, attracts) {
+			return true
+		}
+	}
+	return false
+}
+
+// placeOn puts the pod onto a new node of the shape, unless the node would not take it.
+func (g *scaleUp) placeOn(pod *corev1.Pod, s *shapeState) (node string, placed bool) {
+	mark := g.cluster.Checkpoint()
+	name := g.addNode(s)
+	if fits, _ := g.cluster.Fits(pod, name); !fits || g.cluster.Put(pod, name) != nil {
+		g.cluster.Revert(mark)
+		return "", false
+	}
+	g.recordLaunch(s, name)
+	return name, true
 }
 
 func (g *scaleUp) launchNode(s *shapeState) {

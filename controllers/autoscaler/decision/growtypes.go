@@ -49,6 +49,8 @@ type GrowInput struct {
 	// Cluster has the nodes that exist and those that are on their way, with the pods on them.
 	// Grow leaves it as it was.
 	Cluster *scheduling.Cluster
+	// Leaving are the names of the nodes of the Cluster that are being removed.
+	Leaving []string
 	// Pods are the pods that wait for a node and that the autoscaler may make nodes for.
 	Pods []*corev1.Pod
 	// Pools need no order.

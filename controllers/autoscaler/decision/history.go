@@ -55,6 +55,16 @@ func (p RemovalHistory) assess(pool *ShrinkPool, now time.Time) RemovalHistory {
 	return p
 }
 
+// WithRemoval returns the history after nodes were removed. It is for the caller to add what was
+// done: a plan alone removes nothing.
+func (p RemovalHistory) WithRemoval(nodes int, now time.Time) RemovalHistory {
+	p.Unassessed = slices.Clone(p.Unassessed)
+	for range nodes {
+		p.Unassessed = append(p.Unassessed, now)
+	}
+	return p
+}
+
 // idleDelay is the time that a node must have been empty or underutilized before it is
 // removed: ConsolidateAfter, or longer if removed nodes were needed again.
 func (p RemovalHistory) idleDelay(pool *ShrinkPool) time.Duration {

@@ -15,8 +15,6 @@ import (
 // nodeLoad is what a node has to do, without what comes and goes with every node.
 type nodeLoad struct {
 	pods int // the number of pods that need the node
-	// daemons are pods that come and go with the node.
-	daemons []*corev1.Pod
 	// movable are pods that would have to run elsewhere. Pods that are ending are not among
 	// them.
 	movable []*corev1.Pod
@@ -46,7 +44,6 @@ func loadOf(cluster *scheduling.Cluster, m *Member, now time.Time) nodeLoad {
 		switch d.Verdict {
 		case drain.Ignore:
 			freeCPU, freeMemory = freeCPU-cpu, freeMemory-memory
-			l.daemons = append(l.daemons, pod)
 			continue
 		case drain.Evict:
 			switch reason := notDisruptable(pod); {

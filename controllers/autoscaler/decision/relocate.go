@@ -43,15 +43,16 @@ func (s *scaleDown) moveOrReplace(c *candidate, wait string) {
 	}
 }
 
-// relocate removes the node from the cluster and finds places for its pods, also on one more
-// node if it is given. If a pod has no place, relocate returns that pod and changes nothing.
-func (s *scaleDown) relocate(c *candidate, another *corev1.Node, daemons ...*corev1.Pod) (places []string, homeless *corev1.Pod) {
+// relocate cordons the node in the cluster, evicts its pods, and finds places for those that
+// will be made again. First it runs prepare, which makes another node available; nil for none.
+// If a pod has no place, relocate returns that pod and changes nothing.
+func (s *scaleDown) relocate(c *candidate, prepare func()) (places []string, homeless *corev1.Pod) {
 	mark := s.in.Cluster.Checkpoint()
-	s.in.Cluster.RemoveNode(c.Name)
-	if another != nil {
-		s.in.Cluster.AddNode(another, daemons...)
+	s.cordon(c)
+	if prepare != nil {
+		prepare()
 	}
-	for _, pod := range SortForPlacement(s.in.Cluster, c.load.movable) {
+	for _, pod := range SortForPlacement(s.in.Cluster, s.successors(c.load.movable)) {
 		node, placed := s.in.Cluster.Place(pod)
 		if !placed {
 			s.in.Cluster.Revert(mark)
@@ -68,13 +69,39 @@ func (s *scaleDown) relocate(c *candidate, another *corev1.Node, daemons ...*cor
 	return places, nil
 }
 
+// cordon makes the cluster see the node as the scheduler will while its pods are evicted: it
+// takes none, but counts as a topology domain until it is gone.
+func (s *scaleDown) cordon(c *candidate) {
+	for _, pod := range c.load.evicted() {
+		s.in.Cluster.RemovePod(pod)
+	}
+	s.in.Cluster.AddNode(Cordoned(c.Node))
+	s.in.Cluster.SetClosed(c.Name, true)
+}
+
+// Cordoned returns the Node as it is while it is being removed. It returns the Node itself if
+// it is cordoned already.
+func Cordoned(node *corev1.Node) *corev1.Node {
+	taint := corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}
+	has := slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.MatchTaint(&taint) })
+	if has && node.Spec.Unschedulable {
+		return node
+	}
+	out := *node
+	out.Spec.Unschedulable = true
+	if !has {
+		out.Spec.Taints = append(slices.Clip(out.Spec.Taints), taint)
+	}
+	return &out
+}
+
 // relocateToEmptyNode tries the empty nodes that are smaller, the smallest first.
 func (s *scaleDown) relocateToEmptyNode(c *candidate) []string {
 	for _, spare := range s.emptyNodes {
 		if s.receiving[spare.Name] || !takesLess(spare.Resources, c.Resources) {
 			continue
 		}
-		if places, homeless := s.relocate(c, spare.Node, spare.daemons...); homeless == nil {
+		if places, homeless := s.relocate(c, func() { s.in.Cluster.SetClosed(spare.Name, false) }); homeless == nil {
 			return places
 		}
 	}
@@ -100,7 +127,8 @@ func (s *scaleDown) replace(c *candidate) bool {
 			continue
 		}
 		name := fmt.Sprintf("%s (for %s)", c.pool.Name, c.Name)
-		if _, homeless := s.relocate(c, shape.nodeNamed(name), shape.daemonPods(name)...); homeless != nil {
+		add := func() { s.in.Cluster.AddNode(shape.nodeNamed(name), shape.daemonPods(name)...) }
+		if _, homeless := s.relocate(c, add); homeless != nil {
 			continue
 		}
 		s.notReady[name] = "the new node of " + shape.describe()

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
@@ -21,6 +19,7 @@ func Shrink(in ShrinkInput) ShrinkPlan {
 
 	s := newScaleDown(in)
 	s.placePending()
+	s.placeLeaving()
 	for _, c := range s.candidates() {
 		s.decide(c)
 	}
@@ -37,17 +36,11 @@ type scaleDown struct {
 	notReady map[string]string
 	// receiving are the nodes that were given pods by this decision.
 	receiving map[string]bool
-	// emptyNodes are the pools' nodes without pods, by size. They are not in the Cluster: pods
-	// of a node that is removed go to one only if it is smaller than that node.
-	emptyNodes []emptyNode
+	// emptyNodes are the pools' nodes without pods, by size. They are closed: pods of a node that
+	// is removed go to one only if it is smaller than that node.
+	emptyNodes []*Member
 	verdicts   map[string]Verdict
 	plan       ShrinkPlan
-}
-
-// emptyNode is a node without pods, except those of its DaemonSets.
-type emptyNode struct {
-	*Member
-	daemons []*corev1.Pod
 }
 
 // scaleDownPool is a ShrinkPool and what the decision has taken from it.
@@ -85,20 +78,11 @@ func newScaleDownPool(p ShrinkPool) *scaleDownPool {
 	allowed := resolveBudget(p.Budget, len(p.Members)+p.Leaving)
 	out := &scaleDownPool{ShrinkPool: p, growth: newPoolState(p.Pool), remaining: allowed - p.Leaving, idleDelay: p.History.idleDelay(&p)}
 	out.limitMessage = fmt.Sprintf("%d of its pool's nodes are being removed already, and the budget is %d", p.Leaving, allowed)
-	if above := len(p.Members) - p.Min; above < out.remaining {
+	if above := len(p.Members) - p.Lost - p.Min; above < out.remaining {
 		out.replacements = out.remaining - max(above, 0)
 		out.remaining, out.limitMessage = above, fmt.Sprintf("its pool has no more than its minReplicas, %d", p.Min)
 	}
 	return out
-}
-
-// placePending places the pods that wait: they need the nodes on which they fit.
-func (s *scaleDown) placePending() {
-	for _, pod := range SortForPlacement(s.in.Cluster, s.in.Pending) {
-		if node, placed := s.in.Cluster.Place(pod); placed {
-			s.receiving[node] = true
-		}
-	}
 }
 
 // candidate is a member that may be removed, as far as the member itself shows.
@@ -123,19 +107,32 @@ func (s *scaleDown) candidates() []*candidate {
 			}
 		}
 	}
-	slices.SortStableFunc(s.emptyNodes, func(a, b emptyNode) int {
+	slices.SortStableFunc(s.emptyNodes, func(a, b *Member) int {
 		return cmp.Or(a.Resources.Cpu().Cmp(*b.Resources.Cpu()), a.Resources.Memory().Cmp(*b.Resources.Memory()))
 	})
 	for _, c := range out {
 		c.phase = s.phaseOf(c)
 	}
 	slices.SortStableFunc(out, func(a, b *candidate) int {
+		if a.Cordoned != b.Cordoned {
+			return compareTrueFirst(a.Cordoned, b.Cordoned)
+		}
 		if a.load.pods == 0 && b.load.pods == 0 {
 			return a.state.IdleSince.Compare(b.state.IdleSince)
 		}
 		return cmp.Or(cmp.Compare(a.phase, b.phase), cmp.Compare(a.load.utilization, b.load.utilization))
 	})
 	return out
+}
+
+func compareTrueFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
 }
 
 // phase is when a candidate is decided on.
@@ -151,7 +148,7 @@ func (s *scaleDown) phaseOf(c *candidate) phase {
 	switch {
 	case c.load.pods == 0:
 		return phaseEmpty
-	case slices.ContainsFunc(s.emptyNodes, func(m emptyNode) bool { return takesLess(m.Resources, c.Resources) }):
+	case slices.ContainsFunc(s.emptyNodes, func(m *Member) bool { return takesLess(m.Resources, c.Resources) }):
 		return phaseReplaceable
 	}
 	return phaseUnderused
@@ -162,8 +159,8 @@ func (s *scaleDown) phaseOf(c *candidate) phase {
 func (s *scaleDown) candidate(p *scaleDownPool, m *Member) *candidate {
 	c := &candidate{Member: m, pool: p, load: loadOf(s.in.Cluster, m, s.in.Now), state: s.in.NodeStates[m.Name]}
 	if c.load.pods == 0 && !s.receiving[m.Name] {
-		s.emptyNodes = append(s.emptyNodes, emptyNode{m, c.load.daemons})
-		s.in.Cluster.RemoveNode(m.Name)
+		s.emptyNodes = append(s.emptyNodes, m)
+		s.in.Cluster.SetClosed(m.Name, true)
 	}
 	switch reason, message := s.keepReason(c); {
 	case reason != "":
@@ -183,7 +180,9 @@ func (s *scaleDown) keepReason(c *candidate) (reason, message string) {
 	case c.DoNotDisrupt:
 		return v1alpha1.ReasonDoNotDisrupt, fmt.Sprintf("It is annotated %s=true.", v1alpha1.AnnotationDoNotDisrupt)
 	case !c.Ready:
-		return v1alpha1.ReasonNodeNotReady, "It is not ready yet."
+		return v1alpha1.ReasonNodeNotReady, "It is not ready."
+	case len(c.Nominated) > 0:
+		return v1alpha1.ReasonUtilized, fmt.Sprintf("The scheduler has nominated it for pod %s/%s.", c.Nominated[0].Namespace, c.Nominated[0].Name)
 	case s.receiving[c.Name]:
 		return v1alpha1.ReasonUtilized, "Pending pods fit on it."
 	case c.pool.OnlyEmpty && c.load.pods+len(c.load.expendable) > 0:
@@ -217,6 +216,7 @@ func (s *scaleDown) decide(c *candidate) {
 		if n := len(c.load.expendable); n > 0 {
 			cause += fmt.Sprintf(", except for %d expendable pods", n)
 		}
+		s.cordon(c)
 		s.remove(c, cause)
 	default:
 		s.moveOrReplace(c, "")
@@ -266,9 +266,6 @@ func (s *scaleDown) remove(c *candidate, cause string) {
 	c.pool.remaining--
 	c.pool.limitMessage = "others of its pool are removed first"
 	s.setDisruptable(c, "It is being removed.")
-	past := s.plan.Histories[c.pool.Name]
-	past.Unassessed = append(slices.Clone(past.Unassessed), s.in.Now)
-	s.plan.Histories[c.pool.Name] = past
 	s.plan.Removals = append(s.plan.Removals, Removal{Pool: c.pool.Name, Node: c.Name, Cause: cause})
 }
 

@@ -519,10 +519,16 @@ func TestIdleTimeGrowsWhenRemovedNodesWereNeededAgain(t *testing.T) {
 	}
 }
 
+// A plan is made again while its nodes are cordoned: only what was removed is remembered.
 func TestRemovalIsRecordedInTheHistory(t *testing.T) {
 	t.Parallel()
 	s := &scaleDownPool{now: noon, pool: consolidatingPool(member("n1"), member("n2")), memory: decision.NodeStates{"n1": {IdleSince: noon.Add(-time.Hour)}}}
-	if past := s.decide(t).Histories["general"]; len(past.Unassessed) != 1 || !past.Unassessed[0].Equal(noon) {
-		t.Errorf("what is remembered is %+v, want that one went at noon", past)
+	planned := s.decide(t).Histories["general"]
+	if len(planned.Unassessed) != 0 {
+		t.Errorf("what is remembered of the plan is %+v, want nothing", planned)
+	}
+	removed := planned.WithRemoval(2, noon)
+	if len(removed.Unassessed) != 2 || !removed.Unassessed[0].Equal(noon) || len(planned.Unassessed) != 0 {
+		t.Errorf("what is remembered is %+v, want that two were removed at noon", removed)
 	}
 }

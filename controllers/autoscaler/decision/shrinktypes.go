@@ -14,16 +14,31 @@ import (
 type ShrinkInput struct {
 	Now time.Time
 	// Cluster has the nodes that exist and those that are on their way, with the pods on them;
-	// nodes that are being removed are cordoned. Shrink leaves it as it was.
+	// nodes that are being removed are cordoned and closed. Shrink leaves it as it was.
 	Cluster *scheduling.Cluster
-	// Pending are the pods that wait for a node. They are placed first.
+	// Pending are the pods that wait for a node, whether the scheduler has looked at them or
+	// not. They are placed first.
 	Pending []*corev1.Pod
+	// Leaving are the nodes that are being removed. Their pods are placed next: nothing else is
+	// removed that they need.
+	Leaving []LeavingNode
+	// Successor returns the pod that takes the place of one that is evicted, as its controller
+	// and admission will make it. It has the UID of the pod that it succeeds. Nil means that
+	// each pod is made again as it is.
+	Successor func(*corev1.Pod) *corev1.Pod
 	// Budgets are the PodDisruptionBudgets.
 	Budgets []*policyv1.PodDisruptionBudget
 	// Pools need no order.
 	Pools []ShrinkPool
 	// NodeStates are those of the last plan; nil at first.
 	NodeStates NodeStates
+}
+
+// LeavingNode is a node that is being removed.
+type LeavingNode struct {
+	Name string
+	// Pods are all pods on the node, also those that are ending.
+	Pods []*corev1.Pod
 }
 
 // ShrinkPool is a node pool that may shrink.
@@ -49,6 +64,9 @@ type ShrinkPool struct {
 	// way out.
 	LastGrowth time.Time
 	Leaving    int
+	// Lost is the number of members that have ceased to be ready, and do not count for the pool's
+	// minimum.
+	Lost int
 	// History is that of the last plan; zero at first.
 	History RemovalHistory
 	// Members are the pool's nodes that are not being removed. They need no order.
@@ -71,6 +89,12 @@ type Member struct {
 	DoNotDisrupt bool
 	// Pods are all pods on the node.
 	Pods []*corev1.Pod
+	// Nominated are the pods that the scheduler will put onto the node, once their volumes are
+	// provisioned or others have made room.
+	Nominated []*corev1.Pod
+	// Cordoned: the last plan removes the node, and no pod comes to it since then. Cordoned nodes
+	// are decided on first, so that the next plan removes them too if nothing speaks against it.
+	Cordoned bool
 }
 
 // NodeStates is what the next decision has to know of this one, by the names of nodes. Losing

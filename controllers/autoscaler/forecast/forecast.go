@@ -1,22 +1,27 @@
 package forecast
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	schedulinghelper "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	"k8s.io/klog/v2"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler/admission"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
@@ -25,17 +30,14 @@ const podsPerNode = 110
 
 const mebi = 1 << 20
 
-// individualLabels differ from node to node, so that they are not learned from another one.
-var individualLabels = []string{
-	corev1.LabelHostname, v1alpha1.LabelAgentID, v1alpha1.LabelAgentHostname,
-	corev1.LabelTopologyZone, corev1.LabelTopologyRegion,
-	corev1.LabelFailureDomainBetaZone, corev1.LabelFailureDomainBetaRegion,
-}
+// unknownDisk is the ephemeral storage of a node whose pool takes no disk from Mesos, in bytes,
+// as long as no node of its kind is known. Such a node reports what the file system of its agent
+// has, so that a pod that asks for some must not be refused for ever.
+const unknownDisk = 1 << 50
 
 // Forecast predicts Nodes. The zero value has learned nothing and knows no DaemonSets.
 type Forecast struct {
-	// learned has the youngest ready Node of each kind.
-	learned    map[nodeKind]*corev1.Node
+	learned    map[nodeKind]*knownNodes
 	daemonSets []appsv1.DaemonSet
 }
 
@@ -64,20 +66,19 @@ func kindOf(n *v1alpha1.MesosNode) nodeKind {
 }
 
 // New returns a Forecast that has learned from the Nodes, by name, of the MesosNodes that are
-// ready. Of several Nodes of a kind the youngest counts. None of the arguments is changed.
-func New(nodes []v1alpha1.MesosNode, objects map[string]*corev1.Node, daemonSets []appsv1.DaemonSet) Forecast {
-	f := Forecast{learned: map[nodeKind]*corev1.Node{}, daemonSets: daemonSets}
+// ready. None of the arguments is changed.
+func New(nodes []v1alpha1.MesosNode, objects map[string]*corev1.Node, daemonSets []appsv1.DaemonSet, now time.Time) Forecast {
+	f := Forecast{learned: map[nodeKind]*knownNodes{}, daemonSets: daemonSets}
 	for i := range nodes {
 		object := objects[nodes[i].Name]
 		if object == nil || !nodemodel.IsReady(&nodes[i]) || len(object.Status.Allocatable) == 0 {
 			continue
 		}
 		k := kindOf(&nodes[i])
-		youngest := f.learned[k]
-		if youngest == nil || youngest.CreationTimestamp.Before(&object.CreationTimestamp) ||
-			youngest.CreationTimestamp.Equal(&object.CreationTimestamp) && object.Name < youngest.Name {
-			f.learned[k] = object
+		if f.learned[k] == nil {
+			f.learned[k] = &knownNodes{}
 		}
+		f.learned[k].add(knownNode{record: &nodes[i], object: object}, now)
 	}
 	return f
 }
@@ -95,12 +96,9 @@ func (f Forecast) Node(n *v1alpha1.MesosNode) *corev1.Node {
 		"beta.kubernetes.io/os": "linux", "beta.kubernetes.io/arch": runtime.GOARCH,
 	}
 	out.Status.Allocatable = allocatable(n)
-	if before := f.learned[kindOf(n)]; before != nil {
-		maps.Copy(out.Labels, before.Labels)
-		for _, key := range individualLabels {
-			delete(out.Labels, key)
-		}
-		out.Status.Allocatable = before.Status.Allocatable.DeepCopy()
+	if known := f.learned[kindOf(n)]; known != nil {
+		maps.Copy(out.Labels, known.labels(zoneOf(n)))
+		out.Status.Allocatable = known.model.object.Status.Allocatable.DeepCopy()
 	}
 	maps.Copy(out.Labels, nodemodel.Labels(placed))
 	out.Labels[corev1.LabelHostname] = n.Name
@@ -126,6 +124,8 @@ func allocatable(n *v1alpha1.MesosNode) corev1.ResourceList {
 	}
 	if r.EphemeralStorage != nil {
 		out[corev1.ResourceEphemeralStorage] = *resource.NewQuantity(int64(total.DiskMiB)*mebi, resource.BinarySI)
+	} else {
+		out[corev1.ResourceEphemeralStorage] = *resource.NewQuantity(unknownDisk, resource.BinarySI)
 	}
 	return out
 }
@@ -139,8 +139,9 @@ func maxPods(n *v1alpha1.MesosNode) int64 {
 	return config.MaxPods
 }
 
-// Daemons returns the pods that DaemonSets will have on a Node.
-func (f Forecast) Daemons(n *corev1.Node) []*corev1.Pod {
+// Daemons returns the pods that come with the Node of a MesosNode: of DaemonSets, and the static
+// pods of its template.
+func (f Forecast) Daemons(record *v1alpha1.MesosNode, n *corev1.Node) []*corev1.Pod {
 	var pods []*corev1.Pod
 	for i := range f.daemonSets {
 		set := &f.daemonSets[i]
@@ -150,6 +151,37 @@ func (f Forecast) Daemons(n *corev1.Node) []*corev1.Pod {
 		}
 		pod.Namespace, pod.Name, pod.Labels = set.Namespace, set.Name, set.Spec.Template.Labels
 		pod.UID, pod.Generation = types.UID(fmt.Sprintf("%s on %s", set.UID, n.Name)), set.Generation
+		pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("DaemonSet"))}
+		pod.Spec.NodeName, pod.Spec.Containers = n.Name, withHostPorts(pod)
+		pods = append(pods, pod)
+	}
+	return append(pods, staticPods(record, n)...)
+}
+
+// MissingDaemons returns the pods of Daemons that are not among the pods of the Node yet: their
+// controller makes them a moment after the Node has registered.
+func (f Forecast) MissingDaemons(record *v1alpha1.MesosNode, n *corev1.Node, pods []*corev1.Pod) []*corev1.Pod {
+	return slices.DeleteFunc(f.Daemons(record, n), func(expected *corev1.Pod) bool {
+		return slices.ContainsFunc(pods, func(pod *corev1.Pod) bool {
+			a, b := metav1.GetControllerOf(expected), metav1.GetControllerOf(pod)
+			return a != nil && b != nil && a.UID == b.UID || expected.Name == pod.Name && expected.Namespace == pod.Namespace
+		})
+	})
+}
+
+// staticPods returns the mirrors of the static pods in the template of a MesosNode. A manifest
+// that cannot be read is left out: no node is created from such a template.
+func staticPods(record *v1alpha1.MesosNode, n *corev1.Node) []*corev1.Pod {
+	var pods []*corev1.Pod
+	for i, manifest := range record.Spec.Template.Spec.Kubelet.StaticPods {
+		pod := &corev1.Pod{}
+		if json.Unmarshal(manifest.Raw, pod) != nil {
+			continue
+		}
+		pod.Namespace = cmp.Or(pod.Namespace, corev1.NamespaceDefault)
+		pod.Name, pod.UID = pod.Name+"-"+n.Name, types.UID(fmt.Sprintf("static pod %d on %s", i, n.Name))
+		pod.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "forecast"}
+		pod.Spec = *admission.Defaults{}.Admit(pod.Namespace, &pod.Spec)
 		pod.Spec.NodeName, pod.Spec.Containers = n.Name, withHostPorts(pod)
 		pods = append(pods, pod)
 	}
@@ -194,8 +226,9 @@ func taintsOf(n *v1alpha1.MesosNode) []corev1.Taint {
 }
 
 // Started returns the Node of a MesosNode that is starting as it will be afterwards: without
-// startup taints, and with the resources and labels that it does not report yet. It returns
-// the object itself if nothing will change.
+// startup taints, and with the resources and labels that it does not report yet. Device plugins
+// announce theirs some time after the node is ready. It returns the object itself if nothing
+// will change.
 func (f Forecast) Started(object *corev1.Node, n *v1alpha1.MesosNode) *corev1.Node {
 	out := object.DeepCopy()
 	out.Spec.Taints = nil
@@ -208,6 +241,11 @@ func (f Forecast) Started(object *corev1.Node, n *v1alpha1.MesosNode) *corev1.No
 	if len(object.Status.Allocatable) == 0 {
 		out.Status.Allocatable, out.Status.Capacity = expected.Status.Allocatable, expected.Status.Capacity
 	}
+	for name, quantity := range expected.Status.Allocatable {
+		if has := out.Status.Allocatable[name]; isExtended(name) && has.IsZero() {
+			out.Status.Allocatable[name] = quantity
+		}
+	}
 	labels := maps.Clone(expected.Labels)
 	maps.Copy(labels, out.Labels)
 	out.Labels = labels
@@ -216,6 +254,9 @@ func (f Forecast) Started(object *corev1.Node, n *v1alpha1.MesosNode) *corev1.No
 	}
 	return out
 }
+
+// isExtended reports whether a resource is one that a device plugin announces.
+func isExtended(name corev1.ResourceName) bool { return strings.Contains(string(name), "/") }
 
 // isStartupTaint reports whether a taint is removed when the node is ready.
 func isStartupTaint(taint corev1.Taint, n *v1alpha1.MesosNode) bool {

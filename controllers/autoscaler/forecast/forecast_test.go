@@ -1,7 +1,9 @@
 package forecast
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -15,6 +17,8 @@ import (
 )
 
 // newPool returns a pool with nodes of 4 CPUs and 8 GiB, of which the node keeps a little.
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
 func newPool(how ...func(*v1alpha1.MesosNodePool)) *v1alpha1.MesosNodePool {
 	p := &v1alpha1.MesosNodePool{ObjectMeta: metav1.ObjectMeta{Name: "general"}}
 	p.Spec.FrameworkRef.Name = "default"
@@ -49,13 +53,13 @@ func TestForecastOfANode(t *testing.T) {
 		how  func(*v1alpha1.MesosNodePool)
 		want map[string]string
 	}{
-		"its resources less the overhead": {func(*v1alpha1.MesosNodePool) {}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "110"}},
+		"its resources less the overhead": {func(*v1alpha1.MesosNodePool) {}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "ephemeral-storage": "1Pi", "pods": "110"}},
 		"a disk": {func(p *v1alpha1.MesosNodePool) {
 			p.Spec.Template.Spec.Resources.EphemeralStorage = new(resource.MustParse("10Gi"))
 		}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "110", "ephemeral-storage": "10Gi"}},
 		"a maxPods in the kubelet configuration": {func(p *v1alpha1.MesosNodePool) {
 			p.Spec.Template.Spec.Kubelet.Config = &runtime.RawExtension{Raw: []byte(`{"maxPods": 10}`)}
-		}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "pods": "10"}},
+		}, map[string]string{"cpu": "3900m", "memory": "7936Mi", "ephemeral-storage": "1Pi", "pods": "10"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -91,12 +95,13 @@ func TestDaemonSetPodsOfANode(t *testing.T) {
 			set := appsv1.DaemonSet{}
 			set.Spec.Template.Spec = corev1.PodSpec{Containers: []corev1.Container{{Name: "main"}}}
 			test.pod(&set.Spec.Template.Spec)
-			known := New(nil, nil, []appsv1.DaemonSet{set})
+			known := New(nil, nil, []appsv1.DaemonSet{set}, noon)
 			if test.node == nil {
 				test.node = func(*v1alpha1.MesosNodePool) {}
 			}
 			var got []int32
-			for _, pod := range known.Daemons(known.Node(mesosNode("n", test.node))) {
+			record := mesosNode("n", test.node)
+			for _, pod := range known.Daemons(record, known.Node(record)) {
 				got = []int32{}
 				for _, port := range pod.Spec.Containers[0].Ports {
 					got = append(got, port.HostPort)
@@ -119,7 +124,7 @@ func TestForecastLearnsFromAReadyNode(t *testing.T) {
 	object := Forecast{}.Node(ready)
 	object.Labels["feature.example.com/avx"], object.Labels[v1alpha1.LabelAgentID] = "yes", "agent-1"
 	object.Status.Allocatable[corev1.ResourceMemory] = resource.MustParse("7Gi")
-	learned := New([]v1alpha1.MesosNode{*ready}, map[string]*corev1.Node{"old": object}, nil)
+	learned := New([]v1alpha1.MesosNode{*ready}, map[string]*corev1.Node{"old": object}, nil, noon)
 
 	got := learned.Node(mesosNode("new"))
 	if got.Labels["feature.example.com/avx"] != "yes" || got.Labels[v1alpha1.LabelAgentID] != "" || got.Labels[corev1.LabelHostname] != "new" {
@@ -140,12 +145,22 @@ func readyNode(name string, how ...func(*v1alpha1.MesosNodePool)) v1alpha1.Mesos
 	return *n
 }
 
-// bornAt makes the Node of a MesosNode, with a label that distinguishes it.
+// bornAt makes the Node of a MesosNode, with a resource by which it is recognized.
 func bornAt(n v1alpha1.MesosNode, second int64) *corev1.Node {
 	object := Forecast{}.Node(&n)
 	object.CreationTimestamp = metav1.Unix(second, 0)
-	object.Labels["learned-from"] = n.Name
+	object.Status.Allocatable[corev1.ResourceName("example.com/learned-from-"+n.Name)] = resource.MustParse("1")
 	return object
+}
+
+// learnedFrom returns the name of the node from which one was learned, empty for none.
+func learnedFrom(n *corev1.Node) string {
+	for name := range n.Status.Allocatable {
+		if from, ok := strings.CutPrefix(string(name), "example.com/learned-from-"); ok {
+			return from
+		}
+	}
+	return ""
 }
 
 func TestForecastLearnsFromTheYoungestReadyNode(t *testing.T) {
@@ -173,7 +188,7 @@ func TestForecastLearnsFromTheYoungestReadyNode(t *testing.T) {
 			for _, object := range test.objects {
 				objects[object.Name] = object
 			}
-			if got := New(test.nodes, objects, nil).Node(mesosNode("new")).Labels["learned-from"]; got != test.want {
+			if got := learnedFrom(New(test.nodes, objects, nil, noon).Node(mesosNode("new"))); got != test.want {
 				t.Errorf("it is learned from %q, want %q", got, test.want)
 			}
 		})
@@ -289,9 +304,9 @@ func TestMaxPodsOfAKubelet(t *testing.T) {
 
 func TestDaemonSetPodsHaveDistinctNames(t *testing.T) {
 	sets := []appsv1.DaemonSet{{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "logs", UID: "1"}}, {ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "logs", UID: "2"}}}
-	f, seen := New(nil, nil, sets), map[string]bool{}
+	f, seen := New(nil, nil, sets, noon), map[string]bool{}
 	for _, name := range []string{"n1", "n2"} {
-		for _, pod := range f.Daemons(f.Node(mesosNode(name))) {
+		for _, pod := range f.Daemons(mesosNode(name), f.Node(mesosNode(name))) {
 			if pod.Spec.NodeName != name || seen[string(pod.UID)] {
 				t.Errorf("pod %s/%s is on node %q with the UID %s", pod.Namespace, pod.Name, pod.Spec.NodeName, pod.UID)
 			}
@@ -306,8 +321,8 @@ func TestDaemonSetPodsHaveDistinctNames(t *testing.T) {
 func TestHostPortsDoNotModifyTheDaemonSet(t *testing.T) {
 	set := appsv1.DaemonSet{}
 	set.Spec.Template.Spec = corev1.PodSpec{HostNetwork: true, Containers: []corev1.Container{{Ports: []corev1.ContainerPort{{ContainerPort: 8080}}}}}
-	f := New(nil, nil, []appsv1.DaemonSet{set})
-	f.Daemons(f.Node(mesosNode("n")))
+	f := New(nil, nil, []appsv1.DaemonSet{set}, noon)
+	f.Daemons(mesosNode("n"), f.Node(mesosNode("n")))
 	if port := set.Spec.Template.Spec.Containers[0].Ports[0].HostPort; port != 0 {
 		t.Errorf("the set has the host port %d now", port)
 	}

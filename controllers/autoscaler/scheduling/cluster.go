@@ -27,6 +27,7 @@ type Cluster struct {
 
 	nodes     []*framework.NodeInfo       // by slot; nil where there is none
 	liveSlots slotSet                     // the slots of nodes; other slots are free or belong to templates
+	closed    slotSet                     // the slots of nodes on which Place places nothing
 	slots     map[string]int              // the slot of each node
 	pods      map[types.UID]*podLocation  // the location of each pod
 	topology  map[string]map[string][]int // slots by the value of a label, for labels that are topology keys
@@ -185,16 +186,33 @@ func (c *Cluster) RemoveNode(name string) {
 	if !ok {
 		return
 	}
-	node := c.nodes[slot].Node()
+	node, closed := c.nodes[slot].Node(), c.closed.has(slot)
 	for _, pod := range slices.Clone(c.nodes[slot].Pods) {
 		c.RemovePod(pod.GetPod())
 	}
 	delete(c.slots, name)
 	c.liveSlots.remove(slot)
+	c.closed.remove(slot)
 	c.vacateSlot(slot)
 	c.nodeInfos = nil
 	c.eachTracker(func(t tracker) { t.nodeRemoved(slot) })
-	c.recordUndo(func() { c.insertNode(slot, node) })
+	c.recordUndo(func() { c.insertNode(slot, node); c.SetClosed(node.Name, closed) })
+}
+
+// SetClosed keeps Place from placing pods on a node, or allows it again. Plugins see a closed
+// node and its pods like any other, so that it counts as a topology domain: the scheduler
+// counts nodes that are leaving until they are gone. A node that is added is not closed.
+func (c *Cluster) SetClosed(name string, closed bool) {
+	slot, ok := c.slots[name]
+	if !ok || c.closed.has(slot) == closed {
+		return
+	}
+	if closed {
+		c.closed.add(slot)
+	} else {
+		c.closed.remove(slot)
+	}
+	c.recordUndo(func() { c.SetClosed(name, !closed) })
 }
 
 // AddPod adds a pod, identified by its UID, to the node that its spec names. The caller leaves

@@ -20,8 +20,8 @@ type Refusal struct {
 // remove it.
 type Template int
 
-// Place adds a pod to the first node on which it fits. The node in the pod's spec and its
-// status do not count. It returns false, and changes nothing, if the pod fits nowhere or has
+// Place adds a pod to the first node that is not closed and on which it fits. The node in the
+// pod's spec and its status do not count. It returns false, and changes nothing, if the pod fits nowhere or has
 // no UID.
 func (c *Cluster) Place(pod *corev1.Pod) (node string, placed bool) {
 	if pod.UID == "" {
@@ -193,9 +193,10 @@ func (q query) firstFit(among slotSet) (slot int, found bool) {
 	return 0, false
 }
 
-// openSlots returns the slots from 64·i on that no plugin has rejected, one bit each.
+// openSlots returns the slots from 64·i on that are not closed and that no plugin has rejected,
+// one bit each.
 func (q query) openSlots(i int) uint64 {
-	open := ^uint64(0)
+	open := ^q.cluster.closed.word(i)
 	for _, s := range q.caches {
 		open &^= s.rejected.word(i)
 	}

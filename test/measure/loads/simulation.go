@@ -226,6 +226,7 @@ func (s *Simulation) shrink() error {
 	}
 	plan := decision.Shrink(decision.ShrinkInput{Now: s.now, Cluster: s.cluster, Pending: s.pending, Pools: []decision.ShrinkPool{p}, NodeStates: s.memory})
 	s.memory, s.Pool.History = plan.NodeStates, plan.Histories[p.Name]
+	s.Pool.History = s.Pool.History.WithRemoval(len(plan.Removals), s.now)
 	for _, r := range plan.Removals {
 		s.Removed++
 		pods := s.members[r.Node].Pods
