@@ -89,3 +89,18 @@ func TestClaimOfANodeOfRelease1IsRespected(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
+
+func TestPeerOfASocketIsItsListener(t *testing.T) {
+	socket := critest.Serve(t, critest.Answers{})
+	c, err := net.Dial("unix", socket)
+	kubelettest.Must(t, err)
+	defer c.Close()
+	peer, err := peerOf(c)
+	kubelettest.Must(t, err)
+	if int(peer.Pid) != os.Getpid() || int(peer.Uid) != os.Geteuid() {
+		t.Errorf("the peer is %+v", peer)
+	}
+	if isRootListening("@k8sm-test-nobody") {
+		t.Error("somebody listens where nobody does")
+	}
+}

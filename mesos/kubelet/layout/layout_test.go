@@ -48,6 +48,9 @@ func TestPathsAreStableAcrossReleases(t *testing.T) {
 		l.FormerKubelet():     "/s/n/former/kubelet",
 		l.ClientCertificate(): "/s/n/pki/kubelet-client-current.pem",
 		l.PodLogs():           "/s/n/log/pods",
+		l.Home():              "/s/n/home",
+		l.Sysctls():           "/s/n/sysctl",
+		Locks:                 "/run/k8sm",
 		ContainerdSocket:      "/run/containerd/containerd.sock",
 		KubeletRoot:           "/var/lib/kubelet",
 	} {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -119,5 +120,52 @@ func TestNamesThatAreNoLoopDevices(t *testing.T) {
 	kubelettest.Must(t, Detach(Device{Name: "loop4095"}))
 	if found, err := attached(t.TempDir()); len(found) > 0 || err != nil {
 		t.Errorf("on a machine without loop devices: %v, %v", found, err)
+	}
+}
+
+// The kernel gives up a device that is still open when it is closed.
+func TestDeviceInUseIsGivenUpWhenItIsClosed(t *testing.T) {
+	d := attach(t, filepath.Join(t.TempDir(), "image"))
+	user, err := os.Open("/dev/" + d.Name)
+	kubelettest.Must(t, err, Detach(d))
+	if !isAttached(t, d) {
+		t.Error("it was given up although it is open")
+	}
+	kubelettest.Must(t, user.Close())
+	for range 100 {
+		if !isAttached(t, d) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("it is still attached")
+}
+
+// A pod may have left a folder of any size.
+func TestSearchIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 10 {
+		kubelettest.Must(t, os.WriteFile(filepath.Join(dir, strconv.Itoa(i)), nil, 0o600))
+	}
+	if got := namesIn(dir, 4); len(got) != 4 {
+		t.Errorf("%d names, although four are the limit", len(got))
+	}
+	if got := namesIn(dir, 100); len(got) != 10 {
+		t.Errorf("%d names of ten", len(got))
+	}
+	if got := namesIn(filepath.Join(dir, "none"), 4); len(got) > 0 {
+		t.Errorf("names of no folder: %v", got)
+	}
+}
+
+// What the node's folder only links to, or mounts, is not the node's.
+func TestSearchStaysOnTheFileSystemAndFollowsNoLinks(t *testing.T) {
+	base := t.TempDir()
+	node := filepath.Join(base, "node")
+	_ = attach(t, filepath.Join(base, "stranger", "image"))
+	kubelettest.Must(t, os.Mkdir(node, 0o755), os.Symlink(filepath.Join(base, "stranger"), filepath.Join(node, "link")),
+		os.Symlink("/proc", filepath.Join(node, "proc")))
+	if found, err := Inside(t.Context(), node); len(found) > 0 || err != nil {
+		t.Errorf("found %v, error %v", found, err)
 	}
 }

@@ -61,3 +61,9 @@ func TestUmaskOfTheAgentIsNotInherited(t *testing.T) {
 		t.Errorf("umask is %s", got)
 	}
 }
+
+func TestLimitThatDoesNotExist(t *testing.T) {
+	if err := raise("dreams", 1000, 1); err == nil || !strings.Contains(err.Error(), "reading limit of dreams") {
+		t.Errorf("error is %v", err)
+	}
+}

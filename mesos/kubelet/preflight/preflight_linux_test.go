@@ -138,3 +138,28 @@ func TestStateFolderThatANodeWouldHideIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// Overlay takes a list of folders that is separated by colons, among options separated by
+// commas.
+func TestPathsInOptionsOfOverlayAreEscaped(t *testing.T) {
+	for path, want := range map[string]string{
+		"/var/lib/k8sm": "/var/lib/k8sm", "/a,b": `/a\,b`, "/a:b": `/a\:b`, `/a\b`: `/a\\b`,
+	} {
+		if got := escaped(path); got != want {
+			t.Errorf("%s is written as %s, want %s", path, got, want)
+		}
+	}
+}
+
+// What keeps the folder from being tried says nothing about overlay.
+func TestStateFolderThatIsFullIsNotBlamedOnItsFileSystem(t *testing.T) {
+	if !kubelettest.Isolated(t) {
+		return
+	}
+	dir := t.TempDir()
+	kubelettest.Must(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "nr_inodes=3"))
+	defer func() { kubelettest.Must(t, unix.Unmount(dir, 0)) }()
+	if err := CheckStateFolder(dir, dir); err == nil || !strings.Contains(err.Error(), "no space left on device") || strings.Contains(err.Error(), "of type") {
+		t.Errorf("error is %v", err)
+	}
+}

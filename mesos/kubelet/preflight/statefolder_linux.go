@@ -25,7 +25,7 @@ func CheckStateFolder(dir, node string) error {
 	case errors.Is(refused, unix.ENODEV):
 		return fmt.Errorf("the agent's kernel has no file system overlay, upon which the file systems of containers are laid: load its module overlay (%w)", refused)
 	}
-	kind, err := mount.FileSystemOf(dir)
+	kind, err := mount.FileSystemOf(node)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,11 @@ func tryOverlay(dir string) error {
 	}
 	defer func() { _ = unix.Unmount(at("merged"), unix.MNT_DETACH) }()
 	// A file system that lacks what overlay needs is mounted for reading only, or fails here.
-	if err := errors.Join(os.Rename(at("merged/file"), at("merged/renamed")), os.Remove(at("merged/renamed"))); err != nil {
+	err = os.Rename(at("merged/file"), at("merged/renamed"))
+	if err == nil {
+		err = os.Remove(at("merged/renamed"))
+	}
+	if err != nil {
 		return overlayError{fmt.Errorf("changing files in overlay: %w", err)}
 	}
 	return nil
