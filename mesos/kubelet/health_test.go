@@ -24,13 +24,13 @@ func TestHealthIsReportedWhenItChanges(t *testing.T) {
 		changes func(*health)
 		want    []Report
 	}{
-		"nothing happens": {func(*health) {}, nil},
-		"a step, twice the same": {func(h *health) {
+		"without changes there is no report": {func(*health) {}, nil},
+		"an equal step is reported once": {func(h *health) {
 			h.setStep("fetching")
 			h.setStep("fetching")
 			h.setStep("waiting")
 		}, []Report{{Message: "fetching"}, {Message: "waiting"}}},
-		"a program that recovers during a step": {func(h *health) {
+		"a problem is reported with the step until it is gone": {func(h *health) {
 			h.setStep("starting")
 			h.setProblem("kubelet", "kubelet ended (exit status 1) and is started again after 1ms")
 			h.setProblem("kubelet", "")
@@ -39,12 +39,12 @@ func TestHealthIsReportedWhenItChanges(t *testing.T) {
 			{Message: "starting; kubelet ended (exit status 1) and is started again after 1ms"},
 			{Message: "starting"},
 		}},
-		"problems of two programs, sorted by their names": {func(h *health) {
+		"problems are sorted by the programs' names": {func(h *health) {
 			h.setProblem("kubelet", "k")
 			h.setProblem("containerd", "c")
 		}, []Report{{Message: "k"}, {Message: "c; k"}}},
-		"a problem that never was": {func(h *health) { h.setProblem("kubelet", "") }, nil},
-		"Ready ends the step, not the problems": {func(h *health) {
+		"the end of an unknown problem is not reported": {func(h *health) { h.setProblem("kubelet", "") }, nil},
+		"Ready ends the step and keeps the problems": {func(h *health) {
 			h.setStep("waiting")
 			h.setProblem("kubelet", "k")
 			h.setReady("a")

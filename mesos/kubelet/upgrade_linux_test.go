@@ -149,21 +149,21 @@ func TestKubeletUpgradeThatFails(t *testing.T) {
 		// rolledBack: it was started, so the one before was started twice.
 		rolledBack, passing bool
 	}{
-		"it is of another minor release": {
+		"the kubelet is of another minor release": {
 			kubelet: func(v *testedNode) nodeapi.Artifact { return v.kubelet(kubeletOf("v1.38.0")) },
 			want:    []string{"v1.38.0", "v1.37.2"},
 		},
-		"it does not say its version": {
+		"the kubelet does not print its version": {
 			kubelet: func(v *testedNode) nodeapi.Artifact { return v.kubelet("echo hello") },
 			want:    []string{"--version", "hello"},
 		},
-		"it is no program": {
+		"the artifact is not a program": {
 			kubelet: func(v *testedNode) nodeapi.Artifact {
 				return kubelettest.Artifact(v.T, nodeapi.ArtifactKubelet, "\x7fELF\x02\x01\x01")
 			},
 			want: []string{"--version", "exec format error"},
 		},
-		"it has another digest": {
+		"the artifact has another digest": {
 			kubelet: func(v *testedNode) nodeapi.Artifact {
 				a := v.kubelet(kubeletOf("v1.37.3"))
 				a.SHA256 = kubelettest.Digest("x")
@@ -171,14 +171,14 @@ func TestKubeletUpgradeThatFails(t *testing.T) {
 			},
 			want: []string{kubelettest.Digest("x")},
 		},
-		"it is not there yet": {
+		"the artifact does not exist": {
 			kubelet: func(*testedNode) nodeapi.Artifact {
 				return nodeapi.Artifact{Name: nodeapi.ArtifactKubelet, Type: nodeapi.ArtifactTypeBinary, URI: "file:///no/such/kubelet", SHA256: kubelettest.Digest("x")}
 			},
 			want:    []string{"/no/such/kubelet"},
 			passing: true,
 		},
-		"it ends at once": {
+		"the kubelet ends at once": {
 			kubelet: func(v *testedNode) nodeapi.Artifact {
 				v.cluster.Stale.Store(true)
 				return v.kubelet(strings.Replace(kubeletOf("v1.37.3"), "trap", "echo unknown flag; exit 1; trap", 1))
@@ -186,7 +186,7 @@ func TestKubeletUpgradeThatFails(t *testing.T) {
 			want:       []string{"v1.37.3", "rolled back to v1.37.2", "exit status 1", "unknown flag"},
 			rolledBack: true,
 		},
-		"it does not make its Node Ready": {
+		"the kubelet does not make its Node Ready": {
 			kubelet: func(v *testedNode) nodeapi.Artifact {
 				v.cluster.Stale.Store(true)
 				v.node.trialTime = 500 * time.Millisecond

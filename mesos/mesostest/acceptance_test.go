@@ -14,10 +14,10 @@ func TestTasksThatAreRefused(t *testing.T) {
 		change  func(task object)
 		message string
 	}{
-		"no ID":              {func(task object) { task["task_id"] = value("") }, "ID must not be empty"},
-		"an ID with a slash": {func(task object) { task["task_id"] = value("a/b") }, "'a/b' contains invalid characters"},
-		"another agent":      {func(task object) { task["agent_id"] = value("else") }, "Task uses invalid agent else while agent AGENT is expected"},
-		"no resources":       {func(task object) { task["resources"] = []object{} }, "Task uses no resources"},
+		"no ID":                        {func(task object) { task["task_id"] = value("") }, "ID must not be empty"},
+		"an ID with a slash":           {func(task object) { task["task_id"] = value("a/b") }, "'a/b' contains invalid characters"},
+		"an agent ID of another agent": {func(task object) { task["agent_id"] = value("else") }, "Task uses invalid agent else while agent AGENT is expected"},
+		"no resources":                 {func(task object) { task["resources"] = []object{} }, "Task uses no resources"},
 		"neither command nor executor": {
 			func(task object) { delete(task, "executor") },
 			"Task should have at least one (but not both) of CommandInfo or ExecutorInfo present",
@@ -38,7 +38,7 @@ func TestTasksThatAreRefused(t *testing.T) {
 			func(task object) { delete(task["executor"].(object), "command") },
 			"'ExecutorInfo.command' must be set for 'CUSTOM' executor",
 		},
-		"more than is offered": {
+		"more resources than offered": {
 			func(task object) { task["resources"] = []object{scalar("cpus", 4), scalar("mem", 32)} },
 			"Total resources cpus(allocated: a):4; mem(allocated: a):32; cpus(allocated: a):0.1; mem(allocated: a):32 required by task and its executor " +
 				"is more than available ports(allocated: a):[31000-32000]; cpus(allocated: a):4; mem(allocated: a):8192; disk(allocated: a):20000",

@@ -161,11 +161,11 @@ func TestLaunchesLostByARestart(t *testing.T) {
 		launcher Launcher
 		message  string
 	}{
-		"the executor was not yet there": {
+		"the executor had not subscribed": {
 			launcher: &slowLauncher{Func: AutoRun, by: time.Second},
 			message:  "Reconciliation: task unknown to the agent",
 		},
-		"the executor had subscribed, and did not yet read it": {
+		"the executor had subscribed and had not read LAUNCH": {
 			launcher: Func(func(ctx context.Context, x *Conn) error {
 				time.Sleep(time.Second)
 				return AutoRun(ctx, x)

@@ -16,15 +16,15 @@ func TestReconciliationOfUnknownTasks(t *testing.T) {
 		named   bool // whether the call names the agent
 		want    string
 	}{
-		"without an agent":                 {func(*virtualCluster) {}, false, "TASK_UNKNOWN: Reconciliation: Task is unknown"},
-		"of an agent that is there":        {func(*virtualCluster) {}, true, "TASK_GONE: Reconciliation: Task is unknown to the agent"},
-		"of an agent that is disconnected": {func(b *virtualCluster) { b.agent.Disconnect() }, true, "TASK_GONE: Reconciliation: Task is unknown to the agent"},
-		"of an agent that is unreachable":  {func(b *virtualCluster) { b.agent.MarkUnreachable() }, true, "TASK_UNREACHABLE: Reconciliation: Task is unreachable"},
-		"of an agent that came back": {
+		"without an agent":        {func(*virtualCluster) {}, false, "TASK_UNKNOWN: Reconciliation: Task is unknown"},
+		"of a registered agent":   {func(*virtualCluster) {}, true, "TASK_GONE: Reconciliation: Task is unknown to the agent"},
+		"of a disconnected agent": {func(b *virtualCluster) { b.agent.Disconnect() }, true, "TASK_GONE: Reconciliation: Task is unknown to the agent"},
+		"of an unreachable agent": {func(b *virtualCluster) { b.agent.MarkUnreachable() }, true, "TASK_UNREACHABLE: Reconciliation: Task is unreachable"},
+		"of an agent that has returned": {
 			func(b *virtualCluster) { b.agent.MarkUnreachable(); b.agent.Reconnect() },
 			true, "TASK_GONE: Reconciliation: Task is unknown to the agent",
 		},
-		"of an agent that left": {func(b *virtualCluster) { b.agent.Leave() }, true, "TASK_UNKNOWN: Reconciliation: Task is unknown"},
+		"of an agent that has left": {func(b *virtualCluster) { b.agent.Leave() }, true, "TASK_UNKNOWN: Reconciliation: Task is unknown"},
 		"of an agent that is gone": {
 			func(b *virtualCluster) { b.master.MarkAgentGone(b.agent.ID()) },
 			true, "TASK_GONE_BY_OPERATOR: Reconciliation: Task is gone",
@@ -82,7 +82,7 @@ func TestEventsOfALostAgent(t *testing.T) {
 			func(b *virtualCluster) { b.agent.MarkUnreachable(); b.master.MarkAgentGone(b.agent.ID()) },
 			[]string{"UPDATE TASK_UNREACHABLE", "FAILURE", "UPDATE TASK_GONE_BY_OPERATOR"},
 		},
-		"marked gone, it cannot come back": {
+		"marked gone, and refused when it returns": {
 			func(b *virtualCluster) {
 				b.agent.Disconnect()
 				b.master.MarkAgentGone(b.agent.ID())

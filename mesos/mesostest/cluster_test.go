@@ -228,11 +228,11 @@ func TestMasterThatDoesNotLead(t *testing.T) {
 		body     string
 		location string
 	}{
-		"no leader":             {Faults{NoLeader: true}, pathScheduler, 503, "No leader elected", ""},
-		"recovering":            {Faults{Recovering: true}, pathOperator, 503, "Master has not finished recovery", ""},
-		"another leads":         {Faults{RedirectTo: "10.0.0.1:5050"}, pathScheduler, 307, "", "//10.0.0.1:5050/master/api/v1/scheduler"},
-		"health is always well": {Faults{NoLeader: true}, "/health", 200, "", ""},
-		"redirect of a leader":  {Faults{}, "/redirect", 307, "", "//" + m.Addr()},
+		"no leader":                          {Faults{NoLeader: true}, pathScheduler, 503, "No leader elected", ""},
+		"recovering":                         {Faults{Recovering: true}, pathOperator, 503, "Master has not finished recovery", ""},
+		"another leads":                      {Faults{RedirectTo: "10.0.0.1:5050"}, pathScheduler, 307, "", "//10.0.0.1:5050/master/api/v1/scheduler"},
+		"health is answered by every master": {Faults{NoLeader: true}, "/health", 200, "", ""},
+		"redirect of a leader":               {Faults{}, "/redirect", 307, "", "//" + m.Addr()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m.Inject(func(f *Faults) { *f = test.faults })
@@ -309,11 +309,11 @@ func TestBadOptions(t *testing.T) {
 	}
 	m := startMaster(t, MasterOptions{})
 	for name, o := range map[string]AgentOptions{
-		"resources that are no numbers": {Resources: "cpus:many"},
-		"ranges upside down":            {Resources: "ports:[2-1]"},
-		"attributes that are sets":      {Attributes: "disks:{a,b}"},
-		"a namespace that is not there": {NetNS: "/no/such/namespace"},
-		"an address of others":          {Address: "192.0.2.1:1"},
+		"resources that are not numbers":        {Resources: "cpus:many"},
+		"a range whose end is before its begin": {Resources: "ports:[2-1]"},
+		"attributes that are sets":              {Attributes: "disks:{a,b}"},
+		"a namespace that is not there":         {NetNS: "/no/such/namespace"},
+		"an address of another machine":         {Address: "192.0.2.1:1"},
 	} {
 		if _, err := m.AddAgent(o); err == nil {
 			t.Errorf("an agent with %s starts", name)

@@ -112,17 +112,17 @@ func TestAutoRunExits(t *testing.T) {
 		end   func(b *virtualCluster)
 		want  []string
 	}{
-		"when its only task is killed": {
+		"after KILL of its only task": {
 			[]string{"a"},
 			func(b *virtualCluster) { b.kill("a") },
 			[]string{"TASK_KILLED"},
 		},
-		"when its last task is killed": {
+		"after KILL of its last task": {
 			[]string{"a", "b"},
 			func(b *virtualCluster) { b.kill("b"); b.kill("a") },
 			[]string{"TASK_KILLED", "TASK_KILLED"},
 		},
-		"at SHUTDOWN": {
+		"after SHUTDOWN": {
 			[]string{"a"},
 			func(b *virtualCluster) {
 				b.call("SHUTDOWN", object{"shutdown": object{"executor_id": value("a"), "agent_id": value(b.agent.ID())}})

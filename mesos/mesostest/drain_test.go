@@ -92,12 +92,12 @@ func TestDrainCapsTheGrace(t *testing.T) {
 		limit, own time.Duration // of the task; 0: it has none
 		want       int64
 	}{
-		"a long one is capped":                       {limit: time.Second, own: time.Minute, want: 1e9},
-		"a short one is left alone":                  {limit: time.Minute, own: time.Second, want: -1},
-		"a task without gets the limit":              {limit: time.Second, want: 1e9},
-		"without a limit nothing is said":            {limit: NoMaxGrace, own: time.Minute, want: -1},
-		"the limit may be no grace at all":           {limit: 0, own: time.Minute, want: 0},
-		"without limit and policy, there is neither": {limit: NoMaxGrace, want: -1},
+		"a long grace period is limited":              {limit: time.Second, own: time.Minute, want: 1e9},
+		"a short grace period is kept":                {limit: time.Minute, own: time.Second, want: -1},
+		"a task without a policy has the limit":       {limit: time.Second, want: 1e9},
+		"without a limit KILL has no policy":          {limit: NoMaxGrace, own: time.Minute, want: -1},
+		"the limit may be 0":                          {limit: 0, own: time.Minute, want: 0},
+		"without limit and policy KILL has no policy": {limit: NoMaxGrace, want: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			graces := make(chan int64, 1)

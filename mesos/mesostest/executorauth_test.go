@@ -29,11 +29,11 @@ func TestExecutorsShowTheirOwnToken(t *testing.T) {
 			status        int
 			says          string
 		}{
-			"its own":              {token("mine"), http.StatusOK, ""},
-			"that of another":      {token("other"), http.StatusForbidden, "does not contain an 'eid' claim with the executor ID mine"},
-			"none":                 {"", http.StatusUnauthorized, "401"},
-			"half of one":          {strings.TrimSuffix(token("mine"), "x")[:40], http.StatusUnauthorized, "401"},
-			"one with other words": {strings.Replace(token("mine"), ".ey", ".eyx", 1), http.StatusUnauthorized, "401"},
+			"the executor's own token":      {token("mine"), http.StatusOK, ""},
+			"the token of another executor": {token("other"), http.StatusForbidden, "does not contain an 'eid' claim with the executor ID mine"},
+			"no token":                      {"", http.StatusUnauthorized, "401"},
+			"a truncated token":             {strings.TrimSuffix(token("mine"), "x")[:40], http.StatusUnauthorized, "401"},
+			"a token with other claims":     {strings.Replace(token("mine"), ".ey", ".eyx", 1), http.StatusUnauthorized, "401"},
 		} {
 			response := b.httpClient.post("http://"+b.agent.Addr()+pathExecutor, map[string]string{"Authorization": test.authorization}, object{
 				"type": "SUBSCRIBE", "executor_id": value("mine"), "framework_id": value(b.frameworkID), "subscribe": object{},

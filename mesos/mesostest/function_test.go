@@ -15,16 +15,16 @@ func TestStatusOfFunctions(t *testing.T) {
 		end      func(Process) error
 		want     int
 	}{
-		"success":            {func(context.Context, *Conn) error { return nil }, nil, 0},
-		"failure":            {func(context.Context, *Conn) error { return errors.New("failed") }, nil, 1 << 8},
-		"it is asked to end": {wait, func(p Process) error { p.Terminate(); return nil }, 15},
-		"it is destroyed":    {wait, Process.Destroy, 9},
-		"asked to end, then destroyed": {
+		"success":                      {func(context.Context, *Conn) error { return nil }, nil, 0},
+		"failure":                      {func(context.Context, *Conn) error { return errors.New("failed") }, nil, 1 << 8},
+		"Terminate ends it by SIGTERM": {wait, func(p Process) error { p.Terminate(); return nil }, 15},
+		"Destroy ends it by SIGKILL":   {wait, Process.Destroy, 9},
+		"the first of Terminate and Destroy counts": {
 			wait,
 			func(p Process) error { p.Terminate(); return p.Destroy() },
 			15,
 		},
-		"it succeeds though it is to end": {
+		"success after Destroy is SIGKILL": {
 			func(ctx context.Context, _ *Conn) error { <-ctx.Done(); return nil },
 			Process.Destroy, 9,
 		},

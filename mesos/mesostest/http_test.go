@@ -71,25 +71,25 @@ func TestAnswersOfAMasterThatDoesNotLead(t *testing.T) {
 		faults Faults
 		want   map[string]answer
 	}{
-		"there is no leader": {Faults{NoLeader: true}, map[string]answer{
+		"without a leader": {Faults{NoLeader: true}, map[string]answer{
 			"/health":           {Status: 200},
 			"/redirect":         {Status: 503, Body: "No leader elected"},
 			"/version":          {Status: 503, Body: "No leader elected"},
 			"/api/v1/scheduler": {Status: 503, Body: "No leader elected"},
 		}},
-		"it recovers": {Faults{Recovering: true}, map[string]answer{
+		"during recovery": {Faults{Recovering: true}, map[string]answer{
 			"/health":           {Status: 200},
 			"/redirect":         {Status: 307, Location: "//SELF"},
 			"/version":          {Status: 503, Body: "Master has not finished recovery"},
 			"/api/v1/scheduler": {Status: 503, Body: "Master has not finished recovery"},
 		}},
-		"another one leads": {Faults{RedirectTo: "10.0.0.1:5050"}, map[string]answer{
+		"another master leads": {Faults{RedirectTo: "10.0.0.1:5050"}, map[string]answer{
 			"/health":           {Status: 200},
 			"/redirect":         {Status: 307, Location: "//10.0.0.1:5050"},
 			"/api/v1/scheduler": {Status: 307, Location: "//10.0.0.1:5050/master/api/v1/scheduler"},
 			"/master/api/v1":    {Status: 307, Location: "//10.0.0.1:5050/master/api/v1"},
 		}},
-		"no leader goes before a redirect": {Faults{NoLeader: true, RedirectTo: "10.0.0.1:5050"}, map[string]answer{
+		"no leader is answered before a redirect": {Faults{NoLeader: true, RedirectTo: "10.0.0.1:5050"}, map[string]answer{
 			"/redirect": {Status: 503, Body: "No leader elected"},
 		}},
 	} {
@@ -119,16 +119,16 @@ func TestCredentials(t *testing.T) {
 		credentials []string
 		want        answer
 	}{
-		"the right secret":             {"/version", []string{"p", "secret"}, answer{Status: 200, Body: `{"version":"1.11.1"}`}},
-		"an empty secret":              {"/version", []string{"empty", ""}, answer{Status: 200, Body: `{"version":"1.11.1"}`}},
-		"none":                         {"/version", nil, answer{401, "", everywhere, refused}},
-		"none, to the scheduler API":   {"/api/v1/scheduler", nil, answer{401, "", scheduler, refused}},
-		"another secret":               {"/version", []string{"p", "else"}, answer{401, "", everywhere, refused}},
-		"a part of the secret":         {"/version", []string{"p", "secre"}, answer{401, "", everywhere, refused}},
-		"a principal that is unknown":  {"/version", []string{"q", "secret"}, answer{401, "", everywhere, refused}},
-		"a principal without a name":   {"/version", []string{"", ""}, answer{401, "", everywhere, refused}},
-		"health needs no credentials":  {"/health", nil, answer{Status: 200}},
-		"not even a page that is none": {"/state", nil, answer{401, "", everywhere, refused}},
+		"the right secret":                     {"/version", []string{"p", "secret"}, answer{Status: 200, Body: `{"version":"1.11.1"}`}},
+		"an empty secret":                      {"/version", []string{"empty", ""}, answer{Status: 200, Body: `{"version":"1.11.1"}`}},
+		"no credentials":                       {"/version", nil, answer{401, "", everywhere, refused}},
+		"no credentials for the scheduler API": {"/api/v1/scheduler", nil, answer{401, "", scheduler, refused}},
+		"another secret":                       {"/version", []string{"p", "else"}, answer{401, "", everywhere, refused}},
+		"a part of the secret":                 {"/version", []string{"p", "secre"}, answer{401, "", everywhere, refused}},
+		"a principal that is unknown":          {"/version", []string{"q", "secret"}, answer{401, "", everywhere, refused}},
+		"a principal without a name":           {"/version", []string{"", ""}, answer{401, "", everywhere, refused}},
+		"health needs no credentials":          {"/health", nil, answer{Status: 200}},
+		"an unknown page needs credentials":    {"/state", nil, answer{401, "", everywhere, refused}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, get(t, m.URL()+test.path, test.credentials...)); diff != "" {

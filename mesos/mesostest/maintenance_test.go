@@ -149,11 +149,11 @@ func TestMaintenanceCallsThatAreRefused(t *testing.T) {
 			call: schedule(`{"machine_ids": [` + machine + "," + machine + `], "unavailability": {"start": {"nanoseconds": 1}}}`),
 			want: `Machine '{"hostname":"agent-1.example","ip":"127.0.0.11"}' appears more than once in the schedule`,
 		},
-		"start of nothing": {
+		"start without machines": {
 			call: `{"type": "START_MAINTENANCE", "start_maintenance": {"machines": []}}`,
 			want: "List of machines is empty",
 		},
-		"start of a machine that nobody knows": {
+		"start of an unknown machine": {
 			call: `{"type": "START_MAINTENANCE", "start_maintenance": {"machines": [{"hostname": "other"}]}}`,
 			want: `Machine '{"hostname":"other"}' is not part of a maintenance schedule`,
 		},

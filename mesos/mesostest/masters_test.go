@@ -139,14 +139,14 @@ func TestLeadership(t *testing.T) {
 			b.masters.Elect(1)
 			b.wantRedirects(second, second, second)
 		},
-		"nobody leads once the leader is deposed": func(b *masterCluster) {
+		"no master leads after the leader is deposed": func(b *masterCluster) {
 			b.masters.Depose()
 			b.wantRedirects(none, none, none)
 			if b.masters.Leader() != nil {
 				b.t.Error("there is a leader")
 			}
 		},
-		"a dead leader is redirected to until the next election": func(b *masterCluster) {
+		"masters redirect to a dead leader until the next election": func(b *masterCluster) {
 			b.masters.Kill(0)
 			b.wantRedirects("dead", first, first)
 			b.masters.Elect(1)
@@ -154,7 +154,7 @@ func TestLeadership(t *testing.T) {
 			b.masters.Revive(0)
 			b.wantRedirects(second, second, second)
 		},
-		"a leader that comes back at once leads no more": func(b *masterCluster) {
+		"a leader that restarts at once no longer leads": func(b *masterCluster) {
 			b.masters.Kill(0)
 			b.masters.Revive(0)
 			b.wantRedirects(none, none, none)
@@ -166,12 +166,12 @@ func TestLeadership(t *testing.T) {
 				b.t.Errorf("got %v of the framework's stream", got)
 			}
 		},
-		"a dead one that is elected is alive": func(b *masterCluster) {
+		"a dead master that is elected runs again": func(b *masterCluster) {
 			b.masters.Kill(1)
 			b.masters.Elect(1)
 			b.wantRedirects(second, second, second)
 		},
-		"a dead leader that is elected is another master than it was": func(b *masterCluster) {
+		"a dead leader that is elected has another master ID": func(b *masterCluster) {
 			id := b.masters.Leader().ID()
 			b.masters.Kill(0)
 			b.masters.Elect(0)
@@ -179,7 +179,7 @@ func TestLeadership(t *testing.T) {
 				b.t.Error("it kept its ID, and would give IDs of agents a second time")
 			}
 		},
-		"to elect the leader changes nothing": func(b *masterCluster) {
+		"the election of the leader changes nothing": func(b *masterCluster) {
 			id := b.masters.Leader().ID()
 			b.masters.Elect(0)
 			if b.masters.Leader().ID() != id {
@@ -318,7 +318,7 @@ func TestFailOver(t *testing.T) {
 				b.t.Errorf("got %v", got)
 			}
 		}},
-		"agents tell of frameworks that are not back": {MasterOptions{}, func(b *masterCluster) {
+		"agents report frameworks that have not returned": {MasterOptions{}, func(b *masterCluster) {
 			info := frameworkInfo("a")
 			info["id"], info["name"] = value(b.s.frameworkID), "renamed"
 			b.s.call("UPDATE_FRAMEWORK", object{"update_framework": object{"framework_info": info}})
@@ -339,7 +339,7 @@ func TestFailOver(t *testing.T) {
 			b.masters.Elect(1)
 			b.resubscribe()
 		}},
-		"an agent that starts while nobody leads registers later": {MasterOptions{}, func(b *masterCluster) {
+		"an agent that starts without a leader registers later": {MasterOptions{}, func(b *masterCluster) {
 			b.masters.Depose()
 			a, err := b.masters.AddAgent(AgentOptions{Launcher: Func(AutoRun)})
 			if err != nil {
@@ -353,7 +353,7 @@ func TestFailOver(t *testing.T) {
 			time.Sleep(time.Second)
 			b.s.offerOf(a)
 		}},
-		"an agent that is marked gone before it is back ends when it is": {away, func(b *masterCluster) {
+		"an agent that was marked gone ends when it returns": {away, func(b *masterCluster) {
 			b.masters.Elect(1)
 			b.resubscribe()
 			agent := b.agents[0].ID()

@@ -84,9 +84,9 @@ func TestConnectionsThatFail(t *testing.T) {
 		address string
 		want    string
 	}{
-		"nobody listens":      {t.Context(), "10.0.0.2:80", "nobody listens at 10.0.0.2:80"},
-		"nobody listens more": {t.Context(), "10.0.0.1:80", "connection to 10.0.0.1:80 refused"},
-		"nobody accepts":      {given, "10.0.0.1:81", "context canceled"},
+		"an address without a listener":        {t.Context(), "10.0.0.2:80", "nobody listens at 10.0.0.2:80"},
+		"an address whose listener was closed": {t.Context(), "10.0.0.1:80", "connection to 10.0.0.1:80 refused"},
+		"a listener that does not accept":      {given, "10.0.0.1:81", "context canceled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := n.Dial(test.ctx, "tcp", test.address); err == nil || err.Error() != test.want {

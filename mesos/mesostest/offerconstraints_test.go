@@ -72,22 +72,22 @@ func TestOfferConstraints(t *testing.T) {
 		selector, predicate object
 		want                bool
 	}{
-		"an attribute that exists":                  {named("rack"), object{"exists": object{}}, true},
-		"an attribute that does not":                {named("row"), object{"exists": object{}}, false},
-		"the lack of one":                           {named("row"), object{"not_exists": object{}}, true},
-		"the lack of one that is there":             {named("rack"), object{"not_exists": object{}}, false},
-		"an equal text":                             {named("rack"), text("text_equals", "r1"), true},
-		"another text":                              {named("rack"), text("text_equals", "r2"), false},
-		"no equal text":                             {named("rack"), text("text_not_equals", "r1"), false},
-		"no equal text of what does not exist":      {named("row"), text("text_not_equals", "r1"), true},
-		"a pattern":                                 {named("rack"), text("text_matches", "r[0-9]"), true},
-		"a pattern of a part":                       {named("rack"), text("text_matches", "r"), false},
-		"not a pattern":                             {named("rack"), text("text_not_matches", "r[0-9]"), false},
-		"a text of a number holds":                  {named("slots"), text("text_equals", "9"), true},
-		"the opposite of a number's text holds too": {named("slots"), text("text_not_equals", "8"), true},
-		"the hostname":                              {pseudo("HOSTNAME"), text("text_matches", "agent-1\\..*"), true},
-		"the region":                                {pseudo("REGION"), text("text_equals", "north"), true},
-		"the zone":                                  {pseudo("ZONE"), text("text_not_equals", "z1"), false},
+		"an attribute that exists":                   {named("rack"), object{"exists": object{}}, true},
+		"an attribute that does not exist":           {named("row"), object{"exists": object{}}, false},
+		"not_exists of a missing attribute":          {named("row"), object{"not_exists": object{}}, true},
+		"not_exists of an attribute that exists":     {named("rack"), object{"not_exists": object{}}, false},
+		"an equal text":                              {named("rack"), text("text_equals", "r1"), true},
+		"another text":                               {named("rack"), text("text_equals", "r2"), false},
+		"text_not_equals of an equal text":           {named("rack"), text("text_not_equals", "r1"), false},
+		"text_not_equals of a missing attribute":     {named("row"), text("text_not_equals", "r1"), true},
+		"a pattern":                                  {named("rack"), text("text_matches", "r[0-9]"), true},
+		"a pattern that matches only a part":         {named("rack"), text("text_matches", "r"), false},
+		"text_not_matches of a pattern that matches": {named("rack"), text("text_not_matches", "r[0-9]"), false},
+		"text_equals of a scalar is true":            {named("slots"), text("text_equals", "9"), true},
+		"text_not_equals of a scalar is true too":    {named("slots"), text("text_not_equals", "8"), true},
+		"the hostname":                               {pseudo("HOSTNAME"), text("text_matches", "agent-1\\..*"), true},
+		"the region":                                 {pseudo("REGION"), text("text_equals", "north"), true},
+		"the zone":                                   {pseudo("ZONE"), text("text_not_equals", "z1"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := AgentOptions{Attributes: "rack:r1;slots:8", Domain: Domain{Region: "north", Zone: "z1"}}
@@ -148,12 +148,12 @@ func TestOfferConstraintsInProtobuf(t *testing.T) {
 		selector, predicate []byte
 		want                string
 	}{
-		"by attribute":             {field(2, []byte("rack")), field(3, field(1, []byte("r1"))), "SUBSCRIBED OFFERS"},
-		"by attribute, in vain":    {field(2, []byte("rack")), field(4, field(1, []byte("r1"))), "SUBSCRIBED"},
-		"by pseudo-attribute":      {hostname, field(5, field(1, []byte("agent.*"))), "SUBSCRIBED OFFERS"},
-		"by existence":             {field(2, []byte("row")), field(1), "SUBSCRIBED"},
-		"an unknown predicate":     {field(2, []byte("rack")), field(9), "ERROR"},
-		"an unknown pseudo-number": {[]byte{1 << 3, 77}, field(1), "ERROR"},
+		"by attribute":                     {field(2, []byte("rack")), field(3, field(1, []byte("r1"))), "SUBSCRIBED OFFERS"},
+		"by attribute, which no agent has": {field(2, []byte("rack")), field(4, field(1, []byte("r1"))), "SUBSCRIBED"},
+		"by pseudo-attribute":              {hostname, field(5, field(1, []byte("agent.*"))), "SUBSCRIBED OFFERS"},
+		"by existence":                     {field(2, []byte("row")), field(1), "SUBSCRIBED"},
+		"an unknown predicate":             {field(2, []byte("rack")), field(9), "ERROR"},
+		"an unknown pseudo-number":         {[]byte{1 << 3, 77}, field(1), "ERROR"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, frameworkInfo("unused"), AgentOptions{Attributes: "rack:r1"}, func(b *virtualCluster) {
@@ -187,10 +187,10 @@ func TestOfferConstraintsInProtobuf(t *testing.T) {
 
 func TestMalformedConstraintsInProtobuf(t *testing.T) {
 	for name, raw := range map[string][]byte{
-		"a field cut off":        {3<<3 | 2, 10, 1},
-		"an endless number":      bytes.Repeat([]byte{0x80}, 20),
-		"an unknown wire type":   {3<<3 | 7},
-		"a length past counting": append([]byte{3<<3 | 2}, bytes.Repeat([]byte{0xff}, 9)...),
+		"a truncated field":       {3<<3 | 2, 10, 1},
+		"an endless number":       bytes.Repeat([]byte{0x80}, 20),
+		"an unknown wire type":    {3<<3 | 7},
+		"a length that overflows": append([]byte{3<<3 | 2}, bytes.Repeat([]byte{0xff}, 9)...),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c offerconstraints.Call
@@ -211,26 +211,26 @@ func TestFiltersEnd(t *testing.T) {
 		end  func(b *virtualCluster)
 		want bool
 	}{
-		"not of themselves": {func(*virtualCluster) {}, false},
-		"not at REVIVE of a role that is not its own": {func(b *virtualCluster) {
+		"filters do not end without a call": {func(*virtualCluster) {}, false},
+		"filters do not end at REVIVE of another role": {func(b *virtualCluster) {
 			b.call("REVIVE", object{"revive": object{"roles": []string{"a", "b"}}})
 		}, false},
-		"at REVIVE":                         {func(b *virtualCluster) { b.call("REVIVE", nil) }, true},
-		"not at an update of the framework": {func(b *virtualCluster) { b.updateFramework(two(), nil) }, false},
-		"at an update that suppresses no longer": {func(b *virtualCluster) {
+		"filters end at REVIVE":                  {func(b *virtualCluster) { b.call("REVIVE", nil) }, true},
+		"filters do not end at UPDATE_FRAMEWORK": {func(b *virtualCluster) { b.updateFramework(two(), nil) }, false},
+		"filters end at an update that ends a suppression": {func(b *virtualCluster) {
 			b.updateFramework(two(), object{"suppressed_roles": []string{"a"}})
 			b.updateFramework(two(), nil)
 		}, true},
-		"not while a role is suppressed": {func(b *virtualCluster) {
+		"filters do not end at an update that suppresses": {func(b *virtualCluster) {
 			b.updateFramework(two(), object{"suppressed_roles": []string{"a"}})
 		}, false},
-		"when the framework was disconnected": {func(b *virtualCluster) {
+		"filters end with a disconnection": {func(b *virtualCluster) {
 			b.master.CloseStreams()
 			time.Sleep(time.Second)
 			b.again(two())
 		}, true},
-		"not at a fail-over of schedulers": {func(b *virtualCluster) { b.again(two()) }, false},
-		"when the role went and came": {func(b *virtualCluster) {
+		"filters do not end at a fail-over of schedulers": {func(b *virtualCluster) { b.again(two()) }, false},
+		"filters end when the role is left and joined": {func(b *virtualCluster) {
 			info := two()
 			info["roles"] = []string{}
 			b.updateFramework(info, nil)

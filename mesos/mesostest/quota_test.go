@@ -54,10 +54,10 @@ func TestQuota(t *testing.T) {
 		quota object
 		a, b  float64 // cpus that a framework in each role is offered, a the first
 	}{
-		"none: who comes first has all": {nil, 4, 0},
-		"a limit leaves the rest":       {quotaConfig("a", object{"limits": cpus(1)}), 1, 3},
-		"a limit of nothing":            {quotaConfig("a", object{"limits": cpus(0)}), 0, 4},
-		"a guarantee is held back":      {quotaConfig("b", object{"guarantees": cpus(3)}), 1, 3},
+		"without quotas the first framework is offered all": {nil, 4, 0},
+		"a limit leaves the rest to others":                 {quotaConfig("a", object{"limits": cpus(1)}), 1, 3},
+		"a limit of 0":                                      {quotaConfig("a", object{"limits": cpus(0)}), 0, 4},
+		"a guarantee is held back":                          {quotaConfig("b", object{"guarantees": cpus(3)}), 1, 3},
 		"a guarantee with a limit": {
 			quotaConfig("b", object{"guarantees": cpus(1), "limits": cpus(1)}), 3, 1,
 		},

@@ -36,14 +36,14 @@ func TestNodeReady(t *testing.T) {
 		"a heartbeat of a former kubelet":   {since: -time.Minute, want: "said nothing of the Node since it was started"},
 		"a Node that is not registered":     {change: func(_ *testing.T, c *Client, _ *apiservertest.Server) { c.NodeName = "n2" }, want: "has not registered the Node yet"},
 		"a kubelet without a certificate":   {change: func(_ *testing.T, c *Client, _ *apiservertest.Server) { c.Certificate += ".none" }, want: "no certificate yet"},
-		"an authority that is none":         {change: func(_ *testing.T, c *Client, _ *apiservertest.Server) { c.CA = []byte("x") }, want: "loading the authority"},
-		"a URL that is none":                {change: func(_ *testing.T, c *Client, _ *apiservertest.Server) { c.URL = "http://\x00" }, want: "asking the API server"},
-		"a server that nobody vouches for":  {change: func(_ *testing.T, c *Client, s *apiservertest.Server) { c.CA = s.Client }, want: "certificate", unavailable: true},
-		"a server that is away":             {change: func(_ *testing.T, _ *Client, s *apiservertest.Server) { s.Outage.Store(apiservertest.CutOff) }, want: "EOF", unavailable: true},
-		"a server that is overrun":          {change: func(_ *testing.T, _ *Client, s *apiservertest.Server) { s.Outage.Store(429) }, want: "it answers 429", unavailable: true},
+		"an invalid authority":              {change: func(_ *testing.T, c *Client, _ *apiservertest.Server) { c.CA = []byte("x") }, want: "loading the authority"},
+		"an invalid URL":                    {change: func(_ *testing.T, c *Client, _ *apiservertest.Server) { c.URL = "http://\x00" }, want: "asking the API server"},
+		"a server of another authority":     {change: func(_ *testing.T, c *Client, s *apiservertest.Server) { c.CA = s.Client }, want: "certificate", unavailable: true},
+		"a server that closes connections":  {change: func(_ *testing.T, _ *Client, s *apiservertest.Server) { s.Outage.Store(apiservertest.CutOff) }, want: "EOF", unavailable: true},
+		"a server that is overloaded":       {change: func(_ *testing.T, _ *Client, s *apiservertest.Server) { s.Outage.Store(429) }, want: "it answers 429", unavailable: true},
 		"a server that fails":               {change: func(_ *testing.T, _ *Client, s *apiservertest.Server) { s.Outage.Store(500) }, want: "it answers 500", unavailable: true},
 		"a server that refuses the kubelet": {change: func(_ *testing.T, _ *Client, s *apiservertest.Server) { s.Outage.Store(403) }, want: "it answers 403"},
-		"a certificate that is cut off": {change: func(t *testing.T, c *Client, s *apiservertest.Server) {
+		"a truncated certificate": {change: func(t *testing.T, c *Client, s *apiservertest.Server) {
 			kubelettest.Must(t, os.WriteFile(c.Certificate, s.Client[:100], 0o600))
 		}, want: "loading the kubelet's certificate"},
 	}

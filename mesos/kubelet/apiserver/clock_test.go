@@ -27,13 +27,13 @@ func TestClockSkewIsReported(t *testing.T) {
 		ca   []byte
 		want string // in the error; "": no error
 	}{
-		"right":                            {url: server.URL, ca: ca},
-		"a minute ahead":                   {off: time.Minute, url: server.URL, ca: ca},
-		"an hour ahead":                    {off: time.Hour, url: server.URL, ca: ca, want: "1h0m0s ahead"},
-		"an hour behind":                   {off: -time.Hour, url: server.URL, ca: ca, want: "1h0m0s behind"},
-		"so far that no certificate holds": {off: -100 * 365 * 24 * time.Hour, url: server.URL, ca: ca, want: "behind"},
-		"an hour, says one that is not the API server": {off: time.Hour, url: server.URL, ca: stranger.Client},
-		"an hour, but nobody is there":                 {off: time.Hour, url: "https://127.0.0.1:1", ca: ca},
+		"right":                                 {url: server.URL, ca: ca},
+		"a minute ahead":                        {off: time.Minute, url: server.URL, ca: ca},
+		"an hour ahead":                         {off: time.Hour, url: server.URL, ca: ca, want: "1h0m0s ahead"},
+		"an hour behind":                        {off: -time.Hour, url: server.URL, ca: ca, want: "1h0m0s behind"},
+		"outside of the certificate's validity": {off: -100 * 365 * 24 * time.Hour, url: server.URL, ca: ca, want: "behind"},
+		"an hour ahead, from a server of another authority": {off: time.Hour, url: server.URL, ca: stranger.Client},
+		"an hour ahead, and no server":                      {off: time.Hour, url: "https://127.0.0.1:1", ca: ca},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

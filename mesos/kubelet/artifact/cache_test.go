@@ -78,14 +78,14 @@ func TestFetch(t *testing.T) {
 		want        []string // in the error; nil: no error
 		invalid     bool
 	}{
-		"over http":                  {uri: server.URL + "/file", sha256: kubelettest.Digest(content)},
-		"from a file":                {uri: "file://" + file, sha256: kubelettest.Digest(content)},
-		"from a file as it stands":   {uri: "file://" + escaped, sha256: kubelettest.Digest(content)},
-		"after two failures":         {uri: server.URL + "/flaky", sha256: kubelettest.Digest(content)},
-		"a file that is not there":   {uri: "file:///no/such/file", sha256: kubelettest.Digest(content), want: []string{`"kubelet"`, "no such file"}},
-		"a page that is not there":   {uri: server.URL + "/missing", sha256: kubelettest.Digest(content), want: []string{`"kubelet"`, "/missing", "404"}},
-		"a transfer that is cut off": {uri: server.URL + "/cut", sha256: kubelettest.Digest(content), want: []string{`"kubelet"`, "unexpected EOF"}},
-		"nobody there":               {uri: "http://127.0.0.1:1/x", sha256: kubelettest.Digest(content), want: []string{`"kubelet"`, "refused"}},
+		"over http":                              {uri: server.URL + "/file", sha256: kubelettest.Digest(content)},
+		"from a file":                            {uri: "file://" + file, sha256: kubelettest.Digest(content)},
+		"from a file with an escape in its name": {uri: "file://" + escaped, sha256: kubelettest.Digest(content)},
+		"after two failures":                     {uri: server.URL + "/flaky", sha256: kubelettest.Digest(content)},
+		"a file that is not there":               {uri: "file:///no/such/file", sha256: kubelettest.Digest(content), want: []string{`"kubelet"`, "no such file"}},
+		"a page that is not there":               {uri: server.URL + "/missing", sha256: kubelettest.Digest(content), want: []string{`"kubelet"`, "/missing", "404"}},
+		"a truncated transfer":                   {uri: server.URL + "/cut", sha256: kubelettest.Digest(content), want: []string{`"kubelet"`, "unexpected EOF"}},
+		"no server":                              {uri: "http://127.0.0.1:1/x", sha256: kubelettest.Digest(content), want: []string{`"kubelet"`, "refused"}},
 		"a wrong digest names all four": {
 			uri: withPassword + "/file", sha256: kubelettest.Digest("other"), invalid: true,
 			want: []string{`"kubelet"`, "me:xxxxx@", "/file", kubelettest.Digest(content), kubelettest.Digest("other")},
@@ -229,15 +229,15 @@ func TestUnpack(t *testing.T) {
 				tar.Header{Name: "hard", Linkname: "bin/kube", Typeflag: tar.TypeLink}),
 			want: map[string]string{"kube": "content of bin/kube", "kubelet": "content of bin/kube", "kubectl": "content of bin/kube", "hard": "content of bin/kube"},
 		},
-		"an entry that climbs":    {content: archive(t, file("../../etc/cron.d/x")), wrong: "leads out"},
-		"an entry that is rooted": {content: archive(t, file("/etc/passwd")), wrong: "leads out"},
-		"a link that climbs":      {content: archive(t, link("bin/x", "../../etc/passwd")), wrong: "leads out"},
-		"a link that is rooted":   {content: archive(t, link("x", "/etc/passwd")), wrong: "leads out"},
-		"a hard link that climbs": {content: archive(t, tar.Header{Name: "x", Linkname: "../x", Typeflag: tar.TypeLink}), wrong: "leads out"},
-		"one name twice":          {content: archive(t, file("a/x"), file("b/x")), wrong: "exists"},
-		"a bomb":                  {content: bomb(t, 100*mebibyte), wrong: "unpacks to more than 1 MiB"},
-		"not an archive":          {content: "#!/bin/sh", wrong: "not a .tar.gz"},
-		"an archive that is cut":  {content: archive(t, file("x"))[:60], wrong: "invalid archive"},
+		"an entry with ..":                  {content: archive(t, file("../../etc/cron.d/x")), wrong: "leads out"},
+		"an entry with an absolute path":    {content: archive(t, file("/etc/passwd")), wrong: "leads out"},
+		"a link with ..":                    {content: archive(t, link("bin/x", "../../etc/passwd")), wrong: "leads out"},
+		"a link with an absolute path":      {content: archive(t, link("x", "/etc/passwd")), wrong: "leads out"},
+		"a hard link with ..":               {content: archive(t, tar.Header{Name: "x", Linkname: "../x", Typeflag: tar.TypeLink}), wrong: "leads out"},
+		"one name twice":                    {content: archive(t, file("a/x"), file("b/x")), wrong: "exists"},
+		"an archive above the maximum size": {content: bomb(t, 100*mebibyte), wrong: "unpacks to more than 1 MiB"},
+		"not an archive":                    {content: "#!/bin/sh", wrong: "not a .tar.gz"},
+		"a truncated archive":               {content: archive(t, file("x"))[:60], wrong: "invalid archive"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -81,15 +81,15 @@ func TestInterruptedFetchIsResumed(t *testing.T) {
 		asked []string
 		sent  int
 	}{
-		"after the line broke":       {line: unreliableServer{maxChunk: 2 * mebibyte, interrupt: abort}, asked: []string{"", "bytes=2097152-"}, sent: all},
-		"after the line fell silent": {line: unreliableServer{maxChunk: 2 * mebibyte, interrupt: hang}, asked: []string{"", "bytes=2097152-"}, sent: all},
-		"by the executor that follows a killed one": {
+		"after a broken connection": {line: unreliableServer{maxChunk: 2 * mebibyte, interrupt: abort}, asked: []string{"", "bytes=2097152-"}, sent: all},
+		"after a silent connection": {line: unreliableServer{maxChunk: 2 * mebibyte, interrupt: hang}, asked: []string{"", "bytes=2097152-"}, sent: all},
+		"after a killed executor": {
 			line: unreliableServer{maxChunk: all}, there: content[:1000], asked: []string{"bytes=1000-"}, sent: all - 1000},
-		"from the beginning where the server knows no ranges": {
+		"from the beginning if the server ignores ranges": {
 			line: unreliableServer{maxChunk: all, ignoresRange: true}, there: content[:1000], asked: []string{"bytes=1000-"}, sent: all},
-		"from the beginning where what is there is something else": {
+		"from the beginning if the part has another content": {
 			line: unreliableServer{maxChunk: all}, there: "something else", asked: []string{"bytes=14-", ""}, sent: 2*all - 14},
-		"from the beginning where there is more than the server has": {
+		"from the beginning if the part is longer than the file": {
 			line: unreliableServer{maxChunk: all}, there: content + "x", asked: []string{"bytes=3145729-", ""}, sent: all},
 	}
 	for name, tc := range tests {
@@ -147,10 +147,10 @@ func TestRefusedFetchIsNotRetried(t *testing.T) {
 
 func TestHugeArtifactIsRefused(t *testing.T) {
 	tests := map[string]http.HandlerFunc{
-		"that says so": func(w http.ResponseWriter, _ *http.Request) {
+		"a Content-Length above the maximum": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", strconv.Itoa(1<<40))
 		},
-		"that never ends": func(w http.ResponseWriter, r *http.Request) {
+		"a body without end": func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				_, _ = w.Write(bytes.Repeat([]byte("x"), 1<<16))
 			}

@@ -26,12 +26,12 @@ func TestIsTemporary(t *testing.T) {
 		err  error
 		want bool
 	}{
-		"a connection that broke":  {errors.New("connection reset"), true},
-		"a server that is overrun": {errors.New("the server answers 503"), true},
-		"a server that refuses":    {fmt.Errorf("fetching: %w", refusedError{http.StatusText(404)}), false},
-		"another digest":           {fmt.Errorf("%w artifact", nodeapi.ErrInvalid), false},
-		"a file that is not there": {fmt.Errorf("opening: %w", fs.ErrNotExist), false},
-		"a file that is locked up": {fs.ErrPermission, false},
+		"a connection that broke":     {errors.New("connection reset"), true},
+		"a server that is overloaded": {errors.New("the server answers 503"), true},
+		"a server that refuses":       {fmt.Errorf("fetching: %w", refusedError{http.StatusText(404)}), false},
+		"another digest":              {fmt.Errorf("%w artifact", nodeapi.ErrInvalid), false},
+		"a file that is not there":    {fmt.Errorf("opening: %w", fs.ErrNotExist), false},
+		"a file without permission":   {fs.ErrPermission, false},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

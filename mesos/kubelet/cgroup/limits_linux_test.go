@@ -14,7 +14,7 @@ func TestBoundsThatMesosSetsAreKept(t *testing.T) {
 			there: map[string]string{"cpu.shares": "1024", "memory.limit_in_bytes": strconv.FormatInt(noLimit(), 10)},
 			want:  map[string]string{"cpu.shares": "512", "memory.limit_in_bytes": "67108864"},
 		},
-		"version 1 with an executor's part on top": {
+		"version 1 with bounds above the allocation": {
 			there: map[string]string{"cpu.shares": "614", "memory.limit_in_bytes": "100663296"},
 			want:  map[string]string{"cpu.shares": "614", "memory.limit_in_bytes": "100663296"},
 		},
@@ -26,7 +26,7 @@ func TestBoundsThatMesosSetsAreKept(t *testing.T) {
 			there: map[string]string{"cpu.weight": "100", "memory.max": "100663296"},
 			want:  map[string]string{"cpu.weight": "50", "memory.max": "100663296"},
 		},
-		"a hierarchy of neither": {},
+		"a hierarchy without cpu and memory": {},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -16,7 +16,7 @@ func TestPlaceholdersForTheCgroupsOfPods(t *testing.T) {
 		"no pods yet": {
 			there: []string{"leaf"},
 		},
-		"one for each": {
+		"each pod and container has a placeholder": {
 			there: []string{"leaf", "kubepods/burstable/pod1/c1", "kubepods/pod2"},
 			want: []string{
 				"mesos/kubepods", "mesos/kubepods/mesos",
@@ -26,11 +26,11 @@ func TestPlaceholdersForTheCgroupsOfPods(t *testing.T) {
 				"mesos/kubepods/mesos/pod2",
 			},
 		},
-		"none for what is gone": {
+		"placeholders of removed pods are removed": {
 			there: []string{"leaf", "kubepods", "mesos/kubepods/mesos/pod1/mesos/c1/leaf"},
 			want:  []string{"mesos/kubepods"},
 		},
-		"what an agent is making meanwhile": {
+		"a folder that an agent is creating is kept": {
 			there: []string{"leaf", "kubepods", "mesos/kubepods/leaf"},
 			want:  []string{"mesos/kubepods", "mesos/kubepods/leaf"},
 		},

@@ -31,11 +31,11 @@ func TestAllProcessesAreListedOnceAndSorted(t *testing.T) {
 		spared map[int]bool
 		want   []int
 	}{
-		"of one hierarchy":        {[]string{dir}, nil, []int{5, 7, 10, 20, 30}},
-		"of two hierarchies":      {[]string{dir, other}, nil, []int{5, 7, 10, 20, 30, 40}},
-		"without those to spare":  {[]string{dir}, map[int]bool{10: true, 5: true}, []int{7, 20, 30}},
-		"of a cgroup that is not": {[]string{filepath.Join(dir, "none")}, nil, nil},
-		"of nothing":              {nil, nil, nil},
+		"of one hierarchy":                {[]string{dir}, nil, []int{5, 7, 10, 20, 30}},
+		"of two hierarchies":              {[]string{dir, other}, nil, []int{5, 7, 10, 20, 30, 40}},
+		"without the spared processes":    {[]string{dir}, map[int]bool{10: true, 5: true}, []int{7, 20, 30}},
+		"of a cgroup that does not exist": {[]string{filepath.Join(dir, "none")}, nil, nil},
+		"without cgroups":                 {nil, nil, nil},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestParseParent(t *testing.T) {
 		"a name with spaces and brackets": {"7 (a) b ) 9) R 12 7", 12},
 		"cut off":                         {"7 (sleep) S", 0},
 		"nothing":                         {"", 0},
-		"something that is no number":     {"7 (sleep) S x", 0},
+		"a text that is not a number":     {"7 (sleep) S x", 0},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

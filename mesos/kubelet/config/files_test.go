@@ -18,8 +18,8 @@ import (
 
 func TestKubeletClientCA(t *testing.T) {
 	for name, tc := range map[string]struct{ clients, want string }{
-		"their own":                  {"clients", "clients"},
-		"that of the API server too": {"", "server"},
+		"an authority of its own for clients": {"clients", "clients"},
+		"the authority of the API server":     {"", "server"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := layout.Of(t.TempDir(), "n1")
@@ -108,11 +108,11 @@ func TestEnvironment(t *testing.T) {
 		tmp       string
 		want      []string
 	}{
-		"nothing is inherited":      {nil, "", []string{"HOME=/n1/home", "LANG=C", "PATH=/n1/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}},
-		"a folder of its own":       {[]string{"PATH=/bin", "TMPDIR=/elsewhere"}, "/n1/tmp", []string{"HOME=/n1/home", "LANG=C", "TMPDIR=/n1/tmp", "PATH=/n1/bin:/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"}},
-		"proxies in any case":       {[]string{"PATH=/bin", "http_proxy=a", "HTTP_PROXY=b", "NO_PROXY=c"}, "", []string{"HOME=/n1/home", "LANG=C", "http_proxy=a", "HTTP_PROXY=b", "NO_PROXY=c", "PATH=/n1/bin:/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"}},
-		"what an agent's flag sets": {[]string{"PATH=/bin:/usr/bin", "LD_LIBRARY_PATH=/usr/local/lib", "LD_PRELOAD=x"}, "", []string{"HOME=/n1/home", "LANG=C", "PATH=/n1/bin:/bin:/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin"}},
-		"malformed, and secret":     {[]string{"PATH", "HOME=/home/agent", "MESOS_SECRET=x", "http_proxy_password=x"}, "", []string{"HOME=/n1/home", "LANG=C", "PATH=/n1/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}},
+		"an empty environment":                        {nil, "", []string{"HOME=/n1/home", "LANG=C", "PATH=/n1/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}},
+		"a folder for temporary files":                {[]string{"PATH=/bin", "TMPDIR=/elsewhere"}, "/n1/tmp", []string{"HOME=/n1/home", "LANG=C", "TMPDIR=/n1/tmp", "PATH=/n1/bin:/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"}},
+		"proxies in any case":                         {[]string{"PATH=/bin", "http_proxy=a", "HTTP_PROXY=b", "NO_PROXY=c"}, "", []string{"HOME=/n1/home", "LANG=C", "http_proxy=a", "HTTP_PROXY=b", "NO_PROXY=c", "PATH=/n1/bin:/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"}},
+		"libraries of an agent's flag are left out":   {[]string{"PATH=/bin:/usr/bin", "LD_LIBRARY_PATH=/usr/local/lib", "LD_PRELOAD=x"}, "", []string{"HOME=/n1/home", "LANG=C", "PATH=/n1/bin:/bin:/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin"}},
+		"malformed and secret variables are left out": {[]string{"PATH", "HOME=/home/agent", "MESOS_SECRET=x", "http_proxy_password=x"}, "", []string{"HOME=/n1/home", "LANG=C", "PATH=/n1/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -49,7 +49,7 @@ func TestReserve(t *testing.T) {
 				EvictionHard: map[string]string{"memory.available": "0%"},
 			},
 		},
-		"a small part still has processes enough": {
+		"a small part has a minimum of processes": {
 			func(l *nodeapi.LaunchSpec) { l.MemMiB, l.DiskMiB = 512, 0 },
 			Reservation{
 				System:       map[string]string{"cpu": "6000m", "memory": "33822867456", "pid": "31744"},
@@ -75,7 +75,7 @@ func TestReserve(t *testing.T) {
 				DiskMargin: 2 << 30,
 			},
 		},
-		"a pool that wants no threshold": {
+		"a pool without thresholds": {
 			func(l *nodeapi.LaunchSpec) {
 				l.KubeletConfig = []byte(`{"evictionHard": {"memory.available": "0%", "nodefs.available": "0%"}}`)
 			},

@@ -21,11 +21,11 @@ func TestSystemdCgroups(t *testing.T) {
 		answers critest.Answers
 		want    bool
 	}{
-		"systemd, which is the default and not said": {critest.Answers{"RuntimeConfig": critest.Always(critest.Text(1, ""))}, true},
-		"systemd, said nevertheless":                 {critest.Answers{"RuntimeConfig": critest.Always(critest.Text(1, string(critest.Number(1, 0))))}, true},
+		"systemd, which is the default and left out": {critest.Answers{"RuntimeConfig": critest.Always(critest.Text(1, ""))}, true},
+		"systemd, set explicitly":                    {critest.Answers{"RuntimeConfig": critest.Always(critest.Text(1, string(critest.Number(1, 0))))}, true},
 		"cgroupfs":                                   {critest.Answers{"RuntimeConfig": critest.Always(critest.Text(1, string(critest.Number(1, 1))))}, false},
 		"nothing about Linux":                        {critest.Answers{"RuntimeConfig": critest.Always(nil)}, false},
-		"too old for the question":                   {critest.Answers{}, false},
+		"a runtime without the call":                 {critest.Answers{}, false},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

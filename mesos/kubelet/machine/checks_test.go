@@ -11,10 +11,10 @@ import (
 
 func TestDiskMargin(t *testing.T) {
 	for name, tc := range map[string]struct{ disk, want int64 }{
-		"a twentieth of a small disk":    {2000 * mebibyte, 100 * mebibyte},
-		"not more than a GiB":            {1 << 40, 1024 * mebibyte},
-		"just as much where both agree":  {20 * 1024 * mebibyte, 1024 * mebibyte},
-		"nothing of a disk without size": {0, 0},
+		"a twentieth of a small disk": {2000 * mebibyte, 100 * mebibyte},
+		"not more than a GiB":         {1 << 40, 1024 * mebibyte},
+		"both limits are equal":       {20 * 1024 * mebibyte, 1024 * mebibyte},
+		"a disk without a size":       {0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := (Machine{DiskBytes: tc.disk}).DiskMargin(); got != tc.want {
@@ -36,15 +36,15 @@ func TestCheckPort(t *testing.T) {
 		port    int
 		want    string // in the error; "": no error
 	}{
-		"taken on this address":                  {"127.0.0.1", taken, "which Mesos offered for kubelet, is taken on 127.0.0.1"},
-		"taken on another address":               {"127.0.0.2", taken, ""},
-		"no port":                                {"127.0.0.1", 0, ""},
-		"an address that the machine has not":    {"203.0.113.1", taken, ""},
-		"something that is no address":           {"nonsense:", taken, ""},
-		"taken, and every address is asked for":  {"", taken, "is taken"},
-		"taken, and asked for in IPv6 notation":  {"::ffff:127.0.0.1", taken, "is taken"},
-		"a port that nobody could listen on":     {"127.0.0.1", 70000, ""},
-		"a negative number, which is not a port": {"127.0.0.1", -1, ""},
+		"taken on this address":                       {"127.0.0.1", taken, "which Mesos offered for kubelet, is taken on 127.0.0.1"},
+		"taken on another address":                    {"127.0.0.2", taken, ""},
+		"port 0":                                      {"127.0.0.1", 0, ""},
+		"an address that the machine has not":         {"203.0.113.1", taken, ""},
+		"a text that is not an address":               {"nonsense:", taken, ""},
+		"taken, and the request is for all addresses": {"", taken, "is taken"},
+		"taken, and the request is in IPv6 notation":  {"::ffff:127.0.0.1", taken, "is taken"},
+		"a port above 65535":                          {"127.0.0.1", 70000, ""},
+		"a negative port":                             {"127.0.0.1", -1, ""},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -28,10 +28,10 @@ func TestMaxPIDsIsTheLowestLimit(t *testing.T) {
 		want               int64
 		wrong              string
 	}{
-		"few processes":         {"1024\n", "4096\n", 1024, ""},
-		"few threads":           {"4194304\n", "4096\n", 4096, ""},
-		"something else":        {"many\n", "4096\n", 0, `"many"`},
-		"a file that is absent": {"", "4096\n", 0, "no such file"},
+		"few processes":               {"1024\n", "4096\n", 1024, ""},
+		"few threads":                 {"4194304\n", "4096\n", 4096, ""},
+		"a text that is not a number": {"many\n", "4096\n", 0, `"many"`},
+		"a file that is absent":       {"", "4096\n", 0, "no such file"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -54,13 +54,13 @@ func TestHasCapability(t *testing.T) {
 		status string
 		want   bool
 	}{
-		"all":               {"Name:\tx\nCapInh:\t0000000000000000\nCapEff:\t000001ffffffffff\n", true},
-		"this one alone":    {"CapEff:\t0000000001000000\n", true},
-		"all but this one":  {"CapEff:\t000001fffeffffff\n", false},
-		"only permitted":    {"CapPrm:\t000001ffffffffff\nCapEff:\t0000000000000000\n", false},
-		"a malformed mask":  {"CapEff:\tall\n", false},
-		"no such line":      {"Name:\tx\n", false},
-		"nothing was there": {"", false},
+		"all":                         {"Name:\tx\nCapInh:\t0000000000000000\nCapEff:\t000001ffffffffff\n", true},
+		"only this capability":        {"CapEff:\t0000000001000000\n", true},
+		"all but this capability":     {"CapEff:\t000001fffeffffff\n", false},
+		"permitted and not effective": {"CapPrm:\t000001ffffffffff\nCapEff:\t0000000000000000\n", false},
+		"a malformed mask":            {"CapEff:\tall\n", false},
+		"no such line":                {"Name:\tx\n", false},
+		"an empty file":               {"", false},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -18,10 +18,10 @@ func TestRemoveTree(t *testing.T) {
 		"a folder of folders": {func(t *testing.T, dir string) {
 			kubelettest.Must(t, os.MkdirAll(filepath.Join(dir, "a", "b", "c"), 0o755), os.WriteFile(filepath.Join(dir, "a", "file"), nil, 0o600))
 		}},
-		"a file":                        {func(t *testing.T, dir string) { kubelettest.Must(t, os.WriteFile(dir, []byte("x"), 0o400)) }},
-		"nothing":                       {func(*testing.T, string) {}},
-		"a folder that nobody may read": {func(t *testing.T, dir string) { kubelettest.Must(t, os.Mkdir(dir, 0)) }},
-		"a link to nowhere": {func(t *testing.T, dir string) {
+		"a file":                       {func(t *testing.T, dir string) { kubelettest.Must(t, os.WriteFile(dir, []byte("x"), 0o400)) }},
+		"nothing":                      {func(*testing.T, string) {}},
+		"a folder without permissions": {func(t *testing.T, dir string) { kubelettest.Must(t, os.Mkdir(dir, 0)) }},
+		"a link to a missing file": {func(t *testing.T, dir string) {
 			kubelettest.Must(t, os.Symlink("/no/such/file", dir))
 		}},
 		"a pipe and a socket": {func(t *testing.T, dir string) {
@@ -30,7 +30,7 @@ func TestRemoveTree(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			if name == "a folder that nobody may read" && os.Geteuid() != 0 {
+			if name == "a folder without permissions" && os.Geteuid() != 0 {
 				t.Skip("needs root")
 			}
 			dir := filepath.Join(t.TempDir(), "dir")

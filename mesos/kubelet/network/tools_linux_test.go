@@ -50,7 +50,7 @@ func TestRemoveIPTablesRules(t *testing.T) {
 			scripts: map[string]string{"iptables-save": save, "iptables-restore": "cat >restore.in", "ip6tables-save": "exit 3", "ip6tables-restore": "cat >restore6.in"},
 			want:    map[string]string{"restore.in": removal, "restore6.in": ""},
 		},
-		"a family that fails is named, and the other is done nevertheless": {
+		"the error names the family that fails, and the other one is cleaned": {
 			scripts: map[string]string{"iptables-save": save, "iptables-restore": "echo no such chain >&2; exit 1", "ip6tables-save": save, "ip6tables-restore": "cat >restore6.in"},
 			want:    map[string]string{"restore6.in": removal},
 			wrong:   []string{"k8sm-1", "exit status 1", "no such chain"},
@@ -124,13 +124,13 @@ func TestParseNFTRules(t *testing.T) {
 		listed string
 		want   []nftRule
 	}{
-		"nothing":                           {"", nil},
-		"a rule before any chain":           {`accept comment "x" # handle 1`, nil},
-		"a rule without a comment":          {"chain c {\naccept # handle 1\n", nil},
-		"a comment that is not closed":      {"chain c {\naccept comment \"x # handle 1\n", nil},
-		"a rule without a handle":           {"chain c {\naccept comment \"x\"\n", nil},
-		"rules of two chains":               {"chain a {\naccept comment \"x\" # handle 1\n}\nchain b {\naccept comment \"y z\" # handle 22\n", []nftRule{{"a", "1", "x"}, {"b", "22", "y z"}}},
-		"a handle in the comment is no one": {"chain a {\naccept comment \"# handle 9\" # handle 1\n", []nftRule{{"a", "1", "# handle 9"}}},
+		"nothing":                            {"", nil},
+		"a rule before any chain":            {`accept comment "x" # handle 1`, nil},
+		"a rule without a comment":           {"chain c {\naccept # handle 1\n", nil},
+		"a comment that is not closed":       {"chain c {\naccept comment \"x # handle 1\n", nil},
+		"a rule without a handle":            {"chain c {\naccept comment \"x\"\n", nil},
+		"rules of two chains":                {"chain a {\naccept comment \"x\" # handle 1\n}\nchain b {\naccept comment \"y z\" # handle 22\n", []nftRule{{"a", "1", "x"}, {"b", "22", "y z"}}},
+		"a handle in the comment is ignored": {"chain a {\naccept comment \"# handle 9\" # handle 1\n", []nftRule{{"a", "1", "# handle 9"}}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -126,8 +126,8 @@ func TestRecoveredProgramHasNoProblem(t *testing.T) {
 
 func TestUnexecutableProgramIsNotRestarted(t *testing.T) {
 	tests := map[string]struct{ content, says string }{
-		"of another architecture": {"\x7fELF\x02\x01\x01 but nothing more", "exec format error"},
-		"of no interpreter":       {"#!/no/such/shell\n", "no such file"},
+		"a program for another architecture": {"\x7fELF\x02\x01\x01 but nothing more", "exec format error"},
+		"a script without its interpreter":   {"#!/no/such/shell\n", "no such file"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -167,9 +167,9 @@ func TestProgramThatRanForLongMayEnd(t *testing.T) {
 
 func TestStoppingAProgram(t *testing.T) {
 	tests := map[string]string{
-		"that ends when asked":      "trap 'exit 0' TERM; touch up; while :; do sleep 0.01; done",
-		"that has to be killed":     "trap '' TERM; touch up; while :; do sleep 0.01; done",
-		"whose child keeps the log": "sleep 60 & echo $! > child; trap 'exit 0' TERM; touch up; while :; do sleep 0.01; done",
+		"a program that ends at SIGTERM":           "trap 'exit 0' TERM; touch up; while :; do sleep 0.01; done",
+		"a program that ignores SIGTERM":           "trap '' TERM; touch up; while :; do sleep 0.01; done",
+		"a program whose child keeps the log open": "sleep 60 & echo $! > child; trap 'exit 0' TERM; touch up; while :; do sleep 0.01; done",
 	}
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {

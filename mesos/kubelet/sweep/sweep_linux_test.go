@@ -55,10 +55,10 @@ func TestSweepRemovesDeadNodesOnly(t *testing.T) {
 
 func TestRecordOfForeignCgroupsIsRefused(t *testing.T) {
 	tests := map[string]string{
-		"another cgroup":       `{"containerID": "c1", "cgroups": ["/sys/fs/cgroup/memory/system.slice"]}`,
-		"no container":         `{"cgroups": ["/sys/fs/cgroup/memory"]}`,
-		"a path that climbs":   `{"containerID": "c1", "made": ["/sys/fs/cgroup/x/../c1"]}`,
-		"a path without roots": `{"containerID": "c1", "made": ["mesos/c1"]}`,
+		"another cgroup":  `{"containerID": "c1", "cgroups": ["/sys/fs/cgroup/memory/system.slice"]}`,
+		"no container":    `{"cgroups": ["/sys/fs/cgroup/memory"]}`,
+		"a path with ..":  `{"containerID": "c1", "made": ["/sys/fs/cgroup/x/../c1"]}`,
+		"a relative path": `{"containerID": "c1", "made": ["mesos/c1"]}`,
 	}
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -11,15 +11,15 @@ func TestParseDisposition(t *testing.T) {
 		status string
 		want   signalDisposition
 	}{
-		"no handler":              {"SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n", ignored},
-		"a handler":               {"SigCgt:\t" + term + "\n", handled},
-		"a handler of another":    {"SigCgt:\t" + hup + "\n", ignored},
-		"blocked":                 {"SigBlk:\t" + term + "\n", blocked},
-		"blocked, with a handler": {"SigBlk:\t" + term + "\nSigCgt:\t" + term + "\n", handled},
-		"ignored on purpose":      {"SigIgn:\t" + term + "\n", ignored},
-		"all signals":             {"SigCgt:\tffffffffffffffff\n", handled},
-		"something malformed":     {"SigCgt:\tall\n", ignored},
-		"a process that is gone":  {"", ignored},
+		"no handler":                  {"SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n", ignored},
+		"a handler":                   {"SigCgt:\t" + term + "\n", handled},
+		"a handler of another signal": {"SigCgt:\t" + hup + "\n", ignored},
+		"blocked":                     {"SigBlk:\t" + term + "\n", blocked},
+		"blocked, with a handler":     {"SigBlk:\t" + term + "\nSigCgt:\t" + term + "\n", handled},
+		"ignored explicitly":          {"SigIgn:\t" + term + "\n", ignored},
+		"all signals":                 {"SigCgt:\tffffffffffffffff\n", handled},
+		"a malformed mask":            {"SigCgt:\tall\n", ignored},
+		"a process that is gone":      {"", ignored},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -21,8 +21,8 @@ func TestEachContainerHandlesOneSIGTERM(t *testing.T) {
 		t.Skip("needs root, to make a PID namespace")
 	}
 	tests := map[string]string{
-		"one that listens":      "trap 'echo heard >> heard' TERM; touch up; while :; do sleep 0.01; done",
-		"one that listens late": "touch up; i=0; while [ $i -lt 30 ]; do sleep 0.01; i=$((i+1)); done; trap 'echo heard >> heard' TERM; while :; do sleep 0.01; done",
+		"a program with a handler of SIGTERM":  "trap 'echo heard >> heard' TERM; touch up; while :; do sleep 0.01; done",
+		"a program that sets its handler late": "touch up; i=0; while [ $i -lt 30 ]; do sleep 0.01; i=$((i+1)); done; trap 'echo heard >> heard' TERM; while :; do sleep 0.01; done",
 	}
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {

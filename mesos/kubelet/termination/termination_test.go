@@ -63,12 +63,12 @@ const (
 
 func TestTerminateEndsEverything(t *testing.T) {
 	for name, scripts := range map[string]map[string]string{
-		"pods that end when asked":       {"a": obedient, "b": obedient},
-		"a pod that has to be killed":    {"a": stubborn},
-		"an ordinary and a critical pod": {"a": obedient, "critical": obedient},
-		"a critical pod alone":           {"critical": obedient},
-		"a critical pod that is killed":  {"a": obedient, "critical": stubborn},
-		"a container without a pod":      {"": obedient},
+		"pods that end at SIGTERM":            {"a": obedient, "b": obedient},
+		"a pod that ignores SIGTERM":          {"a": stubborn},
+		"an ordinary and a critical pod":      {"a": obedient, "critical": obedient},
+		"a critical pod alone":                {"critical": obedient},
+		"a critical pod that ignores SIGTERM": {"a": obedient, "critical": stubborn},
+		"a container without a pod":           {"": obedient},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := run(t, scripts)

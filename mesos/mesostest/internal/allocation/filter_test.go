@@ -17,18 +17,18 @@ func TestRefusalTime(t *testing.T) {
 		filters *mesos.Filters
 		want    time.Duration
 	}{
-		"no filters":             {nil, 5 * time.Second},
-		"filters without time":   {&mesos.Filters{}, 5 * time.Second},
-		"no time at all":         {seconds(0), 0},
-		"a part of a second":     {seconds(0.25), 250 * time.Millisecond},
-		"an hour":                {seconds(3600), time.Hour},
-		"a time below zero":      {seconds(-1), 5 * time.Second},
-		"no number":              {seconds(math.NaN()), 5 * time.Second},
-		"below all numbers":      {seconds(math.Inf(-1)), 5 * time.Second},
-		"a year":                 {seconds(year.Seconds()), year},
-		"more than a year":       {seconds(year.Seconds() + 1), year},
-		"beyond all numbers":     {seconds(math.Inf(1)), year},
-		"more than an int holds": {seconds(1e300), year},
+		"no filters":                          {nil, 5 * time.Second},
+		"filters without time":                {&mesos.Filters{}, 5 * time.Second},
+		"0 seconds":                           {seconds(0), 0},
+		"a part of a second":                  {seconds(0.25), 250 * time.Millisecond},
+		"an hour":                             {seconds(3600), time.Hour},
+		"a negative time":                     {seconds(-1), 5 * time.Second},
+		"NaN":                                 {seconds(math.NaN()), 5 * time.Second},
+		"negative infinity":                   {seconds(math.Inf(-1)), 5 * time.Second},
+		"a year":                              {seconds(year.Seconds()), year},
+		"more than a year":                    {seconds(year.Seconds() + 1), year},
+		"infinity":                            {seconds(math.Inf(1)), year},
+		"more seconds than an int64 can hold": {seconds(1e300), year},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := allocation.RefusalTime(test.filters); got != test.want {
@@ -47,17 +47,17 @@ func TestFilters(t *testing.T) {
 		after   time.Duration
 		want    bool
 	}{
-		"the same":                  {"cpus:2;mem:64", "cpus:2;mem:64", "a", 0, true},
-		"less":                      {"cpus:2;mem:64", "cpus:1", "a", 0, true},
-		"more of one resource":      {"cpus:2;mem:64", "cpus:3", "a", 0, false},
-		"another resource":          {"cpus:2", "mem:1", "a", 0, false},
-		"a part of the ports":       {"ports:[1-9]", "ports:[3-4]", "a", 0, true},
-		"ports beyond":              {"ports:[1-9]", "ports:[9-10]", "a", 0, false},
-		"another role":              {"cpus:2", "cpus:2", "b", 0, false},
-		"before the time is over":   {"cpus:2", "cpus:2", "a", 10*time.Second - 1, true},
-		"when the time is over":     {"cpus:2", "cpus:2", "a", 10 * time.Second, false},
-		"reserved for it since":     {"cpus:2", "cpus(a):1", "a", 0, false},
-		"nothing is always refused": {"cpus:2", "", "a", 0, true},
+		"the same":                           {"cpus:2;mem:64", "cpus:2;mem:64", "a", 0, true},
+		"less":                               {"cpus:2;mem:64", "cpus:1", "a", 0, true},
+		"more of one resource":               {"cpus:2;mem:64", "cpus:3", "a", 0, false},
+		"another resource":                   {"cpus:2", "mem:1", "a", 0, false},
+		"a part of the ports":                {"ports:[1-9]", "ports:[3-4]", "a", 0, true},
+		"a port outside of the range":        {"ports:[1-9]", "ports:[9-10]", "a", 0, false},
+		"another role":                       {"cpus:2", "cpus:2", "b", 0, false},
+		"before the time is over":            {"cpus:2", "cpus:2", "a", 10*time.Second - 1, true},
+		"when the time is over":              {"cpus:2", "cpus:2", "a", 10 * time.Second, false},
+		"resources that were reserved since": {"cpus:2", "cpus(a):1", "a", 0, false},
+		"empty resources are always refused": {"cpus:2", "", "a", 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := allocation.Filters{}

@@ -23,15 +23,15 @@ func TestMinimumAllocatableResources(t *testing.T) {
 		free string
 		want bool
 	}{
-		"nothing":              {"", false},
-		"a hundredth of a cpu": {"cpus:0.01", true},
-		"less than that":       {"cpus:0.009", false},
-		"32 MB":                {"mem:32", true},
-		"less memory":          {"mem:31.9", false},
-		"disk and ports alone": {"disk:1000;ports:[1-9]", false},
-		"little of both":       {"cpus:0.005;mem:16", false},
-		"what is reserved":     {"cpus(a):1", true},
-		"what is enough only with what is reserved": {"cpus(a):0.005;cpus:0.005", true},
+		"nothing":                        {"", false},
+		"a hundredth of a cpu":           {"cpus:0.01", true},
+		"less than a hundredth of a cpu": {"cpus:0.009", false},
+		"32 MB":                          {"mem:32", true},
+		"less than 32 MB":                {"mem:31.9", false},
+		"disk and ports alone":           {"disk:1000;ports:[1-9]", false},
+		"little of both":                 {"cpus:0.005;mem:16", false},
+		"reserved resources":             {"cpus(a):1", true},
+		"reserved and unreserved resources that are enough together": {"cpus(a):0.005;cpus:0.005", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := allocation.IsWorthOffering(parse(t, test.free)); got != test.want {
@@ -47,16 +47,16 @@ func TestDominantShare(t *testing.T) {
 		have, total string
 		want        float64
 	}{
-		"nothing":                       {"", total, 0},
-		"the largest share of any":      {"cpus:1;mem:500;disk:20", total, 0.5},
-		"all of one resource":           {"disk:100", total, 1},
-		"ports have no share":           {"ports:[1-9]", total, 0},
-		"what the cluster has not":      {"gpus:1;cpus:2", total, 0.2},
-		"an empty cluster":              {"cpus:1", "", 0},
-		"what is reserved counts":       {"cpus(a):1;cpus:2", total, 0.3},
-		"so it does in what is there":   {"cpus:1", "cpus(a):3;cpus:1", 0.25},
-		"a share beyond all that is":    {"cpus:20", total, 2},
-		"of two alike either is enough": {"cpus:5;mem:500", total, 0.5},
+		"nothing":                                    {"", total, 0},
+		"the largest share of any":                   {"cpus:1;mem:500;disk:20", total, 0.5},
+		"all of one resource":                        {"disk:100", total, 1},
+		"ports have no share":                        {"ports:[1-9]", total, 0},
+		"a resource that the cluster does not have":  {"gpus:1;cpus:2", total, 0.2},
+		"an empty cluster":                           {"cpus:1", "", 0},
+		"reserved resources in the allocation count": {"cpus(a):1;cpus:2", total, 0.3},
+		"reserved resources in the total count":      {"cpus:1", "cpus(a):3;cpus:1", 0.25},
+		"an allocation above the total":              {"cpus:20", total, 2},
+		"two resources with equal shares":            {"cpus:5;mem:500", total, 0.5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := allocation.DominantShare(parse(t, test.have), parse(t, test.total)); got != test.want {

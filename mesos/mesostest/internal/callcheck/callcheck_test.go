@@ -43,16 +43,16 @@ func TestSubscribeCalls(t *testing.T) {
 		principal string // that was authenticated
 		want      string
 	}{
-		"a new framework":                      {call: subscribe(nil, nil, "")},
-		"a framework with an ID":               {call: subscribe(frameworkID, frameworkID, "")},
-		"an empty ID is none":                  {call: subscribe(nil, &mesos.FrameworkID{}, "")},
-		"without its message":                  {call: &schedulerpb.Call{Type: schedulerpb.Call_SUBSCRIBE}, want: "Expecting 'subscribe' to be present"},
-		"an ID only in the call":               {call: subscribe(frameworkID, nil, ""), want: "'framework_id' differs from 'subscribe.framework_info.id'"},
-		"an ID only in the message":            {call: subscribe(nil, frameworkID, ""), want: "'framework_id' differs from 'subscribe.framework_info.id'"},
-		"two different IDs":                    {call: subscribe(frameworkID, &mesos.FrameworkID{Value: "g"}, ""), want: "'framework_id' differs from 'subscribe.framework_info.id'"},
-		"a principal that nobody asked for":    {call: subscribe(nil, nil, "p")},
-		"the principal that it is":             {call: subscribe(nil, nil, "p"), principal: "p"},
-		"no principal of one who has shown it": {call: subscribe(nil, nil, ""), principal: "p"},
+		"a new framework":                    {call: subscribe(nil, nil, "")},
+		"a framework with an ID":             {call: subscribe(frameworkID, frameworkID, "")},
+		"an empty ID counts as no ID":        {call: subscribe(nil, &mesos.FrameworkID{}, "")},
+		"without its message":                {call: &schedulerpb.Call{Type: schedulerpb.Call_SUBSCRIBE}, want: "Expecting 'subscribe' to be present"},
+		"an ID only in the call":             {call: subscribe(frameworkID, nil, ""), want: "'framework_id' differs from 'subscribe.framework_info.id'"},
+		"an ID only in the message":          {call: subscribe(nil, frameworkID, ""), want: "'framework_id' differs from 'subscribe.framework_info.id'"},
+		"two different IDs":                  {call: subscribe(frameworkID, &mesos.FrameworkID{Value: "g"}, ""), want: "'framework_id' differs from 'subscribe.framework_info.id'"},
+		"a principal without authentication": {call: subscribe(nil, nil, "p")},
+		"the authenticated principal":        {call: subscribe(nil, nil, "p"), principal: "p"},
+		"no principal with authentication":   {call: subscribe(nil, nil, ""), principal: "p"},
 		"another principal": {
 			call: subscribe(nil, nil, "q"), principal: "p",
 			want: "Authenticated principal 'p' does not match principal 'q' set in `FrameworkInfo`",
@@ -111,13 +111,13 @@ func TestSchedulerCalls(t *testing.T) {
 		call *schedulerpb.Call
 		want string
 	}{
-		"without a type":                {&schedulerpb.Call{FrameworkID: frameworkID}, "Expecting 'type' to be present"},
-		"an update of the framework":    {update("f"), ""},
-		"an update of another one":      {update("g"), "'framework_id' differs from 'update_framework.framework_info.id'"},
-		"an update of none":             {update(""), "'framework_id' differs from 'update_framework.framework_info.id'"},
-		"an acknowledgement":            {acknowledge(strings.Repeat("x", 16)), ""},
-		"an acknowledgement of nothing": {acknowledge(""), "Not a valid UUID"},
-		"a UUID that is too long":       {acknowledge(strings.Repeat("x", 17)), "Not a valid UUID"},
+		"without a type":                    {&schedulerpb.Call{FrameworkID: frameworkID}, "Expecting 'type' to be present"},
+		"an update of the framework":        {update("f"), ""},
+		"an update of another framework":    {update("g"), "'framework_id' differs from 'update_framework.framework_info.id'"},
+		"an update without a framework ID":  {update(""), "'framework_id' differs from 'update_framework.framework_info.id'"},
+		"an acknowledgement":                {acknowledge(strings.Repeat("x", 16)), ""},
+		"an acknowledgement without a UUID": {acknowledge(""), "Not a valid UUID"},
+		"a UUID that is too long":           {acknowledge(strings.Repeat("x", 17)), "Not a valid UUID"},
 	} {
 		t.Run(name, func(t *testing.T) { wantError(t, callcheck.Scheduler(test.call, ""), test.want) })
 	}
@@ -162,13 +162,13 @@ func TestExecutorCalls(t *testing.T) {
 		call executor.Call
 		want string
 	}{
-		"without a type":            {executor.Call{}, "Expecting 'type' to be present"},
-		"a heartbeat":               {executor.Call{Type: executor.Call_HEARTBEAT}, ""},
-		"SUBSCRIBE":                 {executor.Call{Type: executor.Call_SUBSCRIBE, Subscribe: &executor.Call_Subscribe{}}, ""},
-		"SUBSCRIBE without its own": {executor.Call{Type: executor.Call_SUBSCRIBE}, "Expecting 'subscribe' to be present"},
-		"MESSAGE":                   {executor.Call{Type: executor.Call_MESSAGE, Message: &executor.Call_Message{}}, ""},
-		"MESSAGE without its own":   {executor.Call{Type: executor.Call_MESSAGE}, "Expecting 'message' to be present"},
-		"UPDATE without its own":    {executor.Call{Type: executor.Call_UPDATE}, "Expecting 'update' to be present"},
+		"without a type":                {executor.Call{}, "Expecting 'type' to be present"},
+		"a heartbeat":                   {executor.Call{Type: executor.Call_HEARTBEAT}, ""},
+		"SUBSCRIBE":                     {executor.Call{Type: executor.Call_SUBSCRIBE, Subscribe: &executor.Call_Subscribe{}}, ""},
+		"SUBSCRIBE without its message": {executor.Call{Type: executor.Call_SUBSCRIBE}, "Expecting 'subscribe' to be present"},
+		"MESSAGE":                       {executor.Call{Type: executor.Call_MESSAGE, Message: &executor.Call_Message{}}, ""},
+		"MESSAGE without its message":   {executor.Call{Type: executor.Call_MESSAGE}, "Expecting 'message' to be present"},
+		"UPDATE without its message":    {executor.Call{Type: executor.Call_UPDATE}, "Expecting 'update' to be present"},
 	} {
 		t.Run(name, func(t *testing.T) { wantError(t, callcheck.Executor(&test.call), test.want) })
 	}
@@ -179,7 +179,7 @@ func TestUpdatesOfExecutors(t *testing.T) {
 		change func(*mesos.TaskStatus)
 		want   string
 	}{
-		"as they should be":            {func(*mesos.TaskStatus) {}, ""},
+		"a valid update":               {func(*mesos.TaskStatus) {}, ""},
 		"with the executor's ID":       {func(s *mesos.TaskStatus) { s.ExecutorID = &mesos.ExecutorID{Value: "e"} }, ""},
 		"without a UUID":               {func(s *mesos.TaskStatus) { s.UUID = nil }, "Expecting 'uuid' to be present"},
 		"with half a UUID":             {func(s *mesos.TaskStatus) { s.UUID = s.UUID[:8] }, "Not a valid UUID"},
@@ -187,7 +187,7 @@ func TestUpdatesOfExecutors(t *testing.T) {
 		"of another executor":          {func(s *mesos.TaskStatus) { s.ExecutorID = &mesos.ExecutorID{Value: "x"} }, "ExecutorID in Call: e does not match ExecutorID in TaskStatus: x"},
 		"without a source":             {func(s *mesos.TaskStatus) { s.Source = nil }, "Received Call from executor e of framework f with invalid source, expecting 'SOURCE_EXECUTOR'"},
 		"with the source of the agent": {func(s *mesos.TaskStatus) { s.Source = mesos.SOURCE_AGENT.Enum() }, "Received Call from executor e of framework f with invalid source, expecting 'SOURCE_EXECUTOR'"},
-		"back to the beginning":        {func(s *mesos.TaskStatus) { s.State = mesos.TASK_STAGING.Enum() }, "Received TASK_STAGING from executor e of framework f which is not allowed"},
+		"with TASK_STAGING":            {func(s *mesos.TaskStatus) { s.State = mesos.TASK_STAGING.Enum() }, "Received TASK_STAGING from executor e of framework f which is not allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status := mesos.TaskStatus{

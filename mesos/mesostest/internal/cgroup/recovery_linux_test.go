@@ -15,23 +15,23 @@ func TestAgentRecoveryRemovesUnknownCgroups(t *testing.T) {
 		left  []string
 		fails bool
 	}{
-		"itself and a container that it knows": {
+		"the agent's own and known containers are kept": {
 			there: []string{"agent/leaf", "known/leaf"},
 			left:  []string{"agent", "agent/leaf", "known", "known/leaf"},
 		},
-		"a container that it does not know": {
+		"an unknown container is destroyed": {
 			there: []string{"orphan/leaf", "known/leaf"},
 			left:  []string{"known", "known/leaf"},
 		},
-		"a container that is nested as Mesos does it": {
+		"an unknown nested container is destroyed": {
 			there: []string{"known/leaf", "known/mesos/child/leaf"},
 			left:  []string{"known", "known/leaf", "known/mesos"},
 		},
-		"pods, which it looks for where nothing can be": {
+		"recovery fails on pods without placeholders": {
 			there: []string{"known/leaf", "known/kubepods/pod1"},
 			fails: true,
 		},
-		"pods, and what stands in for them where it looks": {
+		"pods with placeholders are kept": {
 			there: []string{"known/leaf", "known/kubepods/pod1", "known/mesos/kubepods/mesos/pod1"},
 			left:  []string{"known", "known/kubepods", "known/kubepods/pod1", "known/leaf", "known/mesos"},
 		},

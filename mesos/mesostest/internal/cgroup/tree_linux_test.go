@@ -49,11 +49,11 @@ func TestProcessesInACgroup(t *testing.T) {
 		content string
 		want    []int
 	}{
-		"none":                         {"", nil},
-		"some":                         {"12\n7\n", []int{12, 7}},
-		"of another PID namespace":     {"0\n5\n", []int{5}},
-		"what is not a number":         {"x\n5\n-1\n", []int{5}},
-		"without the end of last line": {"3", []int{3}},
+		"none": {"", nil},
+		"some": {"12\n7\n", []int{12, 7}},
+		"a process of another PID namespace is left out": {"0\n5\n", []int{5}},
+		"lines that are not numbers are left out":        {"x\n5\n-1\n", []int{5}},
+		"the last line may lack its end":                 {"3", []int{3}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := hierarchy(t)

@@ -14,16 +14,16 @@ func TestDecodeJSON(t *testing.T) {
 		err string
 	}{
 		"unknown fields and enum values are left out": {in: `{"type":"NO_SUCH","x":1,"framework_id":{"value":"f","y":[]}}`},
-		"null is not set":              {in: `{"type":"REVIVE","framework_id":null}`},
-		"nothing":                      {in: ``, err: "Failed to parse body into JSON: syntax error at line 1 near: "},
-		"half an object":               {in: `{"type":`, err: "Failed to parse body into JSON: syntax error at line 1 near: "},
-		"no object":                    {in: `[1]`, err: "Failed to convert JSON into Call protobuf: Expecting a JSON object"},
-		"more than one":                {in: `{} {}`, err: "Failed to parse body into JSON: Parsed JSON included non-whitespace trailing characters:  {}"},
-		"a required field of a list's": {in: `{"accept":{"offer_ids":[{"value":"o"},{}]}}`, err: "Failed to convert JSON into Call protobuf: Missing required fields: accept.offer_ids[1].value"},
-		"an object for a list":         {in: `{"accept":{"offer_ids":{}}}`, err: "Failed to convert JSON into Call protobuf: Not expecting a JSON object for field 'offer_ids'"},
-		"a number for an enum":         {in: `{"type":1}`, err: "Failed to convert JSON into Call protobuf: Not expecting a JSON number for field 'type'"},
-		"a text for a number":          {in: `{"decline":{"filters":{"refuse_seconds":"1"}}}`, err: "Failed to convert JSON into Call protobuf: Not expecting a JSON string for field 'refuse_seconds'"},
-		"a number beyond all numbers":  {in: `{"decline":{"filters":{"refuse_seconds":1e999}}}`, err: "Failed to convert JSON into Call protobuf: Number of field 'refuse_seconds' is out of range"},
+		"null leaves a field unset":                   {in: `{"type":"REVIVE","framework_id":null}`},
+		"nothing":                                     {in: ``, err: "Failed to parse body into JSON: syntax error at line 1 near: "},
+		"half an object":                              {in: `{"type":`, err: "Failed to parse body into JSON: syntax error at line 1 near: "},
+		"no object":                                   {in: `[1]`, err: "Failed to convert JSON into Call protobuf: Expecting a JSON object"},
+		"more than one":                               {in: `{} {}`, err: "Failed to parse body into JSON: Parsed JSON included non-whitespace trailing characters:  {}"},
+		"a missing required field in a list":          {in: `{"accept":{"offer_ids":[{"value":"o"},{}]}}`, err: "Failed to convert JSON into Call protobuf: Missing required fields: accept.offer_ids[1].value"},
+		"an object for a list":                        {in: `{"accept":{"offer_ids":{}}}`, err: "Failed to convert JSON into Call protobuf: Not expecting a JSON object for field 'offer_ids'"},
+		"a number for an enum":                        {in: `{"type":1}`, err: "Failed to convert JSON into Call protobuf: Not expecting a JSON number for field 'type'"},
+		"a text for a number":                         {in: `{"decline":{"filters":{"refuse_seconds":"1"}}}`, err: "Failed to convert JSON into Call protobuf: Not expecting a JSON string for field 'refuse_seconds'"},
+		"a number above the maximum":                  {in: `{"decline":{"filters":{"refuse_seconds":1e999}}}`, err: "Failed to convert JSON into Call protobuf: Number of field 'refuse_seconds' is out of range"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""
@@ -49,7 +49,7 @@ func TestEncodeJSON(t *testing.T) {
 			&schedulerpb.Event_Subscribed{FrameworkID: &mesos.FrameworkID{Value: "f"}, HeartbeatIntervalSeconds: new(float64)},
 			`{"framework_id":{"value":"f"},"heartbeat_interval_seconds":0.0}`,
 		},
-		"what is not set is left out, what is set to nothing is not": {
+		"unset fields are left out, empty ones are written": {
 			&mesos.TaskStatus{TaskID: mesos.TaskID{}, State: &running, Timestamp: &timestamp, UUID: []byte{1, 2}, Healthy: &healthy},
 			`{"task_id":{"value":""},"state":"TASK_RUNNING","timestamp":1795442110.968781,"uuid":"AQI=","healthy":false}`,
 		},

@@ -63,8 +63,8 @@ func TestFieldsOfProtobuf(t *testing.T) {
 		"a string":                   {text(1, "t"), tree{Title: &title}},
 		"the last of two strings":    {join(text(1, "s"), text(1, "t")), tree{Title: &title}},
 		"an enum":                    {varint(2, 1), tree{Color: &red}},
-		"an enum that nobody knows":  {varint(2, 7), tree{}},
-		"an enum below zero":         {varint(2, math.MaxUint64), tree{}},
+		"an unknown enum value":      {varint(2, 7), tree{}},
+		"a negative enum value":      {varint(2, math.MaxUint64), tree{}},
 		"a message":                  {delimited(3, text(1, "l")), tree{Leaf: &leaf{"l"}}},
 		"a list":                     {join(delimited(4, text(1, "a")), delimited(4, text(1, "b"))), tree{Leaves: []leaf{{"a"}, {"b"}}}},
 		"a map":                      {join(delimited(5, text(1, "x"), delimited(2, text(1, "a"))), delimited(5, text(1, "y"), delimited(2, text(1, "b")))), tree{Named: map[string]leaf{"x": {"a"}, "y": {"b"}}}},
@@ -89,19 +89,19 @@ func TestFieldsOfProtobuf(t *testing.T) {
 
 func TestProtobufThatIsRefused(t *testing.T) {
 	for name, raw := range map[string][]byte{
-		"half a key":                   {0x80},
+		"a truncated key":              {0x80},
 		"a key without a value":        {1 << 3},
 		"an endless number":            append([]byte{1 << 3}, strings.Repeat("\xff", 11)...),
 		"a length without content":     {1<<3 | 2, 5},
 		"a length beyond the content":  {1<<3 | 2, 5, 'a'},
-		"half a length":                {1<<3 | 2, 0x80},
-		"a group, which is out of use": {1<<3 | 3},
-		"half a fixed field":           {1<<3 | 1, 1, 2},
-		"half a short fixed field":     {1<<3 | 5, 1},
+		"a truncated length":           {1<<3 | 2, 0x80},
+		"a group":                      {1<<3 | 3},
+		"a truncated field of 8 bytes": {1<<3 | 1, 1, 2},
+		"a truncated field of 4 bytes": {1<<3 | 5, 1},
 		"no required field":            delimited(3),
 		"no required field in a list":  delimited(4),
 		"no required field in a map":   delimited(5, text(1, "x"), delimited(2)),
-		"a message that is cut off":    {3<<3 | 2, 2, 1<<3 | 2, 9},
+		"a truncated message":          {3<<3 | 2, 2, 1<<3 | 2, 9},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := DecodeFields(raw, &tree{}); !errors.Is(err, errWire) {

@@ -14,15 +14,15 @@ func TestNumbersInJSON(t *testing.T) {
 		value float64
 		want  string
 	}{
-		"zero":                        {0, "0.0"},
-		"a whole number has a point":  {4, "4.0"},
-		"a part":                      {0.1, "0.1"},
-		"a small part":                {0.000_001, "0.000001"},
-		"a part too small for places": {1e-7, "0.0000001"},
-		"a large number":              {123_456_789_012, "123456789012.0"},
-		"a number beyond all places":  {1e21, "1e+21"},
-		"below zero":                  {-2.5, "-2.5"},
-		"a time":                      {1795442110.968781, "1795442110.968781"},
+		"zero":                              {0, "0.0"},
+		"a whole number has a point":        {4, "4.0"},
+		"a fraction":                        {0.1, "0.1"},
+		"a small fraction":                  {0.000_001, "0.000001"},
+		"a fraction that needs an exponent": {1e-7, "0.0000001"},
+		"a large number":                    {123_456_789_012, "123456789012.0"},
+		"a number that needs an exponent":   {1e21, "1e+21"},
+		"a negative number":                 {-2.5, "-2.5"},
+		"a time":                            {1795442110.968781, "1795442110.968781"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := EncodeJSON(&mesos.Value_Scalar{Value: test.value})
@@ -83,22 +83,22 @@ func TestIntegersMayBeWrittenAsDoubles(t *testing.T) {
 func TestErrorsOfJSON(t *testing.T) {
 	const failed = "Failed to convert JSON into Call protobuf: "
 	for name, test := range map[string]struct{ in, want string }{
-		"the line of an error":         {"{\n\"type\": \"REVIVE\",\n\"x\" 1}", "Failed to parse body into JSON: syntax error at line 3 near: 1}"},
-		"a text that does not end":     {`{"type":"REV`, "Failed to parse body into JSON: syntax error at line 1 near: "},
-		"a number alone":               {"1", failed + "Expecting a JSON object"},
-		"null alone":                   {"null", failed + "Expecting a JSON object"},
-		"spaces behind":                {"{} \n\t ", ""},
-		"a list for a message":         {`{"kill":[]}`, failed + "Not expecting a JSON array for field 'kill'"},
-		"a boolean for a message":      {`{"kill":true}`, failed + "Not expecting a JSON boolean for field 'kill'"},
-		"an object for a text":         {`{"framework_id":{"value":{}}}`, failed + "Not expecting a JSON object for field 'value'"},
-		"a number for a text":          {`{"framework_id":{"value":1}}`, failed + "Not expecting a JSON number for field 'value'"},
-		"a text for a boolean":         {`{"subscribe":{"framework_info":{"user":"","name":"","checkpoint":"yes"}}}`, failed + "Not expecting a JSON string for field 'checkpoint'"},
-		"a boolean for a text":         {`{"framework_id":{"value":true}}`, failed + "Not expecting a JSON boolean for field 'value'"},
-		"bytes that are not base64":    {`{"message":{"agent_id":{"value":""},"executor_id":{"value":""},"data":"a*b="}}`, failed + "Failed to base64 decode bytes field 'data': Invalid character '*'"},
-		"all missing fields are named": {`{"message":{}}`, failed + "Missing required fields: message.agent_id, message.executor_id, message.data"},
-		"null is missing":              {`{"framework_id":{"value":null}}`, failed + "Missing required fields: framework_id.value"},
-		"an error goes before missing": {`{"framework_id":{},"kill":1}`, failed + "Not expecting a JSON number for field 'kill'"},
-		"the first error is told":      {`{"kill":1,"framework_id":1}`, failed + "Not expecting a JSON number for field 'framework_id'"},
+		"an error has its line":                      {"{\n\"type\": \"REVIVE\",\n\"x\" 1}", "Failed to parse body into JSON: syntax error at line 3 near: 1}"},
+		"a text that does not end":                   {`{"type":"REV`, "Failed to parse body into JSON: syntax error at line 1 near: "},
+		"a number alone":                             {"1", failed + "Expecting a JSON object"},
+		"null alone":                                 {"null", failed + "Expecting a JSON object"},
+		"spaces behind":                              {"{} \n\t ", ""},
+		"a list for a message":                       {`{"kill":[]}`, failed + "Not expecting a JSON array for field 'kill'"},
+		"a boolean for a message":                    {`{"kill":true}`, failed + "Not expecting a JSON boolean for field 'kill'"},
+		"an object for a text":                       {`{"framework_id":{"value":{}}}`, failed + "Not expecting a JSON object for field 'value'"},
+		"a number for a text":                        {`{"framework_id":{"value":1}}`, failed + "Not expecting a JSON number for field 'value'"},
+		"a text for a boolean":                       {`{"subscribe":{"framework_info":{"user":"","name":"","checkpoint":"yes"}}}`, failed + "Not expecting a JSON string for field 'checkpoint'"},
+		"a boolean for a text":                       {`{"framework_id":{"value":true}}`, failed + "Not expecting a JSON boolean for field 'value'"},
+		"bytes that are not base64":                  {`{"message":{"agent_id":{"value":""},"executor_id":{"value":""},"data":"a*b="}}`, failed + "Failed to base64 decode bytes field 'data': Invalid character '*'"},
+		"all missing fields are named":               {`{"message":{}}`, failed + "Missing required fields: message.agent_id, message.executor_id, message.data"},
+		"null counts as missing":                     {`{"framework_id":{"value":null}}`, failed + "Missing required fields: framework_id.value"},
+		"an error is reported before missing fields": {`{"framework_id":{},"kill":1}`, failed + "Not expecting a JSON number for field 'kill'"},
+		"the first error is reported":                {`{"kill":1,"framework_id":1}`, failed + "Not expecting a JSON number for field 'framework_id'"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""

@@ -39,15 +39,15 @@ func TestTokensThatAreRefused(t *testing.T) {
 	parts := strings.Split(token, ".")
 	other := executortoken.Claims{Container: "c", Executor: "other", Framework: "f"}.Sign([]byte("key"))
 	for name, test := range map[string]struct{ header, want string }{
-		"nothing":                      {"", "Malformed 'Authorization' header"},
-		"a scheme alone":               {"Bearer", "Malformed 'Authorization' header"},
-		"another scheme":               {"Basic " + token, "Scheme 'Basic' unsupported"},
-		"two parts":                    {"Bearer " + parts[0] + "." + parts[1], "Invalid JWT: Expected 3 components in token, got 2"},
-		"four parts":                   {"Bearer " + token + ".x", "Invalid JWT: Expected 3 components in token, got 4"},
-		"another key":                  {"Bearer " + claims.Sign([]byte("else")), "Invalid JWT: Token signature does not match"},
-		"no signature":                 {"Bearer " + parts[0] + "." + parts[1] + ".", "Invalid JWT: Token signature does not match"},
-		"a signature that is no text":  {"Bearer " + parts[0] + "." + parts[1] + ".#", "Invalid JWT: Token signature does not match"},
-		"the signature of other words": {"Bearer " + parts[0] + "." + strings.Split(other, ".")[1] + "." + parts[2], "Invalid JWT: Token signature does not match"},
+		"nothing":                        {"", "Malformed 'Authorization' header"},
+		"a scheme alone":                 {"Bearer", "Malformed 'Authorization' header"},
+		"another scheme":                 {"Basic " + token, "Scheme 'Basic' unsupported"},
+		"two parts":                      {"Bearer " + parts[0] + "." + parts[1], "Invalid JWT: Expected 3 components in token, got 2"},
+		"four parts":                     {"Bearer " + token + ".x", "Invalid JWT: Expected 3 components in token, got 4"},
+		"another key":                    {"Bearer " + claims.Sign([]byte("else")), "Invalid JWT: Token signature does not match"},
+		"no signature":                   {"Bearer " + parts[0] + "." + parts[1] + ".", "Invalid JWT: Token signature does not match"},
+		"a signature that is not base64": {"Bearer " + parts[0] + "." + parts[1] + ".#", "Invalid JWT: Token signature does not match"},
+		"the signature of another token": {"Bearer " + parts[0] + "." + strings.Split(other, ".")[1] + "." + parts[2], "Invalid JWT: Token signature does not match"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := executortoken.Verify([]byte("key"), test.header)
@@ -67,11 +67,11 @@ func TestTokenPermitsCallsOfItsExecutorOnly(t *testing.T) {
 		executor executortoken.Claims
 		want     string
 	}{
-		"itself":                         {claims, ""},
-		"an executor of another":         {executortoken.Claims{Container: "c", Executor: "e", Framework: "g"}, principal + "an 'fid' claim with the framework ID g, which is set in the call"},
-		"another executor":               {executortoken.Claims{Container: "c", Executor: "x", Framework: "f"}, principal + "an 'eid' claim with the executor ID x, which is set in the call"},
-		"its successor":                  {executortoken.Claims{Container: "d", Executor: "e", Framework: "f"}, principal + "a 'cid' claim with the correct active ContainerID"},
-		"the framework is looked at 1st": {executortoken.Claims{}, principal + "an 'fid' claim with the framework ID , which is set in the call"},
+		"itself":                             {claims, ""},
+		"an executor of another":             {executortoken.Claims{Container: "c", Executor: "e", Framework: "g"}, principal + "an 'fid' claim with the framework ID g, which is set in the call"},
+		"another executor":                   {executortoken.Claims{Container: "c", Executor: "x", Framework: "f"}, principal + "an 'eid' claim with the executor ID x, which is set in the call"},
+		"the next container of the executor": {executortoken.Claims{Container: "d", Executor: "e", Framework: "f"}, principal + "a 'cid' claim with the correct active ContainerID"},
+		"the framework is checked first":     {executortoken.Claims{}, principal + "an 'fid' claim with the framework ID , which is set in the call"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""

@@ -51,14 +51,14 @@ func TestLocalFilesAreFoundAsMesosFindsThem(t *testing.T) {
 	for name, tc := range map[string]struct {
 		uri, want string // an empty want is an error
 	}{
-		"a file URI":                   {"file://" + dir + "/plain", "plain"},
-		"a path":                       {dir + "/plain", "plain"},
-		"this host":                    {"file://localhost" + dir + "/plain", "plain"},
-		"an escape stands for itself":  {"file://" + dir + "/a%20b", "a%20b"},
-		"and for nothing else":         {"file://" + dir + "/pl%61in", ""},
-		"another host":                 {"file://other" + dir + "/plain", ""},
-		"a path that begins somewhere": {"plain", ""},
-		"a scheme that nobody knows":   {"gopher://" + dir + "/plain", ""},
+		"a file URI":                  {"file://" + dir + "/plain", "plain"},
+		"a path":                      {dir + "/plain", "plain"},
+		"this host":                   {"file://localhost" + dir + "/plain", "plain"},
+		"an escape stands for itself": {"file://" + dir + "/a%20b", "a%20b"},
+		"an escape is not decoded":    {"file://" + dir + "/pl%61in", ""},
+		"another host":                {"file://other" + dir + "/plain", ""},
+		"a relative path":             {"plain", ""},
+		"an unknown scheme":           {"gopher://" + dir + "/plain", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sandbox := t.TempDir()

@@ -28,11 +28,11 @@ func TestRolesOfAFramework(t *testing.T) {
 	}{
 		"without a role it is in the role of all":      {framework(nil, nil), []string{"*"}},
 		"with one role it is in that":                  {framework(name("a"), nil), []string{"a"}},
-		"with several it is in all of them":            {framework(nil, []string{"a", "b"}, multiRole), []string{"a", "b"}},
-		"with several it may be in none":               {framework(nil, nil, multiRole), nil},
-		"several do not count without the capability":  {framework(name("a"), []string{"b"}), []string{"a"}},
-		"one does not count with the capability":       {framework(name("a"), []string{"b"}, multiRole), []string{"b"}},
-		"other capabilities change nothing about that": {framework(name("a"), nil, mesos.FrameworkInfo_Capability_GPU_RESOURCES), []string{"a"}},
+		"with several roles it is in all of them":      {framework(nil, []string{"a", "b"}, multiRole), []string{"a", "b"}},
+		"with MULTI_ROLE it may be in no role":         {framework(nil, nil, multiRole), nil},
+		"several roles are ignored without MULTI_ROLE": {framework(name("a"), []string{"b"}), []string{"a"}},
+		"the single role is ignored with MULTI_ROLE":   {framework(name("a"), []string{"b"}, multiRole), []string{"b"}},
+		"other capabilities do not matter":             {framework(name("a"), nil, mesos.FrameworkInfo_Capability_GPU_RESOURCES), []string{"a"}},
 	} {
 		t.Run(title, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, frameworkinfo.Roles(test.info)); diff != "" {
@@ -64,19 +64,19 @@ func TestRolesThatAreRefused(t *testing.T) {
 		info *mesos.FrameworkInfo
 		want string // the error; empty if the roles are valid
 	}{
-		"no role at all":                         {framework(nil, nil), ""},
-		"one role":                               {framework(name("a"), nil), ""},
-		"several roles":                          {framework(nil, []string{"a", "a/b"}, multiRole), ""},
-		"one role of a framework that may more":  {framework(name("a"), nil, multiRole), "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable"},
-		"several of a framework that may one":    {framework(nil, []string{"a"}), "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable"},
-		"a role twice":                           {framework(nil, []string{"a", "b", "a"}, multiRole), "'FrameworkInfo.roles' contains duplicate items: { a }"},
-		"each duplicate is named once":           {framework(nil, []string{"a", "b", "a", "b", "a"}, multiRole), "'FrameworkInfo.roles' contains duplicate items: { a, b }"},
-		"an invalid role":                        {framework(name("/a"), nil), "'FrameworkInfo.role' is not a valid role: Role '/a' cannot start with a slash"},
-		"an invalid role among several":          {framework(nil, []string{"a", "-b"}, multiRole), "'FrameworkInfo.roles' contains invalid role: Role component '-b' is invalid because it begins with a dash"},
-		"an empty role":                          {framework(name(""), nil), "'FrameworkInfo.role' is not a valid role: Empty role name is invalid"},
-		"duplicates are told before bad names":   {framework(nil, []string{"/", "/"}, multiRole), "'FrameworkInfo.roles' contains duplicate items: { / }"},
-		"the role of all, by name":               {framework(name("*"), nil), ""},
-		"the role of all, by name, among others": {framework(nil, []string{"*", "a"}, multiRole), ""},
+		"no role at all":                               {framework(nil, nil), ""},
+		"one role":                                     {framework(name("a"), nil), ""},
+		"several roles":                                {framework(nil, []string{"a", "a/b"}, multiRole), ""},
+		"one role with MULTI_ROLE":                     {framework(name("a"), nil, multiRole), "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable"},
+		"several roles without MULTI_ROLE":             {framework(nil, []string{"a"}), "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable"},
+		"a role twice":                                 {framework(nil, []string{"a", "b", "a"}, multiRole), "'FrameworkInfo.roles' contains duplicate items: { a }"},
+		"each duplicate is named once":                 {framework(nil, []string{"a", "b", "a", "b", "a"}, multiRole), "'FrameworkInfo.roles' contains duplicate items: { a, b }"},
+		"an invalid role":                              {framework(name("/a"), nil), "'FrameworkInfo.role' is not a valid role: Role '/a' cannot start with a slash"},
+		"an invalid role among several":                {framework(nil, []string{"a", "-b"}, multiRole), "'FrameworkInfo.roles' contains invalid role: Role component '-b' is invalid because it begins with a dash"},
+		"an empty role":                                {framework(name(""), nil), "'FrameworkInfo.role' is not a valid role: Empty role name is invalid"},
+		"duplicates are reported before invalid names": {framework(nil, []string{"/", "/"}, multiRole), "'FrameworkInfo.roles' contains duplicate items: { / }"},
+		"the role of all, by name":                     {framework(name("*"), nil), ""},
+		"the role of all, by name, among others":       {framework(nil, []string{"*", "a"}, multiRole), ""},
 	} {
 		t.Run(title, func(t *testing.T) {
 			got := ""

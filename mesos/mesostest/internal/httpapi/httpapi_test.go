@@ -99,8 +99,8 @@ func TestNegotiation(t *testing.T) {
 		"anything but JSON":             {[]string{"application/json;q=0, application/x-protobuf"}, codec.MediaProtobuf},
 		"with a weight":                 {[]string{"application/x-protobuf;q=0.5"}, codec.MediaProtobuf},
 		"texts only":                    {[]string{"text/html, text/plain"}, ""},
-		"nothing at all":                {[]string{"*/*;q=0"}, ""},
-		"what cannot be read is nobody": {[]string{";;, application/json"}, codec.MediaJSON},
+		"a weight of 0 for all":         {[]string{"*/*;q=0"}, ""},
+		"an unreadable part is ignored": {[]string{";;, application/json"}, codec.MediaJSON},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := request(http.MethodPost, "", nil)
@@ -126,11 +126,11 @@ func TestLongAnswersAreCompressed(t *testing.T) {
 		encoding string
 		want     bool
 	}{
-		"a long one":                              {1024, "gzip", true},
-		"a short one":                             {1023, "gzip", false},
-		"a long one for who cannot take that":     {5000, "", false},
-		"a long one for who takes something else": {5000, "br", false},
-		"a long one among others":                 {5000, "br, gzip", true},
+		"a long answer":                                    {1024, "gzip", true},
+		"a short answer":                                   {1023, "gzip", false},
+		"a long answer to a client without gzip":           {5000, "", false},
+		"a long answer to a client with another encoding":  {5000, "br", false},
+		"a long answer to a client with several encodings": {5000, "br, gzip", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := request(http.MethodPost, "", nil)

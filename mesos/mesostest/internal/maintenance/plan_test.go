@@ -109,9 +109,9 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 		want    string
 	}{
 		"a window without machines":  {[]maintenancepb.Window{window(1)}, "List of machines in the maintenance window is empty"},
-		"a duration below zero":      {[]maintenancepb.Window{negative}, "Unavailability 'duration' is negative"},
+		"a negative duration":        {[]maintenancepb.Window{negative}, "Unavailability 'duration' is negative"},
 		"a machine without any name": {[]maintenancepb.Window{window(1, id("", ""))}, "Both 'hostname' and 'ip' for a machine are empty"},
-		"an address that is none":    {[]maintenancepb.Window{window(1, id("h", "10.0.0"))}, "Failed to parse the IP"},
+		"an invalid address":         {[]maintenancepb.Window{window(1, id("h", "10.0.0"))}, "Failed to parse the IP"},
 		"an address of version 6":    {[]maintenancepb.Window{window(1, id("h", "::1"))}, "Failed to parse the IP"},
 		"a machine twice in a window": {
 			[]maintenancepb.Window{window(1, host("1"), host("1"))},
@@ -230,7 +230,7 @@ func TestCallsThatAreRefused(t *testing.T) {
 			[]mesos.MachineID{host("1"), host("1")}, everywhere, nil,
 			one + "appears more than once in the schedule", one + "appears more than once in the schedule",
 		},
-		"a machine that nobody knows": {
+		"an unknown machine": {
 			[]mesos.MachineID{host("7")}, nowhere, nil,
 			`Machine '{"hostname":"host-7","ip":"10.0.0.7"}' is not part of a maintenance schedule`,
 			`Machine '{"hostname":"host-7","ip":"10.0.0.7"}' is not part of a maintenance schedule`,

@@ -58,7 +58,7 @@ func TestLimits(t *testing.T) {
 			quotas: []quotapb.QuotaConfig{config("a", nil, values("cpus", 1.0))},
 			role:   "a", want: "ports:[1-9]; cpus(reservations: [(STATIC,a)]):2; cpus:1; mem:100",
 		},
-		"a limit of nothing": {
+		"a limit of 0": {
 			quotas: []quotapb.QuotaConfig{config("a", nil, values("cpus", 0.0))},
 			role:   "a", want: "ports:[1-9]; cpus(reservations: [(STATIC,a)]):2; mem:100",
 		},
@@ -76,7 +76,7 @@ func TestLimits(t *testing.T) {
 			quotas: []quotapb.QuotaConfig{config("b", values("cpus", 5.0), nil)},
 			role:   "a", want: "ports:[1-9]; cpus(reservations: [(STATIC,a)]):2; cpus:3; mem:100",
 		},
-		"a guarantee of more than there is leaves nothing": {
+		"a guarantee above the total leaves nothing": {
 			quotas: []quotapb.QuotaConfig{config("b", values("cpus", 50.0), nil)},
 			role:   "a", want: "ports:[1-9]; cpus(reservations: [(STATIC,a)]):2; mem:100",
 		},

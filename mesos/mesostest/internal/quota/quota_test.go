@@ -44,13 +44,13 @@ func TestAmountsWithinLimits(t *testing.T) {
 		have, limits quota.Amounts
 		want         bool
 	}{
-		"nothing is within anything":        {nil, quota.Amounts{"cpus": 0}, true},
-		"as much as the limit":              {quota.Amounts{"cpus": 1}, quota.Amounts{"cpus": 1}, true},
-		"more than the limit":               {quota.Amounts{"cpus": 2}, quota.Amounts{"cpus": 1}, false},
-		"what has no limit does not matter": {quota.Amounts{"mem": 2}, quota.Amounts{"cpus": 1}, true},
-		"one of two beyond its limit":       {quota.Amounts{"cpus": 1, "mem": 9}, quota.Amounts{"cpus": 1, "mem": 8}, false},
-		"a limit of nothing":                {quota.Amounts{"cpus": 1}, quota.Amounts{"cpus": 0}, false},
-		"no limits at all":                  {quota.Amounts{"cpus": 1}, nil, true},
+		"empty amounts are within every limit":       {nil, quota.Amounts{"cpus": 0}, true},
+		"as much as the limit":                       {quota.Amounts{"cpus": 1}, quota.Amounts{"cpus": 1}, true},
+		"more than the limit":                        {quota.Amounts{"cpus": 2}, quota.Amounts{"cpus": 1}, false},
+		"a resource without a limit is not compared": {quota.Amounts{"mem": 2}, quota.Amounts{"cpus": 1}, true},
+		"one of two beyond its limit":                {quota.Amounts{"cpus": 1, "mem": 9}, quota.Amounts{"cpus": 1, "mem": 8}, false},
+		"a limit of nothing":                         {quota.Amounts{"cpus": 1}, quota.Amounts{"cpus": 0}, false},
+		"no limits at all":                           {quota.Amounts{"cpus": 1}, nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := test.have.IsWithin(test.limits); got != test.want {
@@ -65,12 +65,12 @@ func TestAmountsThatCover(t *testing.T) {
 		have, wanted quota.Amounts
 		want         bool
 	}{
-		"nothing is covered by nothing":  {nil, nil, true},
-		"as much as wanted":              {quota.Amounts{"cpus": 1}, quota.Amounts{"cpus": 1}, true},
-		"less than wanted":               {quota.Amounts{"cpus": 1}, quota.Amounts{"cpus": 2}, false},
-		"what is wanted and not there":   {quota.Amounts{"cpus": 1}, quota.Amounts{"mem": 1}, false},
-		"nothing of a resource is there": {nil, quota.Amounts{"mem": 0}, true},
-		"more than wanted, and others":   {quota.Amounts{"cpus": 3, "mem": 1}, quota.Amounts{"cpus": 2}, true},
+		"empty amounts cover empty amounts":     {nil, nil, true},
+		"as much as wanted":                     {quota.Amounts{"cpus": 1}, quota.Amounts{"cpus": 1}, true},
+		"less than wanted":                      {quota.Amounts{"cpus": 1}, quota.Amounts{"cpus": 2}, false},
+		"a wanted resource that is missing":     {quota.Amounts{"cpus": 1}, quota.Amounts{"mem": 1}, false},
+		"a wanted resource with the amount 0":   {nil, quota.Amounts{"mem": 0}, true},
+		"more than wanted, and other resources": {quota.Amounts{"cpus": 3, "mem": 1}, quota.Amounts{"cpus": 2}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := test.have.Covers(test.wanted); got != test.want {
@@ -110,20 +110,20 @@ func TestConfigurations(t *testing.T) {
 		config quotapb.QuotaConfig
 		want   string // the error; empty for a valid configuration
 	}{
-		"neither guarantee nor limit":       {config("a", nil, nil), ""},
-		"a guarantee within its limit":      {config("a", values("cpus", 1.0), values("cpus", 2.0)), ""},
-		"a guarantee without a limit":       {config("a", values("cpus", 1.0), nil), ""},
-		"the largest amount":                {config("a", nil, values("cpus", 1e12)), ""},
-		"a nested role":                     {config("a/b", nil, nil), "Updating quota on nested role 'a/b' is not supported yet"},
-		"an invalid role":                   {config("-a", nil, nil), "Invalid QuotaConfig: Invalid 'QuotaConfig.role': Role component '-a' is invalid because it begins with a dash"},
-		"a guarantee below zero":            {config("a", values("cpus", -1.0), nil), "Invalid QuotaConfig: Invalid guarantee configuration {'cpus': -1}: Negative values not supported"},
-		"a limit below zero":                {config("a", nil, values("mem", -0.5)), "Invalid QuotaConfig: Invalid limit configuration {'mem': -0.5}: Negative values not supported"},
-		"no number":                         {config("a", values("cpus", math.NaN()), nil), "Invalid QuotaConfig: Invalid guarantee configuration {'cpus': NaN}: Infinite values not supported"},
-		"without end":                       {config("a", nil, values("cpus", math.Inf(1))), "Invalid QuotaConfig: Invalid limit configuration {'cpus': +Inf}: Infinite values not supported"},
-		"more than a trillion":              {config("a", nil, values("cpus", 2e12)), "Invalid QuotaConfig: Invalid 'QuotaConfig.limits': {'cpus': 2000000000000} is invalid: values greater than 1 trillion (1000000000000) are not supported"},
-		"a guarantee beyond its limit":      {config("a", values("cpus", 3.0), values("cpus", 2.0)), "Invalid QuotaConfig: 'QuotaConfig.guarantees' { cpus: 3 } is not contained within the 'QuotaConfig.limits' { cpus: 2 }"},
-		"the first invalid name is told":    {config("a", values("mem", -1.0, "cpus", -2.0), nil), "Invalid QuotaConfig: Invalid guarantee configuration {'cpus': -2}: Negative values not supported"},
-		"guarantees are told before limits": {config("a", values("cpus", -1.0), values("cpus", -2.0)), "Invalid QuotaConfig: Invalid guarantee configuration {'cpus': -1}: Negative values not supported"},
+		"neither guarantee nor limit":  {config("a", nil, nil), ""},
+		"a guarantee within its limit": {config("a", values("cpus", 1.0), values("cpus", 2.0)), ""},
+		"a guarantee without a limit":  {config("a", values("cpus", 1.0), nil), ""},
+		"the largest amount":           {config("a", nil, values("cpus", 1e12)), ""},
+		"a nested role":                {config("a/b", nil, nil), "Updating quota on nested role 'a/b' is not supported yet"},
+		"an invalid role":              {config("-a", nil, nil), "Invalid QuotaConfig: Invalid 'QuotaConfig.role': Role component '-a' is invalid because it begins with a dash"},
+		"a guarantee below zero":       {config("a", values("cpus", -1.0), nil), "Invalid QuotaConfig: Invalid guarantee configuration {'cpus': -1}: Negative values not supported"},
+		"a limit below zero":           {config("a", nil, values("mem", -0.5)), "Invalid QuotaConfig: Invalid limit configuration {'mem': -0.5}: Negative values not supported"},
+		"NaN":                          {config("a", values("cpus", math.NaN()), nil), "Invalid QuotaConfig: Invalid guarantee configuration {'cpus': NaN}: Infinite values not supported"},
+		"infinity":                     {config("a", nil, values("cpus", math.Inf(1))), "Invalid QuotaConfig: Invalid limit configuration {'cpus': +Inf}: Infinite values not supported"},
+		"more than a trillion":         {config("a", nil, values("cpus", 2e12)), "Invalid QuotaConfig: Invalid 'QuotaConfig.limits': {'cpus': 2000000000000} is invalid: values greater than 1 trillion (1000000000000) are not supported"},
+		"a guarantee beyond its limit": {config("a", values("cpus", 3.0), values("cpus", 2.0)), "Invalid QuotaConfig: 'QuotaConfig.guarantees' { cpus: 3 } is not contained within the 'QuotaConfig.limits' { cpus: 2 }"},
+		"the error names the first invalid resource in order": {config("a", values("mem", -1.0, "cpus", -2.0), nil), "Invalid QuotaConfig: Invalid guarantee configuration {'cpus': -2}: Negative values not supported"},
+		"guarantees are checked before limits":                {config("a", values("cpus", -1.0), values("cpus", -2.0)), "Invalid QuotaConfig: Invalid guarantee configuration {'cpus': -1}: Negative values not supported"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, text(quota.Validate([]quotapb.QuotaConfig{config("other", nil, nil), test.config}))); diff != "" {
@@ -153,20 +153,20 @@ func TestConfigurationsAgainstUse(t *testing.T) {
 		"guarantees that the cluster has": {
 			configs: []quotapb.QuotaConfig{config("a", values("cpus", 6.0), nil), config("b", values("cpus", 4.0), nil)},
 		},
-		"guarantees that together it has not": {
+		"guarantees that exceed the cluster together": {
 			configs: []quotapb.QuotaConfig{config("a", values("cpus", 6.0), nil), config("b", values("cpus", 4.001), nil)},
 			want:    "Invalid QuotaConfig: total quota guarantees 'cpus:10.001' exceed cluster capacity 'cpus:10; mem:1024'" + force,
 		},
-		"guarantees given before count": {
+		"guarantees of other roles count": {
 			present: map[string]quotapb.QuotaConfig{"b": config("b", values("cpus", 7.0), nil)},
 			configs: []quotapb.QuotaConfig{config("a", values("cpus", 6.0), nil)},
 			want:    "Invalid QuotaConfig: total quota guarantees 'cpus:13' exceed cluster capacity 'cpus:10; mem:1024'" + force,
 		},
-		"a guarantee takes the place of the one before": {
+		"a guarantee replaces the role's earlier one": {
 			present: map[string]quotapb.QuotaConfig{"a": config("a", values("cpus", 7.0), nil)},
 			configs: []quotapb.QuotaConfig{config("a", values("cpus", 6.0), nil)},
 		},
-		"a guarantee of what no agent has": {
+		"a guarantee of a resource that no agent has": {
 			configs: []quotapb.QuotaConfig{config("a", values("gpus", 1.0), nil)},
 			want:    "Invalid QuotaConfig: total quota guarantees 'gpus:1' exceed cluster capacity 'cpus:10; mem:1024'" + force,
 		},
