@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// IsHostLocal reports whether nobody but the host itself can connect to the address: it is
+// IsHostLocal reports whether only the host itself can connect to the address: it is
 // loopback, link-local, multicast or unspecified. An IPv4 address in its IPv6 form counts
 // as IPv4.
 //

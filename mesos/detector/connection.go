@@ -36,7 +36,7 @@ func newSession(ctx context.Context) *zkSession {
 // goroutine has ended, which it does when the session is closed.
 func (s *zkSession) start(conn net.Conn) (readerDone <-chan struct{}) {
 	s.conn = conn
-	context.AfterFunc(s.ctx, func() { _ = conn.Close() }) // nobody waits for its error
+	context.AfterFunc(s.ctx, func() { _ = conn.Close() }) // no caller needs its error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -64,7 +64,7 @@ func parseMasterInfo(data []byte) (Master, error) {
 	if m.IP == "" {
 		host, port, ok := address.SplitPID(info.PID)
 		if !ok {
-			return Master{}, errors.New("reading a MasterInfo: it tells neither an address nor a PID")
+			return Master{}, errors.New("reading a MasterInfo: it has neither an address nor a PID")
 		}
 		m.IP = host
 		m.Port, _ = strconv.Atoi(port) // 0, which is rejected below, if it is no number

@@ -17,7 +17,7 @@ type State string
 const (
 	Starting State = "TASK_STARTING"
 	Running  State = "TASK_RUNNING"
-	// Killing: the task was told to end, and has not ended yet. It is reported only to a
+	// Killing: the task must end, and has not ended yet. It is reported only to a
 	// framework that supports it.
 	Killing  State = "TASK_KILLING"
 	Finished State = "TASK_FINISHED"

@@ -157,7 +157,7 @@ func TestReconnectRepeatsUnacknowledgedUpdates(t *testing.T) {
 	expect("tasks after an acknowledgement", 0, len(subscribe.Subscribe.UnacknowledgedTasks))
 	expect("updates after an acknowledgement", []string{"TASK_RUNNING"}, states(subscribe))
 
-	core.Update(Report{State: Killed, Message: "as told"}, []byte("3"), now)
+	core.Update(Report{State: Killed, Message: "requested"}, []byte("3"), now)
 	core.Update(Report{State: Running, Message: "after the end"}, []byte("4"), now)
 	expect("terminal but unacknowledged", false, core.IsFinished())
 	core.HandleEvent(ackEvent("a", "2"))

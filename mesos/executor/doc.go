@@ -4,6 +4,6 @@
 // ended.
 //
 // Core keeps the updates that are not acknowledged, and decides what each event requires. It
-// has no socket, goroutine or clock. Driver has those, and carries out what Core decides.
+// has no socket, goroutine or clock. Driver has them, and carries out what Core decides.
 // Neither knows what the workload is. The executor command calls Driver.Run.
 package executor

@@ -95,7 +95,7 @@ func (d *Driver) Run(ctx context.Context) error {
 		select {
 		case <-interrupt:
 			interrupt = nil
-			d.stop("the executor was told to end")
+			d.stop("the agent sent SHUTDOWN")
 		case e := <-d.events:
 			d.handleStream(e)
 		case r := <-d.reports:

@@ -31,7 +31,7 @@ type Environment struct {
 func FromEnvironment() (Environment, error) {
 	c, err := config.FromEnv()
 	if err != nil {
-		return Environment{}, fmt.Errorf("reading what the Mesos agent says, is this an executor's container? %w", err)
+		return Environment{}, fmt.Errorf("reading the environment of a Mesos executor (is this its container?): %w", err)
 	}
 	tlsConfig, err := agentTLS(os.Getenv)
 	if err != nil {

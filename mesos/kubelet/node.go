@@ -145,7 +145,7 @@ func (n *Node) timeLeft() time.Duration {
 
 // Run makes the node that the launch message describes, reports its state whenever that
 // changes, and returns when it has ended and everything is removed that it left: nil after
-// Stop, otherwise an error that says why the node could not go on. Errors that wrap
+// Stop, otherwise the reason why the node could not continue. Errors that wrap
 // nodeapi.ErrInvalid would come again anywhere.
 func (n *Node) Run(message []byte, report func(Report)) error {
 	if err := n.read(message, report); err != nil {
@@ -246,7 +246,7 @@ func (n *Node) terminateContainers() {
 func (n *Node) criticalPods() map[string]bool {
 	critical, err := n.apiserver.CriticalPods(context.Background())
 	if err != nil {
-		n.Log.Info("Pods end without order: the API server does not tell which are critical", "reason", err.Error())
+		n.Log.Info("Pods end without order, because the API server did not return which ones are critical", "reason", err.Error())
 	}
 	return critical
 }

@@ -37,7 +37,7 @@ func TestPortThatIsTaken(t *testing.T) {
 	}
 }
 
-// What a launch waits for is told, with what the Node itself says of it.
+// The reports of a launch name what it waits for, with the condition of the Node.
 func TestReasonWhyANodeIsNotReadyIsReported(t *testing.T) {
 	tests := map[string]struct {
 		kubelet string
@@ -60,15 +60,15 @@ func TestReasonWhyANodeIsNotReadyIsReported(t *testing.T) {
 				<-ctx.Done()
 				n.Stop(0)
 			}()
-			told := false
+			reported := false
 			err = n.Run(message, func(r Report) {
 				if strings.Contains(r.Message, tc.want) && !r.Ready {
-					told = true
+					reported = true
 					cancel()
 				}
 			})
-			if err != nil || !told {
-				t.Errorf("told: %t, ended with %v", told, err)
+			if err != nil || !reported {
+				t.Errorf("reported: %t, ended with %v", reported, err)
 			}
 		})
 	}

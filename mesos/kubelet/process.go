@@ -32,7 +32,7 @@ func (p *process) end() {
 	<-p.ended
 }
 
-// supervised says how a program is to be supervised.
+// supervised is a program with the settings of its supervision.
 type supervised struct {
 	name string
 	args []string

@@ -233,7 +233,7 @@ func TestKubeletUpgradeThatFails(t *testing.T) {
 
 // An unreachable API server is no fault of the kubelet, so its trial time does not run.
 func TestKubeletIsUpgradedWhileTheAPIServerIsAway(t *testing.T) {
-	for name, how := range map[string]int32{"nobody answers": apiservertest.CutOff, "it is overrun": http.StatusServiceUnavailable} {
+	for name, how := range map[string]int32{"the API server closes connections": apiservertest.CutOff, "the API server is overloaded": http.StatusServiceUnavailable} {
 		t.Run(name, func(t *testing.T) {
 			v := start(t)
 			v.node.trialTime, v.node.reportEvery = 300*time.Millisecond, 0
@@ -258,7 +258,7 @@ func TestKubeletIsUpgradedWhileTheAPIServerIsAway(t *testing.T) {
 }
 
 // It is not for ever, for it may be the kubelet that keeps the agent from its network. But
-// it is not the kubelet's end: it may be told again.
+// the kubelet does not end, and the request may be repeated.
 func TestKubeletIsRolledBackWhenTheAPIServerStaysAway(t *testing.T) {
 	v := start(t)
 	v.node.trialTime, v.node.trialLimit = 300*time.Millisecond, time.Second
@@ -300,7 +300,7 @@ func TestNodeEndsWhileItsKubeletIsUpgraded(t *testing.T) {
 		v.node.RequestUpgrade(message)
 		time.Sleep(10 * time.Millisecond)
 		if strings.Contains(v.log(), "this is v1.37.3") {
-			return // start ends the node, and looks what is left
+			return // start ends the node, and checks for leftovers
 		}
 	}
 	t.Error("the upgrade did not begin")

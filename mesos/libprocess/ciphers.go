@@ -8,7 +8,7 @@ import "crypto/tls"
 // CipherSuites returns the IDs of the cipher suites that a client of libprocess has to offer
 // for TLS 1.2. By default libprocess speaks TLS 1.2 only, and only with suites that exchange
 // keys by RSA, which Go does not offer unless they are configured. Go orders the suites by
-// itself: where the server has suites with forward secrecy, those are used. TLS 1.3 is not
+// itself: suites with forward secrecy are used where the server has them. TLS 1.3 is not
 // affected.
 func CipherSuites() []uint16 {
 	var ids []uint16

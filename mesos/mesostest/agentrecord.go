@@ -367,7 +367,7 @@ func (a *Agent) hasExecutor(frameworkID, id string) bool {
 	return ok && f.executors[id] != nil
 }
 
-// markGone removes an agent of which an operator says that it will not come back.
+// markGone removes an agent that an operator has declared gone.
 func (r *agentRecord) markGone() {
 	r.cluster.goneAgents[r.id] = true
 	away := r.state == agentRecovered // its executors are shut down when it returns

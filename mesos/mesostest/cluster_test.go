@@ -266,7 +266,7 @@ func TestExecutorsThatAreFunctions(t *testing.T) {
 		raw, _ := io.ReadAll(response.Body)
 		response.Body.Close()
 		if response.StatusCode != http.StatusOK || strings.Contains(string(raw), "c2VjcmV0") {
-			t.Errorf("%s tells %s", call, raw)
+			t.Errorf("%s contains %s", call, raw)
 		}
 	}
 	s.kill("t")

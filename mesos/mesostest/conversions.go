@@ -10,7 +10,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
 
-// validateConversion checks an operation on what is left of offers.
+// validateConversion checks an operation on the remaining resources of offers.
 func (a *offerAcceptance) validateConversion(op *mesos.Offer_Operation, c resource.Conversion) error {
 	if op.Reserve != nil && len(op.Reserve.Source) > 0 {
 		return mesoserror.Errorf("Operation attempted with invalid resources: Reservation updates are not yet implemented for the scheduler API.")

@@ -11,7 +11,7 @@
 // [Faults] and the methods of Master and Agent make go wrong what goes wrong in a cluster. [NewMasters] starts several masters, of which one leads,
 // ends, and is succeeded by another.
 //
-// # What is left out
+// # Limits
 //
 // The contents of volumes, growing and shrinking them, resource providers, health checks,
 // the default executor, ACLs, the event stream of operators, and the v0 API. Calls of that
@@ -31,7 +31,7 @@
 //     paused and broken.
 //
 // There is no network between masters and agents, which no scheduler can notice, and which
-// makes a thousand agents cheap. What stands alone is in packages below internal: codecs,
+// makes a thousand agents cheap. Parts that do not depend on the cluster are in packages below internal: codecs,
 // resources, quotas, maintenance, containers.
 //
 // The package knows nothing of k8sm or of Kubernetes. What it answers was checked against

@@ -27,7 +27,7 @@ func TestExecutorsShowTheirOwnToken(t *testing.T) {
 		for name, test := range map[string]struct {
 			authorization string
 			status        int
-			says          string
+			want          string
 		}{
 			"the executor's own token":      {token("mine"), http.StatusOK, ""},
 			"the token of another executor": {token("other"), http.StatusForbidden, "does not contain an 'eid' claim with the executor ID mine"},
@@ -38,14 +38,14 @@ func TestExecutorsShowTheirOwnToken(t *testing.T) {
 			response := b.httpClient.post("http://"+b.agent.Addr()+pathExecutor, map[string]string{"Authorization": test.authorization}, object{
 				"type": "SUBSCRIBE", "executor_id": value("mine"), "framework_id": value(b.frameworkID), "subscribe": object{},
 			})
-			said := ""
+			body := ""
 			if response.StatusCode != http.StatusOK {
 				raw, _ := io.ReadAll(response.Body)
-				said = string(raw)
+				body = string(raw)
 			}
 			response.Body.Close()
-			if response.StatusCode != test.status || !strings.Contains(said, test.says) {
-				b.Errorf("with %s: got %s: %s", name, response.Status, said)
+			if response.StatusCode != test.status || !strings.Contains(body, test.want) {
+				b.Errorf("with %s: got %s: %s", name, response.Status, body)
 			}
 		}
 	})

@@ -44,7 +44,7 @@ func TestLoseCallsDropsCalls(t *testing.T) {
 		b.offerOf(b.agent)
 		b.drain(time.Second)
 		ask := func() int {
-			return b.call("RECONCILE", object{"reconcile": object{"tasks": []any{object{"task_id": value("t"), "agent_id": value("nobody")}}}})
+			return b.call("RECONCILE", object{"reconcile": object{"tasks": []any{object{"task_id": value("t"), "agent_id": value("unknown")}}}})
 		}
 		b.master.Inject(func(f *Faults) { f.LoseCalls = func(call string) bool { return call == "RECONCILE" } })
 		if status := ask(); status != 202 {

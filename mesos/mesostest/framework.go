@@ -214,7 +214,7 @@ func setOf(names []string) map[string]bool {
 	return set
 }
 
-// failOver ends the older scheduler's stream, and makes all its offers void. Those
+// failOver ends the older scheduler's stream, and makes all its offers invalid. Those
 // of roles that are no longer the framework's are rescinded first.
 func (f *framework) failOver() {
 	f.stopFailover()

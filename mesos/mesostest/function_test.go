@@ -51,7 +51,7 @@ func TestStatusOfFunctions(t *testing.T) {
 	}
 }
 
-// startFunction starts a function in a container that has nobody to talk to.
+// startFunction starts a function in a container without an agent.
 func startFunction(t *testing.T, f Func) Process {
 	t.Helper()
 	p := &functionProcess{done: make(chan struct{})}

@@ -107,7 +107,7 @@ func (o *inverseOffer) withdraw() *inverseOfferState {
 	return at
 }
 
-// rescindInverseOffers makes all inverse offers of the agent void, and tells their frameworks.
+// rescindInverseOffers rescinds all inverse offers of the agent.
 func (r *agentRecord) rescindInverseOffers() {
 	for _, at := range valuesByKey(r.inverseOffers) {
 		if o := at.outstanding; o != nil {

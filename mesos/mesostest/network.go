@@ -43,7 +43,7 @@ func (n *Network) Dial(ctx context.Context, _, address string) (net.Conn, error)
 	l, ok := n.listeners[address]
 	n.mu.Unlock()
 	if !ok {
-		return nil, fmt.Errorf("nobody listens at %s", address)
+		return nil, fmt.Errorf("no listener at %s", address)
 	}
 	ours, theirs := net.Pipe()
 	select {

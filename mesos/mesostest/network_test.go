@@ -74,7 +74,7 @@ func TestConnectionsThatFail(t *testing.T) {
 	if _, err := closed.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("a closed listener accepts with %v", err)
 	}
-	if _, err := n.Listen("10.0.0.1:81"); err != nil { // nobody accepts there
+	if _, err := n.Listen("10.0.0.1:81"); err != nil { // without an Accept
 		t.Fatal(err)
 	}
 	given, cancel := context.WithCancel(t.Context())
@@ -84,7 +84,7 @@ func TestConnectionsThatFail(t *testing.T) {
 		address string
 		want    string
 	}{
-		"an address without a listener":        {t.Context(), "10.0.0.2:80", "nobody listens at 10.0.0.2:80"},
+		"an address without a listener":        {t.Context(), "10.0.0.2:80", "no listener at 10.0.0.2:80"},
 		"an address whose listener was closed": {t.Context(), "10.0.0.1:80", "connection to 10.0.0.1:80 refused"},
 		"a listener that does not accept":      {given, "10.0.0.1:81", "context canceled"},
 	} {

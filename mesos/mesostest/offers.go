@@ -117,7 +117,7 @@ func (f *framework) recoverOffers() {
 	}
 }
 
-// rescind makes an offer void and tells the framework.
+// rescind makes an offer invalid and sends RESCIND to its framework.
 func (o *offer) rescind() {
 	o.recover()
 	o.framework.send(events.Rescind(o.id))

@@ -45,7 +45,7 @@ func (a *Agent) loseLeader() {
 }
 
 // finishRecovery ends the leader's recovery: from now on it takes calls, and agents may
-// register. Those that do not come back are unreachable after a time.
+// register. Agents that do not return are unreachable after a time.
 func (m *Master) finishRecovery() {
 	m.recovering = false
 	term := m.id

@@ -42,7 +42,7 @@ func (p *replay) eventPart(l line) {
 	}
 }
 
-// eventKey tells apart events whose order among each other means nothing.
+// eventKey is different for events whose relative order does not matter.
 func eventKey(tr translation, event any) string {
 	kind, _ := fieldAt(event, "type").(string)
 	for _, path := range [][]any{

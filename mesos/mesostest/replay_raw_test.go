@@ -143,7 +143,7 @@ func (s *rawStream) decodeRecord(p *replay, record []byte) object {
 	return tree
 }
 
-// inflate puts what a body says in the place of its gzip.
+// inflate replaces a gzipped body by its content.
 func (p *replay) inflate(l line, got []byte) (want any, plain []byte) {
 	recorded, err := base64.StdEncoding.DecodeString(fieldAt(l.Body, "base64").(string))
 	if err == nil {

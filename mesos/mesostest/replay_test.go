@@ -265,7 +265,7 @@ func (p *replay) request(l line) {
 	}
 }
 
-// learnStream finds the recorded stream ID, which the response tells later.
+// learnStream finds the recorded stream ID, which a later response contains.
 func (p *replay) learnStream(req int, id string) {
 	for _, l := range p.transcript.lines {
 		if l.Kind == "response" && l.Req == req {

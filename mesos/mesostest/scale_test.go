@@ -97,12 +97,12 @@ func benchmarkFailOver(b *testing.B, agents int) {
 		i++
 		masters.Elect(i % 2)
 		s = subscribeScheduler(b, masters.Leader(), info)
-		for told := 0; told < perAgent*agents; {
+		for reported := 0; reported < perAgent*agents; {
 			s.call("RECONCILE", object{"reconcile": object{"tasks": []object{}}})
-			told = 0
+			reported = 0
 			for _, event := range s.drain(2 * time.Second) {
 				if event["type"] == "UPDATE" {
-					told++
+					reported++
 				}
 			}
 		}

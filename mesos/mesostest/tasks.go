@@ -235,10 +235,10 @@ func (f *framework) message(call *schedulerpb.Call_Message) {
 
 // resendUpdates makes agents send again what the framework has not acknowledged.
 func (f *framework) resendUpdates() {
-	told := map[*Agent]bool{}
+	notified := map[*Agent]bool{}
 	for _, t := range valuesByKey(f.tasks) {
-		if !told[t.agent] {
-			told[t.agent] = true
+		if !notified[t.agent] {
+			notified[t.agent] = true
 			t.agent.deliver(func() { t.agent.resend(f.id) })
 		}
 	}

@@ -185,7 +185,7 @@ var anyTime = []string{
 // messages do not know, and fields that no client reads.
 var notOurs = []string{".offer_constraints", ".healthy", "agent_info.checkpoint", "recovered_agents[0].checkpoint", "version_info.build_date", "version_info.build_time", "version_info.build_user"}
 
-// compare says how what came differs from what was recorded, and learns on the way
+// compare returns how an answer differs from the recorded one, and learns on the way
 // which of our IDs stands for which recorded one.
 func (tr translation) compare(path string, want, got any) []string {
 	switch want := want.(type) {

@@ -121,8 +121,8 @@ func (t *agentTask) end(state mesos.TaskState, reason mesos.TaskStatus_Reason, m
 // have: its launch was lost, or the agent forgot it.
 func (a *Agent) dropUnknownTask(info mesos.FrameworkInfo, taskID string) {
 	f := a.framework(info)
-	nobody := &executorState{agent: a, framework: f}
-	t := &agentTask{info: mesos.TaskInfo{TaskID: mesos.TaskID{Value: taskID}}, executor: nobody}
+	missing := &executorState{agent: a, framework: f}
+	t := &agentTask{info: mesos.TaskInfo{TaskID: mesos.TaskID{Value: taskID}}, executor: missing}
 	f.tasks[taskID] = t
 	t.end(mesos.TASK_DROPPED, mesos.REASON_RECONCILIATION, "Reconciliation: task unknown to the agent")
 }

@@ -105,7 +105,7 @@ func (c *parsedConstraint) matchesAny(a *attribute) bool {
 	return false
 }
 
-// refusalText says in what way n agents do not meet the constraint.
+// refusalText returns in what way n agents do not meet the constraint.
 func (c *parsedConstraint) refusalText(n int) string {
 	has := verb(n, "has", "have")
 	list := "[" + strings.Join(c.Values, " ") + "]"

@@ -14,7 +14,7 @@ type Explanation struct {
 	// Reasons with the number of agents that each excludes, the most frequent first. Each
 	// agent counts for the first reason that applies to it.
 	Reasons []Reason
-	// Nearest is the agent that lacks least, of those that lack nothing but resources.
+	// Nearest is the agent that lacks least, of the agents that lack nothing but resources.
 	Nearest *NearestMiss
 	// Invalid is why the demand itself makes no sense; empty if it does.
 	Invalid string

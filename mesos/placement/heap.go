@@ -6,7 +6,7 @@ package placement
 // so that large agents stay free for large demands.
 type candidate struct {
 	// index of the slot, in order of agent IDs. It is not a pointer, because ten thousand
-	// of those would cost the garbage collector time.
+	// of them would cost the garbage collector time.
 	index      int
 	taskCount  int // tasks of the group on the agent
 	unreserved bool

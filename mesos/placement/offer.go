@@ -23,7 +23,7 @@ type Agent struct {
 	Zone    string
 }
 
-// hasHostLocalAddress reports whether nobody but the agent's own host can connect to its
+// hasHostLocalAddress reports whether only the agent's own host can connect to its
 // address. An address that cannot be parsed is left to the check of the launch message.
 func (a Agent) hasHostLocalAddress() bool {
 	ip, err := netip.ParseAddr(a.Address)

@@ -127,7 +127,7 @@ func (t *refusalCounts) reasons() []Reason {
 	return rs
 }
 
-// text says why n agents are excluded.
+// text returns why n agents are excluded.
 func (e exclusion) text(n int) string {
 	switch e {
 	case hostLocalAddress:

@@ -16,7 +16,7 @@ type resourcePool struct {
 	pieces   []piece // none in a synthetic offer
 }
 
-// piece is what is left of one resource of an offer. It has one kind and one owner.
+// piece is the remaining part of one resource of an offer. It has one kind and one owner.
 type piece struct {
 	kind       resourceKind
 	isReserved bool

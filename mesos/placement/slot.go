@@ -47,7 +47,7 @@ func (s *agentSlot) add(o *Offer) {
 	s.left.merge(&o.usable)
 }
 
-// own makes a copy of what is left, so that taking from it does not change the offer.
+// own makes a copy of the remaining resources, so that taking from it does not change the offer.
 func (s *agentSlot) own() {
 	if !s.ownsLeft {
 		s.left, s.ownsLeft = s.left.clone(), true

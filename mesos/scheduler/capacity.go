@@ -24,7 +24,7 @@ func (c *Core) Capacity(now time.Time) placement.Capacity {
 	if !c.canLaunch() {
 		return placement.Capacity{UnknownReason: "waiting for the framework: " + c.state.Message}
 	}
-	out := placement.Capacity{UnknownReason: "the master has not told of its agents", Unplaced: c.unplaced(now)}
+	out := placement.Capacity{UnknownReason: "the master has not reported its agents", Unplaced: c.unplaced(now)}
 	out.Totals, out.SurveyedAt = c.observations.Totals(now)
 	out.Free = placement.Input{
 		Offers: c.observations.Free(now), Occupied: c.occupancy.Clone(), Now: now, MaintenanceLead: c.timing.MaintenanceLead,
@@ -37,7 +37,7 @@ func (c *Core) Capacity(now time.Time) placement.Capacity {
 }
 
 // unplaced returns the demands that were not placed, or that REVIVE was repeated for, when
-// every agent has had its time to offer what it has. Of those that are alike one is enough.
+// every agent has had its time to offer what it has. One of several equal demands is enough.
 func (c *Core) unplaced(now time.Time) []placement.UnplacedDemand {
 	var out []placement.UnplacedDemand
 	if c.launcher.isLimited {

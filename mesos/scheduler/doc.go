@@ -7,7 +7,7 @@
 // does with each and in which order; then the caller calls Advance. The caller is
 // mesos/session over real sockets, or a simulation.
 //
-// Core routes between parts that own their state. Those without knowledge of the others are
+// Core routes between parts that own their state. Parts without knowledge of the others are
 // packages below this one: connection, registration, timers, offers, demands, roles,
 // launches, tasks, capacity, maintenance, outgoing and offerconstraints. Here they are
 // joined: demandBook owns what is wanted and in which roles offers come for it, launcher the

@@ -237,7 +237,7 @@ func TestConstraintsOfARoleAreThoseOfItsDemands(t *testing.T) {
 		b.roles.Revived(start, "a")
 	}
 	if b.constraintsOf(a) != "" {
-		t.Error("after REVIVEs in vain offers are still constrained")
+		t.Error("after unanswered REVIVEs offers are still constrained")
 	}
 }
 

@@ -17,9 +17,9 @@ type Ready struct {
 	// Statuses to record, in any order and at once. Answer each with Recorded. There is
 	// never more than one of a task.
 	Statuses []TaskStatus
-	// Calls to send on the current stream, in this order; those for different agents
+	// Calls to send on the current stream, in this order; calls for different agents
 	// may overtake each other, but none overtakes a RECONCILE or is overtaken by it.
-	// Those not sent when the stream ends are dropped. Answer UPDATE_FRAMEWORK and
+	// Calls not sent when the stream ends are dropped. Answer UPDATE_FRAMEWORK and
 	// TEARDOWN with CallAccepted, and what the master turns down with CallRefused.
 	Calls []*Call
 	// Changed: State, or what Explain or MaintenanceWindow answers, is not what it was.

@@ -316,7 +316,7 @@ func (w *simulation) check(c *scheduler.Call) {
 		}
 		for _, ti := range c.Accept.Operations[0].Launch.TaskInfos {
 			if rec, ok := w.store.records[ti.TaskID.Value]; !ok || rec.AgentID != ti.AgentID.Value {
-				w.t.Errorf("I2: %s is launched on %s, the record says %+v", ti.TaskID.Value, ti.AgentID.Value, rec)
+				w.t.Errorf("I2: %s is launched on %s, the record is %+v", ti.TaskID.Value, ti.AgentID.Value, rec)
 			}
 			if node, _, _ := strings.Cut(ti.TaskID.Value, "."); !mayRunOn(node, ti.AgentID.Value) {
 				w.t.Errorf("%s is launched on %s against its constraints", ti.TaskID.Value, ti.AgentID.Value)
@@ -392,7 +392,7 @@ func (w *simulation) checkEnd() {
 	w.advance(5 * time.Minute)
 	for _, line := range w.trace[traced:] {
 		if strings.Contains(line, "→") && !strings.HasSuffix(line, "RECONCILE implicitly") {
-			w.t.Errorf("I10: at rest it says %s", line)
+			w.t.Errorf("I10: at rest it sends %s", line)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// A constant that is missing in the list would escape the tables of those who translate
+// A constant that is missing in the list would be missing in the tables of callers that map
 // reasons, so the list is compared with the source.
 func TestStateReasonsListsEveryConstant(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "statereason.go", nil, 0)

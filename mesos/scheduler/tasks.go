@@ -43,7 +43,7 @@ func (c *Core) agentFailed(now time.Time, f *schedulerpb.Event_Failure) {
 }
 
 // finishReconciliation lets launches begin, when the master has answered for all tasks, or
-// the time for that is over: it is asked again about those that it did not answer for.
+// the time for that is over: it is asked again about the tasks that it did not answer for.
 func (c *Core) finishReconciliation(now time.Time) {
 	if !c.connection.IsSubscribed() || c.state.Reconciled {
 		return
@@ -53,7 +53,7 @@ func (c *Core) finishReconciliation(now time.Time) {
 	st.Reconciled, st.Reason = true, Subscribed
 	st.Message = "subscribed to the master at " + st.Master
 	if n := c.tracker.reconciler.Awaited(); n > 0 {
-		st.Message += "; it has said nothing yet of " + countOf(n, "task")
+		st.Message += "; it has not answered yet for " + countOf(n, "task")
 	}
 	c.setState(st)
 	c.reconcileImplicitly(now)
@@ -61,7 +61,7 @@ func (c *Core) finishReconciliation(now time.Time) {
 }
 
 // reconcileImplicitly has the master report all tasks that it knows of the framework, so
-// that those without a record come to light.
+// that tasks without a record are found.
 func (c *Core) reconcileImplicitly(now time.Time) {
 	if c.connection.IsSubscribed() && !c.connection.IsTearingDown() {
 		c.calls.Send(outgoing.Reconcile(nil))

@@ -117,7 +117,7 @@ func (k *taskTracker) updated(now time.Time, t *tasks.Task, st TaskStatus) {
 	}
 }
 
-// record has a status recorded after those of its task that came before.
+// record has a status recorded after the earlier statuses of its task.
 func (k *taskTracker) record(t *tasks.Task, st TaskStatus) { k.handOut(k.recorder.Add(t, st)) }
 
 // recordNext hands the next status of a task to the store.
@@ -135,7 +135,7 @@ func (k *taskTracker) handOut(next TaskStatus, ok bool) {
 }
 
 // acknowledge goes out at once, past the rate limit: an update that is not acknowledged
-// blocks those that follow it. Without a stream the agent sends the update again.
+// blocks the updates that follow it. Without a stream the agent sends the update again.
 func (k *taskTracker) acknowledge(st *TaskStatus) {
 	if len(st.UUID) > 0 && k.connection.IsSubscribed() {
 		k.out.send(k.calls.Address(&Call{Call: outgoing.Acknowledge(st.TaskID, st.AgentID, st.UUID)}))

@@ -37,7 +37,7 @@ func (f *failure) isMoreSpecificThan(o *failure) bool {
 }
 
 // toFailure returns the failure in an error. Any other error means that a master could not
-// be reached, unless it says that the stream is malformed.
+// be reached, unless the stream is malformed.
 func toFailure(err error) *failure {
 	var f *failure
 	var request *url.Error

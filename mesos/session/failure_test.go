@@ -15,7 +15,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-// A failure's reason becomes a State's reason, so it must be one of those.
+// A failure's reason becomes a State's reason, so it must be in the list of StateReasons.
 func TestFailureReasonsAreStateReasons(t *testing.T) {
 	t.Parallel()
 	for _, reason := range failureReasons {

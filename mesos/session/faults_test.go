@@ -400,7 +400,7 @@ func TestUnreadableRegistrationIsIgnored(t *testing.T) {
 					stream(rw, r)
 				})
 				r, _ := n.start("10.0.1.1:5050", func(c *session.Config) { c.Framework.ID = "F1" })
-				time.Sleep(time.Hour) // the master says nothing more: the stream is given up now and then
+				time.Sleep(time.Hour) // the master sends nothing more: the stream is given up now and then
 				if st := r.State(); st.Divergence != "" || st.Final {
 					t.Errorf("the state is %+v", st)
 				}

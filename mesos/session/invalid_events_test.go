@@ -58,7 +58,7 @@ func TestInvalidStreamsAreReportedAndReopened(t *testing.T) {
 		"a slow length":               {first, func(w http.ResponseWriter) { writeRepeatedly(w, "1", 10*time.Second) }, scheduler.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
 		"a slow record":               {first + "33554432\n", func(w http.ResponseWriter) { writeRepeatedly(w, "x", time.Second) }, scheduler.MasterUnreachable, "nothing was heard from the master for 1m15s", 76 * time.Second},
 		"empty records":               {first, func(w http.ResponseWriter) { writeRepeatedly(w, "0\n", time.Second) }, scheduler.MasterUnreachable, "nothing was heard", 76 * time.Second},
-		"no record at all":            {"", func(w http.ResponseWriter) { writeRepeatedly(w, "0\n", time.Second) }, scheduler.ProtocolError, "said nothing for 15s", 16 * time.Second},
+		"no record at all":            {"", func(w http.ResponseWriter) { writeRepeatedly(w, "0\n", time.Second) }, scheduler.ProtocolError, "sent nothing for 15s", 16 * time.Second},
 		"a truncated record":          {first, func(w http.ResponseWriter) { writeAndFlush(w, "20\nshort"); panic(http.ErrAbortHandler) }, scheduler.MasterUnreachable, "broke off", time.Second},
 		"a stalled record":            {first, func(w http.ResponseWriter) { writeAndFlush(w, "33554432\n"+strings.Repeat("\x00", 1<<20)) }, scheduler.MasterUnreachable, "nothing was heard", 76 * time.Second},
 	} {

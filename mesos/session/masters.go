@@ -15,7 +15,7 @@ import (
 func parseMasters(list []string) ([]*url.URL, *detector.Ensemble, error) {
 	if i := slices.IndexFunc(list, isZooKeeperURL); i >= 0 {
 		if len(list) > 1 {
-			return nil, nil, errors.New("an address that begins with zk:// stands alone: ZooKeeper tells the masters")
+			return nil, nil, errors.New("an address that begins with zk:// must be the only one: the masters are found in ZooKeeper")
 		}
 		e, err := detector.ParseEnsemble(list[i])
 		if err != nil {

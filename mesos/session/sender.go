@@ -16,7 +16,7 @@ import (
 const (
 	// callTimeout bounds a call other than SUBSCRIBE, with its redirects.
 	callTimeout = 20 * time.Second
-	// errorGrace is how long a suspect stream stays open for an ERROR event that says why it
+	// errorGrace is the time that a suspect stream stays open for an ERROR event with the reason why it
 	// ends.
 	errorGrace = time.Second
 )
@@ -116,7 +116,7 @@ func (st *stream) handleResponse(call *scheduler.Call, status int, text string) 
 }
 
 // refusesCredentials reports whether every call would be refused, whatever it contains. A
-// master answers 400 when the credentials are those of another principal than the
+// master answers 400 when the credentials belong to another principal than the
 // framework's.
 func refusesCredentials(status int, text string) bool {
 	return status == http.StatusUnauthorized || status == http.StatusBadRequest && strings.Contains(text, "does not match principal")
@@ -135,7 +135,7 @@ func refusesCall(call *scheduler.Call, status int, text string) bool {
 }
 
 // suspect ends a stream on which calls fail, after errorGrace. When another scheduler took
-// over, the refusal of a call can arrive before the ERROR event that says so. Without that
+// over, the refusal of a call can arrive before the ERROR event with the reason. Without that
 // event the session would subscribe again, and disconnect the other scheduler.
 func (st *stream) suspect(err error) {
 	st.calls.close()

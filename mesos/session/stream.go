@@ -75,7 +75,7 @@ func (st *stream) run(call *scheduler.Call) error {
 // makes the master's memory grow.
 func (st *stream) read(res *http.Response) error {
 	silence := time.AfterFunc(firstEventTimeout, func() {
-		st.end(failuref(scheduler.ProtocolError, "%s took the subscription, and said nothing for %s", st.endpoint.Host, firstEventTimeout))
+		st.end(failuref(scheduler.ProtocolError, "%s accepted the subscription, and sent nothing for %s", st.endpoint.Host, firstEventTimeout))
 	})
 	defer silence.Stop()
 	records := recordio.NewReader(res.Body, recordio.MaxMasterRecord)

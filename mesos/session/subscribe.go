@@ -24,7 +24,7 @@ const (
 func (st *stream) subscribe(call *scheduler.Call) (*http.Response, error) {
 	s, ctx := st.s, st.ctx
 	if err := s.gate().check(ctx); err != nil {
-		return nil, err // a standby must not connect to every master in vain
+		return nil, err // a standby must not connect to masters
 	}
 	masters, err := s.candidates(ctx)
 	if err != nil {

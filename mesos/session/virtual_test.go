@@ -41,7 +41,7 @@ func (n *virtualNetwork) dial(ctx context.Context, network, address string) (net
 	p := n.at[address]
 	n.mu.Unlock()
 	if p == nil {
-		return nil, fmt.Errorf("nobody is at %s", address)
+		return nil, fmt.Errorf("no listener at %s", address)
 	}
 	return p.Dial(ctx, network, address)
 }
@@ -126,7 +126,7 @@ func TestLeaderIsFoundInZooKeeper(t *testing.T) {
 		first, second := n.master("10.0.1.1", 1), n.master("10.0.1.2", 1)
 		z := n.zookeeper()
 		r, store := n.start("zk://10.0.0.1:2181/mesos")
-		r.awaitVirtual(time.Second, "nobody leads", r.hasReason(scheduler.NoLeader))
+		r.awaitVirtual(time.Second, "no master leads", r.hasReason(scheduler.NoLeader))
 		wantContains(t, r.State().Message, "no master leads, says ZooKeeper at zk://10.0.0.1:2181/mesos")
 
 		time.Sleep(10 * time.Minute) // the back-off is at its longest

@@ -28,7 +28,7 @@ func (w *workerPool) submit(job func()) {
 	}
 }
 
-// run runs a job, and then those that are queued.
+// run runs a job, and then the queued ones.
 func (w *workerPool) run(job func()) {
 	for job != nil {
 		job()

@@ -9,7 +9,7 @@ import (
 )
 
 // conn is the connection of one client. The server's lock guards its fields. Replies are
-// queued, so that a client that does not read blocks nobody.
+// queued, so that a client that does not read does not block others.
 type conn struct {
 	net.Conn
 	server        *Server

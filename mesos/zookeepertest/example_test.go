@@ -8,7 +8,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/zookeepertest"
 )
 
-// A test makes a server, tells it which masters have registered, and lets a detector read it.
+// A test starts a server, registers masters, and lets a detector read them.
 func Example() {
 	pipe := zookeepertest.Listen("10.0.0.1", 2181)
 	server := zookeepertest.NewServer(pipe)

@@ -3,7 +3,7 @@
 // serves on any listener, also in a bubble of virtual time.
 //
 // It knows no writes over the wire, no sessions that outlive a connection and no other servers.
-// Tests that need those use ZooKeeper itself. The tests of mesos/detector and mesos/session use
+// Tests that need them use ZooKeeper itself. The tests of mesos/detector and mesos/session use
 // it.
 package zookeepertest
 

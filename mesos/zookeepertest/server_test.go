@@ -372,7 +372,7 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 
 func TestDialHeedsItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := Listen("10.0.0.1", 2181) // nobody accepts
+		p := Listen("10.0.0.1", 2181) // without an Accept
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := p.Dial(ctx, "tcp", ""); !errors.Is(err, context.DeadlineExceeded) {

@@ -20,7 +20,7 @@ func TestClockSkewIsReported(t *testing.T) {
 	}))
 	defer server.Close()
 	ca := pemOf(server)
-	stranger := apiservertest.New(t, time.Now, 0) // whose authority is another
+	other := apiservertest.New(t, time.Now, 0) // has another authority
 	tests := map[string]struct {
 		off  time.Duration
 		url  string
@@ -32,7 +32,7 @@ func TestClockSkewIsReported(t *testing.T) {
 		"an hour ahead":                         {off: time.Hour, url: server.URL, ca: ca, want: "1h0m0s ahead"},
 		"an hour behind":                        {off: -time.Hour, url: server.URL, ca: ca, want: "1h0m0s behind"},
 		"outside of the certificate's validity": {off: -100 * 365 * 24 * time.Hour, url: server.URL, ca: ca, want: "behind"},
-		"an hour ahead, from a server of another authority": {off: time.Hour, url: server.URL, ca: stranger.Client},
+		"an hour ahead, from a server of another authority": {off: time.Hour, url: server.URL, ca: other.Client},
 		"an hour ahead, and no server":                      {off: time.Hour, url: "https://127.0.0.1:1", ca: ca},
 	}
 	for name, tc := range tests {
@@ -40,7 +40,7 @@ func TestClockSkewIsReported(t *testing.T) {
 			c := Client{URL: tc.url, CA: tc.ca}
 			err := c.CheckClock(t.Context(), func() time.Time { return time.Now().Add(tc.off) })
 			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("error is %v, want one that says %q", err, tc.want)
+				t.Errorf("error is %v, want one that contains %q", err, tc.want)
 			}
 		})
 	}

@@ -33,7 +33,7 @@ func (c Client) AwaitReady(ctx context.Context, since time.Time, every time.Dura
 	}
 }
 
-// NodeReady asks once. The error says why the Node is not Ready, or why that is not known:
+// NodeReady asks once. The error is the reason why the Node is not Ready, or why that is unknown:
 // then IsUnavailable holds.
 func (c Client) NodeReady(ctx context.Context, since time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)

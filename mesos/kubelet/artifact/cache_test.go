@@ -24,7 +24,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
-// serve offers content at /file, fails as often as told at /flaky, and counts.
+// serve offers content at /file and, after some failures, at /flaky. It counts requests.
 func serve(t *testing.T, content string, failures int32) (*httptest.Server, *atomic.Int32) {
 	var hits atomic.Int32
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -22,7 +22,7 @@ import (
 )
 
 // unreliableServer is a server at the other end of a bad line: it sends no more than piece bytes of
-// content in each answer, and then does as cut says.
+// content in each answer, and then calls interrupt.
 type unreliableServer struct {
 	content   string
 	maxChunk  int
@@ -181,7 +181,7 @@ func TestProgressIsReported(t *testing.T) {
 	cache.Progress = func(a nodeapi.Artifact, have, total int64) { last = DescribeProgress(a, have, total) }
 	fetch(t, cache, server.serve(t), kubelettest.Digest(content))
 	if last != `fetching artifact "a": 2 of 2 MiB` {
-		t.Errorf("told last: %s", last)
+		t.Errorf("reported last: %s", last)
 	}
 }
 

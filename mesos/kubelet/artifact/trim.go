@@ -21,7 +21,7 @@ const (
 	lockSuffix = ".lock"
 )
 
-// use opens an artifact so that nobody removes it. It returns nil if the artifact is not
+// use opens an artifact so that it is not removed. It returns nil if the artifact is not
 // there, or if somebody holds it alone: that is a process which removes it, or another user who
 // opened it while the folder was open to all. It is fetched anew then.
 func (c *Cache) use(path string) *os.File {
@@ -39,7 +39,7 @@ func (c *Cache) use(path string) *os.File {
 	return f
 }
 
-// trim removes artifacts that nobody uses, the one that was not used for the longest time
+// trim removes unused artifacts, the one that was not used for the longest time
 // first, until the cache holds no more than limit bytes. It returns the number of files that
 // it removed.
 func (c *Cache) trim(limit int64) int {
@@ -73,7 +73,7 @@ func (c *Cache) trim(limit int64) int {
 	return removed
 }
 
-// removeUnused removes an artifact or part that nobody uses, and reports whether it did.
+// removeUnused removes an artifact or part unless it is in use. It reports whether it did.
 func removeUnused(path string) bool {
 	if digest, isPart := strings.CutSuffix(path, partSuffix); isPart {
 		lock, err := filelock.Try(digest + lockSuffix)

@@ -11,7 +11,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/kubelettest"
 )
 
-// Whether a hierarchy's processes have to be in a leaf, told from files.
+// The files of a hierarchy determine whether its processes have to be in a leaf.
 func TestEnteringHostsOfOneVersionAndOfBoth(t *testing.T) {
 	const v2, container = "", "/mesos/c1"
 	tests := map[string]struct {

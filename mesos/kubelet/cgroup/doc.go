@@ -3,5 +3,5 @@
 // node's allocation, and kills and removes what is below it.
 //
 // It refuses to know Kubernetes and the launch message. The runtimes of real containers
-// enter a cgroup by it, and the sweep removes those of dead nodes.
+// enter a cgroup by it, and the sweep removes the cgroups of dead nodes.
 package cgroup

@@ -90,7 +90,7 @@ func IsUnified(hierarchies []Hierarchy) bool {
 
 // pathOf finds the Mesos container's cgroup, whose last part is the container's ID (on
 // version 2 it may be followed by "leaf"). Only there may all processes be killed: any other
-// cgroup is shared with strangers.
+// cgroup is shared with processes of others.
 func pathOf(hierarchies []Hierarchy, containerID string) (string, error) {
 	var seen []string
 	for _, h := range hierarchies {

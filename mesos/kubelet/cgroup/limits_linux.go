@@ -19,8 +19,8 @@ type limit struct {
 }
 
 // SetLimits holds the container to its allocation (cores, bytes) where the agent does not:
-// without Mesos' isolators cgroups/cpu and cgroups/mem nobody else would, and a node would
-// take what is its neighbours'. The values are those that the isolators set, and a limit
+// without Mesos' isolators cgroups/cpu and cgroups/mem there are none, and a node would use
+// the resources of its neighbours. The values are the ones that the isolators set, and a limit
 // that is set already is left alone.
 func (c *Container) SetLimits(cpus float64, memory int64) error {
 	limits := []limit{

@@ -14,7 +14,7 @@ import (
 )
 
 // localEvents is the mount option of version 2 with which the memory.events of a cgroup
-// count its own only, and not those of all cgroups below.
+// count its own events only, and not the events of all cgroups below.
 const localEvents = "memory_localevents"
 
 // UseLocalMemoryEvents lets the node outlive a pod that is killed at its own memory limit.

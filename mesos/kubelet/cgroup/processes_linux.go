@@ -20,7 +20,7 @@ const (
 	removeWithin = 5 * time.Second
 )
 
-// processes returns those of one cgroup. Processes that are not visible from this PID
+// processes returns the processes of one cgroup. Processes that are not visible from this PID
 // namespace are left out.
 func processes(dir string) []int {
 	data, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
@@ -33,7 +33,7 @@ func processes(dir string) []int {
 	return pids
 }
 
-// allProcesses returns the processes of the cgroups and of those below them, each once and
+// allProcesses returns the processes of the cgroups and of the cgroups below them, each once and
 // sorted, without the spared ones.
 func allProcesses(dirs []string, spared map[int]bool) []int {
 	seen := map[int]bool{}
@@ -129,7 +129,7 @@ func KillAll(dirs []string, spared map[int]bool) error {
 			return nil
 		}
 		if waited >= killWithin {
-			return fmt.Errorf("killing what is left in the container: processes %v are still there after %s", pids, killWithin)
+			return fmt.Errorf("killing the container's remaining processes: processes %v are still there after %s", pids, killWithin)
 		}
 		thaw(dirs)
 		for _, pid := range pids {

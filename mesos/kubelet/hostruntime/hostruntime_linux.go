@@ -22,7 +22,7 @@ import (
 )
 
 // Runtime is the agent's own containerd, which one node at a time has to itself: a kubelet
-// takes all pods of its runtime for its own, and ends those that it does not know.
+// takes all pods of its runtime for its own, and ends the pods that it does not know.
 //
 // The runtime mounts volumes into containers as it sees them, so the kubelet runs in the
 // runtime's mount namespace, and its folder is the agent's.
@@ -51,7 +51,7 @@ const podsDir = "pods"
 // answerWithin is the time that the runtime has to answer, and to give up its pods.
 const answerWithin = 30 * time.Second
 
-// Acquire claims the agent's runtime for a node, or says why it is not fit for one. Another
+// Acquire claims the agent's runtime for a node. It returns an error if a node cannot use it. Another
 // agent may do better, so the errors are not nodeapi.ErrInvalid.
 func Acquire(socket string) (*Runtime, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)

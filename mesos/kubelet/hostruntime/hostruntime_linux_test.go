@@ -188,11 +188,11 @@ func TestProgramsRunInTheMountNamespaceOfTheListener(t *testing.T) {
 	if !mounted(there) || mounted(here) || mounted(nil) {
 		t.Errorf("mounted there %t, here %t, here by itself %t", mounted(there), mounted(here), mounted(nil))
 	}
-	var said strings.Builder
+	var output strings.Builder
 	cat := exec.Command("grep", "-c", " /mnt ", "/proc/self/mounts")
-	cat.Stdout = &said
+	cat.Stdout = &output
 	kubelettest.Must(t, mount.Within(there, cat.Start), cat.Wait())
-	if strings.TrimSpace(said.String()) != "1" {
-		t.Errorf("the program sees %s such mounts", said.String())
+	if strings.TrimSpace(output.String()) != "1" {
+		t.Errorf("the program sees %s such mounts", output.String())
 	}
 }

@@ -31,7 +31,7 @@ type Machine struct {
 	PIDs int64
 }
 
-// DiskMargin returns the bytes of the disk that stay free unless a pool says otherwise.
+// DiskMargin returns the bytes of the disk that stay free unless a pool sets another margin.
 func (m Machine) DiskMargin() int64 { return min(1024*mebibyte, m.DiskBytes/20) }
 
 // CheckDisk fails where a node of real containers would be under disk pressure from its

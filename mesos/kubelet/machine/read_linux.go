@@ -80,7 +80,7 @@ func maxPIDs(dir string) (int64, error) {
 	return least, nil
 }
 
-// onlineCPUs counts the machine's; Go's runtime counts those that this process may use.
+// onlineCPUs counts the machine's CPUs. Go's runtime counts the CPUs that this process may use.
 func onlineCPUs() int {
 	data, err := os.ReadFile("/sys/devices/system/cpu/online")
 	if err == nil {

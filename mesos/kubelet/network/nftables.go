@@ -10,7 +10,7 @@ import (
 )
 
 // The tables in which CNI plugins keep their rules where there is no iptables. The comments
-// of masquerading rules name the network; those of port mappings name only a container's ID.
+// of masquerading rules name the network; the comments of port mappings name only a container's ID.
 const (
 	masqueradeTable = "inet cni_plugins_masquerade"
 	hostPortTable   = "cni_hostport"

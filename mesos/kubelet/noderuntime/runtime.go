@@ -44,7 +44,7 @@ type Runtime interface {
 	Pods() (Pods, error)
 	// StartKubelet calls start where mounts of the kubelet are seen by the runtime.
 	StartKubelet(start func() error) error
-	// Containers returns those that run.
+	// Containers returns the running containers.
 	Containers() []termination.Container
 	// Clear kills everything in the container but this process and its ancestors, undoes
 	// Isolate, and calls remove, which removes the rest by the record, as soon as it can.

@@ -111,7 +111,7 @@ func cannotRun(err error) bool {
 	return errors.As(err, &start) && (errors.Is(err, syscall.ENOEXEC) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist))
 }
 
-// run runs the program once. It always returns an error, which says how the program ended.
+// run runs the program once. It always returns an error with the way in which it ended.
 func (p *Program) run(ctx context.Context, grace time.Duration) error {
 	cmd := exec.CommandContext(ctx, p.Path, p.Args...)
 	cmd.Env = p.Env

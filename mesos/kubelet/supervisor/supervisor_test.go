@@ -125,7 +125,7 @@ func TestRecoveredProgramHasNoProblem(t *testing.T) {
 }
 
 func TestUnexecutableProgramIsNotRestarted(t *testing.T) {
-	tests := map[string]struct{ content, says string }{
+	tests := map[string]struct{ content, wantError string }{
 		"a program for another architecture": {"\x7fELF\x02\x01\x01 but nothing more", "exec format error"},
 		"a script without its interpreter":   {"#!/no/such/shell\n", "no such file"},
 	}
@@ -137,7 +137,7 @@ func TestUnexecutableProgramIsNotRestarted(t *testing.T) {
 			}
 			s, reported := supervise(shortPolicy, time.Second)
 			err := s.Run(t.Context(), p)
-			if err == nil || !strings.Contains(err.Error(), tc.says) || !strings.Contains(err.Error(), "not a program for this machine") {
+			if err == nil || !strings.Contains(err.Error(), tc.wantError) || !strings.Contains(err.Error(), "not a program for this machine") {
 				t.Errorf("error is %v", err)
 			}
 			if len(reported.all()) > 0 {

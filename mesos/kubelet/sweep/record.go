@@ -30,7 +30,7 @@ type Record struct {
 	Made    []string `json:"made,omitempty"`
 	// Runtime is the socket of the agent's own runtime, if that was used. Then the
 	// kubelet's folder was the agent's, too: Kept is what was in it before, and Mounted
-	// says that it was a mount point.
+	// marks it as a mount point.
 	Runtime string   `json:"runtime,omitempty"`
 	Kept    []string `json:"kept,omitempty"`
 	Mounted bool     `json:"mounted,omitempty"`

@@ -1,5 +1,5 @@
-// Package termination ends the containers of a node in order and in time: first those of
-// ordinary pods, then those of critical ones, each with SIGTERM and, when the time is over,
+// Package termination ends the containers of a node in order and in time: first the containers
+// of ordinary pods, then the containers of critical pods, each with SIGTERM and, when the time is over,
 // with SIGKILL.
 //
 // It refuses to know how containers are found and which pods are critical. Package kubelet
@@ -35,8 +35,8 @@ type Terminator struct {
 	asked map[int]signalDisposition
 }
 
-// Terminate ends all containers within the time that is left: first those of ordinary pods,
-// then, with a third of the time or ten seconds, those of critical pods. It asks which pods
+// Terminate ends all containers within the remaining time: first the containers of ordinary
+// pods, then, with a third of the time or ten seconds, the containers of critical pods. It asks which pods
 // are critical only if containers run.
 func (t *Terminator) Terminate(criticalPods func() map[string]bool) {
 	running := t.List()

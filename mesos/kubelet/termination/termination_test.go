@@ -11,7 +11,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/kubelet/kubelettest"
 )
 
-// pods runs a shell script for each pod, and lists those that still run.
+// pods runs a shell script for each pod, and lists the running ones.
 type pods struct {
 	t    *testing.T
 	runs map[string]*exec.Cmd

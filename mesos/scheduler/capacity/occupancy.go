@@ -2,7 +2,7 @@ package capacity
 
 import "maps"
 
-// Occupancy counts the tasks of each group on each agent, and those that are being
+// Occupancy counts the tasks of each group on each agent, and the tasks that are being
 // launched. Use NewOccupancy. It is not safe for concurrent use.
 type Occupancy struct {
 	counts map[string]map[string]int // by group, then agent ID; without zeros

@@ -44,7 +44,7 @@ type Connection struct {
 	rand   *rand.Rand // for the jitter
 
 	phase         phase
-	failures      int // attempts in vain since a stream was stable
+	failures      int // failed attempts since a stream was stable
 	establishedAt time.Time
 	lastEventAt   time.Time
 	heartbeat     time.Duration

@@ -67,7 +67,7 @@ func (d *Demand) Accepts(agents int, now time.Time, maxAge time.Duration) bool {
 // Reconsider has the next explanation accepted, whatever it is about.
 func (d *Demand) Reconsider() { d.explanation.Agents = 0 }
 
-// Queue holds the demands in the order in which they were made. It owns the count of those
+// Queue holds the demands in the order in which they were made. It owns the count of the demands
 // that wait in each role. Use NewQueue. It is not safe for concurrent use.
 type Queue struct {
 	byID map[string]*Demand

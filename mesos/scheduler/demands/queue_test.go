@@ -146,7 +146,7 @@ func TestRemovingAReplacedDemandKeepsItsSuccessor(t *testing.T) {
 	}
 }
 
-// Many demands come and go: those that are gone must not be walked over for ever, and
+// Many demands come and go: removed ones must not be visited for ever, and
 // compaction must not change the order.
 func TestRemovedDemandsAreCompacted(t *testing.T) {
 	t.Parallel()

@@ -50,7 +50,7 @@ type Payload struct {
 }
 
 // TaskInfo makes a task with an executor of its own, both with the intent's ID. Resources
-// are those of the offers that the intent was matched to. The error is for an overhead that
+// are the resources of the offers that the intent was matched to. The error is for an overhead that
 // they do not contain.
 func TaskInfo(frameworkID string, in *Intent, p *Payload, resources []mesos.Resource) (mesos.TaskInfo, error) {
 	overhead, rest, err := placement.SplitResources(resources, p.Overhead)

@@ -66,7 +66,7 @@ func (s *Schedule) Disconnected() {
 	clear(s.agentOf)
 }
 
-// Announce takes what an offer, or an inverse offer, says about an agent; nil if nothing
+// Announce records the window in an offer or inverse offer of an agent; nil if there is no
 // is planned. It reports whether Window answers something else than before.
 func (s *Schedule) Announce(now time.Time, agentID string, w *placement.MaintenanceWindow) (changed bool) {
 	before, planned := s.windows[agentID]
@@ -107,7 +107,7 @@ func (s *Schedule) Rescind(now time.Time, offerID string) {
 // Review forgets a window that is over, or was cancelled, and sets the timer for the next
 // review. It reports whether a window was forgotten.
 //
-// Nobody reports that a window was cancelled whose inverse offer was accepted. But as long
+// Mesos does not report that a window was cancelled whose inverse offer was accepted. But as long
 // as it stands, and has not begun, it is offered again. Without a stream it cannot be.
 func (s *Schedule) Review(now time.Time, agentID string) (changed bool) {
 	w, announced := s.windows[agentID], s.announcedAt[agentID]

@@ -110,7 +110,7 @@ func (s *Set) TakeFree(role string) []string {
 	return ids
 }
 
-// Release has offers that a batch used be free again. Those that were held for too long
+// Release has offers that a batch used be free again. Offers that were held for too long
 // are taken out instead; their IDs are returned.
 func (s *Set) Release(now time.Time, used []*Offer) (stale []string) {
 	for _, o := range used {

@@ -76,7 +76,7 @@ func UpdateFramework(info *mesos.FrameworkInfo, suppressedRoles []string, offerC
 // Teardown makes TEARDOWN.
 func Teardown() *schedulerpb.Call { return &schedulerpb.Call{Type: schedulerpb.Call_TEARDOWN} }
 
-// Accept makes ACCEPT with one LAUNCH. What is left of the offers is not offered again
+// Accept makes ACCEPT with one LAUNCH. The rest of the offers is not offered again
 // before refuse has passed.
 func Accept(offerIDs []string, infos []mesos.TaskInfo, refuse time.Duration) *schedulerpb.Call {
 	// calls.Accept would take the order of the offers from a map.

@@ -20,7 +20,7 @@ type Config struct {
 
 // After firstUnconstrained REVIVEs in a row that brought no offers, one REVIVE is sent
 // without offer constraints, and then every unconstrainedEvery: without seeing an agent,
-// nobody can explain what the agents lack.
+// it cannot be explained what the agents lack.
 const (
 	firstUnconstrained = 3
 	unconstrainedEvery = 8
@@ -83,7 +83,7 @@ func (s *Set) Members() []*Role {
 	return out
 }
 
-// Names returns all roles, sorted; with those that were left and are remembered.
+// Names returns all roles, sorted, including the ones that were left and are remembered.
 func (s *Set) Names() []string { return slices.Sorted(maps.Keys(s.roles)) }
 
 // Suppressed returns which of some roles are suppressed, in their order.

@@ -17,7 +17,7 @@ func TestKillIsRepeatedUntilTheTaskIsOver(t *testing.T) {
 	t.Parallel()
 	k, task, clock := newKiller()
 	if k.Send(start, task) || task.IsKilling() {
-		t.Error("KILL is sent for a task that nobody wants killed")
+		t.Error("KILL is sent for a task that need not end")
 	}
 	if !k.Start(task) || k.Start(task) || !task.IsKilling() {
 		t.Error("a task is not killed exactly once")

@@ -19,7 +19,7 @@ type Task struct {
 	AgentID string // empty while it is not known
 	// State that was last recorded; empty for a bare intent.
 	State State
-	// IsOver means that its end was recorded, or that nobody knows it any more: it is
+	// IsOver means that its end was recorded, or that the task is unknown: it is
 	// removed as soon as no status of it waits.
 	IsOver bool
 

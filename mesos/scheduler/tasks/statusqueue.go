@@ -18,7 +18,7 @@ type statusQueue struct {
 func (q *statusQueue) isEmpty() bool { return len(q.waiting) == 0 }
 
 // add puts a status at the end. A status that must be acknowledged is added once. Of the
-// master's answers to reconciliation, which nobody waits for, only the last is kept.
+// master's answers to reconciliation, which need no acknowledgement, only the last is kept.
 func (q *statusQueue) add(st Status) (added bool) {
 	for i := range q.waiting {
 		s := &q.waiting[i]

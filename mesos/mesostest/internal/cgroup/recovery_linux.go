@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// separator is the level between the cgroups of a container and of those nested in it.
+// separator is the level between the cgroups of a container and of containers nested in it.
 const separator = "mesos"
 
 // Recover does what a Mesos agent does when it starts where cgroup has version 2
@@ -59,7 +59,7 @@ func recoverBelow(root string, known []string) error {
 }
 
 // nestedID is the container's that the agent reads out of a cgroup's path: its own name,
-// after those of the containers that it is nested in. None is that of the agent itself.
+// after the IDs of the containers that it is nested in. None is that of the agent itself.
 func nestedID(path string) []string {
 	parts := strings.Split(strings.TrimSuffix(path, "/leaf"), "/")
 	if parts[len(parts)-1] == "agent" {

@@ -58,7 +58,7 @@ func DecodeFields(data []byte, target any) error {
 }
 
 // decodeMessage reads a message of this package's own, by the numbers in its fields'
-// tags. It knows what those messages have: strings, messages, enums, lists and maps
+// tags. It knows what these messages have: strings, messages, enums, lists and maps
 // of messages.
 func decodeMessage(data []byte, message reflect.Value) error {
 	fields := fieldsOf(message.Type())

@@ -82,7 +82,7 @@ func TestJSONIsValidAndStable(t *testing.T) {
 	}
 }
 
-// A message that is cut off anywhere is refused or, if what is left is whole, read: it is
+// A message that is cut off anywhere is refused or, if the rest is whole, read: it is
 // never a panic, and in JSON never taken.
 func TestMessagesThatAreCutOff(t *testing.T) {
 	message := schedulerpb.NewPopulatedCall(rand.New(rand.NewSource(1)), true)

@@ -236,7 +236,7 @@ func awaitFile(t *testing.T, path string) string {
 	return content
 }
 
-// awaitGone waits for the process to be no more, or a zombie that nobody reaps.
+// awaitGone waits for the process to be no more, or a zombie that is not reaped.
 func awaitGone(t *testing.T, pid string) {
 	t.Helper()
 	await(t, "process "+pid+" is gone", func() bool {
@@ -249,7 +249,7 @@ func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain until %s", what)
+			t.Fatalf("waited too long until %s", what)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // awaitExit waits until the process has exited, and leaves it a zombie: as long as
-// it is, nobody else gets its number.
+// it is, no other process gets its number.
 func awaitExit(pid int) bool {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)

@@ -22,7 +22,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
 )
 
-// message is an event that is told from others by its text.
+// message is an event that is identified by its text.
 func message(text string) codec.Message { return events.Error(text) }
 
 func record(text string) string {

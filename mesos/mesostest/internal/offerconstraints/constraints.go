@@ -184,7 +184,7 @@ func attributeOf(a *Agent, name string) attributeValue {
 	return attributeValue{exists: true}
 }
 
-// compile makes a test of the predicate. Those of texts hold for all that exists and
+// compile makes a test of the predicate. Predicates of texts hold for all that exists and
 // is no text; of what does not exist, the negative ones do.
 func (p *attributePredicate) compile() (func(attributeValue) bool, error) {
 	switch {

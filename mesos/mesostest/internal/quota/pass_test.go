@@ -31,14 +31,14 @@ func configs(list ...quotapb.QuotaConfig) map[string]quotapb.QuotaConfig {
 }
 
 func TestPassWithoutQuotasLimitsNothing(t *testing.T) {
-	p := quota.NewPass(nil, func(string) quota.Amounts { panic("nobody is asked") }, nil)
+	p := quota.NewPass(nil, func(string) quota.Amounts { panic("consumption is asked for") }, nil)
 	free := parse(t, "cpus:4;mem:100;ports:[1-9]")
 	p.RecordOffer("a", free)
 	if got := describe(p.Limit("a", free)); got != describe(free) {
 		t.Errorf("of %s only %s is offered", describe(free), got)
 	}
 	if p.IsOwed("a") || p.IsAnyOwed() {
-		t.Error("somebody is owed a guarantee that nobody gave")
+		t.Error("a guarantee is owed without quotas")
 	}
 }
 

@@ -92,7 +92,7 @@ func (q Quantities) Subtract(o Quantities) {
 }
 
 // Contains reports whether q has at least as much of everything as o, and ranges that
-// contain those of o.
+// contain the quantities of o.
 func (q Quantities) Contains(o Quantities) bool {
 	for name, amount := range o.Scalars {
 		if q.Scalars[name] < amount {

@@ -62,7 +62,7 @@ func TestNewStatus(t *testing.T) {
 	case full.GetReason() != reason, full.GetMessage() != "it is gone":
 		t.Errorf("got %v", full)
 	case full.UUID != nil:
-		t.Error("it has a UUID, though nobody is to acknowledge it")
+		t.Error("it has a UUID, though it must not be acknowledged")
 	}
 	bare := taskstatus.New("t", mesos.TASK_RUNNING, mesos.SOURCE_EXECUTOR, nil, "")
 	if bare.Reason != nil || bare.Message != nil {
