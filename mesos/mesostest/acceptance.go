@@ -11,6 +11,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/taskcheck"
 )
 
 // offerAcceptance is an ACCEPT that is being executed: one agent's offers of one role, and what
@@ -124,6 +125,10 @@ func (a *offerAcceptance) operate(op *mesos.Offer_Operation) {
 		}
 		return
 	}
+	if err := validateResources(op); err != nil {
+		a.refuseTasks(op, err)
+		return
+	}
 	for i := range tasks {
 		fillAllocation(tasks[i].Resources, a.role)
 		if tasks[i].Executor != nil {
@@ -140,6 +145,37 @@ func (a *offerAcceptance) operate(op *mesos.Offer_Operation) {
 			continue
 		}
 		a.launch(tasks[i:i+1], false)
+	}
+}
+
+// validateResources checks the form of all resources of a launch.
+func validateResources(op *mesos.Offer_Operation) error {
+	if op.LaunchGroup != nil {
+		if err := taskcheck.Resources(op.LaunchGroup.Executor.Resources); err != nil {
+			return err
+		}
+	}
+	tasks := tasksOf(op)
+	for i := range tasks {
+		if err := taskcheck.Resources(tasks[i].Resources); err != nil {
+			return err
+		}
+		if err := taskcheck.Resources(tasks[i].Executor.GetResources()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuseTasks sends TASK_ERROR for all tasks of a launch.
+func (a *offerAcceptance) refuseTasks(op *mesos.Offer_Operation, err error) {
+	reason := mesos.REASON_TASK_INVALID
+	if op.Type == mesos.Offer_Operation_LAUNCH_GROUP {
+		reason = mesos.REASON_TASK_GROUP_INVALID
+	}
+	tasks := tasksOf(op)
+	for i := range tasks {
+		a.framework.sendNotice(refusal(&tasks[i], mesos.TASK_ERROR, reason, err.Error()))
 	}
 }
 
@@ -218,7 +254,7 @@ func (a *offerAcceptance) launch(infos []mesos.TaskInfo, group bool) {
 
 // validateTask makes the checks of Mesos in their order, with its error messages.
 func (a *offerAcceptance) validateTask(t *mesos.TaskInfo) error {
-	if err := a.validateTaskIdentity(t); err != nil {
+	if err := a.validateTaskFields(t); err != nil {
 		return err
 	}
 	if (t.Command == nil) == (t.Executor == nil) {
@@ -229,39 +265,50 @@ func (a *offerAcceptance) validateTask(t *mesos.TaskInfo) error {
 		if err := a.validateExecutor(t.Executor); err != nil {
 			return err
 		}
+		if err := taskcheck.LaunchExecutor(t.Executor); err != nil {
+			return err
+		}
 		if a.agent.record.executorUsage(a.framework.id, t.Executor.ExecutorID.Value) == nil {
 			required = append(required, t.Executor.Resources...)
 		}
 	}
-	return a.validateUsage(required)
-}
-
-func (a *offerAcceptance) validateTaskIdentity(t *mesos.TaskInfo) error {
-	if err := naming.ValidateID(t.TaskID.Value); err != nil {
+	if err := taskcheck.TaskWithExecutor(t); err != nil {
 		return err
 	}
-	if _, ok := a.framework.tasks[t.TaskID.Value]; ok {
-		return mesoserror.Errorf("Task has duplicate ID: %s", t.TaskID.Value)
+	if err := a.validateUsage(required, "task and its executor is"); err != nil {
+		return err
+	}
+	return taskcheck.NotNested(t)
+}
+
+// validateTaskFields checks a task without its executor.
+func (a *offerAcceptance) validateTaskFields(t *mesos.TaskInfo) error {
+	id := t.TaskID.Value
+	if err := naming.ValidateID(id); err != nil {
+		return err
+	}
+	if _, ok := a.framework.tasks[id]; ok {
+		return mesoserror.Errorf("Task has duplicate ID: %s", id)
+	}
+	if _, ok := a.framework.unreachable[id]; ok {
+		return mesoserror.Errorf("Task reuses the ID of an unreachable task: %s", id)
 	}
 	if t.AgentID.Value != a.agent.record.id {
 		return mesoserror.Errorf("Task uses invalid agent %s while agent %s is expected", t.AgentID.Value, a.agent.record.id)
 	}
-	if resource.QuantitiesOf(t.Resources...).IsEmpty() {
-		return mesoserror.Errorf("Task uses no resources")
-	}
-	return nil
+	return taskcheck.Task(t)
 }
 
-// validateExecutor also wants each ExecutorInfo of one ID to be the same.
+// validateExecutor checks an executor. Each ExecutorInfo of one ID must be the same.
 func (a *offerAcceptance) validateExecutor(x *mesos.ExecutorInfo) error {
-	if err := naming.ValidateID(x.ExecutorID.Value); err != nil {
+	if err := taskcheck.Executor(x); err != nil {
 		return err
 	}
 	if x.FrameworkID.Value != a.framework.id {
 		return mesoserror.Errorf("ExecutorInfo has an invalid FrameworkID (Actual: %s vs Expected: %s)", x.FrameworkID.Value, a.framework.id)
 	}
-	if x.Type == mesos.ExecutorInfo_CUSTOM && x.Command == nil {
-		return mesoserror.Errorf("'ExecutorInfo.command' must be set for 'CUSTOM' executor")
+	if err := taskcheck.ExecutorResources(x); err != nil {
+		return err
 	}
 	if known := a.agent.record.executorUsage(a.framework.id, x.ExecutorID.Value); known != nil && !known.info.Equal(x) {
 		const line = "------------------------------------------------------------"
@@ -273,40 +320,47 @@ func (a *offerAcceptance) validateExecutor(x *mesos.ExecutorInfo) error {
 	return nil
 }
 
-// validateUsage wants resources to be offered, and to the same role.
-func (a *offerAcceptance) validateUsage(required []mesos.Resource) error {
+// validateUsage checks that resources are offered, to the same role. The subject of its error
+// includes the verb.
+func (a *offerAcceptance) validateUsage(required []mesos.Resource, subject string) error {
 	fits := a.left.Contains(resource.QuantitiesOf(required...))
 	for _, r := range required {
 		fits = fits && r.AllocationInfo.GetRole() == a.role
 	}
 	if !fits {
-		return mesoserror.Errorf("Total resources %s required by task and its executor is more than available %s",
-			resource.Describe(required), resource.Describe(a.left.Messages(a.role, false)))
+		return mesoserror.Errorf("Total resources %s required by %s more than available %s",
+			resource.Describe(required), subject, resource.Describe(a.left.Messages(a.role, false)))
 	}
 	return nil
 }
 
 func (a *offerAcceptance) validateGroup(group *mesos.Offer_Operation_LaunchGroup) error {
 	x := &group.Executor
+	for i := range group.TaskGroup.Tasks {
+		t := &group.TaskGroup.Tasks[i]
+		err := a.validateTaskFields(t)
+		if err == nil {
+			err = taskcheck.Nested(t)
+		}
+		if err != nil {
+			return mesoserror.Errorf("Task '%s' is invalid: %v", t.TaskID.Value, err)
+		}
+	}
 	if err := a.validateExecutor(x); err != nil {
 		return err
 	}
-	own := resource.QuantitiesOf(x.Resources...)
-	for _, name := range []string{"cpus", "mem", "disk"} {
-		if own.Scalars[name] == 0 {
-			return mesoserror.Errorf("Executor '%s' uses no %s", x.ExecutorID.Value, name)
-		}
+	if err := taskcheck.GroupExecutor(x, group.TaskGroup.Tasks); err != nil {
+		return err
 	}
 	var required []mesos.Resource
 	if a.agent.record.executorUsage(a.framework.id, x.ExecutorID.Value) == nil {
 		required = slices.Clone(x.Resources)
 	}
 	for i := range group.TaskGroup.Tasks {
-		t := &group.TaskGroup.Tasks[i]
-		if err := a.validateTaskIdentity(t); err != nil {
-			return mesoserror.Errorf("Task '%s' is invalid: %v", t.TaskID.Value, err)
-		}
-		required = append(required, t.Resources...)
+		required = append(required, group.TaskGroup.Tasks[i].Resources...)
 	}
-	return a.validateUsage(required)
+	if err := a.validateUsage(required, "task group and its executor are"); err != nil {
+		return err
+	}
+	return taskcheck.GroupCgroups(x, group.TaskGroup.Tasks)
 }

@@ -198,7 +198,7 @@ func TestAgentAPIAroundARestart(t *testing.T) {
 			return fields
 		}
 		update := call("UPDATE", object{"update": object{"status": object{
-			"task_id": value("e"), "state": "TASK_RUNNING", "source": "SOURCE_EXECUTOR", "uuid": make([]byte, 16),
+			"task_id": value("e"), "state": "TASK_RUNNING", "source": "SOURCE_EXECUTOR", "uuid": validUUID(),
 		}}})
 		status := func(body object) int {
 			response := b.httpClient.post(url, nil, body)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
+	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 )
 
 // object is a JSON object, as it is on the wire.
@@ -315,4 +316,10 @@ func eventually(t testing.TB, what string, done func() bool) {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// validUUID returns the bytes of a UUID that a real agent and master accept.
+func validUUID() []byte {
+	u := naming.NewUUID()
+	return u[:]
 }

@@ -78,7 +78,7 @@ func TestEnvironmentOfExecutors(t *testing.T) {
 			info:    frameworkInfo("a"),
 			options: AgentOptions{ExecutorEnvironment: []string{"GREETING=from the agent"}},
 			command: object{"value": "executor", "environment": object{"variables": []object{
-				{"name": "GREETING", "value": "from the command"}, {"name": "EMPTY"},
+				{"name": "GREETING", "value": "from the command"}, {"name": "EMPTY", "value": ""},
 			}}},
 			want: map[string]string{"GREETING": "from the command", "EMPTY": ""},
 		},

@@ -35,17 +35,20 @@ func (p *executorAPI) serveExecutor(w http.ResponseWriter, r *http.Request) {
 		httpapi.Refuse(w, http.StatusBadRequest, "Failed to validate executor::Call: %v", err)
 		return
 	}
-	mediaType, ok := httpapi.Negotiate(w, r)
-	if !ok {
+	// An agent looks at the IDs of no heartbeat, and at the Accept header of SUBSCRIBE only.
+	if call.Type == executor.Call_HEARTBEAT {
+		httpapi.WriteAccepted(w)
 		return
+	}
+	mediaType := ""
+	if call.Type == executor.Call_SUBSCRIBE {
+		if mediaType, ok = httpapi.Negotiate(w, r); !ok {
+			return
+		}
 	}
 	x, status, err := p.findExecutor(call, caller)
 	if err != nil {
 		httpapi.Refuse(w, status, "%v", err)
-		return
-	}
-	if call.Type == executor.Call_HEARTBEAT {
-		httpapi.WriteAccepted(w)
 		return
 	}
 	if call.Type == executor.Call_SUBSCRIBE {
@@ -170,8 +173,8 @@ func (x *executorState) updateFrom(s *eventstream.Stream, status mesos.TaskStatu
 		status.ContainerStatus = x.containerStatus()
 	}
 	if !ok {
-		nobody := &executorState{agent: x.agent, framework: x.framework}
-		t = &agentTask{info: mesos.TaskInfo{TaskID: mesos.TaskID{Value: id}}, executor: nobody}
+		missing := &executorState{agent: x.agent, framework: x.framework}
+		t = &agentTask{info: mesos.TaskInfo{TaskID: mesos.TaskID{Value: id}}, executor: missing}
 		x.framework.tasks[id] = t
 	}
 	t.update(status)

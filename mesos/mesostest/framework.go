@@ -14,7 +14,6 @@ import (
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/eventstream"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/frameworkinfo"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/mesoserror"
-	"github.com/k8sm/k8sm/mesos/mesostest/internal/naming"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/offerconstraints"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/resource"
 )
@@ -123,12 +122,7 @@ func (f *framework) updateAgents() {
 }
 
 func (c *cluster) validateFramework(info *mesos.FrameworkInfo, suppressed []string) error {
-	if info.ID != nil && info.ID.Value != "" {
-		if err := naming.ValidateID(info.ID.Value); err != nil {
-			return err
-		}
-	}
-	if err := frameworkinfo.ValidateRoles(info); err != nil {
+	if err := frameworkinfo.Validate(info); err != nil {
 		return err
 	}
 	for _, role := range suppressed {

@@ -148,7 +148,11 @@ func TestStoppedExecutorEndsWithItsContainer(t *testing.T) {
 	task := executorTask(o, "e", "echo ready; kill -STOP $$")
 	task["executor"].(object)["shutdown_grace_period"] = object{"nanoseconds": 100_000_000}
 	s.launch(o, 0, task)
-	eventually(t, "the executor is stopped", func() bool { return strings.Contains(sandboxFile(t, a, "e", "stdout"), "ready") })
+	eventually(t, "the executor is stopped", func() bool {
+		// The sandbox is made some time after the launch.
+		output, _ := filepath.Glob(filepath.Join(a.WorkDir(), "slaves", a.ID(), "frameworks", "*", "executors", "e", "runs", "latest", "stdout"))
+		return len(output) == 1 && strings.Contains(sandboxFile(t, a, "e", "stdout"), "ready")
+	})
 	s.call("SHUTDOWN", object{"shutdown": object{"executor_id": value("e"), "agent_id": value(a.ID())}})
 	s.wantStates("TASK_FAILED")
 	eventually(t, "the container is gone", func() bool { return a.Containers() == 0 })

@@ -15,10 +15,20 @@ post() {
   printf 'Content-Type: application/json\r\nAccept: application/json\r\nContent-Length: %d\r\n\r\n%s' "${#1}" "$1"
 }
 
+# new_uuid writes a UUID as base64. It must be of a known version: agents refuse 16 random
+# bytes in two of three cases.
+new_uuid() {
+  local text escaped= i
+  read -r text </proc/sys/kernel/random/uuid || return 1
+  text=${text//-/}
+  for ((i = 0; i < 32; i += 2)); do escaped+="\\x${text:i:2}"; done
+  printf "$escaped" | base64
+}
+
 # update STATE TEXT sends an update. Quotes in the text are replaced.
 update() {
   local uuid text=${2//[\"\\]/\'}
-  uuid=$(head -c 16 /dev/urandom | base64) || exit 44
+  uuid=$(new_uuid) || exit 44
   text=${text//$'\r'/}
   exec 4<>"/dev/tcp/$host/$port" || exit 45
   post '{"type":"UPDATE",'"$ids"',"update":{"status":{"task_id":{"value":"'"$MESOS_EXECUTOR_ID"'"},"executor_id":{"value":"'"$MESOS_EXECUTOR_ID"'"},"state":"'"$1"'","source":"SOURCE_EXECUTOR","timestamp":'"$(date +%s)"',"uuid":"'"$uuid"'","message":"'"$text"'"}}}' close >&4

@@ -122,7 +122,7 @@ var unsupportedExits = map[int]string{
 	41: "the agent has no bash",
 	42: "the agent's bash cannot open connections",
 	43: "the agent uses TLS with its executors",
-	44: "the agent has no head, base64 or /dev/urandom",
+	44: "the agent has no base64 or /proc/sys/kernel/random/uuid",
 }
 
 // subscribedExecutor launches a task on the shell executor, and waits until it runs.

@@ -1,6 +1,7 @@
 package callcheck_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,9 @@ import (
 
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/callcheck"
 )
+
+// uuid is one of version 4.
+var uuid = []byte("0123456\x4789abcdef")[:16]
 
 func wantError(t *testing.T, err error, want string) {
 	t.Helper()
@@ -107,17 +111,32 @@ func TestSchedulerCalls(t *testing.T) {
 			Acknowledge: &schedulerpb.Call_Acknowledge{UUID: []byte(uuid)},
 		}
 	}
+	acknowledgeOperation := func(uuid, agent string) *schedulerpb.Call {
+		message := &schedulerpb.Call_AcknowledgeOperationStatus{UUID: []byte(uuid)}
+		if agent != "" {
+			message.AgentID = &mesos.AgentID{Value: agent}
+		}
+		return &schedulerpb.Call{
+			Type: schedulerpb.Call_ACKNOWLEDGE_OPERATION_STATUS, FrameworkID: frameworkID, AcknowledgeOperationStatus: message,
+		}
+	}
 	for name, test := range map[string]struct {
 		call *schedulerpb.Call
 		want string
 	}{
-		"without a type":                    {&schedulerpb.Call{FrameworkID: frameworkID}, "Expecting 'type' to be present"},
-		"an update of the framework":        {update("f"), ""},
-		"an update of another framework":    {update("g"), "'framework_id' differs from 'update_framework.framework_info.id'"},
-		"an update without a framework ID":  {update(""), "'framework_id' differs from 'update_framework.framework_info.id'"},
-		"an acknowledgement":                {acknowledge(strings.Repeat("x", 16)), ""},
-		"an acknowledgement without a UUID": {acknowledge(""), "Not a valid UUID"},
-		"a UUID that is too long":           {acknowledge(strings.Repeat("x", 17)), "Not a valid UUID"},
+		"without a type":                                {&schedulerpb.Call{FrameworkID: frameworkID}, "Expecting 'type' to be present"},
+		"an update of the framework":                    {update("f"), ""},
+		"an update of another framework":                {update("g"), "'framework_id' differs from 'update_framework.framework_info.id'"},
+		"an update without a framework ID":              {update(""), "'framework_id' differs from 'update_framework.framework_info.id'"},
+		"an acknowledgement":                            {acknowledge(string(uuid)), ""},
+		"random bytes are no UUID":                      {acknowledge(strings.Repeat("x", 16)), "Not a valid UUID"},
+		"zeros are no UUID":                             {acknowledge(strings.Repeat("\x00", 16)), "Not a valid UUID"},
+		"an acknowledgement without a UUID":             {acknowledge(""), "Not a valid UUID"},
+		"a UUID that is too long":                       {acknowledge(strings.Repeat("x", 17)), "Not a valid UUID"},
+		"an operation's acknowledgement":                {acknowledgeOperation(string(uuid), "a"), ""},
+		"an operation's acknowledgement with bad UUID":  {acknowledgeOperation("x", "a"), "Not a valid UUID"},
+		"an operation's acknowledgement without agent":  {acknowledgeOperation(string(uuid), ""), "Expecting 'agent_id' to be present"},
+		"the UUID of an operation is checked before it": {acknowledgeOperation("", ""), "Not a valid UUID"},
 	} {
 		t.Run(name, func(t *testing.T) { wantError(t, callcheck.Scheduler(test.call, ""), test.want) })
 	}
@@ -140,8 +159,17 @@ func TestOperatorCallsNeedTheirMessage(t *testing.T) {
 		master.Call_DESTROY_VOLUMES:             "destroy_volumes",
 		master.Call_GET_AGENTS:                  "",
 		master.Call_GET_STATE:                   "",
-		master.Call_DEACTIVATE_AGENT:            "",
-		master.Call_REACTIVATE_AGENT:            "",
+		master.Call_GET_HEALTH:                  "",
+		master.Call_DEACTIVATE_AGENT:            "deactivate_agent",
+		master.Call_REACTIVATE_AGENT:            "reactivate_agent",
+		master.Call_GET_METRICS:                 "get_metrics",
+		master.Call_SET_LOGGING_LEVEL:           "set_logging_level",
+		master.Call_LIST_FILES:                  "list_files",
+		master.Call_READ_FILE:                   "read_file",
+		master.Call_GROW_VOLUME:                 "grow_volume",
+		master.Call_SHRINK_VOLUME:               "shrink_volume",
+		master.Call_SET_QUOTA:                   "set_quota",
+		master.Call_REMOVE_QUOTA:                "remove_quota",
 	} {
 		t.Run(callType.String(), func(t *testing.T) {
 			want := ""
@@ -183,16 +211,47 @@ func TestUpdatesOfExecutors(t *testing.T) {
 		"with the executor's ID":       {func(s *mesos.TaskStatus) { s.ExecutorID = &mesos.ExecutorID{Value: "e"} }, ""},
 		"without a UUID":               {func(s *mesos.TaskStatus) { s.UUID = nil }, "Expecting 'uuid' to be present"},
 		"with half a UUID":             {func(s *mesos.TaskStatus) { s.UUID = s.UUID[:8] }, "Not a valid UUID"},
+		"with random bytes as UUID":    {func(s *mesos.TaskStatus) { s.UUID = []byte(strings.Repeat("\xff", 16)) }, "Not a valid UUID"},
 		"with an empty UUID":           {func(s *mesos.TaskStatus) { s.UUID = []byte{} }, "Not a valid UUID"},
 		"of another executor":          {func(s *mesos.TaskStatus) { s.ExecutorID = &mesos.ExecutorID{Value: "x"} }, "ExecutorID in Call: e does not match ExecutorID in TaskStatus: x"},
 		"without a source":             {func(s *mesos.TaskStatus) { s.Source = nil }, "Received Call from executor e of framework f with invalid source, expecting 'SOURCE_EXECUTOR'"},
 		"with the source of the agent": {func(s *mesos.TaskStatus) { s.Source = mesos.SOURCE_AGENT.Enum() }, "Received Call from executor e of framework f with invalid source, expecting 'SOURCE_EXECUTOR'"},
-		"with TASK_STAGING":            {func(s *mesos.TaskStatus) { s.State = mesos.TASK_STAGING.Enum() }, "Received TASK_STAGING from executor e of framework f which is not allowed"},
+		"with a check's status of no type": {
+			func(s *mesos.TaskStatus) { s.CheckStatus = &mesos.CheckStatusInfo{} },
+			"CheckStatusInfo must specify 'type'",
+		},
+		"with a check's status of an unknown type": {
+			func(s *mesos.TaskStatus) {
+				s.CheckStatus = &mesos.CheckStatusInfo{Type: mesos.CheckInfo_UNKNOWN.Enum()}
+			},
+			"'UNKNOWN' is not a valid check's status type",
+		},
+		"with the status of a COMMAND check": {
+			func(s *mesos.TaskStatus) {
+				s.CheckStatus = &mesos.CheckStatusInfo{Type: mesos.CheckInfo_COMMAND.Enum(), Command: &mesos.CheckStatusInfo_Command{}}
+			},
+			"",
+		},
+		"with a COMMAND check's status without its message": {
+			func(s *mesos.TaskStatus) {
+				s.CheckStatus = &mesos.CheckStatusInfo{Type: mesos.CheckInfo_COMMAND.Enum()}
+			},
+			"Expecting 'command' to be set for COMMAND check's status",
+		},
+		"with an HTTP check's status without its message": {
+			func(s *mesos.TaskStatus) { s.CheckStatus = &mesos.CheckStatusInfo{Type: mesos.CheckInfo_HTTP.Enum()} },
+			"Expecting 'http' to be set for HTTP check's status",
+		},
+		"with a TCP check's status without its message": {
+			func(s *mesos.TaskStatus) { s.CheckStatus = &mesos.CheckStatusInfo{Type: mesos.CheckInfo_TCP.Enum()} },
+			"Expecting 'tcp' to be set for TCP check's status",
+		},
+		"with TASK_STAGING": {func(s *mesos.TaskStatus) { s.State = mesos.TASK_STAGING.Enum() }, "Received TASK_STAGING from executor e of framework f which is not allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status := mesos.TaskStatus{
 				TaskID: mesos.TaskID{Value: "t"}, State: mesos.TASK_RUNNING.Enum(),
-				Source: mesos.SOURCE_EXECUTOR.Enum(), UUID: []byte(strings.Repeat("x", 16)),
+				Source: mesos.SOURCE_EXECUTOR.Enum(), UUID: slices.Clone(uuid),
 			}
 			test.change(&status)
 			call := &executor.Call{

@@ -35,8 +35,8 @@ func validateExecutorUpdate(call *executor.Call) error {
 	switch {
 	case status.UUID == nil:
 		return mesoserror.Errorf("Expecting 'uuid' to be present")
-	case len(status.UUID) != len(naming.UUID{}):
-		return mesoserror.Errorf("Not a valid UUID")
+	case naming.ValidateUUID(status.UUID) != nil:
+		return naming.ValidateUUID(status.UUID)
 	case status.ExecutorID != nil && status.ExecutorID.Value != call.ExecutorID.Value:
 		return mesoserror.Errorf("ExecutorID in Call: %s does not match ExecutorID in TaskStatus: %s",
 			call.ExecutorID.Value, status.ExecutorID.Value)
@@ -46,6 +46,25 @@ func validateExecutorUpdate(call *executor.Call) error {
 	case status.GetState() == mesos.TASK_STAGING:
 		return mesoserror.Errorf("Received TASK_STAGING from executor %s of framework %s which is not allowed",
 			call.ExecutorID.Value, call.FrameworkID.Value)
+	}
+	return validateCheckStatus(status.CheckStatus)
+}
+
+// validateCheckStatus checks the result of a task's check; nil is valid.
+func validateCheckStatus(s *mesos.CheckStatusInfo) error {
+	switch {
+	case s == nil:
+		return nil
+	case s.Type == nil:
+		return mesoserror.Errorf("CheckStatusInfo must specify 'type'")
+	case *s.Type == mesos.CheckInfo_UNKNOWN:
+		return mesoserror.Errorf("'UNKNOWN' is not a valid check's status type")
+	case *s.Type == mesos.CheckInfo_COMMAND && s.Command == nil:
+		return mesoserror.Errorf("Expecting 'command' to be set for COMMAND check's status")
+	case *s.Type == mesos.CheckInfo_HTTP && s.HTTP == nil:
+		return mesoserror.Errorf("Expecting 'http' to be set for HTTP check's status")
+	case *s.Type == mesos.CheckInfo_TCP && s.TCP == nil:
+		return mesoserror.Errorf("Expecting 'tcp' to be set for TCP check's status")
 	}
 	return nil
 }

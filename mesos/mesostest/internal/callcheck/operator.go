@@ -16,6 +16,16 @@ func Operator(call *master.Call) error {
 		field string
 		isSet bool
 	}{
+		{master.Call_GET_METRICS, "get_metrics", call.GetMetrics != nil},
+		{master.Call_SET_LOGGING_LEVEL, "set_logging_level", call.SetLoggingLevel != nil},
+		{master.Call_LIST_FILES, "list_files", call.ListFiles != nil},
+		{master.Call_READ_FILE, "read_file", call.ReadFile != nil},
+		{master.Call_GROW_VOLUME, "grow_volume", call.GrowVolume != nil},
+		{master.Call_SHRINK_VOLUME, "shrink_volume", call.ShrinkVolume != nil},
+		{master.Call_DEACTIVATE_AGENT, "deactivate_agent", call.DeactivateAgent != nil},
+		{master.Call_REACTIVATE_AGENT, "reactivate_agent", call.ReactivateAgent != nil},
+		{master.Call_SET_QUOTA, "set_quota", call.SetQuota != nil},
+		{master.Call_REMOVE_QUOTA, "remove_quota", call.RemoveQuota != nil},
 		{master.Call_TEARDOWN, "teardown", call.Teardown != nil},
 		{master.Call_MARK_AGENT_GONE, "mark_agent_gone", call.MarkAgentGone != nil},
 		{master.Call_DRAIN_AGENT, "drain_agent", call.DrainAgent != nil},

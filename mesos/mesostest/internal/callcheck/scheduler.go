@@ -28,8 +28,16 @@ func Scheduler(call *schedulerpb.Call, principal string) error {
 		call.UpdateFramework.FrameworkInfo.GetID().GetValue() != call.FrameworkID.Value {
 		return mesoserror.Errorf("'framework_id' differs from 'update_framework.framework_info.id'")
 	}
-	if call.Type == schedulerpb.Call_ACKNOWLEDGE && len(call.Acknowledge.UUID) != len(naming.UUID{}) {
-		return mesoserror.Errorf("Not a valid UUID")
+	switch call.Type {
+	case schedulerpb.Call_ACKNOWLEDGE:
+		return naming.ValidateUUID(call.Acknowledge.UUID)
+	case schedulerpb.Call_ACKNOWLEDGE_OPERATION_STATUS:
+		if err := naming.ValidateUUID(call.AcknowledgeOperationStatus.UUID); err != nil {
+			return err
+		}
+		if call.AcknowledgeOperationStatus.AgentID == nil {
+			return mesoserror.Errorf("Expecting 'agent_id' to be present")
+		}
 	}
 	return nil
 }

@@ -2,6 +2,8 @@
 package frameworkinfo
 
 import (
+	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -24,6 +26,57 @@ func Roles(info *mesos.FrameworkInfo) []string {
 		}
 	}
 	return []string{info.GetRole()}
+}
+
+// Validate checks what a master checks of a FrameworkInfo by itself, in its order.
+func Validate(info *mesos.FrameworkInfo) error {
+	if err := ValidateRoles(info); err != nil {
+		return err
+	}
+	if id := info.GetID().GetValue(); id != "" {
+		if err := naming.ValidateID(id); err != nil {
+			return err
+		}
+	}
+	for _, role := range slices.Sorted(maps.Keys(info.OfferFilters)) {
+		if err := validateOfferFilters(info.OfferFilters[role]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validateOfferFilters checks the least resources that offers in a role shall have.
+func validateOfferFilters(filters mesos.OfferFilters) error {
+	if filters.MinAllocatableResources == nil {
+		return nil
+	}
+	for _, least := range filters.MinAllocatableResources.Quantities {
+		if len(least.Quantities) == 0 {
+			return mesoserror.Errorf("Resource quantities must contain at least one quantity")
+		}
+		for _, name := range slices.Sorted(maps.Keys(least.Quantities)) {
+			if err := validateQuantity(least.Quantities[name].Value); err != nil {
+				return mesoserror.Errorf("Invalid resource quantity for '%s': %v", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func validateQuantity(value float64) error {
+	const leastNormal = 0x1p-1022
+	switch {
+	case math.IsInf(value, 0):
+		return mesoserror.Errorf("Infinite values not supported")
+	case math.IsNaN(value):
+		return mesoserror.Errorf("NaN not supported")
+	case value != 0 && math.Abs(value) < leastNormal:
+		return mesoserror.Errorf("Subnormal values not supported")
+	case value < 0:
+		return mesoserror.Errorf("Negative values not supported")
+	}
+	return nil
 }
 
 // ValidateRoles returns an error in Mesos' words unless the roles are valid.

@@ -26,6 +26,18 @@ func (u UUID) String() string {
 	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
 }
 
+// ValidateUUID is Mesos' rule for the bytes of a UUID: they need the length of one, and one
+// of the five versions. Random bytes have no such version in two of three cases.
+func ValidateUUID(raw []byte) error {
+	if len(raw) != len(UUID{}) {
+		return mesoserror.Errorf("Not a valid UUID")
+	}
+	if version := raw[6] >> 4; version < 1 || version > 5 {
+		return mesoserror.Errorf("Not a valid UUID")
+	}
+	return nil
+}
+
 // ValidateID is Mesos' rule for IDs that become part of a path.
 func ValidateID(id string) error {
 	invalid := func(c rune) bool { return c == '/' || c == '\\' || c < ' ' || c == 0x7f }

@@ -127,3 +127,32 @@ func text(err error) string {
 	}
 	return err.Error()
 }
+
+// Mesos takes the five versions of RFC 4122, whatever the variant, and no other bytes.
+func TestValidateUUID(t *testing.T) {
+	with := func(length int, octet6 byte) []byte {
+		raw := make([]byte, length)
+		if length > 6 {
+			raw[6] = octet6
+		}
+		return raw
+	}
+	for version := range byte(16) {
+		want := version >= 1 && version <= 5
+		for _, low := range []byte{0, 0xf} {
+			if err := naming.ValidateUUID(with(16, version<<4|low)); (err == nil) != want {
+				t.Errorf("version %d: %v", version, err)
+			}
+		}
+	}
+	for _, length := range []int{0, 1, 15, 17, 36} {
+		if err := naming.ValidateUUID(with(length, 0x40)); err == nil || err.Error() != "Not a valid UUID" {
+			t.Errorf("%d bytes: %v", length, err)
+		}
+	}
+	for range 100 {
+		if u := naming.NewUUID(); naming.ValidateUUID(u[:]) != nil {
+			t.Errorf("%s is not valid", u)
+		}
+	}
+}
