@@ -233,6 +233,9 @@ const (
 	ReasonTokenExpired = "TokenExpired"
 	// ReasonTaskNotLive: the MesosNode has no task that may run, or is being removed before it registered.
 	ReasonTaskNotLive = "TaskNotLive"
+	// ReasonCertificateSuperseded: the request was made with a certificate other than the one
+	// that was issued to the node last.
+	ReasonCertificateSuperseded = "CertificateSuperseded"
 	// ReasonSubjectMismatch: the common name or the organization is not that of the node.
 	ReasonSubjectMismatch = "SubjectMismatch"
 	// ReasonGroupMismatch: the requestor is not in the group system:nodes.

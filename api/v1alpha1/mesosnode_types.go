@@ -136,6 +136,12 @@ type MesosTask struct {
 	// +optional
 	CertificateRequest string `json:"certificateRequest,omitempty"`
 
+	// certificate is the client certificate that was issued last to the kubelet. Only its
+	// holder can renew it, or get a serving certificate.
+	//
+	// +optional
+	Certificate *TaskCertificate `json:"certificate,omitempty"`
+
 	// state is the last state that Mesos reported, for example TASK_STAGING or
 	// TASK_RUNNING. It is empty until Mesos reports a state for the launch.
 	//
@@ -166,6 +172,24 @@ type MesosTask struct {
 	//
 	// +optional
 	UpdateTime *metav1.Time `json:"updateTime,omitempty"`
+}
+
+// TaskCertificate is the client certificate that was issued last to a kubelet.
+type TaskCertificate struct {
+	// request is the name of the CertificateSigningRequest for which it was issued.
+	Request string `json:"request"`
+
+	// credentialID is X509SHA256= and the SHA-256 digest of the certificate. The API server
+	// gives it as the credential ID of requests that are made with the certificate.
+	//
+	// +kubebuilder:validation:MaxLength=128
+	CredentialID string `json:"credentialID"`
+
+	// requestTime is the time when the certificate was requested.
+	RequestTime metav1.Time `json:"requestTime"`
+
+	// expirationTime is the time until which the certificate is valid.
+	ExpirationTime metav1.Time `json:"expirationTime"`
 }
 
 // TaskKubelet is the state of a kubelet as its executor reports it.

@@ -98,6 +98,23 @@ func hasLiveTask(r parsedRequest) (reason, message string) {
 	return "", ""
 }
 
+// hasLastCertificate requires that the request was made with the client certificate that was
+// issued to the node last. Copies of earlier ones may be in other hands.
+func hasLastCertificate(r parsedRequest) (reason, message string) {
+	used := credentialOf(r.CSR)
+	last, known := lastCertificate(r.Node.Status.Task, r.Requests, r.Now)
+	switch {
+	case used == "" || !known:
+		return "", ""
+	case last == nil:
+		return v1alpha1.ReasonCertificateSuperseded, fmt.Sprintf("no certificate was issued to task %s of MesosNode %s yet", r.Node.Status.Task.ID, r.Node.Name)
+	case last.CredentialID != used:
+		return v1alpha1.ReasonCertificateSuperseded, fmt.Sprintf(
+			"it was not made with the certificate that was issued to MesosNode %s last, for request %s; if the node itself has lost that, delete the MesosNode to have it replaced", r.Node.Name, last.Request)
+	}
+	return "", ""
+}
+
 func hasClientUsages(r parsedRequest) (reason, message string) {
 	return matchUsages(r, certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth)
 }

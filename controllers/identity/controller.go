@@ -32,6 +32,9 @@ const (
 	// conflictRetry is the delay after a write that was based on an outdated MesosNode in the
 	// cache.
 	conflictRetry = 200 * time.Millisecond
+	// issueGrace is the age of a request up to which it is not denied for the certificate it was
+	// made with. The cache may not show yet that this certificate was issued a moment ago.
+	issueGrace = 5 * time.Second
 	// maxConcurrent is the number of requests that are handled at the same time.
 	maxConcurrent = 10
 )
@@ -84,8 +87,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// Reconcile decides on one request, or revokes the token of a request that has its
-// certificate.
+// Reconcile decides on one request. If the certificate was issued, it records the certificate
+// and revokes the token.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	csr := &certificatesv1.CertificateSigningRequest{}
 	if err := r.Client.Get(ctx, req.NamespacedName, csr); err != nil {
@@ -95,11 +98,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	case findCondition(csr, certificatesv1.CertificateDenied) != nil, findCondition(csr, certificatesv1.CertificateFailed) != nil:
 		return reconcile.Result{}, nil
 	case findCondition(csr, certificatesv1.CertificateApproved) != nil:
+		if err := r.recordCertificate(ctx, csr); err != nil {
+			return patch.Result(0, err)
+		}
 		return r.revokeUsedToken(ctx, csr)
 	}
 	request, decision, err := r.evaluate(ctx, csr)
 	if err != nil || decision.Outcome == Ignore {
 		return reconcile.Result{}, err
+	}
+	if age := request.Now.Sub(csr.CreationTimestamp.Time); decision.Reason == v1alpha1.ReasonCertificateSuperseded && age < issueGrace {
+		return reconcile.Result{RequeueAfter: issueGrace - age}, nil
 	}
 	if decision.Outcome == Approve {
 		err = r.recordTokenUse(ctx, request)
@@ -113,16 +122,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return reconcile.Result{}, client.IgnoreNotFound(err)
 }
 
-// evaluate decides by the MesosNode in the cache, and again by that of the API server before
-// it denies. An approval by the cache is safe: recordTokenUse succeeds only with the newest
-// MesosNode.
+// evaluate decides on a first request by the MesosNode in the cache, and again by that of the
+// API server before it denies. An approval by the cache is safe: recordTokenUse succeeds only
+// with the newest MesosNode. Nothing is written before the approval of other requests, so the
+// API server's MesosNode decides on them.
 func (r *Reconciler) evaluate(ctx context.Context, csr *certificatesv1.CertificateSigningRequest) (Request, Decision, error) {
 	request, err := r.readRequest(ctx, r.Client, csr)
 	if err != nil {
 		return request, Decision{}, err
 	}
 	decision := Evaluate(request)
-	if decision.Outcome == Deny {
+	if decision.Outcome == Deny || decision.Outcome == Approve && isByNode(csr) {
 		if request, err = r.readRequest(ctx, r.Live, csr); err != nil {
 			return request, Decision{}, err
 		}
@@ -133,7 +143,7 @@ func (r *Reconciler) evaluate(ctx context.Context, csr *certificatesv1.Certifica
 
 // readRequest returns the request together with its MesosNode, if there is one.
 func (r *Reconciler) readRequest(ctx context.Context, from client.Reader, csr *certificatesv1.CertificateSigningRequest) (Request, error) {
-	request := Request{CSR: csr}
+	request := Request{CSR: csr, Now: r.Now()}
 	name := NodeNameOf(csr)
 	if name == "" {
 		return request, nil
@@ -142,10 +152,62 @@ func (r *Reconciler) readRequest(ctx context.Context, from client.Reader, csr *c
 	switch err := from.Get(ctx, client.ObjectKey{Name: name}, node); {
 	case err == nil:
 		request.Node = node
+		request.Requests, err = r.clientRequestsOf(ctx, node)
+		return request, err
 	case !apierrors.IsNotFound(err):
 		return request, fmt.Errorf("reading MesosNode %s: %w", name, err)
 	}
 	return request, nil
+}
+
+// clientRequestsOf returns the requests for client certificates that the cache has of a node.
+func (r *Reconciler) clientRequestsOf(ctx context.Context, node *v1alpha1.MesosNode) ([]*certificatesv1.CertificateSigningRequest, error) {
+	var all certificatesv1.CertificateSigningRequestList
+	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing certificate requests: %w", err)
+	}
+	var own []*certificatesv1.CertificateSigningRequest
+	for i := range all.Items {
+		if isClientRequestOf(&all.Items[i], node) {
+			own = append(own, &all.Items[i])
+		}
+	}
+	return own, nil
+}
+
+// recordCertificate records the certificate that was issued last to the node of an approved
+// request, and reports a certificate that was issued through another approver to somebody who
+// does not hold the last one.
+func (r *Reconciler) recordCertificate(ctx context.Context, csr *certificatesv1.CertificateSigningRequest) error {
+	name := NodeNameOf(csr)
+	issued := issuedCertificate(csr)
+	if name == "" || issued == nil || csr.Spec.SignerName != certificatesv1.KubeAPIServerClientKubeletSignerName {
+		return nil
+	}
+	request, err := r.readRequest(ctx, r.Client, csr)
+	if err != nil || request.Node == nil || !isClientRequestOf(csr, request.Node) {
+		return err
+	}
+	task := request.Node.Status.Task
+	last, known := lastCertificate(task, request.Requests, request.Now)
+	if !known || last == nil {
+		return nil
+	}
+	if isByNode(csr) && last.RequestTime.Before(&issued.RequestTime) {
+		r.recordSupersededEvent(request, last)
+	}
+	if task.Certificate != nil && task.Certificate.CredentialID == last.CredentialID {
+		return nil
+	}
+	before := request.Node.DeepCopy()
+	task.Certificate = last
+	if task.CertificateRequest == "" {
+		task.CertificateRequest = last.Request // Another approver has approved it.
+	}
+	if err := patch.Status(ctx, r.Client, before, request.Node); err != nil {
+		return client.IgnoreNotFound(fmt.Errorf("recording the certificate of MesosNode %s: %w", name, err))
+	}
+	return nil
 }
 
 // recordTokenUse records which request a bootstrap token is used for. It must precede the

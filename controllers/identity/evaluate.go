@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 
@@ -24,6 +25,11 @@ type Request struct {
 	// Node is the MesosNode whose name [NodeNameOf] finds in the request, nil if there is
 	// none.
 	Node *v1alpha1.MesosNode
+	// Requests are those for a client certificate that the node or its bootstrap token made,
+	// as far as they still exist.
+	Requests []*certificatesv1.CertificateSigningRequest
+	// Now is the time.
+	Now time.Time
 }
 
 // Outcome of a request.
@@ -74,9 +80,9 @@ func checksFor(r Request) []check {
 	case !isByNode(r.CSR) || r.Node == nil:
 		return nil
 	case r.CSR.Spec.SignerName == certificatesv1.KubeAPIServerClientKubeletSignerName:
-		return []check{isInNodesGroup, matchesSubject, hasLiveTask, hasClientUsages, hasNoAlternativeNames}
+		return []check{isInNodesGroup, matchesSubject, hasLiveTask, hasLastCertificate, hasClientUsages, hasNoAlternativeNames}
 	default:
-		return []check{isInNodesGroup, matchesSubject, hasLiveTask, hasServingUsages, hasOwnAlternativeNames}
+		return []check{isInNodesGroup, matchesSubject, hasLiveTask, hasLastCertificate, hasServingUsages, hasOwnAlternativeNames}
 	}
 }
 

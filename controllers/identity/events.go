@@ -27,3 +27,11 @@ func explain(decision Decision) string {
 	}
 	return decision.Reason + ", " + decision.Message
 }
+
+// recordSupersededEvent records that another approver let somebody have a certificate of the
+// node who does not hold the last one.
+func (r *Reconciler) recordSupersededEvent(request Request, last *v1alpha1.TaskCertificate) {
+	r.Recorder.Eventf(request.Node, request.CSR, corev1.EventTypeWarning, v1alpha1.ReasonCertificateSuperseded, "Recording",
+		"Another approver approved request %s, which was not made with the certificate that was issued to this node last, for request %s. Somebody else may have a certificate of this node.",
+		request.CSR.Name, last.Request)
+}

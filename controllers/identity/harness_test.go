@@ -2,11 +2,13 @@ package identity
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"math/big"
 	"net"
 	"testing"
 	"time"
@@ -31,6 +33,10 @@ const (
 
 // key signs all requests of a test run: making one takes longer than all tests.
 var key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+
+// certificateKey signs all certificates. Ed25519 signatures are deterministic: equal arguments
+// give equal certificates.
+var certificateKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 
 // testRequest is the request of a kubelet, which a test changes and then signs.
 type testRequest struct {
@@ -109,9 +115,40 @@ func approved(csr *certificatesv1.CertificateSigningRequest, at time.Time, issue
 		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, LastUpdateTime: metav1.NewTime(at),
 	})
 	if issued {
-		csr.Status.Certificate = []byte("a certificate")
+		csr.Status.Certificate = newCertificate(csr.Name, at.Add(365*24*time.Hour))
 	}
 	return csr
+}
+
+// newCertificate returns a certificate in PEM, which differs from those with other names.
+func newCertificate(name string, expiry time.Time) []byte {
+	template := &x509.Certificate{
+		SerialNumber: new(big.Int).SetBytes([]byte(name)), Subject: pkix.Name{CommonName: "system:node:" + nodeName},
+		NotBefore: noon, NotAfter: expiry,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, certificateKey.Public(), certificateKey)
+	if err != nil {
+		panic(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// madeWith says that the request was made with the certificate that was issued for another.
+func (a *testRequest) madeWith(issued *certificatesv1.CertificateSigningRequest) *testRequest {
+	a.csr.Spec.Extra = map[string]certificatesv1.ExtraValue{credentialIDKey: {issuedCertificate(issued).CredentialID}}
+	return a
+}
+
+// at sets the time of the request.
+func (a *testRequest) at(when time.Time) *testRequest {
+	a.csr.CreationTimestamp = metav1.NewTime(when)
+	return a
+}
+
+// named sets the name of the request.
+func (a *testRequest) named(name string) *testRequest {
+	a.csr.Name = name
+	return a
 }
 
 func newScheme(t *testing.T) *runtime.Scheme {

@@ -26,15 +26,16 @@ const (
 
 // launch is responsible for the condition Launched. It hands the session a demand while there
 // is no task, reports the last status of the task there is, and decides what follows when
-// that has ended: another attempt before the Node registered, the deletion of the MesosNode
-// after it.
+// that has ended: another attempt before its kubelet could identify itself as the node, the
+// deletion of the MesosNode after that. Whoever has the certificate of a failed attempt must
+// not share a name with the next one.
 func (r *Reconciler) launch(ctx context.Context, rc *reconcileContext) error {
 	task := rc.node.Status.Task
 	switch {
 	case task == nil:
 		r.wantTask(rc)
-	case nodemodel.HasEnded(task) && rc.hasRegistered():
-		r.deleteMesosNode(rc, v1alpha1.ReasonTaskEnded, v1alpha1.ConditionLaunched, describeEnd(task))
+	case nodemodel.HasEnded(task) && (rc.hasRegistered() || nodemodel.HasIdentity(task)):
+		r.endAttempt(rc, task)
 	case nodemodel.HasEnded(task):
 		return r.retryLaunch(ctx, rc)
 	default:
@@ -136,6 +137,19 @@ func (r *Reconciler) retryLaunch(ctx context.Context, rc *reconcileContext) erro
 	rc.node.Status.Failures = plan.Failures
 	r.wantTask(rc)
 	return nil
+}
+
+// endAttempt deletes the MesosNode of a task that has ended. If the task never became a Node, the
+// attempt counts as failed.
+func (r *Reconciler) endAttempt(rc *reconcileContext, task *v1alpha1.MesosTask) {
+	message := describeEnd(task)
+	if !rc.hasRegistered() {
+		message += " Its kubelet may have a certificate in the node's name, so this MesosNode ends with it."
+		if rc.condition(v1alpha1.ConditionLaunched).Reason != v1alpha1.ReasonTaskEnded {
+			r.recordLaunchFailedEvent(rc, task)
+		}
+	}
+	r.deleteMesosNode(rc, v1alpha1.ReasonTaskEnded, v1alpha1.ConditionLaunched, message)
 }
 
 // deleteMesosNode deletes a MesosNode that cannot be repaired. The deletion drains and releases

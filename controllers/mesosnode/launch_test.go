@@ -211,6 +211,29 @@ func TestFailedAttemptIsRetried(t *testing.T) {
 	}
 }
 
+func TestFailedAttemptWithACertificateEndsTheMesosNode(t *testing.T) {
+	for name, identity := range map[string]func(*v1alpha1.MesosTask){
+		"approved": func(task *v1alpha1.MesosTask) { task.CertificateRequest = "csr-1" },
+		"issued":   func(task *v1alpha1.MesosTask) { task.Certificate = &v1alpha1.TaskCertificate{Request: "csr-1"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newFixture(t)
+			s.reconcile()
+			s.session.WithdrawDemand(firstID)
+			s.setTaskState(scheduler.TaskFailed, identity)
+			s.expectEvent(v1alpha1.EventLaunchFailed)
+			s.expectCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonTaskEnded)
+			s.expectMessage(v1alpha1.ConditionLaunched, "certificate")
+			s.expectDemands()
+			if s.mesosNode().DeletionTimestamp.IsZero() {
+				t.Fatal("the MesosNode is not deleted")
+			}
+			s.reconcile()
+			s.expectReleased()
+		})
+	}
+}
+
 func TestNoRetryBeforeTheTokenIsRevoked(t *testing.T) {
 	s := newFixture(t)
 	s.reconcile()

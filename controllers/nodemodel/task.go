@@ -16,6 +16,12 @@ func MayRun(node *v1alpha1.MesosNode) bool {
 	return node.Status.Task != nil && !HasEnded(node.Status.Task)
 }
 
+// HasIdentity reports whether the kubelet of a task may have a certificate in the node's name:
+// its first request was approved, or is about to be.
+func HasIdentity(task *v1alpha1.MesosTask) bool {
+	return task != nil && (task.CertificateRequest != "" || task.Certificate != nil)
+}
+
 // IsUnreachable reports whether Mesos does not know the state of the task: its agent is cut
 // off, or the master does not know it. The task may run and may come back.
 func IsUnreachable(task *v1alpha1.MesosTask) bool {
