@@ -42,7 +42,9 @@ func TestLastCertificate(t *testing.T) {
 	unreadable.Status.Certificate = []byte("a certificate")
 	unnamed := h.second.DeepCopy()
 	unnamed.Spec.Extra = nil
-	all := func(csrs ...*certificatesv1.CertificateSigningRequest) []*certificatesv1.CertificateSigningRequest { return csrs }
+	all := func(csrs ...*certificatesv1.CertificateSigningRequest) []*certificatesv1.CertificateSigningRequest {
+		return csrs
+	}
 	type answer struct {
 		Last  string
 		Known bool
