@@ -6,23 +6,26 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 )
 
 // Cache returns the options of the manager's cache: it holds no secrets but those of the
-// operator's own namespace, and of all objects only the fields that a controller reads. A trimmed
+// operator's own namespace, no ConfigMaps but those with the names of nodes, and of all objects only the fields that a controller reads. A trimmed
 // object must never be updated, only patched.
 func Cache(namespace string) cache.Options {
 	pods := &podInterner{}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}: {Namespaces: map[string]cache.Config{namespace: {}}},
-			&corev1.Node{}:   {Transform: trimNode},
-			&corev1.Pod{}:    {Transform: pods.trim},
+			&corev1.Secret{}:    {Namespaces: map[string]cache.Config{namespace: {}}},
+			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{namespace: {LabelSelector: labels.SelectorFromSet(labels.Set{v1alpha1.LabelNodeNames: "true"})}}},
+			&corev1.Node{}:      {Transform: trimNode},
+			&corev1.Pod{}:       {Transform: pods.trim},
 		},
 	}
 }

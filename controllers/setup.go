@@ -24,6 +24,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/mesosframework"
 	"github.com/k8sm/k8sm/controllers/mesosnode"
 	"github.com/k8sm/k8sm/controllers/mesosnodepool"
+	"github.com/k8sm/k8sm/controllers/nodenames"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/controllers/sessions"
@@ -66,6 +67,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("adding the sessions: %w", err)
 	}
 	tokens := bootstraptoken.Issuer{Writer: mgr.GetClient()}
+	names := &nodenames.Store{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Namespace: o.Namespace}
 	nodes := poolnodes.NewStore(poolnodes.Options{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 	})
@@ -90,12 +92,13 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		scaling,
 		mesosnode.NewReconciler(mesosnode.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
-			Sessions: frameworks{registry}, Tokens: tokens, Artifacts: o.NodeDefaults.Runtime, Changes: registry.NodeChanges(),
+			Sessions: frameworks{registry}, Tokens: tokens, Names: names, Artifacts: o.NodeDefaults.Runtime, Changes: registry.NodeChanges(),
 		}),
 		identity.NewReconciler(identity.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
-			Tokens: tokens,
+			Tokens: tokens, Names: names,
 		}),
+		nodenames.NewReconciler(nodenames.Options{Names: names, Recorder: recorder, Now: o.Now}),
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {
 			return fmt.Errorf("setting up %T: %w", controller, err)

@@ -139,6 +139,9 @@ const (
 	// ConditionRegistered is True when the Node object exists and has the provider ID of the
 	// MesosNode.
 	ConditionRegistered = "Registered"
+	// ConditionCertificateShortLived exists once a client certificate was issued to the kubelet.
+	// It is True if the certificate is valid for a month at most.
+	ConditionCertificateShortLived = "CertificateShortLived"
 	// ConditionDrained exists while the node is being removed. It is True when no pod is left
 	// to evict.
 	ConditionDrained = "Drained"
@@ -171,6 +174,10 @@ const (
 	ReasonBackingOff = "BackingOff"
 	// ReasonArtifactsMissing: neither the pool nor the operator names an artifact that a node needs.
 	ReasonArtifactsMissing = "ArtifactsMissing"
+	// ReasonNameRetired: an earlier node of this name was removed, and somebody may hold a
+	// certificate in its name that is still valid; the message has the time until then. It is
+	// also on certificate signing requests that are made with such a certificate.
+	ReasonNameRetired = "NameRetired"
 	// ReasonNodeNotFound: the kubelet has not registered its Node yet.
 	ReasonNodeNotFound = "NodeNotFound"
 	// ReasonNodeRegistered: the Node exists and belongs to the MesosNode.
@@ -184,6 +191,11 @@ const (
 	ReasonNodeReady = "NodeReady"
 	// ReasonNodeNotReady: the Node is not Ready; the message is the kubelet's.
 	ReasonNodeNotReady = "NodeNotReady"
+	// ReasonShortLived: the certificate is valid for a month at most.
+	ReasonShortLived = "ShortLived"
+	// ReasonLongLived: the certificate is valid for longer, because no admission policy limits
+	// it, nor does the cluster's signer.
+	ReasonLongLived = "LongLived"
 	// ReasonMaintenance: the agent's maintenance begins soon; the node is removed before it.
 	ReasonMaintenance = "Maintenance"
 	// ReasonAgentDraining: Mesos drains the agent, or ends the task for another reason of
@@ -289,6 +301,9 @@ const (
 	// EventNotTriggeredScaleUp: no node is created for the pod that the event is on; the note
 	// has the reason.
 	EventNotTriggeredScaleUp = "NotTriggeredScaleUp"
+	// EventRemovedNodeReturned: a Node came back under the name of a node that was removed, and
+	// was deleted. Somebody holds the certificate of that node.
+	EventRemovedNodeReturned = "RemovedNodeReturned"
 	// EventCSRApproved: a certificate signing request of the node was approved.
 	EventCSRApproved = "CertificateApproved"
 	// EventCSRDenied: a certificate signing request was denied; the note has the reason.

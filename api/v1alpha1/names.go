@@ -17,6 +17,10 @@ const (
 	// value cannot have. It is on each Node.
 	LabelAgentHostname = "k8sm.io/agent-hostname"
 
+	// LabelNodeNames is on the ConfigMaps that hold the names of nodes for as long as a
+	// certificate in one of them may be valid.
+	LabelNodeNames = "k8sm.io/node-names"
+
 	// AnnotationFrameworkID holds a second copy of status.frameworkID, because a status can
 	// be lost. It is on each MesosFramework that was ever registered. While it exists, the
 	// operator does not register the framework without an ID.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 
@@ -29,6 +30,14 @@ func hasRecord(r parsedRequest) (reason, message string) {
 		return "", ""
 	}
 	return v1alpha1.ReasonRecordNotFound, fmt.Sprintf("there is no MesosNode for the common name %q", r.certificate.Subject.CommonName)
+}
+
+// isNotRemoved requires that the node was not removed.
+func isNotRemoved(r parsedRequest) (reason, message string) {
+	if r.RemovedUntil.IsZero() {
+		return "", ""
+	}
+	return v1alpha1.ReasonNameRetired, fmt.Sprintf("the node of %s was removed; a certificate in its name may be valid until %s", r.CSR.Spec.Username, r.RemovedUntil.UTC().Format(time.RFC3339))
 }
 
 // matchesSubject requires the subject of the node: its user name, and the group of nodes.

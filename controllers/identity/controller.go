@@ -45,6 +45,13 @@ type TokenRevoker interface {
 	RevokeID(ctx context.Context, id string) error
 }
 
+// Names knows the names of removed nodes.
+type Names interface {
+	// IsRemoved reports whether a name is that of a removed node in whose name somebody may
+	// hold a certificate that is still valid, and until when.
+	IsRemoved(ctx context.Context, name string, now time.Time) (until time.Time, removed bool, err error)
+}
+
 // Options are the dependencies of a Reconciler. All are needed.
 type Options struct {
 	// Client reads from the manager's cache and writes to the API server.
@@ -53,6 +60,8 @@ type Options struct {
 	Live client.Reader
 	// Tokens revokes the tokens that have been used.
 	Tokens TokenRevoker
+	// Names knows the names of removed nodes.
+	Names Names
 	// Recorder records events.
 	Recorder events.EventRecorder
 	// Now is the clock.
@@ -157,7 +166,11 @@ func (r *Reconciler) readRequest(ctx context.Context, from client.Reader, csr *c
 	case !apierrors.IsNotFound(err):
 		return request, fmt.Errorf("reading MesosNode %s: %w", name, err)
 	}
-	return request, nil
+	until, removed, err := r.Names.IsRemoved(ctx, name, request.Now)
+	if removed {
+		request.RemovedUntil = until
+	}
+	return request, err
 }
 
 // clientRequestsOf returns the requests for client certificates that the cache has of a node.

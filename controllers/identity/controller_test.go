@@ -39,6 +39,8 @@ type fixture struct {
 	t        *testing.T
 	recorder *events.FakeRecorder
 	now      time.Time
+	// removed has the names of removed nodes, and until when their certificates may be valid.
+	removed map[string]time.Time
 	// log holds the writes, in order.
 	log []string
 	// failures are the errors of writes, by their entry in the log. Each is returned once.
@@ -62,7 +64,7 @@ func newFixture(t *testing.T, objects ...client.Object) *fixture {
 			},
 		}).Build()
 	o.Reconciler = NewReconciler(Options{
-		Client: c, Live: c, Tokens: bootstraptoken.Issuer{Writer: c}, Recorder: o.recorder, Now: func() time.Time { return o.now },
+		Client: c, Live: c, Tokens: bootstraptoken.Issuer{Writer: c}, Names: o, Recorder: o.recorder, Now: func() time.Time { return o.now },
 	})
 	return o
 }
@@ -74,6 +76,12 @@ func (o *fixture) write(what string, do func() error) error {
 		return err
 	}
 	return do()
+}
+
+// IsRemoved implements Names.
+func (o *fixture) IsRemoved(_ context.Context, name string, now time.Time) (time.Time, bool, error) {
+	until, removed := o.removed[name]
+	return until, removed && now.Before(until), nil
 }
 
 // reconcile reconciles a request, and returns the delay until it is to be reconciled again.
@@ -208,6 +216,28 @@ func TestRequestsOfOthersAreLeftAlone(t *testing.T) {
 	o.reconcile(csr)
 	if len(o.log) > 0 || o.conditions(csr.Name) != nil {
 		t.Errorf("wrote %v", o.log)
+	}
+}
+
+func TestARemovedNodeGetsNoCertificate(t *testing.T) {
+	for name, test := range map[string]struct {
+		of    *testRequest
+		until time.Time
+		want  []string
+	}{
+		"a renewal":                         {newRenewal(), noon.Add(time.Hour), []string{"Denied " + v1alpha1.ReasonNameRetired}},
+		"a serving certificate":             {newServingRequest(), noon.Add(time.Hour), []string{"Denied " + v1alpha1.ReasonNameRetired}},
+		"after its certificate has expired": {newRenewal(), noon, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			csr := test.of.signed(t)
+			o := newFixture(t, csr)
+			o.removed = map[string]time.Time{nodeName: test.until}
+			o.reconcile(csr)
+			if diff := cmp.Diff(test.want, o.conditions(csr.Name)); diff != "" {
+				t.Errorf("conditions (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -25,6 +25,9 @@ type Request struct {
 	// Node is the MesosNode whose name [NodeNameOf] finds in the request, nil if there is
 	// none.
 	Node *v1alpha1.MesosNode
+	// RemovedUntil is the time until which somebody may hold a certificate in the name of a
+	// node of that name that was removed, zero if there was none.
+	RemovedUntil time.Time
 	// Requests are those for a client certificate that the node or its bootstrap token made,
 	// as far as they still exist.
 	Requests []*certificatesv1.CertificateSigningRequest
@@ -77,6 +80,8 @@ func checksFor(r Request) []check {
 	switch {
 	case isByBootstrapToken(r.CSR):
 		return []check{hasRecord, matchesSubject, hasTokenOfAttempt, hasUnusedToken, isBeforeTokenExpiry, isNotDeleted, hasLiveTask, hasClientUsages, hasNoAlternativeNames}
+	case isByNode(r.CSR) && r.Node == nil && !r.RemovedUntil.IsZero():
+		return []check{isNotRemoved}
 	case !isByNode(r.CSR) || r.Node == nil:
 		return nil
 	case r.CSR.Spec.SignerName == certificatesv1.KubeAPIServerClientKubeletSignerName:

@@ -31,6 +31,8 @@ type Options struct {
 	Sessions Sessions
 	// Tokens revokes bootstrap tokens.
 	Tokens Tokens
+	// Names records the names of nodes.
+	Names Names
 	// Artifacts knows which artifacts the operator supplies.
 	Artifacts Artifacts
 	// Recorder takes events.
@@ -73,8 +75,8 @@ func NewReconciler(options Options) *Reconciler {
 		options.Concurrency = 10
 	}
 	r := &Reconciler{Options: options, drainer: drain.Drainer{Pods: options.Live, Evictions: options.Client}}
-	r.livingSteps = []step{r.addFinalizer, r.launch, r.register, r.checkLaunchTimeout, r.summarize, r.upgradeKubelet, r.drainForMaintenance}
-	r.deletionSteps = []step{r.checkFinalizer, r.withdrawDemand, r.forceRelease, r.cordon, r.drain, r.killTask, r.deleteNode, r.revokeToken, r.removeFinalizer}
+	r.livingSteps = []step{r.addFinalizer, r.launch, r.register, r.recordName, r.checkLaunchTimeout, r.summarize, r.upgradeKubelet, r.drainForMaintenance}
+	r.deletionSteps = []step{r.checkFinalizer, r.withdrawDemand, r.forceRelease, r.cordon, r.drain, r.killTask, r.deleteNode, r.revokeToken, r.retireName, r.removeFinalizer}
 	return r
 }
 

@@ -49,6 +49,7 @@ type fixture struct {
 	sessions   bool                        // whether the framework has a session
 	windows    map[string]scheduler.Window // by agent
 	tokens     *fakeTokens
+	names      *fakeNames
 	missing    []string // artifacts
 	recorder   *events.FakeRecorder
 	writes     int              // to the API server
@@ -93,6 +94,29 @@ func (f *fakeTokens) Revoke(_ context.Context, node *v1alpha1.MesosNode) error {
 	return f.err
 }
 
+// fakeNames holds names in memory.
+type fakeNames struct {
+	live, removed map[string]time.Time
+	err           error
+}
+
+func (f *fakeNames) IsRemoved(_ context.Context, name string, now time.Time) (time.Time, bool, error) {
+	until, removed := f.removed[name]
+	return until, removed && now.Before(until), f.err
+}
+
+func (f *fakeNames) SetLive(_ context.Context, name string, until time.Time) error {
+	f.live[name] = until
+	return f.err
+}
+
+func (f *fakeNames) SetRemoved(_ context.Context, name string, until time.Time) error {
+	if f.err == nil {
+		f.removed[name] = until
+	}
+	return f.err
+}
+
 // newFixture starts a test with a new MesosNode, a framework that is ready, and what else
 // there is.
 func newFixture(t *testing.T, objects ...client.Object) *fixture {
@@ -101,6 +125,7 @@ func newFixture(t *testing.T, objects ...client.Object) *fixture {
 		t: t, now: noon, sessions: true,
 		session:   &fakeSession{ready: true, demands: map[string]placement.Demand{}, killed: map[string]string{}},
 		tokens:    &fakeTokens{},
+		names:     &fakeNames{live: map[string]time.Time{}, removed: map[string]time.Time{}},
 		recorder:  events.NewFakeRecorder(100),
 		evictions: map[string]error{},
 	}
@@ -118,7 +143,7 @@ func newFixture(t *testing.T, objects ...client.Object) *fixture {
 		WithIndex(&v1alpha1.MesosNode{}, fieldAgent, agentIDs).
 		WithInterceptorFuncs(s.interceptors()).Build()
 	s.reconciler = NewReconciler(Options{
-		Client: s.client, Live: s.client, Sessions: s, Tokens: s.tokens, Artifacts: s, Recorder: s.recorder,
+		Client: s.client, Live: s.client, Sessions: s, Tokens: s.tokens, Names: s.names, Artifacts: s, Recorder: s.recorder,
 		Now: func() time.Time { return s.now }, Changes: make(chan event.GenericEvent),
 	})
 	return s

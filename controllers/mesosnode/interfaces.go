@@ -2,6 +2,7 @@ package mesosnode
 
 import (
 	"context"
+	"time"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/mesos/placement"
@@ -49,6 +50,18 @@ type Tokens interface {
 	// Revoke makes the bootstrap token of the node's current attempt useless. It is
 	// no error that there is none.
 	Revoke(ctx context.Context, node *v1alpha1.MesosNode) error
+}
+
+// Names records the names of nodes for as long as somebody may hold a certificate in them.
+type Names interface {
+	// IsRemoved reports whether a name is that of a removed node in whose name somebody may
+	// hold a certificate that is still valid, and until when.
+	IsRemoved(ctx context.Context, name string, now time.Time) (until time.Time, removed bool, err error)
+	// SetLive records the name of a node that exists, and when its last certificate expires.
+	SetLive(ctx context.Context, name string, until time.Time) error
+	// SetRemoved records the name of a node that is about to be gone. It returns once the
+	// record is durable.
+	SetRemoved(ctx context.Context, name string, until time.Time) error
 }
 
 // Artifacts knows which artifacts the operator supplies.

@@ -33,7 +33,7 @@ func (r *Reconciler) launch(ctx context.Context, rc *reconcileContext) error {
 	task := rc.node.Status.Task
 	switch {
 	case task == nil:
-		r.wantTask(rc)
+		return r.launchUnlessRetired(ctx, rc)
 	case nodemodel.HasEnded(task) && (rc.hasRegistered() || nodemodel.HasIdentity(task)):
 		r.endAttempt(rc, task)
 	case nodemodel.HasEnded(task):

@@ -16,8 +16,8 @@ const (
 	operatorAccount   = "k8sm-operator"
 )
 
-// StartOperator installs the product as its users do, CRDs and RBAC from config/,
-// and starts the operator's binary with a token of the service account that it
+// StartOperator installs the product as its users do, CRDs, RBAC and policies from
+// config/, and starts the operator's binary with a token of the service account that it
 // ships with.
 func (p *Playground) StartOperator(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
@@ -63,7 +63,8 @@ func (p *Playground) StartOperator(ctx context.Context) error {
 func (p *Playground) install(ctx context.Context) error {
 	config := filepath.Join(p.Root, "config")
 	for _, part := range [][]string{
-		{"-f", filepath.Join(config, "manager", "namespace.yaml")}, {"-k", filepath.Join(config, "crd")}, {"-k", filepath.Join(config, "rbac")}, {"-k", filepath.Join(config, "policies")},
+		{"-f", filepath.Join(config, "manager", "namespace.yaml")}, {"-k", filepath.Join(config, "crd")}, {"-k", filepath.Join(config, "rbac")},
+		{"-k", filepath.Join(config, "policies")}, {"-k", filepath.Join(config, "policies", "certificate-lifetime")},
 	} {
 		if _, err := p.Kubectl(ctx, append([]string{"apply", "--server-side"}, part...)...); err != nil {
 			return fmt.Errorf("installing: %w", err)

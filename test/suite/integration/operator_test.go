@@ -35,6 +35,7 @@ func startOperator() {
 	applyAll(filepath.Join("..", "..", "..", "config", "manager", "namespace.yaml"))
 	applyAll(filepath.Join("..", "..", "..", "config", "rbac", "*.yaml"))
 	applyAll(filepath.Join("..", "..", "..", "config", "policies", "*.yaml"))
+	applyAll(filepath.Join("..", "..", "..", "config", "policies", "*", "*.yaml"))
 
 	account := operatorAccess()
 	skip := true // the process runs more than one manager, and names would collide
