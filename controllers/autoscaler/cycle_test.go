@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler/cordon"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/mesos/placement"
@@ -338,5 +339,69 @@ func TestChangesThatTriggerACycle(t *testing.T) {
 		if got := mesosNodeChanged().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}); got != test.want {
 			t.Errorf("%s of a MesosNode causes a cycle: %t, want %t", name, got, test.want)
 		}
+	}
+}
+
+// A pool whose autoscaling is switched off leaves no node cordoned.
+func TestNodesAreUncordonedWhenNoPoolIsAutoscaled(t *testing.T) {
+	s := newTestCluster(t, newPool("general"))
+	s.fillNodes("general", 1)
+	s.deletePod("old-0")
+	s.reconcile()
+	s.now = s.now.Add(2 * time.Second)
+	s.reconcile()
+	object := &corev1.Node{}
+	if s.get("general-1", object); !cordon.IsCordoned(object) {
+		t.Fatal("the node is not cordoned before it is removed")
+	}
+	p := &v1alpha1.MesosNodePool{}
+	s.get("general", p)
+	p.Spec.Autoscaling = nil
+	s.must(s.client.Update(t.Context(), p))
+	s.restart()
+	s.reconcile()
+	if s.get("general-1", object); cordon.IsCordoned(object) {
+		t.Error("the node stays cordoned")
+	}
+	s.expectNodes("general", 1)
+}
+
+// A pod that comes before the node is removed is as if the node had never been cordoned.
+func TestNodeThatIsNeededIsUncordoned(t *testing.T) {
+	s := newTestCluster(t, newPool("general"))
+	s.fillNodes("general", 1)
+	s.deletePod("old-0")
+	s.reconcile()
+	s.now = s.now.Add(2 * time.Second)
+	s.reconcile()
+	s.addPendingPod("new", "1", replica)
+	s.now = s.now.Add(time.Second)
+	s.reconcile()
+	object := &corev1.Node{}
+	if s.get("general-1", object); cordon.IsCordoned(object) {
+		t.Error("the node stays cordoned although a pod needs it")
+	}
+	s.advance(time.Minute)
+	s.expectNodes("general", 1)
+}
+
+// An operator whose RBAC is that of an older release goes on without templates.
+func TestTemplatesThatMayNotBeRead(t *testing.T) {
+	owner := &metav1.OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "web"}
+	broken := errors.New("broken")
+	for name, test := range map[string]struct{ err, want error }{
+		"forbidden": {apierrors.NewForbidden(corev1.Resource("replicasets"), "web", broken), nil},
+		"not found": {apierrors.NewNotFound(corev1.Resource("replicasets"), "web"), nil},
+		"an error":  {broken, broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newTestCluster(t)
+			s.reconciler.Live = interceptor.NewClient(s.client, interceptor.Funcs{Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+				return test.err
+			}})
+			if spec, err := s.reconciler.readTemplate(t.Context(), "default", owner); spec != nil || !errors.Is(err, test.want) {
+				t.Errorf("the template is %v, the error %v", spec, err)
+			}
+		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/admission"
 	"github.com/k8sm/k8sm/controllers/autoscaler/backoff"
+	"github.com/k8sm/k8sm/controllers/autoscaler/cordon"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/forecast"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
@@ -45,9 +46,10 @@ func (r *Reconciler) decideShrinkage(ctx context.Context, s *Snapshot, growth de
 	if len(growth.Launches) > 0 {
 		return decision.ShrinkPlan{}, nil
 	}
+	defaults := admission.NewDefaults(s.limits)
 	in := decision.ShrinkInput{
 		Now: s.now, Cluster: s.cluster, Pending: slices.Concat(s.pending, s.unseen), Budgets: s.budgets, NodeStates: r.state.nodeStates,
-		Successor: r.state.templates.successor(admission.NewDefaults(s.limits)),
+		Successor: func(pod *corev1.Pod) *corev1.Pod { return r.state.templates.Successor(pod, defaults) },
 	}
 	for _, name := range s.leaving {
 		in.Leaving = append(in.Leaving, decision.LeavingNode{Name: name, Pods: s.podsByNode[name]})
@@ -117,7 +119,7 @@ func (s *Snapshot) member(n *v1alpha1.MesosNode) decision.Member {
 	return decision.Member{
 		Name: n.Name, Node: s.simulatedNodes[n.Name], Resources: forecast.Resources(n), Created: n.CreationTimestamp.Time,
 		Ready: nodemodel.IsReady(n), DoNotDisrupt: mustNotBeDisrupted(n) || object != nil && mustNotBeDisrupted(object),
-		Pods: s.podsByNode[n.Name], Nominated: s.nominated[n.Name], Cordoned: object != nil && isCordonedByUs(object),
+		Pods: s.podsByNode[n.Name], Nominated: s.nominated[n.Name], Cordoned: object != nil && cordon.IsCordoned(object),
 	}
 }
 

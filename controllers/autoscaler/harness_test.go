@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler/cordon"
 	"github.com/k8sm/k8sm/controllers/autoscaler/forecast"
 	"github.com/k8sm/k8sm/controllers/drain"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
@@ -166,8 +167,8 @@ func (s *testCluster) advance(d time.Duration) {
 	s.reconcile()
 	var nodes corev1.NodeList
 	s.must(s.client.List(context.Background(), &nodes))
-	if slices.ContainsFunc(nodes.Items, func(n corev1.Node) bool { return isCordonedByUs(&n) }) {
-		s.now = s.now.Add(cordonPeriod)
+	if slices.ContainsFunc(nodes.Items, func(n corev1.Node) bool { return cordon.IsCordoned(&n) }) {
+		s.now = s.now.Add(cordon.Period)
 		s.reconcile()
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
+	"github.com/k8sm/k8sm/controllers/autoscaler/pending"
 )
 
 var (
@@ -59,7 +60,7 @@ func podCounts(s *Snapshot, growth decision.GrowPlan) map[string]int {
 	}
 	counts := map[string]int{
 		"placed": len(growth.Placed), "helped": helped, "refused": len(growth.Refused), "held": len(s.held),
-		excludedDaemon: 0, excludedExpendable: 0, excludedPreempting: 0, excludedScheduler: 0,
+		pending.ExcludedDaemon: 0, pending.ExcludedExpendable: 0, pending.ExcludedPreempting: 0, pending.ExcludedScheduler: 0,
 	}
 	for reason, n := range s.excluded {
 		counts[reason] = n

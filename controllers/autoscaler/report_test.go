@@ -17,6 +17,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/backoff"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
+	"github.com/k8sm/k8sm/controllers/autoscaler/pending"
 )
 
 // The API server refuses notes of more than 1,024 bytes, and JSON cannot hold half a
@@ -42,7 +43,7 @@ func TestLongReasonIsTruncatedBetweenCharacters(t *testing.T) {
 
 func TestPendingPodsAreCountedByDecision(t *testing.T) {
 	a, b := newPod("a", "1"), newPod("b", "1")
-	s := &Snapshot{held: []*corev1.Pod{a}, excluded: map[string]int{excludedDaemon: 2}}
+	s := &Snapshot{held: []*corev1.Pod{a}, excluded: map[string]int{pending.ExcludedDaemon: 2}}
 	growth := decision.GrowPlan{
 		Launches: []decision.Launch{{Pods: []*corev1.Pod{a, b}}, {}, {Pods: []*corev1.Pod{a}}},
 		Placed:   []decision.Placement{{Pod: a}},
@@ -50,7 +51,7 @@ func TestPendingPodsAreCountedByDecision(t *testing.T) {
 	}
 	want := map[string]int{
 		"placed": 1, "helped": 3, "refused": 2, "held": 1,
-		excludedDaemon: 2, excludedExpendable: 0, excludedPreempting: 0, excludedScheduler: 0,
+		pending.ExcludedDaemon: 2, pending.ExcludedExpendable: 0, pending.ExcludedPreempting: 0, pending.ExcludedScheduler: 0,
 	}
 	if diff := cmp.Diff(want, podCounts(s, growth)); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)

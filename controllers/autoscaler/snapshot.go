@@ -11,9 +11,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler/admission"
 	"github.com/k8sm/k8sm/controllers/autoscaler/backoff"
+	"github.com/k8sm/k8sm/controllers/autoscaler/cordon"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/forecast"
+	"github.com/k8sm/k8sm/controllers/autoscaler/pending"
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 	"github.com/k8sm/k8sm/controllers/drain"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
@@ -76,7 +79,8 @@ type pool struct {
 // cluster: the simulated cluster, recoveries of pools, and the outcome of nodes that were
 // created for pods.
 func (r *Reconciler) takeSnapshot(o *observation) (*Snapshot, error) {
-	s := &Snapshot{observation: o, forecast: forecast.New(o.mesosNodes, o.nodes, admittedDaemonSets(o), o.now), podsByNode: podsByNode(o.pods)}
+	daemonSets := admission.DaemonSets(o.daemonSets, o.pods, admission.NewDefaults(o.limits))
+	s := &Snapshot{observation: o, forecast: forecast.New(o.mesosNodes, o.nodes, daemonSets, o.now), podsByNode: pending.ByNode(o.pods, pending.NodeOf)}
 	for _, p := range s.pools {
 		r.state.failures[p.Name] = r.state.failureOf(p.MesosNodePool).AfterRecovery(p.alive)
 		p.abandonNodes(r.state.failures[p.Name], s.now)
@@ -94,11 +98,11 @@ func (r *Reconciler) takeSnapshot(o *observation) (*Snapshot, error) {
 	for _, name := range s.leaving {
 		closed[name] = true
 	}
-	nominatedTo := nominations(nodes, closed)
-	s.nominated = nominatedByNode(s.pods, nominatedTo)
+	nominatedTo := pending.Nominations(nodes, closed)
+	s.nominated = pending.ByNode(s.pods, nominatedTo)
 	err := r.state.cluster.Sync(clusterView{
 		nodes: nodes, closed: closed, pods: slices.Concat(s.pods, daemons), objects: s.objects,
-		nodeOf: func(pod *corev1.Pod) string { return cmp.Or(nodeOf(pod), nominatedTo(pod)) },
+		nodeOf: func(pod *corev1.Pod) string { return cmp.Or(pending.NodeOf(pod), nominatedTo(pod)) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("updating the simulated cluster: %w", err)
@@ -106,7 +110,7 @@ func (r *Reconciler) takeSnapshot(o *observation) (*Snapshot, error) {
 	s.cluster, s.simulatedNodes = r.state.cluster.cluster, r.state.cluster.nodes
 
 	var waiting []*corev1.Pod
-	waiting, s.unseen, s.excluded = waitingPods(s.pods, nominatedTo)
+	waiting, s.unseen, s.excluded = pending.Find(s.pods, nominatedTo)
 	r.state.owners.Update(waiting, s.outcomeOf(), s.now)
 	s.pending, s.held = r.state.owners.Split(waiting)
 	return s, nil
@@ -255,10 +259,10 @@ func (s *Snapshot) schedulableNodes() (nodes map[string]*corev1.Node, daemons []
 			nodes[n.Name] = s.forecast.Node(n)
 			daemons = append(daemons, s.forecast.Daemons(n, nodes[n.Name])...)
 		case object != nil && (!nodemodel.WasReady(n) || s.now.Before(startupEnd(n))):
-			nodes[n.Name] = withoutDisruptionTaint(s.forecast.Started(object, n))
+			nodes[n.Name] = cordon.Without(s.forecast.Started(object, n))
 			daemons = append(daemons, s.forecast.MissingDaemons(n, nodes[n.Name], s.podsByNode[n.Name])...)
 		case object != nil:
-			nodes[n.Name] = withoutDisruptionTaint(object)
+			nodes[n.Name] = cordon.Without(object)
 		}
 	}
 	for _, object := range s.nodes {

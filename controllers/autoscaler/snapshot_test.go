@@ -212,63 +212,6 @@ func TestOutcomeOfANode(t *testing.T) {
 	}
 }
 
-func TestPendingPodsAreOrderedByAge(t *testing.T) {
-	pod := func(namespace, name string, minutes int, change ...func(*corev1.Pod)) *corev1.Pod {
-		p := newPod(name, "1", change...)
-		p.Namespace, p.CreationTimestamp = namespace, metav1.NewTime(noon.Add(time.Duration(minutes)*time.Minute))
-		return p
-	}
-	other := func(p *corev1.Pod) { p.Spec.SchedulerName = "mine" }
-	scheduled := func(p *corev1.Pod) { p.Spec.NodeName = "n1" }
-	pods, _, excluded := waitingPods([]*corev1.Pod{
-		pod("b", "young", 5), pod("b", "x", 1), pod("a", "y", 1), pod("a", "x", 1), pod("a", "theirs", 0, other), pod("b", "theirs", 0, other), pod("a", "there", 0, scheduled), pod("z", "old", 0),
-	}, nominations(nil, nil))
-	var names []string
-	for _, p := range pods {
-		names = append(names, p.Namespace+"/"+p.Name)
-	}
-	if diff := cmp.Diff([]string{"z/old", "a/x", "a/y", "b/x", "b/young"}, names); diff != "" {
-		t.Errorf("pods (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(map[string]int{excludedScheduler: 2}, excluded); diff != "" {
-		t.Errorf("excluded (-want +got):\n%s", diff)
-	}
-}
-
-func TestNodeOfAPod(t *testing.T) {
-	daemonFor := func(key, operator string, values ...string) func(*corev1.Pod) {
-		return func(p *corev1.Pod) {
-			replica(p)
-			p.OwnerReferences[0].Kind = "DaemonSet"
-			p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
-				NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: []corev1.NodeSelectorRequirement{{Key: key, Operator: corev1.NodeSelectorOperator(operator), Values: values}}}}}}}
-		}
-	}
-	tests := map[string]struct {
-		change func(*corev1.Pod)
-		want   string
-	}{
-		"a pod without a node":                     {func(*corev1.Pod) {}, ""},
-		"a pod on a node":                          {func(p *corev1.Pod) { p.Spec.NodeName = "n1" }, "n1"},
-		"a DaemonSet pod for one node":             {daemonFor("metadata.name", "In", "n1"), "n1"},
-		"a DaemonSet pod with another field":       {daemonFor("metadata.namespace", "In", "n1"), ""},
-		"a DaemonSet pod for all nodes except one": {daemonFor("metadata.name", "NotIn", "n1"), ""},
-		"a DaemonSet pod for two nodes":            {daemonFor("metadata.name", "In", "n1", "n2"), ""},
-		"a pod without a controller for one node": {func(p *corev1.Pod) {
-			daemonFor("metadata.name", "In", "n1")(p)
-			p.OwnerReferences = nil
-		}, ""},
-		"a DaemonSet pod without affinity": {func(p *corev1.Pod) { replica(p); p.OwnerReferences[0].Kind = "DaemonSet" }, ""},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			if got := nodeOf(newPod("a", "1", test.change)); got != test.want {
-				t.Errorf("it is %q, want %q", got, test.want)
-			}
-		})
-	}
-}
-
 func TestNodesMayOnlyBeReplacedWhereThereIsAnotherSize(t *testing.T) {
 	shapes := func(n int) func(*v1alpha1.MesosNodePool) {
 		return func(p *v1alpha1.MesosNodePool) {

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler/admission"
 	"github.com/k8sm/k8sm/controllers/autoscaler/backoff"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 )
@@ -44,7 +45,7 @@ type state struct {
 	// histories has, by the name of the pool, whether removed nodes were needed again.
 	histories map[string]decision.RemovalHistory
 	// templates has the pod templates of owners whose pods were about to be moved.
-	templates podTemplates
+	templates admission.Templates
 	// mayBeCordoned: Nodes may have the taint of the autoscaler though no pool is autoscaled any
 	// more.
 	mayBeCordoned bool
@@ -57,7 +58,7 @@ func newState() (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &state{cluster: cluster, failures: map[string]backoff.Failure{}, owners: backoff.Owners{}, templates: podTemplates{}, mayBeCordoned: true, events: eventDeduper{}}, nil
+	return &state{cluster: cluster, failures: map[string]backoff.Failure{}, owners: backoff.Owners{}, templates: admission.Templates{}, mayBeCordoned: true, events: eventDeduper{}}, nil
 }
 
 // failureOf returns the failure of a pool. A pool that this process has not seen before has

@@ -7,49 +7,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
 
-func TestPodsThatNeedANode(t *testing.T) {
-	owned := func(group string) func(*corev1.Pod) {
-		return func(p *corev1.Pod) {
-			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: group + "/v1", Kind: "DaemonSet", Name: "d", Controller: new(true)}}
-		}
-	}
-	tests := map[string]struct {
-		how   func(*corev1.Pod)
-		wants bool
-		out   string
-	}{
-		"an unschedulable pod":                        {func(*corev1.Pod) {}, true, ""},
-		"a pod that the scheduler has not considered": {func(p *corev1.Pod) { p.Status.Conditions = nil }, false, ""},
-		"a pod with scheduling gates":                 {func(p *corev1.Pod) { p.Status.Conditions[0].Reason = "SchedulingGated" }, false, ""},
-		"a scheduled pod":                             {func(p *corev1.Pod) { p.Spec.NodeName = "n" }, false, ""},
-		"a pod that is being deleted":                 {func(p *corev1.Pod) { p.DeletionTimestamp = new(metav1.NewTime(noon)) }, false, ""},
-		"a failed pod":                                {func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }, false, ""},
-		"a pod of a DaemonSet":                        {owned("apps"), true, excludedDaemon},
-		"a pod of a DaemonSet of another API group":   {owned("example.com"), true, ""},
-		"a pod of another scheduler":                  {func(p *corev1.Pod) { p.Spec.SchedulerName = "mine" }, true, excludedScheduler},
-		"a pod that names the default scheduler":      {func(p *corev1.Pod) { p.Spec.SchedulerName = "default-scheduler" }, true, ""},
-		"an expendable pod":                           {func(p *corev1.Pod) { p.Spec.Priority = new(int32(-11)) }, true, excludedExpendable},
-		"a pod at the lowest priority that counts":    {func(p *corev1.Pod) { p.Spec.Priority = new(int32(-10)) }, true, ""},
-		"a pod that preempts others":                  {func(p *corev1.Pod) { p.Status.NominatedNodeName = "n" }, true, excludedPreempting},
-		"a pod nominated to a node that is gone":      {func(p *corev1.Pod) { p.Status.NominatedNodeName = "gone" }, true, ""},
-		"a pod nominated to a node that is leaving":   {func(p *corev1.Pod) { p.Status.NominatedNodeName = "leaving" }, true, ""},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			pod := newPod("a", "1", test.how)
-			if got := isUnschedulable(pod); got != test.wants {
-				t.Errorf("unschedulable: %v, want %v", got, test.wants)
-			}
-			nominatedTo := nominations(map[string]*corev1.Node{"n": {}, "leaving": {}}, map[string]bool{"leaving": true})
-			pods, _, excluded := waitingPods([]*corev1.Pod{pod}, nominatedTo)
-			if got := len(pods) == 1; got != (test.wants && test.out == "") || test.out != "" && excluded[test.out] != 1 {
-				t.Errorf("it needs a node: %v, left out: %v, want %q", got, excluded, test.out)
-			}
-		})
-	}
-}
+	"github.com/k8sm/k8sm/controllers/autoscaler/pending"
+)
 
 func TestBatch(t *testing.T) {
 	at := func(ms int) time.Time { return noon.Add(time.Duration(ms) * time.Millisecond) }
@@ -100,7 +60,7 @@ func TestSimulatedClusterFollowsARecreatedNode(t *testing.T) {
 	pods := []*corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "web", UID: "web"}, Spec: corev1.PodSpec{NodeName: "n1"}}}
 	there := map[string]*corev1.Node{"n1": object}
 	for i, views := range []map[string]*corev1.Node{there, {}, there, {}} {
-		if err := m.Sync(clusterView{nodes: views, pods: pods, nodeOf: nodeOf}); err != nil {
+		if err := m.Sync(clusterView{nodes: views, pods: pods, nodeOf: pending.NodeOf}); err != nil {
 			t.Fatal(err)
 		}
 		if len(m.nodes) != len(views) || len(m.pods) != len(views) {
@@ -130,7 +90,7 @@ func TestSimulatedClusterFollowsAResizedPod(t *testing.T) {
 		ContainerStatuses: []corev1.ContainerStatus{{Name: "main", AllocatedResources: has, Resources: &corev1.ResourceRequirements{Requests: has}}},
 	}
 	for i, now := range []*corev1.Pod{pod, shrinks, pod} {
-		if err := m.Sync(clusterView{nodes: views, pods: []*corev1.Pod{now}, nodeOf: nodeOf}); err != nil {
+		if err := m.Sync(clusterView{nodes: views, pods: []*corev1.Pod{now}, nodeOf: pending.NodeOf}); err != nil {
 			t.Fatal(err)
 		}
 		if fits, why := m.cluster.Fits(newPod("probe", "2"), "n1"); fits == (now == shrinks) {

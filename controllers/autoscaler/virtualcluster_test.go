@@ -18,7 +18,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler/cordon"
 	"github.com/k8sm/k8sm/controllers/autoscaler/forecast"
+	"github.com/k8sm/k8sm/controllers/autoscaler/pending"
 	"github.com/k8sm/k8sm/controllers/drain"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
@@ -184,11 +186,11 @@ func (c *virtualCluster) changed(object client.Object) {
 		c.wake("workloads", 200*time.Millisecond, c.syncWorkloads)
 		c.wake("budgets", 300*time.Millisecond, c.syncBudgets)
 		c.wake("autoscaler", podChangeDelay, c.reconcile)
-		if isUnschedulable(o) && exclusionReason(o) == "" {
+		if pending.IsUnschedulable(o) && pending.ExclusionReason(o) == "" {
 			c.wake("autoscaler", changeDelay, c.reconcile)
 		}
 	case *corev1.Node:
-		if isCordonedByUs(o) {
+		if cordon.IsCordoned(o) {
 			c.onDecision(o.Name)
 		}
 		c.wake("workloads", 200*time.Millisecond, c.syncWorkloads)

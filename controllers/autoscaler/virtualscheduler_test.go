@@ -10,6 +10,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/k8sm/k8sm/controllers/autoscaler/pending"
 	"github.com/k8sm/k8sm/controllers/podstate"
 )
 
@@ -36,7 +37,7 @@ func (c *virtualCluster) schedule() {
 			}
 		}
 	}
-	if err := c.scheduler.Sync(clusterView{nodes: nodes, pods: placed, nodeOf: nodeOf, objects: c.volumeObjects()}); err != nil {
+	if err := c.scheduler.Sync(clusterView{nodes: nodes, pods: placed, nodeOf: pending.NodeOf, objects: c.volumeObjects()}); err != nil {
 		c.t.Fatal(err)
 	}
 	slices.SortStableFunc(waiting, func(a, b *corev1.Pod) int {
@@ -102,7 +103,7 @@ func (c *virtualCluster) schedulePod(pod *corev1.Pod) {
 func (c *virtualCluster) bestNode(pod *corev1.Pod) (best string) {
 	most := int64(0)
 	for _, n := range all[*corev1.Node](c.api) {
-		if podstate.IsDaemon(pod) && nodeOf(pod) != n.Name {
+		if podstate.IsDaemon(pod) && pending.NodeOf(pod) != n.Name {
 			continue
 		}
 		if fits, _ := c.scheduler.cluster.Fits(pod, n.Name); !fits {
@@ -151,13 +152,13 @@ func (c *virtualCluster) preempt(pod *corev1.Pod) (node string) {
 
 func (c *virtualCluster) markUnschedulable(name string) {
 	pod := find[*corev1.Pod](c.api, "default", name)
-	if isUnschedulable(pod) {
+	if pending.IsUnschedulable(pod) {
 		return
 	}
 	c.changePod(name, func(p *corev1.Pod) {
 		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable}}
 	})
-	if exclusionReason(pod) == "" {
+	if pending.ExclusionReason(pod) == "" {
 		c.reconciler.state.batch.add(c.now)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler/pending"
 	"github.com/k8sm/k8sm/controllers/queueing"
 )
 
@@ -69,7 +70,7 @@ func anyChange(client.Object) []string { return []string{allPools.Name} }
 func (r *Reconciler) podHandler() handler.EventHandler {
 	needsNode := func(o client.Object) bool {
 		pod, ok := o.(*corev1.Pod)
-		return ok && isUnschedulable(pod) && exclusionReason(pod) == ""
+		return ok && pending.IsUnschedulable(pod) && pending.ExclusionReason(pod) == ""
 	}
 	addToBatch := func(q queue) {
 		r.state.batch.add(r.Now())

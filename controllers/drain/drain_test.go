@@ -222,3 +222,36 @@ func TestDrainReturnsListErrors(t *testing.T) {
 		t.Errorf("got error %v, want %v", err, broken)
 	}
 }
+
+// A pod that comes back to a cordoned node would do so without end.
+func TestPodsThatComeBackToACordonedNode(t *testing.T) {
+	created := func(at time.Time) func(*corev1.Pod) {
+		return func(p *corev1.Pod) { p.CreationTimestamp = metav1.NewTime(at) }
+	}
+	tolerating := func(toleration corev1.Toleration) func(*corev1.Pod) {
+		return func(p *corev1.Pod) { p.Spec.Tolerations = []corev1.Toleration{toleration} }
+	}
+	everything := tolerating(corev1.Toleration{Operator: corev1.TolerationOpExists})
+	cordon := tolerating(corev1.Toleration{Key: corev1.TaintNodeUnschedulable, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule})
+	other := tolerating(corev1.Toleration{Key: "other", Operator: corev1.TolerationOpExists})
+	before, after := noon.Add(-time.Second), noon.Add(time.Second)
+	for name, test := range map[string]struct {
+		pod   *corev1.Pod
+		began time.Time
+		want  Verdict
+	}{
+		"one that was there before is evicted once":     {pod("p", everything, created(before)), noon, Evict},
+		"one that came back stays to the end":           {pod("p", everything, created(after)), noon, Ignore},
+		"one that tolerates just the cordon":            {pod("p", cordon, created(after)), noon, Ignore},
+		"one that came just before the cordon was seen": {pod("p", other, created(after)), noon, Evict},
+		"one without tolerations":                       {pod("p", created(after)), noon, Evict},
+		"one that came back and is ending":              {pod("p", everything, created(after), ending(0)), noon, Await},
+		"a node that is not drained":                    {pod("p", everything, created(after)), time.Time{}, Evict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Decide(test.pod, Options{Now: noon.Add(time.Minute), Began: test.began}); got.Verdict != test.want || got.Reason == "" {
+				t.Errorf("got %s (%s), want %s", got.Verdict, got.Reason, test.want)
+			}
+		})
+	}
+}

@@ -293,3 +293,45 @@ func TestBackOffReasonIsRecognized(t *testing.T) {
 		t.Errorf("the reason is %q", reason)
 	}
 }
+
+// A pool whose nodes all fail must not grow without end: few of them are lost at a time.
+func TestLostNodes(t *testing.T) {
+	long, short := noon.Add(-LostAfter), noon.Add(-LostAfter+time.Second)
+	many := func(broken, all int) (nodes []*v1alpha1.MesosNode) {
+		for i := range all {
+			how := readyAt(noon.Add(-time.Hour))
+			if i < broken {
+				how = unreadyAt(long)
+			}
+			nodes = append(nodes, node(fmt.Sprint(i), how))
+		}
+		return nodes
+	}
+	tests := map[string]struct {
+		nodes []*v1alpha1.MesosNode
+		want  int
+		next  time.Time
+	}{
+		"a ready node":                       {[]*v1alpha1.MesosNode{node("a", readyAt(long))}, 0, time.Time{}},
+		"a node that was never ready":        {[]*v1alpha1.MesosNode{node("a", registered)}, 0, time.Time{}},
+		"a node that has ceased to be ready": {[]*v1alpha1.MesosNode{node("a", unreadyAt(long))}, 1, time.Time{}},
+		"one that ceased a moment ago":       {[]*v1alpha1.MesosNode{node("a", unreadyAt(short))}, 0, noon.Add(time.Second)},
+		"one of two that have ceased":        {[]*v1alpha1.MesosNode{node("a", unreadyAt(long)), node("b", unreadyAt(long))}, 1, time.Time{}},
+		"a tenth of a pool at most":          {many(5, 30), 3, time.Time{}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			for _, n := range test.nodes {
+				for i := range n.Status.Conditions {
+					if n.Status.Conditions[i].Type == v1alpha1.ConditionRegistered {
+						n.Status.Conditions[i].LastTransitionTime = metav1.NewTime(noon.Add(-2 * time.Hour))
+					}
+				}
+			}
+			lost, next := Lost(test.nodes, noon)
+			if len(lost) != test.want || !next.Equal(test.next) {
+				t.Errorf("%d are lost, the next at %s; want %d, %s", len(lost), next, test.want, test.next)
+			}
+		})
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestInvalidPlacementPanics(t *testing.T) {
@@ -243,5 +244,63 @@ func TestRequestsOfAPodThatIsOnNoNode(t *testing.T) {
 	}
 	if cpu, memory := c.Requests(&corev1.Pod{}); cpu != 0 || memory != 0 {
 		t.Errorf("a pod that requests nothing takes %dm and %d bytes", cpu, memory)
+	}
+}
+
+// Plugins count a closed node, and Place places nothing on it.
+func TestClosedNodes(t *testing.T) {
+	c := emptyCluster(t)
+	c.AddNode(testNode("n1"))
+	mark := c.Checkpoint()
+	c.SetClosed("n1", true)
+	c.SetClosed("nobody", true)
+	if node, placed := c.Place(testPod("a")); placed {
+		t.Errorf("the pod is placed on %s", node)
+	}
+	if fits, reason := c.Fits(testPod("a"), "n1"); !fits {
+		t.Errorf("the pod does not fit on the node: %s", reason)
+	}
+	c.AddNode(testNode("n2"))
+	once := testPod("b")
+	once.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
+		MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.DoNotSchedule, LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "x"}},
+	}}
+	if _, placed := c.Place(once); !placed {
+		t.Error("the first pod of a spread fits nowhere")
+	}
+	again := once.DeepCopy()
+	again.UID, again.Name = "c", "c"
+	if node, placed := c.Place(again); placed {
+		t.Errorf("the second pod of a spread is placed on %s: the closed node does not count", node)
+	}
+	inner := c.Checkpoint()
+	c.RemoveNode("n1")
+	if _, placed := c.Place(again); !placed {
+		t.Error("the second pod of a spread fits nowhere when the closed node is gone")
+	}
+	c.Revert(inner)
+	if _, placed := c.Place(again); placed {
+		t.Error("a closed node that was removed comes back open")
+	}
+	c.Revert(mark)
+	if node, _ := c.Place(testPod("a")); node != "n1" {
+		t.Errorf("the pod is placed on %q, want n1, which is open again", node)
+	}
+}
+
+// A node that takes the name of a closed one is open.
+func TestNodeThatIsReplacedIsNotClosed(t *testing.T) {
+	c := emptyCluster(t)
+	c.AddNode(testNode("n1"))
+	c.SetClosed("n1", true)
+	c.RemoveNode("n1")
+	c.AddNode(testNode("n1"))
+	if _, placed := c.Place(testPod("a")); !placed {
+		t.Error("the node is closed")
+	}
+	c.SetClosed("n1", true)
+	c.SetClosed("n1", false)
+	if _, placed := c.Place(testPod("b")); !placed {
+		t.Error("the node is closed although it was opened")
 	}
 }

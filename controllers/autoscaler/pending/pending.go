@@ -1,4 +1,4 @@
-package autoscaler
+package pending
 
 import (
 	"cmp"
@@ -13,27 +13,27 @@ import (
 
 // Why a pod that is unschedulable gets no node. Metrics have these values.
 const (
-	excludedDaemon     = "daemonset"
-	excludedScheduler  = "other_scheduler"
-	excludedExpendable = "expendable"
-	excludedPreempting = "preempting"
+	ExcludedDaemon     = "daemonset"
+	ExcludedScheduler  = "other_scheduler"
+	ExcludedExpendable = "expendable"
+	ExcludedPreempting = "preempting"
 )
 
-// waitingPods returns the pods that need a node, in the order in which they were created, and
+// Find returns the pods that need a node, in the order in which they were created, and
 // counts by reason the unschedulable pods that get none. Unseen are the pods that the scheduler
 // has not looked at: they may find room. NominatedTo returns the node that the scheduler has
 // nominated a pod to.
-func waitingPods(all []*corev1.Pod, nominatedTo func(*corev1.Pod) string) (pods, unseen []*corev1.Pod, excluded map[string]int) {
+func Find(all []*corev1.Pod, nominatedTo func(*corev1.Pod) string) (pods, unseen []*corev1.Pod, excluded map[string]int) {
 	excluded = map[string]int{}
 	for _, pod := range all {
 		if pod.Spec.NodeName != "" || !isWaiting(pod) {
 			continue
 		}
-		reason := exclusionReason(pod)
+		reason := ExclusionReason(pod)
 		if reason == "" && nominatedTo(pod) != "" {
-			reason = excludedPreempting
+			reason = ExcludedPreempting
 		}
-		switch marked := isUnschedulable(pod); {
+		switch marked := IsUnschedulable(pod); {
 		case reason != "" && marked:
 			excluded[reason]++
 		case reason != "":
@@ -54,9 +54,9 @@ func isWaiting(pod *corev1.Pod) bool {
 	return pod.Spec.NodeName == "" && pod.DeletionTimestamp == nil && !podstate.HasEnded(pod)
 }
 
-// isUnschedulable reports whether the scheduler has looked for a place for a pod and found
+// IsUnschedulable reports whether the scheduler has looked for a place for a pod and found
 // none.
-func isUnschedulable(pod *corev1.Pod) bool {
+func IsUnschedulable(pod *corev1.Pod) bool {
 	if !isWaiting(pod) {
 		return false
 	}
@@ -68,25 +68,25 @@ func isUnschedulable(pod *corev1.Pod) bool {
 	return false
 }
 
-// exclusionReason returns why no node is created for a pod that waits, as far as the pod itself
+// ExclusionReason returns why no node is created for a pod that waits, as far as the pod itself
 // shows; empty if one may be.
-func exclusionReason(pod *corev1.Pod) string {
+func ExclusionReason(pod *corev1.Pod) string {
 	switch {
 	case podstate.IsDaemon(pod):
-		return excludedDaemon
+		return ExcludedDaemon
 	case pod.Spec.SchedulerName != "" && pod.Spec.SchedulerName != corev1.DefaultSchedulerName:
-		return excludedScheduler
+		return ExcludedScheduler
 	case decision.Expendable(pod):
-		return excludedExpendable
+		return ExcludedExpendable
 	}
 	return ""
 }
 
-// nominations returns a function that returns the node that the scheduler has nominated a pod
+// Nominations returns a function that returns the node that the scheduler has nominated a pod
 // to, where the pod occupies room though it is not bound: its volumes are being provisioned, or
 // the pods that it preempts are ending. A nomination to a node that is gone or leaving does not
 // count.
-func nominations(nodes map[string]*corev1.Node, leaving map[string]bool) func(*corev1.Pod) string {
+func Nominations(nodes map[string]*corev1.Node, leaving map[string]bool) func(*corev1.Pod) string {
 	return func(pod *corev1.Pod) string {
 		name := pod.Status.NominatedNodeName
 		if name == "" || !isWaiting(pod) || nodes[name] == nil || leaving[name] {
@@ -96,19 +96,8 @@ func nominations(nodes map[string]*corev1.Node, leaving map[string]bool) func(*c
 	}
 }
 
-// nominatedByNode returns the pods that are nominated to a node, by its name.
-func nominatedByNode(pods []*corev1.Pod, nominatedTo func(*corev1.Pod) string) map[string][]*corev1.Pod {
-	out := map[string][]*corev1.Pod{}
-	for _, pod := range pods {
-		if node := nominatedTo(pod); node != "" {
-			out[node] = append(out[node], pod)
-		}
-	}
-	return out
-}
-
-// podsByNode returns the pods that are on a node, or will be, by the name of the node.
-func podsByNode(pods []*corev1.Pod) map[string][]*corev1.Pod {
+// ByNode returns the pods for which nodeOf returns a node, by the name of the node.
+func ByNode(pods []*corev1.Pod, nodeOf func(*corev1.Pod) string) map[string][]*corev1.Pod {
 	out := map[string][]*corev1.Pod{}
 	for _, pod := range pods {
 		if node := nodeOf(pod); node != "" {
@@ -118,9 +107,9 @@ func podsByNode(pods []*corev1.Pod) map[string][]*corev1.Pod {
 	return out
 }
 
-// nodeOf returns the node that a pod is on or, if it is a DaemonSet's, will be on; empty if
+// NodeOf returns the node that a pod is on or, if it is a DaemonSet's, will be on; empty if
 // it has none. The controller of DaemonSets names the node in the pod's affinity.
-func nodeOf(pod *corev1.Pod) string {
+func NodeOf(pod *corev1.Pod) string {
 	if pod.Spec.NodeName != "" || !podstate.IsDaemon(pod) {
 		return pod.Spec.NodeName
 	}
