@@ -90,6 +90,7 @@ func writeSystem(root, installed string) error {
 		os.WriteFile(filepath.Join(root, "etc", "resolv.conf"), nil, 0o644),
 		os.WriteFile(filepath.Join(root, "etc", "passwd"), []byte("root:x:0:0:root:/root:/bin/sh\n"), 0o644),
 		copyLibraries(filepath.Join(root, remoteParts, "runc"), root),
+		copyTool("nft", root),
 		goTool("build", "-o", filepath.Join(root, "sbin", "guest"), "github.com/k8sm/k8sm/test/suite/vm/guest"),
 	}
 	for program, tests := range runtimeTests {
@@ -103,6 +104,17 @@ func writeSystem(root, installed string) error {
 		return fmt.Errorf("laying out disk: %w", err)
 	}
 	return nil
+}
+
+// copyTool copies a program of this machine that nodes need of their agent.
+func copyTool(name, root string) error {
+	for _, dir := range []string{"/usr/sbin", "/usr/bin", "/sbin", "/bin"} {
+		program := filepath.Join(dir, name)
+		if _, err := os.Stat(program); err == nil {
+			return errors.Join(run("cp", "-L", program, filepath.Join(root, "sbin", name)), copyLibraries(program, root))
+		}
+	}
+	return fmt.Errorf("this machine has no %s, which nodes need of their agent: install the package of it", name)
 }
 
 // copyLibraries copies the libraries of this machine that a program is linked with.
