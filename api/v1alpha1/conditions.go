@@ -10,6 +10,9 @@ const (
 	// ConditionSpecApplied is True when the framework in Mesos matches the spec. It is
 	// False when the master keeps a value of an earlier subscription.
 	ConditionSpecApplied = "SpecApplied"
+	// ConditionMesosAuthenticated is False if masters or agents serve calls without
+	// credentials. It is a warning, and does not affect Ready.
+	ConditionMesosAuthenticated = "MesosAuthenticated"
 )
 
 // Reasons of a MesosFramework's conditions.
@@ -55,6 +58,13 @@ const (
 	// ReasonKeptByMaster: the master keeps a value of an earlier subscription; the message
 	// names it.
 	ReasonKeptByMaster = "KeptByMaster"
+	// ReasonAnonymousCallsRefused: the master refuses calls without credentials.
+	ReasonAnonymousCallsRefused = "AnonymousCallsRefused"
+	// ReasonAnonymousCallsServed: masters or agents serve calls without credentials; the
+	// message names them and the flags of Mesos.
+	ReasonAnonymousCallsServed = "AnonymousCallsServed"
+	// ReasonAccessUnknown: the master could not be asked whether it serves such calls.
+	ReasonAccessUnknown = "AccessUnknown"
 	// ReasonDuplicateFramework: an older MesosFramework has the same masters, name and roles.
 	ReasonDuplicateFramework = "DuplicateFramework"
 	// ReasonInUse: deletion waits for the pools or nodes that still refer to the framework.

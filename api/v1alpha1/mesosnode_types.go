@@ -165,6 +165,12 @@ type MesosTask struct {
 	// +optional
 	Kubelet *TaskKubelet `json:"kubelet,omitempty"`
 
+	// anonymousExecutors is true if the agent serves executors that present no credentials,
+	// as the executor of the node found when the node became Ready.
+	//
+	// +optional
+	AnonymousExecutors bool `json:"anonymousExecutors,omitempty"`
+
 	// intentTime is the time when the operator wrote its intent to launch the task.
 	IntentTime metav1.Time `json:"intentTime"`
 

@@ -49,6 +49,7 @@ func run(ctx context.Context, log logr.Logger) error {
 		ContainerID:   env.ContainerID,
 		Sandbox:       env.Sandbox,
 		AgentEndpoint: env.Agent.Address,
+		AskAgent:      env.Agent.IsOpen,
 		Environ:       os.Environ(),
 		Now:           time.Now,
 		Log:           log.WithName("node"),

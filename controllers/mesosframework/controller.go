@@ -115,13 +115,15 @@ func (r *Reconciler) reconcileFramework(ctx context.Context, rc *reconcileContex
 	if err := r.addFinalizer(ctx, rc); err != nil {
 		return err
 	}
-	if err := r.countNodes(ctx, rc); err != nil {
+	nodes, err := r.countNodes(ctx, rc)
+	if err != nil {
 		return err
 	}
-	err := r.reconcileSession(ctx, rc)
+	err = r.reconcileSession(ctx, rc)
 	running := r.findSession(rc.framework.Name)
 	if running != nil {
 		rc.reportSession(running)
+		r.reportOpenAccess(ctx, rc, running, nodes)
 	}
 	if failed := (*terminalError)(nil); errors.As(err, &failed) {
 		rc.setConditions(failureConditions(failed, running != nil)...)
@@ -139,12 +141,13 @@ func (r *Reconciler) addFinalizer(ctx context.Context, rc *reconcileContext) err
 	return err
 }
 
-// countNodes writes the number of the framework's MesosNodes into its status.
-func (r *Reconciler) countNodes(ctx context.Context, rc *reconcileContext) error {
+// countNodes writes the number of the framework's MesosNodes into its status, and returns
+// them. They are the cache's own and must not be changed.
+func (r *Reconciler) countNodes(ctx context.Context, rc *reconcileContext) ([]v1alpha1.MesosNode, error) {
 	var nodes v1alpha1.MesosNodeList
 	if err := r.Client.List(ctx, &nodes, client.MatchingFields{fieldFramework: rc.framework.Name}, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("listing MesosNodes: %w", err)
+		return nil, fmt.Errorf("listing MesosNodes: %w", err)
 	}
 	rc.framework.Status.Nodes = int32(len(nodes.Items))
-	return nil
+	return nodes.Items, nil
 }

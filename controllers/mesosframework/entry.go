@@ -18,6 +18,8 @@ type sessionEntry struct {
 	// failedOverAt is when another scheduler was seen to have ended this session; zero if
 	// none did.
 	failedOverAt time.Time
+	// openAccess is what the master answered that was asked last.
+	openAccess openAccess
 }
 
 // frameworkID returns the ID that the session uses, "" while it has none.

@@ -22,6 +22,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/bootstraptoken"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/sessions"
+	mesosaccess "github.com/k8sm/k8sm/mesos/access"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
@@ -42,6 +43,9 @@ type fakeSession struct {
 	config         session.Config
 	state          session.State
 	tornDown       bool
+	open           mesosaccess.Open // which calls its master serves without credentials
+	openErr        error
+	askedAccess    int
 	access         []session.Credentials // with which it was updated
 	updates        []scheduler.Info
 	windows        map[string]scheduler.Window
@@ -74,6 +78,13 @@ func (f *fakeSession) WithdrawDemand(string)         {}
 func (f *fakeSession) Kill(string, string)           {}
 func (f *fakeSession) SendMessage(string, []byte)    {}
 func (f *fakeSession) Explain(string) (string, bool) { return "", false }
+func (f *fakeSession) OpenAccess(context.Context) (mesosaccess.Open, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.askedAccess++
+	return f.open, f.openErr
+}
+
 func (f *fakeSession) Capacity(context.Context) placement.Capacity {
 	return placement.Capacity{UnknownReason: "a fake knows no capacity"}
 }

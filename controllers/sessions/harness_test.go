@@ -8,6 +8,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
+	"github.com/k8sm/k8sm/mesos/access"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
@@ -56,6 +57,8 @@ func (f *fakeSession) MaintenanceWindow(agentID string) (scheduler.Window, bool)
 	w, planned := f.windows[agentID]
 	return w, planned
 }
+
+func (f *fakeSession) OpenAccess(context.Context) (access.Open, error) { return access.Open{}, nil }
 
 func (f *fakeSession) Capacity(context.Context) placement.Capacity {
 	return placement.Capacity{UnknownReason: "a fake knows no capacity"}

@@ -7,6 +7,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
+	"github.com/k8sm/k8sm/mesos/access"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
@@ -32,6 +33,8 @@ type Session interface {
 	// Capacity returns what the cluster could hold, as far as is known. It seldom asks the
 	// master.
 	Capacity(ctx context.Context) placement.Capacity
+	// OpenAccess asks the leading master which calls it serves without credentials.
+	OpenAccess(ctx context.Context) (access.Open, error)
 	// SetCredentials and UpdateFramework change the credentials and the registration. The stream stays.
 	SetCredentials(session.Credentials)
 	UpdateFramework(scheduler.Info) error

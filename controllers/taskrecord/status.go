@@ -76,25 +76,26 @@ func applyStatus(task *v1alpha1.MesosTask, status scheduler.TaskStatus, now time
 	if task.State == string(status.State) && status.Reason == scheduler.ReasonReconciliation {
 		return // The status answers a question of task reconciliation and has no news.
 	}
-	message, kubelet := messages.Truncate(status.Message, maxMessage), kubeletAfter(task, status)
-	if task.State == string(status.State) && task.Reason == status.Reason && task.Message == message && equality.Semantic.DeepEqual(task.Kubelet, kubelet) {
+	before := task.DeepCopy()
+	applyReport(task, status)
+	message := messages.Truncate(status.Message, maxMessage)
+	if task.State == string(status.State) && task.Reason == status.Reason && task.Message == message && equality.Semantic.DeepEqual(before, task) {
 		return
 	}
-	task.Kubelet = kubelet
 	task.State, task.Reason, task.Message = string(status.State), status.Reason, message
 	task.UpdateTime = &metav1.Time{Time: now}
 }
 
-// kubeletAfter returns what is known of the task's kubelet after this status. A status
-// without a report, or with one that this version cannot read, changes nothing.
-func kubeletAfter(task *v1alpha1.MesosTask, status scheduler.TaskStatus) *v1alpha1.TaskKubelet {
+// applyReport writes what the executor reports with a status. A status without a report, or
+// with one that this version cannot read, changes nothing.
+func applyReport(task *v1alpha1.MesosTask, status scheduler.TaskStatus) {
 	report, present, err := nodeapi.DecodeNodeStatus(status.Data)
 	if err != nil || !present {
-		return task.Kubelet
+		return
 	}
-	reported := &v1alpha1.TaskKubelet{SHA256: report.Kubelet}
+	task.AnonymousExecutors = report.AnonymousExecutors
+	task.Kubelet = &v1alpha1.TaskKubelet{SHA256: report.Kubelet}
 	if u := report.Upgrade; u.SHA256 != "" {
-		reported.Upgrade = &v1alpha1.TaskKubeletUpgrade{SHA256: u.SHA256, Refused: u.Refused, Message: messages.Truncate(u.Message, maxMessage)}
+		task.Kubelet.Upgrade = &v1alpha1.TaskKubeletUpgrade{SHA256: u.SHA256, Refused: u.Refused, Message: messages.Truncate(u.Message, maxMessage)}
 	}
-	return reported
 }

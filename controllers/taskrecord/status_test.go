@@ -102,7 +102,9 @@ func TestUpdateTimeChangesOnlyWithTheRecord(t *testing.T) {
 		"the same status with the time of the agent": {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: status.Message, Time: noon.Add(time.Hour)}},
 		"the same state, from task reconciliation":   {status: scheduler.TaskStatus{State: status.State, Reason: scheduler.ReasonReconciliation, Message: "Latest state"}},
 		"another state, from task reconciliation":    {status: scheduler.TaskStatus{State: scheduler.TaskLost, Reason: scheduler.ReasonReconciliation}, news: true},
-		"data without a kubelet":                     {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: status.Message, Data: []byte("garbage")}},
+		"an agent that serves executors without credentials": {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: status.Message,
+			Data: nodeapi.NodeStatus{AnonymousExecutors: true}.Encode()}, news: true},
+		"data without a kubelet": {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: status.Message, Data: []byte("garbage")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := task.DeepCopy()

@@ -15,6 +15,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/encoding/codecs"
 	"github.com/mesos/mesos-go/api/v1/lib/executor"
 
+	"github.com/k8sm/k8sm/mesos/access"
 	"github.com/k8sm/k8sm/mesos/recordio"
 )
 
@@ -36,6 +37,16 @@ type Endpoint struct {
 	TLS *tls.Config
 	// Dial opens connections; nil is a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// IsOpen reports whether the agent serves executors that present no credentials. It sends
+// nothing that could change anything.
+func (e Endpoint) IsOpen(ctx context.Context) (bool, error) {
+	server := access.Server{URL: "http://" + e.Address, TLS: e.TLS, Dial: e.Dial}
+	if e.TLS != nil {
+		server.URL = "https://" + e.Address
+	}
+	return server.IsOpen(ctx, access.ExecutorPath)
 }
 
 // errRefused is wrapped when the agent does not accept this executor, however often it asks.

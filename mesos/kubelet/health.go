@@ -40,14 +40,22 @@ func newHealth(report func(Report)) *health {
 // setStep notes the present step on the way to a Ready node.
 func (h *health) setStep(step string) { h.change(func() { h.step = step }) }
 
+// setAnonymousExecutors notes that the agent serves executors without credentials. It is
+// reported once the Node is Ready.
+func (h *health) setAnonymousExecutors() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.status.AnonymousExecutors = true
+}
+
 // setReady notes that the Node is Ready, and which kubelet runs.
 func (h *health) setReady(digest string) {
-	h.change(func() { h.ready, h.step, h.status = true, "", nodeapi.NodeStatus{Kubelet: digest} })
+	h.change(func() { h.ready, h.step, h.status.Kubelet = true, "", digest })
 }
 
 // setKubelet notes that another kubelet runs.
 func (h *health) setKubelet(digest string) {
-	h.change(func() { h.status = nodeapi.NodeStatus{Kubelet: digest} })
+	h.change(func() { h.status.Kubelet, h.status.Upgrade = digest, nodeapi.Upgrade{} })
 }
 
 // setUpgrade notes the progress or failure of an upgrade.

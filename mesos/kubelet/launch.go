@@ -298,6 +298,7 @@ func (n *Node) startFirstKubelet(ctx context.Context) error {
 	}
 	report := n.throttle(n.health.setStep)
 	n.running.Go(func() {
+		n.askAgent(ctx)
 		err := n.apiserver.AwaitReady(ctx, time.Time{}, n.readyEvery, func(reason error) {
 			report("waiting for the Node to be Ready: " + reason.Error())
 		})
@@ -313,4 +314,17 @@ func (n *Node) startFirstKubelet(ctx context.Context) error {
 		n.handleRequests(ctx)
 	})
 	return nil
+}
+
+// askAgent finds out whether others could pass for this node's executor.
+func (n *Node) askAgent(ctx context.Context) {
+	if n.AskAgent == nil {
+		return
+	}
+	switch open, err := n.AskAgent(ctx); {
+	case err != nil:
+		n.Log.Info("The agent cannot be asked whether it serves executors without credentials", "reason", err.Error())
+	case open:
+		n.health.setAnonymousExecutors()
+	}
 }

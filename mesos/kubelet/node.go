@@ -28,6 +28,9 @@ type Options struct {
 	Sandbox string
 	// AgentEndpoint is host:port of the Mesos agent.
 	AgentEndpoint string
+	// AskAgent reports whether the agent serves executors that present no credentials. Nil:
+	// nobody asks.
+	AskAgent func(context.Context) (open bool, err error)
 	// Environ is that of this process, as KEY=value.
 	Environ []string
 	Now     func() time.Time

@@ -56,6 +56,8 @@ type NodeStatus struct {
 	// Upgrade is the progress or the failure of the last upgrade request. It is empty once
 	// the requested kubelet runs.
 	Upgrade Upgrade `json:"upgrade,omitzero"`
+	// AnonymousExecutors: the agent serves executors that present no credentials.
+	AnonymousExecutors bool `json:"anonymousExecutors,omitempty" version:"1"`
 }
 
 // Upgrade is the exchange of a node's kubelet that is under way or has failed.

@@ -6,7 +6,7 @@ import "slices"
 // earlier ones have shown.
 func checks() []check {
 	return slices.Concat(
-		masterChecks, subscriptionChecks, callChecks, identityChecks, offerChecks, filterChecks,
+		masterChecks, accessChecks, subscriptionChecks, callChecks, identityChecks, offerChecks, filterChecks,
 		taskChecks, refusalChecks, reconciliationChecks, executorChecks, secretChecks, agentChecks, disruptionChecks, sessionChecks,
 	)
 }

@@ -101,6 +101,7 @@ func (c *cluster) perform(ctx context.Context, ch check) Result {
 	defer cancel()
 	seen, err := ch.run(p)
 	var s skipError
+	var w warnError
 	switch {
 	case err == nil:
 		res.Verdict, res.Seen = Pass, seen
@@ -108,6 +109,8 @@ func (c *cluster) perform(ctx context.Context, ch check) Result {
 		res.Verdict, res.Seen = Skip, "interrupted"
 	case errors.As(err, &s):
 		res.Verdict, res.Seen = Skip, s.Error()
+	case errors.As(err, &w):
+		res.Verdict, res.Seen = Warn, w.Error()
 	default:
 		res.Verdict, res.Seen = Fail, err.Error()
 	}
@@ -145,7 +148,7 @@ type check struct {
 	name   string
 	relies string
 	rows   []int // of docs/faults.md
-	// run returns what it observed. The error is a skipError, or the reason of the failure.
+	// run returns what it observed. The error is a skipError, a warnError, or the reason of the failure.
 	run func(*probe) (seen string, err error)
 }
 
@@ -197,6 +200,11 @@ type skipError string
 func (s skipError) Error() string { return string(s) }
 
 func skipf(format string, args ...any) error { return skipError(fmt.Sprintf(format, args...)) }
+
+// warnError is what others can do to this cluster, although k8sm works on it.
+type warnError string
+
+func (w warnError) Error() string { return string(w) }
 
 // probe is the state of one running check.
 type probe struct {

@@ -52,10 +52,12 @@ func runChecks(ctx context.Context, t *testing.T, o conformance.Options, report 
 }
 
 // skippedChecks returns the names of the skipped checks.
-func skippedChecks(r *conformance.Report) []string {
+func skippedChecks(r *conformance.Report) []string { return checksWith(r, conformance.Skip) }
+
+func checksWith(r *conformance.Report, verdict conformance.Verdict) []string {
 	var names []string
 	for _, res := range r.Results {
-		if res.Verdict == conformance.Skip {
+		if res.Verdict == verdict {
 			names = append(names, res.Name)
 		}
 	}
@@ -80,6 +82,11 @@ func TestMesostestConforms(t *testing.T) {
 	if diff := cmp.Diff(want, skippedChecks(report)); diff != "" {
 		t.Errorf("skipped (-want +got):\n%s", diff)
 	}
+	// It authenticates nobody.
+	want = []string{"access/frameworks", "access/operators", "access/executors"}
+	if diff := cmp.Diff(want, checksWith(report, conformance.Warn)); diff != "" || !report.OK() {
+		t.Errorf("warned (-want +got):\n%s", diff)
+	}
 }
 
 func TestMesostestConformsWithTLSCredentialsAndRedirect(t *testing.T) {
@@ -99,7 +106,7 @@ func TestMesostestConformsWithTLSCredentialsAndRedirect(t *testing.T) {
 	options.TLS = &tls.Config{RootCAs: authorities}
 	report := runChecks(t.Context(), t, options, mustPass(t))
 	// The stand-in's agents have no TLS.
-	want := []string{"executors/unknown", "secrets/agent"}
+	want := []string{"access/executors", "executors/unknown", "secrets/agent"}
 	if diff := cmp.Diff(want, skippedChecks(report)); diff != "" {
 		t.Errorf("skipped (-want +got):\n%s", diff)
 	}

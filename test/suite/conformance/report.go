@@ -15,6 +15,8 @@ const (
 	Pass Verdict = "PASS"
 	Fail Verdict = "FAIL"
 	Skip Verdict = "SKIP"
+	// Warn: k8sm works on the cluster, which is not safe.
+	Warn Verdict = "WARN"
 )
 
 // Result is the result of one check.
@@ -70,8 +72,8 @@ func (r *Report) WriteSummary(w io.Writer) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "\n%s, Mesos %s: %d passed, %d failed, %d skipped.\n",
-		r.Master, r.Version, r.Count(Pass), r.Count(Fail), r.Count(Skip))
+	_, err := fmt.Fprintf(w, "\n%s, Mesos %s: %d passed, %d failed, %d skipped, %d warnings.\n",
+		r.Master, r.Version, r.Count(Pass), r.Count(Fail), r.Count(Skip), r.Count(Warn))
 	return err
 }
 
