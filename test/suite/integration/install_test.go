@@ -18,6 +18,7 @@ var _ = Describe("kubectl apply", func() {
 		for _, arguments := range [][]string{
 			{"-k", filepath.Join(config, "default"), "--server-side", "--force-conflicts"},
 			{"-f", filepath.Join(config, "samples"), "--dry-run=server"},
+			{"-k", filepath.Join(config, "policies", "host-network"), "--dry-run=server"},
 		} {
 			_, errors, err := kubectl.Run(append([]string{"apply"}, arguments...)...)
 			var complaint []byte
