@@ -20,6 +20,9 @@ func (n *Node) startFirewall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := n.checkNetwork(ctx, pods.Bridge); err != nil {
+		return err
+	}
 	f := firewall.New(firewall.Config{
 		Name: network.Name(n.spec.NodeName), Network: n.spec.Network, AgentEndpoint: n.AgentEndpoint, APIServer: n.spec.APIServer,
 		Bridge: pods.Bridge, Cgroup: pods.Cgroup, Masquerade: pods.Masquerade,

@@ -183,7 +183,7 @@ func (n *Node) configure() (containerdArgs []string, err error) {
 	n.kubeletConfig = config.Kubelet{
 		NodeName: n.spec.NodeName, ProviderID: n.spec.ProviderID, Address: n.spec.Address, Port: n.spec.KubeletPort,
 		Labels: n.spec.Labels, Taints: n.spec.Taints, ClusterDNS: n.spec.ClusterDNS, ClusterDomain: n.spec.ClusterDomain,
-		StaticPods: n.spec.StaticPods, Overrides: n.overrides, Reservation: reservation, Runtime: n.runtime.Settings(),
+		ResolvConf: n.resolvConf(), StaticPods: n.spec.StaticPods, Overrides: n.overrides, Reservation: reservation, Runtime: n.runtime.Settings(),
 	}
 	if err := n.kubeletConfig.Write(n.layout); err != nil {
 		return nil, err

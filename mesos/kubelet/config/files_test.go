@@ -150,3 +150,21 @@ func TestReservationOfTinyAllocations(t *testing.T) {
 		t.Error("the disk is limited although Mesos allocated none")
 	}
 }
+
+func TestResolvConfIsThePoolsIfItNamesOne(t *testing.T) {
+	for name, tc := range map[string]struct{ pool, want string }{
+		"found by the executor": {`{}`, "/run/systemd/resolve/resolv.conf"},
+		"of the pool":           {`{"resolvConf": "/etc/resolv.pods"}`, "/etc/resolv.pods"},
+	} {
+		spec := kubelettest.LaunchSpec()
+		spec.StateDir, spec.KubeletConfig = t.TempDir(), []byte(tc.pool)
+		k := kubeletOf(spec)
+		k.ResolvConf = "/run/systemd/resolve/resolv.conf"
+		kubelettest.Must(t, k.Write(layoutOf(spec)))
+		var got struct{ ResolvConf string }
+		kubelettest.Must(t, json.Unmarshal([]byte(kubelettest.Content(layoutOf(spec).KubeletConfig())), &got))
+		if got.ResolvConf != tc.want {
+			t.Errorf("%s: %q", name, got.ResolvConf)
+		}
+	}
+}

@@ -27,6 +27,8 @@ type Kubelet struct {
 
 	ClusterDNS    []string
 	ClusterDomain string
+	// ResolvConf is what the pods' resolv.conf is made of. Empty: the kubelet's default.
+	ResolvConf string
 
 	// StaticPods are manifests in JSON.
 	StaticPods []json.RawMessage
@@ -68,6 +70,7 @@ type kubeletConfiguration struct {
 
 	ClusterDNS    []string `json:"clusterDNS,omitempty"`
 	ClusterDomain string   `json:"clusterDomain,omitempty"`
+	ResolvConf    string   `json:"resolvConf,omitempty"`
 
 	StaticPodPath string `json:"staticPodPath,omitempty"`
 
@@ -139,6 +142,7 @@ func (k Kubelet) configuration(l layout.Layout) kubeletConfiguration {
 
 		ClusterDNS:    k.ClusterDNS,
 		ClusterDomain: k.ClusterDomain,
+		ResolvConf:    k.ResolvConf,
 
 		ProviderID:         k.ProviderID,
 		RegisterWithTaints: k.Taints,

@@ -10,7 +10,7 @@ import (
 )
 
 // defaultFields are the fields of our configuration that the pool's replace.
-var defaultFields = []string{"clusterDNS", "clusterDomain", "logging", "podPidsLimit", "serializeImagePulls"}
+var defaultFields = []string{"clusterDNS", "clusterDomain", "logging", "podPidsLimit", "resolvConf", "serializeImagePulls"}
 
 // memoryFields have thresholds of eviction that the kubelet gets as they are.
 var memoryFields = []string{"evictionSoft", "evictionSoftGracePeriod", "evictionMinimumReclaim"}

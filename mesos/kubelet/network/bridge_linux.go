@@ -78,8 +78,39 @@ func listLinks() ([]link, error) {
 	return links, nil
 }
 
-// deleteLink asks the kernel over rtnetlink, so that no tool is needed on the agent.
+// MakeFilteredBridge makes a bridge whose traffic passes the firewall although that of other
+// bridges does not. The bridge plugin takes it as it finds it. A bridge that exists is no error.
+func MakeFilteredBridge(name string) error {
+	data := append(attribute(unix.IFLA_BR_NF_CALL_IPTABLES, []byte{1}), attribute(unix.IFLA_BR_NF_CALL_IP6TABLES, []byte{1})...)
+	info := append(attribute(unix.IFLA_INFO_KIND, []byte("bridge\x00")), attribute(unix.IFLA_INFO_DATA, data)...)
+	attributes := append(attribute(unix.IFLA_IFNAME, append([]byte(name), 0)), attribute(unix.IFLA_LINKINFO, info)...)
+	err := requestLink(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, 0, attributes)
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("making bridge %s: %w", name, err)
+	}
+	return nil
+}
+
+// attribute encodes one attribute of rtnetlink, padded to four bytes.
+func attribute(kind uint16, value []byte) []byte {
+	encoded := make([]byte, (unix.SizeofRtAttr+len(value)+3)/4*4)
+	binary.NativeEndian.PutUint16(encoded[0:], uint16(unix.SizeofRtAttr+len(value)))
+	binary.NativeEndian.PutUint16(encoded[2:], kind)
+	copy(encoded[unix.SizeofRtAttr:], value)
+	return encoded
+}
+
 func deleteLink(index int) error {
+	err := requestLink(unix.RTM_DELLINK, 0, index, nil)
+	if err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("deleting network interface: %w", err)
+	}
+	return nil
+}
+
+// requestLink asks the kernel over rtnetlink, so that no tool is needed on the agent. Index 0
+// is no interface.
+func requestLink(kind, flags uint16, index int, attributes []byte) error {
 	socket, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
@@ -88,12 +119,13 @@ func deleteLink(index int) error {
 	if err := unix.SetsockoptTimeval(socket, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10}); err != nil {
 		return os.NewSyscallError("setsockopt", err)
 	}
-	request := make([]byte, unix.SizeofNlMsghdr+unix.SizeofIfInfomsg)
-	binary.NativeEndian.PutUint32(request[0:], uint32(len(request)))
-	binary.NativeEndian.PutUint16(request[4:], unix.RTM_DELLINK)
-	binary.NativeEndian.PutUint16(request[6:], unix.NLM_F_REQUEST|unix.NLM_F_ACK)
+	request := make([]byte, unix.SizeofNlMsghdr+unix.SizeofIfInfomsg, unix.SizeofNlMsghdr+unix.SizeofIfInfomsg+len(attributes))
+	binary.NativeEndian.PutUint32(request[0:], uint32(cap(request)))
+	binary.NativeEndian.PutUint16(request[4:], kind)
+	binary.NativeEndian.PutUint16(request[6:], unix.NLM_F_REQUEST|unix.NLM_F_ACK|flags)
 	binary.NativeEndian.PutUint32(request[8:], 1) // sequence
 	binary.NativeEndian.PutUint32(request[unix.SizeofNlMsghdr+4:], uint32(index))
+	request = append(request, attributes...)
 	if err := unix.Sendto(socket, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return os.NewSyscallError("sendto", err)
 	}
@@ -103,11 +135,10 @@ func deleteLink(index int) error {
 		return os.NewSyscallError("recvfrom", err)
 	}
 	if n < unix.SizeofNlMsghdr+4 || binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR {
-		return errors.New("deleting network interface: unexpected answer of the kernel")
+		return errors.New("unexpected answer of the kernel")
 	}
-	errno := -int32(binary.NativeEndian.Uint32(answer[unix.SizeofNlMsghdr:]))
-	if errno != 0 && unix.Errno(errno) != unix.ENODEV {
-		return os.NewSyscallError("deleting network interface", unix.Errno(errno))
+	if errno := -int32(binary.NativeEndian.Uint32(answer[unix.SizeofNlMsghdr:])); errno != 0 {
+		return unix.Errno(errno)
 	}
 	return nil
 }

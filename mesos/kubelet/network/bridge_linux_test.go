@@ -41,3 +41,20 @@ func TestBridgeIsRemovedWithItsPorts(t *testing.T) {
 		t.Errorf("links (-want +got):\n%s", diff)
 	}
 }
+
+func TestFilteredBridgePassesTheFirewall(t *testing.T) {
+	if !kubelettest.Isolated(t) {
+		return
+	}
+	kubelettest.Must(t, MakeFilteredBridge("k8sm-1"), MakeFilteredBridge("k8sm-1"))
+	out, err := exec.Command("ip", "-d", "link", "show", "k8sm-1").CombinedOutput()
+	if err != nil {
+		t.Skipf("needs iproute2: %s", out)
+	}
+	for _, want := range []string{"nf_call_iptables 1", "nf_call_ip6tables 1"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%s is not in %s", want, out)
+		}
+	}
+	kubelettest.Must(t, removeBridge("k8sm-1"))
+}

@@ -69,6 +69,23 @@ func read(dir string) (*Record, error) {
 	return &r, r.check()
 }
 
+// otherNodes reports whether the state folder has nodes beside this one, dead or alive.
+func otherNodes(dir string) (bool, error) {
+	entries, err := os.ReadDir(filepath.Dir(dir))
+	if err != nil {
+		return false, fmt.Errorf("looking for other nodes: %w", err)
+	}
+	for _, e := range entries {
+		if e.Name() == filepath.Base(dir) {
+			continue
+		}
+		if _, err := os.Lstat(filepath.Join(filepath.Dir(dir), e.Name(), layout.RecordFile)); err == nil {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // check refuses a record by which a sweep would kill or remove what is not the node's: all
 // its cgroups must be the container's own.
 func (r *Record) check() error {

@@ -82,3 +82,23 @@ func TestSweepContinuesAfterAnError(t *testing.T) {
 		t.Error("the record is lost")
 	}
 }
+
+func TestOtherNodesAreThoseWithARecord(t *testing.T) {
+	state := t.TempDir()
+	node := func(name string) string { return filepath.Join(state, name) }
+	for _, dir := range []string{node("n1"), node("cache"), node("empty")} {
+		kubelettest.Must(t, os.Mkdir(dir, 0o700))
+	}
+	record := &Record{NodeName: "n1"}
+	kubelettest.Must(t, record.Write(node("n1")))
+	if others, err := otherNodes(node("n1")); others || err != nil {
+		t.Errorf("others: %t, %v", others, err)
+	}
+	kubelettest.Must(t, os.Mkdir(node("n2"), 0o700), record.Write(node("n2")))
+	if others, err := otherNodes(node("n1")); !others || err != nil {
+		t.Errorf("others: %t, %v", others, err)
+	}
+	if _, err := otherNodes("/no/such/state/n1"); err == nil {
+		t.Error("a state folder that cannot be read has no other nodes")
+	}
+}

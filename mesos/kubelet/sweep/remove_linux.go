@@ -22,7 +22,7 @@ import (
 func (r *Record) Remove(ctx context.Context, dir string) error {
 	problems := []error{cgroup.KillAll(r.Cgroups, cgroup.Ancestors())}
 	if r.ContainerID != "" {
-		problems = append(problems, netfilter.Remove(network.Name(r.NodeName)))
+		problems = append(problems, netfilter.Remove(network.Name(r.NodeName)), removeProxyRules(dir))
 	}
 	if r.Network != "" {
 		problems = append(problems, network.Remove(r.Network))
@@ -57,4 +57,17 @@ func (r *Record) detachLoops(ctx context.Context, dir string) error {
 		problems = append(problems, loopdevice.Detach(d))
 	}
 	return errors.Join(problems...)
+}
+
+// removeProxyRules removes what a kube-proxy on the agent's last node left, which would go on
+// to take ports of other tenants. Where other nodes are left, or another Kubernetes runs on
+// the machine, the rules are in use.
+func removeProxyRules(dir string) error {
+	if others, err := otherNodes(dir); err != nil || others {
+		return err
+	}
+	if netfilter.ForeignKubernetes() != "" {
+		return nil
+	}
+	return netfilter.RemoveProxyRules()
 }

@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,4 +147,44 @@ func TestSweepOfADeadContainer(t *testing.T) {
 		}
 	}
 	kubelettest.Must(t, remove())
+}
+
+// kube-proxy's rules belong to all nodes of the agent, and to nobody when the last is gone.
+func TestLastNodeOfAnAgentRemovesTheRulesOfKubeProxy(t *testing.T) {
+	if !kubelettest.Isolated(t, unix.CLONE_NEWPID) {
+		return
+	}
+	// Kubelets of other tests must not be seen.
+	kubelettest.Must(t, unix.Mount("proc", "/proc", "proc", 0, ""))
+	if err := exec.Command("iptables", "-t", "nat", "-N", "KUBE-NODEPORTS").Run(); err != nil {
+		t.Skipf("needs iptables: %v", err)
+	}
+	there := func() bool { return exec.Command("iptables", "-t", "nat", "-S", "KUBE-NODEPORTS").Run() == nil }
+	state := t.TempDir()
+	for _, name := range []string{"n1", "n2"} {
+		dir := filepath.Join(state, name)
+		kubelettest.Must(t, os.Mkdir(dir, 0o700), (&Record{NodeName: name, ContainerID: "c-" + name}).Write(dir))
+	}
+	live, err := filelock.Try(filepath.Join(state, "n2", layout.LockFile))
+	kubelettest.Must(t, err)
+	if swept, err := Sweep(t.Context(), state, logr.Discard()); swept != 1 || err != nil || !there() {
+		t.Errorf("swept %d, %v; the rules that the other node uses are there: %t", swept, err, there())
+	}
+	kubelettest.Must(t, live.Close())
+	// Somebody else's kube-proxy.
+	foreign, err := net.Listen("tcp", "127.0.0.1:10256")
+	if err != nil {
+		kubelettest.Must(t, exec.Command("ip", "link", "set", "lo", "up").Run())
+		foreign, err = net.Listen("tcp", "127.0.0.1:10256")
+	}
+	kubelettest.Must(t, err)
+	if swept, err := Sweep(t.Context(), state, logr.Discard()); swept != 1 || err != nil || !there() {
+		t.Errorf("swept %d, %v; the rules of another Kubernetes are there: %t", swept, err, there())
+	}
+	kubelettest.Must(t, foreign.Close())
+	dir := filepath.Join(state, "n3")
+	kubelettest.Must(t, os.Mkdir(dir, 0o700), (&Record{NodeName: "n3", ContainerID: "c-n3"}).Write(dir))
+	if swept, err := Sweep(t.Context(), state, logr.Discard()); swept != 1 || err != nil || there() {
+		t.Errorf("swept %d, %v; the rules are there: %t", swept, err, there())
+	}
 }
