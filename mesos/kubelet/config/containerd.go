@@ -59,7 +59,7 @@ address = %[2]s
 %[3]s
 [plugins.'io.containerd.cri.v1.runtime']
 restrict_oom_score_adj = %[4]t
-netns_mounts_under_state_dir = true
+netns_mounts_under_state_dir = %[8]t
 
 [plugins.'io.containerd.cri.v1.runtime'.cni]
 %[5]s
@@ -74,7 +74,7 @@ SystemdCgroup = false
 [plugins.'io.containerd.grpc.v1.cri']
 stream_server_address = "127.0.0.1"
 stream_server_port = "%[7]d"
-`, quoted(l.Containerd()), quoted(layout.ContainerdSocket), image, c.RestrictOOMScore, c.cni(l), quoted(l.Program("runc")), c.StreamPort)
+`, quoted(l.Containerd()), quoted(layout.ContainerdSocket), image, c.RestrictOOMScore, c.cni(l), quoted(l.Program("runc")), c.StreamPort, !c.ExternalCNI)
 }
 
 // cni names the folders of plugins and their configuration. An external network may come

@@ -20,6 +20,8 @@ const (
 	// CNIConf and CNIBin are where DaemonSets put configuration and plugins of a network.
 	CNIConf = "/etc/cni/net.d"
 	CNIBin  = "/opt/cni/bin"
+	// NetworkNamespaces is where network daemons look for those of pods.
+	NetworkNamespaces = "/run/netns"
 	// ContainerdState is where containerd and its shims keep their sockets.
 	ContainerdState = "/run/containerd"
 	// Locks is for locks between the nodes of an agent. Only root can enter it.

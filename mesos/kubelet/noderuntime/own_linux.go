@@ -108,7 +108,8 @@ func (o *OwnContainerd) binds() []mount.Bind {
 		{Target: layout.ContainerdState},
 	}
 	if o.containerd.ExternalCNI {
-		binds = append(binds, mount.Bind{Source: l.CNIConf(), Target: layout.CNIConf}, mount.Bind{Source: l.CNIBin(), Target: layout.CNIBin})
+		binds = append(binds, mount.Bind{Source: l.CNIConf(), Target: layout.CNIConf}, mount.Bind{Source: l.CNIBin(), Target: layout.CNIBin},
+			mount.Bind{Target: layout.NetworkNamespaces})
 	}
 	return binds
 }
