@@ -43,6 +43,10 @@ type Usage struct {
 	Kept []string
 	// Mounted: the kubelet's folder was a mount point before.
 	Mounted bool
+	// PodLogs is the folder of the pods' logs on the agent, and KeptLogs names what was in it
+	// before. PodLogs is empty for nodes that had a folder of their own.
+	PodLogs  string
+	KeptLogs []string
 }
 
 // podsDir in the kubelet's folder is empty, or another kubelet's.
@@ -57,7 +61,7 @@ func Acquire(socket string) (*Runtime, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
 	defer cancel()
 	r := &Runtime{Usage: Usage{Socket: socket}}
-	for _, step := range []func(context.Context) error{r.checkFitness, r.openNamespace, r.claimAlone, r.recordFolder} {
+	for _, step := range []func(context.Context) error{r.checkFitness, r.openNamespace, r.claimAlone, r.recordFolder, r.recordLogs} {
 		if err := step(ctx); err != nil {
 			r.Close()
 			return nil, fmt.Errorf("using the agent's container runtime: %w", err)
@@ -131,6 +135,19 @@ func (r *Runtime) SharesMounts() (shared bool, err error) {
 		return err
 	})
 	return shared, err
+}
+
+// recordLogs records whose logs are there already.
+func (r *Runtime) recordLogs(context.Context) error {
+	r.PodLogs = layout.PodLogs
+	entries, err := os.ReadDir(r.PodLogs)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("reading %s: %w", r.PodLogs, err)
+	}
+	for _, e := range entries {
+		r.KeptLogs = append(r.KeptLogs, e.Name())
+	}
+	return nil
 }
 
 // Close gives up the claim.

@@ -137,6 +137,33 @@ func TestReleaseRestoresTheAgentsKubeletFolder(t *testing.T) {
 	}
 }
 
+// Log agents mount the system's folders, so the logs are there, and only the node's go.
+func TestReleaseRemovesTheLogsOfTheNodesPods(t *testing.T) {
+	if !kubelettest.Isolated(t) {
+		return
+	}
+	kubelettest.Must(t, unix.Mount("tmpfs", "/var/log", "tmpfs", 0, ""), os.MkdirAll(layout.PodLogs+"/ns_before_uid/c", 0o755), os.Mkdir(layout.ContainerLogs, 0o755))
+	var r Runtime
+	kubelettest.Must(t, r.recordLogs(t.Context()))
+	if r.PodLogs != layout.PodLogs || len(r.KeptLogs) != 1 {
+		t.Fatalf("usage is %+v", r.Usage)
+	}
+	kubelettest.Must(t, os.MkdirAll(layout.PodLogs+"/ns_ours_uid/c", 0o755), os.WriteFile(layout.PodLogs+"/ns_ours_uid/c/0.log", nil, 0o600),
+		os.Symlink(layout.PodLogs+"/ns_ours_uid/c/0.log", layout.ContainerLogs+"/ours.log"), os.Symlink(layout.PodLogs+"/ns_before_uid/c/0.log", layout.ContainerLogs+"/before.log"),
+		r.clearLogs(t.Context()), r.clearLogs(t.Context()), Usage{}.clearLogs(t.Context()))
+	var left []string
+	for _, dir := range []string{layout.PodLogs, layout.ContainerLogs} {
+		entries, err := os.ReadDir(dir)
+		kubelettest.Must(t, err)
+		for _, e := range entries {
+			left = append(left, e.Name())
+		}
+	}
+	if diff := cmp.Diff([]string{"ns_before_uid", "before.log"}, left); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+}
+
 func TestRemoveLinksKeepsLinksOfOtherNodes(t *testing.T) {
 	from := t.TempDir()
 	kubelettest.Must(t, os.Symlink("/state/n1/log/pods/a", filepath.Join(from, "mine")), os.Symlink("/state/n10/log/pods/a", filepath.Join(from, "other")),

@@ -70,6 +70,26 @@ func removeLinks(from, into string) error {
 	return errors.Join(problems...)
 }
 
+// clearLogs removes the logs of the node's pods, and the links to them.
+func (u Usage) clearLogs(ctx context.Context) error {
+	if u.PodLogs == "" {
+		return nil
+	}
+	entries, err := os.ReadDir(u.PodLogs)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("reading %s: %w", u.PodLogs, err)
+	}
+	var problems []error
+	for _, e := range entries {
+		if e.Name() == mount.MarkerName || slices.Contains(u.KeptLogs, e.Name()) {
+			continue
+		}
+		path := filepath.Join(u.PodLogs, e.Name())
+		problems = append(problems, removeLinks(layout.ContainerLogs, path), mount.RemoveTree(ctx, path))
+	}
+	return errors.Join(problems...)
+}
+
 // clearKubeletRoot restores the kubelet's folder to what it was before.
 func (u Usage) clearKubeletRoot(ctx context.Context) error {
 	entries, err := os.ReadDir(layout.KubeletRoot)

@@ -50,6 +50,7 @@ func NewHostContainerd(containerID string, l layout.Layout, socket string) (Runt
 func (h *HostContainerd) Describe(r *sweep.Record) {
 	h.isolation.Describe(r)
 	r.Runtime, r.Kept, r.Mounted = h.host.Socket, h.host.Kept, h.host.Mounted
+	r.PodLogs, r.KeptLogs = h.host.PodLogs, h.host.KeptLogs
 }
 
 // Isolate implements Runtime.
@@ -61,7 +62,7 @@ func (h *HostContainerd) Isolate(ctx context.Context, cpus float64, memory int64
 	if _, err := mount.BindAll(ctx, layout.Locks, nil); err != nil {
 		return err
 	}
-	for _, path := range []string{layout.KubeletRoot, layout.ContainerLogs} {
+	for _, path := range []string{layout.KubeletRoot, layout.PodLogs, layout.ContainerLogs} {
 		dir, err := mount.ClaimHostDir(ctx, layout.Locks, path)
 		if err != nil {
 			return err
@@ -86,7 +87,7 @@ func (h *HostContainerd) Settings() config.Runtime {
 		CgroupRoot:  h.cgroup.Path,
 		HasCPUQuota: h.cgroup.HasCPUQuota(),
 		RootDir:     layout.KubeletRoot,
-		PodLogs:     h.layout.PodLogs(),
+		PodLogs:     layout.PodLogs,
 	}
 }
 

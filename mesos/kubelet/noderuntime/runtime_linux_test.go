@@ -50,20 +50,20 @@ func TestExternalCNIConfigurationIsReadFromItsBindMount(t *testing.T) {
 
 func TestKubeletOfTheHostRuntimeUsesItsPaths(t *testing.T) {
 	l := layout.Of("/var/lib/k8sm", "general-x7k2p")
-	h := &HostContainerd{isolated, l, &hostruntime.Runtime{Usage: hostruntime.Usage{Socket: "/run/containerd/containerd.sock", Kept: []string{"plugins"}}}, false}
+	h := &HostContainerd{isolated, l, &hostruntime.Runtime{Usage: hostruntime.Usage{Socket: "/run/containerd/containerd.sock", Kept: []string{"plugins"}, PodLogs: "/var/log/pods", KeptLogs: []string{"ns_before_uid"}}}, false}
 	r := &sweep.Record{}
 	h.Describe(r)
 	if r.Network != "" {
 		t.Errorf("network %q, which the agent's runtime does not see", r.Network)
 	}
-	if r.ContainerID != "c1" || r.Runtime != "/run/containerd/containerd.sock" || len(r.Kept) != 1 {
+	if r.ContainerID != "c1" || r.Runtime != "/run/containerd/containerd.sock" || len(r.Kept) != 1 || r.PodLogs != "/var/log/pods" || len(r.KeptLogs) != 1 {
 		t.Errorf("record is %+v", r)
 	}
 	c := h.Settings()
 	if c.Socket != "/run/containerd/containerd.sock" || c.CgroupRoot != "/mesos/c1" {
 		t.Errorf("runtime %s, cgroup root %s", c.Socket, c.CgroupRoot)
 	}
-	if !strings.HasPrefix(c.PodLogs, "/var/lib/k8sm/general-x7k2p/") || c.RootDir != layout.KubeletRoot {
+	if c.PodLogs != "/var/log/pods" || c.RootDir != layout.KubeletRoot {
 		t.Errorf("logs in %s, the kubelet's folder is %s", c.PodLogs, c.RootDir)
 	}
 	if args, err := h.Configure(); len(args) > 0 || err != nil {

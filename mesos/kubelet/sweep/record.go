@@ -36,6 +36,10 @@ type Record struct {
 	Mounted bool     `json:"mounted,omitempty"`
 	// Loops are the loop devices of block volumes.
 	Loops []loopdevice.Device `json:"loops,omitempty"`
+	// PodLogs is the folder of the agent that the pods' logs are in, and KeptLogs what was in
+	// it before. An earlier release does not know them, and leaves the logs.
+	PodLogs  string   `json:"podLogs,omitempty"`
+	KeptLogs []string `json:"keptLogs,omitempty"`
 }
 
 // Write writes the record into the node's folder.
@@ -87,12 +91,15 @@ func otherNodes(dir string) (bool, error) {
 }
 
 // check refuses a record by which a sweep would kill or remove what is not the node's: all
-// its cgroups must be the container's own.
+// its cgroups must be the container's own, and its logs where logs are.
 func (r *Record) check() error {
 	for _, dir := range append(append([]string{}, r.Cgroups...), r.Made...) {
 		if r.ContainerID == "" || filepath.Base(dir) != r.ContainerID || filepath.Clean(dir) != dir || !filepath.IsAbs(dir) {
 			return fmt.Errorf("reading node record: cgroup %q is not that of container %q", dir, r.ContainerID)
 		}
+	}
+	if r.PodLogs != "" && r.PodLogs != layout.PodLogs {
+		return fmt.Errorf("reading node record: %q is not where logs of pods are", r.PodLogs)
 	}
 	return nil
 }

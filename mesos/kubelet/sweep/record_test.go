@@ -18,7 +18,8 @@ func TestRecordRoundTrip(t *testing.T) {
 	want := &Record{
 		NodeName: "n1", ContainerID: "c1", Network: "k8sm-1", Cgroups: []string{"/sys/fs/cgroup/cpu/mesos/c1"}, Made: []string{"/sys/fs/cgroup/pids/mesos/c1"},
 		Runtime: "/run/containerd/containerd.sock", Kept: []string{"plugins"}, Mounted: true,
-		Loops: []loopdevice.Device{{Name: "loop3", FileSystem: 5, Inode: 7}},
+		Loops:   []loopdevice.Device{{Name: "loop3", FileSystem: 5, Inode: 7}},
+		PodLogs: "/var/log/pods", KeptLogs: []string{"ns_before_uid"},
 	}
 	kubelettest.Must(t, want.Write(dir))
 	got, err := read(dir)

@@ -28,7 +28,8 @@ func (r *Record) Remove(ctx context.Context, dir string) error {
 		problems = append(problems, network.Remove(r.Network))
 	}
 	if r.Runtime != "" {
-		usage := hostruntime.Usage{Socket: r.Runtime, ContainerID: r.ContainerID, Kept: r.Kept, Mounted: r.Mounted}
+		usage := hostruntime.Usage{Socket: r.Runtime, ContainerID: r.ContainerID, Kept: r.Kept, Mounted: r.Mounted,
+			PodLogs: r.PodLogs, KeptLogs: r.KeptLogs}
 		problems = append(problems, usage.Release(ctx, dir))
 	}
 	problems = append(problems, cgroup.Remove(r.Cgroups, r.Made), mount.UnmountBelow(dir))

@@ -60,6 +60,7 @@ func TestRecordOfForeignCgroupsIsRefused(t *testing.T) {
 		"no container":    `{"cgroups": ["/sys/fs/cgroup/memory"]}`,
 		"a path with ..":  `{"containerID": "c1", "made": ["/sys/fs/cgroup/x/../c1"]}`,
 		"a relative path": `{"containerID": "c1", "made": ["mesos/c1"]}`,
+		"logs of others":  `{"podLogs": "/var/log"}`,
 	}
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {
