@@ -132,6 +132,9 @@ func (f *Firewall) apply(ctx context.Context) (problem string, err error) {
 	if result.HostNetwork != nil && f.Protects() {
 		problems = append(problems, fmt.Errorf("pods that use the agent's network are not kept from the Mesos agent and the masters: %w", result.HostNetwork))
 	}
+	if result.IPv6 != nil && f.Protects() {
+		problems = append(problems, fmt.Errorf("pods are kept from the Mesos agent and the masters over IPv4 only: %w", result.IPv6))
+	}
 	if err := errors.Join(problems...); err != nil {
 		return "firewall: " + strings.ReplaceAll(err.Error(), "\n", "; "), nil
 	}

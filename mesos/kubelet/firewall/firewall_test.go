@@ -147,12 +147,12 @@ func TestANodeThatCannotBeProtectedDoesNotStart(t *testing.T) {
 }
 
 func TestWhatIsNotProtectedIsReported(t *testing.T) {
-	w := &world{result: netfilter.Result{HostNetwork: errors.New("no match cgroup")}}
+	w := &world{result: netfilter.Result{HostNetwork: errors.New("no match cgroup"), IPv6: errors.New("no ip6tables")}}
 	f := w.firewall(nodeapi.Network{DenyAgent: true, Deny: []string{"gone.example:5050"}})
 	if err := f.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"pods are not kept from gone.example:5050: no such host", "pods that use the agent's network are not kept from", "no match cgroup"} {
+	for _, want := range []string{"pods are not kept from gone.example:5050: no such host", "pods that use the agent's network are not kept from", "no match cgroup", "over IPv4 only: no ip6tables"} {
 		if !strings.Contains(w.problem(), want) {
 			t.Errorf("%q is not in %q", want, w.problem())
 		}

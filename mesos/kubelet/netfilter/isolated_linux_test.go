@@ -178,5 +178,8 @@ func ruleset(t *testing.T) string {
 
 // backends are the programs by which rules are written. Each test runs with both.
 var backends = map[string]func(*Keeper, context.Context, Rules) error{
-	"iptables": (*Keeper).applyIPTables, "nft": (*Keeper).applyNFTables,
+	"iptables": func(k *Keeper, ctx context.Context, r Rules) error {
+		return errors.Join(k.applyIPTables(ctx, r, families[0]), k.applyIPTables(ctx, r, families[1]))
+	},
+	"nft": (*Keeper).applyNFTables,
 }

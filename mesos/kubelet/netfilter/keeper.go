@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -26,45 +27,55 @@ type Result struct {
 	// HostNetwork is why pods that use the agent's network are denied nothing. It is nil if
 	// they are, or if nothing was to be denied to them.
 	HostNetwork error
+	// IPv6 is why the rules for IPv6 are not in place on a machine that has it.
+	IPv6 error
 }
 
 // Apply makes the agent's rules those that are wanted. Where they are in place it changes
 // nothing. It uses iptables and, if that is missing or fails, nftables.
 func (k *Keeper) Apply(ctx context.Context, r Rules) (Result, error) {
-	withCgroup := k.applyOnce(ctx, r)
+	result, withCgroup := k.applyOnce(ctx, r)
 	if withCgroup == nil || r.Cgroup == "" {
-		return Result{}, withCgroup
+		return result, withCgroup
 	}
 	r.Cgroup = ""
-	if err := k.applyOnce(ctx, r); err != nil {
-		return Result{}, err
-	}
-	return Result{HostNetwork: withCgroup}, nil
+	result, err := k.applyOnce(ctx, r)
+	result.HostNetwork = withCgroup
+	return result, err
 }
 
-func (k *Keeper) applyOnce(ctx context.Context, r Rules) error {
-	byIPTables := k.applyIPTables(ctx, r)
-	if byIPTables == nil || !tool.Has("nft") {
-		return byIPTables
+func (k *Keeper) applyOnce(ctx context.Context, r Rules) (Result, error) {
+	byIPTables := k.applyIPTables(ctx, r, families[0])
+	if byIPTables == nil {
+		return Result{IPv6: k.applyIPv6(ctx, r)}, nil
+	}
+	if !tool.Has("nft") {
+		return Result{}, byIPTables
 	}
 	if err := k.applyNFTables(ctx, r); err != nil {
-		return errors.Join(byIPTables, err)
+		return Result{}, errors.Join(byIPTables, err)
 	}
-	return nil
+	return Result{}, nil
 }
 
-// applyIPTables needs IPv4; an agent without IPv6 has none of its traffic.
-func (k *Keeper) applyIPTables(ctx context.Context, r Rules) error {
-	for _, f := range families {
-		programs := f.programs(ctx)
-		for _, t := range r.tables(f) {
-			for i, program := range programs {
-				if i > 0 && t.name != "filter" {
-					break // what is denied or excepted once is enough
-				}
-				if err := k.applyTable(ctx, program, t); err != nil && f.is4 {
-					return err
-				}
+// applyIPv6 does nothing on a machine without IPv6.
+func (k *Keeper) applyIPv6(ctx context.Context, r Rules) error {
+	if addresses, err := os.ReadFile("/proc/thread-self/net/if_inet6"); err != nil || len(addresses) == 0 {
+		return nil
+	}
+	return k.applyIPTables(ctx, r, families[1])
+}
+
+// applyIPTables writes the rules of one version of IP.
+func (k *Keeper) applyIPTables(ctx context.Context, r Rules, f family) error {
+	programs := f.programs(ctx)
+	for _, t := range r.tables(f) {
+		for i, program := range programs {
+			if i > 0 && t.name != "filter" {
+				break // what is denied or excepted once is enough
+			}
+			if err := k.applyTable(ctx, program, t); err != nil {
+				return err
 			}
 		}
 	}

@@ -1,11 +1,14 @@
 package netfilter
 
 import (
+	"errors"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/k8sm/k8sm/mesos/kubelet/kubelettest"
+	"github.com/k8sm/k8sm/mesos/kubelet/tool"
 )
 
 func TestPodsCannotReachWhatIsDeniedByIPTables(t *testing.T) { testDeny(t, "iptables") }
@@ -72,33 +75,32 @@ func TestForwardedTrafficOfPodsIsAccepted(t *testing.T) {
 	n.listen("peer", ":80")
 	n.listen("pod", ":80")
 	r := Rules{Name: testNetwork, Bridge: testNetwork}
-	for name, restrict := range map[string]string{
-		"policy":                     "$ -P FORWARD DROP",
-		"policy and rules of docker": "$ -P FORWARD DROP && $ -N DOCKER-USER && $ -A FORWARD -j DOCKER-USER && $ -A DOCKER-USER -j RETURN",
-		"a rule at the end":          "$ -A FORWARD -i lo -j ACCEPT && $ -A FORWARD -j REJECT --reject-with icmp-host-prohibited",
+	for name, tc := range map[string]struct{ program, restrict string }{
+		"the policy":                    {"iptables", "$ -P FORWARD DROP"},
+		"the policy of another variant": {"iptables-legacy", "$ -P FORWARD DROP && $ -N DOCKER-USER && $ -A FORWARD -j DOCKER-USER && $ -A DOCKER-USER -j RETURN"},
+		"a rule at the end":             {"iptables", "$ -A FORWARD -i lo -j ACCEPT && $ -A FORWARD -j REJECT --reject-with icmp-host-prohibited"},
 	} {
-		for _, program := range []string{"iptables", "iptables-legacy"} {
-			run(t, strings.ReplaceAll(restrict, "$", program))
-			n.want("pod", false, peerAddress+":80")
-			k := NewKeeper()
-			if _, err := k.Apply(t.Context(), r); err != nil {
-				t.Fatal(err)
-			}
-			n.want("pod", true, peerAddress+":80")
-			n.want("peer", true, podAddress+":80")
-			// A firewall that is loaded again.
-			run(t, strings.ReplaceAll("$ -F && $ -X; "+restrict, "$", program))
-			n.want("pod", false, peerAddress+":80")
-			if _, err := k.Apply(t.Context(), r); err != nil {
-				t.Fatal(err)
-			}
-			n.want("pod", true, peerAddress+":80")
-			kubelettest.Must(t, Remove(testNetwork))
-			n.want("pod", false, peerAddress+":80")
-			run(t, strings.ReplaceAll("$ -F && $ -X && $ -P FORWARD ACCEPT", "$", program))
-			if left := ruleset(t); strings.Contains(left, "K8SM") {
-				t.Errorf("%s by %s: left is\n%s", name, program, left)
-			}
+		program := func(script string) string { return strings.ReplaceAll(script, "$", tc.program) }
+		run(t, program(tc.restrict))
+		n.want("pod", false, peerAddress+":80")
+		k := NewKeeper()
+		if _, err := k.Apply(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		n.want("pod", true, peerAddress+":80")
+		n.want("peer", true, podAddress+":80")
+		// A firewall that is loaded again.
+		run(t, program("$ -F && $ -X; "+tc.restrict))
+		n.want("pod", false, peerAddress+":80")
+		if _, err := k.Apply(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		n.want("pod", true, peerAddress+":80")
+		kubelettest.Must(t, Remove(testNetwork))
+		n.want("pod", false, peerAddress+":80")
+		run(t, program("$ -F && $ -X && $ -P FORWARD ACCEPT"))
+		if left := ruleset(t); strings.Contains(left, "K8SM") {
+			t.Errorf("%s: left is\n%s", name, left)
 		}
 	}
 }
@@ -142,7 +144,7 @@ func TestTrafficAmongPodsKeepsItsAddress(t *testing.T) {
 	r := Rules{Name: testNetwork, Bridge: testNetwork, Internal: prefixes("10.9.0.0/16", "10.9.1.0/24")}
 	k := NewKeeper()
 	for range 2 { // rules that come after the plugin's have no effect
-		kubelettest.Must(t, k.applyIPTables(t.Context(), r))
+		kubelettest.Must(t, k.applyIPTables(t.Context(), r, families[0]))
 	}
 	check("iptables", podAddress)
 	run(t, "iptables -t nat -F", "iptables -t nat -X")
@@ -188,4 +190,25 @@ func TestProcessesOfACgroupAreDenied(t *testing.T) {
 		t.Errorf("result %v, %v", result, err)
 	}
 	n.want("pod", false, "10.9.0.1:5051")
+}
+
+func TestMissingRulesForIPv6AreReported(t *testing.T) {
+	if !kubelettest.Isolated(t) {
+		return
+	}
+	newTestNet(t, "iptables")
+	dir := t.TempDir()
+	for _, name := range []string{"iptables", "iptables-save", "iptables-restore"} {
+		kubelettest.Must(t, os.Symlink(tool.Find(name), dir+"/"+name))
+	}
+	tool.SystemFolders = nil // this process ends with the test
+	t.Setenv("PATH", dir)
+	result, err := NewKeeper().Apply(t.Context(), Rules{Name: testNetwork, Bridge: testNetwork, AgentPort: 5051})
+	if err != nil || !errors.Is(result.IPv6, tool.ErrMissing) {
+		t.Errorf("result %v, %v", result, err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if _, err := NewKeeper().Apply(t.Context(), Rules{Name: testNetwork, AgentPort: 5051}); !errors.Is(err, tool.ErrMissing) || !strings.Contains(err.Error(), "iptables-save") {
+		t.Errorf("error is %v", err)
+	}
 }
