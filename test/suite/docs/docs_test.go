@@ -164,3 +164,13 @@ func read(t *testing.T, path string) string {
 	}
 	return string(data)
 }
+
+// The port of a kubelet is one of an offer, so what assumes 10250 finds nothing.
+func TestProductsThatAskKubeletsAreTold(t *testing.T) {
+	page := read(t, "docs/runtime.md")
+	for _, want := range []string{"status.daemonEndpoints", "--kubelet-use-node-status-port"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("docs/runtime.md does not name %s", want)
+		}
+	}
+}
