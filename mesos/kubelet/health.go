@@ -96,7 +96,11 @@ func (h *health) change(apply func()) {
 	for _, program := range slices.Sorted(maps.Keys(h.problems)) {
 		parts = append(parts, h.problems[program])
 	}
-	if now := (Report{Ready: h.ready, Message: strings.Join(parts, "; "), Status: h.status}); now != h.last {
+	now := Report{Ready: h.ready, Message: strings.Join(parts, "; ")}
+	if h.ready {
+		now.Status = h.status
+	}
+	if now != h.last {
 		h.last = now
 		h.report(now)
 	}
