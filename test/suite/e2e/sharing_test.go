@@ -120,6 +120,18 @@ var _ = Describe("Nodes that share an agent", Label("node"), Ordered, func() {
 		}
 	})
 
+	It("keep their pods from the Mesos master, which their agent reaches", func(ctx SpecContext) {
+		address := c.Master.Addr()
+		for _, pod := range c.awaitShared(ctx, 3) {
+			agent := "/proc/" + strconv.Itoa(c.executorOf(ctx, pod.Spec.NodeName)) + "/ns/net"
+			connect := "exec 3<>/dev/tcp/" + strings.ReplaceAll(address, ":", "/")
+			out, err := exec.Command("nsenter", "--net="+agent, "timeout", "10", "bash", "-c", connect).CombinedOutput()
+			Expect(err).NotTo(HaveOccurred(), "from the agent: %s", out)
+			said, err := c.Kubectl(ctx, "exec", pod.Name, "--", "timeout", "3", "wget", "-q", "-O", "-", "http://"+address+"/version")
+			Expect(err).To(HaveOccurred(), "%s gets from the master: %s", pod.Name, said)
+		}
+	})
+
 	It("have separate folders /var/lib/kubelet, in which volume drivers work", func(ctx SpecContext) {
 		c.MustApply(ctx, c.volumeDriver())
 		nodes := c.mesosNodes(ctx)
