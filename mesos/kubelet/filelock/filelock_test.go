@@ -136,7 +136,15 @@ func TestSharedLockCanBecomeAlone(t *testing.T) {
 	if _, err := TryShare(path); !errors.Is(err, ErrLocked) {
 		t.Errorf("sharing what is held alone: error is %v", err)
 	}
+	// A process that was killed left its file, and another lives.
+	dead, live := filepath.Join(filepath.Dir(path), "dead"), filepath.Join(filepath.Dir(path), "live")
+	held, err := TryShare(live)
+	kubelettest.Must(t, err, os.WriteFile(dead, nil, 0o600))
 	second.RemoveLast()
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 || left[0].Name() != "live" {
+		t.Errorf("left: %v", left)
+	}
+	held.RemoveLast()
 	if _, err := os.Stat(filepath.Dir(path)); !os.IsNotExist(err) {
 		t.Error("the folder is left")
 	}

@@ -83,12 +83,20 @@ func (l *Lock) Remove() {
 	_ = l.file.Close()
 }
 
-// RemoveLast removes the file, releases the lock, and removes the folder of the file if it is
-// empty then. Others who are about to lock a file there find the folder missing, and have to
-// make it again.
+// RemoveLast removes the file and releases the lock. It also removes the files beside it that
+// nobody holds, since processes that were killed left them, and the folder if it is empty then.
+// Others who are about to lock a file there find it or the folder missing, and have to make
+// them again.
 func (l *Lock) RemoveLast() {
 	l.Remove()
-	_ = os.Remove(filepath.Dir(l.file.Name()))
+	dir := filepath.Dir(l.file.Name())
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if left, err := Try(filepath.Join(dir, e.Name())); err == nil {
+			left.Remove()
+		}
+	}
+	_ = os.Remove(dir)
 }
 
 // Close releases the lock and leaves the file.
