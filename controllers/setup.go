@@ -20,6 +20,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler"
 	"github.com/k8sm/k8sm/controllers/bootstraptoken"
+	"github.com/k8sm/k8sm/controllers/detach"
 	"github.com/k8sm/k8sm/controllers/identity"
 	"github.com/k8sm/k8sm/controllers/mesosframework"
 	"github.com/k8sm/k8sm/controllers/mesosnode"
@@ -92,7 +93,8 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		scaling,
 		mesosnode.NewReconciler(mesosnode.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
-			Sessions: frameworks{registry}, Tokens: tokens, Names: names, Artifacts: o.NodeDefaults.Runtime, Changes: registry.NodeChanges(),
+			Sessions: frameworks{registry}, Tokens: tokens, Names: names, Volumes: detach.Volumes{Cache: mgr.GetClient(), Live: mgr.GetAPIReader()},
+			Artifacts: o.NodeDefaults.Runtime, Changes: registry.NodeChanges(),
 		}),
 		identity.NewReconciler(identity.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,

@@ -218,6 +218,9 @@ const (
 	ReasonDrained = "Drained"
 	// ReasonDrainTimedOut: spec.drain.timeout passed with pods left.
 	ReasonDrainTimedOut = "DrainTimedOut"
+	// ReasonDetachingVolumes: the node is drained, or its task has ended, and volumes are still
+	// attached to it; the message names them.
+	ReasonDetachingVolumes = "DetachingVolumes"
 	// ReasonTerminating: the operator has asked Mesos to end the task, and waits for Mesos to
 	// confirm it.
 	ReasonTerminating = "Terminating"

@@ -33,6 +33,8 @@ type Options struct {
 	Tokens Tokens
 	// Names records the names of nodes.
 	Names Names
+	// Volumes finds the volumes that are attached to nodes.
+	Volumes Volumes
 	// Artifacts knows which artifacts the operator supplies.
 	Artifacts Artifacts
 	// Recorder takes events.
@@ -76,7 +78,7 @@ func NewReconciler(options Options) *Reconciler {
 	}
 	r := &Reconciler{Options: options, drainer: drain.Drainer{Pods: options.Live, Evictions: options.Client}}
 	r.livingSteps = []step{r.addFinalizer, r.launch, r.register, r.recordName, r.checkLaunchTimeout, r.summarize, r.upgradeKubelet, r.drainForMaintenance}
-	r.deletionSteps = []step{r.checkFinalizer, r.withdrawDemand, r.forceRelease, r.cordon, r.drain, r.killTask, r.deleteNode, r.revokeToken, r.retireName, r.removeFinalizer}
+	r.deletionSteps = []step{r.checkFinalizer, r.withdrawDemand, r.forceRelease, r.cordon, r.drain, r.awaitDetach, r.killTask, r.releaseVolumes, r.deleteNode, r.revokeToken, r.retireName, r.removeFinalizer}
 	return r
 }
 
@@ -86,6 +88,8 @@ func NewReconciler(options Options) *Reconciler {
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list
 // +kubebuilder:rbac:groups="",resources=pods/eviction,verbs=create
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=volumeattachments,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile takes one node a step further and writes its status.

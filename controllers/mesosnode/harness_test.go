@@ -50,6 +50,7 @@ type fixture struct {
 	windows    map[string]scheduler.Window // by agent
 	tokens     *fakeTokens
 	names      *fakeNames
+	volumes    *fakeVolumes
 	missing    []string // artifacts
 	recorder   *events.FakeRecorder
 	writes     int              // to the API server
@@ -117,6 +118,17 @@ func (f *fakeNames) SetRemoved(_ context.Context, name string, until time.Time) 
 	return f.err
 }
 
+// fakeVolumes are the volumes attached to the node.
+type fakeVolumes struct {
+	attached, detaching []string
+	err                 error
+}
+
+func (f *fakeVolumes) Attached(context.Context, string) ([]string, error) { return f.attached, f.err }
+func (f *fakeVolumes) Detaching(context.Context, string) ([]string, error) {
+	return f.detaching, f.err
+}
+
 // newFixture starts a test with a new MesosNode, a framework that is ready, and what else
 // there is.
 func newFixture(t *testing.T, objects ...client.Object) *fixture {
@@ -126,6 +138,7 @@ func newFixture(t *testing.T, objects ...client.Object) *fixture {
 		session:   &fakeSession{ready: true, demands: map[string]placement.Demand{}, killed: map[string]string{}},
 		tokens:    &fakeTokens{},
 		names:     &fakeNames{live: map[string]time.Time{}, removed: map[string]time.Time{}},
+		volumes:   &fakeVolumes{},
 		recorder:  events.NewFakeRecorder(100),
 		evictions: map[string]error{},
 	}
@@ -143,7 +156,7 @@ func newFixture(t *testing.T, objects ...client.Object) *fixture {
 		WithIndex(&v1alpha1.MesosNode{}, fieldAgent, agentIDs).
 		WithInterceptorFuncs(s.interceptors()).Build()
 	s.reconciler = NewReconciler(Options{
-		Client: s.client, Live: s.client, Sessions: s, Tokens: s.tokens, Names: s.names, Artifacts: s, Recorder: s.recorder,
+		Client: s.client, Live: s.client, Sessions: s, Tokens: s.tokens, Names: s.names, Volumes: s.volumes, Artifacts: s, Recorder: s.recorder,
 		Now: func() time.Time { return s.now }, Changes: make(chan event.GenericEvent),
 	})
 	return s

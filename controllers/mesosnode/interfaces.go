@@ -64,6 +64,14 @@ type Names interface {
 	SetRemoved(ctx context.Context, name string, until time.Time) error
 }
 
+// Volumes finds the volumes that are attached to a node.
+type Volumes interface {
+	// Attached returns the names of all of them.
+	Attached(ctx context.Context, node string) ([]string, error)
+	// Detaching returns the names of those that no pod that is left on the node uses.
+	Detaching(ctx context.Context, node string) ([]string, error)
+}
+
 // Artifacts knows which artifacts the operator supplies.
 type Artifacts interface {
 	// Missing names, in order, the artifacts that a node needs and that neither its

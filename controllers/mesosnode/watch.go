@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/detach"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/queueing"
 )
@@ -39,10 +41,14 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.MesosNode{}, fieldAgent, agentIDs); err != nil {
 		return fmt.Errorf("indexing MesosNodes by agent: %w", err)
 	}
+	if err := detach.Index(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("mesosnode").
 		For(&v1alpha1.MesosNode{}).
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(sameName), builder.WithPredicates(relevantChanges())).
+		Watches(&storagev1.VolumeAttachment{}, handler.EnqueueRequestsFromMapFunc(ofAttachment), builder.WithPredicates(deletions())).
 		WatchesRawSource(source.Channel(r.Changes, handler.EnqueueRequestsFromMapFunc(r.requestsFor))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Concurrency, RateLimiter: queueing.RateLimiter()}).
 		Complete(r)
@@ -52,6 +58,22 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 // the first read from the cache.
 func sameName(_ context.Context, object client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: object.GetName()}}}
+}
+
+// ofAttachment maps a VolumeAttachment to the MesosNode whose removal may wait for it.
+func ofAttachment(_ context.Context, object client.Object) (requests []reconcile.Request) {
+	for _, name := range detach.NodeNames(object) {
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
+	}
+	return requests
+}
+
+// deletions passes the ends of objects only.
+func deletions() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(event.UpdateEvent) bool { return false },
+	}
 }
 
 // relevantChanges passes the changes of a Node that a step would see. What a kubelet reports

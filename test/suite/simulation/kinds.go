@@ -10,6 +10,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,6 +32,8 @@ const (
 	kindLease     kind = "Lease"
 	kindPDB       kind = "PodDisruptionBudget"
 	kindConfigMap kind = "ConfigMap"
+	// kindAttachment has no objects: no volume is ever attached here.
+	kindAttachment kind = "VolumeAttachment"
 )
 
 // kindOf returns the kind of an object, or of the objects in a list.
@@ -56,6 +59,8 @@ func kindOf(object runtime.Object) kind {
 		return kindPDB
 	case *corev1.ConfigMap, *corev1.ConfigMapList:
 		return kindConfigMap
+	case *storagev1.VolumeAttachment, *storagev1.VolumeAttachmentList:
+		return kindAttachment
 	case *metav1.PartialObjectMetadata:
 		return kind(o.Kind)
 	case *metav1.PartialObjectMetadataList:
