@@ -49,7 +49,7 @@ func TestCheck(t *testing.T) {
 			want:   []string{`row 1: mesos/scheduler "TestC" was skipped`},
 		},
 		"a test outside make test needs no report, but must exist": {
-			matrix: "| 1 | x | `make test-vm`: `test/suite/vm \"A node holds\"` |\n| 2 | y | `make test-node`: `test/suite/e2e \"A node is gone\"` |\n",
+			matrix: "| 1 | x | `test/suite/vm \"A node holds\"` (`make test-vm`) |\n| 2 | y | `test/suite/e2e \"A node is gone\"` (`make test-node`) |\n",
 			want:   []string{`row 2: test/suite/e2e "A node is gone" was not run`},
 		},
 		"an open row needs no test": {

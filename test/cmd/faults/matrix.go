@@ -39,8 +39,8 @@ var (
 )
 
 // parse reads the rows of a matrix: lines of a table whose first cell is an ID and whose
-// last cell names tests as code. The tests that follow the name of a target in the cell
-// (`make test-vm`) are run by that target alone.
+// last cell names tests as code. A test that is followed by the name of a target
+// (`make test-vm`) is run by that target alone.
 func parse(text string) ([]row, error) {
 	var rows []row
 	for _, line := range strings.Split(text, "\n") {
@@ -50,17 +50,15 @@ func parse(text string) ([]row, error) {
 		}
 		cells := strings.Split(strings.TrimSuffix(strings.TrimSpace(line), "|"), "|")
 		r := row{id: m[1], open: strings.Contains(line, "**Open**")}
-		heavy := false
 		for _, code := range testCode.FindAllStringSubmatch(cells[len(cells)-1], -1) {
-			if strings.HasPrefix(code[1], "make ") {
-				heavy = true
+			if strings.HasPrefix(code[1], "make ") && len(r.tests) > 0 {
+				r.tests[len(r.tests)-1].heavy = true
 				continue
 			}
 			t, err := parseTest(code[1])
 			if err != nil {
 				return nil, fmt.Errorf("row %s: %w", r.id, err)
 			}
-			t.heavy = heavy
 			r.tests = append(r.tests, t)
 		}
 		rows = append(rows, r)
