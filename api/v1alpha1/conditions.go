@@ -13,6 +13,9 @@ const (
 	// ConditionMesosAuthenticated is False if masters or agents serve calls without
 	// credentials. It is a warning, and does not affect Ready.
 	ConditionMesosAuthenticated = "MesosAuthenticated"
+	// ConditionCredentialsProtected is False while the operator sends credentials to masters
+	// without TLS. It exists only if spec.credentials is set.
+	ConditionCredentialsProtected = "CredentialsProtected"
 )
 
 // Reasons of a MesosFramework's conditions.
@@ -32,6 +35,14 @@ const (
 	ReasonTooManyRedirects = "TooManyRedirects"
 	// ReasonUnauthorized: the master refused the credentials (401 or 403).
 	ReasonUnauthorized = "Unauthorized"
+	// ReasonMasterCertificateInvalid: the operator does not accept the certificate of a master;
+	// the message has the remedy.
+	ReasonMasterCertificateInvalid = "MasterCertificateInvalid"
+	// ReasonClientCertificateRefused: a master refused the operator's certificate, or wants one.
+	ReasonClientCertificateRefused = "ClientCertificateRefused"
+	// ReasonConnectionClosed: a master closed the TLS connection without an answer; the message
+	// names what it may want.
+	ReasonConnectionClosed = "ConnectionClosed"
 	// ReasonNotAMesosMaster: the server at the address does not implement the scheduler API.
 	ReasonNotAMesosMaster = "NotAMesosMaster"
 	// ReasonProtocolError: the stream contained data that is not RecordIO or not an event.
@@ -65,6 +76,10 @@ const (
 	ReasonAnonymousCallsServed = "AnonymousCallsServed"
 	// ReasonAccessUnknown: the master could not be asked whether it serves such calls.
 	ReasonAccessUnknown = "AccessUnknown"
+	// ReasonCredentialsProtected: credentials go to masters over TLS only.
+	ReasonCredentialsProtected = "CredentialsProtected"
+	// ReasonPlainTextCredentials: credentials are sent to masters in plain text.
+	ReasonPlainTextCredentials = "PlainTextCredentials"
 	// ReasonDuplicateFramework: an older MesosFramework has the same masters, name and roles.
 	ReasonDuplicateFramework = "DuplicateFramework"
 	// ReasonInUse: deletion waits for the pools or nodes that still refer to the framework.

@@ -9,24 +9,31 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.name == oldSelf.name",fieldPath=.name,message="name cannot be changed: Mesos knows the framework by it; create another MesosFramework instead"
 // +kubebuilder:validation:XValidation:rule="self.user == oldSelf.user",fieldPath=.user,message="user cannot be changed: Mesos keeps the user of the first subscription; create another MesosFramework instead"
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.masters.exists(m, m.startsWith('https://') || m.startsWith('zk://'))",fieldPath=.tls,message="tls must not be set unless spec.masters has an https:// or zk:// address"
+//
+// The rule about plain text looks at the old object, so that a framework that was stored
+// before there was such a rule can still be changed in other ways.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.credentials) || (has(self.insecure) && self.insecure) || self.masters.all(m, m.startsWith('https://') || (has(self.tls) && m.startsWith('zk://'))) || (oldSelf.hasValue() && has(oldSelf.value().credentials) && !(has(oldSelf.value().insecure) && oldSelf.value().insecure) && oldSelf.value().masters == self.masters && has(oldSelf.value().tls) == has(self.tls))",optionalOldSelf=true,fieldPath=.credentials,message="credentials would be sent to the masters in plain text: use https:// masters, or zk:// with tls, or set insecure to true"
 type MesosFrameworkSpec struct {
 	// masters are the addresses of the Mesos masters, in any order. Each address is
-	// host:port, http://host:port or https://host:port. One address is enough, because
+	// host:port, http://host:port or https://host:port. With TLS, no redirect to an
+	// address without TLS is followed. One address is enough, because
 	// masters that do not lead redirect to the leading master. Further addresses are used
 	// if that one does not answer.
 	//
 	// Instead of masters, the list may hold one address of the ZooKeeper ensemble in
 	// which the masters elect their leader: zk://host:port,host:port/path or
 	// zk://user:password@host:port/path.
+	// The password may hold any characters but slashes and blanks.
 	//
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=15
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="size(self) == 1 || !self.exists(m, m.startsWith('zk://'))",message="a zk:// address must be the only entry: list all servers of that ZooKeeper in it, and no master besides it"
-	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.startsWith('zk://') || m.matches('^zk://([^:@/[:space:]]+:[^@/[:space:]]+@)?([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}(,([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5})*(/[^/,[:space:]]+)+$'))",message="a ZooKeeper address is zk://host:port,host:port/path, with user:password@ before the first host if needed, for example zk://zk1:2181,zk2:2181/mesos"
-	// +kubebuilder:validation:XValidation:rule="self.all(m, m.startsWith('zk://') || m.matches('^(https?://)?([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}$'))",message="each master is host:port, http://host:port or https://host:port, without a path, for example leader.mesos:5050"
-	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.matches(':(0+|6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})(,|/|$)'))",message="a port is between 1 and 65535"
+	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.startsWith('zk://') || m.matches('^zk://([^:/[:space:]]+:[^/[:space:]]+@)?([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}(,([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5})*(/[^/,[:space:]]+)+/?$'))",message="a ZooKeeper address is zk://host:port,host:port/path, with user:password@ before the first host if needed, for example zk://zk1:2181,zk2:2181/mesos"
+	// +kubebuilder:validation:XValidation:rule="self.all(m, m.startsWith('zk://') || m.matches('^(https?://)?([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}/?$'))",message="each master is host:port, http://host:port or https://host:port, without a path, for example leader.mesos:5050"
+	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.matches(':(0+|6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})(,[^@/]*)?(/.*)?$'))",message="a port is between 1 and 65535"
 	// +listType=set
 	Masters []string `json:"masters"`
 
@@ -98,6 +105,14 @@ type MesosFrameworkSpec struct {
 	//
 	// +optional
 	Credentials *Credentials `json:"credentials,omitempty"`
+
+	// insecure permits the operator to send credentials to masters without TLS, where
+	// everybody on the way can read them and act as this framework. A framework with
+	// credentials needs it unless all masters have https:// addresses, or are found in
+	// ZooKeeper and tls is set. Defaults to false.
+	//
+	// +optional
+	Insecure bool `json:"insecure,omitempty"`
 
 	// tls holds the settings for masters with https:// addresses. If it is set, the
 	// operator also uses https for the masters that it finds in ZooKeeper.
@@ -191,7 +206,7 @@ type MesosFrameworkStatus struct {
 	// +optional
 	Nodes int32 `json:"nodes,omitempty"`
 
-	// conditions are the conditions Subscribed, SpecApplied and Ready.
+	// conditions are the conditions Subscribed, SpecApplied, CredentialsProtected and Ready.
 	//
 	// +listType=map
 	// +listMapKey=type

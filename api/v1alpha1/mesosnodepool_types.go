@@ -39,6 +39,7 @@ type MesosNodePoolSpec struct {
 
 	// placement selects the agents on which nodes may be placed.
 	//
+	// +kubebuilder:validation:XValidation:rule="!has(self.constraints) || self.constraints.all(c, !c.attribute.startsWith('@') || c.attribute in ['@hostname', '@region', '@zone'] || (oldSelf.hasValue() && has(oldSelf.value().constraints) && oldSelf.value().constraints.exists(o, o.attribute == c.attribute)))",optionalOldSelf=true,fieldPath=.constraints,message="an attribute that begins with @ is @hostname, @region or @zone"
 	// +kubebuilder:default={}
 	// +optional
 	Placement Placement `json:"placement,omitempty"`

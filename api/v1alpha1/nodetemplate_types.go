@@ -352,7 +352,7 @@ type Placement struct {
 type AgentConstraint struct {
 	// attribute is the name of an attribute from the agent's --attributes flag.
 	// @hostname, @region and @zone stand for the host name and the fault domain of the
-	// agent.
+	// agent. There are no others that begin with @.
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128

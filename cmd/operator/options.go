@@ -88,8 +88,8 @@ func (o options) check(rest []string) error {
 		problems = append(problems, fmt.Errorf("unexpected arguments: %s", strings.Join(rest, " ")))
 	}
 	if o.nodeAPIServer != "" {
-		if u, err := url.Parse(o.nodeAPIServer); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			problems = append(problems, fmt.Errorf("--node-api-server %q is not an http or https URL", o.nodeAPIServer))
+		if u, err := url.Parse(o.nodeAPIServer); err != nil || u.Host == "" || u.Scheme != "https" {
+			problems = append(problems, fmt.Errorf("--node-api-server %q is not an https URL; nodes send their credentials to it, so that it has to be https://host:port", o.nodeAPIServer))
 		}
 	}
 	if !path.IsAbs(o.nodeStateDir) || path.Clean(o.nodeStateDir) != o.nodeStateDir || o.nodeStateDir == "/" {

@@ -50,7 +50,9 @@ func TestNamespaceDefaultsToThatOfThePod(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for argument, want := range map[string]string{
-		"--node-api-server=kubernetes:6443":   "is not an http or https URL",
+		"--node-api-server=kubernetes:6443":   "is not an https URL",
+		"--node-api-server=http://k8s:8080":   "is not an https URL",
+		"--node-api-server=https://":          "is not an https URL",
 		"--node-state-dir=var/lib":            "is not a clean absolute path",
 		"--node-state-dir=/":                  "is not a clean absolute path",
 		"--node-state-dir=/var/../lib":        "is not a clean absolute path",

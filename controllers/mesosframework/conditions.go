@@ -3,13 +3,18 @@ package mesosframework
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/messages"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
+
+// maxStateMessage is the number of bytes that a condition shows of what masters answer.
+const maxStateMessage = 4096
 
 // subscribedCondition is True while a master streams events, Unknown while nothing is known
 // to be wrong, and False otherwise. Hint is appended to the message of the latter.
@@ -21,7 +26,7 @@ func subscribedCondition(state session.State, hint string) metav1.Condition {
 	case reason == v1alpha1.ReasonConnecting:
 		return newCondition(v1alpha1.ConditionSubscribed, metav1.ConditionUnknown, reason, cmp.Or(state.Message, "Looking for the leading master."))
 	}
-	return newCondition(v1alpha1.ConditionSubscribed, metav1.ConditionFalse, reason, state.Message+hint)
+	return newCondition(v1alpha1.ConditionSubscribed, metav1.ConditionFalse, reason, messages.Sentences(messages.Truncate(state.Message, maxStateMessage), hint))
 }
 
 // readyCondition is True when nodes can be launched.
@@ -38,6 +43,44 @@ func readyCondition(state session.State, hint string) metav1.Condition {
 	return c
 }
 
+// protectedCondition warns of credentials that everybody on the way to the masters can read. It
+// is nil for a framework without credentials.
+func protectedCondition(spec v1alpha1.MesosFrameworkSpec) *metav1.Condition {
+	if spec.Credentials == nil {
+		return nil
+	}
+	var plain []string
+	for _, m := range spec.Masters {
+		if !strings.HasPrefix(m, "https://") && (spec.TLS == nil || !strings.HasPrefix(m, "zk://")) {
+			plain = append(plain, withoutPassword(m))
+		}
+	}
+	if len(plain) == 0 {
+		c := newCondition(v1alpha1.ConditionCredentialsProtected, metav1.ConditionTrue, v1alpha1.ReasonCredentialsProtected, "Credentials are sent over TLS only.")
+		return &c
+	}
+	c := newCondition(v1alpha1.ConditionCredentialsProtected, metav1.ConditionFalse, v1alpha1.ReasonPlainTextCredentials, fmt.Sprintf(
+		"The credentials are sent without TLS to %s: everybody on the way can read them and act as this framework. "+
+			"Enable TLS on the masters, write https:// before their addresses, or set spec.tls with a zk:// address.", messages.List(plain, ", ", maxNamed)))
+	if !spec.Insecure {
+		c.Message = messages.Sentences(c.Message, "New frameworks need spec.insecure for that; this one is older than that rule.")
+	}
+	return &c
+}
+
+// withoutPassword returns the address of a master or of ZooKeeper without the password in it.
+func withoutPassword(address string) string {
+	scheme, rest, found := strings.Cut(address, "://")
+	if !found {
+		return address
+	}
+	hosts, path, _ := strings.Cut(rest, "/")
+	if i := strings.LastIndexByte(hosts, '@'); i >= 0 {
+		return scheme + "://" + hosts[i+1:] + "/" + path
+	}
+	return address
+}
+
 // specAppliedCondition is True if the master has the framework as the spec describes it.
 func specAppliedCondition(state session.State) metav1.Condition {
 	if state.Divergence == "" {
@@ -52,7 +95,7 @@ func specAppliedCondition(state session.State) metav1.Condition {
 func failureConditions(failed *terminalError, running bool) []metav1.Condition {
 	if running {
 		return []metav1.Condition{newCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, failed.reason,
-			failed.message+" The running session continues with its previous configuration.")}
+			messages.Sentences(failed.message, "The running session continues with its previous configuration."))}
 	}
 	return []metav1.Condition{
 		newCondition(v1alpha1.ConditionSubscribed, metav1.ConditionFalse, failed.reason, failed.message),
@@ -67,24 +110,24 @@ func masterMessage(state session.State) string {
 	return fmt.Sprintf("Subscribed to the master at %s (Mesos %s).", state.Master, state.MasterVersion)
 }
 
-// remedy returns what a person can do about a session that does not try again by itself. It
-// begins with a space, since it is appended to a message. Failovers is the number of
+// remedy returns what a person can do about a session that does not try again by itself, ""
+// if there is nothing. Failovers is the number of
 // sessions in a row that another scheduler ended.
 func remedy(state session.State, spec v1alpha1.MesosFrameworkSpec, failovers int) string {
 	switch state.Reason {
 	case scheduler.FrameworkRemoved:
 		if spec.OnFrameworkRemoved == v1alpha1.FrameworkRemovedRecreate && spec.FrameworkID != "" {
-			return " Mesos has killed its nodes. spec.frameworkID names the registration that was removed: remove it from the spec to have the framework registered anew and the nodes replaced."
+			return "Mesos has killed its nodes. spec.frameworkID names the registration that was removed: remove it from the spec to have the framework registered anew and the nodes replaced."
 		}
-		return " Mesos has killed its nodes, and nothing is done about their records until a person decides: " +
+		return "Mesos has killed its nodes, and nothing is done about their records until a person decides: " +
 			"set spec.onFrameworkRemoved to Recreate to have it registered anew and the nodes replaced, or delete this MesosFramework and its pools."
 	case scheduler.FailedOver:
 		if failovers <= maxReclaims {
-			return " Another scheduler uses this framework ID. It is taken back after a delay."
+			return "Another scheduler uses this framework ID. It is taken back after a delay."
 		}
-		return " Another scheduler uses this framework ID, and took it back each time: make sure that only one does, then restart the operator."
+		return "Another scheduler uses this framework ID, and took it back each time: make sure that only one does, then restart the operator."
 	case scheduler.Refused:
-		return fmt.Sprintf(" It is tried again when the spec or a secret changes, and every %s.", refusedRetry)
+		return fmt.Sprintf("It is tried again when the spec or a secret changes, and every %s.", refusedRetry)
 	}
 	return ""
 }

@@ -14,7 +14,7 @@ import (
 func TestConditionsOfEveryReason(t *testing.T) {
 	for _, reason := range scheduler.StateReasons() {
 		state := session.State{Reason: reason, Message: "What happened."}
-		subscribed, ready := subscribedCondition(state, " What to do."), readyCondition(state, " What to do.")
+		subscribed, ready := subscribedCondition(state, "What to do."), readyCondition(state, "What to do.")
 		if ready.Status != metav1.ConditionFalse {
 			t.Errorf("%s: Ready is %s without a subscription", reason, ready.Status)
 		}
@@ -52,7 +52,7 @@ func TestRemedy(t *testing.T) {
 	}
 	for name, test := range tests {
 		got := remedy(session.State{Reason: test.reason}, test.spec, test.failovers)
-		if !strings.Contains(got, test.want) || (got == "") != (test.want == "") || got != "" && !strings.HasPrefix(got, " ") {
+		if !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
 	}
@@ -80,5 +80,58 @@ func TestFailureConditions(t *testing.T) {
 				t.Errorf("%s: %s is %s %s: %s", name, c.Type, c.Status, c.Reason, c.Message)
 			}
 		}
+	}
+}
+
+// A real master writes no full stop.
+func TestMessagesOfMastersAreJoinedToTheRemedy(t *testing.T) {
+	state := session.State{Reason: scheduler.FrameworkRemoved, Message: "Framework has been removed", Final: true}
+	hint := remedy(state, v1alpha1.MesosFrameworkSpec{}, 0)
+	for _, c := range []metav1.Condition{subscribedCondition(state, hint), readyCondition(state, hint)} {
+		if !strings.HasPrefix(c.Message, "Framework has been removed. Mesos has killed its nodes") {
+			t.Errorf("the message of %s is %q", c.Type, c.Message)
+		}
+	}
+}
+
+func TestMessagesOfMastersAreBounded(t *testing.T) {
+	c := subscribedCondition(session.State{Reason: scheduler.Refused, Message: strings.Repeat("ä", 1<<20)}, "What to do.")
+	if len(c.Message) > 5000 || !strings.HasSuffix(c.Message, "… What to do.") {
+		t.Errorf("the message has %d bytes and ends in %q", len(c.Message), c.Message[len(c.Message)-20:])
+	}
+}
+
+func TestPlainTextCredentialsAreReported(t *testing.T) {
+	login, tls := &v1alpha1.Credentials{}, &v1alpha1.MasterTLS{}
+	for name, test := range map[string]struct {
+		spec v1alpha1.MesosFrameworkSpec
+		want string // status, reason and part of the message; "" for no condition
+	}{
+		"no credentials":                    {v1alpha1.MesosFrameworkSpec{Masters: []string{"m:5050"}}, ""},
+		"over TLS":                          {v1alpha1.MesosFrameworkSpec{Masters: []string{"https://m:5050"}, Credentials: login}, "True CredentialsProtected"},
+		"ZooKeeper and TLS":                 {v1alpha1.MesosFrameworkSpec{Masters: []string{"zk://z:2181/mesos"}, Credentials: login, TLS: tls}, "True CredentialsProtected"},
+		"in plain text, of an older object": {v1alpha1.MesosFrameworkSpec{Masters: []string{"https://m1:5050", "m2:5050"}, Credentials: login}, "False PlainTextCredentials m2:5050 this one is older"},
+		"in plain text, as permitted":       {v1alpha1.MesosFrameworkSpec{Masters: []string{"http://m2:5050"}, Credentials: login, Insecure: true}, "False PlainTextCredentials http://m2:5050"},
+		"ZooKeeper without TLS":             {v1alpha1.MesosFrameworkSpec{Masters: []string{"zk://me:p@ss@z:2181/mesos"}, Credentials: login}, "False PlainTextCredentials zk://z:2181/mesos"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := protectedCondition(test.spec)
+			if c == nil {
+				if test.want != "" {
+					t.Fatalf("no condition, want %q", test.want)
+				}
+				return
+			}
+			text := string(c.Status) + " " + c.Reason + " " + c.Message
+			words := strings.SplitN(test.want, " ", 4)
+			for _, want := range words {
+				if want == "" || !strings.Contains(text, want) {
+					t.Errorf("got %q, want %q in it", text, want)
+				}
+			}
+			if strings.Contains(c.Message, "p@ss") || test.spec.Insecure && strings.Contains(c.Message, "is older") {
+				t.Errorf("got %q", c.Message)
+			}
+		})
 	}
 }

@@ -119,6 +119,7 @@ func (r *Reconciler) reconcileFramework(ctx context.Context, rc *reconcileContex
 	if err != nil {
 		return err
 	}
+	rc.reportProtection()
 	err = r.reconcileSession(ctx, rc)
 	running := r.findSession(rc.framework.Name)
 	if running != nil {

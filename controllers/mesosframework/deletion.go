@@ -97,7 +97,7 @@ func (r *Reconciler) tearDown(ctx context.Context, rc *reconcileContext) error {
 	bounded, cancel := context.WithTimeout(ctx, teardownTimeout)
 	defer cancel()
 	if err := running.Teardown(bounded); err != nil {
-		rc.awaitTeardown(fmt.Sprintf("The master did not accept TEARDOWN: %s.", err))
+		rc.awaitTeardown(fmt.Sprintf("The master did not accept TEARDOWN: %s", err))
 		return nil
 	}
 	return r.removeFinalizer(ctx, rc, v1alpha1.EventTornDown)
@@ -120,8 +120,8 @@ func (r *Reconciler) awaitMaster(ctx context.Context, rc *reconcileContext, runn
 }
 
 func (rc *reconcileContext) awaitTeardown(why string) {
-	rc.setConditions(newCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTearingDown, fmt.Sprintf(
-		"%s If that Mesos cluster no longer exists, annotate this MesosFramework with %s=true.", why, v1alpha1.AnnotationForceRelease)))
+	rc.setConditions(newCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTearingDown, messages.Sentences(why, fmt.Sprintf(
+		"If that Mesos cluster no longer exists, annotate this MesosFramework with %s=true.", v1alpha1.AnnotationForceRelease))))
 	rc.requeue = teardownRetry
 }
 

@@ -16,10 +16,14 @@ var conditionReasons = map[scheduler.StateReason]string{
 	scheduler.TooManyRedirects:  v1alpha1.ReasonTooManyRedirects,
 	scheduler.Unauthorized:      v1alpha1.ReasonUnauthorized,
 	scheduler.NotAMesosMaster:   v1alpha1.ReasonNotAMesosMaster,
-	scheduler.ProtocolError:     v1alpha1.ReasonProtocolError,
-	scheduler.Refused:           v1alpha1.ReasonRefused,
-	scheduler.FrameworkRemoved:  v1alpha1.ReasonFrameworkRemoved,
-	scheduler.FailedOver:        v1alpha1.ReasonFailedOver,
+
+	scheduler.MasterCertificateInvalid: v1alpha1.ReasonMasterCertificateInvalid,
+	scheduler.ClientCertificateRefused: v1alpha1.ReasonClientCertificateRefused,
+	scheduler.ConnectionClosed:         v1alpha1.ReasonConnectionClosed,
+	scheduler.ProtocolError:            v1alpha1.ReasonProtocolError,
+	scheduler.Refused:                  v1alpha1.ReasonRefused,
+	scheduler.FrameworkRemoved:         v1alpha1.ReasonFrameworkRemoved,
+	scheduler.FailedOver:               v1alpha1.ReasonFailedOver,
 }
 
 // conditionReason returns the reason of conditions for the reason of a session's state. A

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/patch"
 )
 
@@ -24,6 +25,15 @@ func (rc *reconcileContext) reportSession(running *sessionEntry) {
 		rc.framework.Status.Master = state.Master
 		rc.framework.Status.MasterVersion = state.MasterVersion
 	}
+}
+
+// reportProtection writes whether credentials are sent over TLS only.
+func (rc *reconcileContext) reportProtection() {
+	if c := protectedCondition(rc.framework.Spec); c != nil {
+		rc.setConditions(*c)
+		return
+	}
+	meta.RemoveStatusCondition(&rc.framework.Status.Conditions, v1alpha1.ConditionCredentialsProtected)
 }
 
 // setConditions sets conditions with the current time and generation.

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/messages"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/mesos/scheduler"
@@ -96,7 +97,7 @@ func (r *Reconciler) explainWaiting(rc *reconcileContext, taskID string) {
 	was := rc.condition(v1alpha1.ConditionLaunched)
 	message, _ := rc.session.Explain(taskID)
 	explain := func(status metav1.ConditionStatus, message string) {
-		rc.setCondition(v1alpha1.ConditionLaunched, status, v1alpha1.ReasonWaitingForOffer, strings.TrimSpace(message+" "+lastFailureMessage(rc.node.Status.Failures)))
+		rc.setCondition(v1alpha1.ConditionLaunched, status, v1alpha1.ReasonWaitingForOffer, messages.Sentences(message, lastFailureMessage(rc.node.Status.Failures)))
 	}
 	switch {
 	case was.Reason != v1alpha1.ReasonWaitingForOffer || was.Status == metav1.ConditionUnknown && (message == "" || rc.now.Sub(was.LastTransitionTime.Time) < explainAfter):
@@ -124,8 +125,8 @@ func (r *Reconciler) retryLaunch(ctx context.Context, rc *reconcileContext) erro
 		if plan.Rejected {
 			reason = v1alpha1.ReasonTaskRejected
 		}
-		rc.setCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, reason, fmt.Sprintf("Attempt %d: %s The next attempt begins at %s.",
-			rc.node.Status.Attempt, describeEnd(task), plan.At.UTC().Format(time.TimeOnly+" MST")))
+		rc.setCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, reason, messages.Sentences(fmt.Sprintf("Attempt %d: %s", rc.node.Status.Attempt, describeEnd(task)),
+			fmt.Sprintf("The next attempt begins at %s.", plan.At.UTC().Format(time.TimeOnly+" MST"))))
 		rc.requeueWithin(wait)
 		return nil
 	}

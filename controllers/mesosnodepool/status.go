@@ -174,7 +174,7 @@ func (o observation) readyCondition(framework, valid, capacity metav1.Condition)
 	case alive > desired || alive == desired && ready == desired:
 		return no(v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %s: %s", progress, messages.Count(alive-desired+leaving, "node is being removed", "nodes are being removed"), summarizeReasons(o.nodes.Leaving)))
 	case obstacle.Status != metav1.ConditionTrue:
-		return no(obstacle.Reason, progress+". "+obstacle.Message)
+		return no(obstacle.Reason, messages.Sentences(progress, obstacle.Message))
 	case alive == desired && o.registeredCount() == desired:
 		return no(v1alpha1.ReasonNodesNotReady, progress+": "+summarizeReasons(o.unreadyNodes()))
 	}

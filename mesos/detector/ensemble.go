@@ -29,21 +29,33 @@ func ParseEnsemble(address string) (Ensemble, error) {
 	if !ok {
 		return Ensemble{}, errors.New("want zk://host:port/path")
 	}
+	// As in Mesos, the path begins at the first slash, and the servers after the last @ before
+	// it: a password may hold an @, and a path, too.
+	if e, err := parseAt(rest, strings.IndexByte(rest+"/", '/')); err == nil {
+		return e, nil
+	}
+	// Mesos takes no password with a slash. It is one if that leaves a valid address.
+	at := strings.LastIndexByte(rest, '@') + 1
+	return parseAt(rest, at+strings.IndexByte(rest[at:]+"/", '/'))
+}
+
+// parseAt parses an address whose path begins at an index.
+func parseAt(rest string, slash int) (Ensemble, error) {
 	var e Ensemble
-	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
-		e.secret, rest = rest[:i], rest[i+1:]
+	servers := rest[:slash]
+	if i := strings.LastIndexByte(servers, '@'); i >= 0 {
+		e.secret, servers = servers[:i], servers[i+1:]
 		if user, password, found := strings.Cut(e.secret, ":"); !found || user == "" || password == "" {
 			return Ensemble{}, errors.New("want user:password before the @")
 		}
 	}
-	servers, path, _ := strings.Cut(rest, "/")
 	for server := range strings.SplitSeq(servers, ",") {
 		if err := checkServer(server); err != nil {
 			return Ensemble{}, err
 		}
 		e.Servers = append(e.Servers, server)
 	}
-	e.Path = "/" + path
+	e.Path = "/" + strings.TrimPrefix(rest[slash:], "/")
 	if strings.Contains(e.Path, "//") || strings.Contains(e.Path, "/./") || strings.Contains(e.Path, "/../") || strings.ContainsRune(e.Path, 0) {
 		return Ensemble{}, fmt.Errorf("%q is no path in ZooKeeper", e.Path)
 	}

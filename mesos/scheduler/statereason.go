@@ -25,6 +25,12 @@ const (
 	TooManyRedirects StateReason = "TooManyRedirects"
 	// Unauthorized: the master refuses the credentials.
 	Unauthorized StateReason = "Unauthorized"
+	// MasterCertificateInvalid: the certificate of a master is not accepted here.
+	MasterCertificateInvalid StateReason = "MasterCertificateInvalid"
+	// ClientCertificateRefused: a master refuses our certificate, or that there is none.
+	ClientCertificateRefused StateReason = "ClientCertificateRefused"
+	// ConnectionClosed: a master closes TLS connections and does not say why.
+	ConnectionClosed StateReason = "ConnectionClosed"
 	// NotAMesosMaster: something answers at the address that is not a Mesos master.
 	NotAMesosMaster StateReason = "NotAMesosMaster"
 	// ProtocolError: a master answered with something that the protocol does not allow.
@@ -39,7 +45,7 @@ const (
 
 var stateReasons = []StateReason{
 	Subscribed, Connecting, ReconcilingTasks, MasterUnreachable, NoLeader, NotLeading, TooManyRedirects,
-	Unauthorized, NotAMesosMaster, ProtocolError, Refused, FrameworkRemoved, FailedOver,
+	Unauthorized, MasterCertificateInvalid, ClientCertificateRefused, ConnectionClosed, NotAMesosMaster, ProtocolError, Refused, FrameworkRemoved, FailedOver,
 }
 
 // StateReasons returns every reason that a State may have.

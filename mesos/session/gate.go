@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/k8sm/k8sm/mesos/scheduler"
+	"github.com/k8sm/k8sm/mesos/session/failure"
 )
 
 // subscribeGate decides whether this process may subscribe: Config.MaySubscribe, or nil for
@@ -17,7 +18,7 @@ func (g subscribeGate) check(ctx context.Context) error {
 		return nil
 	}
 	if err := g(ctx); err != nil {
-		return failuref(scheduler.NotLeading, "not subscribing: %v", err)
+		return failure.New(scheduler.NotLeading, "not subscribing: %v", err)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/k8sm/k8sm/mesos/detector"
 	"github.com/k8sm/k8sm/mesos/scheduler"
+	"github.com/k8sm/k8sm/mesos/session/failure"
 )
 
 // leaderTracker remembers what the detector found in ZooKeeper.
@@ -45,9 +46,9 @@ func (l *leaderTracker) master(e *detector.Ensemble) (detector.Master, error) {
 	case l.lastLeader != detector.Master{}:
 		return l.lastLeader, nil
 	case l.finding.Err != nil:
-		return detector.Master{}, &failure{scheduler.MasterUnreachable, l.finding.Err.Error()}
+		return detector.Master{}, &failure.Failure{Reason: scheduler.MasterUnreachable, Message: l.finding.Err.Error()}
 	}
-	return detector.Master{}, failuref(scheduler.NoLeader, "no master leads, says ZooKeeper at %s", e)
+	return detector.Master{}, failure.New(scheduler.NoLeader, "no master leads, says ZooKeeper at %s", e)
 }
 
 // candidates returns the masters that an attempt to subscribe tries, in order.
@@ -110,7 +111,7 @@ func (s *Session) handleFinding(f detector.Finding) {
 			if st.host == "" || st.host == leader {
 				return
 			}
-			s.disconnect(now, failuref(scheduler.Connecting, "%s leads now, says ZooKeeper", leader))
+			s.disconnect(now, failure.New(scheduler.Connecting, "%s leads now, says ZooKeeper", leader))
 		}
 		s.core.RetrySoon(now)
 	})

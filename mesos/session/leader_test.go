@@ -7,6 +7,7 @@ import (
 
 	"github.com/k8sm/k8sm/mesos/detector"
 	"github.com/k8sm/k8sm/mesos/scheduler"
+	"github.com/k8sm/k8sm/mesos/session/failure"
 )
 
 func TestLeaderTracker(t *testing.T) {
@@ -48,7 +49,7 @@ func TestLeaderTracker(t *testing.T) {
 		if master != step.master || (err == nil) != (step.reason == "") {
 			t.Errorf("%s: the master is %+v, %v", step.what, master, err)
 		}
-		if f := (*failure)(nil); err != nil && (!errors.As(err, &f) || f.reason != step.reason || f.message != step.message) {
+		if f := (*failure.Failure)(nil); err != nil && (!errors.As(err, &f) || f.Reason != step.reason || f.Message != step.message) {
 			t.Errorf("%s: the failure is %v", step.what, err)
 		}
 	}

@@ -220,7 +220,7 @@ func TestTLS(t *testing.T) {
 		o.Listener = tls.NewListener(inner, &tls.Config{Certificates: certs.TLS.Certificates})
 	})
 	cfg := config(newMemoryStore(), "https://"+m.Addr())
-	wantContains(t, start(t, cfg).awaitState(scheduler.MasterUnreachable).Message, "certificate")
+	wantContains(t, start(t, cfg).awaitState(scheduler.MasterCertificateInvalid).Message, "certificate")
 	cfg = config(newMemoryStore(), "https://"+m.Addr())
 	cfg.TLS = &tls.Config{RootCAs: pool}
 	start(t, cfg).awaitState(scheduler.Subscribed)
@@ -235,7 +235,7 @@ func TestTLSOfAMasterWithDefaults(t *testing.T) {
 	t.Cleanup(old.Close)
 
 	cfg := config(newMemoryStore(), old.URL)
-	wantContains(t, start(t, cfg).awaitState(scheduler.MasterUnreachable).Message, "certificate") // of an unknown authority: past the choice of a suite
+	wantContains(t, start(t, cfg).awaitState(scheduler.MasterCertificateInvalid).Message, "certificate") // of an unknown authority: past the choice of a suite
 	cfg = config(newMemoryStore(), old.URL)
 	cfg.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
 	cfg.TLS.RootCAs.AddCert(old.Certificate())

@@ -12,6 +12,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/master"
 
 	"github.com/k8sm/k8sm/mesos/recordio"
+	"github.com/k8sm/k8sm/mesos/session/failure"
 )
 
 const (
@@ -36,7 +37,7 @@ func (s *Session) queryMaster(ctx context.Context, call master.Call_Type) (*mast
 	}
 	defer drainAndClose(res)
 	if res.StatusCode != http.StatusOK {
-		return nil, responseFailure(res)
+		return nil, failure.OfResponse(res)
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes))
 	if err != nil {

@@ -10,6 +10,9 @@ import (
 
 	"github.com/mesos/mesos-go/api/v1/lib/encoding"
 	"github.com/mesos/mesos-go/api/v1/lib/encoding/codecs"
+
+	"github.com/k8sm/k8sm/mesos/session/failure"
+	"github.com/k8sm/k8sm/mesos/session/redirect"
 )
 
 const (
@@ -31,7 +34,7 @@ type outboundCall struct {
 // redirects has not processed it. Method, body and credentials stay the same. The caller
 // closes the body of the response.
 func (c *client) post(ctx context.Context, to *url.URL, call outboundCall) (*http.Response, error) {
-	redirects := redirectPolicy{withCredentials: c.current().credentials.Authorization != ""}
+	redirects := c.redirectPolicy()
 	for {
 		req, err := newRequest(ctx, to, call)
 		if err != nil {
@@ -42,13 +45,23 @@ func (c *client) post(ctx context.Context, to *url.URL, call outboundCall) (*htt
 		if err != nil {
 			return nil, err
 		}
-		if !isRedirect(res.StatusCode) {
+		if !redirect.Is(res.StatusCode) {
 			return res, nil
 		}
 		drainAndClose(res)
-		if to, err = redirects.follow(res); err != nil {
+		if to, err = redirects.Follow(res); err != nil {
 			return nil, err
 		}
+	}
+}
+
+// redirectPolicy returns the policy for a call with the current credentials.
+func (c *client) redirectPolicy() redirect.Policy {
+	credentials := c.current().credentials
+	return redirect.Policy{
+		WithCredentials: credentials.Authorization != "",
+		HasOwnCA:        credentials.TLS != nil && credentials.TLS.RootCAs != nil,
+		Masters:         c.masters,
 	}
 }
 
@@ -72,7 +85,7 @@ func newRequest(ctx context.Context, to *url.URL, call outboundCall) (*http.Requ
 // drainAndClose reads the short rest of a body, so that the connection can be used again.
 func drainAndClose(res *http.Response) {
 	if res.ContentLength >= 0 {
-		_, _ = io.CopyN(io.Discard, res.Body, maxErrorBody) // a connection with a longer rest is closed
+		_, _ = io.CopyN(io.Discard, res.Body, failure.MaxBody) // a connection with a longer rest is closed
 	}
 	_ = res.Body.Close() // nothing was written
 }

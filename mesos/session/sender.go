@@ -11,6 +11,7 @@ import (
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/scheduler"
+	"github.com/k8sm/k8sm/mesos/session/failure"
 )
 
 const (
@@ -82,13 +83,13 @@ func (st *stream) sendCall(call *scheduler.Call) {
 	if err != nil {
 		if st.ctx.Err() == nil {
 			st.s.metrics.countCall(call.Type.String(), "error")
-			st.suspect(failuref(toFailure(err).reason, "sending %s: %v", call.Type, err))
+			st.suspect(failure.New(failure.Of(err).Reason, "sending %s: %v", call.Type, err))
 		}
 		return
 	}
 	text := ""
 	if res.StatusCode >= http.StatusMultipleChoices {
-		text = bodyExcerpt(res)
+		text = failure.Excerpt(res)
 	}
 	drainAndClose(res)
 	st.s.metrics.countCall(call.Type.String(), strconv.Itoa(res.StatusCode))
@@ -104,14 +105,14 @@ func (st *stream) handleResponse(call *scheduler.Call, status int, text string) 
 			st.s.withCore(func(now time.Time) { st.s.core.CallAccepted(now, call) })
 		}
 	case refusesCredentials(status, text):
-		st.suspect(failuref(scheduler.Unauthorized, "%s refuses the credentials: %d %s", st.endpoint.Host, status, text))
+		st.suspect(failure.Unauthorized(st.endpoint.Host, status, text))
 	case status == http.StatusServiceUnavailable:
-		st.suspect(failuref(scheduler.NoLeader, "%s: %s", st.endpoint.Host, text))
+		st.suspect(failure.New(scheduler.NoLeader, "%s: %s", st.endpoint.Host, text))
 	case refusesCall(call, status, text):
 		st.s.log.Info("Master refuses a call", "call", call.Type.String(), "message", text)
 		st.withCore(func(now time.Time) { st.s.core.CallRefused(now, call, text) })
 	default:
-		st.suspect(failuref(scheduler.Connecting, "%s no longer knows the stream: %d %s", st.endpoint.Host, status, text))
+		st.suspect(failure.New(scheduler.Connecting, "%s no longer knows the stream: %d %s", st.endpoint.Host, status, text))
 	}
 }
 

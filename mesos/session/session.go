@@ -71,7 +71,7 @@ func New(cfg Config) (*Session, error) {
 		return nil, fmt.Errorf("making the framework's core: %w", err)
 	}
 	s := &Session{
-		cfg: cfg, log: cfg.Log, masters: masters, ensemble: ensemble, client: newClient(&cfg), core: core, info: cfg.Framework,
+		cfg: cfg, log: cfg.Log, masters: masters, ensemble: ensemble, client: newClient(&cfg, masters), core: core, info: cfg.Framework,
 		metrics: cfg.Metrics.forFramework(cfg.Framework.Name), finalState: make(chan struct{}),
 		leader: newLeaderTracker(), survey: newAgentSurvey(),
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/k8sm/k8sm/mesos/recordio"
 	"github.com/k8sm/k8sm/mesos/scheduler"
+	"github.com/k8sm/k8sm/mesos/session/failure"
 )
 
 // firstEventTimeout is the maximum time between the response to SUBSCRIBE and its first
@@ -66,7 +67,7 @@ func (st *stream) run(call *scheduler.Call) error {
 	st.id, st.endpoint = res.Header.Get(streamIDHeader), res.Request.URL
 	st.setHost(st.endpoint.Host)
 	if st.id == "" {
-		return failuref(scheduler.ProtocolError, "%s subscribed us without a %s", st.endpoint.Host, streamIDHeader)
+		return failure.New(scheduler.ProtocolError, "%s subscribed us without a %s", st.endpoint.Host, streamIDHeader)
 	}
 	return st.read(res)
 }
@@ -75,7 +76,7 @@ func (st *stream) run(call *scheduler.Call) error {
 // makes the master's memory grow.
 func (st *stream) read(res *http.Response) error {
 	silence := time.AfterFunc(firstEventTimeout, func() {
-		st.end(failuref(scheduler.ProtocolError, "%s accepted the subscription, and sent nothing for %s", st.endpoint.Host, firstEventTimeout))
+		st.end(failure.New(scheduler.ProtocolError, "%s accepted the subscription, and sent nothing for %s", st.endpoint.Host, firstEventTimeout))
 	})
 	defer silence.Stop()
 	records := recordio.NewReader(res.Body, recordio.MaxMasterRecord)
@@ -155,11 +156,11 @@ func (st *stream) end(err error) {
 
 // disconnect closes the current stream and reports the reason to the core.
 func (s *Session) disconnect(now time.Time, err error) {
-	f := toFailure(err)
-	s.log.V(1).Info("Lost the stream", "reason", f.reason, "message", f.message)
-	s.metrics.countSubscription(f.reason)
+	f := failure.Of(err)
+	s.log.V(1).Info("Lost the stream", "reason", f.Reason, "message", f.Message)
+	s.metrics.countSubscription(f.Reason)
 	s.closeStream()
-	s.core.Disconnected(now, f.reason, f.message)
+	s.core.Disconnected(now, f.Reason, f.Message)
 }
 
 // closeStream closes the current stream. Calls that were not sent yet are dropped.

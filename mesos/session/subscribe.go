@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/k8sm/k8sm/mesos/scheduler"
+	"github.com/k8sm/k8sm/mesos/session/failure"
 )
 
 const (
@@ -30,7 +31,7 @@ func (st *stream) subscribe(call *scheduler.Call) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	var worst *failure
+	var worst *failure.Failure
 	var messages []string
 	for i, m := range masters {
 		st.setHost(m.Host)
@@ -42,16 +43,16 @@ func (st *stream) subscribe(call *scheduler.Call) (*http.Response, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		f := toFailure(err)
-		if f.reason == scheduler.NotLeading {
+		f := failure.Of(err)
+		if f.Reason == scheduler.NotLeading {
 			return nil, f
 		}
-		if worst == nil || f.isMoreSpecificThan(worst) {
+		if worst == nil || f.IsMoreSpecificThan(worst) {
 			worst = f
 		}
-		messages = append(messages, f.message)
+		messages = append(messages, f.Message)
 	}
-	return nil, &failure{worst.reason, strings.Join(messages, "; ")}
+	return nil, &failure.Failure{Reason: worst.Reason, Message: strings.Join(messages, "; ")}
 }
 
 func (s *Session) gate() subscribeGate { return s.cfg.MaySubscribe }
@@ -61,7 +62,7 @@ func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *schedu
 	// attempt cancels it by a timer.
 	ctx, cancel := context.WithCancelCause(ctx)
 	timeout := time.AfterFunc(attemptTimeout, func() {
-		cancel(failuref(scheduler.MasterUnreachable, "%s takes longer than %s to answer", master.Host, attemptTimeout))
+		cancel(failure.New(scheduler.MasterUnreachable, "%s takes longer than %s to answer", master.Host, attemptTimeout))
 	})
 	defer timeout.Stop()
 	res, err := s.client.post(ctx, master.JoinPath(schedulerPath), outboundCall{message: call, gate: s.gate()})
@@ -82,10 +83,10 @@ func (s *Session) subscribeAt(ctx context.Context, master *url.URL, call *schedu
 // checkStreamResponse returns a failure if a response is not a stream of events.
 func checkStreamResponse(res *http.Response) error {
 	if res.StatusCode != http.StatusOK {
-		return responseFailure(res)
+		return failure.OfResponse(res)
 	}
 	if t, _, err := mime.ParseMediaType(res.Header.Get("Content-Type")); err != nil || t != mediaType {
-		return failuref(scheduler.NotAMesosMaster, "%s answers SUBSCRIBE with %q, not with a stream of events",
+		return failure.New(scheduler.NotAMesosMaster, "%s answers SUBSCRIBE with %q, not with a stream of events",
 			res.Request.URL.Host, res.Header.Get("Content-Type"))
 	}
 	return nil

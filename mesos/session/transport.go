@@ -5,10 +5,13 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/url"
 	"sync"
 	"time"
 
 	"github.com/k8sm/k8sm/mesos/libprocess"
+	"github.com/k8sm/k8sm/mesos/session/failure"
 )
 
 const (
@@ -46,6 +49,8 @@ func newTransport(dial dialer, credentials Credentials) *transport {
 		MaxIdleConnsPerHost:   maxCallsInFlight,
 		IdleConnTimeout:       90 * time.Second,
 		DisableCompression:    true, // a stream is never compressed
+		// A header has some hundred bytes, and some of it is shown to people.
+		MaxResponseHeaderBytes: 64 << 10,
 	}
 	if dial == nil {
 		t.Proxy = http.ProxyFromEnvironment
@@ -69,14 +74,19 @@ func tlsConfig(c *tls.Config) *tls.Config {
 // client sends requests with the current credentials. (The library's client is not used: it
 // dials IPv4 only, follows redirects by itself and does not return the status of a refusal.)
 type client struct {
-	dial dialer
+	dial    dialer
+	masters []string // hosts that the configuration names
 
 	mu        sync.Mutex
 	transport *transport
 }
 
-func newClient(cfg *Config) *client {
-	return &client{dial: cfg.Dial, transport: newTransport(cfg.Dial, cfg.Credentials)}
+func newClient(cfg *Config, masters []*url.URL) *client {
+	hosts := make([]string, len(masters))
+	for i, m := range masters {
+		hosts[i] = m.Host
+	}
+	return &client{dial: cfg.Dial, masters: hosts, transport: newTransport(cfg.Dial, cfg.Credentials)}
 }
 
 // setCredentials makes later requests use other credentials. It returns true if they are
@@ -104,9 +114,20 @@ func (c *client) send(req *http.Request) (*http.Response, error) {
 	if t.credentials.Authorization != "" {
 		req.Header.Set("Authorization", t.credentials.Authorization)
 	}
-	res, err := t.http.Do(req)
+	handshakeDone := false
+	trace := &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { handshakeDone = true },
+	}
+	res, err := t.http.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if t != c.current() {
 		t.http.CloseIdleConnections() // this connection may have become idle after setCredentials
 	}
-	return res, err
+	if err != nil {
+		tls := t.credentials.TLS
+		return nil, &failure.RequestError{
+			Host: req.URL.Host, IsTLS: req.URL.Scheme == "https", HandshakeDone: handshakeDone,
+			HasCertificate: tls != nil && len(tls.Certificates) > 0, Err: err,
+		}
+	}
+	return res, nil
 }

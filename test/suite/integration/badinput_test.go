@@ -68,7 +68,7 @@ var _ = Describe("The operator, given bad input,", Ordered, func() {
 
 	It("reports a missing secret, then a missing key, then a wrong secret, and subscribes once it is right", func() {
 		master := newMaster(mesostest.MasterOptions{Credentials: map[string]string{"k8sm": "s3cret"}}, 0)
-		mf := newFramework("locked", master.Addr(), edit{"spec credentials", "{secretRef: {name: login}}"})
+		mf := newFramework("locked", master.Addr(), edit{"spec credentials", "{secretRef: {name: login}}"}, edit{"spec insecure", "true"})
 		expectCondition(mf, v1alpha1.ConditionReady, "False SecretNotFound", `"login"`, namespace)
 
 		secret := createSecret("login", map[string]string{"principal": "k8sm"})

@@ -70,7 +70,7 @@ var _ = Describe("A framework's registration", Ordered, func() {
 	It("survives that its secret is rotated or deleted", func() {
 		master := newMaster(mesostest.MasterOptions{Credentials: map[string]string{"k8sm": "s3cret"}}, 1)
 		login := createSecret("rotated", map[string]string{"principal": "k8sm", "secret": "s3cret"})
-		mf := newFramework("rotated", master.Addr(), edit{"spec credentials", `{secretRef: {name: rotated}}`})
+		mf := newFramework("rotated", master.Addr(), edit{"spec credentials", `{secretRef: {name: rotated}}`}, edit{"spec insecure", "true"})
 		expectCondition(mf, v1alpha1.ConditionReady, "True Subscribed")
 
 		By("writing a wrong secret")

@@ -110,9 +110,17 @@ var _ = Describe("The API server", func() {
 		Entry("that is made anew when it is removed", "spec onFrameworkRemoved", "Recreate"),
 		Entry("with the default role", "spec roles", `["*"]`),
 		Entry("with a nested role", "spec roles", `["eng/data.warehouse", "ops"]`),
-		Entry("with basic credentials", "spec credentials", `{secretRef: {name: s}}`),
-		Entry("with a bearer token", "spec credentials", `{type: Bearer, secretRef: {name: s}}`),
 		Entry("with a failover timeout of several units", "spec failoverTimeout", `"1h30m"`),
+	)
+
+	DescribeTable("accepts a MesosFramework with credentials",
+		func(credentials, masters, insecure string) {
+			_, err := create(frameworkYAML, edit{"spec credentials", credentials}, edit{"spec masters", masters}, edit{"spec insecure", insecure})
+			Expect(err).NotTo(HaveOccurred())
+		},
+		Entry("of the kind Basic over TLS", `{secretRef: {name: s}}`, `["https://m:5050"]`, "false"),
+		Entry("of the kind Bearer over TLS", `{type: Bearer, secretRef: {name: s}}`, `["https://m:5050"]`, "false"),
+		Entry("in plain text, as the spec permits", `{secretRef: {name: s}}`, `["m:5050"]`, "true"),
 	)
 
 	DescribeTable("accepts a MesosFramework with TLS for masters",
@@ -156,6 +164,7 @@ var _ = Describe("The API server", func() {
 		Entry("with a failover timeout that kills at every restart", "spec failoverTimeout", `"0s"`, "must be at least 1m"),
 		Entry("with a failover timeout that is not a duration", "spec failoverTimeout", `"a week"`, "spec.failoverTimeout"),
 		Entry("with a failover timeout in words that the operator cannot read", "spec failoverTimeout", `"2 days"`, "should match"),
+		Entry("with credentials in plain text", "spec credentials", `{secretRef: {name: s}}`, "credentials would be sent to the masters in plain text"),
 		Entry("with credentials of an unknown type", "spec credentials", `{type: Digest, secretRef: {name: s}}`, `Unsupported value: "Digest"`),
 		Entry("with credentials without secret", "spec credentials", `{type: Basic}`, "spec.credentials.secretRef: Required value"),
 		Entry("with TLS, but no https", "spec tls", `{secretRef: {name: s}}`, "tls must not be set unless spec.masters has an https:// or zk:// address"),

@@ -91,6 +91,27 @@ var examples = map[string]example{
 	"user cannot be changed: Mesos keeps the user of the first subscription; create another MesosFramework instead": {
 		kind: "MesosFramework", accepted: []string{`spec: {user: root}`}, refused: []string{`spec: {user: other}`},
 	},
+	"credentials would be sent to the masters in plain text: use https:// masters, or zk:// with tls, or set insecure to true": {
+		kind: "MesosFramework",
+		accepted: []string{
+			`spec: {masters: ["https://m:5050"], credentials: {secretRef: {name: login}}}`,
+			`spec: {masters: ["zk://z:2181/mesos"], tls: {secretRef: {name: ca}}, credentials: {secretRef: {name: login}}}`,
+			`spec: {masters: ["m:5050"], insecure: true, credentials: {secretRef: {name: login}}}`,
+			`spec: {masters: ["zk://z:2181/mesos"], insecure: true, credentials: {secretRef: {name: login}}}`,
+		},
+		refused: []string{
+			`spec: {credentials: {secretRef: {name: login}}}`,
+			`spec: {insecure: false, credentials: {type: Bearer, secretRef: {name: login}}}`,
+			`spec: {masters: ["http://m:5050"], credentials: {secretRef: {name: login}}}`,
+			`spec: {masters: ["https://m1:5050", "m2:5050"], credentials: {secretRef: {name: login}}}`,
+			`spec: {masters: ["zk://z:2181/mesos"], credentials: {secretRef: {name: login}}}`,
+		},
+	},
+	"an attribute that begins with @ is @hostname, @region or @zone": {
+		kind:     "MesosNodePool",
+		accepted: []string{`spec: {placement: {constraints: [{attribute: "@zone", operator: Exists}, {attribute: rack, operator: Exists}]}}`},
+		refused:  []string{`spec: {placement: {constraints: [{attribute: "@rack", operator: NotIn, values: [r1]}]}}`, `spec: {placement: {constraints: [{attribute: "@", operator: Exists}]}}`},
+	},
 	"tls must not be set unless spec.masters has an https:// or zk:// address": {
 		kind:     "MesosFramework",
 		accepted: []string{`spec: {masters: ["https://m:5050"], tls: {secretRef: {name: ca}}}`, `spec: {masters: ["zk://z:2181/mesos"], tls: {secretRef: {name: ca}}}`},
@@ -102,16 +123,19 @@ var examples = map[string]example{
 	},
 	"a ZooKeeper address is zk://host:port,host:port/path, with user:password@ before the first host if needed, for example zk://zk1:2181,zk2:2181/mesos": {
 		kind:     "MesosFramework",
-		accepted: []string{masters("zk://zk1:2181,zk2:2181/mesos"), masters("zk://me:secret@[fd00::1]:2181/mesos/a")},
+		accepted: []string{
+			masters("zk://zk1:2181,zk2:2181/mesos"), masters("zk://me:secret@[fd00::1]:2181/mesos/a"), masters("zk://me:s@cr:e,t@zk1:2181/mesos"),
+			masters("zk://me@corp:secret@zk1:2181,zk2:2181/mesos/"), masters("zk://zk1:2181/mesos/"),
+		},
 		refused:  []string{masters("zk://z:2181"), masters("zk://z/mesos"), masters("zk://z:2181/"), masters("zk://me@z:2181/mesos")},
 	},
 	"each master is host:port, http://host:port or https://host:port, without a path, for example leader.mesos:5050": {
-		kind: "MesosFramework", accepted: []string{masters("m:5050", "http://10.0.0.1:5050", "https://[fd00::1]:5050")},
+		kind: "MesosFramework", accepted: []string{masters("m:5050", "http://10.0.0.1:5050/", "https://[fd00::1]:5050")},
 		refused: []string{masters("m"), masters("http://m:5050/api"), masters("ftp://m:5050")},
 	},
 	"a port is between 1 and 65535": {
-		kind: "MesosFramework", accepted: []string{masters("m:1", "n:65535"), masters("zk://z:65535/mesos")},
-		refused: []string{masters("m:0"), masters("m:65536"), masters("zk://y:2181,z:70000/mesos")},
+		kind: "MesosFramework", accepted: []string{masters("m:1", "n:65535"), masters("zk://z:65535/mesos"), masters("zk://me:0,x:70000@z:2181/mesos")},
+		refused: []string{masters("m:0"), masters("m:65536"), masters("zk://y:2181,z:70000/mesos"), masters("zk://me:x@y:70000,z:2181/mesos"), masters("m:70000/")},
 	},
 	"a role is '*' alone, or names separated by '/', without blanks or '*'; no name is empty, is '.' or '..', or begins with '-'": {
 		kind: "MesosFramework", accepted: []string{`spec: {roles: ["*"]}`, `spec: {roles: [eng/k8sm, a.b]}`},

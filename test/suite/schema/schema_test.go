@@ -169,6 +169,52 @@ func TestRatchetingDependsOnThePlaceOfTheRule(t *testing.T) {
 	}
 }
 
+// A framework that sends its credentials in plain text, and was stored before that had to be
+// asked for, goes on. It can be changed in other ways, and made secure.
+func TestStoredFrameworksMayGoOnInPlainText(t *testing.T) {
+	frameworks := load(t)["MesosFramework"]
+	for name, patch := range map[string]string{
+		"one listed master": `spec: {masters: ["m:5050"], credentials: {secretRef: {name: login}}}`,
+		"ZooKeeper":         `spec: {masters: ["zk://z:2181/mesos"], credentials: {secretRef: {name: login}}}`,
+	} {
+		if err := frameworks.CheckRatcheting(Stored{
+			Object: patched(t, framework, patch),
+			Accepted: []string{
+				`spec: {failoverTimeout: 24h, roles: [a, b]}`, `spec: {insecure: true}`, `spec: {credentials: null}`,
+				`spec: {credentials: {secretRef: {name: rotated}}}`, `spec: {masters: ["https://m:5050"]}`, `spec: {insecure: true, masters: ["n:5050"]}`,
+			},
+			Refused: []string{`spec: {masters: ["n:5050"]}`, `spec: {masters: ["https://m:5050", "n:5050"]}`},
+		}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	permitted := patched(t, framework, `spec: {insecure: true, credentials: {secretRef: {name: login}}}`)
+	revoked := patched(t, framework, `spec: {insecure: false, credentials: {secretRef: {name: login}}}`)
+	if _, err := frameworks.Update(permitted, revoked); err == nil {
+		t.Error("insecure is withdrawn while the masters have no TLS")
+	}
+	added := patched(t, framework, `spec: {credentials: {secretRef: {name: login}}}`)
+	if _, err := frameworks.Update(patched(t, framework, `{}`), added); err == nil {
+		t.Error("credentials are added without TLS")
+	}
+}
+
+// A pool that was stored with an attribute that means nothing can still be changed.
+func TestStoredConstraintsMayKeepUnknownNames(t *testing.T) {
+	constraints := func(list string) string { return "spec: {placement: {constraints: [" + list + "]}}" }
+	stored := `{attribute: "@rack", operator: NotIn, values: [r1]}`
+	if err := load(t)["MesosNodePool"].CheckRatcheting(Stored{
+		Object: patched(t, pool, constraints(stored)),
+		Accepted: []string{
+			`spec: {replicas: 5}`, constraints(""), constraints(stored + `, {attribute: "@zone", operator: Exists}`),
+			`spec: {placement: {maxNodesPerAgent: 2}}`,
+		},
+		Refused: []string{constraints(`{attribute: "@host", operator: Exists}`), constraints(stored + `, {attribute: "@Zone", operator: Exists}`)},
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestObjectsAreStoredWithDefaultsAndWithoutUnknownFields(t *testing.T) {
 	pools := load(t)["MesosNodePool"]
 	given := patched(t, pool, `status: {readyReplicas: 9}`)

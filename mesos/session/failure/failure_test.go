@@ -1,4 +1,4 @@
-package session
+package failure
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ import (
 // A failure's reason becomes a State's reason, so it must be in the list of StateReasons.
 func TestFailureReasonsAreStateReasons(t *testing.T) {
 	t.Parallel()
-	for _, reason := range failureReasons {
+	for _, reason := range reasons {
 		if !slices.Contains(scheduler.StateReasons(), reason) {
 			t.Errorf("%s is no reason of a state", reason)
 		}
@@ -27,27 +27,30 @@ func TestFailureReasonsAreStateReasons(t *testing.T) {
 
 func TestMoreSpecificReasonsWin(t *testing.T) {
 	t.Parallel()
-	failureOf := func(r scheduler.StateReason) *failure { return &failure{reason: r} }
+	failureOf := func(r scheduler.StateReason) *Failure { return &Failure{Reason: r} }
 	for _, pair := range [][2]scheduler.StateReason{
 		{scheduler.Unauthorized, scheduler.Refused},
+		{scheduler.ClientCertificateRefused, scheduler.MasterCertificateInvalid},
+		{scheduler.MasterCertificateInvalid, scheduler.ConnectionClosed},
+		{scheduler.ConnectionClosed, scheduler.MasterUnreachable},
 		{scheduler.Refused, scheduler.TooManyRedirects},
 		{scheduler.TooManyRedirects, scheduler.ProtocolError},
 		{scheduler.ProtocolError, scheduler.NotAMesosMaster},
 		{scheduler.NotAMesosMaster, scheduler.NoLeader},
 		{scheduler.NoLeader, scheduler.MasterUnreachable},
 	} {
-		if !failureOf(pair[0]).isMoreSpecificThan(failureOf(pair[1])) || failureOf(pair[1]).isMoreSpecificThan(failureOf(pair[0])) {
+		if !failureOf(pair[0]).IsMoreSpecificThan(failureOf(pair[1])) || failureOf(pair[1]).IsMoreSpecificThan(failureOf(pair[0])) {
 			t.Errorf("%s is not more specific than %s", pair[0], pair[1])
 		}
 	}
-	if failureOf(scheduler.NoLeader).isMoreSpecificThan(failureOf(scheduler.NoLeader)) {
+	if failureOf(scheduler.NoLeader).IsMoreSpecificThan(failureOf(scheduler.NoLeader)) {
 		t.Error("a reason is more specific than itself")
 	}
 }
 
 func TestToFailure(t *testing.T) {
 	t.Parallel()
-	inner := failuref(scheduler.Refused, "no")
+	inner := New(scheduler.Refused, "no")
 	for name, tc := range map[string]struct {
 		err     error
 		reason  scheduler.StateReason
@@ -62,8 +65,8 @@ func TestToFailure(t *testing.T) {
 		"a stream that ended":       {io.EOF, scheduler.MasterUnreachable, "the master closed the stream"},
 		"any other error":           {errors.New("no route to host"), scheduler.MasterUnreachable, "no route to host"},
 	} {
-		if f := toFailure(tc.err); f.reason != tc.reason || f.message != tc.message {
-			t.Errorf("%s: got %s, %q", name, f.reason, f.message)
+		if f := Of(tc.err); f.Reason != tc.reason || f.Message != tc.message {
+			t.Errorf("%s: got %s, %q", name, f.Reason, f.Message)
 		}
 	}
 }
@@ -82,7 +85,7 @@ func TestBodyExcerpt(t *testing.T) {
 		"bytes that are not UTF-8":     {"\xff\xfe!", "\uFFFD!"},
 	} {
 		res := &http.Response{StatusCode: http.StatusServiceUnavailable, Body: io.NopCloser(strings.NewReader(tc.body))}
-		got := bodyExcerpt(res)
+		got := Excerpt(res)
 		if got != tc.want {
 			t.Errorf("%s: got %q, want %q", name, got, tc.want)
 		}
