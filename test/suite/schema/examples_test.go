@@ -122,12 +122,12 @@ var examples = map[string]example{
 		refused: []string{masters("zk://z:2181/mesos", "m:5050"), masters("zk://y:2181/mesos", "zk://z:2181/mesos")},
 	},
 	"a ZooKeeper address is zk://host:port,host:port/path, with user:password@ before the first host if needed, for example zk://zk1:2181,zk2:2181/mesos": {
-		kind:     "MesosFramework",
+		kind: "MesosFramework",
 		accepted: []string{
 			masters("zk://zk1:2181,zk2:2181/mesos"), masters("zk://me:secret@[fd00::1]:2181/mesos/a"), masters("zk://me:s@cr:e,t@zk1:2181/mesos"),
 			masters("zk://me@corp:secret@zk1:2181,zk2:2181/mesos/"), masters("zk://zk1:2181/mesos/"),
 		},
-		refused:  []string{masters("zk://z:2181"), masters("zk://z/mesos"), masters("zk://z:2181/"), masters("zk://me@z:2181/mesos")},
+		refused: []string{masters("zk://z:2181"), masters("zk://z/mesos"), masters("zk://z:2181/"), masters("zk://me@z:2181/mesos")},
 	},
 	"each master is host:port, http://host:port or https://host:port, without a path, for example leader.mesos:5050": {
 		kind: "MesosFramework", accepted: []string{masters("m:5050", "http://10.0.0.1:5050/", "https://[fd00::1]:5050")},
