@@ -75,7 +75,7 @@ func (c *Core) inverseOffersArrived(now time.Time, arrived []mesos.InverseOffer)
 		}
 		ids = append(ids, o.OfferID.Value)
 		if agentID := o.GetAgentID().GetValue(); agentID != "" {
-			c.out.setChanged(c.schedule.Announce(now, agentID, placement.ParseUnavailability(&o.Unavailability)))
+			c.launcher.announce(now, agentID, placement.ParseUnavailability(&o.Unavailability))
 			c.schedule.Offer(agentID, o.OfferID.Value)
 		}
 	}

@@ -68,7 +68,7 @@ func New(cfg Config) (*Core, error) {
 	c.registration = registration.New(cfg.Info)
 	c.idStore = idStore{timers: q, delay: t.Store, isStored: cfg.Info.ID != ""}
 	c.schedule = maintenance.NewSchedule(maintenance.Config{OfferInterval: t.ImplicitInterval, RescindDelay: t.FailureDelay}, q)
-	c.draining = maintenance.NewDraining(t.DeclineFilter)
+	c.draining = maintenance.NewDraining(t.DeclineFilter, q)
 	c.observations = capacity.NewObservations(t.DeclineFilter, q)
 	c.occupancy = capacity.NewOccupancy()
 	c.book = newDemandBook(t, cfg.Info.Roles, c.canLaunch, q)
@@ -109,7 +109,8 @@ var onTimer = [timers.Kinds]func(c *Core, now time.Time, key string){
 	timers.Kill:                func(c *Core, now time.Time, id string) { c.tracker.sendKill(now, c.tracker.tasks.Get(id)) },
 	timers.Revive:              func(c *Core, now time.Time, role string) { c.revive(now, role) },
 	timers.Suppress:            func(c *Core, now time.Time, role string) { c.suppress(now, role) },
-	timers.ReviewMaintenance:   func(c *Core, now time.Time, id string) { c.out.setChanged(c.schedule.Review(now, id)) },
+	timers.ReviewMaintenance:   func(c *Core, now time.Time, id string) { c.launcher.reviewMaintenance(now, id) },
+	timers.EndDraining:         func(c *Core, now time.Time, _ string) { c.launcher.drainingEnded(now) },
 	timers.ExpireObservations:  func(c *Core, now time.Time, _ string) { c.observations.Expire(now) },
 	timers.SendCalls:           func(*Core, time.Time, string) {}, // settle sends them
 }

@@ -73,6 +73,17 @@ func (b *demandBook) reviveSoon(now time.Time, role string) {
 	}
 }
 
+// reviveWaiting has the offers come again that were declined in roles in which something
+// waits: what they were declined for is over, and their filters are not.
+func (b *demandBook) reviveWaiting(now time.Time) {
+	for _, r := range b.roles.Members() {
+		if b.WaitingIn(r.Name) > 0 {
+			b.roles.Restart(r.Name)
+			b.reviveSoon(now, r.Name)
+		}
+	}
+}
+
 // retryGroup ends the back-off of a group. Its failures are forgotten with its next
 // success. It reports whether the group has failed since.
 func (b *demandBook) retryGroup(now time.Time, group string) bool {

@@ -25,7 +25,7 @@ func (l *launcher) offersArrived(now time.Time, arrived []mesos.Offer, isTearing
 			unfit = append(unfit, id)
 			continue
 		}
-		l.out.setChanged(l.schedule.Announce(now, o.Agent.ID, o.Maintenance))
+		l.announce(now, o.Agent.ID, o.Maintenance)
 		l.book.encoder.Learn(o.DuplicateAttributes())
 		role, isWanted := l.book.roles.Get(o.Role), l.book.WaitingIn(o.Role) > 0
 		if role == nil || (role.Suppressed && !isWanted) || isTearingDown {
@@ -66,11 +66,14 @@ func (l *launcher) decline(ids []string, refuse time.Duration) {
 func (l *launcher) declineStale(now time.Time) {
 	var long, short, next []string
 	for _, o := range l.offers.TakeStale(now) {
+		pause := l.pauseOf(now, o.Agent.ID)
 		switch {
 		case !l.book.canLaunch():
 			short = append(short, o.ID)
 		case l.isLimited && l.book.WaitingIn(o.Role) > 0:
 			next = append(next, o.ID) // for demands that are planned as soon as the limit allows
+		case pause > 0 && l.book.WaitingIn(o.Role) > 0:
+			l.decline([]string{o.ID}, pause)
 		default:
 			long = append(long, o.ID)
 		}
@@ -78,6 +81,48 @@ func (l *launcher) declineStale(now time.Time) {
 	l.decline(long, l.timing.DeclineFilter)
 	l.decline(short, l.timing.ShortDeclineFilter)
 	l.decline(next, 0)
+}
+
+// pauseOf returns for how long the offers of an agent that is not used for a passing reason
+// are turned away; 0 for other agents. A filter must not outlast its reason. Nobody reports
+// the end of a maintenance window that is called off but the agent's next offer.
+func (l *launcher) pauseOf(now time.Time, agentID string) time.Duration {
+	if rest := l.draining.Remaining(now, agentID); rest > 0 {
+		return min(rest, l.timing.DeclineFilter)
+	}
+	if w, planned := l.schedule.Window(agentID); planned && w.Start.Before(now.Add(l.timing.MaintenanceLead)) {
+		return l.timing.ShortDeclineFilter
+	}
+	return 0
+}
+
+// announce takes what an offer, or an inverse offer, says about the maintenance of an agent.
+func (l *launcher) announce(now time.Time, agentID string, w *placement.MaintenanceWindow) {
+	_, wasPlanned := l.schedule.Window(agentID)
+	l.out.setChanged(l.schedule.Announce(now, agentID, w))
+	if _, isPlanned := l.schedule.Window(agentID); wasPlanned && !isPlanned {
+		l.pauseEnded(now)
+	}
+}
+
+// reviewMaintenance forgets a maintenance window that is over or was called off.
+func (l *launcher) reviewMaintenance(now time.Time, agentID string) {
+	if l.schedule.Review(now, agentID) {
+		l.out.setChanged(true)
+		l.pauseEnded(now)
+	}
+}
+
+// drainingEnded has agents used again that refused a task because they drained.
+func (l *launcher) drainingEnded(now time.Time) {
+	l.draining.Expire(now)
+	l.pauseEnded(now)
+}
+
+// pauseEnded has the offers of an agent come again that may be used from now on.
+func (l *launcher) pauseEnded(now time.Time) {
+	l.book.reviveWaiting(now)
+	l.planSoon(now)
 }
 
 // suppressed gives back the unused offers in a role.

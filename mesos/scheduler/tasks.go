@@ -23,7 +23,8 @@ func (c *Core) taskUpdated(now time.Time, u *schedulerpb.Event_Update) {
 	if t == nil {
 		return
 	}
-	if st.Reason == maintenance.ReasonAgentDraining {
+	// A draining agent makes no offers. Only a refused launch shows that it drains all the same.
+	if st.Reason == maintenance.ReasonAgentDraining && st.State == TaskDropped {
 		c.draining.Add(now, st.AgentID)
 	}
 	if c.tracker.reconciler.Heard(now, t, st.State) {

@@ -179,7 +179,7 @@ func TestChangesAreReported(t *testing.T) {
 
 func TestDrainingAgentsAreAvoidedForAWhile(t *testing.T) {
 	t.Parallel()
-	d := maintenance.NewDraining(2 * time.Minute)
+	d := maintenance.NewDraining(2*time.Minute, timers.NewQueue())
 	d.Add(start, "S1")
 	d.Add(after(time.Minute), "S2")
 	d.Add(start, "")
@@ -194,5 +194,25 @@ func TestDrainingAgentsAreAvoidedForAWhile(t *testing.T) {
 	d.Expire(after(3 * time.Minute))
 	if len(d.Agents()) != 1 {
 		t.Error("a second refusal does not count")
+	}
+}
+
+// A filter for offers of an agent is never longer than the agent is avoided, and a timer says
+// when it no longer is.
+func TestDrainingAgentsAreUsedAgainInTime(t *testing.T) {
+	t.Parallel()
+	q := timers.NewQueue()
+	d := maintenance.NewDraining(2*time.Minute, q)
+	d.Add(start, "S1")
+	for elapsed, want := range map[time.Duration]time.Duration{0: 2 * time.Minute, 118 * time.Second: 2 * time.Second, 2 * time.Minute: 0, time.Hour: 0} {
+		if got := d.Remaining(after(elapsed), "S1"); got != want {
+			t.Errorf("after %s the agent is avoided for another %s, want %s", elapsed, got, want)
+		}
+	}
+	if d.Remaining(start, "S2") != 0 {
+		t.Error("an agent that refused nothing is avoided")
+	}
+	if !q.Has(timers.EndDraining, "S1") || !q.Next().Equal(after(2*time.Minute)) {
+		t.Errorf("the timer is set for %s", q.Next())
 	}
 }

@@ -20,6 +20,7 @@ const (
 	Revive                          // send REVIVE; key: role
 	Suppress                        // send SUPPRESS; key: role
 	ReviewMaintenance               // a maintenance window may have ended; key: agent ID
+	EndDraining                     // an agent that drained is used again; key: agent ID
 	ExpireObservations              // forget agents that were seen too long ago
 	SendCalls                       // the rate limit allows more calls
 
