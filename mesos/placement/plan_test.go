@@ -219,7 +219,7 @@ func TestPlanAvoidsMaintenanceAndDrainingAgents(t *testing.T) {
 	}{
 		"the agent has a window soon":     {in: placement.Input{Maintenance: map[string]placement.MaintenanceWindow{"S1": soon}}, want: "0 of 1 agents fit: 1 is down for maintenance, or about to be"},
 		"another agent has a window soon": {in: placement.Input{Maintenance: map[string]placement.MaintenanceWindow{"S2": soon}}},
-		"drains":                          {in: placement.Input{Draining: map[string]time.Time{"S1": noon.Add(time.Second)}}, want: "0 of 1 agents fit: 1 refused a task a short time ago, because of draining"},
+		"drains":                          {in: placement.Input{Draining: map[string]time.Time{"S1": noon.Add(time.Second)}}, want: "0 of 1 agents fit: 1 refused a task a short time ago, because it was draining"},
 		"the agent has drained":           {in: placement.Input{Draining: map[string]time.Time{"S1": noon}}},
 		"another agent drains":            {in: placement.Input{Draining: map[string]time.Time{"S2": noon.Add(time.Hour)}}},
 	} {

@@ -135,7 +135,7 @@ func (e exclusion) text(n int) string {
 	case inMaintenance:
 		return verb(n, "is", "are") + " down for maintenance, or about to be"
 	case draining:
-		return "refused a task a short time ago, because of draining"
+		return "refused a task a short time ago, because " + verb(n, "it was", "they were") + " draining"
 	}
 	return ""
 }

@@ -68,7 +68,7 @@ func TestExclusion(t *testing.T) {
 		"a window that is over": {change: func(o, _ *Offer) { o.Maintenance = &over }, want: notExcluded},
 		"a draining agent": {
 			in:   Input{Draining: map[string]time.Time{"S1": noon.Add(1)}},
-			want: draining, text: "refused a task a short time ago, because of draining",
+			want: draining, text: "refused a task a short time ago, because it was draining",
 		},
 		"an agent that has drained": {in: Input{Draining: map[string]time.Time{"S1": noon}}, want: notExcluded},
 		"another agent drains":      {in: Input{Draining: map[string]time.Time{"S2": noon.Add(time.Hour)}}, want: notExcluded},

@@ -11,6 +11,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler/maintenance"
 	"github.com/k8sm/k8sm/mesos/scheduler/offers"
 	"github.com/k8sm/k8sm/mesos/scheduler/outgoing"
+	"github.com/k8sm/k8sm/mesos/scheduler/quota"
 	"github.com/k8sm/k8sm/mesos/scheduler/registration"
 	"github.com/k8sm/k8sm/mesos/scheduler/timers"
 )
@@ -38,7 +39,7 @@ type Core struct {
 
 	connection   *connection.Connection
 	registration *registration.Registration
-	idStore      idStore
+	idStore      *registration.IDStore
 	book         *demandBook
 	launcher     *launcher
 	tracker      *taskTracker
@@ -46,6 +47,8 @@ type Core struct {
 	draining     *maintenance.Draining
 	observations *capacity.Observations
 	occupancy    *capacity.Occupancy
+	// quotas are the headrooms of the roles whose quota has a limit, as last asked for.
+	quotas map[string]quota.Headroom
 }
 
 // New checks the configuration and makes a core that subscribes at the first Tick.
@@ -66,7 +69,7 @@ func New(cfg Config) (*Core, error) {
 		Delay: t.Subscribe, StableAfter: t.StableAfter, MissedHeartbeats: t.MissedHeartbeats, Seed: cfg.Seed,
 	}, q)
 	c.registration = registration.New(cfg.Info)
-	c.idStore = idStore{timers: q, delay: t.Store, isStored: cfg.Info.ID != ""}
+	c.idStore = registration.NewIDStore(t.Store, cfg.Info.ID != "", q)
 	c.schedule = maintenance.NewSchedule(maintenance.Config{OfferInterval: t.ImplicitInterval, RescindDelay: t.FailureDelay}, q)
 	c.draining = maintenance.NewDraining(t.DeclineFilter, q)
 	c.observations = capacity.NewObservations(t.DeclineFilter, q)
@@ -188,5 +191,5 @@ func (c *Core) LastIgnored() string { return c.tracker.lastIgnored }
 
 // canLaunch reports whether tasks may be launched now.
 func (c *Core) canLaunch() bool {
-	return c.connection.IsSubscribed() && c.state.Reconciled && c.idStore.isStored && !c.connection.IsTearingDown()
+	return c.connection.IsSubscribed() && c.state.Reconciled && c.idStore.IsStored() && !c.connection.IsTearingDown()
 }

@@ -2,12 +2,14 @@ package scheduler
 
 import (
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
 
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler/demands"
+	"github.com/k8sm/k8sm/mesos/scheduler/quota"
 	"github.com/k8sm/k8sm/mesos/scheduler/registration"
 )
 
@@ -48,6 +50,12 @@ func (c *Core) WithdrawDemand(now time.Time, taskID string) {
 // PendingDemands counts the demands that could be placed, and are not.
 func (c *Core) PendingDemands() int { return c.book.waitingCount() }
 
+// SetQuotas takes the headrooms of the roles whose quota has a limit. Explain names them.
+func (c *Core) SetQuotas(byRole map[string]quota.Headroom) {
+	c.out.setChanged(!reflect.DeepEqual(byRole, c.quotas))
+	c.quotas = byRole
+}
+
 // Explain returns why a wanted task was not placed yet. It is not waiting when it is not
 // wanted, or was placed.
 func (c *Core) Explain(taskID string) (message string, isWaiting bool) {
@@ -66,6 +74,8 @@ func (c *Core) Explain(taskID string) (message string, isWaiting bool) {
 	switch {
 	case hasFailed:
 		return "the launch could not be prepared: " + failure, true
+	case c.canLaunch() && c.quotas[d.Role].Lacks(d.Resources) != "":
+		return c.quotas[d.Role].Lacks(d.Resources), true
 	case d.Explanation().Text != "":
 		return d.Explanation().Text, true
 	case !c.canLaunch():

@@ -11,6 +11,7 @@ import (
 
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler/demands"
+	"github.com/k8sm/k8sm/mesos/scheduler/registration"
 	"github.com/k8sm/k8sm/mesos/scheduler/timers"
 )
 
@@ -136,15 +137,15 @@ func TestDroppedCallsAreNotHandedOut(t *testing.T) {
 func TestStoringTheIDIsRepeatedLater(t *testing.T) {
 	t.Parallel()
 	clock := timers.NewQueue()
-	s := idStore{timers: clock, delay: Backoff{Initial: time.Second, Max: time.Minute}}
+	s := registration.NewIDStore(Backoff{Initial: time.Second, Max: time.Minute}, false, clock)
 	for i, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
-		if s.failed(start); s.isStored || !clock.Has(timers.StoreFrameworkID, "") || !clock.Next().Equal(start.Add(want)) {
+		if s.Failed(start); s.IsStored() || !clock.Has(timers.StoreFrameworkID, "") || !clock.Next().Equal(start.Add(want)) {
 			t.Errorf("failure %d: the next attempt is at %s, want after %s", i+1, clock.Next(), want)
 		}
 	}
-	s.stored()
-	s.failed(start)
-	if !s.isStored || !clock.Next().Equal(start.Add(time.Second)) {
+	s.Stored()
+	s.Failed(start)
+	if !s.IsStored() || !clock.Next().Equal(start.Add(time.Second)) {
 		t.Error("failures before a success still count, or the ID is not durable any more")
 	}
 }

@@ -43,10 +43,10 @@ func (c *Core) RetrySoon(now time.Time) { c.connection.RetrySoon(now) }
 // IDStored answers Ready.StoreID.
 func (c *Core) IDStored(now time.Time, err error) {
 	if err != nil {
-		c.idStore.failed(now)
+		c.idStore.Failed(now)
 		return
 	}
-	c.idStore.stored()
+	c.idStore.Stored()
 	c.beginLaunching(now)
 	c.settle(now)
 }

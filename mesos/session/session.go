@@ -50,6 +50,7 @@ type Session struct {
 	hasChanged      bool          // OnChange is due
 	finalState      chan struct{} // closed when the state is final
 	leader          leaderTracker
+	quotasNext      time.Time // when the master may be asked for quotas again
 	jobs            sync.WaitGroup
 }
 
@@ -200,7 +201,11 @@ func (s *Session) MaintenanceWindow(agentID string) (scheduler.Window, bool) {
 func (s *Session) Explain(taskID string) (message string, waiting bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.core.Explain(taskID)
+	message, waiting = s.core.Explain(taskID)
+	if waiting {
+		s.surveyQuotas()
+	}
+	return message, waiting
 }
 
 // Teardown removes the framework and all its tasks from Mesos, which ends the session. It
