@@ -121,7 +121,7 @@ func (c *Core) failed(now time.Time, message string) {
 	reason := Refused
 	switch {
 	case strings.Contains(message, "failed over"):
-		reason, message = FailedOver, message+": another scheduler subscribed with our framework ID"
+		reason, message = FailedOver, strings.TrimRight(message, ". ")+": another scheduler subscribed with our framework ID"
 	case strings.Contains(message, "has been removed"):
 		reason = FrameworkRemoved
 	case !c.connection.IsSubscribed() && c.registration.HasConstraints():

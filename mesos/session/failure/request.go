@@ -36,19 +36,20 @@ func (e *RequestError) Unwrap() error { return e.Err }
 
 // failure tells apart what a person has to do different things about.
 func (e *RequestError) failure() *Failure {
+	reason, advice := scheduler.MasterUnreachable, e.advice()
 	switch {
 	case e.isCertificateInvalid():
-		return New(scheduler.MasterCertificateInvalid, "%v. The certificate of %s is not accepted: %s", e.Err, e.Host, e.certificateAdvice())
+		reason, advice = scheduler.MasterCertificateInvalid, fmt.Sprintf("The certificate of %s is not accepted: %s", e.Host, e.certificateAdvice())
 	case e.isOurCertificateRefused():
-		return New(scheduler.ClientCertificateRefused, "%v. %s refuses the operator's side of TLS: %s", e.Err, e.Host, e.clientAdvice())
+		reason, advice = scheduler.ClientCertificateRefused, fmt.Sprintf("%s refuses the operator's side of TLS: %s", e.Host, e.clientAdvice())
 	case e.IsTLS && isClosed(e.Err) && e.HandshakeDone:
-		return New(scheduler.ConnectionClosed,
-			"%v. %s closed the connection after the TLS handshake, and did not say why: %s", e.Err, e.Host, e.clientAdvice())
+		reason, advice = scheduler.ConnectionClosed,
+			fmt.Sprintf("%s closed the connection after the TLS handshake, and did not say why: %s", e.Host, e.clientAdvice())
 	case e.IsTLS && isClosed(e.Err):
-		return New(scheduler.ConnectionClosed,
-			"%v. %s closed the connection during the TLS handshake. Either it does not speak TLS 1.2 or newer on this port, or: %s", e.Err, e.Host, e.clientAdvice())
+		reason, advice = scheduler.ConnectionClosed, fmt.Sprintf(
+			"%s closed the connection during the TLS handshake. Either it does not speak TLS 1.2 or newer on this port, or: %s", e.Host, e.clientAdvice())
 	}
-	return New(scheduler.MasterUnreachable, "%s", withAdvice(e.Err.Error(), e.advice()))
+	return &Failure{reason, withAdvice(e.Err.Error(), advice)}
 }
 
 // isCertificateInvalid reports whether the operator does not trust the master's certificate.
