@@ -116,6 +116,15 @@ var _ = Describe("A node and the machine of its agent", Label("node"), Ordered, 
 		Expect(loopDevices()).To(Equal(before))
 	}, SpecTimeout(6*time.Minute))
 
+	It("is removed although its executor was stopped", func(ctx SpecContext) {
+		node := c.AwaitNode(ctx, "small")
+		target := c.targetOf(node)
+		Expect(syscall.Kill(target.executor, syscall.SIGSTOP)).To(Succeed())
+		c.MustKubectl(ctx, "delete", "mesosnode", node.Name, "--wait=false")
+		Eventually(ctx, func() []string { return c.tracesOf(ctx, target) }).WithTimeout(5 * time.Minute).WithPolling(time.Second).Should(BeEmpty())
+		Expect(c.AwaitNode(ctx, "small").Name).NotTo(Equal(node.Name))
+	}, SpecTimeout(6*time.Minute))
+
 	It("is removed although its kubelet was stopped", func(ctx SpecContext) {
 		node := c.AwaitNode(ctx, "small")
 		target, kubelet := c.targetOf(node), c.kubelet(node.Name)

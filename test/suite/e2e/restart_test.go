@@ -1,11 +1,9 @@
 package e2e
 
 import (
-	"context"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -130,7 +128,6 @@ func (c *cluster) specOrphans() {
 		{"its executor is killed", func(v target) { kill(v.executor) }},
 		{"all that belongs to it is killed at once", func(v target) { killAtOnce(playground.InCgroup(v.ID)) }},
 		{"its agent stays down", c.stopAgentUntilNodeEnds},
-		{"its executor is stopped and its MesosNode is deleted", c.stopExecutorAndDelete},
 		{"its machine loses power", func(target) { c.agent().Reboot(2 * time.Second) }},
 	}
 	for _, way := range ways {
@@ -160,13 +157,6 @@ func (c *cluster) specOrphans() {
 		Eventually(ctx, c.Leftovers).WithTimeout(30 * time.Second).Should(BeEmpty())
 		Expect(read(filepath.Join(c.dataFolder(), "file"))).To(Equal("precious\n"))
 	}, SpecTimeout(6*time.Minute))
-}
-
-// stopExecutorAndDelete deletes the node whose executor was stopped: it carries out no KILL, and
-// its agent ends its container after SHUTDOWN.
-func (c *cluster) stopExecutorAndDelete(v target) {
-	Expect(syscall.Kill(v.executor, syscall.SIGSTOP)).To(Succeed())
-	c.MustKubectl(context.Background(), "delete", "mesosnode", v.node, "--wait=false")
 }
 
 // stopAgentUntilNodeEnds stops the agent until the executor has given up on it, and starts it
