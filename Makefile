@@ -135,7 +135,7 @@ test-vm: build kube | $(REPORTS)/heavy ## The same on version 2 of cgroup: in a 
 faults: REPORTED = $(addprefix ../,$(wildcard $(REPORTS)/*.json $(REPORTS)/heavy/*.json))
 faults: ## Check that each row of docs/faults.md, and each case of docs/autoscaling.md, has tests, and that they passed
 	@cd test && go run ./cmd/faults -rows=1-44 ../docs/faults.md $(REPORTED)
-	@cd test && go run ./cmd/faults -rows=1-48 ../docs/autoscaling.md $(REPORTED)
+	@cd test && go run ./cmd/faults -rows=1-61 ../docs/autoscaling.md $(REPORTED)
 
 $(REPORTS) $(REPORTS)/heavy:
 	@mkdir -p $@
