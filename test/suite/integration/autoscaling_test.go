@@ -66,7 +66,7 @@ var _ = Describe("An autoscaled pool", Ordered, func() {
 		bindPod("c", nodes[0].Name)
 		Consistently(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(3 * time.Second).Should(HaveLen(2))
 		for i := range nodes {
-			expectCondition(&nodes[i], v1alpha1.ConditionDisruptable, "False Utilized", "only empty nodes of its pool go")
+			expectCondition(&nodes[i], v1alpha1.ConditionDisruptable, "False Utilized", "of its pool only empty nodes are removed")
 		}
 		deletePod("b")
 		Eventually(func() []v1alpha1.MesosNode { return nodesOf("general") }).WithTimeout(timeout).Should(ConsistOf(HaveField("Name", nodes[0].Name)))
