@@ -264,14 +264,17 @@ func (d Domain) info() *mesos.DomainInfo {
 // link is the connection between an agent and the master. What passes it runs
 // under the master's lock, in order.
 type link struct {
-	down   bool // what passes is lost
-	paused bool // what passes is held
-	held   []func()
+	down    bool // what passes is lost
+	cut     bool // the same, but for calls that wait in late
+	paused  bool // what passes is held
+	held    []func()
+	late    []func()
+	changes int // counts what happened to the connection; older timers mean nothing
 }
 
 func (l *link) send(f func()) {
 	switch {
-	case l.down:
+	case l.down || l.cut:
 	case l.paused:
 		l.held = append(l.held, f)
 	default:
@@ -284,6 +287,15 @@ func (a *Agent) deliver(f func()) {
 	if a.record.state != agentRecovered { // the master has no connection to it
 		a.link.send(f)
 	}
+}
+
+// deliverLate is deliver for calls that a cut network delays.
+func (a *Agent) deliverLate(f func()) {
+	if a.link.cut && !a.link.down && a.record.state != agentRecovered {
+		a.link.late = append(a.link.late, f)
+		return
+	}
+	a.deliver(f)
 }
 
 // report hands something from the agent to the master, which takes nothing from

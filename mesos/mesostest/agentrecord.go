@@ -150,6 +150,7 @@ func (r *agentRecord) remove(reason string) {
 func (a *Agent) Leave() {
 	a.cluster.mu.Lock()
 	defer a.cluster.mu.Unlock()
+	a.link.changes++
 	a.record.unregister()
 	a.shutDownAll()
 }
@@ -221,11 +222,12 @@ func (r *agentRecord) executorExited(frameworkID, executorID string, status int)
 func (a *Agent) Disconnect() {
 	a.cluster.mu.Lock()
 	defer a.cluster.mu.Unlock()
+	a.link.changes++
 	a.record.disconnect()
 }
 
 func (r *agentRecord) disconnect() {
-	r.agent.link.down, r.agent.link.held = true, nil // what was held back is lost with the connection
+	r.agent.link.down, r.agent.link.held, r.agent.link.late = true, nil, nil // what was held back is lost with the connection
 	if r.state != agentActive {
 		return
 	}
@@ -259,6 +261,7 @@ func (r *agentRecord) loseTasks(f *framework) {
 func (a *Agent) MarkUnreachable() {
 	a.cluster.mu.Lock()
 	defer a.cluster.mu.Unlock()
+	a.link.changes++
 	a.record.disconnect()
 	a.record.markUnreachable()
 }
@@ -293,12 +296,16 @@ func (a *Agent) Reconnect() {
 	defer a.cluster.mu.Unlock()
 	if a.processState == processRunning {
 		a.link.down = false
+		a.link.changes++
 		a.record.registerAgain()
 	}
 }
 
 // registerAgain registers an agent, as its state at the master requires.
 func (r *agentRecord) registerAgain() {
+	if r.agent.link.cut {
+		return // it registers when the network is back
+	}
 	r.reregistered = r.cluster.options.Now()
 	switch r.state {
 	case agentDisconnected:

@@ -41,7 +41,7 @@ func (a *Agent) loseLeader() {
 		a.record.unreachableTimer.Stop()
 	}
 	a.record.reset()
-	a.link.held = nil
+	a.link.held, a.link.late = nil, nil
 }
 
 // finishRecovery ends the leader's recovery: from now on it takes calls, and agents may

@@ -216,20 +216,20 @@ func (f *framework) kill(call *schedulerpb.Call_Kill) {
 	taskID, policy := call.TaskID.Value, call.KillPolicy
 	t.killed = true
 	if t.agent.record.state == agentActive {
-		t.agent.deliver(func() { t.agent.kill(f.id, taskID, policy) })
+		t.agent.deliverLate(func() { t.agent.kill(f.id, taskID, policy) })
 	}
 }
 
 func (f *framework) shutdown(call *schedulerpb.Call_Shutdown) {
 	if a, ok := f.cluster.agentsByID[call.AgentID.Value]; ok {
-		a.deliver(func() { a.shutdownExecutor(f.id, call.ExecutorID.Value) })
+		a.deliverLate(func() { a.shutdownExecutor(f.id, call.ExecutorID.Value) })
 	}
 }
 
 // message sends data to an executor. It is lost if the executor is not there.
 func (f *framework) message(call *schedulerpb.Call_Message) {
 	if a, ok := f.cluster.agentsByID[call.AgentID.Value]; ok {
-		a.deliver(func() { a.messageTo(f.id, call.ExecutorID.Value, call.Data) })
+		a.deliverLate(func() { a.messageTo(f.id, call.ExecutorID.Value, call.Data) })
 	}
 }
 

@@ -23,6 +23,7 @@ var faults = []fault{
 	{"delete a MesosNode", 2, (*world).injectMesosNodeDeletion},
 	{"delete a Node", 1, (*world).injectNodeDeletion},
 	{"part an agent", 3, (*world).injectPartition},
+	{"cut an agent's network", 3, (*world).injectCutNetwork},
 	{"lose an agent", 2, (*world).injectAgentLoss},
 	{"have an agent leave", 1, (*world).injectAgentLeave},
 	{"maintain an agent", 1, (*world).injectMaintenance},
@@ -126,6 +127,23 @@ func (w *world) injectPartition(r roll) {
 	w.repairLater(r.then().then(), 4*time.Minute, func() {
 		w.trace.add(a.Hostname(), "back")
 		a.Reconnect()
+	})
+}
+
+// injectCutNetwork cuts an agent's network without breaking its connections. When it is back,
+// KILLs arrive late and more than once, and the tasks are unreachable and back a few times.
+func (w *world) injectCutNetwork(r roll) {
+	a := w.mesos.anyAgent(r)
+	w.trace.add(a.Hostname(), "its network is cut")
+	a.CutNetwork()
+	r = r.then()
+	back := mesostest.NetworkReturn{Flaps: r.below(4), FlapInterval: r.then().between(time.Second, 10*time.Second)}
+	r = r.then().then()
+	back.LateBy, back.Repeats = r.between(0, time.Minute), r.then().below(3)
+	w.repairLater(r.then().then(), 4*time.Minute, func() {
+		w.trace.add(a.Hostname(), "its network is back: %+v", back)
+		a.RestoreNetwork(back)
+		w.wait(back.LateBy + time.Duration(2*back.Flaps+1)*back.FlapInterval)
 	})
 }
 

@@ -115,6 +115,7 @@ func (c *mesosCluster) heal() {
 	}
 	for _, a := range c.agents {
 		a.Resume()
+		a.RestoreNetwork(mesostest.NetworkReturn{})
 		a.Start()
 		a.Reconnect()
 	}
