@@ -61,3 +61,36 @@ func TestAgentRecoveryRemovesUnknownCgroups(t *testing.T) {
 		})
 	}
 }
+
+// Nested containers are destroyed before those that they are nested in, and a second
+// recovery finds nothing more to do.
+func TestRecoveryOfDeeplyNestedContainers(t *testing.T) {
+	root := hierarchy(t, "agent/leaf", "known/leaf", "orphan/leaf", "orphan/mesos/a/leaf", "orphan/mesos/a/mesos/b/leaf", "known/mesos/c/mesos/d/leaf")
+	for range 2 {
+		if err := recoverBelow(root, []string{"known"}); err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		for _, dir := range Tree(root)[1:] {
+			left = append(left, strings.TrimPrefix(dir, root+"/"))
+		}
+		if diff := cmp.Diff([]string{"agent", "agent/leaf", "known", "known/leaf", "known/mesos"}, left); diff != "" {
+			t.Fatalf("left (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// An ID is known only as a whole: neither as a part of another one, nor nested in another.
+func TestRecoveryComparesWholeIDs(t *testing.T) {
+	root := hierarchy(t, "known/leaf", "known-2/leaf", "kno/leaf", "orphan/mesos/known/leaf")
+	if err := recoverBelow(root, []string{"known"}); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, dir := range Tree(root)[1:] {
+		left = append(left, strings.TrimPrefix(dir, root+"/"))
+	}
+	if diff := cmp.Diff([]string{"known", "known/leaf"}, left); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+}

@@ -1,6 +1,7 @@
 package frameworkinfo_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -81,6 +82,48 @@ func TestRolesThatAreRefused(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			got := ""
 			if err := frameworkinfo.ValidateRoles(test.info); err != nil {
+				got = err.Error()
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFrameworkInfosThatAreRefused(t *testing.T) {
+	least := func(quantities ...mesos.OfferFilters_ResourceQuantities) map[string]mesos.OfferFilters {
+		return map[string]mesos.OfferFilters{"a": {MinAllocatableResources: &mesos.OfferFilters_MinAllocatableResources{Quantities: quantities}}}
+	}
+	quantity := func(name string, value float64) mesos.OfferFilters_ResourceQuantities {
+		return mesos.OfferFilters_ResourceQuantities{Quantities: map[string]mesos.Value_Scalar{name: {Value: value}}}
+	}
+	for title, test := range map[string]struct {
+		change func(*mesos.FrameworkInfo)
+		want   string // the error; empty if the FrameworkInfo is valid
+	}{
+		"a plain framework":            {func(*mesos.FrameworkInfo) {}, ""},
+		"an ID":                        {func(i *mesos.FrameworkInfo) { i.ID = &mesos.FrameworkID{Value: "f"} }, ""},
+		"an empty ID":                  {func(i *mesos.FrameworkInfo) { i.ID = &mesos.FrameworkID{} }, ""},
+		"an ID with a slash":           {func(i *mesos.FrameworkInfo) { i.ID = &mesos.FrameworkID{Value: "a/b"} }, "'a/b' contains invalid characters"},
+		"roles are checked before IDs": {func(i *mesos.FrameworkInfo) { i.ID, i.Role = &mesos.FrameworkID{Value: "a/b"}, name("/") }, "'FrameworkInfo.role' is not a valid role: Role '/' cannot start with a slash"},
+		"IDs are checked before offers": {func(i *mesos.FrameworkInfo) {
+			i.ID, i.OfferFilters = &mesos.FrameworkID{Value: ".."}, least(quantity("cpus", -1))
+		}, "'..' is disallowed"},
+		"filters without resources": {func(i *mesos.FrameworkInfo) { i.OfferFilters = map[string]mesos.OfferFilters{"a": {}} }, ""},
+		"least resources":           {func(i *mesos.FrameworkInfo) { i.OfferFilters = least(quantity("cpus", 1), quantity("mem", 0)) }, ""},
+		"no least resources":        {func(i *mesos.FrameworkInfo) { i.OfferFilters = least() }, ""},
+		"empty least resources":     {func(i *mesos.FrameworkInfo) { i.OfferFilters = least(mesos.OfferFilters_ResourceQuantities{}) }, "Resource quantities must contain at least one quantity"},
+		"negative cpus":             {func(i *mesos.FrameworkInfo) { i.OfferFilters = least(quantity("cpus", 1), quantity("cpus", -1)) }, "Invalid resource quantity for 'cpus': Negative values not supported"},
+		"infinite memory":           {func(i *mesos.FrameworkInfo) { i.OfferFilters = least(quantity("mem", math.Inf(1))) }, "Invalid resource quantity for 'mem': Infinite values not supported"},
+		"NaN":                       {func(i *mesos.FrameworkInfo) { i.OfferFilters = least(quantity("mem", math.NaN())) }, "Invalid resource quantity for 'mem': NaN not supported"},
+		"the smallest number":       {func(i *mesos.FrameworkInfo) { i.OfferFilters = least(quantity("mem", math.SmallestNonzeroFloat64)) }, "Invalid resource quantity for 'mem': Subnormal values not supported"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			info := framework(nil, nil)
+			test.change(info)
+			got := ""
+			if err := frameworkinfo.Validate(info); err != nil {
 				got = err.Error()
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
