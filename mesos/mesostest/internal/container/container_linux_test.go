@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -251,5 +252,66 @@ func await(t *testing.T, what string, done func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited too long until %s", what)
 		}
+	}
+}
+
+// A launch into what an earlier container left behind does not fail, and appends to its logs.
+func TestSandboxThatExists(t *testing.T) {
+	s := spec(t, shell("echo again"))
+	if err := os.MkdirAll(s.Sandbox, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.Sandbox, "stdout"), []byte("first\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	launch(t, container.Launcher{}, s).Wait()
+	if got := read(t, filepath.Join(s.Sandbox, "stdout")); got != "first\nagain\n" {
+		t.Errorf("stdout is %q", got)
+	}
+}
+
+// Nothing of the test's own environment reaches a container.
+func TestEnvironmentIsTheContainersOwn(t *testing.T) {
+	t.Setenv("SECRET_OF_THE_AGENT", "x")
+	s := spec(t, program("env"))
+	s.Env = []string{"A=1", "A=2", "EMPTY="}
+	launch(t, container.Launcher{Path: "/bin:/usr/bin"}, s).Wait()
+	got := read(t, filepath.Join(s.Sandbox, "stdout"))
+	for line, want := range map[string]bool{"A=2": true, "A=1": false, "EMPTY=": true, "PATH=/bin:/usr/bin": true, "SECRET_OF_THE_AGENT=x": false} {
+		if strings.Contains("\n"+got, "\n"+line+"\n") != want {
+			t.Errorf("%s is there: %t, in:\n%s", line, !want, got)
+		}
+	}
+}
+
+// A stopped process takes SIGKILL only: Destroy ends it, also when several goroutines ask.
+func TestDestroyEndsAStoppedProcess(t *testing.T) {
+	s := spec(t, shell("echo $$ > ready; kill -STOP $$; echo continued"))
+	p := launch(t, container.Launcher{}, s)
+	pid := awaitFile(t, filepath.Join(s.Sandbox, "ready"))
+	p.Terminate()
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if err := p.Destroy(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if got := p.Wait(); got != 9 {
+		t.Errorf("got status %d, want that of SIGKILL", got)
+	}
+	awaitGone(t, pid)
+}
+
+func TestNamespaceThatIsMissing(t *testing.T) {
+	s := spec(t, shell("touch started"))
+	s.NetNS = filepath.Join(t.TempDir(), "missing")
+	if _, err := (container.Launcher{}).Launch(t.Context(), s); err == nil || !strings.Contains(err.Error(), "starting command: opening network namespace") {
+		t.Errorf("the error is %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(s.Sandbox, "started")); err == nil {
+		t.Error("the command ran outside of its namespace")
 	}
 }

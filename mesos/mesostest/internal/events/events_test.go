@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/executor"
+	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/codec"
 	"github.com/k8sm/k8sm/mesos/mesostest/internal/events"
@@ -68,5 +70,63 @@ func TestEventsInJSON(t *testing.T) {
 				t.Errorf("in protobuf: %v", err)
 			}
 		})
+	}
+}
+
+// An event means the same in protobuf: what is read from it is written in JSON as the event
+// itself.
+func TestEventsInProtobuf(t *testing.T) {
+	status := mesos.TaskStatus{TaskID: mesos.TaskID{Value: "t"}, State: mesos.TASK_FAILED.Enum(), Message: new("m"), UUID: []byte{0, 255}}
+	task := mesos.TaskInfo{Name: "n", TaskID: mesos.TaskID{Value: "t"}, AgentID: mesos.AgentID{Value: "a"}, Data: []byte("d")}
+	for name, test := range map[string]struct{ event, empty codec.Message }{
+		"SUBSCRIBED":              {events.Subscribed("f", 0.5, &mesos.MasterInfo{ID: "m", Port: new(uint32(5050))}), &schedulerpb.Event{}},
+		"SUBSCRIBED of no master": {events.Subscribed("f", 15, nil), &schedulerpb.Event{}},
+		"HEARTBEAT":               {events.Heartbeat, &schedulerpb.Event{}},
+		"OFFERS":                  {events.Offers([]mesos.Offer{{Hostname: "h"}, {Hostname: "i"}}), &schedulerpb.Event{}},
+		"RESCIND":                 {events.Rescind("o"), &schedulerpb.Event{}},
+		"UPDATE":                  {events.Update(status), &schedulerpb.Event{}},
+		"ERROR":                   {events.Error(""), &schedulerpb.Event{}},
+		"FAILURE by a signal":     {events.Failure("a", "e", 9), &schedulerpb.Event{}},
+		"FAILURE below zero":      {events.Failure("a", "e", -1), &schedulerpb.Event{}},
+		"MESSAGE":                 {events.Message("a", "e", []byte{0, 1}), &schedulerpb.Event{}},
+		"LAUNCH":                  {events.Launch(task), &executor.Event{}},
+		"LAUNCH_GROUP":            {events.LaunchGroup([]mesos.TaskInfo{task}), &executor.Event{}},
+		"KILL":                    {events.Kill("t", &mesos.KillPolicy{}), &executor.Event{}},
+		"ACKNOWLEDGED":            {events.Acknowledged("t", []byte{1}), &executor.Event{}},
+		"SHUTDOWN":                {events.Shutdown, &executor.Event{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			raw, err := codec.Encode(codec.MediaProtobuf, test.event)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := codec.Decode(codec.MediaProtobuf, raw, test.empty, "Event"); err != nil {
+				t.Fatal(err)
+			}
+			var texts []string
+			for _, event := range []codec.Message{test.event, test.empty} {
+				text, err := codec.Encode(codec.MediaJSON, event)
+				if err != nil {
+					t.Fatal(err)
+				}
+				texts = append(texts, string(text))
+			}
+			if diff := cmp.Diff(texts[0], texts[1]); diff != "" {
+				t.Errorf("event (-sent +read):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Streams of different clients send the same heartbeat at the same time.
+func TestEventsDoNotShareWhatIsGivenToThem(t *testing.T) {
+	first, second := events.Failure("a", "e", 1), events.Failure("b", "f", 2)
+	if *first.Failure.Status != 1 || first.Failure.AgentID.Value != "a" || second.Failure.ExecutorID.Value != "f" {
+		t.Errorf("got %v and %v", first, second)
+	}
+	interval := events.Subscribed("f", 1, nil)
+	*interval.Subscribed.HeartbeatIntervalSeconds = 2
+	if again := events.Subscribed("f", 1, nil); *again.Subscribed.HeartbeatIntervalSeconds != 1 {
+		t.Error("two streams share their interval")
 	}
 }

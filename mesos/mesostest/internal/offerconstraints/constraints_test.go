@@ -247,3 +247,61 @@ func TestConstraintsThatCannotBeRead(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
+
+// Every agent meets a text predicate or its opposite; one whose attribute is no text meets
+// both, as on a real master.
+func TestOppositePredicates(t *testing.T) {
+	admits := func(selector, predicate string) bool {
+		constraints, err := read(t, role("a", group(selector, predicate))).Compile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return constraints.Admit("a", agent)
+	}
+	for _, name := range []string{"rack", "slots", "ports", "twice", "missing"} {
+		isText := name == "rack" || name == "twice" || name == "missing"
+		for _, text := range []string{"r1", "first", "second", "8", "", "R1", "r1 "} {
+			for _, pair := range [][2]string{{equals(text), notEquals(text)}, {matches(text), matchesNot(text)}} {
+				is, isNot := admits(attribute(name), pair[0]), admits(attribute(name), pair[1])
+				if isText && is == isNot || !isText && !(is && isNot) {
+					t.Errorf("%s: %s is %t, %s is %t", name, pair[0], is, pair[1], isNot)
+				}
+			}
+			// A pattern without special characters is the text itself.
+			if admits(attribute(name), equals(text)) != admits(attribute(name), matches(text)) {
+				t.Errorf("%s: the pattern %q differs from the text", name, text)
+			}
+		}
+		if admits(attribute(name), exists) == admits(attribute(name), notExists) {
+			t.Errorf("%s exists and does not exist, or neither", name)
+		}
+	}
+}
+
+// Groups are alternatives and constraints of a group hold together, whatever their order.
+func TestOrderOfConstraintsDoesNotMatter(t *testing.T) {
+	holds, fails := []string{attribute("rack"), exists}, []string{attribute("rack"), notExists}
+	for bits := range 16 {
+		var all [][]string
+		for i := range 4 {
+			if bits>>i&1 == 1 {
+				all = append(all, holds)
+			} else {
+				all = append(all, fails)
+			}
+		}
+		// Two groups of two constraints each.
+		want := bits&3 == 3 || bits&12 == 12
+		for _, order := range [][]int{{0, 1, 2, 3}, {1, 0, 3, 2}, {2, 3, 0, 1}, {3, 2, 1, 0}} {
+			first := group(append(append([]string{}, all[order[0]]...), all[order[1]]...)...)
+			second := group(append(append([]string{}, all[order[2]]...), all[order[3]]...)...)
+			constraints, err := read(t, role("a", first, second)).Compile()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := constraints.Admit("a", agent); got != want {
+				t.Errorf("constraints %04b in the order %v: got %t", bits, order, got)
+			}
+		}
+	}
+}
