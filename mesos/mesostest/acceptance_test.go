@@ -174,3 +174,85 @@ func TestRestOfAnAcceptedOffer(t *testing.T) {
 		})
 	}
 }
+
+// A resource of a wrong form makes a master refuse the whole operation, valid tasks included.
+func TestInvalidResourcesRefuseTheOperation(t *testing.T) {
+	for name, test := range map[string]struct {
+		resource object
+		want     string
+	}{
+		"a negative amount": {scalar("cpus", -1), "Resource 'cpus:-1' is invalid: Invalid scalar resource: value <= 0"},
+		"no name":           {scalar("", 1), "Resource ':1' is invalid: Empty resource name"},
+		"reverse ports": {
+			object{"name": "ports", "type": "RANGES", "ranges": object{"range": []object{{"begin": 31001, "end": 31000}}}},
+			"Resource 'ports:[31001-31000]' is invalid: Invalid ranges resource: begin > end",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
+				offer := b.offerOf(b.agent)
+				bad, good := executorTask(offer, "bad", "executor"), executorTask(offer, "good", "executor")
+				bad["resources"] = []object{test.resource}
+				b.launch(offer, 0, good, bad)
+				for range 2 {
+					if status := b.wantStates("TASK_ERROR"); status["message"] != test.want || status["reason"] != "REASON_TASK_INVALID" {
+						b.Errorf("got %v", status)
+					}
+				}
+				if next := b.offerOf(b.agent); cpusOf(next) != 4 {
+					b.Errorf("%v cpus are offered again, want all", cpusOf(next))
+				}
+			})
+		})
+	}
+}
+
+// An invalid group is refused as a whole, for the reason that a real master gives.
+func TestGroupsThatAreRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(executor, first, second object)
+		want   string
+	}{
+		"a task without resources": {func(_, _, second object) { second["resources"] = []object{} }, "Task 'second' is invalid: Task uses no resources"},
+		"a negative grace period": {
+			func(_, first, _ object) { first["kill_policy"] = object{"grace_period": object{"nanoseconds": -1}} },
+			"Task 'first' is invalid: Task's 'kill_policy.grace_period' must be non-negative",
+		},
+		"an executor without memory": {
+			func(executor, _, _ object) { executor["resources"] = []object{scalar("cpus", 0.1), scalar("disk", 1)} },
+			"Executor 'e' uses less memory (None) than the minimum required (32MB)",
+		},
+		"an executor without disk": {
+			func(executor, _, _ object) { executor["resources"] = []object{scalar("cpus", 0.1), scalar("mem", 32)} }, "Executor 'e' uses no disk",
+		},
+		"more than is offered": {
+			func(_, first, _ object) { first["resources"] = []object{scalar("cpus", 5)} },
+			"Total resources cpus(allocated: a):0.1; mem(allocated: a):32; disk(allocated: a):1; cpus(allocated: a):5; cpus(allocated: a):0.1; mem(allocated: a):32 " +
+				"required by task group and its executor are more than available " +
+				"ports(allocated: a):[31000-32000]; cpus(allocated: a):4; mem(allocated: a):8192; disk(allocated: a):20000",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, frameworkInfo("a"), AgentOptions{}, func(b *virtualCluster) {
+				offer := b.offerOf(b.agent)
+				first, second := commandTask(offer, "first", ""), commandTask(offer, "second", "")
+				delete(first, "command")
+				delete(second, "command")
+				executor := object{
+					"type": "CUSTOM", "executor_id": value("e"), "command": object{"value": "executor"},
+					"resources": []object{scalar("cpus", 0.1), scalar("mem", 32), scalar("disk", 1)},
+				}
+				test.change(executor, first, second)
+				b.call("ACCEPT", object{"accept": object{"offer_ids": []any{fieldAt(offer, "id")}, "operations": []object{{
+					"type": "LAUNCH_GROUP", "launch_group": object{"executor": executor, "task_group": object{"tasks": []object{first, second}}},
+				}}}})
+				for range 2 {
+					status := b.wantStates("TASK_ERROR")
+					if diff := cmp.Diff(test.want, status["message"]); diff != "" || status["reason"] != "REASON_TASK_GROUP_INVALID" {
+						b.Errorf("%v: message (-want +got):\n%s", status["reason"], diff)
+					}
+				}
+			})
+		})
+	}
+}

@@ -8,8 +8,8 @@
 // executor API (/api/v1/executor) and starts containers through a [Launcher]:
 // [ProcessLauncher] runs real processes in sandboxes, cgroups and network
 // namespaces; a [Func] is an executor in this process, cheap enough for thousands.
-// [Faults] and the methods of Master and Agent make go wrong what goes wrong in a cluster. [NewMasters] starts several masters, of which one leads,
-// ends, and is succeeded by another.
+// [Faults] and the methods of Master and Agent make go wrong what goes wrong in a cluster.
+// [NewMasters] starts several masters, of which one leads, ends, and is succeeded by another.
 //
 // # Limits
 //
@@ -31,8 +31,9 @@
 //     paused and broken.
 //
 // There is no network between masters and agents, which no scheduler can notice, and which
-// makes a thousand agents cheap. Parts that do not depend on the cluster are in packages below internal: codecs,
-// resources, quotas, maintenance, containers.
+// makes a thousand agents cheap; [Agent.CutNetwork] plays a cut one. Parts that do not depend
+// on the cluster are in packages below internal: codecs, checks of calls and tasks, resources,
+// quotas, maintenance, containers.
 //
 // The package knows nothing of k8sm or of Kubernetes. What it answers was checked against
 // exchanges recorded from a real Mesos 1.11.1, which its tests replay. It is called by the

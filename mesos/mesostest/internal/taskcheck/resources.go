@@ -45,31 +45,42 @@ func oneResource(r *mesos.Resource) error {
 	return nil
 }
 
+// value checks that a resource has the value of its type, and no other.
 func value(r *mesos.Resource) error {
+	isScalar, isRanges, isSet := r.Scalar != nil, r.Ranges != nil, r.Set != nil
 	switch r.GetType() {
 	case mesos.SCALAR:
-		if r.Scalar == nil || r.Ranges != nil || r.Set != nil {
+		if !isScalar || isRanges || isSet {
 			return mesoserror.Errorf("Invalid scalar resource")
 		}
-		if v := r.Scalar.Value; v != 0 && math.Round(v*1000) <= 0 {
-			return mesoserror.Errorf("Invalid scalar resource: value <= 0")
-		}
+		return amountOf(r.Scalar.Value)
 	case mesos.RANGES:
-		if r.Scalar != nil || r.Ranges == nil || r.Set != nil {
+		if isScalar || !isRanges || isSet {
 			return mesoserror.Errorf("Invalid ranges resource")
 		}
 		return ranges(r.Ranges.Range)
 	case mesos.SET:
-		if r.Scalar != nil || r.Ranges != nil || r.Set == nil {
+		if isScalar || isRanges || !isSet {
 			return mesoserror.Errorf("Invalid set resource")
 		}
-		for i, item := range r.Set.Item {
-			if slices.Contains(r.Set.Item[:i], item) {
-				return mesoserror.Errorf("Invalid set resource: duplicated elements")
-			}
+		return items(r.Set.Item)
+	}
+	return mesoserror.Errorf("Unsupported resource type")
+}
+
+// amountOf refuses what is less than a thousandth, and not 0.
+func amountOf(value float64) error {
+	if value != 0 && math.Round(value*1000) <= 0 {
+		return mesoserror.Errorf("Invalid scalar resource: value <= 0")
+	}
+	return nil
+}
+
+func items(all []string) error {
+	for i, item := range all {
+		if slices.Contains(all[:i], item) {
+			return mesoserror.Errorf("Invalid set resource: duplicated elements")
 		}
-	default:
-		return mesoserror.Errorf("Unsupported resource type")
 	}
 	return nil
 }
