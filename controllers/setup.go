@@ -10,6 +10,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -18,6 +19,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/agentaddress"
 	"github.com/k8sm/k8sm/controllers/autoscaler"
 	"github.com/k8sm/k8sm/controllers/bootstraptoken"
 	"github.com/k8sm/k8sm/controllers/detach"
@@ -41,6 +43,8 @@ type Options struct {
 	Hostname string
 	// NodeDefaults are what every node is given.
 	NodeDefaults nodetemplate.NodeDefaults
+	// AgentCIDRs are the only networks that agents may have addresses in; empty for any.
+	AgentCIDRs []netip.Prefix
 	// Now is the clock.
 	Now func() time.Time
 	// Metrics that the sessions with Mesos count in.
@@ -69,6 +73,9 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	}
 	tokens := bootstraptoken.Issuer{Writer: mgr.GetClient()}
 	names := &nodenames.Store{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Namespace: o.Namespace}
+	addresses := &agentaddress.Checker{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Allowed: o.AgentCIDRs, APIServer: o.NodeDefaults.APIServer, Now: o.Now,
+	}
 	nodes := poolnodes.NewStore(poolnodes.Options{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 	})
@@ -81,7 +88,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
 		mesosframework.NewReconciler(mesosframework.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
-			Sessions: registry, Tokens: tokens, NodeDefaults: o.NodeDefaults,
+			Sessions: registry, Tokens: tokens, CheckAddress: addresses.Check, NodeDefaults: o.NodeDefaults,
 			Namespace: o.Namespace, Hostname: o.Hostname, Metrics: o.Metrics,
 			Dial: o.Dial, MaySubscribe: o.MaySubscribe,
 			Log: mgr.GetLogger().WithName("session"),

@@ -269,6 +269,7 @@ type AgentFailure struct {
 // +kubebuilder:printcolumn:name="Pool",type=string,JSONPath=`.metadata.labels.k8sm\.io/pool`,priority=1
 // +kubebuilder:printcolumn:name="Task-ID",type=string,JSONPath=`.status.task.id`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || !self.metadata.name.contains('.') && !(self.metadata.name in ['kubernetes', 'localhost'])",optionalOldSelf=true,message="name must have no dots, and be neither kubernetes nor localhost: the node gets a serving certificate in this name"
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="name must be at most 63 characters: the Node has the same name"
 type MesosNode struct {
 	metav1.TypeMeta   `json:",inline"`

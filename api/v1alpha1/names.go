@@ -26,6 +26,10 @@ const (
 	// operator does not register the framework without an ID.
 	AnnotationFrameworkID = "k8sm.io/framework-id"
 
+	// AnnotationTemplateLabels lists the keys of the template's labels, separated by commas. It is
+	// on each Node. An admission policy keeps kubelets from changing these labels.
+	AnnotationTemplateLabels = "k8sm.io/template-labels"
+
 	// AnnotationDoNotDisrupt with the value "true" on a pod or a MesosNode keeps the
 	// autoscaler from removing the node. It does not prevent a removal for another reason.
 	AnnotationDoNotDisrupt = "k8sm.io/do-not-disrupt"

@@ -35,6 +35,7 @@ type options struct {
 	nodeAPIServer       string
 	nodeAPIServerCAFile string
 	clusterDNS          addressList
+	agentCIDRs          networkList
 	clusterDomain       string
 	nodeStateDir        string
 	nodeDenyMesos       bool
@@ -64,6 +65,7 @@ func parse(flags *flag.FlagSet, arguments []string) (options, error) {
 	flags.StringVar(&o.nodeRuntimeFile, "node-runtime", "", "A YAML `file` with the default runtime of nodes: {containerRuntime, sandboxImage, artifacts: [{name, type, uri, sha256}]}. A pool's template.spec.runtime overrides its fields, and its artifacts by name.")
 	flags.StringVar(&o.nodeAPIServer, "node-api-server", "", "The `URL` at which nodes reach the Kubernetes API. Default: the URL that the operator uses.")
 	flags.StringVar(&o.nodeAPIServerCAFile, "node-api-server-ca", "", "A PEM `file` with the certificate authority of the Kubernetes API, for nodes. Default: the authority that the operator uses.")
+	flags.Var(&o.agentCIDRs, "agent-cidrs", "The only `networks` in which Mesos agents may have addresses, in CIDR notation, separated by commas. Default: any. Addresses of Services, of the API server and of other nodes are refused anyway; a network of one address (10.0.0.1/32) permits that of the API server, for an agent on the same machine.")
 	flags.Var(&o.clusterDNS, "cluster-dns", "The IP `addresses` of the cluster's DNS service, separated by commas.")
 	flags.StringVar(&o.clusterDomain, "cluster-domain", "cluster.local", "The DNS `domain` of the cluster.")
 	flags.StringVar(&o.nodeStateDir, "node-state-dir", "/var/lib/k8sm", "The `folder` on Mesos agents that holds the state of nodes. It is outside the sandboxes.")

@@ -53,6 +53,7 @@ func run(ctx context.Context, o options) error {
 		Namespace:    o.namespace,
 		Hostname:     hostname,
 		NodeDefaults: nodeDefaults,
+		AgentCIDRs:   o.agentCIDRs,
 		Now:          time.Now,
 		Metrics:      sessions,
 		MaySubscribe: maySubscribe,

@@ -71,6 +71,8 @@ type Options struct {
 // Reconciler approves and denies the certificate signing requests of our kubelets.
 type Reconciler struct {
 	Options
+
+	limiter limiter
 }
 
 // NewReconciler returns a Reconciler. SetupWithManager makes a manager run it.
@@ -112,6 +114,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 		return r.revokeUsedToken(ctx, csr)
 	}
+	if isByNode(csr) || isByBootstrapToken(csr) {
+		if wait := r.limiter.take(csr.Spec.Username, r.Now()); wait > 0 {
+			return r.postpone(ctx, csr, wait), nil
+		}
+	}
 	request, decision, err := r.evaluate(ctx, csr)
 	if err != nil || decision.Outcome == Ignore {
 		return reconcile.Result{}, err
@@ -129,6 +136,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{RequeueAfter: conflictRetry}, nil
 	}
 	return reconcile.Result{}, client.IgnoreNotFound(err)
+}
+
+// postpone returns when a request of somebody who makes too many is looked at again: never if
+// nobody can be waiting for it any more.
+func (r *Reconciler) postpone(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, wait time.Duration) reconcile.Result {
+	postponedTotal.Inc()
+	log.FromContext(ctx).V(1).Info("Postponed a certificate request, because its requestor makes too many", "requestor", csr.Spec.Username)
+	if r.Now().Sub(csr.CreationTimestamp.Time) >= maxRequestAge {
+		return reconcile.Result{}
+	}
+	return reconcile.Result{RequeueAfter: wait}
 }
 
 // evaluate decides on a first request by the MesosNode in the cache, and again by that of the

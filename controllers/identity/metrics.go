@@ -10,4 +10,9 @@ var decisionsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Help: "Certificate signing requests that were approved or denied, by signer and reason.",
 }, []string{"signer", "reason"})
 
-func init() { metrics.Registry.MustRegister(decisionsTotal) }
+var postponedTotal = prometheus.NewCounter(prometheus.CounterOpts{
+	Name: "k8sm_certificate_requests_postponed_total",
+	Help: "Certificate signing requests that were not decided on at once, because their requestor makes too many.",
+})
+
+func init() { metrics.Registry.MustRegister(decisionsTotal, postponedTotal) }

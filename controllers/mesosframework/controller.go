@@ -31,6 +31,8 @@ type Options struct {
 	Sessions *sessions.Registry
 	// Tokens issues and revokes bootstrap tokens.
 	Tokens taskrecord.Tokens
+	// CheckAddress checks the addresses of agents before a launch; nil accepts all.
+	CheckAddress taskrecord.CheckAddress
 	// NodeDefaults are what the operator gives to every node.
 	NodeDefaults nodetemplate.NodeDefaults
 	// Recorder records events.

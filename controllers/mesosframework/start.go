@@ -61,7 +61,7 @@ func (r *Reconciler) startSession(ctx context.Context, rc *reconcileContext, spe
 
 // recordOf returns the durable record of a framework.
 func (r *Reconciler) recordOf(name string) *taskrecord.Store {
-	return taskrecord.New(name, taskrecord.Options{Client: r.Client, Live: r.Live, Tokens: r.Tokens, Now: r.Now})
+	return taskrecord.New(name, taskrecord.Options{Client: r.Client, Live: r.Live, Tokens: r.Tokens, CheckAddress: r.CheckAddress, Now: r.Now})
 }
 
 // readClientCA returns the PEM of the authorities that API servers publish for checking

@@ -59,6 +59,7 @@ func planRetry(status v1alpha1.MesosNodeStatus) retryPlan {
 		return retryPlan{At: when.Add(maxBackoff), Failures: status.Failures, Rejected: true}
 	case task.Reason == scheduler.ReasonPrepareFailed:
 		return retryPlan{At: when.Add(agentBackoff), Failures: status.Failures}
+	case task.Reason == scheduler.ReasonAddressRefused: // Another agent may do.
 	case scheduler.TaskState(task.State) == scheduler.TaskDropped, noFaultReasons[task.Reason]:
 		return retryPlan{At: when, Failures: status.Failures}
 	}

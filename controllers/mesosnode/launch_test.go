@@ -163,6 +163,7 @@ func TestFailedAttemptIsRetried(t *testing.T) {
 		avoid  []string
 	}{
 		"a dropped task is retried at once, on any agent":                               {state: scheduler.TaskDropped, why: because(scheduler.ReasonInvalidOffers, "")},
+		"an agent whose address is refused is left out":                                 {state: scheduler.TaskDropped, why: because(scheduler.ReasonAddressRefused, "a Service's"), avoid: []string{agentID}},
 		"a failed task is retried at once, on another agent":                            {state: scheduler.TaskFailed, why: because("REASON_CONTAINER_LAUNCH_FAILED", "no disk"), avoid: []string{agentID}},
 		"a killed task is retried at once, on another agent":                            {state: scheduler.TaskKilled, why: because("", ""), avoid: []string{agentID}},
 		"a gone task is retried at once, on another agent":                              {state: scheduler.TaskGone, why: because("", ""), avoid: []string{agentID}},

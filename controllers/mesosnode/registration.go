@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -94,10 +95,13 @@ func desiredNode(object *corev1.Node, node *v1alpha1.MesosNode, fresh bool) *cor
 		out.Labels = map[string]string{}
 	}
 	maps.Copy(out.Labels, nodemodel.Labels(node))
-	if len(node.Spec.Template.Metadata.Annotations) > 0 && out.Annotations == nil {
+	if out.Annotations == nil {
 		out.Annotations = map[string]string{}
 	}
 	maps.Copy(out.Annotations, node.Spec.Template.Metadata.Annotations)
+	if labels := node.Spec.Template.Metadata.Labels; len(labels) > 0 {
+		out.Annotations[v1alpha1.AnnotationTemplateLabels] = strings.Join(slices.Sorted(maps.Keys(labels)), ",")
+	}
 	if !fresh {
 		return out
 	}

@@ -27,7 +27,7 @@ func TestTheNodeGetsLabelsAnnotationsAndTaints(t *testing.T) {
 	if diff := cmp.Diff(want, object.Labels); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string]string{"note": "x"}, object.Annotations); diff != "" {
+	if diff := cmp.Diff(map[string]string{"note": "x", "k8sm.io/template-labels": "team"}, object.Annotations); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]corev1.Taint{{Key: "dedicated", Value: "data", Effect: corev1.TaintEffectNoSchedule}}, object.Spec.Taints); diff != "" {

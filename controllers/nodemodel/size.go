@@ -1,6 +1,8 @@
 package nodemodel
 
 import (
+	"strings"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
@@ -46,4 +48,10 @@ func NewNode(pool *v1alpha1.MesosNodePool, name string, size Size) *v1alpha1.Mes
 		node.Labels[v1alpha1.LabelShape] = size.Shape
 	}
 	return node
+}
+
+// NodeName returns the name of a node of a pool. It has no dots: the node gets a serving certificate
+// in this name, which must not be that of a host or of a Service elsewhere.
+func NodeName(pool, suffix string) string {
+	return strings.ReplaceAll(pool, ".", "-") + "-" + suffix
 }

@@ -47,3 +47,11 @@ func TestNewNodeWithoutShapeAndZone(t *testing.T) {
 		t.Errorf("labels %v and constraints %v: want neither shape nor zone", node.Labels, node.Spec.Placement.Constraints)
 	}
 }
+
+func TestNodeNamesHaveNoDots(t *testing.T) {
+	for pool, want := range map[string]string{"general": "general-x7k2p", "web.eu.example.com": "web-eu-example-com-x7k2p"} {
+		if got := NodeName(pool, "x7k2p"); got != want {
+			t.Errorf("a node of %s is called %q, want %q", pool, got, want)
+		}
+	}
+}

@@ -93,7 +93,7 @@ func (s *Store) Remove(ctx context.Context, pool *v1alpha1.MesosNodePool, nodes 
 // create creates one node. It is expected before the API server is asked, and only a
 // plain refusal takes that back: if the answer is lost the node may exist.
 func (s *Store) create(ctx context.Context, pool *v1alpha1.MesosNodePool, size nodemodel.Size) (name string, err error) {
-	node := nodemodel.NewNode(pool, pool.Name+"-"+s.suffix(), size)
+	node := nodemodel.NewNode(pool, nodemodel.NodeName(pool.Name, s.suffix()), size)
 	if err := controllerutil.SetControllerReference(pool, node, s.client.Scheme()); err != nil {
 		return "", fmt.Errorf("owning MesosNode %s: %w", node.Name, err)
 	}

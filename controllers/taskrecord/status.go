@@ -59,6 +59,14 @@ func checkLaunchable(n *v1alpha1.MesosNode, taskID string) error {
 	return nil
 }
 
+// refusedStatus is the end of an attempt on an agent whose address is refused.
+func refusedStatus(intent scheduler.Intent, refusal error) scheduler.TaskStatus {
+	return scheduler.TaskStatus{
+		TaskID: intent.TaskID, AgentID: intent.AgentID, State: scheduler.TaskDropped, Source: scheduler.SourceK8sm,
+		Reason: scheduler.ReasonAddressRefused, Message: refusal.Error(),
+	}
+}
+
 // checkAfterEnd returns the result of recording a status of a task whose end is on record.
 // The first end counts, so a second one changes nothing. A task that lives after its end
 // is an unknown task.

@@ -37,7 +37,11 @@ type Tokens interface {
 // intent. Token is the bootstrap token as a kubelet presents it.
 type BuildPayload func(node *v1alpha1.MesosNode, intent scheduler.Intent, token string) (scheduler.Payload, error)
 
-// Options are the dependencies of a Store. All are needed.
+// CheckAddress reports whether an agent's address must not be that of a node, with the reason in
+// err. An err without refused means that the check failed.
+type CheckAddress func(ctx context.Context, address, agentID string) (refused bool, err error)
+
+// Options are the dependencies of a Store. All but CheckAddress are needed.
 type Options struct {
 	// Client reads from the manager's cache and writes to the API server.
 	Client client.Client
@@ -47,6 +51,8 @@ type Options struct {
 	Tokens Tokens
 	// Payload builds what a task is launched with. Only Prepare needs it.
 	Payload BuildPayload
+	// CheckAddress is asked before a launch; nil accepts every address.
+	CheckAddress CheckAddress
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -71,8 +77,13 @@ func New(framework string, options Options) *Store {
 
 // Prepare writes the intent into the MesosNode, issues its bootstrap token, and returns what
 // the task is launched with. It returns an error, and writes nothing, if the MesosNode does
-// not ask for this task.
+// not ask for this task. If the agent's address is refused, it writes that the attempt ended with
+// that, and the error is scheduler.ErrAgentRefused.
 func (s *Store) Prepare(ctx context.Context, intent scheduler.Intent) (scheduler.Payload, error) {
+	refusal, err := s.checkAddress(ctx, intent)
+	if err != nil {
+		return scheduler.Payload{}, fmt.Errorf("preparing %s: %w", intent.TaskID, err)
+	}
 	token := bootstraptoken.New()
 	var payload scheduler.Payload
 	n, err := s.write(ctx, intent.TaskID, func(n *v1alpha1.MesosNode) error {
@@ -80,6 +91,11 @@ func (s *Store) Prepare(ctx context.Context, intent scheduler.Intent) (scheduler
 			return err
 		}
 		n.Status.Task = newTask(intent, token, s.Now())
+		if refusal != nil {
+			n.Status.Task.BootstrapTokenID = ""
+			applyStatus(n.Status.Task, refusedStatus(intent, refusal), s.Now())
+			return nil
+		}
 		var err error
 		payload, err = s.Payload(n, intent, token.String())
 		return err
@@ -87,10 +103,25 @@ func (s *Store) Prepare(ctx context.Context, intent scheduler.Intent) (scheduler
 	if err != nil {
 		return scheduler.Payload{}, fmt.Errorf("preparing %s: %w", intent.TaskID, err)
 	}
+	if refusal != nil {
+		return scheduler.Payload{}, fmt.Errorf("%w: %w", scheduler.ErrAgentRefused, refusal)
+	}
 	if err := s.Tokens.Issue(ctx, n, token); err != nil {
 		return scheduler.Payload{}, fmt.Errorf("preparing %s: %w", intent.TaskID, err)
 	}
 	return payload, nil
+}
+
+// checkAddress returns why the address of an intent's agent is refused, nil if it is not.
+func (s *Store) checkAddress(ctx context.Context, intent scheduler.Intent) (refusal, err error) {
+	if s.CheckAddress == nil {
+		return nil, nil
+	}
+	refused, err := s.CheckAddress(ctx, intent.Address, intent.AgentID)
+	if refused {
+		return err, nil
+	}
+	return nil, err
 }
 
 // Record writes a status that Mesos sent into the MesosNode of the task. A status that is

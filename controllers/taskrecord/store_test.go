@@ -38,6 +38,39 @@ func TestPrepareWritesTheIntentThenIssuesTheToken(t *testing.T) {
 	}
 }
 
+func TestPrepareRecordsThatAnAddressIsRefused(t *testing.T) {
+	c := newCluster(t, newFramework(), newNode())
+	s := c.store()
+	s.CheckAddress = func(_ context.Context, address, agentID string) (bool, error) {
+		if address != "10.1.2.3" || agentID != "S1" {
+			t.Errorf("asked about %s of %s", address, agentID)
+		}
+		return true, errors.New("it is a Service's")
+	}
+	if _, err := s.Prepare(t.Context(), newIntent()); !errors.Is(err, scheduler.ErrAgentRefused) || !strings.Contains(err.Error(), "it is a Service's") {
+		t.Errorf("got %v, want a refusal of the agent", err)
+	}
+	task := c.node().Status.Task
+	if task == nil || task.State != "TASK_DROPPED" || task.Reason != scheduler.ReasonAddressRefused || task.Message != "it is a Service's" || task.BootstrapTokenID != "" {
+		t.Errorf("the record is %+v", task)
+	}
+	if len(c.tokens()) > 0 {
+		t.Error("a token was issued")
+	}
+}
+
+func TestPrepareWritesNothingWhenTheCheckOfAnAddressFails(t *testing.T) {
+	c := newCluster(t, newFramework(), newNode())
+	s := c.store()
+	s.CheckAddress = func(context.Context, string, string) (bool, error) { return false, errors.New("broken") }
+	if _, err := s.Prepare(t.Context(), newIntent()); err == nil || errors.Is(err, scheduler.ErrAgentRefused) {
+		t.Errorf("got %v, want a failure", err)
+	}
+	if task := c.node().Status.Task; task != nil {
+		t.Errorf("the record is %+v", task)
+	}
+}
+
 func TestPrepareRefuses(t *testing.T) {
 	gone := metav1.NewTime(noon)
 	tests := map[string]struct {

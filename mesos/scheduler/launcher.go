@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"errors"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -146,6 +147,8 @@ func (l *launcher) prepared(now time.Time, taskID string, p Payload, err error) 
 	}
 	d := in.Demand
 	switch {
+	case errors.Is(err, ErrAgentRefused):
+		l.abandon(in, TaskDropped, ReasonAddressRefused, err.Error())
 	case err != nil:
 		l.book.backoff.Failed(now, d.Group, d.Role, err.Error())
 		l.abandon(in, TaskDropped, ReasonPrepareFailed, err.Error())

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"errors"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler/launches"
 	"github.com/k8sm/k8sm/mesos/scheduler/outgoing"
@@ -57,11 +58,16 @@ const (
 	SourceK8sm             = tasks.SourceK8sm
 	ReasonInvalidOffers    = tasks.ReasonInvalidOffers
 	ReasonPrepareFailed    = tasks.ReasonPrepareFailed
+	ReasonAddressRefused   = tasks.ReasonAddressRefused
 	ReasonWithdrawn        = tasks.ReasonWithdrawn
 	ReasonFrameworkRemoved = tasks.ReasonFrameworkRemoved
 	ReasonCallRefused      = tasks.ReasonCallRefused
 	ReasonReconciliation   = tasks.ReasonReconciliation
 )
+
+// ErrAgentRefused is what a store returns for an intent on an agent that it refuses: another agent
+// may do.
+var ErrAgentRefused = errors.New("the agent is refused")
 
 // ErrUnknownTask is what a store returns for a status when it has no record of the task. A
 // task of ours that is still alive is then killed.

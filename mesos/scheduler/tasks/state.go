@@ -69,6 +69,8 @@ const (
 	ReasonInvalidOffers = "REASON_INVALID_OFFERS"
 	// ReasonPrepareFailed: the payload could not be made, or its intent not be recorded.
 	ReasonPrepareFailed = "REASON_PREPARE_FAILED"
+	// ReasonAddressRefused: the agent's address must not be that of a node.
+	ReasonAddressRefused = "REASON_ADDRESS_REFUSED"
 	// ReasonWithdrawn: the demand was withdrawn before the launch was sent.
 	ReasonWithdrawn = "REASON_WITHDRAWN"
 	// ReasonFrameworkRemoved: Mesos has removed the framework, and all its tasks with it.

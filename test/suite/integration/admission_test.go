@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -121,5 +122,32 @@ var _ = Describe("The admission policies", Ordered, func() {
 		Expect(lifetime(kubeletClient("short-2", v1alpha1.BootstrapGroup), "short-2", asIs)()).To(HaveValue(BeEquivalentTo(fortnight)))
 		By("leaving other nodes alone")
 		Expect(lifetime(kubeletClient("other-1"), "other-1", asIs)()).To(BeNil())
+	})
+
+	It("let no kubelet add, change or remove labels of k8sm and of its pool's template", func() {
+		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{
+			Name:        "labels-1",
+			Labels:      map[string]string{v1alpha1.LabelPool: "general", "gpu.k8sm.io/model": "a", "team": "data", "mine": "a"},
+			Annotations: map[string]string{v1alpha1.AnnotationTemplateLabels: "team,zone"},
+		}}
+		Expect(strict.Create(ctx, node)).To(Succeed())
+		DeferCleanup(func() { _ = strict.Delete(ctx, node) })
+		patch := func(who client.Client, change string) error {
+			return who.Patch(ctx, node.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata": `+change+`}`)), client.DryRunAll)
+		}
+		kubelet := kubeletClient("labels-1")
+		Eventually(func() error { return patch(kubelet, `{"labels": {"k8sm.io/pool": null}}`) }).WithTimeout(timeout).
+			Should(MatchError(ContainSubstring("must not change or remove labels")))
+		for _, change := range []string{
+			`{"labels": {"k8sm.io/pool": "other"}}`, `{"labels": {"k8sm.io/shape": "large"}}`, `{"labels": {"gpu.k8sm.io/model": null}}`,
+			`{"labels": {"team": "web"}}`, `{"labels": {"team": null}}`, `{"labels": {"zone": "z1"}}`,
+			`{"annotations": {"k8sm.io/template-labels": ""}}`, `{"annotations": {"k8sm.io/template-labels": null}, "labels": {"team": "web"}}`,
+		} {
+			Expect(patch(kubelet, change)).To(MatchError(apierrors.IsForbidden, "forbidden"), change)
+			Expect(patch(strict, change)).To(Succeed(), "an administrator: "+change)
+		}
+		for _, change := range []string{`{"labels": {"mine": "b"}}`, `{"labels": {"feature.example.com/x": "y", "k8sm.io.example.com/x": "y"}}`, `{"annotations": {"a": "b"}}`} {
+			Expect(patch(kubelet, change)).To(Succeed(), change)
+		}
 	})
 })

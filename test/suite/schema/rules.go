@@ -39,7 +39,7 @@ func walk(s *structuralschema.Structural, place string, rules *[]Rule) {
 	}
 	for _, r := range s.XValidations {
 		*rules = append(*rules, Rule{
-			Place: place, Reported: strings.TrimPrefix(place+r.FieldPath, "."), Message: r.Message, Transition: strings.Contains(r.Rule, "oldSelf"),
+			Place: place, Reported: strings.TrimPrefix(place+r.FieldPath, "."), Message: r.Message, Transition: strings.Contains(r.Rule, "oldSelf") && (r.OptionalOldSelf == nil || !*r.OptionalOldSelf),
 		})
 	}
 	for name, property := range s.Properties {

@@ -9,6 +9,8 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,6 +36,9 @@ const (
 	kindConfigMap kind = "ConfigMap"
 	// kindAttachment has no objects: no volume is ever attached here.
 	kindAttachment kind = "VolumeAttachment"
+
+	kindServiceCIDR   kind = "ServiceCIDR"
+	kindEndpointSlice kind = "EndpointSlice"
 )
 
 // kindOf returns the kind of an object, or of the objects in a list.
@@ -61,6 +66,10 @@ func kindOf(object runtime.Object) kind {
 		return kindConfigMap
 	case *storagev1.VolumeAttachment, *storagev1.VolumeAttachmentList:
 		return kindAttachment
+	case *networkingv1.ServiceCIDRList:
+		return kindServiceCIDR
+	case *discoveryv1.EndpointSliceList:
+		return kindEndpointSlice
 	case *metav1.PartialObjectMetadata:
 		return kind(o.Kind)
 	case *metav1.PartialObjectMetadataList:

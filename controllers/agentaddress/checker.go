@@ -1,0 +1,133 @@
+package agentaddress
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
+)
+
+// refreshInterval is the time for which the networks of Services and the addresses of the API
+// server are remembered. They hardly ever change.
+const refreshInterval = time.Minute
+
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=servicecidrs,verbs=list
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=discovery.k8s.io,namespace=default,resources=endpointslices,verbs=list
+
+// Checker checks addresses against what the cluster knows. It is safe for concurrent use.
+type Checker struct {
+	// Client reads Nodes and MesosNodes from the manager's cache.
+	Client client.Reader
+	// Live reads the rest from the API server.
+	Live client.Reader
+	// Allowed are the networks of the flag --agent-cidrs.
+	Allowed []netip.Prefix
+	// APIServer is the URL at which nodes reach the API server.
+	APIServer string
+	// Now is the clock.
+	Now func() time.Time
+
+	mu    sync.Mutex
+	known Known
+	until time.Time
+}
+
+// Check returns why an agent's address must not be that of a node. Refused tells that from an
+// error of the check itself.
+func (c *Checker) Check(ctx context.Context, address, agentID string) (refused bool, err error) {
+	known, err := c.readCluster(ctx)
+	if err != nil {
+		return false, err
+	}
+	if known.Records, known.Nodes, err = c.readNodes(ctx); err != nil {
+		return false, err
+	}
+	err = Check(address, agentID, known)
+	return err != nil, err
+}
+
+// readCluster reads the networks of Services and the addresses of the API server, unless it did
+// so a moment ago.
+func (c *Checker) readCluster(ctx context.Context) (Known, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.Now().Before(c.until) {
+		return c.known, nil
+	}
+	known := Known{Allowed: c.Allowed, APIServers: addressOf(c.APIServer)}
+	var cidrs networkingv1.ServiceCIDRList
+	if err := c.Live.List(ctx, &cidrs); err != nil && !meta.IsNoMatchError(err) {
+		return known, fmt.Errorf("listing the networks of Services: %w", err)
+	}
+	for i := range cidrs.Items {
+		for _, cidr := range cidrs.Items[i].Spec.CIDRs {
+			if network, err := netip.ParsePrefix(cidr); err == nil {
+				known.Services = append(known.Services, network)
+			}
+		}
+	}
+	var slices discoveryv1.EndpointSliceList
+	if err := c.Live.List(ctx, &slices, client.InNamespace(metav1.NamespaceDefault), client.MatchingLabels{discoveryv1.LabelServiceName: "kubernetes"}); err != nil {
+		return known, fmt.Errorf("listing the addresses of the API server: %w", err)
+	}
+	for i := range slices.Items {
+		for _, endpoint := range slices.Items[i].Endpoints {
+			known.APIServers = append(known.APIServers, parseAddresses(endpoint.Addresses)...)
+		}
+	}
+	c.known, c.until = known, c.Now().Add(refreshInterval)
+	return known, nil
+}
+
+// readNodes reads all MesosNodes, and the Nodes by address.
+func (c *Checker) readNodes(ctx context.Context) ([]v1alpha1.MesosNode, map[netip.Addr][]string, error) {
+	var records v1alpha1.MesosNodeList
+	if err := c.Client.List(ctx, &records, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, nil, fmt.Errorf("listing MesosNodes: %w", err)
+	}
+	var nodes corev1.NodeList
+	if err := c.Client.List(ctx, &nodes, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, nil, fmt.Errorf("listing Nodes: %w", err)
+	}
+	names := map[netip.Addr][]string{}
+	for i := range nodes.Items {
+		for _, address := range nodes.Items[i].Status.Addresses {
+			for _, ip := range parseAddresses([]string{address.Address}) {
+				names[ip] = append(names[ip], nodes.Items[i].Name)
+			}
+		}
+	}
+	return records.Items, names, nil
+}
+
+// addressOf returns the address in a URL, nothing if it has a host name.
+func addressOf(text string) []netip.Addr {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil
+	}
+	return parseAddresses([]string{u.Hostname()})
+}
+
+// parseAddresses returns those of the texts that are IP addresses.
+func parseAddresses(texts []string) (out []netip.Addr) {
+	for _, text := range texts {
+		if ip, err := netip.ParseAddr(text); err == nil {
+			out = append(out, ip.Unmap())
+		}
+	}
+	return out
+}
