@@ -86,7 +86,7 @@ var examples = map[string]example{
 		accepted: []string{"metadata: {name: " + strings.Repeat("a", 63) + "}"}, refused: []string{"metadata: {name: " + strings.Repeat("a", 64) + "}"},
 	},
 	"name must have no dots, and be neither kubernetes nor localhost: the node gets a serving certificate in this name": {
-		kind: "MesosNode", // the rule is for new objects alone
+		kind:     "MesosNode", // the rule is for new objects alone
 		accepted: []string{"metadata: {name: kubernetes-a}"}, refused: []string{"metadata: {name: kubernetes}"},
 	},
 	"name cannot be changed: Mesos knows the framework by it; create another MesosFramework instead": {
