@@ -49,7 +49,7 @@ type fixture struct {
 
 func newFixture(t *testing.T, objects ...client.Object) *fixture {
 	t.Helper()
-	o := &fixture{t: t, now: noon.Add(time.Minute), recorder: events.NewFakeRecorder(10), failures: map[string]error{}}
+	o := &fixture{t: t, now: noon.Add(time.Minute), recorder: events.NewFakeRecorder(1000), failures: map[string]error{}}
 	c := fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.MesosNode{}).
 		WithInterceptorFuncs(interceptor.Funcs{
