@@ -130,8 +130,8 @@ var plantedFaults = []plantedFault{
 	{
 		name: "kill before the drain",
 		file: "controllers/mesosnode/controller.go",
-		old:  "r.cordon, r.drain, r.killTask,",
-		new:  "r.cordon, r.killTask, r.drain,",
+		old:  "r.cordon, r.drain, r.awaitDetach, r.killTask,",
+		new:  "r.cordon, r.killTask, r.drain, r.awaitDetach,",
 		by:   "^I5",
 	},
 	{
