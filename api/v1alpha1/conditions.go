@@ -16,6 +16,9 @@ const (
 	// ConditionCredentialsProtected is False while the operator sends credentials to masters
 	// without TLS. It exists only if spec.credentials is set.
 	ConditionCredentialsProtected = "CredentialsProtected"
+	// ConditionAgentsUsable is False while agents are left alone because nodes failed on
+	// them. The message names the agents and quotes what was reported.
+	ConditionAgentsUsable = "AgentsUsable"
 )
 
 // Reasons of a MesosFramework's conditions.
@@ -80,6 +83,10 @@ const (
 	ReasonCredentialsProtected = "CredentialsProtected"
 	// ReasonPlainTextCredentials: credentials are sent to masters in plain text.
 	ReasonPlainTextCredentials = "PlainTextCredentials"
+	// ReasonAgentsUsable: no agent is left alone.
+	ReasonAgentsUsable = "AgentsUsable"
+	// ReasonAgentsBackingOff: nodes failed on some agents, which are not used for a while.
+	ReasonAgentsBackingOff = "AgentsBackingOff"
 	// ReasonDuplicateFramework: an older MesosFramework has the same masters, name and roles.
 	ReasonDuplicateFramework = "DuplicateFramework"
 	// ReasonInUse: deletion waits for the pools or nodes that still refer to the framework.
@@ -312,6 +319,9 @@ const (
 	EventSubscribed = "Subscribed"
 	// EventDisconnected: the framework has lost its subscription; the note has the reason.
 	EventDisconnected = "Disconnected"
+	// EventAgentBackingOff: a node failed on an agent, which all pools leave alone for a
+	// while.
+	EventAgentBackingOff = "AgentBackingOff"
 	// EventTornDown: the framework was removed from Mesos.
 	EventTornDown = "TornDown"
 	// EventRecreated: Mesos had removed the framework, and the operator registers it again under another ID.

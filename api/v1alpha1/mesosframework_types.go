@@ -206,7 +206,19 @@ type MesosFrameworkStatus struct {
 	// +optional
 	Nodes int32 `json:"nodes,omitempty"`
 
-	// conditions are the conditions Subscribed, SpecApplied, CredentialsProtected and Ready.
+	// agentFailures lists the agents on which nodes of any pool failed recently, before or
+	// after they registered, and the time until which all pools leave the agent alone. An
+	// agent is listed for another hour after that time: until then other agents are
+	// preferred, and the next failure counts as one more in a row.
+	//
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=agentID
+	// +optional
+	AgentFailures []AgentFailure `json:"agentFailures,omitempty"`
+
+	// conditions are the conditions Subscribed, SpecApplied,
+	// CredentialsProtected, AgentsUsable and Ready.
 	//
 	// +listType=map
 	// +listMapKey=type

@@ -230,17 +230,35 @@ type TaskKubeletUpgrade struct {
 	Message string `json:"message,omitempty"`
 }
 
-// AgentFailure is an agent that the operator does not use for a while, because an
-// attempt failed on it.
+// AgentFailure is an agent that the operator does not use for a while, because nodes
+// failed on it.
 type AgentFailure struct {
 	// agentID is the ID of the agent.
 	AgentID string `json:"agentID"`
 
-	// count is the number of consecutive attempts that failed on the agent.
+	// agentHostname is the host name of the agent.
+	//
+	// +optional
+	AgentHostname string `json:"agentHostname,omitempty"`
+
+	// count is the number of consecutive failures on the agent.
 	Count int32 `json:"count"`
 
-	// until is the time until which the operator makes no attempt on the agent.
+	// until is the time until which the operator launches nothing on the agent.
 	Until metav1.Time `json:"until"`
+
+	// pools are pools whose nodes failed on the agent. It is set on a MesosFramework only.
+	//
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=set
+	// +optional
+	Pools []string `json:"pools,omitempty"`
+
+	// wentAway is true if the agent itself ended or was cut off when the node failed. It is
+	// set on a MesosFramework only.
+	//
+	// +optional
+	WentAway bool `json:"wentAway,omitempty"`
 
 	// reason is the reason of the last failure.
 	//

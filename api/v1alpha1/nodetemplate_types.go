@@ -321,8 +321,9 @@ const (
 
 // Placement selects the agents on which nodes may be placed.
 type Placement struct {
-	// role is the Mesos role whose resources the nodes use. It must be one of the
-	// framework's roles. Defaults to the framework's first role.
+	// role is the Mesos role in which offers are made for the nodes: of resources that are
+	// reserved for the role, and of those that are reserved for nobody. It must be one of
+	// the framework's roles. Defaults to the framework's first role.
 	//
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
@@ -365,9 +366,10 @@ type AgentConstraint struct {
 	Operator ConstraintOperator `json:"operator"`
 
 	// values are the values to compare the attribute with. In and NotIn need at least one
-	// value; Exists and DoesNotExist take none. A scalar attribute is compared in its
-	// shortest decimal form, for example 8 or 2.5. A ranges attribute meets In if one of
-	// its ranges contains the value.
+	// value; Exists and DoesNotExist take none. A value is written as in the --attributes
+	// flag of the agent. Mesos makes numbers of some of these values: they are compared as
+	// numbers, so that 8, 8.0 and 008 are the same. Of ranges, such as [1-5,7-9], a number
+	// or a span within one of them, such as 8 or 7-9, is a value, too.
 	//
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=256

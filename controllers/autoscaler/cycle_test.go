@@ -3,6 +3,7 @@ package autoscaler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -137,28 +138,6 @@ func TestReasonsForMissingCapacity(t *testing.T) {
 	}
 }
 
-func TestZonesOfAPool(t *testing.T) {
-	offer := func(zone string) *placement.Offer { return &placement.Offer{Agent: placement.Agent{Zone: zone}} }
-	inZone := v1alpha1.Placement{Constraints: []v1alpha1.AgentConstraint{{Attribute: "@zone", Operator: v1alpha1.ConstraintIn, Values: []string{"b"}}}}
-	capacity := placement.Capacity{Totals: []*placement.Offer{offer("b"), offer("a"), offer("b")}}
-	capacity.Free.Offers = []*placement.Offer{offer("c")}
-	for name, test := range map[string]struct {
-		placement v1alpha1.Placement
-		capacity  placement.Capacity
-		want      []string
-	}{
-		"no agent is known":            {v1alpha1.Placement{}, placement.Capacity{}, []string{""}},
-		"each zone once, sorted":       {v1alpha1.Placement{}, capacity, []string{"a", "b", "c"}},
-		"the placement names the zone": {inZone, capacity, []string{""}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, zones(test.placement, test.capacity)); diff != "" {
-				t.Errorf("zones (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 // The nodes of a zone and a shape are created as they were decided on.
 func TestCreatedNodeHasTheChosenSize(t *testing.T) {
 	s := newTestCluster(t, newPool("general", func(p *v1alpha1.MesosNodePool) {
@@ -177,6 +156,49 @@ func TestCreatedNodeHasTheChosenSize(t *testing.T) {
 	}
 	if c := n.Spec.Placement.Constraints; len(c) != 1 || c[0].Values[0] != "eu-1" {
 		t.Errorf("its placement is %+v", c)
+	}
+}
+
+// A pod that selects a region gets a node in it, and the node a constraint that keeps it there.
+func TestPodsThatAskForARegionGetANodeThere(t *testing.T) {
+	agents := func(domains ...nodemodel.Domain) (out []*placement.Offer) {
+		for i, d := range domains {
+			out = append(out, &placement.Offer{Agent: placement.Agent{ID: fmt.Sprint("S", i), Region: d.Region, Zone: d.Zone}})
+		}
+		return out
+	}
+	known := placement.Capacity{UnknownReason: "nobody has asked", Totals: agents(nodemodel.Domain{Region: "eu", Zone: "a"}, nodemodel.Domain{Region: "us", Zone: "a"})}
+	local := known
+	local.Free.LocalRegion = "us"
+	anyRegion := func(p *v1alpha1.MesosNodePool) {
+		p.Spec.Placement.Constraints = []v1alpha1.AgentConstraint{{Attribute: "@region", Operator: v1alpha1.ConstraintExists}}
+	}
+	for name, tc := range map[string]struct {
+		pool     func(*v1alpha1.MesosNodePool)
+		capacity placement.Capacity
+		region   string
+		want     int
+	}{
+		"the local region":                  {func(*v1alpha1.MesosNodePool) {}, local, "us", 1},
+		"a region that the pool may use":    {anyRegion, local, "eu", 1},
+		"a region that the pool does not":   {func(*v1alpha1.MesosNodePool) {}, local, "eu", 0},
+		"any region without a local one":    {func(*v1alpha1.MesosNodePool) {}, known, "eu", 1},
+		"a region that no agent has at all": {anyRegion, local, "asia", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newTestCluster(t, newPool("general", tc.pool))
+			s.capacity = tc.capacity
+			s.addPendingPod("a", "1", func(pod *corev1.Pod) {
+				pod.Spec.NodeSelector = map[string]string{corev1.LabelTopologyRegion: tc.region}
+			})
+			s.reconcile()
+			s.expectNodes("general", tc.want)
+			for _, n := range s.nodes("general") {
+				if got := nodemodel.DomainOf(n.Spec.Placement); got != (nodemodel.Domain{Region: tc.region, Zone: "a"}) {
+					t.Errorf("the node is kept in %+v", got)
+				}
+			}
+		})
 	}
 }
 

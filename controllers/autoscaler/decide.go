@@ -171,8 +171,8 @@ func (p *pool) limits() decision.Pool {
 func (s *Snapshot) describeShapes(p *pool, roles []string, capacity placement.Capacity) {
 	var rooms []placement.Headroom
 	for _, shape := range nodeShapes(p.MesosNodePool) {
-		for _, zone := range zones(p.Spec.Placement, capacity) {
-			size := nodemodel.Size{Shape: shape.Name, Resources: shape.Resources, Zone: zone}
+		for _, domain := range nodemodel.Domains(p.Spec.Placement, capacity) {
+			size := nodemodel.Size{Shape: shape.Name, Resources: shape.Resources, Region: domain.Region, Zone: domain.Zone}
 			example := nodemodel.NewNode(p.MesosNodePool, "new", size)
 			room := placement.Headroom{Count: placement.UnknownCount}
 			if p.blockReason == "" {
@@ -212,26 +212,4 @@ func nodeShapes(p *v1alpha1.MesosNodePool) []v1alpha1.NodeShape {
 		return []v1alpha1.NodeShape{{Resources: spec.Resources}}
 	}
 	return spec.Shapes
-}
-
-// zones returns the zones in which the pool's agents may be, sorted; one empty zone if any
-// will do. Pods that are spread over zones, or have a volume in one, need a node in a
-// certain zone.
-func zones(p v1alpha1.Placement, c placement.Capacity) []string {
-	if forecast.ZoneOf(p) != "" {
-		return []string{""} // the placement names the zone
-	}
-	var out []string
-	for _, agents := range [][]*placement.Offer{c.Totals, c.Free.Offers} {
-		for _, a := range agents {
-			if !slices.Contains(out, a.Agent.Zone) {
-				out = append(out, a.Agent.Zone)
-			}
-		}
-	}
-	if len(out) == 0 {
-		return []string{""}
-	}
-	slices.Sort(out)
-	return out
 }

@@ -246,7 +246,7 @@ func (c *virtualCluster) newNode(pool *v1alpha1.MesosNodePool, size nodemodel.Si
 	c.named++
 	n := nodemodel.NewNode(pool, fmt.Sprintf("%s-%d", pool.Name, c.named), size)
 	n.UID, n.CreationTimestamp = types.UID(n.Name), metav1.NewTime(c.now)
-	n.Status.Task = &v1alpha1.MesosTask{ID: n.Name, AgentID: "agent-of-" + n.Name, AgentHostname: "host-of-" + n.Name, Zone: forecast.ZoneOf(n.Spec.Placement)}
+	n.Status.Task = &v1alpha1.MesosTask{ID: n.Name, AgentID: "agent-of-" + n.Name, AgentHostname: "host-of-" + n.Name, Zone: nodemodel.DomainOf(n.Spec.Placement).Zone}
 	c.api.put(n)
 	c.note("create %s %s %s", n.Name, size.Shape, size.Zone)
 	return n

@@ -9,6 +9,7 @@ import (
 
 // Actions of events: what the operator was doing.
 const (
+	actionLaunching   = "Launching"
 	actionSubscribing = "Subscribing"
 	actionTearingDown = "TearingDown"
 )

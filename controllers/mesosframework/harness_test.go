@@ -49,6 +49,7 @@ type fakeSession struct {
 	access         []session.Credentials // with which it was updated
 	updates        []scheduler.Info
 	windows        map[string]scheduler.Window
+	failures       []scheduler.AgentFailure
 	teardownErr    error // what Teardown answers
 	ignoresContext bool  // Run does not end with its context
 	release        chan struct{}
@@ -87,6 +88,12 @@ func (f *fakeSession) OpenAccess(context.Context) (mesosaccess.Open, error) {
 
 func (f *fakeSession) Capacity(context.Context) placement.Capacity {
 	return placement.Capacity{UnknownReason: "a fake knows no capacity"}
+}
+
+func (f *fakeSession) AgentFailures() []scheduler.AgentFailure {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failures
 }
 
 func (f *fakeSession) MaintenanceWindow(agentID string) (scheduler.Window, bool) {

@@ -36,16 +36,17 @@ func (r *Reconciler) startSession(ctx context.Context, rc *reconcileContext, spe
 	var running atomic.Pointer[sessions.Entry]
 	record.Payload = payloadBuilder(defaults, spec.masters, &running)
 	started, err := r.Dial(session.Config{
-		Masters:      spec.masters,
-		Framework:    spec.info,
-		Credentials:  spec.access.Credentials,
-		MaySubscribe: r.MaySubscribe,
-		Tasks:        tasks,
-		Store:        record,
-		Log:          r.Log.WithValues("MesosFramework", name),
-		Clock:        r.Now,
-		OnChange:     func() { r.Sessions.Notify(name) },
-		Metrics:      r.Metrics,
+		Masters:       spec.masters,
+		Framework:     spec.info,
+		Credentials:   spec.access.Credentials,
+		MaySubscribe:  r.MaySubscribe,
+		Tasks:         tasks,
+		AgentFailures: restoredFailures(rc.framework.Status.AgentFailures),
+		Store:         record,
+		Log:           r.Log.WithValues("MesosFramework", name),
+		Clock:         r.Now,
+		OnChange:      func() { r.Sessions.Notify(name) },
+		Metrics:       r.Metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("making a session: %w", err)

@@ -21,6 +21,7 @@ func (rc *reconcileContext) reportSession(running *sessionEntry) {
 	if state.Subscribed {
 		rc.setConditions(specAppliedCondition(state))
 	}
+	rc.reportAgentFailures(running.AgentFailures())
 	if state.Master != "" {
 		rc.framework.Status.Master = state.Master
 		rc.framework.Status.MasterVersion = state.MasterVersion
@@ -59,5 +60,6 @@ func (r *Reconciler) patchStatus(ctx context.Context, rc *reconcileContext) erro
 		return fmt.Errorf("writing status: %w", err)
 	}
 	r.recordSubscriptionEvent(rc)
+	r.recordAgentFailures(rc)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/placement"
 )
 
 // Size is the size of one node of a pool, and where it may be placed.
@@ -14,8 +15,9 @@ type Size struct {
 	Shape string
 	// Resources that the node takes from one agent.
 	Resources v1alpha1.NodeResources
-	// Zone whose agents alone may hold the node; empty for any.
-	Zone string
+	// Region and Zone whose agents alone may hold the node; empty for any. A zone counts
+	// within its region.
+	Region, Zone string
 }
 
 // NewNode returns a node made of the pool's template as it is now, in the given size. It has no
@@ -24,10 +26,7 @@ func NewNode(pool *v1alpha1.MesosNodePool, name string, size Size) *v1alpha1.Mes
 	spec := pool.Spec.DeepCopy()
 	spec.Template.Spec.Resources = *size.Resources.DeepCopy()
 	spec.Template.Spec.Shapes = nil
-	if size.Zone != "" {
-		spec.Placement.Constraints = append(spec.Placement.Constraints,
-			v1alpha1.AgentConstraint{Attribute: "@zone", Operator: v1alpha1.ConstraintIn, Values: []string{size.Zone}})
-	}
+	spec.Placement.Constraints = append(spec.Placement.Constraints, Domain{size.Region, size.Zone}.constraints()...)
 	node := &v1alpha1.MesosNode{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:       name,
@@ -54,4 +53,15 @@ func NewNode(pool *v1alpha1.MesosNodePool, name string, size Size) *v1alpha1.Mes
 // in this name, which must not be that of a host or of a Service elsewhere.
 func NodeName(pool, suffix string) string {
 	return strings.ReplaceAll(pool, ".", "-") + "-" + suffix
+}
+
+// constraints returns the constraints that keep a node in the domain.
+func (d Domain) constraints() []v1alpha1.AgentConstraint {
+	var out []v1alpha1.AgentConstraint
+	for _, part := range []struct{ attribute, value string }{{placement.Region, d.Region}, {placement.Zone, d.Zone}} {
+		if part.value != "" {
+			out = append(out, v1alpha1.AgentConstraint{Attribute: part.attribute, Operator: v1alpha1.ConstraintIn, Values: []string{part.value}})
+		}
+	}
+	return out
 }

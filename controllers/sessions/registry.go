@@ -30,6 +30,9 @@ type Session interface {
 	SendMessage(taskID string, data []byte)
 	// MaintenanceWindow returns when an agent will be unavailable, false if nothing is planned.
 	MaintenanceWindow(agentID string) (scheduler.Window, bool)
+	// AgentFailures returns the agents on which tasks failed lately. State().AgentFailures
+	// changes whenever the answer does.
+	AgentFailures() []scheduler.AgentFailure
 	// Capacity returns what the cluster could hold, as far as is known. It seldom asks the
 	// master.
 	Capacity(ctx context.Context) placement.Capacity

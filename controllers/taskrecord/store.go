@@ -176,10 +176,11 @@ func (s *Store) LiveTasks(ctx context.Context) ([]scheduler.Task, error) {
 			continue
 		}
 		tasks = append(tasks, scheduler.Task{
-			ID:      task.ID,
-			AgentID: task.AgentID,
-			Group:   nodemodel.Demand(n, nil, s.Now()).Group,
-			State:   scheduler.TaskState(task.State),
+			ID:       task.ID,
+			AgentID:  task.AgentID,
+			Hostname: task.AgentHostname,
+			Group:    nodemodel.Demand(n, nil, s.Now()).Group,
+			State:    scheduler.TaskState(task.State),
 		})
 	}
 	return tasks, nil

@@ -69,7 +69,7 @@ func BenchmarkParse10000(b *testing.B) {
 	}
 	for b.Loop() {
 		for _, o := range offers {
-			if _, err := placement.ParseOffer(o); err != nil {
+			if _, err := placement.ParseOffer(o, ""); err != nil {
 				b.Fatal(err)
 			}
 		}

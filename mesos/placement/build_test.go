@@ -82,7 +82,7 @@ func (o *offer) zone(region, zone string) *offer {
 
 func (o *offer) parse(t testing.TB) *placement.Offer {
 	t.Helper()
-	p, err := placement.ParseOffer(&o.Offer)
+	p, err := placement.ParseOffer(&o.Offer, "")
 	if err != nil {
 		t.Fatalf("parsing offer: %v", err)
 	}

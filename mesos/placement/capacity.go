@@ -79,7 +79,7 @@ func (c Capacity) HeadroomWhenEmpty(d Demand) Headroom {
 	if c.SurveyedAt.IsZero() {
 		return Headroom{Count: UnknownCount, Reason: c.UnknownReason}
 	}
-	return newCycle(Input{Offers: c.Totals}).fillAgents(&d, "in all")
+	return newCycle(Input{Offers: c.Totals, LocalRegion: c.Free.LocalRegion}).fillAgents(&d, "in all")
 }
 
 // needsAtMost reports whether any place that is good for d would be good for u as well.
@@ -108,7 +108,7 @@ func (p *cycle) fillAgents(d *Demand, which string) Headroom {
 
 // countFits counts how many more tasks of the class fit on an agent.
 func (c *class) countFits(p *cycle, s *agentSlot, avoid []string) int {
-	if s.exclusion != notExcluded || slices.Contains(avoid, s.first.Agent.ID) || c.evaluate(p, s) != allMet {
+	if !c.mayUse(p, s) || slices.Contains(avoid, s.first.Agent.ID) || c.evaluate(p, s) != allMet {
 		return 0
 	}
 	n := int64(math.MaxInt32)

@@ -158,7 +158,7 @@ func TestAgentReportsGiveResourcesOfARole(t *testing.T) {
 			scalar("cpus", 6), reserved(scalar("cpus", 16), "spark"), reserved(scalar("cpus", 1), "k8sm"), scalar("mem", 9000), portRange(31000, 31001),
 		},
 	}
-	total, free, err := report.ForRole("k8sm")
+	total, free, err := report.ForRole("k8sm", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestAgentReportsGiveResourcesOfARole(t *testing.T) {
 		t.Errorf("attributes (-want +got):\n%s", diff)
 	}
 	report.Total = append(report.Total, scalar("cpus", -1))
-	if _, _, err := report.ForRole("k8sm"); err == nil {
+	if _, _, err := report.ForRole("k8sm", ""); err == nil {
 		t.Error("nonsense was taken for resources")
 	}
 }

@@ -1,6 +1,10 @@
 package placement
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/k8sm/k8sm/mesos/placement/portrange"
+)
 
 // class is a set of demands that differ only in their IDs and in the agents that they
 // avoid. What was computed for one of them holds for all.
@@ -10,6 +14,7 @@ type class struct {
 	err         error // the demand's resources are not valid
 	constraints []parsedConstraint
 	byHostname  bool      // a constraint is on the host name
+	byRegion    bool      // a constraint is on the region
 	verdicts    []verdict // by number of the profile
 	group       *group
 	slots       []agentSlot // of the demand's role
@@ -41,7 +46,7 @@ func (p *cycle) ensureClass(d *Demand) *class {
 func (p *cycle) newClass(d *Demand) *class {
 	c := &class{demand: d, constraints: parseConstraints(d.Constraints), group: p.ensureGroup(d.Group)}
 	c.verdicts = make([]verdict, len(p.profiles.offers))
-	c.byHostname = slices.ContainsFunc(d.Constraints, func(c Constraint) bool { return c.Attribute == Hostname })
+	c.byHostname, c.byRegion = d.Constrains(Hostname), d.Constrains(Region)
 	c.want, c.err = amountsOf(d.Resources)
 	if c.err != nil {
 		return c
@@ -49,13 +54,21 @@ func (p *cycle) newClass(d *Demand) *class {
 	c.slots = p.slots[d.Role]
 	c.queue = make(candidateHeap, 0, len(c.slots))
 	for i := range c.slots {
-		if s := &c.slots[i]; s.exclusion == notExcluded && c.hasRoom(s) && c.evaluate(p, s) == allMet {
+		if s := &c.slots[i]; c.mayUse(p, s) && c.hasRoom(s) && c.evaluate(p, s) == allMet {
 			c.queue = append(c.queue, c.rank(i))
 		}
 	}
 	c.queue.heapify()
 	return c
 }
+
+// mayUse reports whether nothing but constraints and resources keeps the class from an agent.
+func (c *class) mayUse(p *cycle, s *agentSlot) bool {
+	return s.exclusion == notExcluded && !c.isTooFar(s) && !p.isBackingOff(c, s)
+}
+
+// isTooFar reports whether an agent is in a region that the class does not ask for.
+func (c *class) isTooFar(s *agentSlot) bool { return s.isRemote && !c.byRegion }
 
 // hasRoom reports whether one more task of the class fits on an agent.
 func (c *class) hasRoom(s *agentSlot) bool {
@@ -99,7 +112,7 @@ func (c *class) selectSlot(d *Demand) *agentSlot {
 // they are rarely scarce.
 func (c *class) rank(index int) candidate {
 	s := &c.slots[index]
-	r := candidate{index: index, taskCount: c.group.taskCount(s)}
+	r := candidate{index: index, taskCount: c.group.taskCount(s), hasFailed: s.backoff.concerns(c)}
 	for _, k := range [...]resourceKind{cpus, mem} {
 		if c.want[k] > 0 {
 			r.leftover += float64(s.left.free[k]) / float64(c.want[k])
@@ -109,13 +122,14 @@ func (c *class) rank(index int) candidate {
 	return r
 }
 
-// place takes what the demand with an index in the input wants from an agent.
-func (c *class) place(demand int, s *agentSlot) Match {
+// place takes what the demand with an index in the input wants from an agent. Its ID, which
+// another attempt has not, chooses the ports.
+func (c *class) place(demand int, id string, s *agentSlot) Match {
 	s.own()
 	if s.offerIDs == nil {
 		s.offerIDs = s.collectOfferIDs()
 	}
-	taken, portNumbers := s.left.take(c.want)
+	taken, portNumbers := s.left.take(c.want, portrange.Seed(id))
 	agent := s.first.Agent
 	c.group.placed[agent.ID]++
 	return Match{

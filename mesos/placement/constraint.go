@@ -2,49 +2,25 @@ package placement
 
 import (
 	"fmt"
-	"math"
-	"strconv"
+	"slices"
 	"strings"
+
+	"github.com/k8sm/k8sm/mesos/placement/attribute"
 )
-
-// constraintValue is one value of a constraint. It is parsed once in every form that an
-// attribute may have: text, number and range.
-type constraintValue struct {
-	text      string
-	number    int64 // thousandths
-	isNumber  bool
-	low, high uint64
-	isRange   bool
-}
-
-func parseConstraintValue(s string) constraintValue {
-	v := constraintValue{text: s}
-	if x, err := strconv.ParseFloat(s, 64); err == nil && !math.IsNaN(x) && math.Abs(x) <= maxAmount {
-		v.number, v.isNumber = int64(math.Round(x*1000)), true
-	}
-	from, to, hasDash := strings.Cut(s, "-")
-	if !hasDash {
-		to = from
-	}
-	low, errLow := strconv.ParseUint(from, 10, 64)
-	high, errHigh := strconv.ParseUint(to, 10, 64)
-	v.low, v.high, v.isRange = low, high, errLow == nil && errHigh == nil && low <= high
-	return v
-}
 
 // parsedConstraint is a Constraint whose values have been parsed.
 type parsedConstraint struct {
 	Constraint
 	isBuiltIn bool
-	values    []constraintValue
+	values    []attribute.Value
 }
 
 func parseConstraints(cs []Constraint) []parsedConstraint {
 	out := make([]parsedConstraint, len(cs))
 	for i, c := range cs {
-		out[i] = parsedConstraint{Constraint: c, isBuiltIn: strings.HasPrefix(c.Attribute, "@"), values: make([]constraintValue, len(c.Values))}
+		out[i] = parsedConstraint{Constraint: c, isBuiltIn: strings.HasPrefix(c.Attribute, "@"), values: make([]attribute.Value, len(c.Values))}
 		for j, s := range c.Values {
-			out[i].values[j] = parseConstraintValue(s)
+			out[i].values[j] = attribute.ParseValue(s)
 		}
 	}
 	return out
@@ -67,15 +43,23 @@ func (c *parsedConstraint) isMetBy(o *Offer) bool {
 	return false
 }
 
+// AllowsFaultDomain reports whether an agent meets the constraints on its region and zone.
+func (d *Demand) AllowsFaultDomain(a Agent) bool {
+	cs := parseConstraints(d.Constraints)
+	return !slices.ContainsFunc(cs, func(c parsedConstraint) bool {
+		return (c.Attribute == Region || c.Attribute == Zone) && !c.isMetBy(&Offer{Agent: a})
+	})
+}
+
 // lookUp reports whether the agent has the attribute, and whether the attribute has one of
 // the values. An agent may have several attributes with one name: any of them may match.
 func (c *parsedConstraint) lookUp(o *Offer) (exists, matches bool) {
 	if c.isBuiltIn {
-		a := attribute{text: builtInValue(c.Attribute, &o.Agent)}
-		return a.text != "", a.text != "" && c.matchesAny(&a)
+		a := attribute.OfText(builtInValue(c.Attribute, &o.Agent))
+		return a.Text != "", a.Text != "" && c.matchesAny(&a)
 	}
 	for i := range o.attributes {
-		if a := &o.attributes[i]; a.name == c.Attribute {
+		if a := &o.attributes[i]; a.Name == c.Attribute {
 			exists = true
 			matches = matches || c.matchesAny(a)
 		}
@@ -96,9 +80,9 @@ func builtInValue(name string, a *Agent) string {
 	return ""
 }
 
-func (c *parsedConstraint) matchesAny(a *attribute) bool {
+func (c *parsedConstraint) matchesAny(a *attribute.Attribute) bool {
 	for i := range c.values {
-		if a.hasValue(&c.values[i]) {
+		if a.Has(&c.values[i]) {
 			return true
 		}
 	}

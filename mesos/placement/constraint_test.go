@@ -3,53 +3,8 @@ package placement
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 )
-
-func TestParseConstraintValue(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]constraintValue{
-		"":                     {},
-		"r1":                   {},
-		"8":                    {number: 8000, isNumber: true, low: 8, high: 8, isRange: true},
-		"2.5":                  {number: 2500, isNumber: true},
-		"-3":                   {number: -3000, isNumber: true, high: 3},
-		"8-15":                 {low: 8, high: 15, isRange: true},
-		"15-8":                 {low: 15, high: 8},
-		"8-":                   {low: 8},
-		"a-b":                  {},
-		"NaN":                  {},
-		"Inf":                  {},
-		"1e300":                {},
-		"1e3":                  {number: 1_000_000, isNumber: true},
-		"99999999999999999999": {low: 1<<64 - 1, high: 1<<64 - 1},
-	} {
-		want.text = text
-		if diff := cmp.Diff(want, parseConstraintValue(text), cmp.AllowUnexported(constraintValue{})); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", text, diff)
-		}
-	}
-}
-
-func TestAttributesAsText(t *testing.T) {
-	t.Parallel()
-	parsed := parseAttributes([]mesos.Attribute{
-		{Name: "text", Type: mesos.TEXT, Text: &mesos.Value_Text{Value: "r1"}},
-		{Name: "scalar", Type: mesos.SCALAR, Scalar: &mesos.Value_Scalar{Value: 2.5}},
-		{Name: "ranges", Type: mesos.RANGES, Ranges: &mesos.Value_Ranges{Range: ranges(1, 2, 5, 5)}},
-		{Name: "set", Type: mesos.SET, Set: &mesos.Value_Set{Item: []string{"a", "b"}}},
-		{Name: "nothing", Type: mesos.TEXT},
-	})
-	got := map[string]string{}
-	for _, a := range parsed {
-		got[a.name] = a.text
-	}
-	want := map[string]string{"text": "r1", "scalar": "2.5", "ranges": "[1-2,5-5]", "set": "[a b]", "nothing": ""}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
 
 func TestRefusalTextAgreesWithTheCount(t *testing.T) {
 	t.Parallel()

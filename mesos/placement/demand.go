@@ -39,9 +39,8 @@ const (
 	Zone = "@zone"
 )
 
-// Constraint is one requirement that an agent's attributes must meet. A text attribute is
-// compared as it is, and a scalar as a number. A ranges attribute has each value that lies
-// in one of its ranges: a number ("8"), or a range that it contains whole ("8-15").
+// Constraint is one requirement that an agent's attributes must meet. Package attribute
+// describes how attributes and values are compared.
 type Constraint struct {
 	Attribute string
 	Operator  Operator
@@ -68,6 +67,11 @@ func FormatConstraints(cs []Constraint) string {
 		parts[i] = c.String()
 	}
 	return strings.Join(parts, " and ")
+}
+
+// Constrains reports whether a constraint is on an attribute.
+func (d *Demand) Constrains(attribute string) bool {
+	return slices.ContainsFunc(d.Constraints, func(c Constraint) bool { return c.Attribute == attribute })
 }
 
 // Demand asks for one task.

@@ -37,6 +37,8 @@ type NearestMiss struct {
 	// needs and has are what the demand wants, and what the agent has, of the kinds that are
 	// lacking, for a person.
 	needs, has string
+	// omitted is what the agent has of these kinds and does not count.
+	omitted omission
 }
 
 // String formats the explanation as one line for a person.
@@ -68,8 +70,8 @@ func (e *Explanation) nearestMissText(d *Demand, which string) string {
 	if len(d.Constraints) > 0 {
 		where += " with " + FormatConstraints(d.Constraints)
 	}
-	return fmt.Sprintf("needs %s on %s; %s comes nearest, with %s %s",
-		e.Nearest.needs, where, e.Nearest.Hostname, e.Nearest.has, which)
+	return fmt.Sprintf("needs %s on %s; %s comes nearest, with %s %s%s",
+		e.Nearest.needs, where, e.Nearest.Hostname, e.Nearest.has, which, e.Nearest.omitted.text())
 }
 
 func lackText(r Resources) string {

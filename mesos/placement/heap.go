@@ -1,7 +1,8 @@
 package placement
 
-// candidate is an agent that may take a demand of a class, with its rank. An agent with
-// fewer tasks of the group ranks before others, so that the group spreads. Then comes an
+// candidate is an agent that may take a demand of a class, with its rank. An agent on which
+// no task failed lately ranks before others. Then comes an agent with fewer tasks of the
+// group, so that the group spreads. Then comes an
 // agent whose resources are reserved for the role; then the one with the least left over,
 // so that large agents stay free for large demands.
 type candidate struct {
@@ -9,11 +10,15 @@ type candidate struct {
 	// of them would cost the garbage collector time.
 	index      int
 	taskCount  int // tasks of the group on the agent
+	hasFailed  bool
 	unreserved bool
 	leftover   float64
 }
 
 func (a *candidate) ranksBefore(b *candidate) bool {
+	if a.hasFailed != b.hasFailed {
+		return b.hasFailed
+	}
 	if a.taskCount != b.taskCount {
 		return a.taskCount < b.taskCount
 	}

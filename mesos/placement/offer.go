@@ -11,6 +11,7 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 
 	"github.com/k8sm/k8sm/mesos/address"
+	"github.com/k8sm/k8sm/mesos/placement/attribute"
 )
 
 // Agent is the Mesos agent that made an offer.
@@ -21,6 +22,11 @@ type Agent struct {
 	Address string
 	Region  string
 	Zone    string
+}
+
+// IsRemote reports whether the agent is known to be in another region than a local one.
+func (a Agent) IsRemote(localRegion string) bool {
+	return localRegion != "" && a.Region != "" && a.Region != localRegion
 }
 
 // hasHostLocalAddress reports whether only the agent's own host can connect to its
@@ -40,19 +46,20 @@ type Offer struct {
 	// Maintenance is when the agent is unavailable; nil when the offer names no window.
 	Maintenance *MaintenanceWindow
 
-	attributes []attribute
+	attributes []attribute.Attribute
 	profile    profile
 	usable     resourcePool
 }
 
-// ParseOffer parses an offer. It leaves out resources that may not be used: revocable and
-// shared ones, volumes, disks with a source of their own, and a resource provider's. It
-// returns an error when an ID is missing or an amount is not valid.
-func ParseOffer(o *mesos.Offer) (*Offer, error) {
+// ParseOffer parses an offer to a framework of some principal. It leaves out resources that
+// may not be used: revocable and shared ones, volumes, disks with a source of their own, a
+// resource provider's, and those that others reserved dynamically. It returns an error when
+// an ID is missing or an amount is not valid.
+func ParseOffer(o *mesos.Offer, principal string) (*Offer, error) {
 	if o.ID.Value == "" || o.AgentID.Value == "" {
 		return nil, errors.New("the offer lacks its ID or the agent's")
 	}
-	usable, err := newResourcePool(o.Resources)
+	usable, err := newResourcePool(o.Resources, principal)
 	if err != nil {
 		return nil, fmt.Errorf("reading offer %s: %w", o.ID.Value, err)
 	}
@@ -61,7 +68,7 @@ func ParseOffer(o *mesos.Offer) (*Offer, error) {
 		Agent:       agentOf(o),
 		Role:        roleOf(o),
 		Maintenance: ParseUnavailability(o.Unavailability),
-		attributes:  parseAttributes(o.Attributes),
+		attributes:  attribute.Parse(o.Attributes),
 		usable:      usable,
 	}
 	p.profile = profileOf(p)
@@ -76,8 +83,8 @@ func (o *Offer) Resources() Resources { return o.usable.free.toResources() }
 func (o *Offer) DuplicateAttributes() []string {
 	var names []string
 	for i := range o.attributes {
-		name := o.attributes[i].name
-		if slices.ContainsFunc(o.attributes[:i], func(a attribute) bool { return a.name == name }) {
+		name := o.attributes[i].Name
+		if slices.ContainsFunc(o.attributes[:i], func(a attribute.Attribute) bool { return a.Name == name }) {
 			names = append(names, name)
 		}
 	}
@@ -93,11 +100,11 @@ func (o *Offer) Attributes() map[string]string {
 	m := make(map[string]string, len(o.attributes))
 	for i := range o.attributes {
 		a := &o.attributes[i]
-		if before, ok := m[a.name]; ok {
-			m[a.name] = strings.Join([]string{before, a.text}, ",")
+		if before, ok := m[a.Name]; ok {
+			m[a.Name] = strings.Join([]string{before, a.Text}, ",")
 			continue
 		}
-		m[a.name] = a.text
+		m[a.Name] = a.Text
 	}
 	return m
 }

@@ -24,6 +24,11 @@ type Input struct {
 	// Draining has the agents that rejected a task because they drain, by ID, and until
 	// when they are left out.
 	Draining map[string]time.Time
+	// LocalRegion is the region of the master. Agents of other regions are used only by
+	// demands with a constraint on the region. If it is empty, regions make no difference.
+	LocalRegion string
+	// Backoffs of agents on which tasks failed.
+	Backoffs Backoffs
 }
 
 // Match is a place for a demand.
@@ -65,7 +70,7 @@ func Plan(in Input) Result {
 		d := &in.Demands[i]
 		c := p.ensureClass(d)
 		if s := c.selectSlot(d); s != nil {
-			res.Matches = append(res.Matches, c.place(i, s))
+			res.Matches = append(res.Matches, c.place(i, d.ID, s))
 			continue
 		}
 		res.Refusals = append(res.Refusals, Refusal{Demand: i})

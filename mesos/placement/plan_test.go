@@ -3,6 +3,7 @@ package placement_test
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"testing"
 	"time"
 
@@ -377,7 +378,7 @@ func TestParseOfferRejectsInvalidOffers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if p, err := placement.ParseOffer(&o.Offer); err == nil {
+			if p, err := placement.ParseOffer(&o.Offer, ""); err == nil {
 				t.Errorf("was read as %+v", p)
 			}
 		})
@@ -414,11 +415,45 @@ func TestParseOfferLimitsPortsToValidNumbers(t *testing.T) {
 
 func ExamplePlan() {
 	o := makeOffer(3).has(2, 8192, 9999)
-	parsed, _ := placement.ParseOffer(&o.Offer)
+	parsed, _ := placement.ParseOffer(&o.Offer, "")
 	res := placement.Plan(placement.Input{
 		Demands: []placement.Demand{{ID: "general-x7k2p", Role: "k8sm", Resources: placement.Resources{CPUs: 4, MemMiB: 4096}}},
 		Offers:  []*placement.Offer{parsed},
 	})
 	fmt.Println(res.Refusals[0].Explanation)
 	// Output: 0 of 1 agents fit: 1 lacks cpus (most offered 2 on agent-3, wants 4); nearest is agent-3, which lacks 2 cpus
+}
+
+// What listens on the first ports of every agent must not keep all attempts from starting.
+func TestAnotherAttemptHasOtherPorts(t *testing.T) {
+	t.Parallel()
+	offers := parseAll(t, makeOffer(1).has(8, 8192, 10240))
+	ports := func(id string) string {
+		d := makeDemand(1)
+		d.ID = id
+		return fmt.Sprint(placement.Plan(placement.Input{Demands: []placement.Demand{d}, Offers: offers, Now: noon}).Matches[0].Ports)
+	}
+	seen := map[string]bool{}
+	for attempt := range 10 {
+		seen[ports(fmt.Sprintf("general-x7k2p.0f1e2d3c.%d", attempt))] = true
+	}
+	if len(seen) < 9 || ports("a.1") != ports("a.1") {
+		t.Errorf("ten attempts have the ports %v", seen)
+	}
+}
+
+// Mesos makes numbers of values such as serial numbers, however long they are.
+func TestConstraintsCompareNumbersOfAnySize(t *testing.T) {
+	t.Parallel()
+	for _, serial := range []float64{8, 999_999_999_999, 1_700_000_000_000, 1_700_000_000_001, 9_007_199_254_740_991} {
+		value := strconv.FormatFloat(serial, 'f', -1, 64)
+		for operator, want := range map[placement.Operator]int{placement.In: 1, placement.NotIn: 0} {
+			d := makeDemand(1)
+			d.Constraints = []placement.Constraint{{Attribute: "serial", Operator: operator, Values: []string{value}}}
+			in := placement.Input{Demands: []placement.Demand{d}, Offers: parseAll(t, makeOffer(1).has(8, 8192, 10240).number("serial", serial)), Now: noon}
+			if got := len(placement.Plan(in).Matches); got != want {
+				t.Errorf("serial %s %s: %d nodes are placed, want %d", operator, value, got, want)
+			}
+		}
+	}
 }

@@ -18,23 +18,12 @@ func profileOf(o *Offer) profile {
 	}
 	for i := range o.attributes {
 		a := &o.attributes[i]
-		b.WriteString(a.name)
-		b.WriteByte(a.typeCode())
-		b.WriteString(a.text)
+		b.WriteString(a.Name)
+		b.WriteByte(1 + byte(a.Type)) // the number 8 is not the text 8
+		b.WriteString(a.Text)
 		b.WriteByte(0)
 	}
 	return unique.Make(b.String())
-}
-
-// typeCode keeps the number 8 apart from the text "8".
-func (a *attribute) typeCode() byte {
-	switch {
-	case a.isScalar:
-		return 1
-	case a.ranges != nil:
-		return 2
-	}
-	return 3
 }
 
 // profileIndex numbers the profiles of a cycle, and keeps one offer of each to evaluate.

@@ -12,17 +12,23 @@ type refusalCounts struct {
 	unmet    []int // by constraint
 	excluded [exclusionCount]int
 	avoided  int
-	full     int
-	lacking  [kindCount]lack
-	nearest  nearestMiss
+	remote   int
+	// backingOff counts the agents that are left alone; firstBack is the one of them that
+	// may be used first.
+	backingOff int
+	firstBack  *agentSlot
+	full       int
+	lacking    [kindCount]lack
+	nearest    nearestMiss
 }
 
 // lack counts the agents that have too little of one kind, and keeps the one of them that
 // has the most.
 type lack struct {
-	count int
-	most  int64
-	agent *Agent // that has most
+	count   int
+	most    int64
+	agent   *Agent   // that has most
+	omitted omission // of any of them
 }
 
 // nearestMiss is the agent that lacks the smallest part of what is wanted.
@@ -41,6 +47,13 @@ func (t *refusalCounts) add(p *cycle, s *agentSlot, avoid []string) {
 		t.unmet[v.unmetConstraint()]++
 	case s.exclusion != notExcluded:
 		t.excluded[s.exclusion]++
+	case t.class.isTooFar(s):
+		t.remote++
+	case p.isBackingOff(t.class, s):
+		t.backingOff++
+		if t.firstBack == nil || s.backoff.Until.Before(t.firstBack.backoff.Until) {
+			t.firstBack = s
+		}
 	case slices.Contains(avoid, s.first.Agent.ID):
 		t.avoided++
 	case t.class.isFull(s):
@@ -66,14 +79,15 @@ func (t *refusalCounts) addLack(s *agentSlot) {
 	if first == kindCount {
 		return
 	}
-	t.lacking[first].add(&s.first.Agent, s.left.free[first])
+	t.lacking[first].add(&s.first.Agent, s.left.free[first], s.left.omitted[first])
 	if miss.isNearerThan(&t.nearest) {
 		t.nearest = miss
 	}
 }
 
-func (l *lack) add(a *Agent, free int64) {
+func (l *lack) add(a *Agent, free int64, omitted omission) {
 	l.count++
+	l.omitted |= omitted
 	if l.agent == nil || free > l.most || (free == l.most && a.ID < l.agent.ID) {
 		l.most, l.agent = free, a
 	}
@@ -88,16 +102,18 @@ func (n *nearestMiss) isNearerThan(o *nearestMiss) bool {
 
 func (n *nearestMiss) describe(want *amounts) *NearestMiss {
 	var needs, has []string
+	var omitted omission
 	for k := range kindCount {
 		if n.lacks[k] > 0 {
 			needs = append(needs, amountText(k, want[k])+" "+kindNames[k])
 			has = append(has, amountText(k, n.slot.left.free[k])+" "+kindNames[k])
+			omitted |= n.slot.left.omitted[k]
 		}
 	}
 	a := &n.slot.first.Agent
 	return &NearestMiss{
 		AgentID: a.ID, Hostname: a.Hostname, Lacks: n.lacks.toResources(),
-		needs: strings.Join(needs, ", "), has: strings.Join(has, ", "),
+		needs: strings.Join(needs, ", "), has: strings.Join(has, ", "), omitted: omitted,
 	}
 }
 
@@ -111,14 +127,18 @@ func (t *refusalCounts) reasons() []Reason {
 	}
 	for k := range kindCount {
 		if l := &t.lacking[k]; l.count > 0 {
-			put(l.count, fmt.Sprintf("%s %s (most offered %s on %s, wants %s)", verb(l.count, "lacks", "lack"), kindNames[k],
-				amountText(k, l.most), l.agent.Hostname, amountText(k, t.class.want[k])))
+			put(l.count, fmt.Sprintf("%s %s (most offered %s on %s, wants %s%s)", verb(l.count, "lacks", "lack"), kindNames[k],
+				amountText(k, l.most), l.agent.Hostname, amountText(k, t.class.want[k]), l.omitted.text()))
 		}
 	}
 	for i, n := range t.unmet {
 		put(n, t.class.constraints[i].refusalText(n))
 	}
 	put(t.full, fmt.Sprintf("%s as many as allowed (%d) already", verb(t.full, "holds", "hold"), t.class.demand.MaxPerAgent))
+	if t.firstBack != nil {
+		put(t.backingOff, backoffText(t.backingOff, t.firstBack))
+	}
+	put(t.remote, verb(t.remote, "is", "are")+" in another region than the master (a constraint on @region would allow that)")
 	put(t.avoided, verb(t.avoided, "is", "are")+" left out after failures")
 	for e, n := range t.excluded {
 		put(n, exclusion(e).text(n))

@@ -21,7 +21,7 @@ func TestLackRecordsTheAgentWithMost(t *testing.T) {
 		{"S1", 5, "S1"}, // as much, and the lower ID
 		{"S2", 5, "S1"}, // as much, and the higher ID
 	} {
-		l.add(agents[step.agent], step.free)
+		l.add(agents[step.agent], step.free, 0)
 		if l.agent.ID != step.want {
 			t.Errorf("after %d on %s, the most is on %s, want %s", step.free, step.agent, l.agent.ID, step.want)
 		}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/k8sm/k8sm/mesos/placement/portrange"
 )
 
 // resourcePool holds resources to take from. Reserved resources are taken before the
@@ -14,6 +16,7 @@ type resourcePool struct {
 	free     amounts
 	reserved amounts // the part of free that is reserved
 	pieces   []piece // none in a synthetic offer
+	omitted  omissions
 }
 
 // piece is the remaining part of one resource of an offer. It has one kind and one owner.
@@ -31,9 +34,14 @@ var (
 	rangesType = mesos.RANGES.Enum()
 )
 
-func newResourcePool(rs []mesos.Resource) (resourcePool, error) {
+// newResourcePool makes a pool of the resources that may be used by a framework of some
+// principal.
+func newResourcePool(rs []mesos.Resource, principal string) (resourcePool, error) {
 	p := resourcePool{pieces: make([]piece, 0, len(rs))}
 	for i := range rs {
+		if p.omits(&rs[i], principal) {
+			continue
+		}
 		if err := p.add(&rs[i]); err != nil {
 			return resourcePool{}, err
 		}
@@ -42,15 +50,15 @@ func newResourcePool(rs []mesos.Resource) (resourcePool, error) {
 	return p, nil
 }
 
-// add adds a resource, unless it may not be used.
+// add adds a resource of one of the known kinds.
 func (p *resourcePool) add(r *mesos.Resource) error {
 	k, known := kindOf(r.Name)
-	if !known || r.Revocable != nil || r.Shared != nil || r.Disk != nil || r.ProviderID != nil {
+	if !known {
 		return nil
 	}
 	pc := piece{kind: k, isReserved: isReserved(r), origin: r}
 	if k == ports {
-		pc.ports = validPorts(r.GetRanges().GetRange())
+		pc.ports = portrange.Valid(r.GetRanges().GetRange())
 		pc.amount = int64(pc.ports.Size())
 	} else {
 		n, err := thousandths(r.GetScalar().GetValue())
@@ -90,8 +98,8 @@ func (p *resourcePool) sort() {
 }
 
 // take removes what is wanted, and returns it as resources and its ports as sorted
-// numbers. The caller has checked that the pool covers it.
-func (p *resourcePool) take(want amounts) (taken []mesos.Resource, portNumbers []int) {
+// numbers. The seed chooses the ports. The caller has checked that the pool covers it.
+func (p *resourcePool) take(want amounts, seed uint64) (taken []mesos.Resource, portNumbers []int) {
 	taken = make([]mesos.Resource, 0, kindCount)
 	for i := range p.pieces {
 		pc := &p.pieces[i]
@@ -104,8 +112,8 @@ func (p *resourcePool) take(want amounts) (taken []mesos.Resource, portNumbers [
 		if pc.isReserved {
 			p.reserved[pc.kind] -= n
 		}
-		r := pc.take(n)
-		portNumbers = appendPorts(portNumbers, r.GetRanges().GetRange())
+		r := pc.take(n, seed)
+		portNumbers = portrange.Append(portNumbers, r.GetRanges().GetRange())
 		taken = appendMerged(taken, r)
 	}
 	slices.Sort(portNumbers)
@@ -113,7 +121,7 @@ func (p *resourcePool) take(want amounts) (taken []mesos.Resource, portNumbers [
 }
 
 // take removes n of the piece, and returns it as a resource.
-func (pc *piece) take(n int64) mesos.Resource {
+func (pc *piece) take(n int64, seed uint64) mesos.Resource {
 	pc.amount -= n
 	r := *pc.origin
 	r.Scalar, r.Ranges = nil, nil
@@ -121,9 +129,9 @@ func (pc *piece) take(n int64) mesos.Resource {
 		r.Type, r.Scalar = scalarType, &mesos.Value_Scalar{Value: float64(n) / 1000}
 		return r
 	}
-	var low mesos.Ranges
-	low, pc.ports = splitLowest(pc.ports, n)
-	r.Type, r.Ranges = rangesType, &mesos.Value_Ranges{Range: low}
+	var chosen mesos.Ranges
+	chosen, pc.ports = portrange.Choose(pc.ports, n, seed)
+	r.Type, r.Ranges = rangesType, &mesos.Value_Ranges{Range: chosen}
 	return r
 }
 
@@ -161,6 +169,7 @@ func (p *resourcePool) merge(o *resourcePool) {
 	p.pieces = append(p.pieces, o.pieces...)
 	p.free.add(&o.free)
 	p.reserved.add(&o.reserved)
+	p.omitted.add(&o.omitted)
 	p.sort()
 }
 
@@ -172,15 +181,17 @@ func SplitResources(all []mesos.Resource, headSize Resources) (head, rest []meso
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := newResourcePool(all)
-	if err != nil {
-		return nil, nil, err
+	p := resourcePool{pieces: make([]piece, 0, len(all))}
+	for i := range all {
+		if err := p.add(&all[i]); err != nil {
+			return nil, nil, err
+		}
 	}
 	if !p.free.covers(&want) {
 		return nil, nil, fmt.Errorf("the part %+v exceeds the whole %+v", headSize, p.free.toResources())
 	}
-	head, _ = p.take(want)
-	rest, _ = p.take(p.free)
+	head, _ = p.take(want, 0)
+	rest, _ = p.take(p.free, 0)
 	return head, rest, nil
 }
 

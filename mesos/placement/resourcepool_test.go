@@ -13,6 +13,15 @@ func scalarResource(name string, x float64) mesos.Resource {
 	return mesos.Resource{Name: name, Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: x}}
 }
 
+// ranges makes ranges of pairs of first and last number.
+func ranges(pairs ...uint64) mesos.Ranges {
+	var rs mesos.Ranges
+	for i := 0; i < len(pairs); i += 2 {
+		rs = append(rs, mesos.Value_Range{Begin: pairs[i], End: pairs[i+1]})
+	}
+	return rs
+}
+
 func portsResource(pairs ...uint64) mesos.Resource {
 	return mesos.Resource{Name: "ports", Type: mesos.RANGES.Enum(), Ranges: &mesos.Value_Ranges{Range: ranges(pairs...)}}
 }
@@ -24,7 +33,7 @@ func reservedFor(role string, r mesos.Resource) mesos.Resource {
 
 func mustPool(t *testing.T, rs ...mesos.Resource) resourcePool {
 	t.Helper()
-	p, err := newResourcePool(rs)
+	p, err := newResourcePool(rs, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +79,7 @@ func TestPoolRejectsInvalidAmounts(t *testing.T) {
 		"a sum above the maximum in several resources": {many, "reading mem: more than any machine has"},
 		"one invalid resource of several":              {[]mesos.Resource{scalarResource("cpus", 1), scalarResource("mem", -1)}, "reading mem"},
 	} {
-		if _, err := newResourcePool(tc.resources); err == nil || !strings.Contains(err.Error(), tc.err) {
+		if _, err := newResourcePool(tc.resources, ""); err == nil || !strings.Contains(err.Error(), tc.err) {
 			t.Errorf("%s: the error is %v", name, err)
 		}
 	}
@@ -105,15 +114,15 @@ func TestTakeUsesReservedResourcesFirst(t *testing.T) {
 	if want := (amounts{cpus: 2000, ports: 1}); p.reserved != want {
 		t.Fatalf("reserved are %v, want %v", p.reserved, want)
 	}
-	taken, portNumbers := p.take(amounts{cpus: 2500, ports: 2})
+	taken, portNumbers := p.take(amounts{cpus: 2500, ports: 2}, 0)
 	want := []mesos.Resource{
 		reservedFor("k8sm", scalarResource("cpus", 2)), scalarResource("cpus", 0.5),
-		reservedFor("k8sm", portsResource(32000, 32000)), portsResource(31000, 31000),
+		reservedFor("k8sm", portsResource(32000, 32000)), portsResource(31001, 31001),
 	}
 	if diff := cmp.Diff(want, taken); diff != "" {
 		t.Errorf("taken (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]int{31000, 32000}, portNumbers); diff != "" {
+	if diff := cmp.Diff([]int{31001, 32000}, portNumbers); diff != "" {
 		t.Errorf("ports (-want +got):\n%s", diff)
 	}
 	if p.free != (amounts{cpus: 2500, ports: 1}) || p.reserved != (amounts{}) {
@@ -124,7 +133,7 @@ func TestTakeUsesReservedResourcesFirst(t *testing.T) {
 func TestTakeMergesPiecesOfOneOwner(t *testing.T) {
 	t.Parallel()
 	p := mustPool(t, scalarResource("cpus", 1), scalarResource("cpus", 2), reservedFor("k8sm", scalarResource("cpus", 1)), reservedFor("other", scalarResource("cpus", 1)))
-	taken, _ := p.take(amounts{cpus: 5000})
+	taken, _ := p.take(amounts{cpus: 5000}, 0)
 	want := []mesos.Resource{reservedFor("k8sm", scalarResource("cpus", 1)), reservedFor("other", scalarResource("cpus", 1)), scalarResource("cpus", 3)}
 	if diff := cmp.Diff(want, taken); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -136,9 +145,9 @@ func TestCloneIsIndependent(t *testing.T) {
 	t.Parallel()
 	p := mustPool(t, scalarResource("cpus", 4), portsResource(31000, 31009))
 	c := p.clone()
-	c.take(amounts{cpus: 4000, ports: 10})
+	c.take(amounts{cpus: 4000, ports: 10}, 0)
 	c.merge(&resourcePool{free: amounts{mem: 1}, pieces: []piece{{kind: mem, amount: 1}}})
-	again, portNumbers := p.take(amounts{cpus: 4000, ports: 10})
+	again, portNumbers := p.take(amounts{cpus: 4000, ports: 10}, 0)
 	if len(again) != 2 || len(portNumbers) != 10 || portNumbers[0] != 31000 {
 		t.Errorf("of the original %v and ports %v are left", again, portNumbers)
 	}
@@ -165,8 +174,8 @@ func TestPoolTotalsEqualTheSumOfItsPieces(t *testing.T) {
 			for k := range kindCount {
 				want[k] = r.Int64N(p.free[k] + 1)
 			}
-			got, _ := p.take(want)
-			sum, err := newResourcePool(got)
+			got, _ := p.take(want, 0)
+			sum, err := newResourcePool(got, "")
 			if err != nil || sum.free != want {
 				t.Fatalf("%v was taken, want %v: %v", sum.free, want, err)
 			}

@@ -9,6 +9,8 @@ type agentSlot struct {
 	left      resourcePool
 	ownsLeft  bool // left is a copy; until then it is the first offer's own
 	exclusion exclusion
+	isRemote  bool     // the agent is in another region than the master
+	backoff   *Backoff // nil if nothing failed on the agent lately
 	profile   int32    // number of the agent's profile in the cycle
 	offerIDs  []string // of all offers; nil until something is placed
 }
@@ -36,6 +38,8 @@ func newSlots(sorted []*Offer, in *Input, profiles *profileIndex) []agentSlot {
 	}
 	for i := range slots {
 		slots[i].exclusion = slots[i].findExclusion(in)
+		slots[i].isRemote = slots[i].first.Agent.IsRemote(in.LocalRegion)
+		slots[i].backoff = in.Backoffs.find(&slots[i].first.Agent)
 	}
 	return slots
 }

@@ -6,6 +6,7 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 
 	"github.com/k8sm/k8sm/mesos/address"
+	"github.com/k8sm/k8sm/mesos/placement/attribute"
 )
 
 // A synthetic offer was made by no master: it describes what an agent has, as amounts
@@ -22,22 +23,24 @@ type AgentReport struct {
 	Allocated []mesos.Resource
 }
 
-// ForRole returns two synthetic offers of the agent: everything that a role may use, and
-// the part of it that is free. It returns an error when an amount is not valid.
-func (r *AgentReport) ForRole(role string) (total, free *Offer, err error) {
-	all, err := allocatable(r.Total, role)
+// ForRole returns two synthetic offers of the agent: everything that a framework of some
+// principal may use in a role, and the part of it that is free. It returns an error when an
+// amount is not valid.
+func (r *AgentReport) ForRole(role, principal string) (total, free *Offer, err error) {
+	all, err := allocatable(r.Total, role, principal)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading what the agent has: %w", err)
 	}
-	held, err := allocatable(r.Allocated, role)
+	held, err := allocatable(r.Allocated, role, principal)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading what is allocated of the agent: %w", err)
 	}
-	total, err = NewSyntheticOffer(r.agent(), role, r.Info.Attributes, all.toResources())
+	total, err = NewSyntheticOffer(r.agent(), role, r.Info.Attributes, all.free.toResources())
 	if err != nil {
 		return nil, nil, err
 	}
-	return total, total.withAmounts(all.minus(&held)), nil
+	total.usable.omitted = all.omitted
+	return total, total.withAmounts(all.free.minus(&held.free)), nil
 }
 
 func (r *AgentReport) agent() Agent {
@@ -48,15 +51,14 @@ func (r *AgentReport) agent() Agent {
 }
 
 // allocatable returns the most that tasks of a role could have of an agent's resources.
-func allocatable(rs []mesos.Resource, role string) (amounts, error) {
+func allocatable(rs []mesos.Resource, role, principal string) (resourcePool, error) {
 	var ours []mesos.Resource
 	for i := range rs {
 		if rs[i].IsAllocatableTo(role) {
 			ours = append(ours, rs[i])
 		}
 	}
-	p, err := newResourcePool(ours)
-	return p.free, err
+	return newResourcePool(ours, principal)
 }
 
 // NewSyntheticOffer makes a synthetic offer of an agent to a role. It returns an error when
@@ -66,7 +68,7 @@ func NewSyntheticOffer(a Agent, role string, attributes []mesos.Attribute, has R
 	if err != nil {
 		return nil, err
 	}
-	o := &Offer{Agent: a, Role: role, attributes: parseAttributes(attributes), usable: resourcePool{free: free}}
+	o := &Offer{Agent: a, Role: role, attributes: attribute.Parse(attributes), usable: resourcePool{free: free}}
 	o.profile = profileOf(o)
 	return o, nil
 }
@@ -95,6 +97,6 @@ func (o *Offer) Plus(p *Offer) *Offer {
 // withAmounts returns a synthetic copy that has the amounts, and no pieces.
 func (o *Offer) withAmounts(free amounts) *Offer {
 	out := *o
-	out.usable = resourcePool{free: free}
+	out.usable = resourcePool{free: free, omitted: o.usable.omitted}
 	return &out
 }

@@ -28,7 +28,7 @@ func (c *Core) Capacity(now time.Time) placement.Capacity {
 	out.Totals, out.SurveyedAt = c.observations.Totals(now)
 	out.Free = placement.Input{
 		Offers: c.observations.Free(now), Occupied: c.occupancy.Clone(), Now: now, MaintenanceLead: c.timing.MaintenanceLead,
-		Maintenance: maps.Clone(c.schedule.Windows()), Draining: maps.Clone(c.draining.Agents()),
+		Maintenance: maps.Clone(c.schedule.Windows()), Draining: maps.Clone(c.draining.Agents()), Backoffs: c.failures.Backoffs(), LocalRegion: c.launcher.localRegion,
 	}
 	for d := range c.book.placeable() {
 		out.Free.Demands = append(out.Free.Demands, d.Demand)

@@ -29,7 +29,7 @@ func (p *player) observe(words []string, opts map[string]string) error {
 			Info:  &mesos.AgentInfo{ID: &mesos.AgentID{Value: id}, Hostname: "host-" + id},
 			Total: scalar(cpus), Allocated: scalar(allocated),
 		}
-		all, rest, err := report.ForRole("k8sm")
+		all, rest, err := report.ForRole("k8sm", "")
 		if err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ func TestConstraintsAdmitEveryUsableAgent(t *testing.T) {
 		groups := announcedGroups(t, demands)
 		for range 10 {
 			o := randomAgent(r)
-			parsed, err := placement.ParseOffer(&o)
+			parsed, err := placement.ParseOffer(&o, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +78,7 @@ func randomConstraints(r *rand.Rand) []placement.Constraint {
 		out[i].Attribute = []string{"rack", "slots", "ports", placement.Hostname, placement.Region, placement.Zone, "@else"}[r.IntN(7)]
 		out[i].Operator = []placement.Operator{placement.In, placement.NotIn, placement.Exists, placement.DoesNotExist}[r.IntN(4)]
 		for range r.IntN(4) {
-			out[i].Values = append(out[i].Values, strconv.Itoa(r.IntN(4)))
+			out[i].Values = append(out[i].Values, []string{"0", "1", "2", "3", "1 0", "1-2", "[0-1]", "2.0"}[r.IntN(8)])
 		}
 	}
 	return out
@@ -98,7 +98,7 @@ func randomAgent(r *rand.Rand) mesos.Offer {
 		a := mesos.Attribute{Name: name}
 		switch n := r.IntN(4); r.IntN(4) {
 		case 0:
-			a.Type, a.Text = mesos.TEXT, &mesos.Value_Text{Value: strconv.Itoa(n)}
+			a.Type, a.Text = mesos.TEXT, &mesos.Value_Text{Value: []string{"0", "1", "10", "1-2"}[n]}
 		case 1:
 			a.Type, a.Scalar = mesos.SCALAR, &mesos.Value_Scalar{Value: float64(n)}
 		case 2:

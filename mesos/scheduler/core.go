@@ -5,6 +5,7 @@ import (
 
 	schedulerpb "github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
+	"github.com/k8sm/k8sm/mesos/scheduler/agents"
 	"github.com/k8sm/k8sm/mesos/scheduler/capacity"
 	"github.com/k8sm/k8sm/mesos/scheduler/connection"
 	"github.com/k8sm/k8sm/mesos/scheduler/launches"
@@ -21,6 +22,8 @@ type Config struct {
 	Info Info
 	// Tasks that may be alive, from the durable records.
 	Tasks []Task
+	// AgentFailures are the failures of agents that a core before this one remembered.
+	AgentFailures []AgentFailure
 	// Seed of the jitter.
 	Seed uint64
 	// Timing; the zero value takes the defaults.
@@ -48,7 +51,8 @@ type Core struct {
 	observations *capacity.Observations
 	occupancy    *capacity.Occupancy
 	// quotas are the headrooms of the roles whose quota has a limit, as last asked for.
-	quotas map[string]quota.Headroom
+	quotas   map[string]quota.Headroom
+	failures *agents.History
 }
 
 // New checks the configuration and makes a core that subscribes at the first Tick.
@@ -74,6 +78,7 @@ func New(cfg Config) (*Core, error) {
 	c.draining = maintenance.NewDraining(t.DeclineFilter, q)
 	c.observations = capacity.NewObservations(t.DeclineFilter, q)
 	c.occupancy = capacity.NewOccupancy()
+	c.failures = agents.NewHistory(q, cfg.AgentFailures)
 	c.book = newDemandBook(t, cfg.Info.Roles, c.canLaunch, q)
 	c.tracker = newTaskTracker(c, c.occupancy)
 	c.launcher = newLauncher(c)
@@ -81,6 +86,7 @@ func New(cfg Config) (*Core, error) {
 		if err := c.tracker.restore(task); err != nil {
 			return nil, err
 		}
+		c.failures.Restore(task.ID, agents.Place{AgentID: task.AgentID, Hostname: task.Hostname, Group: task.Group}, task.State)
 	}
 	return c, nil
 }
@@ -90,7 +96,7 @@ func newLauncher(c *Core) *launcher {
 	return &launcher{
 		timing: t, timers: c.timers, out: &c.out, calls: c.calls, counters: &c.counters,
 		book: c.book, registration: c.registration, occupancy: c.occupancy, observations: c.observations,
-		schedule: c.schedule, draining: c.draining, tracker: c.tracker,
+		schedule: c.schedule, draining: c.draining, tracker: c.tracker, failures: c.failures,
 		offers: offers.New(t.OfferHold, c.timers), launches: launches.New(t.PrepareTimeout, c.timers),
 		limiter: launches.NewLimiter(t.MaxPreparing, t.PrepareTimeout),
 	}
@@ -106,6 +112,7 @@ var onTimer = [timers.Kinds]func(c *Core, now time.Time, key string){
 	timers.SendBatch:           func(c *Core, now time.Time, id string) { c.launcher.timedOut(now, id) },
 	timers.Plan:                func(c *Core, now time.Time, _ string) { c.launcher.plan(now) },
 	timers.RetryGroup:          func(c *Core, now time.Time, group string) { c.retryGroup(now, group) },
+	timers.ReviewAgent:         func(c *Core, now time.Time, id string) { c.reviewAgent(now, id) },
 	timers.ReconcileTimeout:    func(c *Core, now time.Time, _ string) { c.finishReconciliation(now) },
 	timers.ReconcileTask:       func(c *Core, now time.Time, id string) { c.tracker.ask(now, id) },
 	timers.ReconcileImplicitly: func(c *Core, now time.Time, _ string) { c.reconcileImplicitly(now) },
@@ -175,7 +182,7 @@ func (c *Core) Advance() { c.out.advance() }
 func (c *Core) State() State { return c.state }
 
 func (c *Core) setState(s State) {
-	s.Divergence = c.registration.Divergence()
+	s.Divergence, s.AgentFailures = c.registration.Divergence(), c.failures.Version()
 	if s != c.state {
 		c.state = s
 		c.out.setChanged(true)

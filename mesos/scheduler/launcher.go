@@ -7,6 +7,7 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler/agents"
 	"github.com/k8sm/k8sm/mesos/scheduler/capacity"
 	"github.com/k8sm/k8sm/mesos/scheduler/demands"
 	"github.com/k8sm/k8sm/mesos/scheduler/launches"
@@ -33,6 +34,8 @@ type launcher struct {
 	schedule     *maintenance.Schedule
 	draining     *maintenance.Draining
 	tracker      *taskTracker
+	failures     *agents.History
+	localRegion  string // of the master that was subscribed to last
 
 	offers   *offers.Set
 	launches *launches.Set
@@ -65,7 +68,7 @@ func (l *launcher) plan(now time.Time) {
 	l.draining.Expire(now)
 	in := placement.Input{
 		Offers: free, Occupied: l.occupancy.Counts(), Now: now, MaintenanceLead: l.timing.MaintenanceLead,
-		Maintenance: l.schedule.Windows(), Draining: l.draining.Agents(),
+		Maintenance: l.schedule.Windows(), Draining: l.draining.Agents(), Backoffs: l.failures.Backoffs(), LocalRegion: l.localRegion,
 	}
 	for _, d := range waiting {
 		in.Demands = append(in.Demands, d.Demand)
@@ -228,6 +231,7 @@ func (l *launcher) sendBatch(now time.Time, b *launches.Batch) {
 		l.book.Remove(in.Demand)
 		l.book.usedIDs.Add(in.TaskID)
 		l.tracker.launched(now, in.TaskID, in.AgentID, in.Demand.Group)
+		l.failures.Launched(now, in.TaskID, agents.Place{AgentID: in.AgentID, Hostname: in.Hostname, Group: in.Demand.Group})
 	}
 }
 

@@ -18,7 +18,7 @@ func (l *launcher) offersArrived(now time.Time, arrived []mesos.Offer, isTearing
 		if id == "" || l.offers.Get(id) != nil {
 			continue
 		}
-		o, err := parseOffer(&arrived[i])
+		o, err := parseOffer(&arrived[i], l.registration.Wanted().Principal)
 		if err != nil {
 			l.counters.Malformed++
 			l.tracker.lastIgnored = "an offer is declined: " + err.Error()
@@ -46,11 +46,11 @@ func (l *launcher) offersArrived(now time.Time, arrived []mesos.Offer, isTearing
 }
 
 // parseOffer reads an offer whose agent can be stored.
-func parseOffer(o *mesos.Offer) (*placement.Offer, error) {
+func parseOffer(o *mesos.Offer, principal string) (*placement.Offer, error) {
 	if err := offers.CheckAgent(o.AgentID.Value, o.Hostname, o.Domain, o.Attributes); err != nil {
 		return nil, err
 	}
-	return placement.ParseOffer(o)
+	return placement.ParseOffer(o, principal)
 }
 
 func (l *launcher) decline(ids []string, refuse time.Duration) {

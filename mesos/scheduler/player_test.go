@@ -142,6 +142,7 @@ func (p *player) subscribed(_ []string, opts map[string]string) error {
 	if v := opts["version"]; v != "" {
 		s.MasterInfo.Version = &v
 	}
+	s.MasterInfo.Domain = domainOf(opts["region"])
 	if id := opts["id"]; id != "" {
 		s.FrameworkID = &mesos.FrameworkID{Value: id}
 	}
@@ -153,6 +154,16 @@ func (p *player) subscribed(_ []string, opts map[string]string) error {
 		s.HeartbeatIntervalSeconds = &x
 	}
 	return p.step(&schedulerpb.Event{Type: schedulerpb.Event_SUBSCRIBED, Subscribed: s})
+}
+
+// domainOf returns a fault domain in a region, nil for none.
+func domainOf(region string) *mesos.DomainInfo {
+	if region == "" {
+		return nil
+	}
+	return &mesos.DomainInfo{FaultDomain: &mesos.DomainInfo_FaultDomain{
+		Region: mesos.DomainInfo_FaultDomain_RegionInfo{Name: region}, Zone: mesos.DomainInfo_FaultDomain_ZoneInfo{Name: "a"},
+	}}
 }
 
 func (p *player) heartbeat([]string, map[string]string) error {
@@ -168,7 +179,7 @@ func (p *player) event(words []string, _ map[string]string) error {
 }
 
 // offers reads O1@S1:4 (cpus; a GiB of memory for each), or O1@S1:4/role; start=2h for=1h
-// rack=r1,r2.
+// rack=r1,r2 region=eu.
 func (p *player) offers(words []string, opts map[string]string) error {
 	ev := &schedulerpb.Event_Offers{}
 	for _, w := range words {
@@ -183,7 +194,7 @@ func (p *player) offers(words []string, opts map[string]string) error {
 			return err
 		}
 		alloc := &mesos.Resource_AllocationInfo{Role: &role}
-		o := mesos.Offer{ID: mesos.OfferID{Value: id}, AgentID: mesos.AgentID{Value: agent}, Hostname: "host-" + agent, AllocationInfo: alloc, Unavailability: p.unavailability(opts)}
+		o := mesos.Offer{ID: mesos.OfferID{Value: id}, AgentID: mesos.AgentID{Value: agent}, Hostname: "host-" + agent, AllocationInfo: alloc, Unavailability: p.unavailability(opts), Domain: domainOf(opts["region"])}
 		for _, r := range strings.FieldsFunc(opts["rack"], func(r rune) bool { return r == ',' }) {
 			o.Attributes = append(o.Attributes, mesos.Attribute{Name: "rack", Type: mesos.TEXT, Text: &mesos.Value_Text{Value: r}})
 		}

@@ -87,6 +87,7 @@ func (c *Core) subscribed(now time.Time, s *schedulerpb.Event_Subscribed) {
 	}
 	c.connection.Established(now, connection.HeartbeatOf(s))
 	c.schedule.Connected(now)
+	c.launcher.localRegion = connection.RegionOf(s)
 	st := State{Subscribed: true, FrameworkID: id, Reason: ReconcilingTasks}
 	st.Master, st.MasterVersion = connection.MasterOf(s)
 	st.Message = "asking the master what became of " + countOf(c.tracker.tasks.Len(), "task")

@@ -43,6 +43,18 @@ func (c *Core) agentFailed(now time.Time, f *schedulerpb.Event_Failure) {
 	c.tracker.failed(now, f)
 }
 
+// reviewAgent has demands placed again when an agent may be used again.
+func (c *Core) reviewAgent(now time.Time, id string) {
+	c.failures.Review(now, id)
+	c.setState(c.state)
+	c.book.reviveWaiting(now)
+	c.launcher.planSoon(now)
+}
+
+// AgentFailures returns the agents on which tasks failed lately. State.AgentFailures changes
+// whenever the answer does.
+func (c *Core) AgentFailures() []AgentFailure { return c.failures.Failures() }
+
 // finishReconciliation lets launches begin, when the master has answered for all tasks, or
 // the time for that is over: it is asked again about the tasks that it did not answer for.
 func (c *Core) finishReconciliation(now time.Time) {
@@ -92,6 +104,8 @@ func (c *Core) Recorded(now time.Time, taskID string, err error) {
 		}
 	default:
 		t.Recorded(now, st.State)
+		c.failures.Recorded(now, &st, t.IsKilling())
+		c.setState(c.state)
 	}
 	if t.HasStatuses() {
 		c.tracker.recordNext(t)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -103,12 +104,21 @@ func (p *player) drain() {
 
 // logState writes what changed: the state, or else some explanation.
 func (p *player) logState() {
-	s := p.core.State()
-	if s == p.last {
+	s, before := p.core.State(), p.last
+	p.last = s
+	if s.AgentFailures != before.AgentFailures {
+		for _, f := range p.core.AgentFailures() {
+			p.logf("failures of %s until %s %s", f.AgentID, f.Until.Sub(epoch).Round(time.Millisecond), &f)
+		}
+		before.AgentFailures = s.AgentFailures
+		if s == before {
+			return
+		}
+	}
+	if s == before {
 		p.logf("changed")
 		return
 	}
-	p.last = s
 	divergence := ""
 	if s.Divergence != "" {
 		divergence = fmt.Sprintf(" divergence=%q", s.Divergence)

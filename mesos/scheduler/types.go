@@ -3,6 +3,7 @@ package scheduler
 import (
 	"errors"
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler/agents"
 	"github.com/k8sm/k8sm/mesos/scheduler/launches"
 	"github.com/k8sm/k8sm/mesos/scheduler/outgoing"
 	"github.com/k8sm/k8sm/mesos/scheduler/registration"
@@ -30,6 +31,8 @@ type (
 	Timing = timers.Timing
 	// Backoff is a delay that doubles.
 	Backoff = timers.Backoff
+	// AgentFailure is what failed on one agent.
+	AgentFailure = agents.Failure
 	// Window is when an agent is unavailable.
 	Window = placement.MaintenanceWindow
 )
@@ -77,8 +80,10 @@ var ErrUnknownTask = tasks.ErrUnknown
 type Task struct {
 	ID      string
 	AgentID string
-	Group   string    // the demand's group: it counts for MaxPerAgent
-	State   TaskState // the last that was recorded; empty for a bare intent
+	// Hostname of the agent; empty if it is not known.
+	Hostname string
+	Group    string    // the demand's group: it counts for MaxPerAgent
+	State    TaskState // the last that was recorded; empty for a bare intent
 }
 
 // State is what is known of the registration.
@@ -101,6 +106,8 @@ type State struct {
 	// Divergence is what the master keeps although something else is wanted, for a person:
 	// "user root, not nobody". Empty if nothing is.
 	Divergence string
+	// AgentFailures changes whenever what Core.AgentFailures returns does.
+	AgentFailures uint64
 }
 
 // Counters only grow.

@@ -8,6 +8,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/master"
 
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/scheduler/offers"
 )
 
@@ -76,7 +77,7 @@ func (s *Session) surveyAgents(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	totals, free := agentOffers(r.GetGetAgents().GetAgents(), s.wantedInfo().Roles)
+	totals, free := agentOffers(r.GetGetAgents().GetAgents(), s.wantedInfo())
 	s.withCore(func(time.Time) { s.core.ObserveAgents(asked, totals, free) })
 	return nil
 }
@@ -84,7 +85,7 @@ func (s *Session) surveyAgents(ctx context.Context) error {
 // agentOffers returns synthetic offers of the agents for each role: of all that they have,
 // and, for the agents that make offers, of what they have free. An agent whose resources are
 // not valid is left out.
-func agentOffers(agents []master.Response_GetAgents_Agent, roles []string) (totals, free []*placement.Offer) {
+func agentOffers(agents []master.Response_GetAgents_Agent, info scheduler.Info) (totals, free []*placement.Offer) {
 	for i := range agents {
 		a := &agents[i]
 		if offers.CheckAgent(a.AgentInfo.GetID().GetValue(), a.AgentInfo.Hostname, a.AgentInfo.Domain, a.AgentInfo.Attributes) != nil {
@@ -92,8 +93,8 @@ func agentOffers(agents []master.Response_GetAgents_Agent, roles []string) (tota
 		}
 		report := placement.AgentReport{Info: &a.AgentInfo, PID: a.GetPID(), Total: a.TotalResources, Allocated: a.AllocatedResources}
 		makesOffers := a.Active && !a.GetDeactivated() && a.DrainInfo == nil
-		for _, role := range roles {
-			all, rest, err := report.ForRole(role)
+		for _, role := range info.Roles {
+			all, rest, err := report.ForRole(role, info.Principal)
 			if err != nil {
 				continue
 			}

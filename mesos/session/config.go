@@ -54,6 +54,8 @@ type Config struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Tasks that may be running, from the durable records.
 	Tasks []scheduler.Task
+	// AgentFailures are what a session before this one had.
+	AgentFailures []scheduler.AgentFailure
 	// Store keeps the durable records.
 	Store Store
 	// Log of the session; the zero value discards it.

@@ -23,7 +23,7 @@ func TestDecodeEventReadsWhatMesosWrites(t *testing.T) {
 	if e := decodeBase64(t, subscribed); e.GetSubscribed().GetMasterInfo().GetVersion() != "1.11.1" {
 		t.Errorf("SUBSCRIBED is read as %v", e)
 	}
-	o, err := placement.ParseOffer(&decodeBase64(t, offers).GetOffers().GetOffers()[0])
+	o, err := placement.ParseOffer(&decodeBase64(t, offers).GetOffers().GetOffers()[0], "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ func New(cfg Config) (*Session, error) {
 	if cfg.Seed == 0 {
 		cfg.Seed = uint64(cfg.Clock().UnixNano())
 	}
-	core, err := scheduler.New(scheduler.Config{Info: cfg.Framework, Tasks: cfg.Tasks, Seed: cfg.Seed, Timing: cfg.Timing})
+	core, err := scheduler.New(scheduler.Config{Info: cfg.Framework, Tasks: cfg.Tasks, AgentFailures: cfg.AgentFailures, Seed: cfg.Seed, Timing: cfg.Timing})
 	if err != nil {
 		return nil, fmt.Errorf("making the framework's core: %w", err)
 	}
@@ -194,6 +194,14 @@ func (s *Session) MaintenanceWindow(agentID string) (scheduler.Window, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.core.MaintenanceWindow(agentID)
+}
+
+// AgentFailures returns the agents on which tasks failed lately. State.AgentFailures changes
+// whenever the answer does.
+func (s *Session) AgentFailures() []scheduler.AgentFailure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.core.AgentFailures()
 }
 
 // Explain returns why a demand has no place yet. Waiting is false when there is no such

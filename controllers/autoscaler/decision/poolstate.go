@@ -35,7 +35,7 @@ func newPoolState(given Pool) *poolState {
 		p.shapes = append(p.shapes, &shapeState{Shape: s, pool: p, remaining: s.Room})
 	}
 	slices.SortStableFunc(p.shapes, func(a, b *shapeState) int {
-		return cmp.Or(cmp.Compare(b.Preference, a.Preference), a.compareSize(b), strings.Compare(a.Size.Shape, b.Size.Shape), strings.Compare(a.Size.Zone, b.Size.Zone))
+		return cmp.Or(cmp.Compare(b.Preference, a.Preference), a.compareSize(b), strings.Compare(a.Size.Shape, b.Size.Shape), strings.Compare(a.Size.Region, b.Size.Region), strings.Compare(a.Size.Zone, b.Size.Zone))
 	})
 	return p
 }
@@ -60,6 +60,9 @@ func (s *shapeState) describe() string {
 	out := "shape " + s.Size.Shape
 	if s.Size.Zone != "" {
 		out += " in zone " + s.Size.Zone
+	}
+	if s.Size.Region != "" {
+		out += " of region " + s.Size.Region
 	}
 	return out
 }

@@ -87,7 +87,8 @@ func New(nodes []v1alpha1.MesosNode, objects map[string]*corev1.Node, daemonSets
 func (f Forecast) Node(n *v1alpha1.MesosNode) *corev1.Node {
 	placed := n.DeepCopy()
 	if placed.Status.Task == nil {
-		placed.Status.Task = &v1alpha1.MesosTask{Zone: ZoneOf(n.Spec.Placement)}
+		domain := nodemodel.DomainOf(n.Spec.Placement)
+		placed.Status.Task = &v1alpha1.MesosTask{Region: domain.Region, Zone: domain.Zone}
 	}
 	out := &corev1.Node{Spec: corev1.NodeSpec{Taints: taintsOf(n)}}
 	out.Name = n.Name
@@ -97,7 +98,7 @@ func (f Forecast) Node(n *v1alpha1.MesosNode) *corev1.Node {
 	}
 	out.Status.Allocatable = allocatable(n)
 	if known := f.learned[kindOf(n)]; known != nil {
-		maps.Copy(out.Labels, known.labels(zoneOf(n)))
+		maps.Copy(out.Labels, known.labels(domainOf(n)))
 		out.Status.Allocatable = known.model.object.Status.Allocatable.DeepCopy()
 	}
 	maps.Copy(out.Labels, nodemodel.Labels(placed))
@@ -270,14 +271,4 @@ func isStartupTaint(taint corev1.Taint, n *v1alpha1.MesosNode) bool {
 		}
 	}
 	return false
-}
-
-// ZoneOf returns the one zone that a placement allows, empty if it allows more than one.
-func ZoneOf(p v1alpha1.Placement) string {
-	for _, c := range p.Constraints {
-		if c.Attribute == "@zone" && c.Operator == v1alpha1.ConstraintIn && len(c.Values) == 1 {
-			return c.Values[0]
-		}
-	}
-	return ""
 }

@@ -74,6 +74,19 @@ func TestForecastOfANode(t *testing.T) {
 	}
 }
 
+func TestForecastHasTheRegionOfThePlacement(t *testing.T) {
+	p := newPool()
+	decided := nodemodel.NewNode(p, "n", nodemodel.Size{Resources: p.Spec.Template.Spec.Resources, Region: "eu", Zone: "a"})
+	p.Spec.Placement.Constraints = []v1alpha1.AgentConstraint{{Attribute: "@region", Operator: v1alpha1.ConstraintIn, Values: []string{"eu"}}}
+	named := nodemodel.NewNode(p, "n", nodemodel.Size{Resources: p.Spec.Template.Spec.Resources, Zone: "a"})
+	for name, n := range map[string]*v1alpha1.MesosNode{"of the size that was decided on": decided, "of the pool": named} {
+		got := Forecast{}.Node(n).Labels
+		if got[corev1.LabelTopologyRegion] != "eu" || got[corev1.LabelTopologyZone] != "a" {
+			t.Errorf("%s: the labels are %v", name, got)
+		}
+	}
+}
+
 func TestDaemonSetPodsOfANode(t *testing.T) {
 	tests := map[string]struct {
 		node func(*v1alpha1.MesosNodePool)
@@ -325,29 +338,6 @@ func TestHostPortsDoNotModifyTheDaemonSet(t *testing.T) {
 	f.Daemons(mesosNode("n"), f.Node(mesosNode("n")))
 	if port := set.Spec.Template.Spec.Containers[0].Ports[0].HostPort; port != 0 {
 		t.Errorf("the set has the host port %d now", port)
-	}
-}
-
-func TestZoneOfAPlacement(t *testing.T) {
-	in := func(attribute string, operator v1alpha1.ConstraintOperator, values ...string) v1alpha1.AgentConstraint {
-		return v1alpha1.AgentConstraint{Attribute: attribute, Operator: operator, Values: values}
-	}
-	tests := map[string]struct {
-		constraints []v1alpha1.AgentConstraint
-		want        string
-	}{
-		"none":                         {nil, ""},
-		"one zone":                     {[]v1alpha1.AgentConstraint{in("rack", v1alpha1.ConstraintIn, "r1"), in("@zone", v1alpha1.ConstraintIn, "eu-1")}, "eu-1"},
-		"one of two zones":             {[]v1alpha1.AgentConstraint{in("@zone", v1alpha1.ConstraintIn, "eu-1", "eu-2")}, ""},
-		"any zone but one":             {[]v1alpha1.AgentConstraint{in("@zone", v1alpha1.ConstraintNotIn, "eu-1")}, ""},
-		"an attribute of another name": {[]v1alpha1.AgentConstraint{in("zone", v1alpha1.ConstraintIn, "eu-1")}, ""},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			if got := ZoneOf(v1alpha1.Placement{Constraints: test.constraints}); got != test.want {
-				t.Errorf("the zone is %q, want %q", got, test.want)
-			}
-		})
 	}
 }
 

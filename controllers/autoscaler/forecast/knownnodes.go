@@ -40,8 +40,8 @@ type knownNodes struct {
 	// may not report its devices yet.
 	model   knownNode
 	settled bool // model has been ready for a while
-	// zones has, by zone, the model of that zone, and some others to compare it with.
-	zones map[string]*knownZone
+	// zones has, by region and zone, the model of that zone, and some others to compare it with.
+	zones map[nodemodel.Domain]*knownZone
 }
 
 type knownZone struct {
@@ -57,12 +57,12 @@ func (k *knownNodes) add(n knownNode, now time.Time) {
 		k.model, k.settled = n, settled
 	}
 	if k.zones == nil {
-		k.zones = map[string]*knownZone{}
+		k.zones = map[nodemodel.Domain]*knownZone{}
 	}
-	zone := k.zones[zoneOf(n.record)]
+	zone := k.zones[domainOf(n.record)]
 	if zone == nil {
 		zone = &knownZone{}
-		k.zones[zoneOf(n.record)] = zone
+		k.zones[domainOf(n.record)] = zone
 	}
 	if isBetterModel(n, settled, zone.model, zone.settled) {
 		n, zone.model = zone.model, n
@@ -81,14 +81,14 @@ func isBetterModel(n knownNode, settled bool, than knownNode, thanSettled bool) 
 	return b.Before(&a) || a.Equal(&b) && n.object.Name < than.object.Name
 }
 
-// labels returns the labels that another node of the kind will have in a zone, as far as nodes
-// of that zone show. If the zone is not known, nodes of all zones have to agree. A label is not
+// labels returns the labels that another node of the kind will have in a domain, as far as nodes
+// of that domain show. If region or zone is not known, nodes of all of them have to agree. A label is not
 // promised if its value is the node's own, or if nodes differ in it: where they are, or what
 // they run on, decides then, and not their kind.
-func (k *knownNodes) labels(zone string) map[string]string {
+func (k *knownNodes) labels(domain nodemodel.Domain) map[string]string {
 	var compared []knownNode
-	for name, z := range k.zones {
-		if name == zone || zone == "" {
+	for d, z := range k.zones {
+		if domain.Includes(d) {
 			compared = append(compared, z.model)
 			compared = append(compared, z.others...)
 		}
@@ -96,11 +96,11 @@ func (k *knownNodes) labels(zone string) map[string]string {
 	if len(compared) == 0 {
 		return nil
 	}
-	model := compared[0]
-	if zone == "" {
+	model := slices.MinFunc(compared, func(a, b knownNode) int { return strings.Compare(a.object.Name, b.object.Name) })
+	if domain.Includes(domainOf(k.model.record)) {
 		model = k.model
-	} else {
-		model = k.zones[zone].model
+	} else if exact := k.zones[domain]; exact != nil {
+		model = exact.model
 	}
 	out := map[string]string{}
 	own := nodemodel.Labels(withTask(model.record))
@@ -143,14 +143,15 @@ func withTask(record *v1alpha1.MesosNode) *v1alpha1.MesosNode {
 		return record
 	}
 	out := *record
-	out.Status.Task = &v1alpha1.MesosTask{Zone: ZoneOf(record.Spec.Placement)}
+	domain := nodemodel.DomainOf(record.Spec.Placement)
+	out.Status.Task = &v1alpha1.MesosTask{Region: domain.Region, Zone: domain.Zone}
 	return &out
 }
 
-// zoneOf returns the zone in which a node is or will be, empty if that is not known.
-func zoneOf(n *v1alpha1.MesosNode) string {
+// domainOf returns where a node is or will be; region and zone are empty if they are not known.
+func domainOf(n *v1alpha1.MesosNode) nodemodel.Domain {
 	if n.Status.Task != nil {
-		return n.Status.Task.Zone
+		return nodemodel.Domain{Region: n.Status.Task.Region, Zone: n.Status.Task.Zone}
 	}
-	return ZoneOf(n.Spec.Placement)
+	return nodemodel.DomainOf(n.Spec.Placement)
 }

@@ -30,7 +30,7 @@ func offer(t *testing.T, id, agentID string, cpus float64) *placement.Offer {
 			Name: "cpus", Type: mesos.SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: cpus},
 			AllocationInfo: &mesos.Resource_AllocationInfo{Role: &role},
 		}},
-	})
+	}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

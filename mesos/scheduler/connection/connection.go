@@ -147,6 +147,12 @@ const (
 	maxVersion = 64
 )
 
+// RegionOf returns the region of the leading master, empty if it has none. The masters of a
+// cluster are all in one region.
+func RegionOf(s *schedulerpb.Event_Subscribed) string {
+	return s.GetMasterInfo().GetDomain().GetFaultDomain().GetRegion().Name
+}
+
 // MasterOf returns the host:port of the leading master, empty if it does not name itself,
 // and its version.
 func MasterOf(s *schedulerpb.Event_Subscribed) (address, version string) {

@@ -241,7 +241,7 @@ func TestIntentHasTheAttributesOfTheAgent(t *testing.T) {
 		Domain: &mesos.DomainInfo{FaultDomain: &mesos.DomainInfo_FaultDomain{
 			Region: mesos.DomainInfo_FaultDomain_RegionInfo{Name: "eu"}, Zone: mesos.DomainInfo_FaultDomain_ZoneInfo{Name: "eu-1"},
 		}},
-	})
+	}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

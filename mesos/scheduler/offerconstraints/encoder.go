@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/placement/attribute"
 )
 
 // Limits for one role. A role that needs more gets no constraints.
@@ -79,6 +80,20 @@ func (e *Encoder) groupsOf(cs []placement.Constraint) []string {
 	return groups
 }
 
+// textsOf returns the texts that an attribute may be for Mesos if it is to have one of some
+// values: as they are, and without the spaces that Mesos removes. What Mesos took for a number
+// or for ranges passes all comparisons of texts.
+func textsOf(values []string) []string {
+	var out []string
+	for _, v := range values {
+		out = append(out, v)
+		if squeezed := attribute.Squeeze(v); squeezed != v {
+			out = append(out, squeezed)
+		}
+	}
+	return out
+}
+
 // refine adds a constraint to each alternative. It leaves them as they are where Mesos
 // cannot express the constraint, or where too many alternatives would be needed.
 func (e *Encoder) refine(groups []string, c *placement.Constraint) []string {
@@ -86,18 +101,23 @@ func (e *Encoder) refine(groups []string, c *placement.Constraint) []string {
 	if !ok {
 		return groups
 	}
-	n, isBuiltIn := len(c.Values), strings.HasPrefix(c.Attribute, "@")
+	isBuiltIn := strings.HasPrefix(c.Attribute, "@")
+	values := c.Values
+	if !isBuiltIn {
+		values = textsOf(c.Values)
+	}
+	n := len(values)
 	switch {
 	case c.Operator == placement.In && n > 0 && n*len(groups) <= maxAlternatives && !e.duplicated[c.Attribute]:
 		var out []string
-		for _, v := range c.Values {
+		for _, v := range values {
 			out = append(out, extend(groups, selector, textPredicate(predicateTextEquals, v))...)
 		}
 		return out
 	case c.Operator == placement.In || c.Operator == placement.Exists:
 		return extend(groups, selector, AppendField(nil, predicateExists, ""))
 	case c.Operator == placement.NotIn && n <= maxAlternatives:
-		for _, v := range c.Values {
+		for _, v := range values {
 			groups = extend(groups, selector, textPredicate(predicateTextNotEquals, v))
 		}
 		return groups

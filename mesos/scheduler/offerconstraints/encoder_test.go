@@ -60,6 +60,10 @@ func TestRoleConstraints(t *testing.T) {
 			demands: [][]placement.Constraint{{in("rack", "r1", "r2")}},
 			want:    "rack=r1|rack=r2",
 		},
+		"a value with spaces has the text that Mesos makes of it, too": {
+			demands: [][]placement.Constraint{{in("rack", "row 1")}, {notIn("rack", "row 2")}, {in("@region", "eu west")}},
+			want:    "REGION=eu west|rack!=row 2&rack!=row2|rack=row 1|rack=row1",
+		},
 		"constraints of one demand must hold together": {
 			demands: [][]placement.Constraint{{in("rack", "r1", "r2"), exists("ssd")}},
 			want:    "rack=r1&ssd|rack=r2&ssd",

@@ -13,6 +13,7 @@ const (
 	SendBatch                       // accept with what is prepared by now; key: batch ID
 	Plan                            // match demands to offers
 	RetryGroup                      // a demand group may be placed again; key: group
+	ReviewAgent                     // an agent may be used again after failures; key: agent ID
 	ReconcileTimeout                // launch although the master has not answered for every task
 	ReconcileTask                   // reconcile one task; key: task ID
 	ReconcileImplicitly             // reconcile all tasks that the master knows

@@ -58,7 +58,7 @@ func (p *Playground) agentOptions(ctx context.Context, number int) (mesostest.Ag
 	if err != nil {
 		return options, fmt.Errorf("adding host: %w", err)
 	}
-	options.Resources = p.AgentResources + ";ports:[31000-32000]"
+	options.Resources = p.AgentResources + ";ports:[31000-31099]"
 	options.NetNS = namespacePath(h.ns)
 	options.Address = net.JoinHostPort(h.address, "5051")
 	options.Launcher = mesostest.ProcessLauncher{CgroupRoot: filepath.Join(p.cgroups.name, name)}

@@ -64,7 +64,7 @@ func planOffers(n int) []*placement.Offer {
 			AllocationInfo: &mesos.Resource_AllocationInfo{Role: &role},
 			Resources:      free,
 			Attributes:     []mesos.Attribute{{Name: "rack", Type: rack, Text: &mesos.Value_Text{Value: fmt.Sprintf("r%d", i%10)}}},
-		})
+		}, "")
 		if err != nil {
 			panic(err) // the offers are ours: a mistake here
 		}

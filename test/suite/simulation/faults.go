@@ -32,7 +32,7 @@ var plantedFaults = []plantedFault{
 	{
 		name: "launch before the framework ID is stored",
 		file: "mesos/scheduler/core.go",
-		old:  "c.state.Reconciled && c.idStore.isStored && !c.connection",
+		old:  "c.state.Reconciled && c.idStore.IsStored() && !c.connection",
 		new:  "c.state.Reconciled && !c.connection",
 		by:   "^I2.*framework ID",
 	},
@@ -172,7 +172,7 @@ var plantedFaults = []plantedFault{
 	{
 		name: "forget the tasks on record at a restart",
 		file: "controllers/mesosframework/start.go",
-		old:  "		Tasks:        tasks,\n",
+		old:  "		Tasks:         tasks,\n",
 		new:  "		Tasks:        tasks[:0],\n",
 		by:   "^I3|not converge",
 	},

@@ -49,7 +49,7 @@ func TestResourcesThatCannotBeRead(t *testing.T) {
 		"cpus(-a):1":       `parsing resource "cpus(-a)": Role component '-a' is invalid because it begins with a dash`,
 		"cpus():1":         `parsing resource "cpus()": Empty role name is invalid`,
 		"mem:1;cpus:x":     `parsing resource "cpus": "x" is neither a number nor ranges`,
-		"ports:[1-2, 4-3]": `parsing resource "ports": " 4-3" is not a range`,
+		"ports:[1-2, 4-3]": `parsing resource "ports": "4-3" is not a range`,
 	} {
 		t.Run(in, func(t *testing.T) {
 			if _, err := Parse(in); err == nil || err.Error() != want {

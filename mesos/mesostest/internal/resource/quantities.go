@@ -349,8 +349,9 @@ func splitPairs(text string) []nameValue {
 	return out
 }
 
-// parseValue reads a value, as an attribute without a name.
+// parseValue reads a value, as an attribute without a name. Mesos ignores all spaces in it.
 func parseValue(text string) (mesos.Attribute, error) {
+	text = strings.ReplaceAll(text, " ", "")
 	if text == "" {
 		return mesos.Attribute{}, fmt.Errorf("no value")
 	}
