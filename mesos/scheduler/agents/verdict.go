@@ -59,10 +59,22 @@ func judge(now time.Time, t *task, st *tasks.Status, isKilling bool) verdict {
 	case !st.State.Terminal(), st.State == tasks.Error, st.State == tasks.GoneByOperator:
 		return blameless
 	case isKilling || st.State == tasks.Killed:
-		if !t.hasRun() && !t.launchedAt.IsZero() && now.Sub(t.launchedAt) >= slowStart {
-			return failed
-		}
-		return blameless
+		return judgeKilled(now, t)
+	}
+	return judgeEnd(t, st)
+}
+
+// judgeKilled decides what the end of a task that was told to end says.
+func judgeKilled(now time.Time, t *task) verdict {
+	if !t.hasRun() && !t.launchedAt.IsZero() && now.Sub(t.launchedAt) >= slowStart {
+		return failed
+	}
+	return blameless
+}
+
+// judgeEnd decides what the end of a task that was not told to end says.
+func judgeEnd(t *task, st *tasks.Status) verdict {
+	switch {
 	case awayReasons[st.Reason]:
 		return wentAway
 	case st.State == tasks.Dropped:
