@@ -62,10 +62,8 @@ func (c *Checker) Check(ctx context.Context, address, agentID string) (refused b
 // readCluster reads the networks of Services and the addresses of the API server, unless it did
 // so a moment ago.
 func (c *Checker) readCluster(ctx context.Context) (Known, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.Now().Before(c.until) {
-		return c.known, nil
+	if known, fresh := c.remembered(); fresh {
+		return known, nil
 	}
 	known := Known{Allowed: c.Allowed, APIServers: addressOf(c.APIServer)}
 	var cidrs networkingv1.ServiceCIDRList
@@ -88,8 +86,18 @@ func (c *Checker) readCluster(ctx context.Context) (Known, error) {
 			known.APIServers = append(known.APIServers, parseAddresses(endpoint.Addresses)...)
 		}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.known, c.until = known, c.Now().Add(refreshInterval)
 	return known, nil
+}
+
+// remembered returns what was read last, and whether that was a moment ago. The lock is not held
+// while the API server answers, so that several may read at the same time.
+func (c *Checker) remembered() (known Known, fresh bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.known, c.Now().Before(c.until)
 }
 
 // readNodes reads all MesosNodes, and the Nodes by address.

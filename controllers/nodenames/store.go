@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,7 +19,7 @@ const (
 	// configMapPrefix begins the names of the ConfigMaps. The number of the shard follows.
 	configMapPrefix = "k8sm-node-names-"
 	// maxTries is the maximum number of attempts at a write that meets conflicts.
-	maxTries = 10
+	maxTries = 20
 )
 
 // +kubebuilder:rbac:groups="",namespace=k8sm-system,resources=configmaps,verbs=get;list;watch;create;update
@@ -33,8 +32,6 @@ type Store struct {
 	Live client.Reader
 	// Namespace holds the ConfigMaps.
 	Namespace string
-
-	locks [shardCount]sync.Mutex
 }
 
 // Get returns what the cache has on record of a name, false if there is nothing.
@@ -82,10 +79,9 @@ func (s *Store) set(ctx context.Context, name string, entry Entry) error {
 	})
 }
 
-// update changes a ConfigMap, and creates it if there is none.
+// update changes a ConfigMap, and creates it if there is none. Writers that meet try again: a
+// lock would be held while the API server answers.
 func (s *Store) update(ctx context.Context, number int, change func(data map[string]string)) error {
-	s.locks[number].Lock() // Writes of this operator need not meet each other.
-	defer s.locks[number].Unlock()
 	for range maxTries {
 		err := s.tryUpdate(ctx, number, change)
 		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {

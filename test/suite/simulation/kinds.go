@@ -81,7 +81,7 @@ func kindOf(object runtime.Object) kind {
 // hasStatus reports whether a kind has a status subresource.
 func (k kind) hasStatus() bool {
 	switch k {
-	case kindSecret, kindLease, kindPDB:
+	case kindSecret, kindLease, kindPDB, kindConfigMap:
 		return false
 	}
 	return true
