@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"errors"
+
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler/agents"
 	"github.com/k8sm/k8sm/mesos/scheduler/launches"

@@ -25,8 +25,8 @@ var plantedFaults = []plantedFault{
 	{
 		name: "ACCEPT although the intent was not written",
 		file: "controllers/taskrecord/store.go",
-		old:  "	if err != nil {\n		return scheduler.Payload{}, fmt.Errorf(\"preparing %s: %w\", intent.TaskID, err)\n	}\n	if err := s.Tokens.Issue",
-		new:  "	if err != nil {\n		return payload, nil\n	}\n	if err := s.Tokens.Issue",
+		old:  "	if err != nil {\n		return scheduler.Payload{}, fmt.Errorf(\"preparing %s: %w\", intent.TaskID, err)\n	}\n	if refusal != nil {",
+		new:  "	if err != nil {\n		return payload, nil\n	}\n	if refusal != nil {",
 		by:   "^I[12]:",
 	},
 	{
@@ -123,8 +123,8 @@ var plantedFaults = []plantedFault{
 	{
 		name: "delete the Node before its task has ended",
 		file: "controllers/mesosnode/controller.go",
-		old:  "r.drain, r.killTask, r.deleteNode,",
-		new:  "r.drain, r.deleteNode, r.killTask,",
+		old:  "r.killTask, r.releaseVolumes, r.deleteNode,",
+		new:  "r.releaseVolumes, r.deleteNode, r.killTask,",
 		by:   "^I4",
 	},
 	{
