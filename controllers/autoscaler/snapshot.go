@@ -239,30 +239,22 @@ func (s *Snapshot) schedulableNodes() (nodes map[string]*corev1.Node, daemons []
 	for name, object := range s.nodes {
 		nodes[name] = object
 	}
-	abandoned := map[string]bool{}
-	for _, p := range s.pools {
-		for _, n := range p.abandoned {
-			abandoned[n.Name] = true
-		}
-	}
+	abandoned := s.abandonedNodes()
 	for i := range s.mesosNodes {
 		n := &s.mesosNodes[i]
 		object := s.nodes[n.Name]
-		switch {
-		case object != nil && !object.DeletionTimestamp.IsZero():
-			// It leaves, whatever its MesosNode says.
-		case !n.DeletionTimestamp.IsZero() || abandoned[n.Name]:
+		if object != nil && !object.DeletionTimestamp.IsZero() {
+			continue // It leaves, whatever its MesosNode says.
+		}
+		if !n.DeletionTimestamp.IsZero() || abandoned[n.Name] {
 			if object != nil {
 				leave(object)
 			}
-		case object == nil && !nodemodel.WasReady(n):
-			nodes[n.Name] = s.forecast.Node(n)
-			daemons = append(daemons, s.forecast.Daemons(n, nodes[n.Name])...)
-		case object != nil && (!nodemodel.WasReady(n) || s.now.Before(startupEnd(n))):
-			nodes[n.Name] = cordon.Without(s.forecast.Started(object, n))
-			daemons = append(daemons, s.forecast.MissingDaemons(n, nodes[n.Name], s.podsByNode[n.Name])...)
-		case object != nil:
-			nodes[n.Name] = cordon.Without(object)
+			continue
+		}
+		if node, missing := s.nodeOf(n, object); node != nil {
+			nodes[n.Name] = node
+			daemons = append(daemons, missing...)
 		}
 	}
 	for _, object := range s.nodes {
@@ -272,6 +264,34 @@ func (s *Snapshot) schedulableNodes() (nodes map[string]*corev1.Node, daemons []
 	}
 	slices.Sort(s.leaving)
 	return nodes, daemons
+}
+
+// nodeOf returns the Node of a MesosNode that stays, as the scheduler will see it, and the pods
+// of DaemonSets and templates that it does not have yet. The Node is nil if there is none any
+// more.
+func (s *Snapshot) nodeOf(n *v1alpha1.MesosNode, object *corev1.Node) (*corev1.Node, []*corev1.Pod) {
+	switch {
+	case object == nil && nodemodel.WasReady(n):
+		return nil, nil
+	case object == nil:
+		node := s.forecast.Node(n)
+		return node, s.forecast.Daemons(n, node)
+	case !nodemodel.WasReady(n) || s.now.Before(startupEnd(n)):
+		node := cordon.Without(s.forecast.Started(object, n))
+		return node, s.forecast.MissingDaemons(n, node, s.podsByNode[n.Name])
+	}
+	return cordon.Without(object), nil
+}
+
+// abandonedNodes returns the names of the nodes that their pools have given up.
+func (s *Snapshot) abandonedNodes() map[string]bool {
+	names := map[string]bool{}
+	for _, p := range s.pools {
+		for _, n := range p.abandoned {
+			names[n.Name] = true
+		}
+	}
+	return names
 }
 
 // startupEnd returns until when a ready node is expected to lose its startup taints, and the
