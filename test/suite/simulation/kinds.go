@@ -43,7 +43,7 @@ const (
 
 // kindOf returns the kind of an object, or of the objects in a list.
 func kindOf(object runtime.Object) kind {
-	switch o := object.(type) {
+	switch object.(type) {
 	case *v1alpha1.MesosFramework, *v1alpha1.MesosFrameworkList:
 		return kindFramework
 	case *v1alpha1.MesosNodePool, *v1alpha1.MesosNodePoolList:
@@ -70,12 +70,23 @@ func kindOf(object runtime.Object) kind {
 		return kindServiceCIDR
 	case *discoveryv1.EndpointSliceList:
 		return kindEndpointSlice
+	}
+	if k := kindOfMetadata(object); k != "" {
+		return k
+	}
+	panic(fmt.Sprintf("the simulated API server does not know %T", object))
+}
+
+// kindOfMetadata returns the kind of an object, or of the objects in a list, that has its
+// metadata only; "" if it has more.
+func kindOfMetadata(object runtime.Object) kind {
+	switch o := object.(type) {
 	case *metav1.PartialObjectMetadata:
 		return kind(o.Kind)
 	case *metav1.PartialObjectMetadataList:
 		return kind(strings.TrimSuffix(o.Kind, "List"))
 	}
-	panic(fmt.Sprintf("the simulated API server does not know %T", object))
+	return ""
 }
 
 // hasStatus reports whether a kind has a status subresource.
