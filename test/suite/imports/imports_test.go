@@ -31,6 +31,7 @@ var forbidden = map[string]struct{ folder, imports string }{
 	"mesosnode-imports-no-controller":      {"controllers/mesosnode", module + "/controllers/mesosnodepool"},
 	"autoscaler-imports-no-controller":     {"controllers/autoscaler", module + "/controllers/mesosnodepool"},
 	"identity-imports-no-controller":       {"controllers/identity", module + "/controllers/mesosframework"},
+	"nodenames-imports-no-controller":      {"controllers/nodenames", module + "/controllers/mesosnode"},
 	"libraries-import-no-controller":       {"controllers/drain", module + "/controllers/autoscaler/decision"},
 	"cmd-imports-no-controller":            {"cmd/operator", module + "/controllers/mesosframework"},
 	"deciding-is-pure":                     {"mesos/scheduler", "os/exec"},
