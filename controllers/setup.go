@@ -73,6 +73,9 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	}
 	tokens := bootstraptoken.Issuer{Writer: mgr.GetClient()}
 	names := &nodenames.Store{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Namespace: o.Namespace}
+	if err := agentaddress.Index(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
 	addresses := &agentaddress.Checker{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Allowed: o.AgentCIDRs, APIServer: o.NodeDefaults.APIServer, Now: o.Now,
 	}

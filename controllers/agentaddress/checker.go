@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,7 +30,7 @@ const refreshInterval = time.Minute
 
 // Checker checks addresses against what the cluster knows. It is safe for concurrent use.
 type Checker struct {
-	// Client reads Nodes and MesosNodes from the manager's cache.
+	// Client reads Nodes and MesosNodes from the manager's cache, indexed by Index.
 	Client client.Reader
 	// Live reads the rest from the API server.
 	Live client.Reader
@@ -52,8 +53,10 @@ func (c *Checker) Check(ctx context.Context, address, agentID string) (refused b
 	if err != nil {
 		return false, err
 	}
-	if known.Records, known.Nodes, err = c.readNodes(ctx); err != nil {
-		return false, err
+	if ip, err := netip.ParseAddr(address); err == nil {
+		if known.Records, known.Nodes, err = c.readNodes(ctx, ip.Unmap()); err != nil {
+			return false, err
+		}
 	}
 	err = Check(address, agentID, known)
 	return err != nil, err
@@ -100,22 +103,28 @@ func (c *Checker) remembered() (known Known, fresh bool) {
 	return c.known, c.Now().Before(c.until)
 }
 
-// readNodes reads all MesosNodes, and the Nodes by address.
-func (c *Checker) readNodes(ctx context.Context) ([]v1alpha1.MesosNode, map[netip.Addr][]string, error) {
+// readNodes reads the Nodes that have an address, the MesosNodes whose agent has it, and the
+// MesosNodes of these Nodes.
+func (c *Checker) readNodes(ctx context.Context, ip netip.Addr) ([]v1alpha1.MesosNode, map[netip.Addr][]string, error) {
+	withAddress := client.MatchingFields{fieldAddress: ip.String()}
 	var records v1alpha1.MesosNodeList
-	if err := c.Client.List(ctx, &records, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, nil, fmt.Errorf("listing MesosNodes: %w", err)
+	if err := c.Client.List(ctx, &records, withAddress, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, nil, fmt.Errorf("listing the MesosNodes with the address %s: %w", ip, err)
 	}
 	var nodes corev1.NodeList
-	if err := c.Client.List(ctx, &nodes, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, nil, fmt.Errorf("listing Nodes: %w", err)
+	if err := c.Client.List(ctx, &nodes, withAddress, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, nil, fmt.Errorf("listing the Nodes with the address %s: %w", ip, err)
 	}
 	names := map[netip.Addr][]string{}
 	for i := range nodes.Items {
-		for _, address := range nodes.Items[i].Status.Addresses {
-			for _, ip := range parseAddresses([]string{address.Address}) {
-				names[ip] = append(names[ip], nodes.Items[i].Name)
-			}
+		name := nodes.Items[i].Name
+		names[ip] = append(names[ip], name)
+		var record v1alpha1.MesosNode
+		switch err := c.Client.Get(ctx, client.ObjectKey{Name: name}, &record); {
+		case err == nil:
+			records.Items = append(records.Items, record)
+		case !apierrors.IsNotFound(err):
+			return nil, nil, fmt.Errorf("reading MesosNode %s: %w", name, err)
 		}
 	}
 	return records.Items, names, nil

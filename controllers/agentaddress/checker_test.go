@@ -40,7 +40,8 @@ func newFixture(t *testing.T, objects ...client.Object) *fixture {
 		}
 	}
 	f := &fixture{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+		WithIndex(&corev1.Node{}, fieldAddress, addressesOf).WithIndex(&v1alpha1.MesosNode{}, fieldAddress, addressesOf).WithInterceptorFuncs(interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 			if _, ok := list.(*networkingv1.ServiceCIDRList); ok {
 				f.lists++
@@ -107,5 +108,31 @@ func TestAnUnansweredQuestionIsNoRefusal(t *testing.T) {
 	f.err = &meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "networking.k8s.io", Kind: "ServiceCIDR"}}
 	if refused, err := f.Check(t.Context(), "10.0.0.99", "S1"); refused || err != nil {
 		t.Errorf("refused: %t, %v, by an API server without ServiceCIDRs", refused, err)
+	}
+}
+
+func TestOnlyObjectsWithTheAddressAreRead(t *testing.T) {
+	own := newRecord("general-a", "S8", "10.0.0.8", "TASK_RUNNING")
+	objects := []client.Object{&own}
+	for name, address := range map[string]string{"general-a": "::ffff:10.0.0.9", "worker-7": "10.0.0.7"} {
+		objects = append(objects, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: corev1.NodeStatus{Addresses: []corev1.NodeAddress{
+			{Type: corev1.NodeHostName, Address: name}, {Type: corev1.NodeInternalIP, Address: address},
+		}}})
+	}
+	f := newFixture(t, objects...)
+	for address, want := range map[string]struct{ records, nodes int }{
+		"10.0.0.7": {0, 1}, // not ours
+		"10.0.0.8": {1, 0}, // its Node has another address
+		"10.0.0.9": {1, 1}, // the record of the Node that has it
+		"10.0.0.1": {0, 0},
+	} {
+		ip := netip.MustParseAddr(address)
+		records, nodes, err := f.readNodes(t.Context(), ip)
+		if err != nil || len(records) != want.records || len(nodes[ip]) != want.nodes {
+			t.Errorf("%s: %d records and %d Nodes (%v), want %+v", address, len(records), len(nodes[ip]), err, want)
+		}
+	}
+	if refused, err := f.Check(t.Context(), "10.0.0.9", "S1"); refused || err != nil {
+		t.Errorf("the address that our own Node reports is refused: %v", err)
 	}
 }

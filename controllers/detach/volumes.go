@@ -10,14 +10,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/k8sm/k8sm/controllers/drain"
 	"github.com/k8sm/k8sm/controllers/podstate"
 )
 
 // fieldNodeName indexes VolumeAttachments by the name of their node.
 const fieldNodeName = "spec.nodeName"
-
-// fieldPodNode is the field by which the API server finds the pods of a node.
-const fieldPodNode = "spec.nodeName"
 
 // Volumes reads which volumes are attached.
 type Volumes struct {
@@ -79,7 +77,7 @@ func (v Volumes) Detaching(ctx context.Context, node string) ([]string, error) {
 // usedByPods returns the PersistentVolumes that pods on the node use.
 func (v Volumes) usedByPods(ctx context.Context, node string) (map[string]bool, error) {
 	var pods corev1.PodList
-	if err := v.Live.List(ctx, &pods, client.MatchingFields{fieldPodNode: node}); err != nil {
+	if err := v.Live.List(ctx, &pods, client.MatchingFields{drain.FieldNodeName: node}); err != nil {
 		return nil, fmt.Errorf("listing the pods of node %s: %w", node, err)
 	}
 	used := map[string]bool{}

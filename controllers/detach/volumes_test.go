@@ -13,6 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/k8sm/k8sm/controllers/drain"
 )
 
 // attachment attaches a PersistentVolume to a node.
@@ -64,7 +66,7 @@ func volumes(objects []client.Object, failures ...string) Volumes {
 	}
 	c := fake.NewClientBuilder().WithObjects(objects...).
 		WithIndex(&storagev1.VolumeAttachment{}, fieldNodeName, NodeNames).
-		WithIndex(&corev1.Pod{}, fieldPodNode, func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).
+		WithIndex(&corev1.Pod{}, drain.FieldNodeName, func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).
 		WithInterceptorFuncs(interceptor.Funcs{
 			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
 				return errors.Join(fails(list), c.List(ctx, list, o...))
