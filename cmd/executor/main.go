@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -71,7 +72,9 @@ func (w *workload) Run(task executor.Task, report func(executor.Report)) executo
 	report(executor.Report{State: executor.Starting})
 	err := w.node.Run(task.Data, func(r kubelet.Report) {
 		if r.Ready {
-			report(executor.Report{State: executor.Running, Message: r.Message, Data: r.Status.Encode()})
+			status := r.Status
+			status.Architecture = runtime.GOARCH
+			report(executor.Report{State: executor.Running, Message: r.Message, Data: status.Encode()})
 			return
 		}
 		report(executor.Report{State: executor.Starting, Message: r.Message})

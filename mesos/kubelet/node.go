@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -179,6 +180,9 @@ func (n *Node) Run(message []byte, report func(Report)) error {
 func (n *Node) read(message []byte, report func(Report)) error {
 	spec, err := nodeapi.DecodeLaunchSpec(message)
 	if err != nil {
+		return err
+	}
+	if err := spec.SelectArchitecture(runtime.GOARCH); err != nil {
 		return err
 	}
 	// Its problems would have been found by decoding.

@@ -45,7 +45,8 @@ var (
 	digestPattern       = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
-func (a *Artifact) validate() error {
+// Validate returns what keeps an executor from taking the artifact. It is nil for a valid one.
+func (a *Artifact) Validate() error {
 	if !artifactNamePattern.MatchString(a.Name) {
 		return fmt.Errorf("artifact name %q is not lower-case letters, digits, '.', '_' and '-'", a.Name)
 	}

@@ -3,6 +3,9 @@ package nodeapi
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 )
 
 // Container runtimes, the values of LaunchSpec.ContainerRuntime.
@@ -87,6 +90,10 @@ type LaunchSpec struct {
 	SandboxImage string `json:"sandboxImage,omitempty"`
 	// Artifacts to fetch. One named ArtifactExecutor is left to the Mesos fetcher.
 	Artifacts []Artifact `json:"artifacts,omitempty"`
+	// ArchitectureArtifacts are further artifacts, for machines of one architecture each, by
+	// its name in Go. It is set only where nodes may run on several architectures, and have
+	// artifacts of one name that differ: SelectArchitecture chooses among them.
+	ArchitectureArtifacts map[string][]Artifact `json:"architectureArtifacts,omitempty" version:"3"`
 
 	// KillGraceSeconds is the time that containers have to end after SIGTERM when a KILL
 	// names no other.
@@ -123,6 +130,22 @@ func DecodeLaunchSpec(data []byte) (*LaunchSpec, error) {
 		return nil, err
 	}
 	return &l, nil
+}
+
+// SelectArchitecture moves the artifacts for machines of this architecture to Artifacts, and
+// drops those for others. It returns an error if the message is for other architectures only;
+// an agent of another architecture may do, so that the error does not wrap ErrInvalid.
+func (l *LaunchSpec) SelectArchitecture(architecture string) error {
+	if len(l.ArchitectureArtifacts) == 0 {
+		return nil
+	}
+	artifacts, ok := l.ArchitectureArtifacts[architecture]
+	if !ok {
+		return fmt.Errorf("the node's runtime has artifacts for %s, and this agent is of the architecture %s",
+			strings.Join(slices.Sorted(maps.Keys(l.ArchitectureArtifacts)), " and "), architecture)
+	}
+	l.Artifacts, l.ArchitectureArtifacts = slices.Concat(l.Artifacts, artifacts), nil
+	return nil
 }
 
 // KubeletDigest is the SHA-256 digest of the kubelet that the node starts with. It is empty

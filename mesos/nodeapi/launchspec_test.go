@@ -85,6 +85,13 @@ func TestInvalidLaunchSpecNamesTheProblem(t *testing.T) {
 		"an artifact without digest":     {func(l *LaunchSpec) { l.Artifacts[0].SHA256 = "" }, "digest"},
 		"an artifact over ftp":           {func(l *LaunchSpec) { l.Artifacts[0].URI = "ftp://example.com/x" }, "want http"},
 		"an artifact of a relative file": {func(l *LaunchSpec) { l.Artifacts[0].URI = "file://x/y" }, "absolute"},
+		"an artifact for all and for one": {func(l *LaunchSpec) {
+			l.ArchitectureArtifacts = map[string][]Artifact{"amd64": {l.Artifacts[0]}}
+		}, "twice"},
+		"an artifact for one without digest": {func(l *LaunchSpec) {
+			l.ArchitectureArtifacts = map[string][]Artifact{"arm64": {{Name: "runc", Type: ArtifactTypeBinary, URI: "file:///runc"}}}
+		}, "digest"},
+		"an architecture without a name": {func(l *LaunchSpec) { l.ArchitectureArtifacts = map[string][]Artifact{"": nil} }, "architecture without a name"},
 		"an artifact without host":       {func(l *LaunchSpec) { l.Artifacts[0].URI = "https:///x" }, "without a host"},
 	}
 	for name, tc := range tests {
@@ -99,6 +106,46 @@ func TestInvalidLaunchSpecNamesTheProblem(t *testing.T) {
 				t.Errorf("the error gives the token away: %v", err)
 			}
 		})
+	}
+}
+
+func TestSelectArchitecture(t *testing.T) {
+	file := func(name, sha string) Artifact {
+		return Artifact{Name: name, Type: ArtifactTypeBinary, URI: "file:///" + name, SHA256: strings.Repeat(sha, 64)}
+	}
+	message := func() *LaunchSpec {
+		l := testLaunch()
+		l.Artifacts = []Artifact{file("tool", "c")}
+		l.ArchitectureArtifacts = map[string][]Artifact{"amd64": {file("kubelet", "a")}, "arm64": {file("kubelet", "b"), file("extra", "d")}, "s390x": nil}
+		data, err := l.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := DecodeLaunchSpec(data)
+		if err != nil || read.Version != 3 {
+			t.Fatalf("version %d, error %v", read.Version, err)
+		}
+		return read
+	}
+	for architecture, want := range map[string][]Artifact{
+		"amd64": {file("tool", "c"), file("kubelet", "a")},
+		"arm64": {file("tool", "c"), file("kubelet", "b"), file("extra", "d")},
+		"s390x": {file("tool", "c")},
+	} {
+		l := message()
+		if err := l.SelectArchitecture(architecture); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, l.Artifacts); diff != "" || l.ArchitectureArtifacts != nil {
+			t.Errorf("%s (-want +got):\n%s", architecture, diff)
+		}
+	}
+	err := message().SelectArchitecture("riscv64")
+	if err == nil || errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "amd64 and arm64 and s390x, and this agent is of the architecture riscv64") {
+		t.Errorf("got %v: another agent may do", err)
+	}
+	if l := testLaunch(); l.SelectArchitecture("riscv64") != nil || len(l.Artifacts) != 1 {
+		t.Error("a message without architectures is not for any")
 	}
 }
 

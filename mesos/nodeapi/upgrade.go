@@ -36,7 +36,7 @@ func DecodeUpgradeRequest(data []byte) (UpgradeRequest, error) {
 }
 
 func (r *UpgradeRequest) validate() error {
-	if err := r.Kubelet.validate(); err != nil {
+	if err := r.Kubelet.Validate(); err != nil {
 		return fmt.Errorf("%w upgrade request: %w", ErrInvalid, err)
 	}
 	if r.Kubelet.Name != ArtifactKubelet || r.Kubelet.Type != ArtifactTypeBinary {
@@ -58,6 +58,8 @@ type NodeStatus struct {
 	Upgrade Upgrade `json:"upgrade,omitzero"`
 	// AnonymousExecutors: the agent serves executors that present no credentials.
 	AnonymousExecutors bool `json:"anonymousExecutors,omitempty" version:"1"`
+	// Architecture of the machine, by its name in Go.
+	Architecture string `json:"architecture,omitempty" version:"1"`
 }
 
 // Upgrade is the exchange of a node's kubelet that is under way or has failed.
@@ -84,6 +86,9 @@ const MaxNodeStatus = 64 << 10
 // digestLength is the number of hexadecimal digits of a SHA-256 digest.
 const digestLength = 64
 
+// maxArchitecture is the length of the longest name of an architecture that is read.
+const maxArchitecture = 16
+
 // DecodeNodeStatus reads a status report. The first releases of the executor send no data:
 // then ok is false and there is no error. The operator stores digests where all its users
 // read them, so that one which cannot be a digest makes the report invalid.
@@ -96,6 +101,9 @@ func DecodeNodeStatus(data []byte) (status NodeStatus, ok bool, err error) {
 	}
 	if err := decode("status report", NodeStatusVersion, data, &status); err != nil {
 		return NodeStatus{}, false, err
+	}
+	if n := len(status.Architecture); n > maxArchitecture {
+		return NodeStatus{}, false, fmt.Errorf("%w status report: the name of an architecture of %d characters", ErrInvalid, n)
 	}
 	if n := max(len(status.Kubelet), len(status.Upgrade.SHA256)); n > digestLength {
 		return NodeStatus{}, false, fmt.Errorf("%w status report: a digest of %d characters", ErrInvalid, n)

@@ -3,6 +3,7 @@ package nodeapi
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"path"
@@ -136,14 +137,32 @@ func (l *LaunchSpec) checkRuntime() (problems []error) {
 	if l.RuntimeSocket != "" && (l.ContainerRuntime != RuntimeContainerd || !isCleanAbsolute(l.RuntimeSocket)) {
 		problems = append(problems, fmt.Errorf("runtimeSocket %q is not the clean absolute path of a containerd's socket, for containerRuntime %q", l.RuntimeSocket, RuntimeContainerd))
 	}
+	return append(problems, l.checkArtifacts()...)
+}
+
+// checkArtifacts checks the artifacts that machines of each architecture get.
+func (l *LaunchSpec) checkArtifacts() (problems []error) {
 	names := map[string]bool{}
-	for i := range l.Artifacts {
-		a := &l.Artifacts[i]
+	problems = checkArtifactList(l.Artifacts, names)
+	for _, architecture := range slices.Sorted(maps.Keys(l.ArchitectureArtifacts)) {
+		if architecture == "" {
+			problems = append(problems, errors.New("architectureArtifacts has an architecture without a name"))
+		}
+		problems = append(problems, checkArtifactList(l.ArchitectureArtifacts[architecture], maps.Clone(names))...)
+	}
+	return problems
+}
+
+// checkArtifactList checks artifacts whose names must not be among those that are known, and
+// adds their names.
+func checkArtifactList(artifacts []Artifact, names map[string]bool) (problems []error) {
+	for i := range artifacts {
+		a := &artifacts[i]
 		if names[a.Name] {
 			problems = append(problems, fmt.Errorf("artifact %q is there twice", a.Name))
 		}
 		names[a.Name] = true
-		if err := a.validate(); err != nil {
+		if err := a.Validate(); err != nil {
 			problems = append(problems, err)
 		}
 	}

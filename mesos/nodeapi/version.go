@@ -26,7 +26,7 @@ import (
 
 // The newest versions of the messages that this release reads.
 const (
-	LaunchSpecVersion     = 2
+	LaunchSpecVersion     = 3
 	UpgradeRequestVersion = 1
 	NodeStatusVersion     = 1
 )

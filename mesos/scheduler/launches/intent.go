@@ -28,6 +28,8 @@ type Intent struct {
 type URI struct {
 	Value      string
 	Executable bool
+	// OutputFile is its name in the sandbox, "" for what follows the last / of the value.
+	OutputFile string
 }
 
 // Payload is what an intent is launched with: a task and the executor of its own.
@@ -83,7 +85,7 @@ func commandOf(p *Payload) *mesos.CommandInfo {
 	uris := make([]mesos.CommandInfo_URI, len(p.URIs))
 	for i, u := range p.URIs {
 		extract := false
-		uris[i] = mesos.CommandInfo_URI{Value: u.Value, Executable: &u.Executable, Extract: &extract}
+		uris[i] = mesos.CommandInfo_URI{Value: u.Value, Executable: &u.Executable, Extract: &extract, OutputFile: optional(u.OutputFile)}
 	}
 	return &mesos.CommandInfo{Shell: &shell, Value: &p.Command, URIs: uris}
 }
