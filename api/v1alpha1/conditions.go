@@ -156,6 +156,13 @@ const (
 	// ReasonStaticPodsInvalid: a kubelet would not run the pods in
 	// template.spec.kubelet.staticPods; the message has each reason. It is also on a MesosNode.
 	ReasonStaticPodsInvalid = "StaticPodsInvalid"
+	// ReasonRuntimeVersionUnknown: the operator's catalogue has no runtime of the name in
+	// template.spec.runtime.version; the message has the names that it has. It is also on a
+	// MesosNode.
+	ReasonRuntimeVersionUnknown = "RuntimeVersionUnknown"
+	// ReasonKubeletVersionSkew: the kubelet of the runtime is newer than the API server, or
+	// older than it supports; the message has both versions. It is also on a MesosNode.
+	ReasonKubeletVersionSkew = "KubeletVersionSkew"
 	// ReasonCapacityAvailable: no node is waiting for an offer that fits.
 	ReasonCapacityAvailable = "CapacityAvailable"
 	// ReasonNoFittingOffer: some agents are large enough for the node, but their present offers do not fit.

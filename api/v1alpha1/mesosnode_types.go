@@ -206,6 +206,13 @@ type TaskKubelet struct {
 	// +optional
 	SHA256 string `json:"sha256,omitempty"`
 
+	// architecture is the architecture of the agent, for example amd64. It is empty if the
+	// executor is of a release that does not report it.
+	//
+	// +kubebuilder:validation:MaxLength=16
+	// +optional
+	Architecture Architecture `json:"architecture,omitempty"`
+
 	// upgrade is the upgrade to another kubelet. It is set while the upgrade is in
 	// progress, and stays set if the upgrade was refused.
 	//

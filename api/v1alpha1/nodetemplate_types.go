@@ -220,14 +220,28 @@ type NodeKubelet struct {
 
 // NodeRuntime configures the software that makes a Kubernetes node on an agent.
 type NodeRuntime struct {
+	// version is the name of a runtime in the catalogue of the operator's --node-runtime
+	// file, for example v1.37.2. Nodes are made of its artifacts and with its settings. If
+	// it is not set, the default version of the file applies, or the artifacts that the
+	// file has for all. If the catalogue has no such runtime, or its kubelet does not fit
+	// the API server, the pool's condition TemplateValid gives the reason, and no node is
+	// created from the template.
+	//
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="!format.labelValue().validate(self).hasValue()",message="a runtime's version is at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit, for example v1.37.2"
+	// +optional
+	Version string `json:"version,omitempty"`
+
 	// artifacts are files that each executor fetches, checks against their digests, and
 	// starts. A node needs executor, kubelet, containerd, containerd-shim-runc-v2 and
 	// runc, and the CNI plugins bridge, host-local, loopback and portmap. Each is a file
-	// of its own or part of an archive.
+	// of its own or part of an archive. An artifact replaces the operator's artifacts of
+	// the same name: all of them, or the one for its architecture.
 	//
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=64
 	// +listType=map
 	// +listMapKey=name
+	// +listMapKey=architecture
 	// +optional
 	Artifacts []Artifact `json:"artifacts,omitempty"`
 
@@ -290,6 +304,15 @@ type Artifact struct {
 	// +optional
 	Type ArtifactType `json:"type,omitempty"`
 
+	// architecture is the architecture of the agents that the file is for: amd64 or arm64.
+	// If it is not set, the file is for any. If one artifact of a runtime has an
+	// architecture, nodes run only on agents of the architectures that its artifacts have.
+	//
+	// +kubebuilder:validation:Enum="";amd64;arm64
+	// +kubebuilder:default=""
+	// +optional
+	Architecture Architecture `json:"architecture,omitempty"`
+
 	// uri is the address of the file as seen from the agent. It begins with http://,
 	// https:// or file://. Mesos does not fetch a URI that contains a quote (') or a
 	// backslash.
@@ -304,6 +327,15 @@ type Artifact struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{64}$')",message="sha256 must be 64 lower-case hexadecimal digits, as sha256sum prints them"
 	SHA256 string `json:"sha256"`
 }
+
+// Architecture is the architecture of a machine, as Kubernetes names it.
+type Architecture string
+
+// The architectures that artifacts can be for, beside "" for any.
+const (
+	ArchitectureAMD64 Architecture = "amd64"
+	ArchitectureARM64 Architecture = "arm64"
+)
 
 // ArtifactType is the kind of an artifact. It determines how a verified artifact is
 // installed.

@@ -1,10 +1,8 @@
 package nodetemplate
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
@@ -25,12 +23,19 @@ const (
 // that it is made for. Token is the bootstrap token as a kubelet presents it; it is in the
 // payload's data only.
 func (d NodeDefaults) Payload(n *v1alpha1.MesosNode, intent scheduler.Intent, token string) (scheduler.Payload, error) {
-	runtime := d.Runtime.merge(n.Spec.Template.Spec.Runtime)
-	command, uri, err := startCommand(runtime.artifact(nodeapi.ArtifactExecutor))
+	runtime, err := d.Runtime.Resolve(n.Spec.Template.Spec.Runtime)
+	if err != nil {
+		return scheduler.Payload{}, fmt.Errorf("choosing the runtime: %w", err)
+	}
+	command, uris, err := startCommand(runtime)
 	if err != nil {
 		return scheduler.Payload{}, fmt.Errorf("making the command: %w", err)
 	}
-	data, err := d.launchMessage(n, intent, token)
+	spec, err := d.launchSpec(n, runtime, intent, token)
+	if err != nil {
+		return scheduler.Payload{}, fmt.Errorf("making the launch message: %w", err)
+	}
+	data, err := spec.Encode()
 	if err != nil {
 		return scheduler.Payload{}, fmt.Errorf("making the launch message: %w", err)
 	}
@@ -38,25 +43,16 @@ func (d NodeDefaults) Payload(n *v1alpha1.MesosNode, intent scheduler.Intent, to
 		Name:      n.Name,
 		Data:      data,
 		Command:   command,
-		URIs:      []scheduler.URI{uri},
+		URIs:      uris,
 		Overhead:  overheadOf(n),
 		Labels:    map[string]string{labelNode: n.Name, v1alpha1.LabelPool: n.Labels[v1alpha1.LabelPool]},
 		KillGrace: killGrace,
 	}, nil
 }
 
-// launchMessage returns the encoded launch message.
-func (d NodeDefaults) launchMessage(n *v1alpha1.MesosNode, intent scheduler.Intent, token string) ([]byte, error) {
-	spec, err := d.launchSpec(n, intent, token)
-	if err != nil {
-		return nil, err
-	}
-	return spec.Encode()
-}
-
-// launchSpec fills the launch message from the template, the defaults, and what the offer
-// brings.
-func (d NodeDefaults) launchSpec(n *v1alpha1.MesosNode, intent scheduler.Intent, token string) (*nodeapi.LaunchSpec, error) {
+// launchSpec fills the launch message from the template, its runtime, the defaults, and what
+// the offer brings.
+func (d NodeDefaults) launchSpec(n *v1alpha1.MesosNode, runtime Resolved, intent scheduler.Intent, token string) (*nodeapi.LaunchSpec, error) {
 	if len(intent.Ports) < nodemodel.PortsPerNode {
 		return nil, fmt.Errorf("the offer brings %d ports, not %d", len(intent.Ports), nodemodel.PortsPerNode)
 	}
@@ -91,13 +87,14 @@ func (d NodeDefaults) launchSpec(n *v1alpha1.MesosNode, intent scheduler.Intent,
 		ClusterDNS:       d.ClusterDNS,
 		ClusterDomain:    d.ClusterDomain,
 		StateDir:         d.StateDir,
+		CacheMiB:         d.Runtime.cacheMiB(),
 		Network:          d.network(),
 		KillGraceSeconds: int(killGrace.Seconds()),
 	}
 	for _, t := range slices.Concat(template.Taints, template.StartupTaints) {
 		spec.Taints = append(spec.Taints, nodeapi.Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)})
 	}
-	d.Runtime.merge(template.Runtime).applyTo(spec)
+	runtime.applyTo(spec)
 	return spec, nil
 }
 
@@ -108,25 +105,3 @@ func overheadOf(n *v1alpha1.MesosNode) placement.Resources {
 	resources.Ports = 0
 	return resources
 }
-
-// startCommand returns the shell command that starts the executor, and the URI that the Mesos
-// fetcher puts into the sandbox before. The command runs nothing that does not have the
-// requested digest. The agent's --executor_environment_variables may have replaced PATH.
-func startCommand(executor *v1alpha1.Artifact) (command string, uri scheduler.URI, err error) {
-	if executor == nil {
-		return "", uri, errors.New("there is no artifact named executor")
-	}
-	if executor.Type != v1alpha1.ArtifactBinary {
-		return "", uri, fmt.Errorf("the artifact executor is of type %s, not Binary", executor.Type)
-	}
-	file := executor.URI[strings.LastIndexByte(executor.URI, '/')+1:] // as the fetcher names it
-	if slices.Contains([]string{"", ".", ".."}, file) {
-		return "", uri, errors.New("the executor's uri names no file")
-	}
-	quoted := quote("./" + file)
-	command = fmt.Sprintf("PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; echo %s | sha256sum -c - >&2 && chmod 0755 %s && exec %s", quote(executor.SHA256+"  ./"+file), quoted, quoted)
-	return command, scheduler.URI{Value: executor.URI, Executable: true}, nil
-}
-
-// quote makes a shell read the text as one word.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

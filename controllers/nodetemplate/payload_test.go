@@ -1,12 +1,7 @@
 package nodetemplate
 
 import (
-	"crypto/sha256"
 	"encoding/json"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +74,20 @@ func TestPayload(t *testing.T) {
 	}
 }
 
+// launchMessage returns the launch message of a node's payload, decoded.
+func launchMessage(t *testing.T, defaults NodeDefaults, n *v1alpha1.MesosNode) *nodeapi.LaunchSpec {
+	t.Helper()
+	got, err := defaults.Payload(n, newIntent(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	message, err := nodeapi.DecodeLaunchSpec(got.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return message
+}
+
 func TestATemplateChoosesRuntimeAndNetwork(t *testing.T) {
 	tests := map[string]struct {
 		operator Runtime
@@ -94,12 +103,10 @@ func TestATemplateChoosesRuntimeAndNetwork(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			n, s := launched(), nodeDefaults()
+			s.Runtime.ContainerRuntime = "containerd"
 			s.Runtime.RuntimeSocket, s.Runtime.CNI = test.operator.RuntimeSocket, test.operator.CNI
 			n.Spec.Template.Spec.Runtime.RuntimeSocket, n.Spec.Template.Spec.Runtime.CNI = test.template.RuntimeSocket, test.template.CNI
-			message, err := s.launchSpec(n, newIntent(), token)
-			if err != nil {
-				t.Fatal(err)
-			}
+			message := launchMessage(t, s, n)
 			if message.RuntimeSocket != test.socket || message.ExternalCNI != test.external {
 				t.Errorf("socket %q, external network %t", message.RuntimeSocket, message.ExternalCNI)
 			}
@@ -210,42 +217,6 @@ func TestArtifactsComeFromTheMirror(t *testing.T) {
 	}
 }
 
-// The command is run by a shell on the agent, so that a shell runs it here, too.
-func TestTheCommandStartsOnlyTheExecutorWithTheDigest(t *testing.T) {
-	const script = "#!/bin/sh\necho started\n"
-	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(script)))
-	tests := map[string]struct {
-		uri, file, digest string
-		starts            bool
-	}{
-		"the right digest":                     {uri: "https://example.com/executor", file: "executor", digest: sum, starts: true},
-		"another digest":                       {uri: "https://example.com/executor", file: "executor", digest: digest1},
-		"a query in the URI":                   {uri: "https://example.com/executor?v=1", file: "executor?v=1", digest: sum, starts: true},
-		"a name that a shell would split":      {uri: "https://example.com/an executor; $(false)", file: "an executor; $(false)", digest: sum, starts: true},
-		"a name that begins as an option does": {uri: "file:///opt/-rf", file: "-rf", digest: sum, starts: true},
-		"a file that was not fetched":          {uri: "https://example.com/executor", file: "other", digest: sum},
-		"a name with a quote":                  {uri: "https://example.com/it's", file: "it's", digest: sum, starts: true},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			sandbox := t.TempDir()
-			if err := os.WriteFile(filepath.Join(sandbox, test.file), []byte(script), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			command, uri, err := startCommand(&v1alpha1.Artifact{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: test.uri, SHA256: test.digest})
-			if err != nil || uri.Value != test.uri || !uri.Executable {
-				t.Fatalf("URI %+v, error %v", uri, err)
-			}
-			shell := exec.Command("/bin/sh", "-c", command)
-			shell.Dir = sandbox
-			out, err := shell.Output()
-			if started := string(out) == "started\n"; started != test.starts || started != (err == nil) {
-				t.Errorf("%s\nwrote %q, with error %v", command, out, err)
-			}
-		})
-	}
-}
-
 func TestExecutorShareIsReservedFromThePods(t *testing.T) {
 	n := launched(func(n *v1alpha1.MesosNode) {
 		n.Spec.Template.Spec.Overhead = v1alpha1.NodeOverhead{CPU: resource.MustParse("250m"), Memory: resource.MustParse("1000000000")}
@@ -266,30 +237,9 @@ func TestNetworkOfANode(t *testing.T) {
 	} {
 		defaults := nodeDefaults()
 		defaults.Network, defaults.Masters = test.network, masters
-		spec, err := defaults.launchSpec(launched(), newIntent(), token)
-		if err != nil {
-			t.Fatal(err)
-		}
+		spec := launchMessage(t, defaults, launched())
 		if diff := cmp.Diff(test.want, spec.Network); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-	}
-}
-
-func TestStartCommandFindsProgramsWhateverTheAgentsPath(t *testing.T) {
-	dir := t.TempDir()
-	program := "#!/bin/sh\necho started\n"
-	if err := os.WriteFile(filepath.Join(dir, "executor"), []byte(program), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	artifact := &v1alpha1.Artifact{Name: "executor", Type: v1alpha1.ArtifactBinary, URI: "http://files.example/executor", SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(program)))}
-	command, _, err := startCommand(artifact)
-	if err != nil {
-		t.Fatal(err)
-	}
-	start := exec.Command("/bin/sh", "-c", command)
-	start.Dir, start.Env = dir, []string{"PATH=/opt/mesos/bin", "LD_LIBRARY_PATH=/usr/local/lib"}
-	if out, err := start.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), "started\n") {
-		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -1,6 +1,8 @@
 package nodetemplate
 
 import (
+	"cmp"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -12,7 +14,8 @@ import (
 )
 
 // Runtime is what the operator supplies nodes with: the content of its --node-runtime file. A
-// pool's template.spec.runtime overrides it, artifact by artifact.
+// pool's template.spec.runtime chooses a version of the catalogue, and overrides it, artifact
+// by artifact.
 type Runtime struct {
 	// ContainerRuntime is containerd (the default), or none if the artifact kubelet brings
 	// its own.
@@ -30,53 +33,72 @@ type Runtime struct {
 	// CacheSize is the maximum size of the artifact cache on each agent. The default is
 	// 10 GiB.
 	CacheSize *resource.Quantity `json:"cacheSize,omitempty"`
-	// Artifacts that each node is made of.
+	// Artifacts that nodes are made of for which no version is chosen.
+	Artifacts []v1alpha1.Artifact `json:"artifacts,omitempty"`
+	// DefaultVersion is the name of the version of templates that choose none.
+	DefaultVersion string `json:"defaultVersion,omitempty"`
+	// Versions are the catalogue. Each is complete by itself: it shares the settings above,
+	// and none of the artifacts.
+	Versions []RuntimeVersion `json:"versions,omitempty"`
+}
+
+// RuntimeVersion is one runtime of the catalogue.
+type RuntimeVersion struct {
+	// Name is what pools choose the version by. It is a label value.
+	Name string `json:"name"`
+	// KubernetesVersion is the release of the kubelet, for example v1.37. It can be left out
+	// if the name has it, as v1.37.2 and v1.37.2-2 do.
+	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
+	// ContainerRuntime, RuntimeSocket, CNI and SandboxImage override those of the file.
+	ContainerRuntime string       `json:"containerRuntime,omitempty"`
+	RuntimeSocket    string       `json:"runtimeSocket,omitempty"`
+	CNI              v1alpha1.CNI `json:"cni,omitempty"`
+	SandboxImage     string       `json:"sandboxImage,omitempty"`
+	// Artifacts are all that a node needs, for each architecture.
 	Artifacts []v1alpha1.Artifact `json:"artifacts,omitempty"`
 }
 
-// Missing names, in order, the artifacts that a node needs and that neither its template nor
-// the operator supplies. If there is an archive, it may hold any program, and only the
-// executor finds out; the executor itself is never in an archive.
-func (r Runtime) Missing(template v1alpha1.NodeRuntime) []string {
-	merged := r.merge(template)
-	needed := []string{nodeapi.ArtifactExecutor}
-	if !slices.ContainsFunc(merged.Artifacts, func(a v1alpha1.Artifact) bool { return a.Type == v1alpha1.ArtifactArchive }) {
-		spec := &nodeapi.LaunchSpec{}
-		merged.applyTo(spec)
-		needed = append(needed, spec.RequiredPrograms()...)
-	}
-	return slices.DeleteFunc(needed, func(name string) bool { return merged.artifact(name) != nil })
+// UnknownVersionError is the error of a version that the catalogue does not have.
+type UnknownVersionError struct {
+	// Version is what was asked for.
+	Version string
+	// Known are the names that the catalogue has.
+	Known []string
 }
 
-// Kubelet returns the artifact that a node's kubelet is, nil if it comes in an archive.
-func (r Runtime) Kubelet(template v1alpha1.NodeRuntime) *v1alpha1.Artifact {
-	merged := r.merge(template)
-	kubelet := merged.artifact(nodeapi.ArtifactKubelet)
-	if kubelet == nil || kubelet.Type != v1alpha1.ArtifactBinary {
-		return nil
+func (e *UnknownVersionError) Error() string {
+	known := "has no versions"
+	if len(e.Known) > 0 {
+		known = "has " + strings.Join(e.Known, ", ")
 	}
-	return kubelet
+	return fmt.Sprintf("template.spec.runtime.version is %q, and the operator's --node-runtime file %s", e.Version, known)
 }
 
-// merge returns the runtime with a template's overrides, and with all URIs at the mirror.
-func (r Runtime) merge(template v1alpha1.NodeRuntime) Runtime {
-	out := r
-	out.Artifacts = slices.Clone(r.Artifacts)
-	if template.SandboxImage != "" {
-		out.SandboxImage = template.SandboxImage
+// Resolve returns what the nodes of a template are made of. The only error is an
+// *UnknownVersionError.
+func (r Runtime) Resolve(template v1alpha1.NodeRuntime) (Resolved, error) {
+	version, err := r.version(template.Version)
+	if err != nil {
+		return Resolved{}, err
 	}
-	if template.CNI != "" {
-		out.CNI = template.CNI
+	return r.resolve(version, template), nil
+}
+
+// resolve returns a version with the settings of the file and the overrides of a template.
+func (r Runtime) resolve(version RuntimeVersion, template v1alpha1.NodeRuntime) Resolved {
+	out := Resolved{
+		Version:          version.Name,
+		ContainerRuntime: cmp.Or(version.ContainerRuntime, r.ContainerRuntime),
+		CNI:              cmp.Or(template.CNI, version.CNI, r.CNI, v1alpha1.CNIBundled),
+		SandboxImage:     cmp.Or(template.SandboxImage, version.SandboxImage, r.SandboxImage),
+		RuntimeSocket:    cmp.Or(template.RuntimeSocket, version.RuntimeSocket),
+		Artifacts:        overrideArtifacts(version.Artifacts, template.Artifacts),
 	}
-	if template.RuntimeSocket != "" {
-		out.RuntimeSocket = template.RuntimeSocket
+	if out.RuntimeSocket == "" && out.ContainerRuntime == r.ContainerRuntime {
+		out.RuntimeSocket = r.RuntimeSocket // It is of no use to another container runtime.
 	}
-	for _, a := range template.Artifacts {
-		if known := out.artifact(a.Name); known != nil {
-			*known = a
-		} else {
-			out.Artifacts = append(out.Artifacts, a)
-		}
+	if !replacesKubelet(version.Artifacts, template.Artifacts) {
+		out.Kubernetes = version.release()
 	}
 	for i := range out.Artifacts {
 		out.Artifacts[i].URI = r.mirroredURI(out.Artifacts[i].URI)
@@ -84,25 +106,75 @@ func (r Runtime) merge(template v1alpha1.NodeRuntime) Runtime {
 	return out
 }
 
-// applyTo writes a merged runtime into a launch message.
-func (r Runtime) applyTo(spec *nodeapi.LaunchSpec) {
-	spec.ContainerRuntime, spec.RuntimeSocket = r.ContainerRuntime, r.RuntimeSocket
-	spec.ExternalCNI = r.CNI == v1alpha1.CNIExternal
-	spec.SandboxImage = r.SandboxImage
-	spec.CacheMiB = r.cacheMiB()
-	for _, a := range r.Artifacts {
-		spec.Artifacts = append(spec.Artifacts, nodeapi.Artifact{Name: a.Name, Type: string(a.Type), URI: a.URI, SHA256: a.SHA256})
+// version returns the version of a name, or of the default one. Where there is neither, it is
+// made of the artifacts that the file has for all, and has no name.
+func (r Runtime) version(name string) (RuntimeVersion, error) {
+	name = cmp.Or(name, r.DefaultVersion)
+	if name == "" {
+		return RuntimeVersion{Artifacts: r.Artifacts}, nil
 	}
+	unknown := &UnknownVersionError{Version: name}
+	for _, v := range r.Versions {
+		if v.Name == name {
+			return v, nil
+		}
+		unknown.Known = append(unknown.Known, v.Name)
+	}
+	return RuntimeVersion{}, unknown
 }
 
-// artifact returns the artifact of this name, nil if there is none. The caller may change it.
-func (r Runtime) artifact(name string) *v1alpha1.Artifact {
-	for i := range r.Artifacts {
-		if r.Artifacts[i].Name == name {
-			return &r.Artifacts[i]
+// overrideArtifacts returns the artifacts of a runtime with those of a template, which replace
+// the ones of their names: all, or the one for their architecture. Artifacts of one name
+// follow each other; otherwise the order stays.
+func overrideArtifacts(artifacts, own []v1alpha1.Artifact) []v1alpha1.Artifact {
+	isReplaced := func(a v1alpha1.Artifact) bool {
+		return slices.ContainsFunc(own, func(o v1alpha1.Artifact) bool {
+			return o.Name == a.Name && (o.Architecture == "" || o.Architecture == a.Architecture)
+		})
+	}
+	var names []string
+	byName := map[string][]v1alpha1.Artifact{}
+	for _, a := range slices.Concat(slices.DeleteFunc(slices.Clone(artifacts), isReplaced), own) {
+		byName[a.Name] = append(byName[a.Name], a)
+	}
+	for _, a := range slices.Concat(artifacts, own) {
+		if !slices.Contains(names, a.Name) {
+			names = append(names, a.Name)
 		}
 	}
-	return nil
+	var out []v1alpha1.Artifact
+	for _, name := range names {
+		out = append(out, byName[name]...)
+	}
+	return out
+}
+
+// replacesKubelet reports whether a template's own artifacts may bring another kubelet than
+// the one of the runtime.
+func replacesKubelet(artifacts, own []v1alpha1.Artifact) bool {
+	isKubelet := func(a v1alpha1.Artifact) bool { return a.Name == nodeapi.ArtifactKubelet }
+	isArchive := func(a v1alpha1.Artifact) bool { return a.Type == v1alpha1.ArtifactArchive }
+	return slices.ContainsFunc(own, isKubelet) || !slices.ContainsFunc(artifacts, isKubelet) && slices.ContainsFunc(own, isArchive)
+}
+
+// Missing names, in order, the artifacts that a node needs and that neither its template nor
+// the operator supplies. Of a version that is unknown, none is missing.
+func (r Runtime) Missing(template v1alpha1.NodeRuntime) []string {
+	resolved, err := r.Resolve(template)
+	if err != nil {
+		return nil
+	}
+	return resolved.Missing()
+}
+
+// Kubelet returns the artifact that a node's kubelet is, nil if it comes in an archive, or is
+// not known.
+func (r Runtime) Kubelet(template v1alpha1.NodeRuntime) *v1alpha1.Artifact {
+	resolved, err := r.Resolve(template)
+	if err != nil {
+		return nil
+	}
+	return resolved.Kubelet("")
 }
 
 // cacheMiB returns the size of the artifact cache, 0 for the executor's default.

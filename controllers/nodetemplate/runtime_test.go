@@ -52,10 +52,13 @@ func TestMissing(t *testing.T) {
 
 func TestAPoolOverridesByName(t *testing.T) {
 	operator := nodeDefaults().Runtime
-	merged := operator.merge(v1alpha1.NodeRuntime{SandboxImage: "pause:1", Artifacts: []v1alpha1.Artifact{
+	merged, err := operator.Resolve(v1alpha1.NodeRuntime{SandboxImage: "pause:1", Artifacts: []v1alpha1.Artifact{
 		{Name: "kubelet", Type: "Binary", URI: "file:///opt/kubelet-1.36", SHA256: digest1},
 		{Name: "tool", Type: "Binary", URI: "file:///opt/tool", SHA256: digest2},
 	}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var got []string
 	for _, a := range merged.Artifacts {
 		got = append(got, a.Name+" "+a.URI)
@@ -64,7 +67,7 @@ func TestAPoolOverridesByName(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || merged.SandboxImage != "pause:1" {
 		t.Errorf("image %q, artifacts (-want +got):\n%s", merged.SandboxImage, diff)
 	}
-	if operator.artifact("kubelet").URI != "file:///opt/kubelet" {
+	if operator.Artifacts[1].URI != "file:///opt/kubelet" {
 		t.Error("the operator's own runtime was changed")
 	}
 }
@@ -118,13 +121,16 @@ func TestMirroredURI(t *testing.T) {
 	}
 }
 
-func TestMergeDoesNotModifyItsInputs(t *testing.T) {
+func TestResolveDoesNotModifyItsInputs(t *testing.T) {
 	operator := nodeDefaults().Runtime
 	operator.Mirror = "https://mirror.example"
 	template := v1alpha1.NodeRuntime{Artifacts: []v1alpha1.Artifact{{Name: "kubelet", Type: "Binary", URI: "https://example.com/kubelet", SHA256: digest1}}}
-	merged := operator.merge(template)
-	if got := merged.artifact("kubelet").URI; got != "https://mirror.example/example.com/kubelet" {
-		t.Errorf("merged is %s", got)
+	resolved, err := operator.Resolve(template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := resolved.Kubelet("").URI; got != "https://mirror.example/example.com/kubelet" {
+		t.Errorf("resolved is %s", got)
 	}
 	if diff := cmp.Diff(nodeDefaults().Runtime.Artifacts, operator.Artifacts); diff != "" {
 		t.Errorf("the operator's runtime has changed (-want +got):\n%s", diff)

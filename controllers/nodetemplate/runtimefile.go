@@ -24,28 +24,37 @@ func ParseRuntime(data []byte) (Runtime, error) {
 	if err := yaml.UnmarshalStrict(data, &runtime); err != nil {
 		return Runtime{}, fmt.Errorf("parsing the node runtime: %w", err)
 	}
-	for i := range runtime.Artifacts {
-		if runtime.Artifacts[i].Type == "" {
-			runtime.Artifacts[i].Type = v1alpha1.ArtifactBinary
-		}
+	setArtifactTypes(runtime.Artifacts)
+	for i := range runtime.Versions {
+		setArtifactTypes(runtime.Versions[i].Artifacts)
 	}
-	problems := slices.Concat(runtime.checkContainers(), runtime.checkStorage(), runtime.checkArtifacts())
+	problems := slices.Concat(checkContainers(runtime.ContainerRuntime, runtime.RuntimeSocket, runtime.CNI), runtime.checkStorage(),
+		checkArtifacts(runtime.Artifacts), runtime.checkVersions())
 	if err := errors.Join(problems...); err != nil {
 		return Runtime{}, fmt.Errorf("checking the node runtime: %w", err)
 	}
 	return runtime, nil
 }
 
+// setArtifactTypes gives artifacts without a type the default one.
+func setArtifactTypes(artifacts []v1alpha1.Artifact) {
+	for i := range artifacts {
+		if artifacts[i].Type == "" {
+			artifacts[i].Type = v1alpha1.ArtifactBinary
+		}
+	}
+}
+
 // checkContainers checks how nodes run containers and connect them.
-func (r Runtime) checkContainers() (problems []error) {
-	if r.ContainerRuntime != nodeapi.RuntimeContainerd && r.ContainerRuntime != nodeapi.RuntimeNone {
-		problems = append(problems, fmt.Errorf("containerRuntime is %q, not %q or %q", r.ContainerRuntime, nodeapi.RuntimeContainerd, nodeapi.RuntimeNone))
+func checkContainers(runtime, socket string, cni v1alpha1.CNI) (problems []error) {
+	if runtime != nodeapi.RuntimeContainerd && runtime != nodeapi.RuntimeNone {
+		problems = append(problems, fmt.Errorf("containerRuntime is %q, not %q or %q", runtime, nodeapi.RuntimeContainerd, nodeapi.RuntimeNone))
 	}
-	if !slices.Contains([]v1alpha1.CNI{"", v1alpha1.CNIBundled, v1alpha1.CNIExternal}, r.CNI) {
-		problems = append(problems, fmt.Errorf("cni is %q, not %q or %q", r.CNI, v1alpha1.CNIBundled, v1alpha1.CNIExternal))
+	if !slices.Contains([]v1alpha1.CNI{"", v1alpha1.CNIBundled, v1alpha1.CNIExternal}, cni) {
+		problems = append(problems, fmt.Errorf("cni is %q, not %q or %q", cni, v1alpha1.CNIBundled, v1alpha1.CNIExternal))
 	}
-	if r.RuntimeSocket != "" && (!filepath.IsAbs(r.RuntimeSocket) || r.ContainerRuntime != nodeapi.RuntimeContainerd) {
-		problems = append(problems, fmt.Errorf("runtimeSocket is %q, not an absolute path, or containerRuntime is not %q", r.RuntimeSocket, nodeapi.RuntimeContainerd))
+	if socket != "" && (!filepath.IsAbs(socket) || runtime != nodeapi.RuntimeContainerd) {
+		problems = append(problems, fmt.Errorf("runtimeSocket is %q, not an absolute path, or containerRuntime is not %q", socket, nodeapi.RuntimeContainerd))
 	}
 	return problems
 }
@@ -64,17 +73,30 @@ func (r Runtime) checkStorage() (problems []error) {
 	return problems
 }
 
-func (r Runtime) checkArtifacts() (problems []error) {
-	seen := map[string]bool{}
-	for i := range r.Artifacts {
-		a := &r.Artifacts[i]
-		if a.Name == "" || seen[a.Name] {
-			problems = append(problems, fmt.Errorf("artifacts[%d]: the name %q is empty or occurs twice", i, a.Name))
+func checkArtifacts(artifacts []v1alpha1.Artifact) (problems []error) {
+	type key struct {
+		name         string
+		architecture v1alpha1.Architecture
+	}
+	seen := map[key]bool{}
+	for i := range artifacts {
+		a := &artifacts[i]
+		k := key{a.Name, a.Architecture}
+		if a.Name == "" || seen[k] {
+			problems = append(problems, fmt.Errorf("artifacts[%d]: the name %q is empty or occurs twice%s", i, a.Name, forArchitecture(a.Architecture)))
 		}
-		seen[a.Name] = true
+		seen[k] = true
 		problems = append(problems, checkArtifact(a)...)
 	}
 	return problems
+}
+
+// forArchitecture names an architecture in a message, unless it is any.
+func forArchitecture(architecture v1alpha1.Architecture) string {
+	if architecture == "" {
+		return ""
+	}
+	return fmt.Sprintf(" for the architecture %q", architecture)
 }
 
 // checkArtifact checks everything of an artifact but its name.
@@ -87,6 +109,9 @@ func checkArtifact(a *v1alpha1.Artifact) (problems []error) {
 	}
 	if !slices.Contains([]v1alpha1.ArtifactType{v1alpha1.ArtifactBinary, v1alpha1.ArtifactArchive, v1alpha1.ArtifactImage}, a.Type) {
 		problems = append(problems, fmt.Errorf("artifact %q: the type %q is unknown", a.Name, a.Type))
+	}
+	if !slices.Contains([]v1alpha1.Architecture{"", v1alpha1.ArchitectureAMD64, v1alpha1.ArchitectureARM64}, a.Architecture) {
+		problems = append(problems, fmt.Errorf("artifact %q: the architecture %q is not %q or %q", a.Name, a.Architecture, v1alpha1.ArchitectureAMD64, v1alpha1.ArchitectureARM64))
 	}
 	return problems
 }

@@ -102,7 +102,7 @@ func applyReport(task *v1alpha1.MesosTask, status scheduler.TaskStatus) {
 		return
 	}
 	task.AnonymousExecutors = report.AnonymousExecutors
-	task.Kubelet = &v1alpha1.TaskKubelet{SHA256: report.Kubelet}
+	task.Kubelet = &v1alpha1.TaskKubelet{SHA256: report.Kubelet, Architecture: v1alpha1.Architecture(report.Architecture)}
 	if u := report.Upgrade; u.SHA256 != "" {
 		task.Kubelet.Upgrade = &v1alpha1.TaskKubeletUpgrade{SHA256: u.SHA256, Refused: u.Refused, Message: messages.Truncate(u.Message, maxMessage)}
 	}

@@ -302,6 +302,11 @@ var examples = map[string]example{
 		kind: "MesosNodePool", accepted: []string{artifact("a", "file:///a", sha)},
 		refused: []string{artifact("a", "file:///a", "abc"), artifact("a", "file:///a", strings.ToUpper(sha))},
 	},
+	"a runtime's version is at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit, for example v1.37.2": {
+		kind:     "MesosNodePool",
+		accepted: []string{nodeSpec(`runtime: {version: v1.37.2}`), nodeSpec(`runtime: {version: v1.37.2-2}`), nodeSpec(`runtime: {version: stable}`)},
+		refused:  []string{nodeSpec(`runtime: {version: v1.37.2+1}`), nodeSpec(`runtime: {version: "v1.37 "}`), nodeSpec(`runtime: {version: "-"}`)},
+	},
 	"In and NotIn need values; Exists and DoesNotExist take none": {
 		kind:     "MesosNodePool",
 		accepted: []string{`spec: {placement: {constraints: [{attribute: a, operator: In, values: [b]}, {attribute: c, operator: Exists}, {attribute: d, operator: DoesNotExist, values: []}]}}`},
