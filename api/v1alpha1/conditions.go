@@ -163,6 +163,10 @@ const (
 	// ReasonKubeletVersionSkew: the kubelet of the runtime is newer than the API server, or
 	// older than it supports; the message has both versions. It is also on a MesosNode.
 	ReasonKubeletVersionSkew = "KubeletVersionSkew"
+	// ReasonArtifactsNotAllowed: template.spec.runtime.artifacts has artifacts from places that
+	// the operator's --node-runtime file does not allow; the message names them. It is also on
+	// a MesosNode.
+	ReasonArtifactsNotAllowed = "ArtifactsNotAllowed"
 	// ReasonCapacityAvailable: no node is waiting for an offer that fits.
 	ReasonCapacityAvailable = "CapacityAvailable"
 	// ReasonNoFittingOffer: some agents are large enough for the node, but their present offers do not fit.

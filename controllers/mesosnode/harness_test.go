@@ -24,6 +24,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
@@ -52,6 +53,7 @@ type fixture struct {
 	names      *fakeNames
 	volumes    *fakeVolumes
 	missing    []string // artifacts
+	refused    string   // why the operator does not allow the template's artifacts
 	recorder   *events.FakeRecorder
 	writes     int              // to the API server
 	evictions  map[string]error // answers, by pod
@@ -79,6 +81,12 @@ func (s *fixture) Get(name string) (Session, bool)   { return s.session, s.sessi
 func (s *fixture) Maintenance(_, agent string) (scheduler.Window, bool) {
 	w, planned := s.windows[agent]
 	return w, planned
+}
+func (s *fixture) Check(spec v1alpha1.NodeTemplateSpec) (reason, message string) {
+	if s.refused != "" {
+		return v1alpha1.ReasonArtifactsNotAllowed, s.refused
+	}
+	return nodetemplate.Check(spec)
 }
 func (s *fixture) Missing(v1alpha1.NodeRuntime) []string { return s.missing }
 

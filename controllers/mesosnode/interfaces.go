@@ -72,8 +72,11 @@ type Volumes interface {
 	Detaching(ctx context.Context, node string) ([]string, error)
 }
 
-// Artifacts knows which artifacts the operator supplies.
+// Artifacts knows which artifacts the operator supplies, and which it allows.
 type Artifacts interface {
+	// Check returns why no node is made of a template, as a reason of conditions and a
+	// message; both are empty if nothing is wrong.
+	Check(spec v1alpha1.NodeTemplateSpec) (reason, message string)
 	// Missing names, in order, the artifacts that a node needs and that neither its
 	// template nor the operator supplies.
 	Missing(runtime v1alpha1.NodeRuntime) []string

@@ -13,7 +13,6 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/messages"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
-	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
@@ -74,7 +73,7 @@ func (r *Reconciler) launchObstacle(rc *reconcileContext) (reason, message strin
 	if rc.hasForeignNode() {
 		return v1alpha1.ReasonNodeForeign, describeForeignNode(rc)
 	}
-	if reason, message := nodetemplate.Check(rc.node.Spec.Template.Spec); reason != "" {
+	if reason, message := r.Artifacts.Check(rc.node.Spec.Template.Spec); reason != "" {
 		return reason, message
 	}
 	if missing := r.Artifacts.Missing(rc.node.Spec.Template.Spec.Runtime); len(missing) > 0 {

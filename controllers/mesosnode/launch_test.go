@@ -97,6 +97,10 @@ func TestWaitingNodeReportsTheReason(t *testing.T) {
 			given:  func(s *fixture) { s.missing = []string{"kubelet", "runc"} },
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonArtifactsMissing, message: "kubelet, runc",
 		},
+		"artifacts are not allowed": {
+			given:  func(s *fixture) { s.refused = "the artifact lies elsewhere." },
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonArtifactsNotAllowed, message: "lies elsewhere",
+		},
 		"the kubelet configuration is invalid": {
 			given: func(s *fixture) {
 				node := s.mesosNode()

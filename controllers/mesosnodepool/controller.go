@@ -107,6 +107,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 // from Mesos, as long as a node waits for an offer.
 func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.MesosNodePool) (observation, error) {
 	o := observation{pool: pool, now: metav1.NewTime(r.Now()), kubelet: r.Artifacts.Kubelet(pool.Spec.Template.Spec.Runtime)}
+	o.templateReason, o.templateMessage = r.Artifacts.Check(pool.Spec.Template.Spec)
 	nodes, err := r.Nodes.Inventory(ctx, pool)
 	if err != nil {
 		return o, err

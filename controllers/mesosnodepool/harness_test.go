@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
@@ -47,6 +48,8 @@ type fixture struct {
 	deleted func(do func() error) error
 	// kubelet that the template names.
 	kubelet *v1alpha1.Artifact
+	// refused is why the operator does not allow the template's artifacts, "" if it does.
+	refused string
 	names   atomic.Int64
 	events  *events.FakeRecorder
 	last    reconcile.Result
@@ -120,6 +123,13 @@ func (s *fixture) restart() {
 func (s *fixture) Capacity(context.Context, string) placement.Capacity {
 	s.surveys++
 	return s.capacity
+}
+
+func (s *fixture) Check(spec v1alpha1.NodeTemplateSpec) (reason, message string) {
+	if s.refused != "" {
+		return v1alpha1.ReasonArtifactsNotAllowed, s.refused
+	}
+	return nodetemplate.Check(spec)
 }
 
 func (s *fixture) Kubelet(v1alpha1.NodeRuntime) *v1alpha1.Artifact { return s.kubelet }

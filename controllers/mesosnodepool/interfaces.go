@@ -22,8 +22,11 @@ type Nodes interface {
 	Forget(pool string)
 }
 
-// Artifacts knows which artifacts the operator supplies.
+// Artifacts knows which artifacts the operator supplies, and which it allows.
 type Artifacts interface {
+	// Check returns why no node is made of a template, as a reason of conditions and a
+	// message; both are empty if nothing is wrong.
+	Check(spec v1alpha1.NodeTemplateSpec) (reason, message string)
 	// Kubelet is the artifact of the kubelet of a node with this template; nil if an archive
 	// has it together with others.
 	Kubelet(runtime v1alpha1.NodeRuntime) *v1alpha1.Artifact

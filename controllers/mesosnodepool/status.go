@@ -12,7 +12,6 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/messages"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
-	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
@@ -23,6 +22,9 @@ type observation struct {
 	// framework is the MesosFramework that the pool names, nil when there is none.
 	framework *v1alpha1.MesosFramework
 	nodes     poolnodes.Inventory
+	// templateReason and templateMessage are why no node is made of the template; empty if
+	// nothing is wrong with it.
+	templateReason, templateMessage string
 	// kubelet is the artifact of the template's kubelet; nil if an archive has it.
 	kubelet *v1alpha1.Artifact
 	// capacity is the room that the cluster has; it is unknown while no node waits.
@@ -87,8 +89,8 @@ func (o observation) frameworkReadyCondition() metav1.Condition {
 
 // templateValidCondition reports whether nodes can be made of the template at all.
 func (o observation) templateValidCondition() metav1.Condition {
-	if reason, message := nodetemplate.Check(o.pool.Spec.Template.Spec); reason != "" {
-		return metav1.Condition{Type: v1alpha1.ConditionTemplateValid, Status: metav1.ConditionFalse, Reason: reason, Message: message}
+	if o.templateReason != "" {
+		return metav1.Condition{Type: v1alpha1.ConditionTemplateValid, Status: metav1.ConditionFalse, Reason: o.templateReason, Message: o.templateMessage}
 	}
 	return metav1.Condition{Type: v1alpha1.ConditionTemplateValid, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonTemplateValid,
 		Message: "Nodes can be made of the template."}

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
@@ -104,6 +105,7 @@ func TestConditions(t *testing.T) {
 				test.pool = nothing
 			}
 			test.pool(o.pool)
+			o.templateReason, o.templateMessage = nodetemplate.Check(o.pool.Spec.Template.Spec)
 			status := o.status()
 			got := meta.FindStatusCondition(status.Conditions, test.want.kind)
 			if got == nil || got.Status != test.want.status || got.Reason != test.want.reason || !strings.Contains(got.Message, test.want.says) {

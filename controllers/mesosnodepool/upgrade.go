@@ -86,8 +86,13 @@ func progressOf(n *v1alpha1.MesosNode, wanted *v1alpha1.Artifact) upgradeProgres
 	return upgradeUnderWay
 }
 
-// upgradeInput is the part of the observation that the decision on upgrades depends on.
+// upgradeInput is the part of the observation that the decision on upgrades depends on. Without
+// nodes none gets another kubelet: that is so while the template has artifacts that the operator
+// does not allow.
 func (o observation) upgradeInput() UpgradeInput {
+	if o.templateReason == v1alpha1.ReasonArtifactsNotAllowed {
+		return UpgradeInput{}
+	}
 	k := UpgradeInput{MaxUnavailable: int(o.pool.Spec.Rollout.MaxUnavailable), Alive: o.nodes.Alive}
 	if o.upgradesInPlace() {
 		k.Wanted = o.kubelet

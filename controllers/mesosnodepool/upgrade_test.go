@@ -177,3 +177,34 @@ func TestRefusedKubeletUpgradeIsReported(t *testing.T) {
 	s.reconcile()
 	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletNotReplaceable, s.alive()[0])
 }
+
+// The operator's file may allow less than before: nodes that run go on, and neither nodes nor
+// kubelets of the template are begun with.
+func TestArtifactsThatAreNotAllowedAreNotRolledOut(t *testing.T) {
+	s := newFixture(t, 2, newReadyFramework())
+	s.kubelet = kubeletArtifact("1")
+	s.update(inPlace)
+	s.reconcile()
+	names := s.alive()
+	for _, name := range names {
+		s.setConditions(name, isRegistered, isReady)
+		s.setKubelet(name, v1alpha1.TaskKubelet{SHA256: s.kubelet.SHA256})
+	}
+
+	s.kubelet, s.refused = kubeletArtifact("2"), "the artifact kubelet lies elsewhere."
+	s.update(func(p *v1alpha1.MesosNodePool) { *p.Spec.Replicas = 3 })
+	for range 3 {
+		s.reconcile()
+	}
+	if diff := cmp.Diff(names, s.alive()); diff != "" {
+		t.Errorf("nodes while the artifacts are not allowed (-want +got):\n%s", diff)
+	}
+	s.expectUpgradeRequests("2")
+	s.expectCondition(v1alpha1.ConditionTemplateValid, metav1.ConditionFalse, v1alpha1.ReasonArtifactsNotAllowed, "lies elsewhere")
+
+	s.refused = ""
+	s.update(func(p *v1alpha1.MesosNodePool) { *p.Spec.Replicas = 2 })
+	s.reconcile()
+	s.expectUpgradeRequests("2", names[0])
+	s.expectCondition(v1alpha1.ConditionTemplateValid, metav1.ConditionTrue, v1alpha1.ReasonTemplateValid, "")
+}

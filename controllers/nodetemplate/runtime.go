@@ -33,6 +33,10 @@ type Runtime struct {
 	// CacheSize is the maximum size of the artifact cache on each agent. The default is
 	// 10 GiB.
 	CacheSize *resource.Quantity `json:"cacheSize,omitempty"`
+	// AllowedArtifacts are URLs of folders on servers, or file:/// and a folder on the agents.
+	// Templates may have only artifacts below one of them, and those of this file. If there
+	// are none, templates may have any.
+	AllowedArtifacts []string `json:"allowedArtifacts,omitempty"`
 	// Artifacts that nodes are made of for which no version is chosen.
 	Artifacts []v1alpha1.Artifact `json:"artifacts,omitempty"`
 	// DefaultVersion is the name of the version of templates that choose none.
