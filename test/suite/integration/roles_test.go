@@ -146,7 +146,9 @@ var _ = Describe("The ClusterRoles for people", Ordered, func() {
 		scaler := as(userWith("k8sm-scale"))
 
 		scale := &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 3}}
-		Eventually(func() error { return scaler.SubResource("scale").Update(ctx, pool.DeepCopy(), client.WithSubResourceBody(scale)) }).
+		Eventually(func() error {
+			return scaler.SubResource("scale").Update(ctx, pool.DeepCopy(), client.WithSubResourceBody(scale))
+		}).
 			WithTimeout(timeout).Should(Succeed())
 		Expect(strict.Get(ctx, client.ObjectKeyFromObject(pool), pool)).To(Succeed())
 		Expect(*pool.Spec.Replicas).To(Equal(int32(3)))
