@@ -46,7 +46,8 @@ kube: ## Build the real Kubernetes, etcd, containerd, runc and CNI plugins into 
 generate: $(TOOLS)/controller-gen $(TOOLS)/crd-ref-docs ## Write deepcopy code, CRDs, RBAC and the API reference anew from the types
 	@cd api && ../$(TOOLS)/controller-gen object paths=./...
 	@cd api && ../$(TOOLS)/controller-gen crd paths=./... output:crd:dir=../config/crd/bases
-	@$(TOOLS)/controller-gen rbac:roleName=k8sm-operator paths=./controllers/... output:rbac:dir=config/rbac
+	@$(TOOLS)/controller-gen rbac:roleName=k8sm-operator $(patsubst %,paths=./controllers/%/...,$(filter-out autoscaler,$(notdir $(patsubst %/,%,$(wildcard controllers/*/))))) output:rbac:dir=config/rbac
+	@$(TOOLS)/controller-gen rbac:roleName=k8sm-operator-autoscaling paths=./controllers/autoscaler/... output:rbac:dir=config/rbac/autoscaling
 	@$(TOOLS)/crd-ref-docs --log-level=ERROR --source-path=api/v1alpha1 --config=docs/reference/.config.yaml \
 		--renderer=markdown --output-path=docs/reference/api.md
 
@@ -134,7 +135,7 @@ test-vm: build kube | $(REPORTS)/heavy ## The same on version 2 of cgroup: in a 
 .PHONY: faults
 faults: REPORTED = $(addprefix ../,$(wildcard $(REPORTS)/*.json $(REPORTS)/heavy/*.json))
 faults: ## Check that each row of docs/faults.md and docs/field-cases.md, and each case of docs/autoscaling.md, has tests, and that they passed
-	@cd test && go run ./cmd/faults -rows=1-47 ../docs/faults.md $(REPORTED)
+	@cd test && go run ./cmd/faults -rows=1-48 ../docs/faults.md $(REPORTED)
 	@cd test && go run ./cmd/faults -rows=1-61 ../docs/autoscaling.md $(REPORTED)
 	@cd test && go run ./cmd/faults -rows=A1-15,B1-9,B11-20,C1-17,D1-13 ../docs/field-cases.md $(REPORTED)
 

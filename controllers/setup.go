@@ -21,6 +21,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/agentaddress"
 	"github.com/k8sm/k8sm/controllers/autoscaler"
+	"github.com/k8sm/k8sm/controllers/autoscaler/permission"
 	"github.com/k8sm/k8sm/controllers/bootstraptoken"
 	"github.com/k8sm/k8sm/controllers/detach"
 	"github.com/k8sm/k8sm/controllers/identity"
@@ -84,6 +85,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	})
 	scaling, err := autoscaler.NewReconciler(autoscaler.Options{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Nodes: nodes, Agents: registry, Recorder: recorder, Now: o.Now,
+		Permission: &permission.Checker{Client: mgr.GetClient(), Now: o.Now},
 	})
 	if err != nil {
 		return fmt.Errorf("making the autoscaler: %w", err)

@@ -105,6 +105,9 @@ const (
 	// ConditionCapacityAvailable is False when no offer fits a node that the pool needs.
 	// The message describes the closest offer.
 	ConditionCapacityAvailable = "CapacityAvailable"
+	// ConditionAutoscalingPermitted exists on pools with autoscaling. It is False when the
+	// operator lacks rights that autoscaling needs.
+	ConditionAutoscalingPermitted = "AutoscalingPermitted"
 )
 
 // ConditionKubeletCurrent is True when the running kubelet is the one that the pool's
@@ -173,6 +176,11 @@ const (
 	ReasonNoFittingOffer = "NoFittingOffer"
 	// ReasonExceedsLargestAgent: no agent of the cluster could ever hold the node.
 	ReasonExceedsLargestAgent = "ExceedsLargestAgent"
+	// ReasonAutoscalingPermitted: the operator may read what autoscaling needs.
+	ReasonAutoscalingPermitted = "AutoscalingPermitted"
+	// ReasonAutoscalingNotPermitted: the operator lacks a right that autoscaling needs; the
+	// message names the right, and the ClusterRole that grants it.
+	ReasonAutoscalingNotPermitted = "AutoscalingNotPermitted"
 )
 
 // Conditions of a MesosNode, beside Ready. They become True in this order.

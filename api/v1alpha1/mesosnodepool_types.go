@@ -167,7 +167,8 @@ type MesosNodePoolStatus struct {
 	Autoscaling *AutoscalingStatus `json:"autoscaling,omitempty"`
 
 	// conditions are the conditions FrameworkReady, TemplateValid, CapacityAvailable and
-	// Ready. KubeletCurrent is also present if kubelets are upgraded in place.
+	// Ready. KubeletCurrent is also present if kubelets are upgraded in place, and
+	// AutoscalingPermitted if the pool has autoscaling.
 	//
 	// +listType=map
 	// +listMapKey=type

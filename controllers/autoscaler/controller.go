@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/autoscaler/permission"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
@@ -45,6 +46,12 @@ type Agents interface {
 	Capacity(ctx context.Context, framework string) placement.Capacity
 }
 
+// Permission knows which rights the operator has, as a *permission.Checker does.
+type Permission interface {
+	// Missing returns a right that autoscaling needs and the operator lacks, "" for none.
+	Missing(ctx context.Context) (string, error)
+}
+
 // Options are what a Reconciler is made of. All are needed.
 type Options struct {
 	// Client reads from the manager's cache and writes to the API server.
@@ -55,6 +62,8 @@ type Options struct {
 	Nodes Nodes
 	// Agents is asked for the capacity of a cluster only while a node may be created.
 	Agents Agents
+	// Permission is asked before anything is read that only autoscaling needs.
+	Permission Permission
 	// Recorder takes events.
 	Recorder events.EventRecorder
 	// Now is the clock.
@@ -83,21 +92,18 @@ func NewReconciler(options Options) (*Reconciler, error) {
 	return &Reconciler{Options: options, state: s}, nil
 }
 
-// +kubebuilder:rbac:groups="",resources=pods;nodes;namespaces;persistentvolumes;persistentvolumeclaims,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=limitranges,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=nodes,verbs=patch
+// These rights are the ClusterRole k8sm-operator-autoscaling, in config/rbac/autoscaling. What
+// the autoscaler does to pools, MesosNodes, Nodes and events is in the operator's own role, which
+// other controllers need as well. permission.Reads lists the same reads.
+//
+// +kubebuilder:rbac:groups="",resources=pods;namespaces;limitranges;persistentvolumes;persistentvolumeclaims,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=replicationcontrollers,verbs=get
 // +kubebuilder:rbac:groups=apps,resources=daemonsets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apps,resources=replicasets;statefulsets,verbs=get
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=selfsubjectaccessreviews,verbs=create
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch
-// +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes/status,verbs=patch
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=storageclasses;csinodes;csidrivers;csistoragecapacities;volumeattachments,verbs=get;list;watch
-// +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodepools,verbs=get;list;watch
-// +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodepools/status,verbs=patch
-// +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes,verbs=get;list;watch;create;delete
-// +kubebuilder:rbac:groups=k8sm.io,resources=mesosframeworks,verbs=get;list;watch
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile runs one cycle, unless more pods are to be awaited or the cache lags behind what
 // the last cycle did.
@@ -108,6 +114,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	}
 	if len(pools) == 0 {
 		return reconcile.Result{}, r.uncordonAll(ctx)
+	}
+	permitted, err := r.checkPermission(ctx, pools)
+	switch {
+	case apierrors.IsConflict(err):
+		return reconcile.Result{RequeueAfter: cacheDelay}, nil
+	case err != nil:
+		return reconcile.Result{}, err
+	case !permitted:
+		return reconcile.Result{RequeueAfter: permission.RetryInterval}, r.uncordonAll(ctx)
 	}
 	if !r.watchesStarted {
 		if err := r.startWatches(); err != nil {

@@ -44,6 +44,7 @@ type testCluster struct {
 	capacityCalls int
 	created       int
 	unsettled     bool
+	missing       string // the right that the operator lacks
 }
 
 func newTestCluster(t *testing.T, objects ...client.Object) *testCluster {
@@ -67,13 +68,16 @@ func newTestCluster(t *testing.T, objects ...client.Object) *testCluster {
 // restart makes a new Reconciler, which remembers nothing.
 func (s *testCluster) restart() {
 	s.t.Helper()
-	r, err := NewReconciler(Options{Client: s.client, Live: s.client, Nodes: s, Agents: s, Recorder: s.recorder, Now: func() time.Time { return s.now }})
+	r, err := NewReconciler(Options{Client: s.client, Live: s.client, Nodes: s, Agents: s, Permission: s, Recorder: s.recorder, Now: func() time.Time { return s.now }})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	r.startWatches = func() error { return nil }
 	s.reconciler = r
 }
+
+// Missing implements Permission.
+func (s *testCluster) Missing(context.Context) (string, error) { return s.missing, nil }
 
 // Capacity implements Agents.
 func (s *testCluster) Capacity(context.Context, string) placement.Capacity {

@@ -110,7 +110,7 @@ func newVirtualCluster(t *testing.T, objects ...client.Object) *virtualCluster {
 // restart makes a new Reconciler, which remembers nothing.
 func (c *virtualCluster) restart() {
 	c.t.Helper()
-	r, err := NewReconciler(Options{Client: c.api, Live: c.api, Nodes: c, Agents: c, Recorder: c.recorder, Now: func() time.Time { return c.now }})
+	r, err := NewReconciler(Options{Permission: permitted{}, Client: c.api, Live: c.api, Nodes: c, Agents: c, Recorder: c.recorder, Now: func() time.Time { return c.now }})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -432,3 +432,9 @@ func (c *virtualCluster) expectAtMost(created, removed, evicted int) {
 		}
 	}
 }
+
+// permitted is a Permission that lacks nothing.
+type permitted struct{}
+
+// Missing implements Permission.
+func (permitted) Missing(context.Context) (string, error) { return "", nil }

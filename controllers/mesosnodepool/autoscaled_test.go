@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -103,5 +104,27 @@ func TestShortageIsReportedAsACondition(t *testing.T) {
 	s.expectCondition(v1alpha1.ConditionCapacityAvailable, metav1.ConditionFalse, v1alpha1.ReasonNoFittingOffer, "needs 8 cpus on one agent")
 	if s.pool().Status.Autoscaling == nil {
 		t.Error("the status of the autoscaler was lost")
+	}
+}
+
+func TestPoolIsNotReadyWhileAutoscalingIsNotPermitted(t *testing.T) {
+	s := newFixture(t, 0, newReadyFramework())
+	s.update(autoscaled)
+	pool := s.pool()
+	pool.Status.Conditions = append(pool.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionAutoscalingPermitted, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonAutoscalingNotPermitted,
+		Message: "The operator may not list pods.", LastTransitionTime: metav1.NewTime(noon),
+	})
+	if err := s.live.Status().Update(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	s.reconcile()
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAutoscalingNotPermitted, "may not list pods")
+
+	s.update(func(p *v1alpha1.MesosNodePool) { p.Spec.Replicas, p.Spec.Autoscaling = new(int32(0)), nil })
+	s.reconcile()
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonAllNodesReady, "")
+	if c := meta.FindStatusCondition(s.pool().Status.Conditions, v1alpha1.ConditionAutoscalingPermitted); c != nil {
+		t.Errorf("the pool without autoscaling has the condition %+v", c)
 	}
 }

@@ -51,6 +51,9 @@ func (o observation) status() v1alpha1.MesosNodePoolStatus {
 	} else {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionKubeletCurrent)
 	}
+	if o.pool.Spec.Autoscaling == nil { // the autoscaler sets it, and looks at pools with autoscaling only
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionAutoscalingPermitted)
+	}
 	for _, c := range conditions {
 		c.ObservedGeneration = o.pool.Generation
 		c.LastTransitionTime = o.now
@@ -165,6 +168,9 @@ func (o observation) readyCondition(framework, valid, capacity metav1.Condition)
 			messages.Count(alive+leaving+o.nodes.Pending, "node", "nodes"), summarizeReasons(slices.Concat(o.nodes.Leaving, o.nodes.Alive))))
 	case valid.Status != metav1.ConditionTrue:
 		return no(valid.Reason, progress+", and no node can be made of the template: "+valid.Message)
+	case o.isAutoscalingDenied():
+		denied := meta.FindStatusCondition(o.pool.Status.Conditions, v1alpha1.ConditionAutoscalingPermitted)
+		return no(denied.Reason, messages.Sentences(progress, denied.Message))
 	case alive == desired && ready == desired && leaving == 0 && o.nodes.Pending == 0:
 		reason := v1alpha1.ReasonAllNodesReady
 		if o.pool.Spec.Paused {
@@ -181,6 +187,11 @@ func (o observation) readyCondition(framework, valid, capacity metav1.Condition)
 		return no(v1alpha1.ReasonNodesNotReady, progress+": "+summarizeReasons(o.unreadyNodes()))
 	}
 	return no(v1alpha1.ReasonScalingUp, progress+": "+summarizeReasons(o.unreadyNodes()))
+}
+
+// isAutoscalingDenied reports whether the autoscaler lacks rights to look after the pool.
+func (o observation) isAutoscalingDenied() bool {
+	return o.pool.Spec.Autoscaling != nil && meta.IsStatusConditionFalse(o.pool.Status.Conditions, v1alpha1.ConditionAutoscalingPermitted)
 }
 
 // firstFalse is the first condition that is not True, or else the last.

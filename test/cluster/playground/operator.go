@@ -63,7 +63,7 @@ func (p *Playground) StartOperator(ctx context.Context) error {
 func (p *Playground) install(ctx context.Context) error {
 	config := filepath.Join(p.Root, "config")
 	for _, part := range [][]string{
-		{"-f", filepath.Join(config, "manager", "namespace.yaml")}, {"-k", filepath.Join(config, "crd")}, {"-k", filepath.Join(config, "rbac")},
+		{"-f", filepath.Join(config, "manager", "namespace.yaml")}, {"-k", filepath.Join(config, "crd")}, {"-k", filepath.Join(config, "rbac")}, {"-k", filepath.Join(config, "rbac", "autoscaling")},
 		{"-k", filepath.Join(config, "policies")}, {"-k", filepath.Join(config, "policies", "certificate-lifetime")},
 	} {
 		if _, err := p.Kubectl(ctx, append([]string{"apply", "--server-side"}, part...)...); err != nil {

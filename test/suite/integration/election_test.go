@@ -49,6 +49,7 @@ func operatorKubeconfig() string {
 	GinkgoHelper()
 	applyAll(filepath.Join("..", "..", "..", "config", "manager", "namespace.yaml"))
 	applyAll(filepath.Join("..", "..", "..", "config", "rbac", "*.yaml"))
+	applyAll(filepath.Join("..", "..", "..", "config", "rbac", "autoscaling", "*.yaml"))
 	applyAll(filepath.Join("..", "..", "..", "config", "policies", "*.yaml"))
 	// A certificate in the service account's name has the service account's rights.
 	account, err := environment.AddUser(envtest.User{

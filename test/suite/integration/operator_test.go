@@ -34,6 +34,7 @@ func startOperator() {
 	GinkgoHelper()
 	applyAll(filepath.Join("..", "..", "..", "config", "manager", "namespace.yaml"))
 	applyAll(filepath.Join("..", "..", "..", "config", "rbac", "*.yaml"))
+	applyAll(filepath.Join("..", "..", "..", "config", "rbac", "autoscaling", "*.yaml"))
 	applyAll(filepath.Join("..", "..", "..", "config", "policies", "*.yaml"))
 	applyAll(filepath.Join("..", "..", "..", "config", "policies", "*", "*.yaml"))
 

@@ -20,6 +20,7 @@ var _ = Describe("The operator's service account", Ordered, func() {
 	BeforeAll(func() {
 		applyAll(filepath.Join("..", "..", "..", "config", "manager", "namespace.yaml"))
 		applyAll(filepath.Join("..", "..", "..", "config", "rbac", "*.yaml"))
+		applyAll(filepath.Join("..", "..", "..", "config", "rbac", "autoscaling", "*.yaml"))
 		applyAll(filepath.Join("..", "..", "..", "config", "policies", "*.yaml"))
 		var err error
 		operator, err = client.New(operatorAccess(), client.Options{Scheme: scheme})
