@@ -50,8 +50,16 @@ var _ = BeforeSuite(func() {
 	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
 	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
 
+	startControlPlane(filepath.Join("..", "..", "..", "config", "crd", "bases"))
+})
+
+// startControlPlane starts an API server with the CRDs in a folder, which environment, config and
+// strict are then about, until the surrounding specs end.
+func startControlPlane(crds string) {
+	GinkgoHelper()
+	outerEnvironment, outerConfig, outerClient, outerLog := environment, config, strict, auditLog
 	environment = &envtest.Environment{
-		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "..", "config", "crd", "bases")},
+		CRDDirectoryPaths:     []string{crds},
 		ErrorIfCRDPathMissing: true,
 		BinaryAssetsDirectory: controlPlane(),
 	}
@@ -63,14 +71,18 @@ var _ = BeforeSuite(func() {
 		Set("enable-bootstrap-token-auth", "true").
 		Set("audit-policy-file", policy).
 		Set("audit-log-path", auditLog)
+	started := environment
 	config, err = environment.Start()
-	DeferCleanup(environment.Stop)
+	DeferCleanup(func() {
+		Expect(started.Stop()).To(Succeed())
+		environment, config, strict, auditLog = outerEnvironment, outerConfig, outerClient, outerLog
+	})
 	Expect(err).NotTo(HaveOccurred(), "a control plane is needed: `make kube` builds it")
 
 	plain, err := client.New(config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	strict = client.WithFieldValidation(plain, "Strict")
-})
+}
 
 // controlPlane returns the folder with kube-apiserver, etcd and kubectl for envtest.
 func controlPlane() string {
