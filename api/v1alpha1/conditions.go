@@ -233,6 +233,9 @@ const (
 	ReasonNodeNotFound = "NodeNotFound"
 	// ReasonNodeRegistered: the Node exists and belongs to the MesosNode.
 	ReasonNodeRegistered = "NodeRegistered"
+	// ReasonNodeUpdateRefused: the API server refuses the labels, annotations and taints of the
+	// Node; a Node that has just registered keeps its registration taint.
+	ReasonNodeUpdateRefused = "NodeUpdateRefused"
 	// ReasonNodeForeign: a Node of this name exists and does not belong to the MesosNode; the
 	// operator does not change it.
 	ReasonNodeForeign = "NodeForeign"
@@ -324,6 +327,9 @@ const (
 	EventLaunchFailed = "LaunchFailed"
 	// EventRegistered: the kubelet registered its Node.
 	EventRegistered = "Registered"
+	// EventRegisteredWithoutTaint: the kubelet registered its Node without the taint that keeps
+	// pods from it until its labels are set, or somebody removed the taint.
+	EventRegisteredWithoutTaint = "RegisteredWithoutTaint"
 	// EventReady: the Node is ready for the first time.
 	EventReady = "Ready"
 	// EventDraining: the Node was cordoned, and its pods are being evicted.

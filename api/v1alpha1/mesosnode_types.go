@@ -142,6 +142,13 @@ type MesosTask struct {
 	// +optional
 	Certificate *TaskCertificate `json:"certificate,omitempty"`
 
+	// registrationTaint is true if the kubelet was told to register its Node with the taint
+	// k8sm.io/unregistered and without labels of k8sm. It is false for tasks that a release
+	// without this taint has launched.
+	//
+	// +optional
+	RegistrationTaint bool `json:"registrationTaint,omitempty"`
+
 	// state is the last state that Mesos reported, for example TASK_STAGING or
 	// TASK_RUNNING. It is empty until Mesos reports a state for the launch.
 	//

@@ -29,6 +29,10 @@ const (
 	// AnnotationTemplateLabels lists the keys of the template's labels, separated by commas. It is
 	// on each Node. An admission policy keeps kubelets from changing these labels.
 	AnnotationTemplateLabels = "k8sm.io/template-labels"
+	// AnnotationAppliedTemplate records which labels, annotations and taints the operator has put
+	// on a Node because the template has them, as JSON. By it the operator can remove what the
+	// template does not have any more, and keep what a person has put there. It is on each Node.
+	AnnotationAppliedTemplate = "k8sm.io/applied-template"
 
 	// AnnotationDoNotDisrupt with the value "true" on a pod or a MesosNode keeps the
 	// autoscaler from removing the node. It does not prevent a removal for another reason.
@@ -45,6 +49,14 @@ const (
 // remove, with the effect NoSchedule and the time in seconds since 1970 as its value. The taint
 // disappears if the node is needed after all.
 const TaintDisrupted = "k8sm.io/disrupted"
+
+// TaintUnregistered is the key of the taint with which a kubelet registers its Node, with the
+// effect NoSchedule. The operator removes it in the write that sets the labels, annotations and
+// taints of the Node, so no pod is scheduled by labels that a kubelet chose.
+//
+// The effect is not NoExecute. A kubelet rejects pods that do not tolerate such a taint by the
+// copy of its Node that it has, which may be older than the removal.
+const TaintUnregistered = "k8sm.io/unregistered"
 
 // Finalizers.
 const (

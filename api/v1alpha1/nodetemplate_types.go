@@ -24,20 +24,20 @@ type NodeTemplate struct {
 //
 // +kubebuilder:object:generate=false
 type NodeTemplateMetadata struct {
-	// labels are put on each Node. The kubelet sets them when it registers the Node, so
-	// only labels that the NodeRestriction admission plugin permits to a kubelet are
-	// allowed. k8sm itself sets the labels under k8sm.io and the topology labels.
+	// labels are put on each Node by the operator. A change reaches running nodes within
+	// seconds. Labels that somebody else has put on a Node are kept, unless they have a key
+	// of the template. k8sm itself sets the labels under k8sm.io and the topology labels.
 	//
 	// +kubebuilder:validation:MaxProperties=64
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('(^|[.])node-restriction[.]kubernetes[.]io/'))",message="labels under node-restriction.kubernetes.io cannot be set by a kubelet: the NodeRestriction admission plugin rejects them; set them on the Nodes yourself"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('(^|[.])(kubernetes|k8s)[.]io/') || k.matches('(^|[.])(node|node-restriction|kubelet)[.]kubernetes[.]io/'))",message="of the labels under kubernetes.io and k8s.io, NodeRestriction permits a kubelet to set only those under node.kubernetes.io and kubelet.kubernetes.io; k8sm takes host, architecture, zone and region from the agent; set others, such as node-role.kubernetes.io, on the Nodes yourself"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('(^|[.])(kubernetes|k8s)[.]io/') || k.matches('(^|[.])(node|node-role|node-restriction|kubelet)[.]kubernetes[.]io/'))",message="of the labels under kubernetes.io and k8s.io, a template may have only those under node.kubernetes.io, node-role.kubernetes.io, node-restriction.kubernetes.io and kubelet.kubernetes.io; k8sm takes host, architecture, zone and region from the agent"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('k8sm.io/'))",message="labels under k8sm.io are reserved for k8sm"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="a label's key is a name of at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/'"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.labelValue().validate(self[k]).hasValue())",message="a label's value is at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
 	// +optional
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
-	// annotations are put on each Node.
+	// annotations are put on each Node by the operator. A change reaches running nodes, as
+	// with labels.
 	//
 	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())",message="an annotation's key is a name of at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/'"
@@ -92,7 +92,8 @@ type NodeTemplateSpec struct {
 	// +optional
 	Overhead NodeOverhead `json:"overhead,omitzero"`
 
-	// taints are the taints with which each Node registers.
+	// taints are put on each Node. A change reaches running nodes within seconds. A taint
+	// that somebody has removed from a Node is not added again until it changes here.
 	//
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=map

@@ -181,6 +181,7 @@ func TestNodeWithStartupTaintsCountsAsRoom(t *testing.T) {
 	}{
 		"the taint of a Node that is not ready":                      {corev1.Taint{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoSchedule}, time.Minute, 1},
 		"a startup taint":                                            {startup, time.Minute, 1},
+		"the registration taint":                                     {corev1.Taint{Key: v1alpha1.TaintUnregistered, Effect: corev1.TaintEffectNoSchedule}, time.Minute, 1},
 		"a startup taint that is never removed":                      {startup, backoff.StartTimeout, 2},
 		"a taint from another component":                             {corev1.Taint{Key: "mine", Effect: corev1.TaintEffectNoSchedule}, time.Minute, 2},
 		"a taint with the key of a startup taint and another effect": {corev1.Taint{Key: startup.Key, Effect: corev1.TaintEffectNoExecute}, time.Minute, 2},
@@ -198,6 +199,20 @@ func TestNodeWithStartupTaintsCountsAsRoom(t *testing.T) {
 			s.expectNodes("general", test.nodes)
 		})
 	}
+}
+
+func TestStartingNodesGetTheTaintsThatTheirPoolHasNow(t *testing.T) {
+	s := newTestCluster(t, newPool("general"))
+	s.addPendingPod("a", "1")
+	s.reconcile()
+	s.expectNodes("general", 1)
+	pool := &v1alpha1.MesosNodePool{}
+	s.get("general", pool)
+	pool.Spec.Template.Metadata.Labels = map[string]string{"team": "data"}
+	s.must(s.client.Update(t.Context(), pool))
+	s.addPendingPod("b", "1", func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"team": "data"} })
+	s.advance(time.Second)
+	s.expectNodes("general", 1)
 }
 
 func TestPodsAreHeldWhenNewNodesDoNotHelp(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemetadata"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
 
@@ -80,6 +81,7 @@ func (r *Reconciler) observe(ctx context.Context, pools []*pool) (*observation, 
 	if err != nil {
 		return nil, err
 	}
+	useCurrentTemplates(mesosNodes.Items, pools)
 	o := &observation{
 		now: r.Now(), pools: pools, mesosNodes: mesosNodes.Items, daemonSets: daemonSets.Items, objects: objects,
 		frameworks: map[string]*v1alpha1.MesosFramework{}, nodes: map[string]*corev1.Node{},
@@ -100,6 +102,18 @@ func (r *Reconciler) observe(ctx context.Context, pools []*pool) (*observation, 
 		o.pods = append(o.pods, &pods.Items[i])
 	}
 	return o, nil
+}
+
+// useCurrentTemplates gives the MesosNodes the labels and taints that their pools have now: their
+// Nodes get them, whatever they were created with.
+func useCurrentTemplates(nodes []v1alpha1.MesosNode, pools []*pool) {
+	byName := make(map[string]*v1alpha1.MesosNodePool, len(pools))
+	for _, p := range pools {
+		byName[p.Name] = p.MesosNodePool
+	}
+	for i := range nodes {
+		nodes[i].Spec.Template = nodemetadata.CurrentTemplate(&nodes[i], byName[nodes[i].Labels[v1alpha1.LabelPool]])
+	}
 }
 
 // schedulerObjects reads the objects that the scheduler's plugins look up.

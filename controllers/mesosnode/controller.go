@@ -84,7 +84,7 @@ func NewReconciler(options Options) *Reconciler {
 
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes/status,verbs=patch
-// +kubebuilder:rbac:groups=k8sm.io,resources=mesosframeworks,verbs=get;list;watch
+// +kubebuilder:rbac:groups=k8sm.io,resources=mesosframeworks;mesosnodepools,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list
 // +kubebuilder:rbac:groups="",resources=pods/eviction,verbs=create

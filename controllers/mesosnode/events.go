@@ -69,6 +69,13 @@ func (r *Reconciler) recordRegisteredEvent(rc *reconcileContext) {
 	})
 }
 
+func (r *Reconciler) recordWithoutTaintEvent(rc *reconcileContext) {
+	rc.addEffectWithoutError(func(ctx context.Context) {
+		r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeWarning, v1alpha1.EventRegisteredWithoutTaint, actionRegister, "A Node registered without the registration taint",
+			fmt.Sprintf("The kubelet registered its Node without the taint %s, or somebody removed the taint before the labels were set. Until now, pods may have been scheduled by labels that the kubelet chose.", v1alpha1.TaintUnregistered)})
+	})
+}
+
 func (r *Reconciler) recordReadyEvent(rc *reconcileContext) {
 	since := rc.node.Status.Task.IntentTime.Time
 	rc.addEffectWithoutError(func(ctx context.Context) {

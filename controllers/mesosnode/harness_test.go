@@ -114,7 +114,7 @@ func (f *fakeNames) IsRemoved(_ context.Context, name string, now time.Time) (ti
 	return until, removed && now.Before(until), f.err
 }
 
-func (f *fakeNames) SetLive(_ context.Context, name string, until time.Time) error {
+func (f *fakeNames) SetLive(_ context.Context, name string, until time.Time, _ bool) error {
 	f.live[name] = until
 	return f.err
 }
@@ -267,7 +267,7 @@ func (s *fixture) setTaskState(state scheduler.TaskState, change ...func(*v1alph
 	if node.Status.Task == nil {
 		node.Status.Task = &v1alpha1.MesosTask{
 			ID: nodemodel.TaskID(node, node.Status.Attempt), AgentID: agentID, AgentHostname: "agent-3.example",
-			Region: "eu", Zone: "eu-1", IntentTime: metav1.NewTime(s.now),
+			Region: "eu", Zone: "eu-1", IntentTime: metav1.NewTime(s.now), RegistrationTaint: true,
 		}
 	}
 	node.Status.Task.State = string(state)
@@ -289,7 +289,9 @@ func (s *fixture) setNodeReady(ready corev1.ConditionStatus) {
 	if object == nil {
 		object = &corev1.Node{
 			ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: types.UID("node-of-" + s.mesosNode().Status.Task.ID)},
-			Spec:       corev1.NodeSpec{ProviderID: nodemodel.CurrentProviderID(s.mesosNode())},
+			Spec: corev1.NodeSpec{ProviderID: nodemodel.CurrentProviderID(s.mesosNode()), Taints: []corev1.Taint{
+				{Key: "k8sm.io/unregistered", Effect: corev1.TaintEffectNoSchedule}, {Key: "dedicated", Value: "data", Effect: corev1.TaintEffectNoSchedule},
+			}},
 		}
 		if err := s.client.Create(ctx, object); err != nil {
 			s.t.Fatal(err)

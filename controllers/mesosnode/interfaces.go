@@ -57,8 +57,9 @@ type Names interface {
 	// IsRemoved reports whether a name is that of a removed node in whose name somebody may
 	// hold a certificate that is still valid, and until when.
 	IsRemoved(ctx context.Context, name string, now time.Time) (until time.Time, removed bool, err error)
-	// SetLive records the name of a node that exists, and when its last certificate expires.
-	SetLive(ctx context.Context, name string, until time.Time) error
+	// SetLive records the name of a node that exists, when its last certificate expires, and
+	// whether its kubelet was told to register with the registration taint.
+	SetLive(ctx context.Context, name string, until time.Time, registrationTaint bool) error
 	// SetRemoved records the name of a node that is about to be gone. It returns once the
 	// record is durable.
 	SetRemoved(ctx context.Context, name string, until time.Time) error

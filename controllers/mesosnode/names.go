@@ -52,7 +52,7 @@ func (r *Reconciler) recordName(ctx context.Context, rc *reconcileContext) error
 	certificate := task.Certificate
 	if certificate == nil {
 		meta.RemoveStatusCondition(&rc.node.Status.Conditions, v1alpha1.ConditionCertificateShortLived)
-		return r.Names.SetLive(ctx, rc.node.Name, task.IntentTime.Add(assumedLifetime))
+		return r.Names.SetLive(ctx, rc.node.Name, task.IntentTime.Add(assumedLifetime), task.RegistrationTaint)
 	}
 	status, reason, advice := metav1.ConditionTrue, v1alpha1.ReasonShortLived, ""
 	lifetime := lifetimeOf(certificate)
@@ -62,7 +62,7 @@ func (r *Reconciler) recordName(ctx context.Context, rc *reconcileContext) error
 	}
 	rc.setCondition(v1alpha1.ConditionCertificateShortLived, status, reason,
 		fmt.Sprintf("The client certificate of the kubelet is valid for %s.%s", inDays(lifetime), advice))
-	return r.Names.SetLive(ctx, rc.node.Name, certificate.ExpirationTime.Time)
+	return r.Names.SetLive(ctx, rc.node.Name, certificate.ExpirationTime.Time, task.RegistrationTaint)
 }
 
 // retireName records that the name of a node that may have had a certificate must not come back.

@@ -3,9 +3,6 @@ package mesosnode
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -14,6 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/messages"
+	"github.com/k8sm/k8sm/controllers/nodemetadata"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/patch"
 )
@@ -67,17 +66,23 @@ func (r *Reconciler) readLiveNode(ctx context.Context, name string) (*corev1.Nod
 	return object, nil
 }
 
-// syncNode gives the Node its labels and annotations, and its taints when it is new: a
-// taint that is removed later is removed on purpose. The kubelet itself brings the startup taints:
-// they may be off already when the Node is first seen.
+// syncNode gives the Node its labels, annotations and taints, and removes the registration taint in
+// the same write. The kubelet itself brings the startup taints: they may be off already when the
+// Node is first seen.
 func (r *Reconciler) syncNode(ctx context.Context, rc *reconcileContext) error {
-	fresh := rc.node.Status.ProviderID != nodemodel.CurrentProviderID(rc.node)
-	base := rc.kubeNode.DeepCopy()
-	desired := desiredNode(rc.kubeNode, rc.node, fresh)
-	if !equality.Semantic.DeepEqual(base, desired) {
-		if err := patch.Object(ctx, r.Client, base, desired); err != nil {
+	pool, err := r.poolOf(ctx, rc.node)
+	if err != nil {
+		return err
+	}
+	desired := nodemetadata.Desired(rc.kubeNode, rc.node, pool)
+	if !equality.Semantic.DeepEqual(rc.kubeNode, desired) {
+		if err := patch.Object(ctx, r.Client, rc.kubeNode, desired); err != nil {
+			reportRefusedUpdate(rc, err)
 			return fmt.Errorf("labelling Node %s: %w", rc.node.Name, err)
 		}
+	}
+	if nodemetadata.IsWithoutTaint(rc.kubeNode, rc.node) {
+		r.recordWithoutTaintEvent(rc)
 	}
 	rc.node.Status.NodeName = rc.node.Name
 	rc.node.Status.ProviderID = nodemodel.CurrentProviderID(rc.node)
@@ -88,31 +93,36 @@ func (r *Reconciler) syncNode(ctx context.Context, rc *reconcileContext) error {
 	return nil
 }
 
-// desiredNode returns the Node as it should be. Nothing that others put on it is removed.
-func desiredNode(object *corev1.Node, node *v1alpha1.MesosNode, fresh bool) *corev1.Node {
-	out := object.DeepCopy()
-	if out.Labels == nil {
-		out.Labels = map[string]string{}
+// reportRefusedUpdate writes into the condition that the API server does not accept what the
+// Node should have. Other errors pass by themselves.
+func reportRefusedUpdate(rc *reconcileContext, err error) {
+	if !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) && !apierrors.IsBadRequest(err) && !apierrors.IsRequestEntityTooLargeError(err) {
+		return
 	}
-	maps.Copy(out.Labels, nodemodel.Labels(node))
-	if out.Annotations == nil {
-		out.Annotations = map[string]string{}
+	status, consequence := metav1.ConditionTrue, "The Node stays as it is."
+	if nodemetadata.IsRegistering(rc.kubeNode, rc.node) {
+		status, consequence = metav1.ConditionFalse, fmt.Sprintf("The Node keeps the taint %s, so it takes no pods.", v1alpha1.TaintUnregistered)
 	}
-	maps.Copy(out.Annotations, node.Spec.Template.Metadata.Annotations)
-	if labels := node.Spec.Template.Metadata.Labels; len(labels) > 0 {
-		out.Annotations[v1alpha1.AnnotationTemplateLabels] = strings.Join(slices.Sorted(maps.Keys(labels)), ",")
+	rc.setCondition(v1alpha1.ConditionRegistered, status, v1alpha1.ReasonNodeUpdateRefused, messages.Truncate(fmt.Sprintf(
+		"The API server refuses the labels, annotations or taints that the template sets on the Node. %s Change the template, or what refuses them: %v", consequence, err), messages.MaxEvent))
+}
+
+// poolOf returns the pool of a MesosNode, nil if there is none.
+func (r *Reconciler) poolOf(ctx context.Context, node *v1alpha1.MesosNode) (*v1alpha1.MesosNodePool, error) {
+	owner := metav1.GetControllerOf(node)
+	if owner == nil || owner.Kind != "MesosNodePool" {
+		return nil, nil
 	}
-	if !fresh {
-		return out
+	pool := &v1alpha1.MesosNodePool{}
+	switch err := r.Client.Get(ctx, client.ObjectKey{Name: owner.Name}, pool, client.UnsafeDisableDeepCopy); {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading MesosNodePool %s: %w", owner.Name, err)
+	case pool.UID != owner.UID:
+		return nil, nil
 	}
-	for _, t := range node.Spec.Template.Spec.Taints {
-		taint := corev1.Taint{Key: t.Key, Value: t.Value, Effect: t.Effect}
-		same := func(t corev1.Taint) bool { return t.MatchTaint(&taint) }
-		if !slices.ContainsFunc(out.Spec.Taints, same) {
-			out.Spec.Taints = append(out.Spec.Taints, taint)
-		}
-	}
-	return out
+	return pool, nil
 }
 
 // deleteNodeObject deletes the Node, and no other that may follow it under the same name.

@@ -2,11 +2,18 @@ package mesosnode
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
@@ -27,6 +34,10 @@ func TestTheNodeGetsLabelsAnnotationsAndTaints(t *testing.T) {
 	if diff := cmp.Diff(want, object.Labels); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
 	}
+	if object.Annotations["k8sm.io/applied-template"] == "" {
+		t.Error("nothing is on record of what was applied")
+	}
+	delete(object.Annotations, "k8sm.io/applied-template")
 	if diff := cmp.Diff(map[string]string{"note": "x", "k8sm.io/template-labels": "team"}, object.Annotations); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)
 	}
@@ -57,6 +68,144 @@ func TestForeignChangesToTheNode(t *testing.T) {
 	}
 	if len(object.Spec.Taints) != 0 {
 		t.Error("a taint that was taken off was put back")
+	}
+}
+
+// register creates the Node as its kubelet registers it, and what the kubelet claims.
+func (s *fixture) register(how func(*corev1.Node)) {
+	s.t.Helper()
+	s.reconcile()
+	s.setTaskState(scheduler.TaskStarting)
+	object := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: "node"}, Spec: corev1.NodeSpec{
+		ProviderID: nodemodel.CurrentProviderID(s.mesosNode()),
+		Taints:     []corev1.Taint{{Key: v1alpha1.TaintUnregistered, Effect: corev1.TaintEffectNoSchedule}},
+	}}
+	how(object)
+	if err := s.client.Create(context.Background(), object); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestTheRegistrationTaintIsRemovedInTheWriteThatSetsTheLabels(t *testing.T) {
+	s := newFixture(t)
+	s.register(func(n *corev1.Node) { n.Labels = map[string]string{"team": "payments", "k8sm.io/pool": "other"} })
+	writes := s.writes
+	s.reconcile()
+	object := s.kubernetesNode()
+	if object.Labels["team"] != "data" || object.Labels["k8sm.io/pool"] != "general" || len(object.Spec.Taints) != 1 || object.Spec.Taints[0].Key != "dedicated" {
+		t.Errorf("labels %v and taints %v", object.Labels, object.Spec.Taints)
+	}
+	if got := s.writes - writes; got != 2 {
+		t.Errorf("%d writes, want one of the Node and one of the status", got)
+	}
+	if events := s.takeEvents(); strings.Contains(events, v1alpha1.EventRegisteredWithoutTaint) {
+		t.Errorf("events are %s", events)
+	}
+	writes = s.writes
+	s.reconcile()
+	if s.writes != writes {
+		t.Error("something is written at rest")
+	}
+}
+
+// takeEvents returns all events, and drops them.
+func (s *fixture) takeEvents() (all string) {
+	for len(s.recorder.Events) > 0 {
+		all += <-s.recorder.Events + "\n"
+	}
+	return all
+}
+
+func TestAKubeletThatLeavesOutTheRegistrationTaintIsReported(t *testing.T) {
+	s := newFixture(t)
+	s.register(func(n *corev1.Node) { n.Spec.Taints, n.Labels = nil, map[string]string{"team": "payments"} })
+	s.reconcile()
+	s.expectEvent(v1alpha1.EventRegisteredWithoutTaint)
+	if object := s.kubernetesNode(); object.Labels["team"] != "data" || len(object.Spec.Taints) != 1 {
+		t.Errorf("labels %v and taints %v", object.Labels, object.Spec.Taints)
+	}
+}
+
+func TestANodeWhoseLabelsAreRefusedKeepsTheRegistrationTaint(t *testing.T) {
+	s := newFixture(t)
+	s.register(func(*corev1.Node) {})
+	refuse := true
+	refusal := apierrors.NewForbidden(schema.GroupResource{Resource: "nodes"}, nodeName, errors.New("a policy of the cluster"))
+	s.reconciler.Client = interceptor.NewClient(s.client, interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			if _, node := o.(*corev1.Node); node && refuse {
+				return refusal
+			}
+			return c.Patch(ctx, o, p, opts...)
+		},
+	})
+	if _, err := s.tryReconcile(); !apierrors.IsForbidden(err) {
+		t.Fatalf("got %v, want the refusal", err)
+	}
+	s.expectCondition(v1alpha1.ConditionRegistered, metav1.ConditionFalse, v1alpha1.ReasonNodeUpdateRefused)
+	s.expectMessage(v1alpha1.ConditionRegistered, "a policy of the cluster")
+	s.expectMessage(v1alpha1.ConditionRegistered, "it takes no pods")
+	if s.mesosNode().Status.ProviderID != "" {
+		t.Error("it counts as registered")
+	}
+	refuse = false
+	s.reconcile()
+	s.expectCondition(v1alpha1.ConditionRegistered, metav1.ConditionTrue, v1alpha1.ReasonNodeRegistered)
+
+	refuse = true
+	object := s.kubernetesNode()
+	object.Labels["team"] = "web"
+	if err := s.client.Update(context.Background(), object); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.tryReconcile(); !apierrors.IsForbidden(err) {
+		t.Fatalf("got %v, want the refusal", err)
+	}
+	s.expectCondition(v1alpha1.ConditionRegistered, metav1.ConditionTrue, v1alpha1.ReasonNodeUpdateRefused)
+}
+
+// newPool is the pool of the fixture's MesosNode, with its template.
+func newPool(uid types.UID) *v1alpha1.MesosNodePool {
+	return &v1alpha1.MesosNodePool{
+		ObjectMeta: metav1.ObjectMeta{Name: "general", UID: uid},
+		Spec:       v1alpha1.MesosNodePoolSpec{FrameworkRef: v1alpha1.FrameworkReference{Name: "default"}, Template: newNode().Spec.Template},
+	}
+}
+
+func TestChangesOfThePoolsTemplateReachTheNode(t *testing.T) {
+	for name, test := range map[string]struct {
+		pool *v1alpha1.MesosNodePool
+		want bool
+	}{
+		"of the pool that owns the node":           {newPool("pool-1"), true},
+		"not of another pool that has its name":    {newPool("pool-2"), false},
+		"of no pool, and it keeps what it has now": {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newFixture(t)
+			s.update(func(n *v1alpha1.MesosNode) {
+				n.OwnerReferences = []metav1.OwnerReference{{APIVersion: v1alpha1.GroupVersion.String(), Kind: "MesosNodePool", Name: "general", UID: "pool-1", Controller: new(true)}}
+			})
+			s.makeReady()
+			if test.pool != nil {
+				test.pool.Spec.Template.Metadata.Labels = map[string]string{"tier": "2"}
+				test.pool.Spec.Template.Spec.Taints[0].Value = "web"
+				if err := s.client.Create(context.Background(), test.pool); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.reconcile()
+			object := s.kubernetesNode()
+			labels := object.Labels["tier"] == "2" && object.Labels["team"] == ""
+			if taint := object.Spec.Taints[0].Value == "web"; labels != test.want || taint != test.want {
+				t.Errorf("labels %v and taints %v, want them changed: %t", object.Labels, object.Spec.Taints, test.want)
+			}
+			writes := s.writes
+			s.reconcile()
+			if s.writes != writes {
+				t.Error("something is written at rest")
+			}
+		})
 	}
 }
 

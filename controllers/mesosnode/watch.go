@@ -21,6 +21,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/detach"
+	"github.com/k8sm/k8sm/controllers/nodemetadata"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/queueing"
 )
@@ -48,6 +49,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("mesosnode").
 		For(&v1alpha1.MesosNode{}).
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(sameName), builder.WithPredicates(relevantChanges())).
+		Watches(&v1alpha1.MesosNodePool{}, handler.EnqueueRequestsFromMapFunc(r.ofPool), builder.WithPredicates(templateChanges())).
 		Watches(&storagev1.VolumeAttachment{}, handler.EnqueueRequestsFromMapFunc(ofAttachment), builder.WithPredicates(deletions())).
 		WatchesRawSource(source.Channel(r.Changes, handler.EnqueueRequestsFromMapFunc(r.requestsFor))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Concurrency, RateLimiter: queueing.RateLimiter()}).
@@ -66,6 +68,26 @@ func ofAttachment(_ context.Context, object client.Object) (requests []reconcile
 		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
 	}
 	return requests
+}
+
+// ofPool maps a pool to its MesosNodes that have registered. The others take labels and taints from
+// the pool when they do.
+func (r *Reconciler) ofPool(ctx context.Context, pool client.Object) []reconcile.Request {
+	return r.listRequests(ctx, client.MatchingLabels{v1alpha1.LabelPool: pool.GetName()}, func(n *v1alpha1.MesosNode) bool { return n.Status.ProviderID != "" })
+}
+
+// templateChanges passes the changes of a pool that reach running nodes. When the operator
+// starts, all MesosNodes are reconciled anyway.
+func templateChanges() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, ok := e.ObjectOld.(*v1alpha1.MesosNodePool)
+			after, same := e.ObjectNew.(*v1alpha1.MesosNodePool)
+			return ok && same && before.Generation != after.Generation && !nodemetadata.IsSame(&before.Spec.Template, &after.Spec.Template)
+		},
+	}
 }
 
 // deletions passes the ends of objects only.
@@ -93,7 +115,8 @@ func isRelevantChange(before, after *corev1.Node) bool {
 		before.Spec.Unschedulable != after.Spec.Unschedulable ||
 		before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
 		!equality.Semantic.DeepEqual(before.Labels, after.Labels) ||
-		!equality.Semantic.DeepEqual(before.Annotations, after.Annotations)
+		!equality.Semantic.DeepEqual(before.Annotations, after.Annotations) ||
+		nodemetadata.HasRegistrationTaint(after)
 }
 
 // needsSession names the framework of a MesosNode that needs its session: to be launched, to
@@ -126,14 +149,21 @@ func (r *Reconciler) requestsFor(ctx context.Context, what client.Object) []reco
 	if agents := agentIDs(what); len(agents) > 0 {
 		fields = client.MatchingFields{fieldAgent: agents[0]}
 	}
+	return r.listRequests(ctx, fields, func(*v1alpha1.MesosNode) bool { return true })
+}
+
+// listRequests returns a request for each MesosNode that is selected and that include is true for.
+func (r *Reconciler) listRequests(ctx context.Context, selection client.ListOption, include func(*v1alpha1.MesosNode) bool) []reconcile.Request {
 	var nodes v1alpha1.MesosNodeList
-	if err := r.Client.List(ctx, &nodes, fields, client.UnsafeDisableDeepCopy); err != nil {
-		log.FromContext(ctx).Error(err, "Listing the MesosNodes that a change concerns failed", "fields", fields)
+	if err := r.Client.List(ctx, &nodes, selection, client.UnsafeDisableDeepCopy); err != nil {
+		log.FromContext(ctx).Error(err, "Listing the MesosNodes that a change concerns failed", "selection", selection)
 		return nil
 	}
 	requests := make([]reconcile.Request, 0, len(nodes.Items))
 	for i := range nodes.Items {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&nodes.Items[i])})
+		if include(&nodes.Items[i]) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&nodes.Items[i])})
+		}
 	}
 	return requests
 }

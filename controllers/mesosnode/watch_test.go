@@ -37,6 +37,10 @@ func TestChangesOfANodeThatCauseAReconcile(t *testing.T) {
 		"a deletion":          {func(n *corev1.Node) { n.DeletionTimestamp = &metav1.Time{Time: noon} }, true},
 		"a label":             {func(n *corev1.Node) { n.Labels = map[string]string{"a": "b"} }, true},
 		"an annotation":       {func(n *corev1.Node) { n.Annotations = map[string]string{"a": "b"} }, true},
+		"anything while it has the registration taint": {func(n *corev1.Node) {
+			n.Spec.Taints = []corev1.Taint{{Key: v1alpha1.TaintUnregistered}}
+		}, true},
+		"another taint": {func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{{Key: "a"}} }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}, Status: corev1.NodeStatus{Conditions: ready(corev1.ConditionTrue, "posting")}}
@@ -49,6 +53,44 @@ func TestChangesOfANodeThatCauseAReconcile(t *testing.T) {
 	}
 	if requests := sameName(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}}); len(requests) != 1 || requests[0].Name != nodeName {
 		t.Errorf("the Node is mapped to %v", requests)
+	}
+}
+
+func TestChangesOfAPoolThatCauseReconciles(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*v1alpha1.MesosNodePool)
+		want   bool
+	}{
+		"a label":                      {func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Metadata.Labels["a"] = "b" }, true},
+		"an annotation":                {func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Metadata.Annotations["a"] = "b" }, true},
+		"a taint":                      {func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Spec.Taints = nil }, true},
+		"a startup taint":              {func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Spec.StartupTaints = nil }, false},
+		"its size":                     {func(p *v1alpha1.MesosNodePool) { p.Spec.Replicas = new(int32(5)) }, false},
+		"its status, and nothing else": {func(p *v1alpha1.MesosNodePool) { p.Generation--; p.Status.Replicas = 5 }, false},
+	} {
+		before := newPool("pool-1")
+		after := before.DeepCopy()
+		after.Generation++
+		test.change(after)
+		if got := templateChanges().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}); got != test.want {
+			t.Errorf("%s causes reconciles: %t, want %t", name, got, test.want)
+		}
+	}
+	if templateChanges().Create(event.CreateEvent{Object: newPool("pool-1")}) || templateChanges().Delete(event.DeleteEvent{Object: newPool("pool-1")}) {
+		t.Error("the pool's beginning or end causes reconciles")
+	}
+	s := newFixture(t)
+	if got := s.reconciler.ofPool(t.Context(), newPool("pool-1")); len(got) != 0 {
+		t.Errorf("a node that has not registered is reconciled: %v", got)
+	}
+	s.makeReady()
+	if got := s.reconciler.ofPool(t.Context(), newPool("pool-1")); len(got) != 1 || got[0].Name != nodeName {
+		t.Errorf("reconciled are %v, want the pool's node", got)
+	}
+	other := newPool("pool-3")
+	other.Name = "other"
+	if got := s.reconciler.ofPool(t.Context(), other); len(got) != 0 {
+		t.Errorf("nodes of another pool are reconciled: %v", got)
 	}
 }
 

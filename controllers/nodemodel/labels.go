@@ -1,7 +1,6 @@
 package nodemodel
 
 import (
-	"maps"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,13 +9,22 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
-// Labels returns the labels of a Node: those of the template, and those that hold
-// its location and its owner. The node must have a task.
+// Labels returns the labels of a Node: those of the template, and OwnLabels. The node must have a
+// task.
 func Labels(node *v1alpha1.MesosNode) map[string]string {
-	out := maps.Clone(node.Spec.Template.Metadata.Labels)
-	if out == nil {
-		out = map[string]string{}
+	out := OwnLabels(node)
+	for key, value := range node.Spec.Template.Metadata.Labels {
+		if _, own := out[key]; !own {
+			out[key] = value
+		}
 	}
+	return out
+}
+
+// OwnLabels returns the labels of a Node that hold its location and its owner. The node must have
+// a task.
+func OwnLabels(node *v1alpha1.MesosNode) map[string]string {
+	out := map[string]string{}
 	task := node.Status.Task
 	for key, value := range map[string]string{
 		v1alpha1.LabelPool:          node.Labels[v1alpha1.LabelPool],

@@ -75,7 +75,7 @@ func TestOtherNodesAreLeftAlone(t *testing.T) {
 			}
 			switch {
 			case test.live:
-				if err := f.Names.SetLive(t.Context(), nodeName, test.until); err != nil {
+				if err := f.Names.SetLive(t.Context(), nodeName, test.until, false); err != nil {
 					t.Fatal(err)
 				}
 			case !test.until.IsZero():
@@ -108,7 +108,7 @@ func TestNamesAreForgottenInTime(t *testing.T) {
 
 func TestANameIsRemovedIfItsMesosNodeVanishes(t *testing.T) {
 	f := newFixture(t, newMesosNode())
-	if err := f.Names.SetLive(t.Context(), nodeName, noon.Add(time.Hour)); err != nil {
+	if err := f.Names.SetLive(t.Context(), nodeName, noon.Add(time.Hour), false); err != nil {
 		t.Fatal(err)
 	}
 	f.reconcileName(nodeName)

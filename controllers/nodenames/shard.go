@@ -21,6 +21,9 @@ const (
 	// may be valid follows. The admission policies read them.
 	stateLive    = "live"
 	stateRemoved = "removed"
+	// markTaint ends the value of a live name whose kubelet registers with the registration taint.
+	// The admission policies read it.
+	markTaint = "registration-taint"
 )
 
 // Entry is what is on record of a name.
@@ -29,6 +32,9 @@ type Entry struct {
 	Removed bool
 	// Until is the time at which the last certificate in this name expires.
 	Until time.Time
+	// RegistrationTaint is true if the kubelet of a live node was told to register with the
+	// registration taint, and without labels of k8sm.
+	RegistrationTaint bool
 }
 
 // String returns the entry as it is in the ConfigMap.
@@ -37,20 +43,25 @@ func (e Entry) String() string {
 	if e.Removed {
 		state = stateRemoved
 	}
-	return state + " " + e.Until.UTC().Format(time.RFC3339)
+	text := state + " " + e.Until.UTC().Format(time.RFC3339)
+	if e.RegistrationTaint && !e.Removed {
+		text += " " + markTaint
+	}
+	return text
 }
 
 // parseEntry reads an entry. Only a person can have written one that cannot be read.
 func parseEntry(text string) (Entry, error) {
-	state, until, _ := strings.Cut(text, " ")
+	state, rest, _ := strings.Cut(text, " ")
+	until, mark, marked := strings.Cut(rest, " ")
 	if state != stateLive && state != stateRemoved {
 		return Entry{}, fmt.Errorf("%q does not begin with %s or %s", text, stateLive, stateRemoved)
 	}
 	t, err := time.Parse(time.RFC3339, until)
-	if err != nil {
-		return Entry{}, fmt.Errorf("%q has no time in the form of RFC 3339", text)
+	if err != nil || marked && mark != markTaint {
+		return Entry{}, fmt.Errorf("%q has no time in the form of RFC 3339, or something else after it", text)
 	}
-	return Entry{Removed: state == stateRemoved, Until: t}, nil
+	return Entry{Removed: state == stateRemoved, Until: t, RegistrationTaint: marked}, nil
 }
 
 // shardOf returns the number of the ConfigMap that holds a name.

@@ -15,16 +15,25 @@ func TestEntriesCanBeReadBack(t *testing.T) {
 	for text, want := range map[string]Entry{
 		"live 2026-03-01T12:00:00Z":    {Until: noon},
 		"removed 2026-03-01T12:00:00Z": {Removed: true, Until: noon},
+
+		"live 2026-03-01T12:00:00Z registration-taint": {Until: noon, RegistrationTaint: true},
 	} {
 		got, err := parseEntry(text)
 		if err != nil || got != want || got.String() != text {
 			t.Errorf("%q is %+v (%v), want %+v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "live", "removed soon", "gone 2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z"} {
+	for _, text := range []string{"", "live", "removed soon", "gone 2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z", "live 2026-03-01T12:00:00Z and", "live 2026-03-01T12:00:00Z registration-taint and"} {
 		if got, err := parseEntry(text); err == nil {
 			t.Errorf("%q is %+v, want an error", text, got)
 		}
+	}
+}
+
+func TestTheMarkOfTheTaintGoesWithTheNode(t *testing.T) {
+	entry := Entry{Removed: true, Until: noon, RegistrationTaint: true}
+	if got := entry.String(); got != "removed 2026-03-01T12:00:00Z" {
+		t.Errorf("a removed name is on record as %q", got)
 	}
 }
 

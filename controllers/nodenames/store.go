@@ -53,9 +53,10 @@ func (s *Store) IsRemoved(ctx context.Context, name string, now time.Time) (unti
 }
 
 // SetLive records the name of a node that exists. Until is the time at which its last
-// certificate expires.
-func (s *Store) SetLive(ctx context.Context, name string, until time.Time) error {
-	return s.set(ctx, name, Entry{Until: until})
+// certificate expires. If registrationTaint is true, the admission policies let its kubelet
+// register only with that taint and without labels of k8sm.
+func (s *Store) SetLive(ctx context.Context, name string, until time.Time, registrationTaint bool) error {
+	return s.set(ctx, name, Entry{Until: until, RegistrationTaint: registrationTaint})
 }
 
 // SetRemoved records the name of a node that is gone, or is about to be. Until is the time at
@@ -68,7 +69,7 @@ func (s *Store) SetRemoved(ctx context.Context, name string, until time.Time) er
 // already, nothing is written.
 func (s *Store) set(ctx context.Context, name string, entry Entry) error {
 	entry.Until = entry.Until.UTC().Truncate(time.Second)
-	if known, found, err := s.Get(ctx, name); err == nil && found && known.Removed == entry.Removed && known.Until.Equal(entry.Until) {
+	if known, found, err := s.Get(ctx, name); err == nil && found && known.String() == entry.String() {
 		return nil
 	}
 	return s.update(ctx, shardOf(name), func(data map[string]string) {

@@ -16,7 +16,7 @@ func TestNamesAreRecorded(t *testing.T) {
 	if _, known, err := f.Names.Get(ctx, nodeName); known || err != nil {
 		t.Fatalf("known before it is recorded: %t, %v", known, err)
 	}
-	if err := f.Names.SetLive(ctx, nodeName, noon.Add(1500*time.Millisecond)); err != nil {
+	if err := f.Names.SetLive(ctx, nodeName, noon.Add(1500*time.Millisecond), false); err != nil {
 		t.Fatal(err)
 	}
 	if entry, _, _ := f.Names.Get(ctx, nodeName); entry.Removed || !entry.Until.Equal(noon.Add(time.Second)) {

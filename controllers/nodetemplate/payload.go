@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/mesos/nodeapi"
@@ -73,7 +75,6 @@ func (d NodeDefaults) launchSpec(n *v1alpha1.MesosNode, runtime Resolved, intent
 		CAData:           d.CAData,
 		ClientCAData:     d.ClientCAData,
 		BootstrapToken:   token,
-		Labels:           nodemodel.Labels(n),
 		CPUs:             intent.Resources.CPUs,
 		MemMiB:           intent.Resources.MemMiB,
 		DiskMiB:          intent.Resources.DiskMiB,
@@ -91,6 +92,8 @@ func (d NodeDefaults) launchSpec(n *v1alpha1.MesosNode, runtime Resolved, intent
 		Network:          d.network(),
 		KillGraceSeconds: int(killGrace.Seconds()),
 	}
+	// The operator sets the labels once the Node exists, and removes this taint then.
+	spec.Taints = []nodeapi.Taint{{Key: v1alpha1.TaintUnregistered, Effect: string(corev1.TaintEffectNoSchedule)}}
 	for _, t := range slices.Concat(template.Taints, template.StartupTaints) {
 		spec.Taints = append(spec.Taints, nodeapi.Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)})
 	}

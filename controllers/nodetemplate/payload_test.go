@@ -37,11 +37,8 @@ func TestPayload(t *testing.T) {
 		NodeName:   nodeName,
 		ProviderID: "mesos://S1/" + taskID,
 		APIServer:  "https://kubernetes.example:6443", CAData: []byte("a certificate"), BootstrapToken: token,
-		Labels: map[string]string{
-			"team": "data", "k8sm.io/pool": "general", "k8sm.io/framework": "default", "k8sm.io/agent-id": "S1",
-			"k8sm.io/agent-hostname": "agent-1.example", "topology.kubernetes.io/region": "eu", "topology.kubernetes.io/zone": "eu-1",
-		},
 		Taints: []nodeapi.Taint{
+			{Key: "k8sm.io/unregistered", Effect: "NoSchedule"}, // no labels: the operator sets them
 			{Key: "dedicated", Value: "data", Effect: "NoSchedule"}, {Key: "example.com/agent-not-ready", Effect: "NoExecute"},
 		},
 		CPUs: 4, MemMiB: 16384, OverheadCPUs: 0.1, OverheadMemMiB: 256,

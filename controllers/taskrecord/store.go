@@ -265,6 +265,8 @@ func newTask(intent scheduler.Intent, token bootstraptoken.Token, now time.Time)
 		Zone:             messages.Truncate(intent.Zone, maxName),
 		BootstrapTokenID: token.ID,
 		IntentTime:       metav1.NewTime(now),
+		// The launch message of this release asks for it.
+		RegistrationTaint: true,
 	}
 	if len(intent.Ports) > 0 {
 		task.KubeletPort = int32(intent.Ports[0])

@@ -28,7 +28,7 @@ func TestPrepareWritesTheIntentThenIssuesTheToken(t *testing.T) {
 	got := c.node().Status.Task
 	want := &v1alpha1.MesosTask{
 		ID: taskID, AgentID: "S1", AgentHostname: "agent-1.example", AgentAddress: "10.1.2.3", KubeletPort: 31000,
-		Region: "eu", Zone: "eu-1", BootstrapTokenID: id, IntentTime: metav1.NewTime(noon.Local()),
+		Region: "eu", Zone: "eu-1", BootstrapTokenID: id, IntentTime: metav1.NewTime(noon.Local()), RegistrationTaint: true,
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b metav1.Time) bool { return a.Equal(&b) })); diff != "" {
 		t.Errorf("task (-want +got):\n%s", diff)

@@ -40,7 +40,8 @@ type LaunchSpec struct {
 	// BootstrapToken, id.secret, is good for one certificate request. Never log it.
 	BootstrapToken string `json:"bootstrapToken"`
 
-	// Labels and Taints that the Node registers with.
+	// Labels and Taints that the Node registers with. This release's operators set the labels
+	// themselves once the Node exists, and send none.
 	Labels map[string]string `json:"labels,omitempty"`
 	Taints []Taint           `json:"taints,omitempty"`
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/admission"
+	"github.com/k8sm/k8sm/controllers/nodemetadata"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
@@ -226,18 +227,16 @@ func taintsOf(n *v1alpha1.MesosNode) []corev1.Taint {
 	return out
 }
 
-// Started returns the Node of a MesosNode that is starting as it will be afterwards: without
-// startup taints, and with the resources and labels that it does not report yet. Device plugins
+// Started returns the Node of a MesosNode that is starting as it will be afterwards: with the labels
+// and taints of its template, without startup taints, and with the resources and labels that it does not report yet. Device plugins
 // announce theirs some time after the node is ready. It returns the object itself if nothing
 // will change.
 func (f Forecast) Started(object *corev1.Node, n *v1alpha1.MesosNode) *corev1.Node {
 	out := object.DeepCopy()
-	out.Spec.Taints = nil
-	for _, taint := range object.Spec.Taints {
-		if !isStartupTaint(taint, n) {
-			out.Spec.Taints = append(out.Spec.Taints, taint)
-		}
+	if nodemetadata.HasRegistrationTaint(object) && n.Status.Task != nil {
+		out = nodemetadata.Desired(object, n, nil)
 	}
+	out.Spec.Taints = slices.DeleteFunc(out.Spec.Taints, func(t corev1.Taint) bool { return isStartupTaint(t, n) })
 	expected := f.Node(n)
 	if len(object.Status.Allocatable) == 0 {
 		out.Status.Allocatable, out.Status.Capacity = expected.Status.Allocatable, expected.Status.Capacity
@@ -262,7 +261,8 @@ func isExtended(name corev1.ResourceName) bool { return strings.Contains(string(
 // isStartupTaint reports whether a taint is removed when the node is ready.
 func isStartupTaint(taint corev1.Taint, n *v1alpha1.MesosNode) bool {
 	switch taint.Key {
-	case corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable, corev1.TaintNodeNetworkUnavailable, "node.cloudprovider.kubernetes.io/uninitialized":
+	case corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable, corev1.TaintNodeNetworkUnavailable, "node.cloudprovider.kubernetes.io/uninitialized",
+		v1alpha1.TaintUnregistered:
 		return true
 	}
 	for _, t := range n.Spec.Template.Spec.StartupTaints {

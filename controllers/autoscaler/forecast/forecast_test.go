@@ -252,6 +252,7 @@ func TestStartingNodeIsForecast(t *testing.T) {
 			{Key: corev1.TaintNodeNetworkUnavailable, Effect: corev1.TaintEffectNoSchedule},
 			{Key: "node.cloudprovider.kubernetes.io/uninitialized", Effect: corev1.TaintEffectNoSchedule},
 		}, nil},
+		"the registration taint":               {[]corev1.Taint{{Key: "k8sm.io/unregistered", Effect: corev1.TaintEffectNoSchedule}}, nil},
 		"a startup taint, whatever its value":  {[]corev1.Taint{{Key: warming.Key, Value: "x", Effect: warming.Effect}}, nil},
 		"a taint of another effect is kept":    {[]corev1.Taint{{Key: warming.Key, Effect: corev1.TaintEffectNoExecute}}, []string{warming.Key}},
 		"a taint of another component is kept": {[]corev1.Taint{{Key: "mine", Effect: corev1.TaintEffectNoSchedule}}, []string{"mine"}},
@@ -272,6 +273,20 @@ func TestStartingNodeIsForecast(t *testing.T) {
 				t.Errorf("the object itself changed:\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestNodeThatHasJustRegisteredGetsWhatItsTemplateHas(t *testing.T) {
+	n := mesosNode("n", func(p *v1alpha1.MesosNodePool) {
+		p.Spec.Template.Metadata.Labels = map[string]string{"team": "data"}
+		p.Spec.Template.Spec.Taints = []v1alpha1.Taint{{Key: "dedicated", Effect: corev1.TaintEffectNoSchedule}}
+	})
+	n.Status.Task = &v1alpha1.MesosTask{ID: "n.1", AgentID: "S1"}
+	object := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: map[string]string{"team": "claimed"}}}
+	object.Spec.Taints = []corev1.Taint{{Key: v1alpha1.TaintUnregistered, Effect: corev1.TaintEffectNoSchedule}}
+	got := Forecast{}.Started(object, n)
+	if got.Labels["team"] != "data" || len(got.Spec.Taints) != 1 || got.Spec.Taints[0].Key != "dedicated" {
+		t.Errorf("labels %v and taints %v: want those of the template", got.Labels, got.Spec.Taints)
 	}
 }
 

@@ -45,6 +45,9 @@ func register(ctx context.Context, c client.Client, x *mesostest.Conn, task meso
 		ObjectMeta: metav1.ObjectMeta{Name: launch.NodeName, Labels: launch.Labels},
 		Spec:       corev1.NodeSpec{ProviderID: launch.ProviderID},
 	}
+	for _, t := range launch.Taints {
+		node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: t.Key, Value: t.Value, Effect: corev1.TaintEffect(t.Effect)})
+	}
 	if err := c.Create(ctx, node); err != nil {
 		return fmt.Errorf("registering the Node: %w", err)
 	}

@@ -266,13 +266,12 @@ var examples = map[string]example{
 		accepted: []string{nodeSpec("taints: [{key: a, value: a.b, effect: NoSchedule}], startupTaints: [{key: b, value: '', effect: NoSchedule}]")},
 		refused:  []string{nodeSpec("taints: [{key: a, value: a., effect: NoSchedule}]"), nodeSpec("startupTaints: [{key: a, value: 'a b', effect: NoSchedule}]")},
 	},
-	"labels under node-restriction.kubernetes.io cannot be set by a kubelet: the NodeRestriction admission plugin rejects them; set them on the Nodes yourself": {
-		kind: "MesosNodePool", accepted: []string{nodeMetadata("labels: {node.kubernetes.io/a: b}")},
-		refused: []string{nodeMetadata("labels: {node-restriction.kubernetes.io/a: b}"), nodeMetadata("labels: {a.node-restriction.kubernetes.io/a: b}")},
-	},
-	"of the labels under kubernetes.io and k8s.io, NodeRestriction permits a kubelet to set only those under node.kubernetes.io and kubelet.kubernetes.io; k8sm takes host, architecture, zone and region from the agent; set others, such as node-role.kubernetes.io, on the Nodes yourself": {
-		kind: "MesosNodePool", accepted: []string{nodeMetadata("labels: {kubelet.kubernetes.io/a: b, a.node.kubernetes.io/c: d, example.com/e: f}")},
-		refused: []string{nodeMetadata("labels: {topology.kubernetes.io/zone: a}"), nodeMetadata("labels: {node-role.kubernetes.io/worker: ''}"), nodeMetadata("labels: {k8s.io/a: b}"), nodeMetadata("labels: {mynode.kubernetes.io/a: b}")},
+	"of the labels under kubernetes.io and k8s.io, a template may have only those under node.kubernetes.io, node-role.kubernetes.io, node-restriction.kubernetes.io and kubelet.kubernetes.io; k8sm takes host, architecture, zone and region from the agent": {
+		kind: "MesosNodePool", accepted: []string{
+			nodeMetadata("labels: {kubelet.kubernetes.io/a: b, a.node.kubernetes.io/c: d, example.com/e: f}"),
+			nodeMetadata("labels: {node-role.kubernetes.io/worker: '', node-restriction.kubernetes.io/a: b, a.node-restriction.kubernetes.io/a: b}"),
+		},
+		refused: []string{nodeMetadata("labels: {topology.kubernetes.io/zone: a}"), nodeMetadata("labels: {kubernetes.io/hostname: a}"), nodeMetadata("labels: {k8s.io/a: b}"), nodeMetadata("labels: {mynode.kubernetes.io/a: b}")},
 	},
 	"labels under k8sm.io are reserved for k8sm": {
 		kind: "MesosNodePool", accepted: []string{nodeMetadata("labels: {a.k8sm.io/pool: other}")}, refused: []string{nodeMetadata("labels: {k8sm.io/pool: other}")},

@@ -176,4 +176,11 @@ var plantedFaults = []plantedFault{
 		new:  "		Tasks:        tasks[:0],\n",
 		by:   "^I3|not converge",
 	},
+	{
+		name: "leave the registration taint on a node",
+		file: "controllers/nodemetadata/merge.go",
+		old:  "		return isRegistrationTaint(t) || was >= 0 && indexOf",
+		new:  "		return was >= 0 && indexOf",
+		by:   "not converge.*registration taint",
+	},
 }

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,6 +126,9 @@ func (w *world) unmetGoals() string {
 		n := o.(*corev1.Node)
 		if strings.HasPrefix(n.Spec.ProviderID, v1alpha1.ProviderIDPrefix) && !w.checks.taskRuns(n.Spec.ProviderID) {
 			add("Node %s has no task", n.Name)
+		}
+		if slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == v1alpha1.TaintUnregistered }) {
+			add("Node %s still has its registration taint", n.Name)
 		}
 	}
 	w.unmetPoolGoals(of, add)

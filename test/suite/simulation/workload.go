@@ -104,7 +104,7 @@ func (l *workload) chooseNode(p *corev1.Pod, nodes map[string]*corev1.Node) stri
 	var fit []string
 	for _, o := range l.world.server.list(kindNode) {
 		n := nodes[o.GetName()]
-		if n != nil && !n.Spec.Unschedulable && n.DeletionTimestamp.IsZero() && readyNode(n) {
+		if n != nil && !n.Spec.Unschedulable && n.DeletionTimestamp.IsZero() && len(n.Spec.Taints) == 0 && readyNode(n) {
 			fit = append(fit, n.Name)
 		}
 	}
