@@ -95,7 +95,7 @@ var _ = Describe("The admission policies", Ordered, func() {
 		record.Spec.Template.Spec.Resources = v1alpha1.NodeResources{CPU: resource.MustParse("1"), Memory: resource.MustParse("1Gi")}
 		Expect(strict.Create(ctx, record)).To(Succeed())
 		DeferCleanup(func() { deleteAndWait(record) })
-		Expect(names.SetLive(ctx, "short-1", time.Now().Add(time.Hour))).To(Succeed())
+		Expect(names.SetLive(ctx, "short-1", time.Now().Add(time.Hour), false)).To(Succeed())
 		lifetime := func(who client.Client, node string, change func(*certificatesv1.CertificateSigningRequest)) func() *int32 {
 			return func() *int32 {
 				csr, err := certificateRequest("lifetime-of-"+node, node)
@@ -125,29 +125,84 @@ var _ = Describe("The admission policies", Ordered, func() {
 	})
 
 	It("let no kubelet add, change or remove labels of k8sm and of its pool's template", func() {
-		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{
-			Name:        "labels-1",
-			Labels:      map[string]string{v1alpha1.LabelPool: "general", "gpu.k8sm.io/model": "a", "team": "data", "mine": "a"},
-			Annotations: map[string]string{v1alpha1.AnnotationTemplateLabels: "team,zone"},
-		}}
+		node := &corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{
+				Name: "labels-1",
+				Labels: map[string]string{
+					v1alpha1.LabelPool: "general", "gpu.k8sm.io/model": "a", "team": "data", "mine": "a",
+					"topology.kubernetes.io/zone": "eu-1", "node.kubernetes.io/instance-type": "large",
+				},
+				Annotations: map[string]string{v1alpha1.AnnotationTemplateLabels: "team,tier,node.kubernetes.io/instance-type", v1alpha1.AnnotationAppliedTemplate: "{}"},
+			},
+			Spec: corev1.NodeSpec{ProviderID: "mesos://S1/labels-1.0f1e2d3c.1"},
+		}
+		other := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "labels-2"}}
 		Expect(strict.Create(ctx, node)).To(Succeed())
-		DeferCleanup(func() { _ = strict.Delete(ctx, node) })
-		patch := func(who client.Client, change string) error {
-			return who.Patch(ctx, node.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata": `+change+`}`)), client.DryRunAll)
+		Expect(strict.Create(ctx, other)).To(Succeed())
+		DeferCleanup(func() { _, _ = strict.Delete(ctx, node), strict.Delete(ctx, other) })
+		patch := func(who client.Client, what *corev1.Node, change string) error {
+			return who.Patch(ctx, what.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata": `+change+`}`)), client.DryRunAll)
 		}
 		kubelet := kubeletClient("labels-1")
-		Eventually(func() error { return patch(kubelet, `{"labels": {"k8sm.io/pool": null}}`) }).WithTimeout(timeout).
+		Eventually(func() error { return patch(kubelet, node, `{"labels": {"k8sm.io/pool": null}}`) }).WithTimeout(timeout).
 			Should(MatchError(ContainSubstring("must not change or remove labels")))
 		for _, change := range []string{
 			`{"labels": {"k8sm.io/pool": "other"}}`, `{"labels": {"k8sm.io/shape": "large"}}`, `{"labels": {"gpu.k8sm.io/model": null}}`,
-			`{"labels": {"team": "web"}}`, `{"labels": {"team": null}}`, `{"labels": {"zone": "z1"}}`,
+			`{"labels": {"team": "web"}}`, `{"labels": {"team": null}}`, `{"labels": {"tier": "2"}}`,
+			`{"labels": {"topology.kubernetes.io/zone": "eu-2"}}`, `{"labels": {"topology.kubernetes.io/region": "eu"}}`,
 			`{"annotations": {"k8sm.io/template-labels": ""}}`, `{"annotations": {"k8sm.io/template-labels": null}, "labels": {"team": "web"}}`,
+			`{"annotations": {"k8sm.io/applied-template": "{\"labels\": {\"mine\": \"a\"}}"}}`, `{"annotations": {"k8sm.io/other": "x"}}`,
 		} {
-			Expect(patch(kubelet, change)).To(MatchError(apierrors.IsForbidden, "forbidden"), change)
-			Expect(patch(strict, change)).To(Succeed(), "an administrator: "+change)
+			Expect(patch(kubelet, node, change)).To(MatchError(apierrors.IsForbidden, "forbidden"), change)
+			Expect(patch(strict, node, change)).To(Succeed(), "an administrator: "+change)
 		}
-		for _, change := range []string{`{"labels": {"mine": "b"}}`, `{"labels": {"feature.example.com/x": "y", "k8sm.io.example.com/x": "y"}}`, `{"annotations": {"a": "b"}}`} {
-			Expect(patch(kubelet, change)).To(Succeed(), change)
+		for _, change := range []string{
+			`{"labels": {"mine": "b"}}`, `{"labels": {"feature.example.com/x": "y", "k8sm.io.example.com/x": "y"}}`, `{"annotations": {"a": "b"}}`,
+			`{"labels": {"node.kubernetes.io/instance-type": "small"}}`,
+		} {
+			Expect(patch(kubelet, node, change)).To(Succeed(), change)
+		}
+		By("leaving the zones of other nodes alone")
+		Expect(patch(kubeletClient("labels-2"), other, `{"labels": {"topology.kubernetes.io/zone": "eu-2"}}`)).To(Succeed())
+	})
+
+	It("let a kubelet register only with the registration taint and without labels of k8sm", func() {
+		for _, name := range []string{"tainted-1", "earlier-1"} {
+			record := &v1alpha1.MesosNode{ObjectMeta: metav1.ObjectMeta{Name: name}}
+			record.Spec.FrameworkRef.Name = "none"
+			record.Spec.Template.Spec.Resources = v1alpha1.NodeResources{CPU: resource.MustParse("1"), Memory: resource.MustParse("1Gi")}
+			Expect(strict.Create(ctx, record)).To(Succeed())
+			DeferCleanup(func() { deleteAndWait(record) })
+		}
+		Expect(names.SetLive(ctx, "tainted-1", time.Now().Add(time.Hour), true)).To(Succeed())
+		Expect(names.SetLive(ctx, "earlier-1", time.Now().Add(time.Hour), false)).To(Succeed())
+		register := func(name string, change func(*corev1.Node)) error {
+			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"kubernetes.io/os": "linux", "mine": "a"}}, Spec: corev1.NodeSpec{
+				ProviderID: "mesos://S1/" + name + ".0f1e2d3c.1",
+				Taints:     []corev1.Taint{{Key: v1alpha1.TaintUnregistered, Effect: corev1.TaintEffectNoSchedule}},
+			}}
+			change(node)
+			return kubeletClient(name).Create(ctx, node, client.DryRunAll)
+		}
+		asTold := func(*corev1.Node) {}
+		forbidden := map[string]func(*corev1.Node){
+			"no taint":                              func(n *corev1.Node) { n.Spec.Taints = nil },
+			"neither taint nor provider ID":         func(n *corev1.Node) { n.Spec.Taints, n.Spec.ProviderID = nil, "" },
+			"a taint that prevents nothing":         func(n *corev1.Node) { n.Spec.Taints[0].Effect = corev1.TaintEffectPreferNoSchedule },
+			"the label of another pool":             func(n *corev1.Node) { n.Labels[v1alpha1.LabelPool] = "payments" },
+			"a label of a subdomain":                func(n *corev1.Node) { n.Labels["gpu.k8sm.io/model"] = "a" },
+			"a zone":                                func(n *corev1.Node) { n.Labels["topology.kubernetes.io/zone"] = "eu-1" },
+			"what the operator is said to have set": func(n *corev1.Node) { n.Annotations = map[string]string{v1alpha1.AnnotationAppliedTemplate: "{}"} },
+		}
+		Eventually(func() error { return register("tainted-1", forbidden["no taint"]) }).WithTimeout(timeout).
+			Should(MatchError(ContainSubstring("must register its Node with the taint")))
+		for what, change := range forbidden {
+			Expect(register("tainted-1", change)).To(MatchError(apierrors.IsForbidden, "forbidden"), what)
+		}
+		Expect(register("tainted-1", asTold)).To(Succeed())
+		By("letting kubelets of an earlier release, and others, register as before")
+		for _, name := range []string{"earlier-1", "other-1"} {
+			Expect(register(name, func(n *corev1.Node) { n.Spec.Taints, n.Labels[v1alpha1.LabelPool] = nil, "general" })).To(Succeed(), name)
 		}
 	})
 })

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -19,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/mesos/mesostest"
@@ -143,15 +145,24 @@ func registerNode(ctx context.Context, launch *nodeapi.LaunchSpec) error {
 		ObjectMeta: metav1.ObjectMeta{Name: launch.NodeName, Labels: launch.Labels},
 		Spec:       corev1.NodeSpec{ProviderID: launch.ProviderID},
 	}
+	for _, t := range launch.Taints {
+		node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: t.Key, Value: t.Value, Effect: corev1.TaintEffect(t.Effect)})
+	}
 	if err := strict.Create(ctx, node); err != nil {
 		return fmt.Errorf("registering the Node: %w", err)
 	}
 	// The API server taints new Nodes, and the controller manager, which is not here, would
 	// remove the taint from ready ones.
-	node.Spec.Taints = nil
-	if err := strict.Update(ctx, node); err != nil {
+	if err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		if err := strict.Get(ctx, client.ObjectKeyFromObject(node), node); err != nil {
+			return err
+		}
+		node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == corev1.TaintNodeNotReady })
+		return strict.Update(ctx, node)
+	}); err != nil {
 		return fmt.Errorf("removing the Node's taint: %w", err)
 	}
+	ready := client.MergeFrom(node.DeepCopy())
 	now := metav1.Now()
 	node.Status.Allocatable = corev1.ResourceList{
 		corev1.ResourceCPU:    *resource.NewMilliQuantity(int64(1000*(launch.CPUs-launch.OverheadCPUs)), resource.DecimalSI),
@@ -163,7 +174,7 @@ func registerNode(ctx context.Context, launch *nodeapi.LaunchSpec) error {
 		Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady",
 		LastHeartbeatTime: now, LastTransitionTime: now,
 	}}
-	if err := strict.Status().Update(ctx, node); err != nil {
+	if err := strict.Status().Patch(ctx, node, ready); err != nil {
 		return fmt.Errorf("posting the Node's status: %w", err)
 	}
 	return nil
