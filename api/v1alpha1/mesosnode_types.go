@@ -172,6 +172,16 @@ type MesosTask struct {
 	// +optional
 	Kubelet *TaskKubelet `json:"kubelet,omitempty"`
 
+	// disputedStates are the states that another executor, or another agent, than the
+	// task's claimed since its own last report. They are not believed, also if the master
+	// repeats them.
+	//
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=64
+	// +listType=set
+	// +optional
+	DisputedStates []string `json:"disputedStates,omitempty"`
+
 	// anonymousExecutors is true if the agent serves executors that present no credentials,
 	// as the executor of the node found when the node became Ready.
 	//

@@ -641,6 +641,11 @@ func (in *MesosTask) DeepCopyInto(out *MesosTask) {
 		*out = new(TaskKubelet)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.DisputedStates != nil {
+		in, out := &in.DisputedStates, &out.DisputedStates
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	in.IntentTime.DeepCopyInto(&out.IntentTime)
 	if in.UpdateTime != nil {
 		in, out := &in.UpdateTime, &out.UpdateTime

@@ -2,6 +2,7 @@ package taskrecord
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +86,9 @@ func applyStatus(task *v1alpha1.MesosTask, status scheduler.TaskStatus, now time
 		return // The status answers a question of task reconciliation and has no news.
 	}
 	before := task.DeepCopy()
+	if len(status.UUID) > 0 {
+		task.DisputedStates = nil // what the master knows of the task is true again
+	}
 	applyReport(task, status)
 	message := messages.Truncate(status.Message, maxMessage)
 	if task.State == string(status.State) && task.Reason == status.Reason && task.Message == message && equality.Semantic.DeepEqual(before, task) {
@@ -92,6 +96,25 @@ func applyStatus(task *v1alpha1.MesosTask, status scheduler.TaskStatus, now time
 	}
 	task.State, task.Reason, task.Message = string(status.State), status.Reason, message
 	task.UpdateTime = &metav1.Time{Time: now}
+}
+
+// maxDisputed bounds the states on record that were claimed; Mesos has fewer states.
+const maxDisputed = 16
+
+// addDisputed records the state that a foreign status claimed.
+func addDisputed(task *v1alpha1.MesosTask, state scheduler.TaskState) {
+	if len(task.DisputedStates) < maxDisputed && !slices.Contains(task.DisputedStates, string(state)) {
+		task.DisputedStates = append(task.DisputedStates, string(state))
+	}
+}
+
+// disputedStates is the inverse of addDisputed.
+func disputedStates(task *v1alpha1.MesosTask) []scheduler.TaskState {
+	var states []scheduler.TaskState
+	for _, state := range task.DisputedStates {
+		states = append(states, scheduler.TaskState(state))
+	}
+	return states
 }
 
 // applyReport writes what the executor reports with a status. A status without a report, or

@@ -147,6 +147,10 @@ func (s *Store) record(ctx context.Context, status scheduler.TaskStatus) error {
 		if scheduler.TaskState(task.State).Terminal() {
 			return checkAfterEnd(status)
 		}
+		if status.IsForeign {
+			addDisputed(task, status.State)
+			return nil
+		}
 		// A node that runs has its certificate.
 		if used := status.State == scheduler.TaskRunning && task.CertificateRequest != ""; used || status.State.Terminal() {
 			if err := s.Tokens.Revoke(ctx, n); err != nil {
@@ -181,6 +185,7 @@ func (s *Store) LiveTasks(ctx context.Context) ([]scheduler.Task, error) {
 			Hostname: task.AgentHostname,
 			Group:    nodemodel.Demand(n, nil, s.Now()).Group,
 			State:    scheduler.TaskState(task.State),
+			Disputed: disputedStates(task),
 		})
 	}
 	return tasks, nil

@@ -3,6 +3,7 @@ package taskrecord
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -379,5 +380,35 @@ func TestStatusIsNotStrippedForOtherErrors(t *testing.T) {
 	err := c.store().Record(context.Background(), scheduler.TaskStatus{TaskID: taskID, State: scheduler.TaskFailed, Message: "exit 1"})
 	if !apierrors.IsServiceUnavailable(err) || c.node().Status.Task.State != "TASK_RUNNING" {
 		t.Errorf("got %v; on record is %+v", err, c.node().Status.Task)
+	}
+}
+
+func TestClaimsOfOthersAreOnRecordAndChangeNothingElse(t *testing.T) {
+	c := newCluster(t, newNode(func(n *v1alpha1.MesosNode) { n.Status.Task = &v1alpha1.MesosTask{ID: taskID, State: "TASK_RUNNING"} }))
+	record := func(state scheduler.TaskState, uuid string, foreign bool) {
+		t.Helper()
+		status := scheduler.TaskStatus{TaskID: taskID, AgentID: "S2", State: state, UUID: []byte(uuid), IsForeign: foreign}
+		if err := c.store().Record(context.Background(), status); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record(scheduler.TaskFailed, "f1", true)
+	record(scheduler.TaskFailed, "f2", true)
+	record(scheduler.TaskKilled, "f3", true)
+	task := c.node().Status.Task
+	if want := []string{"TASK_FAILED", "TASK_KILLED"}; !slices.Equal(task.DisputedStates, want) || task.State != "TASK_RUNNING" || c.writes != 2 {
+		t.Errorf("after %d writes the state is %s, disputed are %v, want %v", c.writes, task.State, task.DisputedStates, want)
+	}
+	live, err := c.store().LiveTasks(context.Background())
+	if err != nil || len(live) != 1 || !slices.Equal(live[0].Disputed, []scheduler.TaskState{scheduler.TaskFailed, scheduler.TaskKilled}) {
+		t.Errorf("a later session begins with %+v (error %v)", live, err)
+	}
+	record(scheduler.TaskRunning, "", false)
+	if task = c.node().Status.Task; len(task.DisputedStates) != 2 {
+		t.Error("an answer of the master settles claims")
+	}
+	record(scheduler.TaskRunning, "u1", false)
+	if task = c.node().Status.Task; len(task.DisputedStates) != 0 {
+		t.Errorf("after an update of the task %v are disputed", task.DisputedStates)
 	}
 }

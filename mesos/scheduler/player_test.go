@@ -80,10 +80,15 @@ func (p *player) create(tasks []string, opts map[string]string) error {
 		cfg.Timing.CallBurst, _ = strconv.Atoi(n)
 		cfg.Timing.CallsPerSecond = 1
 	}
-	for _, s := range tasks { // T1@S1:TASK_RUNNING
+	for _, s := range tasks { // T1@S1:TASK_RUNNING, or T1@S1:TASK_RUNNING/TASK_FAILED with a disputed state
 		where, state, _ := strings.Cut(s, ":")
 		id, agent, _ := strings.Cut(where, "@")
-		cfg.Tasks = append(cfg.Tasks, scheduler.Task{ID: id, AgentID: agent, Group: "general", State: scheduler.TaskState(state)})
+		state, disputed, isDisputed := strings.Cut(state, "/")
+		task := scheduler.Task{ID: id, AgentID: agent, Group: "general", State: scheduler.TaskState(state)}
+		if isDisputed {
+			task.Disputed = []scheduler.TaskState{scheduler.TaskState(disputed)}
+		}
+		cfg.Tasks = append(cfg.Tasks, task)
 	}
 	var err error
 	if p.core, err = scheduler.New(cfg); err != nil {

@@ -71,7 +71,7 @@ func (w *simulation) answerRecord() {
 		w.core.Recorded(w.now, st.TaskID, scheduler.ErrUnknownTask)
 		return
 	}
-	if !rec.State.Terminal() {
+	if !rec.State.Terminal() && !st.IsForeign {
 		rec.State = st.State
 		w.store.records[st.TaskID] = rec
 	}

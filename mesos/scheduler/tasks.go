@@ -98,6 +98,8 @@ func (c *Core) Recorded(now time.Time, taskID string, err error) {
 	case st.Source == SourceK8sm && c.launcher.launches.IsAbandoned(taskID):
 		t.IsOver = true
 		c.launcher.retired(now, c.launcher.launches.TakeAbandoned(taskID), err)
+	case st.IsForeign:
+		t.DisputeRecorded(st.State) // without a record of the task there is nothing to dispute
 	case err != nil:
 		if t.Orphaned(st.State) {
 			c.tracker.kill(now, t)

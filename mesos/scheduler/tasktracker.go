@@ -53,7 +53,7 @@ func (k *taskTracker) restore(t Task) error {
 	if err := registration.ValidateID(t.ID); err != nil {
 		return fmt.Errorf("restoring a task: %w", err)
 	}
-	k.tasks.Restore(t.ID, t.AgentID, t.Group, t.State)
+	k.tasks.Restore(t.ID, t.AgentID, t.Group, t.State, t.Disputed...)
 	return nil
 }
 
@@ -96,14 +96,22 @@ func (k *taskTracker) find(st *TaskStatus) (t *tasks.Task, isNews bool) {
 }
 
 // ignore acknowledges a foreign update, which changes nothing here. But the master keeps
-// what it claimed, and repeats it when it is asked.
+// what it claimed, and repeats it when it is asked, also by a later process: the claim is
+// recorded before that.
 func (k *taskTracker) ignore(st *TaskStatus, t *tasks.Task) {
 	k.counters.Ignored++
 	k.lastIgnored = origin.Explain(st, t)
-	if t != nil {
-		t.Dispute(st.State)
+	if t == nil {
+		k.acknowledge(st)
+		return
 	}
-	k.acknowledge(st)
+	switch mustRecord, isRecorded := t.Dispute(st.State); {
+	case mustRecord:
+		claim := TaskStatus{TaskID: st.TaskID, AgentID: st.AgentID, State: st.State, Source: st.Source, UUID: st.UUID, IsForeign: true}
+		k.record(t, claim)
+	case isRecorded:
+		k.acknowledge(st)
+	}
 }
 
 // updated has a status of the master recorded, unless it is known.

@@ -155,6 +155,9 @@ func statusText(st scheduler.TaskStatus) string {
 	if st.Message != "" {
 		s += fmt.Sprintf(" %q", st.Message)
 	}
+	if st.IsForeign {
+		s += " foreign"
+	}
 	return s
 }
 

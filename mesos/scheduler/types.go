@@ -5,6 +5,7 @@ import (
 
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler/agents"
+	"github.com/k8sm/k8sm/mesos/scheduler/connection"
 	"github.com/k8sm/k8sm/mesos/scheduler/launches"
 	"github.com/k8sm/k8sm/mesos/scheduler/outgoing"
 	"github.com/k8sm/k8sm/mesos/scheduler/registration"
@@ -28,6 +29,8 @@ type (
 	TaskState = tasks.State
 	// TaskStatus is a report about a task.
 	TaskStatus = tasks.Status
+	// StateReason is why a State is as it is, in one word.
+	StateReason = connection.StateReason
 	// Timing holds the durations and limits of a core.
 	Timing = timers.Timing
 	// Backoff is a delay that doubles.
@@ -55,6 +58,19 @@ const (
 	TaskUnknown        = tasks.Unknown
 	TaskLost           = tasks.Lost
 )
+
+// The reasons of a State. Package connection describes them.
+const (
+	Subscribed, Connecting, ReconcilingTasks           = connection.Subscribed, connection.Connecting, connection.ReconcilingTasks
+	MasterUnreachable, NoLeader, NotLeading            = connection.MasterUnreachable, connection.NoLeader, connection.NotLeading
+	TooManyRedirects, Unauthorized                     = connection.TooManyRedirects, connection.Unauthorized
+	MasterCertificateInvalid, ClientCertificateRefused = connection.MasterCertificateInvalid, connection.ClientCertificateRefused
+	ConnectionClosed, NotAMesosMaster, ProtocolError   = connection.ConnectionClosed, connection.NotAMesosMaster, connection.ProtocolError
+	Refused, FrameworkRemoved, FailedOver              = connection.Refused, connection.FrameworkRemoved, connection.FailedOver
+)
+
+// StateReasons returns every reason that a State may have.
+func StateReasons() []StateReason { return connection.StateReasons() }
 
 // The source and the reasons of statuses that no master sent, and the reason of those that
 // a master was asked for. Package tasks describes them.
@@ -85,6 +101,8 @@ type Task struct {
 	Hostname string
 	Group    string    // the demand's group: it counts for MaxPerAgent
 	State    TaskState // the last that was recorded; empty for a bare intent
+	// Disputed are the states that foreign statuses claimed, and that are on record.
+	Disputed []TaskState
 }
 
 // State is what is known of the registration.

@@ -22,7 +22,8 @@ type Store interface {
 	Prepare(ctx context.Context, in scheduler.Intent) (scheduler.Payload, error)
 	// Record stores a status. It is called at least once for each status, and in order for
 	// the statuses of one task. It returns scheduler.ErrUnknownTask when there is no record
-	// of the task.
+	// of the task. A status with IsForeign does not change the state of the task: its state
+	// is to be in Task.Disputed of a later session, until a status with a UUID is recorded.
 	Record(ctx context.Context, st scheduler.TaskStatus) error
 }
 

@@ -80,6 +80,9 @@ func (m *memoryStore) Record(_ context.Context, st scheduler.TaskStatus) error {
 	if _, known := m.intents[st.TaskID]; !known {
 		return scheduler.ErrUnknownTask
 	}
+	if st.IsForeign {
+		return nil
+	}
 	m.states[st.TaskID] = append(m.states[st.TaskID], st.State)
 	m.log = append(m.log, fmt.Sprintf("record %s %s", st.TaskID, st.State))
 	return nil

@@ -44,7 +44,7 @@ type Task struct {
 
 	// disputed are the states that foreign updates claimed since the last update that
 	// counted. The master repeats them when it is asked.
-	disputed map[State]bool
+	disputed map[State]claim
 	// isInDoubt means that a foreign update ever claimed anything.
 	isInDoubt bool
 }
@@ -87,12 +87,38 @@ func (t *Task) Orphaned(s State) (mayRun bool) {
 	return !t.IsOver
 }
 
-// Dispute notes the state that a foreign update claimed.
-func (t *Task) Dispute(s State) {
+// claim is whether the store has the claim of a foreign update.
+type claim uint8
+
+const (
+	claimWaits claim = iota // it was not given to the store
+	claimGiven
+	claimRecorded
+)
+
+// Dispute notes the state that a foreign update claimed. MustRecord: the update is to be
+// recorded first, and acknowledged then. It is acknowledged at once if an earlier one with
+// this state was recorded. Otherwise it is turned away, and comes again.
+func (t *Task) Dispute(s State) (mustRecord, isRecorded bool) {
 	if t.disputed == nil {
-		t.disputed = map[State]bool{}
+		t.disputed = map[State]claim{}
 	}
-	t.disputed[s], t.isInDoubt = true, true
+	t.isInDoubt = true
+	was := t.disputed[s]
+	t.disputed[s] = was
+	if was == claimWaits && !t.statuses.isFull() {
+		t.disputed[s] = claimGiven
+		return true, false
+	}
+	return false, was == claimRecorded
+}
+
+// DisputeRecorded notes that a claim is on record. It was settled if an update that counts
+// came meanwhile: the record of that removes the claim again.
+func (t *Task) DisputeRecorded(s State) {
+	if _, disputed := t.disputed[s]; disputed {
+		t.disputed[s] = claimRecorded
+	}
 }
 
 // Settle notes an update that counts: what the master knows of the task's state is true
@@ -100,7 +126,10 @@ func (t *Task) Dispute(s State) {
 func (t *Task) Settle() { t.disputed = nil }
 
 // IsDisputed reports whether a state may come from a foreign update.
-func (t *Task) IsDisputed(s State) bool { return t.disputed[s] }
+func (t *Task) IsDisputed(s State) bool {
+	_, disputed := t.disputed[s]
+	return disputed
+}
 
 // IsInDoubt reports whether a foreign update has claimed anything about the task: Mesos may
 // believe that it is over while its executor runs.
@@ -164,13 +193,17 @@ func (s *Set) leaveAgent(t *Task) {
 }
 
 // Restore adds a task from the durable records. One that has ended, or is known, is left
-// out.
-func (s *Set) Restore(id, agentID, group string, state State) {
+// out. Disputed are the claims on record.
+func (s *Set) Restore(id, agentID, group string, state State, disputed ...State) {
 	if state.Terminal() || s.byID[id] != nil {
 		return
 	}
 	t := s.Note(id, agentID)
 	t.State, t.group, t.isCounted = state, group, true
+	for _, claimed := range disputed {
+		t.Dispute(claimed)
+		t.DisputeRecorded(claimed)
+	}
 	s.occupancy.Add(group, t.AgentID, 1)
 }
 

@@ -207,3 +207,52 @@ func TestRecordedEndIsFinal(t *testing.T) {
 		t.Error("a finished task runs again")
 	}
 }
+
+func TestClaimsAreRecordedOnceAndThenAcknowledged(t *testing.T) {
+	t.Parallel()
+	s, _, _ := newSet()
+	n1 := s.Note("n1", "S1")
+	expect := func(step string, state tasks.State, mustRecord, isRecorded bool) {
+		t.Helper()
+		if must, is := n1.Dispute(state); must != mustRecord || is != isRecorded {
+			t.Errorf("%s: must be recorded %t and is %t, want %t and %t", step, must, is, mustRecord, isRecorded)
+		}
+	}
+	expect("the first claim", tasks.Failed, true, false)
+	expect("the same claim, while the store has it", tasks.Failed, false, false)
+	n1.DisputeRecorded(tasks.Failed)
+	expect("the same claim, on record", tasks.Failed, false, true)
+	expect("another claim", tasks.Killed, true, false)
+	n1.Settle()
+	n1.DisputeRecorded(tasks.Killed)
+	if n1.IsDisputed(tasks.Killed) || n1.IsDisputed(tasks.Failed) {
+		t.Error("a claim is disputed after an update that counts")
+	}
+	expect("a claim after that", tasks.Failed, true, false)
+}
+
+func TestClaimThatFindsTheQueueFullComesAgain(t *testing.T) {
+	t.Parallel()
+	s, _, q := newSet()
+	n1, r := s.Note("n1", "S1"), tasks.NewRecorder(timers.Backoff{Initial: time.Second, Max: time.Second}, q)
+	for i := range 16 {
+		r.Add(n1, tasks.Status{TaskID: "n1", State: tasks.Running, UUID: []byte{byte(i)}})
+	}
+	if must, is := n1.Dispute(tasks.Failed); must || is || !n1.IsDisputed(tasks.Failed) {
+		t.Errorf("must be recorded %t, is %t, disputed %t", must, is, n1.IsDisputed(tasks.Failed))
+	}
+	r.Done(n1)
+	if must, _ := n1.Dispute(tasks.Failed); !must {
+		t.Error("it is not recorded once there is room")
+	}
+}
+
+func TestRestoredClaimsAreDisputed(t *testing.T) {
+	t.Parallel()
+	s, _, _ := newSet()
+	s.Restore("n1", "S1", "general", tasks.Running, tasks.Failed)
+	n1 := s.Get("n1")
+	if _, isRecorded := n1.Dispute(tasks.Failed); !isRecorded || n1.IsDisputed(tasks.Killed) || !n1.IsInDoubt() {
+		t.Error("the claim on record is not restored")
+	}
+}

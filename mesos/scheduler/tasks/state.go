@@ -99,6 +99,10 @@ type Status struct {
 	UUID []byte
 	// Data that the executor sent along.
 	Data []byte
+	// IsForeign means that it was made by another executor, or another agent, than the
+	// task's. It is recorded as a claim, and changes nothing else: the master may repeat it
+	// to a later scheduler.
+	IsForeign bool
 }
 
 // maxTimestamp is the end of the year 9999: later times are nonsense, and cannot be

@@ -17,6 +17,8 @@ type statusQueue struct {
 
 func (q *statusQueue) isEmpty() bool { return len(q.waiting) == 0 }
 
+func (q *statusQueue) isFull() bool { return len(q.waiting) >= maxStatuses }
+
 // add puts a status at the end. A status that must be acknowledged is added once. Of the
 // master's answers to reconciliation, which need no acknowledgement, only the last is kept.
 func (q *statusQueue) add(st Status) (added bool) {
@@ -31,7 +33,7 @@ func (q *statusQueue) add(st Status) (added bool) {
 			return false
 		}
 	}
-	if len(q.waiting) >= maxStatuses {
+	if q.isFull() {
 		return false
 	}
 	q.waiting = append(q.waiting, st)

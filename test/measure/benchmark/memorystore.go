@@ -37,7 +37,9 @@ func (l *memoryStore) Prepare(_ context.Context, in scheduler.Intent) (scheduler
 }
 
 func (l *memoryStore) Record(_ context.Context, st scheduler.TaskStatus) error {
-	l.set(st)
+	if !st.IsForeign {
+		l.set(st)
+	}
 	return nil
 }
 

@@ -150,7 +150,9 @@ func (m *memoryStore) Record(_ context.Context, st scheduler.TaskStatus) error {
 	if st.AgentID == "" {
 		st.AgentID = known.AgentID
 	}
-	m.tasks[st.TaskID] = st
+	if !st.IsForeign {
+		m.tasks[st.TaskID] = st
+	}
 	return nil
 }
 

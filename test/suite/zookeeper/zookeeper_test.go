@@ -38,7 +38,9 @@ func (r *memoryStore) Record(_ context.Context, st scheduler.TaskStatus) error {
 	if _, known := r.states[st.TaskID]; !known {
 		return scheduler.ErrUnknownTask
 	}
-	r.states[st.TaskID] = st.State
+	if !st.IsForeign {
+		r.states[st.TaskID] = st.State
+	}
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package scheduler_test
+package connection_test
 
 import (
 	"go/ast"
@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/k8sm/k8sm/mesos/scheduler"
+	"github.com/k8sm/k8sm/mesos/scheduler/connection"
 )
 
 // A constant that is missing in the list would be missing in the tables of callers that map
@@ -28,7 +28,7 @@ func TestStateReasonsListsEveryConstant(t *testing.T) {
 		}
 		return true
 	})
-	reasons := scheduler.StateReasons()
+	reasons := connection.StateReasons()
 	if declared == 0 || declared != len(reasons) {
 		t.Errorf("%d constants of the type are declared, and %d are listed", declared, len(reasons))
 	}
@@ -39,8 +39,8 @@ func TestStateReasonsListsEveryConstant(t *testing.T) {
 }
 
 func TestStateReasonsCannotBeChangedByACaller(t *testing.T) {
-	scheduler.StateReasons()[0] = "Other"
-	if got := scheduler.StateReasons()[0]; got != scheduler.Subscribed {
+	connection.StateReasons()[0] = "Other"
+	if got := connection.StateReasons()[0]; got != connection.Subscribed {
 		t.Errorf("the first reason is %q after a caller changed its copy", got)
 	}
 }
