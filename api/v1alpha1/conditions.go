@@ -105,6 +105,9 @@ const (
 	// ConditionCapacityAvailable is False when no offer fits a node that the pool needs.
 	// The message describes the closest offer.
 	ConditionCapacityAvailable = "CapacityAvailable"
+	// ConditionPlacementValid exists on pools that were stored before the schema refused what
+	// it warns of. It is False when a constraint can never have the meaning that it seems to.
+	ConditionPlacementValid = "PlacementValid"
 	// ConditionAutoscalingPermitted exists on pools with autoscaling. It is False when the
 	// operator lacks rights that autoscaling needs.
 	ConditionAutoscalingPermitted = "AutoscalingPermitted"
@@ -176,6 +179,8 @@ const (
 	ReasonNoFittingOffer = "NoFittingOffer"
 	// ReasonExceedsLargestAgent: no agent of the cluster could ever hold the node.
 	ReasonExceedsLargestAgent = "ExceedsLargestAgent"
+	// ReasonUnknownAttribute: a constraint names an attribute with @ that does not exist.
+	ReasonUnknownAttribute = "UnknownAttribute"
 	// ReasonAutoscalingPermitted: the operator may read what autoscaling needs.
 	ReasonAutoscalingPermitted = "AutoscalingPermitted"
 	// ReasonAutoscalingNotPermitted: the operator lacks a right that autoscaling needs; the

@@ -168,7 +168,8 @@ type MesosNodePoolStatus struct {
 
 	// conditions are the conditions FrameworkReady, TemplateValid, CapacityAvailable and
 	// Ready. KubeletCurrent is also present if kubelets are upgraded in place, and
-	// AutoscalingPermitted if the pool has autoscaling.
+	// AutoscalingPermitted if the pool has autoscaling. PlacementValid is present if a
+	// constraint names what does not exist.
 	//
 	// +listType=map
 	// +listMapKey=type

@@ -54,6 +54,11 @@ func (o observation) status() v1alpha1.MesosNodePoolStatus {
 	if o.pool.Spec.Autoscaling == nil { // the autoscaler sets it, and looks at pools with autoscaling only
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionAutoscalingPermitted)
 	}
+	if invalid := o.placementInvalidCondition(); invalid != nil {
+		conditions = append(conditions, *invalid)
+	} else {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionPlacementValid)
+	}
 	for _, c := range conditions {
 		c.ObservedGeneration = o.pool.Generation
 		c.LastTransitionTime = o.now
@@ -98,6 +103,26 @@ func (o observation) templateValidCondition() metav1.Condition {
 	return metav1.Condition{Type: v1alpha1.ConditionTemplateValid, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonTemplateValid,
 		Message: "Nodes can be made of the template."}
 }
+
+// placementInvalidCondition warns of constraints with a name that does not exist; nil if there are
+// none. The schema refuses new ones, but not those that were stored before it did.
+func (o observation) placementInvalidCondition() *metav1.Condition {
+	var unknown []string
+	for _, c := range o.pool.Spec.Placement.Constraints {
+		if strings.HasPrefix(c.Attribute, "@") && !slices.Contains([]string{"@hostname", "@region", "@zone"}, c.Attribute) {
+			unknown = append(unknown, fmt.Sprintf("%s %s", c.Attribute, c.Operator))
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return &metav1.Condition{Type: v1alpha1.ConditionPlacementValid, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUnknownAttribute, Message: truncate(fmt.Sprintf(
+		"spec.placement.constraints has %s: an attribute that begins with @ is @hostname, @region or @zone. No agent has another one, so that In and Exists match no agent, and NotIn and DoesNotExist match all. "+
+			"The pool goes on as it is. Remove the constraint, or write the name of an attribute.", messages.List(unknown, ", ", maxNamedConstraints)))}
+}
+
+// maxNamedConstraints is the number of constraints that a message names.
+const maxNamedConstraints = 5
 
 // isCreationBlocked reports whether created nodes could not be launched.
 func (o observation) isCreationBlocked() bool {

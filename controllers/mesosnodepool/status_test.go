@@ -117,3 +117,22 @@ func TestConditions(t *testing.T) {
 		})
 	}
 }
+
+func TestStoredConstraintWithAnUnknownNameIsWarnedOf(t *testing.T) {
+	s := newFixture(t, 1, newReadyFramework())
+	s.update(func(p *v1alpha1.MesosNodePool) {
+		p.Spec.Placement.Constraints = []v1alpha1.AgentConstraint{
+			{Attribute: "@zone", Operator: v1alpha1.ConstraintExists}, {Attribute: "@rack", Operator: v1alpha1.ConstraintDoesNotExist}, {Attribute: "rack", Operator: v1alpha1.ConstraintExists},
+		}
+	})
+	s.reconcile()
+	s.expectCondition(v1alpha1.ConditionPlacementValid, metav1.ConditionFalse, v1alpha1.ReasonUnknownAttribute, "constraints has @rack DoesNotExist: an attribute")
+	if got := len(s.alive()); got != 1 {
+		t.Errorf("the pool has %d nodes, want that it goes on", got)
+	}
+	s.update(func(p *v1alpha1.MesosNodePool) { p.Spec.Placement.Constraints = nil })
+	s.reconcile()
+	if c := meta.FindStatusCondition(s.pool().Status.Conditions, v1alpha1.ConditionPlacementValid); c != nil {
+		t.Errorf("the condition is left: %+v", c)
+	}
+}

@@ -23,19 +23,22 @@ import (
 // add a case, add a file to testdata/upgrade, or an object to a file, and a line here.
 var storedBefore = []struct {
 	file, framework string
-	// warnings are conditions of the framework, as a status, a reason and words of the message.
-	warnings map[string][]string
+	// warnings are conditions of the framework, as a status, a reason and words of the message,
+	// and poolWarnings those of its pools.
+	warnings, poolWarnings map[string][]string
 }{
 	// A master without TLS, which gets credentials from a secret without the label that is asked
 	// for now; a pool and nodes with dots in their names, and a constraint on an @name that does not
 	// exist.
 	{"plain.yaml", "plain", map[string][]string{
 		v1alpha1.ConditionCredentialsProtected: {"False PlainTextCredentials", "this one is older than that rule"},
+	}, map[string][]string{
+		v1alpha1.ConditionPlacementValid: {"False UnknownAttribute", "@rack DoesNotExist"},
 	}},
 	// The same with a master that ZooKeeper names, whose password is in spec.masters.
 	{"elected.yaml", "elected", map[string][]string{
 		v1alpha1.ConditionCredentialsProtected: {"False PlainTextCredentials", "zk://"},
-	}},
+	}, nil},
 }
 
 var _ = Describe("What an earlier operator stored", Ordered, func() {
@@ -49,6 +52,17 @@ var _ = Describe("What an earlier operator stored", Ordered, func() {
 		var list v1alpha1.MesosNodeList
 		Expect(strict.List(ctx, &list)).To(Succeed())
 		return list.Items
+	}
+	poolsOf := func(framework string) (pools []v1alpha1.MesosNodePool) {
+		GinkgoHelper()
+		var list v1alpha1.MesosNodePoolList
+		Expect(strict.List(ctx, &list)).To(Succeed())
+		for _, pool := range list.Items {
+			if framework == "" || pool.Spec.FrameworkRef.Name == framework {
+				pools = append(pools, pool)
+			}
+		}
+		return pools
 	}
 	frameworkOf := func(name string) *v1alpha1.MesosFramework {
 		return &v1alpha1.MesosFramework{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -112,14 +126,18 @@ var _ = Describe("What an earlier operator stored", Ordered, func() {
 			for condition, want := range s.warnings {
 				expectCondition(frameworkOf(s.framework), condition, want[0], want[1:]...)
 			}
+			for _, pool := range poolsOf(s.framework) {
+				for condition, want := range s.poolWarnings {
+					expectCondition(&pool, condition, want[0], want[1:]...)
+				}
+			}
 		}
 	})
 
 	It("lets users change what has nothing to do with that", func() {
-		var pools v1alpha1.MesosNodePoolList
-		Expect(strict.List(ctx, &pools)).To(Succeed())
-		for i := range pools.Items {
-			pool := &pools.Items[i]
+		pools := poolsOf("")
+		for i := range pools {
+			pool := &pools[i]
 			expectCondition(pool, v1alpha1.ConditionReady, "True AllNodesReady")
 			patchObject(pool, func() { *pool.Spec.Replicas++ })
 			expectCondition(pool, v1alpha1.ConditionReady, "True AllNodesReady", fmt.Sprintf("%d of %d", *pool.Spec.Replicas, *pool.Spec.Replicas))
@@ -131,10 +149,8 @@ var _ = Describe("What an earlier operator stored", Ordered, func() {
 	})
 
 	It("goes as everything goes", func() {
-		var pools v1alpha1.MesosNodePoolList
-		Expect(strict.List(ctx, &pools)).To(Succeed())
-		for i := range pools.Items {
-			deleteAndWait(&pools.Items[i])
+		for _, pool := range poolsOf("") {
+			deleteAndWait(&pool)
 		}
 		for _, s := range storedBefore {
 			deleteAndWait(frameworkOf(s.framework))
