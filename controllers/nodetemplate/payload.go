@@ -95,7 +95,9 @@ func (d NodeDefaults) launchSpec(n *v1alpha1.MesosNode, runtime Resolved, intent
 	// The operator sets the labels once the Node exists, and removes this taint then.
 	spec.Taints = []nodeapi.Taint{{Key: v1alpha1.TaintUnregistered, Effect: string(corev1.TaintEffectNoSchedule)}}
 	for _, t := range slices.Concat(template.Taints, template.StartupTaints) {
-		spec.Taints = append(spec.Taints, nodeapi.Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)})
+		if t.Key != v1alpha1.TaintUnregistered { // A Node with two taints of one key and effect is invalid.
+			spec.Taints = append(spec.Taints, nodeapi.Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)})
+		}
 	}
 	runtime.applyTo(spec)
 	return spec, nil

@@ -85,6 +85,24 @@ func launchMessage(t *testing.T, defaults NodeDefaults, n *v1alpha1.MesosNode) *
 	return message
 }
 
+func TestTheRegistrationTaintIsSentOnce(t *testing.T) {
+	n := launched(func(n *v1alpha1.MesosNode) {
+		n.Spec.Template.Spec.Taints = []v1alpha1.Taint{{Key: v1alpha1.TaintUnregistered, Value: "mine", Effect: "NoExecute"}}
+		n.Spec.Template.Spec.StartupTaints = []v1alpha1.Taint{{Key: v1alpha1.TaintUnregistered, Effect: "NoSchedule"}}
+	})
+	payload, err := nodeDefaults().Payload(n, newIntent(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	message, err := nodeapi.DecodeLaunchSpec(payload.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]nodeapi.Taint{{Key: "k8sm.io/unregistered", Effect: "NoSchedule"}}, message.Taints); diff != "" {
+		t.Errorf("taints (-want +got):\n%s", diff)
+	}
+}
+
 func TestATemplateChoosesRuntimeAndNetwork(t *testing.T) {
 	tests := map[string]struct {
 		operator Runtime
