@@ -41,7 +41,7 @@ func trimNode(object any) (any, error) {
 
 // trimPod keeps the fields of a Pod that decide where it can run, and whether it may be moved.
 func trimPod(p *corev1.Pod) *corev1.Pod {
-	return &corev1.Pod{
+	kept := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: p.Namespace, Name: p.Name, UID: p.UID, ResourceVersion: p.ResourceVersion, Generation: p.Generation,
 			CreationTimestamp: p.CreationTimestamp, DeletionTimestamp: p.DeletionTimestamp,
@@ -57,6 +57,10 @@ func trimPod(p *corev1.Pod) *corev1.Pod {
 		},
 		Status: trimStatus(&p.Status),
 	}
+	if len(kept.Annotations) > 0 {
+		kept.Status.StartTime = p.Status.StartTime // do-not-disrupt may end some time after it
+	}
+	return kept
 }
 
 func trimAnnotations(annotations map[string]string) map[string]string {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -80,6 +81,14 @@ func TestTrimmedPod(t *testing.T) {
 		want func(*corev1.Pod)
 	}{
 		"fields for scheduling and disruption are kept": {func(*corev1.Pod) {}, func(*corev1.Pod) {}},
+		"the start of a pod with a protection that ends some time after it is kept": {
+			func(p *corev1.Pod) {
+				p.Annotations, p.Status.StartTime = map[string]string{"karpenter.sh/do-not-disrupt": "4h"}, &metav1.Time{Time: time.Unix(7, 0)}
+			},
+			func(p *corev1.Pod) {
+				p.Annotations, p.Status.StartTime = map[string]string{"karpenter.sh/do-not-disrupt": "4h"}, &metav1.Time{Time: time.Unix(7, 0)}
+			},
+		},
 		"the condition of an unschedulable pod is kept": {
 			func(p *corev1.Pod) {
 				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/5000 nodes are available"}}

@@ -23,7 +23,6 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler"
 	"github.com/k8sm/k8sm/controllers/autoscaler/permission"
 	"github.com/k8sm/k8sm/controllers/bootstraptoken"
-	"github.com/k8sm/k8sm/controllers/catalogue"
 	"github.com/k8sm/k8sm/controllers/detach"
 	"github.com/k8sm/k8sm/controllers/identity"
 	"github.com/k8sm/k8sm/controllers/mesosframework"
@@ -45,9 +44,6 @@ type Options struct {
 	Hostname string
 	// NodeDefaults are what every node is given.
 	NodeDefaults nodetemplate.NodeDefaults
-	// Runtimes has the present runtimes of nodes; nil for the one in NodeDefaults, which then
-	// never changes.
-	Runtimes *catalogue.Catalogue
 	// AgentCIDRs are the only networks that agents may have addresses in; empty for any.
 	AgentCIDRs []netip.Prefix
 	// Now is the clock.
@@ -71,12 +67,6 @@ func Scheme() *runtime.Scheme {
 
 // Setup makes the manager run all controllers. An error means that the manager must not start.
 func Setup(mgr ctrl.Manager, o Options) error {
-	if o.Runtimes == nil {
-		o.Runtimes = catalogue.New(o.NodeDefaults.Runtime)
-	}
-	if err := mgr.Add(o.Runtimes); err != nil {
-		return fmt.Errorf("adding the catalogue of runtimes: %w", err)
-	}
 	recorder := mgr.GetEventRecorder("k8sm")
 	registry := sessions.NewRegistry()
 	if err := mgr.Add(registry); err != nil {
@@ -103,20 +93,20 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
 		mesosframework.NewReconciler(mesosframework.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
-			Sessions: registry, Tokens: tokens, CheckAddress: addresses.Check, NodeDefaults: o.NodeDefaults, Runtimes: o.Runtimes,
+			Sessions: registry, Tokens: tokens, CheckAddress: addresses.Check, NodeDefaults: o.NodeDefaults,
 			Namespace: o.Namespace, Hostname: o.Hostname, Metrics: o.Metrics,
 			Dial: o.Dial, MaySubscribe: o.MaySubscribe,
 			Log: mgr.GetLogger().WithName("session"),
 		}),
 		mesosnodepool.NewReconciler(mesosnodepool.Options{
 			Client: mgr.GetClient(), Nodes: nodes, Recorder: recorder, Now: o.Now,
-			Agents: registry, Runtimes: o.Runtimes,
+			Agents: registry, Artifacts: o.NodeDefaults.Runtime,
 		}),
 		scaling,
 		mesosnode.NewReconciler(mesosnode.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 			Sessions: frameworks{registry}, Tokens: tokens, Names: names, Volumes: detach.Volumes{Cache: mgr.GetClient(), Live: mgr.GetAPIReader()},
-			Runtimes: o.Runtimes, Changes: registry.NodeChanges(),
+			Artifacts: o.NodeDefaults.Runtime, Changes: registry.NodeChanges(),
 		}),
 		identity.NewReconciler(identity.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,

@@ -14,12 +14,8 @@ const (
 	// credentials. It is a warning, and does not affect Ready.
 	ConditionMesosAuthenticated = "MesosAuthenticated"
 	// ConditionCredentialsProtected is False while the operator sends credentials to masters
-	// without TLS, or spec.masters holds a password. It exists only if spec.credentials is set
-	// or there is such a password.
+	// without TLS. It exists only if spec.credentials is set.
 	ConditionCredentialsProtected = "CredentialsProtected"
-	// ConditionSecretsLabelled is False if the spec names a secret without the label that
-	// permits its use.
-	ConditionSecretsLabelled = "SecretsLabelled"
 	// ConditionAgentsUsable is False while agents are left alone because nodes failed on
 	// them. The message names the agents and quotes what was reported.
 	ConditionAgentsUsable = "AgentsUsable"
@@ -87,13 +83,6 @@ const (
 	ReasonCredentialsProtected = "CredentialsProtected"
 	// ReasonPlainTextCredentials: credentials are sent to masters in plain text.
 	ReasonPlainTextCredentials = "PlainTextCredentials"
-	// ReasonPasswordInAddress: spec.masters holds a password for ZooKeeper.
-	ReasonPasswordInAddress = "PasswordInAddress"
-	// ReasonSecretsLabelled: no secret that the spec names lacks the label.
-	ReasonSecretsLabelled = "SecretsLabelled"
-	// ReasonSecretNotLabelled: a secret that the spec names lacks the label; the message has
-	// the command that labels it.
-	ReasonSecretNotLabelled = "SecretNotLabelled"
 	// ReasonAgentsUsable: no agent is left alone.
 	ReasonAgentsUsable = "AgentsUsable"
 	// ReasonAgentsBackingOff: nodes failed on some agents, which are not used for a while.
@@ -276,7 +265,11 @@ const (
 	ReasonDraining = "Draining"
 	// ReasonDrained: no pod is left to evict.
 	ReasonDrained = "Drained"
-	// ReasonDrainTimedOut: spec.drain.timeout passed with pods left.
+	// ReasonWaitingForHook: the removal waits until the annotations that the message names are
+	// removed from the MesosNode.
+	ReasonWaitingForHook = "WaitingForHook"
+	// ReasonDrainTimedOut: the time for the drain passed with pods left, or with a hook in
+	// place; the message has the limit.
 	ReasonDrainTimedOut = "DrainTimedOut"
 	// ReasonDetachingVolumes: the node is drained, or its task has ended, and volumes are still
 	// attached to it; the message names them.
@@ -352,6 +345,9 @@ const (
 	EventDraining = "Draining"
 	// EventEvictionBlocked: pods may not be evicted yet; the note names the pods and the reasons.
 	EventEvictionBlocked = "EvictionBlocked"
+	// EventPodWithoutController: pods are about to be evicted that no controller will create
+	// again; the note names them.
+	EventPodWithoutController = "PodWithoutController"
 	// EventReleased: the node was removed, and its resources were returned to Mesos.
 	EventReleased = "Released"
 	// EventForceReleased: a person forced the deletion of the object although Mesos has not confirmed its end.

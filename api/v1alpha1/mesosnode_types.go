@@ -21,7 +21,9 @@ type MesosNodeSpec struct {
 	// +optional
 	Placement Placement `json:"placement,omitempty"`
 
-	// drain sets how pods are evicted from the node before it is removed.
+	// drain sets how pods are evicted from the node before it is removed, as the pool had it
+	// when the node was created. While the pool exists, its present drain counts, except for
+	// killGracePeriod.
 	//
 	// +optional
 	Drain Drain `json:"drain,omitempty"`
@@ -78,6 +80,12 @@ type MesosNodeStatus struct {
 	//
 	// +optional
 	DrainStartTime *metav1.Time `json:"drainStartTime,omitempty"`
+
+	// drainStage is the group of pods that is being evicted. It is set only if the rules or
+	// priorityBands of drain order the pods.
+	//
+	// +optional
+	DrainStage *DrainStage `json:"drainStage,omitempty"`
 
 	// conditions are the conditions Launched, Registered and Ready. KubeletCurrent is
 	// also present if kubelets are upgraded in place, and Drained if the node is being

@@ -17,10 +17,6 @@ const (
 	// value cannot have. It is on each Node.
 	LabelAgentHostname = "k8sm.io/agent-hostname"
 
-	// LabelFrameworkSecret with the value "true" on a secret in the operator's namespace permits
-	// that MesosFrameworks use it.
-	LabelFrameworkSecret = "k8sm.io/framework-secret"
-
 	// LabelNodeNames is on the ConfigMaps that hold the names of nodes for as long as a
 	// certificate in one of them may be valid.
 	LabelNodeNames = "k8sm.io/node-names"
@@ -39,8 +35,18 @@ const (
 	AnnotationAppliedTemplate = "k8sm.io/applied-template"
 
 	// AnnotationDoNotDisrupt with the value "true" on a pod or a MesosNode keeps the
-	// autoscaler from removing the node. It does not prevent a removal for another reason.
+	// autoscaler from removing the node. A drain for another reason does not evict such a pod
+	// before the time for the drain is nearly up. On a pod the value may also be a duration,
+	// for which it counts from the start of the pod.
 	AnnotationDoNotDisrupt = "k8sm.io/do-not-disrupt"
+
+	// AnnotationPreDrainHook is the prefix of the annotations of a MesosNode whose node is not
+	// drained while one of them exists. The rest of the key is a name, and the value names
+	// the owner of the hook to people.
+	AnnotationPreDrainHook = "pre-drain.k8sm.io/"
+	// AnnotationPreTerminateHook is the same for a node that is drained: its task is not killed
+	// while one of them exists.
+	AnnotationPreTerminateHook = "pre-terminate.k8sm.io/"
 
 	// AnnotationForceRelease with the value "true" permits the deletion of a MesosNode
 	// although Mesos has not confirmed that its task ended. On a MesosFramework, it permits

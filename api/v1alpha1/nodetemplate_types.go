@@ -5,7 +5,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -426,16 +425,3 @@ const (
 	// ConstraintDoesNotExist is met if the attribute does not exist.
 	ConstraintDoesNotExist ConstraintOperator = "DoesNotExist"
 )
-
-// Drain sets how pods are evicted from a node before it is removed.
-type Drain struct {
-	// timeout is the time after the beginning of the drain at which the node is removed
-	// even if pods are left on it. If it is not set, the drain waits for as long as a
-	// PodDisruptionBudget blocks an eviction.
-	//
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Format=duration
-	// +kubebuilder:validation:Pattern=`^([0-9]+([.][0-9]+)?(h|m|s|ms))+$`
-	// +optional
-	Timeout *metav1.Duration `json:"timeout,omitempty"`
-}

@@ -37,10 +37,6 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	runtimes, err := o.openCatalogue(access)
-	if err != nil {
-		return err
-	}
 	hostname, err := os.Hostname()
 	if err != nil {
 		return fmt.Errorf("finding the host name: %w", err)
@@ -57,7 +53,6 @@ func run(ctx context.Context, o options) error {
 		Namespace:    o.namespace,
 		Hostname:     hostname,
 		NodeDefaults: nodeDefaults,
-		Runtimes:     runtimes,
 		AgentCIDRs:   o.agentCIDRs,
 		Now:          time.Now,
 		Metrics:      sessions,

@@ -15,6 +15,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/cordon"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/forecast"
+	"github.com/k8sm/k8sm/controllers/drain"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
@@ -51,8 +52,14 @@ func (r *Reconciler) decideShrinkage(ctx context.Context, s *Snapshot, growth de
 		Now: s.now, Cluster: s.cluster, Pending: slices.Concat(s.pending, s.unseen), Budgets: s.budgets, NodeStates: r.state.nodeStates,
 		Successor: func(pod *corev1.Pod) *corev1.Pod { return r.state.templates.Successor(pod, defaults) },
 	}
+	policies := map[string]drain.Policy{}
+	for _, p := range s.pools {
+		for _, n := range p.leaving {
+			policies[n.Name] = drain.NewPolicy(p.Spec.Drain)
+		}
+	}
 	for _, name := range s.leaving {
-		in.Leaving = append(in.Leaving, decision.LeavingNode{Name: name, Pods: s.podsByNode[name]})
+		in.Leaving = append(in.Leaving, decision.LeavingNode{Name: name, Pods: s.podsByNode[name], Drain: policies[name]})
 	}
 	for _, p := range s.pools {
 		in.Pools = append(in.Pools, s.shrinkInput(p, r.state.histories[p.Name]))
@@ -88,6 +95,7 @@ func (s *Snapshot) shrinkInput(p *pool, history decision.RemovalHistory) decisio
 	out := decision.ShrinkPool{
 		Pool:             p.limits(),
 		RemovalBlocked:   p.removalBlockReason(),
+		Drain:            drain.NewPolicy(p.Spec.Drain),
 		OnlyEmpty:        rules.ConsolidationPolicy == v1alpha1.WhenEmpty,
 		ConsolidateAfter: duration(rules.ConsolidateAfter),
 		MinNodeLifetime:  duration(rules.MinNodeLifetime),

@@ -155,15 +155,3 @@ type virtualStatus struct {
 func (s virtualStatus) Patch(_ context.Context, object client.Object, _ client.Patch, _ ...client.SubResourcePatchOption) error {
 	return s.api.patch(object, false)
 }
-
-// SubResource implements client.SubResourceClientConstructor, for evictions.
-func (a *virtualAPI) SubResource(string) client.SubResourceClient { return virtualEvictions{api: a} }
-
-type virtualEvictions struct {
-	client.SubResourceClient
-	api *virtualAPI
-}
-
-func (e virtualEvictions) Create(_ context.Context, object, _ client.Object, _ ...client.SubResourceCreateOption) error {
-	return e.api.evict(find[*corev1.Pod](e.api, object.GetNamespace(), object.GetName()))
-}

@@ -2,95 +2,88 @@ package drain
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-)
-
-const (
-	// evictionTimeout bounds one eviction. An API server that wants it repeated later
-	// returns a header with the delay, and the client would wait for it and block a worker.
-	evictionTimeout = 3 * time.Second
-	// drainTimeout bounds one call of Drain; the next one goes on.
-	drainTimeout = 5 * time.Second
 )
 
 // FieldNodeName is the field by which Pods are found: the API server knows it, and a
 // cache must index it.
 const FieldNodeName = "spec.nodeName"
 
-// Drainer evicts pods.
+// Drainer drains nodes. It is safe for concurrent use, and one is to be shared by all nodes: it
+// bounds the evictions of all of them. Use NewDrainer.
 type Drainer struct {
-	// Pods lists the pods of a node, by FieldNodeName.
-	Pods client.Reader
-	// Evictions takes evictions.
-	Evictions client.SubResourceClientConstructor
+	live       client.Reader
+	namespaces *namespaces
+	evictions  *evictions
 }
 
-// Drain evicts what can be evicted from the node now, and returns which pods are left. It waits
-// for no pod. An error means that the pods that are left are unknown.
-func (d Drainer) Drain(ctx context.Context, nodeName string, o Options) (Result, error) {
+// NewDrainer returns a Drainer. Live lists the pods of a node by FieldNodeName, and reads
+// Namespaces; the client evicts and deletes pods.
+func NewDrainer(live client.Reader, c client.Client) *Drainer {
+	return &Drainer{live: live, namespaces: &namespaces{live: live}, evictions: newEvictions(c)}
+}
+
+// Plan decides what is to be done with the pods of a node now. It changes nothing. An error means
+// that the pods are unknown.
+func (d *Drainer) Plan(ctx context.Context, node string, o Options) (Plan, error) {
 	var pods corev1.PodList
-	if err := d.Pods.List(ctx, &pods, client.MatchingFields{FieldNodeName: nodeName}); err != nil {
-		return Result{}, fmt.Errorf("listing the pods of node %s: %w", nodeName, err)
+	if err := d.live.List(ctx, &pods, client.MatchingFields{FieldNodeName: node}); err != nil {
+		return Plan{}, fmt.Errorf("listing the pods of node %s: %w", node, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
-	defer cancel()
-	result := Result{}
-	for _, decision := range DecideAll(pods.Items, o) {
-		switch decision.Verdict {
+	if o.Policy.NeedsNamespaces() {
+		known, err := d.namespaces.labelsOf(ctx, pods.Items, o.Now)
+		if err != nil {
+			return Plan{}, err
+		}
+		o.NamespaceLabels = func(name string) labels.Set { return known[name] }
+	}
+	plan := DecideAll(pods.Items, o)
+	for i := range plan.Decisions {
+		decided := &plan.Decisions[i]
+		goes := decided.Verdict == Evict || decided.Verdict == Delete && decided.Pod.DeletionTimestamp.IsZero()
+		if goes && metav1.GetControllerOf(decided.Pod) == nil && !d.evictions.isKnown(decided.Pod.UID) {
+			plan.Uncontrolled = append(plan.Uncontrolled, nameOf(decided.Pod))
+		}
+	}
+	slices.Sort(plan.Uncontrolled)
+	return plan, nil
+}
+
+// Execute evicts and deletes what the plan says, and returns which pods are left. It waits for no
+// pod, and for a second at most for the API server: evictions that are not answered by then go
+// on, and a later call has their answers. Pods whose eviction was refused are not tried again
+// before their back-off is over. Result.Next is when to call it again.
+func (d *Drainer) Execute(ctx context.Context, plan Plan, now time.Time) Result {
+	result := Result{Next: plan.Next}
+	var due []Decision
+	for _, decided := range plan.Decisions {
+		name := nameOf(decided.Pod)
+		switch decided.Verdict {
 		case Ignore:
 			result.Ignored++
 		case Await:
-			result.Ending = append(result.Ending, nameOf(decision.Pod))
-		case Evict:
-			d.evictPod(ctx, decision.Pod, &result)
+			result.Ending = append(result.Ending, name)
+		case Hold:
+			result.Blocked = append(result.Blocked, BlockedPod{Pod: name, Reason: decided.Reason})
+		case Later:
+			result.Waiting = append(result.Waiting, name)
+		case Evict, Delete:
+			due = append(due, decided)
 		}
 	}
+	d.evictions.run(ctx, due, now)
+	for _, decided := range due {
+		d.evictions.report(decided, now, &result)
+	}
 	result.sort()
-	return result, nil
-}
-
-// evictPod requests one eviction and adds the answer to the result.
-func (d Drainer) evictPod(ctx context.Context, pod *corev1.Pod, result *Result) {
-	ctx, cancel := context.WithTimeout(ctx, evictionTimeout)
-	defer cancel()
-	eviction := &policyv1.Eviction{
-		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
-		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}},
-	}
-	err := d.Evictions.SubResource("eviction").Create(ctx, pod, eviction)
-	switch {
-	case err == nil:
-		result.Evicted = append(result.Evicted, nameOf(pod))
-	case apierrors.IsNotFound(err):
-		// Gone between list and eviction.
-	case apierrors.IsConflict(err):
-		// Another pod has its name by now. The next list has it.
-		result.Ending = append(result.Ending, nameOf(pod))
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		result.Ending = append(result.Ending, nameOf(pod))
-	default:
-		result.Blocked = append(result.Blocked, BlockedPod{Pod: nameOf(pod), Reason: describeRefusal(err)})
-	}
-}
-
-// describeRefusal returns why a pod cannot be evicted: the PodDisruptionBudget by name where
-// the API server gives it.
-func describeRefusal(err error) string {
-	if cause, ok := apierrors.StatusCause(err, policyv1.DisruptionBudgetCause); ok {
-		return cause.Message
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "the API server postponed the eviction, as it does until it has counted the pods of a new PodDisruptionBudget"
-	}
-	return err.Error()
+	return result
 }
 
 func nameOf(pod *corev1.Pod) string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,7 +26,9 @@ func pod(name string, change ...func(*corev1.Pod)) *corev1.Pod {
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID("uid-" + name)},
 		Spec:       corev1.PodSpec{NodeName: "a"},
-		Status:     corev1.PodStatus{Phase: corev1.PodRunning},
+		Status: corev1.PodStatus{
+			Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+		},
 	}
 	for _, c := range change {
 		c(p)
@@ -79,10 +82,10 @@ func TestVerdictOfEachPod(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := DecideAll([]corev1.Pod{*test.pod}, Options{Now: noon, KubeletSilent: test.silent})
-			if got[0].Verdict != test.want {
-				t.Errorf("got %s (%s), want %s", got[0].Verdict, got[0].Reason, test.want)
+			if got.Decisions[0].Verdict != test.want {
+				t.Errorf("got %s (%s), want %s", got.Decisions[0].Verdict, got.Decisions[0].Reason, test.want)
 			}
-			if got[0].Reason == "" {
+			if got.Decisions[0].Reason == "" {
 				t.Error("no reason given")
 			}
 		})
@@ -124,15 +127,15 @@ func TestDrainEvictsOnceAndReportsWhatIsLeft(t *testing.T) {
 		"a pod protected by a PodDisruptionBudget is blocked, with the name of the budget": {
 			pods:    []client.Object{pod("web")},
 			answers: map[string]error{"web": budget("The disruption budget web needs 2 healthy pods and has 2 currently")},
-			want:    Result{Blocked: []BlockedPod{{Pod: "default/web", Reason: "The disruption budget web needs 2 healthy pods and has 2 currently"}}},
-			message: "1 pod left: 1 held (default/web: The disruption budget web needs 2 healthy pods and has 2 currently).",
+			want:    Result{Blocked: []BlockedPod{{Pod: "default/web", Reason: "waiting for PDB default/web: 0 disruptions allowed, because it needs 2 healthy pods and has 2"}}},
+			message: "1 pod left: 1 held (default/web: waiting for PDB default/web: 0 disruptions allowed, because it needs 2 healthy pods and has 2).",
 		},
 		"a blocked pod does not prevent the eviction of others": {
 			pods:    []client.Object{pod("a"), pod("b")},
 			answers: map[string]error{"a": budget("The disruption budget a needs 1 healthy pods and has 1 currently")},
 			want: Result{Evicted: []string{"default/b"},
-				Blocked: []BlockedPod{{Pod: "default/a", Reason: "The disruption budget a needs 1 healthy pods and has 1 currently"}}},
-			message: "2 pods left: 1 ending (default/b), 1 held (default/a: The disruption budget a needs 1 healthy pods and has 1 currently).",
+				Blocked: []BlockedPod{{Pod: "default/a", Reason: "waiting for PDB default/a: 0 disruptions allowed, because it needs 1 healthy pods and has 1"}}},
+			message: "2 pods left: 1 ending (default/b), 1 held (default/a: waiting for PDB default/a: 0 disruptions allowed, because it needs 1 healthy pods and has 1).",
 		},
 		"a pod deleted between list and eviction is not reported": {
 			pods:    []client.Object{pod("p")},
@@ -159,11 +162,8 @@ func TestDrainEvictsOnceAndReportsWhatIsLeft(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := cluster(t, test.pods, test.answers)
-			got, err := Drainer{Pods: c, Evictions: c}.Drain(t.Context(), "a", Options{Now: noon})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			got := drainOnce(t, NewDrainer(c, c), Options{Now: noon})
+			if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(Result{}, "Next")); diff != "" {
 				t.Errorf("result (-want +got):\n%s", diff)
 			}
 			if got.String() != test.message {
@@ -171,6 +171,16 @@ func TestDrainEvictsOnceAndReportsWhatIsLeft(t *testing.T) {
 			}
 		})
 	}
+}
+
+// drainOnce plans and executes once on node a.
+func drainOnce(t *testing.T, d *Drainer, o Options) Result {
+	t.Helper()
+	plan, err := d.Plan(t.Context(), "a", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Execute(t.Context(), plan, o.Now)
 }
 
 // cluster is an API server that knows the pods and gives the set answers to evictions. An
@@ -203,11 +213,8 @@ func TestDrainDoesNotWaitForASlowAPIServer(t *testing.T) {
 				return context.DeadlineExceeded
 			},
 		}).Build()
-	got, err := Drainer{Pods: c, Evictions: c}.Drain(t.Context(), "a", Options{Now: noon})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := Result{Blocked: []BlockedPod{{Pod: "default/p", Reason: "the API server postponed the eviction, as it does until it has counted the pods of a new PodDisruptionBudget"}}}
+	got := drainOnce(t, NewDrainer(c, c), Options{Now: noon})
+	want := Result{Next: noon.Add(2 * time.Second), Blocked: []BlockedPod{{Pod: "default/p", Reason: "the API server postponed the eviction, as it does until it has counted the pods of a new PodDisruptionBudget"}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
@@ -218,7 +225,7 @@ func TestDrainReturnsListErrors(t *testing.T) {
 	c := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return broken },
 	}).Build()
-	if _, err := (Drainer{Pods: c, Evictions: c}).Drain(t.Context(), "a", Options{Now: noon}); !errors.Is(err, broken) {
+	if _, err := NewDrainer(c, c).Plan(t.Context(), "a", Options{Now: noon}); !errors.Is(err, broken) {
 		t.Errorf("got error %v, want %v", err, broken)
 	}
 }

@@ -1,11 +1,14 @@
 package drain
 
 import (
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/klog/v2"
 
+	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/podstate"
 )
 
@@ -18,8 +21,14 @@ const (
 	Ignore Verdict = "Ignore"
 	// Await: the pod is ending by itself.
 	Await Verdict = "Await"
+	// Hold: the pod must not be evicted yet, and the drain waits for it.
+	Hold Verdict = "Hold"
+	// Later: pods that go before this one are left.
+	Later Verdict = "Later"
 	// Evict: the pod is evicted.
 	Evict Verdict = "Evict"
+	// Delete: the pod is deleted, whatever holds it, because the time for the drain ends.
+	Delete Verdict = "Delete"
 )
 
 // stuckAfter is how long past its end a pod may linger on a node whose kubelet is
@@ -31,6 +40,12 @@ type Decision struct {
 	Pod     *corev1.Pod
 	Verdict Verdict
 	Reason  string
+	// Until is when the verdict changes by itself; zero for never.
+	Until time.Time
+	// Grace is the grace period in seconds of a pod that is deleted; nil for its own.
+	Grace *int64
+
+	place stageKey
 }
 
 // Options are what the filters go by beside the pod.
@@ -42,36 +57,132 @@ type Options struct {
 	// Began is when the drain began, and the node was cordoned. It is zero if the node is not
 	// drained, only looked at.
 	Began time.Time
+	// Policy has the rules for pods, and their order.
+	Policy Policy
+	// Limits are when the drain ends although it is not done.
+	Limits Limits
+	// Involuntary is true when somebody else ends the node at any moment: what can be evicted
+	// is evicted now.
+	Involuntary bool
+	// Hook is what no eviction may begin before, in words; empty for nothing.
+	Hook string
+	// Stage is the stage of the drain, as the last plan had it.
+	Stage Stage
+	// NamespaceLabels returns the labels of a namespace. It is needed only if the policy
+	// needs namespaces.
+	NamespaceLabels func(string) labels.Set
 }
 
 // filter decides on a pod, or leaves it to the next one with an empty verdict.
-type filter func(*corev1.Pod, Options) (Verdict, string)
+type filter func(*corev1.Pod, *Options) (Verdict, string)
 
-// filters are asked in this order; the first that decides is heard. What none of them
-// speaks for is evicted.
+// filters are asked in this order, and the first that decides is heard.
 var filters = []filter{terminal, mirror, daemon, stuck, terminating, returned}
 
-// DecideAll decides on each pod.
-func DecideAll(pods []corev1.Pod, o Options) []Decision {
-	decisions := make([]Decision, 0, len(pods))
-	for i := range pods {
-		decisions = append(decisions, Decide(&pods[i], o))
-	}
-	return decisions
+// Plan is what a drain does next.
+type Plan struct {
+	Decisions []Decision
+	// Stage is the stage that is under way.
+	Stage Stage
+	// Next is when the next plan differs although no pod has changed; zero for never.
+	Next time.Time
+	// Uncontrolled are the pods, in order, that are evicted now for the first time and that no
+	// controller will create again. Only Drainer.Plan sets it.
+	Uncontrolled []string
 }
 
-// Decide on one pod.
-func Decide(pod *corev1.Pod, o Options) Decision {
-	for _, f := range filters {
-		if verdict, reason := f(pod, o); verdict != "" {
-			return Decision{Pod: pod, Verdict: verdict, Reason: reason}
+// DecideAll decides on each pod, and on which of them go first.
+func DecideAll(pods []corev1.Pod, o Options) Plan {
+	plan := Plan{Decisions: make([]Decision, 0, len(pods))}
+	var left []stageKey
+	for i := range pods {
+		d := Decide(&pods[i], o)
+		plan.Decisions = append(plan.Decisions, d)
+		plan.nextAt(d.Until)
+		if d.Verdict != Ignore {
+			left = append(left, d.place)
 		}
 	}
-	return Decision{Pod: pod, Verdict: Evict, Reason: "can be evicted"}
+	stage, end := o.Policy.advance(o.Stage, left, o.Now)
+	plan.Stage = stage
+	plan.nextAt(end)
+	if !o.Policy.isStaged() {
+		return plan
+	}
+	for i := range plan.Decisions {
+		d := &plan.Decisions[i]
+		if d.Verdict != Evict || !stage.key().before(d.place) || o.Involuntary {
+			continue
+		}
+		if at := o.Limits.lastCall(d.Pod); at.IsZero() || o.Now.Before(at) { // else it would have no time for its grace period
+			d.Verdict, d.Reason, d.Until = Later, "goes after the "+stage.String(), at
+			plan.nextAt(at)
+		}
+	}
+	return plan
+}
+
+func (p *Plan) nextAt(t time.Time) {
+	if !t.IsZero() && (p.Next.IsZero() || t.Before(p.Next)) {
+		p.Next = t
+	}
+}
+
+// Decide on one pod, without regard to others.
+func Decide(pod *corev1.Pod, o Options) Decision {
+	r := o.Policy.match(pod, o.NamespaceLabels)
+	d := Decision{Pod: pod, place: o.Policy.place(pod, r)}
+	for _, f := range filters {
+		if d.Verdict, d.Reason = f(pod, &o); d.Verdict != "" {
+			if d.Verdict == Await && o.Limits.isOverdue(pod, o.Now) {
+				d.Verdict, d.Reason, d.Grace = Delete, "has a grace period beyond the end of the drain", o.Limits.graceLeft(pod, o.Now)
+			}
+			return d
+		}
+	}
+	if r != nil && r.problem == "" && r.behavior == v1alpha1.DrainBehaviorSkip {
+		d.Verdict, d.Reason = Ignore, fmt.Sprintf("is skipped by the rule %q", r.name)
+		return d
+	}
+	if o.Limits.mustDelete(pod, o.Now) {
+		d.Verdict, d.Reason, d.Grace = Delete, "has just the time left to use its grace period", o.Limits.graceLeft(pod, o.Now)
+		return d
+	}
+	d.Until = o.Limits.lastCall(pod)
+	reason, until := protection(pod, r, &o)
+	if reason == "" || !d.Until.IsZero() && !o.Now.Before(d.Until) {
+		d.Verdict, d.Reason = Evict, "can be evicted"
+		if o.Limits.PodsEnd.IsZero() {
+			d.Until = time.Time{} // no deletion follows
+		}
+		return d
+	}
+	d.Verdict, d.Reason = Hold, reason
+	if !until.IsZero() && (d.Until.IsZero() || until.Before(d.Until)) {
+		d.Until = until
+	}
+	return d
+}
+
+// protection returns why a pod must not be evicted yet, and when that ends by itself; zero for
+// never. A pod is not protected on a node that others end, or whose kubelet is silent: it would
+// end without its grace period.
+func protection(pod *corev1.Pod, r *rule, o *Options) (reason string, until time.Time) {
+	switch {
+	case o.Involuntary || o.KubeletSilent:
+		return "", time.Time{}
+	case o.Hook != "":
+		return o.Hook, time.Time{}
+	case r != nil && r.problem != "":
+		return fmt.Sprintf("waits because the rule %q of spec.drain.rules cannot be used: %s", r.name, r.problem), time.Time{}
+	case r != nil && r.behavior == v1alpha1.DrainBehaviorWaitCompleted:
+		return fmt.Sprintf("has not completed, as the rule %q requires", r.name), time.Time{}
+	}
+	return podstate.DoNotDisrupt(pod, o.Now)
 }
 
 // terminal pods run no more.
-func terminal(pod *corev1.Pod, _ Options) (Verdict, string) {
+func terminal(pod *corev1.Pod, _ *Options) (Verdict, string) {
 	if podstate.HasEnded(pod) {
 		return Ignore, "has ended"
 	}
@@ -79,7 +190,7 @@ func terminal(pod *corev1.Pod, _ Options) (Verdict, string) {
 }
 
 // mirror pods belong to the kubelet, and go with it.
-func mirror(pod *corev1.Pod, _ Options) (Verdict, string) {
+func mirror(pod *corev1.Pod, _ *Options) (Verdict, string) {
 	if podstate.IsStatic(pod) {
 		return Ignore, "is a static pod of the kubelet"
 	}
@@ -87,7 +198,7 @@ func mirror(pod *corev1.Pod, _ Options) (Verdict, string) {
 }
 
 // daemon pods would be made again at once: they serve the node until it goes.
-func daemon(pod *corev1.Pod, _ Options) (Verdict, string) {
+func daemon(pod *corev1.Pod, _ *Options) (Verdict, string) {
 	if podstate.IsDaemon(pod) {
 		return Ignore, "belongs to a DaemonSet"
 	}
@@ -95,7 +206,7 @@ func daemon(pod *corev1.Pod, _ Options) (Verdict, string) {
 }
 
 // stuck pods should be gone, and the kubelet that would end them is silent.
-func stuck(pod *corev1.Pod, o Options) (Verdict, string) {
+func stuck(pod *corev1.Pod, o *Options) (Verdict, string) {
 	if o.KubeletSilent && !pod.DeletionTimestamp.IsZero() && o.Now.After(pod.DeletionTimestamp.Add(stuckAfter)) {
 		return Ignore, "should have ended, and its kubelet does not respond"
 	}
@@ -103,7 +214,7 @@ func stuck(pod *corev1.Pod, o Options) (Verdict, string) {
 }
 
 // terminating pods need no second word.
-func terminating(pod *corev1.Pod, _ Options) (Verdict, string) {
+func terminating(pod *corev1.Pod, _ *Options) (Verdict, string) {
 	if !pod.DeletionTimestamp.IsZero() {
 		return Await, "is ending"
 	}
@@ -112,7 +223,7 @@ func terminating(pod *corev1.Pod, _ Options) (Verdict, string) {
 
 // returned pods came to the node although it is cordoned, and would do so again: evicting them
 // would never end. They are evicted once, since another node may take them.
-func returned(pod *corev1.Pod, o Options) (Verdict, string) {
+func returned(pod *corev1.Pod, o *Options) (Verdict, string) {
 	if o.Began.IsZero() || pod.CreationTimestamp.Time.Before(o.Began) {
 		return "", ""
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/k8sm/k8sm/controllers/messages"
 )
@@ -11,7 +12,7 @@ import (
 // maxNamed is the number of pods that a message names; the rest is counted.
 const maxNamed = 3
 
-// Result is what one call of Drain found and did. Pods are <namespace>/<name>, sorted.
+// Result is what one call of Execute found and did. Pods are <namespace>/<name>, sorted.
 type Result struct {
 	// Evicted pods were evicted by this call, and are ending now.
 	Evicted []string
@@ -19,6 +20,10 @@ type Result struct {
 	Ending []string
 	// Blocked pods may not be evicted yet.
 	Blocked []BlockedPod
+	// Waiting pods go after others, or their eviction has no answer yet.
+	Waiting []string
+	// Next is when there is something to do although no pod has changed; zero for never.
+	Next time.Time
 	// Ignored counts the pods that do not hold the drain up.
 	Ignored int
 }
@@ -36,7 +41,7 @@ func (r Result) Done() bool {
 
 // Left counts the pods that are waited for.
 func (r Result) Left() int {
-	return len(r.Evicted) + len(r.Ending) + len(r.Blocked)
+	return len(r.Evicted) + len(r.Ending) + len(r.Blocked) + len(r.Waiting)
 }
 
 // String explains the result to a person. Equal results give equal strings.
@@ -50,6 +55,9 @@ func (r Result) String() string {
 	}
 	if len(r.Blocked) > 0 {
 		parts = append(parts, fmt.Sprintf("%d held (%s)", len(r.Blocked), messages.List(r.reasons(), "; ", maxNamed)))
+	}
+	if len(r.Waiting) > 0 {
+		parts = append(parts, fmt.Sprintf("%d waiting for their turn (%s)", len(r.Waiting), messages.List(r.Waiting, "; ", maxNamed)))
 	}
 	return fmt.Sprintf("%s left: %s.", messages.Count(r.Left(), "pod", "pods"), strings.Join(parts, ", "))
 }
@@ -69,7 +77,15 @@ func (r Result) reasons() []string {
 	return out
 }
 
+// next makes Next not later than t.
+func (r *Result) next(t time.Time) {
+	if r.Next.IsZero() || t.Before(r.Next) {
+		r.Next = t
+	}
+}
+
 func (r *Result) sort() {
+	slices.Sort(r.Waiting)
 	slices.Sort(r.Evicted)
 	slices.Sort(r.Ending)
 	slices.SortFunc(r.Blocked, func(a, b BlockedPod) int { return strings.Compare(a.Pod, b.Pod) })

@@ -37,32 +37,16 @@ func TestResultString(t *testing.T) {
 	}
 }
 
-// What only the autoscaler's policy protects is evicted by a drain, which has another reason.
-func TestDrainIgnoresAutoscalerAnnotations(t *testing.T) {
-	annotated := func(key, value string) func(*corev1.Pod) {
-		return func(p *corev1.Pod) { p.Annotations = map[string]string{key: value} }
-	}
-	for name, pod := range map[string]*corev1.Pod{
-		"a pod annotated do-not-disrupt":      pod("p", annotated("k8sm.io/do-not-disrupt", "true")),
-		"a pod annotated safe-to-evict=false": pod("p", annotated("cluster-autoscaler.kubernetes.io/safe-to-evict", "false")),
-		"a pod without a controller":          pod("p"),
-	} {
-		if got := Decide(pod, Options{Now: noon}); got.Verdict != Evict {
-			t.Errorf("%s: %s (%s), want it evicted", name, got.Verdict, got.Reason)
-		}
-	}
-}
-
 func TestEachPodGetsADecisionInOrder(t *testing.T) {
 	pods := []corev1.Pod{*pod("a", phase(corev1.PodFailed)), *pod("b"), *pod("c", static)}
 	got := DecideAll(pods, Options{Now: noon})
 	want := []Verdict{Ignore, Evict, Ignore}
-	for i, d := range got {
+	for i, d := range got.Decisions {
 		if d.Pod != &pods[i] || d.Verdict != want[i] || d.Reason == "" {
 			t.Errorf("pod %s: %s (%s), want %s and a reason", d.Pod.Name, d.Verdict, d.Reason, want[i])
 		}
 	}
-	if len(got) != len(pods) {
-		t.Errorf("%d decisions on %d pods", len(got), len(pods))
+	if len(got.Decisions) != len(pods) {
+		t.Errorf("%d decisions on %d pods", len(got.Decisions), len(pods))
 	}
 }

@@ -33,10 +33,8 @@ type Options struct {
 	Tokens taskrecord.Tokens
 	// CheckAddress checks the addresses of agents before a launch; nil accepts all.
 	CheckAddress taskrecord.CheckAddress
-	// NodeDefaults are what the operator gives to every node, except for the runtime.
+	// NodeDefaults are what the operator gives to every node.
 	NodeDefaults nodetemplate.NodeDefaults
-	// Runtimes has the present runtimes of nodes.
-	Runtimes Runtimes
 	// Recorder records events.
 	Recorder events.EventRecorder
 	// Now is the clock.
@@ -55,12 +53,6 @@ type Options struct {
 	Metrics *session.Metrics
 	// Log of the sessions.
 	Log logr.Logger
-}
-
-// Runtimes has the runtimes that nodes are made of, as a *catalogue.Catalogue does.
-type Runtimes interface {
-	// Current returns them as they are at present. They must not be changed.
-	Current() nodetemplate.Runtime
 }
 
 // Reconciler keeps a session for each MesosFramework.
@@ -127,9 +119,6 @@ func (r *Reconciler) reconcileFramework(ctx context.Context, rc *reconcileContex
 	}
 	nodes, err := r.countNodes(ctx, rc)
 	if err != nil {
-		return err
-	}
-	if err := r.permitSecrets(ctx, rc); err != nil {
 		return err
 	}
 	rc.reportProtection()

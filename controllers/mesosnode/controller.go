@@ -35,8 +35,8 @@ type Options struct {
 	Names Names
 	// Volumes finds the volumes that are attached to nodes.
 	Volumes Volumes
-	// Runtimes knows what nodes are made of.
-	Runtimes Runtimes
+	// Artifacts knows which artifacts the operator supplies.
+	Artifacts Artifacts
 	// Recorder takes events.
 	Recorder events.EventRecorder
 	// Now is the clock.
@@ -56,7 +56,7 @@ type Options struct {
 type Reconciler struct {
 	Options
 
-	drainer       drain.Drainer
+	drainer       *drain.Drainer
 	livingSteps   []step
 	deletionSteps []step
 }
@@ -76,9 +76,9 @@ func NewReconciler(options Options) *Reconciler {
 	if options.Concurrency == 0 {
 		options.Concurrency = 10
 	}
-	r := &Reconciler{Options: options, drainer: drain.Drainer{Pods: options.Live, Evictions: options.Client}}
+	r := &Reconciler{Options: options, drainer: drain.NewDrainer(options.Live, options.Client)}
 	r.livingSteps = []step{r.addFinalizer, r.launch, r.register, r.recordName, r.checkLaunchTimeout, r.summarize, r.upgradeKubelet, r.drainForMaintenance}
-	r.deletionSteps = []step{r.checkFinalizer, r.withdrawDemand, r.forceRelease, r.cordon, r.drain, r.awaitDetach, r.killTask, r.releaseVolumes, r.deleteNode, r.revokeToken, r.retireName, r.removeFinalizer}
+	r.deletionSteps = []step{r.checkFinalizer, r.withdrawDemand, r.forceRelease, r.cordon, r.drain, r.awaitDetach, r.awaitTerminateHooks, r.killTask, r.releaseVolumes, r.deleteNode, r.revokeToken, r.retireName, r.removeFinalizer}
 	return r
 }
 
@@ -86,7 +86,8 @@ func NewReconciler(options Options) *Reconciler {
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes/status,verbs=patch
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosframeworks;mesosnodepools,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch;delete
-// +kubebuilder:rbac:groups="",resources=pods,verbs=list
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list;delete
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 // +kubebuilder:rbac:groups="",resources=pods/eviction,verbs=create
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=volumeattachments,verbs=get;list;watch

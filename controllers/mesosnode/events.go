@@ -119,6 +119,12 @@ func (r *Reconciler) recordEvictionBlockedEvent(rc *reconcileContext, result dra
 	})
 }
 
+// recordUncontrolledEvent records which pods nobody will create again, before they are evicted.
+func (r *Reconciler) recordUncontrolledEvent(ctx context.Context, rc *reconcileContext, pods []string) {
+	r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeWarning, v1alpha1.EventPodWithoutController, actionTerminate, "Evicting pods without a controller",
+		fmt.Sprintf("No controller will create %s again after the eviction: %s.", messages.Count(len(pods), "this pod", "of these pods any"), messages.List(pods, ", ", namedPods))})
+}
+
 func (r *Reconciler) observeDrained(rc *reconcileContext, took time.Duration) {
 	rc.addEffectWithoutError(func(context.Context) { observePhase(phaseDrained, took) })
 }

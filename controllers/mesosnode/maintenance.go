@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/drain"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 const (
-	// maintenanceLead is the time before an agent's maintenance at which its node is let go.
+	// minMaintenanceLead is the time before an agent's maintenance at which its node is let go.
 	// A drain that may take longer begins earlier, but never earlier than maxMaintenanceLead:
 	// for an hour before a window nothing is placed on its agent, and a node that was placed
 	// there before that must not be let go at once.
-	maintenanceLead    = 30 * time.Minute
+	minMaintenanceLead = 30 * time.Minute
 	maxMaintenanceLead = 55 * time.Minute
 	// maintenanceMargin is the time before the maintenance at which the drain ends, so that
 	// the task ends in order, and Mesos learns of it while the agent is there.
@@ -41,7 +42,7 @@ func (r *Reconciler) drainForMaintenance(_ context.Context, rc *reconcileContext
 	if !planned || window.HasEnded(rc.now) {
 		return nil
 	}
-	if wait := window.Start.Sub(rc.now) - maintenanceLeadOf(rc.node); wait > 0 {
+	if wait := window.Start.Sub(rc.now) - rc.maintenanceLead(); wait > 0 {
 		rc.requeueWithin(wait)
 		return nil
 	}
@@ -50,31 +51,23 @@ func (r *Reconciler) drainForMaintenance(_ context.Context, rc *reconcileContext
 	return nil
 }
 
-// maintenanceLeadOf is the time before its agent's maintenance at which a node is deleted.
-func maintenanceLeadOf(node *v1alpha1.MesosNode) time.Duration {
-	lead := maintenanceLead
-	if timeout := node.Spec.Drain.Timeout; timeout != nil {
-		lead = max(lead, timeout.Duration+maintenanceMargin)
-	}
+// maintenanceLead is the time before its agent's maintenance at which a node is deleted.
+func (rc *reconcileContext) maintenanceLead() time.Duration {
+	lead := max(minMaintenanceLead, drain.LongestDrain(rc.drainSettings())+maintenanceMargin)
 	return min(lead, maxMaintenanceLead)
 }
 
-// drainDeadline is the time at which the node's drain must be over, and why; zero for never.
-func (r *Reconciler) drainDeadline(rc *reconcileContext) (at time.Time, why string) {
+// drainLimits are the times at which the node's drain ends although it is not done.
+func (r *Reconciler) drainLimits(rc *reconcileContext) drain.Limits {
 	began := rc.node.Status.DrainStartTime.Time
-	if timeout := rc.node.Spec.Drain.Timeout; timeout != nil {
-		at, why = began.Add(timeout.Duration), fmt.Sprintf("The drain took longer than %s", timeout.Duration)
-	}
+	limits := drain.LimitsOf(rc.drainSettings(), began)
 	window, planned := r.Sessions.Maintenance(rc.node.Spec.FrameworkRef.Name, rc.node.Status.Task.AgentID)
 	if !planned || window.HasEnded(rc.now) {
-		return at, why
+		return limits
 	}
 	end := window.Start.Add(-maintenanceMargin)
 	if earliest := began.Add(minDrainTime); end.Before(earliest) {
 		end = earliest
 	}
-	if at.IsZero() || end.Before(at) {
-		return end, fmt.Sprintf("The maintenance of agent %s begins at %s", nodemodel.AgentName(rc.node.Status.Task), window.Start.UTC().Format(time.RFC3339))
-	}
-	return at, why
+	return limits.NoLaterThan(end, fmt.Sprintf("The maintenance of agent %s begins at %s", nodemodel.AgentName(rc.node.Status.Task), window.Start.UTC().Format(time.RFC3339)))
 }

@@ -27,6 +27,9 @@ type reconcileContext struct {
 	before, node *v1alpha1.MesosNode
 	// kubeNode is the Node that has the MesosNode's name, nil when there is none.
 	kubeNode *corev1.Node
+	// pool is the MesosNodePool that controls the MesosNode, nil when there is none. It has the
+	// settings that apply in place.
+	pool *v1alpha1.MesosNodePool
 	// framework is the MesosFramework, nil when there is none.
 	framework *v1alpha1.MesosFramework
 	// session is the framework's, nil when there is none.
@@ -55,6 +58,11 @@ func (r *Reconciler) observe(ctx context.Context, node *v1alpha1.MesosNode) (*re
 	case !apierrors.IsNotFound(err):
 		return nil, fmt.Errorf("reading Node %s: %w", node.Name, err)
 	}
+	pool, err := r.readPool(ctx, node)
+	if err != nil {
+		return nil, err
+	}
+	rc.pool = pool
 	framework := &v1alpha1.MesosFramework{}
 	switch err := r.Client.Get(ctx, client.ObjectKey{Name: node.Spec.FrameworkRef.Name}, framework); {
 	case err == nil:

@@ -70,11 +70,7 @@ func (r *Reconciler) readLiveNode(ctx context.Context, name string) (*corev1.Nod
 // the same write. The kubelet itself brings the startup taints: they may be off already when the
 // Node is first seen.
 func (r *Reconciler) syncNode(ctx context.Context, rc *reconcileContext) error {
-	pool, err := r.poolOf(ctx, rc.node)
-	if err != nil {
-		return err
-	}
-	desired := nodemetadata.Desired(rc.kubeNode, rc.node, pool)
+	desired := nodemetadata.Desired(rc.kubeNode, rc.node, rc.pool)
 	if !equality.Semantic.DeepEqual(rc.kubeNode, desired) {
 		if err := patch.Object(ctx, r.Client, rc.kubeNode, desired); err != nil {
 			reportRefusedUpdate(rc, err)
@@ -105,24 +101,6 @@ func reportRefusedUpdate(rc *reconcileContext, err error) {
 	}
 	rc.setCondition(v1alpha1.ConditionRegistered, status, v1alpha1.ReasonNodeUpdateRefused, messages.Truncate(fmt.Sprintf(
 		"The API server refuses the labels, annotations or taints that the template sets on the Node. %s Change the template, or what refuses them: %v", consequence, err), messages.MaxEvent))
-}
-
-// poolOf returns the pool of a MesosNode, nil if there is none.
-func (r *Reconciler) poolOf(ctx context.Context, node *v1alpha1.MesosNode) (*v1alpha1.MesosNodePool, error) {
-	owner := metav1.GetControllerOf(node)
-	if owner == nil || owner.Kind != "MesosNodePool" {
-		return nil, nil
-	}
-	pool := &v1alpha1.MesosNodePool{}
-	switch err := r.Client.Get(ctx, client.ObjectKey{Name: owner.Name}, pool, client.UnsafeDisableDeepCopy); {
-	case apierrors.IsNotFound(err):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("reading MesosNodePool %s: %w", owner.Name, err)
-	case pool.UID != owner.UID:
-		return nil, nil
-	}
-	return pool, nil
 }
 
 // deleteNodeObject deletes the Node, and no other that may follow it under the same name.

@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/drain"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/patch"
 )
@@ -79,41 +78,6 @@ func (r *Reconciler) cordon(ctx context.Context, rc *reconcileContext) error {
 		return fmt.Errorf("cordoning Node %s: %w", rc.kubeNode.Name, err)
 	}
 	return nil
-}
-
-// drain evicts the node's pods until none is left, or the time for it is up. Once
-// over, it is not begun again.
-func (r *Reconciler) drain(ctx context.Context, rc *reconcileContext) error {
-	was := rc.condition(v1alpha1.ConditionDrained)
-	over := was.Status == metav1.ConditionTrue || was.Reason == v1alpha1.ReasonDrainTimedOut
-	if over || !rc.taskMayRun() || rc.forcedRelease || rc.hasForeignNode() {
-		return nil
-	}
-	since := rc.now.Sub(rc.node.Status.DrainStartTime.Time)
-	deadline, why := r.drainDeadline(rc)
-	if !deadline.IsZero() && !rc.now.Before(deadline) {
-		rc.setCondition(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDrainTimedOut, fmt.Sprintf(
-			"%s, and the node is removed with the pods that are left on it. %s", why, was.Message))
-		return nil
-	}
-	result, err := r.drainer.Drain(ctx, rc.node.Name, drain.Options{Now: rc.now, KubeletSilent: isKubeletSilent(rc.kubeNode), Began: rc.node.Status.DrainStartTime.Time})
-	if err != nil {
-		return err
-	}
-	if result.Done() {
-		rc.setCondition(v1alpha1.ConditionDrained, metav1.ConditionTrue, v1alpha1.ReasonDrained, result.String())
-		r.observeDrained(rc, since)
-		return nil
-	}
-	if len(result.Blocked) > 0 && was.Message != result.String() {
-		r.recordEvictionBlockedEvent(rc, result)
-	}
-	rc.setAwaiting(v1alpha1.ConditionDrained, metav1.ConditionFalse, v1alpha1.ReasonDraining, result.String())
-	rc.requeueWithin(drainPollInterval(since))
-	if !deadline.IsZero() {
-		rc.requeueWithin(deadline.Sub(rc.now))
-	}
-	return errStop
 }
 
 // killTask ends the task, and waits until Mesos confirms that it has ended.
@@ -199,18 +163,6 @@ func describeAwaitedEnd(rc *reconcileContext) (metav1.ConditionStatus, string, s
 	}
 	return metav1.ConditionFalse, v1alpha1.ReasonTerminating, fmt.Sprintf(
 		"Task %s on agent %s is being killed; waiting for Mesos to confirm that it ended.", task.ID, nodemodel.AgentName(task))
-}
-
-// drainPollInterval is the time that pods have to end before they are listed again: the longer
-// a drain takes, the less it matters.
-func drainPollInterval(since time.Duration) time.Duration {
-	switch {
-	case since < 30*time.Second:
-		return 2 * time.Second
-	case since < 5*time.Minute:
-		return 5 * time.Second
-	}
-	return 15 * time.Second
 }
 
 // isKubeletSilent reports whether the control plane has not heard from the kubelet lately.

@@ -32,14 +32,13 @@ const (
 // time for the drain.
 func (r *Reconciler) awaitDetach(ctx context.Context, rc *reconcileContext) error {
 	drained := rc.condition(v1alpha1.ConditionDrained)
-	killed := rc.condition(v1alpha1.ConditionLaunched).Reason == v1alpha1.ReasonTerminating
-	if !rc.taskMayRun() || killed || rc.forcedRelease || !rc.hasCurrentNode() || isKubeletSilent(rc.kubeNode) ||
+	if !rc.taskMayRun() || rc.isBeingKilled() || rc.forcedRelease || !rc.hasCurrentNode() || isKubeletSilent(rc.kubeNode) ||
 		drained.Reason != v1alpha1.ReasonDrained {
 		return nil
 	}
 	until := drained.LastTransitionTime.Add(detachTimeout)
-	if deadline, _ := r.drainDeadline(rc); !deadline.IsZero() && deadline.Before(until) {
-		until = deadline
+	if end := r.drainLimits(rc).End; !end.IsZero() && end.Before(until) {
+		until = end
 	}
 	if !rc.now.Before(until) {
 		return nil

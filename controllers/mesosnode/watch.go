@@ -49,10 +49,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("mesosnode").
 		For(&v1alpha1.MesosNode{}).
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(sameName), builder.WithPredicates(relevantChanges())).
-		Watches(&v1alpha1.MesosNodePool{}, handler.EnqueueRequestsFromMapFunc(r.ofPool), builder.WithPredicates(templateChanges())).
+		Watches(&v1alpha1.MesosNodePool{}, handler.EnqueueRequestsFromMapFunc(r.ofPool), builder.WithPredicates(inPlaceChanges())).
 		Watches(&storagev1.VolumeAttachment{}, handler.EnqueueRequestsFromMapFunc(ofAttachment), builder.WithPredicates(deletions())).
 		WatchesRawSource(source.Channel(r.Changes, handler.EnqueueRequestsFromMapFunc(r.requestsFor))).
-		WatchesRawSource(source.Channel(r.Runtimes.Changes(), handler.EnqueueRequestsFromMapFunc(r.notLaunched))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Concurrency, RateLimiter: queueing.RateLimiter()}).
 		Complete(r)
 }
@@ -69,26 +68,6 @@ func ofAttachment(_ context.Context, object client.Object) (requests []reconcile
 		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
 	}
 	return requests
-}
-
-// ofPool maps a pool to its MesosNodes that have registered. The others take labels and taints from
-// the pool when they do.
-func (r *Reconciler) ofPool(ctx context.Context, pool client.Object) []reconcile.Request {
-	return r.listRequests(ctx, client.MatchingLabels{v1alpha1.LabelPool: pool.GetName()}, func(n *v1alpha1.MesosNode) bool { return n.Status.ProviderID != "" })
-}
-
-// templateChanges passes the changes of a pool that reach running nodes. When the operator
-// starts, all MesosNodes are reconciled anyway.
-func templateChanges() predicate.Predicate {
-	return predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return false },
-		DeleteFunc: func(event.DeleteEvent) bool { return false },
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			before, ok := e.ObjectOld.(*v1alpha1.MesosNodePool)
-			after, same := e.ObjectNew.(*v1alpha1.MesosNodePool)
-			return ok && same && before.Generation != after.Generation && !nodemetadata.IsSame(&before.Spec.Template, &after.Spec.Template)
-		},
-	}
 }
 
 // deletions passes the ends of objects only.
@@ -141,21 +120,6 @@ func agentIDs(object client.Object) []string {
 		return nil
 	}
 	return []string{node.Status.Task.AgentID}
-}
-
-// notLaunched maps a change of the runtimes to the MesosNodes that have no task yet.
-func (r *Reconciler) notLaunched(ctx context.Context, _ client.Object) (requests []reconcile.Request) {
-	var nodes v1alpha1.MesosNodeList
-	if err := r.Client.List(ctx, &nodes, client.UnsafeDisableDeepCopy); err != nil {
-		log.FromContext(ctx).Error(err, "Listing the MesosNodes that are not launched failed")
-		return nil
-	}
-	for i := range nodes.Items {
-		if nodes.Items[i].Status.Task == nil {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&nodes.Items[i])})
-		}
-	}
-	return requests
 }
 
 // requestsFor maps a MesosFramework to the MesosNodes that wait for its session, and a

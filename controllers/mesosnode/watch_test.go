@@ -65,6 +65,7 @@ func TestChangesOfAPoolThatCauseReconciles(t *testing.T) {
 		"an annotation":                {func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Metadata.Annotations["a"] = "b" }, true},
 		"a taint":                      {func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Spec.Taints = nil }, true},
 		"a startup taint":              {func(p *v1alpha1.MesosNodePool) { p.Spec.Template.Spec.StartupTaints = nil }, false},
+		"how its nodes are drained":    {func(p *v1alpha1.MesosNodePool) { p.Spec.Drain.Timeout = minutes(5) }, true},
 		"its size":                     {func(p *v1alpha1.MesosNodePool) { p.Spec.Replicas = new(int32(5)) }, false},
 		"its status, and nothing else": {func(p *v1alpha1.MesosNodePool) { p.Generation--; p.Status.Replicas = 5 }, false},
 	} {
@@ -72,11 +73,11 @@ func TestChangesOfAPoolThatCauseReconciles(t *testing.T) {
 		after := before.DeepCopy()
 		after.Generation++
 		test.change(after)
-		if got := templateChanges().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}); got != test.want {
+		if got := inPlaceChanges().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}); got != test.want {
 			t.Errorf("%s causes reconciles: %t, want %t", name, got, test.want)
 		}
 	}
-	if templateChanges().Create(event.CreateEvent{Object: newPool("pool-1")}) || templateChanges().Delete(event.DeleteEvent{Object: newPool("pool-1")}) {
+	if inPlaceChanges().Create(event.CreateEvent{Object: newPool("pool-1")}) || inPlaceChanges().Delete(event.DeleteEvent{Object: newPool("pool-1")}) {
 		t.Error("the pool's beginning or end causes reconciles")
 	}
 	s := newFixture(t)

@@ -8,7 +8,7 @@ import (
 
 // NodeDefaults are what the operator gives to every node.
 type NodeDefaults struct {
-	// Runtime is what nodes are made of. It may change from launch to launch.
+	// Runtime is what a node is made of.
 	Runtime Runtime
 	// APIServer is the URL at which nodes reach the Kubernetes API. CAData is the PEM of
 	// the authority of its certificate.

@@ -2,6 +2,7 @@ package nodetemplate
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 )
 
 const (
-	// killGrace is the time that containers which are left after the drain have to end.
-	killGrace = 30 * time.Second
+	// defaultKillGrace is the default of drain.killGracePeriod.
+	defaultKillGrace = 30 * time.Second
 	// labelNode is the Mesos label with the name of the MesosNode that a task is for.
 	labelNode = "k8sm.io/node"
 )
@@ -48,7 +49,7 @@ func (d NodeDefaults) Payload(n *v1alpha1.MesosNode, intent scheduler.Intent, to
 		URIs:      uris,
 		Overhead:  overheadOf(n),
 		Labels:    map[string]string{labelNode: n.Name, v1alpha1.LabelPool: n.Labels[v1alpha1.LabelPool]},
-		KillGrace: killGrace,
+		KillGrace: killGraceOf(n),
 	}, nil
 }
 
@@ -90,7 +91,7 @@ func (d NodeDefaults) launchSpec(n *v1alpha1.MesosNode, runtime Resolved, intent
 		StateDir:         d.StateDir,
 		CacheMiB:         d.Runtime.cacheMiB(),
 		Network:          d.network(),
-		KillGraceSeconds: int(killGrace.Seconds()),
+		KillGraceSeconds: int(math.Ceil(killGraceOf(n).Seconds())),
 	}
 	// The operator sets the labels once the Node exists, and removes this taint then.
 	spec.Taints = []nodeapi.Taint{{Key: v1alpha1.TaintUnregistered, Effect: string(corev1.TaintEffectNoSchedule)}}
@@ -101,6 +102,14 @@ func (d NodeDefaults) launchSpec(n *v1alpha1.MesosNode, runtime Resolved, intent
 	}
 	runtime.applyTo(spec)
 	return spec, nil
+}
+
+// killGraceOf returns the time that containers which are left after the drain have to end.
+func killGraceOf(n *v1alpha1.MesosNode) time.Duration {
+	if grace := n.Spec.Drain.KillGracePeriod; grace != nil {
+		return grace.Duration
+	}
+	return defaultKillGrace
 }
 
 // overheadOf returns the part of a node's resources that the executor uses itself.

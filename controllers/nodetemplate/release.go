@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-
-	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
 // Release is a minor release of Kubernetes. The zero value stands for one that is not known.
@@ -26,22 +24,20 @@ func (r Release) String() string {
 const oldestKubelet = 3
 
 // CheckSkew returns what Kubernetes' version skew policy has against nodes of this runtime in
-// a cluster whose API server is of the release. A release that is not known is not checked.
-func (r Resolved) CheckSkew(apiServer Release) Refusal {
+// a cluster whose API server is of the release, as a sentence; "" if it has nothing, or one of
+// the two is not known.
+func (r Resolved) CheckSkew(apiServer Release) string {
 	kubelet := r.Kubernetes
 	if kubelet == (Release{}) || apiServer == (Release{}) {
-		return Refusal{}
+		return ""
 	}
-	problem := ""
 	switch {
 	case kubelet.Major > apiServer.Major || kubelet.Major == apiServer.Major && kubelet.Minor > apiServer.Minor:
-		problem = "a kubelet must not be newer than the API server, so upgrade the control plane first"
+		return fmt.Sprintf("The kubelet of runtime %s is of Kubernetes %s and the API server of %s: a kubelet must not be newer than the API server, so upgrade the control plane first.", r.Version, kubelet, apiServer)
 	case kubelet.Major < apiServer.Major || apiServer.Minor-kubelet.Minor > oldestKubelet:
-		problem = fmt.Sprintf("a kubelet may be at most %d minor releases older than the API server, so choose a newer runtime", oldestKubelet)
-	default:
-		return Refusal{}
+		return fmt.Sprintf("The kubelet of runtime %s is of Kubernetes %s and the API server of %s: a kubelet may be at most %d minor releases older than the API server, so choose a newer runtime.", r.Version, kubelet, apiServer, oldestKubelet)
 	}
-	return Refuse(v1alpha1.ReasonKubeletVersionSkew, fmt.Errorf("template.spec.runtime is version %s with a kubelet of Kubernetes %s, and the API server is of %s: %s", r.Version, kubelet, apiServer, problem))
+	return ""
 }
 
 var releasePattern = regexp.MustCompile(`^v([0-9]{1,4})\.([0-9]{1,4})(?:\.[0-9]+)?(?:[-+._][0-9A-Za-z.+_-]*)?$`)

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,8 +50,7 @@ type Session struct {
 	hasChanged      bool          // OnChange is due
 	finalState      chan struct{} // closed when the state is final
 	leader          leaderTracker
-	zookeeperLogin  *detector.Login // nil without an ensemble
-	quotasNext      time.Time       // when the master may be asked for quotas again
+	quotasNext      time.Time // when the master may be asked for quotas again
 	jobs            sync.WaitGroup
 }
 
@@ -77,9 +75,6 @@ func New(cfg Config) (*Session, error) {
 		cfg: cfg, log: cfg.Log, masters: masters, ensemble: ensemble, client: newClient(&cfg, masters), core: core, info: cfg.Framework,
 		metrics: cfg.Metrics.forFramework(cfg.Framework.Name), finalState: make(chan struct{}),
 		leader: newLeaderTracker(), survey: newAgentSurvey(),
-	}
-	if ensemble != nil {
-		s.zookeeperLogin = detector.NewLogin(cmp.Or(cfg.ZooKeeper, ensemble.Login()))
 	}
 	s.store = workerPool{limit: maxStoreCalls, spawn: s.spawn}
 	return s, nil
@@ -186,11 +181,8 @@ func (s *Session) UpdateFramework(info scheduler.Info) error {
 }
 
 // SetCredentials makes new calls and connections use other credentials. An open stream goes
-// on; without one, the next attempt comes soon. A connection with ZooKeeper is made anew.
+// on; without one, the next attempt comes soon.
 func (s *Session) SetCredentials(a Credentials) {
-	if s.ensemble != nil {
-		s.zookeeperLogin.Set(cmp.Or(a.ZooKeeper, s.ensemble.Login()))
-	}
 	if s.client.setCredentials(a) {
 		s.withCore(func(now time.Time) { s.core.RetrySoon(now) })
 	}

@@ -105,12 +105,12 @@ func (c Cordoner) knowsAllPods(ctx context.Context, node string, pods []*corev1.
 	for _, pod := range pods {
 		known[pod.UID] = pod
 	}
-	for _, decided := range drain.DecideAll(live.Items, drain.Options{Now: now}) {
-		if decided.Verdict != drain.Evict {
+	for _, decided := range drain.DecideAll(live.Items, drain.Options{Now: now}).Decisions {
+		if decided.Verdict != drain.Evict && decided.Verdict != drain.Hold {
 			continue
 		}
 		before := known[decided.Pod.UID]
-		if before == nil || before.Annotations[v1alpha1.AnnotationDoNotDisrupt] != decided.Pod.Annotations[v1alpha1.AnnotationDoNotDisrupt] {
+		if before == nil || drain.Decide(before, drain.Options{Now: now}).Reason != decided.Reason {
 			return false, nil
 		}
 	}

@@ -4,34 +4,30 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/podstate"
 )
 
-// People have written the annotations of Cluster Autoscaler on their pods: they mean the
-// same here.
-const (
-	safeToEvict        = "cluster-autoscaler.kubernetes.io/safe-to-evict"
-	safeToEvictVolumes = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
-)
+// safeToEvictVolumes is Cluster Autoscaler's annotation with the volumes that do not keep a pod.
+// People have written it on their pods: it means the same here.
+const safeToEvictVolumes = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
 
 // PodAnnotations are the annotations of pods that decisions depend on. A cache must keep
 // them.
-var PodAnnotations = []string{v1alpha1.AnnotationDoNotDisrupt, safeToEvict, safeToEvictVolumes}
+var PodAnnotations = append(slices.Clone(podstate.DisruptionAnnotations), safeToEvictVolumes)
 
 // notDisruptable returns why a pod must not be evicted to save a node, empty if it may be:
-// an annotation forbids it, or the pod would lose data, or would not be created again. Drains for
-// another reason evict such a pod all the same.
-func notDisruptable(pod *corev1.Pod) (reason string) {
-	switch {
-	case pod.Annotations[v1alpha1.AnnotationDoNotDisrupt] == "true":
-		return fmt.Sprintf("is annotated %s=true", v1alpha1.AnnotationDoNotDisrupt)
-	case pod.Annotations[safeToEvict] == "false":
-		return fmt.Sprintf("is annotated %s=false", safeToEvict)
-	case pod.Annotations[safeToEvict] == "true":
+// an annotation forbids it, or the pod would lose data, or would not be created again. A drain,
+// which others may have asked for, goes by the annotations alone.
+func notDisruptable(pod *corev1.Pod, now time.Time) (reason string) {
+	if reason, _ := podstate.DoNotDisrupt(pod, now); reason != "" {
+		return reason
+	}
+	if pod.Annotations[podstate.AnnotationSafeToEvict] == "true" {
 		return ""
 	}
 	if metav1.GetControllerOf(pod) == nil {

@@ -3,7 +3,6 @@ package decision
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -31,12 +30,12 @@ func (l nodeLoad) String() string {
 	return fmt.Sprintf("%.0f %% of the cpu and %.0f %% of the memory", 100*l.cpu, 100*l.memory)
 }
 
-func loadOf(cluster *scheduling.Cluster, m *Member, now time.Time) nodeLoad {
+func loadOf(cluster *scheduling.Cluster, m *Member, o drain.Options) nodeLoad {
 	l := nodeLoad{}
 	var askedCPU, askedMemory int64
 	freeCPU, freeMemory := m.Node.Status.Allocatable.Cpu().MilliValue(), m.Node.Status.Allocatable.Memory().Value()
 	for _, pod := range m.Pods {
-		d := drain.Decide(pod, drain.Options{Now: now})
+		d := drain.Decide(pod, o)
 		if d.Verdict == drain.Ignore && podstate.HasEnded(pod) {
 			continue
 		}
@@ -45,8 +44,12 @@ func loadOf(cluster *scheduling.Cluster, m *Member, now time.Time) nodeLoad {
 		case drain.Ignore:
 			freeCPU, freeMemory = freeCPU-cpu, freeMemory-memory
 			continue
-		case drain.Evict:
-			switch reason := notDisruptable(pod); {
+		case drain.Evict, drain.Hold:
+			reason := d.Reason // the drain would wait for it
+			if d.Verdict == drain.Evict {
+				reason = notDisruptable(pod, o.Now)
+			}
+			switch {
 			case reason != "" && l.heldBy == "":
 				l.heldBy = fmt.Sprintf("Pod %s/%s %s.", pod.Namespace, pod.Name, reason)
 			case reason != "":

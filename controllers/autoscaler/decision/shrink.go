@@ -157,7 +157,7 @@ func (s *scaleDown) phaseOf(c *candidate) phase {
 // candidate returns the candidate of a member, or nil after it has given the verdict that the
 // member stays.
 func (s *scaleDown) candidate(p *scaleDownPool, m *Member) *candidate {
-	c := &candidate{Member: m, pool: p, load: loadOf(s.in.Cluster, m, s.in.Now), state: s.in.NodeStates[m.Name]}
+	c := &candidate{Member: m, pool: p, load: loadOf(s.in.Cluster, m, s.drainOptions(p.Drain)), state: s.in.NodeStates[m.Name]}
 	if c.load.pods == 0 && !s.receiving[m.Name] {
 		s.emptyNodes = append(s.emptyNodes, m)
 		s.in.Cluster.SetClosed(m.Name, true)

@@ -14,8 +14,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+	"github.com/k8sm/k8sm/controllers/drain"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -41,6 +43,19 @@ func ofDaemonSet(pod *corev1.Pod) { pod.OwnerReferences[0].Kind = "DaemonSet" }
 
 func annotated(key, value string) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) { pod.Annotations = map[string]string{key: value} }
+}
+
+func ofKind(kind string) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) { pod.Labels = map[string]string{"kind": kind} }
+}
+
+// drainedBy gives a pool a rule for its pods of the kind job.
+func drainedBy(behavior v1alpha1.DrainBehavior) func(*decision.ShrinkPool) {
+	return func(p *decision.ShrinkPool) {
+		p.Drain = drain.NewPolicy(v1alpha1.Drain{Rules: []v1alpha1.DrainRule{{
+			Name: "r", PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kind": "job"}}, Behavior: behavior,
+		}}})
+	}
 }
 
 func alone(pod *corev1.Pod) {
@@ -200,6 +215,22 @@ func TestShrink(t *testing.T) {
 		"a pod annotated as not safe to evict keeps its node": {
 			members: []decision.Member{member("n1", replica("a", "1", annotated("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"))), member("n2", replica("b", "3"))},
 			want:    []string{"n1: false PodHoldsNode", "n2: false Utilized"},
+		},
+		"a pod that Karpenter must not disrupt keeps its node": {
+			members: []decision.Member{member("n1", replica("a", "1", annotated("karpenter.sh/do-not-disrupt", "true"))), member("n2", replica("b", "3"))},
+			want:    []string{"n1: false PodHoldsNode", "n2: false Utilized"},
+			says:    "Pod default/a is annotated karpenter.sh/do-not-disrupt=true.",
+		},
+		"a pod that the pool's drain waits for keeps its node": {
+			members: []decision.Member{member("n1", replica("a", "1", ofKind("job"))), member("n2", replica("b", "3"))},
+			pool:    drainedBy(v1alpha1.DrainBehaviorWaitCompleted),
+			want:    []string{"n1: false PodHoldsNode", "n2: false Utilized"},
+			says:    `Pod default/a has not completed, as the rule "r" requires.`,
+		},
+		"a node with only pods that the pool's drain skips is empty": {
+			members: []decision.Member{member("n1", replica("a", "1", ofKind("job"))), member("n2", replica("b", "3"))},
+			pool:    drainedBy(v1alpha1.DrainBehaviorSkip),
+			want:    []string{"n1: true Empty", "n2: false Utilized"}, gone: []string{"n1"},
 		},
 		"a bare pod keeps its node": {
 			members: []decision.Member{member("n1", makePod("a", "1")), member("n2", replica("b", "3"))},

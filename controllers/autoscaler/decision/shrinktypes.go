@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+	"github.com/k8sm/k8sm/controllers/drain"
 )
 
 // ShrinkInput is what Shrink decides from.
@@ -39,6 +40,8 @@ type LeavingNode struct {
 	Name string
 	// Pods are all pods on the node, also those that are ending.
 	Pods []*corev1.Pod
+	// Drain is how its pool has its nodes drained.
+	Drain drain.Policy
 }
 
 // ShrinkPool is a node pool that may shrink.
@@ -49,6 +52,8 @@ type ShrinkPool struct {
 	// RemovalBlocked is why no node may be removed, in words ("it is paused"); empty if nodes
 	// may be removed.
 	RemovalBlocked string
+	// Drain is how the pool has its nodes drained.
+	Drain drain.Policy
 	// OnlyEmpty: nodes that have pods stay.
 	OnlyEmpty bool
 	// Threshold: nodes of which a smaller percentage is requested are underutilized.

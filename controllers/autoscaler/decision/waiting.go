@@ -23,8 +23,8 @@ func (s *scaleDown) placeLeaving() {
 	var pods []*corev1.Pod
 	for _, node := range s.in.Leaving {
 		for _, pod := range node.Pods {
-			switch drain.Decide(pod, drain.Options{Now: s.in.Now}).Verdict {
-			case drain.Evict:
+			switch drain.Decide(pod, s.drainOptions(node.Drain)).Verdict {
+			case drain.Evict, drain.Hold:
 				s.budgets.spend([]*corev1.Pod{pod})
 			case drain.Await:
 			default:
@@ -37,6 +37,11 @@ func (s *scaleDown) placeLeaving() {
 		}
 	}
 	s.placeWaiting(SortForPlacement(s.in.Cluster, s.successors(pods)))
+}
+
+// drainOptions are what a drain by a pool's policy would go by.
+func (s *scaleDown) drainOptions(policy drain.Policy) drain.Options {
+	return drain.Options{Now: s.in.Now, Policy: policy, NamespaceLabels: s.in.Cluster.NamespaceLabels}
 }
 
 // placeWaiting places pods where they fit now, and the rest where they fit once the nodes that

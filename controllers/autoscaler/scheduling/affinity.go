@@ -22,7 +22,7 @@ type affinityTracker struct {
 }
 
 func newAffinityTracker(c *Cluster, s *filterCache) tracker {
-	t := &affinityTracker{cluster: c, cache: s, namespaceLabels: c.namespaceLabels(s.pod.Namespace)}
+	t := &affinityTracker{cluster: c, cache: s, namespaceLabels: c.NamespaceLabels(s.pod.Namespace)}
 	s.runPreFilter(framework.NewCycleState(), c.listNodeInfos())
 	info, err := framework.NewPodInfo(s.pod)
 	t.pod = info
@@ -50,7 +50,7 @@ func (t *affinityTracker) isAffectedBy(pod fwk.PodInfo) bool {
 			return true
 		}
 	}
-	theirs := t.cluster.namespaceLabels(pod.GetPod().Namespace)
+	theirs := t.cluster.NamespaceLabels(pod.GetPod().Namespace)
 	for _, terms := range [][]fwk.AffinityTerm{t.pod.GetRequiredAffinityTerms(), t.pod.GetRequiredAntiAffinityTerms()} {
 		for _, term := range terms {
 			if term.Matches(pod.GetPod(), theirs) {

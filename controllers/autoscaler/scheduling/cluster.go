@@ -331,7 +331,8 @@ func (c *Cluster) listNodeInfos() []fwk.NodeInfo {
 	return c.nodeInfos
 }
 
-func (c *Cluster) namespaceLabels(name string) labels.Set {
+// NamespaceLabels returns the labels of a namespace, nil if it is unknown.
+func (c *Cluster) NamespaceLabels(name string) labels.Set {
 	namespace, err := c.objects.Core().V1().Namespaces().Lister().Get(name)
 	if err != nil {
 		return nil // the scheduler does the same for an unknown namespace

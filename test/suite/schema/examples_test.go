@@ -125,35 +125,20 @@ var examples = map[string]example{
 		kind: "MesosFramework", accepted: []string{masters("zk://z:2181/mesos"), masters("m1:5050", "m2:5050")},
 		refused: []string{masters("zk://z:2181/mesos", "m:5050"), masters("zk://y:2181/mesos", "zk://z:2181/mesos")},
 	},
-	"a ZooKeeper address is zk://host:port,host:port/path, for example zk://zk1:2181,zk2:2181/mesos": {
+	"a ZooKeeper address is zk://host:port,host:port/path, with user:password@ before the first host if needed, for example zk://zk1:2181,zk2:2181/mesos": {
 		kind: "MesosFramework",
 		accepted: []string{
-			masters("zk://zk1:2181,zk2:2181/mesos"), masters("zk://[fd00::1]:2181/mesos/a"), masters("zk://zk1:2181/mesos/"),
+			masters("zk://zk1:2181,zk2:2181/mesos"), masters("zk://me:secret@[fd00::1]:2181/mesos/a"), masters("zk://me:s@cr:e,t@zk1:2181/mesos"),
+			masters("zk://me@corp:secret@zk1:2181,zk2:2181/mesos/"), masters("zk://zk1:2181/mesos/"),
 		},
 		refused: []string{masters("zk://z:2181"), masters("zk://z/mesos"), masters("zk://z:2181/"), masters("zk://me@z:2181/mesos")},
-	},
-	"a zk:// address must not hold a password, which everybody reads who may see this object: put username and password into a secret, and name it in spec.zookeeperCredentials.secretRef": {
-		kind: "MesosFramework",
-		accepted: []string{
-			masters("zk://zk1:2181,zk2:2181/mesos"), masters("zk://zk1:2181/mesos@prod"),
-			`spec: {masters: ["zk://zk1:2181/mesos"], zookeeperCredentials: {secretRef: {name: zookeeper}}}`,
-		},
-		refused: []string{
-			masters("zk://me:secret@[fd00::1]:2181/mesos/a"), masters("zk://me:s@cr:e,t@zk1:2181/mesos"), masters("zk://me@corp:secret@zk1:2181,zk2:2181/mesos/"),
-			`spec: {masters: ["zk://me:secret@zk1:2181/mesos"], zookeeperCredentials: {secretRef: {name: zookeeper}}}`,
-		},
-	},
-	"zookeeperCredentials must not be set unless spec.masters is a zk:// address": {
-		kind:     "MesosFramework",
-		accepted: []string{`spec: {masters: ["zk://z:2181/mesos"], zookeeperCredentials: {secretRef: {name: zookeeper}}}`},
-		refused:  []string{`spec: {zookeeperCredentials: {secretRef: {name: zookeeper}}}`, `spec: {masters: ["https://m:5050"], zookeeperCredentials: {secretRef: {name: zookeeper}}}`},
 	},
 	"each master is host:port, http://host:port or https://host:port, without a path, for example leader.mesos:5050": {
 		kind: "MesosFramework", accepted: []string{masters("m:5050", "http://10.0.0.1:5050/", "https://[fd00::1]:5050")},
 		refused: []string{masters("m"), masters("http://m:5050/api"), masters("ftp://m:5050")},
 	},
 	"a port is between 1 and 65535": {
-		kind: "MesosFramework", accepted: []string{masters("m:1", "n:65535"), masters("zk://z:65535/mesos")},
+		kind: "MesosFramework", accepted: []string{masters("m:1", "n:65535"), masters("zk://z:65535/mesos"), masters("zk://me:0,x:70000@z:2181/mesos")},
 		refused: []string{masters("m:0"), masters("m:65536"), masters("zk://y:2181,z:70000/mesos"), masters("zk://me:x@y:70000,z:2181/mesos"), masters("m:70000/")},
 	},
 	"a role is '*' alone, or names separated by '/', without blanks or '*'; no name is empty, is '.' or '..', or begins with '-'": {
@@ -175,6 +160,24 @@ var examples = map[string]example{
 	},
 	"frameworkRef cannot be changed: the pool's nodes belong to that Mesos cluster; create another MesosNodePool instead": {
 		kind: "MesosNodePool", accepted: []string{`spec: {replicas: 4}`}, refused: []string{`spec: {frameworkRef: {name: other}}`},
+	},
+	"terminationGracePeriod must not be longer than timeout: at timeout the node is removed with the pods that are left": {
+		kind: "MesosNodePool",
+		accepted: []string{
+			`spec: {drain: {terminationGracePeriod: 1h, timeout: 60m}}`, `spec: {drain: {terminationGracePeriod: 1h}}`, `spec: {drain: {timeout: 1m}}`,
+		},
+		refused: []string{`spec: {drain: {terminationGracePeriod: 61m, timeout: 1h}}`},
+	},
+	"must be from 5s to 2m: the executor cleans up within it, and Mesos cuts a longer one short; set terminationGracePeriod to give pods more time": {
+		kind: "MesosNodePool", accepted: []string{`spec: {drain: {killGracePeriod: 5s}}`, `spec: {drain: {killGracePeriod: 2m}}`},
+		refused: []string{`spec: {drain: {killGracePeriod: 4s}}`, `spec: {drain: {killGracePeriod: 121s}}`},
+	},
+	"order must not be set if behavior is Skip: such pods are not evicted": {
+		kind: "MesosNodePool",
+		accepted: []string{
+			`spec: {drain: {rules: [{name: a, behavior: Skip}, {name: b, order: 5}, {name: c, behavior: WaitCompleted, order: -1}, {name: d, behavior: Skip, order: 0}]}}`,
+		},
+		refused: []string{`spec: {drain: {rules: [{name: a, behavior: Skip, order: 1}]}}`},
 	},
 	"must be at least 1m, or 0s to wait for ever: most disconnected agents come back": {
 		kind: "MesosNodePool", accepted: []string{`spec: {unreachable: {replaceAfter: 1m}}`, `spec: {unreachable: {replaceAfter: 0s}}`},

@@ -130,15 +130,15 @@ var plantedFaults = []plantedFault{
 	{
 		name: "kill before the drain",
 		file: "controllers/mesosnode/controller.go",
-		old:  "r.cordon, r.drain, r.awaitDetach, r.killTask,",
-		new:  "r.cordon, r.killTask, r.drain, r.awaitDetach,",
+		old:  "r.cordon, r.drain, r.awaitDetach, r.awaitTerminateHooks, r.killTask,",
+		new:  "r.cordon, r.killTask, r.drain, r.awaitDetach, r.awaitTerminateHooks,",
 		by:   "^I5",
 	},
 	{
 		name: "take a pod that its budget holds for gone",
-		file: "controllers/drain/drain.go",
-		old:  "		result.Blocked = append(result.Blocked, BlockedPod{Pod: nameOf(pod), Reason: describeRefusal(err)})\n",
-		new:  "		_ = describeRefusal(err)\n",
+		file: "controllers/drain/evictions.go",
+		old:  "		result.Blocked = append(result.Blocked, BlockedPod{Pod: name, Reason: a.refusal})\n",
+		new:  "",
 		by:   "^I5",
 	},
 	{
