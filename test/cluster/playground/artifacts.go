@@ -1,13 +1,16 @@
 package playground
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 
 	"sigs.k8s.io/yaml"
@@ -23,21 +26,40 @@ const imagesName = "images.tar"
 
 // artifact and nodeRuntime are the operator's --node-runtime file.
 type artifact struct {
-	Name   string `json:"name"`
-	Type   string `json:"type"`
-	URI    string `json:"uri"`
-	SHA256 string `json:"sha256"`
+	Name         string `json:"name"`
+	Type         string `json:"type"`
+	Architecture string `json:"architecture,omitempty"`
+	URI          string `json:"uri"`
+	SHA256       string `json:"sha256"`
 }
 
 type nodeRuntime struct {
-	ContainerRuntime string     `json:"containerRuntime"`
-	SandboxImage     string     `json:"sandboxImage,omitempty"`
-	Artifacts        []artifact `json:"artifacts"`
+	ContainerRuntime string           `json:"containerRuntime"`
+	SandboxImage     string           `json:"sandboxImage,omitempty"`
+	DefaultVersion   string           `json:"defaultVersion"`
+	Versions         []runtimeVersion `json:"versions"`
+}
+
+// runtimeVersion is the only version of the catalogue.
+type runtimeVersion struct {
+	Name      string     `json:"name"`
+	Artifacts []artifact `json:"artifacts"`
+}
+
+// newNodeRuntime returns a catalogue with one version, which has no name yet. Its artifacts are
+// for this machine's architecture, which is that of all agents.
+func newNodeRuntime(containerRuntime, sandboxImage string, artifacts []artifact) nodeRuntime {
+	if slices.Contains([]string{"amd64", "arm64"}, runtime.GOARCH) { // The API knows no others.
+		for i := range artifacts {
+			artifacts[i].Architecture = runtime.GOARCH
+		}
+	}
+	return nodeRuntime{ContainerRuntime: containerRuntime, SandboxImage: sandboxImage, Versions: []runtimeVersion{{Artifacts: artifacts}}}
 }
 
 // writeNodeRuntime writes the file for the operator's --node-runtime. Its artifacts are files
-// on this machine, which all agents share.
-func (p *Playground) writeNodeRuntime() (string, error) {
+// on this machine, which all agents share, and the only version is the API server's.
+func (p *Playground) writeNodeRuntime(ctx context.Context) (string, error) {
 	content := p.containerdRuntime
 	switch {
 	case p.RemoteHost != nil:
@@ -45,11 +67,22 @@ func (p *Playground) writeNodeRuntime() (string, error) {
 	case p.Runtime == RuntimeFake:
 		content = p.fakeRuntime
 	}
-	runtime, err := content()
+	catalogue, err := content()
 	if err != nil {
 		return "", err
 	}
-	data, err := yaml.Marshal(runtime)
+	answer, err := p.Kubectl(ctx, "get", "--raw", "/version")
+	if err != nil {
+		return "", fmt.Errorf("asking for the version of the API server: %w", err)
+	}
+	var version struct {
+		GitVersion string `json:"gitVersion"`
+	}
+	if err := json.Unmarshal([]byte(answer), &version); err != nil {
+		return "", fmt.Errorf("reading the version of the API server: %w", err)
+	}
+	catalogue.DefaultVersion, catalogue.Versions[0].Name = version.GitVersion, version.GitVersion
+	data, err := yaml.Marshal(catalogue)
 	if err != nil {
 		return "", fmt.Errorf("encoding node runtime: %w", err)
 	}
@@ -65,7 +98,7 @@ func (p *Playground) containerdRuntime() (nodeRuntime, error) {
 		return nodeRuntime{}, err
 	}
 	artifacts, err := artifactsOf(files)
-	return nodeRuntime{ContainerRuntime: string(RuntimeContainerd), SandboxImage: imagePause, Artifacts: artifacts}, err
+	return newNodeRuntime(string(RuntimeContainerd), imagePause, artifacts), err
 }
 
 // remoteRuntime has the paths of the copies, and the digests of the local files.
@@ -78,7 +111,7 @@ func (p *Playground) remoteRuntime() (nodeRuntime, error) {
 	for i, a := range artifacts {
 		artifacts[i].URI = "file://" + filepath.Join(p.RemoteHost.RemoteParts, filepath.Base(files[a.Name]))
 	}
-	return nodeRuntime{ContainerRuntime: string(RuntimeContainerd), SandboxImage: imagePause, Artifacts: artifacts}, err
+	return newNodeRuntime(string(RuntimeContainerd), imagePause, artifacts), err
 }
 
 // fakeRuntime has a script as the kubelet, because the multi-call binary chooses its
@@ -90,7 +123,7 @@ func (p *Playground) fakeRuntime() (nodeRuntime, error) {
 		return nodeRuntime{}, err
 	}
 	artifacts, err := artifactsOf(map[string]string{"kubelet": path, "executor": p.bin("executor")})
-	return nodeRuntime{ContainerRuntime: "none", Artifacts: artifacts}, err
+	return newNodeRuntime("none", "", artifacts), err
 }
 
 // artifactsOf returns an artifact for each file.

@@ -33,7 +33,7 @@ func (p *Playground) StartOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	runtimeFile, err := p.writeNodeRuntime()
+	runtimeFile, err := p.writeNodeRuntime(ctx)
 	if err != nil {
 		return err
 	}

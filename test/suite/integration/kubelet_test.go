@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
@@ -58,6 +59,10 @@ func fakeKubelet(ctx context.Context, x *mesostest.Conn) error {
 // launchedBefore is the data of tasks whose Node exists already.
 const launchedBefore = "launched by an earlier operator"
 
+// launchedKubelets has the digest of the kubelet that each node was launched with. The machines
+// of the fake kubelets are of the architecture arm64.
+var launchedKubelets sync.Map
+
 func runTask(ctx context.Context, x *mesostest.Conn, task mesos.TaskInfo) error {
 	running := mesos.TASK_RUNNING
 	if string(task.Data) == launchedBefore {
@@ -67,6 +72,10 @@ func runTask(ctx context.Context, x *mesostest.Conn, task mesos.TaskInfo) error 
 	if err != nil {
 		return err
 	}
+	if err := launch.SelectArchitecture("arm64"); err != nil {
+		return err
+	}
+	launchedKubelets.Store(launch.NodeName, launch.KubeletDigest())
 	starting := mesos.TASK_STARTING
 	if err := x.Update(mesos.TaskStatus{TaskID: task.TaskID, State: &starting}); err != nil {
 		return err
