@@ -2,6 +2,7 @@ package detector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -26,9 +27,11 @@ const (
 	maxReconnectDelay = 2 * time.Second
 )
 
-// Config of a detector. All fields but Seed are required.
+// Config of a detector. All fields but Login and Seed are required.
 type Config struct {
 	Ensemble Ensemble
+	// Login authenticates to ZooKeeper; nil for the one in the ensemble's address.
+	Login *Login
 	// Dial opens connections. It must heed its context.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Seed chooses the server that is tried first, and the jitter.
@@ -53,12 +56,18 @@ func (f Finding) equal(g Finding) bool {
 
 // Run detects until the context ends.
 func Run(ctx context.Context, cfg Config) {
+	if cfg.Login == nil {
+		cfg.Login = NewLogin(cfg.Ensemble.login)
+	}
 	d := detector{Config: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0))}
 	for i := d.rand.IntN(len(cfg.Ensemble.Servers)); ctx.Err() == nil; i++ {
 		server := cfg.Ensemble.Servers[i%len(cfg.Ensemble.Servers)]
 		err := d.watchServer(ctx, server)
 		if ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, errLoginChanged) {
+			continue
 		}
 		d.report(Finding{Err: fmt.Errorf("asking ZooKeeper at %s for the leading master: %w", server, err)})
 		select {
@@ -83,11 +92,20 @@ func (d *detector) report(f Finding) {
 	d.OnFinding(f)
 }
 
-// watchServer watches the leader at one server, until that fails. It returns the reason.
+// watchServer watches the leader at one server, until that fails or the login changes. It returns
+// the reason.
 func (d *detector) watchServer(ctx context.Context, server string) error {
 	s := newSession(ctx)
 	defer s.close(nil)
 	defer s.deadline.Stop()
+	login, changed := d.Login.current()
+	go func() {
+		select {
+		case <-changed:
+			s.close(errLoginChanged)
+		case <-s.ctx.Done():
+		}
+	}()
 	conn, err := d.Dial(s.ctx, "tcp", server)
 	if err != nil {
 		return s.causeOf(err)
@@ -97,12 +115,12 @@ func (d *detector) watchServer(ctx context.Context, server string) error {
 		s.close(nil)
 		<-readerDone
 	}()
-	return s.causeOf(d.watchLeader(s))
+	return s.causeOf(d.watchLeader(s, login))
 }
 
 // watchLeader connects and reports the leader whenever it changes.
-func (d *detector) watchLeader(s *zkSession) error {
-	if err := s.connect(d.Ensemble.secret); err != nil {
+func (d *detector) watchLeader(s *zkSession, login string) error {
+	if err := s.connect(login); err != nil {
 		return err
 	}
 	for {

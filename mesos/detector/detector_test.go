@@ -24,6 +24,7 @@ type detection struct {
 	mu       sync.Mutex
 	pipes    map[string]*zookeepertest.Pipe
 	findings chan detector.Finding
+	login    *detector.Login // nil for the one in the address
 	dialed   atomic.Int32
 	last     atomic.Value // address that was dialed last
 }
@@ -48,7 +49,7 @@ func startDetection(t *testing.T, address string, prepare ...func(*detection)) *
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		detector.Run(ctx, detector.Config{Ensemble: e, Dial: w.dial, Seed: 1, OnFinding: func(f detector.Finding) { w.findings <- f }})
+		detector.Run(ctx, detector.Config{Ensemble: e, Login: w.login, Dial: w.dial, Seed: 1, OnFinding: func(f detector.Finding) { w.findings <- f }})
 	}()
 	t.Cleanup(func() {
 		cancel()

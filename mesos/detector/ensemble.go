@@ -16,10 +16,13 @@ const Scheme = "zk://"
 type Ensemble struct {
 	Servers []string // host:port
 	Path    string   // begins with a slash, and ends without one unless it is the root
-	secret  string   // user:password for ZooKeeper's digest scheme; empty for none
+	login   string   // user:password for ZooKeeper's digest scheme; empty for none
 }
 
-// String returns the address without the password.
+// Login returns the user:password in the address, for ZooKeeper's digest scheme; empty if there is none.
+func (e Ensemble) Login() string { return e.login }
+
+// String returns the address without user and password.
 func (e Ensemble) String() string { return Scheme + strings.Join(e.Servers, ",") + e.Path }
 
 // ParseEnsemble parses the address of an ensemble in the form that Mesos' own flags have. Its
@@ -44,8 +47,8 @@ func parseAt(rest string, slash int) (Ensemble, error) {
 	var e Ensemble
 	servers := rest[:slash]
 	if i := strings.LastIndexByte(servers, '@'); i >= 0 {
-		e.secret, servers = servers[:i], servers[i+1:]
-		if user, password, found := strings.Cut(e.secret, ":"); !found || user == "" || password == "" {
+		e.login, servers = servers[:i], servers[i+1:]
+		if user, password, found := strings.Cut(e.login, ":"); !found || user == "" || password == "" {
 			return Ensemble{}, errors.New("want user:password before the @")
 		}
 	}

@@ -16,11 +16,11 @@ func TestAddressesAreReadAsMesosDoes(t *testing.T) {
 		"zk://zk1:2181,zk2:2181/a/b":                {Servers: []string{"zk1:2181", "zk2:2181"}, Path: "/a/b"},
 		"zk://zk1:2181/mesos/":                      {Servers: []string{"zk1:2181"}, Path: "/mesos"},
 		"zk://zk1:2181/":                            {Servers: []string{"zk1:2181"}, Path: "/"},
-		"zk://me:secret@zk1:2181/mesos":             {Servers: []string{"zk1:2181"}, Path: "/mesos", secret: "me:secret"},
-		"zk://me:s@cr:e,t@zk1:2181,zk2:2181/mesos/": {Servers: []string{"zk1:2181", "zk2:2181"}, Path: "/mesos", secret: "me:s@cr:e,t"},
-		"zk://me@corp:@@zk1:2181/mesos":             {Servers: []string{"zk1:2181"}, Path: "/mesos", secret: "me@corp:@"},
+		"zk://me:secret@zk1:2181/mesos":             {Servers: []string{"zk1:2181"}, Path: "/mesos", login: "me:secret"},
+		"zk://me:s@cr:e,t@zk1:2181,zk2:2181/mesos/": {Servers: []string{"zk1:2181", "zk2:2181"}, Path: "/mesos", login: "me:s@cr:e,t"},
+		"zk://me@corp:@@zk1:2181/mesos":             {Servers: []string{"zk1:2181"}, Path: "/mesos", login: "me@corp:@"},
 		"zk://zk1:2181/me@sos":                      {Servers: []string{"zk1:2181"}, Path: "/me@sos"},
-		"zk://me:secret@zk1:2181/me@sos":            {Servers: []string{"zk1:2181"}, Path: "/me@sos", secret: "me:secret"},
+		"zk://me:secret@zk1:2181/me@sos":            {Servers: []string{"zk1:2181"}, Path: "/me@sos", login: "me:secret"},
 	} {
 		got, err := ParseEnsemble(address)
 		if err != nil {
@@ -30,7 +30,7 @@ func TestAddressesAreReadAsMesosDoes(t *testing.T) {
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(Ensemble{}), cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", address, diff)
 		}
-		if secret := got.secret; secret != "" && strings.Contains(got.String(), secret) {
+		if login := got.Login(); login != "" && strings.Contains(got.String(), login) {
 			t.Errorf("%s contains the password", got)
 		}
 	}

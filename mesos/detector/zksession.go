@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// connect opens the ZooKeeper session, and authenticates if there is a secret.
-func (s *zkSession) connect(secret string) error {
+// connect opens the ZooKeeper session, and authenticates if there is a login.
+func (s *zkSession) connect(login string) error {
 	if err := s.send(connectPacket(int32(sessionTimeout.Milliseconds()))); err != nil {
 		return err
 	}
@@ -22,10 +22,10 @@ func (s *zkSession) connect(secret string) error {
 		return errors.Join(errors.New("it gives us no session"), err)
 	}
 	s.extendDeadline()
-	if secret == "" {
+	if login == "" {
 		return nil
 	}
-	_, err = s.exchange(xidAuth, requestPacket(xidAuth, opSetAuth).int(0).text("digest").text(secret))
+	_, err = s.exchange(xidAuth, requestPacket(xidAuth, opSetAuth).int(0).text("digest").text(login))
 	return err
 }
 

@@ -34,6 +34,8 @@ type Credentials struct {
 	// TLS is for masters with https:// addresses; nil trusts the system's authorities. It
 	// must not be changed afterwards.
 	TLS *tls.Config
+	// ZooKeeper is the user:password for ZooKeeper; empty for the one in its address, or none.
+	ZooKeeper string
 }
 
 // Config of a session. Masters, Framework, Store and Clock are required.

@@ -88,6 +88,7 @@ func (c *client) masterURL(m detector.Master) *url.URL {
 func (s *Session) runDetector() {
 	detector.Run(s.ctx, detector.Config{
 		Ensemble:  *s.ensemble,
+		Login:     s.zookeeperLogin,
 		Dial:      s.client.dial.withTimeout(dialTimeout),
 		Seed:      s.cfg.Seed,
 		OnFinding: s.handleFinding,

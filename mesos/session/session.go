@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,8 @@ type Session struct {
 	hasChanged      bool          // OnChange is due
 	finalState      chan struct{} // closed when the state is final
 	leader          leaderTracker
-	quotasNext      time.Time // when the master may be asked for quotas again
+	zookeeperLogin  *detector.Login // nil without an ensemble
+	quotasNext      time.Time       // when the master may be asked for quotas again
 	jobs            sync.WaitGroup
 }
 
@@ -75,6 +77,9 @@ func New(cfg Config) (*Session, error) {
 		cfg: cfg, log: cfg.Log, masters: masters, ensemble: ensemble, client: newClient(&cfg, masters), core: core, info: cfg.Framework,
 		metrics: cfg.Metrics.forFramework(cfg.Framework.Name), finalState: make(chan struct{}),
 		leader: newLeaderTracker(), survey: newAgentSurvey(),
+	}
+	if ensemble != nil {
+		s.zookeeperLogin = detector.NewLogin(cmp.Or(cfg.ZooKeeper, ensemble.Login()))
 	}
 	s.store = workerPool{limit: maxStoreCalls, spawn: s.spawn}
 	return s, nil
@@ -181,8 +186,11 @@ func (s *Session) UpdateFramework(info scheduler.Info) error {
 }
 
 // SetCredentials makes new calls and connections use other credentials. An open stream goes
-// on; without one, the next attempt comes soon.
+// on; without one, the next attempt comes soon. A connection with ZooKeeper is made anew.
 func (s *Session) SetCredentials(a Credentials) {
+	if s.ensemble != nil {
+		s.zookeeperLogin.Set(cmp.Or(a.ZooKeeper, s.ensemble.Login()))
+	}
 	if s.client.setCredentials(a) {
 		s.withCore(func(now time.Time) { s.core.RetrySoon(now) })
 	}

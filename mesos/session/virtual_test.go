@@ -147,6 +147,33 @@ func TestLeaderIsFoundInZooKeeper(t *testing.T) {
 	})
 }
 
+// The login for ZooKeeper is in the credentials. The stream outlives its rotation.
+func TestARotatedZooKeeperLoginIsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newVirtualNetwork(t)
+		n.master("10.0.1.1", 1)
+		z := n.zookeeper()
+		require := func(login string) { z.Inject(func(f *zookeepertest.Faults) { f.RequiredDigest = login }) }
+		require("mesos:old")
+		setLeader(z, 1, "10.0.1.1")
+		r, _ := n.start("zk://10.0.0.1:2181/mesos")
+		r.awaitVirtual(20*time.Second, "nothing is found without a login", r.hasReason(scheduler.MasterUnreachable))
+		r.SetCredentials(session.Credentials{ZooKeeper: "mesos:old"})
+		r.awaitVirtual(2*time.Second, "the leader is subscribed to, whatever the back-off", r.hasReason(scheduler.Subscribed))
+
+		z.Disconnect()
+		require("mesos:new")
+		time.Sleep(time.Hour)
+		r.SetCredentials(session.Credentials{ZooKeeper: "mesos:new"})
+		second := n.master("10.0.1.2", 1)
+		z.Delete(leaderNode(1))
+		setLeader(z, 2, "10.0.1.2")
+		r.awaitVirtual(10*time.Second, "the next leader is found with the new login", func() bool {
+			return r.State().Master == second.Addr() && r.State().Subscribed
+		})
+	})
+}
+
 // A stream outlives ZooKeeper, and an attempt while ZooKeeper is away asks who led last.
 func TestSubscriptionIsRegainedWhileZooKeeperIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
