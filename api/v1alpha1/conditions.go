@@ -14,8 +14,12 @@ const (
 	// credentials. It is a warning, and does not affect Ready.
 	ConditionMesosAuthenticated = "MesosAuthenticated"
 	// ConditionCredentialsProtected is False while the operator sends credentials to masters
-	// without TLS. It exists only if spec.credentials is set.
+	// without TLS, or spec.masters holds a password. It exists only if spec.credentials is set
+	// or there is such a password.
 	ConditionCredentialsProtected = "CredentialsProtected"
+	// ConditionSecretsLabelled is False if the spec names a secret without the label that
+	// permits its use.
+	ConditionSecretsLabelled = "SecretsLabelled"
 	// ConditionAgentsUsable is False while agents are left alone because nodes failed on
 	// them. The message names the agents and quotes what was reported.
 	ConditionAgentsUsable = "AgentsUsable"
@@ -83,6 +87,13 @@ const (
 	ReasonCredentialsProtected = "CredentialsProtected"
 	// ReasonPlainTextCredentials: credentials are sent to masters in plain text.
 	ReasonPlainTextCredentials = "PlainTextCredentials"
+	// ReasonPasswordInAddress: spec.masters holds a password for ZooKeeper.
+	ReasonPasswordInAddress = "PasswordInAddress"
+	// ReasonSecretsLabelled: no secret that the spec names lacks the label.
+	ReasonSecretsLabelled = "SecretsLabelled"
+	// ReasonSecretNotLabelled: a secret that the spec names lacks the label; the message has
+	// the command that labels it.
+	ReasonSecretNotLabelled = "SecretNotLabelled"
 	// ReasonAgentsUsable: no agent is left alone.
 	ReasonAgentsUsable = "AgentsUsable"
 	// ReasonAgentsBackingOff: nodes failed on some agents, which are not used for a while.

@@ -10,6 +10,8 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.user == oldSelf.user",fieldPath=.user,message="user cannot be changed: Mesos keeps the user of the first subscription; create another MesosFramework instead"
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.masters.exists(m, m.startsWith('https://') || m.startsWith('zk://'))",fieldPath=.tls,message="tls must not be set unless spec.masters has an https:// or zk:// address"
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.zookeeperCredentials) || self.masters.exists(m, m.startsWith('zk://'))",fieldPath=.zookeeperCredentials,message="zookeeperCredentials must not be set unless spec.masters is a zk:// address"
+//
 // The rule about plain text looks at the old object, so that a framework that was stored
 // before there was such a rule can still be changed in other ways.
 //
@@ -22,16 +24,16 @@ type MesosFrameworkSpec struct {
 	// if that one does not answer.
 	//
 	// Instead of masters, the list may hold one address of the ZooKeeper ensemble in
-	// which the masters elect their leader: zk://host:port,host:port/path or
-	// zk://user:password@host:port/path.
-	// The password may hold any characters but slashes and blanks.
+	// which the masters elect their leader: zk://host:port,host:port/path. If ZooKeeper
+	// asks for a user and a password, zookeeperCredentials names a secret that holds them.
 	//
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=15
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="size(self) == 1 || !self.exists(m, m.startsWith('zk://'))",message="a zk:// address must be the only entry: list all servers of that ZooKeeper in it, and no master besides it"
-	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.startsWith('zk://') || m.matches('^zk://([^:/[:space:]]+:[^/[:space:]]+@)?([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}(,([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5})*(/[^/,[:space:]]+)+/?$'))",message="a ZooKeeper address is zk://host:port,host:port/path, with user:password@ before the first host if needed, for example zk://zk1:2181,zk2:2181/mesos"
+	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.startsWith('zk://') || m.matches('^zk://([^:/[:space:]]+:[^/[:space:]]+@)?([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}(,([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5})*(/[^/,[:space:]]+)+/?$'))",message="a ZooKeeper address is zk://host:port,host:port/path, for example zk://zk1:2181,zk2:2181/mesos"
+	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.matches('^zk://[^/]*@'))",message="a zk:// address must not hold a password, which everybody reads who may see this object: put username and password into a secret, and name it in spec.zookeeperCredentials.secretRef"
 	// +kubebuilder:validation:XValidation:rule="self.all(m, m.startsWith('zk://') || m.matches('^(https?://)?([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}/?$'))",message="each master is host:port, http://host:port or https://host:port, without a path, for example leader.mesos:5050"
 	// +kubebuilder:validation:XValidation:rule="self.all(m, !m.matches(':(0+|6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})(,[^@/]*)?(/.*)?$'))",message="a port is between 1 and 65535"
 	// +listType=set
@@ -114,6 +116,12 @@ type MesosFrameworkSpec struct {
 	// +optional
 	Insecure bool `json:"insecure,omitempty"`
 
+	// zookeeperCredentials are used to authenticate to ZooKeeper, where it asks for that
+	// before it shows which master leads. ZooKeeper gets them without TLS.
+	//
+	// +optional
+	ZooKeeperCredentials *ZooKeeperCredentials `json:"zookeeperCredentials,omitempty"`
+
 	// tls holds the settings for masters with https:// addresses. If it is set, the
 	// operator also uses https for the masters that it finds in ZooKeeper.
 	//
@@ -160,6 +168,12 @@ const (
 	CredentialsBearer CredentialsType = "Bearer"
 )
 
+// ZooKeeperCredentials are a user of ZooKeeper's digest scheme.
+type ZooKeeperCredentials struct {
+	// secretRef is a reference to a secret with the keys "username" and "password".
+	SecretRef SecretReference `json:"secretRef"`
+}
+
 // MasterTLS holds the certificates for https connections to the masters.
 type MasterTLS struct {
 	// secretRef is a reference to a secret. Its key "ca.crt" holds the certificate
@@ -168,7 +182,8 @@ type MasterTLS struct {
 	SecretRef SecretReference `json:"secretRef"`
 }
 
-// SecretReference is a reference to a secret in the namespace of the operator.
+// SecretReference is a reference to a secret in the namespace of the operator. The secret
+// needs the label k8sm.io/framework-secret: "true".
 type SecretReference struct {
 	// name is the name of the secret.
 	//
@@ -217,8 +232,18 @@ type MesosFrameworkStatus struct {
 	// +optional
 	AgentFailures []AgentFailure `json:"agentFailures,omitempty"`
 
-	// conditions are the conditions Subscribed, SpecApplied,
-	// CredentialsProtected, AgentsUsable and Ready.
+	// unlabelledSecrets are the secrets without the label k8sm.io/framework-secret that this
+	// framework may use, because it was registered and named them before the label was
+	// needed. A secret is removed from the list once it has the label, or the spec does not
+	// name it any more.
+	//
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=set
+	// +optional
+	UnlabelledSecrets []string `json:"unlabelledSecrets,omitempty"`
+
+	// conditions are the conditions Subscribed, SpecApplied, MesosAuthenticated,
+	// CredentialsProtected, SecretsLabelled, AgentsUsable and Ready.
 	//
 	// +listType=map
 	// +listMapKey=type

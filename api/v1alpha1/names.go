@@ -17,6 +17,10 @@ const (
 	// value cannot have. It is on each Node.
 	LabelAgentHostname = "k8sm.io/agent-hostname"
 
+	// LabelFrameworkSecret with the value "true" on a secret in the operator's namespace permits
+	// that MesosFrameworks use it.
+	LabelFrameworkSecret = "k8sm.io/framework-secret"
+
 	// LabelNodeNames is on the ConfigMaps that hold the names of nodes for as long as a
 	// certificate in one of them may be valid.
 	LabelNodeNames = "k8sm.io/node-names"

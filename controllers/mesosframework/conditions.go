@@ -9,6 +9,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/messages"
+	"github.com/k8sm/k8sm/mesos/detector"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 	"github.com/k8sm/k8sm/mesos/session"
 )
@@ -43,42 +44,46 @@ func readyCondition(state session.State, hint string) metav1.Condition {
 	return c
 }
 
-// protectedCondition warns of credentials that everybody on the way to the masters can read. It
-// is nil for a framework without credentials.
+// protectedCondition warns of credentials that everybody on the way to the masters can read, and of
+// a password that everybody can read who may see the MesosFramework. It is nil for a framework
+// with neither credentials nor a password in an address.
 func protectedCondition(spec v1alpha1.MesosFrameworkSpec) *metav1.Condition {
-	if spec.Credentials == nil {
+	masters, login := splitLogin(spec.Masters)
+	if spec.Credentials == nil && login == "" {
 		return nil
 	}
-	var plain []string
-	for _, m := range spec.Masters {
-		if !strings.HasPrefix(m, "https://") && (spec.TLS == nil || !strings.HasPrefix(m, "zk://")) {
-			plain = append(plain, withoutPassword(m))
+	c := newCondition(v1alpha1.ConditionCredentialsProtected, metav1.ConditionTrue, v1alpha1.ReasonCredentialsProtected, "Credentials are sent over TLS only.")
+	if login != "" {
+		c = newCondition(c.Type, metav1.ConditionFalse, v1alpha1.ReasonPasswordInAddress,
+			"spec.masters holds a password for ZooKeeper, which everybody reads who may see this MesosFramework. New frameworks may not have one; this one goes on. "+
+				"Put username and password into a secret, name it in spec.zookeeperCredentials, and remove both from the address.")
+	}
+	if plain := plainTextMasters(spec, masters); len(plain) > 0 {
+		before := c.Message
+		c = newCondition(c.Type, metav1.ConditionFalse, v1alpha1.ReasonPlainTextCredentials, fmt.Sprintf(
+			"The credentials are sent without TLS to %s: everybody on the way can read them and act as this framework. "+
+				"Enable TLS on the masters, write https:// before their addresses, or set spec.tls with a zk:// address.", messages.List(plain, ", ", maxNamed)))
+		if !spec.Insecure {
+			c.Message = messages.Sentences(c.Message, "New frameworks need spec.insecure for that; this one is older than that rule.")
 		}
-	}
-	if len(plain) == 0 {
-		c := newCondition(v1alpha1.ConditionCredentialsProtected, metav1.ConditionTrue, v1alpha1.ReasonCredentialsProtected, "Credentials are sent over TLS only.")
-		return &c
-	}
-	c := newCondition(v1alpha1.ConditionCredentialsProtected, metav1.ConditionFalse, v1alpha1.ReasonPlainTextCredentials, fmt.Sprintf(
-		"The credentials are sent without TLS to %s: everybody on the way can read them and act as this framework. "+
-			"Enable TLS on the masters, write https:// before their addresses, or set spec.tls with a zk:// address.", messages.List(plain, ", ", maxNamed)))
-	if !spec.Insecure {
-		c.Message = messages.Sentences(c.Message, "New frameworks need spec.insecure for that; this one is older than that rule.")
+		if login != "" {
+			c.Message = messages.Sentences(c.Message, before)
+		}
 	}
 	return &c
 }
 
-// withoutPassword returns the address of a master or of ZooKeeper without the password in it.
-func withoutPassword(address string) string {
-	scheme, rest, found := strings.Cut(address, "://")
-	if !found {
-		return address
+// plainTextMasters returns those of the masters that get the credentials of the spec without TLS.
+func plainTextMasters(spec v1alpha1.MesosFrameworkSpec, masters []string) (plain []string) {
+	for _, m := range masters {
+		if _, err := detector.ParseEnsemble(m); err != nil && strings.HasPrefix(m, detector.Scheme) {
+			m = "a zk:// address that cannot be read" // It may hold a password.
+		}
+		if spec.Credentials != nil && !strings.HasPrefix(m, "https://") && (spec.TLS == nil || !strings.HasPrefix(m, detector.Scheme)) {
+			plain = append(plain, m)
+		}
 	}
-	hosts, path, _ := strings.Cut(rest, "/")
-	if i := strings.LastIndexByte(hosts, '@'); i >= 0 {
-		return scheme + "://" + hosts[i+1:] + "/" + path
-	}
-	return address
+	return plain
 }
 
 // specAppliedCondition is True if the master has the framework as the spec describes it.

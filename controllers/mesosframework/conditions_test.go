@@ -107,12 +107,17 @@ func TestPlainTextCredentialsAreReported(t *testing.T) {
 		spec v1alpha1.MesosFrameworkSpec
 		want string // status, reason and part of the message; "" for no condition
 	}{
-		"no credentials":                    {v1alpha1.MesosFrameworkSpec{Masters: []string{"m:5050"}}, ""},
-		"over TLS":                          {v1alpha1.MesosFrameworkSpec{Masters: []string{"https://m:5050"}, Credentials: login}, "True CredentialsProtected"},
-		"ZooKeeper and TLS":                 {v1alpha1.MesosFrameworkSpec{Masters: []string{"zk://z:2181/mesos"}, Credentials: login, TLS: tls}, "True CredentialsProtected"},
-		"in plain text, of an older object": {v1alpha1.MesosFrameworkSpec{Masters: []string{"https://m1:5050", "m2:5050"}, Credentials: login}, "False PlainTextCredentials m2:5050 this one is older"},
-		"in plain text, as permitted":       {v1alpha1.MesosFrameworkSpec{Masters: []string{"http://m2:5050"}, Credentials: login, Insecure: true}, "False PlainTextCredentials http://m2:5050"},
-		"ZooKeeper without TLS":             {v1alpha1.MesosFrameworkSpec{Masters: []string{"zk://me:p@ss@z:2181/mesos"}, Credentials: login}, "False PlainTextCredentials zk://z:2181/mesos"},
+		"no credentials":                                 {v1alpha1.MesosFrameworkSpec{Masters: []string{"m:5050"}}, ""},
+		"over TLS":                                       {v1alpha1.MesosFrameworkSpec{Masters: []string{"https://m:5050"}, Credentials: login}, "True CredentialsProtected"},
+		"ZooKeeper and TLS":                              {v1alpha1.MesosFrameworkSpec{Masters: []string{"zk://z:2181/mesos"}, Credentials: login, TLS: tls}, "True CredentialsProtected"},
+		"in plain text, of an older object":              {v1alpha1.MesosFrameworkSpec{Masters: []string{"https://m1:5050", "m2:5050"}, Credentials: login}, "False PlainTextCredentials m2:5050 this one is older"},
+		"in plain text, as permitted":                    {v1alpha1.MesosFrameworkSpec{Masters: []string{"http://m2:5050"}, Credentials: login, Insecure: true}, "False PlainTextCredentials http://m2:5050"},
+		"a password for ZooKeeper":                       {v1alpha1.MesosFrameworkSpec{Masters: []string{"zk://me:p@ss@z:2181/mesos"}}, "False PasswordInAddress spec.zookeeperCredentials this one goes on"},
+		"a password for ZooKeeper, and a secret with it": {v1alpha1.MesosFrameworkSpec{Masters: []string{"zk://me:p@ss@z:2181/mesos"}, ZooKeeperCredentials: &v1alpha1.ZooKeeperCredentials{}}, "False PasswordInAddress"},
+		"ZooKeeper without a password":                   {v1alpha1.MesosFrameworkSpec{Masters: []string{"zk://z:2181/me@sos"}, ZooKeeperCredentials: &v1alpha1.ZooKeeperCredentials{}}, ""},
+		"an address that cannot be read":                 {v1alpha1.MesosFrameworkSpec{Masters: []string{"zk://me:p@ss@/mesos"}, Credentials: login}, "False PlainTextCredentials cannot be read"},
+		"in plain text, and a password for ZooKeeper":    {v1alpha1.MesosFrameworkSpec{Masters: []string{"zk://me:p@ss@z:2181/mesos"}, Credentials: login}, "False PlainTextCredentials spec.zookeeperCredentials this one is older"},
+		"ZooKeeper without TLS":                          {v1alpha1.MesosFrameworkSpec{Masters: []string{"zk://me:p@ss@z:2181/mesos"}, Credentials: login}, "False PlainTextCredentials zk://z:2181/mesos"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := protectedCondition(test.spec)

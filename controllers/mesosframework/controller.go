@@ -121,6 +121,9 @@ func (r *Reconciler) reconcileFramework(ctx context.Context, rc *reconcileContex
 	if err != nil {
 		return err
 	}
+	if err := r.permitSecrets(ctx, rc); err != nil {
+		return err
+	}
 	rc.reportProtection()
 	err = r.reconcileSession(ctx, rc)
 	running := r.findSession(rc.framework.Name)

@@ -18,7 +18,8 @@ import (
 )
 
 func secret(name string, data map[string]string) *corev1.Secret {
-	out := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "k8sm-system", Name: name}, Data: map[string][]byte{}}
+	out := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "k8sm-system", Name: name, Labels: map[string]string{v1alpha1.LabelFrameworkSecret: "true"}}, Data: map[string][]byte{}}
 	for key, value := range data {
 		out.Data[key] = []byte(value)
 	}
@@ -159,6 +160,10 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 	tls := func(f *v1alpha1.MesosFramework) {
 		f.Spec.TLS = &v1alpha1.MasterTLS{SecretRef: v1alpha1.SecretReference{Name: "login"}}
 	}
+	zookeeper := func(f *v1alpha1.MesosFramework) {
+		f.Spec.Masters = []string{"zk://z:2181/mesos"}
+		f.Spec.ZooKeeperCredentials = &v1alpha1.ZooKeeperCredentials{SecretRef: v1alpha1.SecretReference{Name: "login"}}
+	}
 	tests := map[string]struct {
 		spec   func(*v1alpha1.MesosFramework)
 		secret map[string]string
@@ -191,6 +196,18 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 		"a token that no header can carry": {
 			spec: withCredentials(v1alpha1.CredentialsBearer), secret: map[string]string{"token": "a\nb"},
 			reason: v1alpha1.ReasonSecretInvalid, says: "no HTTP header may have",
+		},
+		"credentials of ZooKeeper that do not exist": {
+			spec: zookeeper, reason: v1alpha1.ReasonSecretNotFound, says: `spec.zookeeperCredentials.secretRef names the secret "login"`,
+		},
+		"credentials of ZooKeeper without a user": {
+			spec: zookeeper, secret: map[string]string{"password": "x"}, reason: v1alpha1.ReasonSecretInvalid, says: `lacks the key "username"`,
+		},
+		"credentials of ZooKeeper without a password": {
+			spec: zookeeper, secret: map[string]string{"username": "x"}, reason: v1alpha1.ReasonSecretInvalid, says: `lacks the key "password"`,
+		},
+		"a user that ZooKeeper cannot have": {
+			spec: zookeeper, secret: map[string]string{"username": "a:b", "password": "x"}, reason: v1alpha1.ReasonSecretInvalid, says: "no ':' in it",
 		},
 		"a secret without authorities": {
 			spec: tls, secret: map[string]string{"tls.crt": "x"}, reason: v1alpha1.ReasonSecretInvalid, says: `lacks the key "ca.crt"`,

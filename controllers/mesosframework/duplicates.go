@@ -42,13 +42,12 @@ func intersects(a, b []string) bool {
 
 // address returns the address of a master, or of ZooKeeper, without scheme and login.
 func address(master string) string {
+	plain, _ := splitLogin([]string{master})
+	master = plain[0]
 	if _, rest, ok := strings.Cut(master, "://"); ok {
 		master = rest
 	}
-	if _, rest, ok := strings.Cut(master, "@"); ok {
-		master = rest
-	}
-	return strings.ToLower(master)
+	return strings.ToLower(strings.TrimSuffix(master, "/"))
 }
 
 // older orders by creation, then by name, so that all reconciliations agree on the order.

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -69,9 +68,8 @@ func TestFrameworkWithoutCredentialsIsWarnedOf(t *testing.T) {
 func TestMasterIsAskedOnceForEachLeader(t *testing.T) {
 	framework := newFramework("default")
 	framework.Spec.Credentials = &v1alpha1.Credentials{Type: v1alpha1.CredentialsBasic, SecretRef: v1alpha1.SecretReference{Name: "mesos"}}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "k8sm-system", Name: "mesos"}, Data: map[string][]byte{"principal": []byte("k8sm"), "secret": []byte("s")}}
 	node := newNode()
-	s := newFixture(t, framework, secret, node)
+	s := newFixture(t, framework, secret("mesos", map[string]string{"principal": "k8sm", "secret": "s"}), node)
 	c := s.reconcileSubscribed("default")
 	if c == nil || c.Status != metav1.ConditionTrue || s.sessions[0].askedAccess != 1 {
 		t.Fatalf("condition %+v after %d questions", c, s.sessions[0].askedAccess)

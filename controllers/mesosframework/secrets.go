@@ -35,10 +35,11 @@ func (e *terminalError) Error() string { return e.message }
 
 // readAccess reads the secrets that the framework names. The error is a *terminalError if a
 // secret is missing or cannot be used.
-func (r *Reconciler) readAccess(ctx context.Context, spec v1alpha1.MesosFrameworkSpec) (access, error) {
+func (r *Reconciler) readAccess(ctx context.Context, rc *reconcileContext) (access, error) {
 	var out access
+	spec := rc.framework.Spec
 	if c := spec.Credentials; c != nil {
-		secret, err := r.readSecret(ctx, c.SecretRef.Name, "credentials")
+		secret, err := r.readSecret(ctx, rc, c.SecretRef.Name, "credentials")
 		if err != nil {
 			return access{}, err
 		}
@@ -46,8 +47,17 @@ func (r *Reconciler) readAccess(ctx context.Context, spec v1alpha1.MesosFramewor
 			return access{}, err
 		}
 	}
+	if c := spec.ZooKeeperCredentials; c != nil {
+		secret, err := r.readSecret(ctx, rc, c.SecretRef.Name, "zookeeperCredentials")
+		if err != nil {
+			return access{}, err
+		}
+		if err := out.setZooKeeper(secret); err != nil {
+			return access{}, err
+		}
+	}
 	if spec.TLS != nil {
-		secret, err := r.readSecret(ctx, spec.TLS.SecretRef.Name, "tls")
+		secret, err := r.readSecret(ctx, rc, spec.TLS.SecretRef.Name, "tls")
 		if err != nil {
 			return access{}, err
 		}
@@ -58,8 +68,9 @@ func (r *Reconciler) readAccess(ctx context.Context, spec v1alpha1.MesosFramewor
 	return out, nil
 }
 
-// readSecret reads a secret of the operator's own namespace, which spec.<field>.secretRef names.
-func (r *Reconciler) readSecret(ctx context.Context, name, field string) (*corev1.Secret, error) {
+// readSecret reads a secret of the operator's own namespace, which spec.<field>.secretRef names
+// and which the framework may use.
+func (r *Reconciler) readSecret(ctx context.Context, rc *reconcileContext, name, field string) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
@@ -69,7 +80,7 @@ func (r *Reconciler) readSecret(ctx context.Context, name, field string) (*corev
 	if err != nil {
 		return nil, fmt.Errorf("reading secret %s: %w", name, err)
 	}
-	return secret, nil
+	return secret, rc.checkPermitted(secret)
 }
 
 // setCredentials reads principal and authorization from a secret.
@@ -96,6 +107,21 @@ func (a *access) setCredentials(kind v1alpha1.CredentialsType, secret *corev1.Se
 		return invalidKey(secret, "principal", "basic authentication allows no ':' in it")
 	}
 	a.Authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(a.principal+":"+password))
+	return nil
+}
+
+// setZooKeeper reads a user of ZooKeeper's digest scheme from a secret.
+func (a *access) setZooKeeper(secret *corev1.Secret) error {
+	user, password := value(secret, "username"), value(secret, "password")
+	switch {
+	case user == "":
+		return missingKey(secret, "username")
+	case password == "":
+		return missingKey(secret, "password")
+	case strings.Contains(user, ":"):
+		return invalidKey(secret, "username", "ZooKeeper allows no ':' in it")
+	}
+	a.ZooKeeper = user + ":" + password
 	return nil
 }
 

@@ -73,7 +73,7 @@ func (r *Reconciler) wantedSpec(ctx context.Context, rc *reconcileContext) (sess
 	if other := olderDuplicate(rc.framework, all.Items); other != nil {
 		return sessionSpec{}, duplicateOf(other)
 	}
-	access, err := r.readAccess(ctx, rc.framework.Spec)
+	access, err := r.readAccess(ctx, rc)
 	if err != nil {
 		return sessionSpec{}, err
 	}

@@ -3,6 +3,7 @@ package mesosframework
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -80,9 +81,7 @@ func (r *Reconciler) toFrameworksWithSecret(ctx context.Context, object client.O
 		return nil
 	}
 	return r.requestsFor(ctx, func(f *v1alpha1.MesosFramework) bool {
-		credentials, tls := f.Spec.Credentials, f.Spec.TLS
-		return credentials != nil && credentials.SecretRef.Name == object.GetName() ||
-			tls != nil && tls.SecretRef.Name == object.GetName()
+		return slices.Contains(secretNames(f.Spec), object.GetName())
 	})
 }
 

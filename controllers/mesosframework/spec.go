@@ -2,10 +2,12 @@ package mesosframework
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/detector"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
@@ -29,7 +31,22 @@ func newSessionSpec(framework *v1alpha1.MesosFramework, access access, hostname 
 	if framework.Spec.FailoverTimeout != nil {
 		info.FailoverTimeout = framework.Spec.FailoverTimeout.Duration
 	}
-	return sessionSpec{masters: framework.Spec.Masters, info: info, access: access}
+	masters, login := splitLogin(framework.Spec.Masters)
+	access.ZooKeeper = cmp.Or(access.ZooKeeper, login)
+	return sessionSpec{masters: masters, info: info, access: access}
+}
+
+// splitLogin returns the masters without the login in the address of ZooKeeper, and that login,
+// as user:password. Where a secret has the login, a session is not replaced when it is removed
+// from the address.
+func splitLogin(masters []string) (plain []string, login string) {
+	for _, m := range masters {
+		if ensemble, err := detector.ParseEnsemble(m); err == nil {
+			m, login = ensemble.String(), ensemble.Login()
+		}
+		plain = append(plain, m)
+	}
+	return plain, login
 }
 
 // needsRestart reports whether a running session cannot be updated to the other
@@ -51,7 +68,7 @@ func equalInfo(a, b scheduler.Info) bool {
 }
 
 func (a access) equal(b access) bool {
-	return a.Authorization == b.Authorization && a.principal == b.principal && slices.EqualFunc(a.material, b.material, bytes.Equal)
+	return a.Authorization == b.Authorization && a.ZooKeeper == b.ZooKeeper && a.principal == b.principal && slices.EqualFunc(a.material, b.material, bytes.Equal)
 }
 
 // update changes credentials and registration of a session that need not be restarted. Its

@@ -24,7 +24,8 @@ func startWebServer(handler http.HandlerFunc) string {
 
 func createSecret(name string, data map[string]string) *corev1.Secret {
 	GinkgoHelper()
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: data}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+		Namespace: namespace, Name: name, Labels: map[string]string{v1alpha1.LabelFrameworkSecret: "true"}}, StringData: data}
 	Expect(strict.Create(ctx, secret)).To(Succeed())
 	DeferCleanup(func() { Expect(client.IgnoreNotFound(strict.Delete(ctx, secret))).To(Succeed()) })
 	return secret

@@ -125,20 +125,35 @@ var examples = map[string]example{
 		kind: "MesosFramework", accepted: []string{masters("zk://z:2181/mesos"), masters("m1:5050", "m2:5050")},
 		refused: []string{masters("zk://z:2181/mesos", "m:5050"), masters("zk://y:2181/mesos", "zk://z:2181/mesos")},
 	},
-	"a ZooKeeper address is zk://host:port,host:port/path, with user:password@ before the first host if needed, for example zk://zk1:2181,zk2:2181/mesos": {
+	"a ZooKeeper address is zk://host:port,host:port/path, for example zk://zk1:2181,zk2:2181/mesos": {
 		kind: "MesosFramework",
 		accepted: []string{
-			masters("zk://zk1:2181,zk2:2181/mesos"), masters("zk://me:secret@[fd00::1]:2181/mesos/a"), masters("zk://me:s@cr:e,t@zk1:2181/mesos"),
-			masters("zk://me@corp:secret@zk1:2181,zk2:2181/mesos/"), masters("zk://zk1:2181/mesos/"),
+			masters("zk://zk1:2181,zk2:2181/mesos"), masters("zk://[fd00::1]:2181/mesos/a"), masters("zk://zk1:2181/mesos/"),
 		},
 		refused: []string{masters("zk://z:2181"), masters("zk://z/mesos"), masters("zk://z:2181/"), masters("zk://me@z:2181/mesos")},
+	},
+	"a zk:// address must not hold a password, which everybody reads who may see this object: put username and password into a secret, and name it in spec.zookeeperCredentials.secretRef": {
+		kind: "MesosFramework",
+		accepted: []string{
+			masters("zk://zk1:2181,zk2:2181/mesos"), masters("zk://zk1:2181/mesos@prod"),
+			`spec: {masters: ["zk://zk1:2181/mesos"], zookeeperCredentials: {secretRef: {name: zookeeper}}}`,
+		},
+		refused: []string{
+			masters("zk://me:secret@[fd00::1]:2181/mesos/a"), masters("zk://me:s@cr:e,t@zk1:2181/mesos"), masters("zk://me@corp:secret@zk1:2181,zk2:2181/mesos/"),
+			`spec: {masters: ["zk://me:secret@zk1:2181/mesos"], zookeeperCredentials: {secretRef: {name: zookeeper}}}`,
+		},
+	},
+	"zookeeperCredentials must not be set unless spec.masters is a zk:// address": {
+		kind:     "MesosFramework",
+		accepted: []string{`spec: {masters: ["zk://z:2181/mesos"], zookeeperCredentials: {secretRef: {name: zookeeper}}}`},
+		refused:  []string{`spec: {zookeeperCredentials: {secretRef: {name: zookeeper}}}`, `spec: {masters: ["https://m:5050"], zookeeperCredentials: {secretRef: {name: zookeeper}}}`},
 	},
 	"each master is host:port, http://host:port or https://host:port, without a path, for example leader.mesos:5050": {
 		kind: "MesosFramework", accepted: []string{masters("m:5050", "http://10.0.0.1:5050/", "https://[fd00::1]:5050")},
 		refused: []string{masters("m"), masters("http://m:5050/api"), masters("ftp://m:5050")},
 	},
 	"a port is between 1 and 65535": {
-		kind: "MesosFramework", accepted: []string{masters("m:1", "n:65535"), masters("zk://z:65535/mesos"), masters("zk://me:0,x:70000@z:2181/mesos")},
+		kind: "MesosFramework", accepted: []string{masters("m:1", "n:65535"), masters("zk://z:65535/mesos")},
 		refused: []string{masters("m:0"), masters("m:65536"), masters("zk://y:2181,z:70000/mesos"), masters("zk://me:x@y:70000,z:2181/mesos"), masters("m:70000/")},
 	},
 	"a role is '*' alone, or names separated by '/', without blanks or '*'; no name is empty, is '.' or '..', or begins with '-'": {

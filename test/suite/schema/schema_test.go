@@ -311,3 +311,20 @@ func TestMinimalObjectsOfGoClientsAreAccepted(t *testing.T) {
 		}
 	}
 }
+
+// A framework whose address of ZooKeeper holds a password, as earlier releases asked for, goes
+// on. The password can be moved into a secret, in one step or in two.
+func TestStoredFrameworksMayKeepAPasswordInTheAddress(t *testing.T) {
+	stored := patched(t, framework, masters("zk://me:secret@zk1:2181,zk2:2181/mesos"))
+	if err := load(t)["MesosFramework"].CheckRatcheting(Stored{
+		Object: stored,
+		Accepted: []string{
+			`spec: {failoverTimeout: 24h, roles: [a, b]}`, `spec: {zookeeperCredentials: {secretRef: {name: zookeeper}}}`,
+			`spec: {masters: ["zk://zk1:2181,zk2:2181/mesos"], zookeeperCredentials: {secretRef: {name: zookeeper}}}`,
+			`spec: {masters: ["zk://zk1:2181,zk2:2181/mesos"]}`, `spec: {tls: {secretRef: {name: ca}}}`,
+		},
+		Refused: []string{masters("zk://me:other@zk1:2181,zk2:2181/mesos"), masters("zk://me:secret@zk3:2181/mesos")},
+	}); err != nil {
+		t.Error(err)
+	}
+}
