@@ -1,6 +1,7 @@
 package mesosframework
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -33,14 +34,18 @@ func masterAddresses(masters []string) []string {
 // payloadBuilder returns what builds the payloads of a framework's tasks. Nodes are told the
 // addresses of the masters, so that they keep their pods from them: those of the spec, and
 // the one that leads when a node is launched, which ZooKeeper or a redirect may have named.
-func payloadBuilder(defaults nodetemplate.NodeDefaults, masters []string, running *atomic.Pointer[sessions.Entry]) taskrecord.BuildPayload {
-	return func(node *v1alpha1.MesosNode, intent scheduler.Intent, token string) (scheduler.Payload, error) {
+func (r *Reconciler) payloadBuilder(defaults nodetemplate.NodeDefaults, masters []string, running *atomic.Pointer[sessions.Entry]) taskrecord.BuildPayload {
+	return func(ctx context.Context, node *v1alpha1.MesosNode, intent scheduler.Intent, token string) (scheduler.Payload, error) {
 		d := defaults
 		d.Masters = masterAddresses(masters)
 		if entry := running.Load(); entry != nil {
 			if leader := entry.State().Master; leader != "" && !slices.Contains(d.Masters, leader) {
 				d.Masters = append(d.Masters, leader)
 			}
+		}
+		var err error
+		if d.MirrorAuthorization, err = r.readMirrorAuthorization(ctx, d.Runtime.MirrorCredentials); err != nil {
+			return scheduler.Payload{}, err
 		}
 		return d.Payload(node, intent, token)
 	}

@@ -34,7 +34,7 @@ func (r *Reconciler) startSession(ctx context.Context, rc *reconcileContext, spe
 	}
 	record := r.recordOf(name)
 	var running atomic.Pointer[sessions.Entry]
-	record.Payload = payloadBuilder(defaults, spec.masters, &running)
+	record.Payload = r.payloadBuilder(defaults, spec.masters, &running)
 	started, err := r.Dial(session.Config{
 		Masters:       spec.masters,
 		Framework:     spec.info,

@@ -10,6 +10,9 @@ import (
 type NodeDefaults struct {
 	// Runtime is what a node is made of.
 	Runtime Runtime
+	// MirrorAuthorization is the HTTP header for the runtime's mirror, of the secret that
+	// Runtime.MirrorCredentials names; "" for none. Never log it.
+	MirrorAuthorization string
 	// APIServer is the URL at which nodes reach the Kubernetes API. CAData is the PEM of
 	// the authority of its certificate.
 	APIServer string

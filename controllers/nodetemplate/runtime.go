@@ -30,6 +30,10 @@ type Runtime struct {
 	// Mirror is an http, https or file URL. Agents fetch from there what would come over the
 	// network: <mirror>/<host>/<path>, as wget -x lays it out.
 	Mirror string `json:"mirror,omitempty"`
+	// MirrorCredentials are what executors present to the mirror; nil for none. The Mesos
+	// fetcher has no credentials, so that the executor itself does not come from the mirror
+	// then.
+	MirrorCredentials *MirrorCredentials `json:"mirrorCredentials,omitempty"`
 	// CacheSize is the maximum size of the artifact cache on each agent. The default is
 	// 10 GiB.
 	CacheSize *resource.Quantity `json:"cacheSize,omitempty"`
@@ -105,7 +109,9 @@ func (r Runtime) resolve(version RuntimeVersion, template v1alpha1.NodeRuntime) 
 		out.Kubernetes = version.release()
 	}
 	for i := range out.Artifacts {
-		out.Artifacts[i].URI = r.mirroredURI(out.Artifacts[i].URI)
+		if r.MirrorCredentials == nil || out.Artifacts[i].Name != nodeapi.ArtifactExecutor {
+			out.Artifacts[i].URI = r.mirroredURI(out.Artifacts[i].URI)
+		}
 	}
 	return out
 }

@@ -29,7 +29,7 @@ func ParseRuntime(data []byte) (Runtime, error) {
 		setArtifactTypes(runtime.Versions[i].Artifacts)
 	}
 	problems := slices.Concat(checkContainers(runtime.ContainerRuntime, runtime.RuntimeSocket, runtime.CNI), runtime.checkStorage(),
-		checkArtifacts(runtime.Artifacts), runtime.checkVersions(), runtime.checkAllowedArtifacts())
+		checkArtifacts(runtime.Artifacts), runtime.checkVersions(), runtime.checkAllowedArtifacts(), runtime.checkMirrorCredentials())
 	if err := errors.Join(problems...); err != nil {
 		return Runtime{}, fmt.Errorf("checking the node runtime: %w", err)
 	}

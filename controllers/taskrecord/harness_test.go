@@ -105,7 +105,7 @@ func (c *cluster) store() *Store {
 }
 
 // buildPayload returns a payload whose data is the token.
-func buildPayload(n *v1alpha1.MesosNode, intent scheduler.Intent, token string) (scheduler.Payload, error) {
+func buildPayload(_ context.Context, n *v1alpha1.MesosNode, intent scheduler.Intent, token string) (scheduler.Payload, error) {
 	if intent.Address == "" {
 		return scheduler.Payload{}, errors.New("the agent has no address")
 	}

@@ -35,7 +35,7 @@ type Tokens interface {
 
 // BuildPayload returns what a node's task is launched with. The node's status.task is the
 // intent. Token is the bootstrap token as a kubelet presents it.
-type BuildPayload func(node *v1alpha1.MesosNode, intent scheduler.Intent, token string) (scheduler.Payload, error)
+type BuildPayload func(ctx context.Context, node *v1alpha1.MesosNode, intent scheduler.Intent, token string) (scheduler.Payload, error)
 
 // CheckAddress reports whether an agent's address must not be that of a node, with the reason in
 // err. An err without refused means that the check failed.
@@ -97,7 +97,7 @@ func (s *Store) Prepare(ctx context.Context, intent scheduler.Intent) (scheduler
 			return nil
 		}
 		var err error
-		payload, err = s.Payload(n, intent, token.String())
+		payload, err = s.Payload(ctx, n, intent, token.String())
 		return err
 	})
 	if err != nil {

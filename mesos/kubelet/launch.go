@@ -165,6 +165,7 @@ func (n *Node) install(ctx context.Context) (err error) {
 // cache returns the artifact cache, which passes the progress of a fetch to report.
 func (n *Node) cache(report func(step string)) *artifact.Cache {
 	cache := artifact.NewCache(n.spec.StateDir, n.spec.CacheMiB, n.Now)
+	cache.Authorize(n.spec.MirrorCredentials)
 	report = n.throttle(report)
 	cache.Progress = func(a nodeapi.Artifact, have, total int64) { report(artifact.DescribeProgress(a, have, total)) }
 	return cache

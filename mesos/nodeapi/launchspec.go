@@ -96,6 +96,10 @@ type LaunchSpec struct {
 	// artifacts of one name that differ: SelectArchitecture chooses among them.
 	ArchitectureArtifacts map[string][]Artifact `json:"architectureArtifacts,omitempty" version:"3"`
 
+	// MirrorCredentials are for the server that artifacts are fetched from, if it asks for
+	// any. An executor that is too old for them asks that server without.
+	MirrorCredentials *ServerCredentials `json:"mirrorCredentials,omitempty" version:"1"`
+
 	// KillGraceSeconds is the time that containers have to end after SIGTERM when a KILL
 	// names no other.
 	KillGraceSeconds int `json:"killGraceSeconds,omitempty"`

@@ -137,6 +137,9 @@ func (l *LaunchSpec) checkRuntime() (problems []error) {
 	if l.RuntimeSocket != "" && (l.ContainerRuntime != RuntimeContainerd || !isCleanAbsolute(l.RuntimeSocket)) {
 		problems = append(problems, fmt.Errorf("runtimeSocket %q is not the clean absolute path of a containerd's socket, for containerRuntime %q", l.RuntimeSocket, RuntimeContainerd))
 	}
+	if err := l.MirrorCredentials.validate(); err != nil {
+		problems = append(problems, err)
+	}
 	return append(problems, l.checkArtifacts()...)
 }
 
