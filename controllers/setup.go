@@ -35,8 +35,8 @@ import (
 	"github.com/k8sm/k8sm/mesos/session"
 )
 
-// Options are what the controllers need besides a manager. All but Metrics, Dial and
-// MaySubscribe are needed.
+// Options are what the controllers need besides a manager. All but Metrics, Dial,
+// LookupHost and MaySubscribe are needed.
 type Options struct {
 	// Namespace of the operator, in which the secrets are that frameworks name.
 	Namespace string
@@ -46,6 +46,9 @@ type Options struct {
 	NodeDefaults nodetemplate.NodeDefaults
 	// AgentCIDRs are the only networks that agents may have addresses in; empty for any.
 	AgentCIDRs []netip.Prefix
+	// LookupHost resolves the host name at which nodes reach the API server, so that no agent
+	// takes an address behind it; nil if it is not to be resolved.
+	LookupHost agentaddress.LookupHost
 	// Now is the clock.
 	Now func() time.Time
 	// Metrics that the sessions with Mesos count in.
@@ -78,7 +81,8 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	addresses := &agentaddress.Checker{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Allowed: o.AgentCIDRs, APIServer: o.NodeDefaults.APIServer, Now: o.Now,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Allowed: o.AgentCIDRs, APIServer: o.NodeDefaults.APIServer,
+		LookupHost: o.LookupHost, Now: o.Now,
 	}
 	nodes := poolnodes.NewStore(poolnodes.Options{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
@@ -54,6 +56,9 @@ func run(ctx context.Context, o options) error {
 		Hostname:     hostname,
 		NodeDefaults: nodeDefaults,
 		AgentCIDRs:   o.agentCIDRs,
+		LookupHost: func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		},
 		Now:          time.Now,
 		Metrics:      sessions,
 		MaySubscribe: maySubscribe,

@@ -38,13 +38,23 @@ type Checker struct {
 	Allowed []netip.Prefix
 	// APIServer is the URL at which nodes reach the API server.
 	APIServer string
+	// LookupHost resolves the host name in that URL; nil if host names are not resolved.
+	LookupHost LookupHost
 	// Now is the clock.
 	Now func() time.Time
 
 	mu    sync.Mutex
 	known Known
 	until time.Time
+	// resolved are the addresses that the host name in APIServer had last.
+	resolved []netip.Addr
 }
+
+// LookupHost resolves a host name.
+type LookupHost func(ctx context.Context, host string) ([]netip.Addr, error)
+
+// lookupTimeout bounds a resolution: the launch of a node waits for it.
+const lookupTimeout = 5 * time.Second
 
 // Check returns why an agent's address must not be that of a node. Refused tells that from an
 // error of the check itself.
@@ -68,7 +78,7 @@ func (c *Checker) readCluster(ctx context.Context) (Known, error) {
 	if known, fresh := c.remembered(); fresh {
 		return known, nil
 	}
-	known := Known{Allowed: c.Allowed, APIServers: addressOf(c.APIServer)}
+	known := Known{Allowed: c.Allowed, APIServers: c.apiServerAddresses(ctx)}
 	var cidrs networkingv1.ServiceCIDRList
 	if err := c.Live.List(ctx, &cidrs); err != nil && !meta.IsNoMatchError(err) {
 		return known, fmt.Errorf("listing the networks of Services: %w", err)
@@ -130,13 +140,32 @@ func (c *Checker) readNodes(ctx context.Context, ip netip.Addr) ([]v1alpha1.Meso
 	return records.Items, names, nil
 }
 
-// addressOf returns the address in a URL, nothing if it has a host name.
-func addressOf(text string) []netip.Addr {
-	u, err := url.Parse(text)
-	if err != nil {
+// apiServerAddresses returns the addresses in APIServer, or behind its host name, such as those of
+// a load balancer. A name that does not resolve refuses nobody: nodes may resolve it elsewhere than
+// the operator. While it does not, the addresses that it had count.
+func (c *Checker) apiServerAddresses(ctx context.Context) []netip.Addr {
+	u, err := url.Parse(c.APIServer)
+	if err != nil || u.Hostname() == "" {
 		return nil
 	}
-	return parseAddresses([]string{u.Hostname()})
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return []netip.Addr{ip.Unmap()}
+	}
+	if c.LookupHost == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	found, err := c.LookupHost(ctx, u.Hostname())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		c.resolved = nil
+		for _, ip := range found {
+			c.resolved = append(c.resolved, ip.Unmap())
+		}
+	}
+	return c.resolved
 }
 
 // parseAddresses returns those of the texts that are IP addresses.

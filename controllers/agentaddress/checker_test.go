@@ -136,3 +136,43 @@ func TestOnlyObjectsWithTheAddressAreRead(t *testing.T) {
 		t.Errorf("the address that our own Node reports is refused: %v", err)
 	}
 }
+
+func TestAddressesBehindTheHostNameOfTheAPIServerAreRefused(t *testing.T) {
+	f := newFixture(t)
+	f.APIServer = "https://kubernetes.example:6443"
+	balancer, err, asked := []netip.Addr{netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("::ffff:192.0.2.8")}, error(nil), ""
+	f.LookupHost = func(_ context.Context, host string) ([]netip.Addr, error) {
+		asked = host
+		return balancer, err
+	}
+	expect := func(step string, want map[string]bool) {
+		t.Helper()
+		f.now = f.now.Add(refreshInterval)
+		for address, refused := range want {
+			if got, err := f.Check(t.Context(), address, "S1"); got != refused {
+				t.Errorf("%s: %s is refused: %t (%v), want %t", step, address, got, err, refused)
+			}
+		}
+	}
+	expect("resolved", map[string]bool{"192.0.2.7": true, "192.0.2.8": true, "192.0.2.9": false})
+	balancer, err = nil, errors.New("no such host")
+	expect("not resolved any more", map[string]bool{"192.0.2.7": true, "192.0.2.9": false})
+	balancer, err = []netip.Addr{netip.MustParseAddr("192.0.2.9")}, nil
+	expect("resolved to another address", map[string]bool{"192.0.2.7": false, "192.0.2.9": true})
+	if asked != "kubernetes.example" {
+		t.Errorf("asked for %q", asked)
+	}
+}
+
+func TestAHostNameThatNeverResolvedRefusesNobody(t *testing.T) {
+	for name, lookup := range map[string]LookupHost{
+		"no resolver": nil,
+		"an error":    func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") },
+	} {
+		f := newFixture(t)
+		f.APIServer, f.LookupHost = "https://kubernetes.example:6443", lookup
+		if refused, err := f.Check(t.Context(), "192.0.2.7", "S1"); refused || err != nil {
+			t.Errorf("%s: refused %t, error %v", name, refused, err)
+		}
+	}
+}

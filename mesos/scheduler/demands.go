@@ -90,6 +90,7 @@ func (c *Core) Explain(taskID string) (message string, isWaiting bool) {
 // reason why nothing can be launched.
 func (c *Core) Prepared(now time.Time, taskID string, p Payload, err error) {
 	if !c.connection.HasEnded() && c.launcher.prepared(now, taskID, p, err) {
+		c.setState(c.state) // an agent may have been refused
 		c.settle(now)
 	}
 }

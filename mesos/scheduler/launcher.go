@@ -151,6 +151,7 @@ func (l *launcher) prepared(now time.Time, taskID string, p Payload, err error) 
 	d := in.Demand
 	switch {
 	case errors.Is(err, ErrAgentRefused):
+		l.failures.Refused(now, in.Place(), ReasonAddressRefused, err.Error())
 		l.abandon(in, TaskDropped, ReasonAddressRefused, err.Error())
 	case err != nil:
 		l.book.backoff.Failed(now, d.Group, d.Role, err.Error())
@@ -231,7 +232,7 @@ func (l *launcher) sendBatch(now time.Time, b *launches.Batch) {
 		l.book.Remove(in.Demand)
 		l.book.usedIDs.Add(in.TaskID)
 		l.tracker.launched(now, in.TaskID, in.AgentID, in.Demand.Group)
-		l.failures.Launched(now, in.TaskID, agents.Place{AgentID: in.AgentID, Hostname: in.Hostname, Group: in.Demand.Group})
+		l.failures.Launched(now, in.TaskID, in.Place())
 	}
 }
 

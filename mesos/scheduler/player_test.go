@@ -360,6 +360,8 @@ func errorOf(opts map[string]string) error {
 		return nil
 	case "unknown":
 		return fmt.Errorf("recording: %w", scheduler.ErrUnknownTask)
+	case "agent-refused":
+		return fmt.Errorf("preparing: %w", scheduler.ErrAgentRefused)
 	default:
 		return errors.New(e)
 	}

@@ -135,6 +135,12 @@ func (h *History) Launched(now time.Time, taskID string, p Place) {
 	h.tasks[taskID] = &task{Place: p, launchedAt: now}
 }
 
+// Refused counts an agent that was refused for a task before that was launched: it would be
+// refused for the next task, too.
+func (h *History) Refused(now time.Time, p Place, reason, message string) {
+	h.failed(now, &task{Place: p}, &tasks.Status{State: tasks.Dropped, Reason: reason, Message: message}, failed)
+}
+
 // Recorded takes a status that is on record. IsKilling is whether the task was told to end.
 func (h *History) Recorded(now time.Time, st *tasks.Status, isKilling bool) {
 	t := h.tasks[st.TaskID]

@@ -92,6 +92,23 @@ func TestAnAgentIsLeftAloneForLongerAfterEachFailure(t *testing.T) {
 	}
 }
 
+func TestARefusedAgentIsLeftAlone(t *testing.T) {
+	p := newPlayer()
+	place := Place{AgentID: "S1", Hostname: "host-S1", Group: "general"}
+	p.Refused(p.now, place, tasks.ReasonAddressRefused, "The address is a Service's.")
+	if d, _ := p.leftAlone("S1"); d != 30*time.Second {
+		t.Errorf("it is left alone for %s", d)
+	}
+	p.wait(30 * time.Second)
+	p.Refused(p.now, place, tasks.ReasonAddressRefused, "The address is a Service's.")
+	if d, _ := p.leftAlone("S1"); d != time.Minute {
+		t.Errorf("after the second refusal it is left alone for %s", d)
+	}
+	if got := p.Failures(); len(got) != 1 || got[0].Count != 2 || got[0].Hostname != "host-S1" || !strings.Contains(got[0].String(), "REASON_ADDRESS_REFUSED: The address is a Service's") {
+		t.Errorf("remembered is %+v", got)
+	}
+}
+
 func TestFailuresAreForgottenAfterAnHour(t *testing.T) {
 	t.Parallel()
 	p := newPlayer()

@@ -8,6 +8,7 @@ import (
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 
 	"github.com/k8sm/k8sm/mesos/placement"
+	"github.com/k8sm/k8sm/mesos/scheduler/agents"
 	"github.com/k8sm/k8sm/mesos/scheduler/demands"
 	"github.com/k8sm/k8sm/mesos/scheduler/offers"
 	"github.com/k8sm/k8sm/mesos/scheduler/timers"
@@ -25,6 +26,11 @@ type Launch struct {
 	resources []mesos.Resource
 	payload   Payload
 	answered  bool
+}
+
+// Place returns where the task is to run, and for which group.
+func (l *Launch) Place() agents.Place {
+	return agents.Place{AgentID: l.AgentID, Hostname: l.Hostname, Group: l.Demand.Group}
 }
 
 // TaskInfo makes the task that is launched. The error is for a payload that does not fit.

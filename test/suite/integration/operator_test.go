@@ -32,6 +32,12 @@ const namespace = "k8sm-system"
 // gives to the operator's service account, until the surrounding specs end.
 func startOperator() {
 	GinkgoHelper()
+	startOperatorWith(func(*controllers.Options) {})
+}
+
+// startOperatorWith does the same with other options.
+func startOperatorWith(change func(*controllers.Options)) {
+	GinkgoHelper()
 	applyAll(filepath.Join("..", "..", "..", "config", "manager", "namespace.yaml"))
 	applyAll(filepath.Join("..", "..", "..", "config", "rbac", "*.yaml"))
 	applyAll(filepath.Join("..", "..", "..", "config", "rbac", "autoscaling", "*.yaml"))
@@ -48,7 +54,7 @@ func startOperator() {
 		Controller: controllerconfig.Controller{SkipNameValidation: &skip},
 	})
 	Expect(err).NotTo(HaveOccurred())
-	Expect(controllers.Setup(mgr, controllers.Options{
+	options := controllers.Options{
 		Namespace: namespace,
 		Hostname:  "operator-0",
 		NodeDefaults: nodetemplate.NodeDefaults{
@@ -59,7 +65,9 @@ func startOperator() {
 			APIServer: config.Host, CAData: config.CAData, StateDir: "/var/lib/k8sm",
 		},
 		Now: time.Now,
-	})).To(Succeed())
+	}
+	change(&options)
+	Expect(controllers.Setup(mgr, options)).To(Succeed())
 
 	running, stop := context.WithCancel(ctx)
 	done := make(chan error)
