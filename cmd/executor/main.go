@@ -72,9 +72,7 @@ func (w *workload) Run(task executor.Task, report func(executor.Report)) executo
 	report(executor.Report{State: executor.Starting})
 	err := w.node.Run(task.Data, func(r kubelet.Report) {
 		if r.Ready {
-			status := r.Status
-			status.Architecture = runtime.GOARCH
-			report(executor.Report{State: executor.Running, Message: r.Message, Data: status.Encode()})
+			report(executor.Report{State: executor.Running, Message: r.Message, Data: encode(r.Status)})
 			return
 		}
 		report(executor.Report{State: executor.Starting, Message: r.Message})
@@ -87,6 +85,13 @@ func (w *workload) Run(task executor.Task, report func(executor.Report)) executo
 	default:
 		return executor.Report{State: executor.Failed, Message: err.Error()}
 	}
+}
+
+// encode returns what the operator gets of a node's status. The architecture is that of this
+// program, which is the one whose artifacts it installed.
+func encode(status nodeapi.NodeStatus) []byte {
+	status.Architecture = runtime.GOARCH
+	return status.Encode()
 }
 
 // Stop implements executor.Workload.

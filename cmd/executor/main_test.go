@@ -186,6 +186,50 @@ func TestExecutorProcessRunsANode(t *testing.T) {
 	}
 }
 
+func TestExecutorReportsItsArchitecture(t *testing.T) {
+	status, ok, err := nodeapi.DecodeNodeStatus(encode(nodeapi.NodeStatus{Kubelet: "a"}))
+	if want := (nodeapi.NodeStatus{Version: 1, Kubelet: "a", Architecture: runtime.GOARCH}); status != want || !ok || err != nil {
+		t.Errorf("got %+v, %t, %v", status, ok, err)
+	}
+}
+
+func TestExecutorInstallsTheArtifactsForItsArchitecture(t *testing.T) {
+	agent, f := cluster(t, mesostest.AgentOptions{})
+	stateDir := filepath.Join(t.TempDir(), "state")
+	f.launch(messageWith(t, stateDir, upIn(stateDir), func(l *nodeapi.LaunchSpec) {
+		other := l.Artifacts[0]
+		other.SHA256 = strings.Repeat("0", 64)
+		l.ArchitectureArtifacts = map[string][]nodeapi.Artifact{runtime.GOARCH: l.Artifacts, "other": {other}}
+		l.Artifacts = nil
+	}))
+	if s := f.status(); s.GetState() != mesos.TASK_STARTING {
+		t.Fatalf("first status is %s: %s", s.GetState(), s.GetMessage())
+	}
+	awaitKubelet(t, stateDir)
+	f.call(calls.Kill("n1.1", f.agent.Value))
+	if s := f.status(); s.GetState() != mesos.TASK_KILLED {
+		t.Errorf("last status is %s: %s", s.GetState(), s.GetMessage())
+	}
+	awaitNoContainer(t, agent)
+}
+
+// Another agent may do, so that the launch has failed and is not an error.
+func TestArtifactsForOtherArchitecturesFailTheTask(t *testing.T) {
+	agent, f := cluster(t, mesostest.AgentOptions{})
+	stateDir := filepath.Join(t.TempDir(), "state")
+	f.launch(messageWith(t, stateDir, upIn(stateDir), func(l *nodeapi.LaunchSpec) {
+		l.ArchitectureArtifacts, l.Artifacts = map[string][]nodeapi.Artifact{"other": l.Artifacts}, nil
+	}))
+	s := f.status()
+	if s.GetState() == mesos.TASK_STARTING {
+		s = f.status()
+	}
+	if s.GetState() != mesos.TASK_FAILED || !strings.Contains(s.GetMessage(), "artifacts for other, and this agent is of the architecture "+runtime.GOARCH) {
+		t.Errorf("status is %s: %s", s.GetState(), s.GetMessage())
+	}
+	awaitNoContainer(t, agent)
+}
+
 func TestInvalidTaskDataIsTaskError(t *testing.T) {
 	agent, f := cluster(t, mesostest.AgentOptions{})
 	f.launch([]byte(`{"version": 99}`))

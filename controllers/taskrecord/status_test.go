@@ -104,6 +104,8 @@ func TestUpdateTimeChangesOnlyWithTheRecord(t *testing.T) {
 		"another state, from task reconciliation":    {status: scheduler.TaskStatus{State: scheduler.TaskLost, Reason: scheduler.ReasonReconciliation}, news: true},
 		"an agent that serves executors without credentials": {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: status.Message,
 			Data: nodeapi.NodeStatus{AnonymousExecutors: true}.Encode()}, news: true},
+		"the architecture of the agent": {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: status.Message,
+			Data: nodeapi.NodeStatus{Architecture: "arm64"}.Encode()}, news: true},
 		"data without a kubelet": {status: scheduler.TaskStatus{State: status.State, Reason: status.Reason, Message: status.Message, Data: []byte("garbage")}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,6 +118,23 @@ func TestUpdateTimeChangesOnlyWithTheRecord(t *testing.T) {
 				t.Errorf("the record changed (-before +after):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestArchitectureOfTheAgentIsRecorded(t *testing.T) {
+	for name, test := range map[string]struct {
+		status nodeapi.NodeStatus
+		want   *v1alpha1.TaskKubelet
+	}{
+		"reported":                {nodeapi.NodeStatus{Kubelet: "a", Architecture: "arm64"}, &v1alpha1.TaskKubelet{SHA256: "a", Architecture: v1alpha1.ArchitectureARM64}},
+		"by an earlier release":   {nodeapi.NodeStatus{Kubelet: "a"}, &v1alpha1.TaskKubelet{SHA256: "a"}},
+		"longer than any name is": {nodeapi.NodeStatus{Kubelet: "a", Architecture: strings.Repeat("x", 17)}, nil},
+	} {
+		task := &v1alpha1.MesosTask{}
+		applyStatus(task, scheduler.TaskStatus{State: scheduler.TaskRunning, Data: test.status.Encode()}, noon)
+		if diff := cmp.Diff(test.want, task.Kubelet); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/mesos/mesostest"
@@ -83,5 +87,51 @@ var _ = Describe("The operator's catalogue of runtimes", func() {
 		expectCondition(newer, v1alpha1.ConditionTemplateValid, "False KubeletVersionSkew", "of Kubernetes v1.38, and the API server is of v1.37")
 		Expect(nodesOf(newer.Name)).To(BeEmpty())
 		Expect(nodesOf(stable.Name)[0].Status.Task.ID).To(Equal(running), "nodes that run are left alone")
+	})
+})
+
+var _ = Describe("Artifacts that were applied before they had architectures", Ordered, func() {
+	apply := func(manager string, artifacts ...string) {
+		GinkgoHelper()
+		pool := sample("mesosnodepool.yaml", edit{"metadata name", "applied"}, edit{"spec template spec runtime", "{artifacts: [" + strings.Join(artifacts, ", ") + "]}"})
+		Expect(strict.Apply(ctx, client.ApplyConfigurationFromUnstructured(pool), client.FieldOwner(manager))).To(Succeed())
+	}
+	artifact := func(name, uri string) string {
+		return "{name: " + name + ", uri: 'file:///" + uri + "', sha256: " + digest + "}"
+	}
+	uris := func() (out []string) {
+		GinkgoHelper()
+		pool := &v1alpha1.MesosNodePool{}
+		Expect(strict.Get(ctx, client.ObjectKey{Name: "applied"}, pool)).To(Succeed())
+		for _, a := range pool.Spec.Template.Spec.Runtime.Artifacts {
+			out = append(out, a.Name+string(a.Architecture)+" "+a.URI)
+		}
+		return out
+	}
+	BeforeAll(func() {
+		startControlPlane(filepath.Join("testdata", "upgrade", "crds"))
+		apply("somebody", artifact("kubelet", "a"), artifact("tool", "b"))
+		_, err := envtest.InstallCRDs(config, envtest.CRDInstallOptions{Paths: []string{filepath.Join("..", "..", "..", "config", "crd", "bases")}})
+		Expect(err).NotTo(HaveOccurred())
+		// The API server uses another schema a moment later.
+		document, err := yaml.Marshal(sample("mesosnodepool.yaml", edit{"spec template spec runtime", "{version: v1.37.2}"}).Object)
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func() error {
+			_, err := create(string(document))
+			return err
+		}).WithTimeout(timeout).Should(Succeed())
+	})
+
+	It("are the same when they are applied again, and can be changed and removed then", func() {
+		Expect(uris()).To(Equal([]string{"kubelet file:///a", "tool file:///b"}))
+		// The first apply notes who owns artifacts by their new key, and can change but not remove any.
+		apply("somebody", artifact("kubelet", "a"), artifact("tool", "e"))
+		Expect(uris()).To(Equal([]string{"kubelet file:///a", "tool file:///e"}))
+		apply("somebody", artifact("kubelet", "c"))
+		Expect(uris()).To(Equal([]string{"kubelet file:///c"}))
+		apply("somebody", artifact("kubelet", "c"), "{name: kubelet, architecture: arm64, uri: 'file:///d', sha256: "+digest+"}")
+		Expect(uris()).To(ConsistOf("kubelet file:///c", "kubeletarm64 file:///d"))
+		apply("somebody")
+		Expect(uris()).To(BeEmpty())
 	})
 })
