@@ -23,6 +23,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler"
 	"github.com/k8sm/k8sm/controllers/autoscaler/permission"
 	"github.com/k8sm/k8sm/controllers/bootstraptoken"
+	"github.com/k8sm/k8sm/controllers/catalogue"
 	"github.com/k8sm/k8sm/controllers/detach"
 	"github.com/k8sm/k8sm/controllers/identity"
 	"github.com/k8sm/k8sm/controllers/mesosframework"
@@ -44,6 +45,9 @@ type Options struct {
 	Hostname string
 	// NodeDefaults are what every node is given.
 	NodeDefaults nodetemplate.NodeDefaults
+	// Runtimes has the present runtimes of nodes; nil for the one in NodeDefaults, which then
+	// never changes.
+	Runtimes *catalogue.Catalogue
 	// AgentCIDRs are the only networks that agents may have addresses in; empty for any.
 	AgentCIDRs []netip.Prefix
 	// LookupHost resolves the host name at which nodes reach the API server, so that no agent
@@ -70,6 +74,12 @@ func Scheme() *runtime.Scheme {
 
 // Setup makes the manager run all controllers. An error means that the manager must not start.
 func Setup(mgr ctrl.Manager, o Options) error {
+	if o.Runtimes == nil {
+		o.Runtimes = catalogue.New(o.NodeDefaults.Runtime)
+	}
+	if err := mgr.Add(o.Runtimes); err != nil {
+		return fmt.Errorf("adding the catalogue of runtimes: %w", err)
+	}
 	recorder := mgr.GetEventRecorder("k8sm")
 	registry := sessions.NewRegistry()
 	if err := mgr.Add(registry); err != nil {
@@ -97,20 +107,20 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
 		mesosframework.NewReconciler(mesosframework.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
-			Sessions: registry, Tokens: tokens, CheckAddress: addresses.Check, NodeDefaults: o.NodeDefaults,
+			Sessions: registry, Tokens: tokens, CheckAddress: addresses.Check, NodeDefaults: o.NodeDefaults, Runtimes: o.Runtimes,
 			Namespace: o.Namespace, Hostname: o.Hostname, Metrics: o.Metrics,
 			Dial: o.Dial, MaySubscribe: o.MaySubscribe,
 			Log: mgr.GetLogger().WithName("session"),
 		}),
 		mesosnodepool.NewReconciler(mesosnodepool.Options{
 			Client: mgr.GetClient(), Nodes: nodes, Recorder: recorder, Now: o.Now,
-			Agents: registry, Artifacts: o.NodeDefaults.Runtime,
+			Agents: registry, Runtimes: o.Runtimes,
 		}),
 		scaling,
 		mesosnode.NewReconciler(mesosnode.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 			Sessions: frameworks{registry}, Tokens: tokens, Names: names, Volumes: detach.Volumes{Cache: mgr.GetClient(), Live: mgr.GetAPIReader()},
-			Artifacts: o.NodeDefaults.Runtime, Changes: registry.NodeChanges(),
+			Runtimes: o.Runtimes, Changes: registry.NodeChanges(),
 		}),
 		identity.NewReconciler(identity.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,

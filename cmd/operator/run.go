@@ -39,6 +39,10 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	runtimes, err := o.openCatalogue(access)
+	if err != nil {
+		return err
+	}
 	hostname, err := os.Hostname()
 	if err != nil {
 		return fmt.Errorf("finding the host name: %w", err)
@@ -55,6 +59,7 @@ func run(ctx context.Context, o options) error {
 		Namespace:    o.namespace,
 		Hostname:     hostname,
 		NodeDefaults: nodeDefaults,
+		Runtimes:     runtimes,
 		AgentCIDRs:   o.agentCIDRs,
 		LookupHost: func(ctx context.Context, host string) ([]netip.Addr, error) {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)

@@ -33,8 +33,10 @@ type Options struct {
 	Tokens taskrecord.Tokens
 	// CheckAddress checks the addresses of agents before a launch; nil accepts all.
 	CheckAddress taskrecord.CheckAddress
-	// NodeDefaults are what the operator gives to every node.
+	// NodeDefaults are what the operator gives to every node, except for the runtime.
 	NodeDefaults nodetemplate.NodeDefaults
+	// Runtimes has the present runtimes of nodes.
+	Runtimes Runtimes
 	// Recorder records events.
 	Recorder events.EventRecorder
 	// Now is the clock.
@@ -53,6 +55,12 @@ type Options struct {
 	Metrics *session.Metrics
 	// Log of the sessions.
 	Log logr.Logger
+}
+
+// Runtimes has the runtimes that nodes are made of, as a *catalogue.Catalogue does.
+type Runtimes interface {
+	// Current returns them as they are at present. They must not be changed.
+	Current() nodetemplate.Runtime
 }
 
 // Reconciler keeps a session for each MesosFramework.

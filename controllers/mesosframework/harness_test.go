@@ -20,6 +20,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/bootstraptoken"
+	"github.com/k8sm/k8sm/controllers/catalogue"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/sessions"
 	mesosaccess "github.com/k8sm/k8sm/mesos/access"
@@ -198,7 +199,7 @@ func (s *fixture) startOperator() {
 	s.t.Cleanup(registry.Close)
 	s.reconciler = NewReconciler(Options{
 		Client: s.client, Live: s.client, Sessions: registry, Tokens: bootstraptoken.Issuer{Writer: s.client},
-		NodeDefaults: nodeDefaults(), Recorder: s.recorder, Now: func() time.Time { return s.now }, Namespace: "k8sm-system",
+		NodeDefaults: nodeDefaults(), Runtimes: catalogue.New(nodeDefaults().Runtime), Recorder: s.recorder, Now: func() time.Time { return s.now }, Namespace: "k8sm-system",
 		Dial: s.dial,
 	})
 }

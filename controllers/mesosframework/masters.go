@@ -37,6 +37,7 @@ func masterAddresses(masters []string) []string {
 func (r *Reconciler) payloadBuilder(defaults nodetemplate.NodeDefaults, masters []string, running *atomic.Pointer[sessions.Entry]) taskrecord.BuildPayload {
 	return func(ctx context.Context, node *v1alpha1.MesosNode, intent scheduler.Intent, token string) (scheduler.Payload, error) {
 		d := defaults
+		d.Runtime = r.Runtimes.Current()
 		d.Masters = masterAddresses(masters)
 		if entry := running.Load(); entry != nil {
 			if leader := entry.State().Master; leader != "" && !slices.Contains(d.Masters, leader) {

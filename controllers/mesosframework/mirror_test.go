@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/catalogue"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/sessions"
 	"github.com/k8sm/k8sm/mesos/nodeapi"
@@ -46,6 +47,7 @@ func TestNodesGetTheCredentialsForTheMirror(t *testing.T) {
 		t.Errorf("where no credentials are named got %q, %v", got, err)
 	}
 
+	s.reconciler.Runtimes = catalogue.New(defaults.Runtime)
 	build := s.reconciler.payloadBuilder(defaults, []string{"m:5050"}, new(atomic.Pointer[sessions.Entry]))
 	payload, err := build(context.Background(), newNode(), newIntent(), "abcdef.0123456789abcdef")
 	if err != nil {

@@ -35,8 +35,8 @@ type Options struct {
 	Names Names
 	// Volumes finds the volumes that are attached to nodes.
 	Volumes Volumes
-	// Artifacts knows which artifacts the operator supplies.
-	Artifacts Artifacts
+	// Runtimes knows what nodes are made of.
+	Runtimes Runtimes
 	// Recorder takes events.
 	Recorder events.EventRecorder
 	// Now is the clock.

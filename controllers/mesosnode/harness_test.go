@@ -52,8 +52,9 @@ type fixture struct {
 	tokens     *fakeTokens
 	names      *fakeNames
 	volumes    *fakeVolumes
-	missing    []string // artifacts
-	refused    string   // why the operator does not allow the template's artifacts
+	runtime    nodetemplate.Resolved
+	refusal    nodetemplate.Refusal
+	resolveErr error
 	recorder   *events.FakeRecorder
 	writes     int              // to the API server
 	evictions  map[string]error // answers, by pod
@@ -82,13 +83,13 @@ func (s *fixture) Maintenance(_, agent string) (scheduler.Window, bool) {
 	w, planned := s.windows[agent]
 	return w, planned
 }
-func (s *fixture) Check(spec v1alpha1.NodeTemplateSpec) (reason, message string) {
-	if s.refused != "" {
-		return v1alpha1.ReasonArtifactsNotAllowed, s.refused
+func (s *fixture) Resolve(_ context.Context, spec v1alpha1.NodeTemplateSpec) (nodetemplate.Resolved, nodetemplate.Refusal, error) {
+	if reason, message := nodetemplate.Check(spec); reason != "" {
+		return s.runtime, nodetemplate.Refusal{Reason: reason, Message: message}, s.resolveErr
 	}
-	return nodetemplate.Check(spec)
+	return s.runtime, s.refusal, s.resolveErr
 }
-func (s *fixture) Missing(v1alpha1.NodeRuntime) []string { return s.missing }
+func (s *fixture) Changes() <-chan event.GenericEvent { return nil }
 
 // fakeTokens counts revocations by task.
 type fakeTokens struct {
@@ -149,6 +150,7 @@ func newFixture(t *testing.T, objects ...client.Object) *fixture {
 		volumes:   &fakeVolumes{},
 		recorder:  events.NewFakeRecorder(100),
 		evictions: map[string]error{},
+		runtime:   nodetemplate.Resolved{ContainerRuntime: "none", Artifacts: []v1alpha1.Artifact{{Name: "executor"}, {Name: "kubelet"}}},
 	}
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
@@ -164,7 +166,7 @@ func newFixture(t *testing.T, objects ...client.Object) *fixture {
 		WithIndex(&v1alpha1.MesosNode{}, fieldAgent, agentIDs).
 		WithInterceptorFuncs(s.interceptors()).Build()
 	s.reconciler = NewReconciler(Options{
-		Client: s.client, Live: s.client, Sessions: s, Tokens: s.tokens, Names: s.names, Volumes: s.volumes, Artifacts: s, Recorder: s.recorder,
+		Client: s.client, Live: s.client, Sessions: s, Tokens: s.tokens, Names: s.names, Volumes: s.volumes, Runtimes: s, Recorder: s.recorder,
 		Now: func() time.Time { return s.now }, Changes: make(chan event.GenericEvent),
 	})
 	return s

@@ -4,7 +4,10 @@ import (
 	"context"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
@@ -73,12 +76,11 @@ type Volumes interface {
 	Detaching(ctx context.Context, node string) ([]string, error)
 }
 
-// Artifacts knows which artifacts the operator supplies, and which it allows.
-type Artifacts interface {
-	// Check returns why no node is made of a template, as a reason of conditions and a
-	// message; both are empty if nothing is wrong.
-	Check(spec v1alpha1.NodeTemplateSpec) (reason, message string)
-	// Missing names, in order, the artifacts that a node needs and that neither its
-	// template nor the operator supplies.
-	Missing(runtime v1alpha1.NodeRuntime) []string
+// Runtimes knows what nodes are made of, as a *catalogue.Catalogue does.
+type Runtimes interface {
+	// Resolve returns what the nodes of a template are made of, and why none is made of it. An
+	// error means that this is not known at present.
+	Resolve(ctx context.Context, spec v1alpha1.NodeTemplateSpec) (nodetemplate.Resolved, nodetemplate.Refusal, error)
+	// Changes has an event for each change of the answers that nothing else announces.
+	Changes() <-chan event.GenericEvent
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/messages"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
@@ -22,6 +23,9 @@ const (
 	explainAfter = 5 * time.Second
 	// explainEvery is the time between two explanations while the demand waits.
 	explainEvery = 30 * time.Second
+	// skewPollInterval is the time after which a kubelet that does not fit the API server is
+	// looked at again: the API server may be of another release.
+	skewPollInterval = 3 * time.Minute
 )
 
 // launch is responsible for the condition Launched. It hands the session a demand while there
@@ -48,45 +52,61 @@ func (r *Reconciler) launch(ctx context.Context, rc *reconcileContext) error {
 }
 
 // wantTask hands the session a demand for the current attempt, once the attempt is written
-// down: the session launches nothing that the record does not ask for.
-func (r *Reconciler) wantTask(rc *reconcileContext) {
+// down: the session launches nothing that the record does not ask for. If an obstacle has come
+// up since, the demand is withdrawn.
+func (r *Reconciler) wantTask(ctx context.Context, rc *reconcileContext) error {
 	rc.node.Status.Attempt = max(rc.node.Status.Attempt, 1)
-	if reason, message := r.launchObstacle(rc); reason != "" {
-		rc.setCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, reason, message)
-		return
+	obstacle, err := r.launchObstacle(ctx, rc)
+	if err != nil {
+		return err
+	}
+	if obstacle.Reason != "" {
+		rc.setCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, obstacle.Reason, obstacle.Message)
+		return r.withdrawDemand(ctx, rc)
 	}
 	demand := nodemodel.Demand(rc.node, rc.framework.Spec.Roles, rc.now)
 	rc.addEffectWithoutError(func(context.Context) { rc.session.AddDemand(demand) })
 	if !rc.session.Ready() {
 		rc.setCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonWaitingForFramework, describeFrameworkNotReady(rc.framework))
-		return
+		return nil
 	}
 	r.explainWaiting(rc, demand.ID)
 	if expiry := firstFailureExpiry(rc.node.Status.Failures, rc.now); !expiry.IsZero() {
 		rc.requeueWithin(expiry.Sub(rc.now))
 	}
+	return nil
 }
 
-// launchObstacle returns what keeps the session from being asked for a task, "" if nothing
-// does.
-func (r *Reconciler) launchObstacle(rc *reconcileContext) (reason, message string) {
+// launchObstacle returns what keeps the session from being asked for a task. It is zero if
+// nothing does.
+func (r *Reconciler) launchObstacle(ctx context.Context, rc *reconcileContext) (nodetemplate.Refusal, error) {
+	obstacle := func(reason, message string) (nodetemplate.Refusal, error) {
+		return nodetemplate.Refusal{Reason: reason, Message: message}, nil
+	}
 	if rc.hasForeignNode() {
-		return v1alpha1.ReasonNodeForeign, describeForeignNode(rc)
+		return obstacle(v1alpha1.ReasonNodeForeign, describeForeignNode(rc))
 	}
-	if reason, message := r.Artifacts.Check(rc.node.Spec.Template.Spec); reason != "" {
-		return reason, message
+	runtime, refusal, err := r.Runtimes.Resolve(ctx, rc.node.Spec.Template.Spec)
+	if err != nil {
+		return nodetemplate.Refusal{}, fmt.Errorf("checking the template: %w", err)
 	}
-	if missing := r.Artifacts.Missing(rc.node.Spec.Template.Spec.Runtime); len(missing) > 0 {
-		return v1alpha1.ReasonArtifactsMissing, fmt.Sprintf(
-			"Neither the pool's template.spec.runtime nor the operator's --node-runtime file names: %s.", strings.Join(missing, ", "))
+	if refusal.Reason == v1alpha1.ReasonKubeletVersionSkew {
+		rc.requeueWithin(skewPollInterval)
+	}
+	if refusal.Reason != "" {
+		return refusal, nil
+	}
+	if missing := runtime.Missing(); len(missing) > 0 {
+		return obstacle(v1alpha1.ReasonArtifactsMissing, fmt.Sprintf(
+			"Neither the pool's template.spec.runtime nor the operator's --node-runtime file names: %s.", strings.Join(missing, ", ")))
 	}
 	if rc.framework == nil {
-		return v1alpha1.ReasonWaitingForFramework, fmt.Sprintf("There is no MesosFramework %q.", rc.node.Spec.FrameworkRef.Name)
+		return obstacle(v1alpha1.ReasonWaitingForFramework, fmt.Sprintf("There is no MesosFramework %q.", rc.node.Spec.FrameworkRef.Name))
 	}
 	if rc.session == nil {
-		return v1alpha1.ReasonWaitingForFramework, describeFrameworkNotReady(rc.framework)
+		return obstacle(v1alpha1.ReasonWaitingForFramework, describeFrameworkNotReady(rc.framework))
 	}
-	return "", ""
+	return nodetemplate.Refusal{}, nil
 }
 
 // explainWaiting writes into the condition why a demand has no place yet, and why the attempt
@@ -135,8 +155,7 @@ func (r *Reconciler) retryLaunch(ctx context.Context, rc *reconcileContext) erro
 	rc.node.Status.Attempt++
 	rc.node.Status.Task = nil
 	rc.node.Status.Failures = plan.Failures
-	r.wantTask(rc)
-	return nil
+	return r.wantTask(ctx, rc)
 }
 
 // endAttempt deletes the MesosNode of a task that has ended. If the task never became a Node, the

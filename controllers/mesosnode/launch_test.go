@@ -2,6 +2,8 @@ package mesosnode
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/patch"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
@@ -94,11 +97,19 @@ func TestWaitingNodeReportsTheReason(t *testing.T) {
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonWaitingForFramework, message: `no MesosFramework "default"`,
 		},
 		"artifacts are missing": {
-			given:  func(s *fixture) { s.missing = []string{"kubelet", "runc"} },
-			status: metav1.ConditionFalse, reason: v1alpha1.ReasonArtifactsMissing, message: "kubelet, runc",
+			given:  func(s *fixture) { s.runtime.Artifacts = nil },
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonArtifactsMissing, message: "executor, kubelet",
+		},
+		"the runtime is not in the catalogue": {
+			given: func(s *fixture) {
+				s.refusal = nodetemplate.Refusal{Reason: v1alpha1.ReasonRuntimeVersionUnknown, Message: "There is v1.36.4."}
+			},
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonRuntimeVersionUnknown, message: "There is v1.36.4.",
 		},
 		"artifacts are not allowed": {
-			given:  func(s *fixture) { s.refused = "the artifact lies elsewhere." },
+			given: func(s *fixture) {
+				s.refusal = nodetemplate.Refusal{Reason: v1alpha1.ReasonArtifactsNotAllowed, Message: "the artifact lies elsewhere."}
+			},
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonArtifactsNotAllowed, message: "lies elsewhere",
 		},
 		"the kubelet configuration is invalid": {
@@ -146,6 +157,41 @@ func TestADemandIsAddedToASessionThatBeginsLater(t *testing.T) {
 	s.sessions = true
 	s.reconcile()
 	s.expectDemands(firstID)
+}
+
+func TestADemandIsWithdrawnWhileTheRuntimeIsRefused(t *testing.T) {
+	s := newFixture(t)
+	s.reconcile()
+	s.expectDemands(firstID)
+	s.refusal = nodetemplate.Refusal{Reason: v1alpha1.ReasonKubeletVersionSkew, Message: "The kubelet is too new."}
+	s.reconcile()
+	s.expectDemands()
+	s.expectCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, v1alpha1.ReasonKubeletVersionSkew)
+	if s.last.RequeueAfter == 0 || s.last.RequeueAfter > skewPollInterval {
+		t.Errorf("it is reconciled again after %s: the API server may be upgraded", s.last.RequeueAfter)
+	}
+	s.refusal = nodetemplate.Refusal{}
+	s.reconcile()
+	s.expectDemands(firstID)
+}
+
+func TestNothingIsLaunchedWhileTheRuntimeIsNotKnown(t *testing.T) {
+	s := newFixture(t)
+	s.resolveErr = errors.New("the API server does not answer")
+	if _, err := s.tryReconcile(); err == nil || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("got %v", err)
+	}
+	s.expectDemands()
+}
+
+func TestAChangeOfTheRuntimesReconcilesNodesWithoutTask(t *testing.T) {
+	s := newFixture(t)
+	if requests := s.reconciler.notLaunched(context.Background(), nil); len(requests) != 1 {
+		t.Errorf("it concerns %v, want the node that waits", requests)
+	}
+	if requests := newFixture(t).makeReady().reconciler.notLaunched(context.Background(), nil); len(requests) != 0 {
+		t.Errorf("it concerns %v, want none", requests)
+	}
 }
 
 func TestASessionChangeReconcilesNoNodeThatIsUp(t *testing.T) {

@@ -29,8 +29,7 @@ func (r *Reconciler) launchUnlessRetired(ctx context.Context, rc *reconcileConte
 		return err
 	}
 	if !retired {
-		r.wantTask(rc)
-		return nil
+		return r.wantTask(ctx, rc)
 	}
 	message := fmt.Sprintf("An earlier node of this name was removed, and its certificate may be valid until %s: whoever holds that could act as this node.", until.UTC().Format(time.RFC3339))
 	if metav1.GetControllerOf(rc.node) != nil {

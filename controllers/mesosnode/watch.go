@@ -52,6 +52,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MesosNodePool{}, handler.EnqueueRequestsFromMapFunc(r.ofPool), builder.WithPredicates(inPlaceChanges())).
 		Watches(&storagev1.VolumeAttachment{}, handler.EnqueueRequestsFromMapFunc(ofAttachment), builder.WithPredicates(deletions())).
 		WatchesRawSource(source.Channel(r.Changes, handler.EnqueueRequestsFromMapFunc(r.requestsFor))).
+		WatchesRawSource(source.Channel(r.Runtimes.Changes(), handler.EnqueueRequestsFromMapFunc(r.notLaunched))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Concurrency, RateLimiter: queueing.RateLimiter()}).
 		Complete(r)
 }
@@ -120,6 +121,21 @@ func agentIDs(object client.Object) []string {
 		return nil
 	}
 	return []string{node.Status.Task.AgentID}
+}
+
+// notLaunched maps a change of the runtimes to the MesosNodes that have no task yet.
+func (r *Reconciler) notLaunched(ctx context.Context, _ client.Object) (requests []reconcile.Request) {
+	var nodes v1alpha1.MesosNodeList
+	if err := r.Client.List(ctx, &nodes, client.UnsafeDisableDeepCopy); err != nil {
+		log.FromContext(ctx).Error(err, "Listing the MesosNodes that are not launched failed")
+		return nil
+	}
+	for i := range nodes.Items {
+		if nodes.Items[i].Status.Task == nil {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&nodes.Items[i])})
+		}
+	}
+	return requests
 }
 
 // requestsFor maps a MesosFramework to the MesosNodes that wait for its session, and a

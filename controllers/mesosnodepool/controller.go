@@ -24,12 +24,14 @@ const (
 	// batchSize bounds the number of nodes that one reconcile creates or deletes; the next
 	// reconcile follows at once.
 	batchSize = 100
-	// nextBatchDelay, cacheLagDelay and capacityPollInterval are the times after which a pool
-	// is reconciled again although no event came: to go on with the next batch; to see what
-	// the cache does not show yet; to ask what agents have while nodes wait for an offer.
+	// nextBatchDelay, cacheLagDelay, capacityPollInterval and skewPollInterval are the times
+	// after which a pool is reconciled again although no event came: to go on with the next
+	// batch; to see what the cache does not show yet; to ask what agents have while nodes wait
+	// for an offer; to see whether the API server is of another release.
 	nextBatchDelay       = time.Millisecond
 	cacheLagDelay        = time.Second
 	capacityPollInterval = time.Minute
+	skewPollInterval     = 3 * time.Minute
 	// capacityTimeout bounds that question: a master that hangs must not hold up a worker.
 	capacityTimeout = 5 * time.Second
 )
@@ -42,8 +44,8 @@ type Options struct {
 	Nodes Nodes
 	// Agents knows how many more nodes the agents of a cluster have room for.
 	Agents Agents
-	// Artifacts knows which artifacts the operator supplies.
-	Artifacts Artifacts
+	// Runtimes knows what nodes are made of.
+	Runtimes Runtimes
 	// Recorder takes events.
 	Recorder events.EventRecorder
 	// Now is the clock.
@@ -106,8 +108,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 // observe reads the state of a pool: from the cache, from what is remembered of its nodes, and,
 // from Mesos, as long as a node waits for an offer.
 func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.MesosNodePool) (observation, error) {
-	o := observation{pool: pool, now: metav1.NewTime(r.Now()), kubelet: r.Artifacts.Kubelet(pool.Spec.Template.Spec.Runtime)}
-	o.templateReason, o.templateMessage = r.Artifacts.Check(pool.Spec.Template.Spec)
+	o := observation{pool: pool, now: metav1.NewTime(r.Now())}
+	var err error
+	if o.runtime, o.refusal, err = r.Runtimes.Resolve(ctx, pool.Spec.Template.Spec); err != nil {
+		return o, fmt.Errorf("checking the template: %w", err)
+	}
 	nodes, err := r.Nodes.Inventory(ctx, pool)
 	if err != nil {
 		return o, err
@@ -158,6 +163,9 @@ func (o observation) requeueAfter(plan Plan) time.Duration {
 		return cacheLagDelay
 	}
 	_, again := o.lostNodes()
+	if o.refusal.Reason == v1alpha1.ReasonKubeletVersionSkew && (again == 0 || again > skewPollInterval) {
+		again = skewPollInterval
+	}
 	if len(o.waitingNodes()) > 0 && (again == 0 || again > capacityPollInterval) {
 		again = capacityPollInterval
 	}

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
@@ -332,6 +333,43 @@ func TestInvalidTemplateCreatesNoNodes(t *testing.T) {
 	s.reconcile()
 	if got := len(s.alive()); got != 1 {
 		t.Errorf("%d nodes are left, want 1: an invalid template keeps no node", got)
+	}
+}
+
+func TestRefusedRuntimeCreatesNoNodesAndLeavesThoseThatRun(t *testing.T) {
+	s := newFixture(t, 2, newReadyFramework())
+	s.reconcile()
+	running := s.alive()
+	s.refusal = nodetemplate.Refusal{Reason: v1alpha1.ReasonKubeletVersionSkew, Message: "The kubelet is too new."}
+	s.update(scale(3))
+	s.reconcile()
+	if diff := cmp.Diff(running, s.alive()); diff != "" {
+		t.Errorf("nodes (-want +got):\n%s", diff)
+	}
+	s.expectCondition(v1alpha1.ConditionTemplateValid, metav1.ConditionFalse, v1alpha1.ReasonKubeletVersionSkew, "The kubelet is too new.")
+	s.expectCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonKubeletVersionSkew, "no node can be made of the template")
+	if s.last.RequeueAfter == 0 || s.last.RequeueAfter > skewPollInterval {
+		t.Errorf("it is reconciled again after %s: the API server may be upgraded", s.last.RequeueAfter)
+	}
+	s.refusal = nodetemplate.Refusal{}
+	s.reconcile()
+	if got := len(s.alive()); got != 3 {
+		t.Errorf("there are %d nodes", got)
+	}
+}
+
+func TestPoolWhoseRuntimeIsNotKnownIsReconciledAgain(t *testing.T) {
+	s := newFixture(t, 2, newReadyFramework())
+	s.resolveErr = errors.New("the API server does not answer")
+	if err := s.tryReconcile(); err == nil || len(s.alive()) > 0 {
+		t.Errorf("got %v and %d nodes", err, len(s.alive()))
+	}
+}
+
+func TestAChangeOfTheRuntimesReconcilesAllPools(t *testing.T) {
+	s := newFixture(t, 2, newReadyFramework())
+	if got := len(s.reconciler.allPools(context.Background(), nil)); got != 1 {
+		t.Errorf("it concerns %d pools", got)
 	}
 }
 

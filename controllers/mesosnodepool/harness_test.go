@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
@@ -46,13 +47,13 @@ type fixture struct {
 	// created and deleted are asked before and after a call to the API server.
 	created func(do func() error) error
 	deleted func(do func() error) error
-	// kubelet that the template names.
-	kubelet *v1alpha1.Artifact
-	// refused is why the operator does not allow the template's artifacts, "" if it does.
-	refused string
-	names   atomic.Int64
-	events  *events.FakeRecorder
-	last    reconcile.Result
+	// kubelet that the template names, and why its nodes cannot be launched.
+	kubelet    *v1alpha1.Artifact
+	refusal    nodetemplate.Refusal
+	resolveErr error
+	names      atomic.Int64
+	events     *events.FakeRecorder
+	last       reconcile.Result
 }
 
 func newFixture(t *testing.T, replicas int32, objects ...client.Object) *fixture {
@@ -117,7 +118,7 @@ func (s *fixture) restart() {
 		Client: cached, Live: s.live, Recorder: s.events, Now: now,
 		Suffix: func() string { return fmt.Sprintf("%05d", s.names.Add(1)) },
 	})}
-	s.reconciler = NewReconciler(Options{Client: cached, Nodes: s.store, Agents: s, Artifacts: s, Recorder: s.events, Now: now})
+	s.reconciler = NewReconciler(Options{Client: cached, Nodes: s.store, Agents: s, Runtimes: s, Recorder: s.events, Now: now})
 }
 
 func (s *fixture) Capacity(context.Context, string) placement.Capacity {
@@ -125,14 +126,16 @@ func (s *fixture) Capacity(context.Context, string) placement.Capacity {
 	return s.capacity
 }
 
-func (s *fixture) Check(spec v1alpha1.NodeTemplateSpec) (reason, message string) {
-	if s.refused != "" {
-		return v1alpha1.ReasonArtifactsNotAllowed, s.refused
+func (s *fixture) Resolve(_ context.Context, spec v1alpha1.NodeTemplateSpec) (resolved nodetemplate.Resolved, refusal nodetemplate.Refusal, _ error) {
+	if s.kubelet != nil {
+		resolved.Artifacts = []v1alpha1.Artifact{*s.kubelet}
 	}
-	return nodetemplate.Check(spec)
+	if reason, message := nodetemplate.Check(spec); reason != "" {
+		return resolved, nodetemplate.Refusal{Reason: reason, Message: message}, s.resolveErr
+	}
+	return resolved, s.refusal, s.resolveErr
 }
-
-func (s *fixture) Kubelet(v1alpha1.NodeRuntime) *v1alpha1.Artifact { return s.kubelet }
+func (s *fixture) Changes() <-chan event.GenericEvent { return nil }
 
 func newPool(replicas int32) *v1alpha1.MesosNodePool {
 	return &v1alpha1.MesosNodePool{

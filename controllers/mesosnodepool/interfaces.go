@@ -3,8 +3,11 @@ package mesosnodepool
 import (
 	"context"
 
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
@@ -22,14 +25,13 @@ type Nodes interface {
 	Forget(pool string)
 }
 
-// Artifacts knows which artifacts the operator supplies, and which it allows.
-type Artifacts interface {
-	// Check returns why no node is made of a template, as a reason of conditions and a
-	// message; both are empty if nothing is wrong.
-	Check(spec v1alpha1.NodeTemplateSpec) (reason, message string)
-	// Kubelet is the artifact of the kubelet of a node with this template; nil if an archive
-	// has it together with others.
-	Kubelet(runtime v1alpha1.NodeRuntime) *v1alpha1.Artifact
+// Runtimes knows what nodes are made of, as a *catalogue.Catalogue does.
+type Runtimes interface {
+	// Resolve returns what the nodes of a template are made of, and why none is made of it. An
+	// error means that this is not known at present.
+	Resolve(ctx context.Context, spec v1alpha1.NodeTemplateSpec) (nodetemplate.Resolved, nodetemplate.Refusal, error)
+	// Changes has an event for each change of the answers that nothing else announces.
+	Changes() <-chan event.GenericEvent
 }
 
 // Agents knows the agents of the Mesos clusters.

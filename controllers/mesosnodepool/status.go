@@ -12,6 +12,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/messages"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/mesos/placement"
 )
@@ -22,11 +23,9 @@ type observation struct {
 	// framework is the MesosFramework that the pool names, nil when there is none.
 	framework *v1alpha1.MesosFramework
 	nodes     poolnodes.Inventory
-	// templateReason and templateMessage are why no node is made of the template; empty if
-	// nothing is wrong with it.
-	templateReason, templateMessage string
-	// kubelet is the artifact of the template's kubelet; nil if an archive has it.
-	kubelet *v1alpha1.Artifact
+	// runtime is what the template's nodes are made of, and refusal why none is made of it.
+	runtime nodetemplate.Resolved
+	refusal nodetemplate.Refusal
 	// capacity is the room that the cluster has; it is unknown while no node waits.
 	capacity placement.Capacity
 	// now is the time of conditions that change.
@@ -97,8 +96,8 @@ func (o observation) frameworkReadyCondition() metav1.Condition {
 
 // templateValidCondition reports whether nodes can be made of the template at all.
 func (o observation) templateValidCondition() metav1.Condition {
-	if o.templateReason != "" {
-		return metav1.Condition{Type: v1alpha1.ConditionTemplateValid, Status: metav1.ConditionFalse, Reason: o.templateReason, Message: o.templateMessage}
+	if o.refusal.Reason != "" {
+		return metav1.Condition{Type: v1alpha1.ConditionTemplateValid, Status: metav1.ConditionFalse, Reason: o.refusal.Reason, Message: o.refusal.Message}
 	}
 	return metav1.Condition{Type: v1alpha1.ConditionTemplateValid, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonTemplateValid,
 		Message: "Nodes can be made of the template."}

@@ -105,7 +105,7 @@ func TestConditions(t *testing.T) {
 				test.pool = nothing
 			}
 			test.pool(o.pool)
-			o.templateReason, o.templateMessage = nodetemplate.Check(o.pool.Spec.Template.Spec)
+			o.refusal.Reason, o.refusal.Message = nodetemplate.Check(o.pool.Spec.Template.Spec)
 			status := o.status()
 			got := meta.FindStatusCondition(status.Conditions, test.want.kind)
 			if got == nil || got.Status != test.want.status || got.Reason != test.want.reason || !strings.Contains(got.Message, test.want.says) {

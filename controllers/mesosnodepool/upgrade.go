@@ -18,8 +18,8 @@ import (
 
 // UpgradeInput is all that the decision depends on which nodes get another kubelet.
 type UpgradeInput struct {
-	// Wanted is the kubelet that nodes should run; nil when each keeps what it has.
-	Wanted *v1alpha1.Artifact
+	// Wanted returns the kubelet that a node should run, nil when it keeps what it has.
+	Wanted func(*v1alpha1.MesosNode) *v1alpha1.Artifact
 	// MaxUnavailable bounds the number of nodes that are not Ready or being upgraded.
 	MaxUnavailable int
 	// Alive are the pool's nodes that are not being deleted, in any order.
@@ -34,7 +34,8 @@ func PlanUpgrades(k UpgradeInput) []*v1alpha1.MesosNode {
 	var correct, begin []*v1alpha1.MesosNode
 	room, halted := k.MaxUnavailable, false
 	for _, n := range slices.SortedFunc(slices.Values(k.Alive), byName) {
-		state := progressOf(n, k.Wanted)
+		wanted := k.Wanted(n)
+		state := progressOf(n, wanted)
 		switch {
 		case state == upgradeRefused:
 			halted = true
@@ -44,7 +45,7 @@ func PlanUpgrades(k UpgradeInput) []*v1alpha1.MesosNode {
 			begin = append(begin, n)
 		}
 		upgrade := n.Status.KubeletUpgrade
-		if (state == upgradeSettled && upgrade != nil || state == upgradeUnderWay) && !equality.Semantic.DeepEqual(upgrade, k.Wanted) {
+		if (state == upgradeSettled && upgrade != nil || state == upgradeUnderWay) && !equality.Semantic.DeepEqual(upgrade, wanted) {
 			correct = append(correct, n)
 		}
 	}
@@ -87,20 +88,53 @@ func progressOf(n *v1alpha1.MesosNode, wanted *v1alpha1.Artifact) upgradeProgres
 }
 
 // upgradeInput is the part of the observation that the decision on upgrades depends on. Without
-// nodes none gets another kubelet: that is so while the template has artifacts that the operator
-// does not allow.
+// nodes none gets another kubelet: that is so while the template's runtime is refused.
 func (o observation) upgradeInput() UpgradeInput {
-	if o.templateReason == v1alpha1.ReasonArtifactsNotAllowed {
+	if o.isRuntimeRefused() {
 		return UpgradeInput{}
 	}
-	k := UpgradeInput{MaxUnavailable: int(o.pool.Spec.Rollout.MaxUnavailable), Alive: o.nodes.Alive}
-	if o.upgradesInPlace() {
-		k.Wanted = o.kubelet
-	}
+	k := UpgradeInput{MaxUnavailable: int(o.pool.Spec.Rollout.MaxUnavailable), Alive: o.nodes.Alive, Wanted: o.wantedKubelet}
 	if o.pool.Spec.Paused {
 		k.MaxUnavailable = 0
 	}
 	return k
+}
+
+// isRuntimeRefused reports whether the template has artifacts that the operator does not allow,
+// or chooses a runtime that nodes cannot have.
+func (o observation) isRuntimeRefused() bool {
+	return slices.Contains([]string{v1alpha1.ReasonArtifactsNotAllowed, v1alpha1.ReasonRuntimeVersionUnknown, v1alpha1.ReasonKubeletVersionSkew}, o.refusal.Reason)
+}
+
+// wantedKubelet returns the kubelet that a node should run by the template, for the architecture
+// of its agent; nil if it keeps what it has.
+func (o observation) wantedKubelet(n *v1alpha1.MesosNode) *v1alpha1.Artifact {
+	if !o.upgradesInPlace() {
+		return nil
+	}
+	task := n.Status.Task
+	if task == nil || task.Kubelet == nil {
+		return o.runtime.Kubelet("")
+	}
+	if task.Kubelet.Architecture == "" { // The executor is of a release that does not report it.
+		for _, kubelet := range o.kubelets() {
+			if kubelet.SHA256 == task.Kubelet.SHA256 {
+				return kubelet
+			}
+		}
+	}
+	return o.runtime.Kubelet(task.Kubelet.Architecture)
+}
+
+// kubelets returns the template's kubelets that can be exchanged in place: one for all agents,
+// or one for each architecture.
+func (o observation) kubelets() (all []*v1alpha1.Artifact) {
+	for _, architecture := range append(o.runtime.Architectures(), "") {
+		if kubelet := o.runtime.Kubelet(architecture); kubelet != nil {
+			all = append(all, kubelet)
+		}
+	}
+	return all
 }
 
 func (o observation) upgradesInPlace() bool {
@@ -112,7 +146,7 @@ func (o observation) upgradesInPlace() bool {
 func (r *Reconciler) writeUpgrades(ctx context.Context, k UpgradeInput) error {
 	for _, n := range PlanUpgrades(k) {
 		changed := n.DeepCopy()
-		changed.Status.KubeletUpgrade = k.Wanted
+		changed.Status.KubeletUpgrade = k.Wanted(n)
 		if err := patch.Status(ctx, r.Client, n, changed); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("writing the kubelet of MesosNode %s: %w", n.Name, err)
 		}
@@ -123,14 +157,23 @@ func (r *Reconciler) writeUpgrades(ctx context.Context, k UpgradeInput) error {
 // kubeletCurrentCondition counts the pool's nodes that run the kubelet of its template.
 func (o observation) kubeletCurrentCondition() metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionKubeletCurrent, Status: metav1.ConditionFalse}
-	if o.kubelet == nil {
+	if o.isRuntimeRefused() {
+		c.Reason = v1alpha1.ReasonKubeletNotReplaceable
+		c.Message = truncate("No kubelet is exchanged, because the template cannot be used: " + o.refusal.Message)
+		return c
+	}
+	if len(o.kubelets()) == 0 {
 		c.Reason = v1alpha1.ReasonKubeletNotReplaceable
 		c.Message = `No artifact named "kubelet" is of type Binary: a kubelet that comes in an archive is not upgraded in place.`
 		return c
 	}
 	states := map[upgradeProgress][]*v1alpha1.MesosNode{}
 	for _, n := range slices.SortedFunc(slices.Values(o.nodes.Alive), byName) {
-		state := progressOf(n, o.kubelet)
+		wanted := o.wantedKubelet(n)
+		state := progressOf(n, wanted)
+		if wanted == nil {
+			state = upgradeStuck // Which of the kubelets is for its agent is not known.
+		}
 		states[state] = append(states[state], n)
 	}
 	progress := fmt.Sprintf("%d of %s the template's kubelet", len(states[upgradeSettled]), messages.Count(len(o.nodes.Alive), "node runs", "nodes run"))
@@ -144,7 +187,7 @@ func (o observation) kubeletCurrentCondition() metav1.Condition {
 		c.Message = fmt.Sprintf("%s, %d are being upgraded.", progress, len(states[upgradeUnderWay]))
 	case slices.ContainsFunc(states[upgradeStuck], nodemodel.IsReady):
 		c.Reason = v1alpha1.ReasonKubeletNotReplaceable
-		c.Message = truncate(fmt.Sprintf("%s. The executors of these nodes are of a release that cannot exchange it: %s. Delete them to have them replaced.", progress, joinNames(states[upgradeStuck])))
+		c.Message = truncate(fmt.Sprintf("%s. The executors of these nodes are of a release that cannot exchange it, or there is no kubelet for their architecture: %s. Delete them to have them replaced.", progress, joinNames(states[upgradeStuck])))
 	default:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonKubeletCurrent, progress+"."
 	}

@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodetemplate"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
 func kubeletArtifact(digit string) *v1alpha1.Artifact {
@@ -67,7 +69,7 @@ func TestPlanUpgrades(t *testing.T) {
 		"no node is upgraded if maxUnavailable is 0":                               {wanted: two, most: 0, alive: nodes{old("a")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, namesOf(PlanUpgrades(UpgradeInput{Wanted: test.wanted, MaxUnavailable: test.most, Alive: test.alive}))); diff != "" {
+			if diff := cmp.Diff(test.want, namesOf(PlanUpgrades(UpgradeInput{Wanted: func(*v1alpha1.MesosNode) *v1alpha1.Artifact { return test.wanted }, MaxUnavailable: test.most, Alive: test.alive}))); diff != "" {
 				t.Errorf("nodes to upgrade (-want +got):\n%s", diff)
 			}
 		})
@@ -167,6 +169,55 @@ func TestKubeletsAreUpgradedOneAtATime(t *testing.T) {
 	}
 }
 
+func TestNodesAreUpgradedToTheKubeletForTheirArchitecture(t *testing.T) {
+	pool := newPool(1)
+	inPlace(pool)
+	kubelet := func(digit string, architecture v1alpha1.Architecture) v1alpha1.Artifact {
+		a := *kubeletArtifact(digit)
+		a.Architecture = architecture
+		return a
+	}
+	reports := func(runs string, architecture v1alpha1.Architecture) *v1alpha1.MesosNode {
+		n := withKubelet("a", runs, "")
+		n.Status.Task.Kubelet.Architecture = architecture
+		return n
+	}
+	both := nodetemplate.Resolved{Artifacts: []v1alpha1.Artifact{kubelet("2", "amd64"), kubelet("3", "arm64")}}
+	one := nodetemplate.Resolved{Artifacts: []v1alpha1.Artifact{kubelet("2", "amd64")}}
+	for name, test := range map[string]struct {
+		runtime nodetemplate.Resolved
+		refused bool
+		node    *v1alpha1.MesosNode
+		want    string // the digit of the kubelet
+		reason  string
+	}{
+		"amd64":                           {runtime: both, node: reports("1", "amd64"), want: "2", reason: v1alpha1.ReasonKubeletUpgrading},
+		"arm64":                           {runtime: both, node: reports("1", "arm64"), want: "3", reason: v1alpha1.ReasonKubeletUpgrading},
+		"another architecture":            {runtime: one, node: reports("1", "arm64"), reason: v1alpha1.ReasonKubeletNotReplaceable},
+		"not reported, among several":     {runtime: both, node: reports("1", ""), reason: v1alpha1.ReasonKubeletNotReplaceable},
+		"not reported, among one":         {runtime: one, node: reports("1", ""), want: "2", reason: v1alpha1.ReasonKubeletUpgrading},
+		"not reported, but it is current": {runtime: both, node: reports("3", ""), want: "3", reason: v1alpha1.ReasonKubeletCurrent},
+		"the runtime is refused":          {runtime: both, refused: true, node: reports("1", "amd64"), want: "2", reason: v1alpha1.ReasonKubeletNotReplaceable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := observation{pool: pool, runtime: test.runtime, nodes: poolnodes.Inventory{Alive: []*v1alpha1.MesosNode{test.node}}}
+			if test.refused {
+				o.refusal = nodetemplate.Refusal{Reason: v1alpha1.ReasonKubeletVersionSkew, Message: "Too new."}
+			}
+			got := o.wantedKubelet(test.node)
+			if test.refused && len(o.upgradeInput().Alive) > 0 {
+				t.Error("nodes are upgraded although the runtime is refused")
+			}
+			if (got == nil) != (test.want == "") || got != nil && got.SHA256 != strings.Repeat(test.want, 64) {
+				t.Errorf("wanted is %+v", got)
+			}
+			if c := o.kubeletCurrentCondition(); c.Reason != test.reason {
+				t.Errorf("condition %+v, want %s", c, test.reason)
+			}
+		})
+	}
+}
+
 func TestRefusedKubeletUpgradeIsReported(t *testing.T) {
 	s := newFixture(t, 1, newReadyFramework())
 	s.update(inPlace)
@@ -191,7 +242,8 @@ func TestArtifactsThatAreNotAllowedAreNotRolledOut(t *testing.T) {
 		s.setKubelet(name, v1alpha1.TaskKubelet{SHA256: s.kubelet.SHA256})
 	}
 
-	s.kubelet, s.refused = kubeletArtifact("2"), "the artifact kubelet lies elsewhere."
+	s.kubelet = kubeletArtifact("2")
+	s.refusal = nodetemplate.Refusal{Reason: v1alpha1.ReasonArtifactsNotAllowed, Message: "the artifact kubelet lies elsewhere."}
 	s.update(func(p *v1alpha1.MesosNodePool) { *p.Spec.Replicas = 3 })
 	for range 3 {
 		s.reconcile()
@@ -202,7 +254,7 @@ func TestArtifactsThatAreNotAllowedAreNotRolledOut(t *testing.T) {
 	s.expectUpgradeRequests("2")
 	s.expectCondition(v1alpha1.ConditionTemplateValid, metav1.ConditionFalse, v1alpha1.ReasonArtifactsNotAllowed, "lies elsewhere")
 
-	s.refused = ""
+	s.refusal = nodetemplate.Refusal{}
 	s.update(func(p *v1alpha1.MesosNodePool) { *p.Spec.Replicas = 2 })
 	s.reconcile()
 	s.expectUpgradeRequests("2", names[0])

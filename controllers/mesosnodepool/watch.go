@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
@@ -41,6 +42,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.MesosNodePool{}).
 		Watches(&v1alpha1.MesosNode{}, queueing.Gathered(gatherDelay, poolOf)).
 		Watches(&v1alpha1.MesosFramework{}, handler.EnqueueRequestsFromMapFunc(r.poolsOfFramework), builder.WithPredicates(relevantChanges())).
+		WatchesRawSource(source.Channel(r.Runtimes.Changes(), handler.EnqueueRequestsFromMapFunc(r.allPools))).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
 			RateLimiter:             queueing.RateLimiter(),
@@ -50,16 +52,25 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 func poolOf(node client.Object) []string { return []string{poolnodes.PoolOf(node)} }
 
+// allPools maps a change of the runtimes to all pools.
+func (r *Reconciler) allPools(ctx context.Context, _ client.Object) []reconcile.Request {
+	return r.poolsWith(ctx, func(*v1alpha1.MesosNodePool) bool { return true })
+}
+
 // poolsOfFramework maps a MesosFramework to the pools that name it. There are few pools.
 func (r *Reconciler) poolsOfFramework(ctx context.Context, framework client.Object) []reconcile.Request {
+	return r.poolsWith(ctx, func(pool *v1alpha1.MesosNodePool) bool { return pool.Spec.FrameworkRef.Name == framework.GetName() })
+}
+
+func (r *Reconciler) poolsWith(ctx context.Context, concerns func(*v1alpha1.MesosNodePool) bool) []reconcile.Request {
 	var pools v1alpha1.MesosNodePoolList
 	if err := r.Client.List(ctx, &pools); err != nil {
-		log.FromContext(ctx).Error(err, "Listing the pools of a framework failed", "MesosFramework", framework.GetName())
+		log.FromContext(ctx).Error(err, "Listing the pools that a change concerns failed")
 		return nil
 	}
 	var requests []reconcile.Request
 	for i := range pools.Items {
-		if pools.Items[i].Spec.FrameworkRef.Name == framework.GetName() {
+		if concerns(&pools.Items[i]) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&pools.Items[i])})
 		}
 	}

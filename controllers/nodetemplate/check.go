@@ -12,6 +12,17 @@ import (
 // maxMessage is the maximum length, in bytes, of what Check returns: it goes into conditions.
 const maxMessage = 2048
 
+// Refusal is why no node can be made of a template. It is zero if nothing is wrong.
+type Refusal struct {
+	// Reason is a reason of conditions.
+	Reason string
+	// Message has whole sentences, and at most 2048 bytes.
+	Message string
+}
+
+// Refuse returns the refusal for an error.
+func Refuse(reason string, err error) Refusal { return Refusal{Reason: reason, Message: sentence(err)} }
+
 // Check returns why no node can be made of the template, as a reason of conditions and a
 // message. Both are empty if nothing is wrong.
 func Check(spec v1alpha1.NodeTemplateSpec) (reason, message string) {

@@ -8,7 +8,7 @@ import (
 
 // NodeDefaults are what the operator gives to every node.
 type NodeDefaults struct {
-	// Runtime is what a node is made of.
+	// Runtime is what nodes are made of. It may change from launch to launch.
 	Runtime Runtime
 	// MirrorAuthorization is the HTTP header for the runtime's mirror, of the secret that
 	// Runtime.MirrorCredentials names; "" for none. Never log it.

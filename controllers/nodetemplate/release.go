@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
 // Release is a minor release of Kubernetes. The zero value stands for one that is not known.
@@ -24,20 +26,22 @@ func (r Release) String() string {
 const oldestKubelet = 3
 
 // CheckSkew returns what Kubernetes' version skew policy has against nodes of this runtime in
-// a cluster whose API server is of the release, as a sentence; "" if it has nothing, or one of
-// the two is not known.
-func (r Resolved) CheckSkew(apiServer Release) string {
+// a cluster whose API server is of the release. A release that is not known is not checked.
+func (r Resolved) CheckSkew(apiServer Release) Refusal {
 	kubelet := r.Kubernetes
 	if kubelet == (Release{}) || apiServer == (Release{}) {
-		return ""
+		return Refusal{}
 	}
+	problem := ""
 	switch {
 	case kubelet.Major > apiServer.Major || kubelet.Major == apiServer.Major && kubelet.Minor > apiServer.Minor:
-		return fmt.Sprintf("The kubelet of runtime %s is of Kubernetes %s and the API server of %s: a kubelet must not be newer than the API server, so upgrade the control plane first.", r.Version, kubelet, apiServer)
+		problem = "a kubelet must not be newer than the API server, so upgrade the control plane first"
 	case kubelet.Major < apiServer.Major || apiServer.Minor-kubelet.Minor > oldestKubelet:
-		return fmt.Sprintf("The kubelet of runtime %s is of Kubernetes %s and the API server of %s: a kubelet may be at most %d minor releases older than the API server, so choose a newer runtime.", r.Version, kubelet, apiServer, oldestKubelet)
+		problem = fmt.Sprintf("a kubelet may be at most %d minor releases older than the API server, so choose a newer runtime", oldestKubelet)
+	default:
+		return Refusal{}
 	}
-	return ""
+	return Refuse(v1alpha1.ReasonKubeletVersionSkew, fmt.Errorf("template.spec.runtime is version %s with a kubelet of Kubernetes %s, and the API server is of %s: %s", r.Version, kubelet, apiServer, problem))
 }
 
 var releasePattern = regexp.MustCompile(`^v([0-9]{1,4})\.([0-9]{1,4})(?:\.[0-9]+)?(?:[-+._][0-9A-Za-z.+_-]*)?$`)

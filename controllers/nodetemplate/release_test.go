@@ -3,6 +3,8 @@ package nodetemplate
 import (
 	"strings"
 	"testing"
+
+	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
 func TestParseRelease(t *testing.T) {
@@ -25,15 +27,15 @@ func TestVersionSkewPolicy(t *testing.T) {
 		"the same release":      {Release{1, 37}, Release{1, 37}, ""},
 		"three minors older":    {Release{1, 34}, Release{1, 37}, ""},
 		"four minors older":     {Release{1, 33}, Release{1, 37}, "at most 3 minor releases older"},
-		"one minor newer":       {Release{1, 38}, Release{1, 37}, "is of Kubernetes v1.38 and the API server of v1.37: a kubelet must not be newer"},
+		"one minor newer":       {Release{1, 38}, Release{1, 37}, "a kubelet of Kubernetes v1.38, and the API server is of v1.37: a kubelet must not be newer"},
 		"one major newer":       {Release{2, 0}, Release{1, 37}, "must not be newer"},
 		"one major older":       {Release{1, 37}, Release{2, 0}, "choose a newer runtime"},
 		"an unknown kubelet":    {Release{}, Release{1, 37}, ""},
 		"an unknown API server": {Release{1, 37}, Release{}, ""},
 	} {
 		got := Resolved{Version: "edge", Kubernetes: test.kubelet}.CheckSkew(test.apiServer)
-		if (got == "") != (test.want == "") || !strings.Contains(got, test.want) || got != "" && !strings.Contains(got, "runtime edge") {
-			t.Errorf("%s: got %q", name, got)
+		if (got == Refusal{}) != (test.want == "") || !strings.Contains(got.Message, test.want) || got.Message != "" && (got.Reason != v1alpha1.ReasonKubeletVersionSkew || !strings.Contains(got.Message, "version edge")) {
+			t.Errorf("%s: got %+v", name, got)
 		}
 	}
 }

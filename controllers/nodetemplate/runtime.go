@@ -167,26 +167,6 @@ func replacesKubelet(artifacts, own []v1alpha1.Artifact) bool {
 	return slices.ContainsFunc(own, isKubelet) || !slices.ContainsFunc(artifacts, isKubelet) && slices.ContainsFunc(own, isArchive)
 }
 
-// Missing names, in order, the artifacts that a node needs and that neither its template nor
-// the operator supplies. Of a version that is unknown, none is missing.
-func (r Runtime) Missing(template v1alpha1.NodeRuntime) []string {
-	resolved, err := r.Resolve(template)
-	if err != nil {
-		return nil
-	}
-	return resolved.Missing()
-}
-
-// Kubelet returns the artifact that a node's kubelet is, nil if it comes in an archive, or is
-// not known.
-func (r Runtime) Kubelet(template v1alpha1.NodeRuntime) *v1alpha1.Artifact {
-	resolved, err := r.Resolve(template)
-	if err != nil {
-		return nil
-	}
-	return resolved.Kubelet("")
-}
-
 // cacheMiB returns the size of the artifact cache, 0 for the executor's default.
 func (r Runtime) cacheMiB() int64 {
 	if r.CacheSize == nil {

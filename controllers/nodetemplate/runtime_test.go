@@ -42,8 +42,11 @@ func TestMissing(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := test.operator.Missing(v1alpha1.NodeRuntime{Artifacts: test.pool})
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			resolved, err := test.operator.Resolve(v1alpha1.NodeRuntime{Artifacts: test.pool})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, resolved.Missing()); diff != "" {
 				t.Errorf("missing (-want +got):\n%s", diff)
 			}
 		})
@@ -93,7 +96,11 @@ func TestKubeletOfATemplate(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, tc.runtime.Kubelet(v1alpha1.NodeRuntime{Artifacts: tc.template})); diff != "" {
+			resolved, err := tc.runtime.Resolve(v1alpha1.NodeRuntime{Artifacts: tc.template})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, resolved.Kubelet("")); diff != "" {
 				t.Errorf("kubelet (-want +got):\n%s", diff)
 			}
 		})
