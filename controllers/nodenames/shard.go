@@ -14,7 +14,7 @@ const (
 	// holds one mebibyte at most.
 	shardCount = 16
 	// maxNames is the number of names in one ConfigMap: with the longest names they take less
-	// than 800 KiB.
+	// than 840 KiB.
 	maxNames = 8000
 
 	// stateLive and stateRemoved begin the value of a name. The time until which a certificate

@@ -41,7 +41,7 @@ func TestAConfigMapIsBounded(t *testing.T) {
 	data := map[string]string{}
 	name := func(i int) string { return fmt.Sprintf("%s-%05d", strings.Repeat("a", 57), i) }
 	for i := range maxNames / 2 {
-		setEntry(data, name(i), Entry{Until: noon})
+		setEntry(data, name(i), Entry{Until: noon, RegistrationTaint: true})
 	}
 	for i := maxNames / 2; i < maxNames; i++ {
 		setEntry(data, name(i), Entry{Removed: true, Until: noon.Add(time.Duration(maxNames-i) * time.Hour)})
