@@ -55,7 +55,13 @@ func (s *Store) IsRemoved(ctx context.Context, name string, now time.Time) (unti
 // SetLive records the name of a node that exists. Until is the time at which its last
 // certificate expires. If registrationTaint is true, the admission policies let its kubelet
 // register only with that taint and without labels of k8sm.
+//
+// A later time that is on record stays. Only a name whose MesosNode vanished without being released
+// goes by it, and each renewal of a certificate would be a write otherwise.
 func (s *Store) SetLive(ctx context.Context, name string, until time.Time, registrationTaint bool) error {
+	if known, found, err := s.Get(ctx, name); err == nil && found && !known.Removed && known.RegistrationTaint == registrationTaint && !known.Until.Before(until.Truncate(time.Second)) {
+		return nil
+	}
 	return s.set(ctx, name, Entry{Until: until, RegistrationTaint: registrationTaint})
 }
 

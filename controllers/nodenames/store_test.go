@@ -50,6 +50,32 @@ func TestNothingIsWrittenForANameOnRecord(t *testing.T) {
 	}
 }
 
+func TestALiveNameIsWrittenOnlyIfItMustBeKeptLonger(t *testing.T) {
+	f := newFixture(t)
+	for _, step := range []struct {
+		until  time.Duration
+		taint  bool
+		writes int
+	}{
+		{until: 365 * 24 * time.Hour, taint: true, writes: 1}, // before the certificate is on record
+		{until: 14 * 24 * time.Hour, taint: true, writes: 1},
+		{until: 25 * 24 * time.Hour, taint: true, writes: 1}, // a renewal
+		{until: 400 * 24 * time.Hour, taint: true, writes: 2},
+		{until: 14 * 24 * time.Hour, taint: false, writes: 3},
+	} {
+		if err := f.Names.SetLive(t.Context(), nodeName, noon.Add(step.until), step.taint); err != nil {
+			t.Fatal(err)
+		}
+		if f.writes != step.writes {
+			t.Errorf("%+v: %d writes", step, f.writes)
+		}
+	}
+	f.setRemoved(nodeName, noon.Add(time.Hour))
+	if entry, _, _ := f.Names.Get(t.Context(), nodeName); !entry.Removed || !entry.Until.Equal(noon.Add(time.Hour)) {
+		t.Errorf("removed is recorded as %+v", entry)
+	}
+}
+
 func TestWritesAreRepeatedAfterConflicts(t *testing.T) {
 	f := newFixture(t)
 	f.setRemoved(nodeName, noon.Add(time.Hour))
