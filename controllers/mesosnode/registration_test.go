@@ -194,13 +194,17 @@ func TestChangesOfThePoolsTemplateReachTheNode(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			writes := s.writes
 			s.reconcile()
+			if got := s.writes - writes; got != 1 && test.want || got != 0 && !test.want {
+				t.Errorf("%d writes, want one of the Node at most", got)
+			}
 			object := s.kubernetesNode()
 			labels := object.Labels["tier"] == "2" && object.Labels["team"] == ""
 			if taint := object.Spec.Taints[0].Value == "web"; labels != test.want || taint != test.want {
 				t.Errorf("labels %v and taints %v, want them changed: %t", object.Labels, object.Spec.Taints, test.want)
 			}
-			writes := s.writes
+			writes = s.writes
 			s.reconcile()
 			if s.writes != writes {
 				t.Error("something is written at rest")
