@@ -16,6 +16,9 @@ import (
 // cache must index it.
 const FieldNodeName = "spec.nodeName"
 
+// planTimeout bounds the reads of one plan: an API server that hangs must not block all workers.
+const planTimeout = 5 * time.Second
+
 // Drainer drains nodes. It is safe for concurrent use, and one is to be shared by all nodes: it
 // bounds the evictions of all of them. Use NewDrainer.
 type Drainer struct {
@@ -33,6 +36,8 @@ func NewDrainer(live client.Reader, c client.Client) *Drainer {
 // Plan decides what is to be done with the pods of a node now. It changes nothing. An error means
 // that the pods are unknown.
 func (d *Drainer) Plan(ctx context.Context, node string, o Options) (Plan, error) {
+	ctx, cancel := context.WithTimeout(ctx, planTimeout)
+	defer cancel()
 	var pods corev1.PodList
 	if err := d.live.List(ctx, &pods, client.MatchingFields{FieldNodeName: node}); err != nil {
 		return Plan{}, fmt.Errorf("listing the pods of node %s: %w", node, err)

@@ -21,25 +21,31 @@ const bareStreams = 32
 // bareClient makes as many writes of each kind as were counted, and nothing else: no watches, no
 // decisions. Its time is the minimum for the same writes on this API server.
 func (c *cluster) bareClient(ctx context.Context, nodes int, counted requests) (time.Duration, error) {
+	start := time.Now()
+	err := inStreams(nodes, func(i int) error { return c.bareNode(ctx, i, nodes, counted) })
+	return time.Since(start), err
+}
+
+// inStreams calls do for each index below n, bareStreams of them at a time.
+func inStreams(n int, do func(int) error) error {
 	work := make(chan int)
 	errs := make([]error, bareStreams)
-	start := time.Now()
 	var wg sync.WaitGroup
 	for stream := range bareStreams {
 		wg.Go(func() {
 			for i := range work {
 				if errs[stream] == nil {
-					errs[stream] = c.bareNode(ctx, i, nodes, counted)
+					errs[stream] = do(i)
 				}
 			}
 		})
 	}
-	for i := range nodes {
+	for i := range n {
 		work <- i
 	}
 	close(work)
 	wg.Wait()
-	return time.Since(start), errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // bareNode makes the writes of one node: first creations, then changes, then deletions.

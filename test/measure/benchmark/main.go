@@ -59,6 +59,7 @@ var measurements = []measurement{
 	{[]string{"restart_10000_tasks"}, measureRestart},
 	{[]string{"at_rest_10000_agents_5000_nodes"}, measureRest},
 	{[]string{"apply_to_ready_1000_nodes", "operator_rss_1000_nodes", "operator_calls_at_rest_per_minute"}, measureScale},
+	{[]string{"drain_200_nodes"}, measureDrain},
 	{[]string{"accept_to_ready_cold", "accept_to_ready_cached", "executor_rss", "sweep_dirty_agent"}, measureRealNode},
 	{[]string{"fifty_nodes_one_machine"}, measureFiftyNodes},
 }

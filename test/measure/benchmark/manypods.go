@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -72,24 +70,9 @@ func (c *cluster) createManyPods(ctx context.Context) error {
 	if err := c.client.List(ctx, &nodes); err != nil {
 		return fmt.Errorf("listing MesosNodes: %w", err)
 	}
-	work := make(chan int)
-	errs := make([]error, bareStreams)
-	var wg sync.WaitGroup
-	for stream := range bareStreams {
-		wg.Go(func() {
-			for i := range work {
-				if errs[stream] == nil {
-					errs[stream] = c.client.Create(ctx, newPod(i, nodes.Items[i/podsPerNode].Name))
-				}
-			}
-		})
-	}
-	for i := range podsPerNode * len(nodes.Items) {
-		work <- i
-	}
-	close(work)
-	wg.Wait()
-	return errors.Join(errs...)
+	return inStreams(podsPerNode*len(nodes.Items), func(i int) error {
+		return c.client.Create(ctx, newPod(i, nodes.Items[i/podsPerNode].Name))
+	})
 }
 
 // newPod returns a pod like those of Deployments, on a node with room for ten.
