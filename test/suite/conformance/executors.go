@@ -13,6 +13,7 @@ var executorChecks = []check{
 	{"executors/environment", "An executor has the environment variables with its agent's address and its own IDs.", []int{41, 42}, onShared(checkEnvironment)},
 	{"executors/exit", "An executor that exits without having subscribed fails its task, and a FAILURE event contains its raw wait status.", []int{27, 39, 42}, onShared(checkExecutorExit)},
 	{"executors/missing-file", "A URI that cannot be fetched fails the task, with a reason.", []int{27, 42}, onShared(checkMissingFile)},
+	{"executors/output-file", "A URI with an output file is fetched under that name, and can be executed.", []int{42}, onShared(checkOutputFile)},
 	{"executors/lifecycle", "An executor subscribes, gets LAUNCH with the task's data, sends TASK_RUNNING, gets KILL, sends TASK_KILLED, and ends.", []int{30, 42}, onShared(checkExecutorLife)},
 	{"executors/kill-policy", "The kill policy of a KILL reaches the executor.", []int{30, 43}, onShared(checkExecutorKillPolicy)},
 	{"executors/kill-before-subscription", "KILL ends a task whose executor has not subscribed yet.", []int{30}, onShared(checkKillBeforeSubscription)},
@@ -112,6 +113,27 @@ func checkMissingFile(p *probe, f *schedulerClient) (string, error) {
 		err = fmt.Errorf("the task is %s", st)
 	}
 	return st.String(), err
+}
+
+// checkOutputFile fetches a file that each agent has. The executors of a runtime for several
+// architectures may have one name in their URIs.
+func checkOutputFile(p *probe, f *schedulerClient) (string, error) {
+	const file = "k8sm-conformance-sh"
+	task, _, err := f.launchExecutor(p, fmt.Sprintf("[ -x ./%s ] && exit %d; exit %d", file, exitAllPresent, exitFirstMissing), func(task object) {
+		command := task["executor"].(object)["command"].(object)
+		command["uris"] = []object{{"value": "file:///bin/sh", "executable": true, "extract": false, "output_file": file}}
+	})
+	if err != nil {
+		return "", err
+	}
+	if _, err := f.awaitState(p, task, "TASK_FAILED"); err != nil {
+		return "", err
+	}
+	failure, err := f.awaitFailure(p, task)
+	if err == nil && failure.exit() != exitAllPresent {
+		err = fmt.Errorf("the sandbox has no executable file of that name: the shell that looked for it exited with %d", failure.exit())
+	}
+	return file, err
 }
 
 //go:embed executor.sh

@@ -251,9 +251,14 @@ var faults = map[string]tamperProxy{
 	"reconciliation/implicit":       dropImplicitReconcile(),
 	"reconciliation/unacknowledged": changeReconciledState("TASK_RUNNING"),
 
-	"executors/environment":              setFailureStatus(52 << 8),
-	"executors/exit":                     setFailureStatus(3),
-	"executors/missing-file":             changeTasks(func(task object) { delete(objectAt(executorOf(task), "command"), "uris") }),
+	"executors/environment":  setFailureStatus(52 << 8),
+	"executors/exit":         setFailureStatus(3),
+	"executors/missing-file": changeTasks(func(task object) { delete(objectAt(executorOf(task), "command"), "uris") }),
+	"executors/output-file": changeTasks(func(task object) {
+		for _, uri := range objectAt(executorOf(task), "command")["uris"].([]any) {
+			delete(uri.(object), "output_file")
+		}
+	}),
 	"executors/lifecycle":                changeTasks(func(task object) { delete(task, "data") }),
 	"executors/kill-policy":              changeCalls("KILL", func(call object) { delete(objectAt(call, "kill"), "kill_policy") }),
 	"executors/kill-before-subscription": dropCalls("KILL"),
