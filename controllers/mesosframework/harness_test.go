@@ -40,6 +40,7 @@ const (
 
 // fakeSession is a session whose state a test sets.
 type fakeSession struct {
+	masters        []string // that ZooKeeper knows
 	mu             sync.Mutex
 	config         session.Config
 	state          session.State
@@ -80,6 +81,8 @@ func (f *fakeSession) WithdrawDemand(string)         {}
 func (f *fakeSession) Kill(string, string)           {}
 func (f *fakeSession) SendMessage(string, []byte)    {}
 func (f *fakeSession) Explain(string) (string, bool) { return "", false }
+func (f *fakeSession) Masters() []string             { return f.masters }
+
 func (f *fakeSession) OpenAccess(context.Context) (mesosaccess.Open, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

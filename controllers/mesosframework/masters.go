@@ -32,16 +32,19 @@ func masterAddresses(masters []string) []string {
 }
 
 // payloadBuilder returns what builds the payloads of a framework's tasks. Nodes are told the
-// addresses of the masters, so that they keep their pods from them: those of the spec, and
-// the one that leads when a node is launched, which ZooKeeper or a redirect may have named.
+// addresses of the masters, so that they keep their pods from them: those of the spec, those
+// that are registered in ZooKeeper when a node is launched, and the one that leads then, which
+// a redirect may have named.
 func (r *Reconciler) payloadBuilder(defaults nodetemplate.NodeDefaults, masters []string, running *atomic.Pointer[sessions.Entry]) taskrecord.BuildPayload {
 	return func(ctx context.Context, node *v1alpha1.MesosNode, intent scheduler.Intent, token string) (scheduler.Payload, error) {
 		d := defaults
 		d.Runtime = r.Runtimes.Current()
 		d.Masters = masterAddresses(masters)
 		if entry := running.Load(); entry != nil {
-			if leader := entry.State().Master; leader != "" && !slices.Contains(d.Masters, leader) {
-				d.Masters = append(d.Masters, leader)
+			for _, master := range append(entry.Masters(), entry.State().Master) {
+				if master != "" && !slices.Contains(d.Masters, master) {
+					d.Masters = append(d.Masters, master)
+				}
 			}
 		}
 		var err error

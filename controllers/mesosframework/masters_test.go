@@ -32,7 +32,7 @@ func TestNodesAreToldTheMasters(t *testing.T) {
 		deny bool
 		want []string
 	}{
-		"as by default": {true, []string{"10.0.0.1:5050", "leader.example:5050"}},
+		"as by default": {true, []string{"10.0.0.1:5050", "10.0.0.2:5050", "leader.example:5050"}},
 		"opted out":     {false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -44,6 +44,7 @@ func TestNodesAreToldTheMasters(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.sessions[0].setState(session.State{Master: "leader.example:5050"})
+			s.sessions[0].masters = []string{"10.0.0.2:5050", "10.0.0.1:5050"}
 			made, err := s.sessions[0].config.Store.Prepare(context.Background(), newIntent())
 			if err != nil {
 				t.Fatal(err)

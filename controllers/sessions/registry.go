@@ -19,6 +19,8 @@ type Session interface {
 	Run(ctx context.Context) error
 	// State of the registration.
 	State() session.State
+	// Masters returns the addresses, host:port, of the masters that are registered in ZooKeeper.
+	Masters() []string
 	// AddDemand requests a task. WithdrawDemand takes the request back. Explain returns why there
 	// is no task yet.
 	AddDemand(placement.Demand)

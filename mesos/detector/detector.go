@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -27,7 +28,7 @@ const (
 	maxReconnectDelay = 2 * time.Second
 )
 
-// Config of a detector. All fields but Login and Seed are required.
+// Config of a detector. All fields but Login, Seed and OnMasters are required.
 type Config struct {
 	Ensemble Ensemble
 	// Login authenticates to ZooKeeper; nil for the one in the ensemble's address.
@@ -39,7 +40,14 @@ type Config struct {
 	// OnFinding is called with each finding that differs from the one before, always from the
 	// same goroutine.
 	OnFinding func(Finding)
+	// OnMasters, if not nil, is called with all masters that are registered, those that may
+	// lead later among them, whenever they change, from the same goroutine. They are in the
+	// order in which they registered, maxMasters at most.
+	OnMasters func([]Master)
 }
+
+// maxMasters bounds the masters that are read: an ensemble of Mesos has five or seven.
+const maxMasters = 15
 
 // Finding is what is known about the leading master.
 type Finding struct {
@@ -81,6 +89,8 @@ type detector struct {
 	Config
 	rand *rand.Rand
 	last *Finding // that was reported; nil before the first
+	// masters were reported last.
+	masters []Master
 }
 
 // report calls OnFinding, unless the finding is the same as the last one.
@@ -90,6 +100,23 @@ func (d *detector) report(f Finding) {
 	}
 	d.last = &f
 	d.OnFinding(f)
+}
+
+// readMasters reads all masters that are registered, and calls OnMasters if they are others than
+// before.
+func (d *detector) readMasters(s *zkSession) error {
+	if d.OnMasters == nil {
+		return nil
+	}
+	masters, err := s.readMasters(d.Ensemble)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(masters, d.masters) {
+		d.masters = masters
+		d.OnMasters(slices.Clone(masters))
+	}
+	return nil
 }
 
 // watchServer watches the leader at one server, until that fails or the login changes. It returns
@@ -129,6 +156,9 @@ func (d *detector) watchLeader(s *zkSession, login string) error {
 			return err
 		}
 		d.report(f)
+		if err := d.readMasters(s); err != nil {
+			return err
+		}
 		if err := s.waitForChange(readAgainAfter); err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ type detection struct {
 	mu       sync.Mutex
 	pipes    map[string]*zookeepertest.Pipe
 	findings chan detector.Finding
+	masters  chan []detector.Master
 	login    *detector.Login // nil for the one in the address
 	dialed   atomic.Int32
 	last     atomic.Value // address that was dialed last
@@ -35,7 +36,7 @@ func startDetection(t *testing.T, address string, prepare ...func(*detection)) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &detection{t: t, servers: map[string]*zookeepertest.Server{}, pipes: map[string]*zookeepertest.Pipe{}, findings: make(chan detector.Finding, 100)}
+	w := &detection{t: t, servers: map[string]*zookeepertest.Server{}, pipes: map[string]*zookeepertest.Pipe{}, findings: make(chan detector.Finding, 100), masters: make(chan []detector.Master, 100)}
 	for i, address := range e.Servers {
 		p := zookeepertest.Listen(fmt.Sprintf("10.0.0.%d", i+1), 2181)
 		w.pipes[address], w.servers[address] = p, zookeepertest.NewServer(p)
@@ -49,7 +50,7 @@ func startDetection(t *testing.T, address string, prepare ...func(*detection)) *
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		detector.Run(ctx, detector.Config{Ensemble: e, Login: w.login, Dial: w.dial, Seed: 1, OnFinding: func(f detector.Finding) { w.findings <- f }})
+		detector.Run(ctx, detector.Config{Ensemble: e, Login: w.login, Dial: w.dial, Seed: 1, OnFinding: func(f detector.Finding) { w.findings <- f }, OnMasters: func(m []detector.Master) { w.masters <- m }})
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -96,6 +97,7 @@ func (w *detection) expect(want string, within time.Duration) {
 	case <-time.After(within):
 		w.t.Errorf("nothing was found within %s, want %s", within, want)
 	}
+	synctest.Wait() // until the other masters are read
 }
 
 func (w *detection) expectNothing(within time.Duration) {
@@ -296,4 +298,47 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %s", address, diff)
 		}
 	}
+}
+
+// Masters that do not lead are found too, so that they can be kept from pods.
+func TestAllRegisteredMastersAreFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := startDetection(t, "zk://a:2181/mesos")
+		expect := func(step string, want ...string) {
+			t.Helper()
+			time.Sleep(time.Second)
+			synctest.Wait()
+			var got []string
+			for len(w.masters) > 0 {
+				got = nil
+				for _, m := range <-w.masters {
+					got = append(got, m.IP)
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", step, diff)
+			}
+		}
+		w.set("json.info_0000000012", info("10.1.0.3"))
+		w.set("json.info_0000000002", info("10.1.0.2"))
+		w.set("json.info_0000000007", "no master's")
+		w.set("info_0000000001x", info("10.1.0.9"))
+		expect("the leader and another master", "10.1.0.2", "10.1.0.3")
+		expect("no change")
+		w.each(func(s *zookeepertest.Server) { s.Delete("/mesos/json.info_0000000002") })
+		expect("the leader has gone", "10.1.0.3")
+		w.each(func(s *zookeepertest.Server) { s.Delete("/mesos/json.info_0000000007") })
+		for i := range 40 {
+			w.set(fmt.Sprintf("json.info_00000001%02d", i), info(fmt.Sprintf("10.2.0.%d", i)))
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		last := []detector.Master{}
+		for len(w.masters) > 0 {
+			last = <-w.masters
+		}
+		if len(last) != 15 || last[0].IP != "10.1.0.3" {
+			t.Errorf("%d masters were read, the first is %+v", len(last), last)
+		}
+	})
 }

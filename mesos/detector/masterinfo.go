@@ -1,10 +1,13 @@
 package detector
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,6 +39,22 @@ func leaderNode(children []string) (name string, err error) {
 		return "", fmt.Errorf("the leading master's node %q is not a %s", name, masterLabel)
 	}
 	return name, nil
+}
+
+// masterNodes returns the nodes of all masters in the order of their numbers, maxMasters at most.
+func masterNodes(children []string) []string {
+	numbers := map[string]int64{}
+	for _, child := range children {
+		if number, ok := strings.CutPrefix(child, masterLabel+"_"); ok {
+			if n, err := strconv.ParseInt(number, 10, 32); err == nil {
+				numbers[child] = n
+			}
+		}
+	}
+	names := slices.SortedFunc(maps.Keys(numbers), func(a, b string) int {
+		return cmp.Or(cmp.Compare(numbers[a], numbers[b]), strings.Compare(a, b))
+	})
+	return names[:min(len(names), maxMasters)]
 }
 
 // masterInfo is the part of a MasterInfo that contains the address.

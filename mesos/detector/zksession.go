@@ -111,6 +111,39 @@ func (s *zkSession) readLeader(e Ensemble) (f Finding, readAgainAfter time.Durat
 	return Finding{Master: m, Err: err}, pollInterval, nil
 }
 
+// readMasters reads the masters that are registered, without those that cannot be read.
+func (s *zkSession) readMasters(e Ensemble) ([]Master, error) {
+	answer, err := s.call(opGetChildren, e.Path, false)
+	if errors.Is(err, errNoNode) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing %s: %w", e.Path, err)
+	}
+	children, err := answer.texts()
+	if err != nil {
+		return nil, fmt.Errorf("listing %s: %w", e.Path, err)
+	}
+	var masters []Master
+	for _, name := range masterNodes(children) {
+		answer, err := s.call(opGetData, e.child(name), false)
+		if errors.Is(err, errNoNode) {
+			continue // it was deleted just now
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", e.child(name), err)
+		}
+		data, err := answer.buffer()
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", e.child(name), err)
+		}
+		if m, err := parseMasterInfo(data); err == nil {
+			masters = append(masters, m)
+		}
+	}
+	return masters, nil
+}
+
 // waitForChange waits until the watch reports a change or the time has passed. Meanwhile the
 // server has to answer pings.
 func (s *zkSession) waitForChange(timeout time.Duration) error {

@@ -20,6 +20,8 @@ type leaderTracker struct {
 	// lastLeader is the last master that was found to lead. It may still lead while
 	// ZooKeeper does not answer.
 	lastLeader detector.Master
+	// masters are all that are registered.
+	masters []detector.Master
 }
 
 func newLeaderTracker() leaderTracker { return leaderTracker{hasFinding: make(chan struct{})} }
@@ -92,7 +94,27 @@ func (s *Session) runDetector() {
 		Dial:      s.client.dial.withTimeout(dialTimeout),
 		Seed:      s.cfg.Seed,
 		OnFinding: s.handleFinding,
+		OnMasters: s.handleMasters,
 	})
+}
+
+// handleMasters takes the masters that are registered in ZooKeeper.
+func (s *Session) handleMasters(masters []detector.Master) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leader.masters = masters
+}
+
+// Masters returns the addresses, host:port, of the masters that are registered in ZooKeeper, also of
+// those that do not lead. It is empty for a session that was given a list of masters.
+func (s *Session) Masters() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var addresses []string
+	for _, m := range s.leader.masters {
+		addresses = append(addresses, net.JoinHostPort(m.IP, strconv.Itoa(m.Port)))
+	}
+	return addresses
 }
 
 // handleFinding takes a finding of the detector. The stream is closed only when another
