@@ -8,64 +8,67 @@ import (
 	"github.com/k8sm/k8sm/mesos/nodeapi"
 )
 
-// addressList is a flag whose value is IP addresses, separated by commas.
-type addressList []string
-
-// String implements flag.Value.
-func (a *addressList) String() string { return strings.Join(*a, ",") }
-
-// Set implements flag.Value.
-func (a *addressList) Set(text string) (err error) {
-	*a, err = parseList(text, func(one string) error {
-		if _, err := netip.ParseAddr(one); err != nil {
-			return fmt.Errorf("%q is not an IP address", one)
-		}
-		return nil
-	})
-	return err
+// listFlag is a flag whose value is a list, separated by commas. Each text is parsed by itself;
+// empty ones are left out.
+type listFlag[T any] struct {
+	values *[]T
+	parse  func(text string) (T, error)
 }
 
-// destinationList is a flag whose value is ranges of addresses, each with a port or without.
-type destinationList []string
-
-// String implements flag.Value.
-func (d *destinationList) String() string { return strings.Join(*d, ",") }
-
-// Set implements flag.Value.
-func (d *destinationList) Set(text string) (err error) {
-	*d, err = parseList(text, func(one string) error {
-		_, err := nodeapi.ParseDestination(one)
-		return err
-	})
-	return err
+// String implements flag.Value. It is also called on a zero value.
+func (l listFlag[T]) String() string {
+	if l.values == nil {
+		return ""
+	}
+	texts := make([]string, 0, len(*l.values))
+	for _, value := range *l.values {
+		texts = append(texts, fmt.Sprint(value))
+	}
+	return strings.Join(texts, ",")
 }
 
-// cidrList is a flag whose value is ranges of addresses in CIDR notation.
-type cidrList []string
-
-// String implements flag.Value.
-func (c *cidrList) String() string { return strings.Join(*c, ",") }
-
-// Set implements flag.Value.
-func (c *cidrList) Set(text string) (err error) {
-	*c, err = parseList(text, func(one string) error {
-		_, err := nodeapi.ParseCIDRs([]string{one})
-		return err
-	})
-	return err
-}
-
-// parseList splits a list that is separated by commas, and checks each element.
-func parseList(text string, check func(one string) error) ([]string, error) {
-	var list []string
+// Set implements flag.Value. A flag that is set twice has its last value.
+func (l listFlag[T]) Set(text string) error {
+	var values []T
 	for one := range strings.SplitSeq(text, ",") {
 		if one = strings.TrimSpace(one); one == "" {
 			continue
 		}
-		if err := check(one); err != nil {
-			return nil, err
+		value, err := l.parse(one)
+		if err != nil {
+			return err
 		}
-		list = append(list, one)
+		values = append(values, value)
 	}
-	return list, nil
+	*l.values = values
+	return nil
+}
+
+// parseAddress accepts an IP address.
+func parseAddress(text string) (string, error) {
+	if _, err := netip.ParseAddr(text); err != nil {
+		return "", fmt.Errorf("%q is not an IP address", text)
+	}
+	return text, nil
+}
+
+// parseDestination accepts a range of addresses, with a port or without.
+func parseDestination(text string) (string, error) {
+	_, err := nodeapi.ParseDestination(text)
+	return text, err
+}
+
+// parseRange accepts a range of addresses in CIDR notation.
+func parseRange(text string) (string, error) {
+	_, err := nodeapi.ParseCIDRs([]string{text})
+	return text, err
+}
+
+// parseNetwork returns the network that a text in CIDR notation describes.
+func parseNetwork(text string) (netip.Prefix, error) {
+	network, err := netip.ParsePrefix(text)
+	if err != nil {
+		return network, fmt.Errorf("%q is not a network in CIDR notation, as 10.0.0.0/8", text)
+	}
+	return network.Masked(), nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
 	"path"
@@ -34,13 +35,13 @@ type options struct {
 	nodeRuntimeFile     string
 	nodeAPIServer       string
 	nodeAPIServerCAFile string
-	clusterDNS          addressList
-	agentCIDRs          networkList
+	clusterDNS          []string
+	agentCIDRs          []netip.Prefix
 	clusterDomain       string
 	nodeStateDir        string
 	nodeDenyMesos       bool
-	nodeDenyCIDRs       destinationList
-	clusterCIDRs        cidrList
+	nodeDenyCIDRs       []string
+	clusterCIDRs        []string
 	printVersion        bool
 	leaseTimes          leaseTimes
 	logger              logr.Logger
@@ -65,13 +66,13 @@ func parse(flags *flag.FlagSet, arguments []string) (options, error) {
 	flags.StringVar(&o.nodeRuntimeFile, "node-runtime", "", "A YAML `file` with the runtimes of nodes: {containerRuntime, sandboxImage, defaultVersion, versions: [{name, artifacts: [{name, type, architecture, uri, sha256}]}]}. A pool chooses one by template.spec.runtime.version, and overrides its artifacts by name. The file is read again when it changes.")
 	flags.StringVar(&o.nodeAPIServer, "node-api-server", "", "The `URL` at which nodes reach the Kubernetes API. Default: the URL that the operator uses.")
 	flags.StringVar(&o.nodeAPIServerCAFile, "node-api-server-ca", "", "A PEM `file` with the certificate authority of the Kubernetes API, for nodes. Default: the authority that the operator uses.")
-	flags.Var(&o.agentCIDRs, "agent-cidrs", "The only `networks` in which Mesos agents may have addresses, in CIDR notation, separated by commas. Default: any. Addresses of Services, of the API server and of other nodes are refused anyway; a network of one address (10.0.0.1/32) permits that of the API server, for an agent on the same machine.")
-	flags.Var(&o.clusterDNS, "cluster-dns", "The IP `addresses` of the cluster's DNS service, separated by commas.")
+	flags.Var(listFlag[netip.Prefix]{&o.agentCIDRs, parseNetwork}, "agent-cidrs", "The only `networks` in which Mesos agents may have addresses, in CIDR notation, separated by commas. Default: any. Addresses of Services, of the API server and of other nodes are refused anyway; a network of one address (10.0.0.1/32) permits that of the API server, for an agent on the same machine.")
+	flags.Var(listFlag[string]{&o.clusterDNS, parseAddress}, "cluster-dns", "The IP `addresses` of the cluster's DNS service, separated by commas.")
 	flags.StringVar(&o.clusterDomain, "cluster-domain", "cluster.local", "The DNS `domain` of the cluster.")
 	flags.StringVar(&o.nodeStateDir, "node-state-dir", "/var/lib/k8sm", "The `folder` on Mesos agents that holds the state of nodes. It is outside the sandboxes.")
 	flags.BoolVar(&o.nodeDenyMesos, "node-deny-mesos", true, "Keep the pods of new nodes from the port of their Mesos agent, and from masters and ZooKeeper, by rules of the agent's firewall.")
-	flags.Var(&o.nodeDenyCIDRs, "node-deny-cidrs", "`Ranges` of addresses that the pods of new nodes are kept from too, separated by commas, each with a TCP port if only that is meant: 10.0.0.0/8,10.1.0.0/16:5051. They may connect to the API server and to --cluster-cidr nevertheless.")
-	flags.Var(&o.clusterCIDRs, "cluster-cidr", "The `ranges` of addresses of all pods of the cluster, separated by commas, as kube-controller-manager knows them. What pods of new nodes send there keeps their addresses. Default: unknown, and only the pods of a node see each other's addresses.")
+	flags.Var(listFlag[string]{&o.nodeDenyCIDRs, parseDestination}, "node-deny-cidrs", "`Ranges` of addresses that the pods of new nodes are kept from too, separated by commas, each with a TCP port if only that is meant: 10.0.0.0/8,10.1.0.0/16:5051. They may connect to the API server and to --cluster-cidr nevertheless.")
+	flags.Var(listFlag[string]{&o.clusterCIDRs, parseRange}, "cluster-cidr", "The `ranges` of addresses of all pods of the cluster, separated by commas, as kube-controller-manager knows them. What pods of new nodes send there keeps their addresses. Default: unknown, and only the pods of a node see each other's addresses.")
 	flags.BoolVar(&o.printVersion, "version", false, "Print the version and exit.")
 	if err := flags.Parse(arguments); err != nil {
 		return options{}, err

@@ -87,8 +87,8 @@ func TestParse(t *testing.T) {
 			[]string{"--leader-election-lease-duration=1m", "--leader-election-renew-deadline=40s", "--leader-election-retry-period=5s"},
 			func(o options) any { return o.leaseTimes }, leaseTimes{time.Minute, 40 * time.Second, 5 * time.Second},
 		},
-		"addresses of DNS servers":         {[]string{"--cluster-dns= 10.96.0.10 ,,fd00::a"}, func(o options) any { return o.clusterDNS.String() }, "10.96.0.10,fd00::a"},
-		"the last of several lists counts": {[]string{"--cluster-dns=10.0.0.1", "--cluster-dns=10.0.0.2"}, func(o options) any { return o.clusterDNS.String() }, "10.0.0.2"},
+		"addresses of DNS servers":         {[]string{"--cluster-dns= 10.96.0.10 ,,fd00::a"}, func(o options) any { return strings.Join(o.clusterDNS, ",") }, "10.96.0.10,fd00::a"},
+		"the last of several lists counts": {[]string{"--cluster-dns=10.0.0.1", "--cluster-dns=10.0.0.2"}, func(o options) any { return strings.Join(o.clusterDNS, ",") }, "10.0.0.2"},
 		"the version":                      {[]string{"--version"}, func(o options) any { return o.printVersion }, true},
 	}
 	for name, test := range tests {

@@ -309,10 +309,13 @@ func TestTheOlderOfTwoDuplicatesWins(t *testing.T) {
 		"the same masters with another login":  {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"zk://me:other@leader.mesos:5050"} }},
 		"one master in common":                 {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"m2:5050", "leader.mesos:5050"} }},
 		"another user":                         {duplicate: true, younger: func(f *v1alpha1.MesosFramework) { f.Spec.User = "nobody" }},
-		"another cluster":                      {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"other.mesos:5050"} }},
-		"another name":                         {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Name = "k8sm-2" }},
-		"another role":                         {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Roles = []string{"other"} }},
-		"additional roles":                     {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Roles = []string{"k8sm", "other"} }},
+		"the same masters in another order": {duplicate: true, younger: func(f *v1alpha1.MesosFramework) {
+			f.Spec.Masters = []string{"https://m2:5050/", "https://Leader.mesos:5050/"}
+		}},
+		"another cluster":  {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Masters = []string{"other.mesos:5050"} }},
+		"another name":     {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Name = "k8sm-2" }},
+		"another role":     {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Roles = []string{"other"} }},
+		"additional roles": {younger: func(f *v1alpha1.MesosFramework) { f.Spec.Roles = []string{"k8sm", "other"} }},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/detector"
 )
 
 // olderDuplicate returns the oldest other MesosFramework that would be the same registration,
@@ -35,19 +36,27 @@ func equalSets(a, b []string) bool {
 }
 
 func intersects(a, b []string) bool {
-	return slices.ContainsFunc(a, func(m string) bool {
-		return slices.ContainsFunc(b, func(n string) bool { return address(m) == address(n) })
-	})
+	known := endpoints(b)
+	return slices.ContainsFunc(endpoints(a), func(e string) bool { return slices.Contains(known, e) })
 }
 
-// address returns the address of a master, or of ZooKeeper, without scheme and login.
-func address(master string) string {
-	plain, _ := splitLogin([]string{master})
-	master = plain[0]
-	if _, rest, ok := strings.Cut(master, "://"); ok {
-		master = rest
+// endpoints returns the masters, or the ZooKeeper servers each with the path, in a form in which
+// equal ones are equal: without scheme and login, hosts in lower case.
+func endpoints(masters []string) []string {
+	var all []string
+	for _, m := range masters {
+		if ensemble, err := detector.ParseEnsemble(m); err == nil {
+			for _, server := range ensemble.Servers {
+				all = append(all, strings.TrimSuffix(strings.ToLower(server)+ensemble.Path, "/"))
+			}
+			continue
+		}
+		if _, rest, ok := strings.Cut(m, "://"); ok {
+			m = rest
+		}
+		all = append(all, strings.ToLower(strings.TrimSuffix(m, "/")))
 	}
-	return strings.ToLower(strings.TrimSuffix(master, "/"))
+	return all
 }
 
 // older orders by creation, then by name, so that all reconciliations agree on the order.

@@ -77,6 +77,19 @@ func TestFrameworksWithOneZooKeeperAreDuplicatesWhateverTheirLogin(t *testing.T)
 	if !isSameRegistration(a.Spec, b.Spec) {
 		t.Error("they are not")
 	}
+	for name, address := range map[string]string{
+		"in another order":            "zk://y:2181,z:2181/mesos@prod",
+		"with one server in common":   "zk://z:2181,other:2181/mesos@prod",
+		"with a slash at the end":     "zk://z:2181/mesos@prod/",
+		"with a login and upper case": "zk://you:x@Z:2181,Y:2181/mesos@prod",
+	} {
+		if !isSameRegistration(a.Spec, newFramework("c", withZooKeeper(address)).Spec) {
+			t.Errorf("the same ZooKeeper %s is another one", name)
+		}
+	}
+	if isSameRegistration(a.Spec, newFramework("c", withZooKeeper("zk://z:2181/MESOS@prod")).Spec) {
+		t.Error("paths that differ in case are the same")
+	}
 	c := newFramework("c", withZooKeeper("zk://other:2181/mesos@prod"))
 	if isSameRegistration(a.Spec, c.Spec) {
 		t.Error("frameworks with another ZooKeeper and the same end of the path are duplicates")

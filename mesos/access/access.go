@@ -9,13 +9,14 @@ package access
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/k8sm/k8sm/mesos/libprocess"
 )
 
 // within bounds one question.
@@ -56,8 +57,7 @@ func (s Server) IsOpen(ctx context.Context, path string) (bool, error) {
 	client := s.client()
 	defer client.CloseIdleConnections()
 	response, err := client.Do(request)
-	// The server ended the handshake: it wants a client certificate.
-	if alert := (*net.OpError)(nil); errors.As(err, &alert) && alert.Op == "remote error" {
+	if libprocess.IsAlert(err) { // The server ended the handshake: it wants a client certificate.
 		return false, nil
 	}
 	if err != nil {

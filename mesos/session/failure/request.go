@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/k8sm/k8sm/mesos/libprocess"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
@@ -73,12 +74,8 @@ func (e *RequestError) certificateAdvice() string {
 	return `put the authority that signed it into the key "ca.crt" of the secret that spec.tls names`
 }
 
-// isOurCertificateRefused reports whether the master ended the handshake with an alert. Go
-// gives an alert of the other side as the error of an operation of this name.
-func (e *RequestError) isOurCertificateRefused() bool {
-	var op *net.OpError
-	return errors.As(e.Err, &op) && op.Op == "remote error" && strings.Contains(op.Err.Error(), "tls: ")
-}
+// isOurCertificateRefused reports whether the master ended the handshake with an alert.
+func (e *RequestError) isOurCertificateRefused() bool { return libprocess.IsAlert(e.Err) }
 
 func (e *RequestError) clientAdvice() string {
 	if e.HasCertificate {
