@@ -56,7 +56,7 @@ func (r *Reconciler) recordLaunchFailedEvent(rc *reconcileContext, task *v1alpha
 	rc.addEffectWithoutError(func(ctx context.Context) {
 		failedAttempts.WithLabelValues(task.State).Inc()
 		r.recordEvent(ctx, rc, nodeEvent{corev1.EventTypeWarning, v1alpha1.EventLaunchFailed, actionLaunch, "The launch of a node failed",
-			fmt.Sprintf("Attempt %d: %s", attempt, describeEnd(task))})
+			fmt.Sprintf("Attempt %d: %s", attempt, nodemodel.DescribeEnd(task))})
 	})
 }
 

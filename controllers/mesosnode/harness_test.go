@@ -413,3 +413,7 @@ func (s *fixture) expectDemands(ids ...string) {
 }
 
 var errBroken = errors.New("broken")
+
+func clientKey(namespace, name string) client.ObjectKey {
+	return client.ObjectKey{Namespace: namespace, Name: name}
+}

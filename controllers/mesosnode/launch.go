@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/launchretry"
 	"github.com/k8sm/k8sm/controllers/messages"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
@@ -71,7 +72,7 @@ func (r *Reconciler) wantTask(ctx context.Context, rc *reconcileContext) error {
 		return nil
 	}
 	r.explainWaiting(rc, demand.ID)
-	if expiry := firstFailureExpiry(rc.node.Status.Failures, rc.now); !expiry.IsZero() {
+	if expiry := launchretry.FirstExpiry(rc.node.Status.Failures, rc.now); !expiry.IsZero() {
 		rc.requeueWithin(expiry.Sub(rc.now))
 	}
 	return nil
@@ -116,7 +117,7 @@ func (r *Reconciler) explainWaiting(rc *reconcileContext, taskID string) {
 	was := rc.condition(v1alpha1.ConditionLaunched)
 	message, _ := rc.session.Explain(taskID)
 	explain := func(status metav1.ConditionStatus, message string) {
-		rc.setCondition(v1alpha1.ConditionLaunched, status, v1alpha1.ReasonWaitingForOffer, messages.Sentences(message, lastFailureMessage(rc.node.Status.Failures)))
+		rc.setCondition(v1alpha1.ConditionLaunched, status, v1alpha1.ReasonWaitingForOffer, messages.Sentences(message, launchretry.LastMessage(rc.node.Status.Failures)))
 	}
 	switch {
 	case was.Reason != v1alpha1.ReasonWaitingForOffer || was.Status == metav1.ConditionUnknown && (message == "" || rc.now.Sub(was.LastTransitionTime.Time) < explainAfter):
@@ -135,7 +136,7 @@ func (r *Reconciler) explainWaiting(rc *reconcileContext, taskID string) {
 // task of a new ID.
 func (r *Reconciler) retryLaunch(ctx context.Context, rc *reconcileContext) error {
 	task := rc.node.Status.Task
-	plan := planRetry(rc.node.Status)
+	plan := launchretry.Decide(rc.node.Status)
 	if before := rc.condition(v1alpha1.ConditionLaunched).Reason; before != v1alpha1.ReasonBackingOff && before != v1alpha1.ReasonTaskRejected {
 		r.recordLaunchFailedEvent(rc, task)
 	}
@@ -144,7 +145,7 @@ func (r *Reconciler) retryLaunch(ctx context.Context, rc *reconcileContext) erro
 		if plan.Rejected {
 			reason = v1alpha1.ReasonTaskRejected
 		}
-		rc.setCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, reason, messages.Sentences(fmt.Sprintf("Attempt %d: %s", rc.node.Status.Attempt, describeEnd(task)),
+		rc.setCondition(v1alpha1.ConditionLaunched, metav1.ConditionFalse, reason, messages.Sentences(fmt.Sprintf("Attempt %d: %s", rc.node.Status.Attempt, nodemodel.DescribeEnd(task)),
 			fmt.Sprintf("The next attempt begins at %s.", plan.At.UTC().Format(time.TimeOnly+" MST"))))
 		rc.requeueWithin(wait)
 		return nil
@@ -161,7 +162,7 @@ func (r *Reconciler) retryLaunch(ctx context.Context, rc *reconcileContext) erro
 // endAttempt deletes the MesosNode of a task that has ended. If the task never became a Node, the
 // attempt counts as failed.
 func (r *Reconciler) endAttempt(rc *reconcileContext, task *v1alpha1.MesosTask) {
-	message := describeEnd(task)
+	message := nodemodel.DescribeEnd(task)
 	if !rc.hasRegistered() {
 		message += " Its kubelet may have a certificate in the node's name, so this MesosNode ends with it."
 		if rc.condition(v1alpha1.ConditionLaunched).Reason != v1alpha1.ReasonTaskEnded {
@@ -196,34 +197,15 @@ func describeTask(task *v1alpha1.MesosTask) (status metav1.ConditionStatus, reas
 	case scheduler.TaskStaging:
 		return metav1.ConditionFalse, v1alpha1.ReasonTaskStaging, fmt.Sprintf("Agent %s fetches and starts the executor.", where)
 	case scheduler.TaskStarting:
-		return metav1.ConditionTrue, v1alpha1.ReasonTaskStarting, fmt.Sprintf("The executor on agent %s starts the kubelet.%s", where, messageSuffix(task))
+		return metav1.ConditionTrue, v1alpha1.ReasonTaskStarting, fmt.Sprintf("The executor on agent %s starts the kubelet.%s", where, nodemodel.TaskMessage(task))
 	case scheduler.TaskRunning:
-		return metav1.ConditionTrue, v1alpha1.ReasonTaskRunning, fmt.Sprintf("The node runs on agent %s.%s", where, messageSuffix(task))
+		return metav1.ConditionTrue, v1alpha1.ReasonTaskRunning, fmt.Sprintf("The node runs on agent %s.%s", where, nodemodel.TaskMessage(task))
 	case scheduler.TaskKilling:
-		return metav1.ConditionFalse, v1alpha1.ReasonTerminating, fmt.Sprintf("The task on agent %s is being ended.%s", where, messageSuffix(task))
+		return metav1.ConditionFalse, v1alpha1.ReasonTerminating, fmt.Sprintf("The task on agent %s is being ended.%s", where, nodemodel.TaskMessage(task))
 	default:
 		return metav1.ConditionUnknown, v1alpha1.ReasonTaskUnreachable, fmt.Sprintf(
-			"Agent %s is cut off from the Mesos master (%s): the task may run and may come back, so the pool waits before it replaces the node.%s", where, state, messageSuffix(task))
+			"Agent %s is cut off from the Mesos master (%s): the task may run and may come back, so the pool waits before it replaces the node.%s", where, state, nodemodel.TaskMessage(task))
 	}
-}
-
-// describeEnd returns how a task ended, in a sentence.
-func describeEnd(task *v1alpha1.MesosTask) string {
-	why := task.State
-	if task.Reason != "" {
-		why += ", " + task.Reason
-	}
-	return fmt.Sprintf("The task on agent %s ended (%s).%s", nodemodel.AgentName(task), why, messageSuffix(task))
-}
-
-// messageSuffix is the message that came with a task's state, as a sentence that can follow
-// another.
-func messageSuffix(task *v1alpha1.MesosTask) string {
-	message := strings.TrimSpace(task.Message)
-	if message == "" {
-		return ""
-	}
-	return " " + strings.TrimRight(message, ".") + "."
 }
 
 // describeFrameworkNotReady returns why a framework that exists launches nothing.

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/launchretry"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/patch"
 	"github.com/k8sm/k8sm/mesos/placement"
@@ -218,9 +219,9 @@ func TestFailedAttemptIsRetried(t *testing.T) {
 		"a killed task is retried at once, on another agent":                            {state: scheduler.TaskKilled, why: because("", ""), avoid: []string{agentID}},
 		"a gone task is retried at once, on another agent":                              {state: scheduler.TaskGone, why: because("", ""), avoid: []string{agentID}},
 		"a finished task is retried at once, on another agent":                          {state: scheduler.TaskFinished, why: because("", ""), avoid: []string{agentID}},
-		"a task that Mesos rejected is retried after the longest back-off":              {state: scheduler.TaskError, why: because("REASON_TASK_INVALID", "bad"), wait: maxBackoff, reason: v1alpha1.ReasonTaskRejected},
-		"a task whose launch was malformed is retried after the longest back-off":       {state: scheduler.TaskDropped, why: because(scheduler.ReasonCallRefused, "bad"), wait: maxBackoff, reason: v1alpha1.ReasonTaskRejected},
-		"a task that could not be prepared is retried after the back-off, on any agent": {state: scheduler.TaskDropped, why: because(scheduler.ReasonPrepareFailed, "no token"), wait: agentBackoff, reason: v1alpha1.ReasonBackingOff},
+		"a task that Mesos rejected is retried after the longest back-off":              {state: scheduler.TaskError, why: because("REASON_TASK_INVALID", "bad"), wait: launchretry.MaxBackoff, reason: v1alpha1.ReasonTaskRejected},
+		"a task whose launch was malformed is retried after the longest back-off":       {state: scheduler.TaskDropped, why: because(scheduler.ReasonCallRefused, "bad"), wait: launchretry.MaxBackoff, reason: v1alpha1.ReasonTaskRejected},
+		"a task that could not be prepared is retried after the back-off, on any agent": {state: scheduler.TaskDropped, why: because(scheduler.ReasonPrepareFailed, "no token"), wait: launchretry.AgentBackoff, reason: v1alpha1.ReasonBackingOff},
 		"a pre-empted task is retried at once, on any agent":                            {state: scheduler.TaskGone, why: because("REASON_CONTAINER_PREEMPTED", "")},
 		"a task dropped by a draining agent is retried at once, on any agent":           {state: scheduler.TaskDropped, why: because("REASON_AGENT_DRAINING", "")},
 		"a task killed by a draining agent is retried at once, on any agent":            {state: scheduler.TaskKilled, why: because("REASON_AGENT_DRAINING", "")},
@@ -400,4 +401,20 @@ func TestManuallyCreatedNodeGetsItsFinalizerBeforeItsDemand(t *testing.T) {
 		t.Errorf("finalizers (-want +got):\n%s", diff)
 	}
 	s.expectDemands(firstID)
+}
+
+func TestExecutorMessageIsShown(t *testing.T) {
+	tests := map[string]struct{ state, message, want string }{
+		"a running task without a message": {string(scheduler.TaskRunning), "", "The node runs on agent host-1."},
+		"a running task with a message":    {string(scheduler.TaskRunning), "kubelet ended (exit status 2)", "The node runs on agent host-1. kubelet ended (exit status 2)."},
+		"a starting task with a message":   {string(scheduler.TaskStarting), "fetching artifact kubelet", "The executor on agent host-1 starts the kubelet. fetching artifact kubelet."},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, _, got := describeTask(&v1alpha1.MesosTask{AgentHostname: "host-1", State: tc.state, Message: tc.message})
+			if got != tc.want {
+				t.Errorf("message is %q, want %q", got, tc.want)
+			}
+		})
+	}
 }

@@ -35,7 +35,7 @@ func (r *Reconciler) drainForMaintenance(_ context.Context, rc *reconcileContext
 	task := rc.node.Status.Task
 	if scheduler.TaskState(task.State) == scheduler.TaskKilling && rc.hasRegistered() {
 		r.deleteMesosNode(rc, v1alpha1.ReasonAgentDraining, v1alpha1.ConditionReady, fmt.Sprintf(
-			"Mesos is ending the task on agent %s, and not because of k8sm: the agent is drained, most likely. The node is drained as far as there is time, and replaced.%s", nodemodel.AgentName(task), messageSuffix(task)))
+			"Mesos is ending the task on agent %s, and not because of k8sm: the agent is drained, most likely. The node is drained as far as there is time, and replaced.%s", nodemodel.AgentName(task), nodemodel.TaskMessage(task)))
 		return nil
 	}
 	window, planned := r.Sessions.Maintenance(rc.node.Spec.FrameworkRef.Name, task.AgentID)

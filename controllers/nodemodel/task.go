@@ -1,6 +1,9 @@
 package nodemodel
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
@@ -39,4 +42,23 @@ func AgentName(task *v1alpha1.MesosTask) string {
 		return task.AgentHostname
 	}
 	return task.AgentID
+}
+
+// DescribeEnd returns how a task ended, in a sentence.
+func DescribeEnd(task *v1alpha1.MesosTask) string {
+	why := task.State
+	if task.Reason != "" {
+		why += ", " + task.Reason
+	}
+	return fmt.Sprintf("The task on agent %s ended (%s).%s", AgentName(task), why, TaskMessage(task))
+}
+
+// TaskMessage returns what was reported of a task as a sentence, after a space; empty if nothing
+// was.
+func TaskMessage(task *v1alpha1.MesosTask) string {
+	message := strings.TrimSpace(task.Message)
+	if message == "" {
+		return ""
+	}
+	return " " + strings.TrimRight(message, ".") + "."
 }

@@ -75,3 +75,18 @@ func TestProviderIDsOfOthersAreNoAttempt(t *testing.T) {
 		t.Errorf("the current provider ID is %q, of attempt %d", got, AttemptOf(node, got))
 	}
 }
+
+func TestTheEndOfATaskIsDescribed(t *testing.T) {
+	for name, test := range map[string]struct {
+		task *v1alpha1.MesosTask
+		want string
+	}{
+		"with nothing reported":         {&v1alpha1.MesosTask{AgentID: "S1", State: "TASK_KILLED"}, "The task on agent S1 ended (TASK_KILLED)."},
+		"with a reason and a message":   {&v1alpha1.MesosTask{AgentHostname: "host-1", State: "TASK_FAILED", Reason: "REASON_X", Message: "out of memory\n"}, "The task on agent host-1 ended (TASK_FAILED, REASON_X). out of memory."},
+		"with a message that is blanks": {&v1alpha1.MesosTask{AgentID: "S1", State: "TASK_FAILED", Message: "  "}, "The task on agent S1 ended (TASK_FAILED)."},
+	} {
+		if got := DescribeEnd(test.task); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-package mesosnode
+package launchretry
 
 import (
 	"fmt"
@@ -9,15 +9,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
-func clientKey(namespace, name string) client.ObjectKey {
-	return client.ObjectKey{Namespace: namespace, Name: name}
-}
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // failOn fails on the agents, one after the other, and returns the waits before each
 // next attempt, and the failures at the end.
@@ -25,7 +22,7 @@ func failOn(agents ...string) (waits []time.Duration, status v1alpha1.MesosNodeS
 	now := noon
 	for _, agent := range agents {
 		status.Task = &v1alpha1.MesosTask{AgentID: agent, State: string(scheduler.TaskFailed), UpdateTime: &metav1.Time{Time: now}}
-		plan := planRetry(status)
+		plan := Decide(status)
 		waits = append(waits, plan.At.Sub(now))
 		status.Failures, now = plan.Failures, plan.At
 	}
@@ -49,14 +46,14 @@ func TestBackoffGrowsWithEachFailure(t *testing.T) {
 
 func TestLastFailureIsReported(t *testing.T) {
 	_, status := failOn("a", "a", "a", "b")
-	if got := lastFailureMessage(status.Failures); !strings.Contains(got, "agent b ended") {
+	if got := LastMessage(status.Failures); !strings.Contains(got, "agent b ended") {
 		t.Errorf("the message is %q", got)
 	}
 	long := &v1alpha1.MesosTask{AgentID: "a", State: string(scheduler.TaskFailed), Message: strings.Repeat("ä", maxFailureMessage)}
-	if got := lastFailureMessage(recordFailure(nil, long, noon)); len(got) > maxFailureMessage || !utf8.ValidString(got) {
+	if got := LastMessage(recordFailure(nil, long, noon)); len(got) > maxFailureMessage || !utf8.ValidString(got) {
 		t.Errorf("%d bytes, valid: %t", len(got), utf8.ValidString(got))
 	}
-	if got := lastFailureMessage(nil); got != "" {
+	if got := LastMessage(nil); got != "" {
 		t.Errorf("without failures: %q", got)
 	}
 }
@@ -67,15 +64,15 @@ func TestBackoffIsBounded(t *testing.T) {
 		agents = append(agents, fmt.Sprintf("a%d", i%40))
 	}
 	waits, status := failOn(agents...)
-	if longest := waits[len(waits)-1]; longest > maxBackoff {
-		t.Errorf("waits %s, want %s at most", longest, maxBackoff)
+	if longest := waits[len(waits)-1]; longest > MaxBackoff {
+		t.Errorf("waits %s, want %s at most", longest, MaxBackoff)
 	}
 	if len(status.Failures) > maxFailures {
 		t.Errorf("%d agents are remembered, want %d at most", len(status.Failures), maxFailures)
 	}
 	for _, f := range status.Failures {
-		if d := f.Until.Sub(status.Task.UpdateTime.Time); d > maxBackoff {
-			t.Errorf("agent %s is left out for %s, want %s at most", f.AgentID, d, maxBackoff)
+		if d := f.Until.Sub(status.Task.UpdateTime.Time); d > MaxBackoff {
+			t.Errorf("agent %s is left out for %s, want %s at most", f.AgentID, d, MaxBackoff)
 		}
 	}
 }
@@ -83,24 +80,8 @@ func TestBackoffIsBounded(t *testing.T) {
 func TestOldFailuresAreDropped(t *testing.T) {
 	_, status := failOn("a")
 	status.Task = &v1alpha1.MesosTask{AgentID: "b", State: string(scheduler.TaskFailed), UpdateTime: &metav1.Time{Time: noon.Add(time.Hour)}}
-	got := planRetry(status).Failures
+	got := Decide(status).Failures
 	if len(got) != 1 || got[0].AgentID != "b" {
 		t.Errorf("remembered are %v, want b alone", got)
-	}
-}
-
-func TestExecutorMessageIsShown(t *testing.T) {
-	tests := map[string]struct{ state, message, want string }{
-		"a running task without a message": {string(scheduler.TaskRunning), "", "The node runs on agent host-1."},
-		"a running task with a message":    {string(scheduler.TaskRunning), "kubelet ended (exit status 2)", "The node runs on agent host-1. kubelet ended (exit status 2)."},
-		"a starting task with a message":   {string(scheduler.TaskStarting), "fetching artifact kubelet", "The executor on agent host-1 starts the kubelet. fetching artifact kubelet."},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			_, _, got := describeTask(&v1alpha1.MesosTask{AgentHostname: "host-1", State: tc.state, Message: tc.message})
-			if got != tc.want {
-				t.Errorf("message is %q, want %q", got, tc.want)
-			}
-		})
 	}
 }

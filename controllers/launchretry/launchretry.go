@@ -1,4 +1,4 @@
-package mesosnode
+package launchretry
 
 import (
 	"cmp"
@@ -9,15 +9,16 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/messages"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
 const (
-	// maxBackoff bounds every wait before another attempt.
-	maxBackoff = 10 * time.Minute
-	// agentBackoff is the time that an agent is left out after one failure; it doubles with
+	// MaxBackoff bounds every wait before another attempt.
+	MaxBackoff = 10 * time.Minute
+	// AgentBackoff is the time that an agent is left out after one failure; it doubles with
 	// each further one in a row.
-	agentBackoff = 30 * time.Second
+	AgentBackoff = 30 * time.Second
 	// nodeBackoff is the time that the node waits after it failed more than freeFailures
 	// times; it doubles with each further failure. Without it a node that can start
 	// nowhere would be tried on every agent of the cluster in a row.
@@ -36,8 +37,8 @@ var noFaultReasons = map[string]bool{
 	scheduler.ReasonFrameworkRemoved: true,
 }
 
-// retryPlan is what follows a task that ended before it became a Node.
-type retryPlan struct {
+// Plan is what follows a task that ended before it became a Node.
+type Plan struct {
 	// At is the time at which the next attempt may begin.
 	At time.Time
 	// Failures replace status.failures when it begins.
@@ -46,25 +47,25 @@ type retryPlan struct {
 	Rejected bool
 }
 
-// planRetry decides what follows the end of the current task, before it became a Node.
+// Decide decides what follows the end of the current task, before it became a Node.
 // A task that was dropped never started, and one whose resources were taken back, or
 // whose agent is being drained, ended through no fault of its agent: it is tried again
 // at once. One that Mesos calls an error is asked for again only after a long time. All
 // others are held against their agent.
-func planRetry(status v1alpha1.MesosNodeStatus) retryPlan {
+func Decide(status v1alpha1.MesosNodeStatus) Plan {
 	task := status.Task
 	when := endTime(task)
 	switch {
 	case scheduler.TaskState(task.State) == scheduler.TaskError, task.Reason == scheduler.ReasonCallRefused:
-		return retryPlan{At: when.Add(maxBackoff), Failures: status.Failures, Rejected: true}
+		return Plan{At: when.Add(MaxBackoff), Failures: status.Failures, Rejected: true}
 	case task.Reason == scheduler.ReasonPrepareFailed:
-		return retryPlan{At: when.Add(agentBackoff), Failures: status.Failures}
+		return Plan{At: when.Add(AgentBackoff), Failures: status.Failures}
 	case task.Reason == scheduler.ReasonAddressRefused: // Another agent may do.
 	case scheduler.TaskState(task.State) == scheduler.TaskDropped, noFaultReasons[task.Reason]:
-		return retryPlan{At: when, Failures: status.Failures}
+		return Plan{At: when, Failures: status.Failures}
 	}
 	failures := recordFailure(status.Failures, task, when)
-	return retryPlan{At: when.Add(nodeDelay(failures)), Failures: failures}
+	return Plan{At: when.Add(nodeDelay(failures)), Failures: failures}
 }
 
 // endTime is the time at which the task's end was reported.
@@ -76,7 +77,7 @@ func endTime(task *v1alpha1.MesosTask) time.Time {
 }
 
 // recordFailure returns the failures with another one of the task's agent. An agent whose
-// back-off has passed is remembered for another maxBackoff, so that its next failure counts as
+// back-off has passed is remembered for another MaxBackoff, so that its next failure counts as
 // the second in a row. When there are too many, the agent whose back-off ends first is
 // dropped.
 func recordFailure(old []v1alpha1.AgentFailure, task *v1alpha1.MesosTask, when time.Time) []v1alpha1.AgentFailure {
@@ -86,23 +87,23 @@ func recordFailure(old []v1alpha1.AgentFailure, task *v1alpha1.MesosTask, when t
 		switch {
 		case f.AgentID == task.AgentID:
 			count += f.Count
-		case when.Before(f.Until.Add(maxBackoff)):
+		case when.Before(f.Until.Add(MaxBackoff)):
 			out = append(out, f)
 		}
 	}
 	out = append(out, v1alpha1.AgentFailure{
 		AgentID: task.AgentID,
 		Count:   count,
-		Until:   metav1.NewTime(when.Add(exponential(agentBackoff, count))),
+		Until:   metav1.NewTime(when.Add(exponential(AgentBackoff, count))),
 		Reason:  cmp.Or(task.Reason, task.State),
-		Message: messages.Truncate(describeEnd(task), maxFailureMessage),
+		Message: messages.Truncate(nodemodel.DescribeEnd(task), maxFailureMessage),
 	})
 	slices.SortStableFunc(out, func(a, b v1alpha1.AgentFailure) int { return b.Until.Compare(a.Until.Time) })
 	return out[:min(len(out), maxFailures)]
 }
 
-// lastFailureMessage is the message of the latest failure, "" if there was none.
-func lastFailureMessage(failures []v1alpha1.AgentFailure) string {
+// LastMessage is the message of the latest failure, "" if there was none.
+func LastMessage(failures []v1alpha1.AgentFailure) string {
 	if len(failures) == 0 {
 		return ""
 	}
@@ -111,7 +112,7 @@ func lastFailureMessage(failures []v1alpha1.AgentFailure) string {
 
 // lastFailedAt is the time of the agent's last failure.
 func lastFailedAt(f v1alpha1.AgentFailure) time.Time {
-	return f.Until.Add(-exponential(agentBackoff, f.Count))
+	return f.Until.Add(-exponential(AgentBackoff, f.Count))
 }
 
 // nodeDelay is the time that the node waits whatever the agent: none at first.
@@ -126,18 +127,18 @@ func nodeDelay(failures []v1alpha1.AgentFailure) time.Duration {
 	return exponential(nodeBackoff, sum-freeFailures)
 }
 
-// exponential is d for the first time and twice as long for each further one, maxBackoff at
+// exponential is d for the first time and twice as long for each further one, MaxBackoff at
 // most.
 func exponential(d time.Duration, times int32) time.Duration {
-	for ; times > 1 && d < maxBackoff; times-- {
+	for ; times > 1 && d < MaxBackoff; times-- {
 		d *= 2
 	}
-	return min(d, maxBackoff)
+	return min(d, MaxBackoff)
 }
 
-// firstFailureExpiry is the time at which the first agent that is left out may be used again;
+// FirstExpiry is the time at which the first agent that is left out may be used again;
 // zero if none is left out.
-func firstFailureExpiry(failures []v1alpha1.AgentFailure, now time.Time) time.Time {
+func FirstExpiry(failures []v1alpha1.AgentFailure, now time.Time) time.Time {
 	var first time.Time
 	for _, f := range failures {
 		if now.Before(f.Until.Time) && (first.IsZero() || f.Until.Time.Before(first)) {
