@@ -40,6 +40,7 @@ var faults = []fault{
 	{"no leader", 2, (*world).injectNoLeader},
 	{"API server down", 2, (*world).injectAPIOutage},
 	{"upgrade kubelets", 3, (*world).injectKubeletUpgrade},
+	{"relabel", 3, (*world).injectRelabeling},
 	{"crash", 3, (*world).injectCrash},
 	{"freeze", 2, (*world).injectFreeze},
 }

@@ -183,4 +183,25 @@ var plantedFaults = []plantedFault{
 		new:  "		return was >= 0 && indexOf",
 		by:   "not converge.*registration taint",
 	},
+	{
+		name: "leave labels that a template does not have any more",
+		file: "controllers/nodemetadata/merge.go",
+		old:  "			delete(live, key)\n",
+		new:  "",
+		by:   "not converge.*tier",
+	},
+	{
+		name: "take a user's taint for one of the template",
+		file: "controllers/nodemetadata/merge.go",
+		old:  "was >= 0 && indexOf(want, t) < 0 && last[was].Value == t.Value",
+		new:  "was >= -1 && indexOf(want, t) < 0",
+		by:   "removed what a user has set",
+	},
+	{
+		name: "do not look at nodes when their pool's template changes",
+		file: "controllers/mesosnode/watch.go",
+		old:  "		Watches(&v1alpha1.MesosNodePool{}, handler.EnqueueRequestsFromMapFunc(r.ofPool), builder.WithPredicates(inPlaceChanges())).\n",
+		new:  "",
+		by:   "not converge.*tier",
+	},
 }

@@ -80,6 +80,9 @@ func (c *checks) objectChanged(ch change) {
 		if ch.after == nil && byOperator {
 			c.checkNodeDeletion(ch.before.(*corev1.Node))
 		}
+		if byOperator {
+			c.checkByHand(ch)
+		}
 	case kindPod:
 		if byOperator && ch.after == nil {
 			c.world.fail("I6: %s deleted pod %s without eviction", ch.actor, o.GetName())

@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -127,10 +126,8 @@ func (w *world) unmetGoals() string {
 		if strings.HasPrefix(n.Spec.ProviderID, v1alpha1.ProviderIDPrefix) && !w.checks.taskRuns(n.Spec.ProviderID) {
 			add("Node %s has no task", n.Name)
 		}
-		if slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == v1alpha1.TaintUnregistered }) {
-			add("Node %s still has its registration taint", n.Name)
-		}
 	}
+	w.unmetNodeGoals(add)
 	w.unmetPoolGoals(of, add)
 	if len(out) == 0 {
 		w.unmetKubeletGoals(records, add)

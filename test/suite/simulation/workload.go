@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -104,7 +105,7 @@ func (l *workload) chooseNode(p *corev1.Pod, nodes map[string]*corev1.Node) stri
 	var fit []string
 	for _, o := range l.world.server.list(kindNode) {
 		n := nodes[o.GetName()]
-		if n != nil && !n.Spec.Unschedulable && n.DeletionTimestamp.IsZero() && len(n.Spec.Taints) == 0 && readyNode(n) {
+		if n != nil && !n.Spec.Unschedulable && n.DeletionTimestamp.IsZero() && !slices.ContainsFunc(n.Spec.Taints, keepsPods) && readyNode(n) {
 			fit = append(fit, n.Name)
 		}
 	}
@@ -113,6 +114,9 @@ func (l *workload) chooseNode(p *corev1.Pod, nodes map[string]*corev1.Node) stri
 	}
 	return fit[l.world.rng.of("place "+p.Name).below(len(fit))]
 }
+
+// keepsPods reports whether a taint keeps pods, which tolerate nothing here, from a node.
+func keepsPods(t corev1.Taint) bool { return t.Effect != corev1.TaintEffectPreferNoSchedule }
 
 func readyNode(n *corev1.Node) bool {
 	for _, c := range n.Status.Conditions {
