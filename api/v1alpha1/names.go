@@ -57,6 +57,10 @@ const (
 	// the deletion although no master has accepted the TEARDOWN call. The tasks may still
 	// be running, so a person sets it only if the host or the Mesos cluster no longer exists.
 	AnnotationForceRelease = "k8sm.io/force-release"
+
+	// AnnotationForgetAgentFailures on a MesosFramework has all agents used again that are left
+	// alone after failures. The operator removes it when that is done.
+	AnnotationForgetAgentFailures = "k8sm.io/forget-agent-failures"
 )
 
 // TaintDisrupted is the key of the taint that the autoscaler puts on a Node that it is about to

@@ -2,6 +2,7 @@ package mesosframework
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/patch"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
@@ -24,8 +26,27 @@ const (
 // reportAgentFailures writes which agents are left alone into the status. A session of a
 // later operator begins with that.
 func (rc *reconcileContext) reportAgentFailures(failures []scheduler.AgentFailure) {
+	measureAgentFailures(rc.framework.Name, failures, rc.now)
 	rc.framework.Status.AgentFailures = storedFailures(failures)
 	rc.setConditions(agentsUsableCondition(failures, rc.now))
+}
+
+// forgetAgentFailures has all agents used again if a person asks for it. The annotation is removed
+// afterwards: an operator that dies in between does it again.
+func (r *Reconciler) forgetAgentFailures(ctx context.Context, rc *reconcileContext, running *sessionEntry) error {
+	if _, asked := rc.framework.Annotations[v1alpha1.AnnotationForgetAgentFailures]; !asked {
+		return nil
+	}
+	running.ForgetAgentFailures()
+	status := rc.framework.Status.DeepCopy()
+	rc.framework.Status = rc.before.Status
+	delete(rc.framework.Annotations, v1alpha1.AnnotationForgetAgentFailures)
+	if err := patch.Object(ctx, r.Client, rc.before, rc.framework); err != nil {
+		return fmt.Errorf("removing the annotation %s: %w", v1alpha1.AnnotationForgetAgentFailures, err)
+	}
+	rc.before = rc.framework.DeepCopy()
+	rc.framework.Status = *status
+	return nil
 }
 
 // storedFailures returns failures as the status has them. Of too many it has those that

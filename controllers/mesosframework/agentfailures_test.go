@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
@@ -107,4 +108,51 @@ func TestTheFailuresThatCountLongestAreStored(t *testing.T) {
 	if len(got) != maxStoredFailures || got[0].AgentID != "S16" || got[maxStoredFailures-1].AgentID != "S79" {
 		t.Errorf("%d are stored, from %s to %s", len(got), got[0].AgentID, got[len(got)-1].AgentID)
 	}
+}
+
+func TestAgentFailuresAreForgottenWhenAPersonAsksForIt(t *testing.T) {
+	s := newFixture(t, newFramework("default"))
+	s.reconcile("default")
+	s.sessions[0].failures = []scheduler.AgentFailure{agentFailure(1, time.Minute), agentFailure(2, -time.Minute)}
+	s.sessions[0].setState(subscribedState)
+	s.reconcile("default")
+	if got := gaugeOf(t); got != 1 {
+		t.Errorf("%v agents are counted, want the one that is left alone", got)
+	}
+	s.edit(func(f *v1alpha1.MesosFramework) {
+		metav1.SetMetaDataAnnotation(&f.ObjectMeta, v1alpha1.AnnotationForgetAgentFailures, "true")
+		metav1.SetMetaDataAnnotation(&f.ObjectMeta, "mine", "a")
+	})
+	s.reconcile("default")
+	f := s.framework("default")
+	if _, left := f.Annotations[v1alpha1.AnnotationForgetAgentFailures]; left || f.Annotations["mine"] != "a" || len(f.Status.AgentFailures) != 0 {
+		t.Errorf("annotations %v and failures %v are left", f.Annotations, f.Status.AgentFailures)
+	}
+	if status, reason, message := s.condition("default", v1alpha1.ConditionAgentsUsable); status != metav1.ConditionTrue {
+		t.Errorf("the condition is %s %s: %s", status, reason, message)
+	}
+	s.reconcile("default")
+	if s.sessions[0].forgotten != 1 || gaugeOf(t) != 0 {
+		t.Errorf("failures were forgotten %d times", s.sessions[0].forgotten)
+	}
+}
+
+// gaugeOf returns the number of agents that the framework "default" leaves alone.
+func gaugeOf(t *testing.T) float64 {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(agentsBackingOff)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.Metric {
+			if m.Label[0].GetValue() == "default" {
+				return m.GetGauge().GetValue()
+			}
+		}
+	}
+	t.Fatal("the framework has no gauge")
+	return 0
 }

@@ -136,6 +136,7 @@ func (r *Reconciler) reconcileFramework(ctx context.Context, rc *reconcileContex
 	err = r.reconcileSession(ctx, rc)
 	running := r.findSession(rc.framework.Name)
 	if running != nil {
+		err = errors.Join(err, r.forgetAgentFailures(ctx, rc, running))
 		rc.reportSession(running)
 		r.reportOpenAccess(ctx, rc, running, nodes)
 	}

@@ -40,6 +40,7 @@ const (
 
 // fakeSession is a session whose state a test sets.
 type fakeSession struct {
+	forgotten      int      // how often failures of agents were forgotten
 	masters        []string // that ZooKeeper knows
 	mu             sync.Mutex
 	config         session.Config
@@ -81,7 +82,13 @@ func (f *fakeSession) WithdrawDemand(string)         {}
 func (f *fakeSession) Kill(string, string)           {}
 func (f *fakeSession) SendMessage(string, []byte)    {}
 func (f *fakeSession) Explain(string) (string, bool) { return "", false }
-func (f *fakeSession) Masters() []string             { return f.masters }
+func (f *fakeSession) ForgetAgentFailures() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failures, f.forgotten = nil, f.forgotten+1
+}
+
+func (f *fakeSession) Masters() []string { return f.masters }
 
 func (f *fakeSession) OpenAccess(context.Context) (mesosaccess.Open, error) {
 	f.mu.Lock()

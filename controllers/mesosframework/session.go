@@ -25,6 +25,7 @@ func (r *Reconciler) endSession(name string) bool {
 	ended := r.Sessions.End(name)
 	if ended {
 		r.entries.remove(name)
+		deleteMetrics(name)
 	}
 	return ended
 }

@@ -58,6 +58,8 @@ func (f *fakeSession) MaintenanceWindow(agentID string) (scheduler.Window, bool)
 	return w, planned
 }
 
+func (f *fakeSession) ForgetAgentFailures() {}
+
 func (f *fakeSession) Masters() []string { return nil }
 
 func (f *fakeSession) OpenAccess(context.Context) (access.Open, error) { return access.Open{}, nil }

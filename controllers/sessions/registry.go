@@ -35,6 +35,8 @@ type Session interface {
 	// AgentFailures returns the agents on which tasks failed lately. State().AgentFailures
 	// changes whenever the answer does.
 	AgentFailures() []scheduler.AgentFailure
+	// ForgetAgentFailures has all agents used again that are left alone after failures.
+	ForgetAgentFailures()
 	// Capacity returns what the cluster could hold, as far as is known. It seldom asks the
 	// master.
 	Capacity(ctx context.Context) placement.Capacity

@@ -15,6 +15,7 @@ import (
 	"github.com/k8sm/k8sm/mesos/scheduler/offers"
 	"github.com/k8sm/k8sm/mesos/scheduler/outgoing"
 	"github.com/k8sm/k8sm/mesos/scheduler/registration"
+	"github.com/k8sm/k8sm/mesos/scheduler/tasks"
 	"github.com/k8sm/k8sm/mesos/scheduler/timers"
 )
 
@@ -182,7 +183,7 @@ func (l *launcher) abandon(in *launches.Launch, s TaskState, reason, message str
 	l.occupancy.Add(in.Demand.Group, in.AgentID, -1)
 	l.counters.Dropped++
 	t := l.tracker.tasks.Note(in.TaskID, in.AgentID)
-	l.tracker.record(t, ownStatus(t.ID, in.AgentID, s, reason, message))
+	l.tracker.record(t, tasks.OwnStatus(t.ID, in.AgentID, s, reason, message))
 }
 
 // retired settles a demand whose launch was abandoned. Without an error the store has

@@ -46,9 +46,21 @@ func (c *Core) agentFailed(now time.Time, f *schedulerpb.Event_Failure) {
 // reviewAgent has demands placed again when an agent may be used again.
 func (c *Core) reviewAgent(now time.Time, id string) {
 	c.failures.Review(now, id)
+	c.agentsUsable(now)
+}
+
+// agentsUsable has demands placed again, on agents that were left alone before.
+func (c *Core) agentsUsable(now time.Time) {
 	c.setState(c.state)
 	c.book.reviveWaiting(now)
 	c.launcher.planSoon(now)
+}
+
+// ForgetAgentFailures has all agents used again that are left alone after failures.
+func (c *Core) ForgetAgentFailures(now time.Time) {
+	c.failures.Clear(now)
+	c.agentsUsable(now)
+	c.settle(now)
 }
 
 // AgentFailures returns the agents on which tasks failed lately. State.AgentFailures changes

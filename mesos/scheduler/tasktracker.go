@@ -44,11 +44,6 @@ func newTaskTracker(c *Core, occupancy *capacity.Occupancy) *taskTracker {
 	}
 }
 
-// ownStatus makes a status that no master sends.
-func ownStatus(taskID, agentID string, s TaskState, reason, message string) TaskStatus {
-	return TaskStatus{TaskID: taskID, AgentID: agentID, State: s, Source: SourceK8sm, Reason: reason, Message: message}
-}
-
 func (k *taskTracker) restore(t Task) error {
 	if err := registration.ValidateID(t.ID); err != nil {
 		return fmt.Errorf("restoring a task: %w", err)
@@ -240,7 +235,7 @@ func (k *taskTracker) launchFailed(call *Call, s TaskState, reason, message stri
 		if t := k.tasks.Get(id); t != nil {
 			k.counters.Dropped++
 			k.reconciler.StopAsking(id)
-			k.record(t, ownStatus(id, t.AgentID, s, reason, message))
+			k.record(t, tasks.OwnStatus(id, t.AgentID, s, reason, message))
 		}
 	}
 }

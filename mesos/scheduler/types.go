@@ -43,20 +43,10 @@ type (
 
 // The task states.
 const (
-	TaskStaging        = tasks.Staging
-	TaskStarting       = tasks.Starting
-	TaskRunning        = tasks.Running
-	TaskKilling        = tasks.Killing
-	TaskFinished       = tasks.Finished
-	TaskFailed         = tasks.Failed
-	TaskKilled         = tasks.Killed
-	TaskError          = tasks.Error
-	TaskDropped        = tasks.Dropped
-	TaskGone           = tasks.Gone
-	TaskGoneByOperator = tasks.GoneByOperator
-	TaskUnreachable    = tasks.Unreachable
-	TaskUnknown        = tasks.Unknown
-	TaskLost           = tasks.Lost
+	TaskStaging, TaskStarting, TaskRunning, TaskKilling = tasks.Staging, tasks.Starting, tasks.Running, tasks.Killing
+	TaskFinished, TaskFailed, TaskKilled, TaskError     = tasks.Finished, tasks.Failed, tasks.Killed, tasks.Error
+	TaskDropped, TaskGone, TaskGoneByOperator           = tasks.Dropped, tasks.Gone, tasks.GoneByOperator
+	TaskUnreachable, TaskUnknown, TaskLost              = tasks.Unreachable, tasks.Unknown, tasks.Lost
 )
 
 // The reasons of a State. Package connection describes them.

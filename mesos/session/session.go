@@ -212,6 +212,9 @@ func (s *Session) AgentFailures() []scheduler.AgentFailure {
 	return s.core.AgentFailures()
 }
 
+// ForgetAgentFailures has all agents used again that are left alone after failures.
+func (s *Session) ForgetAgentFailures() { s.withCore(s.core.ForgetAgentFailures) }
+
 // Explain returns why a demand has no place yet. Waiting is false when there is no such
 // demand, or it has a place.
 func (s *Session) Explain(taskID string) (message string, waiting bool) {

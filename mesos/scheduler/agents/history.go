@@ -253,6 +253,14 @@ func (h *History) Review(now time.Time, agentID string) {
 	h.refresh(now)
 }
 
+// Clear forgets all failures: all agents may be used at once. Tasks that may be alive are kept.
+func (h *History) Clear(now time.Time) {
+	for id := range h.agents {
+		h.forget(id)
+	}
+	h.refresh(now)
+}
+
 // Version changes whenever what the other methods return does.
 func (h *History) Version() uint64 { return h.version }
 

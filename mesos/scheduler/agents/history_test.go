@@ -109,6 +109,28 @@ func TestARefusedAgentIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestClearedFailuresLetAllAgentsBeUsed(t *testing.T) {
+	p := newPlayer()
+	running := p.launch("S3", "general")
+	p.fail("S1", "general")
+	p.fail("S2", "general")
+	p.fail("S1", "general")
+	before := p.Version()
+	p.Clear(p.now)
+	for _, id := range []string{"S1", "S2"} {
+		if d, _ := p.leftAlone(id); d != 0 {
+			t.Errorf("%s is left alone for %s", id, d)
+		}
+	}
+	if len(p.Failures()) != 0 || p.Version() == before || p.timers.Len() != 0 {
+		t.Errorf("left are %v and %d timers", p.Failures(), p.timers.Len())
+	}
+	p.end(running, tasks.Failed, "REASON_X", "")
+	if d, _ := p.leftAlone("S3"); d != 30*time.Second {
+		t.Errorf("the next failure leaves the agent alone for %s", d)
+	}
+}
+
 func TestFailuresAreForgottenAfterAnHour(t *testing.T) {
 	t.Parallel()
 	p := newPlayer()

@@ -105,6 +105,11 @@ type Status struct {
 	IsForeign bool
 }
 
+// OwnStatus makes a status that no master sends.
+func OwnStatus(taskID, agentID string, s State, reason, message string) Status {
+	return Status{TaskID: taskID, AgentID: agentID, State: s, Source: SourceK8sm, Reason: reason, Message: message}
+}
+
 // maxTimestamp is the end of the year 9999: later times are nonsense, and cannot be
 // written.
 const maxTimestamp = 253402300800
