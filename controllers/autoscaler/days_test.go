@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -268,8 +269,12 @@ func TestDaemonSetPodsCountAsAdmissionMakesThem(t *testing.T) {
 	ranges := &corev1.LimitRange{ObjectMeta: objectMeta("default", "defaults")}
 	ranges.Spec.Limits = []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, DefaultRequest: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}
 	for name, setUp := range map[string]func(*virtualCluster){
-		"by a LimitRange":   func(c *virtualCluster) { c.api.put(ranges.DeepCopy()); c.deployDaemons("logs", "") },
-		"by their limits":   func(c *virtualCluster) { c.deployDaemons("logs", "", limited) },
+		"by a LimitRange": func(c *virtualCluster) { c.api.put(ranges.DeepCopy()); c.deployDaemons("logs", "") },
+		"by their limits": func(c *virtualCluster) { c.deployDaemons("logs", "", limited) },
+		"by a RuntimeClass": func(c *virtualCluster) {
+			c.api.put(&nodev1.RuntimeClass{ObjectMeta: objectMeta("", "kata"), Handler: "kata", Overhead: &nodev1.Overhead{PodFixed: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}})
+			c.deployDaemons("logs", "", func(t *corev1.PodTemplateSpec) { t.Spec.RuntimeClassName = new("kata") })
+		},
 		"by their template": func(c *virtualCluster) { c.deployDaemons("logs", "1") },
 	} {
 		t.Run(name, func(t *testing.T) {

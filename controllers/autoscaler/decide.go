@@ -47,7 +47,7 @@ func (r *Reconciler) decideShrinkage(ctx context.Context, s *Snapshot, growth de
 	if len(growth.Launches) > 0 {
 		return decision.ShrinkPlan{}, nil
 	}
-	defaults := admission.NewDefaults(s.limits)
+	defaults := admission.NewDefaults(s.limits, s.classes)
 	in := decision.ShrinkInput{
 		Now: s.now, Cluster: s.cluster, Pending: slices.Concat(s.pending, s.unseen), Budgets: s.budgets, NodeStates: r.state.nodeStates,
 		Successor: func(pod *corev1.Pod) *corev1.Pod { return r.state.templates.Successor(pod, defaults) },

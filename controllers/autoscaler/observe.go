@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -31,6 +32,7 @@ type observation struct {
 	pods       []*corev1.Pod
 	daemonSets []appsv1.DaemonSet
 	limits     []*corev1.LimitRange
+	classes    []*nodev1.RuntimeClass
 	budgets    []*policyv1.PodDisruptionBudget
 	// objects are of the kinds that the scheduler's plugins look up besides.
 	objects []client.Object
@@ -70,9 +72,10 @@ func (r *Reconciler) observe(ctx context.Context, pools []*pool) (*observation, 
 		pods       corev1.PodList
 		daemonSets appsv1.DaemonSetList
 		limits     corev1.LimitRangeList
+		classes    nodev1.RuntimeClassList
 		budgets    policyv1.PodDisruptionBudgetList
 	)
-	for _, list := range []client.ObjectList{&frameworks, &nodes, &mesosNodes, &pods, &daemonSets, &limits, &budgets} {
+	for _, list := range []client.ObjectList{&frameworks, &nodes, &mesosNodes, &pods, &daemonSets, &limits, &classes, &budgets} {
 		if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("listing %T: %w", list, err)
 		}
@@ -94,6 +97,9 @@ func (r *Reconciler) observe(ctx context.Context, pools []*pool) (*observation, 
 	}
 	for i := range limits.Items {
 		o.limits = append(o.limits, &limits.Items[i])
+	}
+	for i := range classes.Items {
+		o.classes = append(o.classes, &classes.Items[i])
 	}
 	for i := range budgets.Items {
 		o.budgets = append(o.budgets, &budgets.Items[i])

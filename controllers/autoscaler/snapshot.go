@@ -79,7 +79,7 @@ type pool struct {
 // cluster: the simulated cluster, recoveries of pools, and the outcome of nodes that were
 // created for pods.
 func (r *Reconciler) takeSnapshot(o *observation) (*Snapshot, error) {
-	daemonSets := admission.DaemonSets(o.daemonSets, o.pods, admission.NewDefaults(o.limits))
+	daemonSets := admission.DaemonSets(o.daemonSets, o.pods, admission.NewDefaults(o.limits, o.classes))
 	s := &Snapshot{observation: o, forecast: forecast.New(o.mesosNodes, o.nodes, daemonSets, o.now), podsByNode: pending.ByNode(o.pods, pending.NodeOf)}
 	for _, p := range s.pools {
 		r.state.failures[p.Name] = r.state.failureOf(p.MesosNodePool).AfterRecovery(p.alive)

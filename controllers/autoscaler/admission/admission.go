@@ -1,26 +1,38 @@
 package admission
 
 import (
+	"maps"
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 )
 
-// Defaults are the requests that LimitRanges give to containers that state none, by namespace.
-type Defaults map[string]corev1.ResourceList
+// Defaults are what admission adds to pods. The zero value adds what needs no other object.
+type Defaults struct {
+	// requests are those that LimitRanges give to containers that state none, by namespace.
+	requests map[string]corev1.ResourceList
+	classes  map[string]*nodev1.RuntimeClass
+}
 
-// NewDefaults returns the defaults of LimitRanges. Where several in a namespace have a default
-// for a resource, the largest counts: which of them the API server asks first is not known.
-func NewDefaults(ranges []*corev1.LimitRange) Defaults {
-	out := Defaults{}
+// NewDefaults returns the defaults of LimitRanges and RuntimeClasses. Where several LimitRanges of
+// a namespace have a default for a resource, the largest counts: which of them the API server asks
+// first is not known.
+func NewDefaults(ranges []*corev1.LimitRange, classes []*nodev1.RuntimeClass) Defaults {
+	out := Defaults{requests: map[string]corev1.ResourceList{}, classes: map[string]*nodev1.RuntimeClass{}}
 	for _, r := range ranges {
 		for _, item := range r.Spec.Limits {
 			if item.Type != corev1.LimitTypeContainer {
 				continue
 			}
-			if out[r.Namespace] == nil {
-				out[r.Namespace] = corev1.ResourceList{}
+			if out.requests[r.Namespace] == nil {
+				out.requests[r.Namespace] = corev1.ResourceList{}
 			}
-			raise(out[r.Namespace], item.DefaultRequest)
+			raise(out.requests[r.Namespace], item.DefaultRequest)
 		}
+	}
+	for _, c := range classes {
+		out.classes[c.Name] = c
 	}
 	return out
 }
@@ -29,6 +41,24 @@ func NewDefaults(ranges []*corev1.LimitRange) Defaults {
 func (d Defaults) Admit(namespace string, spec *corev1.PodSpec) *corev1.PodSpec {
 	out := *spec
 	out.InitContainers, out.Containers = d.admitContainers(namespace, spec.InitContainers), d.admitContainers(namespace, spec.Containers)
+	if spec.RuntimeClassName == nil {
+		return &out
+	}
+	class := d.classes[*spec.RuntimeClassName]
+	if class == nil {
+		return &out // the API server refuses such a pod
+	}
+	if class.Overhead != nil {
+		out.Overhead = class.Overhead.PodFixed
+	}
+	if class.Scheduling != nil {
+		out.NodeSelector = maps.Clone(spec.NodeSelector)
+		if out.NodeSelector == nil {
+			out.NodeSelector = map[string]string{}
+		}
+		maps.Copy(out.NodeSelector, class.Scheduling.NodeSelector)
+		out.Tolerations = slices.Concat(spec.Tolerations, class.Scheduling.Tolerations)
+	}
 	return &out
 }
 
@@ -36,7 +66,7 @@ func (d Defaults) admitContainers(namespace string, containers []corev1.Containe
 	out := make([]corev1.Container, 0, len(containers))
 	for _, c := range containers {
 		requests := corev1.ResourceList{}
-		for _, defaults := range []corev1.ResourceList{c.Resources.Requests, c.Resources.Limits, d[namespace]} {
+		for _, defaults := range []corev1.ResourceList{c.Resources.Requests, c.Resources.Limits, d.requests[namespace]} {
 			for name, quantity := range defaults {
 				if _, stated := requests[name]; !stated {
 					requests[name] = quantity

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -63,7 +64,7 @@ func TestAdmittedRequests(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			before := test.spec.DeepCopy()
-			if diff := cmp.Diff(test.want, cpus(admission.NewDefaults(test.ranges).Admit("a", test.spec))); diff != "" {
+			if diff := cmp.Diff(test.want, cpus(admission.NewDefaults(test.ranges, nil).Admit("a", test.spec))); diff != "" {
 				t.Errorf("requests (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(before, test.spec); diff != "" {
@@ -111,5 +112,27 @@ func TestOverheadAndPodLevelRequestsCount(t *testing.T) {
 	template.Resources = &corev1.ResourceRequirements{Requests: list("3")}
 	if cpu := admission.Larger(template, running).Resources.Requests.Cpu().String(); cpu != "3" {
 		t.Errorf("the pod as a whole requests %s, want the 3 of the template", cpu)
+	}
+}
+
+func TestRuntimeClassesAddTheirOverheadAndPlacement(t *testing.T) {
+	kata := &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "kata"}, Handler: "kata", Overhead: &nodev1.Overhead{PodFixed: list("250m")},
+		Scheduling: &nodev1.Scheduling{NodeSelector: map[string]string{"kata": "yes"}, Tolerations: []corev1.Toleration{{Key: "kata"}}}}
+	plain := &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "plain"}, Handler: "runc"}
+	defaults := admission.NewDefaults(nil, []*nodev1.RuntimeClass{kata, plain})
+	for class, want := range map[string]string{"kata": "250m", "plain": "0", "missing": "0", "": "0"} {
+		spec := podOf(container("main", "1", ""))
+		spec.NodeSelector, spec.Tolerations = map[string]string{"disk": "ssd"}, []corev1.Toleration{{Key: "mine"}}
+		if class != "" {
+			spec.RuntimeClassName = &class
+		}
+		got := defaults.Admit("a", spec)
+		if cpu := got.Overhead.Cpu().String(); cpu != want {
+			t.Errorf("%q: the overhead is %s, want %s", class, cpu, want)
+		}
+		placed := got.NodeSelector["kata"] == "yes" && len(got.Tolerations) == 2
+		if placed != (class == "kata") || got.NodeSelector["disk"] != "ssd" || len(spec.NodeSelector) != 1 || len(spec.Tolerations) != 1 {
+			t.Errorf("%q: the selector is %v, the tolerations are %v", class, got.NodeSelector, got.Tolerations)
+		}
 	}
 }

@@ -31,7 +31,7 @@ func TestSuccessorOfAPod(t *testing.T) {
 		"more":   {Spec: podOf(container("main", "1", ""), container("removed", "1", ""))},
 		"none":   {},
 	}
-	defaults := admission.NewDefaults([]*corev1.LimitRange{limitRange("a", defaultRequest(corev1.LimitTypeContainer, "1"))})
+	defaults := admission.NewDefaults([]*corev1.LimitRange{limitRange("a", defaultRequest(corev1.LimitTypeContainer, "1"))}, nil)
 	tests := map[string]struct {
 		owner string
 		spec  *corev1.PodSpec
@@ -95,7 +95,7 @@ func TestDaemonSetsRequestWhatTheirPodsDo(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			sets := []appsv1.DaemonSet{*set.DeepCopy()}
-			got := admission.DaemonSets(sets, test.pods, nil)
+			got := admission.DaemonSets(sets, test.pods, admission.Defaults{})
 			if diff := cmp.Diff(map[string]string{"main": test.want}, cpus(&got[0].Spec.Template.Spec)); diff != "" {
 				t.Errorf("requests (-want +got):\n%s", diff)
 			}
@@ -104,7 +104,7 @@ func TestDaemonSetsRequestWhatTheirPodsDo(t *testing.T) {
 			}
 		})
 	}
-	if got := admission.DaemonSets(nil, nil, nil); len(got) != 0 {
+	if got := admission.DaemonSets(nil, nil, admission.Defaults{}); len(got) != 0 {
 		t.Errorf("without DaemonSets there are %d", len(got))
 	}
 }

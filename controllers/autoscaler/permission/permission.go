@@ -42,6 +42,7 @@ func Reads() []Read {
 		{"", "persistentvolumes", cached},
 		{"", "persistentvolumeclaims", cached},
 		{"apps", "daemonsets", cached},
+		{"node.k8s.io", "runtimeclasses", cached},
 		{"policy", "poddisruptionbudgets", cached},
 		{"storage.k8s.io", "storageclasses", cached},
 		{"storage.k8s.io", "csinodes", cached},

@@ -63,7 +63,7 @@ func TestAnswersAreKeptForAWhile(t *testing.T) {
 		kept   time.Duration
 		calls  int // of one round
 	}{
-		"granted": {kept: ConfirmInterval, calls: 28},
+		"granted": {kept: ConfirmInterval, calls: 30},
 		"denied":  {denied: "list pods", kept: RetryInterval, calls: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
