@@ -180,6 +180,9 @@ const (
 	// ReasonKubeletVersionSkew: the kubelet of the runtime is newer than the API server, or
 	// older than it supports; the message has both versions. It is also on a MesosNode.
 	ReasonKubeletVersionSkew = "KubeletVersionSkew"
+	// ReasonPasswordInURI: nodes can be made of the template, and URIs of its artifacts hold a
+	// user name or a password; the message names them.
+	ReasonPasswordInURI = "PasswordInURI"
 	// ReasonArtifactsNotAllowed: template.spec.runtime.artifacts has artifacts from places that
 	// the operator's --node-runtime file does not allow; the message names them. It is also on
 	// a MesosNode.

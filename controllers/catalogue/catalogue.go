@@ -69,7 +69,15 @@ func Open(o Options) (*Catalogue, error) {
 	}
 	c.runtime, c.reading = runtime, reading{taken: data}
 	setTaken(c.Now())
+	c.warnOfLogins(runtime)
 	return c, nil
+}
+
+// warnOfLogins logs which URLs of the file hold a user name or a password. They are used.
+func (c *Catalogue) warnOfLogins(runtime nodetemplate.Runtime) {
+	if places := runtime.Logins(); len(places) > 0 {
+		c.Log.Info("The node runtime holds user names or passwords in URLs, which are read by everybody who may see tasks in Mesos; use mirrorCredentials", "file", c.File, "places", places)
+	}
 }
 
 // readFile reads a file of bounded size.

@@ -84,6 +84,7 @@ func (c *Catalogue) read() {
 	}
 	c.set(func() { c.runtime, c.problem = runtime, nil })
 	setTaken(c.Now())
+	c.warnOfLogins(runtime)
 	c.Log.Info("The node runtime was read anew", "file", c.File, "versions", len(runtime.Versions), "defaultVersion", runtime.DefaultVersion)
 }
 

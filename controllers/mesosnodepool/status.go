@@ -99,8 +99,14 @@ func (o observation) templateValidCondition() metav1.Condition {
 	if o.refusal.Reason != "" {
 		return metav1.Condition{Type: v1alpha1.ConditionTemplateValid, Status: metav1.ConditionFalse, Reason: o.refusal.Reason, Message: o.refusal.Message}
 	}
-	return metav1.Condition{Type: v1alpha1.ConditionTemplateValid, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonTemplateValid,
+	c := metav1.Condition{Type: v1alpha1.ConditionTemplateValid, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonTemplateValid,
 		Message: "Nodes can be made of the template."}
+	if names := nodetemplate.LoginsIn(o.pool.Spec.Template.Spec.Runtime); len(names) > 0 {
+		c.Reason = v1alpha1.ReasonPasswordInURI
+		c.Message = fmt.Sprintf("Nodes can be made of the template. The URIs of the artifacts %s hold a user name or a password, which everybody reads who may see this pool: "+
+			"have the operator's --node-runtime file name a mirror and its mirrorCredentials, and remove them from the URIs.", messages.List(names, ", ", maxNamedConstraints))
+	}
+	return c
 }
 
 // placementInvalidCondition warns of constraints with a name that does not exist; nil if there are

@@ -70,6 +70,11 @@ func TestConditions(t *testing.T) {
 			want:  cond{v1alpha1.ConditionCapacityAvailable, yes, v1alpha1.ReasonCapacityAvailable, ""}},
 		"the template is valid": {
 			want: cond{v1alpha1.ConditionTemplateValid, yes, v1alpha1.ReasonTemplateValid, ""}},
+		"the template has a password in a URI, and nodes are made of it all the same": {
+			pool: func(p *v1alpha1.MesosNodePool) {
+				p.Spec.Template.Spec.Runtime.Artifacts = []v1alpha1.Artifact{{Name: "tool", URI: "https://me:s3cret@files.example/tool"}}
+			},
+			want: cond{v1alpha1.ConditionTemplateValid, yes, v1alpha1.ReasonPasswordInURI, "The URIs of the artifacts tool hold a user name or a password"}},
 		"the template is invalid": {
 			pool: configured, alive: nodes{a, b},
 			want: cond{v1alpha1.ConditionTemplateValid, no, v1alpha1.ReasonKubeletConfigInvalid, `template.spec.kubelet.config: unknown field "maxPod".`}},

@@ -144,13 +144,16 @@ type refusedError struct{ status string }
 
 func (e refusedError) Error() string { return "the server answers " + e.status }
 
-// Redact returns a URI without the password that it may hold, for messages.
+// Redact returns a URI without user and password, for messages. The user may be a token.
 func Redact(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil {
 		return "a malformed URI"
 	}
-	return u.Redacted()
+	if u.User != nil {
+		u.User = url.User("xxxxx")
+	}
+	return u.String()
 }
 
 // DescribeProgress is the message of a fetch that is under way. A negative total is not

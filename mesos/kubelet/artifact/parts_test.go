@@ -44,7 +44,8 @@ func TestIsTemporary(t *testing.T) {
 
 func TestRedact(t *testing.T) {
 	for uri, want := range map[string]string{
-		"https://me:secret@example.com/x": "https://me:xxxxx@example.com/x",
+		"https://me:secret@example.com/x": "https://xxxxx@example.com/x",
+		"https://secret@example.com/x":    "https://xxxxx@example.com/x",
 		"https://example.com/x?a=b":       "https://example.com/x?a=b",
 		"file:///x":                       "file:///x",
 		"http://me:secret@exa mple/\x7f":  "a malformed URI",

@@ -326,6 +326,10 @@ var examples = map[string]example{
 		kind: "MesosNodePool", accepted: []string{artifact("containerd-shim-runc-v2", "file:///a", sha)},
 		refused: []string{artifact("../kubelet", "file:///a", sha), artifact("Kubelet", "file:///a", sha), artifact(".", "file:///a", sha)},
 	},
+	"a uri must not hold a user name or a password, which everybody reads who may see this object: have the operator's --node-runtime file name a mirror and its mirrorCredentials": {
+		kind: "MesosNodePool", accepted: []string{artifact("a", "https://files.example/me:secret@a", sha), artifact("a", "file:///opt/me@a", sha)},
+		refused: []string{artifact("a", "https://me:secret@files.example/a", sha), artifact("a", "http://t0ken@files.example/a", sha)},
+	},
 	"uri must be http://, https:// or file://, have a path, and contain neither ' nor a backslash": {
 		kind: "MesosNodePool", accepted: []string{artifact("a", "https://files.example:8443/a?v=1", sha), artifact("a", "file:///opt/a", sha)},
 		refused: []string{artifact("a", "s3://bucket/a", sha), artifact("a", "https://files.example", sha), artifact("a", "https://files.example/it's", sha), artifact("a", `file:///opt\\a`, sha), artifact("a", "file:///a b", sha)},

@@ -328,3 +328,23 @@ func TestStoredFrameworksMayKeepAPasswordInTheAddress(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A pool whose artifacts have passwords in their URIs goes on, can be changed in other ways, and
+// its nodes can be created: each of them is a new object.
+func TestStoredPoolsMayKeepPasswordsInURIs(t *testing.T) {
+	kinds := load(t)
+	const uri = "https://me:secret@files.example/kubelet"
+	if err := kinds["MesosNodePool"].CheckRatcheting(Stored{
+		Object: patched(t, pool, artifact("kubelet", uri, sha)),
+		Accepted: []string{
+			`spec: {replicas: 5}`, nodeSpec("overhead: {cpu: 200m}"), artifact("kubelet", "https://files.example/kubelet", sha),
+			artifact("kubelet", uri, strings.Repeat("a", 64)),
+		},
+		Refused: []string{artifact("kubelet", "https://me:other@files.example/kubelet", sha), artifact("kubelet", "https://me:secret@files.example/other", sha)},
+	}); err != nil {
+		t.Error(err)
+	}
+	if _, err := kinds["MesosNode"].Create(patched(t, node, artifact("kubelet", uri, sha))); err != nil {
+		t.Errorf("a node of such a pool cannot be created: %v", err)
+	}
+}
