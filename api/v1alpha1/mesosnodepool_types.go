@@ -36,7 +36,7 @@ type MesosNodePoolSpec struct {
 	// created after it. The exception is the kubelet artifact if spec.rollout.kubelet is
 	// InPlace.
 	//
-	// +kubebuilder:validation:XValidation:rule="!has(self.spec.runtime) || !has(self.spec.runtime.artifacts) || self.spec.runtime.artifacts.all(a, !a.uri.matches('^https?://[^/]*@') || (oldSelf.hasValue() && has(oldSelf.value().spec.runtime) && has(oldSelf.value().spec.runtime.artifacts) && oldSelf.value().spec.runtime.artifacts.exists(o, o.uri == a.uri)))",optionalOldSelf=true,fieldPath=.spec.runtime.artifacts,message="a uri must not hold a user name or a password, which everybody reads who may see this object: have the operator's --node-runtime file name a mirror and its mirrorCredentials"
+	// +kubebuilder:validation:XValidation:rule="!has(self.spec.runtime) || !has(self.spec.runtime.artifacts) || self.spec.runtime.artifacts.all(a, !a.uri.matches('^https?://[^/]*@')) || (oldSelf.hasValue() && has(oldSelf.value().spec.runtime) && has(oldSelf.value().spec.runtime.artifacts) && oldSelf.value().spec.runtime.artifacts == self.spec.runtime.artifacts)",optionalOldSelf=true,fieldPath=.spec.runtime.artifacts,message="a uri must not hold a user name or a password, which everybody reads who may see this object: have the operator's --node-runtime file name a mirror and its mirrorCredentials"
 	Template NodeTemplate `json:"template"`
 
 	// placement selects the agents on which nodes may be placed.

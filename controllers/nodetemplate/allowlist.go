@@ -1,6 +1,7 @@
 package nodetemplate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -102,23 +103,26 @@ func parseLocation(uri string) (location, error) {
 	case u.Fragment != "" || strings.Contains(uri, "#"):
 		return location{}, errors.New("has a fragment")
 	}
-	l := location{path: u.EscapedPath(), hasQuery: u.RawQuery != "" || u.ForceQuery}
+	l := location{path: cmp.Or(u.EscapedPath(), "/"), hasQuery: u.RawQuery != "" || u.ForceQuery}
+	if l.server = serverOf(u); l.server == "" || l.server == fileServer && l.hasQuery {
+		return location{}, errors.New("is not an http or https URL with a host, or file:///")
+	}
+	return l, checkPath(l.path)
+}
+
+// fileServer is the server of files on the agents.
+const fileServer = "file://"
+
+// serverOf returns the server of a location, "" if the URL names none.
+func serverOf(u *url.URL) string {
 	port, isHTTP := defaultPorts[u.Scheme]
 	switch {
 	case isHTTP && u.Hostname() != "" && !strings.ContainsAny(u.Host, "@%"):
-		if u.Port() != "" {
-			port = u.Port()
-		}
-		l.server = u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
-	case u.Scheme == "file" && u.Host == "" && !l.hasQuery:
-		l.server = "file://"
-	default:
-		return location{}, errors.New("is not an http or https URL with a host, or file:///")
+		return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + cmp.Or(u.Port(), port)
+	case u.Scheme == "file" && u.Host == "":
+		return fileServer
 	}
-	if l.path == "" {
-		l.path = "/"
-	}
-	return l, checkPath(l.path)
+	return ""
 }
 
 // checkPath refuses segments that lead out of a folder, as they are and after another round of

@@ -23,10 +23,11 @@ var defaultPorts = map[string]string{"http": "80", "https": "443"}
 // that is not asked for.
 func (c *ServerCredentials) Match(u *url.URL) bool {
 	server, err := url.Parse(c.Server)
-	if err != nil || u.Scheme != server.Scheme || u.Scheme != "https" && !(u.Scheme == "http" && c.Insecure) {
+	if err != nil || u.Scheme != server.Scheme {
 		return false
 	}
-	return strings.EqualFold(u.Hostname(), server.Hostname()) && portOf(u) == portOf(server)
+	isPermitted := u.Scheme == "https" || u.Scheme == "http" && c.Insecure
+	return isPermitted && strings.EqualFold(u.Hostname(), server.Hostname()) && portOf(u) == portOf(server)
 }
 
 func portOf(u *url.URL) string {

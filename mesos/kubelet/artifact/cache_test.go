@@ -88,7 +88,7 @@ func TestFetch(t *testing.T) {
 		"no server":                              {uri: "http://127.0.0.1:1/x", sha256: kubelettest.Digest(content), want: []string{`"kubelet"`, "refused"}},
 		"a wrong digest names all four": {
 			uri: withPassword + "/file", sha256: kubelettest.Digest("other"), invalid: true,
-			want: []string{`"kubelet"`, "me:xxxxx@", "/file", kubelettest.Digest(content), kubelettest.Digest("other")},
+			want: []string{`"kubelet"`, "xxxxx@", "/file", kubelettest.Digest(content), kubelettest.Digest("other")},
 		},
 	}
 	for name, tc := range tests {

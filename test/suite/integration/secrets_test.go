@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"net"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,13 +49,26 @@ func asBefore(crd string, words []string, store func() error) {
 	object := &unstructured.Unstructured{}
 	object.SetAPIVersion("apiextensions.k8s.io/v1")
 	object.SetKind("CustomResourceDefinition")
-	Expect(strict.Get(ctx, client.ObjectKey{Name: crd}, object)).To(Succeed())
-	today := object.DeepCopy()
-	dropRules(object.Object, words)
-	Expect(strict.Update(ctx, object)).To(Succeed())
+	object.SetName(crd)
+	change := func(change func()) func() error {
+		return func() error {
+			if err := strict.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+				return err
+			}
+			change()
+			return strict.Update(ctx, object)
+		}
+	}
+	var today any
+	Eventually(change(func() {
+		today = object.DeepCopy().Object["spec"]
+		dropRules(object.Object["spec"], words)
+	})).WithTimeout(timeout).Should(Succeed())
+	DeferCleanup(func() {
+		Eventually(change(func() { object.Object["spec"] = today })).WithTimeout(timeout).Should(Succeed())
+	})
 	Eventually(store).WithTimeout(timeout).Should(Succeed())
-	today.SetResourceVersion(object.GetResourceVersion())
-	Expect(strict.Update(ctx, today)).To(Succeed())
+	Eventually(change(func() { object.Object["spec"] = today })).WithTimeout(timeout).Should(Succeed())
 }
 
 // dropRules removes the CEL rules whose messages begin with one of the words, at any depth.
@@ -84,6 +98,7 @@ func relabel(secret *corev1.Secret, labels map[string]string) {
 
 var _ = Describe("A framework of an earlier release", Ordered, func() {
 	It("goes on with a secret without label and a password in its address, until a person changes both, without a new session", func() {
+		applyAll(filepath.Join("..", "..", "..", "config", "manager", "namespace.yaml"))
 		master := newMaster(mesostest.MasterOptions{Credentials: map[string]string{"k8sm": "s3cret"}}, 1)
 		zookeeper := newZooKeeper(master, "mesos:hunter2")
 		login := createSecret("before", map[string]string{"principal": "k8sm", "secret": "s3cret"})
