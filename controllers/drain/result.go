@@ -53,13 +53,21 @@ func (r Result) String() string {
 	if ending := r.ending(); len(ending) > 0 {
 		parts = append(parts, fmt.Sprintf("%d ending (%s)", len(ending), messages.List(ending, "; ", maxNamed)))
 	}
-	if len(r.Blocked) > 0 {
-		parts = append(parts, fmt.Sprintf("%d held (%s)", len(r.Blocked), messages.List(r.reasons(), "; ", maxNamed)))
+	if held := r.Held(); held != "" {
+		parts = append(parts, held)
 	}
 	if len(r.Waiting) > 0 {
 		parts = append(parts, fmt.Sprintf("%d waiting for their turn (%s)", len(r.Waiting), messages.List(r.Waiting, "; ", maxNamed)))
 	}
 	return fmt.Sprintf("%s left: %s.", messages.Count(r.Left(), "pod", "pods"), strings.Join(parts, ", "))
+}
+
+// Held is the part of String about the pods that may not go yet; empty if there are none.
+func (r Result) Held() string {
+	if len(r.Blocked) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d held (%s)", len(r.Blocked), messages.List(r.reasons(), "; ", maxNamed))
 }
 
 // ending are all pods that need nothing but time.

@@ -3,6 +3,7 @@ package mesosnode
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -46,7 +47,7 @@ func (r *Reconciler) drain(ctx context.Context, rc *reconcileContext) error {
 	reason, message := v1alpha1.ReasonDraining, result.String()
 	if len(hooks) > 0 {
 		reason, message = v1alpha1.ReasonWaitingForHook, describeHooks("drain", hooks)+" "+message
-	} else if len(result.Blocked) > 0 && was.Message != message+describeLimit(limits) {
+	} else if held := result.Held(); held != "" && !strings.Contains(was.Message, held) {
 		r.recordEvictionBlockedEvent(rc, result)
 	}
 	rc.setAwaiting(v1alpha1.ConditionDrained, metav1.ConditionFalse, reason, message+describeLimit(limits))

@@ -278,3 +278,26 @@ func TestAProtectedPodHoldsItsNode(t *testing.T) {
 		t.Error("Mesos ends the task, and the pod is not told")
 	}
 }
+
+func TestABlockedEvictionIsRecordedOnce(t *testing.T) {
+	other := podOn("other")
+	other.Finalizers = []string{"test/slow"}
+	s := newFixture(t, podOn("web"), other)
+	s.makeReady()
+	s.evictions["web"] = errors.New("the budget web forbids it")
+	s.deleteNode()
+	s.expectEvent(v1alpha1.EventEvictionBlocked)
+	ended := &corev1.Pod{}
+	if err := s.client.Get(context.Background(), client.ObjectKeyFromObject(other), ended); err != nil {
+		t.Fatal(err)
+	}
+	ended.Finalizers = nil
+	if err := s.client.Update(context.Background(), ended); err != nil {
+		t.Fatal(err)
+	}
+	s.reconcileAfter(time.Minute)
+	s.expectMessage(v1alpha1.ConditionDrained, "1 pod left")
+	if len(s.recorder.Events) > 0 {
+		t.Errorf("recorded again because another pod has ended: %s", <-s.recorder.Events)
+	}
+}
