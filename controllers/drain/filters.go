@@ -134,34 +134,40 @@ func Decide(pod *corev1.Pod, o Options) Decision {
 	d := Decision{Pod: pod, place: o.Policy.place(pod, r)}
 	for _, f := range filters {
 		if d.Verdict, d.Reason = f(pod, &o); d.Verdict != "" {
-			if d.Verdict == Await && o.Limits.isOverdue(pod, o.Now) {
-				d.Verdict, d.Reason, d.Grace = Delete, "has a grace period beyond the end of the drain", o.Limits.graceLeft(pod, o.Now)
-			}
-			return d
+			break
 		}
 	}
-	if r != nil && r.problem == "" && r.behavior == v1alpha1.DrainBehaviorSkip {
+	switch {
+	case d.Verdict == Await && o.Limits.isOverdue(pod, o.Now):
+		d.Verdict, d.Reason, d.Grace = Delete, "has a grace period beyond the end of the drain", o.Limits.graceLeft(pod, o.Now)
+	case d.Verdict != "":
+		// A filter has decided.
+	case r != nil && r.problem == "" && r.behavior == v1alpha1.DrainBehaviorSkip:
 		d.Verdict, d.Reason = Ignore, fmt.Sprintf("is skipped by the rule %q", r.name)
-		return d
-	}
-	if o.Limits.mustDelete(pod, o.Now) {
+	case o.Limits.mustDelete(pod, o.Now):
 		d.Verdict, d.Reason, d.Grace = Delete, "has just the time left to use its grace period", o.Limits.graceLeft(pod, o.Now)
-		return d
-	}
-	d.Until = o.Limits.lastCall(pod)
-	reason, until := protection(pod, r, &o)
-	if reason == "" || !d.Until.IsZero() && !o.Now.Before(d.Until) {
-		d.Verdict, d.Reason = Evict, "can be evicted"
-		if o.Limits.PodsEnd.IsZero() {
-			d.Until = time.Time{} // no deletion follows
-		}
-		return d
-	}
-	d.Verdict, d.Reason = Hold, reason
-	if !until.IsZero() && (d.Until.IsZero() || until.Before(d.Until)) {
-		d.Until = until
+	default:
+		d.holdOrEvict(r, &o)
 	}
 	return d
+}
+
+// holdOrEvict decides on a pod that could be evicted. At its last call it is not protected any
+// more.
+func (d *Decision) holdOrEvict(r *rule, o *Options) {
+	lastCall := o.Limits.lastCall(d.Pod)
+	reason, until := protection(d.Pod, r, o)
+	if reason == "" || !lastCall.IsZero() && !o.Now.Before(lastCall) {
+		d.Verdict, d.Reason = Evict, "can be evicted"
+		if !o.Limits.PodsEnd.IsZero() {
+			d.Until = lastCall // its deletion follows
+		}
+		return
+	}
+	d.Verdict, d.Reason, d.Until = Hold, reason, lastCall
+	if !until.IsZero() && (lastCall.IsZero() || until.Before(lastCall)) {
+		d.Until = until
+	}
 }
 
 // protection returns why a pod must not be evicted yet, and when that ends by itself; zero for
