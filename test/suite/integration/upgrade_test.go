@@ -32,12 +32,14 @@ var storedBefore = []struct {
 	// exist.
 	{"plain.yaml", "plain", map[string][]string{
 		v1alpha1.ConditionCredentialsProtected: {"False PlainTextCredentials", "this one is older than that rule"},
+		v1alpha1.ConditionSecretsLabelled:      {"False SecretNotLabelled", "login-plain"},
 	}, map[string][]string{
 		v1alpha1.ConditionPlacementValid: {"False UnknownAttribute", "@rack DoesNotExist"},
 	}},
 	// The same with a master that ZooKeeper names, whose password is in spec.masters.
 	{"elected.yaml", "elected", map[string][]string{
-		v1alpha1.ConditionCredentialsProtected: {"False PlainTextCredentials", "zk://"},
+		v1alpha1.ConditionCredentialsProtected: {"False", "zk://", "password"},
+		v1alpha1.ConditionSecretsLabelled:      {"False SecretNotLabelled", "login-elected"},
 	}, nil},
 }
 
