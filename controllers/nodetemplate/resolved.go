@@ -91,10 +91,18 @@ func (r Resolved) missingFor(architecture v1alpha1.Architecture) []string {
 // nil if it comes in an archive. "" stands for an architecture that is not known: then it is
 // nil, too, if there are kubelets for several.
 func (r Resolved) Kubelet(architecture v1alpha1.Architecture) *v1alpha1.Artifact {
-	if known := r.Architectures(); architecture == "" && len(known) == 1 {
-		architecture = known[0]
+	if architecture == "" {
+		if known := r.Architectures(); len(known) == 1 {
+			architecture = known[0]
+		}
 	}
-	kubelet := artifactNamed(r.ArtifactsFor(architecture), nodeapi.ArtifactKubelet)
+	var kubelet *v1alpha1.Artifact // A pool asks for each of its nodes, so that no list is made.
+	for i := range r.Artifacts {
+		a := &r.Artifacts[i]
+		if a.Name == nodeapi.ArtifactKubelet && (a.Architecture == architecture || a.Architecture == "" && kubelet == nil) {
+			kubelet = a
+		}
+	}
 	if kubelet == nil || kubelet.Type != v1alpha1.ArtifactBinary {
 		return nil
 	}
