@@ -29,6 +29,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/mesosframework"
 	"github.com/k8sm/k8sm/controllers/mesosnode"
 	"github.com/k8sm/k8sm/controllers/mesosnodepool"
+	"github.com/k8sm/k8sm/controllers/mirror"
 	"github.com/k8sm/k8sm/controllers/nodenames"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
@@ -121,6 +122,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 			Sessions: frameworks{registry}, Tokens: tokens, Names: names, Volumes: detach.Volumes{Cache: mgr.GetClient(), Live: mgr.GetAPIReader()},
 			Runtimes: o.Runtimes, Changes: registry.NodeChanges(),
+			Mirror: mirror.Reader{Client: mgr.GetClient(), Namespace: o.Namespace, Runtimes: o.Runtimes},
 		}),
 		identity.NewReconciler(identity.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/mirror"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/sessions"
 	"github.com/k8sm/k8sm/controllers/taskrecord"
@@ -36,6 +37,7 @@ func masterAddresses(masters []string) []string {
 // that are registered in ZooKeeper when a node is launched, and the one that leads then, which
 // a redirect may have named.
 func (r *Reconciler) payloadBuilder(defaults nodetemplate.NodeDefaults, masters []string, running *atomic.Pointer[sessions.Entry]) taskrecord.BuildPayload {
+	credentials := mirror.Reader{Client: r.Client, Namespace: r.Namespace, Runtimes: r.Runtimes}
 	return func(ctx context.Context, node *v1alpha1.MesosNode, intent scheduler.Intent, token string) (scheduler.Payload, error) {
 		d := defaults
 		d.Runtime = r.Runtimes.Current()
@@ -48,7 +50,7 @@ func (r *Reconciler) payloadBuilder(defaults nodetemplate.NodeDefaults, masters 
 			}
 		}
 		var err error
-		if d.MirrorAuthorization, err = r.readMirrorAuthorization(ctx, d.Runtime.MirrorCredentials); err != nil {
+		if d.MirrorCredentials, err = credentials.Credentials(ctx); err != nil {
 			return scheduler.Payload{}, err
 		}
 		return d.Payload(node, intent, token)

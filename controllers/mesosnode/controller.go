@@ -37,6 +37,8 @@ type Options struct {
 	Volumes Volumes
 	// Runtimes knows what nodes are made of.
 	Runtimes Runtimes
+	// Mirror has the credentials for the mirror of artifacts.
+	Mirror Mirror
 	// Recorder takes events.
 	Recorder events.EventRecorder
 	// Now is the clock.

@@ -25,6 +25,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
@@ -55,6 +56,8 @@ type fixture struct {
 	runtime    nodetemplate.Resolved
 	refusal    nodetemplate.Refusal
 	resolveErr error
+	mirror     *nodeapi.ServerCredentials // for the mirror
+	mirrorErr  error
 	recorder   *events.FakeRecorder
 	writes     int              // to the API server
 	evictions  map[string]error // answers, by pod
@@ -90,6 +93,9 @@ func (s *fixture) Resolve(_ context.Context, spec v1alpha1.NodeTemplateSpec) (no
 	return s.runtime, s.refusal, s.resolveErr
 }
 func (s *fixture) Changes() <-chan event.GenericEvent { return nil }
+func (s *fixture) Credentials(context.Context) (*nodeapi.ServerCredentials, error) {
+	return s.mirror, s.mirrorErr
+}
 
 // fakeTokens counts revocations by task.
 type fakeTokens struct {
@@ -166,7 +172,7 @@ func newFixture(t *testing.T, objects ...client.Object) *fixture {
 		WithIndex(&v1alpha1.MesosNode{}, fieldAgent, agentIDs).
 		WithInterceptorFuncs(s.interceptors()).Build()
 	s.reconciler = NewReconciler(Options{
-		Client: s.client, Live: s.client, Sessions: s, Tokens: s.tokens, Names: s.names, Volumes: s.volumes, Runtimes: s, Recorder: s.recorder,
+		Client: s.client, Live: s.client, Sessions: s, Tokens: s.tokens, Names: s.names, Volumes: s.volumes, Runtimes: s, Mirror: s, Recorder: s.recorder,
 		Now: func() time.Time { return s.now }, Changes: make(chan event.GenericEvent),
 	})
 	return s

@@ -8,6 +8,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 	"github.com/k8sm/k8sm/mesos/placement"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
@@ -83,4 +84,10 @@ type Runtimes interface {
 	Resolve(ctx context.Context, spec v1alpha1.NodeTemplateSpec) (nodetemplate.Resolved, nodetemplate.Refusal, error)
 	// Changes has an event for each change of the answers that nothing else announces.
 	Changes() <-chan event.GenericEvent
+}
+
+// Mirror has the credentials for the mirror of artifacts, as a mirror.Reader does.
+type Mirror interface {
+	// Credentials returns what executors present to the mirror at present, nil for nothing.
+	Credentials(ctx context.Context) (*nodeapi.ServerCredentials, error)
 }

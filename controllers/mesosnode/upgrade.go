@@ -25,7 +25,7 @@ const (
 // upgradeKubelet is responsible for the condition KubeletCurrent. It sends the executor the
 // kubelet that the pool wants in the place of the one that runs, until that runs or is
 // refused.
-func (r *Reconciler) upgradeKubelet(_ context.Context, rc *reconcileContext) error {
+func (r *Reconciler) upgradeKubelet(ctx context.Context, rc *reconcileContext) error {
 	wanted := rc.node.Status.KubeletUpgrade
 	if wanted == nil {
 		meta.RemoveStatusCondition(&rc.node.Status.Conditions, v1alpha1.ConditionKubeletCurrent)
@@ -43,7 +43,13 @@ func (r *Reconciler) upgradeKubelet(_ context.Context, rc *reconcileContext) err
 	if state.messageEvery == 0 || rc.session == nil {
 		return nil
 	}
-	message, err := (&nodeapi.UpgradeRequest{Kubelet: nodeapi.Artifact{
+	credentials, err := r.Mirror.Credentials(ctx)
+	if err != nil {
+		rc.setCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletUpgrading, fmt.Sprintf("The executor cannot be asked: %v.", err))
+		rc.requeueWithin(messageRetryInterval)
+		return nil
+	}
+	message, err := (&nodeapi.UpgradeRequest{MirrorCredentials: credentials, Kubelet: nodeapi.Artifact{
 		Name: wanted.Name, Type: string(wanted.Type), URI: wanted.URI, SHA256: wanted.SHA256,
 	}}).Encode()
 	if err != nil {

@@ -2,6 +2,7 @@ package mesosnode
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/mesos/nodeapi"
 	"github.com/k8sm/k8sm/mesos/scheduler"
 )
 
@@ -136,4 +138,25 @@ func TestNoUpgradeRequestIsSentWhileTheNodeIsUnreachable(t *testing.T) {
 	s.expectCondition(v1alpha1.ConditionKubeletCurrent, metav1.ConditionFalse, v1alpha1.ReasonKubeletUpgrading)
 	s.setTaskState(scheduler.TaskRunning)
 	s.expectUpgradeRequests(1)
+}
+
+// A rotated secret of the mirror reaches nodes that were launched before.
+func TestAnUpgradeRequestHasTheCredentialsOfTheMirror(t *testing.T) {
+	s := newFixture(t).makeReady()
+	s.setTaskState(scheduler.TaskRunning, runs(first, nil))
+	s.mirrorErr = errors.New(`secrets "mirror" not found`)
+	s.upgradeTo(kubeletArtifact(second))
+	s.expectUpgradeRequests(0)
+	s.expectMessage(v1alpha1.ConditionKubeletCurrent, `The executor cannot be asked: secrets "mirror" not found.`)
+
+	s.mirrorErr = nil
+	s.mirror = &nodeapi.ServerCredentials{Server: "https://mirror.example", Authorization: "Bearer now"}
+	s.reconcileAfter(messageRetryInterval)
+	if len(s.session.messages) != 1 {
+		t.Fatalf("the executor got the messages %q", s.session.messages)
+	}
+	request, err := nodeapi.DecodeUpgradeRequest([]byte(s.session.messages[0]))
+	if err != nil || request.MirrorCredentials == nil || request.MirrorCredentials.Authorization != "Bearer now" || request.Kubelet.SHA256 != second {
+		t.Errorf("the executor got %+v, %v", request, err)
+	}
 }

@@ -10,9 +10,9 @@ import (
 type NodeDefaults struct {
 	// Runtime is what nodes are made of. It may change from launch to launch.
 	Runtime Runtime
-	// MirrorAuthorization is the HTTP header for the runtime's mirror, of the secret that
-	// Runtime.MirrorCredentials names; "" for none. Never log it.
-	MirrorAuthorization string
+	// MirrorCredentials are what executors present to the mirror; nil for none. They are read
+	// for each launch.
+	MirrorCredentials *nodeapi.ServerCredentials
 	// APIServer is the URL at which nodes reach the Kubernetes API. CAData is the PEM of
 	// the authority of its certificate.
 	APIServer string

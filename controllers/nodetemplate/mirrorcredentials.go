@@ -75,13 +75,16 @@ func (c MirrorCredentials) Authorization(secret map[string][]byte) (string, erro
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password)), err
 }
 
-// mirrorCredentials returns what a launch message says of the credentials, nil if there are none.
-func (d NodeDefaults) mirrorCredentials() *nodeapi.ServerCredentials {
-	u, err := url.Parse(d.Runtime.Mirror)
-	if d.Runtime.MirrorCredentials == nil || d.MirrorAuthorization == "" || err != nil {
-		return nil
+// ServerCredentials returns what executors present to the mirror, from the content of the secret
+// that MirrorCredentials names. MirrorCredentials is not nil. The errors do not quote values.
+func (r Runtime) ServerCredentials(secret map[string][]byte) (*nodeapi.ServerCredentials, error) {
+	authorization, err := r.MirrorCredentials.Authorization(secret)
+	if err != nil {
+		return nil, err
 	}
-	return &nodeapi.ServerCredentials{
-		Server: u.Scheme + "://" + u.Host, Authorization: d.MirrorAuthorization, Insecure: d.Runtime.MirrorCredentials.Insecure,
+	u, err := url.Parse(r.Mirror)
+	if err != nil {
+		return nil, errors.New("the mirror is not a URL")
 	}
+	return &nodeapi.ServerCredentials{Server: u.Scheme + "://" + u.Host, Authorization: authorization, Insecure: r.MirrorCredentials.Insecure}, nil
 }

@@ -73,7 +73,10 @@ func TestMirrorCredentialsAreInTheLaunchMessageAlone(t *testing.T) {
 	d.Runtime.Mirror = "https://mirror.example:8443/k8sm"
 	d.Runtime.MirrorCredentials = &MirrorCredentials{SecretRef: v1alpha1.SecretReference{Name: "mirror"}}
 	d.Runtime.Artifacts[1].URI = "https://files.example/kubelet"
-	d.MirrorAuthorization = "Basic c2VjcmV0"
+	var err error
+	if d.MirrorCredentials, err = d.Runtime.ServerCredentials(map[string][]byte{"username": []byte("me"), "password": []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
 	payload, err := d.Payload(newNode(), newIntent(), "abcdef.0123456789abcdef")
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +85,7 @@ func TestMirrorCredentialsAreInTheLaunchMessageAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &nodeapi.ServerCredentials{Server: "https://mirror.example:8443", Authorization: "Basic c2VjcmV0"}
+	want := &nodeapi.ServerCredentials{Server: "https://mirror.example:8443", Authorization: "Basic bWU6eA=="}
 	if diff := cmp.Diff(want, message.MirrorCredentials); diff != "" || message.Version != 2 {
 		t.Errorf("version %d, credentials (-want +got):\n%s", message.Version, diff)
 	}
@@ -94,12 +97,11 @@ func TestMirrorCredentialsAreInTheLaunchMessageAlone(t *testing.T) {
 		t.Errorf("URIs (-want +got):\n%s", diff)
 	}
 	payload.Data = nil
-	if text := strings.Join([]string{payload.Command, payload.Name, payload.URIs[0].Value}, " "); strings.Contains(text, "c2VjcmV0") || len(payload.URIs) != 1 {
+	if text := strings.Join([]string{payload.Command, payload.Name, payload.URIs[0].Value}, " "); strings.Contains(text, "bWU6eA==") || len(payload.URIs) != 1 {
 		t.Errorf("the credentials are outside of the launch message: %s", text)
 	}
 
-	d.MirrorAuthorization = ""
-	if d.mirrorCredentials() != nil {
+	if _, err := d.Runtime.ServerCredentials(nil); err == nil {
 		t.Error("there are credentials without a secret")
 	}
 }

@@ -101,7 +101,7 @@ func (d NodeDefaults) launchSpec(n *v1alpha1.MesosNode, runtime Resolved, intent
 		}
 	}
 	runtime.applyTo(spec)
-	spec.MirrorCredentials = d.mirrorCredentials()
+	spec.MirrorCredentials = d.MirrorCredentials
 	return spec, nil
 }
 

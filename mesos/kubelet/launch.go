@@ -150,7 +150,7 @@ func (n *Node) isolate(ctx context.Context, cpus float64, memory int64) error {
 // is started.
 func (n *Node) install(ctx context.Context) (err error) {
 	started := n.Now()
-	n.installed, err = artifact.Install(ctx, n.cache(n.health.setStep), n.spec.Artifacts, n.layout.Bin())
+	n.installed, err = artifact.Install(ctx, n.cache(n.spec.MirrorCredentials, n.health.setStep), n.spec.Artifacts, n.layout.Bin())
 	if err != nil {
 		return err
 	}
@@ -162,10 +162,11 @@ func (n *Node) install(ctx context.Context) (err error) {
 	return artifact.Require(n.layout.Bin(), needed...)
 }
 
-// cache returns the artifact cache, which passes the progress of a fetch to report.
-func (n *Node) cache(report func(step string)) *artifact.Cache {
+// cache returns the artifact cache, which fetches with the credentials, nil for none, and passes
+// the progress of a fetch to report.
+func (n *Node) cache(credentials *nodeapi.ServerCredentials, report func(step string)) *artifact.Cache {
 	cache := artifact.NewCache(n.spec.StateDir, n.spec.CacheMiB, n.Now)
-	cache.Authorize(n.spec.MirrorCredentials)
+	cache.Authorize(credentials)
 	report = n.throttle(report)
 	cache.Progress = func(a nodeapi.Artifact, have, total int64) { report(artifact.DescribeProgress(a, have, total)) }
 	return cache

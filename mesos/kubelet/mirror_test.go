@@ -21,8 +21,8 @@ func TestArtifactsAreFetchedWithTheCredentialsOfTheMirror(t *testing.T) {
 	defer mirror.Close()
 	fetch := func(credentials *nodeapi.ServerCredentials) error {
 		n := NewNode(Options{Now: time.Now})
-		n.spec = &nodeapi.LaunchSpec{StateDir: t.TempDir(), MirrorCredentials: credentials}
-		file, err := n.cache(func(string) {}).Fetch(t.Context(), nodeapi.Artifact{
+		n.spec = &nodeapi.LaunchSpec{StateDir: t.TempDir()}
+		file, err := n.cache(credentials, func(string) {}).Fetch(t.Context(), nodeapi.Artifact{
 			Name: "kubelet", Type: nodeapi.ArtifactTypeBinary, URI: mirror.URL + "/kubelet", SHA256: kubelettest.Digest("a kubelet"),
 		})
 		if err == nil {

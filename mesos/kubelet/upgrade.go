@@ -1,6 +1,7 @@
 package kubelet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func (n *Node) applyUpgrade(ctx context.Context, message []byte) {
 	}
 	if err == nil {
 		n.Log.Info("Upgrading the kubelet", "sha256", wanted, "uri", artifact.Redact(request.Kubelet.URI))
-		err = n.upgrade(ctx, request.Kubelet)
+		err = n.upgrade(ctx, request)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -76,9 +77,10 @@ func (n *Node) applyUpgrade(ctx context.Context, message []byte) {
 // upgrade replaces the kubelet that runs by another. Until the last moment the former one
 // runs on, and if the new one does not prove itself it comes back. Pods do not notice: they
 // belong to their shims.
-func (n *Node) upgrade(ctx context.Context, a nodeapi.Artifact) error {
+func (n *Node) upgrade(ctx context.Context, request nodeapi.UpgradeRequest) error {
+	a := request.Kubelet
 	setStep := func(step string) { n.health.setUpgrade(nodeapi.Upgrade{SHA256: a.SHA256, Message: step}) }
-	cache := n.cache(setStep)
+	cache := n.cache(cmp.Or(request.MirrorCredentials, n.spec.MirrorCredentials), setStep)
 	file, err := cache.Fetch(ctx, a)
 	if err != nil {
 		return err

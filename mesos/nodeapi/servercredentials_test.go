@@ -73,3 +73,17 @@ func TestServerCredentialsOfALaunchMessageAreChecked(t *testing.T) {
 		}
 	}
 }
+
+func TestAnUpgradeRequestMayHaveCredentials(t *testing.T) {
+	kubelet := Artifact{Name: ArtifactKubelet, Type: ArtifactTypeBinary, URI: "https://m/kubelet", SHA256: strings.Repeat("a", 64)}
+	data, err := (&UpgradeRequest{Kubelet: kubelet, MirrorCredentials: &ServerCredentials{Server: "https://m", Authorization: "Basic s3cret"}}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := DecodeUpgradeRequest(data); err != nil || r.Version != 1 || r.MirrorCredentials == nil || r.MirrorCredentials.Authorization != "Basic s3cret" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if _, err := (&UpgradeRequest{Kubelet: kubelet, MirrorCredentials: &ServerCredentials{Server: "http://m", Authorization: "Basic s3cret"}}).Encode(); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("credentials for a server without TLS: %v", err)
+	}
+}

@@ -2,6 +2,7 @@ package nodeapi
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -13,6 +14,9 @@ type UpgradeRequest struct {
 	Version int `json:"version"`
 	// Kubelet is to run in the place of the current one. It is a binary.
 	Kubelet Artifact `json:"kubelet"`
+	// MirrorCredentials are those of now for the server that artifacts are fetched from. Nil:
+	// those of the launch message, which an executor that is too old for them uses anyway.
+	MirrorCredentials *ServerCredentials `json:"mirrorCredentials,omitempty" version:"1"`
 }
 
 // Encode sets the message's version, validates it and writes it as JSON.
@@ -36,7 +40,7 @@ func DecodeUpgradeRequest(data []byte) (UpgradeRequest, error) {
 }
 
 func (r *UpgradeRequest) validate() error {
-	if err := r.Kubelet.Validate(); err != nil {
+	if err := errors.Join(r.Kubelet.Validate(), r.MirrorCredentials.validate()); err != nil {
 		return fmt.Errorf("%w upgrade request: %w", ErrInvalid, err)
 	}
 	if r.Kubelet.Name != ArtifactKubelet || r.Kubelet.Type != ArtifactTypeBinary {
