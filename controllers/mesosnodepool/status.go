@@ -44,7 +44,7 @@ func (o observation) status() v1alpha1.MesosNodePoolStatus {
 	framework := o.frameworkReadyCondition()
 	valid := o.templateValidCondition()
 	capacity := o.capacityAvailableCondition()
-	conditions := []metav1.Condition{framework, valid, capacity, o.readyCondition(framework, valid, capacity)}
+	conditions := []metav1.Condition{framework, valid, capacity, o.denied(o.readyCondition(framework, valid, capacity))}
 	if o.upgradesInPlace() {
 		conditions = append(conditions, o.kubeletCurrentCondition())
 	} else {
@@ -198,9 +198,6 @@ func (o observation) readyCondition(framework, valid, capacity metav1.Condition)
 			messages.Count(alive+leaving+o.nodes.Pending, "node", "nodes"), summarizeReasons(slices.Concat(o.nodes.Leaving, o.nodes.Alive))))
 	case valid.Status != metav1.ConditionTrue:
 		return no(valid.Reason, progress+", and no node can be made of the template: "+valid.Message)
-	case o.isAutoscalingDenied():
-		denied := meta.FindStatusCondition(o.pool.Status.Conditions, v1alpha1.ConditionAutoscalingPermitted)
-		return no(denied.Reason, messages.Sentences(progress, denied.Message))
 	case alive == desired && ready == desired && leaving == 0 && o.nodes.Pending == 0:
 		reason := v1alpha1.ReasonAllNodesReady
 		if o.pool.Spec.Paused {
@@ -219,9 +216,15 @@ func (o observation) readyCondition(framework, valid, capacity metav1.Condition)
 	return no(v1alpha1.ReasonScalingUp, progress+": "+summarizeReasons(o.unreadyNodes()))
 }
 
-// isAutoscalingDenied reports whether the autoscaler lacks rights to look after the pool.
-func (o observation) isAutoscalingDenied() bool {
-	return o.pool.Spec.Autoscaling != nil && meta.IsStatusConditionFalse(o.pool.Status.Conditions, v1alpha1.ConditionAutoscalingPermitted)
+// denied returns Ready of a pool for which the autoscaler lacks rights. Otherwise, and for a pool
+// that has another obstacle, it is as given.
+func (o observation) denied(ready metav1.Condition) metav1.Condition {
+	c := meta.FindStatusCondition(o.pool.Status.Conditions, v1alpha1.ConditionAutoscalingPermitted)
+	if c == nil || c.Status != metav1.ConditionFalse || o.pool.Spec.Autoscaling == nil || ready.Status != metav1.ConditionTrue {
+		return ready
+	}
+	ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, c.Reason, truncate(messages.Sentences(ready.Message, c.Message))
+	return ready
 }
 
 // firstFalse is the first condition that is not True, or else the last.

@@ -106,21 +106,7 @@ func (c *Core) Recorded(now time.Time, taskID string, err error) {
 	}
 	st := c.tracker.recorder.Done(t)
 	c.tracker.acknowledge(&st)
-	switch {
-	case st.Source == SourceK8sm && c.launcher.launches.IsAbandoned(taskID):
-		t.IsOver = true
-		c.launcher.retired(now, c.launcher.launches.TakeAbandoned(taskID), err)
-	case st.IsForeign:
-		t.DisputeRecorded(st.State) // without a record of the task there is nothing to dispute
-	case err != nil:
-		if t.Orphaned(st.State) {
-			c.tracker.kill(now, t)
-		}
-	default:
-		t.Recorded(now, st.State)
-		c.failures.Recorded(now, &st, t.IsKilling())
-		c.setState(c.state)
-	}
+	c.applyRecord(now, t, &st, err)
 	if t.HasStatuses() {
 		c.tracker.recordNext(t)
 	} else if t.IsOver {
@@ -131,6 +117,25 @@ func (c *Core) Recorded(now time.Time, taskID string, err error) {
 		c.launcher.planSoon(now) // its group may have room on the agent again
 	}
 	c.settle(now)
+}
+
+// applyRecord changes what is known of a task by a status that is on record, or has none.
+func (c *Core) applyRecord(now time.Time, t *tasks.Task, st *TaskStatus, err error) {
+	switch {
+	case st.Source == SourceK8sm && c.launcher.launches.IsAbandoned(t.ID):
+		t.IsOver = true
+		c.launcher.retired(now, c.launcher.launches.TakeAbandoned(t.ID), err)
+	case st.IsForeign:
+		t.DisputeRecorded(st.State) // without a record of the task there is nothing to dispute
+	case err != nil:
+		if t.Orphaned(st.State) {
+			c.tracker.kill(now, t)
+		}
+	default:
+		t.Recorded(now, st.State)
+		c.failures.Recorded(now, st, t.IsKilling())
+		c.setState(c.state)
+	}
 }
 
 // Kill has a task killed, again and again until a terminal status is recorded. The

@@ -29,6 +29,8 @@ type (
 	TaskState = tasks.State
 	// TaskStatus is a report about a task.
 	TaskStatus = tasks.Status
+	// State is what is known of the registration.
+	State = connection.State
 	// StateReason is why a State is as it is, in one word.
 	StateReason = connection.StateReason
 	// Timing holds the durations and limits of a core.
@@ -43,20 +45,40 @@ type (
 
 // The task states.
 const (
-	TaskStaging, TaskStarting, TaskRunning, TaskKilling = tasks.Staging, tasks.Starting, tasks.Running, tasks.Killing
-	TaskFinished, TaskFailed, TaskKilled, TaskError     = tasks.Finished, tasks.Failed, tasks.Killed, tasks.Error
-	TaskDropped, TaskGone, TaskGoneByOperator           = tasks.Dropped, tasks.Gone, tasks.GoneByOperator
-	TaskUnreachable, TaskUnknown, TaskLost              = tasks.Unreachable, tasks.Unknown, tasks.Lost
+	TaskStaging        = tasks.Staging
+	TaskStarting       = tasks.Starting
+	TaskRunning        = tasks.Running
+	TaskKilling        = tasks.Killing
+	TaskFinished       = tasks.Finished
+	TaskFailed         = tasks.Failed
+	TaskKilled         = tasks.Killed
+	TaskError          = tasks.Error
+	TaskDropped        = tasks.Dropped
+	TaskGone           = tasks.Gone
+	TaskGoneByOperator = tasks.GoneByOperator
+	TaskUnreachable    = tasks.Unreachable
+	TaskUnknown        = tasks.Unknown
+	TaskLost           = tasks.Lost
 )
 
 // The reasons of a State. Package connection describes them.
 const (
-	Subscribed, Connecting, ReconcilingTasks           = connection.Subscribed, connection.Connecting, connection.ReconcilingTasks
-	MasterUnreachable, NoLeader, NotLeading            = connection.MasterUnreachable, connection.NoLeader, connection.NotLeading
-	TooManyRedirects, Unauthorized                     = connection.TooManyRedirects, connection.Unauthorized
-	MasterCertificateInvalid, ClientCertificateRefused = connection.MasterCertificateInvalid, connection.ClientCertificateRefused
-	ConnectionClosed, NotAMesosMaster, ProtocolError   = connection.ConnectionClosed, connection.NotAMesosMaster, connection.ProtocolError
-	Refused, FrameworkRemoved, FailedOver              = connection.Refused, connection.FrameworkRemoved, connection.FailedOver
+	Subscribed               = connection.Subscribed
+	Connecting               = connection.Connecting
+	ReconcilingTasks         = connection.ReconcilingTasks
+	MasterUnreachable        = connection.MasterUnreachable
+	NoLeader                 = connection.NoLeader
+	NotLeading               = connection.NotLeading
+	TooManyRedirects         = connection.TooManyRedirects
+	Unauthorized             = connection.Unauthorized
+	MasterCertificateInvalid = connection.MasterCertificateInvalid
+	ClientCertificateRefused = connection.ClientCertificateRefused
+	ConnectionClosed         = connection.ConnectionClosed
+	NotAMesosMaster          = connection.NotAMesosMaster
+	ProtocolError            = connection.ProtocolError
+	Refused                  = connection.Refused
+	FrameworkRemoved         = connection.FrameworkRemoved
+	FailedOver               = connection.FailedOver
 )
 
 // StateReasons returns every reason that a State may have.
@@ -93,30 +115,6 @@ type Task struct {
 	State    TaskState // the last that was recorded; empty for a bare intent
 	// Disputed are the states that foreign statuses claimed, and that are on record.
 	Disputed []TaskState
-}
-
-// State is what is known of the registration.
-type State struct {
-	// Subscribed means that there is a stream, and that the master accepted the
-	// subscription.
-	Subscribed bool
-	// Reconciled means that the master was asked for all tasks, and that launches may
-	// follow.
-	Reconciled    bool
-	FrameworkID   string
-	Master        string // host:port of the leading master
-	MasterVersion string
-	// Reason is one of StateReasons; empty only in the zero State.
-	Reason StateReason
-	// Message is for a person.
-	Message string
-	// Final means that the session has ended, and nothing but a new one helps.
-	Final bool
-	// Divergence is what the master keeps although something else is wanted, for a person:
-	// "user root, not nobody". Empty if nothing is.
-	Divergence string
-	// AgentFailures changes whenever what Core.AgentFailures returns does.
-	AgentFailures uint64
 }
 
 // Counters only grow.

@@ -2,7 +2,7 @@ package connection
 
 import "slices"
 
-// StateReason is why a scheduler.State is as it is, in one word. The constants below are all that
+// StateReason is why a State is as it is, in one word. The constants below are all that
 // a State may have: callers that translate them may rely on StateReasons.
 type StateReason string
 
