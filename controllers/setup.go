@@ -25,6 +25,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/bootstraptoken"
 	"github.com/k8sm/k8sm/controllers/catalogue"
 	"github.com/k8sm/k8sm/controllers/detach"
+	"github.com/k8sm/k8sm/controllers/disruption"
 	"github.com/k8sm/k8sm/controllers/identity"
 	"github.com/k8sm/k8sm/controllers/mesosframework"
 	"github.com/k8sm/k8sm/controllers/mesosnode"
@@ -97,6 +98,13 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	}
 	nodes := poolnodes.NewStore(poolnodes.Options{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
+		Revision: func(pool *v1alpha1.MesosNodePool) string {
+			current, err := o.NodeDefaults.Revision(pool)
+			if err != nil {
+				return "" // the pool's condition TemplateValid has the error
+			}
+			return string(current)
+		},
 	})
 	scaling, err := autoscaler.NewReconciler(autoscaler.Options{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Nodes: nodes, Agents: registry, Recorder: recorder, Now: o.Now,
@@ -127,6 +135,10 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		identity.NewReconciler(identity.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 			Tokens: tokens, Names: names,
+		}),
+		disruption.NewReconciler(disruption.Options{
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
+			Nodes: nodes, Agents: registry, Revisions: o.NodeDefaults,
 		}),
 		nodenames.NewReconciler(nodenames.Options{Names: names, Recorder: recorder, Now: o.Now}),
 	} {

@@ -153,13 +153,12 @@ type ScaleDown struct {
 	// +optional
 	AfterGrowth *metav1.Duration `json:"afterGrowth,omitempty"`
 
-	// budget is the greatest number of the pool's nodes that may be leaving at the same
-	// time. It is a number of nodes, or a percentage of the pool's nodes, rounded up.
-	// Defaults to 10%.
+	// budget is deprecated: use spec.disruption.budgets. A budget that was set before that
+	// existed applies to the reasons Empty and Underutilized as long as
+	// spec.disruption.budgets is not set.
 	//
-	// +kubebuilder:default="10%"
 	// +kubebuilder:validation:XIntOrString
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : self.matches('^(100|[1-9]?[0-9])%$')",message="budget must be a number that is not negative, or a percentage between 0% and 100%"
+	// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() && self == oldSelf.value()",optionalOldSelf=true,message="budget has been replaced by spec.disruption.budgets: set nodes there, with the reasons Empty and Underutilized"
 	// +optional
 	Budget *intstr.IntOrString `json:"budget,omitempty"`
 }

@@ -124,6 +124,35 @@ const (
 	ConditionAutoscalingPermitted = "AutoscalingPermitted"
 )
 
+// ConditionUpToDate of a MesosNodePool is True when all its nodes are of the current revision,
+// and no node waits to be replaced for another reason.
+const ConditionUpToDate = "UpToDate"
+
+// Reasons of the condition UpToDate.
+const (
+	ReasonUpToDate = "UpToDate"
+	// ReasonReplacing: nodes are being replaced.
+	ReasonReplacing = "Replacing"
+	// ReasonRolloutPaused: spec.paused or spec.rollout.paused holds the replacement back.
+	ReasonRolloutPaused = "RolloutPaused"
+	// ReasonOnDelete: outdated nodes stay, because spec.rollout.strategy is OnDelete.
+	ReasonOnDelete = "OnDelete"
+	// ReasonWaitingForBudget: a disruption budget, or maxUnavailable, holds the replacement
+	// back.
+	ReasonWaitingForBudget = "WaitingForBudget"
+	// ReasonWaitingForCapacity: Mesos has no room for the new nodes, and none may be removed
+	// before.
+	ReasonWaitingForCapacity = "WaitingForCapacity"
+	// ReasonCreationBlocked: no node can be created, so that none is replaced.
+	ReasonCreationBlocked = "CreationBlocked"
+	// ReasonProgressDeadlineExceeded: no further node became up to date for longer than
+	// spec.rollout.progressDeadline.
+	ReasonProgressDeadlineExceeded = "ProgressDeadlineExceeded"
+	// ReasonBudgetInvalid: the schedule of a disruption budget cannot be read or never comes,
+	// so that no node is removed voluntarily.
+	ReasonBudgetInvalid = "BudgetInvalid"
+)
+
 // ConditionKubeletCurrent is True when the running kubelet is the one that the pool's
 // template names. On a MesosNodePool it covers the kubelets of all nodes. It exists only if
 // kubelets are upgraded in place.
@@ -305,6 +334,8 @@ const (
 	ReasonPodHoldsNode = "PodHoldsNode"
 	// ReasonDisruptionBudget: a PodDisruptionBudget permits no eviction from the node now.
 	ReasonDisruptionBudget = "DisruptionBudget"
+	// ReasonReplacesNode: the node takes the place of another, which is removed next.
+	ReasonReplacesNode = "ReplacesNode"
 	// ReasonDoNotDisrupt: the MesosNode is annotated with k8sm.io/do-not-disrupt.
 	ReasonDoNotDisrupt = "DoNotDisrupt"
 )

@@ -317,6 +317,7 @@ type AgentFailure struct {
 // +kubebuilder:printcolumn:name="Task",type=string,JSONPath=`.status.task.state`
 // +kubebuilder:printcolumn:name="Node",type=string,JSONPath=`.status.nodeName`
 // +kubebuilder:printcolumn:name="Pool",type=string,JSONPath=`.metadata.labels.k8sm\.io/pool`,priority=1
+// +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.metadata.labels.k8sm\.io/revision`,priority=1
 // +kubebuilder:printcolumn:name="Task-ID",type=string,JSONPath=`.status.task.id`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || !self.metadata.name.contains('.') && !(self.metadata.name in ['kubernetes', 'localhost'])",optionalOldSelf=true,message="name must have no dots, and be neither kubernetes nor localhost: the node gets a serving certificate in this name"

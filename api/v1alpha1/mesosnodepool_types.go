@@ -32,9 +32,9 @@ type MesosNodePoolSpec struct {
 	// +optional
 	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
 
-	// template describes the nodes of the pool. A change applies only to nodes that are
-	// created after it. The exception is the kubelet artifact if spec.rollout.kubelet is
-	// InPlace.
+	// template describes the nodes of the pool. A change of labels, annotations or taints
+	// reaches running nodes in place. Other changes make the running nodes outdated, and
+	// spec.rollout sets how they are replaced. Startup taints concern new nodes only.
 	//
 	// +kubebuilder:validation:XValidation:rule="!has(self.spec.runtime) || !has(self.spec.runtime.artifacts) || self.spec.runtime.artifacts.all(a, !a.uri.matches('^https?://[^/]*@')) || (oldSelf.hasValue() && has(oldSelf.value().spec.runtime) && has(oldSelf.value().spec.runtime.artifacts) && oldSelf.value().spec.runtime.artifacts == self.spec.runtime.artifacts)",optionalOldSelf=true,fieldPath=.spec.runtime.artifacts,message="a uri must not hold a user name or a password, which everybody reads who may see this object: have the operator's --node-runtime file name a mirror and its mirrorCredentials"
 	Template NodeTemplate `json:"template"`
@@ -57,6 +57,11 @@ type MesosNodePoolSpec struct {
 	// +optional
 	Rollout Rollout `json:"rollout,omitempty"`
 
+	// disruption sets when nodes are removed that could stay, and how many at a time.
+	//
+	// +optional
+	Disruption Disruption `json:"disruption,omitempty"`
+
 	// unreachable sets what happens to nodes whose agent has lost its connection to the
 	// Mesos master.
 	//
@@ -70,41 +75,6 @@ type MesosNodePoolSpec struct {
 	// +optional
 	Paused bool `json:"paused,omitempty"`
 }
-
-// Rollout sets how a change of the template reaches running nodes.
-type Rollout struct {
-	// kubelet sets what happens to running nodes when the template, or the operator's
-	// --node-runtime file, has another artifact "kubelet". OnReplacement changes nothing:
-	// a node keeps its kubelet until the node is replaced. InPlace exchanges the kubelet
-	// while the pods keep running, if the new kubelet has the same minor version. If the
-	// new kubelet does not make its Node Ready, the operator rolls it back and does not
-	// install it on other nodes. Defaults to OnReplacement.
-	//
-	// +kubebuilder:validation:Enum=OnReplacement;InPlace
-	// +kubebuilder:default=OnReplacement
-	// +optional
-	Kubelet KubeletRollout `json:"kubelet,omitempty"`
-
-	// maxUnavailable is the greatest number of the pool's nodes that may be not Ready or
-	// in an upgrade at the same time. No upgrade begins while there are more. Defaults to
-	// 1.
-	//
-	// +kubebuilder:default=1
-	// +kubebuilder:validation:Minimum=1
-	// +optional
-	MaxUnavailable int32 `json:"maxUnavailable,omitempty"`
-}
-
-// KubeletRollout sets how another kubelet reaches running nodes.
-type KubeletRollout string
-
-// The ways of rolling a kubelet out.
-const (
-	// KubeletOnReplacement does not change running nodes.
-	KubeletOnReplacement KubeletRollout = "OnReplacement"
-	// KubeletInPlace exchanges the kubelets of running nodes.
-	KubeletInPlace KubeletRollout = "InPlace"
-)
 
 // Unreachable sets what happens to nodes whose agent has lost its connection to the
 // Mesos master.
@@ -156,6 +126,29 @@ type MesosNodePoolStatus struct {
 	// +optional
 	TerminatingReplicas int32 `json:"terminatingReplicas,omitempty"`
 
+	// updatedReplicas is the number of these MesosNodes that are of the current revision.
+	//
+	// +optional
+	UpdatedReplicas int32 `json:"updatedReplicas,omitempty"`
+
+	// outdatedReplicas is the number of these MesosNodes that are of another revision.
+	//
+	// +optional
+	OutdatedReplicas int32 `json:"outdatedReplicas,omitempty"`
+
+	// currentRevision is the revision of new nodes. It changes if a change of the template,
+	// or of what the operator gives to every node, needs other nodes. MesosNodes have theirs
+	// in the label k8sm.io/revision.
+	//
+	// +optional
+	CurrentRevision string `json:"currentRevision,omitempty"`
+
+	// lastProgressTime is the time when the replacement of nodes began, or went on after it had
+	// been held back. It is not set while nothing is replaced.
+	//
+	// +optional
+	LastProgressTime *metav1.Time `json:"lastProgressTime,omitempty"`
+
 	// selector is the label selector of the pool's MesosNodes. The scale subresource
 	// returns it.
 	//
@@ -168,8 +161,8 @@ type MesosNodePoolStatus struct {
 	// +optional
 	Autoscaling *AutoscalingStatus `json:"autoscaling,omitempty"`
 
-	// conditions are the conditions FrameworkReady, TemplateValid, CapacityAvailable and
-	// Ready. KubeletCurrent is also present if kubelets are upgraded in place, and
+	// conditions are the conditions FrameworkReady, TemplateValid, CapacityAvailable, UpToDate
+	// and Ready. KubeletCurrent is also present if kubelets are upgraded in place, and
 	// AutoscalingPermitted if the pool has autoscaling. PlacementValid is present if a
 	// constraint names what does not exist.
 	//
@@ -188,9 +181,12 @@ type MesosNodePoolStatus struct {
 // +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.spec.replicas`
 // +kubebuilder:printcolumn:name="Current",type=integer,JSONPath=`.status.replicas`
 // +kubebuilder:printcolumn:name="Nodes-Ready",type=integer,JSONPath=`.status.readyReplicas`
+// +kubebuilder:printcolumn:name="Up-To-Date",type=integer,JSONPath=`.status.updatedReplicas`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Framework",type=string,JSONPath=`.spec.frameworkRef.name`,priority=1
+// +kubebuilder:printcolumn:name="Outdated",type=integer,JSONPath=`.status.outdatedReplicas`,priority=1
+// +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.currentRevision`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 57",message="name must be at most 57 characters: the names of its nodes begin with it"
 type MesosNodePool struct {

@@ -10,6 +10,9 @@ const (
 	// LabelShape holds the name of the shape. It is on each MesosNode and each Node of a pool
 	// that has shapes.
 	LabelShape = "k8sm.io/shape"
+	// LabelRevision holds the revision of a MesosNode: what its pool's status.currentRevision
+	// was when the node was created. It is on each MesosNode of a pool.
+	LabelRevision = "k8sm.io/revision"
 	// LabelAgentID holds the ID of the Mesos agent on which the Node was launched. It is on
 	// each Node.
 	LabelAgentID = "k8sm.io/agent-id"
@@ -38,6 +41,12 @@ const (
 	// template does not have any more, and keep what a person has put there. It is on each Node.
 	AnnotationAppliedTemplate = "k8sm.io/applied-template"
 
+	// AnnotationReplaces holds the name of the MesosNode that a MesosNode was created to
+	// replace. The former is removed when the latter is ready.
+	AnnotationReplaces = "k8sm.io/replaces"
+	// AnnotationRestartedAt in the annotations of a pool's template makes all nodes outdated
+	// when its value changes. kubectl mesos rollout restart sets it to the present time.
+	AnnotationRestartedAt = "k8sm.io/restarted-at"
 	// AnnotationDoNotDisrupt with the value "true" on a pod or a MesosNode keeps the
 	// autoscaler from removing the node. A drain for another reason does not evict such a pod
 	// before the time for the drain is nearly up. On a pod the value may also be a duration,
@@ -62,6 +71,10 @@ const (
 	// alone after failures. The operator removes it when that is done.
 	AnnotationForgetAgentFailures = "k8sm.io/forget-agent-failures"
 )
+
+// TaintOutdated is the key of the taint PreferNoSchedule that a Node has while it waits to be
+// replaced: pods that are evicted elsewhere are rather placed on nodes that stay.
+const TaintOutdated = "k8sm.io/outdated"
 
 // TaintDisrupted is the key of the taint that the autoscaler puts on a Node that it is about to
 // remove, with the effect NoSchedule and the time in seconds since 1970 as its value. The taint

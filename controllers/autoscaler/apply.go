@@ -15,6 +15,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/patch"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
 // conditionsPerCycle bounds the number of nodes whose condition Disruptable is written in one
@@ -126,7 +127,7 @@ func growthCause(pods int, p *pool) string {
 func (r *Reconciler) removeNodes(ctx context.Context, s *Snapshot, removals []decision.Removal, out *outcome) error {
 	var problems []error
 	for _, p := range s.pools {
-		var nodes []*v1alpha1.MesosNode
+		var candidates []poolnodes.Candidate
 		cause := ""
 		for _, removal := range removals {
 			if removal.Pool != p.Name {
@@ -136,19 +137,19 @@ func (r *Reconciler) removeNodes(ctx context.Context, s *Snapshot, removals []de
 			if i < 0 {
 				continue
 			}
-			nodes = append(nodes, p.alive[i])
+			candidates = append(candidates, poolnodes.Candidate{Node: p.alive[i], Reason: removal.Reason})
 			if cause == "" {
 				cause = removal.Node + ": " + removal.Cause + "."
 			}
 		}
-		if len(nodes) == 0 {
+		if len(candidates) == 0 {
 			continue
 		}
-		removed, err := r.Nodes.Remove(ctx, p.MesosNodePool, nodes)
+		disrupted, err := r.Nodes.Disrupt(ctx, p.MesosNodePool, candidates)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("removing nodes of pool %s: %w", p.Name, err))
 		}
-		if removed > 0 {
+		if removed := len(disrupted.Removed); removed > 0 {
 			r.state.histories[p.Name] = r.state.histories[p.Name].WithRemoval(removed, s.now)
 			out.record(p.Name, v1alpha1.AutoscalingShrink, removed, cause)
 		}

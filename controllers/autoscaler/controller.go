@@ -35,6 +35,8 @@ type Nodes interface {
 	// Create creates a node of each of the sizes. The names are in the order of the
 	// sizes, "" in the place of a node that was not created; the error then has the reason.
 	Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []nodemodel.Size) (names []string, err error)
+	// Disrupt deletes candidates as far as the pool's disruption budgets allow.
+	Disrupt(ctx context.Context, pool *v1alpha1.MesosNodePool, candidates []poolnodes.Candidate) (poolnodes.Disrupted, error)
 	// Remove deletes nodes of the pool, which drains and releases them.
 	Remove(ctx context.Context, pool *v1alpha1.MesosNodePool, nodes []*v1alpha1.MesosNode) (removed int, err error)
 }

@@ -192,7 +192,9 @@ func TestRoomIsNotPromisedToPodsOfTwoLeavingNodes(t *testing.T) {
 // budget's status shows them only when they are done.
 func TestDisruptionBudgetIsNotSpentTwice(t *testing.T) {
 	t.Parallel()
-	c := newVirtualCluster(t, defaultPool("general", func(p *v1alpha1.MesosNodePool) { *p.Spec.Autoscaling.ScaleDown.Budget = intOrString(10) }))
+	c := newVirtualCluster(t, defaultPool("general", func(p *v1alpha1.MesosNodePool) {
+		p.Spec.Disruption.Budgets = []v1alpha1.DisruptionBudget{{Nodes: intOrString(10)}}
+	}))
 	for i := range 3 {
 		c.addReadyNode("general", "")
 		c.deploy(fmt.Sprintf("web-%d", i), 1, "500m", onNode(fmt.Sprintf("general-%d", i+1)), func(t *corev1.PodTemplateSpec) { t.Labels["app"] = "web" })

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
@@ -23,10 +22,6 @@ import (
 // maxShrinkRounds bounds the number of times that a plan to shrink is made again because templates
 // were read. Beyond it nothing is removed in this cycle.
 const maxShrinkRounds = 4
-
-// defaultBudget is the share of a pool's nodes that may be removed at the same time if the
-// pool sets no budget.
-const defaultBudget = "10%"
 
 // decideGrowth decides which nodes to create for pods and for the minimum of pools.
 func (r *Reconciler) decideGrowth(s *Snapshot) decision.GrowPlan {
@@ -100,23 +95,25 @@ func (s *Snapshot) shrinkInput(p *pool, history decision.RemovalHistory) decisio
 		ConsolidateAfter: duration(rules.ConsolidateAfter),
 		MinNodeLifetime:  duration(rules.MinNodeLifetime),
 		AfterGrowth:      duration(rules.AfterGrowth),
-		Budget:           intstr.FromString(defaultBudget),
+		Empty:            p.inventory.Allow(p.MesosNodePool, v1alpha1.DisruptionEmpty, s.now),
+		Underutilized:    p.inventory.Allow(p.MesosNodePool, v1alpha1.DisruptionUnderutilized, s.now),
 		LastGrowth:       p.lastGrowth(),
-		Leaving:          len(p.leaving),
 		Lost:             len(p.lost),
 		History:          history,
 	}
 	if rules.UtilizationThreshold != nil {
 		out.Threshold = *rules.UtilizationThreshold
 	}
-	if rules.Budget != nil {
-		out.Budget = *rules.Budget
-	}
 	if p.mayReplaceNodes() {
 		out.Shapes = p.shapes
 	}
+	replaced := p.inventory.Replaced()
 	for _, n := range p.alive {
-		out.Members = append(out.Members, s.member(n))
+		member := s.member(n)
+		if old := n.Annotations[v1alpha1.AnnotationReplaces]; replaced[old] == n {
+			member.Replaces = old
+		}
+		out.Members = append(out.Members, member)
 	}
 	return out
 }
@@ -137,10 +134,10 @@ func mustNotBeDisrupted(o client.Object) bool {
 
 // limits describes what bounds the growth of a pool, and what the pool has used of that.
 func (p *pool) limits() decision.Pool {
-	spec := p.Spec.Autoscaling
+	spec, replaced := p.Spec.Autoscaling, p.inventory.Replaced()
 	out := decision.Pool{
 		Name: p.Name, Weight: spec.Weight, GrowthBlocked: p.blockReason,
-		Nodes: len(p.alive) - len(p.lost), Min: int(spec.MinReplicas),
+		Nodes: len(p.alive) - len(p.lost) - len(replaced), Min: int(spec.MinReplicas),
 		Used: corev1.ResourceList{}, Limits: corev1.ResourceList{},
 	}
 	if spec.MaxReplicas != nil {
@@ -161,7 +158,7 @@ func (p *pool) limits() decision.Pool {
 		out.Limits[corev1.ResourceMemory] = *spec.Limits.Memory
 	}
 	for _, n := range p.alive {
-		if p.lost[n.Name] {
+		if p.lost[n.Name] || replaced[n.Annotations[v1alpha1.AnnotationReplaces]] == n {
 			continue
 		}
 		for name, q := range forecast.Resources(n) {

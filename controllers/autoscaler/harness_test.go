@@ -124,6 +124,20 @@ func (s *testCluster) Remove(ctx context.Context, _ *v1alpha1.MesosNodePool, nod
 	return len(nodes), nil
 }
 
+// Disrupt implements Nodes.
+func (s *testCluster) Disrupt(ctx context.Context, pool *v1alpha1.MesosNodePool, candidates []poolnodes.Candidate) (poolnodes.Disrupted, error) {
+	inventory, err := s.Inventory(ctx, pool)
+	if err != nil {
+		return poolnodes.Disrupted{}, err
+	}
+	chosen, out := inventory.Choose(pool, candidates, s.now)
+	for _, n := range chosen {
+		s.deleteNode(n.Name)
+		out.Removed = append(out.Removed, n.Name)
+	}
+	return out, nil
+}
+
 // deleteNode deletes a MesosNode and its Node.
 func (s *testCluster) deleteNode(name string) {
 	s.t.Helper()
@@ -295,15 +309,16 @@ func (s *testCluster) status(pool string) v1alpha1.AutoscalingStatus {
 
 // newPool returns a pool with nodes of 4 CPUs that shrinks without delay.
 func newPool(name string, how ...func(*v1alpha1.MesosNodePool)) *v1alpha1.MesosNodePool {
-	second, none, budget := metav1.Duration{Duration: time.Second}, metav1.Duration{}, intstr.FromString("100%")
+	second, none := metav1.Duration{Duration: time.Second}, metav1.Duration{}
 	p := &v1alpha1.MesosNodePool{
 		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), Generation: 1},
 		Spec: v1alpha1.MesosNodePoolSpec{
 			FrameworkRef: v1alpha1.FrameworkReference{Name: "default"},
 			Autoscaling: &v1alpha1.Autoscaling{
 				Batch:     v1alpha1.AutoscalingBatch{Idle: &none, Max: &none},
-				ScaleDown: v1alpha1.ScaleDown{ConsolidationPolicy: v1alpha1.WhenEmpty, ConsolidateAfter: &second, MinNodeLifetime: &none, AfterGrowth: &none, Budget: &budget},
+				ScaleDown: v1alpha1.ScaleDown{ConsolidationPolicy: v1alpha1.WhenEmpty, ConsolidateAfter: &second, MinNodeLifetime: &none, AfterGrowth: &none},
 			},
+			Disruption: v1alpha1.Disruption{Budgets: []v1alpha1.DisruptionBudget{{Nodes: intstr.FromString("100%")}}},
 			Template: v1alpha1.NodeTemplate{Spec: v1alpha1.NodeTemplateSpec{
 				Resources: v1alpha1.NodeResources{CPU: resource.MustParse("4"), Memory: resource.MustParse("8Gi")},
 				Overhead:  v1alpha1.NodeOverhead{CPU: resource.MustParse("100m"), Memory: resource.MustParse("256Mi")},

@@ -55,7 +55,7 @@ func (r *Reconciler) autoscaledPools(ctx context.Context) (pools []*pool, settle
 		if err != nil {
 			return nil, false, fmt.Errorf("reading the nodes of pool %s: %w", p.Name, err)
 		}
-		p.alive, p.leaving = inventory.Alive, inventory.Leaving
+		p.inventory, p.alive, p.leaving = inventory, inventory.Alive, inventory.Leaving
 		settled = settled && inventory.IsSettled()
 		pools = append(pools, p)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 	"github.com/k8sm/k8sm/controllers/drain"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
 // Snapshot is what one cycle decides from: the observation, sorted by what decisions need.
@@ -48,6 +49,8 @@ type Snapshot struct {
 // pool is a pool that has autoscaling.
 type pool struct {
 	*v1alpha1.MesosNodePool
+	// inventory has all nodes of the pool.
+	inventory poolnodes.Inventory
 	// alive are the pool's nodes, without the ones that are given up in this cycle; leaving are
 	// nodes that are being deleted.
 	alive, leaving []*v1alpha1.MesosNode

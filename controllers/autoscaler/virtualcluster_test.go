@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -122,12 +121,11 @@ func (c *virtualCluster) restart() {
 // for pods.
 func defaultPool(name string, how ...func(*v1alpha1.MesosNodePool)) *v1alpha1.MesosNodePool {
 	return newPool(name, append([]func(*v1alpha1.MesosNodePool){func(p *v1alpha1.MesosNodePool) {
-		budget := intstr.FromString(defaultBudget)
 		p.Spec.Autoscaling = &v1alpha1.Autoscaling{
 			Batch: v1alpha1.AutoscalingBatch{Idle: &metav1.Duration{Duration: 500 * time.Millisecond}, Max: &metav1.Duration{Duration: 5 * time.Second}},
 			ScaleDown: v1alpha1.ScaleDown{
 				ConsolidationPolicy: v1alpha1.WhenEmptyOrUnderutilized, ConsolidateAfter: &metav1.Duration{Duration: 5 * time.Minute}, UtilizationThreshold: new(int32(50)),
-				MinNodeLifetime: &metav1.Duration{Duration: 10 * time.Minute}, AfterGrowth: &metav1.Duration{Duration: 10 * time.Minute}, Budget: &budget,
+				MinNodeLifetime: &metav1.Duration{Duration: 10 * time.Minute}, AfterGrowth: &metav1.Duration{Duration: 10 * time.Minute},
 			},
 		}
 	}}, how...)...)
@@ -332,6 +330,20 @@ func (c *virtualCluster) Remove(_ context.Context, _ *v1alpha1.MesosNodePool, no
 		c.deleteNode(n.Name)
 	}
 	return len(nodes), nil
+}
+
+// Disrupt implements Nodec.
+func (c *virtualCluster) Disrupt(ctx context.Context, pool *v1alpha1.MesosNodePool, candidates []poolnodes.Candidate) (poolnodes.Disrupted, error) {
+	inventory, err := c.Inventory(ctx, pool)
+	if err != nil {
+		return poolnodes.Disrupted{}, err
+	}
+	chosen, out := inventory.Choose(pool, candidates, c.now)
+	for _, n := range chosen {
+		c.deleteNode(n.Name)
+		out.Removed = append(out.Removed, n.Name)
+	}
+	return out, nil
 }
 
 // deleteNode deletes a MesosNode.

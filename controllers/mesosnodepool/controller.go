@@ -18,6 +18,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/patch"
+	"github.com/k8sm/k8sm/controllers/poolnodes"
 )
 
 const (
@@ -92,7 +93,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	input := seen.planInput()
 	plan := PlanScaling(input)
-	acted := errors.Join(r.apply(ctx, pool, plan), r.writeUpgrades(ctx, seen.upgradeInput()))
+	scaledIn, err := r.apply(ctx, pool, plan)
+	acted := errors.Join(err, r.writeUpgrades(ctx, seen.upgradeInput()))
 	if acted == nil {
 		r.recordReplacedEvents(pool, input.Lost[:min(len(input.Lost), batchSize)])
 	}
@@ -102,6 +104,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if seen.isReleased() {
 		return patch.Result(0, client.IgnoreNotFound(patch.RemoveFinalizer(ctx, r.Client, pool, v1alpha1.FinalizerNodes)))
 	}
+	seen.scaledIn = scaledIn
 	return patch.Result(seen.requeueAfter(plan), errors.Join(acted, r.writeStatus(ctx, seen)))
 }
 
@@ -144,6 +147,8 @@ func (o observation) planInput() PlanInput {
 		Paused:          o.pool.Spec.Paused,
 		CreationBlocked: o.isCreationBlocked(),
 		Alive:           o.nodes.Alive,
+		Surge:           len(o.nodes.Replaced()),
+		Revision:        o.pool.Status.CurrentRevision,
 		Pending:         o.nodes.Pending,
 		PendingDeletion: o.nodes.PendingDeletion,
 	}
@@ -157,12 +162,17 @@ func (o observation) isReleased() bool {
 // requeueAfter is the time after which to reconcile again although no event comes, 0 for never.
 func (o observation) requeueAfter(plan Plan) time.Duration {
 	switch {
-	case plan.Create > batchSize || len(plan.Delete) > batchSize:
+	case plan.Create > batchSize || len(plan.Delete) > batchSize || len(plan.ScaleIn) > batchSize && o.scaledIn.Limit == "":
 		return nextBatchDelay
 	case o.nodes.Unseen > 0:
 		return cacheLagDelay
 	}
 	_, again := o.lostNodes()
+	if until := o.scaledIn.Until; !until.IsZero() {
+		if wait := until.Sub(o.now.Time); again == 0 || wait < again {
+			again = max(wait, nextBatchDelay)
+		}
+	}
 	if o.refusal.Reason == v1alpha1.ReasonKubeletVersionSkew && (again == 0 || again > skewPollInterval) {
 		again = skewPollInterval
 	}
@@ -174,12 +184,17 @@ func (o observation) requeueAfter(plan Plan) time.Duration {
 
 // apply carries out the first batch of the plan. Nodes are deleted even if some could not be
 // created.
-func (r *Reconciler) apply(ctx context.Context, pool *v1alpha1.MesosNodePool, plan Plan) error {
+func (r *Reconciler) apply(ctx context.Context, pool *v1alpha1.MesosNodePool, plan Plan) (poolnodes.Disrupted, error) {
 	remove := plan.Delete[:min(len(plan.Delete), batchSize)]
 	size := nodemodel.Size{Resources: pool.Spec.Template.Spec.Resources}
 	_, errCreate := r.Nodes.Create(ctx, pool, slices.Repeat([]nodemodel.Size{size}, min(plan.Create, batchSize)))
 	_, errRemove := r.Nodes.Remove(ctx, pool, remove)
-	return errors.Join(errCreate, errRemove)
+	var candidates []poolnodes.Candidate
+	for _, n := range plan.ScaleIn[:min(len(plan.ScaleIn), batchSize)] {
+		candidates = append(candidates, poolnodes.Candidate{Node: n, Reason: v1alpha1.DisruptionScaleIn})
+	}
+	scaledIn, errScaleIn := r.Nodes.Disrupt(ctx, pool, candidates)
+	return scaledIn, errors.Join(errCreate, errRemove, errScaleIn)
 }
 
 // addFinalizer ensures that the pool cannot vanish before its nodes.

@@ -19,6 +19,8 @@ type Nodes interface {
 	// Create creates a node of each of the sizes. The names are in the order of the sizes, ""
 	// in the place of a node that was not created.
 	Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes []nodemodel.Size) (names []string, err error)
+	// Disrupt deletes candidates, in order, as far as the pool's disruption budgets allow.
+	Disrupt(ctx context.Context, pool *v1alpha1.MesosNodePool, candidates []poolnodes.Candidate) (poolnodes.Disrupted, error)
 	// Remove deletes nodes of the pool, and counts them.
 	Remove(ctx context.Context, pool *v1alpha1.MesosNodePool, nodes []*v1alpha1.MesosNode) (removed int, err error)
 	// Forget drops all that is remembered of a pool that is gone.

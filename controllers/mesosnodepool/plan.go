@@ -26,6 +26,11 @@ type PlanInput struct {
 	Alive []*v1alpha1.MesosNode
 	// Lost are the nodes of Alive that are to be replaced although they may come back.
 	Lost []*v1alpha1.MesosNode
+	// Surge counts the nodes of Alive that were created to replace others of Alive: the pool has
+	// so many more than Replicas.
+	Surge int
+	// Revision is that of nodes that are created now; empty if none can be.
+	Revision string
 	// Pending counts the nodes that were created and that the cache does not show yet.
 	Pending int
 	// PendingDeletion counts the nodes whose deletion the cache does not show yet: it may have
@@ -37,8 +42,11 @@ type PlanInput struct {
 type Plan struct {
 	// Create is the number of nodes to create.
 	Create int
-	// Delete are the nodes to delete, the least useful first.
+	// Delete are nodes that cannot stay, the least useful first.
 	Delete []*v1alpha1.MesosNode
+	// ScaleIn are the nodes that are one too many, the least useful first. They are deleted as
+	// far as the pool's disruption budgets allow.
+	ScaleIn []*v1alpha1.MesosNode
 }
 
 // PlanScaling decides how many nodes to create and which to delete. Nodes that the cache does
@@ -47,7 +55,7 @@ type Plan struct {
 // would be deleted first.
 func PlanScaling(in PlanInput) Plan {
 	if in.Deleting {
-		return Plan{Delete: selectForDeletion(in.Alive, len(in.Alive))}
+		return Plan{Delete: selectForDeletion(in, len(in.Alive))}
 	}
 	if in.Paused {
 		return Plan{}
@@ -58,23 +66,23 @@ func PlanScaling(in PlanInput) Plan {
 	if in.Autoscaled {
 		return Plan{}
 	}
-	missing := in.Replicas - len(in.Alive) - in.Pending
+	missing := in.Replicas + in.Surge - len(in.Alive) - in.Pending
 	switch {
 	case missing > in.PendingDeletion && !in.CreationBlocked:
 		return Plan{Create: missing - in.PendingDeletion}
 	case missing < 0 && in.Pending == 0:
-		return Plan{Delete: selectForDeletion(in.Alive, -missing)}
+		return Plan{ScaleIn: selectForDeletion(in, -missing)}
 	}
 	return Plan{}
 }
 
 // selectForDeletion picks the n least useful nodes. It is deterministic: of equals the newest
 // goes, and of equally old ones the last by name.
-func selectForDeletion(alive []*v1alpha1.MesosNode, n int) []*v1alpha1.MesosNode {
-	sorted := slices.Clone(alive)
+func selectForDeletion(in PlanInput, n int) []*v1alpha1.MesosNode {
+	sorted := slices.Clone(in.Alive)
 	slices.SortFunc(sorted, func(a, b *v1alpha1.MesosNode) int {
 		return cmp.Or(
-			cmp.Compare(deletionRank(a), deletionRank(b)),
+			cmp.Compare(deletionRank(a, in.Revision), deletionRank(b, in.Revision)),
 			b.CreationTimestamp.Compare(a.CreationTimestamp.Time),
 			cmp.Compare(b.Name, a.Name),
 		)
@@ -82,9 +90,9 @@ func selectForDeletion(alive []*v1alpha1.MesosNode, n int) []*v1alpha1.MesosNode
 	return sorted[:n]
 }
 
-// deletionRank orders nodes by how far they have come: a demand, a task, a Node, a ready Node.
-// The lowest rank is deleted first.
-func deletionRank(node *v1alpha1.MesosNode) int {
+// deletionRank orders nodes by how far they have come: a demand, a task, a Node, a ready Node, a
+// ready Node that is up to date. The lowest rank is deleted first.
+func deletionRank(node *v1alpha1.MesosNode, revision string) int {
 	switch {
 	case node.Status.Task == nil:
 		return 0
@@ -92,6 +100,8 @@ func deletionRank(node *v1alpha1.MesosNode) int {
 		return 1
 	case !nodemodel.IsReady(node):
 		return 2
+	case node.Labels[v1alpha1.LabelRevision] != revision:
+		return 3
 	}
-	return 3
+	return 4
 }

@@ -1,6 +1,7 @@
 package mesosnodepool
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +18,13 @@ func aged(name string, minutes int, conditions ...metav1.Condition) *v1alpha1.Me
 		n.Status.Task = &v1alpha1.MesosTask{ID: name}
 		n.Status.Conditions = conditions
 	}
+	return n
+}
+
+// revised is a ready MesosNode of a revision, of the same age as all others.
+func revised(name, revision string) *v1alpha1.MesosNode {
+	n := aged(name, 10, isRegistered, isReady)
+	n.Labels = map[string]string{v1alpha1.LabelRevision: revision}
 	return n
 }
 
@@ -51,6 +59,9 @@ func TestPlanScaling(t *testing.T) {
 		"a paused pool does not shrink":                               {given: PlanInput{Replicas: 0, Paused: true, Alive: nodes{a}}},
 		"a pool that is being deleted deletes all nodes":              {given: PlanInput{Replicas: 3, Deleting: true, Alive: nodes{a, b}}, remove: []string{"b", "a"}},
 		"a paused pool that is being deleted deletes all nodes":       {given: PlanInput{Replicas: 3, Deleting: true, Paused: true, Alive: nodes{a}}, remove: []string{"a"}},
+		"nodes that replace others are beyond the replicas":           {given: PlanInput{Replicas: 2, Alive: nodes{a, b, c}, Surge: 1}},
+		"what is missing beside nodes that replace others is created": {given: PlanInput{Replicas: 3, Alive: nodes{a, b, c}, Surge: 1}, create: 1},
+		"an outdated node is deleted before one that is up to date":   {given: PlanInput{Replicas: 1, Alive: nodes{revised("new", "2"), revised("old", "1")}, Revision: "2"}, remove: []string{"old"}},
 		"a pool of zero replicas stays empty":                         {given: PlanInput{}},
 		"the last by name of nodes of equal age is deleted first":     {given: PlanInput{Replicas: 1, Alive: nodes{aged("x", 1), aged("y", 1)}}, remove: []string{"y"}},
 	} {
@@ -60,7 +71,7 @@ func TestPlanScaling(t *testing.T) {
 				t.Errorf("creates %d, want %d", got.Create, test.create)
 			}
 			var remove []string
-			for _, n := range got.Delete {
+			for _, n := range slices.Concat(got.Delete, got.ScaleIn) {
 				remove = append(remove, n.Name)
 			}
 			if diff := cmp.Diff(test.remove, remove); diff != "" {

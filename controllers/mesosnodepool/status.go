@@ -26,6 +26,8 @@ type observation struct {
 	// runtime is what the template's nodes are made of, and refusal why none is made of it.
 	runtime nodetemplate.Resolved
 	refusal nodetemplate.Refusal
+	// scaledIn is what became of the nodes that are one too many.
+	scaledIn poolnodes.Disrupted
 	// capacity is the room that the cluster has; it is unknown while no node waits.
 	capacity placement.Capacity
 	// now is the time of conditions that change.
@@ -206,6 +208,10 @@ func (o observation) readyCondition(framework, valid, capacity metav1.Condition)
 		return metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: reason, Message: progress + "."}
 	case o.pool.Spec.Paused:
 		return no(v1alpha1.ReasonPaused, progress+", there are "+messages.Count(alive, "node", "nodes")+", and spec.paused is true: none is created or removed.")
+	case len(o.nodes.Replaced()) > 0:
+		return no(v1alpha1.ReasonReplacing, fmt.Sprintf("%s; %s", progress, messages.Count(len(o.nodes.Replaced()), "node is being replaced", "nodes are being replaced")+"."))
+	case alive > desired && leaving == 0 && o.scaledIn.Limit != "":
+		return no(v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %s for now: %s.", progress, messages.Count(alive-desired, "node too many stays", "nodes too many stay"), o.scaledIn.Limit))
 	case alive > desired || alive == desired && ready == desired:
 		return no(v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %s: %s", progress, messages.Count(alive-desired+leaving, "node is being removed", "nodes are being removed"), summarizeReasons(o.nodes.Leaving)))
 	case obstacle.Status != metav1.ConditionTrue:

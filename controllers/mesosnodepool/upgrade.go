@@ -8,9 +8,12 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/disruption/budget"
 	"github.com/k8sm/k8sm/controllers/messages"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/patch"
@@ -93,8 +96,9 @@ func (o observation) upgradeInput() UpgradeInput {
 	if o.isRuntimeRefused() {
 		return UpgradeInput{}
 	}
-	k := UpgradeInput{MaxUnavailable: int(o.pool.Spec.Rollout.MaxUnavailable), Alive: o.nodes.Alive, Wanted: o.wantedKubelet}
-	if o.pool.Spec.Paused {
+	most := ptr.Deref(o.pool.Spec.Rollout.MaxUnavailable, intstr.FromInt32(1))
+	k := UpgradeInput{MaxUnavailable: budget.Resolve(most, len(o.nodes.Alive)), Alive: o.nodes.Alive, Wanted: o.wantedKubelet}
+	if o.pool.Spec.Paused || o.pool.Spec.Rollout.Paused {
 		k.MaxUnavailable = 0
 	}
 	return k

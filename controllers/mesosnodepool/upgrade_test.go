@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
@@ -84,7 +85,7 @@ func namesOf(nodes []*v1alpha1.MesosNode) (names []string) {
 }
 
 func inPlace(p *v1alpha1.MesosNodePool) {
-	p.Spec.Rollout = v1alpha1.Rollout{Kubelet: v1alpha1.KubeletInPlace, MaxUnavailable: 1}
+	p.Spec.Rollout = v1alpha1.Rollout{Kubelet: v1alpha1.KubeletInPlace, MaxUnavailable: new(intstr.FromInt32(1))}
 }
 
 // setKubelet makes the executor of a node report its kubelet.

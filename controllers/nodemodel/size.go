@@ -18,6 +18,8 @@ type Size struct {
 	// Region and Zone whose agents alone may hold the node; empty for any. A zone counts
 	// within its region.
 	Region, Zone string
+	// Replaces is the name of the MesosNode that the node is to replace; empty for none.
+	Replaces string
 }
 
 // NewNode returns a node made of the pool's template as it is now, in the given size. It has no
@@ -45,6 +47,9 @@ func NewNode(pool *v1alpha1.MesosNodePool, name string, size Size) *v1alpha1.Mes
 	}
 	if size.Shape != "" {
 		node.Labels[v1alpha1.LabelShape] = size.Shape
+	}
+	if size.Replaces != "" {
+		node.Annotations = map[string]string{v1alpha1.AnnotationReplaces: size.Replaces}
 	}
 	return node
 }

@@ -25,7 +25,7 @@ const (
 	suffixLength = 5
 )
 
-// Options are what a Store is made of. All but Suffix are needed.
+// Options are what a Store is made of. All but Revision and Suffix are needed.
 type Options struct {
 	// Client reads from the manager's cache, which must have the index of IndexByPool, and
 	// writes to the API server.
@@ -36,6 +36,9 @@ type Options struct {
 	Recorder events.EventRecorder
 	// Now is the clock.
 	Now func() time.Time
+	// Revision returns the revision of the nodes that are created in a pool now, empty if none
+	// can be made of its template. Nodes have none unless it is set.
+	Revision func(pool *v1alpha1.MesosNodePool) string
 	// Suffix makes the names of a pool's nodes differ. It is random unless set.
 	Suffix func() string
 }
@@ -48,9 +51,12 @@ type Store struct {
 	live     client.Reader
 	recorder events.EventRecorder
 	now      func() time.Time
+	revision func(*v1alpha1.MesosNodePool) string
 	suffix   func() string
 
 	expectations *expectations
+	// reserving is held while budgets are spent.
+	reserving sync.Mutex
 	// mu is held while the cache is read and compared with what is expected, so that a later
 	// reader sees at least as much.
 	mu sync.Mutex
@@ -58,11 +64,14 @@ type Store struct {
 
 // NewStore returns a Store that has created and deleted nothing yet.
 func NewStore(o Options) *Store {
+	if o.Revision == nil {
+		o.Revision = func(*v1alpha1.MesosNodePool) string { return "" }
+	}
 	if o.Suffix == nil {
 		o.Suffix = func() string { return utilrand.String(suffixLength) }
 	}
 	return &Store{
-		client: o.Client, live: o.Live, recorder: o.Recorder, now: o.Now, suffix: o.Suffix,
+		client: o.Client, live: o.Live, recorder: o.Recorder, now: o.Now, revision: o.Revision, suffix: o.Suffix,
 		expectations: newExpectations(),
 	}
 }
@@ -81,19 +90,38 @@ func (s *Store) Create(ctx context.Context, pool *v1alpha1.MesosNodePool, sizes 
 	return names, err
 }
 
-// Remove deletes nodes of the pool, and records an event. The controller of MesosNodes drains
-// and releases them. Removed counts the nodes that were deleted; the error has the reason if
-// some were not.
+// Remove deletes nodes of the pool, whatever its disruption budgets are, and records an event. It is
+// for nodes that cannot stay. The controller of MesosNodes drains and releases them. Removed counts
+// the nodes that were deleted; the error has the reason if some were not.
 func (s *Store) Remove(ctx context.Context, pool *v1alpha1.MesosNodePool, nodes []*v1alpha1.MesosNode) (removed int, err error) {
-	removed, err = inParallel(len(nodes), func(i int) error { return s.remove(ctx, pool, nodes[i]) })
-	s.recordRemoved(pool, removed)
-	return removed, err
+	names, err := s.removeAll(ctx, pool, nodes)
+	return len(names), err
+}
+
+// removeAll deletes nodes, records an event, and returns the names of those that were deleted.
+func (s *Store) removeAll(ctx context.Context, pool *v1alpha1.MesosNodePool, nodes []*v1alpha1.MesosNode) (names []string, err error) {
+	removed := make([]bool, len(nodes))
+	n, err := inParallel(len(nodes), func(i int) error {
+		err := s.remove(ctx, pool, nodes[i])
+		removed[i] = err == nil
+		return err
+	})
+	for i, node := range nodes {
+		if removed[i] {
+			names = append(names, node.Name)
+		}
+	}
+	s.recordRemoved(pool, n)
+	return names, err
 }
 
 // create creates one node. It is expected before the API server is asked, and only a
 // plain refusal takes that back: if the answer is lost the node may exist.
 func (s *Store) create(ctx context.Context, pool *v1alpha1.MesosNodePool, size nodemodel.Size) (name string, err error) {
 	node := nodemodel.NewNode(pool, nodemodel.NodeName(pool.Name, s.suffix()), size)
+	if revision := s.revision(pool); revision != "" {
+		node.Labels[v1alpha1.LabelRevision] = revision
+	}
 	if err := controllerutil.SetControllerReference(pool, node, s.client.Scheme()); err != nil {
 		return "", fmt.Errorf("owning MesosNode %s: %w", node.Name, err)
 	}

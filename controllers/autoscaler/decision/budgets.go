@@ -2,16 +2,12 @@ package decision
 
 import (
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
@@ -112,17 +108,4 @@ func (bs disruptionBudgets) spend(pods []*corev1.Pod) {
 			}
 		}
 	}
-}
-
-// resolveBudget returns the number of nodes that a budget allows, given the size of the pool.
-// A string that is not a percentage allows none.
-func resolveBudget(b intstr.IntOrString, nodes int) int {
-	if b.Type == intstr.Int {
-		return b.IntValue()
-	}
-	percent, err := strconv.Atoi(strings.TrimSuffix(b.StrVal, "%"))
-	if err != nil {
-		return 0
-	}
-	return int(math.Ceil(float64(nodes) * float64(percent) / 100))
 }

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
@@ -141,23 +140,6 @@ func TestNodeOfAShapeIsACopy(t *testing.T) {
 	}
 	if given.Node.Name != "" || given.Node.Labels[corev1.LabelHostname] != "" || given.Daemons[0].Spec.NodeName != "" {
 		t.Error("the shape itself has changed")
-	}
-}
-
-func TestDisruptionBudgetInNodes(t *testing.T) {
-	tests := []struct {
-		budget intstr.IntOrString
-		nodes  int
-		want   int
-	}{
-		{intstr.FromInt32(3), 100, 3}, {intstr.FromInt32(0), 100, 0}, {intstr.FromString("10%"), 100, 10}, {intstr.FromString("10%"), 101, 11},
-		{intstr.FromString("10%"), 1, 1}, {intstr.FromString("10%"), 0, 0}, {intstr.FromString("0%"), 100, 0}, {intstr.FromString("100%"), 7, 7},
-		{intstr.FromString("many"), 100, 0}, {intstr.FromString(""), 100, 0},
-	}
-	for _, test := range tests {
-		if got := resolveBudget(test.budget, test.nodes); got != test.want {
-			t.Errorf("%s of %d nodes is %d, want %d", test.budget.String(), test.nodes, got, test.want)
-		}
 	}
 }
 

@@ -133,7 +133,7 @@ func (s *scaleDown) replace(c *candidate) bool {
 		}
 		s.notReady[name] = "the new node of " + shape.describe()
 		c.pool.growth.takeNode(shape)
-		c.pool.remaining--
+		c.pool.removed++
 		s.plan.Launches = append(s.plan.Launches, Launch{Pool: c.pool.Name, Size: shape.Size, Pods: c.load.movable})
 		s.setDisruptable(c, fmt.Sprintf("It can be removed when a node of %s is ready, which has room for its pods.", shape.describe()))
 		return true

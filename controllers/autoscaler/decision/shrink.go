@@ -46,9 +46,10 @@ type scaleDown struct {
 // scaleDownPool is a ShrinkPool and what the decision has taken from it.
 type scaleDownPool struct {
 	ShrinkPool
-	growth       *poolState
-	remaining    int    // how many nodes may still be removed
-	limitMessage string // why remaining is no larger
+	growth *poolState
+	// removed is the number of nodes that this decision removes or replaces, and aboveMin the
+	// number of nodes that the pool has beyond its minimum.
+	removed, aboveMin int
 	// replacements is the number of nodes that may be replaced besides, where only the minimum
 	// keeps them.
 	replacements int
@@ -75,13 +76,14 @@ func newScaleDown(in ShrinkInput) *scaleDown {
 }
 
 func newScaleDownPool(p ShrinkPool) *scaleDownPool {
-	allowed := resolveBudget(p.Budget, len(p.Members)+p.Leaving)
-	out := &scaleDownPool{ShrinkPool: p, growth: newPoolState(p.Pool), remaining: allowed - p.Leaving, idleDelay: p.History.idleDelay(&p)}
-	out.limitMessage = fmt.Sprintf("%d of its pool's nodes are being removed already, and the budget is %d", p.Leaving, allowed)
-	if above := len(p.Members) - p.Lost - p.Min; above < out.remaining {
-		out.replacements = out.remaining - max(above, 0)
-		out.remaining, out.limitMessage = above, fmt.Sprintf("its pool has no more than its minReplicas, %d", p.Min)
+	surplus := 0 // nodes that replace others of the pool
+	for i := range p.Members {
+		if p.Members[i].Replaces != "" {
+			surplus++
+		}
 	}
+	out := &scaleDownPool{ShrinkPool: p, growth: newPoolState(p.Pool), aboveMin: len(p.Members) - surplus - p.Lost - p.Min, idleDelay: p.History.idleDelay(&p)}
+	out.replacements = max(p.Underutilized.Remaining-max(out.aboveMin, 0), 0)
 	return out
 }
 
@@ -179,6 +181,8 @@ func (s *scaleDown) keepReason(c *candidate) (reason, message string) {
 	switch {
 	case c.DoNotDisrupt:
 		return v1alpha1.ReasonDoNotDisrupt, fmt.Sprintf("It is annotated %s=true.", v1alpha1.AnnotationDoNotDisrupt)
+	case c.Replaces != "":
+		return v1alpha1.ReasonReplacesNode, fmt.Sprintf("It takes the place of %s, which is removed next.", c.Replaces)
 	case !c.Ready:
 		return v1alpha1.ReasonNodeNotReady, "It is not ready."
 	case len(c.Nominated) > 0:
@@ -203,7 +207,7 @@ func (s *scaleDown) decide(c *candidate) {
 		s.setNotDisruptable(c, v1alpha1.ReasonUtilized, "Pods of nodes that are removed fit on it.")
 		return
 	}
-	wait, full := s.waitReason(c), c.pool.limitReason()
+	wait, full := s.waitReason(c), s.limitReason(c)
 	switch {
 	case c.phase == phaseReplaceable:
 		s.moveOrReplace(c, cmp.Or(wait, full))
@@ -248,11 +252,34 @@ func (s *scaleDown) waitReason(c *candidate) string {
 
 // limitReason returns why no more nodes of the pool may be removed, in words; empty if they
 // may.
-func (p *scaleDownPool) limitReason() string {
-	if p.remaining <= 0 {
-		return fmt.Sprintf("It is kept for now: %s.", p.limitMessage)
+func (s *scaleDown) limitReason(c *candidate) string {
+	p, allowance := c.pool, c.pool.Underutilized
+	if c.reason() == v1alpha1.DisruptionEmpty {
+		allowance = p.Empty
 	}
-	return ""
+	limit := ""
+	switch {
+	case p.removed >= min(allowance.Remaining, p.aboveMin) && p.removed > 0:
+		limit = "others of its pool are removed first"
+	case p.aboveMin <= 0:
+		limit = fmt.Sprintf("its pool has no more than its minReplicas, %d", p.Min)
+	case allowance.Remaining == 0:
+		limit = allowance.Limit
+	default:
+		return ""
+	}
+	if !allowance.Until.IsZero() {
+		s.recheckAt(allowance.Until)
+	}
+	return fmt.Sprintf("It is kept for now: %s.", limit)
+}
+
+// reason is that of the removal of the candidate.
+func (c *candidate) reason() v1alpha1.DisruptionReason {
+	if c.load.pods == 0 {
+		return v1alpha1.DisruptionEmpty
+	}
+	return v1alpha1.DisruptionUnderutilized
 }
 
 func (p *scaleDownPool) idleCondition() string {
@@ -263,10 +290,9 @@ func (p *scaleDownPool) idleCondition() string {
 }
 
 func (s *scaleDown) remove(c *candidate, cause string) {
-	c.pool.remaining--
-	c.pool.limitMessage = "others of its pool are removed first"
+	c.pool.removed++
 	s.setDisruptable(c, "It is being removed.")
-	s.plan.Removals = append(s.plan.Removals, Removal{Pool: c.pool.Name, Node: c.Name, Cause: cause})
+	s.plan.Removals = append(s.plan.Removals, Removal{Pool: c.pool.Name, Node: c.Name, Reason: c.reason(), Cause: cause})
 }
 
 // setDisruptable gives the verdict that a node could be removed, and what happens then or is

@@ -12,11 +12,11 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+	"github.com/k8sm/k8sm/controllers/disruption/budget"
 	"github.com/k8sm/k8sm/controllers/drain"
 )
 
@@ -90,8 +90,18 @@ func notReady(m *decision.Member) { m.Ready = false }
 func consolidatingPool(members ...decision.Member) decision.ShrinkPool {
 	return decision.ShrinkPool{
 		Pool: decision.Pool{Name: "general"}, Threshold: 50, ConsolidateAfter: 5 * time.Minute, MinNodeLifetime: 10 * time.Minute, AfterGrowth: 10 * time.Minute,
-		Budget: intstr.FromString("100%"), Members: members,
+		Empty: atMost(100), Underutilized: atMost(100), Members: members,
 	}
+}
+
+// atMost is the allowance of disruption budgets that leave n nodes.
+func atMost(n int) budget.Allowance {
+	return budget.Allowance{Remaining: n, Limit: fmt.Sprintf("its budget allows %d", n)}
+}
+
+// allow makes the disruption budgets of a pool leave n nodes, whatever the reason.
+func allow(n int) func(*decision.ShrinkPool) {
+	return func(p *decision.ShrinkPool) { p.Empty, p.Underutilized = atMost(n), atMost(n) }
 }
 
 // scaleDownPool is a ShrinkPool and what the decision has taken from it.
@@ -298,8 +308,8 @@ func TestShrink(t *testing.T) {
 		},
 		"a pool budget of 0 keeps all nodes": {
 			members: []decision.Member{member("n1"), member("n2", replica("a", "1")), member("n3", replica("b", "2"))},
-			pool:    func(p *decision.ShrinkPool) { p.Budget = intstr.FromInt32(0) },
-			want:    []string{"n1: true Empty", "n2: true Underutilized", "n3: false Utilized"}, says: "and the budget is 0",
+			pool:    allow(0),
+			want:    []string{"n1: true Empty", "n2: true Underutilized", "n3: false Utilized"}, says: "It is kept for now: its budget allows 0.",
 		},
 		"a pod that has not started does not count against its PodDisruptionBudget": {
 			members: []decision.Member{member("n1", replica("a", "1", beginsLater)), member("n2", replica("c", "2"))}, pdbs: []*policyv1.PodDisruptionBudget{pdb("web", 0), pdb("too", 0)},
@@ -337,13 +347,21 @@ func TestShrink(t *testing.T) {
 			members: []decision.Member{member("n1"), member("n2"), member("n3")}, pool: func(p *decision.ShrinkPool) { p.Min = 2 },
 			want: []string{"n1: true Empty", "n2: true Empty", "n3: true Empty"}, gone: []string{"n1"},
 		},
-		"a pool budget can be a number": {
-			members: []decision.Member{member("n1"), member("n2"), member("n3")}, pool: func(p *decision.ShrinkPool) { p.Budget, p.Leaving = intstr.FromInt32(3), 1 },
+		"no more nodes are removed than the pool budget allows": {
+			members: []decision.Member{member("n1"), member("n2"), member("n3")}, pool: allow(2),
 			want: []string{"n1: true Empty", "n2: true Empty", "n3: true Empty"}, gone: []string{"n1", "n2"},
 		},
-		"a pool budget can be a percentage, rounded up": {
-			members: []decision.Member{member("n1"), member("n2"), member("n3")}, pool: func(p *decision.ShrinkPool) { p.Budget = intstr.FromString("10%") },
-			want: []string{"n1: true Empty", "n2: true Empty", "n3: true Empty"}, gone: []string{"n1"},
+		"a pool budget can be for one reason only": {
+			members: []decision.Member{member("n1"), member("n2", replica("a", "1")), member("n3", replica("b", "2"))}, pool: func(p *decision.ShrinkPool) { p.Empty = atMost(0) },
+			want: []string{"n1: true Empty", "n2: true Underutilized", "n3: false Utilized"}, gone: []string{"n2"},
+		},
+		"a node that takes the place of another is kept": {
+			members: []decision.Member{member("n1", replica("a", "3")), with(member("n2"), func(m *decision.Member) { m.Replaces = "n1" })},
+			want:    []string{"n1: false Utilized", "n2: false ReplacesNode"}, saysLast: "It takes the place of n1, which is removed next.",
+		},
+		"a node that takes the place of another does not count for minReplicas": {
+			members: []decision.Member{member("n1"), with(member("n2"), func(m *decision.Member) { m.Replaces = "n1" })}, pool: func(p *decision.ShrinkPool) { p.Min = 1 },
+			want: []string{"n1: true Empty", "n2: false ReplacesNode"}, says: "no more than its minReplicas, 1",
 		},
 		"a node on which pending pods fit is kept": {
 			members: []decision.Member{member("n1")}, pending: []*corev1.Pod{replica("a", "1")},
@@ -388,8 +406,8 @@ func TestShrink(t *testing.T) {
 		},
 		"no smaller node is launched when the pool budget is exhausted": {
 			members: []decision.Member{member("n1", replica("a", "1500m"))},
-			pool:    func(p *decision.ShrinkPool) { smaller(p); p.Min, p.Budget, p.Leaving = 1, intstr.FromInt32(1), 1 },
-			want:    []string{"n1: true Underutilized"}, says: "It is kept for now: 1 of its pool's nodes are being removed already",
+			pool:    func(p *decision.ShrinkPool) { smaller(p); allow(0)(p); p.Min = 1 },
+			want:    []string{"n1: true Underutilized"}, says: "It is kept for now: its pool has no more than its minReplicas, 1.",
 		},
 		"no smaller node is launched when Mesos has no room for it": {
 			members: []decision.Member{member("n1", replica("a", "1500m"))},

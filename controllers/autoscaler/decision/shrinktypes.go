@@ -5,9 +5,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+	"github.com/k8sm/k8sm/controllers/disruption/budget"
 	"github.com/k8sm/k8sm/controllers/drain"
 )
 
@@ -62,13 +63,10 @@ type ShrinkPool struct {
 	// is removed; it is longer if removed nodes were needed again soon. MinNodeLifetime is the
 	// time that the node must have existed, and AfterGrowth the time since the pool last grew.
 	ConsolidateAfter, MinNodeLifetime, AfterGrowth time.Duration
-	// Budget is the number of the pool's nodes that may be on their way out at once: a number,
-	// or a percentage, rounded up.
-	Budget intstr.IntOrString
-	// LastGrowth is when the pool last grew. Leaving is the number of nodes that are on their
-	// way out.
+	// Empty and Underutilized are what the pool's disruption budgets leave for these reasons.
+	Empty, Underutilized budget.Allowance
+	// LastGrowth is when the pool last grew.
 	LastGrowth time.Time
-	Leaving    int
 	// Lost is the number of members that have ceased to be ready, and do not count for the pool's
 	// minimum.
 	Lost int
@@ -92,6 +90,9 @@ type Member struct {
 	Ready bool
 	// DoNotDisrupt: an annotation forbids the removal of the node.
 	DoNotDisrupt bool
+	// Replaces is the name of the node that this one is to replace, which is still there; empty
+	// for none. Such a node stays, although no pod is on it yet.
+	Replaces string
 	// Pods are all pods on the node.
 	Pods []*corev1.Pod
 	// Nominated are the pods that the scheduler will put onto the node, once their volumes are
@@ -135,6 +136,8 @@ type ShrinkPlan struct {
 // Removal is a node to remove.
 type Removal struct {
 	Pool, Node string
+	// Reason is Empty or Underutilized.
+	Reason v1alpha1.DisruptionReason
 	// Cause in words: "it has been empty for 5m0s".
 	Cause string
 }
