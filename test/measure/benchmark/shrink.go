@@ -11,10 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+	"github.com/k8sm/k8sm/controllers/disruption/budget"
 )
 
 // measureConsolidation measures the decision to remove three of five nodes: each of 2,000 has 40
@@ -64,7 +64,7 @@ func shrink(nodes, pods int, change ...func(*corev1.Pod)) (cost, decision.Shrink
 		return cost{}, decision.ShrinkPlan{}, err
 	}
 	in.Cluster = cluster
-	pool := decision.ShrinkPool{Pool: decision.Pool{Name: "general", Nodes: nodes}, Threshold: 50, ConsolidateAfter: time.Minute, Budget: intstr.FromString("100%")}
+	pool := decision.ShrinkPool{Pool: decision.Pool{Name: "general", Nodes: nodes}, Threshold: 50, ConsolidateAfter: time.Minute, Empty: budget.Allowance{Remaining: nodes}, Underutilized: budget.Allowance{Remaining: nodes}}
 	for i := range nodes {
 		m := consolidated(i, pods, change)
 		cluster.AddNode(m.Node)

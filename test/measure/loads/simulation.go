@@ -11,10 +11,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
+	"github.com/k8sm/k8sm/controllers/disruption/budget"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
@@ -55,7 +56,6 @@ func NewSimulation(shapes ...decision.Shape) (*Simulation, error) {
 	return &Simulation{
 		Pool: decision.ShrinkPool{
 			Pool: decision.Pool{Name: "general"}, Threshold: 50, ConsolidateAfter: 5 * time.Minute, MinNodeLifetime: 10 * time.Minute, AfterGrowth: 10 * time.Minute,
-			Budget: intstr.FromString("10%"),
 		},
 		Shapes: shapes, cluster: cluster, random: rand.New(rand.NewPCG(1, 1)),
 		members: map[string]*decision.Member{}, ready: map[string]time.Time{}, since: map[*corev1.Pod]time.Time{},
@@ -220,6 +220,8 @@ func (s *Simulation) launch(launches []decision.Launch) {
 
 func (s *Simulation) shrink() error {
 	p := s.Pool
+	allowance := budget.New(&v1alpha1.MesosNodePool{}).Allow(v1alpha1.DisruptionEmpty, s.now, budget.Usage{Nodes: len(s.members)})
+	p.Empty, p.Underutilized = allowance, allowance
 	p.Nodes, p.Shapes = len(s.members), s.Shapes
 	for _, name := range slices.Sorted(maps.Keys(s.members)) {
 		p.Members = append(p.Members, *s.members[name])

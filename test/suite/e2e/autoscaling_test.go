@@ -23,7 +23,8 @@ spec:
   autoscaling:
     maxReplicas: 3
     batch: {idle: 200ms}
-    scaleDown: {consolidateAfter: 1s, minNodeLifetime: 0s, afterGrowth: 0s, budget: 100%}
+    scaleDown: {consolidateAfter: 1s, minNodeLifetime: 0s, afterGrowth: 0s}
+  disruption: {budgets: [{nodes: 100%}]}
   template:
     spec:
       resources: {cpu: 1500m, memory: 1Gi}

@@ -22,7 +22,7 @@ var _ = Describe("An autoscaled pool", Ordered, func() {
 	BeforeAll(startOperator)
 
 	const (
-		atOnce   = `{batch: {idle: 100ms, max: 1s}, scaleDown: {consolidationPolicy: WhenEmpty, consolidateAfter: 1s, minNodeLifetime: 0s, afterGrowth: 0s, budget: "100%"}`
+		atOnce   = `{batch: {idle: 100ms, max: 1s}, scaleDown: {consolidationPolicy: WhenEmpty, consolidateAfter: 1s, minNodeLifetime: 0s, afterGrowth: 0s}`
 		twoCores = `{cpu: 2, memory: 1Gi}`
 	)
 	var (
@@ -31,7 +31,7 @@ var _ = Describe("An autoscaled pool", Ordered, func() {
 	)
 	newAutoscaledPool := func(name, autoscaling string, edits ...edit) *v1alpha1.MesosNodePool {
 		GinkgoHelper()
-		edits = append([]edit{{"spec replicas", ""}, {"spec template spec resources", twoCores}, {"spec autoscaling", autoscaling}}, edits...)
+		edits = append([]edit{{"spec replicas", ""}, {"spec template spec resources", twoCores}, {"spec autoscaling", autoscaling}, {"spec disruption", `{budgets: [{nodes: "100%"}]}`}}, edits...)
 		return newPool(name, "autoscaled", edits...)
 	}
 	BeforeAll(func() {

@@ -33,8 +33,8 @@ var _ = Describe("The API server", func() {
 		Entry("with a weight", "spec autoscaling weight", "100"),
 		Entry("at once", "spec autoscaling batch", "{idle: 0s, max: 0s}"),
 		Entry("with delays before scaling down", "spec autoscaling scaleDown", "{consolidationPolicy: WhenEmpty, consolidateAfter: 1h, minNodeLifetime: 0s, afterGrowth: 0s}"),
-		Entry("within a budget in nodes", "spec autoscaling scaleDown budget", "3"),
-		Entry("within a budget in percent", "spec autoscaling scaleDown budget", `"100%"`),
+		Entry("within a budget in nodes", "spec disruption budgets", "[{nodes: 3}]"),
+		Entry("within a budget in percent", "spec disruption budgets", `[{nodes: "100%", reasons: [Empty, Underutilized]}]`),
 	)
 
 	DescribeTable("refuses an autoscaled MesosNodePool",
@@ -55,8 +55,9 @@ var _ = Describe("The API server", func() {
 		Entry("by an unknown policy", "spec autoscaling scaleDown consolidationPolicy", "Never", `Unsupported value: "Never"`),
 		Entry("with a negative patience", "spec autoscaling scaleDown consolidateAfter", `"-1m"`, "spec.autoscaling.scaleDown.consolidateAfter"),
 		Entry("with a threshold beyond all", "spec autoscaling scaleDown utilizationThreshold", "101", "less than or equal to 100"),
-		Entry("within a negative budget", "spec autoscaling scaleDown budget", "-1", "budget must be a number that is not negative"),
-		Entry("within more than all", "spec autoscaling scaleDown budget", `"101%"`, "a percentage between 0% and 100%"),
+		Entry("within a negative budget", "spec disruption budgets", "[{nodes: -1}]", "nodes must be a number that is not negative"),
+		Entry("within more than all", "spec disruption budgets", `[{nodes: "101%"}]`, "a percentage between 0% and 100%"),
+		Entry("within the budget of before", "spec autoscaling scaleDown budget", "3", "budget has been replaced by spec.disruption.budgets"),
 	)
 
 	const shapes = `{shapes: [{name: small, resources: {cpu: 1, memory: 2Gi}}, {name: large, resources: {cpu: 8, memory: 32Gi}}]}`
@@ -90,7 +91,7 @@ var _ = Describe("The API server", func() {
 			"batch": map[string]any{"idle": "500ms", "max": "5s"},
 			"scaleDown": map[string]any{
 				"consolidationPolicy": "WhenEmptyOrUnderutilized", "consolidateAfter": "5m", "utilizationThreshold": int64(50),
-				"minNodeLifetime": "10m", "afterGrowth": "10m", "budget": "10%",
+				"minNodeLifetime": "10m", "afterGrowth": "10m",
 			},
 		}))
 	})

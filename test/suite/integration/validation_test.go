@@ -7,7 +7,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -323,7 +325,9 @@ startupTaints: [{key: a, effect: NoSchedule}]`, "in both taints and startupTaint
 		replaceAfter, _, _ := unstructured.NestedString(object.Object, "spec", "unreachable", "replaceAfter")
 		Expect(replaceAfter).To(Equal("15m"))
 		rollout, _, _ := unstructured.NestedMap(object.Object, "spec", "rollout")
-		Expect(rollout).To(Equal(map[string]any{"kubelet": "OnReplacement", "maxUnavailable": int64(1)}))
+		Expect(rollout).To(Equal(map[string]any{
+			"strategy": "RollingReplacement", "kubelet": "OnReplacement", "maxSurge": "10%", "maxUnavailable": int64(1), "minReadySeconds": int64(0), "progressDeadline": "30m",
+		}))
 	})
 
 	It("fills in the same defaults for a client in Go", func() {
@@ -333,7 +337,10 @@ startupTaints: [{key: a, effect: NoSchedule}]`, "in both taints and startupTaint
 		Expect(pool.Spec.Template.Spec.Overhead.Memory.String()).To(Equal("256Mi"))
 		Expect(pool.Spec.Placement.MaxNodesPerAgent).To(BeEquivalentTo(1))
 		Expect(pool.Spec.Unreachable.ReplaceAfter.Duration).To(Equal(15 * time.Minute))
-		Expect(pool.Spec.Rollout).To(Equal(v1alpha1.Rollout{Kubelet: v1alpha1.KubeletOnReplacement, MaxUnavailable: 1}))
+		Expect(pool.Spec.Rollout).To(Equal(v1alpha1.Rollout{
+			Strategy: v1alpha1.RollingReplacement, Kubelet: v1alpha1.KubeletOnReplacement, MaxSurge: new(intstr.FromString("10%")), MaxUnavailable: new(intstr.FromInt32(1)),
+			ProgressDeadline: &metav1.Duration{Duration: 30 * time.Minute},
+		}))
 	})
 
 	It("keeps a MesosNodePool with its framework", func() {

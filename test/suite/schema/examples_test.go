@@ -54,6 +54,12 @@ func shaped(shape string) string {
 	return "spec: {replicas: null, autoscaling: {}, template: {spec: {resources: null, overhead: {cpu: 1, memory: 1Gi}, shapes: [" + shape + "]}}}"
 }
 
+func rollout(fields string) string { return "spec: {rollout: " + fields + "}" }
+
+func disruption(fields string) string { return "spec: {disruption: " + fields + "}" }
+
+func budgets(budget string) string { return disruption("{budgets: [" + budget + "]}") }
+
 func masters(addresses ...string) string {
 	return `spec: {masters: ["` + strings.Join(addresses, `", "`) + `"]}`
 }
@@ -225,10 +231,46 @@ var examples = map[string]example{
 	"max must be at most 5m: pods wait for it": {
 		kind: "MesosNodePool", accepted: []string{autoscaled("{batch: {max: 5m}}")}, refused: []string{autoscaled("{batch: {max: 301s}}")},
 	},
-	"budget must be a number that is not negative, or a percentage between 0% and 100%": {
-		kind:     "MesosNodePool",
-		accepted: []string{autoscaled("{scaleDown: {budget: 0}}"), autoscaled("{scaleDown: {budget: 7}}"), autoscaled("{scaleDown: {budget: 0%}}"), autoscaled("{scaleDown: {budget: 100%}}")},
-		refused:  []string{autoscaled("{scaleDown: {budget: -1}}"), autoscaled("{scaleDown: {budget: 101%}}"), autoscaled(`{scaleDown: {budget: "7"}}`), autoscaled("{scaleDown: {budget: 1.5%}}")},
+	"budget has been replaced by spec.disruption.budgets: set nodes there, with the reasons Empty and Underutilized": {
+		kind: "MesosNodePool", accepted: []string{autoscaled("{scaleDown: {}}")},
+		refused: []string{autoscaled("{scaleDown: {budget: 7}}"), autoscaled("{scaleDown: {budget: 10%}}")},
+	},
+	"maxSurge and maxUnavailable cannot both be 0: no node could be replaced": {
+		kind: "MesosNodePool", accepted: []string{rollout("{maxSurge: 0}"), rollout("{maxUnavailable: 0}"), rollout("{maxSurge: 0%, maxUnavailable: 10%}")},
+		refused: []string{rollout("{maxSurge: 0, maxUnavailable: 0}"), rollout("{maxSurge: 0%, maxUnavailable: 0}"), rollout(`{maxSurge: 0, maxUnavailable: "0%"}`)},
+	},
+	"maxUnavailable cannot be 0 while kubelet is InPlace: a node is unavailable while its kubelet is exchanged": {
+		kind: "MesosNodePool", accepted: []string{rollout("{kubelet: InPlace}"), rollout("{maxUnavailable: 0}")},
+		refused: []string{rollout("{kubelet: InPlace, maxUnavailable: 0}"), rollout("{kubelet: InPlace, maxUnavailable: 0%}")},
+	},
+	"maxSurge must be a number that is not negative, or a percentage between 0% and 100%": {
+		kind: "MesosNodePool", accepted: []string{rollout("{maxSurge: 7}"), rollout("{maxSurge: 100%}"), rollout("{maxSurge: 0}")},
+		refused: []string{rollout("{maxSurge: -1}"), rollout("{maxSurge: 101%}"), rollout(`{maxSurge: "7"}`), rollout("{maxSurge: 1.5%}")},
+	},
+	"maxUnavailable must be a number that is not negative, or a percentage between 0% and 100%": {
+		kind: "MesosNodePool", accepted: []string{rollout("{maxUnavailable: 7}"), rollout("{maxUnavailable: 100%}"), rollout("{maxUnavailable: 0%}")},
+		refused: []string{rollout("{maxUnavailable: -1}"), rollout("{maxUnavailable: 101%}"), rollout(`{maxUnavailable: "7"}`)},
+	},
+	"progressDeadline must be at least 1m: a node needs that long to start": {
+		kind: "MesosNodePool", accepted: []string{rollout("{progressDeadline: 1m}")}, refused: []string{rollout("{progressDeadline: 59s}")},
+	},
+	"expireAfter must be at least 10m: a node needs time to start and to be drained": {
+		kind: "MesosNodePool", accepted: []string{disruption("{expireAfter: 10m}"), disruption("{expireAfter: 720h}")}, refused: []string{disruption("{expireAfter: 9m}")},
+	},
+	"nodes must be a number that is not negative, or a percentage between 0% and 100%": {
+		kind: "MesosNodePool", accepted: []string{budgets("{nodes: 0}"), budgets("{nodes: 7}"), budgets("{nodes: 0%}"), budgets("{nodes: 100%}")},
+		refused: []string{budgets("{nodes: -1}"), budgets("{nodes: 101%}"), budgets(`{nodes: "7"}`), budgets("{nodes: 1.5%}")},
+	},
+	"schedule and duration must be set together: the budget applies for the duration after each time of the schedule": {
+		kind: "MesosNodePool", accepted: []string{budgets("{nodes: 1}"), budgets(`{nodes: 1, schedule: "@daily", duration: 1h}`)},
+		refused: []string{budgets(`{nodes: 1, schedule: "@daily"}`), budgets("{nodes: 1, duration: 1h}")},
+	},
+	"schedule must have the five fields of cron, for example '0 9 * * mon-fri', or be one of @yearly, @monthly, @weekly, @daily and @hourly": {
+		kind: "MesosNodePool", accepted: []string{budgets(`{nodes: 1, schedule: "0 9 * * mon-fri", duration: 1h}`), budgets(`{nodes: 1, schedule: "*/5 0,12 1-7 JAN ?", duration: 1h}`)},
+		refused: []string{budgets(`{nodes: 1, schedule: "0 9 * *", duration: 1h}`), budgets(`{nodes: 1, schedule: "@noon", duration: 1h}`), budgets(`{nodes: 1, schedule: "TZ=UTC 0 9 * * *", duration: 1h}`)},
+	},
+	"duration must be at least 1m: schedules count in minutes": {
+		kind: "MesosNodePool", accepted: []string{budgets(`{nodes: 1, schedule: "@daily", duration: 1m}`)}, refused: []string{budgets(`{nodes: 1, schedule: "@daily", duration: 59s}`)},
 	},
 	"shapes need spec.autoscaling: set it, or set template.spec.resources instead of shapes": {
 		kind: "MesosNodePool", accepted: []string{shaped("{name: a, resources: {cpu: 4, memory: 4Gi}}")},

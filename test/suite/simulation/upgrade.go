@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
@@ -18,7 +19,7 @@ func (w *world) injectKubeletUpgrade(r roll) {
 	wanted := fmt.Sprintf("%064d", r.then().below(3))
 	w.trace.add("user", "wants the kubelet %s on %s", wanted[60:], poolName(r.below(w.plan.pools)))
 	w.userEdits(r.below(w.plan.pools), func(p *v1alpha1.MesosNodePool) {
-		p.Spec.Rollout = v1alpha1.Rollout{Kubelet: v1alpha1.KubeletInPlace, MaxUnavailable: int32(1 + r.then().then().below(3))}
+		p.Spec.Rollout = v1alpha1.Rollout{Kubelet: v1alpha1.KubeletInPlace, MaxUnavailable: new(intstr.FromInt32(int32(1 + r.then().then().below(3))))}
 		p.Spec.Template.Spec.Runtime.Artifacts = []v1alpha1.Artifact{
 			{Name: nodeapi.ArtifactKubelet, Type: v1alpha1.ArtifactBinary, URI: "file:///opt/" + wanted, SHA256: wanted},
 		}
