@@ -104,7 +104,7 @@ func TestNothingIsReplacedWhile(t *testing.T) {
 			reason: v1alpha1.ReasonWaitingForBudget, says: "A is annotated k8sm.io/do-not-disrupt=true."},
 		"a pod must not be disrupted": {objects: []client.Object{&corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db", Annotations: map[string]string{v1alpha1.AnnotationDoNotDisrupt: "true"}}, Spec: corev1.PodSpec{NodeName: "a"},
-		}}, reason: v1alpha1.ReasonWaitingForBudget, says: "pods are annotated k8sm.io/do-not-disrupt=true (shop/db)"},
+		}}, reason: v1alpha1.ReasonWaitingForBudget, says: "pod shop/db is annotated k8sm.io/do-not-disrupt=true"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pool := newPool(1)

@@ -16,29 +16,32 @@ import (
 	"github.com/k8sm/k8sm/controllers/messages"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/patch"
+	"github.com/k8sm/k8sm/controllers/podstate"
 )
 
 // heldInterval is the time after which pods that keep their node are looked at again.
 const heldInterval = time.Minute
 
-// held returns which pods keep a node from being replaced now, in words; empty if none does. What
-// cannot be read keeps it, too.
-func (r *Reconciler) held(ctx context.Context, node string) string {
+// held returns which pods keep a node from being replaced now, in words; empty if none does. If the
+// drain is limited in time, none does, as in Karpenter. What cannot be read keeps the node, too.
+func (r *Reconciler) held(ctx context.Context, pool *v1alpha1.MesosNodePool, node string) string {
+	if pool.Spec.Drain.TerminationGracePeriod != nil || pool.Spec.Drain.Timeout != nil {
+		return ""
+	}
 	var pods corev1.PodList
 	if err := r.Live.List(ctx, &pods, client.MatchingFields{drain.FieldNodeName: node}); err != nil {
 		return fmt.Sprintf("its pods cannot be listed: %s", err)
 	}
 	var names []string
-	for _, decided := range drain.DecideAll(pods.Items, drain.Options{Now: r.Now()}) {
-		if decided.Verdict == drain.Evict && decided.Pod.Annotations[v1alpha1.AnnotationDoNotDisrupt] == "true" {
-			names = append(names, decided.Pod.Namespace+"/"+decided.Pod.Name)
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		protected, _ := podstate.DoNotDisrupt(pod, r.Now())
+		if protected != "" && drain.Decide(pod, drain.Options{Now: r.Now()}).Verdict != drain.Ignore {
+			names = append(names, fmt.Sprintf("pod %s/%s %s", pod.Namespace, pod.Name, protected))
 		}
 	}
-	if len(names) == 0 {
-		return ""
-	}
 	slices.Sort(names)
-	return fmt.Sprintf("pods are annotated %s=true (%s)", v1alpha1.AnnotationDoNotDisrupt, messages.List(names, ", ", 3))
+	return messages.List(names, "; ", 3)
 }
 
 // label writes the revision into the labels of nodes that are of the current one and do not say

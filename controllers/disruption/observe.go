@@ -138,7 +138,7 @@ func (o *observation) replacementPool(ctx context.Context, r *Reconciler) replac
 		Allow: func(reason v1alpha1.DisruptionReason) budget.Allowance {
 			return o.budgets.Allow(reason, o.now, usage)
 		},
-		Held: func(name string) string { return r.held(ctx, name) },
+		Held: func(name string) string { return r.held(ctx, o.pool, name) },
 	}
 	for _, n := range o.nodes.Alive {
 		out.Nodes = append(out.Nodes, o.describe(n))
