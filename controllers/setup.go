@@ -34,6 +34,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/nodenames"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
+	"github.com/k8sm/k8sm/controllers/revision"
 	"github.com/k8sm/k8sm/controllers/sessions"
 	"github.com/k8sm/k8sm/mesos/session"
 )
@@ -96,10 +97,11 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Allowed: o.AgentCIDRs, APIServer: o.NodeDefaults.APIServer,
 		LookupHost: o.LookupHost, Now: o.Now,
 	}
+	made := revisions{defaults: o.NodeDefaults, runtimes: o.Runtimes}
 	nodes := poolnodes.NewStore(poolnodes.Options{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 		Revision: func(pool *v1alpha1.MesosNodePool) string {
-			current, err := o.NodeDefaults.Revision(pool)
+			current, err := made.Revision(pool)
 			if err != nil {
 				return "" // the pool's condition TemplateValid has the error
 			}
@@ -138,7 +140,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		}),
 		disruption.NewReconciler(disruption.Options{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
-			Nodes: nodes, Agents: registry, Revisions: o.NodeDefaults,
+			Nodes: nodes, Agents: registry, Revisions: made, Changes: o.Runtimes.Changes(),
 		}),
 		nodenames.NewReconciler(nodenames.Options{Names: names, Recorder: recorder, Now: o.Now}),
 	} {
@@ -147,6 +149,33 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		}
 	}
 	return nil
+}
+
+// revisions knows what nodes are made of, by the runtimes that there are now.
+type revisions struct {
+	defaults nodetemplate.NodeDefaults
+	runtimes *catalogue.Catalogue
+}
+
+func (r revisions) current() nodetemplate.NodeDefaults {
+	defaults := r.defaults
+	defaults.Runtime = r.runtimes.Current()
+	return defaults
+}
+
+// Revision implements disruption.Revisions.
+func (r revisions) Revision(pool *v1alpha1.MesosNodePool) (revision.Revision, error) {
+	return r.current().Revision(pool)
+}
+
+// KubernetesRelease implements disruption.Revisions.
+func (r revisions) KubernetesRelease(runtime v1alpha1.NodeRuntime) string {
+	return r.current().KubernetesRelease(runtime)
+}
+
+// Kubelets implements disruption.Revisions.
+func (r revisions) Kubelets(runtime v1alpha1.NodeRuntime) []v1alpha1.Artifact {
+	return r.current().Kubelets(runtime)
 }
 
 // frameworks gives the controller of nodes the sessions of the registry, of which it needs

@@ -9,8 +9,8 @@ import (
 // taints of the template reach them in place. Everything else needs another node, except the
 // kubelet if rollout.kubelet is InPlace.
 //
-// +kubebuilder:validation:XValidation:rule="!(string(self.maxSurge) in ['0', '0%']) || !(string(self.maxUnavailable) in ['0', '0%'])",fieldPath=.maxUnavailable,message="maxSurge and maxUnavailable cannot both be 0: no node could be replaced"
-// +kubebuilder:validation:XValidation:rule="self.kubelet != 'InPlace' || !(string(self.maxUnavailable) in ['0', '0%'])",fieldPath=.maxUnavailable,message="maxUnavailable cannot be 0 while kubelet is InPlace: a node is unavailable while its kubelet is exchanged"
+// +kubebuilder:validation:XValidation:rule="!has(self.maxSurge) || !has(self.maxUnavailable) || !(string(self.maxSurge) in ['0', '0%']) || !(string(self.maxUnavailable) in ['0', '0%'])",fieldPath=.maxUnavailable,message="maxSurge and maxUnavailable cannot both be 0: no node could be replaced"
+// +kubebuilder:validation:XValidation:rule="!has(self.kubelet) || !has(self.maxUnavailable) || self.kubelet != 'InPlace' || !(string(self.maxUnavailable) in ['0', '0%'])",fieldPath=.maxUnavailable,message="maxUnavailable cannot be 0 while kubelet is InPlace: a node is unavailable while its kubelet is exchanged"
 type Rollout struct {
 	// strategy sets what happens to nodes that a change of the template made outdated.
 	// RollingReplacement replaces them a few at a time, as maxSurge, maxUnavailable and the
@@ -124,7 +124,7 @@ type Disruption struct {
 	// budget is set, 10% of the nodes may be disrupted, for each reason except ScaleIn.
 	//
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:MaxItems=20
 	// +listType=atomic
 	// +optional
 	Budgets []DisruptionBudget `json:"budgets,omitempty"`
@@ -138,7 +138,8 @@ type DisruptionBudget struct {
 	// rounded up. With 0, no node is removed for these reasons while the budget applies.
 	//
 	// +kubebuilder:validation:XIntOrString
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : self.matches('^(100|[1-9]?[0-9])%$')",message="nodes must be a number that is not negative, or a percentage between 0% and 100%"
+	// +kubebuilder:validation:Pattern=`^(100|[1-9]?[0-9])%$`
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : true",message="nodes must be a number that is not negative, or a percentage between 0% and 100%"
 	Nodes intstr.IntOrString `json:"nodes"`
 
 	// reasons are the reasons for which the budget applies: Outdated (the template changed),

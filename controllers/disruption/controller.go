@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
@@ -75,6 +76,8 @@ type Options struct {
 	Revisions Revisions
 	// Agents knows when agents are maintained.
 	Agents Agents
+	// Changes has an event, without an object, for each change of the runtimes.
+	Changes <-chan event.GenericEvent
 	// Recorder takes events.
 	Recorder events.EventRecorder
 	// Now is the clock.

@@ -1,11 +1,16 @@
 package disruption
 
 import (
+	"context"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
@@ -26,11 +31,25 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("disruption").
 		For(&v1alpha1.MesosNodePool{}).
 		Watches(&v1alpha1.MesosNode{}, queueing.Gathered(gatherDelay, poolOf)).
+		WatchesRawSource(source.Channel(r.Changes, handler.EnqueueRequestsFromMapFunc(r.allPools))).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
 			RateLimiter:             queueing.RateLimiter(),
 		}).
 		Complete(r)
+}
+
+// allPools maps a change of the runtimes to all pools.
+func (r *Reconciler) allPools(ctx context.Context, _ client.Object) (requests []reconcile.Request) {
+	var pools v1alpha1.MesosNodePoolList
+	if err := r.Client.List(ctx, &pools, client.UnsafeDisableDeepCopy); err != nil {
+		log.FromContext(ctx).Error(err, "Listing the pools that a change of the runtimes concerns failed")
+		return nil
+	}
+	for i := range pools.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&pools.Items[i])})
+	}
+	return requests
 }
 
 func poolOf(node client.Object) []string { return []string{poolnodes.PoolOf(node)} }

@@ -56,7 +56,8 @@ var _ = Describe("The API server", func() {
 		Entry("with a negative patience", "spec autoscaling scaleDown consolidateAfter", `"-1m"`, "spec.autoscaling.scaleDown.consolidateAfter"),
 		Entry("with a threshold beyond all", "spec autoscaling scaleDown utilizationThreshold", "101", "less than or equal to 100"),
 		Entry("within a negative budget", "spec disruption budgets", "[{nodes: -1}]", "nodes must be a number that is not negative"),
-		Entry("within more than all", "spec disruption budgets", `[{nodes: "101%"}]`, "a percentage between 0% and 100%"),
+		Entry("within more than all", "spec disruption budgets", `[{nodes: "101%"}]`, "spec.disruption.budgets[0].nodes in body should match"),
+		Entry("within a number in quotes", "spec disruption budgets", `[{nodes: "7"}]`, "spec.disruption.budgets[0].nodes in body should match"),
 		Entry("within the budget of before", "spec autoscaling scaleDown budget", "3", "budget has been replaced by spec.disruption.budgets"),
 	)
 

@@ -3,6 +3,7 @@ package schema
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,9 +14,12 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 )
 
+// crds is the folder of the CRDs.
+const crds = "../../../config/crd/bases"
+
 func load(t *testing.T) map[string]*Kind {
 	t.Helper()
-	kinds, err := Load("../../../config/crd/bases")
+	kinds, err := Load(crds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -346,5 +350,23 @@ func TestStoredPoolsMayKeepPasswordsInURIs(t *testing.T) {
 	}
 	if _, err := kinds["MesosNode"].Create(patched(t, node, artifact("kubelet", uri, sha))); err != nil {
 		t.Errorf("a node of such a pool cannot be created: %v", err)
+	}
+}
+
+// TestCRDsAreAcceptedByTheAPIServer checks what an API server checks of a CRD, among it that defaults
+// obey the rules, and that the rules do not cost too much.
+func TestCRDsAreAcceptedByTheAPIServer(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(crds, "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d CRDs, error %v", len(files), err)
+	}
+	for _, file := range files {
+		problems, err := CheckCRD(t.Context(), file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, problem := range problems {
+			t.Errorf("%s: %s", filepath.Base(file), problem)
+		}
 	}
 }
