@@ -252,9 +252,11 @@ func (e *evictions) report(d Decision, now time.Time, result *Result) {
 		result.Ending = append(result.Ending, name)
 	default:
 		result.Blocked = append(result.Blocked, BlockedPod{Pod: name, Reason: a.refusal})
-		next := a.retry.next
-		if budget := e.budgets[a.budget]; budget != nil && budget.next.After(next) {
-			next = budget.next
+		next := now // its budget lets pods go again
+		for _, r := range []*retry{&a.retry, e.budgets[a.budget]} {
+			if r != nil && r.next.After(next) {
+				next = r.next
+			}
 		}
 		result.next(next)
 	}

@@ -143,8 +143,22 @@ func TestPodsOfOneBudgetAreTriedOneAtATime(t *testing.T) {
 		t.Errorf("blocked: %+v", got)
 	}
 	allowed = 2
-	if result, tries = at(6 * time.Second); len(result.Evicted) != 2 || tries["a"]+tries["b"]+tries["c"] != 3 {
-		t.Errorf("%v are tried, and %v evicted, want all tried and two evicted", tries, result.Evicted)
+	tries = map[string]int{}
+	for range 3 { // others may have been asked about while the answer to the first was under way
+		var more map[string]int
+		result, more = at(6 * time.Second)
+		for name, n := range more {
+			tries[name] += n
+		}
+		if tries["a"]+tries["b"]+tries["c"] >= 3 {
+			break
+		}
+		if !result.Next.Equal(noon.Add(6 * time.Second)) {
+			t.Errorf("the others are tried %s later, want at once", result.Next.Sub(noon.Add(6*time.Second)))
+		}
+	}
+	if allowed != 0 || tries["a"]+tries["b"]+tries["c"] < 3 {
+		t.Errorf("%v are tried, and %d more could go, want all tried and two evicted", tries, allowed)
 	}
 }
 
