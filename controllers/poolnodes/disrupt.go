@@ -43,9 +43,12 @@ func (s *Store) Disrupt(ctx context.Context, pool *v1alpha1.MesosNodePool, candi
 // reserve chooses the candidates that may go, and expects their deletion, so that a call that runs
 // at the same time counts them.
 func (s *Store) reserve(ctx context.Context, pool *v1alpha1.MesosNodePool, candidates []Candidate) (chosen []*v1alpha1.MesosNode, out Disrupted, err error) {
-	s.reserving.Lock()
-	defer s.reserving.Unlock()
-	inventory, err := s.Inventory(ctx, pool)
+	if err := s.verify(ctx, pool); err != nil {
+		return nil, out, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	inventory, err := s.read(ctx, pool)
 	if err != nil {
 		return nil, out, err
 	}

@@ -60,14 +60,25 @@ func (i Inventory) IsSettled() bool { return i.Pending+i.PendingDeletion == 0 }
 
 // Inventory reads the pool's nodes from the cache, and sorts them by what is known beyond it.
 func (s *Store) Inventory(ctx context.Context, pool *v1alpha1.MesosNodePool) (Inventory, error) {
-	if err := s.trackPool(ctx, pool); err != nil {
-		return Inventory{}, err
-	}
-	if err := s.verifyOverdue(ctx, pool.Name); err != nil {
+	if err := s.verify(ctx, pool); err != nil {
 		return Inventory{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.read(ctx, pool)
+}
+
+// verify asks the API server what it must be asked before the cache can be believed.
+func (s *Store) verify(ctx context.Context, pool *v1alpha1.MesosNodePool) error {
+	if err := s.trackPool(ctx, pool); err != nil {
+		return err
+	}
+	return s.verifyOverdue(ctx, pool.Name)
+}
+
+// read reads the pool's nodes from the cache. The caller has called verify, and holds mu now: no
+// lock is held during a call to the API server.
+func (s *Store) read(ctx context.Context, pool *v1alpha1.MesosNodePool) (Inventory, error) {
 	var nodes v1alpha1.MesosNodeList
 	if err := s.client.List(ctx, &nodes, client.MatchingFields{fieldPool: pool.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return Inventory{}, fmt.Errorf("listing the pool's MesosNodes: %w", err)

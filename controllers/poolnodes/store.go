@@ -55,10 +55,8 @@ type Store struct {
 	suffix   func() string
 
 	expectations *expectations
-	// reserving is held while budgets are spent.
-	reserving sync.Mutex
 	// mu is held while the cache is read and compared with what is expected, so that a later
-	// reader sees at least as much.
+	// reader sees at least as much, and until removals that were chosen by that are expected.
 	mu sync.Mutex
 }
 
