@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/disruption/budget"
 	"github.com/k8sm/k8sm/controllers/disruption/replacement"
+	"github.com/k8sm/k8sm/controllers/disruptionbudget"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
 	"github.com/k8sm/k8sm/controllers/revision"
@@ -40,7 +40,7 @@ type observation struct {
 	causes map[string]cause
 	// nextCause is when the next node has to be replaced because of the time alone; zero for never.
 	nextCause time.Time
-	budgets   budget.Budgets
+	budgets   disruptionbudget.Budgets
 }
 
 // observe reads a pool's nodes and finds out which should not stay.
@@ -51,7 +51,7 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.MesosNodePool) 
 	}
 	o := &observation{
 		now: r.Now(), pool: pool, nodes: nodes, byName: map[string]*v1alpha1.MesosNode{}, objects: map[string]*corev1.Node{}, causes: map[string]cause{},
-		release: r.Revisions.KubernetesRelease(pool.Spec.Template.Spec.Runtime), kubelets: r.Revisions.Kubelets(pool.Spec.Template.Spec.Runtime), budgets: budget.New(pool),
+		release: r.Revisions.KubernetesRelease(pool.Spec.Template.Spec.Runtime), kubelets: r.Revisions.Kubelets(pool.Spec.Template.Spec.Runtime), budgets: disruptionbudget.New(pool),
 	}
 	if current, err := r.Revisions.Revision(pool); err == nil {
 		o.revision = current // the condition TemplateValid has the error
@@ -132,10 +132,10 @@ func (o *observation) replacementPool(ctx context.Context, r *Reconciler) replac
 	out := replacement.Pool{
 		Now: o.now, Size: size, Blocked: o.blocked(), Leaving: o.countLeaving(),
 		Settling:       o.now.Sub(r.started()) < settleTime,
-		MaxSurge:       budget.Resolve(ptr.Deref(rollout.MaxSurge, intstr.FromString("10%")), size),
-		MaxUnavailable: budget.Resolve(ptr.Deref(rollout.MaxUnavailable, intstr.FromInt32(1)), size),
+		MaxSurge:       disruptionbudget.Resolve(ptr.Deref(rollout.MaxSurge, intstr.FromString("10%")), size),
+		MaxUnavailable: disruptionbudget.Resolve(ptr.Deref(rollout.MaxUnavailable, intstr.FromInt32(1)), size),
 		MinReady:       time.Duration(rollout.MinReadySeconds) * time.Second,
-		Allow: func(reason v1alpha1.DisruptionReason) budget.Allowance {
+		Allow: func(reason v1alpha1.DisruptionReason) disruptionbudget.Allowance {
 			return o.budgets.Allow(reason, o.now, usage)
 		},
 		Held: func(name string) string { return r.held(ctx, o.pool, name) },

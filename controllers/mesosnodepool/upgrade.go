@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/disruption/budget"
+	"github.com/k8sm/k8sm/controllers/disruptionbudget"
 	"github.com/k8sm/k8sm/controllers/messages"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 	"github.com/k8sm/k8sm/controllers/patch"
@@ -97,7 +97,7 @@ func (o observation) upgradeInput() UpgradeInput {
 		return UpgradeInput{}
 	}
 	most := ptr.Deref(o.pool.Spec.Rollout.MaxUnavailable, intstr.FromInt32(1))
-	k := UpgradeInput{MaxUnavailable: budget.Resolve(most, len(o.nodes.Alive)), Alive: o.nodes.Alive, Wanted: o.wantedKubelet}
+	k := UpgradeInput{MaxUnavailable: disruptionbudget.Resolve(most, len(o.nodes.Alive)), Alive: o.nodes.Alive, Wanted: o.wantedKubelet}
 	if o.pool.Spec.Paused || o.pool.Spec.Rollout.Paused {
 		k.MaxUnavailable = 0
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/disruption/budget"
+	"github.com/k8sm/k8sm/controllers/disruptionbudget"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
@@ -62,7 +62,7 @@ func (s *Store) reserve(ctx context.Context, pool *v1alpha1.MesosNodePool, candi
 // Choose returns the candidates that the pool's disruption budgets allow to go, in order, and why
 // the first of the others stays.
 func (i Inventory) Choose(pool *v1alpha1.MesosNodePool, candidates []Candidate, now time.Time) (chosen []*v1alpha1.MesosNode, out Disrupted) {
-	budgets, usage := budget.New(pool), i.Usage()
+	budgets, usage := disruptionbudget.New(pool), i.Usage()
 	for _, c := range candidates {
 		if !slices.ContainsFunc(i.Alive, func(n *v1alpha1.MesosNode) bool { return n.UID == c.Node.UID }) {
 			continue // another caller has removed it
@@ -84,8 +84,8 @@ func (i Inventory) Choose(pool *v1alpha1.MesosNodePool, candidates []Candidate, 
 
 // Usage is what the disruption budgets of the pool are spent on: nodes that have registered and
 // are leaving, whatever the cause, and nodes that have ceased to be Ready.
-func (i Inventory) Usage() budget.Usage {
-	usage := budget.Usage{Nodes: len(i.Alive)}
+func (i Inventory) Usage() disruptionbudget.Usage {
+	usage := disruptionbudget.Usage{Nodes: len(i.Alive)}
 	for _, n := range i.Alive {
 		if nodemodel.WasReady(n) && !nodemodel.IsReady(n) {
 			usage.Disrupted++
@@ -101,8 +101,8 @@ func (i Inventory) Usage() budget.Usage {
 }
 
 // Allow returns what the budgets of a pool leave for a reason, as the inventory shows it.
-func (i Inventory) Allow(pool *v1alpha1.MesosNodePool, reason v1alpha1.DisruptionReason, now time.Time) budget.Allowance {
-	return budget.New(pool).Allow(reason, now, i.Usage())
+func (i Inventory) Allow(pool *v1alpha1.MesosNodePool, reason v1alpha1.DisruptionReason, now time.Time) disruptionbudget.Allowance {
+	return disruptionbudget.New(pool).Allow(reason, now, i.Usage())
 }
 
 // Replaced returns the nodes that are alive and that another one, which is alive too, was created

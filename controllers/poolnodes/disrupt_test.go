@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/disruption/budget"
+	"github.com/k8sm/k8sm/controllers/disruptionbudget"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
@@ -127,7 +127,7 @@ func TestUsage(t *testing.T) {
 		Alive:   []*v1alpha1.MesosNode{memberOf(pool, "ready", metav1.ConditionTrue), memberOf(pool, "silent", metav1.ConditionUnknown), memberOf(pool, "starting", "")},
 		Leaving: []*v1alpha1.MesosNode{memberOf(pool, "drained", metav1.ConditionFalse), memberOf(pool, "given-up", "")},
 	}.Usage()
-	if want := (budget.Usage{Nodes: 4, Disrupted: 2}); got != want {
+	if want := (disruptionbudget.Usage{Nodes: 4, Disrupted: 2}); got != want {
 		t.Errorf("the usage is %+v, want %+v", got, want)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
-	"github.com/k8sm/k8sm/controllers/disruption/budget"
+	"github.com/k8sm/k8sm/controllers/disruptionbudget"
 	"github.com/k8sm/k8sm/controllers/drain"
 )
 
@@ -95,8 +95,8 @@ func consolidatingPool(members ...decision.Member) decision.ShrinkPool {
 }
 
 // atMost is the allowance of disruption budgets that leave n nodes.
-func atMost(n int) budget.Allowance {
-	return budget.Allowance{Remaining: n, Limit: fmt.Sprintf("its budget allows %d", n)}
+func atMost(n int) disruptionbudget.Allowance {
+	return disruptionbudget.Allowance{Remaining: n, Limit: fmt.Sprintf("its budget allows %d", n)}
 }
 
 // allow makes the disruption budgets of a pool leave n nodes, whatever the reason.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
-	"github.com/k8sm/k8sm/controllers/disruption/budget"
+	"github.com/k8sm/k8sm/controllers/disruptionbudget"
 	"github.com/k8sm/k8sm/controllers/drain"
 )
 
@@ -64,7 +64,7 @@ type ShrinkPool struct {
 	// time that the node must have existed, and AfterGrowth the time since the pool last grew.
 	ConsolidateAfter, MinNodeLifetime, AfterGrowth time.Duration
 	// Empty and Underutilized are what the pool's disruption budgets leave for these reasons.
-	Empty, Underutilized budget.Allowance
+	Empty, Underutilized disruptionbudget.Allowance
 	// LastGrowth is when the pool last grew.
 	LastGrowth time.Time
 	// Lost is the number of members that have ceased to be ready, and do not count for the pool's

@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/disruption/budget"
 	"github.com/k8sm/k8sm/controllers/disruption/replacement"
+	"github.com/k8sm/k8sm/controllers/disruptionbudget"
 )
 
 var update = flag.Bool("update", false, "write the narratives anew")
@@ -104,7 +104,7 @@ func (w *world) say(format string, args ...any) {
 // input describes the world to Decide.
 func (w *world) input() replacement.Pool {
 	p := replacement.Pool{Now: w.now, Size: w.size, MaxSurge: w.surge, MaxUnavailable: w.unavailable, MinReady: w.minReady}
-	usage := budget.Usage{}
+	usage := disruptionbudget.Usage{}
 	for _, n := range w.nodes {
 		usage.Nodes++
 		if n.leaving {
@@ -118,8 +118,10 @@ func (w *world) input() replacement.Pool {
 		}
 		p.Nodes = append(p.Nodes, node)
 	}
-	budgets := budget.New(&v1alpha1.MesosNodePool{Spec: v1alpha1.MesosNodePoolSpec{Disruption: v1alpha1.Disruption{Budgets: w.budgets}}})
-	p.Allow = func(reason v1alpha1.DisruptionReason) budget.Allowance { return budgets.Allow(reason, w.now, usage) }
+	budgets := disruptionbudget.New(&v1alpha1.MesosNodePool{Spec: v1alpha1.MesosNodePoolSpec{Disruption: v1alpha1.Disruption{Budgets: w.budgets}}})
+	p.Allow = func(reason v1alpha1.DisruptionReason) disruptionbudget.Allowance {
+		return budgets.Allow(reason, w.now, usage)
+	}
 	p.Held = func(name string) string { return w.held[name] }
 	return p
 }

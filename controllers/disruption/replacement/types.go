@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/disruption/budget"
+	"github.com/k8sm/k8sm/controllers/disruptionbudget"
 )
 
 // Pool is what Decide decides from.
@@ -29,7 +29,7 @@ type Pool struct {
 	// count as surge.
 	Leaving int
 	// Allow returns what the disruption budgets leave for a reason.
-	Allow func(v1alpha1.DisruptionReason) budget.Allowance
+	Allow func(v1alpha1.DisruptionReason) disruptionbudget.Allowance
 	// Held returns why the pods of a node keep it from being replaced now, in words; empty if they
 	// do not. It is asked for few nodes. Nil means never.
 	Held func(name string) string

@@ -14,7 +14,7 @@ import (
 
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
-	"github.com/k8sm/k8sm/controllers/disruption/budget"
+	"github.com/k8sm/k8sm/controllers/disruptionbudget"
 )
 
 // measureConsolidation measures the decision to remove three of five nodes: each of 2,000 has 40
@@ -64,7 +64,7 @@ func shrink(nodes, pods int, change ...func(*corev1.Pod)) (cost, decision.Shrink
 		return cost{}, decision.ShrinkPlan{}, err
 	}
 	in.Cluster = cluster
-	pool := decision.ShrinkPool{Pool: decision.Pool{Name: "general", Nodes: nodes}, Threshold: 50, ConsolidateAfter: time.Minute, Empty: budget.Allowance{Remaining: nodes}, Underutilized: budget.Allowance{Remaining: nodes}}
+	pool := decision.ShrinkPool{Pool: decision.Pool{Name: "general", Nodes: nodes}, Threshold: 50, ConsolidateAfter: time.Minute, Empty: disruptionbudget.Allowance{Remaining: nodes}, Underutilized: disruptionbudget.Allowance{Remaining: nodes}}
 	for i := range nodes {
 		m := consolidated(i, pods, change)
 		cluster.AddNode(m.Node)

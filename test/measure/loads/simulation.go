@@ -15,7 +15,7 @@ import (
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/autoscaler/decision"
 	"github.com/k8sm/k8sm/controllers/autoscaler/scheduling"
-	"github.com/k8sm/k8sm/controllers/disruption/budget"
+	"github.com/k8sm/k8sm/controllers/disruptionbudget"
 	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
@@ -220,7 +220,7 @@ func (s *Simulation) launch(launches []decision.Launch) {
 
 func (s *Simulation) shrink() error {
 	p := s.Pool
-	allowance := budget.New(&v1alpha1.MesosNodePool{}).Allow(v1alpha1.DisruptionEmpty, s.now, budget.Usage{Nodes: len(s.members)})
+	allowance := disruptionbudget.New(&v1alpha1.MesosNodePool{}).Allow(v1alpha1.DisruptionEmpty, s.now, disruptionbudget.Usage{Nodes: len(s.members)})
 	p.Empty, p.Underutilized = allowance, allowance
 	p.Nodes, p.Shapes = len(s.members), s.Shapes
 	for _, name := range slices.Sorted(maps.Keys(s.members)) {

@@ -7,4 +7,4 @@
 //
 // It knows neither nodes nor who wants to remove them. poolnodes.Store spends the budgets;
 // deciders ask beforehand, so that they do not propose what would be refused.
-package budget
+package disruptionbudget
