@@ -1,4 +1,4 @@
-// Package budget decides how many nodes of a pool may be disrupted voluntarily, with the semantics
+// Package disruptionbudget decides how many nodes of a pool may be disrupted voluntarily, with the semantics
 // of Karpenter's disruption budgets.
 //
 // [New] reads the budgets of a pool. [Budgets.Allow] returns what they leave for a reason, given

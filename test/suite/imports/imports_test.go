@@ -32,6 +32,7 @@ var forbidden = map[string]struct{ folder, imports string }{
 	"autoscaler-imports-no-controller":     {"controllers/autoscaler", module + "/controllers/mesosnodepool"},
 	"identity-imports-no-controller":       {"controllers/identity", module + "/controllers/mesosframework"},
 	"nodenames-imports-no-controller":      {"controllers/nodenames", module + "/controllers/mesosnode"},
+	"disruption-imports-no-controller":     {"controllers/disruption", module + "/controllers/mesosnodepool"},
 	"libraries-import-no-controller":       {"controllers/drain", module + "/controllers/autoscaler/decision"},
 	"cmd-imports-no-controller":            {"cmd/operator", module + "/controllers/mesosframework"},
 	"deciding-is-pure":                     {"mesos/scheduler", "os/exec"},
