@@ -208,18 +208,27 @@ func (o observation) readyCondition(framework, valid, capacity metav1.Condition)
 		return metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: reason, Message: progress + "."}
 	case o.pool.Spec.Paused:
 		return no(v1alpha1.ReasonPaused, progress+", there are "+messages.Count(alive, "node", "nodes")+", and spec.paused is true: none is created or removed.")
-	case len(o.nodes.Replaced()) > 0:
-		return no(v1alpha1.ReasonReplacing, fmt.Sprintf("%s; %s", progress, messages.Count(len(o.nodes.Replaced()), "node is being replaced", "nodes are being replaced")+"."))
-	case alive > desired && leaving == 0 && o.scaledIn.Limit != "":
-		return no(v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %s for now: %s.", progress, messages.Count(alive-desired, "node too many stays", "nodes too many stay"), o.scaledIn.Limit))
-	case alive > desired || alive == desired && ready == desired:
-		return no(v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %s: %s", progress, messages.Count(alive-desired+leaving, "node is being removed", "nodes are being removed"), summarizeReasons(o.nodes.Leaving)))
-	case obstacle.Status != metav1.ConditionTrue:
-		return no(obstacle.Reason, messages.Sentences(progress, obstacle.Message))
-	case alive == desired && o.registeredCount() == desired:
-		return no(v1alpha1.ReasonNodesNotReady, progress+": "+summarizeReasons(o.unreadyNodes()))
 	}
-	return no(v1alpha1.ReasonScalingUp, progress+": "+summarizeReasons(o.unreadyNodes()))
+	return no(o.describeChange(desired, progress, obstacle))
+}
+
+// describeChange returns why a pool that is not paused has not as many ready nodes as it is to have,
+// and no others. The message begins with the progress.
+func (o observation) describeChange(desired int, progress string, obstacle metav1.Condition) (reason, message string) {
+	alive, ready, leaving, replaced := len(o.nodes.Alive), o.readyCount(), len(o.nodes.Leaving), len(o.nodes.Replaced())
+	switch {
+	case replaced > 0:
+		return v1alpha1.ReasonReplacing, progress + "; " + messages.Count(replaced, "node is being replaced", "nodes are being replaced") + "."
+	case alive > desired && leaving == 0 && o.scaledIn.Limit != "":
+		return v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %s for now: %s.", progress, messages.Count(alive-desired, "node too many stays", "nodes too many stay"), o.scaledIn.Limit)
+	case alive > desired || alive == desired && ready == desired:
+		return v1alpha1.ReasonScalingDown, fmt.Sprintf("%s; %s: %s", progress, messages.Count(alive-desired+leaving, "node is being removed", "nodes are being removed"), summarizeReasons(o.nodes.Leaving))
+	case obstacle.Status != metav1.ConditionTrue:
+		return obstacle.Reason, messages.Sentences(progress, obstacle.Message)
+	case alive == desired && o.registeredCount() == desired:
+		return v1alpha1.ReasonNodesNotReady, progress + ": " + summarizeReasons(o.unreadyNodes())
+	}
+	return v1alpha1.ReasonScalingUp, progress + ": " + summarizeReasons(o.unreadyNodes())
 }
 
 // denied returns Ready of a pool for which the autoscaler lacks rights. Otherwise, and for a pool
