@@ -410,6 +410,9 @@ const (
 	EventRecreated = "Recreated"
 	// EventNodeReplaced: a node is replaced because its agent was disconnected for too long.
 	EventNodeReplaced = "NodeReplaced"
+	// EventDeletionCostInvalid: the annotation k8sm.io/deletion-cost of the MesosNode is no
+	// integer; it counts as 0.
+	EventDeletionCostInvalid = "DeletionCostInvalid"
 	// EventTemplateInvalid: no node can be created from the pool's template; the note has the reason.
 	EventTemplateInvalid = "TemplateInvalid"
 	// EventKubeletUpgraded: the kubelet of the node was exchanged in place.

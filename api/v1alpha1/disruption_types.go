@@ -194,3 +194,15 @@ const (
 	// DisruptionMaintenance: the agent will be unavailable.
 	DisruptionMaintenance DisruptionReason = "Maintenance"
 )
+
+// DeletionOrder decides which nodes go first when a pool gets fewer replicas and nothing else
+// distinguishes them.
+type DeletionOrder string
+
+// The orders of deletion.
+const (
+	// DeletionNewest: the newest node goes first.
+	DeletionNewest DeletionOrder = "Newest"
+	// DeletionOldest: the oldest node goes first.
+	DeletionOldest DeletionOrder = "Oldest"
+)

@@ -8,6 +8,7 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule="has(self.replicas) || has(self.autoscaling)",fieldPath=.replicas,reason=FieldValueRequired,message="replicas or autoscaling is required: set replicas to the number of nodes (0 for none), or set autoscaling to size the pool by its pods"
 // +kubebuilder:validation:XValidation:rule="!has(self.replicas) || !has(self.autoscaling)",fieldPath=.replicas,reason=FieldValueForbidden,message="replicas must not be set while spec.autoscaling is set: change autoscaling.minReplicas and maxReplicas instead"
+// +kubebuilder:validation:XValidation:rule="!has(self.deletionOrder) || !has(self.autoscaling)",fieldPath=.deletionOrder,reason=FieldValueForbidden,message="deletionOrder must not be set while spec.autoscaling is set: the autoscaler removes the nodes that the pods need least"
 // +kubebuilder:validation:XValidation:rule="has(self.autoscaling) || !has(self.template.spec.shapes)",fieldPath=.template.spec.shapes,reason=FieldValueForbidden,message="shapes need spec.autoscaling: set it, or set template.spec.resources instead of shapes"
 // +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.autoscaling.limits) || !has(self.autoscaling.limits.cpu) || !has(self.template.spec.resources) || double(self.autoscaling.minReplicas) * quantity(string(self.template.spec.resources.cpu)).asApproximateFloat() <= quantity(string(self.autoscaling.limits.cpu)).asApproximateFloat()",message="autoscaling.limits.cpu must not be less than the cpu of minReplicas nodes"
 // +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.autoscaling.limits) || !has(self.autoscaling.limits.memory) || !has(self.template.spec.resources) || double(self.autoscaling.minReplicas) * quantity(string(self.template.spec.resources.memory)).asApproximateFloat() <= quantity(string(self.autoscaling.limits.memory)).asApproximateFloat()",message="autoscaling.limits.memory must not be less than the memory of minReplicas nodes"
@@ -61,6 +62,15 @@ type MesosNodePoolSpec struct {
 	//
 	// +optional
 	Disruption Disruption `json:"disruption,omitempty"`
+
+	// deletionOrder sets which nodes go first when replicas becomes smaller, among nodes that
+	// nothing else distinguishes: Newest or Oldest. Before the age these count: how far the
+	// node has come, the annotations k8sm.io/delete and k8sm.io/deletion-cost, whether it is
+	// outdated or expired, and how many nodes its zone has. Defaults to Newest.
+	//
+	// +kubebuilder:validation:Enum=Newest;Oldest
+	// +optional
+	DeletionOrder DeletionOrder `json:"deletionOrder,omitempty"`
 
 	// unreachable sets what happens to nodes whose agent has lost its connection to the
 	// Mesos master.

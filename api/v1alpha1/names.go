@@ -53,6 +53,13 @@ const (
 	// for which it counts from the start of the pod.
 	AnnotationDoNotDisrupt = "k8sm.io/do-not-disrupt"
 
+	// AnnotationDelete with the value "true" on a MesosNode has it go before others when its pool
+	// gets fewer replicas. By itself it removes nothing.
+	AnnotationDelete = "k8sm.io/delete"
+	// AnnotationDeletionCost on a MesosNode is an integer of 32 bits. When its pool gets fewer
+	// replicas, nodes of a lower cost go first. Nodes without it have the cost 0.
+	AnnotationDeletionCost = "k8sm.io/deletion-cost"
+
 	// AnnotationPreDrainHook is the prefix of the annotations of a MesosNode whose node is not
 	// drained while one of them exists. The rest of the key is a name, and the value names
 	// the owner of the hook to people.

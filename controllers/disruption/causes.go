@@ -2,7 +2,6 @@ package disruption
 
 import (
 	"fmt"
-	"hash/fnv"
 	"strings"
 	"time"
 
@@ -15,9 +14,6 @@ import (
 // replaced. Mesos' offers of the agent are not used from then on either. Shortly before the window
 // the node is drained whatever the budgets are: the controller of MesosNodes does that.
 const maintenanceHorizon = time.Hour
-
-// expiryJitter is the greatest part of expireAfter that is taken off.
-const expiryJitter = 0.1
 
 // cause is why a node should not stay.
 type cause struct {
@@ -43,7 +39,7 @@ func causeOf(o *observation, n *v1alpha1.MesosNode, window time.Time) (c cause, 
 	if o.isOutdated(n) && !onDelete {
 		return cause{v1alpha1.DisruptionOutdated, fmt.Sprintf("it is of revision %s, and the pool's is %s", n.Labels[v1alpha1.LabelRevision], o.revision)}, due
 	}
-	if at := expiry(o.pool, n); !at.IsZero() {
+	if at := nodemodel.ExpiresAt(o.pool, n); !at.IsZero() {
 		if !o.now.Before(at) {
 			return cause{v1alpha1.DisruptionExpired, fmt.Sprintf("it is older than %s, less its jitter", o.pool.Spec.Disruption.ExpireAfter.Duration)}, due
 		}
@@ -91,17 +87,4 @@ func (o *observation) isOutdated(n *v1alpha1.MesosNode) bool {
 func (o *observation) hasOtherRelease(n *v1alpha1.MesosNode) bool {
 	object := o.objects[n.Name]
 	return object != nil && o.release != "" && !strings.HasPrefix(object.Status.NodeInfo.KubeletVersion, o.release+".")
-}
-
-// expiry is when a node expires; zero for never. Nodes of the same age expire one after the other,
-// since each has a jitter of its own, which never changes.
-func expiry(pool *v1alpha1.MesosNodePool, n *v1alpha1.MesosNode) time.Time {
-	after := pool.Spec.Disruption.ExpireAfter
-	if after == nil {
-		return time.Time{}
-	}
-	digest := fnv.New32a()
-	_, _ = digest.Write([]byte(n.UID))
-	share := float64(digest.Sum32()%1000) / 1000
-	return n.CreationTimestamp.Add(after.Duration - time.Duration(float64(after.Duration)*expiryJitter*share))
 }

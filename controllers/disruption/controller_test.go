@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
+	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 func TestOutdatedNodesAreReplacedOneByOne(t *testing.T) {
@@ -184,27 +185,11 @@ func expireAfter(d time.Duration) func(*v1alpha1.MesosNodePool) {
 	return func(p *v1alpha1.MesosNodePool) { p.Spec.Disruption.ExpireAfter = &metav1.Duration{Duration: d} }
 }
 
-func TestNodesOfOneAgeDoNotExpireTogether(t *testing.T) {
-	pool := newPool(1, expireAfter(100*time.Hour))
-	seen := map[time.Time]bool{}
-	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
-		n := newNode(pool, name, current)
-		at := expiry(pool, n)
-		if age := at.Sub(n.CreationTimestamp.Time); age < 90*time.Hour || age > 100*time.Hour {
-			t.Errorf("%s expires at an age of %s", name, age)
-		}
-		seen[at] = true
-	}
-	if len(seen) < 7 {
-		t.Errorf("eight nodes expire at %d times", len(seen))
-	}
-}
-
 func TestPoolIsReconciledWhenTheNextNodeExpires(t *testing.T) {
 	pool := newPool(1, expireAfter(25*time.Hour))
 	node := newNode(pool, "a", current)
 	s := newFixture(t, pool, node)
-	s.now = expiry(pool, node).Add(-time.Minute)
+	s.now = nodemodel.ExpiresAt(pool, node).Add(-time.Minute)
 	s.reconcile()
 	if s.last.RequeueAfter != time.Minute {
 		t.Errorf("the pool is reconciled again after %s, want 1m", s.last.RequeueAfter)

@@ -56,6 +56,8 @@ type Options struct {
 // Reconciler keeps as many MesosNodes as each MesosNodePool asks for.
 type Reconciler struct {
 	Options
+
+	costs reportedCosts
 }
 
 // NewReconciler returns a Reconciler that SetupWithManager makes run.
@@ -91,6 +93,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	r.recordDeletionCostEvents(pool, seen.nodes.Alive)
 	input := seen.planInput()
 	plan := PlanScaling(input)
 	scaledIn, err := r.apply(ctx, pool, plan)
@@ -147,11 +150,19 @@ func (o observation) planInput() PlanInput {
 		Paused:          o.pool.Spec.Paused,
 		CreationBlocked: o.isCreationBlocked(),
 		Alive:           o.nodes.Alive,
-		Surge:           len(o.nodes.Replaced()),
+		Replaced:        o.nodes.Replaced(),
 		Revision:        o.pool.Status.CurrentRevision,
+		HasExpired:      o.hasExpired,
+		Order:           o.pool.Spec.DeletionOrder,
 		Pending:         o.nodes.Pending,
 		PendingDeletion: o.nodes.PendingDeletion,
 	}
+}
+
+// hasExpired reports whether a node is older than the pool allows.
+func (o observation) hasExpired(n *v1alpha1.MesosNode) bool {
+	at := nodemodel.ExpiresAt(o.pool, n)
+	return !at.IsZero() && !o.now.Time.Before(at)
 }
 
 // isReleased reports whether a pool that is being deleted has no node left.
@@ -225,5 +236,6 @@ func (r *Reconciler) writeStatus(ctx context.Context, o observation) error {
 // forget drops all that is remembered of a pool that is gone.
 func (r *Reconciler) forget(pool string) {
 	r.Nodes.Forget(pool)
+	r.costs.replace(pool, nil)
 	deleteGauges(pool)
 }

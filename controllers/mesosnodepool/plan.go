@@ -1,11 +1,7 @@
 package mesosnodepool
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/k8sm/k8sm/api/v1alpha1"
-	"github.com/k8sm/k8sm/controllers/nodemodel"
 )
 
 // PlanInput is all that a plan depends on.
@@ -26,11 +22,15 @@ type PlanInput struct {
 	Alive []*v1alpha1.MesosNode
 	// Lost are the nodes of Alive that are to be replaced although they may come back.
 	Lost []*v1alpha1.MesosNode
-	// Surge counts the nodes of Alive that were created to replace others of Alive: the pool has
-	// so many more than Replicas.
-	Surge int
+	// Replaced has the nodes of Alive that were created to replace others of Alive, by the name of
+	// the old one: the pool has so many more than Replicas.
+	Replaced map[string]*v1alpha1.MesosNode
 	// Revision is that of nodes that are created now; empty if none can be.
 	Revision string
+	// HasExpired reports whether a node is older than its pool allows. Nil means never.
+	HasExpired func(*v1alpha1.MesosNode) bool
+	// Order decides between nodes that nothing else distinguishes.
+	Order v1alpha1.DeletionOrder
 	// Pending counts the nodes that were created and that the cache does not show yet.
 	Pending int
 	// PendingDeletion counts the nodes whose deletion the cache does not show yet: it may have
@@ -42,10 +42,10 @@ type PlanInput struct {
 type Plan struct {
 	// Create is the number of nodes to create.
 	Create int
-	// Delete are nodes that cannot stay, the least useful first.
+	// Delete are nodes that cannot stay, the first to go first.
 	Delete []*v1alpha1.MesosNode
-	// ScaleIn are the nodes that are one too many, the least useful first. They are deleted as
-	// far as the pool's disruption budgets allow.
+	// ScaleIn are the nodes that are too many, the first to go first. They are deleted as far as
+	// the pool's disruption budgets allow.
 	ScaleIn []*v1alpha1.MesosNode
 }
 
@@ -66,7 +66,7 @@ func PlanScaling(in PlanInput) Plan {
 	if in.Autoscaled {
 		return Plan{}
 	}
-	missing := in.Replicas + in.Surge - len(in.Alive) - in.Pending
+	missing := in.Replicas + len(in.Replaced) - len(in.Alive) - in.Pending
 	switch {
 	case missing > in.PendingDeletion && !in.CreationBlocked:
 		return Plan{Create: missing - in.PendingDeletion}
@@ -74,34 +74,4 @@ func PlanScaling(in PlanInput) Plan {
 		return Plan{ScaleIn: selectForDeletion(in, -missing)}
 	}
 	return Plan{}
-}
-
-// selectForDeletion picks the n least useful nodes. It is deterministic: of equals the newest
-// goes, and of equally old ones the last by name.
-func selectForDeletion(in PlanInput, n int) []*v1alpha1.MesosNode {
-	sorted := slices.Clone(in.Alive)
-	slices.SortFunc(sorted, func(a, b *v1alpha1.MesosNode) int {
-		return cmp.Or(
-			cmp.Compare(deletionRank(a, in.Revision), deletionRank(b, in.Revision)),
-			b.CreationTimestamp.Compare(a.CreationTimestamp.Time),
-			cmp.Compare(b.Name, a.Name),
-		)
-	})
-	return sorted[:n]
-}
-
-// deletionRank orders nodes by how far they have come: a demand, a task, a Node, a ready Node, a
-// ready Node that is up to date. The lowest rank is deleted first.
-func deletionRank(node *v1alpha1.MesosNode, revision string) int {
-	switch {
-	case node.Status.Task == nil:
-		return 0
-	case !nodemodel.IsRegistered(node):
-		return 1
-	case !nodemodel.IsReady(node):
-		return 2
-	case node.Labels[v1alpha1.LabelRevision] != revision:
-		return 3
-	}
-	return 4
 }

@@ -179,6 +179,9 @@ var examples = map[string]example{
 	"replicas must not be set while spec.autoscaling is set: change autoscaling.minReplicas and maxReplicas instead": {
 		kind: "MesosNodePool", accepted: []string{autoscaled("{}")}, refused: []string{`spec: {autoscaling: {}}`},
 	},
+	"deletionOrder must not be set while spec.autoscaling is set: the autoscaler removes the nodes that the pods need least": {
+		kind: "MesosNodePool", accepted: []string{`spec: {deletionOrder: Oldest}`, autoscaled("{}")}, refused: []string{`spec: {deletionOrder: Oldest, replicas: null, autoscaling: {}}`},
+	},
 	"frameworkRef cannot be changed: the pool's nodes belong to that Mesos cluster; create another MesosNodePool instead": {
 		kind: "MesosNodePool", accepted: []string{`spec: {replicas: 4}`}, refused: []string{`spec: {frameworkRef: {name: other}}`},
 	},
