@@ -185,16 +185,6 @@ func (s *fixture) pool() *v1alpha1.MesosNodePool {
 	return p
 }
 
-// change changes the pool as a person would.
-func (s *fixture) change(how func(*v1alpha1.MesosNodePool)) {
-	s.t.Helper()
-	p := s.pool()
-	how(p)
-	if err := s.api.Update(s.t.Context(), p); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
 // changeNode changes a MesosNode and its status.
 func (s *fixture) changeNode(name string, how func(*v1alpha1.MesosNode)) {
 	s.t.Helper()
