@@ -37,9 +37,7 @@ var _ = Describe("The drain of a node", Ordered, func() {
 	setDrain := func(pool, drain string) {
 		GinkgoHelper()
 		object := sample("mesosnodepool.yaml", edit{"metadata name", pool})
-		Expect(strict.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
-		edit{"spec drain", drain}.apply(object)
-		Expect(strict.Update(ctx, object)).To(Succeed())
+		patchObject(object, func() { edit{"spec drain", drain}.apply(object) })
 	}
 	exists := func(pod *corev1.Pod) func() bool {
 		return func() bool {

@@ -308,7 +308,7 @@ startupTaints: [{key: a, effect: NoSchedule}]`, "in both taints and startupTaint
 		Entry("with an unknown operator", "spec placement constraints", `[{attribute: rack, operator: Gt, values: ["1"]}]`, `Unsupported value: "Gt"`),
 		Entry("with no node to an agent", "spec placement maxNodesPerAgent", "0", "greater than or equal to 1"),
 		Entry("with a rollout that is not known", "spec rollout kubelet", "Recreate", `Unsupported value: "Recreate"`),
-		Entry("with a rollout that may never begin", "spec rollout maxUnavailable", "0", "greater than or equal to 1"),
+		Entry("with a rollout that may never begin", "spec rollout", "{maxSurge: 0, maxUnavailable: 0}", "maxSurge and maxUnavailable cannot both be 0: no node could be replaced"),
 		Entry("with a negative drain", "spec drain timeout", `"-5m"`, "spec.drain.timeout"),
 		Entry("that replaces unreachable nodes at once", "spec unreachable", `{replaceAfter: 10s}`, "must be at least 1m, or 0s to wait for ever"),
 		Entry("that replaces unreachable nodes in the past", "spec unreachable", `{replaceAfter: "-1m"}`, "spec.unreachable.replaceAfter"),
