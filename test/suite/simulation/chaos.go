@@ -50,10 +50,14 @@ var faults = []fault{
 func (w *world) injectFaults() {
 	w.conditions.change(func(n *failureRates) { *n = w.plan.rates })
 	r := w.rng.of("chaos")
-	times := make([]time.Duration, w.plan.faults)
+	times := make([]time.Duration, w.plan.faults+w.plan.rollouts)
 	for i := range times {
 		r = r.then()
 		times[i] = r.between(0, w.plan.chaos)
+	}
+	ofUsers := map[time.Duration]bool{} // times at which a rollout begins, or changes
+	for _, at := range times[w.plan.faults:] {
+		ofUsers[at] = true
 	}
 	sort.Slice(times, func(i, j int) bool { return times[i] < times[j] })
 	began := time.Now()
@@ -61,7 +65,10 @@ func (w *world) injectFaults() {
 		if !w.wait(at - time.Since(began)) {
 			return
 		}
-		b, what := chooseFault(w.rng.of("blow"))
+		b, what := chooseFault(faults, w.rng.of("blow"))
+		if ofUsers[at] {
+			b, what = chooseFault(rolloutActions, w.rng.of("rollout"))
+		}
 		w.trace.add("CHAOS", "%d of %d: %s", i+1, len(times), b.name)
 		b.inject(w, what)
 	}
@@ -69,18 +76,18 @@ func (w *world) injectFaults() {
 	w.activeFaults.Wait()
 }
 
-func chooseFault(r roll) (fault, roll) {
+func chooseFault(from []fault, r roll) (fault, roll) {
 	total := 0
-	for _, b := range faults {
+	for _, b := range from {
 		total += b.weight
 	}
 	n := r.below(total)
-	for _, b := range faults {
+	for _, b := range from {
 		if n -= b.weight; n < 0 {
 			return b, r.then()
 		}
 	}
-	return faults[0], r.then()
+	return from[0], r.then()
 }
 
 // repairLater ends a fault after a while, unless the world has ended. Healing waits for it.
@@ -302,8 +309,12 @@ func (w *world) injectNoLeader(r roll) {
 }
 
 func (w *world) injectAPIOutage(r roll) {
+	w.recordOutage()
 	w.conditions.change(func(n *failureRates) { n.down = true })
-	w.repairLater(r, time.Minute, func() { w.conditions.change(func(n *failureRates) { n.down = false }) })
+	w.repairLater(r, time.Minute, func() {
+		w.recordOutage()
+		w.conditions.change(func(n *failureRates) { n.down = false })
+	})
 }
 
 // injectCrash ends an operator at one of its next messages.

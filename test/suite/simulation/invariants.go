@@ -34,6 +34,7 @@ type checks struct {
 	sizes              map[string][]size
 	killAllowed        map[string]bool // tasks that were rightly killed once
 	stream             streamState
+	disruptions        disruptionState
 	calls              int // other than acknowledgements
 	writes             int // by operators, other than of their lease
 	lastCalls          []string
@@ -49,6 +50,7 @@ func newChecks(w *world) *checks {
 	return &checks{
 		world: w, tasks: map[string]*fakeExecutor{}, everRan: map[string]bool{}, tasksDeclaredGone: map[string]bool{}, agentsDeclaredGone: map[string]bool{}, deadAgents: map[string]bool{},
 		storedIDs: map[string]bool{}, sizes: map[string][]size{}, killAllowed: map[string]bool{}, stream: newStreamState(),
+		disruptions: newDisruptionState(),
 	}
 }
 
@@ -72,10 +74,9 @@ func (c *checks) objectChanged(ch change) {
 		c.recordFrameworkID(o.(*v1alpha1.MesosFramework))
 	case kindPool:
 		c.recordPoolSize(ch)
+		c.recordPoolVersion(ch)
 	case kindMesosNode:
-		if ch.before == nil {
-			c.checkPoolSize(ch.after.(*v1alpha1.MesosNode))
-		}
+		c.nodeChanged(ch)
 	case kindNode:
 		if ch.after == nil && byOperator {
 			c.checkNodeDeletion(ch.before.(*corev1.Node))
@@ -116,14 +117,19 @@ func (c *checks) recordPoolSize(ch change) {
 	c.sizes[p.Name] = append(sizes, size{replicas: replicas})
 }
 
-// checkPoolSize checks I7: a pool never has more nodes than its largest size of late.
-func (c *checks) checkPoolSize(n *v1alpha1.MesosNode) {
+// checkPoolSize checks I7: a pool never has more nodes than its largest size of late, and those that
+// are to replace others.
+func (c *checks) checkPoolSize(actor string, n *v1alpha1.MesosNode) {
 	pool := n.Labels[v1alpha1.LabelPool]
 	most := 0
 	for _, s := range c.sizes[pool] {
 		if s.until.IsZero() || time.Since(s.until) < sizeGrace {
 			most = max(most, s.replicas)
 		}
+	}
+	most += c.tally(actor, n).pairs
+	if old := n.Annotations[v1alpha1.AnnotationReplaces]; old != "" && c.world.server.peek(kindMesosNode, old) == nil {
+		most++ // it ended while the new one was being made
 	}
 	alive := 0
 	for _, o := range c.world.server.tables[kindMesosNode] {

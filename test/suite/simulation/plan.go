@@ -30,6 +30,9 @@ type plan struct {
 	// chaos is the time with faults, faults their number.
 	chaos  time.Duration
 	faults int
+	// rollouts is the number of times that users change templates, rollouts and budgets; 0 in most
+	// seeds.
+	rollouts int
 	// rates are the failure rates during that time.
 	rates failureRates
 }
@@ -72,12 +75,15 @@ func newPlan(seed uint64) plan {
 		failBefore: sometimes(0.4, 0.15), failAfter: sometimes(0.4, 0.1), slowCalls: sometimes(0.4, 0.1), slowWatches: sometimes(0.5, 0.3),
 		cutConnections: sometimes(0.4, 0.04), silentConnections: sometimes(0.2, 0.01), slowMessages: sometimes(0.4, 0.2),
 	}
+	if next().happens(0.35) {
+		p.rollouts = 1 + next().below(5)
+	}
 	return p
 }
 
 // String is the plan on one line.
 func (p plan) String() string {
-	return fmt.Sprintf("%d masters, %d agents with room for %d, %d pools of up to %d, %d operators, %d pods (%d may be away), drain timeout %s, replaced after %s, crashes %.2f, bad starts %.2f, bad nodes %.2f, %d blows in %s, weather %+v",
+	return fmt.Sprintf("%d masters, %d agents with room for %d, %d pools of up to %d, %d operators, %d pods (%d may be away), drain timeout %s, replaced after %s, crashes %.2f, bad starts %.2f, bad nodes %.2f, %d blows and %d rollouts in %s, weather %+v",
 		p.masters, p.agents, p.roomPerAgent, p.pools, p.maxReplicas, p.operators, p.pods, p.budget, p.drainTimeout, p.replaceAfter,
-		p.crashes, p.badStarts, p.badNodes, p.faults, p.chaos, p.rates)
+		p.crashes, p.badStarts, p.badNodes, p.faults, p.rollouts, p.chaos, p.rates)
 }

@@ -90,6 +90,7 @@ func (w *world) heal() {
 			w.userCreates(w.pool(i, 1))
 		}
 	}
+	w.letRolloutsFinish()
 	w.userDeletes(kindPDB, client.ObjectKey{Namespace: podNamespace, Name: "web"})
 }
 
@@ -129,6 +130,7 @@ func (w *world) unmetGoals() string {
 	}
 	w.unmetNodeGoals(add)
 	w.unmetPoolGoals(of, add)
+	w.unmetRolloutGoals(records, add)
 	if len(out) == 0 {
 		w.unmetKubeletGoals(records, add)
 	}

@@ -19,10 +19,8 @@ func (w *world) injectKubeletUpgrade(r roll) {
 	wanted := fmt.Sprintf("%064d", r.then().below(3))
 	w.trace.add("user", "wants the kubelet %s on %s", wanted[60:], poolName(r.below(w.plan.pools)))
 	w.userEdits(r.below(w.plan.pools), func(p *v1alpha1.MesosNodePool) {
-		p.Spec.Rollout = v1alpha1.Rollout{Kubelet: v1alpha1.KubeletInPlace, MaxUnavailable: new(intstr.FromInt32(int32(1 + r.then().then().below(3))))}
-		p.Spec.Template.Spec.Runtime.Artifacts = []v1alpha1.Artifact{
-			{Name: nodeapi.ArtifactKubelet, Type: v1alpha1.ArtifactBinary, URI: "file:///opt/" + wanted, SHA256: wanted},
-		}
+		p.Spec.Rollout.Kubelet, p.Spec.Rollout.MaxUnavailable = v1alpha1.KubeletInPlace, new(intstr.FromInt32(int32(1+r.then().then().below(3))))
+		setArtifact(p, nodeapi.ArtifactKubelet, wanted)
 	})
 }
 
@@ -70,7 +68,7 @@ func (w *world) unmetKubeletGoals(records []client.Object, add func(string, ...a
 		if p.Spec.Rollout.Kubelet != v1alpha1.KubeletInPlace {
 			continue
 		}
-		wanted[p.Name] = p.Spec.Template.Spec.Runtime.Artifacts[0].SHA256
+		wanted[p.Name] = artifactOf(p.Spec.Template, nodeapi.ArtifactKubelet)
 		if !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionKubeletCurrent) {
 			add("pool %s has not upgraded all its kubelets", p.Name)
 		}

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	policyv1 "k8s.io/api/policy/v1"
@@ -97,12 +98,14 @@ func (w *world) userForceReleases(agents map[string]bool) (all bool) {
 			all = false
 			continue
 		}
-		if t == nil || !agents[t.AgentID] || scheduler.TaskState(t.State).Terminal() || o.GetAnnotations() != nil {
+		if t == nil || !agents[t.AgentID] || scheduler.TaskState(t.State).Terminal() || o.GetAnnotations()[v1alpha1.AnnotationForceRelease] != "" {
 			continue
 		}
 		key := client.ObjectKeyFromObject(o)
 		_, err := w.server.update("user", write{kind: kindMesosNode, key: key, change: func(o client.Object) (client.Object, error) {
-			o.SetAnnotations(map[string]string{v1alpha1.AnnotationForceRelease: "true"})
+			annotations := map[string]string{v1alpha1.AnnotationForceRelease: "true"}
+			maps.Copy(annotations, o.GetAnnotations())
+			o.SetAnnotations(annotations)
 			return o, nil
 		}})
 		if err != nil {

@@ -34,6 +34,7 @@ type world struct {
 	healed        bool
 	failure       string
 	frozenOrWoken time.Time // when a process was last frozen or woken
+	outage        time.Time // when an outage of the API server last began or ended
 }
 
 func newWorld(ctx context.Context, seed uint64, live io.Writer) *world {
@@ -125,6 +126,23 @@ func (w *world) recordFreeze() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.frozenOrWoken = time.Now()
+}
+
+func (w *world) recordOutage() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.outage = time.Now()
+}
+
+// lastDisturbance returns when a process was last frozen or woken, or an outage of the API server
+// last began or ended.
+func (w *world) lastDisturbance() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.outage.After(w.frozenOrWoken) {
+		return w.outage
+	}
+	return w.frozenOrWoken
 }
 
 func (w *world) isHealed() bool {
