@@ -124,7 +124,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{RequeueAfter: poolnodes.VerifyAfter}, nil // an event comes before
 	}
 	plan := replacement.Plan{Candidates: len(seen.candidates())}
-	if !seen.isPaused() {
+	if !pool.Spec.Paused {
 		plan = replacement.Decide(seen.replacementPool(ctx, r))
 	}
 	labelsLeft, err := r.label(ctx, seen)

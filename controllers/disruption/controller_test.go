@@ -58,6 +58,25 @@ func TestReplacementGoesOnAfterARestart(t *testing.T) {
 	s.expectNodes("a leaving, b, general-new1 for a")
 }
 
+func TestWhatWasBegunIsFinishedAlthoughTheRolloutIsPaused(t *testing.T) {
+	pool := newPool(2)
+	s := newFixture(t, pool, newNode(pool, "a", old), newNode(pool, "b", old))
+	s.reconcile()
+	s.expectNodes("a, b, general-new1 for a")
+	paused := s.pool()
+	paused.Spec.Rollout.Paused = true
+	if err := s.api.Update(t.Context(), paused); err != nil {
+		t.Fatal(err)
+	}
+	s.becomeReady("general-new1")
+	s.reconcile()
+	s.expectNodes("a leaving, b, general-new1 for a")
+	s.expectUpToDate(v1alpha1.ReasonRolloutPaused)
+	s.letGo("a")
+	s.reconcile()
+	s.expectNodes("b, general-new1 for a")
+}
+
 func TestNodesWithoutARevisionAreAdopted(t *testing.T) {
 	pool := newPool(2)
 	s := newFixture(t, pool, newNode(pool, "a", ""), newNode(pool, "b", ""))

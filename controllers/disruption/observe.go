@@ -131,6 +131,7 @@ func (o *observation) replacementPool(ctx context.Context, r *Reconciler) replac
 	rollout := o.pool.Spec.Rollout
 	out := replacement.Pool{
 		Now: o.now, Size: size, Blocked: o.blocked(), Leaving: o.countLeaving(),
+		Paused:         o.isPaused(),
 		Settling:       o.now.Sub(r.started()) < settleTime,
 		MaxSurge:       disruptionbudget.Resolve(ptr.Deref(rollout.MaxSurge, intstr.FromString("10%")), size),
 		MaxUnavailable: disruptionbudget.Resolve(ptr.Deref(rollout.MaxUnavailable, intstr.FromInt32(1)), size),

@@ -146,7 +146,7 @@ func (d *decision) readyIn(n Node) (wait time.Duration, ready bool) {
 // removeFailed removes candidates that are not ready: they are of no use, and the pool creates
 // others in their place.
 func (d *decision) removeFailed() {
-	if d.Blocked != "" {
+	if d.Blocked != "" || d.Paused {
 		return
 	}
 	for _, c := range d.candidates {
@@ -176,10 +176,7 @@ func (d *decision) removeFirst() {
 	}
 	room := min(d.MaxUnavailable-max(d.Size-ready, 0), d.drainRoom())
 	for _, c := range d.candidates {
-		if c.ReadySince.IsZero() || c.Protected || d.removed[c.Name] {
-			continue
-		}
-		if !d.noRoomFor(c) {
+		if c.ReadySince.IsZero() || c.Protected || d.removed[c.Name] || !d.noRoomFor(c) {
 			continue
 		}
 		if room <= 0 {
@@ -199,10 +196,13 @@ func (d *decision) removeFirst() {
 
 // noRoomFor reports whether the new node of a candidate cannot be had while the old one is there.
 func (d *decision) noRoomFor(c Node) bool {
+	successor, paired := d.pairs[c.Name]
+	if d.Paused && !paired {
+		return false
+	}
 	if d.MaxSurge == 0 {
 		return true
 	}
-	successor, paired := d.pairs[c.Name]
 	if !paired || successor.NoRoomSince.IsZero() {
 		return false
 	}
@@ -229,7 +229,7 @@ func (d *decision) create() {
 		}
 		return
 	}
-	if d.MaxSurge == 0 {
+	if d.MaxSurge == 0 || d.Paused {
 		return
 	}
 	room, asked := d.MaxSurge-len(d.pairs)-d.Leaving-d.unpairedRemovals(), 0

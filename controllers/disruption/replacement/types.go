@@ -20,6 +20,8 @@ type Pool struct {
 	MinReady time.Duration
 	// Blocked is why no node can be created, in words; empty if nodes can be.
 	Blocked string
+	// Paused: nothing is begun. What was begun is finished.
+	Paused bool
 	// Settling: it is not known yet for all nodes whether they are to be replaced, because the
 	// process has just started. What was begun is not taken back.
 	Settling bool

@@ -256,7 +256,7 @@ var plantedFaults = []plantedFault{
 	{
 		name: "forget the nodes that replace others in the size of a pool",
 		file: "controllers/mesosnodepool/plan.go",
-		old:  "in.Replicas + in.Surge - len(in.Alive)",
+		old:  "in.Replicas + len(in.Replaced) - len(in.Alive)",
 		new:  "in.Replicas - len(in.Alive)",
 		by:   "not converge.*outdated|without a reason|beyond the budget|maxUnavailable",
 	},
