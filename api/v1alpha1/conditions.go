@@ -245,7 +245,8 @@ const (
 	// to evict.
 	ConditionDrained = "Drained"
 	// ConditionDisruptable exists on the nodes of pools with autoscaling. It is True when the
-	// node is not needed. The message names what the removal waits for.
+	// node is not needed. The message names what the removal waits for. In pools with replicas
+	// it exists on nodes that are to be replaced, and is False until that is done.
 	ConditionDisruptable = "Disruptable"
 )
 
@@ -336,6 +337,9 @@ const (
 	ReasonDisruptionBudget = "DisruptionBudget"
 	// ReasonReplacesNode: the node takes the place of another, which is removed next.
 	ReasonReplacesNode = "ReplacesNode"
+	// ReasonWaitingForReplacement: the node is to be replaced, and a new node must be ready
+	// first: its own, or those of nodes that are replaced before it.
+	ReasonWaitingForReplacement = "WaitingForReplacement"
 	// ReasonDoNotDisrupt: the MesosNode is annotated with k8sm.io/do-not-disrupt.
 	ReasonDoNotDisrupt = "DoNotDisrupt"
 )

@@ -100,6 +100,7 @@ func NewReconciler(options Options) *Reconciler {
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodepools,verbs=get;list;watch
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodepools/status,verbs=patch
 // +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes,verbs=get;list;watch;create;delete;patch
+// +kubebuilder:rbac:groups=k8sm.io,resources=mesosnodes/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -130,8 +131,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	labelsLeft, err := r.label(ctx, seen)
 	taintsLeft, taintErr := r.taint(ctx, seen)
 	limit, applyErr := r.apply(ctx, seen, plan)
-	err = errors.Join(err, taintErr, applyErr, r.writeStatus(ctx, seen, plan, limit))
-	return patch.Result(seen.requeueAfter(plan, labelsLeft || taintsLeft), err)
+	conditionsLeft, conditionErr := r.writeDisruptable(ctx, seen, plan)
+	err = errors.Join(err, taintErr, applyErr, conditionErr, r.writeStatus(ctx, seen, plan, limit))
+	return patch.Result(seen.requeueAfter(plan, labelsLeft || taintsLeft || conditionsLeft), err)
 }
 
 // apply carries the plan out, and returns why the budgets held something back, in words.

@@ -107,13 +107,16 @@ func (o *observation) candidates() map[string]cause { return o.causes }
 // isPaused reports whether nothing may be begun.
 func (o *observation) isPaused() bool { return o.pool.Spec.Paused || o.pool.Spec.Rollout.Paused }
 
+// justChanged is why no node can be created until the conditions of the pool are of its generation.
+const justChanged = "the pool was just changed"
+
 // blocked returns why no node can be created, in words; empty if nodes can be.
 func (o *observation) blocked() string {
 	for _, kind := range []string{v1alpha1.ConditionFrameworkReady, v1alpha1.ConditionTemplateValid} {
 		c := meta.FindStatusCondition(o.pool.Status.Conditions, kind)
 		switch {
 		case c == nil || c.ObservedGeneration != o.pool.Generation:
-			return "the pool was just changed"
+			return justChanged
 		case c.Status != metav1.ConditionTrue:
 			return c.Message
 		}

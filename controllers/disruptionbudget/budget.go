@@ -111,6 +111,8 @@ type Allowance struct {
 	Remaining int
 	// Limit is what keeps Remaining from being larger, in words.
 	Limit string
+	// Budget names the budget that does, without numbers that change with the pool.
+	Budget string
 	// Until is when the answer may change although no node does; zero for never.
 	Until time.Time
 }
@@ -136,7 +138,7 @@ func (b Budgets) Allow(reason v1alpha1.DisruptionReason, now time.Time, usage Us
 			allowed = 0
 		}
 		if remaining := max(allowed-usage.Disrupted, 0); remaining < out.Remaining {
-			out.Remaining, out.Limit = remaining, l.describe(allowed, until, usage)
+			out.Remaining, out.Limit, out.Budget = remaining, l.describe(allowed, until, usage), l.name()
 		}
 	}
 	return out
@@ -157,6 +159,14 @@ func (l *limit) at(now time.Time) (applies bool, until time.Time) {
 		return false, begin
 	}
 	return true, begin.Add(l.duration)
+}
+
+// name names the budget by its fields.
+func (l *limit) name() string {
+	if l.text == "" {
+		return "the disruption budget of " + l.nodes.String()
+	}
+	return fmt.Sprintf("the disruption budget of %s (schedule %.128s)", l.nodes.String(), l.text)
 }
 
 // describe returns what the budget allows and what uses it.

@@ -46,10 +46,12 @@ type decision struct {
 	// obstacle is the first one that was met, with its message.
 	obstacle Obstacle
 	message  string
+	// waits has, by name, what single candidates met.
+	waits map[string]Wait
 }
 
 func newDecision(p Pool) *decision {
-	d := &decision{Pool: p, pairs: map[string]Node{}, removed: map[string]bool{}}
+	d := &decision{Pool: p, pairs: map[string]Node{}, removed: map[string]bool{}, waits: map[string]Wait{}}
 	alive := map[string]bool{}
 	for _, n := range p.Nodes {
 		alive[n.Name] = true
@@ -180,7 +182,7 @@ func (d *decision) removeFirst() {
 			continue
 		}
 		if room <= 0 {
-			d.meet(ObstacleCapacity, d.describeNoRoom(c))
+			d.meetFor(c, ObstacleCapacity, d.describeNoRoom(c))
 			return
 		}
 		if d.paired(c) {
@@ -283,6 +285,7 @@ func (d *decision) hold(c Node) bool {
 	}
 	if why := d.Held(c.Name); why != "" {
 		d.meet(ObstacleHeld, fmt.Sprintf("%s: %s", c.Name, why))
+		d.waits[c.Name] = Wait{ObstacleHeld, why}
 		return true
 	}
 	return false
@@ -297,6 +300,8 @@ func (d *decision) affordable(c Node) bool {
 	limit := allowance.Limit
 	if allowance.Remaining > 0 {
 		limit = "what was begun uses the disruption budget"
+	} else {
+		d.waits[c.Name] = Wait{ObstacleBudget, allowance.Budget + " allows no further node now"}
 	}
 	d.meet(ObstacleBudget, limit)
 	d.recheckAt(allowance.Until)
@@ -325,9 +330,16 @@ func (d *decision) meet(o Obstacle, message string) {
 	}
 }
 
+// meetFor notes what holds the replacement of one candidate back, and with it perhaps all others.
+func (d *decision) meetFor(c Node, o Obstacle, message string) {
+	d.meet(o, message)
+	d.waits[c.Name] = Wait{o, message}
+}
+
 // explain sets the plan's obstacle. While something is begun, that is what is waited for.
 func (d *decision) explain() {
 	d.plan.Obstacle, d.plan.Message = d.obstacle, d.message
+	d.plan.Waiting = d.waiting()
 }
 
 // recheckAt makes the caller decide again at that time or earlier.

@@ -72,6 +72,8 @@ type Plan struct {
 	// is nothing to do. Message explains it.
 	Obstacle Obstacle
 	Message  string
+	// Waiting has, by name, why each candidate that is not in Remove is still there.
+	Waiting map[string]Wait
 	// RecheckAt is when to decide again although nothing changes; zero for never.
 	RecheckAt time.Time
 }
@@ -100,4 +102,7 @@ const (
 	ObstacleBlocked Obstacle = "Blocked"
 	// ObstacleHeld: pods, or an annotation, keep the nodes.
 	ObstacleHeld Obstacle = "Held"
+	// ObstacleTurn is met by single candidates: others come first, and it was not looked at what
+	// else holds this one.
+	ObstacleTurn Obstacle = "Turn"
 )

@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -94,11 +95,17 @@ var _ = Describe("A change of a pool's template", Ordered, func() {
 		before := names()
 		change(60, func(spec *v1alpha1.MesosNodePoolSpec) { spec.Rollout.Paused = true })
 		expectCondition(pool, v1alpha1.ConditionUpToDate, "False RolloutPaused", "0 of 3 nodes are up to date, and 3 are to be replaced (3 Outdated)")
+		for _, mn := range nodesOf("rollout") {
+			expectCondition(&mn, v1alpha1.ConditionDisruptable, "False RolloutPaused", "To be replaced (Outdated)")
+		}
 		change(0, func(spec *v1alpha1.MesosNodePoolSpec) {
 			spec.Rollout.Paused = false
 			spec.Disruption.Budgets = []v1alpha1.DisruptionBudget{{Nodes: intstr.FromInt32(0), Reasons: []v1alpha1.DisruptionReason{v1alpha1.DisruptionOutdated}}}
 		})
 		expectCondition(pool, v1alpha1.ConditionUpToDate, "False WaitingForBudget", "The disruption budget of 0 allows 0 of 3 nodes at a time")
+		for _, mn := range nodesOf("rollout") {
+			expectCondition(&mn, v1alpha1.ConditionDisruptable, "False WaitingForBudget", "the disruption budget of 0 allows no further node now")
+		}
 		Consistently(names).Should(Equal(before))
 	})
 
@@ -107,6 +114,14 @@ var _ = Describe("A change of a pool's template", Ordered, func() {
 		change(50, nothingElse)
 		expectCondition(pool, v1alpha1.ConditionUpToDate, "True UpToDate", "3 of 3 nodes are up to date.")
 		Expect(names()).To(Equal(before))
+		Eventually(func() (waiting int) {
+			for _, mn := range nodesOf("rollout") {
+				if meta.FindStatusCondition(mn.Status.Conditions, v1alpha1.ConditionDisruptable) != nil {
+					waiting++
+				}
+			}
+			return waiting
+		}).Should(BeZero())
 	})
 })
 
