@@ -211,4 +211,11 @@ var plantedFaults = []plantedFault{
 		new:  "		}\n		chosen",
 		by:   "beyond the budget",
 	},
+	{
+		name: "leave the taint on nodes that are not outdated any more",
+		file: "controllers/disruption/nodes.go",
+		old:  "wanted == isTainted(object) {",
+		new:  "!wanted || isTainted(object) {",
+		by:   "not converge.*outdated",
+	},
 }
