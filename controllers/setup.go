@@ -34,6 +34,7 @@ import (
 	"github.com/k8sm/k8sm/controllers/nodenames"
 	"github.com/k8sm/k8sm/controllers/nodetemplate"
 	"github.com/k8sm/k8sm/controllers/poolnodes"
+	"github.com/k8sm/k8sm/controllers/repair"
 	"github.com/k8sm/k8sm/controllers/revision"
 	"github.com/k8sm/k8sm/controllers/sessions"
 	"github.com/k8sm/k8sm/mesos/session"
@@ -142,6 +143,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: recorder, Now: o.Now,
 			Nodes: nodes, Agents: registry, Revisions: made, Changes: o.Runtimes.Changes(),
 		}),
+		repair.NewReconciler(repair.Options{Client: mgr.GetClient(), Nodes: nodes, Recorder: recorder, Now: o.Now}),
 		nodenames.NewReconciler(nodenames.Options{Names: names, Recorder: recorder, Now: o.Now}),
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {

@@ -130,6 +130,7 @@ const ConditionUpToDate = "UpToDate"
 
 // Reasons of the condition UpToDate.
 const (
+	// ReasonUpToDate: all nodes are of the current revision, and none waits to be replaced.
 	ReasonUpToDate = "UpToDate"
 	// ReasonReplacing: nodes are being replaced.
 	ReasonReplacing = "Replacing"
@@ -151,6 +152,25 @@ const (
 	// ReasonBudgetInvalid: the schedule of a disruption budget cannot be read or never comes,
 	// so that no node is removed voluntarily.
 	ReasonBudgetInvalid = "BudgetInvalid"
+)
+
+// ConditionRepairPermitted is False while no node of a MesosNodePool, or of one of its zones, is
+// replaced although it does not work.
+const ConditionRepairPermitted = "RepairPermitted"
+
+// Reasons of the condition RepairPermitted.
+const (
+	// ReasonFewUnhealthy: no more nodes are unhealthy than spec.repair.maxUnhealthy; those that
+	// do not recover are replaced.
+	ReasonFewUnhealthy = "FewUnhealthy"
+	// ReasonTooManyUnhealthy: more nodes of the pool, or of a zone, are unhealthy than
+	// spec.repair.maxUnhealthy; none of them is replaced. It is also an event.
+	ReasonTooManyUnhealthy = "TooManyUnhealthy"
+	// ReasonRepairDisabled: spec.repair.maxUnhealthy is 0.
+	ReasonRepairDisabled = "RepairDisabled"
+	// ReasonRepairRuleInvalid: a rule matches every node that works, and is not applied; the
+	// others are.
+	ReasonRepairRuleInvalid = "RepairRuleInvalid"
 )
 
 // ConditionKubeletCurrent is True when the running kubelet is the one that the pool's
@@ -412,7 +432,7 @@ const (
 	EventTornDown = "TornDown"
 	// EventRecreated: Mesos had removed the framework, and the operator registers it again under another ID.
 	EventRecreated = "Recreated"
-	// EventNodeReplaced: a node is replaced because its agent was disconnected for too long.
+	// EventNodeReplaced: a node is replaced; the note has the cause.
 	EventNodeReplaced = "NodeReplaced"
 	// EventDeletionCostInvalid: the annotation k8sm.io/deletion-cost of the MesosNode is no
 	// integer; it counts as 0.

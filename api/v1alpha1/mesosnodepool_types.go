@@ -79,6 +79,12 @@ type MesosNodePoolSpec struct {
 	// +optional
 	Unreachable Unreachable `json:"unreachable,omitempty"`
 
+	// repair sets when nodes that do not work are replaced, and when they are not because too
+	// many do not work at once.
+	//
+	// +optional
+	Repair Repair `json:"repair,omitempty"`
+
 	// paused stops the creation and removal of the pool's nodes if it is true. Running
 	// nodes keep running. Defaults to false.
 	//
@@ -90,7 +96,8 @@ type MesosNodePoolSpec struct {
 // Mesos master.
 type Unreachable struct {
 	// replaceAfter is the time for which the pool waits for the agent to come back before
-	// it replaces the node. It is at least 1m, or 0s to wait for ever. The old Node
+	// it replaces the node, unless repair.maxUnhealthy forbids it. It is at least 1m, or 0s
+	// to wait for ever. The old Node
 	// object stays until Mesos confirms that its task has ended. If the agent comes back
 	// later, the old node is drained and killed. Mesos itself gives agents 10 minutes to
 	// return to a new master. Defaults to 15m.
@@ -171,8 +178,8 @@ type MesosNodePoolStatus struct {
 	// +optional
 	Autoscaling *AutoscalingStatus `json:"autoscaling,omitempty"`
 
-	// conditions are the conditions FrameworkReady, TemplateValid, CapacityAvailable, UpToDate
-	// and Ready. KubeletCurrent is also present if kubelets are upgraded in place, and
+	// conditions are the conditions FrameworkReady, TemplateValid, CapacityAvailable, UpToDate,
+	// RepairPermitted and Ready. KubeletCurrent is also present if kubelets are upgraded in place, and
 	// AutoscalingPermitted if the pool has autoscaling. PlacementValid is present if a
 	// constraint names what does not exist.
 	//

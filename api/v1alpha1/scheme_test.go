@@ -58,7 +58,7 @@ func TestUnsetFieldsAreNotSent(t *testing.T) {
 		{MesosFrameworkSpec{Masters: []string{"m:5050"}}, `{"masters":["m:5050"]}`},
 		{
 			MesosNodePoolSpec{FrameworkRef: FrameworkReference{Name: "default"}, Replicas: new(int32), Template: template},
-			`{"frameworkRef":{"name":"default"},"replicas":0,"template":{"metadata":{},"spec":{"resources":{"cpu":"4","memory":"16Gi"},"runtime":{}}},"placement":{},"drain":{},"rollout":{},"unreachable":{}}`,
+			`{"frameworkRef":{"name":"default"},"replicas":0,"template":{"metadata":{},"spec":{"resources":{"cpu":"4","memory":"16Gi"},"runtime":{}}},"placement":{},"drain":{},"rollout":{},"disruption":{},"unreachable":{},"repair":{}}`,
 		},
 		{
 			NodeTemplateSpec{Shapes: []NodeShape{{Name: "a", Resources: resources}}},

@@ -83,13 +83,6 @@ func TestDeletedAutoscaledPoolRemovesItsNodes(t *testing.T) {
 	}
 }
 
-func TestLostNodeOfAnAutoscaledPoolIsRemoved(t *testing.T) {
-	plan := PlanScaling(PlanInput{Autoscaled: true, Alive: []*v1alpha1.MesosNode{{}}, Lost: []*v1alpha1.MesosNode{{}}})
-	if len(plan.Delete) != 1 || plan.Create != 0 {
-		t.Errorf("the plan is %+v", plan)
-	}
-}
-
 func TestShortageIsReportedAsACondition(t *testing.T) {
 	s := newFixture(t, 0, newReadyFramework())
 	s.update(autoscaled)

@@ -94,13 +94,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, err
 	}
 	r.recordDeletionCostEvents(pool, seen.nodes.Alive)
-	input := seen.planInput()
-	plan := PlanScaling(input)
+	plan := PlanScaling(seen.planInput())
 	scaledIn, err := r.apply(ctx, pool, plan)
 	acted := errors.Join(err, r.writeUpgrades(ctx, seen.upgradeInput()))
-	if acted == nil {
-		r.recordReplacedEvents(pool, input.Lost[:min(len(input.Lost), batchSize)])
-	}
 	if seen, err = r.observe(ctx, pool); err != nil {
 		return reconcile.Result{}, errors.Join(acted, err)
 	}
@@ -141,9 +137,7 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.MesosNodePool) 
 
 // planInput is the part of the observation that a plan depends on.
 func (o observation) planInput() PlanInput {
-	lost, _ := o.lostNodes()
 	return PlanInput{
-		Lost:            lost,
 		Replicas:        o.desiredReplicas(),
 		Autoscaled:      o.pool.Spec.Autoscaling != nil,
 		Deleting:        o.isDeleting(),
@@ -178,11 +172,9 @@ func (o observation) requeueAfter(plan Plan) time.Duration {
 	case o.nodes.Unseen > 0:
 		return cacheLagDelay
 	}
-	_, again := o.lostNodes()
+	again := time.Duration(0)
 	if until := o.scaledIn.Until; !until.IsZero() {
-		if wait := until.Sub(o.now.Time); again == 0 || wait < again {
-			again = max(wait, nextBatchDelay)
-		}
+		again = max(until.Sub(o.now.Time), nextBatchDelay)
 	}
 	if o.refusal.Reason == v1alpha1.ReasonKubeletVersionSkew && (again == 0 || again > skewPollInterval) {
 		again = skewPollInterval

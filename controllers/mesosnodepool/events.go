@@ -14,14 +14,6 @@ import (
 // The functions in this file record events on the pool. poolnodes.Store records the creation and
 // removal of its nodes.
 
-func (r *Reconciler) recordReplacedEvents(pool *v1alpha1.MesosNodePool, lost []*v1alpha1.MesosNode) {
-	for _, node := range lost {
-		r.Recorder.Eventf(pool, node, corev1.EventTypeWarning, v1alpha1.EventNodeReplaced, "Replace",
-			"Agent %s of node %s was cut off for longer than %s: the node is replaced.",
-			node.Status.Task.AgentHostname, node.Name, pool.Spec.Unreachable.ReplaceAfter.Duration)
-	}
-}
-
 // recordTemplateInvalidEvent records what has become wrong with the template since the status
 // before.
 func (r *Reconciler) recordTemplateInvalidEvent(pool, before *v1alpha1.MesosNodePool) {

@@ -20,8 +20,6 @@ type PlanInput struct {
 	CreationBlocked bool
 	// Alive are the pool's nodes that are not being deleted, in any order.
 	Alive []*v1alpha1.MesosNode
-	// Lost are the nodes of Alive that are to be replaced although they may come back.
-	Lost []*v1alpha1.MesosNode
 	// Replaced has the nodes of Alive that were created to replace others of Alive, by the name of
 	// the old one: the pool has so many more than Replicas.
 	Replaced map[string]*v1alpha1.MesosNode
@@ -42,7 +40,7 @@ type PlanInput struct {
 type Plan struct {
 	// Create is the number of nodes to create.
 	Create int
-	// Delete are nodes that cannot stay, the first to go first.
+	// Delete are the nodes of a pool that is being deleted, the first to go first.
 	Delete []*v1alpha1.MesosNode
 	// ScaleIn are the nodes that are too many, the first to go first. They are deleted as far as
 	// the pool's disruption budgets allow.
@@ -57,13 +55,7 @@ func PlanScaling(in PlanInput) Plan {
 	if in.Deleting {
 		return Plan{Delete: selectForDeletion(in, len(in.Alive))}
 	}
-	if in.Paused {
-		return Plan{}
-	}
-	if len(in.Lost) > 0 {
-		return Plan{Delete: in.Lost} // what is missing then is created next
-	}
-	if in.Autoscaled {
+	if in.Paused || in.Autoscaled {
 		return Plan{}
 	}
 	missing := in.Replicas + len(in.Replaced) - len(in.Alive) - in.Pending

@@ -33,6 +33,7 @@ var forbidden = map[string]struct{ folder, imports string }{
 	"identity-imports-no-controller":       {"controllers/identity", module + "/controllers/mesosframework"},
 	"nodenames-imports-no-controller":      {"controllers/nodenames", module + "/controllers/mesosnode"},
 	"disruption-imports-no-controller":     {"controllers/disruption", module + "/controllers/mesosnodepool"},
+	"repair-imports-no-controller":         {"controllers/repair", module + "/controllers/disruption"},
 	"libraries-import-no-controller":       {"controllers/drain", module + "/controllers/autoscaler/decision"},
 	"cmd-imports-no-controller":            {"cmd/operator", module + "/controllers/mesosframework"},
 	"deciding-is-pure":                     {"mesos/scheduler", "os/exec"},
