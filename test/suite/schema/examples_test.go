@@ -58,6 +58,8 @@ func rollout(fields string) string { return "spec: {rollout: " + fields + "}" }
 
 func disruption(fields string) string { return "spec: {disruption: " + fields + "}" }
 
+func repair(fields string) string { return "spec: {repair: " + fields + "}" }
+
 func budgets(budget string) string { return disruption("{budgets: [" + budget + "]}") }
 
 func masters(addresses ...string) string {
@@ -256,6 +258,17 @@ var examples = map[string]example{
 	},
 	"progressDeadline must be at least 1m: a node needs that long to start": {
 		kind: "MesosNodePool", accepted: []string{rollout("{progressDeadline: 1m}")}, refused: []string{rollout("{progressDeadline: 59s}")},
+	},
+	"maxUnhealthy must be a number that is not negative, or a percentage between 0% and 100%": {
+		kind: "MesosNodePool", accepted: []string{repair("{maxUnhealthy: 0}"), repair("{maxUnhealthy: 7}"), repair("{maxUnhealthy: 100%}")},
+		refused: []string{repair("{maxUnhealthy: -1}"), repair("{maxUnhealthy: 101%}"), repair(`{maxUnhealthy: "7"}`)},
+	},
+	"after must be at least 1m: most nodes recover by themselves": {
+		kind: "MesosNodePool",
+		accepted: []string{
+			repair("{rules: [{condition: KernelDeadlock, status: \"True\", after: 1m}]}"), repair("{rules: [{condition: Ready, status: Unknown}]}"),
+		},
+		refused: []string{repair("{rules: [{condition: Ready, status: Unknown, after: 59s}]}")},
 	},
 	"expireAfter must be at least 10m: a node needs time to start and to be drained": {
 		kind: "MesosNodePool", accepted: []string{disruption("{expireAfter: 10m}"), disruption("{expireAfter: 720h}")}, refused: []string{disruption("{expireAfter: 9m}")},
