@@ -124,9 +124,10 @@ func Abandoned(nodes []*v1alpha1.MesosNode, minReplicas int, now time.Time) (aba
 }
 
 // Lost returns the nodes of a pool that have ceased to be ready LostAfter ago, and when the next
-// one will be, zero if there is none. Others may take their places in the pool, though nobody
-// removes them yet: they may hold pods that nobody can reach. So that a pool whose nodes all fail
-// does not grow without end, only a tenth of its nodes can be lost, and at least one.
+// one will be, zero if there is none. Others may take their places in the pool until the controller
+// repair removes them, which takes longer, and is not done while too many nodes fail at once. So
+// that a pool whose nodes all fail does not grow without end, only a tenth of its nodes can be
+// lost, and at least one.
 func Lost(nodes []*v1alpha1.MesosNode, now time.Time) (lost []*v1alpha1.MesosNode, next time.Time) {
 	for _, n := range nodes {
 		if nodemodel.IsReady(n) || !nodemodel.WasReady(n) {
