@@ -59,7 +59,7 @@ var _ = Describe("A node that does not work", Ordered, func() {
 		for _, name := range before {
 			deadlock(name, 50*time.Second)
 		}
-		expectCondition(pool, v1alpha1.ConditionRepairPermitted, "False TooManyUnhealthy", "3 of 3 nodes (1 may be) are unhealthy, and spec.repair.maxUnhealthy is 20%")
+		expectCondition(pool, v1alpha1.ConditionRepairPermitted, "False TooManyUnhealthy", "3 of 3 nodes (1 may be), 3 of 3 nodes in zone eu-1 (1 may be) are unhealthy, and spec.repair.maxUnhealthy is 20%")
 		Consistently(names).WithTimeout(20 * time.Second).Should(Equal(before))
 	})
 })
