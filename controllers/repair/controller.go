@@ -191,8 +191,8 @@ func (o *observation) closedAt() time.Time {
 	switch {
 	case before == nil:
 		return time.Time{}
-	case before.Status == metav1.ConditionTrue:
-		return before.LastTransitionTime.Time
+	case before.Status == metav1.ConditionTrue && before.LastTransitionTime.After(o.pool.CreationTimestamp.Time):
+		return before.LastTransitionTime.Time // the first one is dated by the creation of the pool
 	case before.Reason == v1alpha1.ReasonTooManyUnhealthy:
 		return o.now
 	}

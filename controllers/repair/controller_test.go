@@ -58,6 +58,17 @@ func TestNodeThatIsNotReadyIsReplaced(t *testing.T) {
 	}
 }
 
+// Nothing waits for a breaker to stay closed that has never been open.
+func TestNodeOfANewPoolIsReplacedInItsTime(t *testing.T) {
+	s := newFixture(t, "a b c", func(p *v1alpha1.MesosNodePool) { p.CreationTimestamp = metav1.NewTime(noon.Add(-time.Minute)) })
+	s.cutOff("a", time.Hour)
+	s.reconcile()
+	s.expectStay("b c")
+	s.report("b", corev1.NodeReady, corev1.ConditionFalse, 15*time.Minute)
+	s.reconcile()
+	s.expectStay("c")
+}
+
 func TestNodeThatRecoversStays(t *testing.T) {
 	s := newFixture(t, "a b c")
 	s.report("b", corev1.NodeReady, corev1.ConditionUnknown, 14*time.Minute)

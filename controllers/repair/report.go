@@ -28,7 +28,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, o *observation, plan decis
 	before := meta.FindStatusCondition(o.pool.Status.Conditions, v1alpha1.ConditionRepairPermitted)
 	condition := o.permitted(plan)
 	if before == nil {
-		// So that nothing waits for a breaker to stay closed that has never been open.
+		// closedAt knows by it that the breaker has never been open, so that nothing waits for it.
 		condition.LastTransitionTime = o.pool.CreationTimestamp
 	}
 	after := o.pool.DeepCopy()
