@@ -202,21 +202,18 @@ func (c *checks) tally(actor string, of *v1alpha1.MesosNode) (t tally) {
 
 func (c *checks) tallyNode(t *tally, of, n *v1alpha1.MesosNode, alive map[string]bool, lag time.Duration) {
 	h := c.disruptions.nodes[n.UID]
-	ready, lately := nodemodel.IsReady(n), time.Since(h.readiness) < lag
 	t.nodes++
 	if alive[n.Name] {
-		t.alive++
-		if ready || lately {
-			t.ready++
-		}
 		old := n.Annotations[v1alpha1.AnnotationReplaces]
+		t.alive++
 		if alive[old] {
 			t.pairs++
 		}
-		if old == of.Name && (ready || lately) {
-			t.successor = true
-		}
-		if h.deleted.IsZero() && !ready && !lately && nodemodel.WasReady(n) {
+		switch {
+		case nodemodel.IsReady(n) || time.Since(h.readiness) < lag:
+			t.ready++
+			t.successor = t.successor || old == of.Name
+		case h.deleted.IsZero() && nodemodel.WasReady(n):
 			t.disrupted++
 		}
 		return
@@ -274,7 +271,7 @@ func (c *checks) pairsBeside(of *v1alpha1.MesosNode) (count int) {
 // cause.
 func (c *checks) checkDeletion(actor string, n *v1alpha1.MesosNode) (forRollout bool) {
 	pools, lag, t := c.recentPools(n), c.lag(), c.tally(actor, n)
-	if len(pools) == 0 || !pools[len(pools)-1].DeletionTimestamp.IsZero() || c.hasFailed(n) || c.mayBeLost(n, lag) || c.mayBeDissolved(n, pools, lag) {
+	if len(pools) == 0 || !pools[len(pools)-1].DeletionTimestamp.IsZero() || c.cannotStay(n, pools, lag) {
 		return false
 	}
 	reasons := c.reasonsFor(n, pools, t)
@@ -287,9 +284,16 @@ func (c *checks) checkDeletion(actor string, n *v1alpha1.MesosNode) (forRollout 
 	if stable && !within(pools, reasons, t, lag) {
 		c.world.fail("%s deletes MesosNode %s (%v) beyond the budget: %d of %d nodes are disrupted", actor, n.Name, reasons, t.disrupted, t.nodes+1)
 	}
-	if !forRollout || t.successor {
-		return forRollout
+	if forRollout && !t.successor {
+		c.checkRolloutBounds(actor, n, pools, t, stable)
 	}
+	return forRollout
+}
+
+// checkRolloutBounds checks that a rollout removes a node that no ready one replaces only within
+// maxUnavailable, and while no more are leaving than maxUnavailable and maxSurge together. Stable
+// is true if the node has been ready for so long that operators know it.
+func (c *checks) checkRolloutBounds(actor string, n *v1alpha1.MesosNode, pools []*v1alpha1.MesosNodePool, t tally, stable bool) {
 	spare, room := math.MinInt, 0
 	for _, p := range pools {
 		size := int(*p.Spec.Replicas)
@@ -298,12 +302,16 @@ func (c *checks) checkDeletion(actor string, n *v1alpha1.MesosNode) (forRollout 
 		room = max(room, unavailable+resolve(ptr.Deref(p.Spec.Rollout.MaxSurge, intstr.FromString("10%")), size)-t.leaving)
 	}
 	if stable && spare < 0 {
-		c.world.fail("%s deletes MesosNode %s (%v): %d more nodes than maxUnavailable are not ready then", actor, n.Name, reasons, -spare)
+		c.world.fail("%s deletes MesosNode %s: %d more nodes than maxUnavailable are not ready then", actor, n.Name, -spare)
 	}
-	if room <= 0 && c.holdsResources(n, lag) {
-		c.world.fail("%s deletes MesosNode %s (%v) while %d are leaving", actor, n.Name, reasons, t.leaving)
+	if room <= 0 && c.holdsResources(n, c.lag()) {
+		c.world.fail("%s deletes MesosNode %s while %d are leaving", actor, n.Name, t.leaving)
 	}
-	return forRollout
+}
+
+// cannotStay reports whether a node may be removed whatever the budgets are.
+func (c *checks) cannotStay(n *v1alpha1.MesosNode, pools []*v1alpha1.MesosNodePool, lag time.Duration) bool {
+	return c.hasFailed(n) || c.mayBeLost(n, lag) || c.mayBeDissolved(n, pools, lag)
 }
 
 // hasFailed reports whether a node is removed because its task has ended, or because its Node was
