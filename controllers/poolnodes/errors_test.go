@@ -254,3 +254,57 @@ func TestRandomSuffixesDiffer(t *testing.T) {
 		t.Errorf("%d of 20 suffixes differ: %v", n, suffixes)
 	}
 }
+
+// hooked calls before ahead of a List; it may answer in its place.
+type hooked struct{ before func() error }
+
+func (h *hooked) reader(c client.WithWatch) client.Reader {
+	return interceptor.NewClient(c, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			if before := h.before; before != nil {
+				h.before = nil
+				if err := before(); err != nil {
+					return err
+				}
+			}
+			return c.List(ctx, list, opts...)
+		},
+	})
+}
+
+func TestFirstLookThatFailsForgetsNothingOfAnotherCaller(t *testing.T) {
+	a := newAPIServer(t)
+	a.lagging = true
+	s := a.newStore()
+	hook := &hooked{}
+	hook.before = func() error {
+		// Another controller looks at the pool meanwhile, and creates a node, which is still on
+		// its way to the API server when this look fails.
+		a.check(t, s, counts{})
+		a.failCreate = func(func() error) error { return errBroken }
+		if _, err := s.Create(t.Context(), newPool(), make([]nodemodel.Size, 1)); !errors.Is(err, errBroken) {
+			t.Fatal(err)
+		}
+		return errBroken
+	}
+	s.live = hook.reader(a.WithWatch)
+	if _, err := s.Inventory(t.Context(), newPool()); !errors.Is(err, errBroken) {
+		t.Fatalf("the first look answers %v", err)
+	}
+	a.check(t, s, counts{pending: 1, unseen: 1})
+}
+
+func TestCacheIsNotBelievedWhileAnotherCallerLooksFirst(t *testing.T) {
+	node := nodemodel.NewNode(newPool(), "general-1", nodemodel.Size{})
+	node.OwnerReferences = []metav1.OwnerReference{{APIVersion: v1alpha1.GroupVersion.String(), Kind: "MesosNodePool", Name: "general", UID: "pool", Controller: new(true)}}
+	a := newAPIServer(t, node)
+	a.lagging = true
+	s := a.newStore()
+	hook := &hooked{}
+	hook.before = func() error {
+		a.check(t, s, counts{pending: 1, unseen: 1})
+		return nil
+	}
+	s.live = hook.reader(a.WithWatch)
+	a.check(t, s, counts{pending: 1, unseen: 1})
+}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
@@ -41,15 +42,32 @@ func newExpectations() *expectations {
 	return &expectations{pools: map[string]*poolExpectations{}}
 }
 
-// track begins to remember what is done to a pool, and reports whether that had begun before.
-func (e *expectations) track(pool *v1alpha1.MesosNodePool) (known bool) {
+// isTracked reports whether what is done to a pool is remembered.
+func (e *expectations) isTracked(pool *v1alpha1.MesosNodePool) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	x, ok := e.pools[pool.Name]
+	return ok && x.uid == pool.UID
+}
+
+// track begins to remember what is done to a pool, unless that had begun before. Nodes are those
+// that the API server has: the cache is expected to show them, and the end of those that are
+// being deleted.
+func (e *expectations) track(pool *v1alpha1.MesosNodePool, nodes []metav1.PartialObjectMetadata, now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if x, ok := e.pools[pool.Name]; ok && x.uid == pool.UID {
-		return true
+		return
 	}
-	e.pools[pool.Name] = &poolExpectations{uid: pool.UID, created: map[string]expectation{}, deleted: map[types.UID]expectation{}}
-	return false
+	x := &poolExpectations{uid: pool.UID, created: map[string]expectation{}, deleted: map[types.UID]expectation{}}
+	for i := range nodes {
+		node := &nodes[i]
+		x.created[node.Name] = expectation{name: node.Name, at: now}
+		if !node.DeletionTimestamp.IsZero() {
+			x.deleted[node.UID] = expectation{name: node.Name, uid: node.UID, at: now}
+		}
+	}
+	e.pools[pool.Name] = x
 }
 
 // forget drops a pool that is gone.

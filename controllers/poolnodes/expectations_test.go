@@ -21,7 +21,7 @@ func shown(name string, deleted bool) v1alpha1.MesosNode {
 
 func tracked() *expectations {
 	e := newExpectations()
-	e.track(newPool())
+	e.track(newPool(), nil, noon)
 	return e
 }
 
@@ -84,15 +84,16 @@ func TestOverdueExpectationsAreListedByName(t *testing.T) {
 
 func TestRecreatedPoolHasNoExpectations(t *testing.T) {
 	e := tracked()
-	if !e.track(newPool()) {
+	if !e.isTracked(newPool()) {
 		t.Error("a pool that is tracked is not known")
 	}
 	e.create("general", "a", noon)
 	other := newPool()
 	other.UID = "another"
-	if e.track(other) {
+	if e.isTracked(other) {
 		t.Error("another pool of the name is known")
 	}
+	e.track(other, nil, noon)
 	if i := e.observe("general", nil, noon); i.Pending != 0 {
 		t.Errorf("%d nodes of the pool before are expected", i.Pending)
 	}

@@ -92,27 +92,19 @@ func (s *Store) Forget(pool string) { s.expectations.forget(pool) }
 
 // trackPool fills the expectations of a pool that this process has not seen before: the
 // cache may have been filled by an API server that lags behind what another operator
-// wrote a moment ago.
+// wrote a moment ago. The pool is known once the API server has answered. Callers that come
+// before ask it as well; the first answer counts, since nodes may have been created after it.
 func (s *Store) trackPool(ctx context.Context, pool *v1alpha1.MesosNodePool) error {
-	if s.expectations.track(pool) {
+	if s.expectations.isTracked(pool) {
 		return nil
 	}
 	nodes := metav1.PartialObjectMetadataList{}
 	nodes.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("MesosNodeList"))
 	if err := s.live.List(ctx, &nodes, client.MatchingLabels{v1alpha1.LabelPool: pool.Name}); err != nil {
-		s.expectations.forget(pool.Name)
 		return fmt.Errorf("listing the pool's MesosNodes from the API server: %w", err)
 	}
-	for i := range nodes.Items {
-		node := &nodes.Items[i]
-		if !metav1.IsControlledBy(node, pool) {
-			continue
-		}
-		s.expectations.create(pool.Name, node.Name, s.now())
-		if !node.DeletionTimestamp.IsZero() {
-			s.expectations.remove(pool.Name, node.Name, node.UID, s.now())
-		}
-	}
+	nodes.Items = slices.DeleteFunc(nodes.Items, func(n metav1.PartialObjectMetadata) bool { return !metav1.IsControlledBy(&n, pool) })
+	s.expectations.track(pool, nodes.Items, s.now())
 	return nil
 }
 
