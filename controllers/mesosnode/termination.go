@@ -30,11 +30,13 @@ func (r *Reconciler) checkFinalizer(_ context.Context, rc *reconcileContext) err
 	return errStop
 }
 
-// withdrawDemand withdraws the demand of a node that has no task. Should the session be
-// writing an intent at this moment, one of the two writes meets a conflict: the finalizer is
-// removed from the very record that this reconcile has read.
+// withdrawDemand withdraws the demand of a node that has no task, or whose task has ended: if the
+// session has not learned that a launch that came to nothing is on record, it would try it again and
+// again for a node that is gone. Should the session be writing an intent at this moment, one of the
+// two writes meets a conflict: the finalizer is removed from the very record that this reconcile has
+// read.
 func (r *Reconciler) withdrawDemand(_ context.Context, rc *reconcileContext) error {
-	if rc.node.Status.Task == nil && rc.session != nil {
+	if !rc.taskMayRun() && rc.session != nil {
 		rc.session.WithdrawDemand(nodemodel.TaskID(rc.node, rc.node.Status.Attempt))
 	}
 	return nil

@@ -178,6 +178,23 @@ func TestADeletedNodeWithdrawsItsDemand(t *testing.T) {
 	s.expectReleased()
 }
 
+// The session may not know that the launch, which came to nothing, is on record: the answer of the
+// API server was lost. It would try the launch again for ever.
+func TestADeletedNodeWithdrawsTheDemandOfALaunchThatWasDropped(t *testing.T) {
+	s := newFixture(t)
+	s.reconcile()
+	if _, wanted := s.session.demands[firstID]; !wanted {
+		t.Fatal("there is no demand")
+	}
+	s.setTaskState(scheduler.TaskStaging)
+	s.deleteNode()
+	s.setTaskState(scheduler.TaskDropped)
+	s.expectReleased()
+	if _, wanted := s.session.demands[firstID]; wanted {
+		t.Error("the session still has the demand")
+	}
+}
+
 func TestNodeIsNotReleasedWhileTheTaskEndIsUnconfirmed(t *testing.T) {
 	for name, test := range map[string]struct {
 		given  func(*fixture)

@@ -33,6 +33,7 @@ type checks struct {
 	storedIDs          map[string]bool          // framework IDs that were stored
 	sizes              map[string][]size
 	killAllowed        map[string]bool // tasks that were rightly killed once
+	askedOnceMore      map[string]bool // tasks without a record that the master was asked about
 	stream             streamState
 	disruptions        disruptionState
 	calls              int // other than acknowledgements
@@ -49,7 +50,7 @@ type size struct {
 func newChecks(w *world) *checks {
 	return &checks{
 		world: w, tasks: map[string]*fakeExecutor{}, everRan: map[string]bool{}, tasksDeclaredGone: map[string]bool{}, agentsDeclaredGone: map[string]bool{}, deadAgents: map[string]bool{},
-		storedIDs: map[string]bool{}, sizes: map[string][]size{}, killAllowed: map[string]bool{}, stream: newStreamState(),
+		storedIDs: map[string]bool{}, sizes: map[string][]size{}, killAllowed: map[string]bool{}, askedOnceMore: map[string]bool{}, stream: newStreamState(),
 		disruptions: newDisruptionState(),
 	}
 }
@@ -172,12 +173,27 @@ func (c *checks) callReceived(call *schedulerpb.Call) {
 	case schedulerpb.Call_KILL:
 		c.checkKill(call.Kill.TaskID.Value)
 	case schedulerpb.Call_RECONCILE:
-		if len(call.Reconcile.Tasks) == 0 {
+		if len(call.Reconcile.Tasks) == 0 || c.asksOnceMore(call.Reconcile.Tasks) {
 			return // implicit reconciliation is periodic
 		}
 	}
 	c.calls++
 	c.lastCalls = append(c.lastCalls, describeCall(call))
+}
+
+// asksOnceMore reports whether all of the tasks were released by force, and are asked for the first
+// time since: by the answer the operator learns, a quarter of an hour later, that nobody waits for
+// their ends any more.
+func (c *checks) asksOnceMore(asked []schedulerpb.Call_Reconcile_Task) bool {
+	for _, t := range asked {
+		if id := t.TaskID.Value; c.askedOnceMore[id] || c.record(id) != nil {
+			return false
+		}
+	}
+	for _, t := range asked {
+		c.askedOnceMore[t.TaskID.Value] = true
+	}
+	return true
 }
 
 // checkSubscribe checks I9: the ID on record is used.
