@@ -2,7 +2,6 @@ package disruption
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/k8sm/k8sm/api/v1alpha1"
 	"github.com/k8sm/k8sm/controllers/disruption/replacement"
@@ -76,14 +74,13 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.MesosNodePool) 
 
 // readObjects reads the Nodes of the pool from the cache.
 func (r *Reconciler) readObjects(ctx context.Context, o *observation) error {
-	var objects corev1.NodeList
-	if err := r.Client.List(ctx, &objects, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("listing Nodes: %w", err)
-	}
-	for i := range objects.Items {
-		object := &objects.Items[i]
-		if n := o.byName[object.Name]; n != nil && n.Status.Task != nil && object.Spec.ProviderID == nodemodel.CurrentProviderID(n) {
-			o.objects[object.Name] = object
+	for name, n := range o.byName {
+		object, err := poolnodes.Object(ctx, r.Client, n)
+		if err != nil {
+			return err
+		}
+		if object != nil {
+			o.objects[name] = object
 		}
 	}
 	return nil

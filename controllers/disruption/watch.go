@@ -8,7 +8,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -30,7 +29,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("disruption").
 		For(&v1alpha1.MesosNodePool{}).
-		Watches(&v1alpha1.MesosNode{}, queueing.Gathered(gatherDelay, poolOf)).
+		Watches(&v1alpha1.MesosNode{}, queueing.Gathered(gatherDelay, poolnodes.PoolNames)).
 		WatchesRawSource(source.Channel(r.Changes, handler.EnqueueRequestsFromMapFunc(r.allPools))).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
@@ -40,16 +39,6 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 // allPools maps a change of the runtimes to all pools.
-func (r *Reconciler) allPools(ctx context.Context, _ client.Object) (requests []reconcile.Request) {
-	var pools v1alpha1.MesosNodePoolList
-	if err := r.Client.List(ctx, &pools, client.UnsafeDisableDeepCopy); err != nil {
-		log.FromContext(ctx).Error(err, "Listing the pools that a change of the runtimes concerns failed")
-		return nil
-	}
-	for i := range pools.Items {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&pools.Items[i])})
-	}
-	return requests
+func (r *Reconciler) allPools(ctx context.Context, _ client.Object) []reconcile.Request {
+	return poolnodes.Requests(ctx, r.Client, func(*v1alpha1.MesosNodePool) bool { return true })
 }
-
-func poolOf(node client.Object) []string { return []string{poolnodes.PoolOf(node)} }

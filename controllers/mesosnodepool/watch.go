@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -40,7 +39,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("mesosnodepool").
 		For(&v1alpha1.MesosNodePool{}).
-		Watches(&v1alpha1.MesosNode{}, queueing.Gathered(gatherDelay, poolOf)).
+		Watches(&v1alpha1.MesosNode{}, queueing.Gathered(gatherDelay, poolnodes.PoolNames)).
 		Watches(&v1alpha1.MesosFramework{}, handler.EnqueueRequestsFromMapFunc(r.poolsOfFramework), builder.WithPredicates(relevantChanges())).
 		WatchesRawSource(source.Channel(r.Runtimes.Changes(), handler.EnqueueRequestsFromMapFunc(r.allPools))).
 		WithOptions(controller.Options{
@@ -50,31 +49,14 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-func poolOf(node client.Object) []string { return []string{poolnodes.PoolOf(node)} }
-
 // allPools maps a change of the runtimes to all pools.
 func (r *Reconciler) allPools(ctx context.Context, _ client.Object) []reconcile.Request {
-	return r.poolsWith(ctx, func(*v1alpha1.MesosNodePool) bool { return true })
+	return poolnodes.Requests(ctx, r.Client, func(*v1alpha1.MesosNodePool) bool { return true })
 }
 
-// poolsOfFramework maps a MesosFramework to the pools that name it. There are few pools.
+// poolsOfFramework maps a MesosFramework to the pools that name it.
 func (r *Reconciler) poolsOfFramework(ctx context.Context, framework client.Object) []reconcile.Request {
-	return r.poolsWith(ctx, func(pool *v1alpha1.MesosNodePool) bool { return pool.Spec.FrameworkRef.Name == framework.GetName() })
-}
-
-func (r *Reconciler) poolsWith(ctx context.Context, concerns func(*v1alpha1.MesosNodePool) bool) []reconcile.Request {
-	var pools v1alpha1.MesosNodePoolList
-	if err := r.Client.List(ctx, &pools); err != nil {
-		log.FromContext(ctx).Error(err, "Listing the pools that a change concerns failed")
-		return nil
-	}
-	var requests []reconcile.Request
-	for i := range pools.Items {
-		if concerns(&pools.Items[i]) {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&pools.Items[i])})
-		}
-	}
-	return requests
+	return poolnodes.Requests(ctx, r.Client, func(pool *v1alpha1.MesosNodePool) bool { return pool.Spec.FrameworkRef.Name == framework.GetName() })
 }
 
 // relevantChanges passes the changes of a MesosFramework that conditions of pools depend on.

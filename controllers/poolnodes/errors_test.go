@@ -218,7 +218,7 @@ func TestNodesAreIndexedByTheirPool(t *testing.T) {
 		"a node without an owner":             {&v1alpha1.MesosNode{}, nil},
 		"an owner without being a controller": {&v1alpha1.MesosNode{ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{Kind: "MesosNodePool", Name: "general"}}}}, nil},
 	} {
-		if diff := cmp.Diff(test.want, poolNames(test.node)); diff != "" {
+		if diff := cmp.Diff(test.want, PoolNames(test.node)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

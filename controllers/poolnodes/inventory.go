@@ -17,7 +17,7 @@ const fieldPool = "k8sm.pool"
 
 // IndexByPool adds the index to a cache by which a Store finds the nodes of a pool.
 func IndexByPool(ctx context.Context, indexer client.FieldIndexer) error {
-	if err := indexer.IndexField(ctx, &v1alpha1.MesosNode{}, fieldPool, poolNames); err != nil {
+	if err := indexer.IndexField(ctx, &v1alpha1.MesosNode{}, fieldPool, PoolNames); err != nil {
 		return fmt.Errorf("indexing MesosNodes by pool: %w", err)
 	}
 	return nil
@@ -32,7 +32,8 @@ func PoolOf(node client.Object) string {
 	return owner.Name
 }
 
-func poolNames(node client.Object) []string {
+// PoolNames returns the name of the pool that controls a MesosNode, and nothing if none does.
+func PoolNames(node client.Object) []string {
 	if pool := PoolOf(node); pool != "" {
 		return []string{pool}
 	}

@@ -52,7 +52,7 @@ func newAPIServer(t *testing.T, objects ...client.Object) *apiServer {
 	return &apiServer{
 		now: noon, events: events.NewFakeRecorder(100),
 		WithWatch: fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
-			WithIndex(&v1alpha1.MesosNode{}, fieldPool, poolNames).Build(),
+			WithIndex(&v1alpha1.MesosNode{}, fieldPool, PoolNames).Build(),
 	}
 }
 

@@ -140,16 +140,7 @@ func (r *Reconciler) readObject(ctx context.Context, n *v1alpha1.MesosNode) (*co
 	if !nodemodel.IsRegistered(n) {
 		return nil, nil
 	}
-	object := &corev1.Node{}
-	switch err := r.Client.Get(ctx, client.ObjectKey{Name: n.Name}, object, client.UnsafeDisableDeepCopy); {
-	case apierrors.IsNotFound(err):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("reading Node %s: %w", n.Name, err)
-	case object.Spec.ProviderID != nodemodel.CurrentProviderID(n):
-		return nil, nil
-	}
-	return object, nil
+	return poolnodes.Object(ctx, r.Client, n)
 }
 
 // decisionPool describes the pool to decision.Decide.

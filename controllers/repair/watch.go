@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -35,7 +34,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("repair").
 		For(&v1alpha1.MesosNodePool{}).
-		Watches(&v1alpha1.MesosNode{}, queueing.Gathered(gatherDelay, poolOf)).
+		Watches(&v1alpha1.MesosNode{}, queueing.Gathered(gatherDelay, poolnodes.PoolNames)).
 		Watches(&corev1.Node{}, queueing.Gathered(gatherDelay, r.poolOfObject), builder.WithPredicates(conditionChanges())).
 		Watches(&v1alpha1.MesosFramework{}, handler.EnqueueRequestsFromMapFunc(r.poolsOfFramework), builder.WithPredicates(frameworkChanges())).
 		WithOptions(controller.Options{
@@ -45,8 +44,6 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-func poolOf(node client.Object) []string { return []string{poolnodes.PoolOf(node)} }
-
 // poolOfObject maps a Node to the pool of the MesosNode of its name. The Node's own label is not
 // believed: its kubelet, or a person, may have set it.
 func (r *Reconciler) poolOfObject(object client.Object) []string {
@@ -54,22 +51,12 @@ func (r *Reconciler) poolOfObject(object client.Object) []string {
 	if err := r.Client.Get(context.Background(), client.ObjectKey{Name: object.GetName()}, n, client.UnsafeDisableDeepCopy); err != nil {
 		return nil // it has none; the cache has no other errors
 	}
-	return poolOf(n)
+	return poolnodes.PoolNames(n)
 }
 
-// poolsOfFramework maps a MesosFramework to the pools that name it. There are few pools.
-func (r *Reconciler) poolsOfFramework(ctx context.Context, framework client.Object) (requests []reconcile.Request) {
-	var pools v1alpha1.MesosNodePoolList
-	if err := r.Client.List(ctx, &pools, client.UnsafeDisableDeepCopy); err != nil {
-		log.FromContext(ctx).Error(err, "Listing the pools that a change of a framework concerns failed")
-		return nil
-	}
-	for i := range pools.Items {
-		if pools.Items[i].Spec.FrameworkRef.Name == framework.GetName() {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&pools.Items[i])})
-		}
-	}
-	return requests
+// poolsOfFramework maps a MesosFramework to the pools that name it.
+func (r *Reconciler) poolsOfFramework(ctx context.Context, framework client.Object) []reconcile.Request {
+	return poolnodes.Requests(ctx, r.Client, func(pool *v1alpha1.MesosNodePool) bool { return pool.Spec.FrameworkRef.Name == framework.GetName() })
 }
 
 // conditionChanges passes the changes of a Node that a rule may match. What a kubelet reports every
